@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace rondo::http {
+
+/// A part of some text, as an offset: it stays right when the text is copied elsewhere.
+struct slice {
+    std::uint32_t at = 0;
+    std::uint32_t size = 0;
+
+    [[nodiscard]] constexpr std::string_view in(const char* base) const noexcept { return {base + at, size}; }
+    friend constexpr bool operator==(slice, slice) = default;
+};
+
+/// One field line of a parsed head. The value has no leading or trailing white space.
+struct field_ref {
+    slice name;
+    slice value;
+    friend constexpr bool operator==(field_ref, field_ref) = default;
+};
+
+struct field {
+    std::string_view name;
+    std::string_view value;
+    friend constexpr bool operator==(field, field) = default;
+};
+
+/// One or more tchar (RFC 9110 section 5.6.2).
+[[nodiscard]] bool valid_token(std::string_view) noexcept;
+[[nodiscard]] inline bool valid_field_name(std::string_view name) noexcept { return valid_token(name); }
+
+/// HTAB, 0x20-0x7E and 0x80-0xFF, without white space at either end; the empty value is valid (RFC 9110 section 5.5).
+[[nodiscard]] bool valid_field_value(std::string_view) noexcept;
+
+/// Compares ASCII letters without case, every other byte as it is.
+[[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+/// `text` without spaces and tabs at its ends (OWS).
+[[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
+
+/// True when the comma-separated list holds the token, without case. Empty elements are skipped (RFC 9110 section 5.6.1).
+[[nodiscard]] bool list_contains(std::string_view list, std::string_view token) noexcept;
+
+/// True for the fields that say where a message ends or concern one connection only: Connection, Content-Length,
+/// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade. The server writes these, applications do not.
+[[nodiscard]] bool is_connection_field(std::string_view name) noexcept;
+
+/// The fields of a received head: views into the bytes at `base`, which must outlive it. In the order received.
+class fields_view {
+public:
+    class iterator {
+    public:
+        using value_type = field;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+        using reference = field;
+        using pointer = void;
+
+        iterator() = default;
+        iterator(const char* base, const field_ref* at) noexcept : base_(base), at_(at) {}
+        [[nodiscard]] field operator*() const noexcept { return {at_->name.in(base_), at_->value.in(base_)}; }
+        iterator& operator++() noexcept { return ++at_, *this; }
+        iterator operator++(int) noexcept { return {base_, at_++}; }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.at_ == b.at_; }
+
+    private:
+        const char* base_ = nullptr;
+        const field_ref* at_ = nullptr;
+    };
+
+    /// The values of all the lines with one name, in order; a range of std::string_view.
+    class values;
+
+    fields_view() = default;
+    fields_view(const char* base, std::span<const field_ref> refs) noexcept : base_(base), refs_(refs) {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return refs_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return refs_.empty(); }
+    [[nodiscard]] iterator begin() const noexcept { return {base_, refs_.data()}; }
+    [[nodiscard]] iterator end() const noexcept { return {base_, refs_.data() + refs_.size()}; }
+    [[nodiscard]] field operator[](std::size_t i) const noexcept {
+        return {refs_[i].name.in(base_), refs_[i].value.in(base_)};
+    }
+
+    /// The value of the first line with this name, without case.
+    [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
+    [[nodiscard]] bool contains(std::string_view name) const noexcept { return find(name).has_value(); }
+    [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
+    [[nodiscard]] values all(std::string_view name) const noexcept;
+    /// True when one of the lines of this name holds the token in its comma-separated list.
+    [[nodiscard]] bool contains_token(std::string_view name, std::string_view token) const noexcept;
+
+private:
+    const char* base_ = nullptr;
+    std::span<const field_ref> refs_;
+};
+
+class fields_view::values {
+public:
+    class iterator {
+    public:
+        using value_type = std::string_view;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+        using reference = std::string_view;
+        using pointer = void;
+
+        iterator() = default;
+        iterator(fields_view::iterator at, fields_view::iterator end, std::string_view name) noexcept;
+        [[nodiscard]] std::string_view operator*() const noexcept { return (*at_).value; }
+        iterator& operator++() noexcept;
+        iterator operator++(int) noexcept;
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.at_ == b.at_; }
+
+    private:
+        void settle() noexcept;
+
+        fields_view::iterator at_, end_;
+        std::string_view name_;
+    };
+
+    values(fields_view in, std::string_view name) noexcept : in_(in), name_(name) {}
+    [[nodiscard]] iterator begin() const noexcept { return {in_.begin(), in_.end(), name_}; }
+    [[nodiscard]] iterator end() const noexcept { return {in_.end(), in_.end(), name_}; }
+
+private:
+    fields_view in_;
+    std::string_view name_;
+};
+
+/// Owning fields of a message to be sent: ordered, several lines of one name allowed, names without case. One pointer;
+/// allocates with the first field. The text is kept as it goes to the wire. Views into it hold until the next change.
+class fields {
+public:
+    class iterator {
+    public:
+        using value_type = field;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+        using reference = field;
+        using pointer = void;
+
+        iterator() = default;
+        explicit iterator(std::string_view rest) noexcept : rest_(rest) { read(); }
+        [[nodiscard]] field operator*() const noexcept { return now_; }
+        iterator& operator++() noexcept;
+        iterator operator++(int) noexcept;
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.rest_.size() == b.rest_.size(); }
+
+    private:
+        void read() noexcept;
+
+        std::string_view rest_;
+        field now_;
+    };
+
+    fields() = default;
+    fields(const fields&);
+    fields(fields&& from) noexcept : block_(from.block_) { from.block_ = nullptr; }
+    fields& operator=(const fields&);
+    fields& operator=(fields&& from) noexcept;
+    ~fields();
+
+    /// Adds a line. Throws std::invalid_argument when the name is no token or the value holds CR, LF, NUL or another
+    /// control byte, and std::length_error when the fields would pass 1 GiB. White space at the ends of the value is cut.
+    void add(std::string_view name, std::string_view value);
+    /// The same as removing every line of this name and adding one.
+    void set(std::string_view name, std::string_view value);
+    /// Returns how many lines went.
+    std::size_t remove(std::string_view name) noexcept;
+    void clear() noexcept;
+
+    [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
+    [[nodiscard]] bool contains(std::string_view name) const noexcept { return find(name).has_value(); }
+    [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
+    [[nodiscard]] std::size_t size() const noexcept;
+    [[nodiscard]] bool empty() const noexcept { return wire().empty(); }
+    [[nodiscard]] iterator begin() const noexcept { return iterator(wire()); }
+    [[nodiscard]] iterator end() const noexcept { return iterator(); }
+
+    /// All lines as they are sent, `Name: value CRLF` each; no blank line at the end.
+    [[nodiscard]] std::string_view wire() const noexcept;
+
+private:
+    struct block {
+        std::uint32_t size;
+        std::uint32_t capacity;
+        [[nodiscard]] char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+    };
+
+    [[nodiscard]] static block* allocate(std::size_t capacity);
+
+    block* block_ = nullptr;
+};
+
+inline std::string_view fields::wire() const noexcept {
+    return block_ == nullptr ? std::string_view() : std::string_view(block_->bytes(), block_->size);
+}
+
+}  // namespace rondo::http

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <rondo/http/fields.hpp>
+
+namespace rondo::http::h1 {
+
+/// Decodes a chunked body (RFC 9112 section 7.1), strictly, from pieces cut anywhere. One decoder per body.
+class chunked_decoder {
+public:
+    /// Bounds over one whole body.
+    static constexpr std::uint32_t max_extension_bytes = 16384;
+    static constexpr std::uint32_t max_trailer_bytes = 16384;
+    static constexpr std::uint32_t max_trailers = 100;
+
+    enum class event : std::uint8_t {
+        need_more,  ///< all input is consumed
+        data,       ///< `data` is a part of the body, never empty
+        done,       ///< the body and its trailers are complete; the bytes after `consumed` belong to the next message
+        error,      ///< not a valid chunked body: answer 400 and close. Every further call says the same
+    };
+
+    struct result {
+        event what;
+        std::size_t consumed;   ///< bytes of the input to drop before the next call
+        std::string_view data;  ///< a view into the input
+    };
+
+    /// Call again with the rest of the input until `need_more`, `done` or `error`. Throws std::bad_alloc only, and only
+    /// for trailers.
+    [[nodiscard]] result decode(std::string_view in);
+
+    [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
+
+    /// The trailer fields after `done`, without those that must not come late (framing, routing, authentication,
+    /// caching, content fields; RFC 9110 section 6.5.1). They are never to be merged into the head.
+    [[nodiscard]] const fields& trailers() const noexcept { return trailers_; }
+
+private:
+    enum class state : std::uint8_t {
+        size_start, size, extension_space, extension_start, extension_name, extension_after_name, extension_value_start,
+        extension_token, extension_quoted, extension_escape, extension_after_value,
+        size_lf, data, data_cr, data_lf, trailer, done, failed,
+    };
+
+    [[nodiscard]] bool framing_byte(unsigned char) noexcept;
+    [[nodiscard]] bool size_byte(unsigned char) noexcept;
+    [[nodiscard]] bool extension_byte(unsigned char) noexcept;
+    [[nodiscard]] bool end_of_value(unsigned char) noexcept;
+    [[nodiscard]] std::size_t trailer_bytes(std::string_view in);
+    void trailer_line(std::string_view line);
+
+    std::uint64_t left_ = 0;  // of the chunk; while its size line is read, the size so far
+    std::uint32_t extension_bytes_ = 0;
+    std::uint16_t trailer_bytes_ = 0;
+    std::uint8_t digits_ = 0;
+    std::uint8_t trailer_count_ = 0;
+    state state_ = state::size_start;
+    std::unique_ptr<std::string> line_;  // the trailer line read so far
+    fields trailers_;
+};
+
+}  // namespace rondo::http::h1

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <rondo/http/fields.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/status.hpp>
+
+namespace rondo::http::h1 {
+
+/// What the response says of the connection. HTTP/1.1 keeps it by default, so `none` is the usual one; HTTP/1.0 needs
+/// `keep_alive` to keep it.
+enum class connection_option : std::uint8_t { none, close, keep_alive, upgrade };
+
+/// The parts of a response head. The views must hold until it is written.
+struct response_head {
+    http::status code = http::status::ok;
+    framing body = framing::none;       ///< `none` writes neither Content-Length nor Transfer-Encoding
+    connection_option connection = connection_option::none;
+    std::uint64_t content_length = 0;   ///< written when body is `length`
+    std::string_view date;              ///< IMF-fixdate, 29 bytes; empty: no Date field
+    std::string_view content_type;      ///< empty: no Content-Type field; must be a valid field value
+    const http::fields* fields = nullptr;  ///< further lines; must not repeat the ones above
+};
+
+/// An upper bound of what `write_head` touches, in bytes; more than it writes, for it copies in fixed sizes.
+[[nodiscard]] inline std::size_t head_size_bound(const response_head& head) noexcept {
+    return 256 + head.content_type.size() + (head.fields == nullptr ? 0 : head.fields->wire().size());
+}
+
+/// Writes the status line, the fields and the blank line, and returns the end. `out` has room for head_size_bound bytes.
+/// The version is always HTTP/1.1 (RFC 9110 section 2.5). `code` is from 100 to 599.
+[[nodiscard]] char* write_head(char* out, const response_head& head) noexcept;
+
+inline constexpr std::size_t max_decimal_size = 20;
+/// Writes the number without leading zeros and returns the end; touches at most max_decimal_size bytes.
+[[nodiscard]] char* write_decimal(char* out, std::uint64_t number) noexcept;
+
+inline constexpr std::size_t max_chunk_header_size = 18;
+/// Writes the size line of a chunk of `size` > 0 bytes, CRLF included, and returns the end.
+[[nodiscard]] char* write_chunk_header(char* out, std::uint64_t size) noexcept;
+
+inline constexpr std::string_view chunk_end = "\r\n";
+/// Ends a chunked body without trailers.
+inline constexpr std::string_view last_chunk = "0\r\n\r\n";
+/// The interim response to `Expect: 100-continue`.
+inline constexpr std::string_view continue_head = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace rondo::http::h1
