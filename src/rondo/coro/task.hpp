@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/coro/context.hpp>
+
+namespace rondo {
+
+template <class T = void>
+class task;
+
+namespace detail {
+
+/// Called instead of resuming an awaiting coroutine when a task ends that nobody awaits (task_group, sync_wait).
+class task_end {
+public:
+    /// `promise_address` identifies the task. May destroy the frame. Returns who goes on.
+    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::exception_ptr failure) noexcept = 0;
+
+protected:
+    ~task_end() = default;
+};
+
+class task_promise_base {
+public:
+    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept { frame_memory::deallocate(frame, size); }
+
+    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+
+    struct final_awaiter {
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+            task_promise_base& promise = ended.promise();
+            if (promise.awaited_by_) return promise.awaited_by_;
+            if (promise.end_) return promise.end_->ended(ended, ended.promise().failure());
+            return std::noop_coroutine();
+        }
+        void await_resume() const noexcept {}
+    };
+    [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
+
+    [[nodiscard]] context* running_in() const noexcept { return context_; }
+    void run_in(context* c) noexcept { context_ = c; }
+    void awaited_by(std::coroutine_handle<> who) noexcept { awaited_by_ = who; }
+    void end_at(task_end* end) noexcept { end_ = end; }
+
+private:
+    std::coroutine_handle<> awaited_by_;
+    task_end* end_ = nullptr;
+    context* context_ = nullptr;
+};
+
+enum class outcome : unsigned char { none, value, failure };
+
+template <class T>
+class task_promise final : public task_promise_base {
+public:
+    task_promise() noexcept {}
+    ~task_promise() {
+        if (outcome_ == outcome::value) std::destroy_at(&value_);
+        else if (outcome_ == outcome::failure) std::destroy_at(&failure_);
+    }
+    task<T> get_return_object() noexcept;
+    template <class U>
+        requires std::convertible_to<U, T>
+    void return_value(U&& value) {
+        std::construct_at(&value_, std::forward<U>(value));
+        outcome_ = outcome::value;
+    }
+    void unhandled_exception() noexcept {
+        std::construct_at(&failure_, std::current_exception());
+        outcome_ = outcome::failure;
+    }
+    [[nodiscard]] std::exception_ptr failure() const noexcept {
+        return outcome_ == outcome::failure ? failure_ : std::exception_ptr{};
+    }
+    [[nodiscard]] T take() {
+        if (outcome_ == outcome::failure) std::rethrow_exception(std::move(failure_));
+        return std::move(value_);
+    }
+
+private:
+    union {
+        T value_;
+        std::exception_ptr failure_;
+    };
+    outcome outcome_ = outcome::none;
+};
+
+template <class T>
+class task_promise<T&> final : public task_promise_base {
+public:
+    task<T&> get_return_object() noexcept;
+    void return_value(T& value) noexcept { value_ = std::addressof(value); }
+    void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+    [[nodiscard]] std::exception_ptr failure() const noexcept { return failure_; }
+    [[nodiscard]] T& take() {
+        if (failure_) std::rethrow_exception(std::move(failure_));
+        return *value_;
+    }
+
+private:
+    T* value_ = nullptr;
+    std::exception_ptr failure_;
+};
+
+template <>
+class task_promise<void> final : public task_promise_base {
+public:
+    task<void> get_return_object() noexcept;
+    void return_void() const noexcept {}
+    void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+    [[nodiscard]] std::exception_ptr failure() const noexcept { return failure_; }
+    void take() {
+        if (failure_) std::rethrow_exception(std::move(failure_));
+    }
+
+private:
+    std::exception_ptr failure_;
+};
+
+}  // namespace detail
+
+/// A lazy coroutine with one result. Nothing runs until it is awaited; awaiting transfers control without growing the
+/// stack and hands the awaiting coroutine's context down. An exception comes out of the `co_await`.
+/// Move-only; the owner destroys the frame, whatever state it is in. Await once. Runs on the thread of who awaits it.
+template <class T>
+class [[nodiscard("a task does nothing until it is awaited: co_await it")]] task {
+public:
+    using promise_type = detail::task_promise<T>;
+    using value_type = T;
+    using handle = std::coroutine_handle<promise_type>;
+
+    task() noexcept = default;
+    explicit task(handle h) noexcept : handle_(h) {}
+    task(task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+    task& operator=(task&& other) noexcept {
+        if (this != &other) {
+            if (handle_) handle_.destroy();
+            handle_ = std::exchange(other.handle_, {});
+        }
+        return *this;
+    }
+    ~task() {
+        if (handle_) handle_.destroy();
+    }
+
+    [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(handle_); }
+    /// True when it ran to its end.
+    [[nodiscard]] bool done() const noexcept { return handle_ && handle_.done(); }
+
+    class [[nodiscard]] awaiter {
+    public:
+        explicit awaiter(handle h) noexcept : handle_(h) {}
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> who) const noexcept {
+            promise_type& promise = handle_.promise();
+            promise.awaited_by(who);
+            if (context* c = context_of(who)) promise.run_in(c);
+            return handle_;
+        }
+        T await_resume() const { return handle_.promise().take(); }
+
+    private:
+        handle handle_;
+    };
+
+    /// Precondition: valid(), and not awaited before.
+    [[nodiscard]] awaiter operator co_await() && noexcept { return awaiter(handle_); }
+
+    /// Gives the frame away; the caller destroys it.
+    [[nodiscard]] handle release() noexcept { return std::exchange(handle_, {}); }
+    /// The frame, for code that starts tasks (task_group, sync_wait, a loop).
+    [[nodiscard]] handle coroutine() const noexcept { return handle_; }
+
+private:
+    handle handle_;
+};
+
+template <class T>
+task<T> detail::task_promise<T>::get_return_object() noexcept {
+    return task<T>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+template <class T>
+task<T&> detail::task_promise<T&>::get_return_object() noexcept {
+    return task<T&>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+inline task<void> detail::task_promise<void>::get_return_object() noexcept {
+    return task<void>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+}  // namespace rondo

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/waiter.hpp>
+
+namespace rondo {
+
+waiter::callback::callback(waiter& owner) noexcept
+    : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {
+          waiter& w = static_cast<callback&>(self).owner_;
+          if (!w.waiting_) return;
+          w.reason_ = reason;
+          if (w.on_cancel_) w.on_cancel_(w);
+          w.settle();
+          ready_queue::current().push(w);
+      }),
+      owner_(owner) {}
+
+bool waiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
+    reason_ = cancel_reason::none;
+    if (in && in->cancel.requested()) {
+        reason_ = in->cancel.reason();
+        return false;
+    }
+    coroutine = who;
+    waiting_ = true;
+    if (in) in->cancel.add(callback_);
+    return true;
+}
+
+}  // namespace rondo
