@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every target of Rondo is compiled and linked with.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+# A static library that a Python extension module can take in as well.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_library(rondo_build INTERFACE)
+target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor)
+target_link_libraries(rondo_build INTERFACE Threads::Threads)
+target_link_options(rondo_build INTERFACE -Wl,--as-needed)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(rondo_build INTERFACE -Wshadow)
+    find_program(LLD NAMES ld.lld-19 ld.lld)
+    if(LLD)
+        target_link_options(rondo_build INTERFACE "--ld-path=${LLD}")
+    endif()
+endif()
+
+if(RONDO_SANITIZE)
+    target_compile_options(rondo_build INTERFACE "-fsanitize=${RONDO_SANITIZE}" -fno-sanitize-recover=all
+                                                 -fno-omit-frame-pointer)
+    target_link_options(rondo_build INTERFACE "-fsanitize=${RONDO_SANITIZE}")
+endif()
+
+# The library's objects carry machine code and ThinLTO bitcode (fat objects): the programs are optimised as a
+# whole, the tests link quickly without, and an installed librondo.a serves every compiler and linker.
+add_library(rondo_library_build INTERFACE)
+add_library(rondo_program_build INTERFACE)
+target_link_libraries(rondo_library_build INTERFACE rondo_build)
+target_link_libraries(rondo_program_build INTERFACE rondo_build)
+if(RONDO_LTO)
+    target_compile_options(rondo_library_build INTERFACE -flto=thin -ffat-lto-objects)
+    target_compile_options(rondo_program_build INTERFACE -flto=thin -ffat-lto-objects)
+    target_link_options(rondo_program_build INTERFACE -flto=thin -ffat-lto-objects
+        "-Wl,--thinlto-cache-dir=${CMAKE_BINARY_DIR}/thinlto" -Wl,--thinlto-jobs=2)
+endif()
+
+# rondo_package(<target> <pkg-config names...>): links them as PkgConfig::<name>.
+function(rondo_package target)
+    get_target_property(kind ${target} TYPE)
+    set(scope $<IF:$<STREQUAL:${kind},INTERFACE_LIBRARY>,INTERFACE,PRIVATE>)
+    foreach(name IN LISTS ARGN)
+        string(MAKE_C_IDENTIFIER "PKG_${name}" prefix)
+        pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET GLOBAL ${name})
+        if(kind STREQUAL "INTERFACE_LIBRARY")
+            target_link_libraries(${target} INTERFACE PkgConfig::${prefix})
+        else()
+            target_link_libraries(${target} PRIVATE PkgConfig::${prefix})
+        endif()
+    endforeach()
+endfunction()
