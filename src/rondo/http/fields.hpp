@@ -166,7 +166,9 @@ public:
     fields(fields&& from) noexcept : block_(from.block_) { from.block_ = nullptr; }
     fields& operator=(const fields&);
     fields& operator=(fields&& from) noexcept;
-    ~fields();
+    ~fields() {
+        if (block_ != nullptr) release(block_);
+    }
 
     /// Adds a line. Throws std::invalid_argument when the name is no token or the value holds CR, LF, NUL or another
     /// control byte, and std::length_error when the fields would pass 1 GiB. White space at the ends of the value is cut.
@@ -174,7 +176,7 @@ public:
     /// The same as removing every line of this name and adding one.
     void set(std::string_view name, std::string_view value);
     /// Returns how many lines went.
-    std::size_t remove(std::string_view name) noexcept;
+    std::size_t remove(std::string_view name);
     void clear() noexcept;
 
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
@@ -196,6 +198,7 @@ private:
     };
 
     [[nodiscard]] static block* allocate(std::size_t capacity);
+    static void release(block*) noexcept;
 
     block* block_ = nullptr;
 };

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+/// The character classes of the HTTP and URI grammars, one bit each in one table.
+namespace rondo::http::characters {
+
+enum character_class : std::uint8_t {
+    token = 1,        ///< tchar (RFC 9110 section 5.6.2)
+    field_byte = 2,   ///< HTAB, SP, VCHAR, obs-text: what a field value may hold (RFC 9110 section 5.5)
+    target = 4,       ///< what a request target may hold, but '%' and '?' (RFC 3986; '[' and ']' as browsers send them)
+    hex = 8,          ///< HEXDIG, both cases
+    host = 16,        ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
+    digit = 32,
+};
+
+namespace detail {
+
+constexpr bool one_of(unsigned c, std::string_view set) noexcept {
+    return c < 128 && set.find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+constexpr std::uint8_t classes_of(unsigned c) noexcept {
+    const bool is_digit = c >= '0' && c <= '9';
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool plain = is_digit || letter;
+    unsigned classes = 0;
+    if (plain || one_of(c, "!#$%&'*+-.^_`|~")) classes |= token;
+    if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes |= field_byte;
+    if (plain || one_of(c, "-._~!$&'()*+,;=:@/[]")) classes |= target;
+    if (is_digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) classes |= hex;
+    if (plain || one_of(c, "-._~!$&'()*+;=")) classes |= host;
+    if (is_digit) classes |= digit;
+    return static_cast<std::uint8_t>(classes);
+}
+
+constexpr std::array<std::uint8_t, 256> make_table() noexcept {
+    std::array<std::uint8_t, 256> table{};
+    for (unsigned c = 0; c < 256; ++c) table[c] = classes_of(c);
+    return table;
+}
+
+}  // namespace detail
+
+inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
+
+[[nodiscard]] constexpr bool is(char c, character_class wanted) noexcept {
+    return (table[static_cast<unsigned char>(c)] & wanted) != 0;
+}
+
+[[nodiscard]] constexpr char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+/// The value of a HEXDIG; -1 for any other byte.
+[[nodiscard]] constexpr int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char low = lower(c);
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+}  // namespace rondo::http::characters

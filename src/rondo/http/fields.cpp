@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/fields.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <rondo/http/characters.hpp>
+
+namespace rondo::http {
+namespace {
+
+constexpr std::size_t max_fields_bytes = std::size_t{1} << 30;
+constexpr std::string_view separator = ": ";
+constexpr std::string_view line_end = "\r\n";
+
+bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+
+void check(std::string_view name, std::string_view value) {
+    if (!valid_field_name(name)) {
+        throw std::invalid_argument("a field name must be letters, digits or any of !#$%&'*+-.^_`|~, and not empty");
+    }
+    if (!valid_field_value(value)) {
+        throw std::invalid_argument("the value of the field '" + std::string(name) +
+                                    "' holds a control byte (CR, LF, NUL or another); remove or encode it");
+    }
+}
+
+char* append(char* out, std::string_view text) noexcept {
+    if (!text.empty()) std::memcpy(out, text.data(), text.size());
+    return out + text.size();
+}
+
+}  // namespace
+
+bool valid_token(std::string_view text) noexcept {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return characters::is(c, characters::token); });
+}
+
+bool valid_field_value(std::string_view text) noexcept {
+    if (text.empty()) return true;
+    if (is_space(text.front()) || is_space(text.back())) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) { return characters::is(c, characters::field_byte); });
+}
+
+bool same_ignoring_case(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+               return characters::lower(x) == characters::lower(y);
+           });
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+bool list_contains(std::string_view list, std::string_view token) noexcept {
+    while (!list.empty()) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        if (same_ignoring_case(trimmed(list.substr(0, comma)), token)) return true;
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return false;
+}
+
+bool is_connection_field(std::string_view name) noexcept {
+    switch (name.size()) {
+        case 2: return same_ignoring_case(name, "te");
+        case 7: return same_ignoring_case(name, "trailer") || same_ignoring_case(name, "upgrade");
+        case 10: return same_ignoring_case(name, "connection") || same_ignoring_case(name, "keep-alive");
+        case 14: return same_ignoring_case(name, "content-length");
+        case 16: return same_ignoring_case(name, "proxy-connection");
+        case 17: return same_ignoring_case(name, "transfer-encoding");
+        default: return false;
+    }
+}
+
+std::optional<std::string_view> fields_view::find(std::string_view name) const noexcept {
+    for (const field_ref& ref : refs_) {
+        if (ref.name.size == name.size() && same_ignoring_case(ref.name.in(base_), name)) return ref.value.in(base_);
+    }
+    return std::nullopt;
+}
+
+std::size_t fields_view::count(std::string_view name) const noexcept {
+    const values found = all(name);
+    return static_cast<std::size_t>(std::distance(found.begin(), found.end()));
+}
+
+fields_view::values fields_view::all(std::string_view name) const noexcept { return {*this, name}; }
+
+bool fields_view::contains_token(std::string_view name, std::string_view token) const noexcept {
+    for (const std::string_view value : all(name)) {
+        if (list_contains(value, token)) return true;
+    }
+    return false;
+}
+
+fields_view::values::iterator::iterator(fields_view::iterator at, fields_view::iterator end,
+                                        std::string_view name) noexcept
+    : at_(at), end_(end), name_(name) {
+    settle();
+}
+
+fields_view::values::iterator& fields_view::values::iterator::operator++() noexcept {
+    ++at_;
+    settle();
+    return *this;
+}
+
+fields_view::values::iterator fields_view::values::iterator::operator++(int) noexcept {
+    const iterator before = *this;
+    ++*this;
+    return before;
+}
+
+void fields_view::values::iterator::settle() noexcept {
+    while (at_ != end_ && !same_ignoring_case((*at_).name, name_)) ++at_;
+}
+
+void fields::iterator::read() noexcept {
+    if (rest_.empty()) return;
+    const std::size_t colon = rest_.find(':');
+    const std::size_t value = colon + separator.size();
+    now_ = {rest_.substr(0, colon), rest_.substr(value, rest_.find('\r', value) - value)};
+}
+
+fields::iterator& fields::iterator::operator++() noexcept {
+    rest_.remove_prefix(now_.name.size() + separator.size() + now_.value.size() + line_end.size());
+    read();
+    return *this;
+}
+
+fields::iterator fields::iterator::operator++(int) noexcept {
+    const iterator before = *this;
+    ++*this;
+    return before;
+}
+
+fields::block* fields::allocate(std::size_t capacity) {
+    void* const memory = ::operator new(sizeof(block) + capacity);
+    return ::new (memory) block{0, static_cast<std::uint32_t>(capacity)};
+}
+
+fields::fields(const fields& from) {
+    const std::string_view text = from.wire();
+    if (text.empty()) return;
+    block_ = allocate(text.size());
+    append(block_->bytes(), text);
+    block_->size = static_cast<std::uint32_t>(text.size());
+}
+
+fields& fields::operator=(const fields& from) {
+    if (this != &from) *this = fields(from);
+    return *this;
+}
+
+fields& fields::operator=(fields&& from) noexcept {
+    std::swap(block_, from.block_);
+    return *this;
+}
+
+void fields::release(block* memory) noexcept { ::operator delete(memory); }
+
+void fields::add(std::string_view name, std::string_view value) {
+    value = trimmed(value);
+    check(name, value);
+    const std::size_t before = wire().size();
+    const std::size_t after = before + name.size() + value.size() + separator.size() + line_end.size();
+    if (name.size() > max_fields_bytes || value.size() > max_fields_bytes || after > max_fields_bytes) {
+        throw std::length_error("the fields of a message are limited to 1 GiB");
+    }
+    block* target = block_;
+    if (target == nullptr || after > target->capacity) {
+        target = allocate(std::max<std::size_t>(120, after + after / 2));
+        append(target->bytes(), wire());
+    }
+    // The old block goes last: name and value may be views into it.
+    char* out = append(target->bytes() + before, name);
+    out = append(out, separator);
+    out = append(out, value);
+    append(out, line_end);
+    target->size = static_cast<std::uint32_t>(after);
+    if (target != block_) release(std::exchange(block_, target));
+}
+
+void fields::set(std::string_view name, std::string_view value) {
+    value = trimmed(value);
+    if (!contains(name)) return add(name, value);
+    fields fresh;
+    for (const field line : *this) {
+        if (!same_ignoring_case(line.name, name)) fresh.add(line.name, line.value);
+    }
+    fresh.add(name, value);
+    std::swap(block_, fresh.block_);
+}
+
+std::size_t fields::remove(std::string_view name) {
+    const std::string_view text = wire();
+    std::size_t removed = 0;
+    char* out = block_ == nullptr ? nullptr : block_->bytes();
+    const std::string wanted(name);  // the name may be a view into the bytes that move
+    for (iterator at(text); at != iterator();) {
+        const field line = *at;
+        const std::size_t size = line.name.size() + line.value.size() + separator.size() + line_end.size();
+        const char* const from = line.name.data();
+        ++at;
+        if (same_ignoring_case(line.name, wanted)) {
+            ++removed;
+            continue;
+        }
+        if (out != from) std::memmove(out, from, size);
+        out += size;
+    }
+    if (block_ != nullptr) block_->size = static_cast<std::uint32_t>(out - block_->bytes());
+    return removed;
+}
+
+void fields::clear() noexcept { release(std::exchange(block_, nullptr)); }
+
+std::optional<std::string_view> fields::find(std::string_view name) const noexcept {
+    for (const field line : *this) {
+        if (same_ignoring_case(line.name, name)) return line.value;
+    }
+    return std::nullopt;
+}
+
+std::size_t fields::count(std::string_view name) const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(begin(), end(), [name](const field& line) { return same_ignoring_case(line.name, name); }));
+}
+
+std::size_t fields::size() const noexcept { return static_cast<std::size_t>(std::distance(begin(), end())); }
+
+}  // namespace rondo::http

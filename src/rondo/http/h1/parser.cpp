@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/h1/parser.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <rondo/http/authority.hpp>
+#include <rondo/http/h1/request_fields.hpp>
+#include <rondo/http/h1/scan.hpp>
+
+namespace rondo::http::h1 {
+namespace {
+
+using step = std::expected<void, parse_error>;
+
+constexpr std::size_t max_bytes = std::size_t{1} << 31;
+constexpr int max_leading_lines = 2;
+constexpr std::string_view version_prefix = "HTTP/";
+constexpr std::ptrdiff_t version_size = 8;
+
+std::unexpected<parse_error> refuse(parse_error error) noexcept { return std::unexpected(error); }
+
+// Reads left to right and decides on the bytes before `p_` only, so an error never depends on where the input was cut.
+class head_parser {
+public:
+    head_parser(std::string_view bytes, const parse_limits& limits, std::span<field_ref> storage,
+                request_head& out) noexcept
+        : base_(bytes.data()),
+          p_(base_),
+          end_(base_ + std::min(bytes.size(), max_bytes)),
+          limits_(limits),
+          storage_(storage.first(std::min<std::size_t>(storage.size(), limits.fields))),
+          out_(out) {}
+
+    [[nodiscard]] step parse() noexcept {
+        if (const step s = leading_lines(); !s) return s;
+        if (const step s = request_line(); !s) return s;
+        if (const step s = field_lines(); !s) return s;
+        out_.size = static_cast<std::uint32_t>(p_ - base_);
+        return finish();
+    }
+
+private:
+    [[nodiscard]] slice from(const char* begin, const char* end) const noexcept {
+        return {static_cast<std::uint32_t>(begin - base_), static_cast<std::uint32_t>(end - begin)};
+    }
+
+    // The input ends here: because there is no more yet, or because of a limit.
+    [[nodiscard]] std::unexpected<parse_error> short_of(parse_error too_long) const noexcept {
+        return refuse(stop_ < end_ ? too_long : parse_error::incomplete);
+    }
+
+    void limit_to(std::size_t bytes) noexcept {
+        stop_ = static_cast<std::size_t>(end_ - p_) > bytes ? p_ + bytes : end_;
+    }
+
+    // A line end at p_, which is known to hold CR.
+    [[nodiscard]] step line_end(parse_error too_long) noexcept {
+        if (stop_ - p_ < 2) return short_of(too_long);
+        if (p_[1] != '\n') return refuse(parse_error::bad_line_end);
+        p_ += 2;
+        return {};
+    }
+
+    [[nodiscard]] step leading_lines() noexcept {
+        stop_ = end_;
+        for (int lines = 0; p_ != end_ && *p_ == '\r'; ++lines) {
+            if (lines == max_leading_lines) return refuse(parse_error::bad_line_end);
+            if (const step s = line_end(parse_error::incomplete); !s) return s;
+        }
+        return {};
+    }
+
+    [[nodiscard]] step request_line() noexcept {
+        limit_to(std::size_t{limits_.request_line} + 2);
+        if (const step s = method_token(); !s) return s;
+        if (const step s = target(); !s) return s;
+        if (const step s = version(); !s) return s;
+        return classify_target();
+    }
+
+    [[nodiscard]] step method_token() noexcept {
+        const char* const start = p_;
+        if (stop_ - p_ >= 4 && std::memcmp(p_, "GET ", 4) == 0) {
+            p_ += 3;
+            out_.method = method::get;
+        } else {
+            p_ = scan::scalar::end_of_name(p_, stop_);
+            if (p_ == stop_) return short_of(parse_error::uri_too_long);
+            if (p_ == start || *p_ != ' ') return refuse(parse_error::bad_method);
+            out_.method = method_of({start, p_});
+        }
+        out_.method_text = from(start, p_);
+        ++p_;
+        return {};
+    }
+
+    // Any text of URI characters up to the space; what form it is of is decided when the line is complete.
+    [[nodiscard]] step target() noexcept {
+        const char* const start = p_;
+        question_ = nullptr;
+        for (;; ++p_) {
+            p_ = scan::end_of_target(p_, stop_);
+            if (p_ == stop_) return short_of(parse_error::uri_too_long);
+            if (*p_ == ' ') break;
+            if (*p_ == '?') {
+                if (question_ == nullptr) question_ = p_;
+            } else if (*p_ == '%') {
+                if (const step s = percent_escape(); !s) return s;
+            } else {
+                return refuse(parse_error::bad_target);
+            }
+        }
+        if (p_ == start) return refuse(parse_error::bad_target);
+        out_.target = from(start, p_);
+        ++p_;
+        return {};
+    }
+
+    // Leaves p_ at the last digit.
+    [[nodiscard]] step percent_escape() noexcept {
+        for (int digit = 0; digit < 2; ++digit) {
+            if (++p_ == stop_) return short_of(parse_error::uri_too_long);
+            if (!characters::is(*p_, characters::hex)) return refuse(parse_error::bad_target);
+        }
+        return {};
+    }
+
+    [[nodiscard]] step version() noexcept {
+        if (stop_ - p_ >= version_size + 2 && std::memcmp(p_, "HTTP/1.1\r\n", version_size + 2) == 0) {
+            p_ += version_size + 2;
+            out_.minor = 1;
+            return {};
+        }
+        const char* const start = p_;
+        for (; p_ - start < version_size; ++p_) {
+            if (p_ == stop_) return short_of(parse_error::uri_too_long);
+            if (!version_byte(p_ - start)) return refuse(parse_error::bad_version);
+        }
+        if (p_ == stop_) return short_of(parse_error::uri_too_long);
+        if (*p_ != '\r') return refuse(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_version);
+        if (const step s = line_end(parse_error::uri_too_long); !s) return s;
+        if (start[5] != '1') return refuse(parse_error::version_not_supported);
+        out_.minor = start[7] == '0' ? 0 : 1;
+        return {};
+    }
+
+    [[nodiscard]] bool version_byte(std::ptrdiff_t index) const noexcept {
+        if (index < 5) return *p_ == version_prefix[static_cast<std::size_t>(index)];
+        return index == 6 ? *p_ == '.' : characters::is(*p_, characters::digit);
+    }
+
+    [[nodiscard]] step classify_target() noexcept {
+        const char* const start = base_ + out_.target.at;
+        const char* const end = start + out_.target.size;
+        const std::string_view text(start, end);
+        out_.authority = {};
+        out_.query = {};
+        out_.has_query = false;
+        if (out_.method == method::connect) return authority_form(text);
+        if (*start == '/') {
+            out_.form = target_form::origin;
+            split(start, end);
+            return {};
+        }
+        if (text == "*") {
+            if (out_.method != method::options) return refuse(parse_error::bad_target);
+            out_.form = target_form::asterisk;
+            out_.path = out_.target;
+            return {};
+        }
+        return absolute_form(start, end);
+    }
+
+    [[nodiscard]] step authority_form(std::string_view text) noexcept {
+        const auto parsed = parse_authority(text);
+        if (!parsed || !parsed->port) return refuse(parse_error::bad_target);
+        out_.form = target_form::authority;
+        out_.authority = out_.target;
+        out_.path = {out_.target.at, 0};
+        return {};
+    }
+
+    [[nodiscard]] step absolute_form(const char* start, const char* end) noexcept {
+        const std::string_view text(start, end);
+        const std::size_t scheme = text.find("://");
+        if (scheme == std::string_view::npos) return refuse(parse_error::bad_target);
+        const std::string_view name = text.substr(0, scheme);
+        if (!same_ignoring_case(name, "http") && !same_ignoring_case(name, "https")) {
+            return refuse(parse_error::bad_target);
+        }
+        const char* const host = start + scheme + 3;
+        const char* const path = std::find_if(host, end, [](char c) { return c == '/' || c == '?'; });
+        if (!parse_authority({host, path})) return refuse(parse_error::bad_target);
+        out_.form = target_form::absolute;
+        out_.authority = from(host, path);
+        split(path, end);
+        // An empty path means "/" (RFC 9110 section 4.2.3), and there is one in front of the host.
+        if (out_.path.size == 0) out_.path = from(host - 1, host);
+        return {};
+    }
+
+    void split(const char* path, const char* end) noexcept {
+        out_.path = from(path, question_ == nullptr ? end : question_);
+        if (question_ == nullptr) return;
+        out_.has_query = true;
+        out_.query = from(question_ + 1, end);
+    }
+
+    [[nodiscard]] step field_lines() noexcept {
+        limit_to(limits_.fields_bytes);
+        std::size_t count = 0;
+        for (;; ++count) {
+            if (p_ == stop_) return short_of(parse_error::fields_too_large);
+            if (*p_ == '\r') break;
+            if (count == storage_.size()) return refuse(parse_error::fields_too_large);
+            if (const step s = field_line(storage_[count]); !s) return s;
+        }
+        out_.fields = storage_.first(count);
+        return line_end(parse_error::fields_too_large);
+    }
+
+    [[nodiscard]] step field_line(field_ref& ref) noexcept {
+        const char* const name = p_;
+        const char* const colon = scan::end_of_name(name, stop_);
+        if (colon == stop_) return short_of(parse_error::fields_too_large);
+        if (*colon != ':' || colon == name) {
+            return refuse(*colon == '\n' ? parse_error::bad_line_end : parse_error::bad_field_name);
+        }
+        const char* value = colon + 1;
+        while (value != stop_ && (*value == ' ' || *value == '\t')) ++value;
+        p_ = scan::end_of_value(value, stop_);
+        if (p_ == stop_) return short_of(parse_error::fields_too_large);
+        if (*p_ != '\r') return refuse(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
+        const char* value_end = p_;
+        if (const step s = line_end(parse_error::fields_too_large); !s) return s;
+        while (value_end != value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
+        ref = {from(name, colon), from(value, value_end)};
+        return known_.note({name, colon}, {value, value_end}, ref.value);
+    }
+
+    [[nodiscard]] step finish() noexcept {
+        if (const step s = known_.finish(out_); !s) return s;
+        if (out_.form == target_form::origin || out_.form == target_form::asterisk) out_.authority = known_.host();
+        return {};
+    }
+
+    const char* const base_;
+    const char* p_;
+    const char* const end_;
+    const char* stop_ = nullptr;      // of what is read now: the end, or where its limit is
+    const char* question_ = nullptr;  // the first '?' of the target
+    const parse_limits& limits_;
+    const std::span<field_ref> storage_;
+    request_head& out_;
+    request_fields known_;
+};
+
+}  // namespace
+
+std::expected<void, parse_error> parse_request_head(std::string_view bytes, const parse_limits& limits,
+                                                    std::span<field_ref> storage, request_head& out) noexcept {
+    return head_parser(bytes, limits, storage, out).parse();
+}
+
+int status_of(parse_error error) noexcept {
+    switch (error) {
+        case parse_error::incomplete: return 0;
+        case parse_error::uri_too_long: return 414;
+        case parse_error::fields_too_large: return 431;
+        case parse_error::version_not_supported: return 505;
+        case parse_error::unknown_transfer_coding: return 501;
+        default: return 400;
+    }
+}
+
+std::string_view to_string(parse_error error) noexcept {
+    switch (error) {
+        case parse_error::incomplete: return "incomplete";
+        case parse_error::bad_line_end: return "bad line end";
+        case parse_error::bad_method: return "bad method";
+        case parse_error::bad_target: return "bad request target";
+        case parse_error::bad_version: return "bad version";
+        case parse_error::bad_field_name: return "bad field name";
+        case parse_error::bad_field_value: return "bad field value";
+        case parse_error::bad_host: return "bad host";
+        case parse_error::bad_content_length: return "bad content length";
+        case parse_error::bad_transfer_encoding: return "bad transfer encoding";
+        case parse_error::uri_too_long: return "request line too long";
+        case parse_error::fields_too_large: return "fields too large";
+        case parse_error::version_not_supported: return "version not supported";
+        case parse_error::unknown_transfer_coding: return "unknown transfer coding";
+    }
+    std::unreachable();
+}
+
+}  // namespace rondo::http::h1
