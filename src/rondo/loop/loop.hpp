@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/coro/ready.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/loop/timer.hpp>
+
+namespace rondo {
+
+class backend;
+class thread_pool;
+
+/// Which system interface a loop waits with.
+enum class backend_kind : std::uint8_t { automatic, epoll, io_uring };
+
+struct loop_options {
+    backend_kind backend = backend_kind::automatic;
+};
+
+/// Work handed to a loop by another thread. Must live until it ran.
+class posted {
+public:
+    virtual void run_on_loop() noexcept = 0;
+
+protected:
+    ~posted() = default;
+
+private:
+    friend class event_loop;
+    posted* next_ = nullptr;
+};
+
+/// What a loop counts. Written by the loop's thread, read by any.
+struct loop_counters {
+    std::atomic<std::uint64_t> turns{0};
+    std::atomic<std::int64_t> busy_ns{0};         ///< time not spent waiting
+    std::atomic<std::int64_t> turn_began_ns{0};   ///< 0 while it waits
+    std::atomic<std::int64_t> longest_turn_ns{0};
+    std::atomic<std::uint64_t> stalls{0};
+};
+
+/// An event loop: one thread that waits for many things. One per thread. Everything but post(), wake() and stop()
+/// is called on its thread. One turn, in this order: timers that are due, what other threads posted, coroutines that are
+/// ready, waiting for and handling of input and output.
+class event_loop {
+public:
+    /// Throws std::system_error when the kernel refuses, std::invalid_argument when a forced backend is not available.
+    explicit event_loop(const loop_options& options = {});
+    ~event_loop();
+    event_loop(const event_loop&) = delete;
+    event_loop& operator=(const event_loop&) = delete;
+
+    /// The loop of this thread; throws std::logic_error when there is none.
+    [[nodiscard]] static event_loop& current();
+    [[nodiscard]] static event_loop* current_or_null() noexcept;
+
+    /// Turns until stop(). The calling thread becomes the loop's thread meanwhile.
+    void run();
+    /// Runs until the task is done and gives its result. The task runs in `in`, or in a context of its own.
+    template <class T>
+    T run_until(task<T> t, context* in = nullptr);
+    /// Ends run() after this turn. Any thread.
+    void stop() noexcept;
+
+    /// The time at the beginning of this turn's handling; cheap.
+    [[nodiscard]] instant now() const noexcept { return now_; }
+
+    /// Runs `work` on the loop's thread, soon. Any thread. The second form allocates.
+    void post(posted& work) noexcept;
+    void post(std::move_only_function<void()> work);
+
+    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is.
+    [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept { return sleep_awaiter(timers_, clock::now() + d); }
+    [[nodiscard]] sleep_awaiter sleep_until(instant at) noexcept { return sleep_awaiter(timers_, at); }
+
+    [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
+    [[nodiscard]] backend& io() noexcept { return *backend_; }
+    [[nodiscard]] loop_counters& counters() noexcept { return counters_; }
+
+    /// Where views that block run, and where CPU work runs; null when none was given.
+    void use_pools(thread_pool* blocking, thread_pool* compute) noexcept {
+        blocking_ = blocking;
+        compute_ = compute;
+    }
+    [[nodiscard]] thread_pool* blocking() const noexcept { return blocking_; }
+    [[nodiscard]] thread_pool* compute() const noexcept { return compute_; }
+
+    /// The context whose code runs right now on the loop's thread, for the stall detector. Any thread may read the pointer.
+    std::atomic<const context*> running{nullptr};
+
+private:
+    void turn(bool may_wait);
+    void run_posted() noexcept;
+    void run_task(std::coroutine_handle<> start, const bool& done);
+
+    std::unique_ptr<backend> backend_;
+    timer_wheel timers_;
+    instant now_;
+    loop_counters counters_;
+    thread_pool* blocking_ = nullptr;
+    thread_pool* compute_ = nullptr;
+    alignas(64) std::atomic<posted*> inbox_{nullptr};
+    std::atomic<bool> waiting_{false};
+    std::atomic<bool> stopping_{false};
+};
+
+/// Sleeps on the current loop: `co_await rondo::sleep(1s)`.
+[[nodiscard]] inline sleep_awaiter sleep(clock::duration d) { return event_loop::current().sleep(d); }
+
+}  // namespace rondo
+
+#include <rondo/loop/run_until.hpp>
