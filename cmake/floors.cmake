@@ -4,7 +4,7 @@
 set(RONDO_FOLDERS "")
 set(RONDO_PACKAGES "")
 
-# rondo_sources(<variable> <directory> [recurse]): its sources that are neither test nor bench.
+# rondo_sources(<variable> <directory>): its sources that are neither test nor bench.
 function(rondo_sources variable directory)
     file(GLOB_RECURSE all CONFIGURE_DEPENDS "${directory}/*.cpp")
     list(FILTER all EXCLUDE REGEX "_(test|bench)\\.cpp$")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests are found by suffix:
-#   src/rondo/<folder>/**/*_test.cpp    one program rondo_<folder>_test, run case by case
+#   src/rondo/<folder>/**/*_test.cpp    one program rondo_<folder>_test, run case by case; label unit
 #   src/rondo/<folder>/**/*_bench.cpp   one program rondo_<folder>_bench (Google Benchmark), not run by ctest
-#   tests/<folder>/**/*_test.cpp        one program <folder>_test over the whole library
-#   tests/**/*_test.py                  one ctest each, run with the build folder's programs
+#   tests/<folder>/**/*_test.cpp        one program <folder>_test over the whole library; label unit
+#   tests/<folder>/**/*_test.py         one ctest each, label <folder>; finds the build in RONDO_BUILD, programs in RONDO_BIN
+#   tests/nocompile/*.cpp               one ctest each, label nocompile: must not compile, with the error it names
 enable_testing()
 include(GoogleTest)
 pkg_check_modules(GTEST REQUIRED IMPORTED_TARGET gtest gtest_main gmock)
-pkg_check_modules(BENCHMARK REQUIRED IMPORTED_TARGET benchmark)
 
 function(rondo_test name directory library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${directory}/*_test.cpp")
@@ -19,7 +19,7 @@ function(rondo_test name directory library)
     rondo_package(${name} fmt)
     target_compile_definitions(${name} PRIVATE RONDO_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-        TEST_PREFIX "${name}." PROPERTIES TIMEOUT 60 LABELS "unit")
+        TEST_PREFIX "${name}." PROPERTIES TIMEOUT 60 LABELS unit)
 endfunction()
 
 function(rondo_bench name directory library)
@@ -28,10 +28,7 @@ function(rondo_bench name directory library)
         return()
     endif()
     add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE rondo_program_build ${library} PkgConfig::BENCHMARK)
-    target_link_options(${name} PRIVATE -Wl,--no-as-needed)
-    pkg_check_modules(BENCHMARK_MAIN QUIET IMPORTED_TARGET benchmark_main)
-    target_link_libraries(${name} PRIVATE benchmark_main)
+    target_link_libraries(${name} PRIVATE rondo_program_build ${library} benchmark_main benchmark)
 endfunction()
 
 foreach(folder IN LISTS RONDO_FOLDERS)
@@ -39,9 +36,36 @@ foreach(folder IN LISTS RONDO_FOLDERS)
     rondo_bench(rondo_${folder}_bench "${CMAKE_SOURCE_DIR}/src/rondo/${folder}" rondo_${folder})
 endforeach()
 
+function(rondo_python_test source folder)
+    get_filename_component(name "${source}" NAME_WE)
+    add_test(NAME ${folder}.${name} COMMAND "${Python3_EXECUTABLE}" "${source}")
+    # PROCESSORS 2: they start servers and clients and look at the time; on two cores each runs alone.
+    set_tests_properties(${folder}.${name} PROPERTIES TIMEOUT 300 LABELS ${folder} PROCESSORS 2
+        ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+endfunction()
+
+function(rondo_test_folder folder)
+    set(directory "${CMAKE_SOURCE_DIR}/tests/${folder}")
+    if(TARGET rondo)
+        rondo_test(${folder}_test "${directory}" rondo)
+    endif()
+    file(GLOB_RECURSE scripts CONFIGURE_DEPENDS "${directory}/*_test.py")
+    foreach(script IN LISTS scripts)
+        rondo_python_test("${script}" ${folder})
+    endforeach()
+endfunction()
+
 file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE "${CMAKE_SOURCE_DIR}/tests" "tests/*")
 foreach(folder IN LISTS folders)
-    if(IS_DIRECTORY "${CMAKE_SOURCE_DIR}/tests/${folder}" AND TARGET rondo)
-        rondo_test(${folder}_test "${CMAKE_SOURCE_DIR}/tests/${folder}" rondo)
+    if(IS_DIRECTORY "${CMAKE_SOURCE_DIR}/tests/${folder}")
+        rondo_test_folder(${folder})
     endif()
+endforeach()
+
+file(GLOB misuses CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/nocompile/*.cpp")
+foreach(source IN LISTS misuses)
+    get_filename_component(name "${source}" NAME_WE)
+    add_test(NAME nocompile.${name} COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/check_nocompile"
+        "${source}" -- "${CMAKE_CXX_COMPILER}" -std=c++23 -Wall -Wextra -Werror "-I${CMAKE_SOURCE_DIR}/src")
+    set_tests_properties(nocompile.${name} PROPERTIES TIMEOUT 60 LABELS nocompile)
 endforeach()
