@@ -12,7 +12,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
+find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -20,7 +20,9 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(rondo_build INTERFACE)
-target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor)
+target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
+    # Stack traces, assertions and debug information name files from the root of the tree, wherever it was built.
+    "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
 target_link_libraries(rondo_build INTERFACE Threads::Threads)
 target_link_options(rondo_build INTERFACE -Wl,--as-needed)
 
