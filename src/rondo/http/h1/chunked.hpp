@@ -52,7 +52,7 @@ private:
     [[nodiscard]] bool framing_byte(unsigned char) noexcept;
     [[nodiscard]] bool size_byte(unsigned char) noexcept;
     [[nodiscard]] bool extension_byte(unsigned char) noexcept;
-    [[nodiscard]] bool end_of_value(unsigned char) noexcept;
+    [[nodiscard]] bool end_of_extension(unsigned char, state after_space) noexcept;
     [[nodiscard]] std::size_t trailer_bytes(std::string_view in);
     void trailer_line(std::string_view line);
 

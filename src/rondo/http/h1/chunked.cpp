@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/h1/chunked.hpp>
+
+#include <algorithm>
+#include <array>
+
+#include <rondo/http/characters.hpp>
+
+namespace rondo::http::h1 {
+namespace {
+
+constexpr std::uint8_t max_size_digits = 16;
+constexpr std::uint64_t max_chunk = std::uint64_t{1} << 63;
+
+constexpr std::array<std::string_view, 31> never_late = {
+    "age", "authorization", "cache-control", "connection", "content-encoding", "content-length", "content-range",
+    "content-type", "cookie", "date", "expect", "expires", "host", "if-match", "if-modified-since", "if-none-match",
+    "if-range", "if-unmodified-since", "keep-alive", "location", "max-forwards", "pragma", "proxy-authenticate",
+    "proxy-authorization", "range", "retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade"};
+
+bool may_come_late(std::string_view name) noexcept {
+    return std::none_of(never_late.begin(), never_late.end(),
+                        [name](std::string_view other) { return same_ignoring_case(name, other); });
+}
+
+bool is_space(unsigned char c) noexcept { return c == ' ' || c == '\t'; }
+
+// Inside a quoted string, but for the quote and the backslash.
+bool is_quotable(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::field_byte); }
+
+bool is_token(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::token); }
+
+}  // namespace
+
+chunked_decoder::result chunked_decoder::decode(std::string_view in) {
+    std::size_t at = 0;
+    while (state_ != state::done && state_ != state::failed) {
+        if (at == in.size()) return {event::need_more, at, {}};
+        if (state_ == state::data) {
+            const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, in.size() - at));
+            left_ -= size;
+            if (left_ == 0) state_ = state::data_cr;
+            return {event::data, at + size, in.substr(at, size)};
+        }
+        if (state_ == state::trailer) {
+            at += trailer_bytes(in.substr(at));
+        } else if (!framing_byte(static_cast<unsigned char>(in[at++]))) {
+            state_ = state::failed;
+        }
+    }
+    return {state_ == state::done ? event::done : event::error, at, {}};
+}
+
+// False when the byte has no place here.
+bool chunked_decoder::framing_byte(unsigned char c) noexcept {
+    switch (state_) {
+        case state::size_start:
+        case state::size: return size_byte(c);
+        case state::size_lf:
+            digits_ = 0;
+            state_ = left_ == 0 ? state::trailer : state::data;
+            return c == '\n';
+        case state::data_cr: state_ = state::data_lf; return c == '\r';
+        case state::data_lf: state_ = state::size_start; return c == '\n';
+        default: return ++extension_bytes_ <= max_extension_bytes && extension_byte(c);
+    }
+}
+
+bool chunked_decoder::size_byte(unsigned char c) noexcept {
+    if (const int digit = characters::hex_value(static_cast<char>(c)); digit >= 0) {
+        left_ = left_ << 4 | static_cast<unsigned>(digit);
+        state_ = state::size;
+        return ++digits_ <= max_size_digits && left_ < max_chunk;
+    }
+    if (state_ == state::size_start) return false;
+    if (c == '\r') {
+        state_ = state::size_lf;
+    } else if (c == ';') {
+        state_ = state::extension_start;
+    } else {
+        state_ = state::extension_space;
+        return is_space(c);
+    }
+    return true;
+}
+
+// *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] ), RFC 9112 section 7.1.1
+bool chunked_decoder::extension_byte(unsigned char c) noexcept {
+    switch (state_) {
+        case state::extension_space:
+            if (c == ';') state_ = state::extension_start;
+            return c == ';' || is_space(c);
+        case state::extension_start:
+            if (is_space(c)) return true;
+            state_ = state::extension_name;
+            return is_token(c);
+        case state::extension_name:
+            if (c == '=') state_ = state::extension_value_start;
+            return c == '=' || is_token(c) || end_of_extension(c, state::extension_after_name);
+        case state::extension_after_name:
+            if (c == '=') state_ = state::extension_value_start;
+            if (c == ';') state_ = state::extension_start;
+            return c == '=' || c == ';' || is_space(c);
+        case state::extension_value_start:
+            if (is_space(c)) return true;
+            state_ = c == '"' ? state::extension_quoted : state::extension_token;
+            return c == '"' || is_token(c);
+        case state::extension_token: return is_token(c) || end_of_extension(c, state::extension_space);
+        case state::extension_quoted:
+            if (c == '"') state_ = state::extension_after_value;
+            if (c == '\\') state_ = state::extension_escape;
+            return is_quotable(c);
+        case state::extension_escape: state_ = state::extension_quoted; return is_quotable(c);
+        case state::extension_after_value: return end_of_extension(c, state::extension_space);
+        default: return false;
+    }
+}
+
+bool chunked_decoder::end_of_extension(unsigned char c, state after_space) noexcept {
+    if (c == '\r') {
+        state_ = state::size_lf;
+    } else if (c == ';') {
+        state_ = state::extension_start;
+    } else if (is_space(c)) {
+        state_ = after_space;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+// Reads up to the end of one line and returns the bytes taken.
+std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
+    const std::size_t lf = in.find('\n');
+    const std::size_t taken = std::min(in.size(), lf == std::string_view::npos ? lf : lf + 1);
+    if (taken > max_trailer_bytes - trailer_bytes_) {
+        state_ = state::failed;
+        return taken;
+    }
+    trailer_bytes_ = static_cast<std::uint16_t>(trailer_bytes_ + taken);
+    const std::string_view piece = in.substr(0, taken);
+    if (line_ == nullptr && lf != std::string_view::npos) {
+        trailer_line(piece);
+        return taken;
+    }
+    if (line_ == nullptr) line_ = std::make_unique<std::string>();
+    line_->append(piece);
+    if (lf != std::string_view::npos) {
+        trailer_line(*line_);
+        line_.reset();
+    }
+    return taken;
+}
+
+// `line` ends with the only LF in it.
+void chunked_decoder::trailer_line(std::string_view line) {
+    if (line == "\r\n") {
+        state_ = state::done;
+        return;
+    }
+    const std::size_t colon = line.find(':');
+    state_ = state::failed;
+    if (!line.ends_with("\r\n") || colon == std::string_view::npos || trailer_count_ == max_trailers) return;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = trimmed(line.substr(colon + 1, line.size() - colon - 3));
+    if (!valid_field_name(name) || !valid_field_value(value)) return;
+    ++trailer_count_;
+    if (may_come_late(name)) trailers_.add(name, value);
+    state_ = state::trailer;
+}
+
+}  // namespace rondo::http::h1
