@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rondo::http {
+
+struct multipart_limits {
+    std::uint32_t parts = 1000;
+    std::uint32_t head_bytes = 16384;  ///< of one part's fields
+};
+
+/// The head of a part of multipart/form-data (RFC 7578 section 4).
+struct multipart_part {
+    std::string name;
+    std::optional<std::string> filename;  ///< as sent: never a path to be used as it is
+    std::string content_type;             ///< empty when the part has none (it is text/plain then)
+};
+
+enum class multipart_error : std::uint8_t {
+    none,
+    bad_boundary,      ///< the text between parts is not a boundary line
+    bad_part_head,     ///< bad field syntax, or no `Content-Disposition: form-data; name=...`
+    head_too_large,
+    too_many_parts,
+};
+
+/// Parses multipart/form-data from pieces cut anywhere (RFC 2046 section 5.1, RFC 7578).
+class multipart_parser {
+public:
+    enum class event : std::uint8_t {
+        need_more,   ///< all input is consumed
+        part_begin,  ///< `part()` describes the part that begins
+        part_data,   ///< `data` is a part of its content, never empty
+        part_end,
+        done,        ///< the closing boundary was read; what follows is an epilogue to be ignored
+        error,       ///< see `error()`. Every further call says the same
+    };
+
+    struct result {
+        event what;
+        std::size_t consumed;   ///< bytes of the input to drop before the next call
+        std::string_view data;  ///< a view into the input or into the parser, until the next call
+    };
+
+    /// Throws std::invalid_argument when the boundary is not valid (see valid_boundary).
+    explicit multipart_parser(std::string_view boundary, const multipart_limits& limits = {});
+
+    /// Call again with the rest of the input until `need_more`, `done` or `error`. The end of the body without `done` is
+    /// an error of the sender.
+    [[nodiscard]] result parse(std::string_view in);
+
+    [[nodiscard]] const multipart_part& part() const noexcept { return part_; }
+    [[nodiscard]] multipart_error error() const noexcept { return error_; }
+    [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
+
+private:
+    enum class state : std::uint8_t { preamble, content, after_boundary, closing, padding, boundary_lf, head, done, failed };
+
+    [[nodiscard]] result content(std::string_view in, std::size_t at);
+    [[nodiscard]] std::size_t search(std::string_view in);
+    [[nodiscard]] bool boundary_byte(char c) noexcept;
+    [[nodiscard]] std::size_t head_bytes(std::string_view in);
+    [[nodiscard]] bool read_head();
+    [[nodiscard]] bool read_disposition(std::string_view value);
+    void fail(multipart_error) noexcept;
+
+    std::string delimiter_;  // CRLF "--" boundary
+    std::string head_;
+    multipart_part part_;
+    multipart_limits limits_;
+    std::size_t matched_ = 0;   // bytes of the delimiter that the input so far ends with
+    std::size_t to_give_ = 0;   // bytes of the delimiter that turned out to be content
+    std::uint32_t parts_ = 0;
+    state state_ = state::preamble;
+    multipart_error error_ = multipart_error::none;
+    bool begun_ = false;
+    bool ended_ = false;
+};
+
+/// 1 to 70 bchars, the last no space (RFC 2046 section 5.1.1).
+[[nodiscard]] bool valid_boundary(std::string_view) noexcept;
+
+/// The boundary of a Content-Type; none when it is not multipart/form-data with a valid boundary.
+[[nodiscard]] std::optional<std::string> multipart_boundary(std::string_view content_type);
+
+}  // namespace rondo::http

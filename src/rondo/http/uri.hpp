@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rondo::http {
+
+/// Percent-decodes a path once. None for a bad escape and for NUL in any form. An encoded slash becomes a slash: split
+/// the path into segments before decoding when that matters. The bytes are not checked to be UTF-8.
+[[nodiscard]] std::optional<std::string> decode_path(std::string_view path);
+
+/// RFC 3986 section 5.2.4: "/a/./b/../c" becomes "/a/c"; never leads above the root.
+[[nodiscard]] std::string remove_dot_segments(std::string_view path);
+
+struct query_pair {
+    std::string name;
+    std::string value;
+    friend bool operator==(const query_pair&, const query_pair&) = default;
+};
+
+/// Decodes one part of a query or of an urlencoded form: '+' is a space, "%41" is 'A', a '%' without two hex digits
+/// stands for itself (as browsers and the URL standard have it).
+[[nodiscard]] std::string decode_form_text(std::string_view text);
+
+/// The pairs of a query, decoded one by one: `for (const query_pair& pair : query_pairs(query))`. Empty parts are
+/// skipped; a part without '=' has an empty value. The text must outlive the range.
+class query_pairs {
+public:
+    class iterator {
+    public:
+        using value_type = query_pair;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+        using reference = const query_pair&;
+        using pointer = const query_pair*;
+
+        iterator() = default;
+        explicit iterator(std::string_view text) : rest_(text), ended_(false) { read(); }
+        [[nodiscard]] reference operator*() const noexcept { return now_; }
+        [[nodiscard]] pointer operator->() const noexcept { return &now_; }
+        iterator& operator++() { return read(), *this; }
+        void operator++(int) { read(); }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept {
+            return a.ended_ == b.ended_ && (a.ended_ || a.rest_.data() == b.rest_.data());
+        }
+
+    private:
+        void read();
+
+        std::string_view rest_;
+        query_pair now_;
+        bool ended_ = true;
+    };
+
+    explicit query_pairs(std::string_view query) noexcept : text_(query) {}
+    [[nodiscard]] iterator begin() const { return iterator(text_); }
+    [[nodiscard]] iterator end() const noexcept { return {}; }
+    /// The value of the first pair with this name.
+    [[nodiscard]] std::optional<std::string> find(std::string_view name) const;
+
+private:
+    std::string_view text_;
+};
+
+/// Adds "name=value" to a query, encoded, with '&' between pairs.
+void append_query_pair(std::string& query, std::string_view name, std::string_view value);
+
+}  // namespace rondo::http
