@@ -133,6 +133,16 @@ class CheckFloors(unittest.TestCase):
     def test_table(self):
         self.assertIn("| 1 | `codec` | transforms | base | `zlib.h` in `*gzip*.cpp` |", run(self.root, "--table").stdout)
 
+    def test_stale_table_in_the_docs(self):
+        page = self.root / "docs" / "house.md"
+        page.parent.mkdir()
+        page.write_text("a\n<!-- tools/check_floors --table -->\n| old |\n<!-- end of table -->\nb\n")
+        self.assertIn("run tools/check_floors --docs", run(self.root).stdout)
+        run(self.root, "--docs")
+        self.assertEqual(run(self.root).returncode, 0)
+        self.assertIn("`codec`", page.read_text())
+        self.assertTrue(page.read_text().endswith("<!-- end of table -->\nb\n"))
+
     def test_this_tree(self):
         result = run(SOURCE)
         self.assertEqual(result.returncode, 0, result.stdout)
