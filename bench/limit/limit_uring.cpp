@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same bound as limit_epoll, over io_uring: limit_uring PORT [close] [direct] [skip] [plain]
+//
+// Multishot accept, multishot receive into one ring of provided buffers, one send per burst of requests. Completions
+// run only inside our own io_uring_enter: one system call per turn of the loop.
+//   close    a connection per request: receive, then a send linked to a close
+//   direct   accepted sockets live in the ring's own file table, not in the process's
+//   skip     a send that succeeds posts no completion (nothing then orders two sends of one connection: a bound only)
+//   plain    leave out SINGLE_ISSUER, DEFER_TASKRUN and COOP_TASKRUN, to see what they give
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "../uring.hpp"
+#include "canned.hpp"
+
+namespace {
+
+enum operation : std::uint64_t { op_accept, op_receive, op_send, op_close };
+
+struct options {
+    int port = 0;
+    bool close_after = false, direct = false, skip = false, plain = false;
+};
+
+struct connection {
+    std::uint32_t owed = 0;  // responses not yet handed to the kernel
+    std::uint16_t generation = 0;
+    std::uint8_t matched = 0;
+    bool sending = false, open = false, closing = false;
+};
+
+class server {
+public:
+    explicit server(const options& o)
+        : options_(o), block_(limit::responses()), ring_(2048, 16384, 4096, 4096, o.plain ? 0 : bench::uring::tuned) {
+        const unsigned files = bench::allow_descriptors();
+        listener_ = bench::listen_on(o.port, 0);
+        if (o.direct)
+            bench::uring::checked(io_uring_register_files_sparse(ring_.raw(), std::min(files, 65536U)),
+                                  "io_uring_register_files");
+    }
+
+    [[noreturn]] void run() {
+        accept_more();
+        for (;;) {
+            const int ms = later_.expire([this](const auto& answer) { answer_late(answer); });
+            __kernel_timespec timeout{};
+            timeout.tv_sec = ms / 1000;
+            timeout.tv_nsec = ms % 1000 * 1'000'000LL;
+            ring_.turn(ms < 0 ? nullptr : &timeout, [this](const io_uring_cqe& done) { handle(done); });
+        }
+    }
+
+private:
+    void handle(const io_uring_cqe& done) {
+        if (done.user_data >= ~std::uint64_t{0} - 1) return;  // the library's own time-out
+        const int fd = static_cast<int>(static_cast<std::uint32_t>(done.user_data));
+        switch (static_cast<operation>(done.user_data >> 32)) {
+            case op_accept: return accepted(done);
+            case op_receive: return received(fd, done);
+            case op_send: return sent(fd);
+            case op_close: return;
+        }
+    }
+
+    // Behind the prep function, which clears user_data.
+    void finish(io_uring_sqe* s, operation op, int fd) const noexcept {
+        io_uring_sqe_set_data64(s, op << 32 | static_cast<std::uint32_t>(fd));
+        if (options_.direct && op != op_accept && op != op_close) s->flags |= IOSQE_FIXED_FILE;
+    }
+
+    void accept_more() {
+        io_uring_sqe* s = ring_.entry();
+        if (options_.direct) io_uring_prep_multishot_accept_direct(s, listener_, nullptr, nullptr, 0);
+        else io_uring_prep_multishot_accept(s, listener_, nullptr, nullptr, 0);
+        finish(s, op_accept, listener_);
+    }
+
+    void accepted(const io_uring_cqe& done) {
+        if (done.res >= 0) {
+            const auto index = static_cast<std::size_t>(done.res);
+            if (index >= connections_.size()) connections_.resize(index * 2 + 64);
+            connections_[index].open = true;
+            receive(done.res);
+        }
+        if (!(done.flags & IORING_CQE_F_MORE)) accept_more();
+    }
+
+    void receive(int fd) {
+        io_uring_sqe* s = ring_.entry();
+        // A multishot receive holds the socket, so a close would not reach the peer.
+        if (options_.close_after) io_uring_prep_recv(s, fd, nullptr, 0, 0);
+        else io_uring_prep_recv_multishot(s, fd, nullptr, 0, 0);
+        s->buf_group = bench::uring::group;
+        s->flags |= IOSQE_BUFFER_SELECT;
+        finish(s, op_receive, fd);
+    }
+
+    void received(int fd, const io_uring_cqe& done) {
+        if (done.res == -ENOBUFS) return receive(fd);
+        if (done.res <= 0) return drop(fd);
+        connection& c = of(fd);
+        const auto bytes = ring_.bytes(done);
+        const std::string_view text(bytes.data(), bytes.size());
+        const std::size_t heads = limit::count_heads(c.matched, text);
+        const unsigned ms = heads == 1 ? limit::delays::of(text) : 0;
+        ring_.give_back(done);
+        if (ms) {
+            later_.add(ms, fd, c.generation);
+        } else {
+            c.owed += static_cast<std::uint32_t>(heads);
+            flush(fd);
+        }
+        if (!(done.flags & IORING_CQE_F_MORE) && !(options_.close_after && heads)) receive(fd);
+    }
+
+    void answer_late(const limit::delays::answer& late) {
+        connection& c = of(late.fd);
+        if (c.generation != late.generation || !c.open) return;
+        ++c.owed;
+        flush(late.fd);
+    }
+
+    void flush(int fd) {
+        connection& c = of(fd);
+        if (c.sending || !c.owed) return;
+        const std::uint32_t n = std::min<std::uint32_t>(c.owed, limit::batch);
+        c.owed -= n;
+        ring_.reserve(2);
+        io_uring_sqe* s = ring_.entry();
+        io_uring_prep_send(s, fd, block_.data(), n * limit::response.size(), MSG_NOSIGNAL | MSG_WAITALL);
+        finish(s, op_send, fd);
+        if (options_.close_after) {
+            s->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+            forget(fd);
+            close_now(fd);
+        } else if (options_.skip) {
+            s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        } else {
+            c.sending = true;
+        }
+    }
+
+    void sent(int fd) {
+        // Only a send that failed posts one here; it also cut off the close linked to it.
+        if (options_.close_after) return close_now(fd);
+        if (options_.skip) return;
+        connection& c = of(fd);
+        c.sending = false;
+        if (c.closing) drop(fd);
+        else flush(fd);
+    }
+
+    void drop(int fd) {
+        connection& c = of(fd);
+        if (c.sending) {
+            c.closing = true;
+            return;
+        }
+        forget(fd);
+        close_now(fd);
+    }
+
+    void forget(int fd) {
+        const auto next = static_cast<std::uint16_t>(of(fd).generation + 1);
+        of(fd) = connection{};
+        of(fd).generation = next;
+    }
+
+    void close_now(int fd) {
+        io_uring_sqe* s = ring_.entry();
+        if (options_.direct) io_uring_prep_close_direct(s, static_cast<unsigned>(fd));
+        else io_uring_prep_close(s, fd);
+        finish(s, op_close, fd);
+        s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    }
+
+    connection& of(int fd) noexcept { return connections_[static_cast<std::size_t>(fd)]; }
+
+    options options_;
+    std::string block_;
+    bench::uring ring_;
+    std::vector<connection> connections_;
+    limit::delays later_;
+    int listener_ = -1;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    const std::vector<std::string_view> words(argv + 1, argv + argc);
+    const auto has = [&](std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); };
+    if (words.empty()) return fmt::print(stderr, "usage: limit_uring PORT [close] [direct] [skip] [plain]\n"), 2;
+    options o;
+    o.port = std::atoi(argv[1]);
+    o.close_after = has("close");
+    o.direct = has("direct");
+    o.skip = has("skip");
+    o.plain = has("plain");
+    server(o).run();
+} catch (const std::exception& e) {
+    fmt::print(stderr, "limit_uring: {}\n", e.what());
+    return 1;
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// A closed-loop HTTP/1.1 client that costs less per request than the servers it loads:
+//
+//   load --port P [--path /] [-c 64] [-d 6] [--pipeline N] [--browser] [--close]
+//
+// One thread over io_uring: multishot receive, one send per burst. The first request is made alone to learn the length
+// of a response; every later one must have status 200 and the same length. Prints JSON: requests, seconds, latencies in
+// microseconds, errors (connections lost, other statuses, other lengths).
+//   --browser  the head of a browser, 674 bytes in all
+//   --close    a connection per request: connect, send and receive are one chain of linked operations
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "../sockets.hpp"
+#include "../uring.hpp"
+#include "histogram.hpp"
+
+namespace {
+
+constexpr std::string_view status_line = "HTTP/1.1 200";
+constexpr std::string_view browser_fields =
+    "Connection: keep-alive\r\nCache-Control: max-age=0\r\nUpgrade-Insecure-Requests: 1\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 "
+    "Safari/537.36\r\n"
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
+    "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n"
+    "Referer: http://127.0.0.1/some/page/of/this/site\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
+    "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
+    "Cookie: csrftoken=Qm9vdHN0cmFwVG9rZW4xMjM0NTY3ODkw; sessionid=0a1b2c3d4e5f60718293a4b5c6d7e8f9; theme=dark\r\n";
+
+struct options {
+    int port = 8080;
+    std::string path = "/";
+    std::size_t connections = 64, pipeline = 1;
+    double seconds = 6;
+    bool browser = false, close = false;
+};
+
+options parse(int argc, char** argv) {
+    options o;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        const auto value = [&] { return i + 1 < argc ? argv[++i] : throw std::runtime_error("a value is missing"); };
+        if (name == "--port") o.port = std::atoi(value());
+        else if (name == "--path") o.path = value();
+        else if (name == "-c") o.connections = std::strtoul(value(), nullptr, 10);
+        else if (name == "-d") o.seconds = std::atof(value());
+        else if (name == "--pipeline") o.pipeline = std::strtoul(value(), nullptr, 10);
+        else if (name == "--browser") o.browser = true;
+        else if (name == "--close") o.close = true;
+        else throw std::runtime_error(fmt::format("unknown option {}", name));
+    }
+    if (o.close && o.pipeline != 1) throw std::runtime_error("--close and --pipeline exclude each other");
+    return o;
+}
+
+// What wrk sends too, so that the two ask the same of a server.
+std::string request(const options& o) {
+    std::string text = fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", o.path, o.port);
+    if (o.browser) text += browser_fields;
+    if (o.close) text += "Connection: close\r\n";
+    return text + "\r\n";
+}
+
+/// Makes one request and returns the length of its response, which must have a Content-Length.
+std::size_t learn_length(const options& o) {
+    const int fd = bench::connect_to(o.port);
+    const std::string ask = request(o);
+    bench::checked(static_cast<int>(send(fd, ask.data(), ask.size(), MSG_NOSIGNAL)), "send");
+    std::string got;
+    std::size_t length = 0;
+    while (length == 0 || got.size() < length) {
+        char buffer[65536];
+        const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+        if (n <= 0) throw std::runtime_error("the first response ended early");
+        got.append(buffer, static_cast<std::size_t>(n));
+        const std::size_t end = got.find("\r\n\r\n");
+        if (length || end == got.npos) continue;
+        if (!got.starts_with(status_line)) throw std::runtime_error("the first response is not 200: " + got);
+        constexpr char field[] = "\r\ncontent-length:";
+        const char* found = strcasestr(got.c_str(), field);
+        if (!found) throw std::runtime_error("the first response has no Content-Length: " + got);
+        length = end + 4 + std::strtoul(found + sizeof field - 1, nullptr, 10);
+    }
+    close(fd);
+    if (got.size() != length) throw std::runtime_error("the first response is longer than it says");
+    return length;
+}
+
+class client {
+public:
+    explicit client(const options& o)
+        : options_(o),
+          address_(bench::loopback(o.port)),
+          expected_(learn_length(o) * o.pipeline),
+          ring_(1024, 8192, 2048, 8192),
+          slots_(o.connections) {
+        for (std::size_t i = 0; i < o.pipeline; ++i) burst_ += request(o);
+        const auto files = static_cast<unsigned>(o.connections);
+        bench::uring::checked(io_uring_register_files_sparse(ring_.raw(), files), "io_uring_register_files");
+        if (!o.close) keep_connections();
+    }
+
+    void run() {
+        begin_ = now_ = bench::now_ns();
+        const std::uint64_t end = begin_ + static_cast<std::uint64_t>(options_.seconds * 1e9);
+        for (unsigned i = 0; i < slots_.size(); ++i) {
+            if (options_.close) connect_and_ask(i);
+            else receive(i), ask(i);
+        }
+        while (now_ < end && alive_) {
+            __kernel_timespec patience{0, 100'000'000};
+            ring_.turn(&patience, [this, first = true](const io_uring_cqe& done) mutable {
+                if (first) now_ = bench::now_ns();
+                first = false;
+                if (done.user_data < slots_.size()) handle(static_cast<unsigned>(done.user_data), done);
+            });
+            if (now_ < end) now_ = bench::now_ns();
+        }
+        report();
+    }
+
+private:
+    struct slot {
+        std::uint64_t asked_at = 0;
+        std::size_t got = 0;  // bytes of the current burst's responses
+    };
+
+    void keep_connections() {
+        std::vector<int> fds;
+        for (std::size_t i = 0; i < slots_.size(); ++i) fds.push_back(bench::connect_to(options_.port));
+        const auto count = static_cast<unsigned>(fds.size());
+        bench::uring::checked(io_uring_register_files_update(ring_.raw(), 0, fds.data(), count), "files_update");
+        for (const int fd : fds) close(fd);
+    }
+
+    void handle(unsigned i, const io_uring_cqe& done) {
+        slot& s = slots_[i];
+        if (done.res > 0) {
+            const auto bytes = ring_.bytes(done);
+            const std::size_t compared = std::min(bytes.size(), status_line.size());
+            if (s.got == 0 && std::memcmp(bytes.data(), status_line.data(), compared) != 0) ++errors_;
+            s.got += bytes.size();
+        }
+        ring_.give_back(done);
+        if (done.res <= 0 && done.res != -ENOBUFS) return ended(i);
+        if (!(done.flags & IORING_CQE_F_MORE)) receive(i);
+        if (options_.close || s.got < expected_) return;
+        answered(s);
+        ask(i);
+    }
+
+    void answered(const slot& s) {
+        if (s.got != expected_) ++errors_;
+        latencies_.add(now_ - s.asked_at, options_.pipeline);
+    }
+
+    void ended(unsigned i) {
+        if (!options_.close) {
+            ++errors_;
+            --alive_;
+            return;
+        }
+        if (slots_[i].got) answered(slots_[i]);
+        else ++errors_;
+        connect_and_ask(i);
+    }
+
+    // Making the socket in the ring's own table closes the one that was there.
+    void connect_and_ask(unsigned i) {
+        ring_.reserve(4);
+        io_uring_sqe* s = ring_.entry();
+        io_uring_prep_socket_direct(s, AF_INET, SOCK_STREAM, 0, i, 0);
+        link(s);
+        s = ring_.entry();
+        io_uring_prep_connect(s, static_cast<int>(i), reinterpret_cast<const sockaddr*>(&address_), sizeof address_);
+        s->flags |= IOSQE_FIXED_FILE;
+        link(s);
+        ask(i, IOSQE_IO_LINK);
+        receive(i);
+    }
+
+    static void link(io_uring_sqe* s) {
+        s->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+        io_uring_sqe_set_data64(s, unnamed);
+    }
+
+    void ask(unsigned i, unsigned flags = 0) {
+        io_uring_sqe* s = ring_.entry();
+        io_uring_prep_send(s, static_cast<int>(i), burst_.data(), burst_.size(), MSG_NOSIGNAL | MSG_WAITALL);
+        s->flags |= static_cast<std::uint8_t>(IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS | flags);
+        io_uring_sqe_set_data64(s, unnamed);
+        slots_[i] = {now_, 0};
+    }
+
+    void receive(unsigned i) {
+        io_uring_sqe* s = ring_.entry();
+        io_uring_prep_recv_multishot(s, static_cast<int>(i), nullptr, 0, 0);
+        s->buf_group = bench::uring::group;
+        s->flags |= IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE;
+        io_uring_sqe_set_data64(s, i);
+    }
+
+    void report() const {
+        const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e3; };
+        fmt::print(
+            "{{\"requests\": {}, \"seconds\": {:.4f}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}, "
+            "\"max_us\": {:.1f}, \"length\": {}, \"errors\": {}}}\n",
+            latencies_.total(), static_cast<double>(now_ - begin_) / 1e9, us(latencies_.quantile(.5)),
+            us(latencies_.quantile(.99)), us(latencies_.largest()), expected_ / options_.pipeline, errors_);
+    }
+
+    static constexpr std::uint64_t unnamed = ~std::uint64_t{0};
+
+    options options_;
+    sockaddr_in address_;
+    std::size_t expected_;
+    std::string burst_;
+    bench::uring ring_;
+    std::vector<slot> slots_;
+    bench::histogram latencies_;
+    std::uint64_t begin_ = 0, now_ = 0, errors_ = 0;
+    std::size_t alive_ = options_.connections;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    bench::allow_descriptors();
+    client(parse(argc, argv)).run();
+} catch (const std::exception& e) {
+    fmt::print(stderr, "load: {}\n", e.what());
+    return 1;
+}
