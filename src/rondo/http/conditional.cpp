@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/conditional.hpp>
+
+#include <rondo/http/etag.hpp>
+
+namespace rondo::http {
+namespace {
+
+using comparison = bool (*)(entity_tag, entity_tag);
+
+// Whether one of the lines names the representation.
+bool names(const fields_view& request, std::string_view field_name, const validators& known, comparison same) noexcept {
+    const auto tag = parse_etag(known.etag);
+    for (const std::string_view list : request.all(field_name)) {
+        if (trimmed(list) == "*") return known.exists;
+        if (tag && known.exists && etag_list_contains(list, *tag, same)) return true;
+    }
+    return false;
+}
+
+// The date of a field that stands there once and is valid; an invalid one counts as absent.
+std::optional<unix_seconds> date_of(const fields_view& request, std::string_view name, unix_seconds now) noexcept {
+    const auto value = request.find(name);
+    return value && request.count(name) == 1 ? parse_date(*value, now) : std::nullopt;
+}
+
+}  // namespace
+
+precondition evaluate(method m, const fields_view& request, const validators& known, unix_seconds now) noexcept {
+    if (request.contains("if-match")) {
+        if (!names(request, "if-match", known, same_strongly)) return precondition::failed;
+    } else if (const auto date = date_of(request, "if-unmodified-since", now); date && known.last_modified) {
+        if (*known.last_modified > *date) return precondition::failed;
+    }
+    const bool reading = m == method::get || m == method::head;
+    if (request.contains("if-none-match")) {
+        if (!names(request, "if-none-match", known, same_weakly)) return precondition::proceed;
+        return reading ? precondition::not_modified : precondition::failed;
+    }
+    const auto date = reading ? date_of(request, "if-modified-since", now) : std::nullopt;
+    return date && known.last_modified && *known.last_modified <= *date ? precondition::not_modified
+                                                                        : precondition::proceed;
+}
+
+bool range_applies(const fields_view& request, const validators& known, unix_seconds now) noexcept {
+    const auto value = request.find("if-range");
+    if (!value) return true;
+    if (request.count("if-range") != 1) return false;
+    if (const auto wanted = parse_etag(*value)) {
+        const auto tag = parse_etag(known.etag);
+        return tag && same_strongly(*wanted, *tag);
+    }
+    // A date is a strong validator only when it is the very one sent before, so it must match exactly.
+    const auto date = parse_date(*value, now);
+    return date && known.last_modified && *date == *known.last_modified;
+}
+
+}  // namespace rondo::http
