@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/ready.hpp>
 
+#include <utility>
+
 namespace rondo {
 
 ready_queue& ready_queue::current() noexcept {
@@ -16,8 +18,23 @@ void ready_queue::push(ready_node& node) noexcept {
 void ready_queue::run() noexcept {
     if (running_) return;
     running_ = true;
-    while (!nodes_.empty()) nodes_.pop_front().coroutine.resume();
+    while (!nodes_.empty()) {
+        ready_node& node = nodes_.pop_front();
+        doing_.enter(node.running_in);
+        node.coroutine.resume();
+        doing_.enter(nullptr);
+    }
     running_ = false;
+}
+
+void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
+    bool outer = std::exchange(running_, false);
+    {
+        runner hold(*this);
+        first.resume();
+        run();
+    }
+    running_ = outer;
 }
 
 }  // namespace rondo

@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <coroutine>
+#include <cstdint>
 
 #include <rondo/base/intrusive_list.hpp>
 
 namespace rondo {
 
+class context;
+
 /// A coroutine that can go on. Leaves the queue when destroyed, so a coroutine may be destroyed while it is ready.
 class ready_node : public list_node {
 public:
     std::coroutine_handle<> coroutine;
+    context* running_in = nullptr;
+};
+
+/// What a thread is doing: in which context code runs, and how often that changed. Written by the thread itself; a
+/// stall detector on another thread watches the count, and reads the context only from a signal handler on this thread.
+class activity {
+public:
+    void enter(const context* in) noexcept {
+        running_.store(in, std::memory_order_relaxed);
+        changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] const context* running() const noexcept { return running_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t changes() const noexcept { return changes_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<const context*> running_{nullptr};
+    std::atomic<std::uint64_t> changes_{0};
 };
 
 /// The coroutines of this thread that can go on, first come first served. Everything in `coro/` resumes through it,
@@ -26,7 +47,11 @@ public:
     /// Runs until empty. Does nothing when called from within itself.
     void run() noexcept;
 
+    /// Resumes `first`, then runs until empty, also from within run(): for who blocks the thread until that is done.
+    void run_with(std::coroutine_handle<> first) noexcept;
+
     [[nodiscard]] bool empty() const noexcept { return nodes_.empty(); }
+    [[nodiscard]] activity& doing() noexcept { return doing_; }
 
     /// While one lives, push() only queues: its owner promises to call run().
     class runner {
@@ -42,6 +67,7 @@ public:
 
 private:
     intrusive_list<ready_node> nodes_;
+    activity doing_;
     int runners_ = 0;
     bool running_ = false;
 };

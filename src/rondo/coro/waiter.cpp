@@ -21,6 +21,7 @@ bool waiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
         return false;
     }
     coroutine = who;
+    running_in = in;
     waiting_ = true;
     if (in) in->cancel.add(callback_);
     return true;

@@ -10,15 +10,12 @@
 #include <rondo/base/clock.hpp>
 #include <rondo/coro/ready.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/loop/backend.hpp>
 #include <rondo/loop/timer.hpp>
 
 namespace rondo {
 
-class backend;
 class thread_pool;
-
-/// Which system interface a loop waits with.
-enum class backend_kind : std::uint8_t { automatic, epoll, io_uring };
 
 struct loop_options {
     backend_kind backend = backend_kind::automatic;
@@ -49,7 +46,7 @@ struct loop_counters {
 /// An event loop: one thread that waits for many things. One per thread. Everything but post(), wake() and stop()
 /// is called on its thread. One turn, in this order: timers that are due, what other threads posted, coroutines that are
 /// ready, waiting for and handling of input and output.
-class event_loop {
+class event_loop final : backend::turn_watcher {
 public:
     /// Throws std::system_error when the kernel refuses, std::invalid_argument when a forced backend is not available.
     explicit event_loop(const loop_options& options = {});
@@ -61,13 +58,15 @@ public:
     [[nodiscard]] static event_loop& current();
     [[nodiscard]] static event_loop* current_or_null() noexcept;
 
-    /// Turns until stop(). The calling thread becomes the loop's thread meanwhile.
+    /// Turns until stop(). Call it on the thread that made the loop, as everything else.
     void run();
     /// Runs until the task is done and gives its result. The task runs in `in`, or in a context of its own.
     template <class T>
     T run_until(task<T> t, context* in = nullptr);
     /// Ends run() after this turn. Any thread.
     void stop() noexcept;
+    /// Interrupts the waiting. Any thread, also a signal handler.
+    void wake() noexcept { backend_->wake(); }
 
     /// The time at the beginning of this turn's handling; cheap.
     [[nodiscard]] instant now() const noexcept { return now_; }
@@ -92,17 +91,38 @@ public:
     [[nodiscard]] thread_pool* blocking() const noexcept { return blocking_; }
     [[nodiscard]] thread_pool* compute() const noexcept { return compute_; }
 
-    /// The context whose code runs right now on the loop's thread, for the stall detector. Any thread may read the pointer.
-    std::atomic<const context*> running{nullptr};
+    /// What the loop's thread is doing; see coro/ready.hpp.
+    [[nodiscard]] activity& doing() noexcept { return doing_; }
+
+    /// Runs `work` later in this turn, on top of an empty stack: to destroy what a callback of the backend belongs to.
+    void defer(posted& work) noexcept;
+
+    /// Called in each turn before the loop waits: to send what was corked.
+    class wait_hook : public list_node {
+    public:
+        virtual void before_wait() noexcept = 0;
+
+    protected:
+        ~wait_hook() = default;
+    };
+    void add(wait_hook& hook) noexcept { hooks_.push_back(hook); }
 
 private:
-    void turn(bool may_wait);
+    void waited() noexcept override;
+    void turn();
+    void run_due() noexcept;
     void run_posted() noexcept;
-    void run_task(std::coroutine_handle<> start, const bool& done);
+    void run_deferred() noexcept;
+    [[nodiscard]] std::chrono::nanoseconds time_to_wait() noexcept;
+    void start_and_turn(std::coroutine_handle<> start, const context* in, const bool& done);
 
     std::unique_ptr<backend> backend_;
-    timer_wheel timers_;
+    ready_queue& ready_;
+    activity& doing_;
     instant now_;
+    timer_wheel timers_;
+    intrusive_list<wait_hook> hooks_;
+    posted* deferred_ = nullptr;
     loop_counters counters_;
     thread_pool* blocking_ = nullptr;
     thread_pool* compute_ = nullptr;

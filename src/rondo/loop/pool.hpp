@@ -61,7 +61,6 @@ public:
     private:
         friend class thread_pool;
         job* next_ = nullptr;
-        instant queued_{};
     };
     /// Queues; throws pool_full. Any thread. `deadline`: when the expected wait passes it, pool_full is thrown at once.
     void submit(job& j, instant deadline = instant::max());
@@ -114,7 +113,12 @@ private:
         }
         loop_->post(static_cast<posted&>(*this));
     }
-    void run_on_loop() noexcept override { coroutine_.resume(); }
+    void run_on_loop() noexcept override {
+        activity& doing = loop_->doing();
+        doing.enter(context_);
+        coroutine_.resume();
+        doing.enter(nullptr);
+    }
 
     thread_pool& pool_;
     F function_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
+#include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include <rondo/coro/task.hpp>
+#include <rondo/coro/this_context.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {
@@ -15,8 +17,56 @@ public:
     timed_out() : std::runtime_error("the time allowed for this step is over") {}
 };
 
-/// Runs `t` in a context of its own that is cancelled after `d`; then timed_out is thrown, after `t` has cleaned up.
+namespace detail {
+
+/// A context whose work is cancelled at a point in time.
+class bounded_context : public child_context {
+public:
+    bounded_context(context* parent, event_loop& loop, instant until) noexcept;
+    [[nodiscard]] bool expired() const noexcept { return expired_; }
+
+private:
+    struct end_timer : timer {
+        explicit end_timer(bounded_context& owner) noexcept;
+        bounded_context& owner_;
+    };
+    end_timer timer_;
+    bool expired_ = false;
+};
+
+/// Awaits a task in another context than the awaiting coroutine's.
 template <class T>
-[[nodiscard]] task<T> with_timeout(clock::duration d, task<T> t);
+class [[nodiscard]] run_in_context {
+public:
+    run_in_context(task<T>& t, context& in) noexcept : task_(t), context_(in) {}
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> who) const noexcept {
+        auto& promise = task_.coroutine().promise();
+        promise.awaited_by(who);
+        promise.run_in(&context_);
+        return task_.coroutine();
+    }
+    T await_resume() const { return task_.coroutine().promise().take(); }
+
+private:
+    task<T>& task_;
+    context& context_;
+};
+
+}  // namespace detail
+
+/// Runs `t` in a context of its own that is cancelled after `d`; then, when `t` has cleaned up, timed_out is thrown.
+/// A result that `t` gives all the same is given. Loop thread only.
+template <class T>
+[[nodiscard]] task<T> with_timeout(clock::duration d, task<T> t) {
+    event_loop& loop = event_loop::current();
+    detail::bounded_context within(co_await this_context(), loop, clock::now() + d);
+    try {
+        co_return co_await detail::run_in_context<T>(t, within);
+    } catch (const cancelled&) {
+        if (!within.expired()) throw;
+    }
+    throw timed_out();
+}
 
 }  // namespace rondo

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace rondo::log {
+
+enum class level : unsigned char { debug, info, warning, error, off };
+
+/// Writes one line with time and level to standard error, or to where to() says. Any thread; never throws; does not wait
+/// for a slow disk on the calling thread. Control characters in `text` are escaped.
+void write(level l, std::string_view text) noexcept;
+
+inline void debug(std::string_view text) noexcept { write(level::debug, text); }
+inline void info(std::string_view text) noexcept { write(level::info, text); }
+inline void warning(std::string_view text) noexcept { write(level::warning, text); }
+inline void error(std::string_view text) noexcept { write(level::error, text); }
+
+/// Lines below `l` are dropped. The default is info.
+void threshold(level l) noexcept;
+[[nodiscard]] bool enabled(level l) noexcept;
+/// "debug", "info", "warning", "error" or "off"; throws std::invalid_argument otherwise.
+[[nodiscard]] level parse_level(std::string_view name);
+
+/// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
+void to(const std::string& path);
+/// Opens the file anew, after a rotation.
+void reopen();
+/// Waits until everything written so far has reached its file.
+void flush() noexcept;
+
+/// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192 lines)
+/// lines are dropped and counted.
+class line_writer {
+public:
+    /// "-" is standard output. Throws std::system_error.
+    explicit line_writer(const std::string& path);
+    ~line_writer();
+    line_writer(const line_writer&) = delete;
+    line_writer& operator=(const line_writer&) = delete;
+
+    /// One line without its end. Any thread.
+    void write(std::string_view line) noexcept;
+    [[nodiscard]] unsigned long dropped() const noexcept;
+    void reopen();
+    void flush() noexcept;
+
+private:
+    struct state;
+    state* state_;
+};
+
+}  // namespace rondo::log

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/loop/backend.hpp>
+
+namespace rondo {
+
+namespace {
+
+constexpr std::size_t receive_size = 64 * 1024;
+constexpr int accepts_per_event = 64;
+constexpr std::size_t events_per_turn = 512;
+
+// What an event is for stands in the low bits of the pointer it carries.
+enum class tag : std::uintptr_t { socket, accept, poll };
+constexpr std::uintptr_t tag_mask = 3;
+
+void* tagged(void* p, tag t) { return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(t)); }
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+int checked(int result, const char* what) {
+    if (result < 0) fail(what);
+    return result;
+}
+
+}  // namespace
+
+class epoll_backend final : public backend {
+public:
+    epoll_backend()
+        : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+          wake_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+          input_(std::make_unique_for_overwrite<char[]>(receive_size)) {
+        control(EPOLL_CTL_ADD, wake_.value(), EPOLLIN | EPOLLET, nullptr);
+    }
+
+    std::string_view name() const noexcept override { return "epoll"; }
+
+    void start_accepting(acceptor& a) override {
+        set_nonblocking(a.fd_);
+        control(EPOLL_CTL_ADD, a.fd_, EPOLLIN, tagged(&a, tag::accept));
+        a.accepting_ = this;
+    }
+    void stop_accepting(acceptor& a) noexcept override {
+        if (!a.accepting_) return;
+        epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, a.fd_, nullptr);
+        forget(tagged(&a, tag::accept));
+        a.accepting_ = nullptr;
+    }
+
+    void attach(stream_socket& s) override {
+        set_nonblocking(s.fd_);
+        watch(s, EPOLL_CTL_ADD);
+    }
+    void close(stream_socket& s) noexcept override {
+        if (s.fd_ < 0) return;
+        forget(tagged(&s, tag::socket));
+        std::replace(again_.begin(), again_.end(), &s, static_cast<stream_socket*>(nullptr));
+        ::close(s.fd_);
+        s.fd_ = -1;
+    }
+    void want_input(stream_socket& s) noexcept override {
+        s.wanted_ = true;
+        if (s.ready_) again_.push_back(&s);
+    }
+    void pause_input(stream_socket& s) noexcept override { s.wanted_ = false; }
+
+    std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void*) noexcept override {
+        for (;;) {
+            ssize_t n = ::send(s.fd_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n >= 0) return n;
+            if (errno != EINTR) return -errno;
+        }
+    }
+    void want_writable(stream_socket& s) noexcept override {
+        if (s.watching_write_) return;
+        s.watching_write_ = true;
+        watch_again(s);
+    }
+
+    void poll(poll_operation& op, int fd, int events) override {
+        std::uint32_t wanted = EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
+        control(EPOLL_CTL_ADD, fd, wanted, tagged(&op, tag::poll));
+        op.fd_ = fd;
+    }
+    void cancel(poll_operation& op) noexcept override {
+        if (op.fd_ < 0) return;
+        epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
+        forget(tagged(&op, tag::poll));
+        op.fd_ = -1;
+    }
+
+    void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
+        count_ = wait_for_events(again_.empty() ? wait : std::chrono::nanoseconds(0));
+        watcher.waited();
+        for (next_ = 0; next_ < count_;) {
+            epoll_event& e = events_[next_++];
+            if (e.data.ptr) handle(e.data.ptr, e.events);
+        }
+        count_ = next_ = 0;
+        read_again();
+    }
+
+    void wake() noexcept override {
+        std::uint64_t one = 1;
+        [[maybe_unused]] ssize_t n = ::write(wake_.value(), &one, sizeof one);
+    }
+
+private:
+    void control(int operation, int fd, std::uint32_t events, void* data) {
+        epoll_event e{};
+        e.events = events;
+        e.data.ptr = data;
+        if (epoll_ctl(epoll_.value(), operation, fd, &e) < 0) fail("epoll_ctl");
+    }
+    void watch(stream_socket& s, int operation) {
+        std::uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_write_ ? EPOLLOUT : 0u);
+        control(operation, s.fd_, events, tagged(&s, tag::socket));
+    }
+    void watch_again(stream_socket& s) noexcept {
+        epoll_event e{};
+        e.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_write_ ? EPOLLOUT : 0u);
+        e.data.ptr = tagged(&s, tag::socket);
+        epoll_ctl(epoll_.value(), EPOLL_CTL_MOD, s.fd_, &e);
+    }
+    static void set_nonblocking(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags < 0) fail("fcntl");
+        if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) fail("fcntl");
+    }
+
+    std::size_t wait_for_events(std::chrono::nanoseconds wait) {
+        int timeout = -1;
+        if (wait.count() >= 0) {
+            auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+            timeout = static_cast<int>(std::min<std::int64_t>(ms, 1 << 30));
+        }
+        int n = epoll_wait(epoll_.value(), events_.data(), static_cast<int>(events_.size()), timeout);
+        if (n < 0 && errno != EINTR) fail("epoll_wait");
+        return n < 0 ? 0 : static_cast<std::size_t>(n);
+    }
+
+    // Events already fetched for something that is gone.
+    void forget(void* data) noexcept {
+        for (std::size_t i = next_; i < count_; ++i)
+            if (events_[i].data.ptr == data) events_[i].data.ptr = nullptr;
+    }
+
+    void handle(void* data, std::uint32_t events) noexcept {
+        auto bits = reinterpret_cast<std::uintptr_t>(data);
+        void* target = reinterpret_cast<void*>(bits & ~tag_mask);
+        switch (static_cast<tag>(bits & tag_mask)) {
+        case tag::socket: return handle_socket(*static_cast<stream_socket*>(target), events);
+        case tag::accept: return accept_all(*static_cast<acceptor*>(target));
+        case tag::poll: return handle_poll(*static_cast<poll_operation*>(target), events);
+        }
+    }
+
+    void handle_socket(stream_socket& s, std::uint32_t events) noexcept {
+        if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+            s.ready_ = true;
+            if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s.ended_ = true;
+            if (s.wanted_) receive(s);
+            else if (s.ended_) s.peer_closed((events & (EPOLLHUP | EPOLLERR)) != 0);
+        }
+        if ((events & EPOLLOUT) && s.fd_ >= 0 && s.watching_write_) {
+            s.watching_write_ = false;
+            watch_again(s);
+            s.writable();
+        }
+    }
+
+    void receive(stream_socket& s) noexcept {
+        ssize_t n = ::recv(s.fd_, input_.get(), receive_size, MSG_DONTWAIT);
+        if (n > 0) {
+            s.ready_ = s.ended_ || static_cast<std::size_t>(n) == receive_size;
+            s.wanted_ = false;
+            return s.received({input_.get(), static_cast<std::size_t>(n)});
+        }
+        int error = n == 0 ? 0 : errno;
+        if (error == EAGAIN || error == EINTR) {
+            s.ready_ = error == EINTR;
+            if (s.ready_) again_.push_back(&s);
+            return;
+        }
+        s.wanted_ = s.ready_ = false;
+        s.receive_ended(error);
+    }
+
+    // Sockets with more than one buffer of input take turns: one buffer each per turn of the loop.
+    void read_again() noexcept {
+        std::size_t due = again_.size();
+        for (std::size_t i = 0; i < due && i < again_.size(); ++i) {
+            stream_socket* s = std::exchange(again_[i], nullptr);
+            if (s && s->wanted_ && s->ready_) receive(*s);
+        }
+        again_.erase(again_.begin(), again_.begin() + static_cast<std::ptrdiff_t>(std::min(due, again_.size())));
+    }
+
+    void accept_all(acceptor& a) noexcept {
+        for (int i = 0; i < accepts_per_event && a.accepting_; ++i) {
+            int fd = accept4(a.fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (fd >= 0) {
+                a.accepted(fd);
+                continue;
+            }
+            if (errno == EAGAIN) return;
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            return a.accept_failed(errno);
+        }
+    }
+
+    void handle_poll(poll_operation& op, std::uint32_t events) noexcept {
+        epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
+        op.fd_ = -1;
+        int happened = (events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) |
+                       (events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0);
+        op.polled(happened);
+    }
+
+    unique_fd epoll_;
+    unique_fd wake_;
+    std::unique_ptr<char[]> input_;
+    std::array<epoll_event, events_per_turn> events_;
+    std::size_t count_ = 0;
+    std::size_t next_ = 0;
+    std::vector<stream_socket*> again_;
+};
+
+std::unique_ptr<backend> make_epoll_backend() { return std::make_unique<epoll_backend>(); }
+
+}  // namespace rondo

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <liburing.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/base/intrusive_list.hpp>
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/loop/backend.hpp>
+
+namespace rondo {
+
+namespace {
+
+constexpr unsigned submission_entries = 2048;
+constexpr unsigned completion_entries = 16384;
+constexpr unsigned buffer_count = 512;  // a power of two
+constexpr unsigned buffer_size = 4096;
+constexpr int buffer_group = 0;
+constexpr unsigned setup_flags =
+    IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
+
+enum class kind : std::uint8_t { receive, send, accept, poll, writable, wake };
+
+// What the kernel works on. It outlives its owner: the completion may come after the owner is gone.
+struct operation : list_node {
+    operation(kind k, void* o, void* bytes) noexcept : what(k), owner(o), keep(bytes) {}
+    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
+    static void operator delete(void* p, std::size_t size) noexcept { frame_memory::deallocate(p, size); }
+
+    kind what;
+    void* owner;  // null: nobody wants to know any more
+    void* keep;   // send: what keeps the bytes alive
+};
+
+[[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
+
+void* map(std::size_t size) {
+    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (p == MAP_FAILED) fail(errno, "mmap");
+    return p;
+}
+
+}  // namespace
+
+class io_uring_backend final : public backend {
+public:
+    io_uring_backend() : wake_(eventfd(0, EFD_CLOEXEC)) {
+        if (!wake_) fail(errno, "eventfd");
+        io_uring_params params{};
+        params.flags = setup_flags;
+        params.cq_entries = completion_entries;
+        if (int e = io_uring_queue_init_params(submission_entries, &ring_, &params)) fail(-e, "io_uring_queue_init");
+        io_uring_ring_dontfork(&ring_);
+        io_uring_register_ring_fd(&ring_);
+        register_buffers();
+        arm_wake();
+    }
+    ~io_uring_backend() override {
+        io_uring_queue_exit(&ring_);
+        while (!live_.empty()) release(live_.pop_front());
+        munmap(buffers_, buffer_count * sizeof(io_uring_buf));
+        munmap(memory_, std::size_t{buffer_count} * buffer_size);
+    }
+
+    std::string_view name() const noexcept override { return "io_uring"; }
+
+    void start_accepting(acceptor& a) override {
+        operation* o = make_operation(kind::accept, &a);
+        a.accepting_ = o;
+        arm_accept(o, a.fd_);
+    }
+    void stop_accepting(acceptor& a) noexcept override { abandon(a.accepting_); }
+
+    void attach(stream_socket&) override {}
+    void close(stream_socket& s) noexcept override {
+        if (s.fd_ < 0) return;
+        abandon(s.receiving_);
+        abandon(s.writing_);
+        if (s.sending_) static_cast<operation*>(std::exchange(s.sending_, nullptr))->owner = nullptr;
+        io_uring_sqe* e = entry();
+        io_uring_prep_close(e, s.fd_);
+        io_uring_sqe_set_data(e, nullptr);
+        s.fd_ = -1;
+    }
+    void want_input(stream_socket& s) noexcept override {
+        s.wanted_ = true;
+        if (s.receiving_ || s.fd_ < 0) return;
+        s.receiving_ = make_operation(kind::receive, &s);
+        arm_receive(static_cast<operation*>(s.receiving_), s.fd_);
+    }
+    void pause_input(stream_socket& s) noexcept override {
+        s.wanted_ = false;
+        abandon(s.receiving_);
+    }
+
+    std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* keep) noexcept override {
+        operation* o = make_operation(kind::send, &s, keep);
+        s.sending_ = o;
+        io_uring_sqe* e = entry();
+        io_uring_prep_send(e, s.fd_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        io_uring_sqe_set_data(e, o);
+        return send_pending;
+    }
+    void want_writable(stream_socket& s) noexcept override {
+        if (s.writing_) return;
+        operation* o = make_operation(kind::writable, &s);
+        s.writing_ = o;
+        arm_poll(o, s.fd_, POLLOUT);
+    }
+
+    void poll(poll_operation& op, int fd, int events) override {
+        operation* o = make_operation(kind::poll, &op);
+        op.polling_ = o;
+        op.fd_ = fd;
+        arm_poll(o, fd, events);
+    }
+    void cancel(poll_operation& op) noexcept override {
+        op.fd_ = -1;
+        abandon(op.polling_);
+    }
+
+    void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
+        submit_and_wait(wait);
+        watcher.waited();
+        unsigned head = 0;
+        unsigned seen = 0;
+        io_uring_cqe* cqe = nullptr;
+        io_uring_for_each_cqe(&ring_, head, cqe) {
+            ++seen;
+            if (auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe))) complete(*o, *cqe);
+        }
+        return_buffers();
+        io_uring_cq_advance(&ring_, seen);
+    }
+
+    void wake() noexcept override {
+        std::uint64_t one = 1;
+        [[maybe_unused]] ssize_t n = ::write(wake_.value(), &one, sizeof one);
+    }
+
+private:
+    operation* make_operation(kind what, void* owner, void* keep = nullptr) {
+        auto* o = new operation(what, owner, keep);
+        live_.push_back(*o);
+        return o;
+    }
+    void release(operation& o) noexcept {
+        if (o.what == kind::send && released) released(o.keep);
+        delete &o;
+    }
+    void register_buffers() {
+        buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
+        memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
+        io_uring_buf_reg registration{};
+        registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers_);
+        registration.ring_entries = buffer_count;
+        registration.bgid = buffer_group;
+        if (int e = io_uring_register_buf_ring(&ring_, &registration, 0)) fail(-e, "io_uring_register_buf_ring");
+        io_uring_buf_ring_init(buffers_);
+        for (unsigned i = 0; i < buffer_count; ++i) give_buffer(i);
+        return_buffers();
+    }
+    void give_buffer(unsigned id) noexcept {
+        io_uring_buf_ring_add(buffers_, memory_ + std::size_t{id} * buffer_size, buffer_size,
+                              static_cast<unsigned short>(id), io_uring_buf_ring_mask(buffer_count),
+                              static_cast<int>(given_++));
+    }
+    void return_buffers() noexcept {
+        if (given_) io_uring_buf_ring_advance(buffers_, static_cast<int>(std::exchange(given_, 0)));
+    }
+
+    io_uring_sqe* entry() noexcept {
+        io_uring_sqe* e = io_uring_get_sqe(&ring_);
+        while (!e) {
+            io_uring_submit(&ring_);
+            e = io_uring_get_sqe(&ring_);
+        }
+        return e;
+    }
+    void arm_accept(operation* o, int fd) noexcept {
+        io_uring_sqe* e = entry();
+        io_uring_prep_multishot_accept(e, fd, nullptr, nullptr, SOCK_CLOEXEC);
+        io_uring_sqe_set_data(e, o);
+    }
+    void arm_receive(operation* o, int fd) noexcept {
+        io_uring_sqe* e = entry();
+        io_uring_prep_recv_multishot(e, fd, nullptr, 0, 0);
+        e->buf_group = buffer_group;
+        e->flags |= IOSQE_BUFFER_SELECT;
+        io_uring_sqe_set_data(e, o);
+    }
+    void arm_poll(operation* o, int fd, int events) noexcept {
+        io_uring_sqe* e = entry();
+        io_uring_prep_poll_add(e, fd, static_cast<unsigned>(events));
+        io_uring_sqe_set_data(e, o);
+    }
+    void arm_wake() noexcept {
+        io_uring_sqe* e = entry();
+        io_uring_prep_read(e, wake_.value(), &wake_value_, sizeof wake_value_, 0);
+        io_uring_sqe_set_data(e, &wake_operation_);
+    }
+
+    // The owner goes its way; the operation ends by itself when the kernel has cancelled it.
+    void abandon(void*& slot) noexcept {
+        auto* o = static_cast<operation*>(std::exchange(slot, nullptr));
+        if (!o) return;
+        o->owner = nullptr;
+        io_uring_sqe* e = entry();
+        io_uring_prep_cancel(e, o, 0);
+        io_uring_sqe_set_data(e, nullptr);
+    }
+
+    void submit_and_wait(std::chrono::nanoseconds wait) {
+        int result = 0;
+        if (wait.count() == 0) {
+            result = io_uring_submit_and_get_events(&ring_);
+        } else if (wait.count() < 0) {
+            result = io_uring_submit_and_wait(&ring_, 1);
+        } else {
+            __kernel_timespec limit{};
+            limit.tv_sec = wait.count() / 1'000'000'000;
+            limit.tv_nsec = wait.count() % 1'000'000'000;
+            io_uring_cqe* first = nullptr;
+            result = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &limit, nullptr);
+        }
+        if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+            fail(-result, "io_uring_enter");
+    }
+
+    void complete(operation& o, const io_uring_cqe& cqe) noexcept {
+        switch (o.what) {
+        case kind::receive: return complete_receive(o, cqe);
+        case kind::send: return complete_send(o, cqe);
+        case kind::accept: return complete_accept(o, cqe);
+        case kind::poll: return complete_poll(o, cqe);
+        case kind::writable: return complete_writable(o);
+        case kind::wake: return arm_wake();
+        }
+    }
+
+    void complete_receive(operation& o, const io_uring_cqe& cqe) noexcept {
+        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+        auto* s = static_cast<stream_socket*>(o.owner);
+        if (cqe.res > 0) {
+            unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
+            if (s) {
+                if (!more) s->receiving_ = nullptr;
+                s->wanted_ = false;
+                s->received({memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
+            }
+            give_buffer(id);
+            if (!more) delete &o;
+            return;
+        }
+        if (more) return;
+        if (s && cqe.res == -ENOBUFS) {
+            return_buffers();
+            return arm_receive(&o, s->fd_);
+        }
+        if (s) end_receive(*s, -cqe.res);
+        delete &o;
+    }
+    void end_receive(stream_socket& s, int error) noexcept {
+        s.receiving_ = nullptr;
+        if (s.wanted_) {
+            s.wanted_ = false;
+            s.receive_ended(error);
+        } else {
+            s.peer_closed(error != 0);
+        }
+    }
+
+    void complete_send(operation& o, const io_uring_cqe& cqe) noexcept {
+        if (auto* s = static_cast<stream_socket*>(o.owner)) {
+            s->sending_ = nullptr;
+            s->sent(cqe.res, o.keep);
+            delete &o;
+        } else {
+            release(o);
+        }
+    }
+
+    void complete_accept(operation& o, const io_uring_cqe& cqe) noexcept {
+        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+        auto* a = static_cast<acceptor*>(o.owner);
+        if (cqe.res >= 0) {
+            if (a) a->accepted(cqe.res);
+            else ::close(cqe.res);
+        } else if (a && cqe.res != -EINTR && cqe.res != -ECONNABORTED && cqe.res != -EAGAIN) {
+            a->accept_failed(-cqe.res);
+        }
+        if (more) return;
+        if (o.owner) arm_accept(&o, a->fd_);
+        else delete &o;
+    }
+
+    void complete_poll(operation& o, const io_uring_cqe& cqe) noexcept {
+        auto* op = static_cast<poll_operation*>(o.owner);
+        delete &o;
+        if (!op) return;
+        op->polling_ = nullptr;
+        op->fd_ = -1;
+        op->polled(cqe.res < 0 ? POLLERR : cqe.res);
+    }
+    void complete_writable(operation& o) noexcept {
+        auto* s = static_cast<stream_socket*>(o.owner);
+        delete &o;
+        if (!s) return;
+        s->writing_ = nullptr;
+        s->writable();
+    }
+
+    io_uring ring_{};
+    unique_fd wake_;
+    std::uint64_t wake_value_ = 0;
+    intrusive_list<operation> live_;
+    operation wake_operation_{kind::wake, nullptr, nullptr};
+    io_uring_buf_ring* buffers_ = nullptr;
+    char* memory_ = nullptr;
+    unsigned given_ = 0;
+};
+
+bool io_uring_available() noexcept {
+    static const bool available = [] {
+        io_uring ring{};
+        io_uring_params params{};
+        params.flags = setup_flags;
+        params.cq_entries = 16;
+        if (io_uring_queue_init_params(8, &ring, &params)) return false;
+        io_uring_queue_exit(&ring);
+        return true;
+    }();
+    return available;
+}
+
+std::unique_ptr<backend> make_io_uring_backend() { return std::make_unique<io_uring_backend>(); }
+
+}  // namespace rondo

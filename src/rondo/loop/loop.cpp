@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/loop/loop.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <rondo/coro/blocking.hpp>
+
+namespace rondo {
+
+namespace {
+
+thread_local event_loop* current_loop = nullptr;
+
+// A posted function: made on any thread, destroyed on the loop's.
+class posted_function final : public posted {
+public:
+    explicit posted_function(std::move_only_function<void()> f) : function_(std::move(f)) {}
+    void run_on_loop() noexcept override {
+        function_();
+        delete this;
+    }
+
+private:
+    std::move_only_function<void()> function_;
+};
+
+}  // namespace
+
+event_loop::event_loop(const loop_options& options)
+    : backend_(make_backend(options.backend)), ready_(ready_queue::current()), doing_(ready_.doing()),
+      now_(clock::now()), timers_(now_) {
+    if (current_loop) throw std::logic_error("this thread has an event loop already: there is one per thread");
+    current_loop = this;
+}
+
+event_loop::~event_loop() {
+    run_posted();
+    run_deferred();
+    current_loop = nullptr;
+}
+
+event_loop& event_loop::current() {
+    if (!current_loop) {
+        throw std::logic_error("no event loop runs on this thread: call this from an async view or a task of a loop");
+    }
+    return *current_loop;
+}
+
+event_loop* event_loop::current_or_null() noexcept { return current_loop; }
+
+void event_loop::run() {
+    bool never = false;
+    start_and_turn(std::noop_coroutine(), nullptr, never);
+}
+
+void event_loop::start_and_turn(std::coroutine_handle<> start, const context* in, const bool& done) {
+    ready_queue::runner runs(ready_);
+    loop_thread_mark mark;
+    doing_.enter(in);
+    start.resume();
+    doing_.enter(nullptr);
+    while (!done && !stopping_.load(std::memory_order_relaxed)) turn();
+    stopping_.store(false, std::memory_order_relaxed);
+}
+
+void event_loop::stop() noexcept {
+    stopping_.store(true, std::memory_order_relaxed);
+    backend_->wake();
+}
+
+void event_loop::post(posted& work) noexcept {
+    posted* head = inbox_.load(std::memory_order_relaxed);
+    do {
+        work.next_ = head;
+    } while (!inbox_.compare_exchange_weak(head, &work, std::memory_order_seq_cst, std::memory_order_relaxed));
+    // Only the first piece of work after the loop went to wait needs to wake it.
+    if (waiting_.load(std::memory_order_seq_cst) && waiting_.exchange(false, std::memory_order_seq_cst)) backend_->wake();
+}
+
+void event_loop::post(std::move_only_function<void()> work) { post(*new posted_function(std::move(work))); }
+
+void event_loop::defer(posted& work) noexcept {
+    work.next_ = deferred_;
+    deferred_ = &work;
+}
+
+void event_loop::run_posted() noexcept {
+    if (!inbox_.load(std::memory_order_relaxed)) return;
+    posted* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+    posted* first = nullptr;
+    while (newest) {
+        posted* next = newest->next_;
+        newest->next_ = first;
+        first = newest;
+        newest = next;
+    }
+    while (first) {
+        posted* next = first->next_;
+        first->run_on_loop();
+        first = next;
+    }
+}
+
+void event_loop::run_deferred() noexcept {
+    while (deferred_) {
+        posted* work = deferred_;
+        deferred_ = work->next_;
+        work->run_on_loop();
+    }
+}
+
+void event_loop::run_due() noexcept {
+    timers_.advance(now_);
+    run_posted();
+    ready_.run();
+    run_deferred();
+    hooks_.for_each([](wait_hook& h) { h.before_wait(); });
+}
+
+std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
+    if (!ready_.empty() || deferred_ || stopping_.load(std::memory_order_relaxed)) return std::chrono::nanoseconds(0);
+    instant next = timers_.next();
+    if (next == instant::max()) return std::chrono::nanoseconds(-1);
+    return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(next - now_));
+}
+
+void event_loop::turn() {
+    run_due();
+    now_ = clock::now();
+    auto wait = time_to_wait();
+    std::int64_t end = now_.time_since_epoch().count();
+    std::int64_t began = counters_.turn_began_ns.load(std::memory_order_relaxed);
+    if (began) {
+        auto add = [](std::atomic<std::int64_t>& c, std::int64_t n) {
+            c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+        };
+        add(counters_.busy_ns, end - began);
+        if (end - began > counters_.longest_turn_ns.load(std::memory_order_relaxed))
+            counters_.longest_turn_ns.store(end - began, std::memory_order_relaxed);
+    }
+    counters_.turns.store(counters_.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    counters_.turn_began_ns.store(0, std::memory_order_relaxed);
+    waiting_.store(true, std::memory_order_seq_cst);
+    if (inbox_.load(std::memory_order_seq_cst)) wait = std::chrono::nanoseconds(0);
+    backend_->turn(wait, *this);
+}
+
+void event_loop::waited() noexcept {
+    waiting_.store(false, std::memory_order_relaxed);
+    now_ = clock::now();
+    counters_.turn_began_ns.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+}  // namespace rondo

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/loop/pool.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace rondo {
+
+struct thread_pool::state {
+    explicit state(pool_options o) : options(std::move(o)) {}
+
+    pool_options options;
+    mutable std::mutex mutex;
+    std::condition_variable work;
+    job* first = nullptr;
+    job* last = nullptr;
+    std::size_t waiting = 0;
+    std::size_t idle = 0;
+    std::size_t running = 0;
+    bool ending = false;
+    std::chrono::nanoseconds usual{0};  // moving average of how long a job takes
+    std::vector<std::thread> threads;
+
+    void push(job& j) noexcept {
+        j.next_ = nullptr;
+        (last ? last->next_ : first) = &j;
+        last = &j;
+        ++waiting;
+    }
+    job* pop() noexcept {
+        job* j = first;
+        first = j->next_;
+        if (!first) last = nullptr;
+        --waiting;
+        return j;
+    }
+    [[nodiscard]] std::chrono::nanoseconds expected_wait() const noexcept {
+        if (running + waiting < options.threads) return std::chrono::nanoseconds(0);
+        return usual * static_cast<std::int64_t>(waiting + 1) / static_cast<std::int64_t>(options.threads);
+    }
+    void serve() noexcept;
+    void name_thread() const noexcept;
+};
+
+void thread_pool::state::name_thread() const noexcept {
+    pthread_setname_np(pthread_self(), options.name.substr(0, 15).c_str());
+    // On Linux a nice value belongs to a thread.
+    if (options.nice > 0) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options.nice);
+}
+
+void thread_pool::state::serve() noexcept {
+    name_thread();
+    std::unique_lock lock(mutex);
+    for (;;) {
+        ++idle;
+        work.wait(lock, [this] { return first || ending; });
+        --idle;
+        if (!first) return;
+        job* j = pop();
+        ++running;
+        lock.unlock();
+        instant began = clock::now();
+        j->run_on_thread();
+        auto took = clock::now() - began;
+        lock.lock();
+        --running;
+        usual = usual.count() ? (usual * 7 + took) / 8 : std::chrono::nanoseconds(took);
+    }
+}
+
+thread_pool::thread_pool(pool_options options) : state_(std::make_unique<state>(std::move(options))) {
+    state_->options.threads = std::max<std::size_t>(state_->options.threads, 1);
+}
+
+thread_pool::~thread_pool() {
+    {
+        std::lock_guard lock(state_->mutex);
+        state_->ending = true;
+        state_->first = state_->last = nullptr;
+    }
+    state_->work.notify_all();
+    for (std::thread& t : state_->threads) t.join();
+}
+
+void thread_pool::submit(job& j, instant deadline) {
+    state& s = *state_;
+    std::unique_lock lock(s.mutex);
+    auto wait = s.expected_wait();
+    auto retry = std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));
+    if (s.waiting >= s.options.queue && s.idle == 0)
+        throw pool_full("all " + s.options.name + " threads are busy and the queue is full", retry);
+    if (wait.count() && deadline != instant::max() && clock::now() + wait > deadline)
+        throw pool_full("the wait for a " + s.options.name + " thread would pass the request's deadline", retry);
+    if (s.idle <= s.waiting && s.threads.size() < s.options.threads)
+        s.threads.emplace_back([this] { state_->serve(); });
+    s.push(j);
+    lock.unlock();
+    s.work.notify_one();
+}
+
+std::size_t thread_pool::waiting() const noexcept {
+    std::lock_guard lock(state_->mutex);
+    return state_->waiting;
+}
+
+std::size_t thread_pool::running() const noexcept {
+    std::lock_guard lock(state_->mutex);
+    return state_->running;
+}
+
+std::size_t thread_pool::threads() const noexcept {
+    std::lock_guard lock(state_->mutex);
+    return state_->threads.size();
+}
+
+const pool_options& thread_pool::options() const noexcept { return state_->options; }
+
+}  // namespace rondo

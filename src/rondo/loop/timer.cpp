@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/loop/timer.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+namespace rondo {
+
+namespace {
+using tick = std::chrono::milliseconds;
+}
+
+sleep_awaiter::wake_timer::wake_timer(sleep_awaiter& owner) noexcept
+    : timer([](timer& self) noexcept { static_cast<wake_timer&>(self).owner_.wake(); }), owner_(owner) {}
+
+timer_wheel::timer_wheel(instant now) : origin_(now) {}
+
+std::int64_t timer_wheel::tick_of(instant at) const noexcept {
+    if (at == instant::max()) return std::int64_t{1} << (slot_bits * levels - 1);
+    return std::chrono::ceil<tick>(at - origin_).count();
+}
+
+void timer_wheel::arm(timer& t, instant due) noexcept {
+    t.due_ = due;
+    std::int64_t wanted = tick_of(due);
+    // A timer that sits in an earlier slot is moved on when that slot comes up.
+    if (t.linked() && wanted >= t.slot_tick_) return;
+    t.unlink();
+    t.slot_tick_ = wanted;
+    place(t);
+}
+
+void timer_wheel::place(timer& t) noexcept {
+    constexpr std::int64_t furthest = (std::int64_t{1} << (slot_bits * levels)) - 1;
+    std::int64_t delta = std::clamp<std::int64_t>(t.slot_tick_ - tick_, 1, furthest);
+    t.slot_tick_ = tick_ + delta;
+    int level = (std::bit_width(static_cast<std::uint64_t>(delta)) - 1) / slot_bits;
+    auto slot = static_cast<std::size_t>(t.slot_tick_ >> (slot_bits * level)) & (slots - 1);
+    wheel_[static_cast<std::size_t>(level)][slot].push_back(t);
+    occupied_[static_cast<std::size_t>(level)] |= std::uint64_t{1} << slot;
+}
+
+void timer_wheel::cascade(int level) noexcept {
+    if (level == levels) return;
+    auto l = static_cast<std::size_t>(level);
+    auto slot = static_cast<std::size_t>(tick_ >> (slot_bits * level)) & (slots - 1);
+    if (slot == 0) cascade(level + 1);
+    occupied_[l] &= ~(std::uint64_t{1} << slot);
+    intrusive_list<timer> moved;
+    moved.splice(wheel_[l][slot]);
+    while (!moved.empty()) {
+        timer& t = moved.pop_front();
+        t.slot_tick_ = std::max(tick_of(t.due_), tick_);
+        if (t.slot_tick_ == tick_) {
+            wheel_[0][static_cast<std::size_t>(tick_) & (slots - 1)].push_back(t);
+        } else {
+            place(t);
+        }
+    }
+}
+
+void timer_wheel::advance(instant now) noexcept {
+    std::int64_t target = std::chrono::floor<tick>(now - origin_).count();
+    while (tick_ < target) {
+        std::int64_t boundary = (tick_ | (slots - 1)) + 1;
+        tick_ = occupied_[0] ? tick_ + 1 : std::min(target, boundary);
+        auto slot = static_cast<std::size_t>(tick_) & (slots - 1);
+        if (slot == 0) cascade(1);
+        occupied_[0] &= ~(std::uint64_t{1} << slot);
+        intrusive_list<timer> due;
+        due.splice(wheel_[0][slot]);
+        while (!due.empty()) {
+            timer& t = due.pop_front();
+            t.slot_tick_ = tick_of(t.due_);
+            if (t.slot_tick_ > tick_) place(t);
+            else t.function_(t);
+        }
+    }
+}
+
+instant timer_wheel::next() const noexcept {
+    std::int64_t earliest = INT64_MAX;
+    for (int level = 0; level < levels; ++level) {
+        std::uint64_t occupied = occupied_[static_cast<std::size_t>(level)];
+        if (!occupied) continue;
+        std::int64_t current = tick_ >> (slot_bits * level);
+        // The slots in the order in which they come up, the current one last.
+        std::uint64_t upcoming = std::rotr(occupied, static_cast<int>((current + 1) & (slots - 1)));
+        std::int64_t slot = current + 1 + std::countr_zero(upcoming);
+        earliest = std::min(earliest, slot << (slot_bits * level));
+    }
+    return earliest == INT64_MAX ? instant::max() : origin_ + tick(earliest);
+}
+
+}  // namespace rondo
