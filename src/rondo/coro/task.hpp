@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -21,8 +22,10 @@ namespace detail {
 /// Called instead of resuming an awaiting coroutine when a task ends that nobody awaits (task_group, sync_wait).
 class task_end {
 public:
-    /// `promise_address` identifies the task. May destroy the frame. Returns who goes on.
-    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::exception_ptr failure) noexcept = 0;
+    /// The task is suspended for good: its frame may be destroyed. `place` is what was given to end_at(); `failure` is
+    /// null when the task gave a result. Returns who goes on.
+    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t place,
+                                          std::exception_ptr failure) noexcept = 0;
 
 protected:
     ~task_end() = default;
@@ -40,8 +43,8 @@ public:
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& promise = ended.promise();
+            if (promise.end_) return promise.end_->ended(ended, promise.place_, ended.promise().failure());
             if (promise.awaited_by_) return promise.awaited_by_;
-            if (promise.end_) return promise.end_->ended(ended, ended.promise().failure());
             return std::noop_coroutine();
         }
         void await_resume() const noexcept {}
@@ -51,11 +54,19 @@ public:
     [[nodiscard]] context* running_in() const noexcept { return context_; }
     void run_in(context* c) noexcept { context_ = c; }
     void awaited_by(std::coroutine_handle<> who) noexcept { awaited_by_ = who; }
-    void end_at(task_end* end) noexcept { end_ = end; }
+
+    /// To be called before the task starts; nobody may await it then. `place` is for the owner of `end`.
+    void end_at(task_end* end, std::size_t place = 0) noexcept {
+        end_ = end;
+        place_ = place;
+    }
 
 private:
-    std::coroutine_handle<> awaited_by_;
     task_end* end_ = nullptr;
+    union {
+        std::coroutine_handle<> awaited_by_{};
+        std::size_t place_;  // when there is an end_
+    };
     context* context_ = nullptr;
 };
 
@@ -70,13 +81,14 @@ public:
         else if (outcome_ == outcome::failure) std::destroy_at(&failure_);
     }
     task<T> get_return_object() noexcept;
-    template <class U>
+    template <class U = T>
         requires std::convertible_to<U, T>
     void return_value(U&& value) {
         std::construct_at(&value_, std::forward<U>(value));
         outcome_ = outcome::value;
     }
     void unhandled_exception() noexcept {
+        if (outcome_ == outcome::value) std::destroy_at(&value_);  // a local's destructor threw after co_return
         std::construct_at(&failure_, std::current_exception());
         outcome_ = outcome::failure;
     }

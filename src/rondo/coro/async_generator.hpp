@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/coro/context.hpp>
+
+namespace rondo {
+
+/// A coroutine that makes a sequence and may wait while it does:
+///     while (std::string* piece = co_await pieces.next()) ...
+/// What `co_yield` does with its operand is as in generator. The body runs in the context of who pulls, at each pull
+/// anew. One consumer; a pull must have ended before the next begins. Move-only; destroying it early runs the cleanup
+/// of the body. Belongs to the thread that pulls.
+template <class T>
+class [[nodiscard("an async_generator does nothing until it is pulled")]] async_generator {
+public:
+    class promise_type;
+    class pull;
+    using handle = std::coroutine_handle<promise_type>;
+    using value_type = std::remove_cvref_t<T>;
+    using pointer = std::add_pointer_t<T>;
+
+    /// An empty sequence.
+    async_generator() noexcept = default;
+    explicit async_generator(handle h) noexcept : handle_(h) {}
+    async_generator(async_generator&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+    async_generator& operator=(async_generator&& other) noexcept {
+        if (this != &other) {
+            if (handle_) handle_.destroy();
+            handle_ = std::exchange(other.handle_, {});
+        }
+        return *this;
+    }
+    ~async_generator() {
+        if (handle_) handle_.destroy();
+    }
+
+    /// Awaited, runs the body to its next co_yield. The value lives until the next pull; null after the last one.
+    /// Throws what the body threw, and `cancelled` before running the body when the consumer's context is cancelled.
+    [[nodiscard("co_await it")]] pull next() noexcept { return pull(handle_); }
+
+private:
+    handle handle_;
+};
+
+template <class T>
+class [[nodiscard("co_await it")]] async_generator<T>::pull {
+public:
+    explicit pull(handle h) noexcept : handle_(h) {}
+
+    [[nodiscard]] bool await_ready() const noexcept { return !handle_ || handle_.done(); }
+    template <class Promise>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> who) noexcept {
+        context* in = context_of(who);
+        if (in && in->cancel.requested()) {
+            refused_ = in->cancel.reason();
+            return who;
+        }
+        handle_.promise().pulled_by(who, in);
+        return handle_;
+    }
+    pointer await_resume() const {
+        if (refused_ != cancel_reason::none) throw cancelled{refused_};
+        return handle_ ? handle_.promise().take() : nullptr;
+    }
+
+private:
+    handle handle_;
+    cancel_reason refused_ = cancel_reason::none;
+};
+
+template <class T>
+class async_generator<T>::promise_type {
+    using value = std::remove_reference_t<T>;
+
+    struct to_consumer {
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        [[nodiscard]] std::coroutine_handle<> await_suspend(handle h) const noexcept { return h.promise().consumer_; }
+        void await_resume() const noexcept {}
+    };
+    struct copied {
+        value value_;
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        [[nodiscard]] std::coroutine_handle<> await_suspend(handle h) noexcept {
+            h.promise().value_ = std::addressof(value_);
+            return h.promise().consumer_;
+        }
+        void await_resume() const noexcept {}
+    };
+
+public:
+    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept { frame_memory::deallocate(frame, size); }
+
+    async_generator get_return_object() noexcept { return async_generator(handle::from_promise(*this)); }
+    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+    [[nodiscard]] to_consumer final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+
+    [[nodiscard]] to_consumer yield_value(value&& v) noexcept
+        requires(!std::is_reference_v<T>)
+    {
+        value_ = std::addressof(v);
+        return {};
+    }
+    [[nodiscard]] copied yield_value(const value& v)
+        requires(!std::is_reference_v<T> && std::is_copy_constructible_v<value>)
+    {
+        return copied{v};
+    }
+    [[nodiscard]] to_consumer yield_value(T v) noexcept
+        requires std::is_reference_v<T>
+    {
+        value_ = std::addressof(v);
+        return {};
+    }
+
+    [[nodiscard]] context* running_in() const noexcept { return context_; }
+    void pulled_by(std::coroutine_handle<> consumer, context* in) noexcept {
+        consumer_ = consumer;
+        context_ = in;
+    }
+    pointer take() {
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return std::exchange(value_, nullptr);
+    }
+
+private:
+    std::coroutine_handle<> consumer_;
+    context* context_ = nullptr;
+    pointer value_ = nullptr;
+    std::exception_ptr failure_;
+};
+
+}  // namespace rondo

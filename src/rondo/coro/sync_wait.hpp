@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <utility>
+
+#include <rondo/coro/task.hpp>
+
+namespace rondo {
+
+namespace detail {
+
+/// Starts the task and blocks until it ended.
+void block_on(std::coroutine_handle<> task, task_promise_base& promise, context* in);
+
+}  // namespace detail
+
+/// Runs a task on a thread that has no loop and blocks until it ended; gives its result or throws its exception.
+/// The task may go on and end on another thread. Throws synchronous_only on a loop thread.
+/// `in` is the context it runs in; without one it cannot be cancelled.
+template <class T>
+T sync_wait(task<T> t, context* in = nullptr) {
+    detail::block_on(t.coroutine(), t.coroutine().promise(), in);
+    return t.coroutine().promise().take();
+}
+
+}  // namespace rondo

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/task_group.hpp>
+
+#include <rondo/base/bug.hpp>
+
+namespace rondo {
+
+namespace {
+
+bool is_cancellation(const std::exception_ptr& failure) noexcept {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const cancelled&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
+
+task_group::task_group(context* parent) noexcept : context_(parent) {}
+
+task_group::task_group(failure_handler handler, void* with, context* parent) noexcept
+    : context_(parent), handler_(handler), with_(with) {}
+
+task_group::~task_group() {
+    if (tasks_.empty()) return;
+    if (joining_) std::exchange(joining_, nullptr)->group_ = nullptr;
+    else if (!abandoned_) {
+        report_bug(
+            "a task_group was destroyed with tasks in it, which were destroyed where they waited: co_await its join() "
+            "on every path, or use with_group()");
+    }
+    // The destructor of one frame may end or spawn others here.
+    while (!tasks_.empty()) {
+        handle task = tasks_.back();
+        tasks_.pop_back();
+        task.destroy();
+    }
+}
+
+void task_group::spawn(task<void> t, context& in) {
+    tasks_.push_back(t.coroutine());
+    handle task = t.release();
+    task.promise().end_at(this, tasks_.size() - 1);
+    task.promise().run_in(&in);
+    task.resume();  // may have destroyed the group
+}
+
+std::coroutine_handle<> task_group::ended(std::coroutine_handle<> task, std::size_t place,
+                                          std::exception_ptr failure) noexcept {
+    ++busy_;  // what runs within the following calls must not let the joining coroutine go on and destroy the group
+    tasks_[place] = tasks_.back();
+    tasks_[place].promise().end_at(this, place);
+    tasks_.pop_back();
+    task.destroy();
+    if (failure && !is_cancellation(failure)) failed(std::move(failure));
+    --busy_;
+    if (busy_ == 0 && tasks_.empty() && joining_) {
+        joining_->unlink();
+        return std::exchange(joining_, nullptr)->who_;
+    }
+    return std::noop_coroutine();
+}
+
+void task_group::failed(std::exception_ptr failure) noexcept {
+    if (handler_) return handler_(with_, std::move(failure));
+    if (failure_) return;
+    failure_ = std::move(failure);
+    cancel();
+}
+
+task_group::join_awaiter::join_awaiter(task_group& group) noexcept
+    : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {
+          static_cast<join_awaiter&>(self).group_->cancel(reason);
+      }),
+      group_(&group) {}
+
+task_group::join_awaiter::~join_awaiter() {
+    if (!group_ || group_->joining_ != this) return;
+    group_->joining_ = nullptr;
+    group_->abandoned_ = true;
+}
+
+bool task_group::join_awaiter::enter(std::coroutine_handle<> who, context* in) noexcept {
+    who_ = who;
+    in_ = in;
+    if (in && in->cancel.requested()) group_->cancel(in->cancel.reason());
+    if (group_->empty()) return false;
+    group_->joining_ = this;
+    if (in && !in->cancel.requested()) in->cancel.add(*this);
+    return true;
+}
+
+void task_group::join_awaiter::await_resume() {
+    if (group_->failure_) std::rethrow_exception(std::exchange(group_->failure_, nullptr));
+    if (in_) in_->token().check();
+}
+
+}  // namespace rondo
