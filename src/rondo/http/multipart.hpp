@@ -61,11 +61,13 @@ public:
 private:
     enum class state : std::uint8_t { preamble, content, after_boundary, closing, padding, boundary_lf, head, done, failed };
 
-    [[nodiscard]] result content(std::string_view in, std::size_t at);
-    [[nodiscard]] std::size_t search(std::string_view in);
-    [[nodiscard]] bool boundary_byte(char c) noexcept;
+    [[nodiscard]] result content(std::string_view in);
+    [[nodiscard]] result resume_match(std::string_view in);
+    [[nodiscard]] std::size_t match_size(std::string_view in, std::size_t from) const noexcept;
+    void boundary_byte(char c) noexcept;
     [[nodiscard]] std::size_t head_bytes(std::string_view in);
-    [[nodiscard]] bool read_head();
+    void read_head();
+    [[nodiscard]] bool read_field(std::string_view line);
     [[nodiscard]] bool read_disposition(std::string_view value);
     void fail(multipart_error) noexcept;
 
@@ -73,13 +75,11 @@ private:
     std::string head_;
     multipart_part part_;
     multipart_limits limits_;
-    std::size_t matched_ = 0;   // bytes of the delimiter that the input so far ends with
-    std::size_t to_give_ = 0;   // bytes of the delimiter that turned out to be content
+    std::size_t matched_ = 2;  // bytes of the delimiter the input ended with; it begins as if after a CRLF
     std::uint32_t parts_ = 0;
     state state_ = state::preamble;
     multipart_error error_ = multipart_error::none;
-    bool begun_ = false;
-    bool ended_ = false;
+    bool named_ = false;
 };
 
 /// 1 to 70 bchars, the last no space (RFC 2046 section 5.1.1).

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/cookie.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace rondo::http {
+namespace {
+
+// cookie-octet (RFC 6265 section 4.1.1)
+bool is_cookie_octet(char c) noexcept {
+    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
+}
+
+bool is_attribute_byte(char c) noexcept { return c >= 0x20 && c < 0x7f && c != ';'; }
+
+void require(bool condition, const std::string& name, const char* sentence) {
+    if (!condition) throw std::invalid_argument("the cookie '" + name + "' " + sentence);
+}
+
+void check(const set_cookie& cookie) {
+    require(valid_token(cookie.name), cookie.name, "needs a name of letters, digits or any of !#$%&'*+-.^_`|~");
+    require(std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
+            "has a value with a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, as base64url for one");
+    require(std::ranges::all_of(cookie.path, is_attribute_byte), cookie.name, "has ';' or a control byte in its path");
+    require(std::ranges::all_of(cookie.domain, is_attribute_byte), cookie.name,
+            "has ';' or a control byte in its domain");
+    require(cookie.same_site != same_site::none || cookie.secure, cookie.name, "is SameSite=None and so must be secure");
+    const std::string_view name = cookie.name;
+    const bool host = same_ignoring_case(name.substr(0, 7), "__Host-");
+    const bool secure = same_ignoring_case(name.substr(0, 9), "__Secure-");
+    require(cookie.secure || !(host || secure), cookie.name, "has a name that asks for secure");
+    require(!host || (cookie.domain.empty() && cookie.path == "/"), cookie.name,
+            "has a name that asks for the path / and no domain");
+}
+
+std::string_view attribute_of(same_site value) noexcept {
+    switch (value) {
+        case same_site::unset: break;
+        case same_site::strict: return "; SameSite=Strict";
+        case same_site::lax: return "; SameSite=Lax";
+        case same_site::none: return "; SameSite=None";
+    }
+    return {};
+}
+
+}  // namespace
+
+void cookie_pairs::iterator::read() noexcept {
+    while (!rest_.empty()) {
+        const std::size_t semicolon = rest_.find(';');
+        const std::string_view part = rest_.substr(0, semicolon);
+        rest_.remove_prefix(semicolon == std::string_view::npos ? rest_.size() : semicolon + 1);
+        const std::size_t equals = part.find('=');
+        if (equals == std::string_view::npos) continue;
+        now_ = {trimmed(part.substr(0, equals)), trimmed(part.substr(equals + 1))};
+        if (now_.name.empty()) continue;
+        if (now_.value.size() > 1 && now_.value.front() == '"' && now_.value.back() == '"') {
+            now_.value = now_.value.substr(1, now_.value.size() - 2);
+        }
+        return;
+    }
+    ended_ = true;
+}
+
+std::optional<std::string_view> find_cookie(const fields_view& request, std::string_view name) noexcept {
+    for (const std::string_view line : request.all("cookie")) {
+        for (const field pair : cookie_pairs(line)) {
+            if (pair.name == name) return pair.value;
+        }
+    }
+    return std::nullopt;
+}
+
+std::string to_string(const set_cookie& cookie) {
+    check(cookie);
+    std::string out = cookie.name + '=' + cookie.value;
+    if (cookie.max_age) out += "; Max-Age=" + std::to_string(*cookie.max_age);
+    if (cookie.expires) out += "; Expires=" + format_date(*cookie.expires);
+    if (!cookie.domain.empty()) out += "; Domain=" + cookie.domain;
+    if (!cookie.path.empty()) out += "; Path=" + cookie.path;
+    if (cookie.secure) out += "; Secure";
+    if (cookie.http_only) out += "; HttpOnly";
+    return out += attribute_of(cookie.same_site);
+}
+
+}  // namespace rondo::http

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/media_type.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include <rondo/http/characters.hpp>
+#include <rondo/http/fields.hpp>
+
+namespace rondo::http {
+namespace {
+
+struct known_type {
+    std::string_view extension;
+    std::string_view type;
+};
+
+constexpr std::string_view unknown_type = "application/octet-stream";
+constexpr std::size_t max_extension = 16;
+
+// Sorted by extension.
+constexpr std::array known_types = std::to_array<known_type>({
+    {"7z", "application/x-7z-compressed"},
+    {"aac", "audio/aac"},
+    {"apng", "image/apng"},
+    {"atom", "application/atom+xml"},
+    {"avi", "video/x-msvideo"},
+    {"avif", "image/avif"},
+    {"bin", "application/octet-stream"},
+    {"bmp", "image/bmp"},
+    {"br", "application/x-brotli"},
+    {"bz2", "application/x-bzip2"},
+    {"css", "text/css; charset=utf-8"},
+    {"csv", "text/csv; charset=utf-8"},
+    {"doc", "application/msword"},
+    {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+    {"eot", "application/vnd.ms-fontobject"},
+    {"epub", "application/epub+zip"},
+    {"flac", "audio/flac"},
+    {"gif", "image/gif"},
+    {"gz", "application/gzip"},
+    {"htm", "text/html; charset=utf-8"},
+    {"html", "text/html; charset=utf-8"},
+    {"ico", "image/vnd.microsoft.icon"},
+    {"ics", "text/calendar; charset=utf-8"},
+    {"jpeg", "image/jpeg"},
+    {"jpg", "image/jpeg"},
+    {"js", "text/javascript; charset=utf-8"},
+    {"json", "application/json"},
+    {"jsonld", "application/ld+json"},
+    {"jxl", "image/jxl"},
+    {"log", "text/plain; charset=utf-8"},
+    {"m4a", "audio/mp4"},
+    {"map", "application/json"},
+    {"md", "text/markdown; charset=utf-8"},
+    {"mid", "audio/midi"},
+    {"mjs", "text/javascript; charset=utf-8"},
+    {"mov", "video/quicktime"},
+    {"mp3", "audio/mpeg"},
+    {"mp4", "video/mp4"},
+    {"mpeg", "video/mpeg"},
+    {"odp", "application/vnd.oasis.opendocument.presentation"},
+    {"ods", "application/vnd.oasis.opendocument.spreadsheet"},
+    {"odt", "application/vnd.oasis.opendocument.text"},
+    {"oga", "audio/ogg"},
+    {"ogg", "audio/ogg"},
+    {"ogv", "video/ogg"},
+    {"opus", "audio/ogg"},
+    {"otf", "font/otf"},
+    {"pdf", "application/pdf"},
+    {"png", "image/png"},
+    {"ppt", "application/vnd.ms-powerpoint"},
+    {"pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
+    {"rss", "application/rss+xml"},
+    {"rtf", "application/rtf"},
+    {"svg", "image/svg+xml"},
+    {"tar", "application/x-tar"},
+    {"tif", "image/tiff"},
+    {"tiff", "image/tiff"},
+    {"toml", "application/toml"},
+    {"ts", "video/mp2t"},
+    {"ttf", "font/ttf"},
+    {"txt", "text/plain; charset=utf-8"},
+    {"vtt", "text/vtt; charset=utf-8"},
+    {"wasm", "application/wasm"},
+    {"wav", "audio/wav"},
+    {"weba", "audio/webm"},
+    {"webm", "video/webm"},
+    {"webmanifest", "application/manifest+json"},
+    {"webp", "image/webp"},
+    {"woff", "font/woff"},
+    {"woff2", "font/woff2"},
+    {"xhtml", "application/xhtml+xml"},
+    {"xls", "application/vnd.ms-excel"},
+    {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+    {"xml", "text/xml; charset=utf-8"},
+    {"yaml", "application/yaml"},
+    {"yml", "application/yaml"},
+    {"zip", "application/zip"},
+    {"zst", "application/zstd"},
+});
+static_assert(std::ranges::is_sorted(known_types, {}, &known_type::extension));
+
+std::string lower_case(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), characters::lower);
+    return out;
+}
+
+std::string_view take_token(std::string_view& text) noexcept {
+    const auto end = std::ranges::find_if_not(text, [](char c) { return characters::is(c, characters::token); });
+    const auto size = static_cast<std::size_t>(end - text.begin());
+    const std::string_view token = text.substr(0, size);
+    text.remove_prefix(size);
+    return token;
+}
+
+void skip_spaces(std::string_view& text) noexcept {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+}
+
+// A quoted-string without its quotes and backslashes; none when it does not end or holds a control byte.
+std::optional<std::string> take_quoted(std::string_view& text) {
+    std::string out;
+    for (std::size_t at = 1; at < text.size(); ++at) {
+        if (text[at] == '"') {
+            text.remove_prefix(at + 1);
+            return out;
+        }
+        if (text[at] == '\\' && ++at == text.size()) break;
+        if (!characters::is(text[at], characters::field_byte)) break;
+        out += text[at];
+    }
+    return std::nullopt;
+}
+
+// After its ';' and white space.
+std::optional<parameter> take_parameter(std::string_view& text) {
+    parameter out;
+    out.name = lower_case(take_token(text));
+    if (out.name.empty() || !text.starts_with('=')) return std::nullopt;
+    text.remove_prefix(1);
+    if (text.starts_with('"')) {
+        auto value = take_quoted(text);
+        if (!value) return std::nullopt;
+        out.value = *std::move(value);
+    } else {
+        out.value = take_token(text);
+        if (out.value.empty()) return std::nullopt;
+    }
+    return out;
+}
+
+}  // namespace
+
+std::optional<std::string_view> media_type::find(std::string_view name) const noexcept {
+    for (const parameter& one : parameters) {
+        if (one.name == name) return one.value;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::vector<parameter>> parse_parameters(std::string_view text) {
+    std::vector<parameter> out;
+    for (skip_spaces(text); !text.empty(); skip_spaces(text)) {
+        if (text.front() != ';') return std::nullopt;
+        text.remove_prefix(1);
+        skip_spaces(text);
+        if (text.empty() || text.front() == ';') continue;
+        auto one = take_parameter(text);
+        if (!one) return std::nullopt;
+        out.push_back(*std::move(one));
+    }
+    return out;
+}
+
+std::optional<media_type> parse_media_type(std::string_view text) {
+    text = trimmed(text);
+    const std::string_view whole = text;
+    if (take_token(text).empty() || !text.starts_with('/')) return std::nullopt;
+    text.remove_prefix(1);
+    if (take_token(text).empty()) return std::nullopt;
+    auto parameters = parse_parameters(text);
+    if (!parameters) return std::nullopt;
+    return media_type{lower_case(whole.substr(0, whole.size() - text.size())), *std::move(parameters)};
+}
+
+std::string_view media_type_of(std::string_view file_name) noexcept {
+    const std::size_t dot = file_name.find_last_of("./");
+    if (dot == std::string_view::npos || file_name[dot] == '/') return unknown_type;
+    const std::string_view text = file_name.substr(dot + 1);
+    if (text.size() > max_extension) return unknown_type;
+    std::array<char, max_extension> lowered{};
+    std::ranges::transform(text, lowered.begin(), characters::lower);
+    const std::string_view extension(lowered.data(), text.size());
+    const auto found = std::ranges::lower_bound(known_types, extension, {}, &known_type::extension);
+    return found != known_types.end() && found->extension == extension ? found->type : unknown_type;
+}
+
+}  // namespace rondo::http

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/multipart.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <rondo/http/fields.hpp>
+#include <rondo/http/media_type.hpp>
+
+namespace rondo::http {
+namespace {
+
+constexpr std::size_t max_boundary = 70;
+constexpr std::string_view line_end = "\r\n";
+constexpr std::string_view blank_line = "\r\n\r\n";
+
+// Browsers send a backslash in a file name as it is; only before a quote or another backslash does it escape.
+std::string with_literal_backslashes(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        out += text[i];
+        if (text[i] != '\\') continue;
+        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+        out += '\\';
+        if (next == '"' || next == '\\') {
+            out.back() = next;
+            ++i;
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+bool valid_boundary(std::string_view text) noexcept {
+    static constexpr std::string_view marks = "'()+_,-./:=? ";
+    const auto allowed = [](char c) {
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        return letter || (c >= '0' && c <= '9') || marks.find(c) != std::string_view::npos;
+    };
+    return !text.empty() && text.size() <= max_boundary && text.back() != ' ' && std::ranges::all_of(text, allowed);
+}
+
+std::optional<std::string> multipart_boundary(std::string_view content_type) {
+    const auto type = parse_media_type(content_type);
+    if (!type || type->essence != "multipart/form-data") return std::nullopt;
+    const auto boundary = type->find("boundary");
+    return boundary && valid_boundary(*boundary) ? std::optional<std::string>(*boundary) : std::nullopt;
+}
+
+multipart_parser::multipart_parser(std::string_view boundary, const multipart_limits& limits) : limits_(limits) {
+    if (!valid_boundary(boundary)) throw std::invalid_argument("a multipart boundary is 1 to 70 characters of RFC 2046");
+    delimiter_ = "\r\n--";
+    delimiter_ += boundary;
+}
+
+multipart_parser::result multipart_parser::parse(std::string_view in) {
+    std::size_t at = 0;
+    while (state_ != state::done && state_ != state::failed) {
+        if (at == in.size()) return {event::need_more, at, {}};
+        const std::string_view rest = in.substr(at);
+        if (state_ == state::preamble || state_ == state::content) {
+            const bool wanted = state_ == state::content;
+            result found = content(rest);
+            at += found.consumed;
+            found.consumed = at;
+            if (wanted && found.what != event::need_more) return found;
+        } else if (state_ == state::head) {
+            at += head_bytes(rest);
+            if (state_ == state::content) return {event::part_begin, at, {}};
+        } else {
+            boundary_byte(rest.front());
+            ++at;
+        }
+    }
+    return {state_ == state::done ? event::done : event::error, at, {}};
+}
+
+std::size_t multipart_parser::match_size(std::string_view in, std::size_t from) const noexcept {
+    const std::string_view wanted = std::string_view(delimiter_).substr(from);
+    const std::size_t most = std::min(in.size(), wanted.size());
+    return static_cast<std::size_t>(std::mismatch(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(most),
+                                                  wanted.begin()).first - in.begin());
+}
+
+// Content up to the next delimiter. CR is the first byte of the delimiter and nowhere else in it, so a match that fails
+// goes on with the byte that failed.
+multipart_parser::result multipart_parser::content(std::string_view in) {
+    if (matched_ != 0) return resume_match(in);
+    std::size_t at = 0;
+    for (;;) {
+        at = std::min(in.find('\r', at), in.size());
+        const std::size_t size = match_size(in.substr(at), 0);
+        const bool whole = size == delimiter_.size();
+        if (!whole && at + size < in.size()) {
+            at += size;
+            continue;
+        }
+        if (at != 0) return {event::part_data, at, in.substr(0, at)};
+        return resume_match(in);
+    }
+}
+
+multipart_parser::result multipart_parser::resume_match(std::string_view in) {
+    const std::size_t size = match_size(in, matched_);
+    matched_ += size;
+    if (matched_ == delimiter_.size()) {
+        matched_ = 0;
+        state_ = state::after_boundary;
+        return {event::part_end, size, {}};
+    }
+    if (size == in.size()) return {event::need_more, size, {}};
+    return {event::part_data, size, std::string_view(delimiter_).substr(0, std::exchange(matched_, 0))};
+}
+
+// "--" ends the body; white space and CRLF lead to the next part.
+void multipart_parser::boundary_byte(char c) noexcept {
+    const bool space = c == ' ' || c == '\t';
+    if (state_ == state::closing) {
+        if (c != '-') return fail(multipart_error::bad_boundary);
+        state_ = state::done;
+    } else if (state_ == state::boundary_lf) {
+        if (c != '\n') return fail(multipart_error::bad_boundary);
+        state_ = state::head;
+    } else if (c == '\r') {
+        state_ = state::boundary_lf;
+    } else if (space) {
+        state_ = state::padding;
+    } else if (c == '-' && state_ == state::after_boundary) {
+        state_ = state::closing;
+    } else {
+        fail(multipart_error::bad_boundary);
+    }
+}
+
+// Takes one line at most, so that the end of the head is where a line begins.
+std::size_t multipart_parser::head_bytes(std::string_view in) {
+    const std::size_t lf = in.find('\n');
+    const std::size_t taken = lf == std::string_view::npos ? in.size() : lf + 1;
+    if (taken > limits_.head_bytes - head_.size()) {
+        fail(multipart_error::head_too_large);
+        return taken;
+    }
+    head_ += in.substr(0, taken);
+    if (lf == std::string_view::npos) return taken;
+    if (!head_.ends_with(line_end)) {
+        fail(multipart_error::bad_part_head);
+    } else if (head_ == line_end || head_.ends_with(blank_line)) {
+        read_head();
+        head_.clear();
+    }
+    return taken;
+}
+
+void multipart_parser::read_head() {
+    part_ = {};
+    named_ = false;
+    std::string_view rest = head_;
+    while (rest != line_end) {
+        const std::size_t end = rest.find(line_end);
+        if (!read_field(rest.substr(0, end))) return fail(multipart_error::bad_part_head);
+        rest.remove_prefix(end + line_end.size());
+    }
+    if (!named_) return fail(multipart_error::bad_part_head);
+    if (parts_++ == limits_.parts) return fail(multipart_error::too_many_parts);
+    state_ = state::content;
+}
+
+bool multipart_parser::read_field(std::string_view line) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return false;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = trimmed(line.substr(colon + 1));
+    if (!valid_field_name(name) || !valid_field_value(value)) return false;
+    if (same_ignoring_case(name, "content-disposition")) return read_disposition(value);
+    if (same_ignoring_case(name, "content-type")) part_.content_type = value;
+    return true;
+}
+
+bool multipart_parser::read_disposition(std::string_view value) {
+    const std::size_t semicolon = std::min(value.find(';'), value.size());
+    if (named_ || !same_ignoring_case(trimmed(value.substr(0, semicolon)), "form-data")) return false;
+    auto parameters = parse_parameters(with_literal_backslashes(value.substr(semicolon)));
+    if (!parameters) return false;
+    for (parameter& one : *parameters) {
+        if (one.name == "name") {
+            if (std::exchange(named_, true)) return false;
+            part_.name = std::move(one.value);
+        } else if (one.name == "filename") {
+            if (part_.filename) return false;
+            part_.filename = std::move(one.value);
+        }
+    }
+    return named_;
+}
+
+void multipart_parser::fail(multipart_error error) noexcept {
+    state_ = state::failed;
+    error_ = error;
+}
+
+}  // namespace rondo::http
