@@ -46,7 +46,7 @@ template <class T>
 concept number = std::integral<T> && !std::same_as<T, bool> && !character<T>;
 
 template <class T>
-concept text = std::same_as<T, std::string_view> || std::same_as<T, std::string>;
+concept text_like = std::same_as<T, std::string_view> || std::same_as<T, std::string>;
 
 }  // namespace detail
 
@@ -55,7 +55,7 @@ template <class T>
 [[nodiscard]] std::optional<T> convert(std::string_view text) {
     if constexpr (has_path_converter<T>) {
         return path_converter<T>::parse(text);
-    } else if constexpr (detail::text<T>) {
+    } else if constexpr (detail::text_like<T>) {
         return T(text);
     } else if constexpr (std::same_as<T, bool>) {
         return parse_bool(text);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <rondo/handler/application.hpp>
+#include <rondo/web/access_log.hpp>
+#include <rondo/web/error_response.hpp>
+#include <rondo/web/lifespan.hpp>
+#include <rondo/web/middleware.hpp>
+#include <rondo/web/path.hpp>
+#include <rondo/web/view.hpp>
+
+namespace rondo {
+
+/// What can be said of one route beyond its path and view.
+class route_options {
+public:
+    /// Bytes a request's body may have here, instead of the server's limit.
+    route_options& body_limit(std::uint64_t bytes) noexcept { return body_limit_ = bytes, *this; }
+    [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
+
+    static constexpr std::uint64_t server_limit = UINT64_MAX;
+
+private:
+    std::uint64_t body_limit_ = server_limit;
+};
+
+/// A route as `routes` and `check` print it.
+struct route_info {
+    std::string methods;  ///< "GET, HEAD"; "any"
+    std::string pattern;
+    view_kind kind;
+    std::source_location where;
+};
+
+/// A web application: routes, middleware, what happens at errors, at the start and at the end. Filled before it runs;
+/// from then on it does not change and may serve on several threads. Movable until it runs.
+///
+/// Routing. A path is matched segment by segment, each decoded by itself ("%2F" stays inside its segment). A text is
+/// preferred to a parameter, among parameters uint, int, float, uuid, your own, slug, str, path; when the preferred one
+/// leads nowhere the next is tried. HEAD is answered by the GET view (the server leaves the body out), OPTIONS with 204
+/// and Allow unless a view does, "OPTIONS *" with 204. Another method than the routes of a path have is 405 with Allow;
+/// TRACE and CONNECT always are. A slash at the end counts: "/a" and "/a/" are two paths, and a GET or HEAD
+/// for the one that has no route is redirected (307) to the other if that has one.
+class app final : public handler::application {
+public:
+    app();
+    app(app&&) noexcept;
+    app& operator=(app&&) noexcept;
+    ~app() override;
+
+    template <class View>
+    route_options& get(path_for<std::type_identity_t<View>> path, View view) {
+        return route({http::method::get}, path, std::move(view));
+    }
+    template <class View>
+    route_options& post(path_for<std::type_identity_t<View>> path, View view) {
+        return route({http::method::post}, path, std::move(view));
+    }
+    template <class View>
+    route_options& put(path_for<std::type_identity_t<View>> path, View view) {
+        return route({http::method::put}, path, std::move(view));
+    }
+    template <class View>
+    route_options& patch(path_for<std::type_identity_t<View>> path, View view) {
+        return route({http::method::patch}, path, std::move(view));
+    }
+    /// DELETE
+    template <class View>
+    route_options& del(path_for<std::type_identity_t<View>> path, View view) {
+        return route({http::method::delete_}, path, std::move(view));
+    }
+    /// Every method but TRACE and CONNECT, unknown ones too. A route for one method goes before.
+    template <class View>
+    route_options& any(path_for<std::type_identity_t<View>> path, View view) {
+        return route({}, path, std::move(view));
+    }
+    template <class View>
+    route_options& route(std::initializer_list<http::method> methods, path_for<std::type_identity_t<View>> path, View view) {
+        return add_typed(methods, path, std::move(view), detail::parameters_of<View>{});
+    }
+
+    /// `app.get("/x", &object, &type::view)`; the object must outlive the application.
+    template <class Object, class Member>
+    route_options& get(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object, Member member) {
+        return route({http::method::get}, path, bind(object, member));
+    }
+    template <class Object, class Member>
+    route_options& post(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object, Member member) {
+        return route({http::method::post}, path, bind(object, member));
+    }
+
+    /// Everything of `sub` under a prefix: its routes, within its middleware and this one's; its error handlers for its
+    /// routes; its start and stop.
+    void mount(path_prefix prefix, app sub);
+
+    /// Middleware around everything that is answered (404 too), the first one outermost. See make_layer for the shapes:
+    /// `task<response>(request&, next)`; or, on the blocking pool, `std::optional<response>(request&)` before the view,
+    /// `response(request&, response)` after it.
+    template <class Middleware>
+    void use(Middleware middleware) {
+        add_layer(detail::make_layer(std::move(middleware)));
+    }
+
+    /// Who makes the response for a status from 400 on: `task<response>(request&, const failure&)`, or without task on the
+    /// blocking pool. It keeps the failure's status unless it sets another. If it fails, the built-in page is sent.
+    template <class Handler>
+    void on_error(int code, Handler handler) {
+        add_error_handler(code, detail::make_error_handler(std::move(handler)));
+    }
+
+    /// Before the first request, in order: `task<void>()` on the loop, or `void()` on the blocking pool. A failure stops the
+    /// start.
+    template <class Hook>
+    void on_start(Hook hook) {
+        add_start(detail::make_hook(std::move(hook)));
+    }
+    /// After the last request, in reverse order.
+    template <class Hook>
+    void on_stop(Hook hook) {
+        add_stop(detail::make_hook(std::move(hook)));
+    }
+
+    /// Every response is told to `sink`, at its end; null for none. Must outlive the application. Costs nothing when null.
+    void access_log(access_log_sink* sink) noexcept;
+
+    /// Throws std::invalid_argument with a sentence naming both when two routes are alike. startup() calls it.
+    void check();
+    /// In the order they were registered, those of mounted applications with their prefix.
+    [[nodiscard]] std::vector<route_info> routes() const;
+
+    [[nodiscard]] task<void> startup() override;
+    [[nodiscard]] task<void> shutdown() override;
+    [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
+
+private:
+    struct state;
+
+    template <class View, class... T>
+    route_options& add_typed(std::initializer_list<http::method> methods, const path_for<View>& path, View view,
+                             detail::parameter_list<T...>) {
+        const std::array<detail::accepts_function, sizeof...(T)> accepts{detail::accepts<T>()...};
+        return add({methods.begin(), methods.size()}, path.pattern(), path.where(), detail::box(std::move(view)), accepts);
+    }
+    route_options& add(std::span<const http::method> methods, std::string_view pattern, const std::source_location& where,
+                       detail::view_box view, std::span<const detail::accepts_function> accepts);
+    void add_layer(detail::layer layer);
+    void add_error_handler(int code, detail::error_handler handler);
+    void add_start(detail::hook hook);
+    void add_stop(detail::hook hook);
+
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace rondo

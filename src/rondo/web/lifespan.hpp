@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <rondo/coro/task.hpp>
+#include <rondo/web/view.hpp>
+
+namespace rondo::detail {
+
+/// Something to be done once, at the start or at the end.
+struct hook {
+    owned object;
+    task<void> (*async)(const void* object) = nullptr;  ///< one of the two
+    void (*sync)(const void* object) = nullptr;         ///< on the blocking pool
+};
+
+template <class F>
+hook make_hook(F f) {
+    static_assert(std::is_invocable_v<F&>, "a hook takes no arguments and returns rondo::task<void> or nothing");
+    const auto call = [](const void* object) { return (*const_cast<F*>(static_cast<const F*>(object)))(); };
+    if constexpr (std::is_same_v<std::invoke_result_t<F&>, task<void>>) return {own(std::move(f)), call, nullptr};
+    else return {own(std::move(f)), nullptr, [](const void* o) { (void)(*const_cast<F*>(static_cast<const F*>(o)))(); }};
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/web/request.hpp>
+#include <rondo/web/response.hpp>
+#include <rondo/web/view.hpp>
+
+namespace rondo {
+
+class next;
+
+namespace detail {
+
+struct layer;
+class layers;
+task<response> call_inner(const layers& in, std::size_t at, request& req);
+
+}  // namespace detail
+
+/// The rest of the way of a request: further middleware, then the view. A small value: take it by value.
+/// `response r = co_await next(req);` gives a response also when the view failed (see app::on_error); only `cancelled`
+/// passes through. May be called once, several times (to try again), or not at all.
+class next {
+public:
+    next(const detail::layers& in, std::size_t at) noexcept : in_(&in), at_(at) {}
+    [[nodiscard]] task<response> operator()(request& req) const { return detail::call_inner(*in_, at_, req); }
+
+private:
+    const detail::layers* in_;
+    std::size_t at_;
+};
+
+namespace detail {
+
+/// A middleware without its type.
+struct layer {
+    owned object;
+    task<response> (*call)(const void* object, request& req, rondo::next next);
+};
+
+/// Runs `f(argument)` on the blocking pool, or here when the loop has none.
+task<std::optional<response>> run_before(std::optional<response> (*f)(const void*, request&), const void* object,
+                                         request& req);
+task<response> run_after(response (*f)(const void*, request&, response), const void* object, request& req, response r);
+
+/// (request&, next) -> task<response>
+template <class M>
+concept around = std::is_invocable_r_v<task<response>, const M&, request&, next>;
+/// (request&) -> std::optional<response>: on the blocking pool before the view; a response ends the way.
+template <class M>
+concept sync_before = std::is_invocable_r_v<std::optional<response>, const M&, request&> && !around<M>;
+/// (request&, response) -> response: on the blocking pool after the view.
+template <class M>
+concept sync_after = std::is_invocable_r_v<response, const M&, request&, response> && !around<M>;
+
+template <class M>
+const M& as(const void* object) noexcept {
+    return *static_cast<const M*>(object);
+}
+
+template <class M>
+task<response> call_around(const void* object, request& req, next n) {
+    return as<M>(object)(req, n);
+}
+
+template <class M>
+task<response> call_before(const void* object, request& req, next n) {
+    constexpr auto f = [](const void* o, request& r) -> std::optional<response> { return as<M>(o)(r); };
+    if (auto answer = co_await run_before(f, object, req)) co_return std::move(*answer);
+    co_return co_await n(req);
+}
+
+template <class M>
+task<response> call_after(const void* object, request& req, next n) {
+    constexpr auto f = [](const void* o, request& r, response given) -> response { return as<M>(o)(r, std::move(given)); };
+    co_return co_await run_after(f, object, req, co_await n(req));
+}
+
+template <class M>
+layer make_layer(M middleware) {
+    static_assert(around<M> || sync_before<M> || sync_after<M>,
+                  "a middleware is task<response>(request&, next), or on the blocking pool std::optional<response>(request&) "
+                  "before the view or response(request&, response) after it");
+    if constexpr (around<M>) return {own(std::move(middleware)), &call_around<M>};
+    else if constexpr (sync_before<M>) return {own(std::move(middleware)), &call_before<M>};
+    else return {own(std::move(middleware)), &call_after<M>};
+}
+
+}  // namespace detail
+}  // namespace rondo

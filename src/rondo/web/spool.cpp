@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/spool.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rondo/loop/pool.hpp>
+
+namespace rondo {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+
+std::string temporary_folder() {
+    const char* named = std::getenv("TMPDIR");
+    return named && *named ? named : "/tmp";
+}
+
+unique_fd make_temporary_file() {
+    std::string folder = temporary_folder();
+    unique_fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (file) return file;
+    // Some file systems cannot make a file without a name.
+    std::string name = folder + "/rondo-XXXXXX";
+    file.reset(::mkostemp(name.data(), O_CLOEXEC));
+    if (!file) fail("cannot make a temporary file in " + folder);
+    ::unlink(name.c_str());
+    return file;
+}
+
+void write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0) {
+            if (errno == EINTR) continue;
+            fail("cannot write to a file");
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+}  // namespace
+
+spool::spool(spool&& other) noexcept
+    : memory_(std::move(other.memory_)),
+      file_(std::move(other.file_)),
+      mapped_(std::exchange(other.mapped_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      threshold_(other.threshold_) {}
+
+spool& spool::operator=(spool&& other) noexcept {
+    if (this == &other) return *this;
+    unmap();
+    memory_ = std::move(other.memory_);
+    file_ = std::move(other.file_);
+    mapped_ = std::exchange(other.mapped_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    threshold_ = other.threshold_;
+    return *this;
+}
+
+spool::~spool() { unmap(); }
+
+void spool::unmap() noexcept {
+    if (mapped_) ::munmap(mapped_, size_);
+    mapped_ = nullptr;
+}
+
+void spool::reserve(std::uint64_t size) {
+    memory_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, threshold_)));
+}
+
+void spool::append(std::string_view bytes) {
+    if (would_block(bytes.size())) {
+        if (!file_) move_to_file();
+        write_all(file_.value(), bytes);
+    } else {
+        memory_.append(bytes);
+    }
+    size_ += bytes.size();
+}
+
+void spool::move_to_file() {
+    unique_fd file = make_temporary_file();
+    write_all(file.value(), memory_);
+    file_ = std::move(file);
+    memory_ = {};
+}
+
+std::string_view spool::text() {
+    if (in_memory()) return memory_;
+    if (size_ == 0) return {};
+    if (!mapped_) {
+        void* at = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED | MAP_POPULATE, file_.value(), 0);
+        if (at == MAP_FAILED) fail("cannot map a temporary file");
+        mapped_ = static_cast<char*>(at);
+    }
+    return {mapped_, static_cast<std::size_t>(size_)};
+}
+
+void spool::save_to(const std::string& path) {
+    const unique_fd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+    if (!out) fail("cannot write " + path);
+    write_all(out.value(), text());
+}
+
+task<void> read_to_end(handler::body& from, spool& to) {
+    if (const auto length = from.length()) to.reserve(*length);
+    while (true) {
+        const std::string_view bytes = co_await from.read();
+        if (bytes.empty()) break;
+        if (to.would_block(bytes.size())) co_await run_blocking([&to, bytes] { to.append(bytes); });
+        else to.append(bytes);
+    }
+}
+
+}  // namespace rondo

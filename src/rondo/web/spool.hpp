@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/handler/request.hpp>
+
+namespace rondo {
+
+/// Bytes that stay in memory while they are few and go to a nameless temporary file (in $TMPDIR, else /tmp) when they
+/// grow over a threshold. Either way they are read as one text. Move-only; not thread-safe.
+class spool {
+public:
+    static constexpr std::size_t default_threshold = 256 * 1024;
+
+    explicit spool(std::size_t threshold = default_threshold) noexcept : threshold_(threshold) {}
+    spool(spool&&) noexcept;
+    spool& operator=(spool&&) noexcept;
+    ~spool();
+
+    /// True when append() of so many bytes would write to the file: then call it on a thread that may block.
+    [[nodiscard]] bool would_block(std::size_t bytes) const noexcept { return file_ || size_ + bytes > threshold_; }
+    /// Precondition: text() was not called yet. Throws std::system_error (ENOSPC), std::bad_alloc.
+    void append(std::string_view bytes);
+    /// Makes room in memory for a known size, up to the threshold.
+    void reserve(std::uint64_t size);
+
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] bool in_memory() const noexcept { return !file_; }
+    /// All bytes; holds until the spool is moved or destroyed. A file is mapped, not read.
+    [[nodiscard]] std::string_view text();
+    /// The file, or -1 while the bytes are in memory. Stays the spool's.
+    [[nodiscard]] int file() const noexcept { return file_.value(); }
+
+    /// Puts the bytes into a new file; replaces an existing one. Blocks on the disk. Throws std::system_error.
+    void save_to(const std::string& path);
+
+private:
+    void move_to_file();
+    void unmap() noexcept;
+
+    std::string memory_;
+    unique_fd file_;
+    char* mapped_ = nullptr;
+    std::uint64_t size_ = 0;
+    std::size_t threshold_;
+};
+
+/// Reads a body to its end into a spool; writes to its file on the blocking pool. Throws what body::read() does.
+[[nodiscard]] task<void> read_to_end(handler::body& from, spool& to);
+
+}  // namespace rondo
