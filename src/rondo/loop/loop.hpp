@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <coroutine>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -134,6 +136,28 @@ private:
 /// Sleeps on the current loop: `co_await rondo::sleep(1s)`.
 [[nodiscard]] inline sleep_awaiter sleep(clock::duration d) { return event_loop::current().sleep(d); }
 
-}  // namespace rondo
+namespace detail {
 
-#include <rondo/loop/run_until.hpp>
+class run_until_end final : public task_end {
+public:
+    bool done = false;
+    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override {
+        done = true;
+        return std::noop_coroutine();
+    }
+};
+
+}  // namespace detail
+
+template <class T>
+T event_loop::run_until(task<T> t, context* in) {
+    context own;
+    detail::run_until_end end;
+    auto coroutine = t.coroutine();
+    coroutine.promise().run_in(in ? in : &own);
+    coroutine.promise().end_at(&end);
+    start_and_turn(coroutine, in ? in : &own, end.done);
+    return coroutine.promise().take();
+}
+
+}  // namespace rondo
