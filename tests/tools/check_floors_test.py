@@ -119,6 +119,13 @@ class CheckFloors(unittest.TestCase):
     def test_header_without_pragma(self):
         self.refused("web/text.hpp", "", "#pragma once")
 
+    def test_headers_that_include_each_other(self):
+        self.put("web/a.hpp", "#pragma once\n#include <rondo/web/b.hpp>")
+        self.put("web/b.hpp", "#pragma once\n#include <rondo/web/a.hpp>")
+        result = run(self.root)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("rondo/web/a.hpp -> rondo/web/b.hpp -> rondo/web/a.hpp", result.stdout)
+
     def test_floors_that_contradict_themselves(self):
         (self.root / "floors.toml").write_text(FLOORS.replace('includes = []', 'includes = ["web"]', 1))
         result = run(self.root)
