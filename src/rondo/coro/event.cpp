@@ -4,10 +4,9 @@
 namespace rondo {
 
 void event::set() noexcept {
+    ready_queue::batch batch;
     set_ = true;
-    intrusive_list<waiter> woken;
-    woken.splice(waiters_);
-    while (!woken.empty()) woken.front().wake();
+    while (!waiters_.empty()) waiters_.front().wake();
 }
 
 bool event::wait_awaiter::enter() noexcept {

@@ -65,6 +65,21 @@ public:
         ready_queue& queue_;
     };
 
+    /// While one lives, push() only queues; its end runs the queue unless somebody up the stack is to do that. For code
+    /// that makes several coroutines ready: none of them runs, and perhaps destroys something, before that code is done.
+    class batch {
+    public:
+        batch() noexcept : queue_(current()) { ++queue_.runners_; }
+        ~batch() {
+            if (--queue_.runners_ == 0) queue_.run();
+        }
+        batch(const batch&) = delete;
+        batch& operator=(const batch&) = delete;
+
+    private:
+        ready_queue& queue_;
+    };
+
 private:
     intrusive_list<ready_node> nodes_;
     activity doing_;

@@ -7,9 +7,10 @@ waiter::callback::callback(waiter& owner) noexcept
     : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {
           waiter& w = static_cast<callback&>(self).owner_;
           if (!w.waiting_) return;
+          ready_queue::batch batch;
           w.reason_ = reason;
-          if (w.on_cancel_) w.on_cancel_(w);
           w.settle();
+          if (w.on_cancel_) w.on_cancel_(w);
           ready_queue::current().push(w);
       }),
       owner_(owner) {}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/semaphore.hpp>
+
+namespace rondo {
+
+semaphore::~semaphore() {
+    while (!line_.empty()) line_.pop_front();
+}
+
+bool semaphore::try_acquire(std::size_t units) noexcept {
+    if (!line_.empty() || available_ < units) return false;
+    available_ -= units;
+    return true;
+}
+
+void semaphore::release(std::size_t units) noexcept {
+    available_ += units;
+    grant();
+}
+
+void semaphore::grant() noexcept {
+    ready_queue::batch batch;
+    while (!line_.empty() && line_.front().units_ <= available_) {
+        acquire_awaiter& next = line_.front();
+        available_ -= next.units_;
+        next.granted_ = true;
+        next.wake();
+    }
+}
+
+semaphore::acquire_awaiter::acquire_awaiter(semaphore& s, std::size_t units) noexcept
+    : waiter([](waiter& self) noexcept { static_cast<acquire_awaiter&>(self).semaphore_.grant(); }),
+      semaphore_(s),
+      units_(units) {}
+
+semaphore::acquire_awaiter::~acquire_awaiter() {
+    if (granted_) {
+        semaphore_.release(units_);
+    } else if (waiting() && linked()) {
+        unlink();
+        semaphore_.grant();  // those behind may want less
+    }
+}
+
+bool semaphore::acquire_awaiter::enter() noexcept {
+    if (semaphore_.try_acquire(units_)) {
+        granted_ = true;
+        settle();
+        return false;
+    }
+    semaphore_.line_.push_back(*this);
+    return true;
+}
+
+}  // namespace rondo
