@@ -2,20 +2,29 @@
 #include <rondo/base/bug.hpp>
 
 #include <atomic>
-#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <rondo/base/log.hpp>
 
 namespace rondo {
 
 namespace {
 
-void write_to_stderr(const char* what) noexcept { std::fprintf(stderr, "rondo: bug: %s\n", what); }
+void log_bug(const char* what) noexcept {
+    try {
+        log::error(std::string("bug: ") + what);
+    } catch (const std::exception&) {
+        log::error(what);
+    }
+}
 
-constinit std::atomic<bug_handler> handler{write_to_stderr};
+constinit std::atomic<bug_handler> handler{log_bug};
 
 }  // namespace
 
 void report_bug(const char* what) noexcept { handler.load()(what); }
 
-bug_handler on_bug(bug_handler h) noexcept { return handler.exchange(h ? h : write_to_stderr); }
+bug_handler on_bug(bug_handler h) noexcept { return handler.exchange(h ? h : log_bug); }
 
 }  // namespace rondo

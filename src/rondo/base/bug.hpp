@@ -10,7 +10,7 @@ using bug_handler = void (*)(const char* what) noexcept;
 /// Reports a bug to the handler. The library never ends the program because of one.
 void report_bug(const char* what) noexcept;
 
-/// Sets who is told, for all threads, and returns who was; null restores the first one, which writes to stderr.
+/// Sets who is told, for all threads, and returns who was; null restores the first one, which logs an error.
 bug_handler on_bug(bug_handler handler) noexcept;
 
 }  // namespace rondo
