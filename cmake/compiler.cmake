@@ -21,7 +21,7 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(rondo_build INTERFACE)
-target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
+target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror
     # Stack traces, assertions and debug information name files from the root of the tree, wherever it was built.
     "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
 target_link_libraries(rondo_build INTERFACE Threads::Threads)
