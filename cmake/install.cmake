@@ -7,7 +7,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/rondo")
 
-install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/rondo" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/rondo" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+    FILES_MATCHING PATTERN "*.hpp" PATTERN "*_test.hpp" EXCLUDE)
 install(TARGETS rondo EXPORT rondo ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT rondo NAMESPACE rondo:: FILE rondoTargets.cmake DESTINATION "${config_dir}")
 

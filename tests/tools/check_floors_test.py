@@ -108,6 +108,11 @@ class CheckFloors(unittest.TestCase):
         self.refused("codec/gzip.hpp", "#pragma once\n#include <zlib.h>", "must not be in a .hpp")
         self.refused("web/text.hpp", "#pragma once\n#include <fmt/format.h>", "must not be in a .hpp")
 
+    def test_headers_of_tests(self):
+        self.allowed("web/views_test.hpp", "#pragma once\n#include <iostream>\n#include <rondo/base/bytes.hpp>")
+        self.allowed("web/app_test.cpp", "#include <rondo/web/views_test.hpp>")
+        self.refused("web/app.cpp", "#include <rondo/web/views_test.hpp>", "for tests only")
+
     def test_unknown_header(self):
         self.refused("web/app.cpp", "#include <boost/asio.hpp>", "belongs to no folder")
 
