@@ -23,6 +23,10 @@
 
 namespace rondo {
 
+namespace detail {
+struct app_state;
+}
+
 /// What can be said of one route beyond its path and view.
 class route_options {
 public:
@@ -50,8 +54,8 @@ struct route_info {
 /// Routing. A path is matched segment by segment, each decoded by itself ("%2F" stays inside its segment). A text is
 /// preferred to a parameter, among parameters uint, int, float, uuid, your own, slug, str, path; when the preferred one
 /// leads nowhere the next is tried. HEAD is answered by the GET view (the server leaves the body out), OPTIONS with 204
-/// and Allow unless a view does, "OPTIONS *" with 204. Another method than the routes of a path have is 405 with Allow;
-/// TRACE and CONNECT always are. A slash at the end counts: "/a" and "/a/" are two paths, and a GET or HEAD
+/// and Allow unless a view does, "OPTIONS *" with 204. Another method than the routes of a path have, TRACE too, is 405
+/// with Allow; CONNECT is 501. A slash at the end counts: "/a" and "/a/" are two paths, and a GET or HEAD
 /// for the one that has no route is redirected (307) to the other if that has one.
 class app final : public handler::application {
 public:
@@ -137,7 +141,7 @@ public:
 
     /// Throws std::invalid_argument with a sentence naming both when two routes are alike. startup() calls it.
     void check();
-    /// In the order they were registered, those of mounted applications with their prefix.
+    /// In the order they were registered, then those of mounted applications, with their prefix.
     [[nodiscard]] std::vector<route_info> routes() const;
 
     [[nodiscard]] task<void> startup() override;
@@ -145,8 +149,6 @@ public:
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
 
 private:
-    struct state;
-
     template <class View, class... T>
     route_options& add_typed(std::initializer_list<http::method> methods, const path_for<View>& path, View view,
                              detail::parameter_list<T...>) {
@@ -160,7 +162,7 @@ private:
     void add_start(detail::hook hook);
     void add_stop(detail::hook hook);
 
-    std::unique_ptr<state> state_;
+    std::unique_ptr<detail::app_state> state_;
 };
 
 }  // namespace rondo

@@ -17,10 +17,10 @@ namespace rondo {
 /// What went wrong with a request, as far as a client may know, and the cause for those who handle it.
 struct failure {
     http::status code = http::status::internal_server_error;
-    std::string text;                                 ///< for the client
-    std::exception_ptr cause;                         ///< null when nothing was thrown (404, 405)
-    std::optional<std::chrono::seconds> retry_after;  ///< becomes Retry-After
-    std::string allow;                                ///< becomes Allow
+    std::string text{};                                 ///< for the client
+    std::exception_ptr cause{};                         ///< null when nothing was thrown (404, 405)
+    std::optional<std::chrono::seconds> retry_after{};  ///< becomes Retry-After
+    std::string allow{};                                ///< becomes Allow
 };
 
 /// Turns an exception into a failure: http_error keeps its status and text, pool_full becomes 503 with Retry-After, a

@@ -94,14 +94,13 @@ public:
     /// The next bytes of the body, which hold until the next call; empty at the end. See handler::body::read().
     [[nodiscard]] task<std::string_view> read();
     /// The whole body. Throws http_error 413 when it is larger than the route or the server allows. May be called
-    /// again. A body over `spool_threshold` bytes is kept in an unlinked temporary file and mapped.
+    /// again. A body over spool::default_threshold bytes is kept in a nameless temporary file and mapped.
     [[nodiscard]] task<std::string_view> read_all();
     /// The same with a limit of its own, in bytes. Only before the first read.
     [[nodiscard]] task<std::string_view> read_all(std::uint64_t limit);
     /// For sync and cpu views: the framework reads the whole body before it gives a thread to such a view. Throws
     /// std::logic_error when the body was not read.
     [[nodiscard]] std::string_view read_all_sync() const;
-    static constexpr std::size_t spool_threshold = std::size_t{1} << 20;
 
     /// The body as JSON. Throws http_error 415 when the type is not application/json (or ...+json), 400 when it is
     /// not valid JSON.
@@ -110,7 +109,7 @@ public:
     /// The body as a form, urlencoded or multipart; kept by the request. Throws http_error 415 for another type, 400
     /// when it is malformed, 413 when it is over the limits.
     [[nodiscard]] task<form_data&> form();
-    [[nodiscard]] task<form_data&> form(const form_limits& limits);
+    [[nodiscard]] task<form_data&> form(form_limits limits);
     [[nodiscard]] form_data& form_sync();
 
     /// True when nobody waits for the response any more (disconnected, out of time, server stops). Any thread.
@@ -160,7 +159,8 @@ private:
     void destroy_locals() noexcept;
     [[noreturn]] static void bad_query(std::string_view name, std::string_view expected);
     void read_query();
-    task<std::string_view> collect(std::string_view first);
+    [[nodiscard]] bool is_json() const;
+    [[nodiscard]] std::string_view content_type() const noexcept { return field("Content-Type").value_or(std::string_view()); }
 
     handler::request* from_;
     const detail::route_entry* route_ = nullptr;

@@ -91,7 +91,7 @@ public:
 
     /// The head as the responder takes it; refers to this response.
     [[nodiscard]] handler::response_head head() const noexcept {
-        return {code_, static_type_, &fields_, close_};
+        return {code_, static_type_, fields_.empty() ? nullptr : &fields_, close_};
     }
 
 private:

@@ -223,7 +223,7 @@ owned own(T value) {
 
 /// A view without its type.
 struct view_box {
-    owned view;
+    owned view{nullptr, [](void*) noexcept {}};
     view_kind kind = view_kind::async;
     async_call async = nullptr;  ///< one of the two
     sync_call sync = nullptr;

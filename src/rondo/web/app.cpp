@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/app.hpp>
+
+#include <stdexcept>
+
+#include <rondo/loop/pool.hpp>
+#include <rondo/web/app_state.hpp>
+
+namespace rondo {
+namespace detail {
+namespace {
+
+void add_routes(router& to, app_state& from) {
+    for (const auto& route : from.routes) {
+        route->owner = &from;
+        to.add(*route);
+    }
+    for (const auto& sub : from.mounted) add_routes(to, *sub);
+}
+
+void collect_layers(app_state& app, const app_state* parent) {
+    app.parent = parent;
+    app.around.owner = &app;
+    app.around.items = parent != nullptr ? parent->around.items : std::vector<const layer*>();
+    for (const layer& own : app.own_layers) app.around.items.push_back(&own);
+    for (const auto& sub : app.mounted) collect_layers(*sub, &app);
+}
+
+void add_prefix(app_state& app, std::string_view prefix) {
+    for (const auto& route : app.routes) route->pattern.insert(0, prefix);
+    for (const auto& sub : app.mounted) add_prefix(*sub, prefix);
+}
+
+void list_routes(const app_state& app, std::vector<route_info>& to) {
+    for (const auto& route : app.routes) {
+        std::string methods = "any";
+        if (!route->any) {
+            const bool head = (route->methods & bit(http::method::get)) != 0;
+            methods = names_of(route->methods | (head ? bit(http::method::head) : method_set{}));
+        }
+        to.push_back({std::move(methods), route->pattern, route->view.kind, route->where});
+    }
+    for (const auto& sub : app.mounted) list_routes(*sub, to);
+}
+
+task<void> run_hook(const hook& h) {
+    if (h.async != nullptr) {
+        co_await h.async(h.object.get());
+    } else if (thread_pool* pool = event_loop::current().blocking()) {
+        co_await pool->run([&h] { h.sync(h.object.get()); });
+    } else {
+        h.sync(h.object.get());
+    }
+}
+
+task<void> run_starts(const app_state& app) {
+    for (const hook& h : app.starts) co_await run_hook(h);
+    for (const auto& sub : app.mounted) co_await run_starts(*sub);
+}
+
+task<void> run_stops(const app_state& app) {
+    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await run_stops(**sub);
+    for (auto h = app.stops.rbegin(); h != app.stops.rend(); ++h) co_await run_hook(*h);
+}
+
+task<void> start(app_state& app) {
+    app.prepare();
+    co_await run_starts(app);
+}
+
+}  // namespace
+
+void app_state::prepare() {
+    if (prepared) return;
+    router fresh;
+    add_routes(fresh, *this);
+    to_views = std::move(fresh);
+    collect_layers(*this, nullptr);
+    prepared = true;
+}
+
+void app_state::require_not_running(const char* what) const {
+    if (prepared) throw std::logic_error(std::string(what) + " before the application starts, not while it runs");
+}
+
+const error_handler* app_state::handler_for(http::status code) const noexcept {
+    for (const app_state* at = this; at != nullptr; at = at->parent) {
+        for (const auto& [wanted, handler] : at->error_handlers) {
+            if (wanted == http::to_int(code)) return &handler;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace detail
+
+app::app() : state_(std::make_unique<detail::app_state>()) {}
+app::app(app&&) noexcept = default;
+app& app::operator=(app&&) noexcept = default;
+app::~app() = default;
+
+route_options& app::add(std::span<const http::method> methods, std::string_view pattern, const std::source_location& where,
+                        detail::view_box view, std::span<const detail::accepts_function> accepts) {
+    state_->require_not_running("routes are added");
+    auto route = std::make_unique<detail::route_entry>();
+    route->pattern = pattern;
+    const detail::pattern_parameters parameters(pattern);
+    for (std::size_t i = 0; i < parameters.count; ++i) route->parameters.emplace_back(parameters.items[i].name);
+    route->accepts.assign(accepts.begin(), accepts.end());
+    for (const http::method m : methods) route->methods |= detail::bit(m);
+    if (route->methods & (detail::bit(http::method::connect) | detail::bit(http::method::trace))) {
+        throw std::invalid_argument("'" + route->pattern + "': CONNECT and TRACE have no views; leave them out");
+    }
+    route->any = methods.empty();
+    route->view = std::move(view);
+    route->where = where;
+    state_->routes.push_back(std::move(route));
+    return state_->routes.back()->options;
+}
+
+void app::mount(path_prefix prefix, app sub) {
+    state_->require_not_running("applications are mounted");
+    sub.state_->require_not_running("applications are mounted");
+    detail::add_prefix(*sub.state_, prefix.text());
+    state_->mounted.push_back(std::move(sub.state_));
+}
+
+void app::add_layer(detail::layer layer) {
+    state_->require_not_running("middleware is added");
+    state_->own_layers.push_back(std::move(layer));
+}
+
+void app::add_error_handler(int code, detail::error_handler handler) {
+    state_->require_not_running("error handlers are added");
+    if (code < 400 || code > 599) {
+        throw std::invalid_argument("on_error() takes a status from 400 to 599, not " + std::to_string(code));
+    }
+    std::erase_if(state_->error_handlers, [&](const auto& other) { return other.first == code; });
+    state_->error_handlers.emplace_back(code, std::move(handler));
+}
+
+void app::add_start(detail::hook hook) {
+    state_->require_not_running("hooks are added");
+    state_->starts.push_back(std::move(hook));
+}
+
+void app::add_stop(detail::hook hook) {
+    state_->require_not_running("hooks are added");
+    state_->stops.push_back(std::move(hook));
+}
+
+void app::access_log(access_log_sink* sink) noexcept { state_->log = sink; }
+
+void app::check() {
+    detail::router fresh;
+    detail::add_routes(fresh, *state_);
+}
+
+std::vector<route_info> app::routes() const {
+    std::vector<route_info> all;
+    detail::list_routes(*state_, all);
+    return all;
+}
+
+task<void> app::startup() { return detail::start(*state_); }
+task<void> app::shutdown() { return detail::run_stops(*state_); }
+task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
+
+}  // namespace rondo

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <rondo/web/app.hpp>
+#include <rondo/web/router.hpp>
+
+namespace rondo::detail {
+
+/// The middleware a request passes, outermost first, and whose application answers at their end.
+class layers {
+public:
+    std::vector<const layer*> items;
+    const app_state* owner = nullptr;
+};
+
+/// What an application holds. After prepare() nothing changes any more.
+struct app_state {
+    std::vector<std::unique_ptr<route_entry>> routes;
+    std::vector<layer> own_layers;
+    std::vector<std::pair<int, error_handler>> error_handlers;
+    std::vector<hook> starts;
+    std::vector<hook> stops;
+    std::vector<std::unique_ptr<app_state>> mounted;
+    const app_state* parent = nullptr;
+    access_log_sink* log = nullptr;
+
+    bool prepared = false;
+    router to_views;  ///< of the outermost application only
+    layers around;    ///< its own and those of the applications it is mounted in
+
+    /// Throws when two routes are alike.
+    void prepare();
+    /// Throws std::logic_error when it runs already.
+    void require_not_running(const char* what) const;
+    [[nodiscard]] const error_handler* handler_for(http::status code) const noexcept;
+};
+
+/// The response of the route or of the middleware around it; may throw at once.
+[[nodiscard]] task<response> respond(const app_state& app, request& req);
+/// Calls the view where its kind runs; may throw at once.
+[[nodiscard]] task<response> call_view(const route_entry& route, request& req);
+/// The response for a failure: by the application's handler for it, or the built-in page.
+[[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
+/// Logs what a view threw, unless it is an http_error below 500 or a cancellation.
+void report(request& req, const std::exception_ptr& cause) noexcept;
+/// Sends the whole response.
+[[nodiscard]] task<void> send(response& r, handler::responder& to, request& req);
+/// The whole way of one request: never throws.
+[[nodiscard]] task<void> answer(const app_state& app, handler::request& from, handler::responder& to);
+
+}  // namespace rondo::detail

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/request.hpp>
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <rondo/codec/json.hpp>
+#include <rondo/http/cookie.hpp>
+#include <rondo/http/media_type.hpp>
+#include <rondo/http/uri.hpp>
+#include <rondo/web/form.hpp>
+#include <rondo/web/router.hpp>
+#include <rondo/web/spool.hpp>
+
+namespace rondo {
+namespace {
+
+/// Ids have to differ, not to be secret: splitmix64 from a random start, one per thread.
+std::uint64_t next_random() noexcept {
+    thread_local std::uint64_t state = [] {
+        std::uint64_t seed = 0;
+        if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
+            seed = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) ^ reinterpret_cast<std::uintptr_t>(&seed);
+        }
+        return seed;
+    }();
+    std::uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+char* write_hex(char* out, std::uint64_t number) noexcept {
+    for (int shift = 60; shift >= 0; shift -= 4) *out++ = "0123456789abcdef"[(number >> shift) & 15];
+    return out;
+}
+
+/// The form of a request, once it was read.
+struct kept_form {
+    std::optional<form_data> form;
+};
+
+codec::json_value parse_body(std::string_view body) {
+    auto value = codec::parse_json(body);
+    if (!value) throw http_error(http::status::bad_request, "the body is not valid JSON: " + value.error().message);
+    return *std::move(value);
+}
+
+}  // namespace
+
+std::string_view request::path() {
+    if (path_.data() != nullptr) return path_;
+    if (from_->path.find('%') == std::string_view::npos) return path_ = from_->path;
+    const auto decoded = http::decode_path(from_->path);
+    if (!decoded) throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
+    return path_ = from_->memory->copy(*decoded);
+}
+
+void request::read_query() {
+    query_read_ = true;
+    if (from_->query.empty()) return;
+    const auto most = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
+    auto* const fields = static_cast<http::field*>(from_->memory->allocate(most * sizeof(http::field), alignof(http::field)));
+    std::size_t size = 0;
+    for (const http::query_pair& pair : http::query_pairs(from_->query)) {
+        std::construct_at(fields + size++, from_->memory->copy(pair.name), from_->memory->copy(pair.value));
+    }
+    query_ = {fields, size};
+}
+
+std::span<const http::field> request::query_pairs() {
+    if (!query_read_) read_query();
+    return query_;
+}
+
+std::optional<std::string_view> request::query(std::string_view name) {
+    for (const http::field& pair : query_pairs()) {
+        if (pair.name == name) return pair.value;
+    }
+    return std::nullopt;
+}
+
+void request::bad_query(std::string_view name, std::string_view expected) {
+    std::string text = "the query parameter '" + std::string(name) + "' ";
+    text += expected.empty() ? "is missing" : "must be a " + std::string(expected);
+    throw http_error(http::status::bad_request, text);
+}
+
+std::optional<std::string_view> request::cookie(std::string_view name) const noexcept {
+    return http::find_cookie(from_->fields, name);
+}
+
+std::string_view request::peer_address() const noexcept {
+    return from_->connection != nullptr ? from_->connection->peer_address() : std::string_view();
+}
+
+std::string_view request::scheme() const noexcept {
+    return from_->connection != nullptr && from_->connection->secure() ? "https" : "http";
+}
+
+std::string_view request::id() {
+    if (id_.empty()) {
+        auto* const text = static_cast<char*>(from_->memory->allocate(32, 1));
+        write_hex(write_hex(text, next_random()), next_random());
+        id_ = {text, 32};
+    }
+    return id_;
+}
+
+std::optional<std::string_view> request::arg(std::string_view name) const noexcept {
+    if (route_ == nullptr) return std::nullopt;
+    for (std::size_t i = 0; i < route_->parameters.size(); ++i) {
+        if (route_->parameters[i] == name) return arguments_[i];
+    }
+    return std::nullopt;
+}
+
+std::string_view request::route() const noexcept {
+    return route_ == nullptr ? std::string_view() : std::string_view(route_->pattern);
+}
+
+task<std::string_view> request::read() { return from_->body->read(); }
+
+task<std::string_view> request::read_all() {
+    if (body_read_) co_return body_;
+    handler::body& from = *from_->body;
+    std::string_view whole;
+    if (!from.ended()) whole = co_await from.read();
+    // A body that came in one piece stays where it is: nothing is read after it.
+    if (!from.ended()) {
+        spool& kept = local<spool>();
+        if (const auto length = from.length()) kept.reserve(*length);
+        kept.append(whole);
+        co_await read_to_end(from, kept);
+        whole = kept.text();
+    }
+    body_ = whole;
+    body_read_ = true;
+    co_return body_;
+}
+
+task<std::string_view> request::read_all(std::uint64_t limit) {
+    if (!body_read_) from_->body->limit(limit);
+    return read_all();
+}
+
+std::string_view request::read_all_sync() const {
+    if (body_read_) return body_;
+    if (from_->body->ended()) return {};
+    throw std::logic_error("the body was not read yet: read_all_sync() is for sync and cpu views; co_await read_all() here");
+}
+
+bool request::is_json() const {
+    const auto type = http::parse_media_type(content_type());
+    return type && (type->essence == "application/json" || type->essence.ends_with("+json"));
+}
+
+task<codec::json_value> request::json() {
+    if (!is_json()) throw http_error(http::status::unsupported_media_type, "the body must be application/json");
+    co_return parse_body(co_await read_all());
+}
+
+codec::json_value request::json_sync() const {
+    if (!is_json()) throw http_error(http::status::unsupported_media_type, "the body must be application/json");
+    return parse_body(read_all_sync());
+}
+
+task<form_data&> request::form() { return form(form_limits{}); }
+
+task<form_data&> request::form(form_limits limits) {
+    auto& kept = local<kept_form>();
+    if (!kept.form && body_read_) kept.form = parse_form(body_, content_type(), limits);
+    if (!kept.form) kept.form = co_await read_form(*from_->body, content_type(), limits);
+    co_return *kept.form;
+}
+
+form_data& request::form_sync() {
+    auto& kept = local<kept_form>();
+    if (!kept.form) kept.form = parse_form(read_all_sync(), content_type());
+    return *kept.form;
+}
+
+void* request::find_local(const void* key) const noexcept {
+    for (const local_node* node = locals_; node != nullptr; node = node->next) {
+        if (node->key == key) return node->object;
+    }
+    return nullptr;
+}
+
+void request::destroy_locals() noexcept {
+    for (const local_node* node = locals_; node != nullptr; node = node->next) node->destroy(node->object);
+}
+
+}  // namespace rondo

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/response.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <rondo/codec/json.hpp>
+#include <rondo/http/cookie.hpp>
+#include <rondo/http/status.hpp>
+
+namespace rondo {
+namespace {
+
+constexpr std::string_view plain_type = "text/plain; charset=utf-8";
+constexpr std::string_view html_type = "text/html; charset=utf-8";
+constexpr std::string_view json_type = "application/json";
+
+void refuse_field_of_server(std::string_view name) {
+    if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date")) {
+        throw std::invalid_argument("the server writes the field '" + std::string(name) +
+                                    "' by itself; to end the connection call close()");
+    }
+}
+
+bool stays_in_url(char c) noexcept {
+    constexpr std::string_view kept = "-._~:/?#[]@!$&'()*+,;=%";
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return plain || kept.find(c) != std::string_view::npos;
+}
+
+std::string encoded_url(std::string_view url) {
+    std::string out;
+    out.reserve(url.size());
+    for (const char c : url) {
+        if (stays_in_url(c)) {
+            out += c;
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            out += '%';
+            out += "0123456789ABCDEF"[byte >> 4];
+            out += "0123456789ABCDEF"[byte & 15];
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+response& response::status(int code) & {
+    if (code < 200 || code > 599) {
+        throw std::invalid_argument("a response has a status from 200 to 599, not " + std::to_string(code));
+    }
+    code_ = static_cast<http::status>(code);
+    return *this;
+}
+
+response& response::field(std::string_view name, std::string_view value) & {
+    if (http::same_ignoring_case(name, "Content-Type")) return type(value);
+    refuse_field_of_server(name);
+    fields_.set(name, value);
+    return *this;
+}
+
+response& response::add_field(std::string_view name, std::string_view value) & {
+    if (http::same_ignoring_case(name, "Content-Type")) return type(value);
+    refuse_field_of_server(name);
+    fields_.add(name, value);
+    return *this;
+}
+
+response& response::type(std::string_view media_type) & {
+    fields_.set("Content-Type", media_type);
+    static_type_ = {};
+    return *this;
+}
+
+response& response::cookie(std::string_view name, std::string_view value) & {
+    http::set_cookie plain;
+    plain.name = name;
+    plain.value = value;
+    return cookie(plain);
+}
+
+response& response::cookie(const http::set_cookie& cookie) & {
+    fields_.add("Set-Cookie", http::to_string(cookie));
+    return *this;
+}
+
+std::string_view response::content_type() const noexcept {
+    return static_type_.empty() ? fields_.find("Content-Type").value_or(std::string_view()) : static_type_;
+}
+
+std::string_view response::text() const noexcept {
+    if (const auto* owned = std::get_if<std::string>(&body_)) return *owned;
+    if (const auto* view = std::get_if<std::string_view>(&body_)) return *view;
+    return {};
+}
+
+response text(std::string body) { return {http::status::ok, plain_type, std::move(body)}; }
+response text(std::string_view body) { return text(std::string(body)); }
+response text(const char* body) { return text(std::string(body)); }
+response text(static_text body) noexcept { return {http::status::ok, plain_type, body.text}; }
+
+response html(std::string body) { return {http::status::ok, html_type, std::move(body)}; }
+response html(static_text body) noexcept { return {http::status::ok, html_type, body.text}; }
+
+response bytes(std::string body, std::string_view type) {
+    return response(http::status::ok, {}, std::move(body)).type(type);
+}
+response bytes(static_text body, std::string_view type) { return response(http::status::ok, {}, body.text).type(type); }
+
+response json(const codec::json_value& value) { return json_text(codec::to_string(value)); }
+response json_text(std::string json) { return {http::status::ok, json_type, std::move(json)}; }
+
+response redirect(std::string_view url, int code) {
+    constexpr int allowed[] = {301, 302, 303, 307, 308};
+    if (std::find(std::begin(allowed), std::end(allowed), code) == std::end(allowed)) {
+        throw std::invalid_argument("a redirect has the status 301, 302, 303, 307 or 308, not " + std::to_string(code));
+    }
+    return response().status(code).field("Location", encoded_url(url));
+}
+
+response no_content() noexcept { return {http::status::no_content, {}, std::string_view()}; }
+
+response status(int code) {
+    auto r = response().status(code);
+    const auto reason = http::reason(r.code());
+    if (http::forbids_body(r.code()) || reason.empty()) return r;
+    return response(r.code(), plain_type, std::string(reason) + '\n');
+}
+
+response with_source(std::unique_ptr<body_source> source, std::string_view static_type) noexcept {
+    return {http::status::ok, static_type, std::move(source)};
+}
+
+std::string html_escape(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (const char c : text) {
+        switch (c) {
+            case '&': out += "&amp;"; break;
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '"': out += "&quot;"; break;
+            case '\'': out += "&#39;"; break;
+            default: out += c;
+        }
+    }
+    return out;
+}
+
+}  // namespace rondo

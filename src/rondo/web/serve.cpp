@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+#include <utility>
+
+#include <rondo/loop/pool.hpp>
+#include <rondo/web/app_state.hpp>
+
+namespace rondo::detail {
+namespace {
+
+/// Why no view was called; kept in the request for the end of the middleware.
+struct unrouted {
+    method_set allowed = 0;
+    std::string redirect_to;
+};
+
+task<response> call_on_thread(const route_entry& route, request& req) {
+    // Before a thread is taken: a slow upload holds none.
+    if (!req.body().ended()) co_await req.read_all();
+    const auto call = [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); };
+    event_loop& loop = event_loop::current();
+    thread_pool* const pool = route.view.kind == view_kind::cpu ? loop.compute() : loop.blocking();
+    if (pool == nullptr) co_return call();
+    co_return co_await pool->run(call);
+}
+
+/// The path with or without its last slash, when that has a view for GET.
+std::string other_slash(const app_state& app, const request& req) {
+    const std::string_view path = req.raw_path();
+    const bool asks = req.method() == http::method::get || req.method() == http::method::head;
+    if (!asks || path.size() < 2 || path.starts_with("//")) return {};
+    std::string other(path);
+    if (other.back() == '/') other.pop_back();
+    else other += '/';
+    if (app.to_views.find(http::method::get, other, req.memory()).route == nullptr) return {};
+    if (!req.raw_query().empty()) other.append("?").append(req.raw_query());
+    return other;
+}
+
+task<response> answer_unrouted(const app_state& app, request& req, unrouted why) {
+    if (!why.redirect_to.empty()) co_return redirect(why.redirect_to, 307);
+    const bool server_itself = req.raw_path() == "*";
+    if (req.method() == http::method::options && (why.allowed != 0 || server_itself)) {
+        co_return no_content().field("Allow", names_of(server_itself ? any_method : why.allowed));
+    }
+    failure f{.code = http::status::not_found};
+    if (req.method() == http::method::connect) {
+        f.code = http::status::not_implemented;
+        response refusal = co_await response_of(app, req, std::move(f));
+        co_return std::move(refusal).close();
+    }
+    if (why.allowed != 0) {
+        f.code = http::status::method_not_allowed;
+        f.allow = names_of(why.allowed);
+    }
+    co_return co_await response_of(app, req, std::move(f));
+}
+
+task<response> call_innermost(const app_state& app, request& req) {
+    if (const route_entry* route = req.matched_route()) return call_view(*route, req);
+    return answer_unrouted(app, req, std::move(req.local<unrouted>()));
+}
+
+/// What the client gets for a failure that nobody turned into a response. False when it is an aborted connection.
+task<bool> send_failure(const app_state& app, request& req, handler::responder& to, std::exception_ptr cause) {
+    report(req, cause);
+    if (to.begun() || req.token().reason() == cancel_reason::disconnected) {
+        to.abort();
+        co_return false;
+    }
+    const app_state& owner = req.matched_route() != nullptr ? *req.matched_route()->owner : app;
+    std::exception_ptr again;
+    try {
+        response r = co_await response_of(owner, req, failure_of(cause));
+        co_await send(r, to, req);
+    } catch (...) {
+        again = std::current_exception();
+    }
+    if (!again) co_return true;
+    report(req, again);
+    to.abort();
+    co_return false;
+}
+
+void log_answer(access_log_sink& log, request& req, const handler::responder& to, bool complete) {
+    const bool begun = to.begun();
+    log.write({&req, begun ? to.code() : http::status{}, begun ? to.body_bytes() : 0, clock::now() - req.arrived(),
+               !complete});
+}
+
+}  // namespace
+
+task<response> call_view(const route_entry& route, request& req) {
+    if (route.options.body_limit() != route_options::server_limit) req.body().limit(route.options.body_limit());
+    if (route.view.async != nullptr) return route.view.async(route.view.view.get(), req, req.arguments());
+    return call_on_thread(route, req);
+}
+
+task<response> call_inner(const layers& in, std::size_t at, request& req) {
+    std::exception_ptr cause;
+    try {
+        if (at == in.items.size()) co_return co_await call_innermost(*in.owner, req);
+        const layer& l = *in.items[at];
+        co_return co_await l.call(l.object.get(), req, next(in, at + 1));
+    } catch (const cancelled&) {
+        throw;
+    } catch (...) {
+        cause = std::current_exception();
+    }
+    report(req, cause);
+    co_return co_await response_of(*in.owner, req, failure_of(cause));
+}
+
+task<response> respond(const app_state& app, request& req) {
+    const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
+    if (found.route != nullptr) {
+        req.matched(*found.route, found.arguments);
+        if (context* in = req.received().running_in) in->activity = found.route->pattern;
+        const layers& around = found.route->owner->around;
+        return around.items.empty() ? call_view(*found.route, req) : call_inner(around, 0, req);
+    }
+    unrouted why{found.allowed, found.allowed == 0 ? other_slash(app, req) : std::string()};
+    if (app.around.items.empty()) return answer_unrouted(app, req, std::move(why));
+    req.local<unrouted>() = std::move(why);
+    return call_inner(app.around, 0, req);
+}
+
+task<void> send(response& r, handler::responder& to, request& req) {
+    const handler::response_head head = r.head();
+    if (auto* const source = std::get_if<std::unique_ptr<body_source>>(&r.body()); source != nullptr && *source) {
+        co_await (*source)->send(to, head, req);
+        co_return;
+    }
+    const std::string_view text = r.text();
+    if (text.size() <= handler::responder::small_body) {
+        to.respond(head, text);
+        co_return;
+    }
+    to.begin(head, text.size());
+    if (to.body_wanted()) co_await to.write(text);
+    to.finish();
+}
+
+task<void> answer(const app_state& app, handler::request& from, handler::responder& to) {
+    request req(from);
+    std::exception_ptr cause;
+    try {
+        response r = co_await respond(app, req);
+        const std::string_view text = r.text();
+        const bool in_memory = !std::holds_alternative<std::unique_ptr<body_source>>(r.body());
+        if (in_memory && text.size() <= handler::responder::small_body) to.respond(r.head(), text);
+        else co_await send(r, to, req);
+    } catch (...) {
+        cause = std::current_exception();
+    }
+    const bool complete = !cause || co_await send_failure(app, req, to, cause);
+    if (app.log != nullptr) log_answer(*app.log, req, to, complete);
+}
+
+}  // namespace rondo::detail
