@@ -100,15 +100,24 @@ public:
         while (read(0, &c, 1) > 0) continue;
     }
 
+    /// The connections that were answered and that the server has not closed since.
+    [[nodiscard]] std::size_t held() const {
+        const auto open = [](const client& c) {
+            char next;
+            return c.now == state::done && c.fd >= 0 && recv(c.fd, &next, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+        };
+        return static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), open));
+    }
+
     void report() {
         std::sort(latencies_.begin(), latencies_.end());
         std::vector<std::string> quantiles;
         for (std::size_t i = 0; i <= 100; ++i)
             quantiles.push_back(fmt::format("{:.4f}", at(static_cast<double>(i) / 100)));
         fmt::print(
-            "{{\"n\": {}, \"opened\": {}, \"ok\": {}, \"bad\": {}, \"failed\": {}, \"open_s\": {:.3f}, "
+            "{{\"n\": {}, \"opened\": {}, \"ok\": {}, \"held\": {}, \"bad\": {}, \"failed\": {}, \"open_s\": {:.3f}, "
             "\"wall_s\": {:.3f}, \"p50_s\": {}, \"p99_s\": {}, \"max_s\": {}, \"quantiles\": [{}]}}\n",
-            clients_.size(), opened_, latencies_.size(), bad_, failed_, open_seconds_, wall_, quantiles[50],
+            clients_.size(), opened_, latencies_.size(), held(), bad_, failed_, open_seconds_, wall_, quantiles[50],
             quantiles[99], quantiles[100], fmt::join(quantiles, ", "));
     }
 

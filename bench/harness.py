@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts servers and load on a core each, and reads from /proc what that cost.
+
+Only loopback; every load is bounded in time; only processes started here are ever signalled.
+"""
+import getpass
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Setting:
+    """Where the programs are and which cores they get; set once from the command line."""
+    bin = os.path.join(ROOT, "build", "release", "bin")
+    server_core, client_core = "0", "1"
+    scratch = None
+
+
+def begin(bin_folder=None, cores=None):
+    """Makes the scratch folder, and raises the limit of descriptors, which every started process inherits."""
+    if bin_folder:
+        Setting.bin = os.path.abspath(bin_folder)
+    if cores:
+        Setting.server_core, Setting.client_core = cores.split(",")
+    Setting.scratch = tempfile.TemporaryDirectory(prefix="rondo-bench-")
+    www = os.path.join(Setting.scratch.name, "www")
+    os.mkdir(www)
+    os.chmod(Setting.scratch.name, 0o755)
+    with open(os.path.join(www, "index.html"), "w") as f:
+        f.write("Hello, World!")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections():
+    """What one process can hold, leaving a few hundred descriptors for itself."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
+
+
+# ---- /proc
+
+def read(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def tree(pid):
+    """The pid and all its descendants."""
+    found = [pid]
+    for p in found:
+        for task in tasks(p):
+            found += [int(c) for c in read(f"/proc/{p}/task/{task}/children").split()]
+    return found
+
+
+def tasks(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def usage(pids):
+    """Of these processes: user and system seconds, resident bytes, threads."""
+    total = dict(user=0.0, system=0.0, rss=0, threads=0)
+    for p in pids:
+        stat = read(f"/proc/{p}/stat")
+        if not stat:
+            continue
+        fields = stat.rsplit(")", 1)[1].split()
+        total["user"] += int(fields[11]) / TICK
+        total["system"] += int(fields[12]) / TICK
+        total["threads"] += int(fields[17])
+        rss = re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{p}/status"))
+        total["rss"] += int(rss.group(1)) * 1024 if rss else 0
+    return total
+
+
+def run_time(pids):
+    """Seconds each thread of these processes has run, to the nanosecond; threads that ended are missing."""
+    times = ((t, read(f"/proc/{p}/task/{t}/schedstat").split()) for p in pids for t in tasks(p))
+    return {t: int(v[0]) / 1e9 for t, v in times if v}
+
+
+def cpu_between(before, after):
+    """Seconds of two pairs (usage, run_time): exact while the threads stayed the same, else to 10 ms."""
+    (u0, r0), (u1, r1) = before, after
+    if r0.keys() == r1.keys():
+        return sum(r1.values()) - sum(r0.values())
+    return u1["user"] + u1["system"] - u0["user"] - u0["system"]
+
+
+def core(number):
+    """Seconds a core has been busy, and seconds the host took from it."""
+    v = [int(x) for x in re.search(rf"^cpu{number} (.*)$", read("/proc/stat"), re.M).group(1).split()]
+    return (v[0] + v[1] + v[2] + v[5] + v[6]) / TICK, v[7] / TICK
+
+
+def kernel_stacks():
+    """Bytes of kernel stacks of all threads of the machine."""
+    return int(re.search(r"KernelStack:\s+(\d+)", read("/proc/meminfo")).group(1)) * 1024
+
+
+# ---- targets
+
+def targets(names=None, files=(os.path.join(HERE, "targets.json"),)):
+    """The targets of these names (all without), in this order. A name may end in '*'."""
+    every = [t for file in files for t in json.loads(read(file))]
+    if not names:
+        return every
+    chosen = []
+    for name in names:
+        match = [t for t in every if t["name"] == name or (name.endswith("*") and t["name"].startswith(name[:-1]))]
+        if not match:
+            raise SystemExit(f"There is no target {name}; there are: " + ", ".join(t["name"] for t in every) + ".")
+        chosen += [t for t in match if t not in chosen]
+    return chosen
+
+
+def program_of(target):
+    return fill(target["cmd"][0], 0)
+
+
+def installed(target):
+    return shutil.which(program_of(target)) is not None
+
+
+def fill(text, port):
+    for key, value in (("@PORT@", str(port)), ("@BIN@", Setting.bin), ("@HERE@", HERE),
+                       ("@DIR@", Setting.scratch.name), ("@USER@", getpass.getuser())):
+        text = text.replace(key, value)
+    return text
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A target on a free port and on the server's core; use it as a context manager."""
+
+    def __init__(self, target):
+        self.target, self.name, self.path = target, target["name"], target.get("path", "/")
+        self.port = free_port()
+        args = [self.configured(a) for a in target["cmd"]]
+        self.log = open(os.path.join(Setting.scratch.name, f"{self.port}.log"), "w+")
+        self.popen = subprocess.Popen(["taskset", "-c", Setting.server_core, *args], cwd=Setting.scratch.name,
+                                      stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.pid = self.popen.pid
+        self.wait_until_up()
+
+    def configured(self, argument):
+        if m := re.fullmatch(r"@CONF:(.*)@", argument):
+            argument = os.path.join(Setting.scratch.name, f"{self.port}.{m.group(1)}")
+            with open(argument, "w") as out:
+                out.write(fill(read(os.path.join(HERE, "peers", m.group(1))), self.port))
+        return fill(argument, self.port)
+
+    def wait_until_up(self):
+        end = time.monotonic() + 15
+        while time.monotonic() < end and self.popen.poll() is None:
+            try:
+                self.ask_once()
+                return
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"{self.name} did not start: {read(self.log.name)[-500:] or 'it said nothing'}")
+
+    def ask_once(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
+            s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            s.recv(4096)
+
+    def usage(self):
+        return usage(tree(self.pid))
+
+    def cost(self):
+        """What cpu_between() takes."""
+        pids = tree(self.pid)
+        return usage(pids), run_time(pids)
+
+    def stop(self):
+        self.popen.terminate()
+        try:
+            self.popen.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait(timeout=5)
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+# ---- clients
+
+def client(name, *args, **popen):
+    """One of our load programs, on the client's core."""
+    command = ["taskset", "-c", Setting.client_core, os.path.join(Setting.bin, name), *map(str, args)]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, **popen)
+
+
+def load(server, connections, seconds, *words, path=None):
+    """One run of the closed-loop client; its figures as a dict."""
+    process = client("load", "--port", server.port, "--path", path or server.path, "-c", connections, "-d", seconds,
+                     *words)
+    try:
+        text, _ = process.communicate(timeout=seconds + 30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    if process.returncode:
+        raise RuntimeError(f"load against {server.name} failed with {process.returncode}")
+    return json.loads(text)
+
+
+class Crowd:
+    """Many connections at once, in a process of its own: `with Crowd(server, 10000, hold=True) as c: ...; c.result`."""
+
+    def __init__(self, server, count, path=None, hold=False, deadline=60):
+        words = ["--hold"] if hold else []
+        self.process = client("crowd", "--port", server.port, "-n", count, "--path", path or server.path,
+                              "--deadline", deadline, *words, stdin=subprocess.PIPE)
+        self.deadline, self.result = deadline, None
+        if hold:
+            self.process.stdout.readline()
+
+    def finish(self):
+        """Ends the holding, if there is any, and gives the figures."""
+        text, _ = self.process.communicate(timeout=self.deadline + 60)
+        self.result = json.loads(text.splitlines()[-1])
+        return self.result
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Watch:
+    """Looks at a server every 20 ms: `peak` of resident memory, threads and all kernel stacks, and the `series`."""
+
+    def __init__(self, server):
+        self.pids, self.over, self.begin = tree(server.pid), threading.Event(), time.monotonic()
+        self.peak, self.series = dict(rss=0, threads=0, stacks=0), []
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        while not self.over.wait(0.02):
+            now = usage(self.pids)
+            now["stacks"] = kernel_stacks()
+            self.series.append((time.monotonic() - self.begin, now["rss"], now["threads"]))
+            for key in self.peak:
+                self.peak[key] = max(self.peak[key], now[key])
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def system_calls(server, connections, seconds):
+    """System calls per request while the load runs, by name; needs strace, which slows the server down."""
+    out = os.path.join(Setting.scratch.name, f"{server.port}.strace")
+    attach = [word for p in tree(server.pid) for word in ("-p", str(p))]
+    tracer = subprocess.Popen(["strace", "-f", "-c", "-qq", "-o", out, *attach], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        requests = load(server, connections, seconds)["requests"]
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(timeout=10)
+    counted = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", read(out), re.M)
+    return {name: int(count) / max(1, requests) for count, name in counted if name != "total"}
