@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/h1/chunked.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace rondo::http::h1 {
+namespace {
+
+using namespace std::string_literals;
+
+// What became of a body, as a line of text: "data|trailers|outcome|bytes left over".
+std::string decode_pieces(const std::vector<std::string>& pieces) {
+    chunked_decoder decoder;
+    std::string data;
+    std::string rest;
+    chunked_decoder::event last = chunked_decoder::event::need_more;
+    for (const std::string& piece : pieces) {
+        if (decoder.done()) {
+            rest += piece;
+            continue;
+        }
+        std::string_view in = piece;
+        for (;;) {
+            const auto result = decoder.decode(in);
+            last = result.what;
+            EXPECT_LE(result.consumed, in.size());
+            if (last == chunked_decoder::event::data) {
+                EXPECT_FALSE(result.data.empty());
+                EXPECT_EQ(result.data.data() + result.data.size(), in.data() + result.consumed);
+            }
+            data += result.data;
+            in.remove_prefix(result.consumed);
+            if (last != chunked_decoder::event::data) break;
+        }
+        if (last == chunked_decoder::event::error) return data + "|error";
+        if (last == chunked_decoder::event::need_more) EXPECT_TRUE(in.empty());
+        rest += in;
+    }
+    if (last != chunked_decoder::event::done) return data + "|incomplete";
+    std::string trailers(decoder.trailers().wire());
+    return data + "|" + trailers + "|done|" + rest;
+}
+
+// The outcome in one piece, after checking that it is the same byte by byte and cut in two anywhere.
+std::string decode(const std::string& body) {
+    const std::string whole = decode_pieces({body});
+    std::vector<std::string> bytes;
+    for (const char c : body) bytes.emplace_back(1, c);
+    EXPECT_EQ(decode_pieces(bytes), whole);
+    for (std::size_t cut = 0; cut <= body.size() && body.size() < 3000; ++cut) {
+        EXPECT_EQ(decode_pieces({body.substr(0, cut), body.substr(cut)}), whole) << "cut at " << cut;
+    }
+    return whole;
+}
+
+std::string refused_after(std::string_view data) { return std::string(data) + "|error"; }
+
+TEST(chunked, bodies) {
+    EXPECT_EQ(decode("0\r\n\r\n"), "||done|");
+    EXPECT_EQ(decode("5\r\nhello\r\n0\r\n\r\n"), "hello||done|");
+    EXPECT_EQ(decode("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\nGET "), "hello world||done|GET ");
+    EXPECT_EQ(decode("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"), "01234567890123456789a||done|");
+    EXPECT_EQ(decode("0005\r\nhello\r\n000\r\n\r\n"), "hello||done|");
+    EXPECT_EQ(decode("0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n"), "hello||done|");
+    EXPECT_EQ(decode("3\r\n\r\n\n\r\n0\r\n\r\n"), "\r\n\n||done|");
+}
+
+TEST(chunked, incomplete) {
+    for (const std::string& body : {""s, "5"s, "5\r"s, "5\r\n"s, "0"s, "0\r\n"s, "0\r\n\r"s, "0\r\nX: y\r\n"s, "7fffffffffffffff\r\n"s,
+                                    "5;a=\"x"s}) {
+        EXPECT_EQ(decode(body), "|incomplete") << body;
+    }
+    EXPECT_EQ(decode("5\r\nhel"), "hel|incomplete");
+    EXPECT_EQ(decode("5\r\nhello\r"), "hello|incomplete");
+}
+
+TEST(chunked, bad_sizes) {
+    for (const std::string& size : {"g"s, "5g"s, "5 5"s, "5 "s, " 5"s, "5.0"s, "-5"s, "+5"s, "-0"s, "0x5"s, "5,5"s, "5\0"s, "\0005"s,
+                                    "5\v"s, "5\xa0"s, "5\""s, ""s, "\r\n"s, ";a=b"s, "00000000000000005"s, "8000000000000000"s,
+                                    "FFFFFFFFFFFFFFFF"s, "10000000000000005"s}) {
+        EXPECT_EQ(decode(size + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << size;
+    }
+}
+
+TEST(chunked, bad_line_ends) {
+    for (const std::string& body : {"5\nhello\r\n0\r\n\r\n"s, "5\rXhello\r\n0\r\n\r\n"s, "5\r\r\nhello\r\n0\r\n\r\n"s,
+                                    "5\r\r;a\r\nhello\r\n0\r\n\r\n"s}) {
+        EXPECT_EQ(decode(body), refused_after("")) << body;
+    }
+    EXPECT_EQ(decode("5\r\nhello\n0\r\n\r\n"), refused_after("hello"));
+    EXPECT_EQ(decode("5\r\nhelloXX0\r\n\r\n"), refused_after("hello"));
+    EXPECT_EQ(decode("3\r\nhello\r\n0\r\n\r\n"), refused_after("hel"));
+    EXPECT_EQ(decode("5\r\nhello0\r\n\r\n"), refused_after("hello"));
+    EXPECT_EQ(decode("0\n\r\n"), refused_after(""));
+    EXPECT_EQ(decode("0\r\n\n"), refused_after(""));
+    EXPECT_EQ(decode("0\r\nXX\r\n"), refused_after(""));
+}
+
+// RFC 9112 section 7.1.1
+TEST(chunked, extensions) {
+    for (const std::string_view extension : {";a", ";a=b", ";a=\"b;c\"", ";a=\"b\\\"c\"", " ; a = b", "\t;a;b=c;d=\"\"", ";a=b ;c",
+                                             ";a=\"\xc3\xa9\t\""}) {
+        EXPECT_EQ(decode("5" + std::string(extension) + "\r\nhello\r\n0" + std::string(extension) + "\r\n\r\n"), "hello||done|")
+            << extension;
+    }
+    for (const std::string& extension : {";"s, ";;a"s, ";=b"s, ";a="s, ";a=;"s, ";a b"s, ";a=b c"s, ";a=\"b"s, ";a=\"b\"c"s, ";a\0b"s,
+                                         ";\x01"s, ";a=\"\x01\""s, ";a=\"\n\""s, ";a=\"\r\n\""s, ";a=\"\\\x01\""s, ";a\n"s,
+                                         ";a=b\n"s, ";\xc3\xa9"s, ";a\r"s, ";a "s, ";a=b "s}) {
+        EXPECT_EQ(decode("5" + extension + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << extension;
+    }
+}
+
+TEST(chunked, extensions_are_limited_over_the_whole_body) {
+    const std::string chunk = "1;" + std::string(1000, 'a') + "\r\nx\r\n";
+    std::string body;
+    for (int i = 0; i < 16; ++i) body += chunk;
+    EXPECT_EQ(decode_pieces({body + "0\r\n\r\n"}), std::string(16, 'x') + "||done|");
+    EXPECT_EQ(decode_pieces({body + chunk}), refused_after(std::string(16, 'x')));
+    EXPECT_EQ(decode_pieces({"1;" + std::string(20000, 'a')}), refused_after(""));
+}
+
+// RFC 9112 section 7.1.2
+TEST(chunked, trailers) {
+    EXPECT_EQ(decode("0\r\nX-T: v\r\n\r\n"), "|X-T: v\r\n|done|");
+    EXPECT_EQ(decode("1\r\nx\r\n0\r\nA:1\r\nB: \t 2 \t\r\nC:\r\n\r\nrest"), "x|A: 1\r\nB: 2\r\nC: \r\n|done|rest");
+    for (const std::string& line : {"X T: v"s, "X-T : v"s, "no-colon"s, ": v"s, "X-T: a\0b"s, "X\0T: v"s, "X-T: a\rb"s, " X: v"s,
+                                    "X: a\r\n b"s, "X-T: a\r"s}) {
+        EXPECT_EQ(decode("0\r\n" + line + "\r\n\r\n"), refused_after("")) << line;
+    }
+    for (const std::string& end : {"X: a\n\r\n"s, "X: a\r\n\n"s, "X: a\n\n"s}) {
+        EXPECT_EQ(decode("0\r\n" + end), refused_after("")) << end;
+    }
+}
+
+TEST(chunked, trailers_that_must_not_come_late_are_dropped) {
+    EXPECT_EQ(decode("0\r\nContent-Length: 5\r\nX: 1\r\nHOST: b\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+              "|X: 1\r\n|done|");
+}
+
+TEST(chunked, trailers_are_limited) {
+    std::string lines;
+    for (int i = 0; i < 100; ++i) lines += "X: y\r\n";
+    EXPECT_TRUE(decode_pieces({"0\r\n" + lines + "\r\n"}).ends_with("|done|"));
+    EXPECT_EQ(decode_pieces({"0\r\n" + lines + "X: y\r\n\r\n"}), refused_after(""));
+    EXPECT_EQ(decode_pieces({"0\r\nX: " + std::string(20000, 'y')}), refused_after(""));
+    std::vector<std::string> slow(20000, "y");
+    slow.insert(slow.begin(), "0\r\nX: ");
+    EXPECT_EQ(decode_pieces(slow), refused_after(""));
+}
+
+TEST(chunked, an_error_is_final) {
+    chunked_decoder decoder;
+    EXPECT_EQ(decoder.decode("x").what, chunked_decoder::event::error);
+    EXPECT_EQ(decoder.decode("0\r\n\r\n").what, chunked_decoder::event::error);
+    EXPECT_EQ(decoder.decode("").what, chunked_decoder::event::error);
+}
+
+TEST(chunked, keeps_little) { EXPECT_LE(sizeof(chunked_decoder), 48U); }
+
+}  // namespace
+}  // namespace rondo::http::h1
