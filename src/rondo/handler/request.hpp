@@ -9,6 +9,7 @@
 #include <rondo/base/clock.hpp>
 #include <rondo/coro/context.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/handler/statistics.hpp>
 #include <rondo/http/fields.hpp>
 #include <rondo/http/method.hpp>
 
@@ -66,7 +67,8 @@ struct request {
     handler::connection_info* connection = nullptr;
     context* running_in = nullptr;  ///< cancel token, deadline, activity
     instant arrived;                ///< when the head was complete
-    rondo::arena* memory = nullptr; ///< lives as long as the request
+    rondo::arena* memory = nullptr;  ///< lives as long as the request
+    const statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)
 };
 
 }  // namespace rondo::handler

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/coro/ready.hpp>
 
 namespace rondo {
 
@@ -30,7 +31,9 @@ protected:
     virtual void received(std::string_view bytes) noexcept = 0;
     /// No input comes any more: `error` is 0 at the end of the stream, else an errno.
     virtual void receive_ended(int error) noexcept = 0;
-    /// The client shut its side down (`gone` false: it may still read) or is gone, noticed while no input was wanted.
+    /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input was
+    /// wanted (what was sent before may not have been read). With io_uring not while input is paused or before it was
+    /// wanted for the first time, and `gone` not after the other.
     virtual void peer_closed(bool gone) noexcept = 0;
     /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was given.
     virtual void sent(std::ptrdiff_t result, void* keep) noexcept = 0;
@@ -47,6 +50,8 @@ private:
     bool ready_ = false;          // epoll: the kernel may have input
     bool ended_ = false;          // epoll: the end of input was announced
     bool watching_write_ = false; // epoll: EPOLLOUT is on
+    bool told_closed_ = false;    // epoll: the owner knows that no more input comes
+    bool told_gone_ = false;      // epoll: the owner knows that the client is gone
     void* receiving_ = nullptr;   // io_uring: the armed receive
     void* sending_ = nullptr;     // io_uring: the pending send
     void* writing_ = nullptr;     // io_uring: the armed wait for writability
@@ -72,7 +77,8 @@ private:
     void* accepting_ = nullptr;
 };
 
-/// Waits once for a descriptor that is not a stream_socket: POLLIN, POLLOUT.
+/// Waits once for a descriptor that is not a stream_socket: POLLIN, POLLOUT. One wait at a time, and one per descriptor;
+/// cancel it before the descriptor is closed and before this is destroyed.
 class poll_operation {
 public:
     poll_operation() = default;
@@ -108,7 +114,8 @@ public:
     virtual void close(stream_socket&) noexcept = 0;
     /// Wants input until received() or receive_ended() is called.
     virtual void want_input(stream_socket&) noexcept = 0;
-    /// No input is wanted for now: for what a socket cannot take.
+    /// No input is wanted for now: what the socket cannot take stays in the kernel. With io_uring what was on its way comes
+    /// all the same.
     virtual void pause_input(stream_socket&) noexcept = 0;
     /// Sends what the kernel takes now. Returns the number of bytes, a negative errno (-EAGAIN: nothing fits), or
     /// `send_pending`: then `data` must hold until sent() is called with `keep`, even when the socket is closed before:
@@ -126,9 +133,15 @@ public:
     public:
         /// The waiting is over, the handling begins.
         virtual void waited() noexcept = 0;
+        /// The next event is being handled.
+        void handling() noexcept { doing_.enter(nullptr); }
 
     protected:
+        explicit turn_watcher(activity& doing) noexcept : doing_(doing) {}
         ~turn_watcher() = default;
+
+    private:
+        activity& doing_;
     };
     /// Waits for at most `wait` (negative: without limit) and makes the calls of what happened.
     virtual void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) = 0;

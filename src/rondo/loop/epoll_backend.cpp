@@ -109,10 +109,12 @@ public:
         watcher.waited();
         for (next_ = 0; next_ < count_;) {
             epoll_event& e = events_[next_++];
-            if (e.data.ptr) handle(e.data.ptr, e.events);
+            if (!e.data.ptr) continue;
+            watcher.handling();
+            handle(e.data.ptr, e.events);
         }
         count_ = next_ = 0;
-        read_again();
+        read_again(watcher);
     }
 
     void wake() noexcept override {
@@ -175,13 +177,21 @@ private:
             s.ready_ = true;
             if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s.ended_ = true;
             if (s.wanted_) receive(s);
-            else if (s.ended_) s.peer_closed((events & (EPOLLHUP | EPOLLERR)) != 0);
+            else if (s.ended_) tell_closed(s, (events & (EPOLLHUP | EPOLLERR)) != 0);
         }
         if ((events & EPOLLOUT) && s.fd_ >= 0 && s.watching_write_) {
             s.watching_write_ = false;
             watch_again(s);
             s.writable();
         }
+    }
+
+    // Each change of any state of a socket reports all its states again.
+    static void tell_closed(stream_socket& s, bool gone) noexcept {
+        if (gone ? s.told_gone_ : s.told_closed_) return;
+        s.told_closed_ = true;
+        s.told_gone_ = gone;
+        s.peer_closed(gone);
     }
 
     void receive(stream_socket& s) noexcept {
@@ -197,16 +207,19 @@ private:
             if (s.ready_) again_.push_back(&s);
             return;
         }
-        s.wanted_ = s.ready_ = false;
+        s.wanted_ = false;
+        s.ready_ = s.told_closed_ = true;
         s.receive_ended(error);
     }
 
     // Sockets with more than one buffer of input take turns: one buffer each per turn of the loop.
-    void read_again() noexcept {
+    void read_again(turn_watcher& watcher) noexcept {
         std::size_t due = again_.size();
         for (std::size_t i = 0; i < due && i < again_.size(); ++i) {
             stream_socket* s = std::exchange(again_[i], nullptr);
-            if (s && s->wanted_ && s->ready_) receive(*s);
+            if (!s || !s->wanted_ || !s->ready_) continue;
+            watcher.handling();
+            receive(*s);
         }
         again_.erase(again_.begin(), again_.begin() + static_cast<std::ptrdiff_t>(std::min(due, again_.size())));
     }

@@ -39,6 +39,7 @@ struct operation : list_node {
     kind what;
     void* owner;  // null: nobody wants to know any more
     void* keep;   // send: what keeps the bytes alive
+    bool ending = false;  // the kernel was asked to cancel it
 };
 
 [[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
@@ -65,6 +66,7 @@ public:
         arm_wake();
     }
     ~io_uring_backend() override {
+        io_uring_submit(&ring_);  // descriptors may wait to be closed
         io_uring_queue_exit(&ring_);
         while (!live_.empty()) release(live_.pop_front());
         munmap(buffers_, buffer_count * sizeof(io_uring_buf));
@@ -99,7 +101,8 @@ public:
     }
     void pause_input(stream_socket& s) noexcept override {
         s.wanted_ = false;
-        abandon(s.receiving_);
+        // It keeps its owner: bytes that the kernel handed over meanwhile must not be lost.
+        if (s.receiving_) end(*static_cast<operation*>(s.receiving_));
     }
 
     std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* keep) noexcept override {
@@ -136,7 +139,10 @@ public:
         io_uring_cqe* cqe = nullptr;
         io_uring_for_each_cqe(&ring_, head, cqe) {
             ++seen;
-            if (auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe))) complete(*o, *cqe);
+            auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe));
+            if (!o) continue;
+            watcher.handling();
+            complete(*o, *cqe);
         }
         return_buffers();
         io_uring_cq_advance(&ring_, seen);
@@ -214,8 +220,12 @@ private:
         auto* o = static_cast<operation*>(std::exchange(slot, nullptr));
         if (!o) return;
         o->owner = nullptr;
+        end(*o);
+    }
+    void end(operation& o) noexcept {
+        if (std::exchange(o.ending, true)) return;
         io_uring_sqe* e = entry();
-        io_uring_prep_cancel(e, o, 0);
+        io_uring_prep_cancel(e, &o, 0);
         io_uring_sqe_set_data(e, nullptr);
     }
 
@@ -248,29 +258,32 @@ private:
     }
 
     void complete_receive(operation& o, const io_uring_cqe& cqe) noexcept {
-        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
         auto* s = static_cast<stream_socket*>(o.owner);
-        if (cqe.res > 0) {
+        if (cqe.flags & IORING_CQE_F_BUFFER) {
             unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
-            if (s) {
-                if (!more) s->receiving_ = nullptr;
+            if (s && cqe.res > 0) {
                 s->wanted_ = false;
                 s->received({memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
             }
             give_buffer(id);
-            if (!more) delete &o;
-            return;
         }
-        if (more) return;
-        if (s && cqe.res == -ENOBUFS) {
+        if (!(cqe.flags & IORING_CQE_F_MORE)) receive_over(o, cqe.res);
+    }
+    // The kernel ended a receive: when it was asked to, when it had no buffer left, now and then on its own, or for good.
+    void receive_over(operation& o, int result) noexcept {
+        auto* s = static_cast<stream_socket*>(o.owner);
+        bool ending = std::exchange(o.ending, false);
+        bool for_now = result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
+        if (s && for_now && (s->wanted_ || !ending)) {
             return_buffers();
             return arm_receive(&o, s->fd_);
         }
-        if (s) end_receive(*s, -cqe.res);
         delete &o;
+        if (!s) return;
+        s->receiving_ = nullptr;
+        if (!for_now) end_receive(*s, -result);
     }
     void end_receive(stream_socket& s, int error) noexcept {
-        s.receiving_ = nullptr;
         if (s.wanted_) {
             s.wanted_ = false;
             s.receive_ended(error);

@@ -29,8 +29,8 @@ private:
 }  // namespace
 
 event_loop::event_loop(const loop_options& options)
-    : backend_(make_backend(options.backend)), ready_(ready_queue::current()), doing_(ready_.doing()),
-      now_(clock::now()), timers_(now_) {
+    : turn_watcher(ready_queue::current().doing()), backend_(make_backend(options.backend)),
+      ready_(ready_queue::current()), doing_(ready_.doing()), now_(clock::now()), timers_(now_) {
     if (current_loop) throw std::logic_error("this thread has an event loop already: there is one per thread");
     current_loop = this;
 }
@@ -51,18 +51,19 @@ event_loop& event_loop::current() {
 event_loop* event_loop::current_or_null() noexcept { return current_loop; }
 
 void event_loop::run() {
-    bool never = false;
-    start_and_turn(std::noop_coroutine(), nullptr, never);
+    turn_until(stopping_, std::noop_coroutine(), nullptr);
+    stopping_.store(false, std::memory_order_relaxed);
 }
-
-void event_loop::start_and_turn(std::coroutine_handle<> start, const context* in, const bool& done) {
+void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in) {
+    require_blocking_allowed("event_loop::run");
     ready_queue::runner runs(ready_);
     loop_thread_mark mark;
+    waited();
     doing_.enter(in);
     start.resume();
     doing_.enter(nullptr);
-    while (!done && !stopping_.load(std::memory_order_relaxed)) turn();
-    stopping_.store(false, std::memory_order_relaxed);
+    while (!done.load(std::memory_order_relaxed)) turn(done);
+    counters_.turn_began_ns.store(0, std::memory_order_relaxed);
 }
 
 void event_loop::stop() noexcept {
@@ -119,31 +120,32 @@ void event_loop::run_due() noexcept {
     hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
+
 std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
-    if (!ready_.empty() || deferred_ || stopping_.load(std::memory_order_relaxed)) return std::chrono::nanoseconds(0);
+    if (!ready_.empty() || deferred_) return std::chrono::nanoseconds(0);
     instant next = timers_.next();
     if (next == instant::max()) return std::chrono::nanoseconds(-1);
     return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(next - now_));
 }
 
-void event_loop::turn() {
+void event_loop::count_turn() noexcept {
+    // One thread writes: no read-modify-write operation is needed.
+    auto set = [](auto& counter, auto n) { counter.store(n, std::memory_order_relaxed); };
+    auto took = now_.time_since_epoch().count() - counters_.turn_began_ns.load(std::memory_order_relaxed);
+    set(counters_.busy_ns, counters_.busy_ns.load(std::memory_order_relaxed) + took);
+    set(counters_.turns, counters_.turns.load(std::memory_order_relaxed) + 1);
+    if (took > counters_.longest_turn_ns.load(std::memory_order_relaxed)) set(counters_.longest_turn_ns, took);
+    set(counters_.turn_began_ns, 0);
+}
+
+void event_loop::turn(const std::atomic<bool>& done) {
     run_due();
     now_ = clock::now();
     auto wait = time_to_wait();
-    std::int64_t end = now_.time_since_epoch().count();
-    std::int64_t began = counters_.turn_began_ns.load(std::memory_order_relaxed);
-    if (began) {
-        auto add = [](std::atomic<std::int64_t>& c, std::int64_t n) {
-            c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-        };
-        add(counters_.busy_ns, end - began);
-        if (end - began > counters_.longest_turn_ns.load(std::memory_order_relaxed))
-            counters_.longest_turn_ns.store(end - began, std::memory_order_relaxed);
-    }
-    counters_.turns.store(counters_.turns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    counters_.turn_began_ns.store(0, std::memory_order_relaxed);
+    count_turn();
     waiting_.store(true, std::memory_order_seq_cst);
-    if (inbox_.load(std::memory_order_seq_cst)) wait = std::chrono::nanoseconds(0);
+    // Also after the last piece of work: what it asked of the backend goes to the kernel.
+    if (inbox_.load(std::memory_order_seq_cst) || done.load(std::memory_order_relaxed)) wait = std::chrono::nanoseconds(0);
     backend_->turn(wait, *this);
 }
 

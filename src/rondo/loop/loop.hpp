@@ -40,7 +40,7 @@ private:
 struct loop_counters {
     std::atomic<std::uint64_t> turns{0};
     std::atomic<std::int64_t> busy_ns{0};         ///< time not spent waiting
-    std::atomic<std::int64_t> turn_began_ns{0};   ///< 0 while it waits
+    std::atomic<std::int64_t> turn_began_ns{0};   ///< on the clock; 0 while it waits
     std::atomic<std::int64_t> longest_turn_ns{0};
     std::atomic<std::uint64_t> stalls{0};
 };
@@ -60,12 +60,14 @@ public:
     [[nodiscard]] static event_loop& current();
     [[nodiscard]] static event_loop* current_or_null() noexcept;
 
-    /// Turns until stop(). Call it on the thread that made the loop, as everything else.
+    /// Turns until stop(). Call it on the thread that made the loop, as everything else. Throws synchronous_only when the
+    /// loop runs already, as run_until() does.
     void run();
-    /// Runs until the task is done and gives its result. The task runs in `in`, or in a context of its own.
+    /// Runs until the task is done, whatever stop() says, and gives its result. The task runs in `in`, or in a context of
+    /// its own.
     template <class T>
     T run_until(task<T> t, context* in = nullptr);
-    /// Ends run() after this turn. Any thread.
+    /// Ends run() after this turn, or the next run() at once. Any thread.
     void stop() noexcept;
     /// Interrupts the waiting. Any thread, also a signal handler.
     void wake() noexcept { backend_->wake(); }
@@ -78,7 +80,7 @@ public:
     void post(std::move_only_function<void()> work);
 
     /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is.
-    [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept { return sleep_awaiter(timers_, clock::now() + d); }
+    [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept { return sleep_awaiter(timers_, from_now(d)); }
     [[nodiscard]] sleep_awaiter sleep_until(instant at) noexcept { return sleep_awaiter(timers_, at); }
 
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
@@ -96,8 +98,11 @@ public:
     /// What the loop's thread is doing; see coro/ready.hpp.
     [[nodiscard]] activity& doing() noexcept { return doing_; }
 
-    /// Runs `work` later in this turn, on top of an empty stack: to destroy what a callback of the backend belongs to.
+    /// Runs `work` soon, on top of an empty stack and before the loop waits again: to destroy what a callback of the
+    /// backend belongs to. In no particular order.
     void defer(posted& work) noexcept;
+    /// Runs what was deferred at once; for the end of what it belongs to.
+    void run_deferred() noexcept;
 
     /// Called in each turn before the loop waits: to send what was corked.
     class wait_hook : public list_node {
@@ -111,12 +116,12 @@ public:
 
 private:
     void waited() noexcept override;
-    void turn();
+    void turn(const std::atomic<bool>& done);
     void run_due() noexcept;
+    void count_turn() noexcept;
     void run_posted() noexcept;
-    void run_deferred() noexcept;
     [[nodiscard]] std::chrono::nanoseconds time_to_wait() noexcept;
-    void start_and_turn(std::coroutine_handle<> start, const context* in, const bool& done);
+    void turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in);
 
     std::unique_ptr<backend> backend_;
     ready_queue& ready_;
@@ -140,9 +145,9 @@ namespace detail {
 
 class run_until_end final : public task_end {
 public:
-    bool done = false;
+    std::atomic<bool> done{false};
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override {
-        done = true;
+        done.store(true, std::memory_order_relaxed);
         return std::noop_coroutine();
     }
 };
@@ -156,7 +161,7 @@ T event_loop::run_until(task<T> t, context* in) {
     auto coroutine = t.coroutine();
     coroutine.promise().run_in(in ? in : &own);
     coroutine.promise().end_at(&end);
-    start_and_turn(coroutine, in ? in : &own, end.done);
+    turn_until(end.done, coroutine, in ? in : &own);
     return coroutine.promise().take();
 }
 

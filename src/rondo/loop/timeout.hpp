@@ -60,9 +60,10 @@ private:
 template <class T>
 [[nodiscard]] task<T> with_timeout(clock::duration d, task<T> t) {
     event_loop& loop = event_loop::current();
-    detail::bounded_context within(co_await this_context(), loop, clock::now() + d);
+    detail::bounded_context within(co_await this_context(), loop, from_now(d));
+    task<T> inner = std::move(t);  // must be destroyed before its context
     try {
-        co_return co_await detail::run_in_context<T>(t, within);
+        co_return co_await detail::run_in_context<T>(inner, within);
     } catch (const cancelled&) {
         if (!within.expired()) throw;
     }

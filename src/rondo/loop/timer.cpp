@@ -17,8 +17,7 @@ sleep_awaiter::wake_timer::wake_timer(sleep_awaiter& owner) noexcept
 timer_wheel::timer_wheel(instant now) : origin_(now) {}
 
 std::int64_t timer_wheel::tick_of(instant at) const noexcept {
-    if (at == instant::max()) return std::int64_t{1} << (slot_bits * levels - 1);
-    return std::chrono::ceil<tick>(at - origin_).count();
+    return at <= origin_ ? 0 : std::chrono::ceil<tick>(at - origin_).count();
 }
 
 void timer_wheel::arm(timer& t, instant due) noexcept {
@@ -63,8 +62,7 @@ void timer_wheel::cascade(int level) noexcept {
 void timer_wheel::advance(instant now) noexcept {
     std::int64_t target = std::chrono::floor<tick>(now - origin_).count();
     while (tick_ < target) {
-        std::int64_t boundary = (tick_ | (slots - 1)) + 1;
-        tick_ = occupied_[0] ? tick_ + 1 : std::min(target, boundary);
+        tick_ = std::min(target, next_tick());
         auto slot = static_cast<std::size_t>(tick_) & (slots - 1);
         if (slot == 0) cascade(1);
         occupied_[0] &= ~(std::uint64_t{1} << slot);
@@ -79,7 +77,8 @@ void timer_wheel::advance(instant now) noexcept {
     }
 }
 
-instant timer_wheel::next() const noexcept {
+// When the next slot that is not empty comes up.
+std::int64_t timer_wheel::next_tick() const noexcept {
     std::int64_t earliest = INT64_MAX;
     for (int level = 0; level < levels; ++level) {
         std::uint64_t occupied = occupied_[static_cast<std::size_t>(level)];
@@ -90,6 +89,11 @@ instant timer_wheel::next() const noexcept {
         std::int64_t slot = current + 1 + std::countr_zero(upcoming);
         earliest = std::min(earliest, slot << (slot_bits * level));
     }
+    return earliest;
+}
+
+instant timer_wheel::next() const noexcept {
+    std::int64_t earliest = next_tick();
     return earliest == INT64_MAX ? instant::max() : origin_ + tick(earliest);
 }
 

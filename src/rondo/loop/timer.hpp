@@ -52,6 +52,7 @@ private:
     void place(timer& t) noexcept;
     void cascade(int level) noexcept;
     [[nodiscard]] std::int64_t tick_of(instant at) const noexcept;
+    [[nodiscard]] std::int64_t next_tick() const noexcept;
 
     instant origin_;
     std::int64_t tick_ = 0;

@@ -1,0 +1,801 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cerrno>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Runs a loop until something is true; everything that happens in a test calls changed().
+struct world {
+    explicit world(backend_kind kind) : loop(loop_options{.backend = kind}) {}
+
+    event_loop loop;
+    std::function<bool()> wanted;
+
+    void changed() {
+        if (wanted && wanted()) loop.stop();
+    }
+    [[nodiscard]] bool until(std::function<bool()> condition, clock::duration limit = 20s) {
+        struct watchdog : timer {
+            explicit watchdog(event_loop& l)
+                : timer([](timer& t) noexcept { static_cast<watchdog&>(t).loop.stop(); }), loop(l) {}
+            event_loop& loop;
+        } dog(loop);
+        if (condition()) return true;
+        wanted = std::move(condition);
+        loop.timers().arm(dog, from_now(limit));
+        loop.run();
+        return std::exchange(wanted, {})();
+    }
+    // A few turns, for what must not happen.
+    void turns(int count = 3) {
+        loop.run_until([](event_loop& l, int n) -> task<> {
+            for (int i = 0; i < n; ++i) co_await l.sleep(2ms);
+        }(loop, count));
+    }
+};
+
+struct connection final : stream_socket {
+    connection(world& w, int fd) : stream_socket(fd), world_(w) { io().attach(*this); }
+    ~connection() { io().close(*this); }
+    backend& io() { return world_.loop.io(); }
+
+    void received(std::string_view bytes) noexcept override {
+        input += bytes;
+        ++pieces;
+        if (on_received) on_received();
+        else if (reading) io().want_input(*this);
+        world_.changed();
+    }
+    void receive_ended(int error) noexcept override {
+        ended = error;
+        ++ends;
+        if (on_ended) on_ended();
+        world_.changed();
+    }
+    void peer_closed(bool gone) noexcept override {
+        ++(gone ? gones : half_closes);
+        if (on_closed) on_closed();
+        world_.changed();
+    }
+    void sent(std::ptrdiff_t result, void* k) noexcept override {
+        keep = k;
+        account(result);
+        if (on_sent) on_sent();
+        world_.changed();
+    }
+    void writable() noexcept override {
+        ++writables;
+        if (on_writable) on_writable();
+        else send_more();
+        world_.changed();
+    }
+
+    void read() {
+        reading = true;
+        io().want_input(*this);
+    }
+    void write(std::string bytes) {
+        output += bytes;
+        send_more();
+    }
+    void send_more() {
+        while (!sending && at < output.size()) {
+            std::ptrdiff_t n = io().send(*this, output.data() + at, output.size() - at, this);
+            if (n == backend::send_pending) sending = true;
+            else account(n);
+            if (send_error || waiting_for_room) return;
+        }
+    }
+    void account(std::ptrdiff_t result) {
+        bool was_pending = std::exchange(sending, false);
+        waiting_for_room = result == -EAGAIN;
+        if (result > 0) at += static_cast<std::size_t>(result);
+        else if (result == -EAGAIN) io().want_writable(*this);
+        else send_error = static_cast<int>(-result);
+        if (result > 0 && was_pending) send_more();
+    }
+    [[nodiscard]] bool all_sent() const { return at == output.size(); }
+
+    world& world_;
+    std::string input;
+    std::string output;
+    std::size_t at = 0;
+    int pieces = 0, ends = 0, half_closes = 0, gones = 0, writables = 0;
+    int ended = -1, send_error = 0;
+    void* keep = nullptr;
+    bool reading = false, sending = false, waiting_for_room = false;
+    std::function<void()> on_received, on_ended, on_closed, on_sent, on_writable;
+};
+
+struct listener final : acceptor {
+    listener(world& w, int fd) : acceptor(fd), world_(w) { w.loop.io().start_accepting(*this); }
+    ~listener() { world_.loop.io().stop_accepting(*this); }
+    void accepted(int fd) noexcept override {
+        fds.emplace_back(fd);
+        if (on_accepted) on_accepted();
+        world_.changed();
+    }
+    void accept_failed(int error) noexcept override {
+        failures.push_back(error);
+        if (on_failed) on_failed();
+        world_.changed();
+    }
+    world& world_;
+    std::vector<unique_fd> fds;
+    std::vector<int> failures;
+    std::function<void()> on_accepted, on_failed;
+};
+
+struct poller final : poll_operation {
+    explicit poller(world& w) : world_(w) {}
+    ~poller() { world_.loop.io().cancel(*this); }
+    void polled(int e) noexcept override {
+        events = e;
+        ++count;
+        if (on_polled) on_polled();
+        world_.changed();
+    }
+    void start(int fd, int wanted) { world_.loop.io().poll(*this, fd, wanted); }
+    world& world_;
+    int events = 0, count = 0;
+    std::function<void()> on_polled;
+};
+
+struct socket_pair {
+    explicit socket_pair(int type = SOCK_STREAM | SOCK_CLOEXEC) {
+        std::array<int, 2> fds{};
+        if (socketpair(AF_UNIX, type, 0, fds.data()) < 0) throw std::system_error(errno, std::generic_category());
+        server = fds[0];
+        client.reset(fds[1]);
+    }
+    int server;
+    unique_fd client;
+};
+
+unique_fd listen_on_loopback(int flags = 0) {
+    unique_fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd.value(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    EXPECT_EQ(::listen(fd.value(), 4096), 0);
+    return fd;
+}
+
+unique_fd connect_to(int listening) {
+    sockaddr_in a{};
+    socklen_t size = sizeof a;
+    getsockname(listening, reinterpret_cast<sockaddr*>(&a), &size);
+    unique_fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(fd.value(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0) << strerror(errno);
+    return fd;
+}
+
+struct tcp_pair {
+    explicit tcp_pair(int flags = 0) {
+        unique_fd listening = listen_on_loopback();
+        client = connect_to(listening.value());
+        server = ::accept4(listening.value(), nullptr, nullptr, SOCK_CLOEXEC | flags);
+    }
+    int server;
+    unique_fd client;
+};
+
+void reset_connection(unique_fd& fd) {
+    linger now{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd.value(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    fd.reset();
+}
+
+void put(const unique_fd& fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        ssize_t n = ::send(fd.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        ASSERT_GT(n, 0) << strerror(errno);
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+std::string take(const unique_fd& fd, std::size_t size) {
+    std::string all(size, '\0');
+    std::size_t got = 0;
+    while (got < size) {
+        ssize_t n = ::recv(fd.value(), all.data() + got, size - got, 0);
+        if (n <= 0) break;
+        got += static_cast<std::size_t>(n);
+    }
+    all.resize(got);
+    return all;
+}
+
+// Bytes whose order can be checked.
+std::string pattern(std::size_t size) {
+    std::string s(size, '\0');
+    std::uint32_t x = 12345;
+    for (char& c : s) c = static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
+    return s;
+}
+
+bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+class backends : public testing::TestWithParam<backend_kind> {
+protected:
+    void SetUp() override {
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+    }
+    [[nodiscard]] world& w() {
+        if (!world_) world_ = std::make_unique<world>(GetParam());
+        return *world_;
+    }
+    [[nodiscard]] bool uring() const { return GetParam() == backend_kind::io_uring; }
+
+private:
+    std::unique_ptr<world> world_;
+};
+
+INSTANTIATE_TEST_SUITE_P(all, backends, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
+
+TEST_P(backends, has_its_name) { EXPECT_EQ(w().loop.io().name(), uring() ? "io_uring" : "epoll"); }
+
+// Input
+
+TEST_P(backends, input_arrives) {
+    for (int flags : {0, int{SOCK_NONBLOCK}}) {
+        tcp_pair p(flags);
+        connection c(w(), p.server);
+        c.read();
+        w().turns();
+        put(p.client, "hello");
+        ASSERT_TRUE(w().until([&] { return c.input == "hello"; }));
+        put(p.client, " again");
+        ASSERT_TRUE(w().until([&] { return c.input == "hello again"; }));
+        EXPECT_EQ(c.ends + c.half_closes + c.gones, 0);
+    }
+}
+
+TEST_P(backends, input_that_came_before_it_was_wanted_arrives) {
+    socket_pair p;
+    put(p.client, "early");
+    connection c(w(), p.server);
+    w().turns();
+    c.read();
+    ASSERT_TRUE(w().until([&] { return c.input == "early"; }));
+}
+
+TEST_P(backends, the_end_of_input_is_told) {
+    for (bool before : {true, false}) {
+        tcp_pair p;
+        connection c(w(), p.server);
+        put(p.client, "bye");
+        if (before) shutdown(p.client.value(), SHUT_WR);
+        c.read();
+        if (!before) {
+            ASSERT_TRUE(w().until([&] { return c.input == "bye"; }));
+            shutdown(p.client.value(), SHUT_WR);
+        }
+        ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
+        EXPECT_EQ(c.input, "bye");
+        EXPECT_EQ(c.ended, 0);
+        // Who asks again is told again.
+        c.read();
+        ASSERT_TRUE(w().until([&] { return c.ends == 2; }));
+        EXPECT_EQ(c.ended, 0);
+        EXPECT_EQ(c.half_closes, 0);
+    }
+}
+
+TEST_P(backends, a_reset_is_an_error) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    c.read();
+    w().turns();
+    reset_connection(p.client);
+    ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
+    EXPECT_EQ(c.ended, ECONNRESET);
+    w().turns();
+    EXPECT_EQ(c.ends, 1);
+}
+
+TEST_P(backends, a_client_that_goes_is_noticed_while_no_input_is_wanted) {
+    tcp_pair half;
+    tcp_pair gone;
+    connection a(w(), half.server);
+    connection b(w(), gone.server);
+    for (connection* c : {&a, &b}) c->io().want_input(*c);
+    put(half.client, "request");
+    put(gone.client, "request");
+    ASSERT_TRUE(w().until([&] { return a.input == "request" && b.input == "request"; }));
+    shutdown(half.client.value(), SHUT_WR);
+    reset_connection(gone.client);
+    ASSERT_TRUE(w().until([&] { return a.half_closes && b.gones; }));
+    // The other side can still read.
+    a.write("answer");
+    ASSERT_TRUE(w().until([&] { return a.all_sent(); }));
+    EXPECT_EQ(take(half.client, 6), "answer");
+    a.io().want_writable(a);
+    ASSERT_TRUE(w().until([&] { return a.writables > 0; }));
+    w().turns();
+    EXPECT_EQ(a.half_closes, 1);
+    EXPECT_EQ(a.gones, 0);
+    EXPECT_EQ(b.half_closes, 0);
+    EXPECT_EQ(b.gones, 1);
+    a.read();
+    ASSERT_TRUE(w().until([&] { return a.ends > 0; }));
+    EXPECT_EQ(a.ended, 0);
+}
+
+TEST_P(backends, much_input_arrives_whole_and_in_order) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    std::string all = pattern(24 << 20);
+    c.read();
+    std::jthread sender([&] { put(p.client, all); });
+    ASSERT_TRUE(w().until([&] { return c.input.size() >= all.size(); }, 60s));
+    EXPECT_TRUE(c.input == all);
+}
+
+TEST_P(backends, paused_input_stays_in_the_kernel_and_nothing_is_lost) {
+    tcp_pair p;
+    int small = 64 * 1024;
+    setsockopt(p.server, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    connection c(w(), p.server);
+    std::string all = pattern(8 << 20);
+    c.on_received = [&] { c.io().pause_input(c); };
+    c.io().want_input(c);
+    std::jthread sender([&] { put(p.client, all); });
+    std::size_t rounds = 0;
+    while (c.input.size() < all.size()) {
+        std::size_t before = c.input.size();
+        ASSERT_TRUE(w().until([&] { return c.input.size() > before; }));
+        w().turns(1);  // what was on its way
+        std::size_t after = c.input.size();
+        if (rounds % 50 == 0) {
+            w().turns();
+            EXPECT_EQ(c.input.size(), after);
+        }
+        c.io().want_input(c);
+        if (rounds % 3 == 0) c.io().pause_input(c);
+        if (rounds % 3 == 0) c.io().want_input(c);
+        if (++rounds == 200) c.on_received = [&] { c.io().want_input(c); };
+    }
+    EXPECT_TRUE(c.input == all);
+}
+
+TEST_P(backends, pausing_at_random_loses_nothing) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    std::string all = pattern(4 << 20);
+    std::uint32_t random = 1;
+    c.on_received = [&] {
+        switch ((random = random * 1664525 + 1013904223) >> 29) {
+        case 0: c.io().pause_input(c); break;
+        case 1: c.io().pause_input(c); c.io().want_input(c); break;
+        case 2: c.io().want_input(c); c.io().pause_input(c); break;
+        case 3: break;
+        default: c.io().want_input(c);
+        }
+    };
+    c.io().want_input(c);
+    std::jthread sender([&] { put(p.client, all); });
+    // Wants again from outside of the callbacks, so that every order of events comes up.
+    w().loop.run_until([](event_loop& l, connection& who, std::size_t size) -> task<> {
+        for (instant end = from_now(20s); who.input.size() < size && clock::now() < end;) {
+            who.io().want_input(who);
+            co_await l.sleep(0ms);
+        }
+    }(w().loop, c, all.size()));
+    EXPECT_TRUE(c.input == all);
+}
+
+// Output
+
+TEST_P(backends, output_leaves) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    c.write("response");
+    ASSERT_TRUE(w().until([&] { return c.all_sent(); }));
+    if (uring()) {
+        EXPECT_EQ(c.keep, &c);
+    }
+    EXPECT_EQ(take(p.client, 8), "response");
+}
+
+TEST_P(backends, a_full_socket_makes_the_sender_wait) {
+    for (bool tcp : {true, false}) {
+        tcp_pair t;
+        socket_pair u;
+        unique_fd& client = tcp ? t.client : u.client;
+        if (tcp) ::close(u.server);
+        else ::close(t.server);
+        connection c(w(), tcp ? t.server : u.server);
+        std::string all = pattern(24 << 20);
+        c.write(all);
+        ASSERT_TRUE(w().until([&] { return c.waiting_for_room; }));
+        EXPECT_LT(c.at, all.size());
+        EXPECT_EQ(c.writables, 0);
+        std::string got;
+        std::jthread reader([&] { got = take(client, all.size()); });
+        ASSERT_TRUE(w().until([&] { return c.all_sent() || c.send_error; }));
+        reader.join();
+        EXPECT_TRUE(got == all);
+        EXPECT_GT(c.writables, 0);
+        EXPECT_EQ(c.send_error, 0);
+    }
+}
+
+TEST_P(backends, sending_to_nobody_is_an_error_and_no_signal) {
+    socket_pair p;
+    connection c(w(), p.server);
+    p.client.reset();
+    c.write("x");
+    ASSERT_TRUE(w().until([&] { return c.send_error != 0; }));
+    EXPECT_EQ(c.send_error, EPIPE);
+}
+
+TEST_P(backends, both_directions_at_once) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    std::string all = pattern(16 << 20);
+    c.on_received = [&] {  // an echo
+        std::string part = std::move(c.input);
+        c.input.clear();
+        c.write(std::move(part));
+        c.io().want_input(c);
+    };
+    c.io().want_input(c);
+    std::string got;
+    std::jthread writer([&] { put(p.client, all); });
+    std::jthread reader([&] { got = take(p.client, all.size()); });
+    ASSERT_TRUE(w().until([&] { return c.output.size() == all.size() && c.all_sent(); }, 60s));
+    reader.join();
+    EXPECT_TRUE(got == all);
+}
+
+// Closing
+
+TEST_P(backends, may_be_closed_in_every_callback) {
+    struct row {
+        const char* what;
+        void (*arrange)(connection&, tcp_pair&);
+    };
+    const std::array rows{
+        row{"received", [](connection& c, tcp_pair& p) { c.read(); put(p.client, pattern(300'000)); }},
+        row{"ended", [](connection& c, tcp_pair& p) { c.read(); shutdown(p.client.value(), SHUT_WR); }},
+        row{"reset", [](connection& c, tcp_pair& p) { c.read(); reset_connection(p.client); }},
+        row{"writable", [](connection& c, tcp_pair&) { c.io().want_writable(c); }},
+        row{"all", [](connection& c, tcp_pair& p) {
+                c.read();
+                c.io().want_writable(c);
+                put(p.client, "x");
+                shutdown(p.client.value(), SHUT_WR);
+            }},
+    };
+    for (const row& r : rows) {
+        SCOPED_TRACE(r.what);
+        tcp_pair p;
+        connection c(w(), p.server);
+        int calls = 0;
+        auto end = [&] {
+            ++calls;
+            c.io().close(c);
+        };
+        c.on_received = c.on_ended = c.on_closed = c.on_sent = c.on_writable = end;
+        r.arrange(c, p);
+        ASSERT_TRUE(w().until([&] { return calls > 0; }));
+        EXPECT_LT(c.fd(), 0);
+        w().turns();
+        EXPECT_EQ(calls, 1);
+        EXPECT_FALSE(is_open(p.server));
+    }
+}
+
+TEST_P(backends, may_be_closed_when_the_other_side_closed) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    c.on_closed = [&] { c.io().close(c); };
+    c.io().want_input(c);
+    put(p.client, "x");
+    ASSERT_TRUE(w().until([&] { return c.input == "x"; }));
+    reset_connection(p.client);
+    ASSERT_TRUE(w().until([&] { return c.gones > 0; }));
+    w().turns();
+    EXPECT_FALSE(is_open(p.server));
+}
+
+TEST_P(backends, one_callback_may_close_others) {
+    // All have something to tell in the same turn; the first one called closes all.
+    std::vector<std::unique_ptr<tcp_pair>> pairs;
+    std::vector<std::unique_ptr<connection>> all;
+    int calls = 0;
+    for (int i = 0; i < 20; ++i) {
+        pairs.push_back(std::make_unique<tcp_pair>());
+        auto& c = all.emplace_back(std::make_unique<connection>(w(), pairs.back()->server));
+        c->on_received = [&] {
+            ++calls;
+            for (auto& other : all) other->io().close(*other);
+        };
+        c->read();
+    }
+    w().turns();
+    for (auto& p : pairs) put(p->client, "now");
+    ASSERT_TRUE(w().until([&] { return calls > 0; }));
+    w().turns();
+    EXPECT_EQ(calls, 1);
+    for (auto& p : pairs) EXPECT_EQ(take(p->client, 1), "");
+}
+
+std::vector<void*> released_sends;
+
+TEST_P(backends, closing_drops_what_is_pending_without_a_call) {
+    tcp_pair p;
+    released_sends.clear();
+    w().loop.io().released = [](void* keep) noexcept { released_sends.push_back(keep); };
+    std::string bytes(1000, 'x');
+    {
+        connection c(w(), p.server);
+        c.read();
+        w().turns();
+        c.io().want_writable(c);
+        std::ptrdiff_t n = c.io().send(c, bytes.data(), bytes.size(), &bytes);
+        EXPECT_EQ(n, uring() ? backend::send_pending : 1000);
+        c.io().close(c);
+        c.io().close(c);  // a second time: nothing
+        w().turns();
+        EXPECT_EQ(c.pieces + c.ends + c.half_closes + c.gones + c.writables, 0);
+        EXPECT_EQ(c.keep, nullptr);
+    }
+    if (uring()) {
+        EXPECT_EQ(released_sends, std::vector<void*>{&bytes});
+    }
+    EXPECT_FALSE(is_open(p.server));
+    w().loop.io().released = nullptr;
+}
+
+TEST_P(backends, a_descriptor_may_be_used_anew_right_after_the_close) {
+    unique_fd listening = listen_on_loopback();
+    std::unique_ptr<connection> last;
+    for (int i = 0; i < 200; ++i) {
+        unique_fd client = connect_to(listening.value());
+        int fd = accept4(listening.value(), nullptr, nullptr, SOCK_CLOEXEC);
+        auto c = std::make_unique<connection>(w(), fd);
+        c->read();
+        std::string text = "number " + std::to_string(i);
+        put(client, text);
+        if (i % 2) put(client, "!");
+        ASSERT_TRUE(w().until([&] { return !c->input.empty(); }));
+        EXPECT_EQ(c->input.substr(0, text.size()), text);
+        if (i % 3 == 0) put(client, "unread");
+        c->io().close(*c);
+        last = std::move(c);
+        w().turns(1);
+    }
+}
+
+TEST_P(backends, a_loop_that_ends_closes_what_was_closed) {
+    tcp_pair p;
+    {
+        world own(GetParam());
+        connection c(own, p.server);
+        c.read();
+        own.turns();
+        c.io().close(c);
+    }
+    EXPECT_EQ(take(p.client, 1), "");
+    EXPECT_FALSE(is_open(p.server));
+}
+
+// Many
+
+TEST_P(backends, a_thousand_connections) {
+    constexpr int count = 1000;
+    unique_fd listening = listen_on_loopback();
+    listener l(w(), listening.value());
+    std::vector<unique_fd> clients;
+    std::vector<std::unique_ptr<connection>> servers;
+    l.on_accepted = [&] {
+        auto& c = servers.emplace_back(std::make_unique<connection>(w(), l.fds.back().release()));
+        c->on_received = [&self = *c] {
+            std::string part = std::move(self.input);
+            self.input.clear();
+            self.write(std::move(part));
+            self.io().want_input(self);
+        };
+        c->io().want_input(*c);
+    };
+    std::jthread crowd([&] {
+        for (int i = 0; i < count; ++i) clients.push_back(connect_to(listening.value()));
+        for (int round = 0; round < 3; ++round) {
+            for (auto& c : clients) put(c, "ping " + std::to_string(c.value()));
+            for (auto& c : clients) {
+                std::string want = "ping " + std::to_string(c.value());
+                ASSERT_EQ(take(c, want.size()), want);
+            }
+        }
+        for (auto& c : clients) c.reset();
+    });
+    ASSERT_TRUE(w().until([&] {
+        return servers.size() == count &&
+               std::all_of(servers.begin(), servers.end(), [](auto& c) { return c->ends + c->half_closes + c->gones > 0; });
+    }, 60s));
+    EXPECT_TRUE(l.failures.empty());
+}
+
+TEST_P(backends, more_senders_than_buffers) {
+    constexpr int count = 1200;
+    std::vector<std::unique_ptr<socket_pair>> pairs;
+    std::vector<std::unique_ptr<connection>> all;
+    std::size_t total = 0;
+    std::string text = pattern(20'000);
+    for (int i = 0; i < count; ++i) {
+        pairs.push_back(std::make_unique<socket_pair>());
+        auto& c = all.emplace_back(std::make_unique<connection>(w(), pairs.back()->server));
+        c->on_received = [&, &self = *c] {
+            total += self.input.size();
+            self.input.size() < text.size() ? self.io().want_input(self) : void();
+            total -= self.input.size() - std::exchange(self.at, self.input.size()) == 0 ? 0 : 0;
+        };
+        c->io().want_input(*c);
+    }
+    w().turns();
+    for (auto& p : pairs) put(p->client, text);
+    ASSERT_TRUE(w().until([&] {
+        return std::all_of(all.begin(), all.end(), [&](auto& c) { return c->input.size() == text.size(); });
+    }, 60s));
+    for (auto& c : all) EXPECT_TRUE(c->input == text);
+}
+
+// Accepting
+
+TEST_P(backends, accepts) {
+    for (int flags : {0, int{SOCK_NONBLOCK}}) {
+        unique_fd listening = listen_on_loopback(flags);
+        listener l(w(), listening.value());
+        w().turns();
+        std::vector<unique_fd> clients;
+        for (int i = 0; i < 100; ++i) clients.push_back(connect_to(listening.value()));
+        ASSERT_TRUE(w().until([&] { return l.fds.size() == 100; }));
+        for (auto& fd : l.fds) EXPECT_TRUE(fcntl(fd.value(), F_GETFD) & FD_CLOEXEC);
+        EXPECT_TRUE(l.failures.empty());
+    }
+}
+
+TEST_P(backends, a_stopped_acceptor_leaves_connections_in_the_queue) {
+    unique_fd listening = listen_on_loopback();
+    std::vector<unique_fd> clients;
+    {
+        listener l(w(), listening.value());
+        l.on_accepted = [&] { w().loop.io().stop_accepting(l); };
+        clients.push_back(connect_to(listening.value()));
+        ASSERT_TRUE(w().until([&] { return !l.fds.empty(); }));
+        w().turns();
+        clients.push_back(connect_to(listening.value()));
+        w().turns();
+        EXPECT_EQ(l.fds.size(), 1u);
+    }
+    listener again(w(), listening.value());
+    ASSERT_TRUE(w().until([&] { return again.fds.size() == 1; }));
+}
+
+TEST_P(backends, no_descriptor_left_is_told_and_accepting_goes_on_afterwards) {
+    unique_fd listening = listen_on_loopback();
+    std::vector<unique_fd> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(connect_to(listening.value()));
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    listener l(w(), listening.value());
+    w().turns(0);
+    unique_fd probe(dup(0));
+    rlimit none = before;
+    none.rlim_cur = static_cast<rlim_t>(probe.value());
+    probe.reset();
+    l.on_failed = [&] { w().loop.io().stop_accepting(l); };
+    setrlimit(RLIMIT_NOFILE, &none);
+    bool told = w().until([&] { return !l.failures.empty(); });
+    setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(l.failures.front(), EMFILE);
+    w().turns();
+    EXPECT_EQ(l.failures.size(), 1u);
+    std::size_t had = l.fds.size();
+    w().loop.io().start_accepting(l);
+    ASSERT_TRUE(w().until([&] { return l.fds.size() == 3; })) << had;
+}
+
+// Other descriptors
+
+TEST_P(backends, polls_once) {
+    std::array<int, 2> fds{};
+    ASSERT_EQ(pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK), 0);
+    unique_fd in(fds[0]);
+    unique_fd out(fds[1]);
+    poller readable(w());
+    poller writable(w());
+    readable.start(in.value(), POLLIN);
+    writable.start(out.value(), POLLOUT);
+    ASSERT_TRUE(w().until([&] { return writable.count > 0; }));
+    EXPECT_TRUE(writable.events & POLLOUT);
+    w().turns();
+    EXPECT_EQ(writable.count, 1);
+    EXPECT_EQ(readable.count, 0);
+    ASSERT_EQ(::write(out.value(), "x", 1), 1);
+    ASSERT_TRUE(w().until([&] { return readable.count > 0; }));
+    EXPECT_TRUE(readable.events & POLLIN);
+    // Again, from within the call.
+    char c = 0;
+    readable.on_polled = [&] {
+        if (readable.count < 4) readable.start(in.value(), POLLIN);
+    };
+    readable.start(in.value(), POLLIN);
+    ASSERT_TRUE(w().until([&] { return readable.count == 4; }));
+    ASSERT_EQ(::read(in.value(), &c, 1), 1);
+    readable.on_polled = {};
+    readable.start(in.value(), POLLIN);
+    out.reset();
+    ASSERT_TRUE(w().until([&] { return readable.count == 5; }));
+    EXPECT_TRUE(readable.events & POLLHUP);
+}
+
+TEST_P(backends, a_cancelled_poll_does_not_call) {
+    socket_pair p;
+    unique_fd server(p.server);
+    poller a(w());
+    a.start(server.value(), POLLIN);
+    w().turns();
+    w().loop.io().cancel(a);
+    w().loop.io().cancel(a);
+    put(p.client, "x");
+    w().turns();
+    EXPECT_EQ(a.count, 0);
+    a.start(server.value(), POLLIN);
+    ASSERT_TRUE(w().until([&] { return a.count == 1; }));
+    {
+        poller gone(w());
+        gone.start(server.value(), POLLIN);
+    }
+    w().turns();
+    EXPECT_EQ(a.count, 1);
+}
+
+TEST_P(backends, one_poll_may_cancel_another_of_the_same_turn) {
+    socket_pair p;
+    socket_pair q;
+    unique_fd p_server(p.server);
+    unique_fd q_server(q.server);
+    poller a(w());
+    poller b(w());
+    a.on_polled = [&] { w().loop.io().cancel(b); };
+    b.on_polled = [&] { w().loop.io().cancel(a); };
+    a.start(p_server.value(), POLLIN);
+    b.start(q_server.value(), POLLIN);
+    put(p.client, "x");
+    put(q.client, "x");
+    ASSERT_TRUE(w().until([&] { return a.count + b.count > 0; }));
+    w().turns();
+    EXPECT_EQ(a.count + b.count, 1);
+}
+
+}  // namespace
+}  // namespace rondo

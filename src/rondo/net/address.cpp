@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/address.hpp>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace rondo::net {
+
+namespace {
+
+[[noreturn]] void refuse(std::string_view text, std::string_view why) {
+    throw std::invalid_argument(fmt::format(
+        "'{}' is no address to listen on: {}; use HOST:PORT (127.0.0.1:8000, [::1]:8000, *:8000), unix:/path or fd://N",
+        text, why));
+}
+
+template <class T>
+bool whole_number(std::string_view text, T& out) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+std::string error_text(int error) { return std::generic_category().message(error); }
+
+[[noreturn]] void cannot(std::string_view url, int error) {
+    std::string why = error_text(error);
+    if (error == EADDRINUSE) why = "the address is in use by another process; stop it or choose another port";
+    if (error == EACCES) why = "not permitted; ports below 1024 need privileges (CAP_NET_BIND_SERVICE)";
+    if (error == EADDRNOTAVAIL) why = "this machine does not have the address";
+    throw std::runtime_error(fmt::format("cannot listen on {}: {}", url, why));
+}
+
+std::string url_of(const sockaddr* address, socklen_t size) {
+    char host[NI_MAXHOST];
+    char port[NI_MAXSERV];
+    if (getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV)) return "?";
+    return address->sa_family == AF_INET6 ? fmt::format("http://[{}]:{}", host, port)
+                                          : fmt::format("http://{}:{}", host, port);
+}
+
+std::string url_of(int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size)) return "?";
+    if (address.ss_family == AF_UNIX) return "unix:" + std::string(reinterpret_cast<sockaddr_un*>(&address)->sun_path);
+    return url_of(reinterpret_cast<sockaddr*>(&address), size);
+}
+
+void set_option(int fd, int level, int option) {
+    int on = 1;
+    setsockopt(fd, level, option, &on, sizeof on);
+}
+
+listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
+    std::string url = url_of(at.ai_addr, at.ai_addrlen);
+    listening_socket s;
+    s.fd.reset(socket(at.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!s.fd) cannot(url, errno);
+    set_option(s.fd.value(), SOL_SOCKET, SO_REUSEADDR);
+    if (options.reuse_port) set_option(s.fd.value(), SOL_SOCKET, SO_REUSEPORT);
+    if (at.ai_family == AF_INET6) set_option(s.fd.value(), IPPROTO_IPV6, IPV6_V6ONLY);
+    // Accepted sockets inherit it.
+    set_option(s.fd.value(), IPPROTO_TCP, TCP_NODELAY);
+    if (bind(s.fd.value(), at.ai_addr, at.ai_addrlen) || ::listen(s.fd.value(), options.backlog)) cannot(url, errno);
+    s.url = url_of(s.fd.value());
+    return s;
+}
+
+std::vector<listening_socket> listen_tcp(const bind_address& at, const listen_options& options) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    std::string port = std::to_string(at.port);
+    int error = getaddrinfo(at.host.empty() ? nullptr : at.host.c_str(), port.c_str(), &hints, &found);
+    if (error) {
+        throw std::runtime_error(fmt::format("cannot listen on {}:{}: {}", at.host, at.port, gai_strerror(error)));
+    }
+    std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
+    std::vector<listening_socket> sockets;
+    for (addrinfo* a = found; a; a = a->ai_next) {
+        if (a->ai_family != AF_INET && a->ai_family != AF_INET6) continue;
+        try {
+            sockets.push_back(listen_tcp(*a, options));
+        } catch (const std::runtime_error&) {
+            // A name may stand for an address family this machine does not have.
+            if (a->ai_next || !sockets.empty()) continue;
+            throw;
+        }
+        // A free port is chosen once.
+        if (at.port == 0) break;
+    }
+    return sockets;
+}
+
+// True when nobody listens behind a socket file that an earlier process left.
+bool is_left_over(const sockaddr_un& address) {
+    unique_fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return probe && connect(probe.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 &&
+           errno == ECONNREFUSED;
+}
+
+listening_socket listen_unix(const std::string& path, const listen_options& options) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, path};
+    if (!s.fd) cannot(s.url, errno);
+    struct stat status {};
+    if (!lstat(path.c_str(), &status) && S_ISSOCK(status.st_mode) && is_left_over(address)) unlink(path.c_str());
+    if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
+    if (chmod(path.c_str(), options.mode) || ::listen(s.fd.value(), options.backlog)) cannot(s.url, errno);
+    return s;
+}
+
+listening_socket inherit(int fd) {
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) || !listening) {
+        throw std::runtime_error(
+            fmt::format("fd://{}: descriptor {} is not a listening socket; it must be passed open by who starts this process",
+                        fd, fd));
+    }
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+    return {unique_fd(fd), url_of(fd), {}};
+}
+
+}  // namespace
+
+bind_address bind_address::parse(std::string_view text) {
+    bind_address at;
+    if (text.starts_with("unix:")) {
+        at.what = kind::unix_path;
+        at.path = text.substr(5);
+        if (at.path.empty()) refuse(text, "the path is missing");
+        if (at.path.size() >= sizeof(sockaddr_un::sun_path)) refuse(text, "the path is longer than 107 bytes");
+        return at;
+    }
+    if (text.starts_with("fd://")) {
+        at.what = kind::inherited;
+        if (!whole_number(text.substr(5), at.fd) || at.fd < 0) refuse(text, "the descriptor is not a number");
+        return at;
+    }
+    std::size_t colon = text.rfind(':');
+    if (colon == text.npos) refuse(text, "the port is missing");
+    std::string_view host = text.substr(0, colon);
+    if (!whole_number(text.substr(colon + 1), at.port)) refuse(text, "the port is not a number from 0 to 65535");
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    else if (host.find(':') != host.npos) refuse(text, "an IPv6 address stands in brackets");
+    at.host = host == "*" ? "" : host;
+    return at;
+}
+
+std::vector<listening_socket> listen(const bind_address& at, const listen_options& options) {
+    if (at.what == bind_address::kind::tcp) return listen_tcp(at, options);
+    std::vector<listening_socket> sockets;
+    sockets.push_back(at.what == bind_address::kind::unix_path ? listen_unix(at.path, options) : inherit(at.fd));
+    return sockets;
+}
+
+peer peer_of(int socket) noexcept {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size)) return {};
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.ss_family == AF_INET) {
+        auto& in = reinterpret_cast<sockaddr_in&>(address);
+        inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
+        return {text, ntohs(in.sin_port)};
+    }
+    if (address.ss_family == AF_INET6) {
+        auto& in = reinterpret_cast<sockaddr_in6&>(address);
+        inet_ntop(AF_INET6, &in.sin6_addr, text, sizeof text);
+        return {text, ntohs(in.sin6_port)};
+    }
+    return {"unix", 0};
+}
+
+}  // namespace rondo::net

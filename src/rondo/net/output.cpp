@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/output.hpp>
+
+#include <rondo/net/stream.hpp>
+
+namespace rondo::net {
+
+namespace {
+constexpr std::size_t blocks_kept = 4;
+}
+
+output::output(event_loop& loop) : loop_(loop), block_(new block) {
+    block_->home = this;
+    loop_.io().released = &output::released;
+    loop_.add(*this);
+}
+
+output::~output() {
+    // Sends whose connections are gone still hold their blocks; released() frees those.
+    if (block_->references == 0) delete block_;
+    else block_->home = nullptr;
+    for (block* b : unused_) delete b;
+}
+
+char* output::reserve(stream& s, std::size_t size) {
+    if (owner_ != &s) {
+        if (owner_) flush(*owner_);
+        owner_ = &s;
+        start_ = block_->used;
+    }
+    if (block_->used + size > block_size) {
+        flush(s);
+        if (block_->used + size > block_size) next_block();
+        owner_ = &s;
+        start_ = block_->used;
+    }
+    return block_->bytes + block_->used;
+}
+
+void output::next_block() {
+    if (unused_.empty()) {
+        unused_.reserve(blocks_kept);
+        block_ = new block;
+        block_->home = this;
+        return;
+    }
+    block_ = unused_.back();
+    unused_.pop_back();
+}
+
+void output::flush(stream& s) noexcept {
+    if (owner_ != &s) return;
+    owner_ = nullptr;
+    std::uint32_t size = block_->used - start_;
+    if (size == 0) return;
+    if (s.push(block_->bytes + start_, size, block_)) ++block_->references;
+    else block_->used = start_;
+}
+
+void output::drop(stream& s, std::size_t keep) noexcept {
+    if (owner_ != &s) return;
+    block_->used = start_ + static_cast<std::uint32_t>(keep);
+    if (keep == 0) owner_ = nullptr;
+}
+
+void output::before_wait() noexcept {
+    if (owner_) flush(*owner_);
+}
+
+void output::released(void* keep) noexcept {
+    auto* b = static_cast<block*>(keep);
+    if (--b->references != 0) return;
+    output* home = b->home;
+    if (home && b == home->block_) {
+        if (!home->owner_) b->used = 0;
+        return;
+    }
+    b->used = 0;
+    if (home && home->unused_.size() < blocks_kept) home->unused_.push_back(b);
+    else delete b;
+}
+
+}  // namespace rondo::net

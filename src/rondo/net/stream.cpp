@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/stream.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <rondo/loop/pool.hpp>
+
+namespace rondo::net {
+
+namespace {
+
+// One step of a pool thread: long enough to be worth the hop, short enough to share the threads.
+constexpr std::size_t file_step = 512 * 1024;
+
+struct file_progress {
+    std::int64_t sent = 0;
+    int error = 0;
+};
+
+file_progress send_file_step(int to, int from, std::uint64_t offset, std::size_t size) noexcept {
+    file_progress done;
+    auto at = static_cast<off_t>(offset);
+    while (size > 0) {
+        ssize_t n = ::sendfile(to, from, &at, size);
+        if (n > 0) {
+            done.sent += n;
+            size -= static_cast<std::size_t>(n);
+        } else if (n == 0) {
+            done.error = ENODATA;
+            break;
+        } else if (errno != EINTR) {
+            done.error = errno;
+            break;
+        }
+    }
+    return done;
+}
+
+}  // namespace
+
+stream::stream(output& out, unique_fd fd, stream_owner& owner) : stream_socket(fd.value()), out_(out), owner_(owner) {
+    loop().io().attach(*this);
+    (void)fd.release();
+}
+
+stream::~stream() { close(); }
+
+void stream::consume(std::size_t size) noexcept {
+    if (!held_) {
+        passing_.remove_prefix(size);
+        return;
+    }
+    held_->at += size;
+    if (held_->at == held_->size) held_.reset();
+}
+
+void stream::hold_input() {
+    if (held_) held_->lent.reset();
+    if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
+}
+
+void stream::hold(std::string_view bytes) {
+    if (!held_) held_ = std::make_unique<held_input>();
+    held_input& h = *held_;
+    if (h.size + bytes.size() > h.capacity) {
+        std::size_t unread = h.size - h.at;
+        std::size_t capacity = std::max<std::size_t>(512, 2 * (unread + bytes.size()));
+        auto grown = std::make_unique_for_overwrite<char[]>(capacity);
+        if (unread) std::memcpy(grown.get(), h.bytes.get() + h.at, unread);
+        grown.swap(h.bytes);
+        if (!h.lent) h.lent = std::move(grown);
+        h.capacity = capacity;
+        h.at = 0;
+        h.size = unread;
+    }
+    std::memcpy(h.bytes.get() + h.size, bytes.data(), bytes.size());
+    h.size += bytes.size();
+}
+
+void stream::received(std::string_view bytes) noexcept {
+    if (!reader_) {
+        hold(bytes);
+        if (held_->size - held_->at > unread_limit) {
+            input_paused_ = true;
+            loop().io().pause_input(*this);
+        }
+        return;
+    }
+    if (held_) hold(bytes);
+    else passing_ = bytes;
+    wake_reader(input_event::more);
+    // Whoever needs the rest later finds it in the stream's own memory.
+    if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
+}
+
+void stream::wake_reader(input_event what) noexcept {
+    event_ = what;
+    if (reader_) std::exchange(reader_, {}).resume();
+}
+
+void stream::wake_writer() noexcept {
+    if (writer_) std::exchange(writer_, {}).resume();
+}
+
+void stream::receive_ended(int error) noexcept {
+    input_ended_ = true;
+    if (error) failed_ = true;
+    wake_reader(error ? input_event::failed : input_event::end);
+    if (error) wake_writer();
+}
+
+void stream::peer_closed(bool gone) noexcept {
+    if (gone) {
+        failed_ = true;
+        wake_writer();
+    }
+    owner_.peer_closed(gone);
+}
+
+std::size_t stream::backlog() const noexcept {
+    std::size_t unsent = unsent_ ? unsent_->bytes.size() - unsent_->at : 0;
+    return corked() + sending_size_ + unsent;
+}
+
+void stream::write(std::string_view bytes) {
+    while (!bytes.empty()) {
+        std::size_t part = std::min(bytes.size(), output::block_size / 4);
+        std::memcpy(reserve(part), bytes.data(), part);
+        commit(part);
+        bytes.remove_prefix(part);
+    }
+}
+
+bool stream::push(const char* data, std::size_t size, void* block) noexcept {
+    ++flushes_;
+    if (failed_ || !is_open()) return false;
+    if (sending_ || unsent_) {
+        hold_output({data, size});
+        return false;
+    }
+    std::ptrdiff_t n = loop().io().send(*this, data, size, block);
+    if (n == backend::send_pending) {
+        sending_ = data;
+        sending_size_ = static_cast<std::uint32_t>(size);
+        return true;
+    }
+    if (n < 0 && n != -EAGAIN) {
+        fail();
+        return false;
+    }
+    std::size_t taken = n > 0 ? static_cast<std::size_t>(n) : 0;
+    bytes_sent_ += taken;
+    if (taken < size) {
+        hold_output({data + taken, size - taken});
+        loop().io().want_writable(*this);
+    }
+    return false;
+}
+
+void stream::hold_output(std::string_view bytes) {
+    if (!unsent_) unsent_ = std::make_unique<held_output>();
+    unsent_->bytes.append(bytes);
+}
+
+void stream::sent(std::ptrdiff_t result, void* keep) noexcept {
+    std::string_view rest(std::exchange(sending_, nullptr), std::exchange(sending_size_, 0u));
+    if (result < 0 && result != -EAGAIN) {
+        output::released(keep);
+        return fail();
+    }
+    std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
+    bytes_sent_ += taken;
+    rest.remove_prefix(taken);
+    if (!rest.empty()) {
+        if (!unsent_) unsent_ = std::make_unique<held_output>();
+        unsent_->bytes.insert(0, rest);
+    }
+    output::released(keep);
+    if (unsent_) send_held();
+    else wake_writer();
+}
+
+std::size_t stream::send_now(std::string_view bytes) noexcept {
+    for (;;) {
+        ssize_t n = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            bytes_sent_ += static_cast<std::size_t>(n);
+            return static_cast<std::size_t>(n);
+        }
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) failed_ = true;
+        return 0;
+    }
+}
+
+void stream::send_held() noexcept {
+    held_output& h = *unsent_;
+    while (h.at < h.bytes.size()) {
+        std::size_t n = send_now(std::string_view(h.bytes).substr(h.at));
+        if (failed_) return fail();
+        if (n == 0) return loop().io().want_writable(*this);
+        h.at += n;
+    }
+    unsent_.reset();
+    wake_writer();
+}
+
+void stream::writable() noexcept {
+    if (unsent_ && !sending_) send_held();
+    else wake_writer();
+}
+
+void stream::fail() noexcept {
+    failed_ = true;
+    unsent_.reset();
+    wake_writer();
+    if (reader_) wake_reader(input_event::failed);
+    else owner_.peer_closed(true);
+}
+
+// Waits until the kernel takes more; resumed by writable().
+struct writable_awaiter {
+    std::coroutine_handle<>& writer;
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> who) const noexcept { writer = who; }
+    void await_resume() const noexcept {}
+};
+
+task<bool> stream::write_all(std::string_view bytes) {
+    if (!co_await drained()) co_return false;
+    while (!bytes.empty()) {
+        std::size_t n = send_now(bytes);
+        if (failed_ || interrupted_) co_return false;
+        bytes.remove_prefix(n);
+        if (bytes.empty()) break;
+        loop().io().want_writable(*this);
+        co_await writable_awaiter{writer_};
+    }
+    co_return true;
+}
+
+task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size) {
+    if (!co_await drained()) co_return false;
+    int flags = fcntl(fd(), F_GETFL);
+    if (!(flags & O_NONBLOCK)) fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
+    while (size > 0) {
+        if (failed_ || interrupted_) co_return false;
+        auto step = static_cast<std::size_t>(std::min<std::uint64_t>(size, file_step));
+        file_progress done = co_await loop().blocking()->run(
+            [to = fd(), file, offset, step] { return send_file_step(to, file, offset, step); });
+        offset += static_cast<std::uint64_t>(done.sent);
+        size -= static_cast<std::uint64_t>(done.sent);
+        bytes_sent_ += static_cast<std::uint64_t>(done.sent);
+        if (done.error && done.error != EAGAIN) {
+            if (done.error != ENODATA) failed_ = true;
+            co_return false;
+        }
+        if (failed_ || interrupted_) co_return false;
+        if (done.error != EAGAIN) continue;
+        loop().io().want_writable(*this);
+        co_await writable_awaiter{writer_};
+    }
+    co_return true;
+}
+
+void stream::interrupt() noexcept {
+    interrupted_ = true;
+    if (reader_) loop().io().pause_input(*this);
+    wake_reader(input_event::interrupted);
+    wake_writer();
+}
+
+void stream::shutdown_output() noexcept {
+    flush();
+    if (is_open()) ::shutdown(fd(), SHUT_WR);
+}
+
+void stream::close(bool reset) noexcept {
+    if (!is_open()) return;
+    out_.drop(*this);
+    if (reset) {
+        linger now{};
+        now.l_onoff = 1;
+        ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    failed_ = true;
+    loop().io().close(*this);
+}
+
+}  // namespace rondo::net

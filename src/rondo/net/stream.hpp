@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/loop/backend.hpp>
+#include <rondo/net/output.hpp>
+
+namespace rondo::net {
+
+/// Is told what happens to a stream while nobody reads from it.
+class stream_owner {
+public:
+    /// The other side shut down its sending half (`gone` false: it may still read), or is gone.
+    virtual void peer_closed(bool gone) noexcept = 0;
+
+protected:
+    ~stream_owner() = default;
+};
+
+/// How a wait for input ended.
+enum class input_event : std::uint8_t {
+    more,         ///< input() grew
+    end,          ///< the other side sends no more
+    failed,       ///< the connection is broken
+    interrupted,  ///< interrupt() was called
+};
+
+/// A connected byte stream (TCP or unix) on a loop. Belongs to the loop's thread. One reader and one writer at a time.
+/// An idle stream holds no buffer: input is read into memory of the loop and copied only when it must outlive the turn,
+/// output goes through net::output. To be destroyed from event_loop::defer, never within one of its own callbacks.
+class stream final : public stream_socket {
+public:
+    /// Output beyond this makes drained() wait.
+    static constexpr std::size_t high_water = 64 * 1024;
+    /// Input kept for a reader that does not come; then the kernel makes the sender wait.
+    static constexpr std::size_t unread_limit = 64 * 1024;
+
+    /// Throws std::system_error when the loop cannot watch the socket.
+    stream(output& out, unique_fd fd, stream_owner& owner);
+    ~stream();
+
+    /// The input not consumed yet. Holds until the calling coroutine suspends; see hold_input().
+    [[nodiscard]] std::string_view input() const noexcept {
+        return held_ ? std::string_view(held_->bytes.get() + held_->at, held_->size - held_->at) : passing_;
+    }
+    void consume(std::size_t size) noexcept;
+    /// Moves the input to memory of the stream's own: a view of input() then holds until the next receive().
+    void hold_input();
+
+    /// Waits for more input. `co_await s.receive()` gives an input_event.
+    class receive_awaiter;
+    [[nodiscard]] receive_awaiter receive() noexcept;
+    /// True when the other side sends no more (what came before may still be in input()).
+    [[nodiscard]] bool input_ended() const noexcept { return input_ended_; }
+
+    /// Memory for at least `size` (at most output::block_size) bytes of output; commit() what was written.
+    [[nodiscard]] char* reserve(std::size_t size) { return out_.reserve(*this, size); }
+    void commit(std::size_t size) noexcept { out_.commit(size); }
+    /// Queues a copy.
+    void write(std::string_view bytes);
+    /// Bytes corked in this turn, and forgetting those after the first `keep` of them: nothing of them was sent yet.
+    [[nodiscard]] std::size_t corked() const noexcept { return out_.corked(*this); }
+    void drop_corked(std::size_t keep) noexcept { out_.drop(*this, keep); }
+    /// How often corked output was handed on: unchanged as long as drop_corked() can take back what was written since.
+    [[nodiscard]] std::uint32_t flushes() const noexcept { return flushes_; }
+    /// Sends what is corked now instead of at the end of the turn.
+    void flush() noexcept { out_.flush(*this); }
+    /// Output that the kernel has not taken.
+    [[nodiscard]] std::size_t backlog() const noexcept;
+
+    /// Waits until all output was taken by the kernel. Gives false when the connection broke or interrupt() was called.
+    class drained_awaiter;
+    [[nodiscard]] drained_awaiter drained() noexcept;
+
+    /// Sends without copying; `bytes` must hold until it is done. False as drained().
+    [[nodiscard]] task<bool> write_all(std::string_view bytes);
+    /// Sends a part of a file, the reading done on the loop's blocking pool. False as drained(), or when the file ended early.
+    [[nodiscard]] task<bool> write_file(int file, std::uint64_t offset, std::uint64_t size);
+
+    /// Wakes the reader and the writer; further waits end at once. For time-outs and cancellation.
+    void interrupt() noexcept;
+    /// Undoes interrupt(), to say a last word to the other side.
+    void resume() noexcept { interrupted_ = false; }
+
+    /// Says that no more output comes (FIN) after what the kernel has taken.
+    void shutdown_output() noexcept;
+    /// Drops what was not sent and closes; with `reset` the other side gets an RST.
+    void close(bool reset = false) noexcept;
+
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+    [[nodiscard]] bool is_open() const noexcept { return fd() >= 0; }
+    /// Bytes handed to the kernel so far: whether a slow reader makes progress.
+    [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
+    [[nodiscard]] event_loop& loop() const noexcept { return out_.loop(); }
+
+private:
+    friend class output;
+
+    struct held_input {
+        std::unique_ptr<char[]> bytes;
+        std::unique_ptr<char[]> lent;  // outgrown, but perhaps still looked at
+        std::size_t at = 0;
+        std::size_t size = 0;
+        std::size_t capacity = 0;
+    };
+    struct held_output {
+        std::string bytes;
+        std::size_t at = 0;
+    };
+
+    void received(std::string_view bytes) noexcept override;
+    void receive_ended(int error) noexcept override;
+    void peer_closed(bool gone) noexcept override;
+    void sent(std::ptrdiff_t result, void* keep) noexcept override;
+    void writable() noexcept override;
+
+    /// Sends or keeps; true when the kernel works on `data` itself until sent().
+    [[nodiscard]] bool push(const char* data, std::size_t size, void* block) noexcept;
+    void hold(std::string_view bytes);
+    void hold_output(std::string_view bytes);
+    void send_held() noexcept;
+    /// Bytes sent now, or 0 when the kernel takes none; sets failed_.
+    [[nodiscard]] std::size_t send_now(std::string_view bytes) noexcept;
+    void fail() noexcept;
+    void wake_reader(input_event what) noexcept;
+    void wake_writer() noexcept;
+
+    output& out_;
+    stream_owner& owner_;
+    std::string_view passing_;  // in the loop's memory, during received()
+    std::unique_ptr<held_input> held_;
+    std::unique_ptr<held_output> unsent_;
+    std::coroutine_handle<> reader_;
+    std::coroutine_handle<> writer_;
+    const char* sending_ = nullptr;  // what the kernel works on
+    std::uint64_t bytes_sent_ = 0;
+    std::uint32_t sending_size_ = 0;
+    std::uint32_t flushes_ = 0;
+    input_event event_ = input_event::more;
+    bool input_ended_ = false;
+    bool input_paused_ = false;
+    bool failed_ = false;
+    bool interrupted_ = false;
+};
+
+class [[nodiscard]] stream::receive_awaiter {
+public:
+    explicit receive_awaiter(stream& s) noexcept : stream_(s) {}
+    [[nodiscard]] bool await_ready() const noexcept {
+        return stream_.failed_ || stream_.input_ended_ || stream_.interrupted_;
+    }
+    void await_suspend(std::coroutine_handle<> who) noexcept {
+        stream_.event_ = input_event::more;
+        stream_.reader_ = who;
+        stream_.loop().io().want_input(stream_);
+    }
+    [[nodiscard]] input_event await_resume() const noexcept {
+        if (stream_.interrupted_) return input_event::interrupted;
+        if (stream_.failed_) return input_event::failed;
+        return stream_.input_ended_ ? input_event::end : stream_.event_;
+    }
+
+private:
+    stream& stream_;
+};
+
+inline stream::receive_awaiter stream::receive() noexcept { return receive_awaiter(*this); }
+
+class [[nodiscard]] stream::drained_awaiter {
+public:
+    explicit drained_awaiter(stream& s) noexcept : stream_(s) {}
+    [[nodiscard]] bool await_ready() const noexcept {
+        stream_.flush();
+        return stream_.backlog() == 0 || stream_.failed_ || stream_.interrupted_;
+    }
+    void await_suspend(std::coroutine_handle<> who) noexcept { stream_.writer_ = who; }
+    [[nodiscard]] bool await_resume() const noexcept { return !stream_.failed_ && !stream_.interrupted_; }
+
+private:
+    stream& stream_;
+};
+
+inline stream::drained_awaiter stream::drained() noexcept { return drained_awaiter(*this); }
+
+}  // namespace rondo::net

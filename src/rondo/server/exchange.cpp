@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/server/exchange.hpp>
+
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/handler/error.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+namespace {
+
+// Room for what an application usually needs of the request's arena: a few decoded parameters.
+constexpr std::size_t spare_size = 64;
+
+constexpr std::size_t aligned(std::size_t size) { return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1); }
+
+}  // namespace
+
+exchange* exchange::make(connection& c, const char* bytes, const http::h1::request_head& head) {
+    std::size_t fields_at = aligned(sizeof(exchange));
+    std::size_t head_at = fields_at + head.fields.size() * sizeof(http::field_ref);
+    std::size_t used = head_at + head.size;
+    std::size_t total = (used + spare_size + frame_memory::step - 1) & ~(frame_memory::step - 1);
+    auto* memory = static_cast<char*>(frame_memory::allocate(total));
+    std::memcpy(memory + fields_at, head.fields.data(), head.fields.size() * sizeof(http::field_ref));
+    std::memcpy(memory + head_at, bytes, head.size);
+    auto* x = new (memory) exchange(c, memory + head_at, head, memory + used, total - used);
+    x->size_ = total;
+    x->request_.fields = {memory + head_at, {reinterpret_cast<http::field_ref*>(memory + fields_at), head.fields.size()}};
+    return x;
+}
+
+void exchange::destroy() noexcept {
+    std::size_t size = size_;
+    connection_.stream_.consume(taken_);
+    this->~exchange();
+    frame_memory::deallocate(this, size);
+}
+
+exchange::exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_bytes)
+    : connection_(c), arena_(spare, spare_bytes), limit_(c.server_.options_.max_body) {
+    set_request(c, bytes, head);
+    keep_alive_ = head.keep_alive;
+    continue_owed_ = head.expect == http::h1::expectation::continue_100 && head.body != http::h1::framing::none;
+    chunked_body_ = head.body == http::h1::framing::chunked;
+    left_ = head.content_length;
+    if (chunked_body_ || left_ > 0) body_state_ = body_state::reading;
+    else continue_owed_ = false;
+}
+
+void exchange::set_request(connection& c, const char* bytes, const http::h1::request_head& head) {
+    request_.method = head.method;
+    request_.version_minor = head.minor;
+    request_.has_query = head.has_query;
+    request_.method_text = head.method_text.in(bytes);
+    request_.target = head.target.in(bytes);
+    request_.path = head.path.in(bytes);
+    request_.query = head.query.in(bytes);
+    request_.authority = head.authority.in(bytes);
+    request_.body = this;
+    request_.connection = &c;
+    request_.running_in = &context_;
+    request_.arrived = c.server_.loop_.now();
+    request_.memory = &arena_;
+    request_.serving = &c.server_.statistics_;
+    context_.deadline = request_.arrived + c.server_.options_.request_timeout;
+}
+
+bool exchange::has_body(http::status code) const noexcept {
+    auto number = static_cast<int>(code);
+    return number >= 200 && number != 204 && number != 304;
+}
+
+void exchange::check_open(const char* what) const {
+    if (state_ == state::finished || state_ == state::aborted) throw response_error(what);
+}
+
+void exchange::write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
+                          std::size_t body_room, std::string_view body) {
+    net::stream& s = connection_.stream_;
+    keep_alive_ = keep_alive_ && connection_.keep_open_ && !connection_.draining_ && !head.close;
+    if (body_state_ != body_state::ended && !body_is_skippable()) {
+        keep_alive_ = false;
+        connection_.linger_ = true;
+    }
+    bool ends_with_connection = framing == http::h1::framing::none && has_body(head.code) && !omit_body_;
+    if (ends_with_connection) keep_alive_ = false;
+    connection_.keep_open_ = keep_alive_;
+
+    http::h1::response_head out;
+    out.code = head.code;
+    out.body = framing;
+    out.content_length = length;
+    out.date = connection_.server_.date();
+    out.content_type = head.content_type;
+    out.fields = head.fields;
+    if (!keep_alive_) out.connection = http::h1::connection_option::close;
+    else if (request_.version_minor == 0) out.connection = http::h1::connection_option::keep_alive;
+
+    std::size_t bound = http::h1::head_size_bound(out);
+    if (bound + body_room > net::output::block_size) throw response_error("the fields of the response are larger than 48 KiB");
+    corked_at_begin_ = static_cast<std::uint32_t>(s.corked());
+    flushes_at_begin_ = s.flushes();
+    char* begin = s.reserve(bound + body_room);
+    if (s.flushes() != flushes_at_begin_) {  // there was no room left behind earlier responses
+        flushes_at_begin_ = s.flushes();
+        corked_at_begin_ = 0;
+    }
+    char* end = http::h1::write_head(begin, out);
+    if (!body.empty()) {
+        std::memcpy(end, body.data(), body.size());
+        end += body.size();
+    }
+    s.commit(static_cast<std::size_t>(end - begin));
+}
+
+void exchange::respond(const handler::response_head& head, std::string_view bytes) {
+    if (begun()) throw response_error("a second response to one request");
+    code_ = head.code;
+    omit_body_ = !body_wanted() || !has_body(head.code);
+    written_ = omit_body_ ? 0 : bytes.size();
+    auto framing = has_body(head.code) ? http::h1::framing::length : http::h1::framing::none;
+    if (omit_body_) write_head(head, framing, bytes.size(), 0, {});
+    else write_head(head, framing, bytes.size(), bytes.size(), bytes);
+    state_ = state::finished;
+}
+
+void exchange::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
+    if (begun()) throw response_error("a second response to one request");
+    code_ = head.code;
+    omit_body_ = !body_wanted() || !has_body(head.code);
+    if (!has_body(head.code)) framing_ = http::h1::framing::none;
+    else if (length) framing_ = http::h1::framing::length;
+    else framing_ = request_.version_minor == 0 ? http::h1::framing::none : http::h1::framing::chunked;
+    declared_ = length.value_or(0);
+    write_head(head, framing_, declared_, 0, {});
+    state_ = state::begun;
+    // From here on only a client that does not read is waited for in vain.
+    context_.deadline = instant::max();
+    if (connection_.phase_ == connection::phase::serving)
+        connection_.next_phase(connection::phase::serving, clock::duration::max());
+}
+
+void exchange::account(std::uint64_t size) {
+    if (state_ != state::begun) throw response_error("a write before the head or after the end of a response");
+    if (framing_ == http::h1::framing::length && !omit_body_ && written_ + size > declared_)
+        throw response_error("more bytes written than the response declared");
+    written_ += size;
+}
+
+void exchange::client_gone() const {
+    if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
+    throw std::system_error(EPIPE, std::generic_category(), "the client is gone");
+}
+
+task<void> exchange::wait_for_client() {
+    net::stream& s = connection_.stream_;
+    connection_.sent_at_check_ = s.bytes_sent();
+    connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+    bool sent = co_await s.drained();
+    connection_.next_phase(connection::phase::serving, clock::duration::max());
+    if (!sent) client_gone();
+}
+
+task<void> exchange::write(std::string_view bytes) {
+    net::stream& s = connection_.stream_;
+    if (context_.cancel.requested() || s.failed()) client_gone();
+    account(bytes.size());
+    if (bytes.empty() || omit_body_) co_return;
+    bool small = bytes.size() <= small_body;
+    if (framing_ == http::h1::framing::chunked) {
+        char* begin = s.reserve(http::h1::max_chunk_header_size + (small ? bytes.size() + 2 : 0));
+        char* end = http::h1::write_chunk_header(begin, bytes.size());
+        if (small) {
+            std::memcpy(end, bytes.data(), bytes.size());
+            end += bytes.size();
+            *end++ = '\r';
+            *end++ = '\n';
+        }
+        s.commit(static_cast<std::size_t>(end - begin));
+    } else if (small) {
+        s.write(bytes);
+    }
+    if (!small) {
+        connection_.sent_at_check_ = s.bytes_sent();
+        connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+        bool sent = co_await s.write_all(bytes);
+        connection_.next_phase(connection::phase::serving, clock::duration::max());
+        if (!sent) client_gone();
+        if (framing_ == http::h1::framing::chunked) s.write(http::h1::chunk_end);
+    }
+    if (s.backlog() > net::stream::high_water) co_await wait_for_client();
+}
+
+task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
+    net::stream& s = connection_.stream_;
+    if (context_.cancel.requested() || s.failed()) client_gone();
+    account(length);
+    if (length == 0 || omit_body_) co_return;
+    bool chunked = framing_ == http::h1::framing::chunked;
+    if (chunked) {
+        char* begin = s.reserve(http::h1::max_chunk_header_size);
+        s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, length) - begin));
+    }
+    connection_.sent_at_check_ = s.bytes_sent();
+    connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+    bool sent = co_await s.write_file(fd, offset, length);
+    connection_.next_phase(connection::phase::serving, clock::duration::max());
+    if (!sent) {
+        if (s.failed() || context_.cancel.requested()) client_gone();
+        throw response_error("a file became shorter while it was sent");
+    }
+    if (chunked) s.write(http::h1::chunk_end);
+}
+
+void exchange::finish() {
+    if (state_ != state::begun) throw response_error("the end of a response that was not begun");
+    if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_)
+        throw response_error("fewer bytes written than the response declared");
+    if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.stream_.write(http::h1::last_chunk);
+    state_ = state::finished;
+}
+
+void exchange::abort() noexcept {
+    if (state_ == state::finished || state_ == state::aborted) return;
+    net::stream& s = connection_.stream_;
+    bool unsent = state_ == state::waiting || s.flushes() == flushes_at_begin_;
+    bool was_begun = state_ == state::begun;
+    state_ = state::aborted;
+    connection_.keep_open_ = false;
+    if (s.failed()) return;
+    if (unsent) {
+        // Nothing of this response is on its way yet: the client gets a clean error instead.
+        if (was_begun) s.drop_corked(corked_at_begin_);
+        try {
+            connection_.refuse(http::status::internal_server_error);
+            code_ = http::status::internal_server_error;
+        } catch (...) {
+            connection_.reset_ = true;
+        }
+        return;
+    }
+    // Without a length or chunks only an RST tells the client that something is missing.
+    if (framing_ == http::h1::framing::none || (framing_ == http::h1::framing::length && written_ >= declared_))
+        connection_.reset_ = true;
+}
+
+void exchange::probe() noexcept {
+    if (state_ != state::waiting || request_.version_minor == 0) return;
+    try {
+        connection_.stream_.write(http::h1::continue_head);
+        continue_owed_ = false;
+    } catch (...) {
+        // Without memory for the question the answer is found out when the response is written.
+    }
+}
+
+}  // namespace rondo::server

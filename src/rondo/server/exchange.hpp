@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <rondo/base/arena.hpp>
+#include <rondo/coro/context.hpp>
+#include <rondo/handler/request.hpp>
+#include <rondo/handler/responder.hpp>
+#include <rondo/http/h1/chunked.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/writer.hpp>
+
+namespace rondo::server {
+
+class connection;
+
+/// One request with its response, in one piece of memory: the object, the bytes of the head, the fields and the first
+/// part of the request's arena. An idle connection has none.
+class exchange final : public handler::body, public handler::responder {
+public:
+    /// `head` was parsed from `bytes`. Throws std::bad_alloc.
+    static exchange* make(connection& c, const char* bytes, const http::h1::request_head& head);
+    void destroy() noexcept;
+
+    exchange(const exchange&) = delete;
+    exchange& operator=(const exchange&) = delete;
+
+    [[nodiscard]] handler::request& request() noexcept { return request_; }
+    [[nodiscard]] context& running_in() noexcept { return context_; }
+
+    // handler::body
+    [[nodiscard]] task<std::string_view> read() override;
+    [[nodiscard]] std::optional<std::uint64_t> length() const noexcept override;
+    [[nodiscard]] bool ended() const noexcept override { return body_state_ == body_state::ended; }
+    void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
+    [[nodiscard]] std::uint64_t limit() const noexcept override { return limit_; }
+    [[nodiscard]] const http::fields* trailers() const noexcept override;
+
+    // handler::responder
+    void respond(const handler::response_head& head, std::string_view bytes) override;
+    void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override;
+    [[nodiscard]] task<void> write(std::string_view bytes) override;
+    [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
+    void finish() override;
+    void abort() noexcept override;
+    [[nodiscard]] bool begun() const noexcept override { return state_ != state::waiting; }
+    [[nodiscard]] bool body_wanted() const noexcept override { return request_.method != http::method::head; }
+    [[nodiscard]] http::status code() const noexcept override { return code_; }
+    [[nodiscard]] std::uint64_t body_bytes() const noexcept override { return written_; }
+
+    [[nodiscard]] bool finished() const noexcept { return state_ == state::finished; }
+    [[nodiscard]] bool aborted() const noexcept { return state_ == state::aborted; }
+    /// The client sent `Expect: 100-continue` and was not told to go on.
+    [[nodiscard]] bool continue_owed() const noexcept { return continue_owed_; }
+    /// Reads on until the end of the body, discarding it, within bounds. False when the connection cannot be used further.
+    [[nodiscard]] task<bool> skip_body();
+    /// Whether the body of this request will be out of the way without much ado, as things stand.
+    [[nodiscard]] bool body_is_skippable();
+    /// Asks a client that shut down its sending half whether it is still there; only before the response has begun.
+    void probe() noexcept;
+
+private:
+    enum class body_state : std::uint8_t { reading, ended, failed };
+    enum class state : std::uint8_t { waiting, begun, finished, aborted };
+
+    exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_size);
+    void set_request(connection& c, const char* bytes, const http::h1::request_head& head);
+
+    struct piece {
+        std::string_view data;
+        bool waits = false;  // for more input
+    };
+    /// Takes the next part of the body out of what was received. Throws http_error.
+    [[nodiscard]] piece next_piece();
+    [[nodiscard]] piece next_chunk_piece();
+    void check_limit();
+    [[noreturn]] void fail_body(http::status code, const char* text);
+    [[nodiscard]] task<void> receive_more();
+    void send_continue();
+
+    void write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
+                    std::size_t body_room, std::string_view body);
+    [[nodiscard]] bool has_body(http::status code) const noexcept;
+    void check_open(const char* what) const;
+    void account(std::uint64_t size);
+    [[nodiscard]] task<void> wait_for_client();
+    [[noreturn]] void client_gone() const;
+
+    connection& connection_;
+    handler::request request_;
+    context context_;
+    arena arena_;
+    std::size_t size_ = 0;  // of this piece of memory
+
+    std::unique_ptr<http::h1::chunked_decoder> chunked_;
+    std::uint64_t left_ = 0;      // of a body with a length
+    std::uint64_t received_ = 0;  // of the body
+    std::uint64_t limit_;
+    std::size_t taken_ = 0;       // input given to the application by the last read()
+    instant body_began_{};
+
+    std::uint64_t declared_ = 0;
+    std::uint64_t written_ = 0;
+    std::uint32_t flushes_at_begin_ = 0;
+    std::uint32_t corked_at_begin_ = 0;
+    http::status code_{};
+    body_state body_state_ = body_state::ended;
+    state state_ = state::waiting;
+    http::h1::framing framing_ = http::h1::framing::none;
+    bool chunked_body_ = false;
+    bool keep_alive_ = false;
+    bool continue_owed_ = false;
+    bool omit_body_ = false;
+};
+
+}  // namespace rondo::server

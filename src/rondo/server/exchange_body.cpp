@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include <rondo/handler/error.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/exchange.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+namespace {
+// What is read and thrown away of a body that the application did not want, to keep the connection.
+constexpr std::uint64_t skip_at_most = 256 * 1024;
+}  // namespace
+
+std::optional<std::uint64_t> exchange::length() const noexcept {
+    if (chunked_body_) return std::nullopt;
+    return received_ + left_;
+}
+
+const http::fields* exchange::trailers() const noexcept {
+    return chunked_ && chunked_->done() && !chunked_->trailers().empty() ? &chunked_->trailers() : nullptr;
+}
+
+void exchange::fail_body(http::status code, const char* text) {
+    body_state_ = body_state::failed;
+    connection_.linger_ = true;
+    throw http_error(code, text);
+}
+
+void exchange::check_limit() {
+    std::uint64_t known = received_ + (chunked_body_ ? 0 : left_);
+    if (known > limit_) fail_body(http::status::content_too_large, "the body is larger than this server takes");
+}
+
+exchange::piece exchange::next_chunk_piece() {
+    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
+    for (;;) {
+        auto result = chunked_->decode(connection_.stream_.input());
+        switch (result.what) {
+        case http::h1::chunked_decoder::event::need_more:
+            connection_.stream_.consume(result.consumed);
+            return {{}, true};
+        case http::h1::chunked_decoder::event::data:
+            taken_ = result.consumed;
+            received_ += result.data.size();
+            check_limit();
+            return {result.data, false};
+        case http::h1::chunked_decoder::event::done:
+            connection_.stream_.consume(result.consumed);
+            body_state_ = body_state::ended;
+            return {};
+        case http::h1::chunked_decoder::event::error:
+            fail_body(http::status::bad_request, "the chunked body is not valid");
+        }
+    }
+}
+
+exchange::piece exchange::next_piece() {
+    connection_.stream_.consume(std::exchange(taken_, 0));
+    if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "the body could not be read");
+    if (body_state_ == body_state::ended) return {};
+    check_limit();
+    connection_.stream_.hold_input();
+    if (chunked_body_) return next_chunk_piece();
+    std::string_view input = connection_.stream_.input();
+    if (input.empty()) return {{}, true};
+    taken_ = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
+    left_ -= taken_;
+    received_ += taken_;
+    if (left_ == 0) body_state_ = body_state::ended;
+    return {input.substr(0, taken_), false};
+}
+
+task<std::string_view> exchange::read() {
+    for (;;) {
+        piece next = next_piece();
+        if (!next.waits) co_return next.data;
+        co_await receive_more();
+    }
+}
+
+void exchange::send_continue() {
+    if (!continue_owed_) return;
+    continue_owed_ = false;
+    if (!begun()) connection_.stream_.write(http::h1::continue_head);
+}
+
+task<void> exchange::receive_more() {
+    if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
+    const options& limits = connection_.server_.options_;
+    instant now = connection_.server_.loop_.now();
+    if (body_began_ == instant{}) body_began_ = now;
+    send_continue();
+    // The longest wait without a byte, and what the average rate still allows.
+    auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
+    auto left = body_began_ + limits.body_timeout + earned - now;
+    connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
+    net::input_event what = co_await connection_.stream_.receive();
+    bool late = connection_.timed_out_;
+    context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
+    connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);
+    switch (what) {
+    case net::input_event::more:
+        co_return;
+    case net::input_event::end:
+        fail_body(http::status::bad_request, "the client ended the connection within the body");
+    case net::input_event::failed:
+        body_state_ = body_state::failed;
+        context_.cancel.cancel(cancel_reason::disconnected);
+        throw cancelled{cancel_reason::disconnected};
+    case net::input_event::interrupted:
+        connection_.stream_.resume();
+        if (late) fail_body(http::status::request_timeout, "the body came too slowly");
+        body_state_ = body_state::failed;
+        throw cancelled{context_.cancel.reason()};
+    }
+}
+
+bool exchange::body_is_skippable() {
+    if (body_state_ == body_state::failed || continue_owed_) return false;
+    // Mostly the body is here already.
+    std::uint64_t before = received_;
+    try {
+        while (body_state_ == body_state::reading && received_ - before < skip_at_most && !next_piece().waits) {
+        }
+    } catch (...) {
+        return false;
+    }
+    if (body_state_ == body_state::ended) return true;
+    return chunked_body_ || left_ <= skip_at_most;
+}
+
+task<bool> exchange::skip_body() {
+    std::uint64_t before = received_;
+    try {
+        while (body_state_ == body_state::reading && received_ - before < skip_at_most) (void)co_await read();
+    } catch (const http_error&) {
+    } catch (const cancelled&) {
+    }
+    co_return body_state_ == body_state::ended;
+}
+
+}  // namespace rondo::server

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/server/server.hpp>
+
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/http/date.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::server {
+
+using namespace std::chrono_literals;
+
+// A listening socket. When descriptors run out it rests for a moment instead of spinning.
+class server::listener final : public acceptor {
+public:
+    listener(server& owner, net::listening_socket socket)
+        : acceptor(socket.fd.value()), server_(owner), socket_(std::move(socket)), pause_(*this) {
+        server_.loop_.io().start_accepting(*this);
+    }
+    ~listener() { stop(); }
+
+    void stop() noexcept {
+        if (!socket_.fd) return;
+        pause_.disarm();
+        server_.loop_.io().stop_accepting(*this);
+        accept_waiting();
+        if (!socket_.unix_path.empty()) ::unlink(socket_.unix_path.c_str());
+        socket_.fd.reset();
+    }
+
+private:
+    struct pause_timer : timer {
+        explicit pause_timer(listener& l) noexcept
+            : timer([](timer& self) noexcept {
+                  listener& owner = static_cast<pause_timer&>(self).owner_;
+                  owner.server_.loop_.io().start_accepting(owner);
+              }),
+              owner_(l) {}
+        listener& owner_;
+    };
+
+    // The kernel has completed these connections: their clients believe that they are served.
+    void accept_waiting() noexcept {
+        int flags = fcntl(fd(), F_GETFL);
+        fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
+        for (;;) {
+            int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            if (socket >= 0) server_.adopt(unique_fd(socket));
+            else if (errno != EINTR && errno != ECONNABORTED) return;
+        }
+    }
+
+    void accepted(int fd) noexcept override { server_.adopt(unique_fd(fd)); }
+    void accept_failed(int error) noexcept override {
+        if (error != last_error_) {
+            log::warning(fmt::format("{}: accepting rests for 100 ms: {}{}", socket_.url,
+                                     std::generic_category().message(error),
+                                     error == EMFILE ? "; raise the limit of open files (ulimit -n)" : ""));
+            last_error_ = error;
+        }
+        server_.loop_.io().stop_accepting(*this);
+        server_.loop_.timers().arm(pause_, clock::now() + 100ms);
+    }
+
+    server& server_;
+    net::listening_socket socket_;
+    pause_timer pause_;
+    int last_error_ = 0;
+};
+
+server::server(event_loop& loop, handler::application& app, const options& settings)
+    : loop_(loop), app_(app), options_(settings), output_(loop), empty_(true), fields_(settings.head.fields) {
+    date_[0] = 0;
+}
+
+server::~server() {
+    listeners_.clear();
+    list_.for_each([](connection& c) { c.kill(); });
+    // Views that did not let go are destroyed where they wait.
+    while (!list_.empty()) {
+        connection& c = list_.front();
+        gone(c);
+        delete &c;
+    }
+    loop_.run_deferred();
+}
+
+void server::accept_from(net::listening_socket socket) {
+    listeners_.push_back(std::make_unique<listener>(*this, std::move(socket)));
+}
+
+void server::adopt(unique_fd socket) noexcept {
+    try {
+        auto* c = new connection(*this, std::move(socket));
+        list_.push_back(*c);
+        ++count_;
+        empty_.reset();
+        handler::statistics::add<std::uint64_t>(statistics_.accepted, 1);
+        handler::statistics::add<std::uint64_t>(statistics_.connections, 1);
+        c->start();
+        if (draining_) c->drain();
+    } catch (const std::exception& e) {
+        log::warning(fmt::format("a connection could not be taken: {}", e.what()));
+    }
+}
+
+void server::gone(connection& c) noexcept {
+    c.unlink();
+    --count_;
+    handler::statistics::add<std::uint64_t>(statistics_.connections, std::uint64_t(-1));
+    if (count_ == 0) empty_.set();
+}
+
+void server::refresh_date() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    http::write_date(date_, now.tv_sec);
+    date_until_ = loop_.now() + std::chrono::nanoseconds(1'000'000'000 - now.tv_nsec);
+}
+
+task<bool> server::wait_until_empty(clock::duration limit) {
+    struct wait {
+        static task<void> for_event(event& e) { co_await e.wait(); }
+    };
+    if (count_ == 0) co_return true;
+    try {
+        co_await with_timeout(limit, wait::for_event(empty_));
+    } catch (const timed_out&) {
+    }
+    co_return count_ == 0;
+}
+
+task<void> server::drain(clock::duration grace) {
+    draining_ = true;
+    for (auto& l : listeners_) l->stop();
+    listeners_.clear();
+    list_.for_each([](connection& c) { c.drain(); });
+    if (co_await wait_until_empty(grace)) co_return;
+    log::warning(fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));
+    list_.for_each([](connection& c) { c.cancel(cancel_reason::drain); });
+    if (co_await wait_until_empty(1s)) co_return;
+    log::warning(fmt::format("{} connections are cut off", count_));
+    list_.for_each([](connection& c) { c.kill(); });
+    (void)co_await wait_until_empty(100ms);
+}
+
+}  // namespace rondo::server

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rondo/base/intrusive_list.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/handler/application.hpp>
+#include <rondo/handler/statistics.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/net/output.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/options.hpp>
+
+namespace rondo::server {
+
+/// Serves an application on one loop: accepts, keeps the connections and their time-outs, drains. On the loop's thread.
+class server {
+public:
+    /// `app` must outlive the server.
+    server(event_loop& loop, handler::application& app, const options& settings = {});
+    /// Connections that still live are cut off.
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    /// Accepts connections from now on.
+    void accept_from(net::listening_socket socket);
+
+    /// Ends in steps: what waits in the accept queues is still accepted, then the listeners close; idle connections
+    /// end; requests under way get `grace` to finish, then are cancelled; what is left a second later is cut off.
+    [[nodiscard]] task<void> drain(clock::duration grace);
+
+    [[nodiscard]] std::size_t connections() const noexcept { return count_; }
+    [[nodiscard]] handler::statistics& statistics() noexcept { return statistics_; }
+    [[nodiscard]] event_loop& loop() noexcept { return loop_; }
+
+private:
+    friend class connection;
+    friend class exchange;
+
+    class listener;
+
+    void adopt(unique_fd socket) noexcept;
+    void gone(connection& c) noexcept;
+    void refresh_date() noexcept;
+    /// The value of the Date field, at most a second old.
+    [[nodiscard]] std::string_view date() noexcept {
+        if (loop_.now() >= date_until_) refresh_date();
+        return {date_, sizeof date_};
+    }
+    [[nodiscard]] task<bool> wait_until_empty(clock::duration limit);
+
+    event_loop& loop_;
+    handler::application& app_;
+    options options_;
+    net::output output_;
+    handler::statistics statistics_;
+    intrusive_list<connection> list_;
+    std::size_t count_ = 0;
+    event empty_;
+    std::vector<std::unique_ptr<listener>> listeners_;
+    std::vector<http::field_ref> fields_;  // scratch of the head parser
+    http::h1::request_head head_;
+    bool draining_ = false;
+    instant date_until_{};
+    char date_[29];
+};
+
+}  // namespace rondo::server
