@@ -65,7 +65,13 @@ function(rondo_python_test source folder)
         ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
+# What needs a build without sanitizers, or any build once.
+set(unsanitized install tools nocompile)
+
 function(rondo_test_folder folder)
+    if(RONDO_SANITIZE AND folder IN_LIST unsanitized)
+        return()
+    endif()
     set(directory "${CMAKE_SOURCE_DIR}/tests/${folder}")
     if(TARGET rondo)
         rondo_test(${folder}_test "${directory}" rondo)
@@ -84,6 +90,9 @@ foreach(folder IN LISTS folders)
 endforeach()
 
 file(GLOB misuses CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/nocompile/*.cpp")
+if(RONDO_SANITIZE)
+    set(misuses "")
+endif()
 foreach(source IN LISTS misuses)
     get_filename_component(name "${source}" NAME_WE)
     add_test(NAME nocompile.${name} COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/check_nocompile"
