@@ -48,7 +48,7 @@ result_of_t<T> take_result(task<T>& t) {
 /// The common part of when_all and when_any: starts tasks in a context of their own, cancels the rest when it is
 /// decided, and lets the awaiting coroutine go on when the last one has ended. Lives in that coroutine's frame and is
 /// made before the tasks, so that it outlives them.
-class joint : task_end {
+class joint final : task_end {
 public:
     enum class until : unsigned char { first_failure, first_end };
     struct member {

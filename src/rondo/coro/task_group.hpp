@@ -23,7 +23,7 @@ namespace rondo {
 ///
 /// To destroy a group with tasks in it, unless somebody is suspended in its join(), is a bug: it is reported
 /// (base/bug.hpp) and the tasks are destroyed where they wait. with_group() cannot be used in this wrong way.
-class task_group : detail::task_end {
+class task_group final : detail::task_end {
 public:
     /// Is told of each failure; `with` is what the group was given. May be called within spawn(). Must not destroy
     /// the group.

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/cancel.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/context.hpp>
+
+namespace rondo {
+namespace {
+
+struct noting : cancel_callback {
+    explicit noting(std::vector<cancel_reason>& notes)
+        : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {
+              static_cast<noting&>(self).notes_.push_back(reason);
+          }),
+          notes_(notes) {}
+    std::vector<cancel_reason>& notes_;
+};
+
+TEST(cancel_source, calls_each_callback_once_and_keeps_the_first_reason) {
+    cancel_source source;
+    std::vector<cancel_reason> notes;
+    noting a(notes), b(notes);
+    source.add(a);
+    source.add(b);
+    source.cancel(cancel_reason::deadline);
+    source.cancel(cancel_reason::drain);
+    EXPECT_EQ(notes, (std::vector{cancel_reason::deadline, cancel_reason::deadline}));
+    EXPECT_EQ(source.reason(), cancel_reason::deadline);
+}
+
+TEST(cancel_source, a_callback_that_left_or_died_is_not_called) {
+    cancel_source source;
+    std::vector<cancel_reason> notes;
+    noting left(notes);
+    source.add(left);
+    left.unlink();
+    {
+        noting dead(notes);
+        source.add(dead);
+    }
+    source.cancel();
+    EXPECT_TRUE(notes.empty());
+}
+
+struct destroyer : cancel_callback {
+    destroyer(std::optional<cancel_source>& source, std::unique_ptr<noting>& other)
+        : cancel_callback([](cancel_callback& self, cancel_reason) noexcept {
+              static_cast<destroyer&>(self).source_.reset();
+              static_cast<destroyer&>(self).other_.reset();
+          }),
+          source_(source),
+          other_(other) {}
+    std::optional<cancel_source>& source_;
+    std::unique_ptr<noting>& other_;
+};
+
+TEST(cancel_source, a_callback_may_destroy_the_source_and_other_callbacks) {
+    std::vector<cancel_reason> notes;
+    std::optional<cancel_source> source(std::in_place);
+    auto second = std::make_unique<noting>(notes);
+    destroyer first(source, second);
+    noting third(notes);
+    source->add(first);
+    source->add(*second);
+    source->add(third);
+    source->cancel(cancel_reason::disconnected);
+    EXPECT_EQ(notes, std::vector{cancel_reason::disconnected});
+}
+
+TEST(cancel_source, a_source_that_dies_leaves_its_callbacks_whole) {
+    std::vector<cancel_reason> notes;
+    noting a(notes), b(notes);
+    {
+        cancel_source source;
+        source.add(a);
+        source.add(b);
+    }
+    a.unlink();
+    EXPECT_FALSE(b.linked());
+}
+
+TEST(cancel_source, can_be_used_again_after_reset) {
+    cancel_source source;
+    source.cancel();
+    source.reset();
+    EXPECT_FALSE(source.requested());
+    source.cancel(cancel_reason::drain);
+    EXPECT_EQ(source.reason(), cancel_reason::drain);
+}
+
+TEST(cancel_token, looks_at_its_source) {
+    cancel_token none;
+    EXPECT_FALSE(none.requested());
+    EXPECT_NO_THROW(none.check());
+    cancel_source source;
+    cancel_token token(source);
+    EXPECT_NO_THROW(token.check());
+    source.cancel(cancel_reason::disconnected);
+    EXPECT_TRUE(token.requested());
+    try {
+        token.check();
+        FAIL();
+    } catch (const cancelled& c) {
+        EXPECT_EQ(c.reason, cancel_reason::disconnected);
+    }
+}
+
+TEST(cancelled, is_not_swallowed_by_catching_std_exception) {
+    cancel_source source;
+    source.cancel();
+    EXPECT_THROW(
+        try { cancel_token(source).check(); } catch (const std::exception&) { ADD_FAILURE(); }, cancelled);
+}
+
+TEST(child_context, is_cancelled_with_its_parent_and_not_the_other_way_round) {
+    context parent;
+    child_context first(&parent), second(&parent);
+    child_context grandchild(&first);
+    second.cancel.cancel();
+    EXPECT_FALSE(parent.cancel.requested());
+    EXPECT_FALSE(first.cancel.requested());
+    parent.cancel.cancel(cancel_reason::drain);
+    EXPECT_EQ(grandchild.cancel.reason(), cancel_reason::drain);
+    EXPECT_EQ(second.cancel.reason(), cancel_reason::requested);
+}
+
+TEST(child_context, of_a_cancelled_parent_is_cancelled_from_the_start) {
+    context parent;
+    parent.cancel.cancel(cancel_reason::deadline);
+    child_context child(&parent);
+    EXPECT_EQ(child.cancel.reason(), cancel_reason::deadline);
+}
+
+TEST(child_context, takes_over_name_and_deadline_and_may_go_first) {
+    context parent;
+    parent.activity = "/latest";
+    parent.deadline = instant(std::chrono::seconds(5));
+    {
+        child_context child(&parent);
+        EXPECT_EQ(child.activity, "/latest");
+        EXPECT_EQ(child.deadline, parent.deadline);
+    }
+    parent.cancel.cancel();
+    child_context orphan(nullptr);
+    EXPECT_FALSE(orphan.cancel.requested());
+    EXPECT_EQ(orphan.deadline, instant::max());
+}
+
+}  // namespace
+}  // namespace rondo

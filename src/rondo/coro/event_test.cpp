@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/event.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/lives_test.hpp>
+
+namespace rondo {
+namespace {
+
+using event_lives = lives;
+
+TEST_F(event_lives, wakes_everybody_and_stays_set) {
+    event e;
+    std::vector<task<int>> tasks;
+    for (int i = 0; i < 3; ++i) {
+        tasks.push_back(wait_for(e, i));
+        start(tasks.back());
+    }
+    EXPECT_FALSE(tasks[0].done());
+    e.set();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(result(tasks[i]), i);
+    auto late = wait_for(e, 9);
+    start(late);
+    EXPECT_EQ(result(late), 9);
+    e.reset();
+    EXPECT_FALSE(e.is_set());
+    auto later = pass(e);
+    start(later);
+    EXPECT_FALSE(later.done());
+}
+
+TEST_F(event_lives, may_be_made_set) {
+    event e(true);
+    auto t = pass(e);
+    start(t);
+    EXPECT_TRUE(t.done());
+}
+
+TEST_F(event_lives, cancelled_while_waiting) {
+    event e;
+    context in;
+    std::string note;
+    auto t = note_end(e, note);
+    start(t, &in);
+    in.cancel.cancel(cancel_reason::disconnected);
+    in.cancel.cancel(cancel_reason::drain);
+    EXPECT_EQ(note, "cancelled 2");
+    EXPECT_THROW(result(t), cancelled);
+    e.set();
+}
+
+TEST_F(event_lives, cancelled_before_the_wait_even_when_set) {
+    event e(true);
+    context in;
+    in.cancel.cancel(cancel_reason::deadline);
+    std::string note;
+    auto t = note_end(e, note);
+    start(t, &in);
+    EXPECT_EQ(note, "cancelled 3");
+}
+
+TEST_F(event_lives, the_first_of_waking_and_cancelling_wins) {
+    event e;
+    context in;
+    std::string woken, both;
+    auto a = note_end(e, woken);
+    start(a, &in);
+    {
+        ready_queue::batch batch;
+        e.set();
+        in.cancel.cancel();
+    }
+    EXPECT_EQ(woken, "woken");
+    e.reset();
+    context other;
+    auto b = note_end(e, both);
+    start(b, &other);
+    {
+        ready_queue::batch batch;
+        other.cancel.cancel();
+        e.set();
+    }
+    EXPECT_EQ(both, "cancelled 1");
+}
+
+TEST_F(event_lives, waiters_may_be_destroyed_in_any_order) {
+    event e;
+    auto a = std::make_unique<task<int>>(wait_for(e, 1));
+    auto b = std::make_unique<task<int>>(wait_for(e, 2));
+    auto c = std::make_unique<task<int>>(wait_for(e, 3));
+    for (auto* t : {&a, &b, &c}) start(**t);
+    b.reset();
+    a.reset();
+    e.set();
+    EXPECT_EQ(result(*c), 3);
+}
+
+task<void> destroy_then(event& e, std::unique_ptr<event>& victim) {
+    co_await e.wait();
+    victim.reset();
+}
+
+TEST_F(event_lives, may_be_destroyed_by_one_it_wakes) {
+    auto e = std::make_unique<event>();
+    auto a = destroy_then(*e, e);
+    auto b = wait_for(*e, 2);
+    start(a);
+    start(b);
+    e->set();
+    EXPECT_FALSE(e);
+    EXPECT_EQ(result(b), 2);
+}
+
+TEST_F(event_lives, whoever_waits_for_a_destroyed_event_can_be_cancelled) {
+    context in;
+    auto e = std::make_unique<event>();
+    auto a = wait_for(*e, 1);
+    auto b = wait_for(*e, 2);
+    start(a, &in);
+    start(b, &in);
+    e.reset();
+    EXPECT_FALSE(a.done());
+    in.cancel.cancel();
+    EXPECT_THROW(result(a), cancelled);
+    EXPECT_THROW(result(b), cancelled);
+}
+
+TEST_F(event_lives, a_context_that_dies_first_leaves_the_wait_whole) {
+    event e;
+    auto t = wait_for(e, 1);
+    {
+        context in;
+        start(t, &in);
+        t.coroutine().promise().run_in(nullptr);
+    }
+    e.set();
+    EXPECT_EQ(result(t), 1);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/task.hpp>
+
+namespace rondo {
+
+/// Counts what is made and destroyed.
+struct counted {
+    static inline int made = 0;
+    static inline int alive = 0;
+
+    int value;
+    explicit counted(int v = 0) noexcept : value(v) { born(); }
+    counted(const counted& other) noexcept : value(other.value) { born(); }
+    counted(counted&& other) noexcept : value(other.value) { born(); }
+    counted& operator=(const counted&) noexcept = default;
+    counted& operator=(counted&&) noexcept = default;
+    ~counted() { --alive; }
+
+private:
+    static void born() noexcept {
+        ++made;
+        ++alive;
+    }
+};
+
+/// Everything counted that a test makes must be destroyed at its end.
+class lives : public testing::Test {
+protected:
+    void SetUp() override { counted::made = counted::alive = 0; }
+    void TearDown() override { EXPECT_EQ(counted::alive, 0); }
+};
+
+/// Starts a task that the caller keeps.
+template <class T>
+void start(task<T>& t, context* in = nullptr) {
+    if (in) t.coroutine().promise().run_in(in);
+    t.coroutine().resume();
+}
+
+/// The result of a finished task.
+template <class T>
+T result(task<T>& t) {
+    if (!t.done()) throw std::logic_error("the task has not ended");
+    return t.coroutine().promise().take();
+}
+
+/// Ends with the event, holding something meanwhile.
+inline task<int> wait_for(event& e, int value = 0) {
+    counted held(value);
+    co_await e.wait();
+    co_return held.value;
+}
+
+inline task<void> pass(event& e) {
+    counted held;
+    co_await e.wait();
+}
+
+inline task<void> set(event& e) {
+    e.set();
+    co_return;
+}
+
+inline task<int> give(int value) { co_return value; }
+
+inline task<int> fail(const char* text) {
+    counted held;
+    throw std::runtime_error(text);
+    co_return 0;
+}
+
+inline task<void> fail_after(event& e, const char* text) {
+    counted held;
+    co_await e.wait();
+    throw std::runtime_error(text);
+}
+
+/// Notes how its wait ended.
+inline task<void> note_end(event& e, std::string& note) {
+    counted held;
+    note = "waiting";
+    try {
+        co_await e.wait();
+        note = "woken";
+    } catch (const cancelled& c) {
+        note = "cancelled " + std::to_string(static_cast<int>(c.reason));
+        throw;
+    }
+}
+
+}  // namespace rondo

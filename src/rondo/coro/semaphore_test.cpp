@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/semaphore.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/mutex.hpp>
+
+namespace rondo {
+namespace {
+
+using semaphore_lives = lives;
+using mutex_lives = lives;
+
+task<void> take(semaphore& s, std::size_t units, std::string& order, char name) {
+    counted held;
+    co_await s.acquire(units);
+    order += name;
+}
+
+TEST_F(semaphore_lives, serves_first_come_first_served_and_large_requests_hold_up_small_ones) {
+    semaphore s(2);
+    std::string order;
+    auto a = take(s, 2, order, 'a'), b = take(s, 3, order, 'b'), c = take(s, 1, order, 'c');
+    for (auto* t : {&a, &b, &c}) start(*t);
+    EXPECT_EQ(order, "a");
+    s.release(2);
+    EXPECT_EQ(order, "a");
+    EXPECT_FALSE(s.try_acquire(1));
+    s.release(1);
+    EXPECT_EQ(order, "ab");
+    s.release(3);
+    EXPECT_EQ(order, "abc");
+    EXPECT_EQ(s.available(), 2u);
+    EXPECT_TRUE(s.try_acquire(2));
+    EXPECT_FALSE(s.try_acquire());
+}
+
+TEST_F(semaphore_lives, those_behind_go_on_when_the_head_of_the_line_is_cancelled_or_destroyed) {
+    semaphore s(1);
+    std::string order;
+    context in;
+    auto a = take(s, 2, order, 'a'), b = take(s, 1, order, 'b');
+    start(a, &in);
+    start(b);
+    EXPECT_EQ(order, "");
+    in.cancel.cancel();
+    EXPECT_EQ(order, "b");
+    EXPECT_THROW(result(a), cancelled);
+
+    auto c = std::make_unique<task<void>>(take(s, 2, order, 'c'));
+    auto d = take(s, 1, order, 'd');
+    start(*c);
+    start(d);
+    s.release();
+    EXPECT_EQ(order, "b");
+    c.reset();
+    EXPECT_EQ(order, "bd");
+}
+
+TEST_F(semaphore_lives, units_of_a_coroutine_destroyed_before_it_goes_on_return) {
+    semaphore s(0);
+    std::string order;
+    auto a = std::make_unique<task<void>>(take(s, 1, order, 'a'));
+    auto b = take(s, 1, order, 'b');
+    start(*a);
+    start(b);
+    {
+        ready_queue::batch batch;
+        s.release();
+        a.reset();
+    }
+    EXPECT_EQ(order, "b");
+}
+
+TEST_F(semaphore_lives, a_grant_wins_over_a_later_cancellation) {
+    semaphore s(0);
+    std::string order;
+    context in;
+    auto a = take(s, 1, order, 'a');
+    start(a, &in);
+    {
+        ready_queue::batch batch;
+        s.release();
+        in.cancel.cancel();
+    }
+    EXPECT_EQ(order, "a");
+    EXPECT_EQ(s.available(), 0u);
+}
+
+TEST_F(semaphore_lives, cancelled_before_the_wait_takes_nothing) {
+    semaphore s(1);
+    std::string order;
+    context in;
+    in.cancel.cancel();
+    auto a = take(s, 1, order, 'a');
+    start(a, &in);
+    EXPECT_THROW(result(a), cancelled);
+    EXPECT_EQ(s.available(), 1u);
+}
+
+TEST_F(semaphore_lives, destroyed_before_its_waiters) {
+    std::string order;
+    context in;
+    std::optional<semaphore> s(0);
+    auto a = take(*s, 1, order, 'a');
+    {
+        auto b = take(*s, 1, order, 'b');
+        start(a, &in);
+        start(b);
+        s.reset();
+    }
+    in.cancel.cancel();
+    EXPECT_THROW(result(a), cancelled);
+}
+
+task<void> chain(semaphore& s, int& served) {
+    co_await s.acquire();
+    ++served;
+    s.release();
+}
+
+TEST_F(semaphore_lives, ten_thousand_waiters_do_not_overflow_the_stack) {
+    semaphore s(0);
+    int served = 0;
+    std::vector<task<void>> tasks;
+    for (int i = 0; i < 10'000; ++i) {
+        tasks.push_back(chain(s, served));
+        start(tasks.back());
+    }
+    s.release();
+    EXPECT_EQ(served, 10'000);
+    EXPECT_EQ(s.available(), 1u);
+}
+
+task<void> reserve_then(semaphore& s, event& e) {
+    auto units = co_await s.reserve(2);
+    co_await e.wait();
+}
+
+TEST_F(semaphore_lives, a_reservation_returns_its_units_whatever_happens) {
+    semaphore s(2);
+    event e;
+    context in;
+    auto a = reserve_then(s, e);
+    start(a, &in);
+    EXPECT_EQ(s.available(), 0u);
+    in.cancel.cancel();
+    EXPECT_EQ(s.available(), 2u);
+    {
+        auto b = reserve_then(s, e);
+        start(b);
+        EXPECT_EQ(s.available(), 0u);
+    }
+    EXPECT_EQ(s.available(), 2u);
+}
+
+TEST_F(semaphore_lives, a_reservation_moves) {
+    semaphore s(3);
+    ASSERT_TRUE(s.try_acquire(3));
+    semaphore::reservation one(s, 1), two(s, 2);
+    semaphore::reservation moved(std::move(one));
+    EXPECT_FALSE(one);
+    moved = std::move(two);
+    EXPECT_EQ(s.available(), 1u);
+    moved.release();
+    moved.release();
+    EXPECT_EQ(s.available(), 3u);
+}
+
+task<void> work(mutex& m, event& e, std::string& order, char name) {
+    auto guard = co_await m.lock();
+    order += name;
+    co_await e.wait();
+    order += name;
+}
+
+TEST_F(mutex_lives, lets_one_through_at_a_time) {
+    mutex m;
+    event first, second;
+    std::string order;
+    auto a = work(m, first, order, 'a'), b = work(m, second, order, 'b');
+    start(a);
+    start(b);
+    EXPECT_TRUE(m.locked());
+    EXPECT_EQ(order, "a");
+    EXPECT_FALSE(m.try_lock());
+    first.set();
+    EXPECT_EQ(order, "aab");
+    EXPECT_TRUE(m.locked());
+    second.set();
+    EXPECT_EQ(order, "aabb");
+    EXPECT_FALSE(m.locked());
+    auto guard = m.try_lock();
+    EXPECT_TRUE(guard);
+}
+
+TEST_F(mutex_lives, is_unlocked_by_an_exception_and_by_destruction) {
+    mutex m;
+    event e;
+    std::string order;
+    context in;
+    auto a = std::make_unique<task<void>>(work(m, e, order, 'a'));
+    auto b = work(m, e, order, 'b'), c = work(m, e, order, 'c');
+    start(*a);
+    start(b, &in);
+    start(c);
+    a.reset();
+    EXPECT_EQ(order, "ab");
+    in.cancel.cancel();
+    EXPECT_EQ(order, "abc");
+}
+
+}  // namespace
+}  // namespace rondo

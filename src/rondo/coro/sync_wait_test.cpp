@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/sync_wait.hpp>
+
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/queue.hpp>
+#include <rondo/coro/when_all.hpp>
+
+namespace rondo {
+namespace {
+
+using sync_wait_lives = lives;
+
+TEST_F(sync_wait_lives, gives_the_result_or_the_exception) {
+    EXPECT_EQ(sync_wait(give(3)), 3);
+    EXPECT_THROW(sync_wait(fail("no")), std::runtime_error);
+    event e(true);
+    sync_wait(pass(e));
+}
+
+task<int> set_both() {
+    event first, second;
+    auto [one, nothing, two, none] =
+        co_await when_all(wait_for(first, 1), set(first), wait_for(second, 2), set(second));
+    co_return one + two;
+}
+
+TEST_F(sync_wait_lives, runs_what_becomes_ready) { EXPECT_EQ(sync_wait(set_both()), 3); }
+
+task<void> wait_in(event& e) { co_await e.wait(); }
+
+TEST_F(sync_wait_lives, runs_in_a_context) {
+    context in;
+    in.cancel.cancel(cancel_reason::deadline);
+    event e;
+    EXPECT_THROW(sync_wait(wait_in(e), &in), cancelled);
+}
+
+/// Goes on on a new thread.
+class on_new_thread {
+public:
+    explicit on_new_thread(std::jthread& thread) : thread_(thread) {}
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> who) {
+        thread_ = std::jthread([who] { who.resume(); });
+    }
+    void await_resume() const noexcept {}
+
+private:
+    std::jthread& thread_;
+};
+
+task<std::thread::id> move_away(std::jthread& thread) {
+    counted held;
+    co_await on_new_thread(thread);
+    co_return std::this_thread::get_id();
+}
+
+TEST_F(sync_wait_lives, the_task_may_end_on_another_thread) {
+    for (int i = 0; i < 100; ++i) {
+        std::jthread thread;
+        EXPECT_NE(sync_wait(move_away(thread)), std::this_thread::get_id());
+    }
+}
+
+task<int> nested(event& e) {
+    co_await e.wait();
+    event inner;
+    auto [nothing, value] = sync_wait(when_all(set(inner), wait_for(inner, 5)));
+    co_return value;
+}
+
+task<int> nested_from_the_queue() {
+    event e;
+    auto [value, nothing] = co_await when_all(nested(e), set(e));
+    co_return value;
+}
+
+TEST_F(sync_wait_lives, nests) { EXPECT_EQ(sync_wait(nested_from_the_queue()), 5); }
+
+TEST_F(sync_wait_lives, each_thread_by_itself) {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([] {
+            for (int n = 0; n < 1000; ++n) {
+                event e;
+                auto [nothing, one] = sync_wait(when_all(set(e), give(1)));
+                EXPECT_EQ(one, 1);
+            }
+        });
+    }
+}
+
+TEST(blocking, is_refused_on_a_loop_thread_with_a_sentence_that_says_what_to_do) {
+    EXPECT_TRUE(blocking_allowed());
+    EXPECT_NO_THROW(require_blocking_allowed("this"));
+    {
+        loop_thread_mark mark;
+        loop_thread_mark again;
+        EXPECT_FALSE(blocking_allowed());
+        try {
+            sync_wait(give(1));
+            FAIL();
+        } catch (const synchronous_only& error) {
+            EXPECT_TRUE(std::string(error.what()).starts_with("sync_wait blocks"));
+            EXPECT_NE(std::string(error.what()).find("co_await"), std::string::npos);
+        }
+        std::jthread([] { EXPECT_TRUE(blocking_allowed()); });
+    }
+    EXPECT_TRUE(blocking_allowed());
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/task.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/this_context.hpp>
+
+namespace rondo {
+namespace {
+
+using task_lives = lives;
+
+task<int> doubled(task<int> t) { co_return 2 * co_await std::move(t); }
+
+task<int> hold(counted c) { co_return c.value; }
+
+task<int> hold_while(counted c, event& e) {
+    co_await e.wait();
+    co_return c.value;
+}
+
+TEST_F(task_lives, runs_nothing_until_awaited_and_gives_its_result) {
+    bool ran = false;
+    struct body {
+        static task<int> run(bool& ran) {
+            ran = true;
+            co_return 21;
+        }
+    };
+    task<int> t = doubled(body::run(ran));
+    EXPECT_FALSE(ran);
+    EXPECT_FALSE(t.done());
+    start(t);
+    EXPECT_TRUE(ran);
+    EXPECT_EQ(result(t), 42);
+}
+
+TEST_F(task_lives, gives_values_that_only_move_references_and_braced_values) {
+    struct body {
+        static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(7); }
+        static task<int&> reference(int& i) { co_return i; }
+        static task<std::pair<int, std::string>> braced() { co_return {1, "one"}; }
+        static task<std::string> all(int& i) {
+            auto p = co_await unique();
+            int& r = co_await reference(i);
+            r += *p;
+            co_return(co_await braced()).second;
+        }
+    };
+    int i = 1;
+    auto t = body::all(i);
+    start(t);
+    EXPECT_EQ(result(t), "one");
+    EXPECT_EQ(i, 8);
+}
+
+TEST_F(task_lives, an_exception_comes_out_of_the_await) {
+    auto t = doubled(fail("no"));
+    start(t);
+    ASSERT_TRUE(t.done());
+    EXPECT_THROW(result(t), std::runtime_error);
+}
+
+TEST_F(task_lives, destroyed_before_start_destroys_the_arguments) {
+    { auto t = hold(counted(1)); EXPECT_EQ(counted::alive, 1); }
+    EXPECT_EQ(counted::alive, 0);
+}
+
+TEST_F(task_lives, destroyed_while_waiting_runs_the_cleanup) {
+    event e;
+    {
+        auto t = doubled(hold_while(counted(1), e));
+        start(t);
+        EXPECT_FALSE(t.done());
+        EXPECT_EQ(counted::alive, 1);
+    }
+    EXPECT_EQ(counted::alive, 0);
+    e.set();
+}
+
+TEST_F(task_lives, destroyed_while_ready_does_not_run) {
+    event e;
+    {
+        ready_queue::batch batch;
+        auto t = hold_while(counted(1), e);
+        start(t);
+        e.set();
+        EXPECT_FALSE(t.done());
+    }
+    EXPECT_TRUE(ready_queue::current().empty());
+}
+
+TEST_F(task_lives, destroyed_after_completion) {
+    auto t = hold(counted(3));
+    start(t);
+    EXPECT_TRUE(t.done());
+    t = {};
+    EXPECT_FALSE(t.valid());
+    EXPECT_EQ(counted::alive, 0);
+}
+
+TEST_F(task_lives, the_result_nobody_took_is_destroyed) {
+    struct body {
+        static task<counted> run() { co_return counted(1); }
+    };
+    {
+        auto t = body::run();
+        start(t);
+        EXPECT_EQ(counted::alive, 1);
+    }
+    EXPECT_EQ(counted::alive, 0);
+}
+
+TEST_F(task_lives, assignment_destroys_what_was_there) {
+    auto t = hold(counted(1));
+    t = hold(counted(2));
+    EXPECT_EQ(counted::alive, 1);
+    auto& same = t;
+    t = std::move(same);
+    start(t);
+    EXPECT_EQ(result(t), 2);
+}
+
+TEST_F(task_lives, released_frames_belong_to_the_caller) {
+    auto t = hold(counted(1));
+    auto frame = t.release();
+    EXPECT_FALSE(t.valid());
+    EXPECT_EQ(counted::alive, 1);
+    frame.destroy();
+}
+
+struct throws_at_end {
+    ~throws_at_end() noexcept(false) { throw std::runtime_error("late"); }
+};
+
+TEST_F(task_lives, a_destructor_that_throws_after_the_result_is_a_failure) {
+    struct body {
+        static task<counted> run() {
+            throws_at_end last;
+            co_return counted(1);
+        }
+    };
+    auto t = body::run();
+    start(t);
+    EXPECT_THROW(result(t), std::runtime_error);
+}
+
+TEST_F(task_lives, the_context_is_handed_down) {
+    struct body {
+        static task<context*> inner() { co_return co_await this_context(); }
+        static task<context*> outer() { co_return co_await inner(); }
+    };
+    context in;
+    auto t = body::outer();
+    start(t, &in);
+    EXPECT_EQ(result(t), &in);
+}
+
+task<int> sum(int count) {
+    int total = 0;
+    for (int i = 0; i < count; ++i) total += co_await give(1);
+    co_return total;
+}
+
+TEST(task, a_million_awaits_that_end_at_once_do_not_grow_the_stack) {
+    auto t = sum(1'000'000);
+    start(t);
+    EXPECT_EQ(result(t), 1'000'000);
+}
+
+task<int> deep(int depth) {
+    if (depth == 0) co_return 0;
+    co_return 1 + co_await deep(depth - 1);
+}
+
+TEST(task, a_chain_of_tasks_returns_without_growing_the_stack) {
+    auto t = deep(10'000);
+    start(t);
+    EXPECT_EQ(result(t), 10'000);
+}
+
+TEST(task, frames_come_from_frame_memory) {
+    { auto warm_up = sum(1); start(warm_up); }
+    std::size_t kept = frame_memory::kept();
+    { auto t = sum(10); start(t); }
+    EXPECT_EQ(frame_memory::kept(), kept);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/this_context.hpp>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/lives_test.hpp>
+
+namespace rondo {
+namespace {
+
+task<context*> mine() { co_return co_await this_context(); }
+
+task<int> check_twice(context* to_cancel) {
+    co_await checkpoint();
+    if (to_cancel) to_cancel->cancel.cancel(cancel_reason::deadline);
+    co_await checkpoint();
+    co_return 1;
+}
+
+TEST(this_context, is_that_of_the_awaiting_coroutine) {
+    context in;
+    auto a = mine(), b = mine();
+    start(a, &in);
+    start(b);
+    EXPECT_EQ(result(a), &in);
+    EXPECT_EQ(result(b), nullptr);
+}
+
+TEST(checkpoint, throws_once_the_context_is_cancelled) {
+    context in;
+    auto a = check_twice(&in), b = check_twice(nullptr), c = check_twice(nullptr);
+    start(a, &in);
+    start(b);
+    EXPECT_THROW(result(a), cancelled);
+    EXPECT_EQ(result(b), 1);
+    start(c, &in);
+    EXPECT_THROW(result(c), cancelled);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/when_all.hpp>
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/lives_test.hpp>
+
+namespace rondo {
+namespace {
+
+using when_all_lives = lives;
+
+TEST_F(when_all_lives, gives_every_kind_of_result_in_order) {
+    struct body {
+        static task<int&> reference(int& i) { co_return i; }
+        static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(4); }
+    };
+    event e;
+    int i = 3;
+    auto t = when_all(wait_for(e, 1), pass(e), body::reference(i), body::unique());
+    start(t);
+    EXPECT_FALSE(t.done());
+    e.set();
+    auto [one, nothing, three, four] = result(t);
+    static_assert(std::is_same_v<decltype(nothing), std::monostate>);
+    EXPECT_EQ(one, 1);
+    EXPECT_EQ(three, &i);
+    EXPECT_EQ(*four, 4);
+}
+
+TEST_F(when_all_lives, nothing_to_wait_for) {
+    auto none = when_all();
+    start(none);
+    EXPECT_TRUE(none.done());
+    auto empty = when_all(std::vector<task<int>>());
+    start(empty);
+    EXPECT_TRUE(result(empty).empty());
+    auto ended = when_all(give(1), give(2));
+    start(ended);
+    EXPECT_EQ(result(ended), std::tuple(1, 2));
+}
+
+TEST_F(when_all_lives, takes_a_vector) {
+    event e;
+    std::vector<task<int>> tasks;
+    std::vector<task<void>> voids;
+    for (int i = 0; i < 5; ++i) tasks.push_back(wait_for(e, i));
+    for (int i = 0; i < 5; ++i) voids.push_back(pass(e));
+    auto t = when_all(std::move(tasks));
+    auto u = when_all(std::move(voids));
+    start(t);
+    start(u);
+    EXPECT_FALSE(u.done());
+    e.set();
+    EXPECT_EQ(result(t), (std::vector{0, 1, 2, 3, 4}));
+    EXPECT_TRUE(u.done());
+}
+
+TEST_F(when_all_lives, the_first_failure_cancels_the_others_and_is_thrown_when_all_have_ended) {
+    event e, never;
+    std::string note;
+    auto t = when_all(note_end(never, note), fail_after(e, "first"), wait_for(never));
+    start(t);
+    e.set();
+    EXPECT_EQ(note, "cancelled 1");
+    ASSERT_TRUE(t.done());
+    try {
+        result(t);
+        FAIL();
+    } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "first");
+    }
+}
+
+TEST_F(when_all_lives, the_first_of_two_failures_wins) {
+    event e;
+    auto t = when_all(fail_after(e, "first"), fail_after(e, "second"));
+    start(t);
+    e.set();
+    try {
+        result(t);
+        FAIL();
+    } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "first");
+    }
+}
+
+TEST_F(when_all_lives, a_failure_at_once_keeps_the_rest_from_starting) {
+    event never;
+    std::string first, second;
+    auto t = when_all(note_end(never, first), fail("now"), note_end(never, second));
+    start(t);
+    EXPECT_EQ(first, "cancelled 1");
+    EXPECT_EQ(second, "");
+    EXPECT_THROW(result(t), std::runtime_error);
+}
+
+TEST_F(when_all_lives, cancelling_the_parent_cancels_all) {
+    context in;
+    event never;
+    std::string first, second;
+    auto t = when_all(note_end(never, first), note_end(never, second));
+    start(t, &in);
+    in.cancel.cancel(cancel_reason::deadline);
+    EXPECT_EQ(first, "cancelled 3");
+    EXPECT_EQ(second, "cancelled 3");
+    try {
+        result(t);
+        FAIL();
+    } catch (const cancelled& c) {
+        EXPECT_EQ(c.reason, cancel_reason::deadline);
+    }
+}
+
+TEST_F(when_all_lives, in_a_cancelled_context_nothing_starts) {
+    context in;
+    in.cancel.cancel(cancel_reason::drain);
+    event never;
+    std::string note;
+    auto t = when_all(note_end(never, note));
+    start(t, &in);
+    EXPECT_EQ(note, "");
+    EXPECT_THROW(result(t), cancelled);
+}
+
+TEST_F(when_all_lives, destroyed_before_start_and_while_waiting) {
+    event e;
+    { auto t = when_all(wait_for(e), pass(e)); }
+    {
+        auto t = when_all(wait_for(e), pass(e));
+        start(t);
+        EXPECT_EQ(counted::alive, 2);
+    }
+    EXPECT_EQ(counted::alive, 0);
+    e.set();
+}
+
+TEST_F(when_all_lives, nests) {
+    event e, f;
+    auto t = when_all(when_all(wait_for(e, 1), wait_for(f, 2)), when_all(wait_for(f, 3), fail_after(e, "inner")));
+    start(t);
+    e.set();
+    EXPECT_THROW(result(t), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/coro/when_any.hpp>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/when_all.hpp>
+
+namespace rondo {
+namespace {
+
+using when_any_lives = lives;
+
+TEST_F(when_any_lives, the_first_to_end_wins_and_the_others_are_cancelled) {
+    event e, never;
+    std::string note;
+    auto t = when_any(note_end(never, note), wait_for(e, 1), wait_for(never, 2));
+    start(t);
+    EXPECT_FALSE(t.done());
+    e.set();
+    EXPECT_EQ(note, "cancelled 1");
+    auto won = result(t);
+    ASSERT_EQ(won.index(), 1u);
+    EXPECT_EQ(std::get<1>(won), 1);
+}
+
+TEST_F(when_any_lives, tells_equal_types_apart_by_index) {
+    event first, second;
+    auto t = when_any(wait_for(first, 1), wait_for(second, 2), pass(first));
+    start(t);
+    second.set();
+    auto won = result(t);
+    EXPECT_EQ(won.index(), 1u);
+    EXPECT_EQ(std::get<1>(won), 2);
+}
+
+TEST_F(when_any_lives, one_that_ends_at_once_keeps_the_rest_from_starting) {
+    event never;
+    std::string first, second;
+    auto t = when_any(note_end(never, first), give(2), note_end(never, second));
+    start(t);
+    EXPECT_EQ(result(t).index(), 1u);
+    EXPECT_EQ(first, "cancelled 1");
+    EXPECT_EQ(second, "");
+}
+
+TEST_F(when_any_lives, a_failing_first_is_thrown) {
+    event e, never;
+    std::string note;
+    auto t = when_any(note_end(never, note), fail_after(e, "first"));
+    start(t);
+    e.set();
+    EXPECT_EQ(note, "cancelled 1");
+    EXPECT_THROW(result(t), std::runtime_error);
+}
+
+task<void> fail_when_cancelled(event& e) {
+    counted held;
+    try {
+        co_await e.wait();
+    } catch (const cancelled&) {
+        throw std::runtime_error("in the cleanup");
+    }
+}
+
+TEST_F(when_any_lives, what_the_losers_throw_is_dropped) {
+    event e, never;
+    auto t = when_any(fail_when_cancelled(never), wait_for(e, 5));
+    start(t);
+    e.set();
+    EXPECT_EQ(std::get<1>(result(t)), 5);
+}
+
+TEST_F(when_any_lives, takes_a_vector) {
+    event e, never;
+    std::vector<task<int>> tasks;
+    tasks.push_back(wait_for(never, 1));
+    tasks.push_back(wait_for(e, 2));
+    auto t = when_any(std::move(tasks));
+    start(t);
+    e.set();
+    auto won = result(t);
+    EXPECT_EQ(won.index, 1u);
+    EXPECT_EQ(won.value, 2);
+
+    std::vector<task<void>> voids;
+    voids.push_back(pass(e));
+    auto u = when_any(std::move(voids));
+    start(u);
+    EXPECT_EQ(result(u).index, 0u);
+
+    auto none = when_any(std::vector<task<int>>());
+    start(none);
+    EXPECT_THROW(result(none), std::invalid_argument);
+}
+
+TEST_F(when_any_lives, cancelling_the_parent_cancels_all) {
+    context in;
+    event never;
+    std::string first, second;
+    auto t = when_any(note_end(never, first), note_end(never, second));
+    start(t, &in);
+    in.cancel.cancel(cancel_reason::disconnected);
+    EXPECT_EQ(first, "cancelled 2");
+    EXPECT_EQ(second, "cancelled 2");
+    EXPECT_THROW(result(t), cancelled);
+    auto late = when_any(give(1), give(2));
+    start(late, &in);
+    EXPECT_THROW(result(late), cancelled);
+}
+
+TEST_F(when_any_lives, destroyed_before_start_and_while_waiting) {
+    event e;
+    { auto t = when_any(wait_for(e), pass(e)); }
+    {
+        auto t = when_any(wait_for(e), pass(e));
+        start(t);
+        EXPECT_EQ(counted::alive, 2);
+    }
+    EXPECT_EQ(counted::alive, 0);
+}
+
+TEST_F(when_any_lives, combines_with_when_all) {
+    event e, never;
+    auto t = when_any(when_all(wait_for(e, 1), wait_for(e, 2)), pass(never));
+    start(t);
+    e.set();
+    auto won = result(t);
+    ASSERT_EQ(won.index(), 0u);
+    EXPECT_EQ(std::get<0>(won), std::tuple(1, 2));
+}
+
+}  // namespace
+}  // namespace rondo
