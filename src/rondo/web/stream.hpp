@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/coro/async_generator.hpp>
+#include <rondo/coro/generator.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/handler/responder.hpp>
+#include <rondo/web/response.hpp>
+
+namespace rondo {
+
+inline constexpr std::string_view plain_text = "text/plain; charset=utf-8";
+
+/// Where a streamed body goes. Lives as long as the response is sent; on the loop thread.
+class writer {
+public:
+    writer(handler::responder& to, const handler::response_head& head, std::optional<std::uint64_t> length) noexcept
+        : to_(to), head_(head), length_(length) {}
+    writer(const writer&) = delete;
+    writer& operator=(const writer&) = delete;
+
+    /// Sends a piece; waits while the client is slow. The bytes must hold until the await ends. Throws response_error
+    /// past the declared length, std::system_error or `cancelled` when the client is gone.
+    [[nodiscard]] task<void> write(std::string_view bytes) {
+        begin();
+        return to_.write(bytes);
+    }
+    /// Sends the head now instead of with the first piece: a failure can no longer change the status.
+    void begin() {
+        if (!to_.begun()) to_.begin(head_, length_);
+    }
+    /// By the framework, after the last piece.
+    void finish() {
+        begin();
+        to_.finish();
+    }
+
+private:
+    handler::responder& to_;
+    const handler::response_head& head_;
+    std::optional<std::uint64_t> length_;
+};
+
+/// A body made piece by piece while it is sent. The head leaves with the first piece, so a failure before that is an
+/// error page; a failure after it breaks the connection off, so that the client sees that the body is not complete.
+/// A slow client makes the source wait. For HEAD the source is not run. `length`: the size in bytes when it is known
+/// beforehand (Content-Length); otherwise chunked. Destroyed early when the client goes away.
+///
+///     rondo::async_generator<std::string> lines() { co_yield "one\n"; co_await rondo::sleep(1s); co_yield "two\n"; }
+///     rondo::response view(rondo::request&) { return rondo::stream(lines()); }
+[[nodiscard]] response stream(async_generator<std::string> pieces, std::string_view type = plain_text,
+                              std::optional<std::uint64_t> length = {});
+/// Each piece is made on the blocking pool, so the generator may block. No thread is held between two pieces.
+[[nodiscard]] response stream(generator<std::string> pieces, std::string_view type = plain_text,
+                              std::optional<std::uint64_t> length = {});
+
+namespace detail {
+
+template <class F>
+class written_body final : public body_source {
+public:
+    written_body(F f, std::optional<std::uint64_t> length) : function_(std::move(f)), length_(length) {}
+
+    task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
+        writer out(to, head, length_);
+        if (to.body_wanted()) co_await function_(out);
+        out.finish();
+    }
+
+private:
+    F function_;
+    std::optional<std::uint64_t> length_;
+};
+
+}  // namespace detail
+
+/// The same with a function that writes: `stream([name](writer& out) -> task<void> { co_await out.write(name); })`.
+/// The function object lives until the body is sent, so a coroutine lambda may use its captures.
+template <class F>
+    requires std::is_invocable_r_v<task<void>, F&, writer&>
+[[nodiscard]] response stream(F function, std::string_view type = plain_text,
+                              std::optional<std::uint64_t> length = {}) {
+    return with_source(std::make_unique<detail::written_body<F>>(std::move(function), length), {}).type(type);
+}
+
+}  // namespace rondo
