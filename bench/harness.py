@@ -75,19 +75,24 @@ def tasks(pid):
         return []
 
 
-def usage(pids):
-    """Of these processes: user and system seconds, resident bytes, threads."""
-    total = dict(user=0.0, system=0.0, rss=0, threads=0)
+def size(pids):
+    """Of these processes: resident bytes and threads. Cheap, however many threads there are."""
+    total = dict(rss=0, threads=0)
     for p in pids:
-        stat = read(f"/proc/{p}/stat")
-        if not stat:
-            continue
-        fields = stat.rsplit(")", 1)[1].split()
-        total["user"] += int(fields[11]) / TICK
-        total["system"] += int(fields[12]) / TICK
-        total["threads"] += int(fields[17])
-        rss = re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{p}/status"))
-        total["rss"] += int(rss.group(1)) * 1024 if rss else 0
+        status = dict(re.findall(r"^(VmRSS|Threads):\s+(\d+)", read(f"/proc/{p}/status"), re.M))
+        total["rss"] += int(status.get("VmRSS", 0)) * 1024
+        total["threads"] += int(status.get("Threads", 0))
+    return total
+
+
+def cpu_time(pids):
+    """Of these processes: user and system seconds, to 10 ms, threads that ended included."""
+    total = dict(user=0.0, system=0.0)
+    for p in pids:
+        if stat := read(f"/proc/{p}/stat"):
+            fields = stat.rsplit(")", 1)[1].split()
+            total["user"] += int(fields[11]) / TICK
+            total["system"] += int(fields[12]) / TICK
     return total
 
 
@@ -98,17 +103,47 @@ def run_time(pids):
 
 
 def cpu_between(before, after):
-    """Seconds of two pairs (usage, run_time): exact while the threads stayed the same, else to 10 ms."""
-    (u0, r0), (u1, r1) = before, after
+    """Seconds between two Server.cost(): exact while the threads stayed the same, else to 10 ms."""
+    (c0, r0), (c1, r1) = before, after
     if r0.keys() == r1.keys():
         return sum(r1.values()) - sum(r0.values())
-    return u1["user"] + u1["system"] - u0["user"] - u0["system"]
+    return sum(c1.values()) - sum(c0.values())
 
 
 def core(number):
     """Seconds a core has been busy, and seconds the host took from it."""
     v = [int(x) for x in re.search(rf"^cpu{number} (.*)$", read("/proc/stat"), re.M).group(1).split()]
     return (v[0] + v[1] + v[2] + v[5] + v[6]) / TICK, v[7] / TICK
+
+
+def children_cpu():
+    """Seconds that the clients which have ended took."""
+    r = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return r.ru_utime + r.ru_stime
+
+
+class Foreign:
+    """Since it was made: how much of the server's and of the client's core went to neither of them."""
+
+    def __init__(self, server):
+        self.server = server
+        self.began = self.now()
+
+    def now(self):
+        cores = [core(c) for c in (Setting.server_core, Setting.client_core)]
+        return time.monotonic(), [c[0] for c in cores], max(c[1] for c in cores), self.server.cost(), children_cpu()
+
+    def look(self):
+        """Seconds of the server, of the client, and (of the worse core) of others and of the host."""
+        (t0, busy0, steal0, cost0, client0), (t1, busy1, steal1, cost1, client1) = self.began, self.now()
+        server, client_time = cpu_between(cost0, cost1), client1 - client0
+        others = max(busy1[0] - busy0[0] - server, busy1[1] - busy0[1] - client_time, 0)
+        return dict(wall=t1 - t0, server=server, client=client_time, others=others, stolen=steal1 - steal0)
+
+    def share(self):
+        """Of others and of the host, as a part of one core."""
+        seen = self.look()
+        return (seen["others"] + seen["stolen"]) / seen["wall"]
 
 
 def kernel_stacks():
@@ -189,13 +224,13 @@ class Server:
             s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             s.recv(4096)
 
-    def usage(self):
-        return usage(tree(self.pid))
+    def size(self):
+        return size(tree(self.pid))
 
     def cost(self):
         """What cpu_between() takes."""
         pids = tree(self.pid)
-        return usage(pids), run_time(pids)
+        return cpu_time(pids), run_time(pids)
 
     def stop(self):
         self.popen.terminate()
@@ -262,18 +297,17 @@ class Crowd:
 
 
 class Watch:
-    """Looks at a server every 20 ms: `peak` of resident memory, threads and all kernel stacks, and the `series`."""
+    """Looks at a server every 20 ms for the `peak` of its resident memory, its threads and all kernel stacks."""
 
     def __init__(self, server):
-        self.pids, self.over, self.begin = tree(server.pid), threading.Event(), time.monotonic()
-        self.peak, self.series = dict(rss=0, threads=0, stacks=0), []
+        self.pids, self.over = tree(server.pid), threading.Event()
+        self.peak = dict(rss=0, threads=0, stacks=0)
         self.thread = threading.Thread(target=self.look)
 
     def look(self):
         while not self.over.wait(0.02):
-            now = usage(self.pids)
+            now = size(self.pids)
             now["stacks"] = kernel_stacks()
-            self.series.append((time.monotonic() - self.begin, now["rss"], now["threads"]))
             for key in self.peak:
                 self.peak[key] = max(self.peak[key], now[key])
 

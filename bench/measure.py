@@ -12,7 +12,6 @@ the time the server's whole process tree ran over the requests the client counte
 """
 import argparse
 import json
-import resource
 import statistics
 import sys
 import time
@@ -22,28 +21,17 @@ import harness
 
 def sample(server, connections, seconds, *words, path=None):
     """One run of the load: its figures, and what it cost the server and both cores."""
-    cores = (harness.Setting.server_core, harness.Setting.client_core)
-    before, cores_before, mine = server.cost(), [harness.core(c) for c in cores], children_cpu()
-    start = time.monotonic()
+    foreign, before = harness.Foreign(server), server.cost()[0]
     r = harness.load(server, connections, seconds, *words, path=path)
-    wall = time.monotonic() - start
-    after, cores_after, client = server.cost(), [harness.core(c) for c in cores], children_cpu() - mine
-    cpu = harness.cpu_between(before, after)
-    user, system = (after[0][key] - before[0][key] for key in ("user", "system"))
+    spent, after = foreign.look(), server.cost()[0]
     if not r["requests"]:
         raise RuntimeError(f"{server.name} answered nothing")
-    cpu_us = cpu / r["requests"] * 1e6
-    busy = [b[0] - a[0] for a, b in zip(cores_before, cores_after)]
-    return dict(rps=r["requests"] / r["seconds"], cpu_us=cpu_us, user_us=cpu_us * user / max(0.01, user + system),
-                p50=r["p50_us"], p99=r["p99_us"], rss=after[0]["rss"], errors=r["errors"],
-                server_busy=cpu / wall * 100, client_busy=client / wall * 100,
-                other=max(busy[0] - cpu, busy[1] - client) / wall * 100,
-                steal=max(b[1] - a[1] for a, b in zip(cores_before, cores_after)) / wall * 100)
-
-
-def children_cpu():
-    r = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return r.ru_utime + r.ru_stime
+    user, system = after["user"] - before["user"], after["system"] - before["system"]
+    cpu_us = spent["server"] / r["requests"] * 1e6
+    percent = {key: spent[key] / spent["wall"] * 100 for key in ("server", "client", "others", "stolen")}
+    return dict(percent, rps=r["requests"] / r["seconds"], cpu_us=cpu_us,
+                user_us=cpu_us * user / max(0.01, user + system), p50=r["p50_us"], p99=r["p99_us"],
+                rss=server.size()["rss"], errors=r["errors"])
 
 
 def rates(targets, connections, rounds, seconds, *words, path=None):
@@ -57,8 +45,8 @@ def rates(targets, connections, rounds, seconds, *words, path=None):
                     for c in connections:
                         s = results.setdefault((t["name"], c), {})[r] = sample(server, c, seconds, *words, path=path)
                         print(f"round {r + 1} {t['name']:22} c={c:<5} {s['rps']:9,.0f}/s {s['cpu_us']:7.2f} us, "
-                              f"user {s['user_us']:5.2f}, server {s['server_busy']:3.0f}%, client "
-                              f"{s['client_busy']:3.0f}%, others {s['other']:3.0f}%, stolen {s['steal']:3.0f}%, "
+                              f"user {s['user_us']:5.2f}, server {s['server']:3.0f}%, client "
+                              f"{s['client']:3.0f}%, others {s['others']:3.0f}%, stolen {s['stolen']:3.0f}%, "
                               f"errors {s['errors']}", file=sys.stderr, flush=True)
             except (RuntimeError, OSError) as e:  # a target that fails is left out, the others are measured
                 print(f"round {r + 1}: {e}", file=sys.stderr, flush=True)
@@ -67,7 +55,7 @@ def rates(targets, connections, rounds, seconds, *words, path=None):
 
 def undisturbed(s):
     """Nothing else had more than a tenth of either core, and the host took next to nothing."""
-    return s["other"] < 10 and s["steal"] < 5
+    return s["others"] < 10 and s["stolen"] < 5
 
 
 def chosen(samples):
@@ -105,8 +93,8 @@ def rate_table(results, base):
             times = f"{ratio(s, results[base, c]):.2f}" if (base, c) in results else ""
             lines.append(f"| {name} | {median(s, 'cpu_us'):.2f} | {times} | {spread(s):.1f} | "
                          f"{median(s, 'user_us'):.2f} | {median(s, 'rps'):,.0f} | {median(s, 'p50'):,.0f} | "
-                         f"{median(s, 'p99'):,.0f} | {median(s, 'rss') / 2**20:.1f} | {median(s, 'server_busy'):.0f}% | "
-                         f"{median(s, 'client_busy'):.0f}% | {sum(map(undisturbed, s.values()))}/{len(s)} | "
+                         f"{median(s, 'p99'):,.0f} | {median(s, 'rss') / 2**20:.1f} | {median(s, 'server'):.0f}% | "
+                         f"{median(s, 'client'):.0f}% | {sum(map(undisturbed, s.values()))}/{len(s)} | "
                          f"{sum(x['errors'] for x in s.values())} |")
         lines.append("")
     return lines
@@ -116,10 +104,10 @@ def idle(target, count):
     """What `count` connections cost that made a request and now do nothing."""
     with harness.Server(target) as server:
         time.sleep(0.3)
-        before = server.usage()
+        before = server.size()
         with harness.Crowd(server, count, hold=True) as crowd:
             time.sleep(1)
-            after = server.usage()
+            after = server.size()
             r = crowd.finish()
     return dict(name=target["name"], n=count, answered=r["ok"], held=r["held"],
                 bytes=(after["rss"] - before["rss"]) / count, threads=after["threads"])
@@ -129,7 +117,7 @@ def wait(target, count, path=None, deadline=60):
     """What `count` requests cost that all wait a second at the same time."""
     with harness.Server(target) as server:
         time.sleep(0.3)
-        before, stacks = server.usage(), harness.kernel_stacks()
+        before, stacks = server.size(), harness.kernel_stacks()
         with harness.Watch(server) as watch, harness.Crowd(server, count, path or target["wait"],
                                                            deadline=deadline) as crowd:
             r = crowd.finish()
