@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Everything an application needs. The test client is <rondo/web/test_client.hpp>.
+#pragma once
+
+#include <rondo/codec/json.hpp>
+#include <rondo/coro/async_generator.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/generator.hpp>
+#include <rondo/http/cookie.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/web/app.hpp>
+#include <rondo/web/file.hpp>
+#include <rondo/web/form.hpp>
+#include <rondo/web/notifier.hpp>
+#include <rondo/web/request.hpp>
+#include <rondo/web/request_id.hpp>
+#include <rondo/web/response.hpp>
+#include <rondo/web/sse.hpp>
+#include <rondo/web/static_files.hpp>
+#include <rondo/web/stream.hpp>
+#include <rondo/web/wait_for.hpp>

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/test_client.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include <rondo/coro/this_context.hpp>
+#include <rondo/handler/error.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo {
+namespace {
+
+/// The body of a test_request, in pieces.
+class test_body final : public handler::body {
+public:
+    test_body(const test_request& from, std::uint64_t limit) : rest_(from.body), piece_(from.piece), limit_(limit) {
+        if (piece_ == 0) length_ = rest_.size();
+    }
+    task<std::string_view> read() override {
+        // A loop's turn may lie between two pieces, as with a socket.
+        if (piece_ != 0) co_await sleep(clock::duration::zero());
+        const std::string_view next = rest_.substr(0, piece_ == 0 ? rest_.size() : piece_);
+        rest_.remove_prefix(next.size());
+        received_ += next.size();
+        if (received_ > limit_ || length_.value_or(0) > limit_) throw http_error(http::status::content_too_large);
+        co_return next;
+    }
+    std::optional<std::uint64_t> length() const noexcept override { return length_; }
+    bool ended() const noexcept override { return rest_.empty(); }
+    void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
+    std::uint64_t limit() const noexcept override { return limit_; }
+    const http::fields* trailers() const noexcept override { return nullptr; }
+
+private:
+    std::string_view rest_;
+    std::size_t piece_;
+    std::uint64_t limit_;
+    std::uint64_t received_ = 0;
+    std::optional<std::uint64_t> length_;
+};
+
+/// Keeps a response in memory and the rules of a responder.
+class test_responder final : public handler::responder {
+public:
+    test_responder(test_response& into, bool head_only) : into_(into), head_only_(head_only) {}
+
+    void respond(const handler::response_head& head, std::string_view text) override {
+        if (text.size() > small_body) throw response_error("respond() takes a small body");
+        begin(head, text.size());
+        take(text);
+        finish();
+    }
+    void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override {
+        if (begun()) throw response_error("the response has a head already");
+        into_.status = http::to_int(head.code);
+        into_.content_type = head.content_type;
+        if (head.fields != nullptr) into_.fields = *head.fields;
+        if (into_.content_type.empty()) into_.content_type = into_.field("Content-Type");
+        into_.length = length;
+        without_body_ = head_only_ || http::forbids_body(head.code);
+    }
+    task<void> write(std::string_view bytes) override {
+        co_await checkpoint();
+        take(bytes);
+    }
+    task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override {
+        co_await checkpoint();
+        std::string bytes(length, '\0');
+        const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (got != static_cast<ssize_t>(length)) throw response_error("the file is shorter than was said");
+        take(bytes);
+    }
+    void finish() override {
+        require_open("finish()");
+        if (!without_body_ && into_.length.value_or(written_) != written_) {
+            throw response_error("fewer bytes were written than declared");
+        }
+        ended_ = true;
+    }
+    void abort() noexcept override { into_.aborted = ended_ = true; }
+    bool begun() const noexcept override { return into_.status != 0; }
+    bool body_wanted() const noexcept override { return !head_only_; }
+    http::status code() const noexcept override { return static_cast<http::status>(into_.status); }
+    std::uint64_t body_bytes() const noexcept override { return written_; }
+
+    [[nodiscard]] bool ended() const noexcept { return ended_; }
+
+private:
+    void require_open(const char* what) const {
+        if (!begun() || ended_) throw response_error(std::string(what) + " outside of a response");
+    }
+    void take(std::string_view bytes) {
+        require_open("write()");
+        if (without_body_) return;
+        if (into_.length && written_ + bytes.size() > *into_.length) {
+            throw response_error("more bytes were written than declared");
+        }
+        into_.body.append(bytes);
+        written_ += bytes.size();
+    }
+
+    test_response& into_;
+    std::uint64_t written_ = 0;
+    bool head_only_;
+    bool without_body_ = false;
+    bool ended_ = false;
+};
+
+class test_connection final : public handler::connection_info {
+public:
+    explicit test_connection(std::string_view peer) : peer_(peer) {}
+    std::string_view peer_address() noexcept override { return peer_; }
+    std::uint16_t peer_port() noexcept override { return 50000; }
+    bool secure() const noexcept override { return false; }
+
+private:
+    std::string_view peer_;
+};
+
+bool has_field(const test_request& r, std::string_view name) {
+    return std::any_of(r.fields.begin(), r.fields.end(),
+                       [&](const auto& f) { return http::same_ignoring_case(f.first, name); });
+}
+
+std::string head_text(const test_request& r) {
+    std::string head = r.method + ' ' + r.target + " HTTP/1.1\r\n";
+    if (!has_field(r, "Host")) head += "Host: testserver\r\n";
+    for (const auto& [name, value] : r.fields) head.append(name).append(": ").append(value).append("\r\n");
+    if (r.piece != 0) head += "Transfer-Encoding: chunked\r\n";
+    else if (!r.body.empty()) head += "Content-Length: " + std::to_string(r.body.size()) + "\r\n";
+    return head + "\r\n";
+}
+
+handler::request request_of(const http::h1::request_head& head, const char* base) {
+    handler::request r;
+    r.method = head.method;
+    r.version_minor = head.minor;
+    r.has_query = head.has_query;
+    r.method_text = head.method_text.in(base);
+    r.target = head.target.in(base);
+    r.path = head.path.in(base);
+    r.query = head.query.in(base);
+    r.authority = head.authority.in(base);
+    r.fields = head.view(base);
+    r.arrived = clock::now();
+    return r;
+}
+
+}  // namespace
+
+struct test_client::state {
+    state(handler::application& a, const test_client_options& o)
+        : app(a), options(o),
+          own(event_loop::current_or_null() == nullptr ? std::make_unique<event_loop>() : nullptr),
+          loop(event_loop::current()),
+          blocking({.name = "blocking", .threads = o.blocking_threads}),
+          compute({.name = "compute", .threads = o.compute_threads}),
+          blocking_before(loop.blocking()), compute_before(loop.compute()) {
+        loop.use_pools(&blocking, &compute);
+    }
+    ~state() { loop.use_pools(blocking_before, compute_before); }
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+
+    task<test_response> serve(test_request request) const;
+
+    handler::application& app;
+    test_client_options options;
+    std::unique_ptr<event_loop> own;
+    event_loop& loop;
+    thread_pool blocking;
+    thread_pool compute;
+    thread_pool* blocking_before;
+    thread_pool* compute_before;
+};
+
+task<test_response> test_client::state::serve(test_request request) const {
+    const std::string text = head_text(request);
+    std::vector<http::field_ref> refs(128);
+    http::h1::request_head head;
+    test_response answer;
+    if (const auto parsed = http::h1::parse_request_head(text, {}, refs, head); !parsed) {
+        answer.status = http::h1::status_of(parsed.error());
+        answer.body = http::h1::to_string(parsed.error());
+        co_return answer;
+    }
+    test_body body(request, options.max_body);
+    test_connection connection(request.peer);
+    test_responder to(answer, head.method == http::method::head);
+    arena memory;
+    child_context in(co_await this_context());
+    handler::request from = request_of(head, text.data());
+    from.body = &body;
+    from.connection = &connection;
+    from.running_in = &in;
+    from.memory = &memory;
+    task<void> served = app.serve(from, to);
+    co_await detail::run_in_context<void>(served, in);
+    if (!to.ended()) throw response_error("the application neither finished nor aborted its response");
+    co_return answer;
+}
+
+test_client::test_client(handler::application& app, const test_client_options& options)
+    : state_(std::make_unique<state>(app, options)) {
+    run(app.startup());
+}
+
+test_client::~test_client() {
+    try {
+        run(state_->app.shutdown());
+    } catch (...) {
+        // The test that cares calls shutdown() itself.
+    }
+}
+
+test_response test_client::get(std::string target, test_fields fields) {
+    return run(async_get(std::move(target), std::move(fields)));
+}
+
+test_response test_client::post(std::string target, std::string body, test_fields fields) {
+    return run(async_post(std::move(target), std::move(body), std::move(fields)));
+}
+
+test_response test_client::send(test_request request) { return run(async_send(std::move(request))); }
+
+task<test_response> test_client::async_get(std::string target, test_fields fields) {
+    return async_send({.target = std::move(target), .fields = std::move(fields)});
+}
+
+task<test_response> test_client::async_post(std::string target, std::string body, test_fields fields) {
+    return async_send(
+        {.method = "POST", .target = std::move(target), .fields = std::move(fields), .body = std::move(body)});
+}
+
+task<test_response> test_client::async_send(test_request request) { return state_->serve(std::move(request)); }
+
+event_loop& test_client::loop() noexcept { return state_->loop; }
+
+}  // namespace rondo
