@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// error: a_path_begins_with_a_slash
+#include <rondo/web/app.hpp>
+
+rondo::response plain(rondo::request&) { return rondo::text("plain"); }
+
+void routes(rondo::app& app) {
+#ifdef CONTROL
+    app.get("/plain", plain);
+#else
+    app.get("plain", plain);
+#endif
+}
