@@ -37,7 +37,7 @@ public:
 
     rondo::task<rondo::response> ask(rondo::request&) {
         co_await questions_.push(0);
-        co_await answers_.pop();
+        (void)co_await answers_.pop();
         co_return rondo::text("Hello, World!");
     }
 
