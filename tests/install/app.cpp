@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web.hpp>
 
-rondo::task<rondo::response> hello(rondo::request&) { co_return rondo::response::text("Hello, World!"); }
+rondo::task<rondo::response> hello(rondo::request&) { co_return rondo::text("Hello, World!"); }
 
 int main(int argc, char** argv) {
     rondo::app app;
