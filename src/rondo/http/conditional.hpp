@@ -13,8 +13,8 @@ namespace rondo::http {
 
 /// What is known of the selected representation.
 struct validators {
-    std::string_view etag;                      ///< with quotes, as in the ETag field; empty: none
-    std::optional<unix_seconds> last_modified;  ///< none: unknown
+    std::string_view etag = {};                      ///< with quotes, as in the ETag field; empty: none
+    std::optional<unix_seconds> last_modified = {};  ///< none: unknown
     bool exists = true;                         ///< false for a target that has no representation yet
 };
 

@@ -57,12 +57,12 @@ enum class same_site : std::uint8_t { unset, strict, lax, none };
 
 /// A cookie to be set (RFC 6265 section 4.1). The defaults are the safe ones for a session.
 struct set_cookie {
-    std::string name;
-    std::string value;
+    std::string name = {};
+    std::string value = {};
     std::string path = "/";
-    std::string domain;                     ///< empty: this host only
-    std::optional<std::int64_t> max_age;    ///< seconds; 0 or less deletes the cookie
-    std::optional<unix_seconds> expires;
+    std::string domain = {};                     ///< empty: this host only
+    std::optional<std::int64_t> max_age = {};    ///< seconds; 0 or less deletes the cookie
+    std::optional<unix_seconds> expires = {};
     http::same_site same_site = http::same_site::lax;
     bool http_only = true;
     bool secure = false;

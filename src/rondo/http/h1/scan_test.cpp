@@ -15,7 +15,7 @@ namespace {
 
 // Memory of exactly this size, so that a read past the end is found.
 struct exact {
-    explicit exact(std::size_t size) : bytes(std::make_unique<char[]>(size)), size(size) {}
+    explicit exact(std::size_t bytes_wanted) : bytes(std::make_unique<char[]>(bytes_wanted)), size(bytes_wanted) {}
     [[nodiscard]] const char* begin() const { return bytes.get(); }
     [[nodiscard]] const char* end() const { return bytes.get() + size; }
 
