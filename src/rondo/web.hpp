@@ -2,6 +2,7 @@
 /// Everything an application needs. The test client is <rondo/web/test_client.hpp>.
 #pragma once
 
+#include <rondo/cli/run.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/coro/async_generator.hpp>
 #include <rondo/coro/event.hpp>

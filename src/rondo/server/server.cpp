@@ -19,6 +19,10 @@ namespace rondo::server {
 
 using namespace std::chrono_literals;
 
+namespace {
+constexpr auto look_interval = 500ms;
+}
+
 // A listening socket. When descriptors run out it rests for a moment instead of spinning.
 class server::listener final : public acceptor {
 public:
@@ -78,8 +82,26 @@ private:
 };
 
 server::server(event_loop& loop, handler::application& app, const options& settings)
-    : loop_(loop), app_(app), options_(settings), output_(loop), empty_(true), fields_(settings.head.fields) {
+    : loop_(loop), app_(app), options_(settings), output_(loop), empty_(true), fields_(settings.head.fields),
+      look_(*this) {
     date_[0] = 0;
+    loop_.timers().arm(look_, loop_.now() + look_interval);
+}
+
+server::look_timer::look_timer(server& s) noexcept
+    : timer([](timer& self) noexcept { static_cast<look_timer&>(self).owner_.look(); }), owner_(s) {}
+
+void server::look() noexcept {
+    auto set = [](auto& figure, auto n) { figure.store(n, std::memory_order_relaxed); };
+    instant now = clock::now();
+    set(statistics_.loop_delay_ns, std::chrono::nanoseconds(now - look_.due()).count());
+    set(statistics_.busy_ns, loop_.counters().busy_ns.load(std::memory_order_relaxed));
+    set(statistics_.stalls, loop_.counters().stalls.load(std::memory_order_relaxed));
+    std::uint64_t threads = 0;
+    for (const thread_pool* p : pools_)
+        if (p) threads += p->threads();
+    set(statistics_.pool_threads, threads);
+    loop_.timers().arm(look_, now + look_interval);
 }
 
 server::~server() {
@@ -99,6 +121,8 @@ void server::accept_from(net::listening_socket socket) {
 }
 
 void server::adopt(unique_fd socket) noexcept {
+    // Closing at once says more than a connection that nobody serves.
+    if (options_.max_connections && count_ >= options_.max_connections) return;
     try {
         auto* c = new connection(*this, std::move(socket));
         list_.push_back(*c);
@@ -139,6 +163,10 @@ task<bool> server::wait_until_empty(clock::duration limit) {
     co_return count_ == 0;
 }
 
+void server::cut_off() noexcept {
+    list_.for_each([](connection& c) { c.kill(); });
+}
+
 task<void> server::drain(clock::duration grace) {
     draining_ = true;
     for (auto& l : listeners_) l->stop();
@@ -149,7 +177,7 @@ task<void> server::drain(clock::duration grace) {
     list_.for_each([](connection& c) { c.cancel(cancel_reason::drain); });
     if (co_await wait_until_empty(1s)) co_return;
     log::warning(fmt::format("{} connections are cut off", count_));
-    list_.for_each([](connection& c) { c.kill(); });
+    cut_off();
     (void)co_await wait_until_empty(100ms);
 }
 

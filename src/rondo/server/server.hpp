@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <rondo/handler/statistics.hpp>
 #include <rondo/http/h1/parser.hpp>
 #include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/net/output.hpp>
 #include <rondo/server/connection.hpp>
@@ -35,6 +37,11 @@ public:
     /// Ends in steps: what waits in the accept queues is still accepted, then the listeners close; idle connections
     /// end; requests under way get `grace` to finish, then are cancelled; what is left a second later is cut off.
     [[nodiscard]] task<void> drain(clock::duration grace);
+    /// Ends every connection now.
+    void cut_off() noexcept;
+
+    /// Lets the statistics tell how many threads these pools have. They must outlive the server.
+    void watch(const thread_pool& blocking, const thread_pool& compute) noexcept { pools_ = {&blocking, &compute}; }
 
     [[nodiscard]] std::size_t connections() const noexcept { return count_; }
     [[nodiscard]] handler::statistics& statistics() noexcept { return statistics_; }
@@ -45,6 +52,12 @@ private:
     friend class exchange;
 
     class listener;
+    struct look_timer : timer {
+        explicit look_timer(server& s) noexcept;
+        server& owner_;
+    };
+    /// Twice a second: the figures that nobody counts as they happen.
+    void look() noexcept;
 
     void adopt(unique_fd socket) noexcept;
     void gone(connection& c) noexcept;
@@ -67,6 +80,8 @@ private:
     std::vector<std::unique_ptr<listener>> listeners_;
     std::vector<http::field_ref> fields_;  // scratch of the head parser
     http::h1::request_head head_;
+    std::array<const thread_pool*, 2> pools_{};
+    look_timer look_;
     bool draining_ = false;
     instant date_until_{};
     char date_[29];

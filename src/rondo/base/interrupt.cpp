@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/interrupt.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace rondo {
+
+namespace {
+
+enum class stage : int { none, asked, running, done };
+
+// The one request under way. Who asks fills it in, the interrupted thread takes it; either ends it, never both.
+struct request {
+    std::atomic<stage> at{stage::none};
+    std::atomic<pid_t> thread{0};
+    interrupt_function function = nullptr;
+    void* with = nullptr;
+};
+constinit request current;
+constinit std::mutex one_at_a_time;
+constinit struct sigaction previous {};
+
+std::uintptr_t interrupted_at(const void* context) noexcept {
+    [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+    return static_cast<std::uintptr_t>(machine.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+    return static_cast<std::uintptr_t>(machine.pc);
+#else
+    return 0;
+#endif
+}
+
+void on_signal(int signal, siginfo_t* info, void* context) {
+    int saved = errno;
+    stage expected = stage::asked;
+    if (current.thread.load() == static_cast<pid_t>(syscall(SYS_gettid)) &&
+        current.at.compare_exchange_strong(expected, stage::running)) {
+        current.function(current.with, interrupted_at(context));
+        current.at.store(stage::done);
+    } else if (info->si_code != SI_TKILL) {
+        if (previous.sa_flags & SA_SIGINFO) previous.sa_sigaction(signal, info, context);
+        else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) previous.sa_handler(signal);
+    }
+    errno = saved;
+}
+
+void install() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        struct sigaction action {};
+        action.sa_sigaction = on_signal;
+        action.sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK;
+        sigemptyset(&action.sa_mask);
+        if (sigaction(SIGURG, &action, &previous) < 0)
+            throw std::system_error(errno, std::generic_category(), "sigaction");
+    });
+}
+
+void wait_until(std::chrono::steady_clock::time_point end) {
+    while (current.at.load() != stage::done && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
+}  // namespace
+
+bool interrupt_thread(pid_t thread, interrupt_function f, void* with, std::chrono::milliseconds limit) {
+    std::lock_guard lock(one_at_a_time);
+    install();
+    current.function = f;
+    current.with = with;
+    current.thread.store(thread);
+    current.at.store(stage::asked);
+    if (syscall(SYS_tgkill, getpid(), thread, SIGURG) == 0) wait_until(std::chrono::steady_clock::now() + limit);
+    stage expected = stage::asked;
+    if (current.at.compare_exchange_strong(expected, stage::none)) return false;
+    // It has begun: it will not be long.
+    while (current.at.load() != stage::done) std::this_thread::yield();
+    current.at.store(stage::none);
+    return true;
+}
+
+std::optional<stack_trace> stack_of_thread(pid_t thread, std::chrono::milliseconds limit) {
+    stack_trace::prepare();
+    stack_trace stack;
+    auto take = [](void* with, std::uintptr_t at) noexcept { static_cast<stack_trace*>(with)->capture(at); };
+    if (!interrupt_thread(thread, take, &stack, limit)) return std::nullopt;
+    return stack;
+}
+
+}  // namespace rondo
