@@ -9,6 +9,7 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <execinfo.h>
 #include <fmt/format.h>
@@ -33,6 +34,19 @@ int find_no_other_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char
     return -1;
 }
 
+// dwfl_module_getsrc() needs .debug_aranges, which Clang does not write: the compilation units know their addresses too.
+void find_line(Dwfl_Module* module, std::uintptr_t address, stack_trace::frame& f) {
+    Dwarf_Addr bias = 0;
+    for (Dwarf_Die* unit = nullptr; (unit = dwfl_module_nextcu(module, unit, &bias));) {
+        if (dwarf_haspc(unit, address - bias) != 1) continue;
+        Dwarf_Line* line = dwarf_getsrc_die(unit, address - bias);
+        const char* file = line ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
+        if (!file || dwarf_lineno(line, &f.line) != 0) return;
+        f.file = file;
+        return;
+    }
+}
+
 struct end_dwfl {
     void operator()(Dwfl* d) const noexcept { dwfl_end(d); }
 };
@@ -50,10 +64,7 @@ public:
         stack_trace::frame f{.address = address, .function = {}, .file = {}};
         if (Dwfl_Module* module = dwfl_ ? dwfl_addrmodule(dwfl_.get(), within) : nullptr) {
             f.function = demangled(dwfl_module_addrname(module, within));
-            if (Dwfl_Line* line = dwfl_module_getsrc(module, within)) {
-                const char* file = dwfl_lineinfo(line, nullptr, &f.line, nullptr, nullptr, nullptr);
-                if (file) f.file = file;
-            }
+            find_line(module, within, f);
         }
         Dl_info info{};
         if (f.function.empty() && dladdr(reinterpret_cast<void*>(within), &info)) f.function = demangled(info.dli_sname);

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/context.hpp>
 
+#include <rondo/coro/ready.hpp>
+
 namespace rondo {
+
+// Who asks what the thread is doing must not be sent to a context that is gone.
+context::~context() {
+    auto& doing = ready_queue::current().doing();
+    if (doing.running() == this) doing.enter(nullptr);
+}
 
 child_context::link::link(child_context& child) noexcept
     : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {

@@ -16,6 +16,7 @@ namespace rondo {
 class context {
 public:
     context() noexcept = default;
+    ~context();
     context(const context&) = delete;
     context& operator=(const context&) = delete;
 

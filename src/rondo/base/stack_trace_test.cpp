@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <rondo/base/interrupt.hpp>
+#include <rondo/base/stack_trace.hpp>
+
+namespace rondo {
+
+// Not in the unnamed namespace: their names must appear in stacks.
+std::atomic<bool> may_go_on{false};
+std::atomic<pid_t> spinning_thread{0};
+
+[[gnu::noinline]] void spin_until_told() {
+    spinning_thread = gettid();
+    while (!may_go_on) std::this_thread::yield();
+    spinning_thread = 0;
+}
+
+[[gnu::noinline]] stack_trace trace_of_here() {
+    stack_trace t;
+    t.capture();
+    return t;
+}
+
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(stack_trace, names_functions_and_lines) {
+    stack_trace t = trace_of_here();
+    ASSERT_FALSE(t.empty());
+    std::string text = t.text();
+    EXPECT_NE(text.find("rondo::trace_of_here()"), std::string::npos) << text;
+    EXPECT_NE(text.find("stack_trace_test.cpp:"), std::string::npos) << text;
+    EXPECT_NE(text.find("main"), std::string::npos) << text;
+    std::string cut = t.text("testing::");
+    EXPECT_EQ(cut.find("\ntesting::"), std::string::npos) << cut;
+    EXPECT_LT(cut.size(), text.size());
+}
+
+TEST(stack_trace, an_empty_one_has_no_text) { EXPECT_EQ(stack_trace().text(), ""); }
+
+TEST(interrupt_thread, takes_the_stack_of_another_thread) {
+    may_go_on = false;
+    std::thread other(spin_until_told);
+    while (!spinning_thread) std::this_thread::yield();
+    auto stack = stack_of_thread(spinning_thread, 10s);
+    may_go_on = true;
+    other.join();
+    ASSERT_TRUE(stack);
+    EXPECT_NE(stack->text().find("rondo::spin_until_told()"), std::string::npos) << stack->text();
+    EXPECT_EQ(stack->text().find("on_signal"), std::string::npos) << stack->text();
+}
+
+void count_up(void* with, std::uintptr_t) noexcept { ++*static_cast<std::atomic<int>*>(with); }
+
+TEST(interrupt_thread, gives_up_on_a_thread_that_does_not_answer) {
+    may_go_on = false;
+    std::atomic<int> calls{0};
+    std::thread deaf([] {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        spin_until_told();
+        sigset_t none;
+        sigemptyset(&none);
+        pthread_sigmask(SIG_SETMASK, &none, nullptr);
+    });
+    while (!spinning_thread) std::this_thread::yield();
+    EXPECT_FALSE(interrupt_thread(spinning_thread, count_up, &calls, 20ms));
+    may_go_on = true;
+    deaf.join();
+    EXPECT_EQ(calls, 0);
+    EXPECT_FALSE(interrupt_thread(0x3fffffff, count_up, &calls, 1s));
+}
+
+TEST(interrupt_thread, works_for_many_at_once) {
+    may_go_on = false;
+    std::thread other(spin_until_told);
+    while (!spinning_thread) std::this_thread::yield();
+    std::atomic<int> calls{0};
+    {
+        std::vector<std::jthread> askers;
+        for (int i = 0; i < 4; ++i)
+            askers.emplace_back([&] {
+                for (int n = 0; n < 50; ++n) EXPECT_TRUE(interrupt_thread(spinning_thread, count_up, &calls, 10s));
+            });
+    }
+    may_go_on = true;
+    other.join();
+    EXPECT_EQ(calls, 200);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <rondo/loop/signals.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+class signals : public testing::TestWithParam<backend_kind> {
+protected:
+    void SetUp() override {
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+        loop.emplace(loop_options{.backend = GetParam()});
+    }
+    void until_called() {
+        loop->run_until([](event_loop& l, std::vector<int>& seen, std::size_t wanted) -> task<> {
+            for (instant end = from_now(10s); seen.size() < wanted && clock::now() < end;) co_await l.sleep(1ms);
+        }(*loop, seen, seen.size() + 1));
+    }
+    static bool blocked(int signal) {
+        sigset_t now;
+        pthread_sigmask(SIG_BLOCK, nullptr, &now);
+        return sigismember(&now, signal) == 1;
+    }
+    std::optional<event_loop> loop;
+    std::vector<int> seen;
+};
+
+INSTANTIATE_TEST_SUITE_P(all, signals, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
+
+TEST_P(signals, are_called_for_on_the_loop) {
+    {
+        signal_watcher watcher(*loop, {SIGUSR1, SIGUSR2}, [this](int s) {
+            EXPECT_EQ(event_loop::current_or_null(), &*loop);
+            seen.push_back(s);
+        });
+        EXPECT_TRUE(blocked(SIGUSR1));
+        kill(getpid(), SIGUSR1);
+        until_called();
+        kill(getpid(), SIGUSR2);
+        until_called();
+        EXPECT_EQ(seen, (std::vector<int>{SIGUSR1, SIGUSR2}));
+        std::jthread other([] { kill(getpid(), SIGUSR1); });
+        until_called();
+        EXPECT_EQ(seen.back(), SIGUSR1);
+        // What nobody was called for any more must not end the process.
+        kill(getpid(), SIGUSR1);
+    }
+    EXPECT_FALSE(blocked(SIGUSR1));
+    EXPECT_FALSE(blocked(SIGUSR2));
+    EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST_P(signals, that_were_blocked_before_stay_blocked) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &one, nullptr);
+    { signal_watcher watcher(*loop, {SIGUSR1, SIGUSR2}, [](int) {}); }
+    EXPECT_FALSE(blocked(SIGUSR1));
+    EXPECT_TRUE(blocked(SIGUSR2));
+    pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+}
+
+TEST_P(signals, wake_a_loop_that_waits_for_nothing_else) {
+    signal_watcher watcher(*loop, {SIGUSR1}, [this](int s) {
+        seen.push_back(s);
+        loop->stop();
+    });
+    std::jthread other([] {
+        std::this_thread::sleep_for(20ms);
+        kill(getpid(), SIGUSR1);
+    });
+    loop->run();
+    EXPECT_EQ(seen.size(), 1u);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rondo/loop/stall_detector.hpp>
+
+namespace rondo {
+
+// Not in the unnamed namespace: their names must appear in stacks.
+[[gnu::noinline]] void compute_for_too_long(std::chrono::milliseconds d) {
+    for (instant end = from_now(d); clock::now() < end;) {}
+}
+
+task<> view_that_holds_the_loop(std::chrono::milliseconds d) {
+    compute_for_too_long(d);
+    co_return;
+}
+
+task<> view_that_sleeps_on_the_loop(std::chrono::milliseconds d) {
+    std::this_thread::sleep_for(d);
+    co_return;
+}
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct log_of_stalls {
+    stall_detector::function function() {
+        return [this](const stall_report& r) {
+            std::lock_guard lock(mutex);
+            reports.push_back(r);
+        };
+    }
+    std::vector<stall_report> all() {
+        std::lock_guard lock(mutex);
+        return reports;
+    }
+    std::mutex mutex;
+    std::vector<stall_report> reports;
+};
+
+task<> wait_for_reports(event_loop& loop, log_of_stalls& log, std::size_t count) {
+    for (instant end = from_now(20s); log.all().size() < count && clock::now() < end;) co_await loop.sleep(5ms);
+}
+
+task<> begin_in_a_turn(event_loop& loop, task<> then) {
+    co_await loop.sleep(30ms);
+    co_await std::move(then);
+}
+
+TEST(stall_detector, reports_what_holds_the_loop_and_where_it_is) {
+    event_loop loop;
+    log_of_stalls log;
+    stall_detector detector(loop, {}, log.function());
+    context c;
+    c.activity = "GET /block";
+    loop.run_until(begin_in_a_turn(loop, view_that_holds_the_loop(300ms)), &c);
+    loop.run_until(wait_for_reports(loop, log, 2));
+    auto reports = log.all();
+    ASSERT_EQ(reports.size(), 2u);
+    const stall_report& first = reports[0];
+    EXPECT_FALSE(first.over);
+    EXPECT_EQ(first.activity, "GET /block");
+    EXPECT_NE(first.stack.find("compute_for_too_long"), std::string::npos) << first.stack;
+    EXPECT_NE(first.stack.find("view_that_holds_the_loop"), std::string::npos) << first.stack;
+    EXPECT_NE(first.stack.find("stall_detector_test.cpp:"), std::string::npos) << first.stack;
+    EXPECT_EQ(first.stack.find("turn_until"), std::string::npos) << first.stack;
+    EXPECT_GE(first.held, 50ms);
+    const stall_report& last = reports[1];
+    EXPECT_TRUE(last.over);
+    EXPECT_EQ(last.activity, "GET /block");
+    EXPECT_GE(last.held, 295ms);
+    EXPECT_TRUE(last.stack.empty());
+    EXPECT_EQ(loop.counters().stalls, 1u);
+    EXPECT_GE(loop.counters().longest_turn_ns, 290'000'000);
+}
+
+TEST(stall_detector, reports_a_loop_that_waits_in_a_system_call) {
+    event_loop loop;
+    log_of_stalls log;
+    stall_detector detector(loop, {.threshold = 20ms}, log.function());
+    loop.run_until(begin_in_a_turn(loop, view_that_sleeps_on_the_loop(200ms)));
+    loop.run_until(wait_for_reports(loop, log, 2));
+    auto reports = log.all();
+    ASSERT_EQ(reports.size(), 2u);
+    EXPECT_NE(reports[0].stack.find("view_that_sleeps_on_the_loop"), std::string::npos) << reports[0].stack;
+    EXPECT_EQ(reports[0].activity, "");
+    EXPECT_GE(reports[1].held, 195ms);
+    EXPECT_LT(reports[1].computing, 100ms);
+}
+
+task<> many_pieces(event_loop& loop, int count, std::chrono::milliseconds each) {
+    for (int i = 0; i < count; ++i) {
+        loop.post([each] { compute_for_too_long(each); });
+        co_await loop.sleep(0ms);
+    }
+}
+
+task<> one_piece(event_loop& loop, std::chrono::milliseconds d) {
+    co_await loop.sleep(1ms);
+    compute_for_too_long(d);
+}
+
+TEST(stall_detector, is_silent_about_short_pieces_of_work) {
+    event_loop loop;
+    log_of_stalls log;
+    stall_detector detector(loop, {.threshold = 500ms}, log.function());
+    loop.run_until(many_pieces(loop, 20, 2ms));
+    loop.run_until(one_piece(loop, 20ms));
+    EXPECT_TRUE(log.all().empty());
+    EXPECT_EQ(loop.counters().stalls, 0u);
+}
+
+// Sixty coroutines that become ready together run in one turn, which is then much longer than the threshold.
+TEST(stall_detector, is_silent_about_a_long_turn_of_short_pieces) {
+    event_loop loop;
+    log_of_stalls log;
+    stall_detector detector(loop, {.threshold = 200ms}, log.function());
+    instant together = from_now(20ms);
+    struct piece {
+        static task<> run(event_loop& l, instant at) {
+            co_await l.sleep_until(at);
+            compute_for_too_long(10ms);
+        }
+    };
+    std::vector<task<>> pieces;
+    for (int i = 0; i < 60; ++i) pieces.push_back(piece::run(loop, together));
+    loop.run_until([](event_loop& l, std::vector<task<>>& all) -> task<> {
+        for (auto& p : all) p.coroutine().resume();
+        while (!all.back().done()) co_await l.sleep(1ms);
+    }(loop, pieces));
+    EXPECT_GE(loop.counters().longest_turn_ns, 500'000'000);
+    EXPECT_TRUE(log.all().empty());
+    EXPECT_EQ(loop.counters().stalls, 0u);
+}
+
+TEST(stall_detector, counts_what_it_does_not_show) {
+    event_loop loop;
+    log_of_stalls log;
+    {
+        stall_detector detector(loop, {.threshold = 10ms, .most_reports_per_minute = 1}, log.function());
+        for (int i = 0; i < 3; ++i) loop.run_until(begin_in_a_turn(loop, view_that_holds_the_loop(80ms)));
+        loop.run_until(wait_for_reports(loop, log, 2));
+    }
+    EXPECT_EQ(log.all().size(), 2u);
+    EXPECT_GE(loop.counters().stalls, 3u);
+    stall_detector counting(loop, {.threshold = 10ms, .most_reports_per_minute = 0}, log.function());
+    auto before = loop.counters().stalls.load();
+    loop.run_until(begin_in_a_turn(loop, view_that_holds_the_loop(80ms)));
+    EXPECT_GE(loop.counters().stalls, before + 1);
+    EXPECT_EQ(log.all().size(), 2u);
+}
+
+TEST(stall_detector, does_not_read_a_context_that_is_gone) {
+    event_loop loop;
+    log_of_stalls log;
+    stall_detector detector(loop, {.threshold = 10ms}, log.function());
+    loop.run_until([](event_loop& l) -> task<> {
+        co_await l.sleep(15ms);
+        // As memory that was given back to the system.
+        void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        auto* gone = new (page) context;
+        l.doing().enter(gone);
+        gone->~context();
+        munmap(page, 4096);
+        compute_for_too_long(100ms);
+    }(loop));
+    loop.run_until(wait_for_reports(loop, log, 1));
+    ASSERT_FALSE(log.all().empty());
+    EXPECT_EQ(log.all()[0].activity, "");
+}
+
+TEST(stall_detector, may_be_destroyed_at_any_time) {
+    event_loop loop;
+    for (int i = 0; i < 30; ++i) {
+        stall_detector detector(loop, {.threshold = 2ms, .most_reports_per_minute = 2}, [](const stall_report&) {});
+        loop.run_until(view_that_holds_the_loop(std::chrono::milliseconds(i % 7)));
+    }
+}
+
+TEST(stall_report, says_what_happened) {
+    stall_report r{.held = 75ms, .computing = 74ms, .activity = "/block", .stack = "f at a.cpp:1\ng", .not_shown = 3};
+    EXPECT_EQ(r.text(), "the event loop is held by /block, for 75 ms so far, 74 ms of it computing (3 more stalls not shown); "
+                        "it is here:\nf at a.cpp:1\ng");
+    stall_report over{.held = 120ms, .computing = 130ms, .over = true, .activity = "", .stack = ""};
+    EXPECT_EQ(over.text(), "the event loop goes on: it was held for 120 ms by code outside of any request, 120 ms of it computing");
+}
+
+}  // namespace
+}  // namespace rondo
