@@ -117,7 +117,7 @@ struct signature<cpu_view<View>> : signature<View> {};
 template <class View>
 using signature_t = typename signature<View>::type;
 template <class View>
-using result_of = typename signature_t<View>::result;
+using view_result = typename signature_t<View>::result;
 template <class View>
 using parameters_of = typename signature_t<View>::parameters;
 
@@ -143,7 +143,7 @@ inline constexpr bool is_cpu<cpu_view<View>> = true;
 
 template <class View>
 constexpr view_kind kind_of() {
-    using result = result_of<View>;
+    using result = view_result<View>;
     static_assert(response_like<typename task_result<result>::type>,
                   "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
     static_assert(!(is_cpu<View> && task_result<result>::is_task),
