@@ -19,9 +19,28 @@ constexpr int max_leading_lines = 2;
 constexpr std::string_view version_prefix = "HTTP/";
 constexpr std::ptrdiff_t version_size = 8;
 
+bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+
+bool is_line_end(const char* p, const char* stop) noexcept { return stop - p >= 2 && std::memcmp(p, "\r\n", 2) == 0; }
+
+// True for every space, tab and control byte: a cheap first question.
+bool maybe_space(char c) noexcept { return static_cast<unsigned char>(c) <= ' '; }
+
+// Stops at CR at the latest.
+const char* skip_spaces(const char* p) noexcept {
+    while (is_space(*p)) ++p;
+    return p;
+}
+
+const char* skip_spaces_back(const char* begin, const char* end) noexcept {
+    while (end > begin && is_space(end[-1])) --end;
+    return end;
+}
+
 std::unexpected<parse_error> refuse(parse_error error) noexcept { return std::unexpected(error); }
 
 // Reads left to right and decides on the bytes before `p_` only, so an error never depends on where the input was cut.
+template <class Scanner>
 class head_parser {
 public:
     head_parser(std::string_view bytes, const parse_limits& limits, std::span<field_ref> storage,
@@ -57,8 +76,8 @@ private:
 
     // A line end at p_, which is known to hold CR.
     [[nodiscard]] step line_end(parse_error too_long) noexcept {
-        if (stop_ - p_ < 2) return short_of(too_long);
-        if (p_[1] != '\n') return refuse(parse_error::bad_line_end);
+        if (stop_ - p_ < 2) [[unlikely]] return short_of(too_long);
+        if (p_[1] != '\n') [[unlikely]] return refuse(parse_error::bad_line_end);
         p_ += 2;
         return {};
     }
@@ -86,7 +105,7 @@ private:
             p_ += 3;
             out_.method = method::get;
         } else {
-            p_ = scan::scalar::end_of_name(p_, stop_);
+            while (p_ != stop_ && characters::is(*p_, characters::token)) ++p_;
             if (p_ == stop_) return short_of(parse_error::uri_too_long);
             if (p_ == start || *p_ != ' ') return refuse(parse_error::bad_method);
             out_.method = method_of({start, p_});
@@ -99,9 +118,10 @@ private:
     // Any text of URI characters up to the space; what form it is of is decided when the line is complete.
     [[nodiscard]] step target() noexcept {
         const char* const start = p_;
+        const Scanner scan(base_, end_);
         question_ = nullptr;
         for (;; ++p_) {
-            p_ = scan::end_of_target(p_, stop_);
+            p_ = scan.end_of_target(p_, stop_);
             if (p_ == stop_) return short_of(parse_error::uri_too_long);
             if (*p_ == ' ') break;
             if (*p_ == '?') {
@@ -210,34 +230,37 @@ private:
 
     [[nodiscard]] step field_lines() noexcept {
         limit_to(limits_.fields_bytes);
+        Scanner scan(base_, end_);
         std::size_t count = 0;
-        for (;; ++count) {
-            if (p_ == stop_) return short_of(parse_error::fields_too_large);
-            if (*p_ == '\r') break;
+        for (const char* line = p_;; ++count) {
+            const char* const end = scan.control(line, stop_);
+            if (!is_line_end(end, stop_)) [[unlikely]] return bad_line_end(end);
+            p_ = end + 2;
+            if (line == end) break;
             if (count == storage_.size()) return refuse(parse_error::fields_too_large);
-            if (const step s = field_line(storage_[count]); !s) return s;
+            const char* const colon = scan.end_of_name(line);
+            if (*colon != ':' || colon == line) [[unlikely]] return refuse(parse_error::bad_field_name);
+            if (const step s = field_line(line, colon, end, storage_[count]); !s) return s;
+            line = end + 2;
         }
         out_.fields = storage_.first(count);
-        return line_end(parse_error::fields_too_large);
+        return {};
     }
 
-    [[nodiscard]] step field_line(field_ref& ref) noexcept {
-        const char* const name = p_;
-        const char* const colon = scan::end_of_name(name, stop_);
-        if (colon == stop_) return short_of(parse_error::fields_too_large);
-        if (*colon != ':' || colon == name) {
-            return refuse(*colon == '\n' ? parse_error::bad_line_end : parse_error::bad_field_name);
-        }
+    // At `end` stands CR, so that byte may be read.
+    [[nodiscard]] step field_line(const char* line, const char* colon, const char* end, field_ref& ref) noexcept {
         const char* value = colon + 1;
-        while (value != stop_ && (*value == ' ' || *value == '\t')) ++value;
-        p_ = scan::end_of_value(value, stop_);
-        if (p_ == stop_) return short_of(parse_error::fields_too_large);
-        if (*p_ != '\r') return refuse(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
-        const char* value_end = p_;
-        if (const step s = line_end(parse_error::fields_too_large); !s) return s;
-        while (value_end != value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
-        ref = {from(name, colon), from(value, value_end)};
-        return known_.note({name, colon}, {value, value_end}, ref.value);
+        if (*value == ' ') ++value;
+        if (maybe_space(*value)) value = skip_spaces(value);
+        if (maybe_space(end[-1])) end = skip_spaces_back(value, end);
+        ref = {from(line, colon), from(value, end)};
+        return known_.note({line, colon}, {value, end}, ref.value);
+    }
+
+    // What is wrong where a line should end: a limit, more to come, or a byte.
+    [[nodiscard]] step bad_line_end(const char* p) const noexcept {
+        if (p == stop_ || (*p == '\r' && stop_ - p < 2)) return short_of(parse_error::fields_too_large);
+        return refuse(*p == '\r' || *p == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
     }
 
     [[nodiscard]] step finish() noexcept {
@@ -261,7 +284,8 @@ private:
 
 std::expected<void, parse_error> parse_request_head(std::string_view bytes, const parse_limits& limits,
                                                     std::span<field_ref> storage, request_head& out) noexcept {
-    return head_parser(bytes, limits, storage, out).parse();
+    if (bytes.size() < fast_scanner::least) return head_parser<scalar_scanner>(bytes, limits, storage, out).parse();
+    return head_parser<fast_scanner>(bytes, limits, storage, out).parse();
 }
 
 int status_of(parse_error error) noexcept {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/h1/request_fields.hpp>
 
-#include <cstring>
 #include <limits>
 
 #include <rondo/http/authority.hpp>
@@ -9,17 +8,6 @@
 
 namespace rondo::http::h1 {
 namespace {
-
-// `wanted` is of letters and '-' only and in lower case, and the name is of tchars. No other tchar becomes a letter or
-// '-' by setting bit 5 (CR would become '-'), so this compares exactly.
-template <std::size_t Size>
-[[nodiscard]] bool matches(std::string_view name, const char (&wanted)[Size]) noexcept {
-    unsigned difference = 0;
-    for (std::size_t i = 0; i + 1 < Size; ++i) {
-        difference |= (static_cast<unsigned char>(name[i]) | 0x20U) ^ static_cast<unsigned char>(wanted[i]);
-    }
-    return difference == 0;
-}
 
 // The last coding is `chunked` and stands there once, after other codings; the syntax is a list of tokens.
 bool other_codings_then_chunked(std::string_view list) noexcept {
@@ -35,32 +23,6 @@ bool other_codings_then_chunked(std::string_view list) noexcept {
 }
 
 }  // namespace
-
-std::expected<void, parse_error> request_fields::note_known(std::string_view name, std::string_view value,
-                                                            slice at) noexcept {
-    switch (name.size()) {
-        case 4:
-            if (matches(name, "host")) return note_host(value, at);
-            break;
-        case 6:
-            if (matches(name, "expect")) note_expect(value);
-            break;
-        case 7:
-            if (matches(name, "upgrade")) upgrade_field_ = true;
-            break;
-        case 10:
-            if (matches(name, "connection")) note_connection(value);
-            break;
-        case 14:
-            if (matches(name, "content-length")) return note_content_length(value);
-            break;
-        case 17:
-            if (matches(name, "transfer-encoding")) return note_transfer_encoding(value);
-            break;
-        default: break;
-    }
-    return {};
-}
 
 std::expected<void, parse_error> request_fields::note_host(std::string_view value, slice at) noexcept {
     if (has_host_ || !parse_authority(value)) return std::unexpected(parse_error::bad_host);
@@ -94,15 +56,21 @@ std::expected<void, parse_error> request_fields::note_transfer_encoding(std::str
                                                                           : parse_error::bad_transfer_encoding);
 }
 
-void request_fields::note_connection(std::string_view value) noexcept {
-    while (!value.empty()) {
-        const std::size_t comma = value.find(',');
-        const std::string_view token = trimmed(value.substr(0, comma));
-        close_ = close_ || same_ignoring_case(token, "close");
-        keep_alive_ = keep_alive_ || same_ignoring_case(token, "keep-alive");
-        upgrade_token_ = upgrade_token_ || same_ignoring_case(token, "upgrade");
-        if (comma == std::string_view::npos) return;
-        value.remove_prefix(comma + 1);
+void request_fields::note_connection(std::string_view list) noexcept {
+    for (std::size_t begin = 0, at = 0;; ++at) {
+        if (at != list.size() && list[at] != ',') continue;
+        note_connection_token(trimmed(list.substr(begin, at - begin)));
+        if (at == list.size()) return;
+        begin = at + 1;
+    }
+}
+
+void request_fields::note_connection_token(std::string_view token) noexcept {
+    switch (token.size()) {
+        case 5: close_ = close_ || is_word(token.data(), "close"); break;
+        case 7: upgrade_token_ = upgrade_token_ || is_word(token.data(), "upgrade"); break;
+        case 10: keep_alive_ = keep_alive_ || is_word(token.data(), "keep-alive"); break;
+        default: break;
     }
 }
 

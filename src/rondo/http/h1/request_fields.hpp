@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <expected>
 #include <string_view>
 
@@ -9,14 +11,57 @@
 
 namespace rondo::http::h1 {
 
+/// Compares with a text of letters and '-' in lower case, eight bytes at a time; `text` has its size. Exact for all
+/// bytes but CR, which must not be in it: no other byte becomes a letter or '-' by setting bit 5.
+template <std::size_t Size>
+[[nodiscard]] inline bool is_word(const char* text, const char (&wanted)[Size]) noexcept {
+    constexpr std::size_t size = Size - 1;
+    const auto same = [&]<class Word>(std::size_t at, Word) {
+        Word a;
+        Word b;
+        std::memcpy(&a, text + at, sizeof a);
+        std::memcpy(&b, wanted + at, sizeof b);
+        return (a | static_cast<Word>(0x2020202020202020ULL)) == b;
+    };
+    if constexpr (size >= 8) {
+        for (std::size_t at = 0; at + 8 < size; at += 8) {
+            if (!same(at, std::uint64_t{})) return false;
+        }
+        return same(size - 8, std::uint64_t{});
+    } else {
+        static_assert(size >= 4);
+        return same(0, std::uint32_t{}) && same(size - 4, std::uint32_t{});
+    }
+}
+
 /// The fields that decide framing, routing and the life of the connection, gathered while the head is read.
 class request_fields {
 public:
-    /// Takes a field line into account. Lines that matter here are few: the size of the name sorts most others out.
+    /// Takes a field line into account; `at` is where the value stands in the head.
     [[nodiscard]] std::expected<void, parse_error> note(std::string_view name, std::string_view value,
                                                         slice at) noexcept {
-        if (name.size() >= 32 || ((known_sizes >> name.size()) & 1U) == 0) return {};
-        return note_known(name, value, at);
+        switch (name.size()) {
+            case 4:
+                if (is_word(name.data(), "host")) return note_host(value, at);
+                break;
+            case 6:
+                if (is_word(name.data(), "expect")) note_expect(value);
+                break;
+            case 7:
+                if (is_word(name.data(), "upgrade")) upgrade_field_ = true;
+                break;
+            case 10:
+                if (is_word(name.data(), "connection")) note_connection(value);
+                break;
+            case 14:
+                if (is_word(name.data(), "content-length")) return note_content_length(value);
+                break;
+            case 17:
+                if (is_word(name.data(), "transfer-encoding")) return note_transfer_encoding(value);
+                break;
+            default: break;
+        }
+        return {};
     }
 
     /// Decides once all lines are there. Wants `minor` of the head; fills body, content_length, expect, keep_alive, upgrade.
@@ -28,13 +73,11 @@ public:
 private:
     using step = std::expected<void, parse_error>;
 
-    static constexpr std::uint32_t known_sizes = 1U << 4 | 1U << 6 | 1U << 7 | 1U << 10 | 1U << 14 | 1U << 17;
-
-    [[nodiscard]] step note_known(std::string_view name, std::string_view value, slice at) noexcept;
     [[nodiscard]] step note_host(std::string_view value, slice at) noexcept;
     [[nodiscard]] step note_content_length(std::string_view value) noexcept;
     [[nodiscard]] step note_transfer_encoding(std::string_view value) noexcept;
-    void note_connection(std::string_view value) noexcept;
+    void note_connection(std::string_view list) noexcept;
+    void note_connection_token(std::string_view token) noexcept;
     void note_expect(std::string_view value) noexcept;
 
     std::uint64_t content_length_ = 0;
