@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probes.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <rondo/web.hpp>
+
+namespace testbed {
+namespace {
+
+using namespace std::chrono_literals;
+using rondo::request;
+using rondo::response;
+using rondo::task;
+
+struct counters {
+    std::atomic<int> started{0};    // views that began to wait
+    std::atomic<int> finished{0};   // that came to their end
+    std::atomic<int> cancelled{0};  // that were cancelled
+    std::atomic<int> cleaned{0};    // whose objects were destroyed
+};
+
+counters& count() {
+    static counters all;
+    return all;
+}
+
+// An object of a view: it must go, whatever becomes of the view.
+struct visit {
+    visit() { ++count().started; }
+    ~visit() { ++count().cleaned; }
+    visit(const visit&) = delete;
+    visit& operator=(const visit&) = delete;
+};
+
+std::chrono::milliseconds time_of(request& req) {
+    return std::chrono::milliseconds(std::min(req.query_as<unsigned>("ms", 100), 600'000U));
+}
+
+task<response> wait(request& req) {
+    const visit here;
+    try {
+        co_await rondo::sleep(time_of(req));
+    } catch (const rondo::cancelled&) {
+        ++count().cancelled;
+        throw;
+    }
+    ++count().finished;
+    co_return rondo::text("waited\n");
+}
+
+response wait_sync(request& req) {
+    const visit here;
+    const auto end = rondo::clock::now() + time_of(req);
+    while (rondo::clock::now() < end) {
+        if (req.cancelled()) {
+            ++count().cancelled;
+            break;
+        }
+        std::this_thread::sleep_for(5ms);
+    }
+    ++count().finished;
+    return rondo::text("waited\n");
+}
+
+task<void> write_forever(rondo::writer& out) {
+    const visit here;
+    try {
+        for (;;) {
+            co_await out.write("tick\n");
+            co_await rondo::sleep(20ms);
+        }
+    } catch (const rondo::cancelled&) {
+        ++count().cancelled;
+        throw;
+    }
+}
+
+task<response> ticks(request&) { co_return rondo::stream(write_forever); }
+
+// Blocks the loop: for the stall detector to find.
+task<response> block(request& req) {
+    std::this_thread::sleep_for(time_of(req));
+    co_return rondo::text("blocked\n");
+}
+
+response compute(request& req) {
+    const auto end = rondo::clock::now() + time_of(req);
+    unsigned long long sum = 0;
+    while (rondo::clock::now() < end)
+        for (unsigned i = 0; i < 1000; ++i) sum = sum * 31 + i;
+    return rondo::text(std::to_string(sum) + "\n");
+}
+
+// Answers before it reads: what happens to the body is the server's affair.
+task<response> read_late(request& req) {
+    co_await rondo::sleep(time_of(req));
+    const std::string_view body = co_await req.read_all();
+    co_return rondo::text(std::to_string(body.size()) + "\n");
+}
+
+task<response> read_nothing(request&) { co_return rondo::text("not read\n"); }
+
+task<response> trailers(request& req) {
+    (void)co_await req.read_all();
+    std::string out;
+    if (const auto* fields = req.body().trailers())
+        for (const auto field : *fields) out.append(field.name).append("=").append(field.value).append("\n");
+    co_return rondo::text(std::move(out));
+}
+
+task<response> show_counters(request&) {
+    const counters& c = count();
+    std::string out = "{\"started\":" + std::to_string(c.started) + ",\"finished\":" + std::to_string(c.finished) +
+                      ",\"cancelled\":" + std::to_string(c.cancelled) + ",\"cleaned\":" + std::to_string(c.cleaned) + "}\n";
+    co_return rondo::json_text(std::move(out));
+}
+
+}  // namespace
+
+rondo::app probes() {
+    rondo::app app;
+    app.get("/wait", wait);
+    app.any("/wait-sync", wait_sync);
+    app.get("/ticks", ticks);
+    app.get("/block", block);
+    app.get("/compute", rondo::cpu(compute));
+    app.post("/read-late", read_late);
+    app.post("/read-nothing", read_nothing);
+    app.post("/trailers", trailers);
+    app.get("/counters", show_counters);
+    return app;
+}
+
+}  // namespace testbed
