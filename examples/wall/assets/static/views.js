@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+const calls = 100, ms = 250;
+const width = 600, height = 120;
+const results = {};  // lane -> [milliseconds of each call]
+
+// The lines of a response as they arrive.
+async function* linesOf(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const lines = (rest + piece.value).split('\n');
+    rest = lines.pop();
+    yield* lines;
+  }
+}
+
+async function open(url) {
+  const response = await fetch(url, {cache: 'no-store'});
+  if (!response.ok) throw new Error(response.status === 503 ? 'The server is busy; try again.' : `It answered ${response.status}.`);
+  return response;
+}
+
+// ---- the race
+
+function rectangle(attributes) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+// A bar for each call, from the start to its end, in the order they ended. All lanes have one scale.
+function draw(now) {
+  const longest = Math.max(ms * 1.2, now || 0, ...Object.values(results).flat());
+  for (const [lane, ends] of Object.entries(results)) {
+    const bars = ends.map((end, n) => rectangle({
+      class: 'bar', x: 0, y: n * height / calls, width: end / longest * width, height: height / calls * 0.72,
+    }));
+    for (let n = ends.length; now && n < calls; ++n) {
+      bars.push(rectangle({class: 'bar open', x: 0, y: n * height / calls, width: now / longest * width, height: height / calls * 0.72}));
+    }
+    document.querySelector(`[data-race=${lane}] svg`).replaceChildren(...bars);
+  }
+}
+
+async function race(section) {
+  const lane = section.dataset.race;
+  const outcome = section.querySelector('.outcome');
+  const ends = results[lane] = [];
+  const began = performance.now();
+  let running = true;
+  outcome.textContent = 'Running …';
+  const frame = () => { if (running) { draw(performance.now() - began); requestAnimationFrame(frame); } };
+  requestAnimationFrame(frame);
+  try {
+    for await (const line of linesOf(await open(`/race?kind=${lane}&calls=${calls}&ms=${ms}`))) ends.push(JSON.parse(line).ms);
+    outcome.textContent = ends.length < calls ? 'The server broke off.'
+      : `${calls} calls of ${ms} ms took ${(ends.at(-1) / 1000).toFixed(2)} s in all.`;
+  } catch (error) {
+    outcome.textContent = error instanceof TypeError ? 'The server does not answer.' : error.message;
+  } finally {
+    running = false;
+    draw();
+  }
+}
+
+// ---- the stream
+
+async function drip(section) {
+  const out = section.querySelector('.stream');
+  out.textContent = '';
+  try {
+    for await (const line of linesOf(await open('/drip'))) out.textContent += `${line}\n`;
+  } catch (error) {
+    out.textContent += error instanceof TypeError ? 'The server does not answer.' : error.message;
+  }
+}
+
+// ----
+
+function onButton(section, action) {
+  const button = section.querySelector('button');
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    await action(section);
+    button.disabled = false;
+  });
+}
+
+for (const section of document.querySelectorAll('[data-race]')) onButton(section, race);
+onButton(document.getElementById('drip'), drip);

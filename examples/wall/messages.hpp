@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "message.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace wall {
+
+namespace sqlite {
+
+struct closer {
+    void operator()(sqlite3* database) const noexcept;
+    void operator()(sqlite3_stmt* statement) const noexcept;
+};
+using database = std::unique_ptr<sqlite3, closer>;
+using statement = std::unique_ptr<sqlite3_stmt, closer>;
+
+}  // namespace sqlite
+
+/// The messages in an SQLite file, in WAL mode: readers do not wait for a writer. Every function blocks on the disk, so it
+/// belongs on a pool thread; any thread may call it. Throws std::runtime_error with what SQLite says.
+class message_store {
+public:
+    /// Opens the file, or makes it.
+    explicit message_store(const std::string& path);
+
+    /// Once it returns, the message survives a crash and a loss of power.
+    message add(const draft& d);
+
+    [[nodiscard]] std::vector<message> after(std::int64_t id, std::size_t limit);   ///< oldest first
+    [[nodiscard]] std::vector<message> before(std::int64_t id, std::size_t limit);  ///< newest first
+
+private:
+    std::vector<message> read(sqlite3_stmt* statement, std::int64_t id, std::size_t limit);
+
+    std::mutex writing_;
+    sqlite::database writer_;
+    sqlite::statement insert_;
+    std::mutex reading_;
+    sqlite::database reader_;
+    sqlite::statement after_;
+    sqlite::statement before_;
+};
+
+}  // namespace wall

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace wall {
+
+struct pixel {
+    std::uint8_t red, green, blue;
+};
+
+/// A PNG file (RFC 2083) of 8-bit RGB. `pixels`: rows from the top, width * height of them.
+[[nodiscard]] std::string png(std::span<const pixel> pixels, std::size_t width, std::size_t height);
+
+}  // namespace wall
