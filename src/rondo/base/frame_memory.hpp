@@ -5,11 +5,11 @@
 
 namespace rondo::frame_memory {
 
-/// Memory for coroutine frames and requests: free lists per thread by size, in steps of 64 bytes up to 4 KiB;
+/// Memory for coroutine frames and requests: free lists per thread by size, in steps of 16 bytes up to 4 KiB;
 /// larger pieces come from operator new. A piece may be returned on another thread than the one that took it;
 /// it then serves that thread. Each thread keeps at most `kept_bytes` unused.
 /// Under AddressSanitizer every call goes to the heap, so that misuse is found.
-inline constexpr std::size_t step = 64;
+inline constexpr std::size_t step = 16;
 inline constexpr std::size_t largest = 4096;
 inline constexpr std::size_t kept_bytes = 16u << 20;
 

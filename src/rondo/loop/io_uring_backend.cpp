@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <liburing.h>
 #include <poll.h>
@@ -11,8 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <rondo/base/frame_memory.hpp>
-#include <rondo/base/intrusive_list.hpp>
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/loop/backend.hpp>
 
@@ -28,18 +28,45 @@ constexpr int buffer_group = 0;
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
 
-enum class kind : std::uint8_t { receive, send, accept, poll, writable, wake };
+enum class kind : std::uint8_t { none, receive, send, accept, poll, writable, wake };
 
 // What the kernel works on. It outlives its owner: the completion may come after the owner is gone.
-struct operation : list_node {
-    operation(kind k, void* o, void* bytes) noexcept : what(k), owner(o), keep(bytes) {}
-    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
-    static void operator delete(void* p, std::size_t size) noexcept { frame_memory::deallocate(p, size); }
-
-    kind what;
-    void* owner;  // null: nobody wants to know any more
+struct operation {
+    void* owner;  // null: nobody wants to know any more; of an unused one: the next unused
     void* keep;   // send: what keeps the bytes alive
-    bool ending = false;  // the kernel was asked to cancel it
+    kind what;
+    bool ending;  // the kernel was asked to cancel it
+};
+
+// Every waiting connection has an operation, so they lie close together and cost no allocation each.
+class operations {
+public:
+    [[nodiscard]] operation* make(kind what, void* owner, void* keep) {
+        if (!unused_) grow();
+        operation* o = std::exchange(unused_, static_cast<operation*>(unused_->owner));
+        *o = {owner, keep, what, false};
+        return o;
+    }
+    void free(operation& o) noexcept {
+        o = {unused_, nullptr, kind::none, false};
+        unused_ = &o;
+    }
+    template <class F>
+    void for_each_used(F f) {
+        for (auto& c : chunks_)
+            for (operation& o : *c)
+                if (o.what != kind::none) f(o);
+    }
+
+private:
+    using chunk = std::array<operation, 128>;
+    void grow() {
+        chunks_.push_back(std::make_unique<chunk>());
+        for (operation& o : *chunks_.back()) free(o);
+    }
+
+    std::vector<std::unique_ptr<chunk>> chunks_;
+    operation* unused_ = nullptr;
 };
 
 [[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
@@ -68,7 +95,9 @@ public:
     ~io_uring_backend() override {
         io_uring_submit(&ring_);  // descriptors may wait to be closed
         io_uring_queue_exit(&ring_);
-        while (!live_.empty()) release(live_.pop_front());
+        operations_.for_each_used([this](operation& o) {
+            if (o.what == kind::send && released) released(o.keep);
+        });
         munmap(buffers_, buffer_count * sizeof(io_uring_buf));
         munmap(memory_, std::size_t{buffer_count} * buffer_size);
     }
@@ -154,15 +183,7 @@ public:
     }
 
 private:
-    operation* make_operation(kind what, void* owner, void* keep = nullptr) {
-        auto* o = new operation(what, owner, keep);
-        live_.push_back(*o);
-        return o;
-    }
-    void release(operation& o) noexcept {
-        if (o.what == kind::send && released) released(o.keep);
-        delete &o;
-    }
+    operation* make_operation(kind what, void* owner, void* keep = nullptr) { return operations_.make(what, owner, keep); }
     void register_buffers() {
         buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
         memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
@@ -248,6 +269,7 @@ private:
 
     void complete(operation& o, const io_uring_cqe& cqe) noexcept {
         switch (o.what) {
+        case kind::none: return;
         case kind::receive: return complete_receive(o, cqe);
         case kind::send: return complete_send(o, cqe);
         case kind::accept: return complete_accept(o, cqe);
@@ -278,7 +300,7 @@ private:
             return_buffers();
             return arm_receive(&o, s->fd_);
         }
-        delete &o;
+        operations_.free(o);
         if (!s) return;
         s->receiving_ = nullptr;
         if (!for_now) end_receive(*s, -result);
@@ -296,9 +318,10 @@ private:
         if (auto* s = static_cast<stream_socket*>(o.owner)) {
             s->sending_ = nullptr;
             s->sent(cqe.res, o.keep);
-            delete &o;
+            operations_.free(o);
         } else {
-            release(o);
+            if (released) released(o.keep);
+            operations_.free(o);
         }
     }
 
@@ -313,12 +336,12 @@ private:
         }
         if (more) return;
         if (o.owner) arm_accept(&o, a->fd_);
-        else delete &o;
+        else operations_.free(o);
     }
 
     void complete_poll(operation& o, const io_uring_cqe& cqe) noexcept {
         auto* op = static_cast<poll_operation*>(o.owner);
-        delete &o;
+        operations_.free(o);
         if (!op) return;
         op->polling_ = nullptr;
         op->fd_ = -1;
@@ -326,7 +349,7 @@ private:
     }
     void complete_writable(operation& o) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
-        delete &o;
+        operations_.free(o);
         if (!s) return;
         s->writing_ = nullptr;
         s->writable();
@@ -335,8 +358,8 @@ private:
     io_uring ring_{};
     unique_fd wake_;
     std::uint64_t wake_value_ = 0;
-    intrusive_list<operation> live_;
-    operation wake_operation_{kind::wake, nullptr, nullptr};
+    operations operations_;
+    operation wake_operation_{nullptr, nullptr, kind::wake, false};
     io_uring_buf_ring* buffers_ = nullptr;
     char* memory_ = nullptr;
     unsigned given_ = 0;

@@ -11,9 +11,6 @@ namespace {
 using tick = std::chrono::milliseconds;
 }
 
-sleep_awaiter::wake_timer::wake_timer(sleep_awaiter& owner) noexcept
-    : timer([](timer& self) noexcept { static_cast<wake_timer&>(self).owner_.wake(); }), owner_(owner) {}
-
 timer_wheel::timer_wheel(instant now) : origin_(now) {}
 
 std::int64_t timer_wheel::tick_of(instant at) const noexcept {

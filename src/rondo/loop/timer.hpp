@@ -61,27 +61,22 @@ private:
 };
 
 /// `co_await loop.sleep(...)`.
-class [[nodiscard]] sleep_awaiter : public waiter {
+class [[nodiscard]] sleep_awaiter : public waiter, timer {
 public:
     sleep_awaiter(timer_wheel& wheel, instant due) noexcept
-        : waiter([](waiter& self) noexcept { static_cast<sleep_awaiter&>(self).timer_.disarm(); }),
-          timer_(*this), wheel_(wheel), due_(due) {}
+        : waiter([](waiter& self) noexcept { static_cast<sleep_awaiter&>(self).disarm(); }),
+          timer([](timer& self) noexcept { static_cast<sleep_awaiter&>(self).wake(); }), wheel_(wheel), due_(due) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
         if (!suspend(who)) return false;
-        wheel_.arm(timer_, due_);
+        wheel_.arm(*this, due_);
         return true;
     }
     void await_resume() const { check(); }
 
 private:
-    struct wake_timer : timer {
-        explicit wake_timer(sleep_awaiter& owner) noexcept;
-        sleep_awaiter& owner_;
-    };
-    wake_timer timer_;
     timer_wheel& wheel_;
     instant due_;
 };

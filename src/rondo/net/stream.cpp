@@ -45,7 +45,7 @@ file_progress send_file_step(int to, int from, std::uint64_t offset, std::size_t
 
 }  // namespace
 
-stream::stream(output& out, unique_fd fd, stream_owner& owner) : stream_socket(fd.value()), out_(out), owner_(owner) {
+stream::stream(output& out, unique_fd fd) : stream_socket(fd.value()), out_(out) {
     loop().io().attach(*this);
     (void)fd.release();
 }
@@ -121,7 +121,7 @@ void stream::peer_closed(bool gone) noexcept {
         failed_ = true;
         wake_writer();
     }
-    owner_.peer_closed(gone);
+    left(gone);
 }
 
 std::size_t stream::backlog() const noexcept {
@@ -222,7 +222,7 @@ void stream::fail() noexcept {
     unsent_.reset();
     wake_writer();
     if (reader_) wake_reader(input_event::failed);
-    else owner_.peer_closed(true);
+    else left(true);
 }
 
 // Waits until the kernel takes more; resumed by writable().
@@ -273,8 +273,10 @@ task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size
 void stream::interrupt() noexcept {
     interrupted_ = true;
     if (reader_) loop().io().pause_input(*this);
+    // The reader may go on to wait as a writer: that wait was not interrupted.
+    auto writer = std::exchange(writer_, {});
     wake_reader(input_event::interrupted);
-    wake_writer();
+    if (writer) writer.resume();
 }
 
 void stream::shutdown_output() noexcept {

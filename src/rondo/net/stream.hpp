@@ -15,16 +15,6 @@
 
 namespace rondo::net {
 
-/// Is told what happens to a stream while nobody reads from it.
-class stream_owner {
-public:
-    /// The other side shut down its sending half (`gone` false: it may still read), or is gone.
-    virtual void peer_closed(bool gone) noexcept = 0;
-
-protected:
-    ~stream_owner() = default;
-};
-
 /// How a wait for input ended.
 enum class input_event : std::uint8_t {
     more,         ///< input() grew
@@ -35,8 +25,9 @@ enum class input_event : std::uint8_t {
 
 /// A connected byte stream (TCP or unix) on a loop. Belongs to the loop's thread. One reader and one writer at a time.
 /// An idle stream holds no buffer: input is read into memory of the loop and copied only when it must outlive the turn,
-/// output goes through net::output. To be destroyed from event_loop::defer, never within one of its own callbacks.
-class stream final : public stream_socket {
+/// output goes through net::output. Whoever wants to know that the other side is gone while nobody reads derives from it.
+/// To be destroyed from event_loop::defer, never within one of its own callbacks.
+class stream : public stream_socket {
 public:
     /// Output beyond this makes drained() wait.
     static constexpr std::size_t high_water = 64 * 1024;
@@ -44,8 +35,8 @@ public:
     static constexpr std::size_t unread_limit = 64 * 1024;
 
     /// Throws std::system_error when the loop cannot watch the socket.
-    stream(output& out, unique_fd fd, stream_owner& owner);
-    ~stream();
+    stream(output& out, unique_fd fd);
+    virtual ~stream();
 
     /// The input not consumed yet. Holds until the calling coroutine suspends; see hold_input().
     [[nodiscard]] std::string_view input() const noexcept {
@@ -101,6 +92,10 @@ public:
     [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
     [[nodiscard]] event_loop& loop() const noexcept { return out_.loop(); }
 
+protected:
+    /// The other side shut down its sending half (`gone` false: it may still read), or is gone; while nobody reads.
+    virtual void left(bool gone) noexcept { (void)gone; }
+
 private:
     friend class output;
 
@@ -134,7 +129,6 @@ private:
     void wake_writer() noexcept;
 
     output& out_;
-    stream_owner& owner_;
     std::string_view passing_;  // in the loop's memory, during received()
     std::unique_ptr<held_input> held_;
     std::unique_ptr<held_output> unsent_;

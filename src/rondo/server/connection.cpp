@@ -24,48 +24,28 @@ constexpr std::size_t linger_bytes = 64u << 20;
 
 // Runs the application for one request. Most requests are answered without waiting: then the connection's coroutine
 // is never suspended and no timer is touched.
-class connection::serving : detail::task_end {
+class [[nodiscard]] connection::serving {
 public:
     explicit serving(connection& c) noexcept : connection_(c) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     [[nodiscard]] bool await_suspend(std::coroutine_handle<> who) {
         exchange& x = *connection_.exchange_;
-        task_ = connection_.server_.app_.serve(x.request(), x);
-        auto start = task_.coroutine();
-        start.promise().run_in(&x.running_in());
-        start.promise().end_at(this);
-        activity& doing = connection_.server_.loop_.doing();
-        doing.enter(&x.running_in());
-        start.resume();
-        doing.enter(nullptr);
-        if (ended_) return false;
-        waiting_ = who;
+        if (x.run(connection_.server_.app_, connection_.server_.loop_.doing())) return false;
+        x.resume_at_end(who);
         if (!x.begun() && connection_.phase_ != phase::body)
             connection_.next_phase(phase::serving, connection_.server_.options_.request_timeout);
         return true;
     }
-    [[nodiscard]] std::exception_ptr await_resume() noexcept { return std::move(failure_); }
+    [[nodiscard]] std::exception_ptr await_resume() noexcept { return connection_.exchange_->take_failure(); }
 
 private:
-    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept override {
-        ended_ = true;
-        failure_ = std::move(failure);
-        return waiting_ ? waiting_ : std::noop_coroutine();
-    }
-
     connection& connection_;
-    task<void> task_;
-    std::coroutine_handle<> waiting_;
-    std::exception_ptr failure_;
-    bool ended_ = false;
 };
 
-connection::phase_timer::phase_timer(connection& c) noexcept
-    : timer([](timer& self) noexcept { static_cast<phase_timer&>(self).owner_.on_timer(); }), owner_(c) {}
-
 connection::connection(server& owner, unique_fd socket)
-    : server_(owner), stream_(owner.output_, std::move(socket), *this), timer_(*this) {}
+    : net::stream(owner.output_, std::move(socket)),
+      timer([](timer& self) noexcept { static_cast<connection&>(self).on_timer(); }), server_(owner) {}
 
 connection::~connection() {
     if (exchange_) exchange_->destroy();
@@ -81,78 +61,81 @@ void connection::start() noexcept {
 
 std::coroutine_handle<> connection::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {
     if (failure) log::error("a connection ended by an unexpected failure of the server");
-    stream_.close();
-    timer_.disarm();
+    close();
+    disarm();
     server_.gone(*this);
-    server_.loop_.defer(*this);
     return std::noop_coroutine();
 }
 
 void connection::next_phase(phase p, clock::duration limit) noexcept {
     phase_ = p;
     timed_out_ = false;
-    server_.loop_.timers().arm(timer_, limit == clock::duration::max() ? instant::max() : server_.loop_.now() + limit);
+    server_.loop_.timers().arm(*this, limit == clock::duration::max() ? instant::max() : server_.loop_.now() + limit);
 }
 
 task<void> connection::run() {
-    http::status refusal{};
     for (;;) {
-        while (!parse_head(refusal)) {
-            if (refusal != http::status{}) break;
-            if (phase_ == phase::idle && !stream_.input().empty()) next_phase(phase::head, server_.options_.header_timeout);
-            net::input_event what = co_await stream_.receive();
-            if (what == net::input_event::more) continue;
-            give_up_head(what);
-            co_return co_await end_gracefully();
+        net::input_event what = net::input_event::more;
+        while (!parse_head() && refusal_ == http::status{} && what == net::input_event::more) {
+            if (phase_ == phase::idle && !input().empty()) next_phase(phase::head, server_.options_.header_timeout);
+            what = co_await receive();
         }
-        if (refusal != http::status{}) {
-            refuse(refusal);
-            co_return co_await end_gracefully();
+        if (refusal_ != http::status{}) {
+            refuse(refusal_);
+            break;
+        }
+        if (what != net::input_event::more) {
+            give_up_head(what);
+            break;
         }
         begin_exchange();
         settle_failure(co_await serving(*this));
-        if (keep_open_ && !exchange_->ended() && !co_await exchange_->skip_body()) keep_open_ = false;
+        bool tidy = exchange_->ended() && backlog() <= high_water;
+        if (keep_open_ && !tidy && !co_await tidy_up()) keep_open_ = false;
         finish_exchange();
-        if (!keep_open_ || stream_.failed()) co_return co_await end_gracefully();
-        if (stream_.backlog() > net::stream::high_water) {
-            sent_at_check_ = stream_.bytes_sent();
-            next_phase(phase::writing, server_.options_.write_timeout);
-            if (!co_await stream_.drained()) co_return co_await end_gracefully();
-        }
-        if (phase_ != phase::idle || stream_.input().empty()) next_phase(phase::idle, server_.options_.keepalive_timeout);
+        if (!keep_open_ || failed()) break;
+        if (phase_ != phase::idle || input().empty()) next_phase(phase::idle, server_.options_.keepalive_timeout);
     }
+    co_await end_gracefully();
 }
 
-bool connection::parse_head(http::status& refusal) noexcept {
-    std::string_view input = stream_.input();
-    if (input.empty()) return false;
+task<bool> connection::tidy_up() {
+    if (!exchange_->ended() && !co_await exchange_->skip_body()) co_return false;
+    if (backlog() <= high_water) co_return true;
+    sent_at_check_ = bytes_sent();
+    next_phase(phase::writing, server_.options_.write_timeout);
+    co_return co_await drained();
+}
+
+bool connection::parse_head() noexcept {
+    std::string_view bytes = input();
+    if (bytes.empty()) return false;
     // A head that comes in small pieces is looked at again when a line is complete, or when much has come without one.
-    if (parsed_size_ && input.size() < 2 * std::size_t{parsed_size_} &&
-        !std::memchr(input.data() + parsed_size_, '\n', input.size() - parsed_size_))
+    if (parsed_size_ && bytes.size() < 2 * std::size_t{parsed_size_} &&
+        !std::memchr(bytes.data() + parsed_size_, '\n', bytes.size() - parsed_size_))
         return false;
-    auto parsed = http::h1::parse_request_head(input, server_.options_.head, server_.fields_, server_.head_);
+    auto parsed = http::h1::parse_request_head(bytes, server_.options_.head, server_.fields_, server_.head_);
     if (parsed) {
         parsed_size_ = 0;
         return true;
     }
-    parsed_size_ = static_cast<std::uint32_t>(input.size());
+    parsed_size_ = static_cast<std::uint32_t>(bytes.size());
     if (parsed.error() != http::h1::parse_error::incomplete)
-        refusal = static_cast<http::status>(http::h1::status_of(parsed.error()));
+        refusal_ = static_cast<http::status>(http::h1::status_of(parsed.error()));
     return false;
 }
 
 void connection::give_up_head(net::input_event why) {
-    stream_.resume();
+    resume();
     keep_open_ = false;
-    if (stream_.input().empty()) return;
+    if (input().empty()) return;
     if (why == net::input_event::interrupted && timed_out_) refuse(http::status::request_timeout);
     else if (why == net::input_event::end) refuse(http::status::bad_request);
 }
 
 void connection::begin_exchange() {
-    std::string_view input = stream_.input();
-    exchange_ = exchange::make(*this, input.data(), server_.head_);
-    stream_.consume(server_.head_.size);
+    exchange_ = exchange::make(*this, input().data(), server_.head_);
+    consume(server_.head_.size);
     statistics& s = server_.statistics_;
     statistics::add<std::uint64_t>(s.requests, 1);
     statistics::add<std::uint64_t>(s.in_flight, 1);
@@ -169,7 +152,7 @@ void connection::settle_failure(const std::exception_ptr& failure) noexcept {
     exchange& x = *exchange_;
     if (x.finished() || x.aborted()) return;
     // An application that ends without a whole response has failed too.
-    if (!failure || x.begun() || stream_.failed()) return x.abort();
+    if (!failure || x.begun() || failed()) return x.abort();
     bool draining = x.running_in().cancel.reason() == cancel_reason::drain;
     bool late = x.running_in().cancel.reason() == cancel_reason::deadline;
     keep_open_ = false;
@@ -193,32 +176,32 @@ void connection::refuse(http::status code) {
     head.connection = http::h1::connection_option::close;
     head.date = server_.date();
     head.content_type = "text/plain; charset=utf-8";
-    char* begin = stream_.reserve(http::h1::head_size_bound(head) + text.size() + 1);
+    char* begin = reserve(http::h1::head_size_bound(head) + text.size() + 1);
     char* end = http::h1::write_head(begin, head);
     end = std::copy(text.begin(), text.end(), end);
     *end++ = '\n';
-    stream_.commit(static_cast<std::size_t>(end - begin));
+    commit(static_cast<std::size_t>(end - begin));
     keep_open_ = false;
     linger_ = true;
 }
 
 task<void> connection::end_gracefully() {
-    stream_.resume();
-    if (reset_) co_return stream_.close(true);
-    sent_at_check_ = stream_.bytes_sent();
+    resume();
+    if (reset_) co_return close(true);
+    sent_at_check_ = bytes_sent();
     next_phase(phase::writing, server_.options_.write_timeout);
-    bool all_sent = co_await stream_.drained();
+    bool all_sent = co_await drained();
     // Closing with unread input would make the kernel send an RST that can overtake the response.
-    if (all_sent && (linger_ || !stream_.input().empty()) && !stream_.input_ended()) {
-        stream_.shutdown_output();
+    if (all_sent && (linger_ || !input().empty()) && !input_ended()) {
+        shutdown_output();
         next_phase(phase::lingering, server_.options_.linger_timeout);
         std::size_t discarded = 0;
         do {
-            discarded += stream_.input().size();
-            stream_.consume(stream_.input().size());
-        } while (discarded < linger_bytes && co_await stream_.receive() == net::input_event::more);
+            discarded += input().size();
+            consume(input().size());
+        } while (discarded < linger_bytes && co_await receive() == net::input_event::more);
     }
-    stream_.close(!all_sent && !stream_.failed());
+    close(!all_sent && !failed());
 }
 
 void connection::on_timer() noexcept {
@@ -228,7 +211,7 @@ void connection::on_timer() noexcept {
     case phase::body:
     case phase::lingering:
         timed_out_ = true;
-        return stream_.interrupt();
+        return interrupt();
     case phase::serving:
         if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::deadline);
         return;
@@ -238,49 +221,44 @@ void connection::on_timer() noexcept {
 }
 
 void connection::on_write_timer() noexcept {
-    if (stream_.bytes_sent() != sent_at_check_) {
-        sent_at_check_ = stream_.bytes_sent();
+    if (bytes_sent() != sent_at_check_) {
+        sent_at_check_ = bytes_sent();
         return next_phase(phase::writing, server_.options_.write_timeout);
     }
     keep_open_ = false;
     reset_ = true;
     if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::disconnected);
-    stream_.interrupt();
+    interrupt();
 }
 
 void connection::drain() noexcept {
     draining_ = true;
-    if (phase_ == phase::idle && !exchange_) stream_.interrupt();
+    if (phase_ == phase::idle && !exchange_) interrupt();
 }
 
 void connection::cancel(cancel_reason reason) noexcept {
     keep_open_ = false;
     if (exchange_) exchange_->running_in().cancel.cancel(reason);
-    if (!exchange_ || phase_ == phase::body) stream_.interrupt();
+    if (!exchange_ || phase_ == phase::body) interrupt();
 }
 
 void connection::kill() noexcept {
     keep_open_ = false;
     reset_ = true;
     if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::drain);
-    stream_.interrupt();
+    interrupt();
 }
 
-void connection::peer_closed(bool gone) noexcept {
+void connection::left(bool gone) noexcept {
     if (!exchange_) return;
     if (gone) return exchange_->running_in().cancel.cancel(cancel_reason::disconnected);
     if (std::exchange(peer_half_closed_, true)) return;
     exchange_->probe();
 }
 
-std::string_view connection::peer_address() noexcept {
-    if (!peer_) peer_ = std::make_unique<net::peer>(net::peer_of(stream_.fd()));
-    return peer_->address;
-}
-
-std::uint16_t connection::peer_port() noexcept {
-    (void)peer_address();
-    return peer_->port;
+const net::peer& connection::peer() {
+    if (!peer_) peer_ = std::make_unique<net::peer>(net::peer_of(fd()));
+    return *peer_;
 }
 
 }  // namespace rondo::server

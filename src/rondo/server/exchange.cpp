@@ -15,7 +15,7 @@ namespace rondo::server {
 namespace {
 
 // Room for what an application usually needs of the request's arena: a few decoded parameters.
-constexpr std::size_t spare_size = 64;
+constexpr std::size_t spare_size = 16;
 
 constexpr std::size_t aligned(std::size_t size) { return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1); }
 
@@ -37,7 +37,7 @@ exchange* exchange::make(connection& c, const char* bytes, const http::h1::reque
 
 void exchange::destroy() noexcept {
     std::size_t size = size_;
-    connection_.stream_.consume(taken_);
+    connection_.consume(taken_);
     this->~exchange();
     frame_memory::deallocate(this, size);
 }
@@ -63,12 +63,50 @@ void exchange::set_request(connection& c, const char* bytes, const http::h1::req
     request_.query = head.query.in(bytes);
     request_.authority = head.authority.in(bytes);
     request_.body = this;
-    request_.connection = &c;
+    request_.connection = this;
     request_.running_in = &context_;
     request_.arrived = c.server_.loop_.now();
     request_.memory = &arena_;
     request_.serving = &c.server_.statistics_;
     context_.deadline = request_.arrived + c.server_.options_.request_timeout;
+}
+
+bool exchange::run(handler::application& app, activity& doing) {
+    answer_ = app.serve(request_, *this);
+    auto start = answer_.coroutine();
+    start.promise().run_in(&context_);
+    start.promise().end_at(this);
+    doing.enter(&context_);
+    start.resume();
+    doing.enter(nullptr);
+    return answered_;
+}
+
+std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {
+    answered_ = true;
+    failure_ = std::move(failure);
+    return waiting_ ? waiting_ : std::noop_coroutine();
+}
+
+std::exception_ptr exchange::take_failure() noexcept {
+    answer_ = {};
+    return std::move(failure_);
+}
+
+std::string_view exchange::peer_address() noexcept {
+    try {
+        return connection_.peer().address;
+    } catch (...) {
+        return {};
+    }
+}
+
+std::uint16_t exchange::peer_port() noexcept {
+    try {
+        return connection_.peer().port;
+    } catch (...) {
+        return 0;
+    }
 }
 
 bool exchange::has_body(http::status code) const noexcept {
@@ -82,7 +120,7 @@ void exchange::check_open(const char* what) const {
 
 void exchange::write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
                           std::size_t body_room, std::string_view body) {
-    net::stream& s = connection_.stream_;
+    net::stream& s = connection_;
     keep_alive_ = keep_alive_ && connection_.keep_open_ && !connection_.draining_ && !head.close;
     if (body_state_ != body_state::ended && !body_is_skippable()) {
         keep_alive_ = false;
@@ -159,7 +197,7 @@ void exchange::client_gone() const {
 }
 
 task<void> exchange::wait_for_client() {
-    net::stream& s = connection_.stream_;
+    net::stream& s = connection_;
     connection_.sent_at_check_ = s.bytes_sent();
     connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
     bool sent = co_await s.drained();
@@ -168,7 +206,7 @@ task<void> exchange::wait_for_client() {
 }
 
 task<void> exchange::write(std::string_view bytes) {
-    net::stream& s = connection_.stream_;
+    net::stream& s = connection_;
     if (context_.cancel.requested() || s.failed()) client_gone();
     account(bytes.size());
     if (bytes.empty() || omit_body_) co_return;
@@ -198,7 +236,7 @@ task<void> exchange::write(std::string_view bytes) {
 }
 
 task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
-    net::stream& s = connection_.stream_;
+    net::stream& s = connection_;
     if (context_.cancel.requested() || s.failed()) client_gone();
     account(length);
     if (length == 0 || omit_body_) co_return;
@@ -222,13 +260,13 @@ void exchange::finish() {
     if (state_ != state::begun) throw response_error("the end of a response that was not begun");
     if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_)
         throw response_error("fewer bytes written than the response declared");
-    if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.stream_.write(http::h1::last_chunk);
+    if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.write(http::h1::last_chunk);
     state_ = state::finished;
 }
 
 void exchange::abort() noexcept {
     if (state_ == state::finished || state_ == state::aborted) return;
-    net::stream& s = connection_.stream_;
+    net::stream& s = connection_;
     bool unsent = state_ == state::waiting || s.flushes() == flushes_at_begin_;
     bool was_begun = state_ == state::begun;
     state_ = state::aborted;
@@ -253,7 +291,7 @@ void exchange::abort() noexcept {
 void exchange::probe() noexcept {
     if (state_ != state::waiting || request_.version_minor == 0) return;
     try {
-        connection_.stream_.write(http::h1::continue_head);
+        connection_.write(http::h1::continue_head);
         continue_owed_ = false;
     } catch (...) {
         // Without memory for the question the answer is found out when the response is written.

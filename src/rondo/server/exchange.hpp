@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include <rondo/base/arena.hpp>
 #include <rondo/coro/context.hpp>
+#include <rondo/coro/ready.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/handler/application.hpp>
 #include <rondo/handler/request.hpp>
 #include <rondo/handler/responder.hpp>
 #include <rondo/http/h1/chunked.hpp>
@@ -21,7 +26,7 @@ class connection;
 
 /// One request with its response, in one piece of memory: the object, the bytes of the head, the fields and the first
 /// part of the request's arena. An idle connection has none.
-class exchange final : public handler::body, public handler::responder {
+class exchange final : public handler::body, public handler::responder, handler::connection_info, detail::task_end {
 public:
     /// `head` was parsed from `bytes`. Throws std::bad_alloc.
     static exchange* make(connection& c, const char* bytes, const http::h1::request_head& head);
@@ -32,6 +37,12 @@ public:
 
     [[nodiscard]] handler::request& request() noexcept { return request_; }
     [[nodiscard]] context& running_in() noexcept { return context_; }
+
+    /// Runs the application; true when it has ended, false when it waits: then resume_at_end() says who goes on after it.
+    [[nodiscard]] bool run(handler::application& app, activity& doing);
+    void resume_at_end(std::coroutine_handle<> who) noexcept { waiting_ = who; }
+    /// What left the application; null when nothing did. After its end.
+    [[nodiscard]] std::exception_ptr take_failure() noexcept;
 
     // handler::body
     [[nodiscard]] task<std::string_view> read() override;
@@ -71,6 +82,11 @@ private:
     exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_size);
     void set_request(connection& c, const char* bytes, const http::h1::request_head& head);
 
+    [[nodiscard]] std::string_view peer_address() noexcept override;
+    [[nodiscard]] std::uint16_t peer_port() noexcept override;
+    [[nodiscard]] bool secure() const noexcept override { return false; }
+    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept override;
+
     struct piece {
         std::string_view data;
         bool waits = false;  // for more input
@@ -97,6 +113,10 @@ private:
     arena arena_;
     std::size_t size_ = 0;  // of this piece of memory
 
+    task<void> answer_;
+    std::coroutine_handle<> waiting_;
+    std::exception_ptr failure_;
+
     std::unique_ptr<http::h1::chunked_decoder> chunked_;
     std::uint64_t left_ = 0;      // of a body with a length
     std::uint64_t received_ = 0;  // of the body
@@ -116,6 +136,7 @@ private:
     bool keep_alive_ = false;
     bool continue_owed_ = false;
     bool omit_body_ = false;
+    bool answered_ = false;  // the application has ended
 };
 
 }  // namespace rondo::server

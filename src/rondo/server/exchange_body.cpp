@@ -37,10 +37,10 @@ void exchange::check_limit() {
 exchange::piece exchange::next_chunk_piece() {
     if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
     for (;;) {
-        auto result = chunked_->decode(connection_.stream_.input());
+        auto result = chunked_->decode(connection_.input());
         switch (result.what) {
         case http::h1::chunked_decoder::event::need_more:
-            connection_.stream_.consume(result.consumed);
+            connection_.consume(result.consumed);
             return {{}, true};
         case http::h1::chunked_decoder::event::data:
             taken_ = result.consumed;
@@ -48,7 +48,7 @@ exchange::piece exchange::next_chunk_piece() {
             check_limit();
             return {result.data, false};
         case http::h1::chunked_decoder::event::done:
-            connection_.stream_.consume(result.consumed);
+            connection_.consume(result.consumed);
             body_state_ = body_state::ended;
             return {};
         case http::h1::chunked_decoder::event::error:
@@ -58,13 +58,13 @@ exchange::piece exchange::next_chunk_piece() {
 }
 
 exchange::piece exchange::next_piece() {
-    connection_.stream_.consume(std::exchange(taken_, 0));
+    connection_.consume(std::exchange(taken_, 0));
     if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "the body could not be read");
     if (body_state_ == body_state::ended) return {};
     check_limit();
-    connection_.stream_.hold_input();
+    connection_.hold_input();
     if (chunked_body_) return next_chunk_piece();
-    std::string_view input = connection_.stream_.input();
+    std::string_view input = connection_.input();
     if (input.empty()) return {{}, true};
     taken_ = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
     left_ -= taken_;
@@ -84,7 +84,7 @@ task<std::string_view> exchange::read() {
 void exchange::send_continue() {
     if (!continue_owed_) return;
     continue_owed_ = false;
-    if (!begun()) connection_.stream_.write(http::h1::continue_head);
+    if (!begun()) connection_.write(http::h1::continue_head);
 }
 
 task<void> exchange::receive_more() {
@@ -97,7 +97,7 @@ task<void> exchange::receive_more() {
     auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
     auto left = body_began_ + limits.body_timeout + earned - now;
     connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
-    net::input_event what = co_await connection_.stream_.receive();
+    net::input_event what = co_await connection_.receive();
     bool late = connection_.timed_out_;
     context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
     connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);
@@ -111,7 +111,7 @@ task<void> exchange::receive_more() {
         context_.cancel.cancel(cancel_reason::disconnected);
         throw cancelled{cancel_reason::disconnected};
     case net::input_event::interrupted:
-        connection_.stream_.resume();
+        connection_.resume();
         if (late) fail_body(http::status::request_timeout, "the body came too slowly");
         body_state_ = body_state::failed;
         throw cancelled{context_.cancel.reason()};

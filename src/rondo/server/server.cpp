@@ -106,13 +106,9 @@ void server::look() noexcept {
 
 server::~server() {
     listeners_.clear();
-    list_.for_each([](connection& c) { c.kill(); });
+    for_each([](connection& c) { c.kill(); });
     // Views that did not let go are destroyed where they wait.
-    while (!list_.empty()) {
-        connection& c = list_.front();
-        gone(c);
-        delete &c;
-    }
+    while (!list_.empty()) gone(static_cast<connection&>(list_.front()));
     loop_.run_deferred();
 }
 
@@ -138,10 +134,16 @@ void server::adopt(unique_fd socket) noexcept {
 }
 
 void server::gone(connection& c) noexcept {
-    c.unlink();
+    if (gone_.empty()) loop_.defer(*this);
+    c.connection_entry::unlink();
+    gone_.push_back(c);
     --count_;
     handler::statistics::add<std::uint64_t>(statistics_.connections, std::uint64_t(-1));
     if (count_ == 0) empty_.set();
+}
+
+void server::run_on_loop() noexcept {
+    while (!gone_.empty()) delete &static_cast<connection&>(gone_.pop_front());
 }
 
 void server::refresh_date() noexcept {
@@ -164,17 +166,17 @@ task<bool> server::wait_until_empty(clock::duration limit) {
 }
 
 void server::cut_off() noexcept {
-    list_.for_each([](connection& c) { c.kill(); });
+    for_each([](connection& c) { c.kill(); });
 }
 
 task<void> server::drain(clock::duration grace) {
     draining_ = true;
     for (auto& l : listeners_) l->stop();
     listeners_.clear();
-    list_.for_each([](connection& c) { c.drain(); });
+    for_each([](connection& c) { c.drain(); });
     if (co_await wait_until_empty(grace)) co_return;
     log::warning(fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));
-    list_.for_each([](connection& c) { c.cancel(cancel_reason::drain); });
+    for_each([](connection& c) { c.cancel(cancel_reason::drain); });
     if (co_await wait_until_empty(1s)) co_return;
     log::warning(fmt::format("{} connections are cut off", count_));
     cut_off();

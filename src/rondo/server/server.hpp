@@ -22,7 +22,7 @@
 namespace rondo::server {
 
 /// Serves an application on one loop: accepts, keeps the connections and their time-outs, drains. On the loop's thread.
-class server {
+class server final : posted {
 public:
     /// `app` must outlive the server.
     server(event_loop& loop, handler::application& app, const options& settings = {});
@@ -61,6 +61,11 @@ private:
 
     void adopt(unique_fd socket) noexcept;
     void gone(connection& c) noexcept;
+    void run_on_loop() noexcept override;
+    template <class F>
+    void for_each(F f) {
+        list_.for_each([&f](connection_entry& e) { f(static_cast<connection&>(e)); });
+    }
     void refresh_date() noexcept;
     /// The value of the Date field, at most a second old.
     [[nodiscard]] std::string_view date() noexcept {
@@ -74,7 +79,8 @@ private:
     options options_;
     net::output output_;
     handler::statistics statistics_;
-    intrusive_list<connection> list_;
+    intrusive_list<connection_entry> list_;
+    intrusive_list<connection_entry> gone_;  // to be destroyed on an empty stack
     std::size_t count_ = 0;
     event empty_;
     std::vector<std::unique_ptr<listener>> listeners_;

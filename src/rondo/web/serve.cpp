@@ -8,13 +8,16 @@
 namespace rondo::detail {
 namespace {
 
+// Coroutines that most requests never enter are kept out of line: inlined, their frames would become part of the frame
+// that every waiting request holds.
+
 /// Why no view was called; kept in the request for the end of the middleware.
 struct unrouted {
     method_set allowed = 0;
     std::string redirect_to;
 };
 
-task<response> call_on_thread(const route_entry& route, request& req) {
+[[gnu::noinline]] task<response> call_on_thread(const route_entry& route, request& req) {
     // Before a thread is taken: a slow upload holds none.
     if (!req.body().ended()) co_await req.read_all();
     const auto call = [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); };
@@ -37,7 +40,7 @@ std::string other_slash(const app_state& app, const request& req) {
     return other;
 }
 
-task<response> answer_unrouted(const app_state& app, request& req, unrouted why) {
+[[gnu::noinline]] task<response> answer_unrouted(const app_state& app, request& req, unrouted why) {
     if (!why.redirect_to.empty()) co_return redirect(why.redirect_to, 307);
     const bool server_itself = req.raw_path() == "*";
     if (req.method() == http::method::options && (why.allowed != 0 || server_itself)) {
@@ -62,7 +65,7 @@ task<response> call_innermost(const app_state& app, request& req) {
 }
 
 /// What the client gets for a failure that nobody turned into a response. False when it is an aborted connection.
-task<bool> send_failure(const app_state& app, request& req, handler::responder& to, std::exception_ptr cause) {
+[[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to, std::exception_ptr cause) {
     report(req, cause);
     if (to.begun() || req.token().reason() == cancel_reason::disconnected) {
         to.abort();
@@ -96,7 +99,7 @@ task<response> call_view(const route_entry& route, request& req) {
     return call_on_thread(route, req);
 }
 
-task<response> call_inner(const layers& in, std::size_t at, request& req) {
+[[gnu::noinline]] task<response> call_inner(const layers& in, std::size_t at, request& req) {
     std::exception_ptr cause;
     try {
         if (at == in.items.size()) co_return co_await call_innermost(*in.owner, req);
@@ -125,7 +128,7 @@ task<response> respond(const app_state& app, request& req) {
     return call_inner(app.around, 0, req);
 }
 
-task<void> send(response& r, handler::responder& to, request& req) {
+[[gnu::noinline]] task<void> send(response& r, handler::responder& to, request& req) {
     const handler::response_head head = r.head();
     if (auto* const source = std::get_if<std::unique_ptr<body_source>>(&r.body()); source != nullptr && *source) {
         co_await (*source)->send(to, head, req);
