@@ -10,6 +10,15 @@
 #include <rondo/base/interrupt.hpp>
 #include <rondo/base/stack_trace.hpp>
 
+// ThreadSanitizer calls signal handlers later, from a place of its own.
+#if defined(__SANITIZE_THREAD__)
+#define RONDO_DEFERRED_SIGNALS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RONDO_DEFERRED_SIGNALS 1
+#endif
+#endif
+
 namespace rondo {
 
 // Not in the unnamed namespace: their names must appear in stacks.
@@ -55,7 +64,9 @@ TEST(interrupt_thread, takes_the_stack_of_another_thread) {
     other.join();
     ASSERT_TRUE(stack);
     EXPECT_NE(stack->text().find("rondo::spin_until_told()"), std::string::npos) << stack->text();
+#if !defined(RONDO_DEFERRED_SIGNALS)
     EXPECT_EQ(stack->text().find("on_signal"), std::string::npos) << stack->text();
+#endif
 }
 
 void count_up(void* with, std::uintptr_t) noexcept { ++*static_cast<std::atomic<int>*>(with); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -41,18 +42,24 @@ struct thread_pool::state {
         --waiting;
         return j;
     }
+    // Also a thread that is still starting, or waking up, is one that is free.
+    [[nodiscard]] std::size_t queued() const noexcept {
+        std::size_t free = options.threads - running;
+        return waiting > free ? waiting - free : 0;
+    }
     [[nodiscard]] std::chrono::nanoseconds expected_wait() const noexcept {
         if (running + waiting < options.threads) return std::chrono::nanoseconds(0);
-        return usual * static_cast<std::int64_t>(waiting + 1) / static_cast<std::int64_t>(options.threads);
+        return usual * static_cast<std::int64_t>(queued() + 1) / static_cast<std::int64_t>(options.threads);
     }
+    void start_thread();
     void serve() noexcept;
     void name_thread() const noexcept;
 };
 
 void thread_pool::state::name_thread() const noexcept {
     pthread_setname_np(pthread_self(), options.name.substr(0, 15).c_str());
-    // On Linux a nice value belongs to a thread.
-    if (options.nice > 0) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options.nice);
+    // On Linux a nice value belongs to a thread; a new one has that of its maker.
+    if (options.nice > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options.nice);
 }
 
 void thread_pool::state::serve() noexcept {
@@ -75,6 +82,14 @@ void thread_pool::state::serve() noexcept {
     }
 }
 
+void thread_pool::state::start_thread() {
+    try {
+        threads.emplace_back([this] { serve(); });
+    } catch (const std::system_error&) {
+        if (threads.empty()) throw;  // otherwise fewer have to do
+    }
+}
+
 thread_pool::thread_pool(pool_options options) : state_(std::make_unique<state>(std::move(options))) {
     state_->options.threads = std::max<std::size_t>(state_->options.threads, 1);
 }
@@ -94,12 +109,11 @@ void thread_pool::submit(job& j, instant deadline) {
     std::unique_lock lock(s.mutex);
     auto wait = s.expected_wait();
     auto retry = std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));
-    if (s.waiting >= s.options.queue && s.idle == 0)
+    if (s.running + s.waiting >= s.options.threads + s.options.queue)
         throw pool_full("all " + s.options.name + " threads are busy and the queue is full", retry);
     if (wait.count() && deadline != instant::max() && clock::now() + wait > deadline)
         throw pool_full("the wait for a " + s.options.name + " thread would pass the request's deadline", retry);
-    if (s.idle <= s.waiting && s.threads.size() < s.options.threads)
-        s.threads.emplace_back([this] { state_->serve(); });
+    if (s.idle <= s.waiting && s.threads.size() < s.options.threads) s.start_thread();
     s.push(j);
     lock.unlock();
     s.work.notify_one();

@@ -18,7 +18,7 @@
 namespace rondo {
 
 struct pool_options {
-    std::string name = "pool";      ///< the threads' name, at most 12 bytes are used
+    std::string name = "pool";      ///< the threads' name, at most 15 bytes are used
     std::size_t threads = 1;
     std::size_t queue = 1024;       ///< jobs that may wait for a thread
     int nice = 0;                   ///< added to the threads' nice value: 0 to 19
@@ -39,7 +39,8 @@ private:
 class thread_pool {
 public:
     explicit thread_pool(pool_options options);
-    /// Waits for the jobs that run; jobs that still wait are not started (there are none in an orderly shut-down).
+    /// Waits for the jobs that run; jobs that still wait are not started (there are none in an orderly shut-down), and who
+    /// waits for them waits forever. The loops that jobs came from must still be there.
     ~thread_pool();
     thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/task_group.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+class loops : public testing::TestWithParam<backend_kind> {
+protected:
+    void SetUp() override {
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+        made.emplace(loop_options{.backend = GetParam()});
+    }
+    [[nodiscard]] event_loop& loop() { return *made; }
+    std::optional<event_loop> made;
+};
+
+INSTANTIATE_TEST_SUITE_P(all, loops, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
+
+struct counted {
+    explicit counted(int& n) : n_(&n) { ++n; }
+    counted(const counted& o) : n_(o.n_) { ++*n_; }
+    counted& operator=(const counted&) = delete;
+    ~counted() { --*n_; }
+    int* n_;
+};
+
+struct posted_flag final : posted {
+    void run_on_loop() noexcept override {
+        ++runs;
+        if (then) then();
+    }
+    int runs = 0;
+    std::function<void()> then;
+};
+
+// Running
+
+TEST_P(loops, run_until_gives_the_result) {
+    EXPECT_EQ(loop().run_until([]() -> task<int> { co_return 42; }()), 42);
+    auto p = loop().run_until([](event_loop& l) -> task<std::unique_ptr<int>> {
+        co_await l.sleep(1ms);
+        co_return std::make_unique<int>(7);
+    }(loop()));
+    EXPECT_EQ(*p, 7);
+    int x = 1;
+    int& r = loop().run_until([](int& y) -> task<int&> { co_return y; }(x));
+    EXPECT_EQ(&r, &x);
+}
+
+TEST_P(loops, run_until_gives_the_exception) {
+    EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> {
+        co_await l.sleep(1ms);
+        throw std::out_of_range("x");
+    }(loop())), std::out_of_range);
+}
+
+TEST_P(loops, run_until_ends_at_once_when_the_task_does) {
+    // Nothing else would wake the loop after this timer.
+    instant began = clock::now();
+    loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(20ms); }(loop()));
+    EXPECT_GE(clock::now() - began, 20ms);
+}
+
+TEST_P(loops, run_until_runs_in_the_given_context) {
+    context c;
+    c.cancel.cancel();
+    EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(1h); }(loop()), &c), cancelled);
+}
+
+TEST_P(loops, run_until_does_not_end_by_stop) {
+    EXPECT_EQ(loop().run_until([](event_loop& l) -> task<int> {
+        l.stop();
+        co_await l.sleep(5ms);
+        co_return 3;
+    }(loop())), 3);
+    loop().run();  // which ends at once
+}
+
+TEST_P(loops, stop_ends_run) {
+    loop().post([this] { loop().stop(); });
+    loop().run();
+    std::jthread other([this] {
+        std::this_thread::sleep_for(10ms);
+        loop().stop();
+    });
+    loop().run();
+}
+
+TEST_P(loops, a_loop_that_runs_cannot_be_run) {
+    loop().run_until([](event_loop& l) -> task<> {
+        EXPECT_THROW(l.run(), synchronous_only);
+        EXPECT_THROW(l.run_until([]() -> task<> { co_return; }()), synchronous_only);
+        co_return;
+    }(loop()));
+}
+
+TEST_P(loops, there_is_one_per_thread) {
+    EXPECT_EQ(&event_loop::current(), &loop());
+    EXPECT_THROW(event_loop second(loop_options{.backend = GetParam()}), std::logic_error);
+    EXPECT_EQ(&event_loop::current(), &loop());
+    std::jthread([] {
+        EXPECT_EQ(event_loop::current_or_null(), nullptr);
+        EXPECT_THROW((void)event_loop::current(), std::logic_error);
+    });
+    made.reset();
+    EXPECT_EQ(event_loop::current_or_null(), nullptr);
+}
+
+TEST_P(loops, blocking_is_not_allowed_while_it_runs) {
+    EXPECT_TRUE(blocking_allowed());
+    loop().post([this] {
+        EXPECT_FALSE(blocking_allowed());
+        loop().stop();
+    });
+    loop().run();
+    EXPECT_TRUE(blocking_allowed());
+}
+
+// Posting
+
+TEST_P(loops, posted_work_runs_in_order) {
+    std::vector<int> order;
+    for (int i = 0; i < 5; ++i) loop().post([&order, i] { order.push_back(i); });
+    loop().post([this] { loop().stop(); });
+    loop().run();
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
+TEST_P(loops, posted_work_may_post) {
+    int depth = 0;
+    std::move_only_function<void()> next;
+    struct chain {
+        static void go(event_loop& l, int& depth) {
+            if (++depth == 100) return l.stop();
+            l.post([&l, &depth] { go(l, depth); });
+        }
+    };
+    chain::go(loop(), depth);
+    loop().run();
+    EXPECT_EQ(depth, 100);
+}
+
+TEST_P(loops, work_posted_from_many_threads_arrives_in_the_order_of_each) {
+    constexpr int threads = 4;
+    constexpr int each = 5000;
+    std::array<int, threads> last{};
+    int total = 0;
+    bool in_order = true;
+    std::vector<std::jthread> posters;
+    for (std::size_t t = 0; t < threads; ++t) {
+        posters.emplace_back([&, t] {
+            for (int i = 1; i <= each; ++i) {
+                loop().post([&, t, i] {
+                    in_order = in_order && last[t] == i - 1;
+                    last[t] = i;
+                    if (++total == threads * each) loop().stop();
+                });
+                if (i % 500 == 0) std::this_thread::sleep_for(100us);  // so that the loop goes to wait meanwhile
+            }
+        });
+    }
+    loop().run();
+    EXPECT_TRUE(in_order);
+    EXPECT_EQ(total, threads * each);
+}
+
+// Each round can only go on when the loop was woken: a lost wake-up hangs.
+TEST_P(loops, no_wake_up_is_lost) {
+    std::atomic<int> handled{0};
+    constexpr int rounds = 20'000;
+    std::jthread other([&] {
+        for (int i = 0; i < rounds; ++i) {
+            loop().post([&] { handled.fetch_add(1); handled.notify_one(); });
+            handled.wait(i);
+        }
+        loop().stop();
+    });
+    loop().run();
+    EXPECT_EQ(handled, rounds);
+}
+
+TEST_P(loops, wake_alone_ends_the_waiting) {
+    std::atomic<bool> over{false};
+    std::jthread other([&] {
+        while (!over) {
+            loop().wake();
+            std::this_thread::sleep_for(100us);
+        }
+    });
+    auto before = loop().counters().turns.load();
+    struct hook final : event_loop::wait_hook {
+        void before_wait() noexcept override {
+            if (++calls == 20) loop->stop();
+        }
+        int calls = 0;
+        event_loop* loop = nullptr;
+    } h;
+    h.loop = &loop();
+    loop().add(h);
+    loop().run();
+    over = true;
+    EXPECT_GE(loop().counters().turns - before, 20u);
+}
+
+TEST_P(loops, work_posted_but_not_run_is_done_when_the_loop_ends) {
+    int alive = 0;
+    bool ran = false;
+    loop().post([c = counted(alive), &ran] { ran = true; });
+    EXPECT_EQ(alive, 1);
+    made.reset();
+    EXPECT_EQ(alive, 0);
+    EXPECT_TRUE(ran);
+}
+
+// Deferring
+
+TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
+    posted_flag work;
+    posted_flag later;
+    loop().run_until([](event_loop& l, posted_flag& a, posted_flag& b) -> task<> {
+        a.then = [&] { l.defer(b); };
+        l.defer(a);
+        EXPECT_EQ(a.runs, 0);
+        co_await l.sleep(0ms);
+        EXPECT_EQ(a.runs, 1);
+        EXPECT_EQ(b.runs, 1);
+    }(loop(), work, later));
+}
+
+// Sleeping
+
+TEST_P(loops, sleeps_never_too_short) {
+    loop().run_until([](event_loop& l) -> task<> {
+        for (auto d : {0us, 1us, 999us, 1000us, 1001us, 3500us, 20'000us}) {
+            instant began = clock::now();
+            co_await l.sleep(d);
+            EXPECT_GE(clock::now() - began, d);
+        }
+        co_await l.sleep(-5s);
+        co_await l.sleep_until(instant::min());
+        co_await rondo::sleep(1ms);
+    }(loop()));
+}
+
+TEST_P(loops, sleep_of_nothing_lets_others_run) {
+    int turns_of_other = 0;
+    loop().run_until([](event_loop& l, int& n) -> task<> {
+        task_group group(co_await this_context());
+        group.spawn([](event_loop& loop, int& count) -> task<> {
+            for (int i = 0; i < 10; ++i) {
+                co_await loop.sleep(0ms);
+                ++count;
+            }
+        }(l, n));
+        for (int i = 0; i < 30 && n < 10; ++i) co_await l.sleep(0ms);
+        EXPECT_EQ(n, 10);
+        co_await group.join();
+    }(loop(), turns_of_other));
+}
+
+task<> sleep_and_count(event_loop& l, clock::duration d, int& cancelled_count, int& done_count) {
+    try {
+        co_await l.sleep(d);
+        ++done_count;
+    } catch (const cancelled& c) {
+        ++cancelled_count;
+        EXPECT_EQ(c.reason, cancel_reason::drain);
+        throw;
+    }
+}
+
+TEST_P(loops, a_cancelled_sleep_ends_at_once) {
+    int ended_by_cancel = 0;
+    int done = 0;
+    instant began = clock::now();
+    loop().run_until([](event_loop& l, int& c, int& d) -> task<> {
+        task_group group(co_await this_context());
+        for (int i = 0; i < 5000; ++i) group.spawn(sleep_and_count(l, i % 2 ? 1h : clock::duration::max(), c, d));
+        for (int i = 0; i < 50; ++i) group.spawn(sleep_and_count(l, 1ms, c, d));
+        co_await l.sleep(20ms);
+        EXPECT_EQ(d, 50);
+        group.cancel(cancel_reason::drain);
+        co_await group.join();
+    }(loop(), ended_by_cancel, done));
+    EXPECT_EQ(ended_by_cancel, 5000);
+    EXPECT_LT(clock::now() - began, 10s);
+    EXPECT_EQ(loop().timers().next() == instant::max(), false) << "slots of cancelled timers are left to pass";
+}
+
+TEST_P(loops, a_sleep_may_be_destroyed_while_it_waits) {
+    int alive = 0;
+    {
+        auto sleeper = [](event_loop& l, counted) -> task<> { co_await l.sleep(5ms); }(loop(), counted(alive));
+        loop().run_until([](task<>& t) -> task<> {
+            t.coroutine().resume();
+            co_return;
+        }(sleeper));
+        EXPECT_EQ(alive, 1);
+    }
+    EXPECT_EQ(alive, 0);
+    loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(10ms); }(loop()));
+}
+
+TEST_P(loops, sleepers_wake_in_the_order_of_their_times) {
+    std::vector<int> order;
+    loop().run_until([](event_loop& l, std::vector<int>& out) -> task<> {
+        task_group group(co_await this_context());
+        instant now = clock::now();
+        for (int ms : {30, 10, 20, 70, 5, 65})
+            group.spawn([](event_loop& loop, instant at, int n, std::vector<int>& o) -> task<> {
+                co_await loop.sleep_until(at);
+                o.push_back(n);
+            }(l, now + std::chrono::milliseconds(ms), ms, out));
+        co_await group.join();
+    }(loop(), order));
+    EXPECT_EQ(order, (std::vector<int>{5, 10, 20, 30, 65, 70}));
+}
+
+// Counting
+
+TEST_P(loops, counts_its_turns_and_time) {
+    loop_counters& c = loop().counters();
+    EXPECT_EQ(c.turn_began_ns, 0);
+    loop().run_until([](event_loop& l) -> task<> {
+        co_await l.sleep(30ms);
+        EXPECT_NE(l.counters().turn_began_ns, 0);
+        for (instant end = from_now(20ms); clock::now() < end;) {}
+        co_await l.sleep(1ms);
+    }(loop()));
+    EXPECT_EQ(c.turn_began_ns, 0);
+    EXPECT_GE(c.turns, 2u);
+    EXPECT_GE(c.longest_turn_ns, 20'000'000);
+    EXPECT_GE(c.busy_ns, c.longest_turn_ns);
+}
+
+TEST(backend, automatic_takes_io_uring_where_it_is_allowed) {
+    event_loop loop;
+    EXPECT_EQ(loop.io().name(), io_uring_available() ? "io_uring" : "epoll");
+}
+
+}  // namespace
+}  // namespace rondo

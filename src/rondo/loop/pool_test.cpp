@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+#include <memory>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <rondo/coro/task_group.hpp>
+#include <rondo/loop/pool.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Holds threads of a pool until opened.
+struct gate {
+    std::binary_semaphore begun{0};
+    std::binary_semaphore open{0};
+    void pass() {
+        begun.release();
+        open.acquire();
+    }
+};
+
+struct pools : testing::Test {
+    event_loop loop;
+    ~pools() override { EXPECT_TRUE(loop.doing().running() == nullptr); }
+};
+
+TEST_F(pools, give_results_on_the_loop) {
+    thread_pool pool({.threads = 2});
+    loop.run_until([](thread_pool& p) -> task<> {
+        auto here = std::this_thread::get_id();
+        auto there = co_await p.run([] { return std::this_thread::get_id(); });
+        EXPECT_NE(here, there);
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        auto owned = co_await p.run([x = std::make_unique<int>(5)]() mutable { return std::move(x); });
+        EXPECT_EQ(*owned, 5);
+        int n = 0;
+        co_await p.run([&n] { n = 1; });
+        EXPECT_EQ(n, 1);
+        std::string text = co_await p.run([] { return std::string(1000, 'x'); });
+        EXPECT_EQ(text.size(), 1000u);
+    }(pool));
+}
+
+TEST_F(pools, give_exceptions) {
+    thread_pool pool({});
+    loop.run_until([](thread_pool& p) -> task<> {
+        try {
+            co_await p.run([]() -> int { throw std::out_of_range("far"); });
+            ADD_FAILURE();
+        } catch (const std::out_of_range& e) {
+            EXPECT_STREQ(e.what(), "far");
+        }
+        EXPECT_EQ(co_await p.run([] { return 1; }), 1);
+    }(pool));
+}
+
+TEST_F(pools, start_threads_when_they_are_needed) {
+    thread_pool pool({.threads = 3});
+    EXPECT_EQ(pool.threads(), 0u);
+    loop.run_until([](thread_pool& p) -> task<> {
+        for (int i = 0; i < 5; ++i) {
+            co_await p.run([] {});
+            // The thread may not have come back to its queue yet; then a second is made.
+        }
+        EXPECT_GE(p.threads(), 1u);
+        EXPECT_LE(p.threads(), 3u);
+        task_group group(co_await this_context());
+        std::latch together(3);
+        for (int i = 0; i < 3; ++i)
+            group.spawn([](thread_pool& pool, std::latch& l) -> task<> { co_await pool.run([&l] { l.arrive_and_wait(); }); }(p, together));
+        co_await group.join();
+        EXPECT_EQ(p.threads(), 3u);
+        EXPECT_EQ(p.waiting(), 0u);
+    }(pool));
+}
+
+TEST_F(pools, name_their_threads_and_lower_their_priority) {
+    thread_pool pool({.name = "a-very-long-name-of-a-pool", .nice = 5});
+    int before = getpriority(PRIO_PROCESS, 0);
+    loop.run_until([](thread_pool& p, int mine) -> task<> {
+        auto name = co_await p.run([] {
+            char buffer[32] = {};
+            pthread_getname_np(pthread_self(), buffer, sizeof buffer);
+            return std::string(buffer);
+        });
+        EXPECT_EQ(name, "a-very-long-nam");
+        EXPECT_EQ(co_await p.run([] { return getpriority(PRIO_PROCESS, 0); }), std::min(mine + 5, 19));
+    }(pool, before));
+    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+}
+
+TEST_F(pools, refuse_when_the_queue_is_full) {
+    thread_pool pool({.name = "compute", .threads = 1, .queue = 2});
+    gate g;
+    loop.run_until([](thread_pool& p, gate& gate) -> task<> {
+        task_group group(co_await this_context());
+        struct jobs {
+            static task<> hold(thread_pool& pool, struct gate& held) { co_await pool.run([&held] { held.pass(); }); }
+            static task<> nothing(thread_pool& pool) { co_await pool.run([] {}); }
+        };
+        // One that runs and two that wait, also before the thread has begun.
+        group.spawn(jobs::hold(p, gate));
+        group.spawn(jobs::nothing(p));
+        group.spawn(jobs::nothing(p));
+        EXPECT_EQ(group.size(), 3u);
+        try {
+            co_await p.run([] { ADD_FAILURE(); });
+            ADD_FAILURE();
+        } catch (const pool_full& e) {
+            EXPECT_GE(e.retry_after(), 1s);
+            EXPECT_NE(std::string(e.what()).find("compute"), std::string::npos);
+        }
+        gate.begun.acquire();
+        EXPECT_EQ(p.running(), 1u);
+        EXPECT_EQ(p.waiting(), 2u);
+        gate.open.release();
+        co_await group.join();
+        co_await p.run([] {});
+    }(pool, g));
+}
+
+TEST_F(pools, refuse_what_would_begin_after_its_deadline) {
+    thread_pool pool({.threads = 1});
+    gate g;
+    context hurried;
+    loop.run_until([](thread_pool& p) -> task<> {
+        for (int i = 0; i < 3; ++i) co_await p.run([] { std::this_thread::sleep_for(20ms); });
+    }(pool));
+    loop.run_until([](thread_pool& p, gate& gate, context& hurry) -> task<> {
+        task_group group(co_await this_context());
+        struct jobs {
+            static task<> hold(thread_pool& pool, struct gate& held) { co_await pool.run([&held] { held.pass(); }); }
+            static task<> refused(thread_pool& pool, bool& was) {
+                try {
+                    co_await pool.run([] { ADD_FAILURE(); });
+                } catch (const pool_full&) {
+                    was = true;
+                }
+            }
+            static task<> taken(thread_pool& pool, bool& was) {
+                co_await pool.run([&was] { was = true; });
+            }
+        };
+        // With a thread free the deadline does not matter.
+        bool ran = false;
+        bool refused = false;
+        hurry.deadline = from_now(1ms);
+        while (p.running()) std::this_thread::yield();
+        group.spawn(jobs::taken(p, ran), hurry);
+        co_await group.join();
+        EXPECT_TRUE(ran);
+        while (p.running()) std::this_thread::yield();
+        group.spawn(jobs::hold(p, gate));
+        gate.begun.acquire();
+        hurry.deadline = from_now(1ms);
+        group.spawn(jobs::refused(p, refused), hurry);
+        EXPECT_TRUE(refused);
+        hurry.deadline = from_now(1h);
+        ran = false;
+        group.spawn(jobs::taken(p, ran), hurry);
+        gate.open.release();
+        co_await group.join();
+        EXPECT_TRUE(ran);
+    }(pool, g, hurried));
+}
+
+TEST_F(pools, a_job_that_has_not_begun_is_not_begun_when_cancelled) {
+    thread_pool pool({.threads = 1});
+    gate g;
+    loop.run_until([](thread_pool& p, gate& gate) -> task<> {
+        task_group running(co_await this_context());
+        task_group waiting(co_await this_context());
+        struct jobs {
+            static task<> hold(thread_pool& pool, struct gate& held, bool& done) {
+                done = co_await pool.run([&held] { held.pass(); return true; });
+            }
+            static task<> never(thread_pool& pool, bool& was_cancelled) {
+                try {
+                    co_await pool.run([] { ADD_FAILURE(); });
+                } catch (const cancelled&) {
+                    was_cancelled = true;
+                    throw;
+                }
+            }
+        };
+        bool done = false;
+        bool first = false;
+        bool second = false;
+        running.spawn(jobs::hold(p, gate, done));
+        waiting.spawn(jobs::never(p, first));
+        gate.begun.acquire();
+        running.cancel();
+        waiting.cancel();
+        EXPECT_FALSE(first);  // it waits all the same: its frame is still in the queue
+        waiting.spawn(jobs::never(p, second));
+        EXPECT_TRUE(second);  // one that was cancelled before is not queued
+        gate.open.release();
+        co_await running.join();
+        EXPECT_TRUE(done) << "what had begun gives its result";
+        co_await waiting.join();
+        EXPECT_TRUE(first);
+    }(pool, g));
+}
+
+TEST_F(pools, many_jobs_from_many_coroutines) {
+    thread_pool pool({.threads = 4, .queue = 10'000});
+    std::atomic<int> count{0};
+    loop.run_until([](thread_pool& p, std::atomic<int>& n) -> task<> {
+        task_group group(co_await this_context());
+        for (int i = 0; i < 500; ++i)
+            group.spawn([](thread_pool& pool, std::atomic<int>& c) -> task<> {
+                for (int k = 0; k < 10; ++k) co_await pool.run([&c] { ++c; });
+            }(p, n));
+        co_await group.join();
+    }(pool, count));
+    EXPECT_EQ(count, 5000);
+    EXPECT_EQ(pool.waiting(), 0u);
+}
+
+TEST_F(pools, of_the_loop) {
+    thread_pool blocking({.name = "blocking"});
+    thread_pool compute({.name = "compute"});
+    loop.use_pools(&blocking, &compute);
+    loop.run_until([]() -> task<> {
+        struct here {
+            static std::string name() {
+                char buffer[32] = {};
+                pthread_getname_np(pthread_self(), buffer, sizeof buffer);
+                return buffer;
+            }
+        };
+        EXPECT_EQ(co_await run_blocking(here::name), "blocking");
+        EXPECT_EQ(co_await run_compute(here::name), "compute");
+    }());
+}
+
+TEST_F(pools, wait_for_what_runs_when_they_end) {
+    std::atomic<bool> finished{false};
+    struct slow final : thread_pool::job {
+        std::atomic<bool>* begun = nullptr;
+        std::atomic<bool>* done = nullptr;
+        void run_on_thread() noexcept override {
+            *begun = true;
+            begun->notify_one();
+            std::this_thread::sleep_for(30ms);
+            *done = true;
+        }
+    } j;
+    std::atomic<bool> begun{false};
+    j.begun = &begun;
+    j.done = &finished;
+    struct waiting_job final : thread_pool::job {
+        std::atomic<bool> ran{false};
+        void run_on_thread() noexcept override { ran = true; }
+    } never;
+    {
+        thread_pool pool({.threads = 1});
+        pool.submit(j);
+        begun.wait(false);
+        pool.submit(never);
+    }
+    EXPECT_TRUE(finished);
+    EXPECT_FALSE(never.ran);
+}
+
+}  // namespace
+}  // namespace rondo

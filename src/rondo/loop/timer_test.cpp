@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <rondo/loop/timer.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct counting_timer : timer {
+    counting_timer() : timer([](timer& t) noexcept { static_cast<counting_timer&>(t).fire(); }) {}
+    void fire() noexcept {
+        ++fired;
+        if (on_fire) on_fire();
+    }
+    int fired = 0;
+    std::function<void()> on_fire;
+};
+
+const instant start = instant(1000h);
+
+TEST(timer, fires_once_and_never_early) {
+    timer_wheel wheel(start);
+    counting_timer t;
+    EXPECT_FALSE(t.armed());
+    wheel.arm(t, start + 100ms);
+    EXPECT_TRUE(t.armed());
+    EXPECT_EQ(t.due(), start + 100ms);
+    wheel.advance(start + 99'999us);
+    EXPECT_EQ(t.fired, 0);
+    wheel.advance(start + 100ms);
+    EXPECT_EQ(t.fired, 1);
+    EXPECT_FALSE(t.armed());
+    wheel.advance(start + 10s);
+    EXPECT_EQ(t.fired, 1);
+}
+
+TEST(timer, a_time_between_ticks_is_rounded_up) {
+    timer_wheel wheel(start);
+    counting_timer t;
+    wheel.arm(t, start + 1ms + 1ns);
+    wheel.advance(start + 1ms + 1ns);
+    EXPECT_EQ(t.fired, 0);
+    wheel.advance(start + 2ms);
+    EXPECT_EQ(t.fired, 1);
+}
+
+TEST(timer, a_time_that_has_passed_fires_at_the_next_turn) {
+    timer_wheel wheel(start);
+    wheel.advance(start + 1s);
+    counting_timer t;
+    counting_timer longest_ago;
+    wheel.arm(t, start);
+    wheel.arm(longest_ago, instant::min());
+    EXPECT_LE(wheel.next(), start + 1s + 1ms);
+    wheel.advance(start + 1s + 1ms);
+    EXPECT_EQ(t.fired, 1);
+    EXPECT_EQ(longest_ago.fired, 1);
+}
+
+TEST(timer, moves) {
+    timer_wheel wheel(start);
+    counting_timer t;
+    wheel.arm(t, start + 10ms);
+    wheel.arm(t, start + 200ms);
+    EXPECT_EQ(t.due(), start + 200ms);
+    wheel.advance(start + 199ms);
+    EXPECT_EQ(t.fired, 0);
+    wheel.arm(t, start + 5000ms);
+    wheel.arm(t, start + 300ms);
+    wheel.advance(start + 299ms);
+    EXPECT_EQ(t.fired, 0);
+    wheel.advance(start + 300ms);
+    EXPECT_EQ(t.fired, 1);
+}
+
+TEST(timer, disarmed_or_destroyed_it_does_not_fire) {
+    timer_wheel wheel(start);
+    counting_timer t;
+    wheel.arm(t, start + 10ms);
+    t.disarm();
+    t.disarm();
+    { counting_timer gone; wheel.arm(gone, start + 10ms); }
+    wheel.advance(start + 1s);
+    EXPECT_EQ(t.fired, 0);
+    EXPECT_EQ(wheel.next(), instant::max());
+    wheel.arm(t, start + 2s);
+    wheel.advance(start + 2s);
+    EXPECT_EQ(t.fired, 1);
+}
+
+TEST(timer, may_outlive_its_wheel) {
+    counting_timer t;
+    {
+        timer_wheel wheel(start);
+        wheel.arm(t, start + 10ms);
+    }
+    t.disarm();
+    EXPECT_EQ(t.fired, 0);
+}
+
+TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
+    timer_wheel wheel(start);
+    counting_timer again;
+    counting_timer first;
+    counting_timer disarmed;
+    auto destroyed = std::make_unique<counting_timer>();
+    bool destroyed_fired = false;
+    destroyed->on_fire = [&] { destroyed_fired = true; };
+    again.on_fire = [&] {
+        if (again.fired < 5) wheel.arm(again, start);  // long ago: the next tick
+    };
+    first.on_fire = [&] {
+        disarmed.disarm();
+        destroyed.reset();
+    };
+    wheel.arm(again, start + 5ms);
+    wheel.arm(first, start + 5ms);
+    wheel.arm(disarmed, start + 5ms);
+    wheel.arm(*destroyed, start + 5ms);
+    wheel.advance(start + 5ms);
+    EXPECT_EQ(again.fired, 1);
+    EXPECT_EQ(first.fired, 1);
+    wheel.advance(start + 50ms);
+    EXPECT_EQ(again.fired, 5);
+    EXPECT_EQ(disarmed.fired, 0);
+    EXPECT_FALSE(destroyed_fired);
+}
+
+TEST(timer, of_the_end_of_time_never_fires) {
+    timer_wheel wheel(start);
+    counting_timer never;
+    wheel.arm(never, instant::max());
+    for (instant at = start; at < start + 24h * 365 * 20; at += 24h * 30) wheel.advance(at);
+    EXPECT_EQ(never.fired, 0);
+    EXPECT_TRUE(never.armed());
+}
+
+TEST(timer, thousands_with_one_due_time) {
+    timer_wheel wheel(start);
+    std::vector<counting_timer> all(10'000);
+    for (auto& t : all) wheel.arm(t, start + 1s);
+    for (std::size_t i = 0; i < all.size(); i += 2) all[i].disarm();
+    wheel.advance(start + 1s);
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].fired, static_cast<int>(i % 2));
+}
+
+// The same with a sorted list, which nobody doubts.
+class model {
+public:
+    void arm(int id, instant due) { due_[id] = due; }
+    void disarm(int id) { due_.erase(id); }
+    // Those that may have fired by `now`, and those that must have: the wheel has whole milliseconds, and a timer for a time
+    // that has passed fires one tick later.
+    [[nodiscard]] std::vector<int> must(instant now) const { return until(now - 2ms); }
+    [[nodiscard]] std::vector<int> may(instant now) const { return until(now); }
+    [[nodiscard]] instant earliest() const {
+        instant at = instant::max();
+        for (auto& [id, due] : due_) at = std::min(at, due);
+        return at;
+    }
+    [[nodiscard]] std::size_t size() const { return due_.size(); }
+
+private:
+    [[nodiscard]] std::vector<int> until(instant at) const {
+        std::vector<int> ids;
+        for (auto& [id, due] : due_)
+            if (due <= at) ids.push_back(id);
+        return ids;
+    }
+    std::map<int, instant> due_;
+};
+
+class wheel_and_model {
+public:
+    explicit wheel_and_model(unsigned seed) : random_(seed) {
+        for (int id = 0; id < 60; ++id) timers_[static_cast<std::size_t>(id)].on_fire = [this, id] { fired_.push_back(id); };
+    }
+
+    void step() {
+        for (unsigned changes = random_() % 8; changes > 0; --changes) change();
+        instant next = wheel_.next();
+        ASSERT_LE(next - 1ms, std::max(model_.earliest(), now_)) << "it would sleep too long";
+        ASSERT_GT(next, now_ - 1ms) << "it would not sleep at all";
+        now_ += some_duration();
+        fired_.clear();
+        wheel_.advance(now_);
+        check();
+    }
+
+private:
+    static constexpr int count = 60;
+
+    // Mostly near, sometimes in other levels of the wheel, on and beside their borders.
+    std::chrono::nanoseconds some_duration() {
+        int bits = static_cast<int>(random_() % 36);
+        if (random_() % 4) bits /= 3;
+        auto ms = static_cast<std::int64_t>(std::uint64_t{1} << bits);
+        ms += static_cast<std::int64_t>(random_() % 3) - 1;
+        if (random_() % 2) ms += static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(ms + 2));
+        auto d = std::chrono::nanoseconds(ms * 1'000'000);
+        return random_() % 2 ? d : d + std::chrono::nanoseconds(random_() % 1'000'000);
+    }
+    void change() {
+        int id = static_cast<int>(random_() % count);
+        timer& t = timers_[static_cast<std::size_t>(id)];
+        if (random_() % 4 == 0) {
+            t.disarm();
+            model_.disarm(id);
+        } else {
+            instant due = now_ + some_duration();
+            wheel_.arm(t, due);
+            model_.arm(id, due);
+        }
+    }
+    void check() {
+        std::sort(fired_.begin(), fired_.end());
+        auto may = model_.may(now_);
+        auto must = model_.must(now_);
+        ASSERT_TRUE(std::includes(may.begin(), may.end(), fired_.begin(), fired_.end())) << "one fired early or twice";
+        ASSERT_TRUE(std::includes(fired_.begin(), fired_.end(), must.begin(), must.end())) << "one is late";
+        for (int id : fired_) model_.disarm(id);
+    }
+
+    std::mt19937_64 random_;
+    timer_wheel wheel_{start};
+    model model_;
+    instant now_ = start;
+    std::vector<counting_timer> timers_{count};
+    std::vector<int> fired_;
+};
+
+TEST(timer, agrees_with_a_sorted_list) {
+    for (unsigned seed = 0; seed < 60; ++seed) {
+        SCOPED_TRACE(seed);
+        wheel_and_model both(seed);
+        for (int i = 0; i < 400 && !testing::Test::HasFatalFailure(); ++i) both.step();
+    }
+}
+
+}  // namespace
+}  // namespace rondo
