@@ -15,10 +15,10 @@ const json_value& null_value() noexcept {
     return null;
 }
 
-template <class Number>
-void append_number(std::string& out, Number number) {
+template <class Number, class... Format>
+void append_number(std::string& out, Number number, Format... format) {
     char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    const auto end = std::to_chars(digits, digits + sizeof digits, number, format...).ptr;
     out.append(digits, end);
 }
 
@@ -27,7 +27,13 @@ void append_double(std::string& out, double number) {
         out += "null";
         return;
     }
-    append_number(out, number);
+    // Twenty digits without a point or an exponent would be read as an integer, which they are too many for.
+    constexpr double readable = 1e18;
+    if (std::abs(number) < readable) {
+        append_number(out, number);
+    } else {
+        append_number(out, number, std::chars_format::scientific);
+    }
 }
 
 void append_escape(std::string& out, unsigned char c) {

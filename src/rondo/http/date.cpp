@@ -14,6 +14,7 @@ constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
 constexpr unix_seconds seconds_per_day = 86400;
 constexpr unix_seconds first_time = -62167219200;  // 0000-01-01 00:00:00
 constexpr unix_seconds last_time = 253402300799;   // 9999-12-31 23:59:59
+constexpr unix_seconds last_now = 250000000000;    // in 9892: fifty years later the year still has four digits
 constexpr std::int64_t days_per_era = 146097;      // 400 years
 constexpr std::int64_t epoch_day = 719468;         // from 0000-03-01 to 1970-01-01
 
@@ -160,7 +161,7 @@ bool read_rfc850(std::string_view text, unix_seconds now, civil_time& t) noexcep
     in.time(t);
     in.literal(" GMT");
     if (!in.complete()) return false;
-    const std::int64_t this_year = civil_of(std::clamp(now, first_time, last_time)).year;
+    const std::int64_t this_year = civil_of(std::clamp<unix_seconds>(now, 0, last_now)).year;
     t.year = this_year - this_year % 100 + short_year;
     if (t.year > this_year + 50) t.year -= 100;
     if (t.year <= this_year - 50) t.year += 100;

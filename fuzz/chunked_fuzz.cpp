@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <rondo/http/h1/chunked.hpp>
+
+#include "check.hpp"
+
+namespace {
+
+using rondo::fuzz::check;
+using rondo::fuzz::cutter;
+using decoder = rondo::http::h1::chunked_decoder;
+
+struct outcome {
+    decoder::event last = decoder::event::need_more;
+    std::string body;
+    std::string trailers;
+    std::size_t used = 0;  // up to the end of the body
+
+    bool operator==(const outcome&) const = default;
+};
+
+// Returns whether there may be more.
+bool feed(decoder& d, std::string_view piece, outcome& out) {
+    for (;;) {
+        const auto result = d.decode(piece);
+        check(result.consumed <= piece.size() && rondo::fuzz::is_inside(result.data, piece));
+        out.last = result.what;
+        out.body += result.data;
+        if (result.what != decoder::event::error) out.used += result.consumed;
+        piece.remove_prefix(result.consumed);
+        if (result.what == decoder::event::data) {
+            check(!result.data.empty());
+            continue;
+        }
+        check(result.what != decoder::event::need_more || piece.empty());
+        return result.what == decoder::event::need_more;
+    }
+}
+
+outcome decode(cutter pieces) {
+    decoder d;
+    outcome out;
+    while (!pieces.empty() && feed(d, pieces.next(), out)) {}
+    out.trailers = d.trailers().wire();
+    if (out.last == decoder::event::error) out.used = 0;  // how far it came depends on the cuts
+    return out;
+}
+
+outcome decode_whole(std::string_view text) {
+    decoder d;
+    outcome out;
+    feed(d, text, out);
+    out.trailers = d.trailers().wire();
+    if (out.last == decoder::event::error) out.used = 0;
+    return out;
+}
+
+// What was decoded, sent as one chunk, decodes the same.
+void check_written_anew(const outcome& first) {
+    std::string again;
+    if (!first.body.empty()) {
+        char digits[20];
+        std::size_t at = sizeof digits;
+        for (std::size_t size = first.body.size(); size != 0; size /= 16) digits[--at] = "0123456789ABCDEF"[size % 16];
+        again.append(digits + at, sizeof digits - at);
+        ((again += "\r\n") += first.body) += "\r\n";
+    }
+    ((again += "0\r\n") += first.trailers) += "\r\n";
+    const outcome second = decode_whole(again);
+    check(second.last == decoder::event::done && second.body == first.body && second.trailers == first.trailers);
+    check(second.used == again.size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    const std::string_view text = rondo::fuzz::as_text(data + 1, size - 1);
+    const outcome whole = decode_whole(text);
+    check(decode(cutter(text, data[0])) == whole);
+    if (whole.last == decoder::event::done) check_written_anew(whole);
+    return 0;
+}

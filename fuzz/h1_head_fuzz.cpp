@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include <rondo/http/authority.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/scan.hpp>
+
+#include "check.hpp"
+
+namespace {
+
+using namespace rondo::http;
+using rondo::fuzz::check;
+
+constexpr h1::parse_limits limits{.request_line = 300, .fields_bytes = 2000, .fields = 20};
+
+struct parsed {
+    explicit parsed(std::string_view text) : result(h1::parse_request_head(text, limits, storage, head)) {}
+
+    std::array<field_ref, 20> storage{};
+    h1::request_head head{};
+    std::expected<void, h1::parse_error> result;
+};
+
+bool is_inside(slice part, std::size_t size) { return part.at <= size && part.size <= size - part.at; }
+
+void check_accepted(std::string_view text, const h1::request_head& head) {
+    check(head.size <= text.size() && text.substr(0, head.size).ends_with("\r\n\r\n"));
+    for (const slice part : {head.method_text, head.target, head.authority, head.path, head.query}) {
+        check(is_inside(part, head.size));
+    }
+    for (const field_ref& ref : head.fields) check(is_inside(ref.name, head.size) && is_inside(ref.value, head.size));
+    const char* const base = text.data();
+    for (const field line : head.view(base)) check(valid_field_name(line.name) && valid_field_value(line.value));
+    check(valid_token(head.method_text.in(base)));
+    check(head.minor == 0 || head.view(base).count("host") == 1);
+    check(head.authority.size == 0 || parse_authority(head.authority.in(base)));
+    check(head.body != h1::framing::chunked || !head.view(base).contains("content-length"));
+    check(head.body == h1::framing::length || head.content_length == 0);
+}
+
+// What was understood, written anew, is understood the same.
+void check_written_anew(std::string_view text, const h1::request_head& head) {
+    const char* const base = text.data();
+    std::string again(head.method_text.in(base));
+    again += ' ';
+    again += head.target.in(base);
+    again += head.minor == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
+    for (const field line : head.view(base)) (((again += line.name) += ':') += line.value) += "\r\n";
+    again += "\r\n";
+    const parsed second(again);
+    check(second.result.has_value());
+    check(second.head.size == again.size());
+    check(second.head.method == head.method && second.head.form == head.form && second.head.minor == head.minor);
+    check(second.head.body == head.body && second.head.content_length == head.content_length);
+    check(second.head.keep_alive == head.keep_alive && second.head.expect == head.expect);
+    check(second.head.upgrade == head.upgrade && second.head.has_query == head.has_query);
+    check(second.head.authority.in(again.data()) == head.authority.in(base));
+    check(second.head.path.in(again.data()) == head.path.in(base));
+    check(second.head.query.in(again.data()) == head.query.in(base));
+    check(std::ranges::equal(second.head.view(again.data()), head.view(base)));
+}
+
+void check_prefixes(std::string_view text, const parsed& whole) {
+    for (std::size_t size = 0; size < text.size(); size += 1 + text.size() / 64) {
+        const parsed part(text.substr(0, size));
+        if (part.result) {
+            check(whole.result && part.head.size == whole.head.size);
+        } else if (part.result.error() != h1::parse_error::incomplete) {
+            check(!whole.result && whole.result.error() == part.result.error());
+        }
+    }
+}
+
+template <class Scanner>
+std::vector<const char*> controls(std::string_view text) {
+    const char* const end = text.data() + text.size();
+    Scanner scan(text.data(), end);
+    std::vector<const char*> found;
+    for (const char* p = text.data();; ++p) {
+        p = scan.control(p, end);
+        found.push_back(p);
+        if (p == end) return found;
+    }
+}
+
+void check_scanners(std::string_view text) {
+    if (text.size() < h1::fast_scanner::least) return;
+    check(controls<h1::fast_scanner>(text) == controls<h1::scalar_scanner>(text));
+    const char* const end = text.data() + text.size();
+    const h1::fast_scanner fast(text.data(), end);
+    const h1::scalar_scanner slow(text.data(), end);
+    for (const char* p = text.data(); p != end; ++p) {
+        check(fast.end_of_target(p, end) == slow.end_of_target(p, end));
+        if (*p == ':') check(fast.end_of_name(text.data()) == slow.end_of_name(text.data()));
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text = rondo::fuzz::as_text(data, size);
+    const parsed whole(text);
+    if (whole.result) {
+        check_accepted(text, whole.head);
+        check_written_anew(text, whole.head);
+    } else {
+        const int status = h1::status_of(whole.result.error());
+        check(status == 0 || (status >= 400 && status < 600));
+    }
+    check_prefixes(text, whole);
+    check_scanners(text);
+    return 0;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <rondo/http/multipart.hpp>
+
+#include "check.hpp"
+
+namespace {
+
+using rondo::fuzz::check;
+using rondo::fuzz::cutter;
+using parser = rondo::http::multipart_parser;
+using event = parser::event;
+
+constexpr rondo::http::multipart_limits limits{.parts = 8, .head_bytes = 300};
+
+// The events as text, neighbouring data joined.
+struct reading {
+    parser p{"XX", limits};
+    std::string told;
+    bool in_part = false;
+
+    bool feed(std::string_view piece) {
+        for (;;) {
+            const auto result = p.parse(piece);
+            check(result.consumed <= piece.size());
+            piece.remove_prefix(result.consumed);
+            note(result);
+            if (result.what == event::need_more) {
+                check(piece.empty());
+                return true;
+            }
+            if (result.what == event::done || result.what == event::error) return false;
+        }
+    }
+
+    void note(const parser::result& result) {
+        if (result.what == event::part_begin) {
+            check(!in_part);
+            in_part = true;
+            told += "\n<" + p.part().name + "|" + p.part().filename.value_or("-") + "|" + p.part().content_type + ">";
+        } else if (result.what == event::part_data) {
+            check(in_part && !result.data.empty());
+            told += result.data;
+        } else if (result.what == event::part_end) {
+            check(in_part);
+            in_part = false;
+            told += "</>";
+        } else if (result.what == event::error) {
+            told += "error " + std::to_string(static_cast<int>(p.error()));
+        }
+    }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    const std::string_view text = rondo::fuzz::as_text(data + 1, size - 1);
+    reading whole;
+    whole.feed(text);
+    reading cut;
+    for (cutter pieces(text, data[0]); !pieces.empty();) {
+        if (!cut.feed(pieces.next())) break;
+    }
+    check(cut.told == whole.told);
+    check(cut.p.done() == whole.p.done());
+    return 0;
+}
