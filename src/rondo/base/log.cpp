@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/base/log.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -11,6 +14,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/async.h>
@@ -24,6 +28,21 @@
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::log {
+
+namespace {
+
+unique_fd open_log(const std::string& path) {
+    unique_fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+    if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
+    return fd;
+}
+
+// spdlog would try for a while, and throw what nobody expects.
+void check_log(const std::string& path) {
+    if (path != "-") open_log(path);
+}
+
+}  // namespace
 
 // One thread per file takes whole batches, so that no caller ever waits for the disk.
 struct line_writer::state {
@@ -40,14 +59,15 @@ struct line_writer::state {
         thread.join();
     }
 
+    // The thread takes the new file when it is not writing to the old one.
     void open() {
         if (path == "-") return;
-        int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-        if (fd < 0) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
-        file.reset(fd);
+        unique_fd opened = open_log(path);
+        std::lock_guard lock(mutex);
+        fresh = std::move(opened);
     }
 
-    void push(std::string line) noexcept {
+    void push(std::string_view line) noexcept {
         std::lock_guard lock(mutex);
         if (lines >= most_lines) {
             ++dropped;
@@ -70,6 +90,7 @@ struct line_writer::state {
         for (;;) {
             wake.wait(lock, [this] { return ending || !batch.empty(); });
             if (batch.empty()) return;
+            if (fresh) file = std::move(fresh);
             writing.swap(batch);
             lines = 0;
             busy = true;
@@ -88,8 +109,13 @@ struct line_writer::state {
         while (!text.empty()) {
             ssize_t n = ::write(fd, text.data(), text.size());
             if (n < 0 && errno == EINTR) continue;
+            if (n < 0 && errno == EAGAIN) {  // a pipe that somebody made non-blocking
+                pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+                ::poll(&room, 1, -1);
+                continue;
+            }
             if (n <= 0) {
-                ++dropped;
+                dropped += static_cast<unsigned long>(std::count(text.begin(), text.end(), '\n'));
                 return;
             }
             text.remove_prefix(static_cast<std::size_t>(n));
@@ -100,6 +126,7 @@ struct line_writer::state {
     std::string path;
     int standard_fd;
     unique_fd file;
+    unique_fd fresh;
     std::mutex mutex;
     std::condition_variable wake;
     std::condition_variable idle;
@@ -124,10 +151,7 @@ void line_writer::write(std::string_view line) noexcept {
 
 unsigned long line_writer::dropped() const noexcept { return state_->dropped; }
 
-void line_writer::reopen() {
-    std::lock_guard lock(state_->mutex);
-    state_->open();
-}
+void line_writer::reopen() { state_->open(); }
 
 void line_writer::flush() noexcept {
     std::unique_lock lock(state_->mutex);
@@ -136,15 +160,18 @@ void line_writer::flush() noexcept {
 
 namespace {
 
-// Control characters would let a client forge lines or drive a terminal.
+// Control characters would let a client forge lines or drive a terminal; the second set of them is U+0080 to U+009F.
 std::string escaped(std::string_view text) {
     std::string out;
     out.reserve(text.size());
+    unsigned char before = 0;
     for (char c : text) {
         auto u = static_cast<unsigned char>(c);
+        bool second_set = before == 0xc2 && u >= 0x80 && u < 0xa0;
         if (c == '\n') out += "\n    ";
-        else if (u < 0x20 || u == 0x7f) out += fmt::format("\\x{:02x}", u);
+        else if (u < 0x20 || u == 0x7f || second_set) out += fmt::format("\\x{:02x}", u);
         else out += c;
+        before = u;
     }
     return out;
 }
@@ -173,6 +200,13 @@ spdlog::level::level_enum level_of(level l) {
 
 constexpr std::size_t queued_messages = 8192;
 
+// Programs that are started must not inherit the file.
+spdlog::file_event_handlers keep_from_children() {
+    spdlog::file_event_handlers handlers;
+    handlers.after_open = [](const spdlog::filename_t&, std::FILE* f) { fcntl(fileno(f), F_SETFD, FD_CLOEXEC); };
+    return handlers;
+}
+
 // The error log: spdlog writes on its own thread and drops the oldest lines rather than making anybody wait.
 struct error_log {
     std::mutex mutex;
@@ -184,7 +218,7 @@ struct error_log {
     void open() {
         spdlog::sink_ptr sink;
         if (path == "-") sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-        else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+        else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, false, keep_from_children());
         sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ [%P] %-7l %v",
                                                                         spdlog::pattern_time_type::utc));
         if (!writer) {
@@ -202,15 +236,20 @@ struct error_log {
         logger = std::move(made);
     }
 
-    std::shared_ptr<spdlog::logger> current() {
+    // Under the lock, so that no line is queued for a thread that flush() is ending.
+    void write(level l, const std::string& text) {
         std::lock_guard lock(mutex);
         if (!logger) open();
-        return logger;
+        logger->log(level_of(l), "{}", text);
     }
 };
 
+// Never destroyed: whatever is destroyed after it may still have something to say.
 error_log& errors() {
-    static error_log log;
+    static error_log& log = *[] {
+        std::atexit(flush);
+        return new error_log;
+    }();
     return log;
 }
 
@@ -219,7 +258,7 @@ error_log& errors() {
 void write(level l, std::string_view text) noexcept {
     if (!enabled(l)) return;
     try {
-        errors().current()->log(level_of(l), "{}", escaped(text));
+        errors().write(l, escaped(text));
     } catch (...) {
         // Nobody is left to tell.
     }
@@ -235,10 +274,7 @@ level parse_level(std::string_view name) {
 }
 
 void to(const std::string& path) {
-    unique_fd test(path == "-" ? -1 : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (path != "-" && !test) {
-        throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
-    }
+    check_log(path);
     std::lock_guard lock(errors().mutex);
     errors().path = path;
     errors().open();
@@ -246,7 +282,9 @@ void to(const std::string& path) {
 
 void reopen() {
     std::lock_guard lock(errors().mutex);
-    if (errors().logger) errors().open();
+    if (!errors().logger) return;
+    check_log(errors().path);
+    errors().open();
 }
 
 void flush() noexcept {

@@ -60,9 +60,9 @@ void count(CLI::App& of, const std::string& flag, Number& to, const std::string&
 
 template <class Enum>
 void choice(CLI::App& of, const std::string& flag, Enum& to, const std::string& text,
-            std::vector<std::pair<std::string, Enum>> names) {
+            const std::vector<std::pair<std::string, Enum>>& names) {
     std::string all;
-    for (auto& [name, value] : names) all += (all.empty() ? "" : "|") + name;
+    for (const auto& [name, value] : names) all += (all.empty() ? "" : "|") + name;
     option(of, flag, all, text, [&to, all, names](const std::string& v) {
         for (auto& [name, value] : names)
             if (name == v) return void(to = value);
