@@ -25,7 +25,7 @@ void threshold(level l) noexcept;
 
 /// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
 void to(const std::string& path);
-/// Opens the file anew, after a rotation.
+/// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.
 void reopen();
 /// Waits until everything written so far has reached its file.
 void flush() noexcept;
@@ -43,6 +43,7 @@ public:
     /// One line without its end. Any thread.
     void write(std::string_view line) noexcept;
     [[nodiscard]] unsigned long dropped() const noexcept;
+    /// Lines from now on go to the file anew opened. Throws std::system_error; then the old file is kept.
     void reopen();
     void flush() noexcept;
 

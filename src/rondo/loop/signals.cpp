@@ -27,7 +27,7 @@ signal_watcher::signal_watcher(event_loop& loop, std::initializer_list<int> sign
     }
     fd_.reset(signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
-    loop_.io().poll(*this, fd_.value(), POLLIN);
+    wait();
     pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
 }
 
@@ -37,13 +37,7 @@ signal_watcher::~signal_watcher() {
     pthread_sigmask(SIG_UNBLOCK, &unblocked_, nullptr);
 }
 
-void signal_watcher::wait() noexcept {
-    try {
-        loop_.io().poll(*this, fd_.value(), POLLIN);
-    } catch (const std::exception& e) {
-        log::error(std::string("signals are not noticed any more: ") + e.what());
-    }
-}
+void signal_watcher::wait() { loop_.io().poll(*this, fd_.value(), POLLIN); }
 
 int signal_watcher::next() noexcept {
     signalfd_siginfo info{};
@@ -52,8 +46,12 @@ int signal_watcher::next() noexcept {
 }
 
 void signal_watcher::polled(int) noexcept {
-    while (int signal = next()) function_(signal);
-    wait();
+    try {
+        wait();
+        while (int signal = next()) function_(signal);
+    } catch (const std::exception& e) {
+        log::error(std::string("handling a signal failed: ") + e.what());
+    }
 }
 
 }  // namespace rondo

@@ -12,7 +12,7 @@
 namespace rondo {
 
 /// Calls back on a loop when one of these signals comes to the process: an ordinary call, in which everything is allowed
-/// except to throw and to destroy the watcher. The signals are blocked in the calling thread, and so in the threads made
+/// except to destroy the watcher; what it throws is logged. The signals are blocked in the calling thread, and so in the threads made
 /// later: make the watcher before pools and other threads, or their default action ends the process. The destructor
 /// restores what it changed; signals that came and were not called for are dropped.
 /// One watcher per signal. Loop thread only; must not outlive the loop.
@@ -25,7 +25,7 @@ public:
     ~signal_watcher();
 
 private:
-    void wait() noexcept;
+    void wait();
     void polled(int events) noexcept override;
     /// The next signal that came, or 0.
     [[nodiscard]] int next() noexcept;

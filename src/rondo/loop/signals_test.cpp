@@ -72,6 +72,18 @@ TEST_P(signals, that_were_blocked_before_stay_blocked) {
     pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
 }
 
+TEST_P(signals, a_failure_to_handle_one_is_survived) {
+    signal_watcher watcher(*loop, {SIGUSR1}, [this](int s) {
+        seen.push_back(s);
+        throw std::runtime_error("a failure on purpose");
+    });
+    kill(getpid(), SIGUSR1);
+    until_called();
+    kill(getpid(), SIGUSR1);
+    until_called();
+    EXPECT_EQ(seen.size(), 2u);
+}
+
 TEST_P(signals, wake_a_loop_that_waits_for_nothing_else) {
     signal_watcher watcher(*loop, {SIGUSR1}, [this](int s) {
         seen.push_back(s);

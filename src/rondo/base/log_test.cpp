@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo {
+namespace {
+
+struct folder {
+    folder() {
+        char name[] = "/tmp/rondo-log-XXXXXX";
+        path = mkdtemp(name);
+    }
+    ~folder() {
+        for (const char* f : {"a", "b", "pipe"}) std::remove(file(f).c_str());
+        rmdir(path.c_str());
+    }
+    [[nodiscard]] std::string file(const char* name) const { return path + "/" + name; }
+    std::string path;
+};
+
+std::string content(const std::string& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The error log goes to a file for the length of a test.
+class error_log : public testing::Test {
+protected:
+    error_log() { log::to(where.file("a")); }
+    ~error_log() override {
+        log::threshold(log::level::info);
+        log::to("-");
+    }
+    std::string written() {
+        log::flush();
+        return content(where.file("a"));
+    }
+    folder where;
+};
+
+TEST_F(error_log, has_time_process_and_level) {
+    log::warning("disk nearly full");
+    std::string line = written();
+    std::string pid = "[" + std::to_string(getpid()) + "]";
+    ASSERT_GT(line.size(), 25u);
+    EXPECT_EQ(line[10], 'T');
+    EXPECT_EQ(line[23], 'Z');
+    EXPECT_NE(line.find(pid + " warning disk nearly full\n"), std::string::npos) << line;
+}
+
+TEST_F(error_log, escapes_control_characters) {
+    log::info(std::string("a\r\x1b[31m\0b\x7f", 11) + "\xc2\x9b" "c\xc3\xa4\td\ne");
+    std::string line = written();
+    EXPECT_NE(line.find("a\\x0d\\x1b[31m\\x00b\\x7f"), std::string::npos) << line;
+    EXPECT_NE(line.find("\\x9bc\xc3\xa4\\x09d\n    e\n"), std::string::npos) << line;
+}
+
+TEST_F(error_log, takes_braces_and_percent_signs_as_they_are) {
+    log::info("{} {0} %s %v");
+    EXPECT_NE(written().find("{} {0} %s %v\n"), std::string::npos);
+}
+
+TEST_F(error_log, drops_what_is_below_the_threshold) {
+    log::debug("one");
+    log::threshold(log::level::error);
+    log::warning("two");
+    log::error("three");
+    EXPECT_FALSE(log::enabled(log::level::warning));
+    EXPECT_TRUE(log::enabled(log::level::error));
+    log::threshold(log::level::debug);
+    log::debug("four");
+    log::threshold(log::level::off);
+    log::error("five");
+    log::write(log::level::off, "six");
+    EXPECT_FALSE(log::enabled(log::level::off));
+    std::string all = written();
+    EXPECT_EQ(all.find("one"), std::string::npos);
+    EXPECT_EQ(all.find("two"), std::string::npos);
+    EXPECT_NE(all.find("error   three\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("debug   four\n"), std::string::npos) << all;
+    EXPECT_EQ(all.find("five"), std::string::npos);
+    EXPECT_EQ(all.find("six"), std::string::npos);
+}
+
+TEST_F(error_log, is_reopened_after_a_rotation) {
+    log::info("before");
+    log::flush();
+    log::info("still before");
+    ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
+    log::reopen();
+    log::info("after");
+    std::string now = written();
+    EXPECT_NE(now.find("after"), std::string::npos);
+    EXPECT_EQ(now.find("before"), std::string::npos);
+    EXPECT_NE(content(where.file("b")).find("still before"), std::string::npos);
+}
+
+TEST_F(error_log, that_cannot_be_opened_is_an_error_and_the_old_one_stays) {
+    EXPECT_THROW(log::to("/nowhere/at/all"), std::system_error);
+    log::info("still here");
+    EXPECT_NE(written().find("still here"), std::string::npos);
+}
+
+TEST_F(error_log, takes_lines_from_many_threads_also_while_flushed) {
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([t] {
+                for (int i = 0; i < 200; ++i) log::info("line " + std::to_string(t) + "/" + std::to_string(i) + ".");
+            });
+        for (int i = 0; i < 20; ++i) log::flush();
+    }
+    std::string all = written();
+    for (int t = 0; t < 4; ++t)
+        for (int i = 0; i < 200; ++i) {
+            std::string line = "line " + std::to_string(t) + "/" + std::to_string(i) + ".\n";
+            ASSERT_NE(all.find(line), std::string::npos) << line;
+        }
+}
+
+TEST_F(error_log, survives_a_full_disk) {
+    log::to("/dev/full");
+    for (int i = 0; i < 100; ++i) log::info("nobody will read this");
+    log::flush();
+    log::to(where.file("a"));
+    log::info("room again");
+    EXPECT_NE(written().find("room again"), std::string::npos);
+}
+
+TEST(log_level, is_parsed) {
+    EXPECT_EQ(log::parse_level("debug"), log::level::debug);
+    EXPECT_EQ(log::parse_level("info"), log::level::info);
+    EXPECT_EQ(log::parse_level("warning"), log::level::warning);
+    EXPECT_EQ(log::parse_level("error"), log::level::error);
+    EXPECT_EQ(log::parse_level("off"), log::level::off);
+    EXPECT_THROW((void)log::parse_level("INFO"), std::invalid_argument);
+    EXPECT_THROW((void)log::parse_level(""), std::invalid_argument);
+}
+
+TEST(line_writer, writes_lines_in_order) {
+    folder where;
+    std::string all;
+    {
+        log::line_writer out(where.file("a"));
+        for (int i = 0; i < 1000; ++i) {
+            out.write("line " + std::to_string(i));
+            all += "line " + std::to_string(i) + "\n";
+        }
+        out.flush();
+        EXPECT_EQ(content(where.file("a")), all);
+        out.write("last");  // reaches the file without a flush
+    }
+    EXPECT_EQ(content(where.file("a")), all + "last\n");
+    log::line_writer again(where.file("a"));
+    again.write("appended");
+    again.flush();
+    EXPECT_EQ(content(where.file("a")), all + "last\nappended\n");
+    EXPECT_EQ(again.dropped(), 0u);
+}
+
+TEST(line_writer, takes_lines_of_many_threads_whole) {
+    folder where;
+    log::line_writer out(where.file("a"));
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&out, t] {
+                for (int i = 0; i < 500; ++i) out.write(std::string(static_cast<std::size_t>(t) + 1, 'x'));
+            });
+        for (int i = 0; i < 10; ++i) out.reopen();
+    }
+    out.flush();
+    std::ifstream in(where.file("a"));
+    std::vector<int> counts(5);
+    for (std::string line; std::getline(in, line);) ++counts.at(line.size());
+    EXPECT_EQ(counts, (std::vector<int>{0, 500, 500, 500, 500}));
+}
+
+TEST(line_writer, is_reopened_after_a_rotation) {
+    folder where;
+    log::line_writer out(where.file("a"));
+    out.write("before");
+    out.flush();
+    ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
+    out.write("still before");
+    out.flush();
+    out.reopen();
+    out.write("after");
+    out.flush();
+    EXPECT_EQ(content(where.file("b")), "before\nstill before\n");
+    EXPECT_EQ(content(where.file("a")), "after\n");
+}
+
+TEST(line_writer, that_cannot_be_opened_is_an_error) {
+    EXPECT_THROW(log::line_writer("/nowhere/at/all"), std::system_error);
+    folder where;
+    log::line_writer out(where.file("a"));
+    std::remove(where.file("a").c_str());
+    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
+    EXPECT_THROW(out.reopen(), std::system_error);
+    out.write("to the old file");
+    out.flush();
+    EXPECT_EQ(out.dropped(), 0u);
+    rmdir(where.file("a").c_str());
+}
+
+TEST(line_writer, counts_what_a_full_disk_lost) {
+    log::line_writer out("/dev/full");
+    for (int i = 0; i < 10; ++i) out.write("lost");
+    out.flush();
+    EXPECT_EQ(out.dropped(), 10u);
+}
+
+// A pipe that nobody reads is the slowest disk there is.
+TEST(line_writer, never_waits_and_counts_what_did_not_fit_the_queue) {
+    folder where;
+    std::string path = where.file("pipe");
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    constexpr unsigned long count = 40'000;
+    std::string line(100, 'x');
+    unsigned long lines = 0;
+    {
+        log::line_writer out(path);
+        for (unsigned long i = 0; i < count; ++i) out.write(line);
+        EXPECT_GE(out.dropped(), count - 2 * 8192 - 2000);
+        EXPECT_LT(out.dropped(), count);
+        unsigned long kept = count - out.dropped();
+        std::string all(1 << 16, '\0');
+        while (lines < kept) {
+            pollfd waiting{.fd = reader.value(), .events = POLLIN, .revents = 0};
+            ASSERT_EQ(::poll(&waiting, 1, 10'000), 1);
+            ssize_t n = ::read(reader.value(), all.data(), all.size());
+            ASSERT_GT(n, 0);
+            lines += static_cast<unsigned long>(std::count(all.begin(), all.begin() + n, '\n'));
+        }
+        EXPECT_EQ(lines, kept);
+    }
+}
+
+TEST(line_writer, survives_a_pipe_that_was_closed) {
+    folder where;
+    std::string path = where.file("pipe");
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    log::line_writer out(path);
+    out.write("read or not");
+    out.flush();
+    reader.reset();
+    out.write("lost");
+    out.flush();
+    EXPECT_EQ(out.dropped(), 1u);
+}
+
+}  // namespace
+}  // namespace rondo
