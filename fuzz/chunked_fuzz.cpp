@@ -41,7 +41,8 @@ bool feed(decoder& d, std::string_view piece, outcome& out) {
 outcome decode(cutter pieces) {
     decoder d;
     outcome out;
-    while (!pieces.empty() && feed(d, pieces.next(), out)) {}
+    while (!pieces.empty() && feed(d, pieces.next(), out)) {
+    }
     out.trailers = d.trailers().wire();
     if (out.last == decoder::event::error) out.used = 0;  // how far it came depends on the cuts
     return out;

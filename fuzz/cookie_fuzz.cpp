@@ -22,7 +22,8 @@ std::optional<std::string> written(const set_cookie& cookie) {
 
 // A cookie that may be set comes back as it was, and never splits the field.
 void check_set(const field& pair, std::string_view path) {
-    const auto text = written({.name = std::string(pair.name), .value = std::string(pair.value), .path = std::string(path)});
+    const auto text =
+        written({.name = std::string(pair.name), .value = std::string(pair.value), .path = std::string(path)});
     if (!text) return;
     check(valid_field_value(*text));
     const field back = *cookie_pairs(*text).begin();
@@ -37,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const field pair : cookie_pairs(text)) {
         check(!pair.name.empty());
         check(rondo::fuzz::is_inside(pair.name, text) && rondo::fuzz::is_inside(pair.value, text));
-        check(pair.name.find_first_of("=;") == std::string_view::npos && pair.value.find(';') == std::string_view::npos);
+        check(pair.name.find_first_of("=;") == std::string_view::npos &&
+              pair.value.find(';') == std::string_view::npos);
         check_set(pair, path);
         path = pair.value;
     }

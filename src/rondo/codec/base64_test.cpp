@@ -12,9 +12,14 @@ namespace {
 
 // RFC 4648 section 10
 TEST(base64, test_vectors) {
-    const std::vector<std::pair<const char*, const char*>> vectors = {
-        {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},          {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "/+++"}};
+    const std::vector<std::pair<const char*, const char*>> vectors = {{"", ""},
+                                                                      {"f", "Zg=="},
+                                                                      {"fo", "Zm8="},
+                                                                      {"foo", "Zm9v"},
+                                                                      {"foob", "Zm9vYg=="},
+                                                                      {"fooba", "Zm9vYmE="},
+                                                                      {"foobar", "Zm9vYmFy"},
+                                                                      {"\xff\xef\xbe", "/+++"}};
     for (const auto& [bytes, text] : vectors) {
         EXPECT_EQ(base64_encode(bytes), text);
         EXPECT_EQ(base64_decode(text), bytes);
@@ -33,10 +38,12 @@ TEST(base64, there_and_back) {
 }
 
 TEST(base64, is_strict) {
-    for (const char* bad : {"Z", "Zg", "Zg=", "Zg===", "=Zg=", "Zh==", "Zm9=", "Zm9v\n", "Zm 9v", "Zm9-", "====", "Zg==Zg=="}) {
+    for (const char* bad :
+         {"Z", "Zg", "Zg=", "Zg===", "=Zg=", "Zh==", "Zm9=", "Zm9v\n", "Zm 9v", "Zm9-", "====", "Zg==Zg=="}) {
         EXPECT_EQ(base64_decode(bad), std::nullopt) << bad;
     }
-    for (const char* bad : {"Z", "Zh", "Zm9", "Zg==", "Zm9+", "Zm 9v"}) EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
+    for (const char* bad : {"Z", "Zh", "Zm9", "Zg==", "Zm9+", "Zm 9v"})
+        EXPECT_EQ(base64url_decode(bad), std::nullopt) << bad;
     EXPECT_EQ(base64_decode(std::string("Zm9\0", 4)), std::nullopt);
 }
 

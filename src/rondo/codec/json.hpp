@@ -93,7 +93,8 @@ private:
 
     explicit json_value(scalar value) noexcept;
 
-    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, json_array, json_object> value_;
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, json_array, json_object>
+        value_;
 
     friend void append_json(std::string& out, const json_value& value);
 };

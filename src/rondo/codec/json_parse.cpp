@@ -45,7 +45,8 @@ std::expected<json_value, json_error> parse_json(std::string_view text) {
         return std::unexpected(json_error{simdjson::error_message(error)});
     }
     const auto parsed = parser.parse(text.data(), text.size());
-    if (parsed.error() != simdjson::SUCCESS) return std::unexpected(json_error{simdjson::error_message(parsed.error())});
+    if (parsed.error() != simdjson::SUCCESS)
+        return std::unexpected(json_error{simdjson::error_message(parsed.error())});
     return convert(parsed.value_unsafe());
 }
 

@@ -51,8 +51,9 @@ TEST(json, what_is_missing_is_null) {
 TEST(json, the_last_of_equal_names_counts) { EXPECT_EQ(parsed(R"({"a":1,"a":2})")["a"].as_integer(), 2); }
 
 TEST(json, bad_texts) {
-    for (const char* bad : {"", " ", "{", "[1,]", "{\"a\":}", "{a:1}", "'a'", "01", "1.", "+1", "nul", "[1] x", "\"\x01\"", "\"\xff\"",
-                            "\"\\x\"", "\"\\ud800\"", "NaN", "1e999", "{\"a\" 1}", "//\n1"}) {
+    for (const char* bad :
+         {"",    " ",     "{",        "[1,]",     "{\"a\":}", "{a:1}",       "'a'", "01",    "1.",        "+1",
+          "nul", "[1] x", "\"\x01\"", "\"\xff\"", "\"\\x\"",  "\"\\ud800\"", "NaN", "1e999", "{\"a\" 1}", "//\n1"}) {
         const auto value = parse_json(bad);
         EXPECT_FALSE(value) << bad;
         EXPECT_TRUE(value || !value.error().message.empty());
@@ -67,7 +68,8 @@ TEST(json, depth_is_limited) {
 }
 
 TEST(json, build_and_write) {
-    json_value v = json_value::object({{"a", 1}, {"b", json_value::array({true, nullptr, "x", 2.5})}, {"c", json_value::object()}});
+    json_value v = json_value::object(
+        {{"a", 1}, {"b", json_value::array({true, nullptr, "x", 2.5})}, {"c", json_value::object()}});
     v.set("a", -7);
     v.set("d", std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(to_string(v), R"({"a":-7,"b":[true,null,"x",2.5],"c":{},"d":18446744073709551615})");
@@ -104,7 +106,10 @@ TEST(json, strings) {
     EXPECT_EQ(text("\"\\\b\f\n\r\t\x01\x1f"), R"("\"\\\b\f\n\r\t\u0001\u001f")");
     EXPECT_EQ(text(std::string_view("\0", 1)), R"("\u0000")");
     EXPECT_EQ(text("\x7f/"), "\"\x7f/\"");
-    EXPECT_EQ(text("a\xff" "b\xc3"), "\"a\xEF\xBF\xBD" "b\xEF\xBF\xBD\"");
+    EXPECT_EQ(text("a\xff"
+                   "b\xc3"),
+              "\"a\xEF\xBF\xBD"
+              "b\xEF\xBF\xBD\"");
     for (int c = 0; c < 256; ++c) {
         const std::string one(1, static_cast<char>(c));
         const json_value back = parsed(text(one));
@@ -121,8 +126,21 @@ TEST(json, there_and_back) {
 TEST(json, writer) {
     std::string out;
     json_writer w(out);
-    w.begin_object().member("a", 1).key("b").begin_array().value(true).value("x").value(nullptr).begin_object().end_object().end_array();
-    w.member("c", 0.5).member("d", std::string_view("\n")).member("e", json_value::array({1})).member("f", std::size_t{3}).end_object();
+    w.begin_object()
+        .member("a", 1)
+        .key("b")
+        .begin_array()
+        .value(true)
+        .value("x")
+        .value(nullptr)
+        .begin_object()
+        .end_object()
+        .end_array();
+    w.member("c", 0.5)
+        .member("d", std::string_view("\n"))
+        .member("e", json_value::array({1}))
+        .member("f", std::size_t{3})
+        .end_object();
     EXPECT_EQ(out, R"({"a":1,"b":[true,"x",null,{}],"c":0.5,"d":"\n","e":[1],"f":3})");
 }
 

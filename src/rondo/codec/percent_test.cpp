@@ -18,7 +18,8 @@ TEST(percent, encode) {
 TEST(percent, decode) {
     EXPECT_EQ(percent_decode("%2Fa%20b+%c3%A9"), "/a b+\xc3\xa9");
     EXPECT_EQ(percent_decode(""), "");
-    for (const char* bad : {"%", "%4", "a%", "%g0", "%0g", "% 1", "%-1"}) EXPECT_EQ(percent_decode(bad), std::nullopt) << bad;
+    for (const char* bad : {"%", "%4", "a%", "%g0", "%0g", "% 1", "%-1"})
+        EXPECT_EQ(percent_decode(bad), std::nullopt) << bad;
 }
 
 TEST(percent, there_and_back) {

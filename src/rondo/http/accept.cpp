@@ -82,7 +82,9 @@ int accept_quality(std::string_view accept, std::string_view type) noexcept {
 }
 
 int token_quality(std::string_view list, std::string_view token) noexcept {
-    const auto rank = [token](std::string_view name) { return same_ignoring_case(name, token) ? 2 : name == "*" ? 1 : 0; };
+    const auto rank = [token](std::string_view name) {
+        return same_ignoring_case(name, token) ? 2 : name == "*" ? 1 : 0;
+    };
     return best_match(list, rank).value_or(0);
 }
 

@@ -23,7 +23,8 @@ TEST(accept, qualities) {
     EXPECT_EQ(accept_quality("a/b;q=0", "a/b"), 0);
     EXPECT_EQ(accept_quality("a/b;q=0.001", "a/b"), 1);
     EXPECT_EQ(accept_quality("a/b; Q=1.000", "a/b"), 1000);
-    for (const char* bad : {"a/b;q=2", "a/b;q=1.5", "a/b;q=", "a/b;q=.5", "a/b;q=0.0001", "a/b;q=-1", "a/b;q=x", ";", ",,"}) {
+    for (const char* bad :
+         {"a/b;q=2", "a/b;q=1.5", "a/b;q=", "a/b;q=.5", "a/b;q=0.0001", "a/b;q=-1", "a/b;q=x", ";", ",,"}) {
         EXPECT_EQ(accept_quality(bad, "a/b"), 0) << bad;
     }
     EXPECT_EQ(accept_quality("a/b;q=9, */*;q=0.1", "a/b"), 100) << "an element with an error is skipped";

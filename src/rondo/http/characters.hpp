@@ -9,11 +9,11 @@
 namespace rondo::http::characters {
 
 enum character_class : std::uint8_t {
-    token = 1,        ///< tchar (RFC 9110 section 5.6.2)
-    field_byte = 2,   ///< HTAB, SP, VCHAR, obs-text: what a field value may hold (RFC 9110 section 5.5)
-    target = 4,       ///< what a request target may hold, but '%' and '?' (RFC 3986; '[' and ']' as browsers send them)
-    hex = 8,          ///< HEXDIG, both cases
-    host = 16,        ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
+    token = 1,       ///< tchar (RFC 9110 section 5.6.2)
+    field_byte = 2,  ///< HTAB, SP, VCHAR, obs-text: what a field value may hold (RFC 9110 section 5.5)
+    target = 4,      ///< what a request target may hold, but '%' and '?' (RFC 3986; '[' and ']' as browsers send them)
+    hex = 8,         ///< HEXDIG, both cases
+    host = 16,       ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
     digit = 32,
 };
 
@@ -51,9 +51,7 @@ inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
     return (table[static_cast<unsigned char>(c)] & wanted) != 0;
 }
 
-[[nodiscard]] constexpr char lower(char c) noexcept {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
+[[nodiscard]] constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 /// The value of a HEXDIG; -1 for any other byte.
 [[nodiscard]] constexpr int hex_value(char c) noexcept {

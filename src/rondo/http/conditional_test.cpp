@@ -49,7 +49,8 @@ TEST(conditional, if_match) {
     EXPECT_EQ(outcome("If-Match: \"v0\"\r\n"), precondition::failed);
     EXPECT_EQ(outcome("If-Match: W/\"v1\"\r\n"), precondition::failed);
     EXPECT_EQ(outcome("If-Match: junk\r\n"), precondition::failed);
-    EXPECT_EQ(outcome("If-Match: *\r\n", method::put, {.etag = {}, .last_modified = {}, .exists = false}), precondition::failed);
+    EXPECT_EQ(outcome("If-Match: *\r\n", method::put, {.etag = {}, .last_modified = {}, .exists = false}),
+              precondition::failed);
     EXPECT_EQ(outcome("If-Match: \"v1\"\r\n", method::get, {"W/\"v1\"", modified}), precondition::failed);
 }
 
@@ -69,8 +70,10 @@ TEST(conditional, if_none_match) {
     EXPECT_EQ(outcome("If-None-Match: *\r\n", method::put), precondition::failed);
     EXPECT_EQ(outcome("If-None-Match: \"v1\"\r\n", method::delete_), precondition::failed);
     EXPECT_EQ(outcome("If-None-Match: \"v2\"\r\n"), precondition::proceed);
-    EXPECT_EQ(outcome("If-None-Match: *\r\n", method::put, {.etag = {}, .last_modified = {}, .exists = false}), precondition::proceed);
-    EXPECT_EQ(outcome("If-None-Match: *\r\n", method::get, {.etag = {}, .last_modified = modified}), precondition::not_modified);
+    EXPECT_EQ(outcome("If-None-Match: *\r\n", method::put, {.etag = {}, .last_modified = {}, .exists = false}),
+              precondition::proceed);
+    EXPECT_EQ(outcome("If-None-Match: *\r\n", method::get, {.etag = {}, .last_modified = modified}),
+              precondition::not_modified);
 }
 
 TEST(conditional, if_modified_since) {
@@ -79,8 +82,10 @@ TEST(conditional, if_modified_since) {
     EXPECT_EQ(outcome(line("If-Modified-Since", earlier)), precondition::proceed);
     EXPECT_EQ(outcome(line("If-Modified-Since", "yesterday")), precondition::proceed);
     EXPECT_EQ(outcome(line("If-Modified-Since", same_date), method::post), precondition::proceed);
-    EXPECT_EQ(outcome(line("If-Modified-Since", same_date) + line("If-Modified-Since", same_date)), precondition::proceed);
-    EXPECT_EQ(outcome(line("If-Modified-Since", same_date), method::get, {.etag = "\"v1\"", .last_modified = {}}), precondition::proceed);
+    EXPECT_EQ(outcome(line("If-Modified-Since", same_date) + line("If-Modified-Since", same_date)),
+              precondition::proceed);
+    EXPECT_EQ(outcome(line("If-Modified-Since", same_date), method::get, {.etag = "\"v1\"", .last_modified = {}}),
+              precondition::proceed);
     EXPECT_EQ(outcome("If-None-Match: \"v2\"\r\n" + line("If-Modified-Since", same_date)), precondition::proceed)
         << "If-None-Match decides";
 }

@@ -8,9 +8,7 @@ namespace rondo::http {
 namespace {
 
 // cookie-octet (RFC 6265 section 4.1.1)
-bool is_cookie_octet(char c) noexcept {
-    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
-}
+bool is_cookie_octet(char c) noexcept { return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\'; }
 
 bool is_attribute_byte(char c) noexcept { return c >= 0x20 && c < 0x7f && c != ';'; }
 
@@ -20,12 +18,14 @@ void require(bool condition, const std::string& name, const char* sentence) {
 
 void check(const set_cookie& cookie) {
     require(valid_token(cookie.name), cookie.name, "needs a name of letters, digits or any of !#$%&'*+-.^_`|~");
-    require(std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
-            "has a value with a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, as base64url for one");
+    require(
+        std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
+        "has a value with a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, as base64url for one");
     require(std::ranges::all_of(cookie.path, is_attribute_byte), cookie.name, "has ';' or a control byte in its path");
     require(std::ranges::all_of(cookie.domain, is_attribute_byte), cookie.name,
             "has ';' or a control byte in its domain");
-    require(cookie.same_site != same_site::none || cookie.secure, cookie.name, "is SameSite=None and so must be secure");
+    require(cookie.same_site != same_site::none || cookie.secure, cookie.name,
+            "is SameSite=None and so must be secure");
     const std::string_view name = cookie.name;
     const bool host = same_ignoring_case(name.substr(0, 7), "__Host-");
     const bool secure = same_ignoring_case(name.substr(0, 9), "__Secure-");

@@ -60,8 +60,8 @@ struct set_cookie {
     std::string name = {};
     std::string value = {};
     std::string path = "/";
-    std::string domain = {};                     ///< empty: this host only
-    std::optional<std::int64_t> max_age = {};    ///< seconds; 0 or less deletes the cookie
+    std::string domain = {};                   ///< empty: this host only
+    std::optional<std::int64_t> max_age = {};  ///< seconds; 0 or less deletes the cookie
     std::optional<unix_seconds> expires = {};
     http::same_site same_site = http::same_site::lax;
     bool http_only = true;

@@ -13,7 +13,8 @@ namespace {
 
 std::string pairs_of(std::string_view value) {
     std::string out;
-    for (const field pair : cookie_pairs(value)) out += "[" + std::string(pair.name) + "|" + std::string(pair.value) + "]";
+    for (const field pair : cookie_pairs(value))
+        out += "[" + std::string(pair.name) + "|" + std::string(pair.value) + "]";
     return out;
 }
 
@@ -37,11 +38,20 @@ TEST(cookie, find_over_several_lines) {
 
 TEST(cookie, set) {
     EXPECT_EQ(to_string(set_cookie{.name = "a", .value = "b"}), "a=b; Path=/; HttpOnly; SameSite=Lax");
-    EXPECT_EQ(to_string(set_cookie{.name = "a", .value = "", .path = "", .same_site = same_site::unset, .http_only = false}), "a=");
-    EXPECT_EQ(to_string(set_cookie{.name = "__Host-s", .value = "x", .max_age = 60, .same_site = same_site::strict, .secure = true}),
+    EXPECT_EQ(
+        to_string(set_cookie{.name = "a", .value = "", .path = "", .same_site = same_site::unset, .http_only = false}),
+        "a=");
+    EXPECT_EQ(to_string(set_cookie{
+                  .name = "__Host-s", .value = "x", .max_age = 60, .same_site = same_site::strict, .secure = true}),
               "__Host-s=x; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=Strict");
-    EXPECT_EQ(to_string(set_cookie{.name = "a", .value = "b", .path = "/x", .domain = "example.com", .expires = 0,
-                                   .same_site = same_site::none, .http_only = false, .secure = true}),
+    EXPECT_EQ(to_string(set_cookie{.name = "a",
+                                   .value = "b",
+                                   .path = "/x",
+                                   .domain = "example.com",
+                                   .expires = 0,
+                                   .same_site = same_site::none,
+                                   .http_only = false,
+                                   .secure = true}),
               "a=b; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Domain=example.com; Path=/x; Secure; SameSite=None");
 }
 
@@ -51,7 +61,8 @@ TEST(cookie, refused) {
         change(cookie);
         EXPECT_THROW((void)to_string(cookie), std::invalid_argument);
     };
-    for (const char* name : {"", "a b", "a=b", "a;b", "a\n", "\xc3\xa9"}) refused([&](set_cookie& c) { c.name = name; });
+    for (const char* name : {"", "a b", "a=b", "a;b", "a\n", "\xc3\xa9"})
+        refused([&](set_cookie& c) { c.name = name; });
     for (const char* value : {"a b", "a;b", "a,b", "\"a\"", "a\\b", "a\r\nX: y", "\xc3\xa9", "\x7f"}) {
         refused([&](set_cookie& c) { c.value = value; });
     }

@@ -48,13 +48,28 @@ TEST(date, two_digit_years_are_at_most_fifty_years_ahead) {
 }
 
 TEST(date, refused) {
-    for (const char* bad : {"", "yesterday", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
-                            "Sun, 06 Nov 1994 08:49:37 GMT ", "sun, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
-                            "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 31 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
-                            "Sun, 29 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 1900 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
-                            "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, 06 anF 1994 08:49:37 GMT",
-                            "Sun, 06 Nov 19940 08:49:37 GMT", "Sun, 06 Nov -994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
-                            "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun, 06-Nov-94 08:49:37 GMT", "784111777"}) {
+    for (const char* bad : {"",
+                            "yesterday",
+                            "Sun, 06 Nov 1994 08:49:37",
+                            "Sun, 06 Nov 1994 08:49:37 UTC",
+                            "Sun, 06 Nov 1994 08:49:37 GMT ",
+                            "sun, 06 Nov 1994 08:49:37 GMT",
+                            "Sun, 6 Nov 1994 08:49:37 GMT",
+                            "Sun, 06 nov 1994 08:49:37 GMT",
+                            "Sun, 31 Nov 1994 08:49:37 GMT",
+                            "Sun, 00 Nov 1994 08:49:37 GMT",
+                            "Sun, 29 Feb 1994 08:49:37 GMT",
+                            "Sun, 29 Feb 1900 08:49:37 GMT",
+                            "Sun, 06 Nov 1994 24:00:00 GMT",
+                            "Sun, 06 Nov 1994 08:60:37 GMT",
+                            "Sun, 06 Nov 1994 08:49:61 GMT",
+                            "Sun, 06 anF 1994 08:49:37 GMT",
+                            "Sun, 06 Nov 19940 08:49:37 GMT",
+                            "Sun, 06 Nov -994 08:49:37 GMT",
+                            "Sun Nov 6 08:49:37 1994",
+                            "Sunday, 06-Nov-1994 08:49:37 GMT",
+                            "Sun, 06-Nov-94 08:49:37 GMT",
+                            "784111777"}) {
         EXPECT_EQ(parse_date(bad, now), std::nullopt) << bad;
     }
     EXPECT_TRUE(parse_date("Tue, 29 Feb 2000 23:59:60 GMT", now)) << "a leap day and a leap second";

@@ -24,7 +24,8 @@ struct entity_tag {
 
 /// True when the list of a field like If-None-Match names the tag; "*" names every one. A list with a syntax error
 /// names the tags before the error.
-[[nodiscard]] bool etag_list_contains(std::string_view list, entity_tag tag, bool (*same)(entity_tag, entity_tag)) noexcept;
+[[nodiscard]] bool etag_list_contains(std::string_view list, entity_tag tag,
+                                      bool (*same)(entity_tag, entity_tag)) noexcept;
 
 /// A strong tag for a file: its size and the time of its last change. Returned with quotes, ready for the field.
 [[nodiscard]] std::string file_etag(std::uint64_t size, std::int64_t modified_nanoseconds);

@@ -18,7 +18,8 @@ TEST(etag, parse) {
     EXPECT_EQ(weak->opaque, "");
     EXPECT_TRUE(weak->weak);
     EXPECT_TRUE(parse_etag("\"\xc3\xa9,;\\!\""));
-    for (const char* bad : {"", "a", "\"", "\"a", "a\"", "w/\"a\"", "W/a", "W/", "\"a\"b", " \"a\"", "\"a b\"", "\"a\"\"", "*"}) {
+    for (const char* bad :
+         {"", "a", "\"", "\"a", "a\"", "w/\"a\"", "W/a", "W/", "\"a\"b", " \"a\"", "\"a b\"", "\"a\"\"", "*"}) {
         EXPECT_FALSE(parse_etag(bad)) << bad;
     }
 }
@@ -38,7 +39,8 @@ TEST(etag, comparison) {
 
 TEST(etag, lists) {
     const entity_tag b{"b", false};
-    for (const char* list : {"\"b\"", "\"a\", \"b\"", "\"a\",\"b\"", ",\"b\",", " \"b\" ", "*", "\"b\" junk", "\"b,\" , \"b\""}) {
+    for (const char* list :
+         {"\"b\"", "\"a\", \"b\"", "\"a\",\"b\"", ",\"b\",", " \"b\" ", "*", "\"b\" junk", "\"b,\" , \"b\""}) {
         EXPECT_TRUE(etag_list_contains(list, b, same_strongly)) << list;
     }
     for (const char* list : {"", "b", "\"a\"", "\"a\" \"b\"", "W/\"b\"", "junk, \"b\"", "\"a,\"b\"\"", "**"}) {

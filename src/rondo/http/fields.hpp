@@ -45,7 +45,8 @@ struct field {
 /// `text` without spaces and tabs at its ends (OWS).
 [[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
 
-/// True when the comma-separated list holds the token, without case. Empty elements are skipped (RFC 9110 section 5.6.1).
+/// True when the comma-separated list holds the token, without case. Empty elements are skipped (RFC 9110
+/// section 5.6.1).
 [[nodiscard]] bool list_contains(std::string_view list, std::string_view token) noexcept;
 
 /// True for the fields that say where a message ends or concern one connection only: Connection, Content-Length,
@@ -152,7 +153,9 @@ public:
         [[nodiscard]] field operator*() const noexcept { return now_; }
         iterator& operator++() noexcept;
         iterator operator++(int) noexcept;
-        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.rest_.size() == b.rest_.size(); }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept {
+            return a.rest_.size() == b.rest_.size();
+        }
 
     private:
         void read() noexcept;
@@ -171,7 +174,8 @@ public:
     }
 
     /// Adds a line. Throws std::invalid_argument when the name is no token or the value holds CR, LF, NUL or another
-    /// control byte, and std::length_error when the fields would pass 1 GiB. White space at the ends of the value is cut.
+    /// control byte, and std::length_error when the fields would pass 1 GiB. White space at the ends of the value is
+    /// cut.
     void add(std::string_view name, std::string_view value);
     /// The same as removing every line of this name and adding one.
     void set(std::string_view name, std::string_view value);

@@ -27,8 +27,8 @@ struct media_type {
 /// None when the text is not exactly a media type.
 [[nodiscard]] std::optional<media_type> parse_media_type(std::string_view text);
 
-/// Parses what follows the first word of a field value: *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] ). None on
-/// a syntax error.
+/// Parses what follows the first word of a field value: *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] ). None
+/// on a syntax error.
 [[nodiscard]] std::optional<std::vector<parameter>> parse_parameters(std::string_view text);
 
 /// The Content-Type for a file name or path by its extension, without case; text types with charset=utf-8;

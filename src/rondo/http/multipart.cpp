@@ -51,7 +51,8 @@ std::optional<std::string> multipart_boundary(std::string_view content_type) {
 }
 
 multipart_parser::multipart_parser(std::string_view boundary, const multipart_limits& limits) : limits_(limits) {
-    if (!valid_boundary(boundary)) throw std::invalid_argument("a multipart boundary is 1 to 70 characters of RFC 2046");
+    if (!valid_boundary(boundary))
+        throw std::invalid_argument("a multipart boundary is 1 to 70 characters of RFC 2046");
     delimiter_ = "\r\n--";
     delimiter_ += boundary;
 }
@@ -81,8 +82,8 @@ multipart_parser::result multipart_parser::parse(std::string_view in) {
 std::size_t multipart_parser::match_size(std::string_view in, std::size_t from) const noexcept {
     const std::string_view wanted = std::string_view(delimiter_).substr(from);
     const std::size_t most = std::min(in.size(), wanted.size());
-    return static_cast<std::size_t>(std::mismatch(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(most),
-                                                  wanted.begin()).first - in.begin());
+    return static_cast<std::size_t>(
+        std::mismatch(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(most), wanted.begin()).first - in.begin());
 }
 
 // Content up to the next delimiter. CR is the first byte of the delimiter and nowhere else in it, so a match that fails

@@ -23,8 +23,8 @@ struct multipart_part {
 
 enum class multipart_error : std::uint8_t {
     none,
-    bad_boundary,      ///< the text between parts is not a boundary line
-    bad_part_head,     ///< bad field syntax, or no `Content-Disposition: form-data; name=...`
+    bad_boundary,   ///< the text between parts is not a boundary line
+    bad_part_head,  ///< bad field syntax, or no `Content-Disposition: form-data; name=...`
     head_too_large,
     too_many_parts,
 };
@@ -37,8 +37,8 @@ public:
         part_begin,  ///< `part()` describes the part that begins
         part_data,   ///< `data` is a part of its content, never empty
         part_end,
-        done,        ///< the closing boundary was read; what follows is an epilogue to be ignored
-        error,       ///< see `error()`. Every further call says the same
+        done,   ///< the closing boundary was read; what follows is an epilogue to be ignored
+        error,  ///< see `error()`. Every further call says the same
     };
 
     struct result {
@@ -50,8 +50,8 @@ public:
     /// Throws std::invalid_argument when the boundary is not valid (see valid_boundary).
     explicit multipart_parser(std::string_view boundary, const multipart_limits& limits = {});
 
-    /// Call again with the rest of the input until `need_more`, `done` or `error`. The end of the body without `done` is
-    /// an error of the sender.
+    /// Call again with the rest of the input until `need_more`, `done` or `error`. The end of the body without `done`
+    /// is an error of the sender.
     [[nodiscard]] result parse(std::string_view in);
 
     [[nodiscard]] const multipart_part& part() const noexcept { return part_; }
@@ -59,7 +59,17 @@ public:
     [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
 
 private:
-    enum class state : std::uint8_t { preamble, content, after_boundary, closing, padding, boundary_lf, head, done, failed };
+    enum class state : std::uint8_t {
+        preamble,
+        content,
+        after_boundary,
+        closing,
+        padding,
+        boundary_lf,
+        head,
+        done,
+        failed
+    };
 
     [[nodiscard]] result content(std::string_view in);
     [[nodiscard]] result resume_match(std::string_view in);

@@ -13,7 +13,8 @@ namespace {
 using event = multipart_parser::event;
 
 // What the parser tells, as text: "[name|file|type:content]..." and the outcome.
-std::string read_pieces(const std::vector<std::string>& pieces, std::string_view boundary, const multipart_limits& limits) {
+std::string read_pieces(const std::vector<std::string>& pieces, std::string_view boundary,
+                        const multipart_limits& limits) {
     multipart_parser parser(boundary, limits);
     std::string out;
     for (const std::string& piece : pieces) {
@@ -59,7 +60,8 @@ std::string error(multipart_error e) { return " error " + std::to_string(static_
 
 TEST(multipart, parts) {
     EXPECT_EQ(read(part("a", "1") + part("b", "2\r\n3") + "--XX--\r\n"), "[a|-|:1][b|-|:2\r\n3] done");
-    EXPECT_EQ(read("--XX\r\nContent-Type: text/plain\r\ncontent-disposition:form-data;name=f; filename=\"a b.txt\"\r\nX: y\r\n\r\n"
+    EXPECT_EQ(read("--XX\r\nContent-Type: text/plain\r\ncontent-disposition:form-data;name=f; filename=\"a "
+                   "b.txt\"\r\nX: y\r\n\r\n"
                    "data\r\n--XX--"),
               "[f|a b.txt|text/plain:data] done");
     EXPECT_EQ(read(part("a", "") + "--XX--\r\n"), "[a|-|:] done");
@@ -104,13 +106,15 @@ TEST(multipart, bad_boundaries) {
 }
 
 TEST(multipart, bad_heads) {
-    for (const char* head : {"", "X: y\r\n", "Content-Disposition: form-data\r\n", "Content-Disposition: attachment; name=a\r\n",
-                             "Content-Disposition: form-data; name\r\n", "Content-Disposition: form-data; name=a; name=b\r\n",
-                             "Content-Disposition: form-data; name=\"a\r\n", "Content-Disposition: form-data; name=a\r\n folded\r\n",
-                             "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n",
-                             "Content-Disposition : form-data; name=a\r\n", "no-colon\r\n", "X: \x01\r\n",
-                             "Content-Disposition: form-data; name=a\n"}) {
-        EXPECT_EQ(read("--XX\r\n" + std::string(head) + "\r\n1\r\n--XX--"), error(multipart_error::bad_part_head)) << head;
+    for (const char* head :
+         {"", "X: y\r\n", "Content-Disposition: form-data\r\n", "Content-Disposition: attachment; name=a\r\n",
+          "Content-Disposition: form-data; name\r\n", "Content-Disposition: form-data; name=a; name=b\r\n",
+          "Content-Disposition: form-data; name=\"a\r\n", "Content-Disposition: form-data; name=a\r\n folded\r\n",
+          "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n",
+          "Content-Disposition : form-data; name=a\r\n", "no-colon\r\n", "X: \x01\r\n",
+          "Content-Disposition: form-data; name=a\n"}) {
+        EXPECT_EQ(read("--XX\r\n" + std::string(head) + "\r\n1\r\n--XX--"), error(multipart_error::bad_part_head))
+            << head;
     }
 }
 
@@ -118,15 +122,16 @@ TEST(multipart, limits) {
     const std::string two = part("a", "1") + part("b", "2") + "--XX--";
     EXPECT_EQ(read(two, "XX", {.parts = 2}), "[a|-|:1][b|-|:2] done");
     EXPECT_EQ(read(two, "XX", {.parts = 1}), "[a|-|:1]" + error(multipart_error::too_many_parts));
-    EXPECT_EQ(read("--XX\r\nX: " + std::string(200, 'y'), "XX", {.head_bytes = 100}), error(multipart_error::head_too_large));
+    EXPECT_EQ(read("--XX\r\nX: " + std::string(200, 'y'), "XX", {.head_bytes = 100}),
+              error(multipart_error::head_too_large));
 }
 
 TEST(multipart, the_boundary_itself) {
     EXPECT_TRUE(valid_boundary("----WebKitFormBoundary7MA4YWxkTrZu0gW"));
     EXPECT_TRUE(valid_boundary("a b'()+_,-./:=?"));
     EXPECT_TRUE(valid_boundary(std::string(70, 'a')));
-    for (const std::string& bad : {std::string(), std::string("a "), std::string(71, 'a'), std::string("a\r\n"), std::string("a\"b"),
-                                   std::string("\xc3\xa9"), std::string("a;b")}) {
+    for (const std::string& bad : {std::string(), std::string("a "), std::string(71, 'a'), std::string("a\r\n"),
+                                   std::string("a\"b"), std::string("\xc3\xa9"), std::string("a;b")}) {
         EXPECT_FALSE(valid_boundary(bad)) << bad;
         EXPECT_THROW(multipart_parser{bad}, std::invalid_argument);
     }

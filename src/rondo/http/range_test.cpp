@@ -52,9 +52,9 @@ TEST(range, unsatisfiable) {
 }
 
 TEST(range, ignored) {
-    for (const char* value : {"", "bytes", "bytes=", "bytes=,", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=--5", "bytes=1-2-3",
-                              "bytes=1", "bytes=+1-2", "bytes=1 -2", "bytes=0x1-2", "items=0-5", "bytes =0-1", "0-1",
-                              "bytes=0-1,junk", "bytes=0-1;2-3"}) {
+    for (const char* value : {"", "bytes", "bytes=", "bytes=,", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=--5",
+                              "bytes=1-2-3", "bytes=1", "bytes=+1-2", "bytes=1 -2", "bytes=0x1-2", "items=0-5",
+                              "bytes =0-1", "0-1", "bytes=0-1,junk", "bytes=0-1;2-3"}) {
         EXPECT_EQ(read(value), "whole") << value;
     }
 }

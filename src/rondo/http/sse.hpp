@@ -10,10 +10,10 @@ namespace rondo::http {
 
 /// One event of a text/event-stream (HTML standard, section 9.2).
 struct server_sent_event {
-    std::string data = {};                      ///< may hold several lines, ended by LF, CR or CRLF
-    std::string event = {};                     ///< the event's type; empty: "message"
-    std::optional<std::string> id = {};         ///< an empty id resets the client's last id
-    std::optional<std::uint32_t> retry = {};    ///< milliseconds until the client reconnects
+    std::string data = {};                    ///< may hold several lines, ended by LF, CR or CRLF
+    std::string event = {};                   ///< the event's type; empty: "message"
+    std::optional<std::string> id = {};       ///< an empty id resets the client's last id
+    std::optional<std::uint32_t> retry = {};  ///< milliseconds until the client reconnects
 };
 
 /// Adds the event as it goes to the wire. Throws std::invalid_argument when `event` or `id` hold CR or LF, or `id` NUL.

@@ -14,7 +14,8 @@ TEST(sse, format) {
     EXPECT_EQ(to_string(server_sent_event{.data = "x", .event = "tick", .id = "7", .retry = 1500}),
               "id: 7\nevent: tick\nretry: 1500\ndata: x\n\n");
     EXPECT_EQ(to_string(server_sent_event{.data = ""}), "data: \n\n");
-    EXPECT_EQ(to_string(server_sent_event{.data = "x", .event = "", .id = "", .retry = 0}), "id: \nretry: 0\ndata: x\n\n");
+    EXPECT_EQ(to_string(server_sent_event{.data = "x", .event = "", .id = "", .retry = 0}),
+              "id: \nretry: 0\ndata: x\n\n");
 }
 
 TEST(sse, lines_of_data) {

@@ -12,11 +12,39 @@ namespace {
 constexpr std::uint8_t max_size_digits = 16;
 constexpr std::uint64_t max_chunk = std::uint64_t{1} << 63;
 
-constexpr std::array<std::string_view, 31> never_late = {
-    "age", "authorization", "cache-control", "connection", "content-encoding", "content-length", "content-range",
-    "content-type", "cookie", "date", "expect", "expires", "host", "if-match", "if-modified-since", "if-none-match",
-    "if-range", "if-unmodified-since", "keep-alive", "location", "max-forwards", "pragma", "proxy-authenticate",
-    "proxy-authorization", "range", "retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade"};
+constexpr std::array never_late = std::to_array<std::string_view>({
+    "age",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "expires",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "location",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+});
 
 bool may_come_late(std::string_view name) noexcept {
     return std::none_of(never_late.begin(), never_late.end(),

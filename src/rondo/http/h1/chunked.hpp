@@ -44,9 +44,24 @@ public:
 
 private:
     enum class state : std::uint8_t {
-        size_start, size, extension_space, extension_start, extension_name, extension_after_name, extension_value_start,
-        extension_token, extension_quoted, extension_escape, extension_after_value,
-        size_lf, data, data_cr, data_lf, trailer, done, failed,
+        size_start,
+        size,
+        extension_space,
+        extension_start,
+        extension_name,
+        extension_after_name,
+        extension_value_start,
+        extension_token,
+        extension_quoted,
+        extension_escape,
+        extension_after_value,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer,
+        done,
+        failed,
     };
 
     [[nodiscard]] bool framing_byte(unsigned char) noexcept;

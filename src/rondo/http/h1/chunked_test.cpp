@@ -70,8 +70,8 @@ TEST(chunked, bodies) {
 }
 
 TEST(chunked, incomplete) {
-    for (const std::string& body : {""s, "5"s, "5\r"s, "5\r\n"s, "0"s, "0\r\n"s, "0\r\n\r"s, "0\r\nX: y\r\n"s, "7fffffffffffffff\r\n"s,
-                                    "5;a=\"x"s}) {
+    for (const std::string& body : {""s, "5"s, "5\r"s, "5\r\n"s, "0"s, "0\r\n"s, "0\r\n\r"s, "0\r\nX: y\r\n"s,
+                                    "7fffffffffffffff\r\n"s, "5;a=\"x"s}) {
         EXPECT_EQ(decode(body), "|incomplete") << body;
     }
     EXPECT_EQ(decode("5\r\nhel"), "hel|incomplete");
@@ -79,9 +79,29 @@ TEST(chunked, incomplete) {
 }
 
 TEST(chunked, bad_sizes) {
-    for (const std::string& size : {"g"s, "5g"s, "5 5"s, "5 "s, " 5"s, "5.0"s, "-5"s, "+5"s, "-0"s, "0x5"s, "5,5"s, "5\0"s, "\0005"s,
-                                    "5\v"s, "5\xa0"s, "5\""s, ""s, "\r\n"s, ";a=b"s, "00000000000000005"s, "8000000000000000"s,
-                                    "FFFFFFFFFFFFFFFF"s, "10000000000000005"s}) {
+    for (const std::string& size : {"g"s,
+                                    "5g"s,
+                                    "5 5"s,
+                                    "5 "s,
+                                    " 5"s,
+                                    "5.0"s,
+                                    "-5"s,
+                                    "+5"s,
+                                    "-0"s,
+                                    "0x5"s,
+                                    "5,5"s,
+                                    "5\0"s,
+                                    "\0005"s,
+                                    "5\v"s,
+                                    "5\xa0"s,
+                                    "5\""s,
+                                    ""s,
+                                    "\r\n"s,
+                                    ";a=b"s,
+                                    "00000000000000005"s,
+                                    "8000000000000000"s,
+                                    "FFFFFFFFFFFFFFFF"s,
+                                    "10000000000000005"s}) {
         EXPECT_EQ(decode(size + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << size;
     }
 }
@@ -102,14 +122,17 @@ TEST(chunked, bad_line_ends) {
 
 // RFC 9112 section 7.1.1
 TEST(chunked, extensions) {
-    for (const std::string_view extension : {";a", ";a=b", ";a=\"b;c\"", ";a=\"b\\\"c\"", " ; a = b", "\t;a;b=c;d=\"\"", ";a=b ;c",
-                                             ";a=\"\xc3\xa9\t\""}) {
-        EXPECT_EQ(decode("5" + std::string(extension) + "\r\nhello\r\n0" + std::string(extension) + "\r\n\r\n"), "hello||done|")
+    for (const std::string_view extension :
+         {";a", ";a=b", ";a=\"b;c\"", ";a=\"b\\\"c\"", " ; a = b", "\t;a;b=c;d=\"\"", ";a=b ;c", ";a=\"\xc3\xa9\t\""}) {
+        EXPECT_EQ(decode("5" + std::string(extension) + "\r\nhello\r\n0" + std::string(extension) + "\r\n\r\n"),
+                  "hello||done|")
             << extension;
     }
-    for (const std::string& extension : {";"s, ";;a"s, ";=b"s, ";a="s, ";a=;"s, ";a b"s, ";a=b c"s, ";a=\"b"s, ";a=\"b\"c"s, ";a\0b"s,
-                                         ";\x01"s, ";a=\"\x01\""s, ";a=\"\n\""s, ";a=\"\r\n\""s, ";a=\"\\\x01\""s, ";a\n"s,
-                                         ";a=b\n"s, ";\xc3\xa9"s, ";a\r"s, ";a "s, ";a=b "s}) {
+    for (const std::string& extension :
+         {";"s,         ";;a"s,         ";=b"s,           ";a="s,   ";a=;"s,   ";a b"s,
+          ";a=b c"s,    ";a=\"b"s,      ";a=\"b\"c"s,     ";a\0b"s, ";\x01"s,  ";a=\"\x01\""s,
+          ";a=\"\n\""s, ";a=\"\r\n\""s, ";a=\"\\\x01\""s, ";a\n"s,  ";a=b\n"s, ";\xc3\xa9"s,
+          ";a\r"s,      ";a "s,         ";a=b "s}) {
         EXPECT_EQ(decode("5" + extension + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << extension;
     }
 }
@@ -127,8 +150,8 @@ TEST(chunked, extensions_are_limited_over_the_whole_body) {
 TEST(chunked, trailers) {
     EXPECT_EQ(decode("0\r\nX-T: v\r\n\r\n"), "|X-T: v\r\n|done|");
     EXPECT_EQ(decode("1\r\nx\r\n0\r\nA:1\r\nB: \t 2 \t\r\nC:\r\n\r\nrest"), "x|A: 1\r\nB: 2\r\nC: \r\n|done|rest");
-    for (const std::string& line : {"X T: v"s, "X-T : v"s, "no-colon"s, ": v"s, "X-T: a\0b"s, "X\0T: v"s, "X-T: a\rb"s, " X: v"s,
-                                    "X: a\r\n b"s, "X-T: a\r"s}) {
+    for (const std::string& line : {"X T: v"s, "X-T : v"s, "no-colon"s, ": v"s, "X-T: a\0b"s, "X\0T: v"s, "X-T: a\rb"s,
+                                    " X: v"s, "X: a\r\n b"s, "X-T: a\r"s}) {
         EXPECT_EQ(decode("0\r\n" + line + "\r\n\r\n"), refused_after("")) << line;
     }
     for (const std::string& end : {"X: a\n\r\n"s, "X: a\r\n\n"s, "X: a\n\n"s}) {
@@ -137,8 +160,9 @@ TEST(chunked, trailers) {
 }
 
 TEST(chunked, trailers_that_must_not_come_late_are_dropped) {
-    EXPECT_EQ(decode("0\r\nContent-Length: 5\r\nX: 1\r\nHOST: b\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
-              "|X: 1\r\n|done|");
+    EXPECT_EQ(
+        decode("0\r\nContent-Length: 5\r\nX: 1\r\nHOST: b\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        "|X: 1\r\n|done|");
 }
 
 TEST(chunked, trailers_are_limited) {

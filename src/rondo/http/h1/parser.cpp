@@ -76,8 +76,8 @@ private:
 
     // A line end at p_, which is known to hold CR.
     [[nodiscard]] step line_end(parse_error too_long) noexcept {
-        if (stop_ - p_ < 2) [[unlikely]] return short_of(too_long);
-        if (p_[1] != '\n') [[unlikely]] return refuse(parse_error::bad_line_end);
+        if (stop_ - p_ < 2) return short_of(too_long);
+        if (p_[1] != '\n') return refuse(parse_error::bad_line_end);
         p_ += 2;
         return {};
     }
@@ -234,12 +234,12 @@ private:
         std::size_t count = 0;
         for (const char* line = p_;; ++count) {
             const char* const end = scan.control(line, stop_);
-            if (!is_line_end(end, stop_)) [[unlikely]] return bad_line_end(end);
+            if (!is_line_end(end, stop_)) return bad_line_end(end);
             p_ = end + 2;
             if (line == end) break;
             if (count == storage_.size()) return refuse(parse_error::fields_too_large);
             const char* const colon = scan.end_of_name(line);
-            if (*colon != ':' || colon == line) [[unlikely]] return refuse(parse_error::bad_field_name);
+            if (*colon != ':' || colon == line) return refuse(parse_error::bad_field_name);
             if (const step s = field_line(line, colon, end, storage_[count]); !s) return s;
             line = end + 2;
         }

@@ -28,21 +28,21 @@ enum class expectation : std::uint8_t { none, continue_100, unknown /* answer 41
 
 /// The result of parsing. All offsets count from the first byte given to the parser, so the bytes may be copied.
 struct request_head {
-    std::uint32_t size;            ///< bytes of the head: skipped leading CRLFs and the blank line at its end included
-    slice method_text;             ///< the token, also for method::other
-    slice target;                  ///< as received
-    slice authority;               ///< host[:port]: of the target in absolute and authority form, else of Host; may be empty for 1.0
-    slice path;                    ///< still percent-encoded; at least "/" ("*" in asterisk form, empty in authority form)
-    slice query;                   ///< still percent-encoded, without its '?'
+    std::uint32_t size;  ///< bytes of the head: skipped leading CRLFs and the blank line at its end included
+    slice method_text;   ///< the token, also for method::other
+    slice target;        ///< as received
+    slice authority;  ///< host[:port]: of the target in absolute and authority form, else of Host; may be empty for 1.0
+    slice path;       ///< still percent-encoded; at least "/" ("*" in asterisk form, empty in authority form)
+    slice query;      ///< still percent-encoded, without its '?'
     std::uint64_t content_length;  ///< 0 unless body is `length`
     http::method method;
     std::uint8_t minor;  ///< HTTP/1.minor: 0 or 1 (a higher one counts as 1)
     target_form form;
     framing body;
     expectation expect;
-    bool has_query;   ///< tells "/?" from "/"
-    bool keep_alive;  ///< the client wants the connection kept: version and Connection together
-    bool upgrade;     ///< HTTP/1.1 with Upgrade and `Connection: upgrade`
+    bool has_query;               ///< tells "/?" from "/"
+    bool keep_alive;              ///< the client wants the connection kept: version and Connection together
+    bool upgrade;                 ///< HTTP/1.1 with Upgrade and `Connection: upgrade`
     std::span<field_ref> fields;  ///< the used part of the storage
 
     [[nodiscard]] fields_view view(const char* base) const noexcept { return {base, fields}; }
@@ -73,8 +73,8 @@ enum class parse_error : std::uint8_t {
 /// Parses the head of a request, strictly after RFC 9112: CRLF only, no obs-fold, one valid Host, one framing.
 /// `bytes` is everything received since the last message ended; nothing is kept between calls, so a call after
 /// `incomplete` starts anew. An error is final: more bytes never change it. Up to two leading CRLFs are skipped.
-/// `storage` takes the fields: limits.fields refs, or fewer (its size is then the limit). At most 2^31 bytes are looked at.
-/// Does not allocate. `out` is fully written on success and unspecified otherwise.
+/// `storage` takes the fields: limits.fields refs, or fewer (its size is then the limit). At most 2^31 bytes are looked
+/// at. Does not allocate. `out` is fully written on success and unspecified otherwise.
 [[nodiscard]] std::expected<void, parse_error> parse_request_head(std::string_view bytes, const parse_limits& limits,
                                                                   std::span<field_ref> storage,
                                                                   request_head& out) noexcept;

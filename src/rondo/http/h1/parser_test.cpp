@@ -59,9 +59,7 @@ std::string with_target(std::string_view target, std::string_view method = "GET"
     return std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
 }
 
-std::string with_version(std::string_view version) {
-    return "GET / " + std::string(version) + "\r\nHost: a\r\n\r\n";
-}
+std::string with_version(std::string_view version) { return "GET / " + std::string(version) + "\r\nHost: a\r\n\r\n"; }
 
 TEST(request_head, simple_get) {
     const parsed_head p("GET /a/b?x=1&y HTTP/1.1\r\nHost: example.com:8080\r\nAccept: */*\r\n\r\nrest");
@@ -95,9 +93,10 @@ TEST(request_head, empty_input_is_incomplete) {
 
 TEST(request_head, every_proper_prefix_is_incomplete) {
     const auto text = "POST /x?q#"sv.substr(0, 9);
-    const std::string whole = std::string(text) +
-                              " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\nX-Long: " +
-                              std::string(70, 'v') + "\r\n\r\n";
+    const std::string whole =
+        std::string(text) +
+        " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\nX-Long: " + std::string(70, 'v') +
+        "\r\n\r\n";
     for (std::size_t size = 0; size < whole.size(); ++size) {
         EXPECT_EQ(parsed_head(whole.substr(0, size)).outcome(), "incomplete") << size;
     }
@@ -188,9 +187,9 @@ TEST(request_head, versions) {
         EXPECT_EQ(outcome_of(with_version(version)), "version not supported") << version;
     }
     for (const std::string_view version :
-         {"HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/1.1.1", "HTTP/11.1", "HTTP/1.10", "HTTP/01.1", "HTTP/1.x", "HTTP/1,1",
-          "HTTP /1.1", "HTTP/-1.1", "HTTP/+1.1", "HTTP/1.1a", "HTTP/111", "HTTP//1.1", "HTTP1.1", "http/1.1", "Http/1.1",
-          "HTTPS/1.1", "HTTP/4294967297.1", "ICY/1.1", "X", ""}) {
+         {"HTTP/1",   "HTTP/1.",   "HTTP/.1",   "HTTP/1.1.1",        "HTTP/11.1", "HTTP/1.10", "HTTP/01.1", "HTTP/1.x",
+          "HTTP/1,1", "HTTP /1.1", "HTTP/-1.1", "HTTP/+1.1",         "HTTP/1.1a", "HTTP/111",  "HTTP//1.1", "HTTP1.1",
+          "http/1.1", "Http/1.1",  "HTTPS/1.1", "HTTP/4294967297.1", "ICY/1.1",   "X",         ""}) {
         EXPECT_EQ(outcome_of(with_version(version)), "bad version") << version;
     }
     EXPECT_EQ(outcome_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "version not supported");
@@ -212,7 +211,8 @@ TEST(request_head, origin_form) {
 
 TEST(request_head, bytes_no_target_may_hold) {
     for (int c = 0; c < 256; ++c) {
-        const bool bad = c <= 0x20 || c >= 0x7f || "<>\"{}|\\^`#%"sv.find(static_cast<char>(c)) != std::string_view::npos;
+        const bool bad =
+            c <= 0x20 || c >= 0x7f || "<>\"{}|\\^`#%"sv.find(static_cast<char>(c)) != std::string_view::npos;
         for (const std::string_view before : {"/x", "/x?y"}) {
             const std::string text = with_target(std::string(before) + static_cast<char>(c) + "zz");
             EXPECT_EQ(parsed_head(text).outcome() == "accepted", !bad) << c;
@@ -246,10 +246,27 @@ TEST(request_head, absolute_form) {
     EXPECT_EQ(query_only.in(query_only.head.path), "/");
     EXPECT_EQ(query_only.in(query_only.head.query), "x=/y");
 
-    for (const std::string_view bad :
-         {"http:///x", "http://", "http://:80/", "http://u@a/", "http://u:p@a/", "http://a:99999/", "http://[::g]/",
-          "http://a,b/", "ftp://a/", "file:///etc/passwd", "javascript:alert(1)", "http:/a", "http:a", "://a", "httpx://a",
-          "foo", "../x", "?q", "./", "%2f", "a:80"}) {
+    for (const std::string_view bad : {"http:///x",
+                                       "http://",
+                                       "http://:80/",
+                                       "http://u@a/",
+                                       "http://u:p@a/",
+                                       "http://a:99999/",
+                                       "http://[::g]/",
+                                       "http://a,b/",
+                                       "ftp://a/",
+                                       "file:///etc/passwd",
+                                       "javascript:alert(1)",
+                                       "http:/a",
+                                       "http:a",
+                                       "://a",
+                                       "httpx://a",
+                                       "foo",
+                                       "../x",
+                                       "?q",
+                                       "./",
+                                       "%2f",
+                                       "a:80"}) {
         EXPECT_EQ(outcome_of(with_target(bad)), "bad request target") << bad;
     }
     EXPECT_EQ(outcome_of("GET http://a/ HTTP/1.1\r\n\r\n"), "bad host") << "Host is needed all the same";
@@ -287,7 +304,8 @@ TEST(request_head, field_names) {
         EXPECT_EQ(parsed_head(with_field(in_short_name)).outcome() == "accepted", good) << c;
         EXPECT_EQ(parsed_head(with_field(in_long_name)).outcome() == "accepted", good) << c;
     }
-    for (const std::string_view bad : {"X-A : 1", "X-A\t: 1", ": v", ":", ":: v", "no-colon", " X: 1", "\tX: 1", "X", " "}) {
+    for (const std::string_view bad :
+         {"X-A : 1", "X-A\t: 1", ": v", ":", ":: v", "no-colon", " X: 1", "\tX: 1", "X", " "}) {
         EXPECT_EQ(outcome_of(with_field(bad)), "bad field name") << bad;
     }
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), "bad field name");
@@ -296,7 +314,8 @@ TEST(request_head, field_names) {
 }
 
 TEST(request_head, field_values) {
-    for (const std::string_view line : {"X-A:v", "X-A: v", "X-A:\tv", "X-A: \t v \t ", "X-A:                              v"}) {
+    for (const std::string_view line :
+         {"X-A:v", "X-A: v", "X-A:\tv", "X-A: \t v \t ", "X-A:                              v"}) {
         const parsed_head p(with_field(line));
         ASSERT_EQ(p.outcome(), "accepted") << line;
         EXPECT_EQ(p.fields()[1], (field{"X-A", "v"}));
@@ -310,7 +329,8 @@ TEST(request_head, field_values) {
         const bool good = c == '\t' || (c >= 0x20 && c != 0x7f);
         for (const std::size_t before : {0U, 1U, 15U, 16U, 40U}) {
             const std::string value = std::string(before, 'x') + static_cast<char>(c) + "y";
-            EXPECT_EQ(parsed_head(with_field("X-A: " + value)).outcome() == "accepted", good) << c << " after " << before;
+            EXPECT_EQ(parsed_head(with_field("X-A: " + value)).outcome() == "accepted", good)
+                << c << " after " << before;
         }
     }
     EXPECT_EQ(outcome_of(with_field("X-A: a\0b"s)), "bad field value");
@@ -328,10 +348,11 @@ TEST(request_head, exactly_one_valid_host) {
                                         "a.b-c.d_e", "xn--bcher-kva.example", "a:", "[v1.fe80::a+en1]", "%41b"}) {
         EXPECT_EQ(outcome_of(with_host(good)), "accepted") << good;
     }
-    for (const std::string_view bad : {"", ":80", "a b", "a,b", "a, b", "u@a", "a/b", "a?b", "a#b", "a\\b", "a:b", "a:-1",
-                                       "a:99999", "a:65536", "a:80:80", "[::1", "::1]", "::1", "[]", "[::g]", "[::1]x",
-                                       "[1.2.3.4", "[1.2.3.4]", "[::1%25eth0]", "[v1.]", "[v.a]", "a%4", "a%zz",
-                                       "http://a", "\xc3\xa9", "a\tb", "<a>"}) {
+    for (const std::string_view bad :
+         {"",      ":80",   "a b", "a,b",   "a, b",     "u@a",      "a/b",       "a?b",
+          "a#b",   "a\\b",  "a:b", "a:-1",  "a:99999",  "a:65536",  "a:80:80",   "[::1",
+          "::1]",  "::1",   "[]",  "[::g]", "[::1]x",   "[1.2.3.4", "[1.2.3.4]", "[::1%25eth0]",
+          "[v1.]", "[v.a]", "a%4", "a%zz",  "http://a", "\xc3\xa9", "a\tb",      "<a>"}) {
         EXPECT_EQ(outcome_of(with_host(bad)), "bad host") << bad;
     }
 }
@@ -350,9 +371,28 @@ TEST(request_head, content_length) {
     EXPECT_EQ(length_of("4294967301"), 4294967301U);
     EXPECT_EQ(length_of("9223372036854775807"), 9223372036854775807U);
     EXPECT_EQ(length_of(std::string(100, '0') + "7"), 7U);
-    for (const auto& bad : {""s, "+5"s, "-5"s, "- 5"s, "5a"s, "5;"s, "5 5"s, "5.0"s, "5e0"s, "5_0"s, "0x5"s, "5,"s, ",5"s,
-                            "5, 5"s, "5, 6"s, "\"5\""s, "5\xa0"s, "\xb2"s, "9223372036854775808"s, "18446744073709551616"s,
-                            "18446744073709551621"s, std::string(40, '9')}) {
+    for (const auto& bad : {""s,
+                            "+5"s,
+                            "-5"s,
+                            "- 5"s,
+                            "5a"s,
+                            "5;"s,
+                            "5 5"s,
+                            "5.0"s,
+                            "5e0"s,
+                            "5_0"s,
+                            "0x5"s,
+                            "5,"s,
+                            ",5"s,
+                            "5, 5"s,
+                            "5, 6"s,
+                            "\"5\""s,
+                            "5\xa0"s,
+                            "\xb2"s,
+                            "9223372036854775808"s,
+                            "18446744073709551616"s,
+                            "18446744073709551621"s,
+                            std::string(40, '9')}) {
         EXPECT_EQ(outcome_of(with_field("Content-Length: " + bad)), "bad content length") << bad;
     }
     EXPECT_EQ(outcome_of(with_field("Content-Length: 5\r\nContent-Length: 5")), "bad content length");
@@ -363,30 +403,52 @@ TEST(request_head, content_length) {
 
 // RFC 9112 section 6.1
 TEST(request_head, transfer_encoding) {
-    for (const std::string_view line : {"Transfer-Encoding: chunked", "transfer-encoding:CHUNKED", "Transfer-Encoding:\tchunked \t",
-                                        "TRANSFER-ENCODING: Chunked"}) {
+    for (const std::string_view line : {"Transfer-Encoding: chunked", "transfer-encoding:CHUNKED",
+                                        "Transfer-Encoding:\tchunked \t", "TRANSFER-ENCODING: Chunked"}) {
         const parsed_head p(with_field(line));
         ASSERT_EQ(p.outcome(), "accepted") << line;
         EXPECT_EQ(p.head.body, framing::chunked);
         EXPECT_EQ(p.head.content_length, 0U);
     }
-    for (const std::string_view bad :
-         {"", "gzip", "identity", "x", "chunked, chunked", "chunked, gzip", "gzip,", "chunked,", ",chunked", ", chunked",
-          "xchunked", "chunkedx", "chunk", "chun ked", "\"chunked\"", "'chunked'", "chunked;q=1", "chunked;", "x chunked",
-          "chunked x", "\xa0"
-                       "chunked",
-          "chunked\xa0", "chun\xe2\x84\xaa"
-                         "ed",
-          "gzip;q=1, chunked", "gzip,,chunked", "chunked, gzip, chunked"}) {
+    for (const std::string_view bad : {"",
+                                       "gzip",
+                                       "identity",
+                                       "x",
+                                       "chunked, chunked",
+                                       "chunked, gzip",
+                                       "gzip,",
+                                       "chunked,",
+                                       ",chunked",
+                                       ", chunked",
+                                       "xchunked",
+                                       "chunkedx",
+                                       "chunk",
+                                       "chun ked",
+                                       "\"chunked\"",
+                                       "'chunked'",
+                                       "chunked;q=1",
+                                       "chunked;",
+                                       "x chunked",
+                                       "chunked x",
+                                       "\xa0"
+                                       "chunked",
+                                       "chunked\xa0",
+                                       "chun\xe2\x84\xaa"
+                                       "ed",
+                                       "gzip;q=1, chunked",
+                                       "gzip,,chunked",
+                                       "chunked, gzip, chunked"}) {
         EXPECT_EQ(outcome_of(with_field("Transfer-Encoding: " + std::string(bad))), "bad transfer encoding") << bad;
     }
     for (const std::string_view unknown : {"gzip, chunked", "gzip,chunked", "x , CHUNKED", "gzip, br, chunked"}) {
         EXPECT_EQ(outcome_of(with_field("Transfer-Encoding: " + std::string(unknown))), "unknown transfer coding");
     }
     for (const std::string_view lines :
-         {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
-          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding: chunked\r\nContent-Length: 5",
-          "Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length: 0\r\nTransfer-Encoding: chunked"}) {
+         {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+          "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+          "Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked",
+          "Content-Length: 0\r\nTransfer-Encoding: chunked"}) {
         EXPECT_EQ(outcome_of(with_field(lines)), "bad transfer encoding") << lines;
     }
     EXPECT_EQ(outcome_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), "bad transfer encoding");

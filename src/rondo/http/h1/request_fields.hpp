@@ -64,7 +64,8 @@ public:
         return {};
     }
 
-    /// Decides once all lines are there. Wants `minor` of the head; fills body, content_length, expect, keep_alive, upgrade.
+    /// Decides once all lines are there. Wants `minor` of the head; fills body, content_length, expect, keep_alive,
+    /// upgrade.
     [[nodiscard]] std::expected<void, parse_error> finish(request_head& head) const noexcept;
 
     /// The value of Host; empty when there is none.

@@ -12,8 +12,8 @@
 
 #include <rondo/http/characters.hpp>
 
-/// Finding where a name, a target or a line of a head ends. Both scanners give the same results; `sse2_scanner` looks at
-/// sixteen bytes at a time. Neither reads outside the bytes it was made for.
+/// Finding where a name, a target or a line of a head ends. Both scanners give the same results; `sse2_scanner` looks
+/// at sixteen bytes at a time. Neither reads outside the bytes it was made for.
 namespace rondo::http::h1 {
 
 /// The definition, and what is used without SSE2 and for heads too small for it.
@@ -64,7 +64,8 @@ public:
     [[nodiscard]] const char* end_of_target(const char* p, const char* stop) const noexcept {
         for (; p < stop; ++p) {
             p += leading(p, [](__m128i bytes) {
-                const __m128i signs = _mm_or_si128(_mm_or_si128(equal(bytes, '='), equal(bytes, '&')), equal(bytes, '_'));
+                const __m128i signs =
+                    _mm_or_si128(_mm_or_si128(equal(bytes, '='), equal(bytes, '&')), equal(bytes, '_'));
                 return _mm_or_si128(letters(bytes), _mm_or_si128(in_range(bytes, '-', ';'), signs));
             });
             if (p >= stop) return stop;
@@ -141,7 +142,7 @@ private:
     }
 
     const char* const last_;  // the last place to load from
-    const char* block_;  // what controls_ tells of: up to 64 bytes
+    const char* block_;       // what controls_ tells of: up to 64 bytes
     const char* covered_;
     std::uint64_t controls_ = 0;
 };

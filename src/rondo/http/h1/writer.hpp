@@ -18,11 +18,11 @@ enum class connection_option : std::uint8_t { none, close, keep_alive, upgrade }
 /// The parts of a response head. The views must hold until it is written.
 struct response_head {
     http::status code = http::status::ok;
-    framing body = framing::none;       ///< `none` writes neither Content-Length nor Transfer-Encoding
+    framing body = framing::none;  ///< `none` writes neither Content-Length nor Transfer-Encoding
     connection_option connection = connection_option::none;
-    std::uint64_t content_length = 0;   ///< written when body is `length`
-    std::string_view date;              ///< IMF-fixdate, 29 bytes; empty: no Date field
-    std::string_view content_type;      ///< empty: no Content-Type field; must be a valid field value
+    std::uint64_t content_length = 0;      ///< written when body is `length`
+    std::string_view date;                 ///< IMF-fixdate, 29 bytes; empty: no Date field
+    std::string_view content_type;         ///< empty: no Content-Type field; must be a valid field value
     const http::fields* fields = nullptr;  ///< further lines; must not repeat the ones above
 };
 
@@ -31,8 +31,8 @@ struct response_head {
     return 256 + head.content_type.size() + (head.fields == nullptr ? 0 : head.fields->wire().size());
 }
 
-/// Writes the status line, the fields and the blank line, and returns the end. `out` has room for head_size_bound bytes.
-/// The version is always HTTP/1.1 (RFC 9110 section 2.5). `code` is from 100 to 599.
+/// Writes the status line, the fields and the blank line, and returns the end. `out` has room for head_size_bound
+/// bytes. The version is always HTTP/1.1 (RFC 9110 section 2.5). `code` is from 100 to 599.
 [[nodiscard]] char* write_head(char* out, const response_head& head) noexcept;
 
 inline constexpr std::size_t max_decimal_size = 20;

@@ -33,9 +33,10 @@ TEST(write_head, all_parts) {
     head.content_type = "text/plain; charset=utf-8";
     head.connection = connection_option::close;
     head.fields = &more;
-    EXPECT_EQ(written(head),
-              "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain; charset=utf-8\r\n"
-              "Content-Length: 14\r\nConnection: close\r\nX-A: 1\r\nSet-Cookie: a=b\r\n\r\n");
+    EXPECT_EQ(
+        written(head),
+        "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 14\r\nConnection: close\r\nX-A: 1\r\nSet-Cookie: a=b\r\n\r\n");
 }
 
 TEST(write_head, chunked_and_connection) {
@@ -53,7 +54,8 @@ TEST(write_head, every_code) {
     for (int code = 100; code < 600; ++code) {
         response_head head;
         head.code = static_cast<status>(code);
-        EXPECT_EQ(written(head), "HTTP/1.1 " + std::to_string(code) + " " + std::string(reason(head.code)) + "\r\n\r\n");
+        EXPECT_EQ(written(head),
+                  "HTTP/1.1 " + std::to_string(code) + " " + std::string(reason(head.code)) + "\r\n\r\n");
     }
 }
 
