@@ -2,6 +2,8 @@
 #include <rondo/base/arena.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <new>
 
 #include <rondo/base/frame_memory.hpp>
 
@@ -9,11 +11,12 @@ namespace rondo {
 
 namespace {
 constexpr std::size_t header_size = 16;
-constexpr std::size_t block_size = 1024;
+constexpr std::size_t block_size = 512;
 }  // namespace
 
 void* arena::allocate_block(std::size_t size) {
     static_assert(sizeof(block) <= header_size);
+    if (size > PTRDIFF_MAX) throw std::bad_alloc();
     std::size_t total = std::max(block_size, size + header_size);
     auto* memory = static_cast<char*>(frame_memory::allocate(total));
     auto* header = reinterpret_cast<block*>(memory);

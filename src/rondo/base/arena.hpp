@@ -21,8 +21,9 @@ public:
 
     /// Throws std::bad_alloc. `align` is a power of two, at most alignof(std::max_align_t).
     [[nodiscard]] void* allocate(std::size_t size, std::size_t align = alignof(std::max_align_t)) {
-        auto at = (reinterpret_cast<std::uintptr_t>(at_) + align - 1) & ~(align - 1);
-        if (at_ == nullptr || at + size > reinterpret_cast<std::uintptr_t>(end_)) return allocate_block(size);
+        const auto end = reinterpret_cast<std::uintptr_t>(end_);
+        const auto at = (reinterpret_cast<std::uintptr_t>(at_) + align - 1) & ~(align - 1);
+        if (at_ == nullptr || at > end || size > end - at) return allocate_block(size);
         at_ = reinterpret_cast<char*>(at + size);
         return reinterpret_cast<void*>(at);
     }

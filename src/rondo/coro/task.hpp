@@ -95,10 +95,11 @@ public:
     [[nodiscard]] std::exception_ptr failure() const noexcept {
         return outcome_ == outcome::failure ? failure_ : std::exception_ptr{};
     }
-    [[nodiscard]] T take() {
+    [[nodiscard]] T& value() {
         if (outcome_ == outcome::failure) std::rethrow_exception(std::move(failure_));
-        return std::move(value_);
+        return value_;
     }
+    [[nodiscard]] T take() { return std::move(value()); }
 
 private:
     union {
@@ -183,12 +184,24 @@ public:
         }
         T await_resume() const { return handle_.promise().take(); }
 
+    protected:
+        [[nodiscard]] handle coroutine() const noexcept { return handle_; }
+
     private:
         handle handle_;
     };
 
     /// Precondition: valid(), and not awaited before.
     [[nodiscard]] awaiter operator co_await() && noexcept { return awaiter(handle_); }
+
+    /// `co_await t.in_place()` refers to the result where it lies instead of moving it out: for results that are large, or
+    /// that many coroutines hold at once. The reference lives as long as the task. T is an object type.
+    class [[nodiscard("co_await it")]] in_place_awaiter : public awaiter {
+    public:
+        using awaiter::awaiter;
+        auto& await_resume() const { return this->coroutine().promise().value(); }
+    };
+    [[nodiscard]] in_place_awaiter in_place() & noexcept { return in_place_awaiter(handle_); }
 
     /// Gives the frame away; the caller destroys it.
     [[nodiscard]] handle release() noexcept { return std::exchange(handle_, {}); }

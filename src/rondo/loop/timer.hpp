@@ -17,7 +17,7 @@ class timer_wheel;
 class timer : public list_node {
 public:
     using function = void (*)(timer& self) noexcept;
-    explicit timer(function f) noexcept : function_(f) {}
+    explicit timer(function f, instant due = {}) noexcept : function_(f), due_(due) {}
 
     [[nodiscard]] bool armed() const noexcept { return linked(); }
     [[nodiscard]] instant due() const noexcept { return due_; }
@@ -65,20 +65,19 @@ class [[nodiscard]] sleep_awaiter : public waiter, timer {
 public:
     sleep_awaiter(timer_wheel& wheel, instant due) noexcept
         : waiter([](waiter& self) noexcept { static_cast<sleep_awaiter&>(self).disarm(); }),
-          timer([](timer& self) noexcept { static_cast<sleep_awaiter&>(self).wake(); }), wheel_(wheel), due_(due) {}
+          timer([](timer& self) noexcept { static_cast<sleep_awaiter&>(self).wake(); }, due), wheel_(wheel) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
         if (!suspend(who)) return false;
-        wheel_.arm(*this, due_);
+        wheel_.arm(*this, due());
         return true;
     }
     void await_resume() const { check(); }
 
 private:
     timer_wheel& wheel_;
-    instant due_;
 };
 
 }  // namespace rondo

@@ -37,7 +37,7 @@ public:
             connection_.next_phase(phase::serving, connection_.server_.options_.request_timeout);
         return true;
     }
-    [[nodiscard]] std::exception_ptr await_resume() noexcept { return connection_.exchange_->take_failure(); }
+    void await_resume() noexcept { connection_.settle_failure(connection_.exchange_->take_failure()); }
 
 private:
     connection& connection_;
@@ -89,7 +89,7 @@ task<void> connection::run() {
             break;
         }
         begin_exchange();
-        settle_failure(co_await serving(*this));
+        co_await serving(*this);
         bool tidy = exchange_->ended() && backlog() <= high_water;
         if (keep_open_ && !tidy && !co_await tidy_up()) keep_open_ = false;
         finish_exchange();

@@ -14,9 +14,6 @@ namespace rondo::server {
 
 namespace {
 
-// Room for what an application usually needs of the request's arena: a few decoded parameters.
-constexpr std::size_t spare_size = 16;
-
 constexpr std::size_t aligned(std::size_t size) { return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1); }
 
 }  // namespace
@@ -25,12 +22,12 @@ exchange* exchange::make(connection& c, const char* bytes, const http::h1::reque
     std::size_t fields_at = aligned(sizeof(exchange));
     std::size_t head_at = fields_at + head.fields.size() * sizeof(http::field_ref);
     std::size_t used = head_at + head.size;
-    std::size_t total = (used + spare_size + frame_memory::step - 1) & ~(frame_memory::step - 1);
+    std::size_t total = (used + frame_memory::step - 1) & ~(frame_memory::step - 1);
     auto* memory = static_cast<char*>(frame_memory::allocate(total));
     std::memcpy(memory + fields_at, head.fields.data(), head.fields.size() * sizeof(http::field_ref));
     std::memcpy(memory + head_at, bytes, head.size);
     auto* x = new (memory) exchange(c, memory + head_at, head, memory + used, total - used);
-    x->size_ = total;
+    x->size_ = static_cast<std::uint32_t>(total);
     x->request_.fields = {memory + head_at, {reinterpret_cast<http::field_ref*>(memory + fields_at), head.fields.size()}};
     return x;
 }

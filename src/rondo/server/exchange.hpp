@@ -111,7 +111,8 @@ private:
     handler::request request_;
     context context_;
     arena arena_;
-    std::size_t size_ = 0;  // of this piece of memory
+    std::uint32_t size_ = 0;   // of this piece of memory
+    std::uint32_t taken_ = 0;  // input given to the application by the last read()
 
     task<void> answer_;
     std::coroutine_handle<> waiting_;
@@ -121,7 +122,6 @@ private:
     std::uint64_t left_ = 0;      // of a body with a length
     std::uint64_t received_ = 0;  // of the body
     std::uint64_t limit_;
-    std::size_t taken_ = 0;       // input given to the application by the last read()
     instant body_began_{};
 
     std::uint64_t declared_ = 0;

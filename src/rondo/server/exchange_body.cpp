@@ -43,7 +43,7 @@ exchange::piece exchange::next_chunk_piece() {
             connection_.consume(result.consumed);
             return {{}, true};
         case http::h1::chunked_decoder::event::data:
-            taken_ = result.consumed;
+            taken_ = static_cast<std::uint32_t>(result.consumed);
             received_ += result.data.size();
             check_limit();
             return {result.data, false};
@@ -58,7 +58,7 @@ exchange::piece exchange::next_chunk_piece() {
 }
 
 exchange::piece exchange::next_piece() {
-    connection_.consume(std::exchange(taken_, 0));
+    connection_.consume(std::exchange(taken_, 0u));
     if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "the body could not be read");
     if (body_state_ == body_state::ended) return {};
     check_limit();
@@ -66,7 +66,7 @@ exchange::piece exchange::next_piece() {
     if (chunked_body_) return next_chunk_piece();
     std::string_view input = connection_.input();
     if (input.empty()) return {{}, true};
-    taken_ = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
+    taken_ = static_cast<std::uint32_t>(std::min<std::uint64_t>({left_, input.size(), UINT32_MAX}));
     left_ -= taken_;
     received_ += taken_;
     if (left_ == 0) body_state_ = body_state::ended;

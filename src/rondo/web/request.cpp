@@ -50,16 +50,23 @@ codec::json_value parse_body(std::string_view body) {
 
 }  // namespace
 
+request::remembered& request::parts() {
+    if (remembered_ == nullptr) {
+        remembered_ = ::new (from_->memory->allocate(sizeof(remembered), alignof(remembered))) remembered();
+    }
+    return *remembered_;
+}
+
 std::string_view request::path() {
-    if (path_.data() != nullptr) return path_;
-    if (from_->path.find('%') == std::string_view::npos) return path_ = from_->path;
+    if (parts().path.data() != nullptr) return parts().path;
+    if (from_->path.find('%') == std::string_view::npos) return parts().path = from_->path;
     const auto decoded = http::decode_path(from_->path);
     if (!decoded) throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
-    return path_ = from_->memory->copy(*decoded);
+    return parts().path = from_->memory->copy(*decoded);
 }
 
 void request::read_query() {
-    query_read_ = true;
+    parts().query_read = true;
     if (from_->query.empty()) return;
     const auto most = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
     auto* const fields = static_cast<http::field*>(from_->memory->allocate(most * sizeof(http::field), alignof(http::field)));
@@ -67,12 +74,12 @@ void request::read_query() {
     for (const http::query_pair& pair : http::query_pairs(from_->query)) {
         std::construct_at(fields + size++, from_->memory->copy(pair.name), from_->memory->copy(pair.value));
     }
-    query_ = {fields, size};
+    parts().query = {fields, size};
 }
 
 std::span<const http::field> request::query_pairs() {
-    if (!query_read_) read_query();
-    return query_;
+    if (!parts().query_read) read_query();
+    return parts().query;
 }
 
 std::optional<std::string_view> request::query(std::string_view name) {
@@ -101,12 +108,12 @@ std::string_view request::scheme() const noexcept {
 }
 
 std::string_view request::id() {
-    if (id_.empty()) {
+    if (parts().id.empty()) {
         auto* const text = static_cast<char*>(from_->memory->allocate(32, 1));
         write_hex(write_hex(text, next_random()), next_random());
-        id_ = {text, 32};
+        parts().id = {text, 32};
     }
-    return id_;
+    return parts().id;
 }
 
 std::optional<std::string_view> request::arg(std::string_view name) const noexcept {
@@ -124,7 +131,7 @@ std::string_view request::route() const noexcept {
 task<std::string_view> request::read() { return from_->body->read(); }
 
 task<std::string_view> request::read_all() {
-    if (body_read_) co_return body_;
+    if (body_is_read()) co_return parts().body;
     handler::body& from = *from_->body;
     std::string_view whole;
     if (!from.ended()) whole = co_await from.read();
@@ -136,18 +143,18 @@ task<std::string_view> request::read_all() {
         co_await read_to_end(from, kept);
         whole = kept.text();
     }
-    body_ = whole;
-    body_read_ = true;
-    co_return body_;
+    parts().body = whole;
+    parts().body_read = true;
+    co_return parts().body;
 }
 
 task<std::string_view> request::read_all(std::uint64_t limit) {
-    if (!body_read_) from_->body->limit(limit);
+    if (!body_is_read()) from_->body->limit(limit);
     return read_all();
 }
 
 std::string_view request::read_all_sync() const {
-    if (body_read_) return body_;
+    if (body_is_read()) return remembered_->body;
     if (from_->body->ended()) return {};
     throw std::logic_error("the body was not read yet: read_all_sync() is for sync and cpu views; co_await read_all() here");
 }
@@ -171,7 +178,7 @@ task<form_data&> request::form() { return form(form_limits{}); }
 
 task<form_data&> request::form(form_limits limits) {
     auto& kept = local<kept_form>();
-    if (!kept.form && body_read_) kept.form = parse_form(body_, content_type(), limits);
+    if (!kept.form && body_is_read()) kept.form = parse_form(parts().body, content_type(), limits);
     if (!kept.form) kept.form = co_await read_form(*from_->body, content_type(), limits);
     co_return *kept.form;
 }

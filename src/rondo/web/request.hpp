@@ -84,7 +84,7 @@ public:
     /// A name for this request in logs: 32 hex digits, made when first wanted, or what use_id() set.
     [[nodiscard]] std::string_view id();
     /// The text is copied.
-    void use_id(std::string_view id) { id_ = from_->memory->copy(id); }
+    void use_id(std::string_view id) { parts().id = from_->memory->copy(id); }
 
     /// The text of a path parameter, percent-decoded; nothing when the route has none of this name.
     [[nodiscard]] std::optional<std::string_view> arg(std::string_view name) const noexcept;
@@ -155,6 +155,18 @@ private:
         void (*destroy)(void*) noexcept;
     };
 
+    /// What was worked out once; made in the request's arena when first wanted, for most requests never want it.
+    struct remembered {
+        std::string_view path;
+        std::string_view id;
+        std::string_view body;
+        std::span<const http::field> query;
+        bool query_read = false;
+        bool body_read = false;
+    };
+    [[nodiscard]] remembered& parts();
+    [[nodiscard]] bool body_is_read() const noexcept { return remembered_ != nullptr && remembered_->body_read; }
+
     [[nodiscard]] void* find_local(const void* key) const noexcept;
     void destroy_locals() noexcept;
     [[noreturn]] static void bad_query(std::string_view name, std::string_view expected);
@@ -165,13 +177,8 @@ private:
     handler::request* from_;
     const detail::route_entry* route_ = nullptr;
     const std::string_view* arguments_ = nullptr;
-    std::string_view path_;
-    std::string_view id_;
-    std::string_view body_;
-    std::span<const http::field> query_;
+    remembered* remembered_ = nullptr;
     local_node* locals_ = nullptr;
-    bool query_read_ = false;
-    bool body_read_ = false;
 };
 
 template <class T>

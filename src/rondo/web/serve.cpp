@@ -148,7 +148,8 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
     request req(from);
     std::exception_ptr cause;
     try {
-        response r = co_await respond(app, req);
+        task<response> responding = respond(app, req);
+        response& r = co_await responding.in_place();
         const std::string_view text = r.text();
         const bool in_memory = !std::holds_alternative<std::unique_ptr<body_source>>(r.body());
         if (in_memory && text.size() <= handler::responder::small_body) to.respond(r.head(), text);
