@@ -194,9 +194,9 @@ task<long> add(int count) {
 }
 
 TEST_F(async_generator_lives, a_million_values_at_once_do_not_grow_the_stack) {
-    auto t = add(1'000'000);
+    auto t = add(many);
     start(t);
-    EXPECT_EQ(result(t), 499'999'500'000);
+    EXPECT_EQ(result(t), many * (many - 1L) / 2);
 }
 
 }  // namespace

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/frame_memory.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace rondo {
+namespace {
+
+constexpr std::size_t rounded(std::size_t size) {
+    return (size + frame_memory::step - 1) / frame_memory::step * frame_memory::step;
+}
+
+// Under AddressSanitizer nothing is kept.
+bool keeps() {
+    frame_memory::trim();
+    frame_memory::deallocate(frame_memory::allocate(64), 64);
+    return frame_memory::kept() > 0;
+}
+
+TEST(frame_memory, gives_memory_of_every_size) {
+    struct piece {
+        void* memory;
+        std::size_t size;
+    };
+    std::vector<piece> pieces;
+    for (std::size_t size : {0u, 1u, 63u, 64u, 65u, 4095u, 4096u, 4097u, 100'000u}) {
+        void* p = frame_memory::allocate(size);
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % alignof(std::max_align_t), 0u);
+        std::memset(p, 1, size);
+        pieces.push_back({p, size});
+    }
+    for (auto [memory, size] : pieces) frame_memory::deallocate(memory, size);
+}
+
+TEST(frame_memory, reuses_what_was_returned) {
+    if (!keeps()) GTEST_SKIP() << "every call goes to the heap";
+    frame_memory::trim();
+    EXPECT_EQ(frame_memory::kept(), 0u);
+    void* a = frame_memory::allocate(100);
+    frame_memory::deallocate(a, 100);
+    EXPECT_EQ(frame_memory::kept(), rounded(100));
+    void* b = frame_memory::allocate(rounded(100));
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(frame_memory::kept(), 0u);
+    frame_memory::deallocate(b, rounded(100));
+    frame_memory::trim();
+    EXPECT_EQ(frame_memory::kept(), 0u);
+}
+
+TEST(frame_memory, keeps_no_large_pieces_and_a_bounded_sum) {
+    frame_memory::trim();
+    frame_memory::deallocate(frame_memory::allocate(frame_memory::largest + 1), frame_memory::largest + 1);
+    EXPECT_EQ(frame_memory::kept(), 0u);
+    std::vector<void*> pieces;
+    std::size_t count = frame_memory::kept_bytes / frame_memory::largest + 100;
+    for (std::size_t i = 0; i < count; ++i) pieces.push_back(frame_memory::allocate(frame_memory::largest));
+    for (void* p : pieces) frame_memory::deallocate(p, frame_memory::largest);
+    EXPECT_LE(frame_memory::kept(), frame_memory::kept_bytes);
+    frame_memory::trim();
+}
+
+TEST(frame_memory, may_be_returned_on_another_thread_and_serves_that_one) {
+    bool kept = keeps();
+    void* p = frame_memory::allocate(200);
+    std::memset(p, 1, 200);
+    std::jthread([&] {
+        frame_memory::deallocate(p, 200);
+        EXPECT_EQ(frame_memory::kept(), kept ? rounded(200) : 0u);
+        if (kept) {
+            EXPECT_EQ(frame_memory::allocate(200), p);
+            frame_memory::deallocate(p, 200);
+        }
+    });
+}
+
+struct returns_at_thread_end {
+    void* memory = nullptr;
+    ~returns_at_thread_end() {
+        if (memory) frame_memory::deallocate(memory, 300);
+        frame_memory::deallocate(frame_memory::allocate(300), 300);
+    }
+};
+
+TEST(frame_memory, works_while_a_thread_ends) {
+    std::jthread([] {
+        thread_local returns_at_thread_end last;
+        last.memory = frame_memory::allocate(300);
+    });
+    std::jthread([] {
+        void* first = frame_memory::allocate(300);
+        thread_local returns_at_thread_end last;
+        last.memory = first;
+    });
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/intrusive_list.hpp>
+
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace rondo {
+namespace {
+
+struct item : list_node {
+    explicit item(int v) : value(v) {}
+    int value;
+};
+
+std::vector<int> values(intrusive_list<item>& list) {
+    std::vector<int> seen;
+    list.for_each([&](item& i) { seen.push_back(i.value); });
+    return seen;
+}
+
+TEST(intrusive_list, keeps_the_order) {
+    intrusive_list<item> list;
+    EXPECT_TRUE(list.empty());
+    item a(1), b(2), c(3);
+    for (item* i : {&a, &b, &c}) list.push_back(*i);
+    EXPECT_EQ(values(list), (std::vector{1, 2, 3}));
+    EXPECT_EQ(&list.front(), &a);
+    EXPECT_EQ(&list.pop_front(), &a);
+    EXPECT_FALSE(a.linked());
+    b.unlink();
+    b.unlink();
+    EXPECT_EQ(values(list), std::vector{3});
+    list.push_back(a);
+    EXPECT_EQ(values(list), (std::vector{3, 1}));
+}
+
+TEST(intrusive_list, an_item_leaves_when_it_dies) {
+    intrusive_list<item> list;
+    item a(1), c(3);
+    list.push_back(a);
+    {
+        item b(2);
+        list.push_back(b);
+        list.push_back(c);
+    }
+    EXPECT_EQ(values(list), (std::vector{1, 3}));
+}
+
+TEST(intrusive_list, a_list_that_dies_leaves_its_items_whole) {
+    item a(1), b(2);
+    {
+        intrusive_list<item> list;
+        list.push_back(a);
+        list.push_back(b);
+    }
+    a.unlink();
+    EXPECT_FALSE(b.linked());
+    intrusive_list<item> other;
+    other.push_back(b);
+    EXPECT_EQ(values(other), std::vector{2});
+}
+
+TEST(intrusive_list, splices_in_order) {
+    intrusive_list<item> to, from;
+    item a(1), b(2), c(3);
+    to.push_back(a);
+    from.push_back(b);
+    from.push_back(c);
+    to.splice(from);
+    EXPECT_TRUE(from.empty());
+    EXPECT_EQ(values(to), (std::vector{1, 2, 3}));
+    to.splice(from);
+    EXPECT_EQ(values(to), (std::vector{1, 2, 3}));
+    from.splice(to);
+    EXPECT_TRUE(to.empty());
+    EXPECT_EQ(values(from), (std::vector{1, 2, 3}));
+    c.unlink();
+    EXPECT_EQ(values(from), (std::vector{1, 2}));
+}
+
+TEST(intrusive_list, the_visited_item_may_leave) {
+    intrusive_list<item> list;
+    std::vector<std::unique_ptr<item>> items;
+    for (int i = 0; i < 4; ++i) list.push_back(*items.emplace_back(std::make_unique<item>(i)));
+    list.for_each([&](item& i) {
+        if (i.value % 2) items[static_cast<std::size_t>(i.value)].reset();
+    });
+    EXPECT_EQ(values(list), (std::vector{0, 2}));
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/unique_fd.hpp>
+
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+
+namespace rondo {
+namespace {
+
+int new_fd() { return ::eventfd(0, EFD_CLOEXEC); }
+bool open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+TEST(unique_fd, owns_nothing_at_first) {
+    unique_fd none;
+    EXPECT_FALSE(none);
+    EXPECT_EQ(none.value(), -1);
+}
+
+TEST(unique_fd, closes_at_its_end) {
+    int fd = new_fd();
+    {
+        unique_fd owner(fd);
+        EXPECT_TRUE(owner);
+        EXPECT_EQ(owner.value(), fd);
+    }
+    EXPECT_FALSE(open(fd));
+}
+
+TEST(unique_fd, moves_and_closes_what_it_had) {
+    unique_fd a(new_fd()), b(new_fd());
+    int first = a.value(), second = b.value();
+    a = std::move(b);
+    EXPECT_FALSE(open(first));
+    EXPECT_EQ(a.value(), second);
+    EXPECT_FALSE(b);
+    auto& same = a;
+    a = std::move(same);
+    EXPECT_TRUE(open(second));
+    unique_fd c(std::move(a));
+    EXPECT_EQ(c.value(), second);
+    EXPECT_FALSE(a);
+}
+
+TEST(unique_fd, releases_without_closing) {
+    unique_fd a(new_fd());
+    int fd = a.release();
+    EXPECT_FALSE(a);
+    EXPECT_TRUE(open(fd));
+    unique_fd closes(fd);
+}
+
+TEST(unique_fd, reset_keeps_errno) {
+    unique_fd a(new_fd());
+    int fd = a.value();
+    errno = ENOENT;
+    a.reset();
+    EXPECT_EQ(errno, ENOENT);
+    EXPECT_FALSE(open(fd));
+    a.reset(new_fd());
+    EXPECT_TRUE(a);
+}
+
+}  // namespace
+}  // namespace rondo

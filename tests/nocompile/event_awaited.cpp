@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// error: await_ready
+// An event is not awaited itself: wait() says what is meant.
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/task.hpp>
+
+rondo::task<void> pause(rondo::event& e) {
+#ifdef CONTROL
+    co_await e.wait();
+#else
+    co_await e;
+#endif
+}
