@@ -119,6 +119,7 @@ constexpr bool converter_fits(std::string_view converter) noexcept {
 
 template <class... T>
 consteval void check_pattern(const pattern_parameters& of_path, parameter_list<T...>) {
+    static_assert((good_parameter<T>() && ...));
     if (of_path.count < sizeof...(T)) path_error::the_view_takes_more_parameters_than_the_path_has();
     if (of_path.count > sizeof...(T)) path_error::the_path_has_more_parameters_than_the_view_takes();
     std::size_t i = 0;
