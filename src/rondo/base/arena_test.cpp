@@ -65,7 +65,10 @@ TEST(arena, can_be_used_again_after_clear) {
 }
 
 TEST(arena, returns_its_blocks) {
-    { arena warm_up; (void)warm_up.allocate(100); }
+    {
+        arena warm_up;
+        (void)warm_up.allocate(100);
+    }
     std::size_t kept = frame_memory::kept();
     {
         arena a;

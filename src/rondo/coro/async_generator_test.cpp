@@ -161,7 +161,9 @@ TEST_F(async_generator_lives, runs_in_the_context_of_who_pulls) {
 
 TEST_F(async_generator_lives, destroyed_before_start_between_pulls_and_while_waiting) {
     queue<int> q(1);
-    { auto g = lines(q); }
+    {
+        auto g = lines(q);
+    }
     EXPECT_EQ(counted::made, 0);
     event e;
     {

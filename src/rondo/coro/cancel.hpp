@@ -38,8 +38,8 @@ private:
     function function_;
 };
 
-/// Asks for an end of work. Belongs to one thread (the loop's): only requested() and reason() may be called from others.
-/// Cancelling twice changes nothing: the first reason stays.
+/// Asks for an end of work. Belongs to one thread (the loop's): only requested() and reason() may be called from
+/// others. Cancelling twice changes nothing: the first reason stays.
 class cancel_source {
 public:
     cancel_source() noexcept = default;

@@ -113,8 +113,7 @@ TEST(cancel_token, looks_at_its_source) {
 TEST(cancelled, is_not_swallowed_by_catching_std_exception) {
     cancel_source source;
     source.cancel();
-    EXPECT_THROW(
-        try { cancel_token(source).check(); } catch (const std::exception&) { ADD_FAILURE(); }, cancelled);
+    EXPECT_THROW(try { cancel_token(source).check(); } catch (const std::exception&) { ADD_FAILURE(); }, cancelled);
 }
 
 TEST(child_context, is_cancelled_with_its_parent_and_not_the_other_way_round) {

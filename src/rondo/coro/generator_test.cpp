@@ -103,7 +103,9 @@ TEST_F(generator_lives, an_exception_comes_out_of_the_pull) {
 }
 
 TEST_F(generator_lives, destroyed_before_start_midway_and_by_assignment) {
-    { auto g = numbers(0, 3); }
+    {
+        auto g = numbers(0, 3);
+    }
     EXPECT_EQ(counted::made, 0);
     auto g = numbers(0, 3);
     g.next();

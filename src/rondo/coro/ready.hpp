@@ -66,7 +66,8 @@ public:
     };
 
     /// While one lives, push() only queues; its end runs the queue unless somebody up the stack is to do that. For code
-    /// that makes several coroutines ready: none of them runs, and perhaps destroys something, before that code is done.
+    /// that makes several coroutines ready: none of them runs, and perhaps destroys something, before that code is
+    /// done.
     class batch {
     public:
         batch() noexcept : queue_(current()) { ++queue_.runners_; }

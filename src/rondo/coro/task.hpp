@@ -194,8 +194,8 @@ public:
     /// Precondition: valid(), and not awaited before.
     [[nodiscard]] awaiter operator co_await() && noexcept { return awaiter(handle_); }
 
-    /// `co_await t.in_place()` refers to the result where it lies instead of moving it out: for results that are large, or
-    /// that many coroutines hold at once. The reference lives as long as the task. T is an object type.
+    /// `co_await t.in_place()` refers to the result where it lies instead of moving it out: for results that are large,
+    /// or that many coroutines hold at once. The reference lives as long as the task. T is an object type.
     class [[nodiscard("co_await it")]] in_place_awaiter : public awaiter {
     public:
         using awaiter::awaiter;

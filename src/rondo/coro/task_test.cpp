@@ -51,7 +51,7 @@ TEST_F(task_lives, gives_values_that_only_move_references_and_braced_values) {
             auto p = co_await unique();
             int& r = co_await reference(i);
             r += *p;
-            co_return(co_await braced()).second;
+            co_return (co_await braced()).second;
         }
     };
     int i = 1;
@@ -69,7 +69,10 @@ TEST_F(task_lives, an_exception_comes_out_of_the_await) {
 }
 
 TEST_F(task_lives, destroyed_before_start_destroys_the_arguments) {
-    { auto t = hold(counted(1)); EXPECT_EQ(counted::alive, 1); }
+    {
+        auto t = hold(counted(1));
+        EXPECT_EQ(counted::alive, 1);
+    }
     EXPECT_EQ(counted::alive, 0);
 }
 
@@ -187,9 +190,15 @@ TEST(task, a_chain_of_tasks_returns_without_growing_the_stack) {
 }
 
 TEST(task, frames_come_from_frame_memory) {
-    { auto warm_up = sum(1); start(warm_up); }
+    {
+        auto warm_up = sum(1);
+        start(warm_up);
+    }
     std::size_t kept = frame_memory::kept();
-    { auto t = sum(10); start(t); }
+    {
+        auto t = sum(10);
+        start(t);
+    }
     EXPECT_EQ(frame_memory::kept(), kept);
 }
 

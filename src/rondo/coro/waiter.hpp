@@ -24,8 +24,8 @@ public:
     [[nodiscard]] bool waiting() const noexcept { return waiting_; }
 
 protected:
-    /// `on_cancel` is called (on the loop thread) after the waiter left its list and before the coroutine resumes because
-    /// of a cancellation: to take back what it waited for. May be null: leaving the list is enough for most.
+    /// `on_cancel` is called (on the loop thread) after the waiter left its list and before the coroutine resumes
+    /// because of a cancellation: to take back what it waited for. May be null: leaving the list is enough for most.
     using cancel_function = void (*)(waiter& self) noexcept;
 
     explicit waiter(cancel_function on_cancel = nullptr) noexcept : callback_(*this), on_cancel_(on_cancel) {}

@@ -21,8 +21,8 @@ task<std::tuple<detail::result_of_t<Ts>...>> when_all(task<Ts>... tasks) {
     std::tuple<task<Ts>...> owned(std::move(tasks)...);
     const auto members = detail::members_of(owned);
     co_await joint.run(members);
-    co_return std::apply(
-        [](auto&... t) { return std::tuple<detail::result_of_t<Ts>...>{detail::take_result(t)...}; }, owned);
+    co_return std::apply([](auto&... t) { return std::tuple<detail::result_of_t<Ts>...>{detail::take_result(t)...}; },
+                         owned);
 }
 
 /// The same for any number of tasks of one kind; task<void> for tasks of void.

@@ -131,7 +131,9 @@ TEST_F(when_all_lives, in_a_cancelled_context_nothing_starts) {
 
 TEST_F(when_all_lives, destroyed_before_start_and_while_waiting) {
     event e;
-    { auto t = when_all(wait_for(e), pass(e)); }
+    {
+        auto t = when_all(wait_for(e), pass(e));
+    }
     {
         auto t = when_all(wait_for(e), pass(e));
         start(t);

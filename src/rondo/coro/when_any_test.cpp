@@ -116,7 +116,9 @@ TEST_F(when_any_lives, cancelling_the_parent_cancels_all) {
 
 TEST_F(when_any_lives, destroyed_before_start_and_while_waiting) {
     event e;
-    { auto t = when_any(wait_for(e), pass(e)); }
+    {
+        auto t = when_any(wait_for(e), pass(e));
+    }
     {
         auto t = when_any(wait_for(e), pass(e));
         start(t);
