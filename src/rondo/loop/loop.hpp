@@ -79,8 +79,10 @@ public:
     void post(posted& work) noexcept;
     void post(std::move_only_function<void()> work);
 
-    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is.
-    [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept { return sleep_awaiter(timers_, from_now(d)); }
+    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is. Of nothing or less: until the next turn.
+    [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept {
+        return sleep_awaiter(timers_, d.count() > 0 ? from_now(d) : instant::min());
+    }
     [[nodiscard]] sleep_awaiter sleep_until(instant at) noexcept { return sleep_awaiter(timers_, at); }
 
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }

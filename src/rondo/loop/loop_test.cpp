@@ -236,7 +236,7 @@ TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
         a.then = [&] { l.defer(b); };
         l.defer(a);
         EXPECT_EQ(a.runs, 0);
-        co_await l.sleep(0ms);
+        for (int i = 0; i < 2; ++i) co_await l.sleep(0ms);
         EXPECT_EQ(a.runs, 1);
         EXPECT_EQ(b.runs, 1);
     }(loop(), work, later));
@@ -267,8 +267,10 @@ TEST_P(loops, sleep_of_nothing_lets_others_run) {
                 ++count;
             }
         }(l, n));
+        auto turns = l.counters().turns.load();
         for (int i = 0; i < 30 && n < 10; ++i) co_await l.sleep(0ms);
         EXPECT_EQ(n, 10);
+        EXPECT_LE(l.counters().turns - turns, 11u);
         co_await group.join();
     }(loop(), turns_of_other));
 }
@@ -290,14 +292,14 @@ TEST_P(loops, a_cancelled_sleep_ends_at_once) {
     instant began = clock::now();
     loop().run_until([](event_loop& l, int& c, int& d) -> task<> {
         task_group group(co_await this_context());
-        for (int i = 0; i < 5000; ++i) group.spawn(sleep_and_count(l, i % 2 ? 1h : clock::duration::max(), c, d));
+        for (int i = 0; i < 2000; ++i) group.spawn(sleep_and_count(l, i % 2 ? 1h : clock::duration::max(), c, d));
         for (int i = 0; i < 50; ++i) group.spawn(sleep_and_count(l, 1ms, c, d));
         co_await l.sleep(20ms);
         EXPECT_EQ(d, 50);
         group.cancel(cancel_reason::drain);
         co_await group.join();
     }(loop(), ended_by_cancel, done));
-    EXPECT_EQ(ended_by_cancel, 5000);
+    EXPECT_EQ(ended_by_cancel, 2000);
     EXPECT_LT(clock::now() - began, 10s);
     EXPECT_EQ(loop().timers().next() == instant::max(), false) << "slots of cancelled timers are left to pass";
 }

@@ -24,7 +24,8 @@ void timer_wheel::arm(timer& t, instant due) noexcept {
     if (t.linked() && wanted >= t.slot_tick_) return;
     t.unlink();
     t.slot_tick_ = wanted;
-    place(t);
+    if (wanted <= tick_) overdue_.push_back(t);
+    else place(t);
 }
 
 void timer_wheel::place(timer& t) noexcept {
@@ -58,19 +59,25 @@ void timer_wheel::cascade(int level) noexcept {
 
 void timer_wheel::advance(instant now) noexcept {
     std::int64_t target = std::chrono::floor<tick>(now - origin_).count();
+    intrusive_list<timer> due;
+    due.splice(overdue_);
+    fire(due);
     while (tick_ < target) {
         tick_ = std::min(target, next_tick());
         auto slot = static_cast<std::size_t>(tick_) & (slots - 1);
         if (slot == 0) cascade(1);
         occupied_[0] &= ~(std::uint64_t{1} << slot);
-        intrusive_list<timer> due;
         due.splice(wheel_[0][slot]);
-        while (!due.empty()) {
-            timer& t = due.pop_front();
-            t.slot_tick_ = tick_of(t.due_);
-            if (t.slot_tick_ > tick_) place(t);
-            else t.function_(t);
-        }
+        fire(due);
+    }
+}
+
+void timer_wheel::fire(intrusive_list<timer>& due) noexcept {
+    while (!due.empty()) {
+        timer& t = due.pop_front();
+        t.slot_tick_ = tick_of(t.due_);
+        if (t.slot_tick_ > tick_) place(t);
+        else t.function_(t);
     }
 }
 
@@ -90,7 +97,7 @@ std::int64_t timer_wheel::next_tick() const noexcept {
 }
 
 instant timer_wheel::next() const noexcept {
-    std::int64_t earliest = next_tick();
+    std::int64_t earliest = overdue_.empty() ? next_tick() : tick_;
     return earliest == INT64_MAX ? instant::max() : origin_ + tick(earliest);
 }
 

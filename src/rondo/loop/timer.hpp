@@ -51,6 +51,7 @@ private:
 
     void place(timer& t) noexcept;
     void cascade(int level) noexcept;
+    void fire(intrusive_list<timer>& due) noexcept;
     [[nodiscard]] std::int64_t tick_of(instant at) const noexcept;
     [[nodiscard]] std::int64_t next_tick() const noexcept;
 
@@ -58,6 +59,7 @@ private:
     std::int64_t tick_ = 0;
     std::array<std::uint64_t, levels> occupied_{};
     std::array<std::array<intrusive_list<timer>, slots>, levels> wheel_;
+    intrusive_list<timer> overdue_;  // armed for a time that had passed
 };
 
 /// `co_await loop.sleep(...)`.

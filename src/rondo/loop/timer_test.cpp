@@ -60,8 +60,8 @@ TEST(timer, a_time_that_has_passed_fires_at_the_next_turn) {
     counting_timer longest_ago;
     wheel.arm(t, start);
     wheel.arm(longest_ago, instant::min());
-    EXPECT_LE(wheel.next(), start + 1s + 1ms);
-    wheel.advance(start + 1s + 1ms);
+    EXPECT_LE(wheel.next(), start + 1s);
+    wheel.advance(start + 1s);
     EXPECT_EQ(t.fired, 1);
     EXPECT_EQ(longest_ago.fired, 1);
 }
@@ -116,7 +116,7 @@ TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
     bool destroyed_fired = false;
     destroyed->on_fire = [&] { destroyed_fired = true; };
     again.on_fire = [&] {
-        if (again.fired < 5) wheel.arm(again, start);  // long ago: the next tick
+        if (again.fired < 5) wheel.arm(again, start);  // long ago: the next turn
     };
     first.on_fire = [&] {
         disarmed.disarm();
@@ -130,7 +130,10 @@ TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
     EXPECT_EQ(again.fired, 1);
     EXPECT_EQ(first.fired, 1);
     wheel.advance(start + 50ms);
+    EXPECT_EQ(again.fired, 2);
+    for (int i = 0; i < 10; ++i) wheel.advance(start + 50ms);
     EXPECT_EQ(again.fired, 5);
+    EXPECT_EQ(wheel.next() > start + 50ms, true);
     EXPECT_EQ(disarmed.fired, 0);
     EXPECT_FALSE(destroyed_fired);
 }
@@ -158,9 +161,8 @@ class model {
 public:
     void arm(int id, instant due) { due_[id] = due; }
     void disarm(int id) { due_.erase(id); }
-    // Those that may have fired by `now`, and those that must have: the wheel has whole milliseconds, and a timer for a time
-    // that has passed fires one tick later.
-    [[nodiscard]] std::vector<int> must(instant now) const { return until(now - 2ms); }
+    // Those that may have fired by `now`, and those that must have: the wheel has whole milliseconds.
+    [[nodiscard]] std::vector<int> must(instant now) const { return until(now - 1ms); }
     [[nodiscard]] std::vector<int> may(instant now) const { return until(now); }
     [[nodiscard]] instant earliest() const {
         instant at = instant::max();
