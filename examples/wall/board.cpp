@@ -97,7 +97,8 @@ rondo::response board::list(rondo::request& req) {
 
 rondo::response board::post(rondo::request& req) {
     // A page of another site can make a browser send our form: such a message is not the person's.
-    if (req.field("Sec-Fetch-Site") == "cross-site") throw rondo::http_error(403, "Messages of other sites are not taken");
+    if (req.field("Sec-Fetch-Site") == "cross-site")
+        throw rondo::http_error(403, "Messages of other sites are not taken");
     draft wish = read_draft(req);
     auto checked = check(wish.author, wish.text);
     if (checked) {

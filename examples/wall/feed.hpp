@@ -34,7 +34,8 @@ public:
     [[nodiscard]] std::int64_t last() const noexcept { return static_cast<std::int64_t>(news_.count()); }
 
     /// Waits for messages with a greater id, at most so long; then what after() gives, nothing when the time is over.
-    [[nodiscard]] rondo::task<std::vector<message>> wait_after(std::int64_t id, std::size_t limit, rondo::clock::duration most);
+    [[nodiscard]] rondo::task<std::vector<message>> wait_after(std::int64_t id, std::size_t limit,
+                                                               rondo::clock::duration most);
 
 private:
     [[nodiscard]] std::optional<std::vector<message>> recent_after(std::int64_t id, std::size_t limit);

@@ -30,7 +30,9 @@ rondo::task<void> wait_on_loop(milliseconds time) { co_await rondo::sleep(time);
 
 void wait_on_thread(milliseconds time) { std::this_thread::sleep_for(time); }
 
-milliseconds time_of(rondo::request& req) { return milliseconds(std::min(req.query_as<unsigned>("ms", 1000), longest_ms)); }
+milliseconds time_of(rondo::request& req) {
+    return milliseconds(std::min(req.query_as<unsigned>("ms", 1000), longest_ms));
+}
 
 enum class kind { async, sync };
 
@@ -66,12 +68,9 @@ rondo::task<void> write_race(race_plan plan, rondo::writer& out) {
 
 // A rondo: the theme A returns between the episodes.
 constexpr std::string_view rondo_lines[] = {
-    "A   A request comes in, and the loop takes it up.",
-    "B   The view must wait for something far away.",
-    "A   So the loop goes on, and the next request comes in.",
-    "C   A thread would stand still now, and cost a stack.",
-    "A   The loop goes on. Another request comes in.",
-    "D   What was far away arrives; the view goes on.",
+    "A   A request comes in, and the loop takes it up.",       "B   The view must wait for something far away.",
+    "A   So the loop goes on, and the next request comes in.", "C   A thread would stand still now, and cost a stack.",
+    "A   The loop goes on. Another request comes in.",         "D   What was far away arrives; the view goes on.",
     "A   Its answer leaves, and the loop takes up the next.",
 };
 
@@ -105,7 +104,8 @@ rondo::response slow_sync(rondo::request& req) {
 rondo::task<rondo::response> race(rondo::request& req) {
     const std::string_view how = req.query("kind").value_or("async");
     if (how != "async" && how != "sync") throw rondo::http_error(400, "kind is async or sync");
-    const race_plan plan{how == "sync" ? kind::sync : kind::async, std::clamp(req.query_as<unsigned>("calls", 100), 1u, most_calls),
+    const race_plan plan{how == "sync" ? kind::sync : kind::async,
+                         std::clamp(req.query_as<unsigned>("calls", 100), 1u, most_calls),
                          milliseconds(std::min(req.query_as<unsigned>("ms", 250), longest_call_ms))};
     co_return rondo::stream([plan](rondo::writer& out) { return write_race(plan, out); }, "application/x-ndjson");
 }

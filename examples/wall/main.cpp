@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A message wall: every kind of view in one small application. Start reading here.
 #include <cstdlib>
+#include <string>
 
-#include <rondo/cli/run.hpp>
+#include <rondo/base/log.hpp>
 #include <rondo/web.hpp>
 
 #include "board.hpp"
@@ -23,7 +24,10 @@ const char* database() {
 int main(int argc, char** argv) {
     wall::board board;
     rondo::app app;
-    app.on_start([&board] { board.open(database()); });
+    app.on_start([&board] {
+        board.open(database());
+        rondo::log::info(std::string("messages are kept in ") + database() + " (WALL_DB)");
+    });
     app.use(rondo::request_id);
     app.use(wall::safe_fields);
 

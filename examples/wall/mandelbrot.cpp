@@ -73,7 +73,9 @@ std::vector<pixel> render(const place& at, picture_size size, const rondo::reque
     return pixels;
 }
 
-std::string query_of(const place& at) { return fmt::format("x={:.15f}&amp;y={:.15f}&amp;zoom={}", at.x, at.y, at.zoom); }
+std::string query_of(const place& at) {
+    return fmt::format("x={:.15f}&amp;y={:.15f}&amp;zoom={}", at.x, at.y, at.zoom);
+}
 
 std::string page_link(const place& at) { return fmt::format("/views?{}#mandelbrot", query_of(at)); }
 
@@ -108,18 +110,19 @@ std::string zoom_links(const place& at) {
     std::string out;
     for (int row = 0; row < 3; ++row)
         for (int column = 0; column < 3; ++column) {
-            const place part{at.x + third * (column - 1), at.y - third_of_height * (row - 1), std::min(at.zoom * 3, deepest)};
-            out += fmt::format(R"(<a href="{}" aria-label="Zoom in: {} {}"></a>)", page_link(part), rows.at(row), columns.at(column));
+            const place part{at.x + third * (column - 1), at.y - third_of_height * (row - 1),
+                             std::min(at.zoom * 3, deepest)};
+            out += fmt::format(R"(<a href="{}" aria-label="Zoom in: {} {}"></a>)", page_link(part), rows.at(row),
+                               columns.at(column));
         }
     return out;
 }
 
-std::string out_link(const place& at) {
-    return page_link(at.zoom > 3 ? place{at.x, at.y, at.zoom / 3} : place{});
-}
+std::string out_link(const place& at) { return page_link(at.zoom > 3 ? place{at.x, at.y, at.zoom / 3} : place{}); }
 
 std::string describe(const place& at) {
-    return fmt::format("{}x, around {:.6g} {} {:.6g} i", at.zoom, at.x, at.y < 0 ? "−" : "+", std::abs(at.y));
+    return fmt::format("{}×, around {}{:.6g} {} {:.6g} i", at.zoom, at.x < 0 ? "−" : "", std::abs(at.x),
+                       at.y < 0 ? "−" : "+", std::abs(at.y));
 }
 
 }  // namespace wall

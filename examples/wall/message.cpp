@@ -69,7 +69,8 @@ std::expected<draft, refusal> check(std::string_view author, std::string_view te
 }
 
 std::string iso_time(std::int64_t milliseconds) {
-    return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)), milliseconds % 1000);
+    return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)),
+                       milliseconds % 1000);
 }
 
 void write_json(rondo::codec::json_writer& to, const message& m) {

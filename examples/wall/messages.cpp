@@ -20,7 +20,8 @@ namespace {
 }
 
 void execute(sqlite3* database, const char* sql) {
-    if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(database, "SQLite could not prepare its file");
+    if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+        fail(database, "SQLite could not prepare its file");
 }
 
 sqlite::database open(const std::string& path) {
@@ -38,15 +39,16 @@ sqlite::database open_for_writing(const std::string& path) {
     sqlite::database database = open(path);
     execute(database.get(), "PRAGMA journal_mode = WAL");
     execute(database.get(), "PRAGMA synchronous = FULL");
-    execute(database.get(), "CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-                            " author TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT");
+    execute(database.get(),
+            "CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+            " author TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT");
     return database;
 }
 
 sqlite::statement prepare(const sqlite::database& database, std::string_view sql) {
     sqlite3_stmt* made = nullptr;
-    const int status = sqlite3_prepare_v3(database.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                          &made, nullptr);
+    const int status = sqlite3_prepare_v3(database.get(), sql.data(), static_cast<int>(sql.size()),
+                                          SQLITE_PREPARE_PERSISTENT, &made, nullptr);
     if (status != SQLITE_OK) fail(database.get(), sql);
     return sqlite::statement(made);
 }
@@ -64,7 +66,8 @@ public:
 
     // The text must live until the end of the run.
     void bind(int place, std::string_view text) {
-        require(sqlite3_bind_text64(statement_, place, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK);
+        require(sqlite3_bind_text64(statement_, place, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8) ==
+                SQLITE_OK);
     }
     void bind(int place, std::int64_t number) { require(sqlite3_bind_int64(statement_, place, number) == SQLITE_OK); }
 
@@ -100,7 +103,8 @@ message_store::message_store(const std::string& path)
       insert_(prepare(writer_, "INSERT INTO messages (author, text, created_at) VALUES (?, ?, ?) RETURNING id")),
       reader_(open(path)),
       after_(prepare(reader_, "SELECT id, author, text, created_at FROM messages WHERE id > ? ORDER BY id LIMIT ?")),
-      before_(prepare(reader_, "SELECT id, author, text, created_at FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?")) {}
+      before_(prepare(reader_,
+                      "SELECT id, author, text, created_at FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?")) {}
 
 message message_store::add(const draft& d) {
     message made{0, d.author, d.text, milliseconds_since_1970()};
@@ -117,7 +121,9 @@ message message_store::add(const draft& d) {
 
 std::vector<message> message_store::after(std::int64_t id, std::size_t limit) { return read(after_.get(), id, limit); }
 
-std::vector<message> message_store::before(std::int64_t id, std::size_t limit) { return read(before_.get(), id, limit); }
+std::vector<message> message_store::before(std::int64_t id, std::size_t limit) {
+    return read(before_.get(), id, limit);
+}
 
 std::vector<message> message_store::read(sqlite3_stmt* statement, std::int64_t id, std::size_t limit) {
     std::vector<message> found;

@@ -26,8 +26,8 @@ using statement = std::unique_ptr<sqlite3_stmt, closer>;
 
 }  // namespace sqlite
 
-/// The messages in an SQLite file, in WAL mode: readers do not wait for a writer. Every function blocks on the disk, so it
-/// belongs on a pool thread; any thread may call it. Throws std::runtime_error with what SQLite says.
+/// The messages in an SQLite file, in WAL mode: readers do not wait for a writer. Every function blocks on the disk, so
+/// it belongs on a pool thread; any thread may call it. Throws std::runtime_error with what SQLite says.
 class message_store {
 public:
     /// Opens the file, or makes it.

@@ -43,14 +43,15 @@ std::size_t hue_of(std::string_view author) {
 }
 
 std::string card(const message& m) {
-    const std::string readable = fmt::format("{:%F %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(m.created_at / 1000)));
+    const std::string readable =
+        fmt::format("{:%F %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(m.created_at / 1000)));
     return fill(source_of("message"), {{"id", std::to_string(m.id)},
-                                              {"hue", std::to_string(hue_of(m.author))},
-                                              {"initial", rondo::html_escape(first_character(m.author))},
-                                              {"author", rondo::html_escape(m.author)},
-                                              {"time", iso_time(m.created_at)},
-                                              {"readable", readable},
-                                              {"text", rondo::html_escape(m.text)}});
+                                       {"hue", std::to_string(hue_of(m.author))},
+                                       {"initial", rondo::html_escape(first_character(m.author))},
+                                       {"author", rondo::html_escape(m.author)},
+                                       {"time", iso_time(m.created_at)},
+                                       {"readable", readable},
+                                       {"text", rondo::html_escape(m.text)}});
 }
 
 std::string cards(std::span<const message> messages) {
@@ -61,14 +62,16 @@ std::string cards(std::span<const message> messages) {
 
 // The card that the page's script fills.
 std::string_view card_template() {
-    static const std::string text = fill(source_of("message"), {{"id", ""}, {"hue", ""}, {"initial", ""}, {"author", ""},
-                                                                       {"time", ""}, {"readable", ""}, {"text", ""}});
+    static const std::string text =
+        fill(source_of("message"),
+             {{"id", ""}, {"hue", ""}, {"initial", ""}, {"author", ""}, {"time", ""}, {"readable", ""}, {"text", ""}});
     return text;
 }
 
 std::string older_link(const wall_content& content) {
     if (content.messages.empty() || content.messages.back().id <= 1) return {};
-    return fmt::format(R"(<a class="button quiet" rel="next" href="/?before={}">Older messages</a>)", content.messages.back().id);
+    return fmt::format(R"(<a class="button quiet" rel="next" href="/?before={}">Older messages</a>)",
+                       content.messages.back().id);
 }
 
 // The tags of all static files, made once.
@@ -94,21 +97,24 @@ std::string fill(std::string_view text, page_values values) {
         if (begin == std::string_view::npos) return out;
         const std::string_view name = text.substr(begin + 2, end - begin - 2);
         const auto value = std::ranges::find(values, name, &page_values::value_type::first);
-        if (value == values.end()) throw std::logic_error(fmt::format("a page has {{{{{}}}}}, which has no value", name));
+        if (value == values.end())
+            throw std::logic_error(fmt::format("a page has {{{{{}}}}}, which has no value", name));
         out += value->second;
         text.remove_prefix(end + 2);
     }
 }
 
 rondo::response page(std::string_view name, std::string_view title, page_values values) {
-    const auto here = [&](std::string_view other) { return std::string(name == other ? R"(aria-current="page")" : ""); };
+    const auto here = [&](std::string_view other) {
+        return std::string(name == other ? R"(aria-current="page")" : "");
+    };
     const std::string body = fill(source_of(name), values);
     const std::string whole = fill(source_of("layout"), {{"title", title},
-                                                                {"name", name},
-                                                                {"at wall", here("wall")},
-                                                                {"at views", here("views")},
-                                                                {"at figures", here("figures")},
-                                                                {"body", body}});
+                                                         {"name", name},
+                                                         {"at wall", here("wall")},
+                                                         {"at views", here("views")},
+                                                         {"at figures", here("figures")},
+                                                         {"body", body}});
     return rondo::html(whole).field("Content-Security-Policy", policy).field("Cache-Control", "no-store");
 }
 

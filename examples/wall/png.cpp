@@ -17,10 +17,10 @@ const Bytef* as_bytes(std::string_view text) { return reinterpret_cast<const Byt
 
 void append_chunk(std::string& out, std::string_view type, std::string_view data) {
     append_number(out, static_cast<std::uint32_t>(data.size()));
-    uLong check = crc32(0, as_bytes(type), static_cast<uInt>(type.size()));
-    check = crc32(check, as_bytes(data), static_cast<uInt>(data.size()));
+    const std::size_t begin = out.size();
     out.append(type).append(data);
-    append_number(out, static_cast<std::uint32_t>(check));
+    const std::string_view checked = std::string_view(out).substr(begin);
+    append_number(out, static_cast<std::uint32_t>(crc32(0, as_bytes(checked), static_cast<uInt>(checked.size()))));
 }
 
 std::string header(std::size_t width, std::size_t height) {

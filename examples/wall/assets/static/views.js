@@ -2,8 +2,9 @@
 'use strict';
 
 const calls = 100, ms = 250;
-const width = 600, height = 120;
+const width = 600, height = 200;
 const results = {};  // lane -> [milliseconds of each call]
+let running = null;  // the lane: one at a time, so that neither disturbs the other
 
 // The lines of a response as they arrive.
 async function* linesOf(response) {
@@ -31,15 +32,15 @@ function rectangle(attributes) {
 }
 
 // A bar for each call, from the start to its end, in the order they ended. All lanes have one scale.
-function draw(now) {
-  const longest = Math.max(ms * 1.2, now || 0, ...Object.values(results).flat());
+function bar(name, n, time, longest) {
+  return rectangle({class: name, x: 0, y: n * height / calls, width: time / longest * width, height: height / calls * 0.7});
+}
+
+function draw(now = 0) {
+  const longest = Math.max(ms * 1.2, now, ...Object.values(results).flat());
   for (const [lane, ends] of Object.entries(results)) {
-    const bars = ends.map((end, n) => rectangle({
-      class: 'bar', x: 0, y: n * height / calls, width: end / longest * width, height: height / calls * 0.72,
-    }));
-    for (let n = ends.length; now && n < calls; ++n) {
-      bars.push(rectangle({class: 'bar open', x: 0, y: n * height / calls, width: now / longest * width, height: height / calls * 0.72}));
-    }
+    const bars = ends.map((end, n) => bar('ended', n, end, longest));
+    if (lane === running) for (let n = ends.length; n < calls; ++n) bars.push(bar('open', n, now, longest));
     document.querySelector(`[data-race=${lane}] svg`).replaceChildren(...bars);
   }
 }
@@ -49,7 +50,7 @@ async function race(section) {
   const outcome = section.querySelector('.outcome');
   const ends = results[lane] = [];
   const began = performance.now();
-  let running = true;
+  running = lane;
   outcome.textContent = 'Running …';
   const frame = () => { if (running) { draw(performance.now() - began); requestAnimationFrame(frame); } };
   requestAnimationFrame(frame);
@@ -60,7 +61,7 @@ async function race(section) {
   } catch (error) {
     outcome.textContent = error instanceof TypeError ? 'The server does not answer.' : error.message;
   } finally {
-    running = false;
+    running = null;
     draw();
   }
 }
@@ -79,15 +80,19 @@ async function drip(section) {
 
 // ----
 
-function onButton(section, action) {
-  const button = section.querySelector('button');
-  button.hidden = false;
-  button.addEventListener('click', async () => {
-    button.disabled = true;
-    await action(section);
-    button.disabled = false;
+// The buttons of a group rest while one of them works.
+function onButtons(sections, action) {
+  const buttons = sections.map(section => section.querySelector('button'));
+  const rest = resting => buttons.forEach(button => { button.disabled = resting; });
+  sections.forEach((section, n) => {
+    buttons[n].hidden = false;
+    buttons[n].addEventListener('click', async () => {
+      rest(true);
+      await action(section);
+      rest(false);
+    });
   });
 }
 
-for (const section of document.querySelectorAll('[data-race]')) onButton(section, race);
-onButton(document.getElementById('drip'), drip);
+onButtons([...document.querySelectorAll('[data-race]')], race);
+onButtons([document.getElementById('drip')], drip);

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The wall in a browser: people see each other's messages, whatever happens in between."""
+import signal
+import unittest
+
+from wall_server import Wall, close
+from webdriver import Browser
+
+SHOWN = "[...document.querySelectorAll('#messages .text')].map(p => p.textContent)"
+
+
+class InTheBrowser(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = cls.enterClassContext(Browser())
+
+    def setUp(self):
+        self.wall = self.enterContext(Wall())
+        self.pages = []
+
+    def tearDown(self):
+        try:
+            self.assertEqual(self.browser.complaints(), [])
+        finally:
+            for page in self.pages:
+                page.go("about:blank")
+
+    def open(self, path="/", **screen):
+        page = self.browser.open(self.wall.url + path, **screen)
+        self.pages.append(page)
+        return page
+
+    def open_live(self, path="/", state="live"):
+        page = self.open(path)
+        page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
+        return page
+
+    def post(self, page, text, author=""):
+        if author:
+            page.run("document.getElementById('author').value = ''")
+            page.type("#author", author)
+        page.type("#text", text)
+        page.click("#composer button")
+
+    def see(self, page, *texts):
+        page.wait_for(f"{SHOWN}.join('|') === arguments[0]", "|".join(texts))
+
+
+class Messages(InTheBrowser):
+    def meet(self, path, state):
+        """Two pages, a message from each; both show both, the newest first."""
+        one, other = self.open_live(path, state), self.open_live(path, state)
+        self.post(one, "hello", author="Ada")
+        self.see(other, "hello")
+        self.post(other, "hello to you", author="Grace")
+        for page in (one, other):
+            self.see(page, "hello to you", "hello")
+        self.assertEqual(one.run("document.querySelector('.author').textContent"), "Grace")
+        self.assertEqual(one.run("document.getElementById('text').value"), "")
+        return one, other
+
+    def test_two_pages_by_events(self):
+        self.meet("/", "live")
+
+    def test_two_pages_by_polling(self):
+        self.meet("/?transport=poll", "polling")
+
+    def test_where_events_do_not_get_through_the_page_polls(self):
+        page = self.open_live()
+        # As if the server were behind something that refuses event streams.
+        page.chrome("Network.enable")
+        page.chrome("Network.setBlockedURLs", urls=["*/events*"])
+        page.reload()
+        page.wait_for("document.getElementById('state').dataset.state === 'polling'")
+        self.wall.say("by another way")
+        self.see(page, "by another way")
+
+    def restart(self, path, state, number):
+        one, other = self.meet(path, state)
+        self.wall.stop(number)
+        one.wait_for("document.getElementById('state').dataset.state === 'waiting'")
+        self.wall.start()
+        self.wall.say("nobody was there yet")
+        for page in (one, other):
+            page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
+            self.see(page, "nobody was there yet", "hello to you", "hello")
+        self.post(one, "we are back")
+        self.see(other, "we are back", "nobody was there yet", "hello to you", "hello")
+        self.see(self.open(path), "we are back", "nobody was there yet", "hello to you", "hello")
+
+    def test_a_restart_loses_nothing_and_pages_come_back(self):
+        self.restart("/", "live", signal.SIGINT)
+
+    def test_a_kill_loses_nothing_and_pages_come_back(self):
+        self.restart("/", "live", signal.SIGKILL)
+
+    def test_polling_pages_come_back(self):
+        self.restart("/?transport=poll", "polling", signal.SIGINT)
+
+    def test_posting_to_a_server_that_is_away_keeps_the_text(self):
+        page = self.open_live()
+        self.wall.stop()
+        self.post(page, "will be sent")
+        page.wait_for("document.getElementById('complaint').textContent.includes('does not answer')")
+        self.assertEqual(page.run("document.getElementById('text').value"), "will be sent")
+        self.wall.start()
+        page.click("#composer button")
+        self.see(page, "will be sent")
+
+    def test_without_scripts_the_form_posts_and_shows(self):
+        page = self.open()
+        page.chrome("Emulation.setScriptExecutionDisabled", value=True)
+        page.reload()
+        self.post(page, "plain HTML", author="Ada")
+        page.chrome("Emulation.setScriptExecutionDisabled", value=False)
+        self.see(page, "plain HTML")
+        self.assertTrue(page.run("location.pathname === '/'"))
+
+    def test_markup_is_shown_and_not_run(self):
+        one, other = self.open_live(), self.open_live()
+        evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+        self.post(one, evil, author="<b>Eve</b>")
+        for page in (one, other, self.open()):
+            self.see(page, evil)
+            self.assertEqual(page.run("document.querySelector('.author').textContent"), "<b>Eve</b>")
+            self.assertEqual(page.run("document.querySelectorAll('#messages img, #messages b, #messages script').length"), 0)
+            self.assertNotIn("owned", page.run("document.title"))
+
+    def test_what_the_server_drew_and_what_the_script_drew_look_alike(self):
+        live = self.open_live()
+        said = self.wall.say("the same\nto the letter", author="Émile & 林")
+        self.see(live, said["text"])
+        outer = "document.getElementById('messages').innerHTML.replace(' new', '').trim()"
+        self.assertEqual(live.run(outer), self.open_live().run(outer))
+
+    def test_a_refusal_is_told(self):
+        page = self.open_live()
+        page.run("document.getElementById('text').removeAttribute('maxlength')")
+        page.run("document.getElementById('text').value = 'x'.repeat(1001)")
+        page.click("#composer button")
+        page.wait_for("document.getElementById('complaint').textContent.includes('at most 1000')")
+
+    def test_older_messages_are_a_click_away(self):
+        for n in range(1, 61):
+            self.wall.say(f"number {n}")
+        page = self.open()
+        self.assertEqual(page.run(SHOWN), [f"number {n}" for n in range(60, 10, -1)])
+        page.click(".more a")
+        self.see(page, *[f"number {n}" for n in range(10, 0, -1)])
+
+
+class Looks(InTheBrowser):
+    def test_no_page_scrolls_sideways_on_a_phone(self):
+        self.wall.say("a" * 1000, author="n" * 40)
+        self.wall.say("https://example.org/" + "path/" * 50)
+        for dark in (False, True):
+            for path in ("/", "/views", "/figures"):
+                page = self.open(path, width=360, height=740, dark=dark)
+                page.wait_for("document.readyState === 'complete'")
+                self.assertEqual(page.run("document.documentElement.scrollWidth"), 360, path)
+
+    def test_every_control_has_a_name_and_is_large_enough_to_touch(self):
+        for path in ("/", "/views", "/figures"):
+            page = self.open(path, width=360, height=740)
+            unnamed = page.run("[...document.querySelectorAll('a, button, input, textarea')].filter(e => "
+                               "!(e.innerText || e.ariaLabel || e.labels?.[0]?.innerText)).map(e => e.outerHTML)")
+            self.assertEqual([e for e in unnamed if "skip" not in e], [], path)
+            small = page.run("[...document.querySelectorAll('button:not([hidden]), nav a, input, textarea')].filter(e => "
+                             "e.getBoundingClientRect().height < 36).map(e => e.outerHTML)")
+            self.assertEqual(small, [], path)
+
+
+class Figures(InTheBrowser):
+    def test_the_figures_move(self):
+        page = self.open_live("/figures")
+        page.wait_for("document.querySelectorAll('[data-figure] path.line').length === 6")
+        before = page.run("document.querySelector('[data-figure=waiting] path.line').getAttribute('d')")
+        waiting = [self.wall.open("GET", "/events") for _ in range(20)]
+        page.wait_for("Number(document.querySelector('[data-figure=waiting] output').textContent) >= 21")
+        self.assertNotEqual(page.run("document.querySelector('[data-figure=waiting] path.line').getAttribute('d')"), before)
+        self.assertGreater(page.run("Number(document.querySelector('[data-figure=memory] output').textContent)"), 1)
+        for response in waiting:
+            close(response)
+
+
+class Kinds(InTheBrowser):
+    def test_the_race_is_drawn(self):
+        page = self.open("/views")
+        for lane in ("async", "sync"):
+            page.click(f"[data-race={lane}] button")
+            page.wait_for(f"document.querySelector('[data-race={lane}] .outcome').textContent.includes('s in all')")
+            self.assertEqual(page.run(f"document.querySelectorAll('[data-race={lane}] .ended').length"), 100)
+
+    def test_the_stream_is_shown(self):
+        page = self.open("/views")
+        page.click("#drip button")
+        page.wait_for("document.querySelector('.stream').textContent.startsWith('A ')")
+        page.wait_for("document.querySelector('.stream').textContent.includes('da capo')")
+
+    def test_the_picture_is_there_and_can_be_zoomed(self):
+        page = self.open("/views")
+        for _ in range(2):
+            page.wait_for("document.querySelector('.zoom img').complete")
+            self.assertEqual(page.run("document.querySelector('.zoom img').naturalWidth"), 960)
+            page.click(".zoom a:nth-of-type(5)")
+            page.wait_for("location.search.includes('zoom=')")
+        self.assertIn("9×", page.run("document.querySelector('figcaption').innerText"))
+
+
+if __name__ == "__main__":
+    unittest.main()

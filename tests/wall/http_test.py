@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The wall over HTTP: what is posted is kept and told to everybody, whatever happens to the server."""
+import concurrent.futures
+import json
+import os
+import signal
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import zlib
+
+from wall_server import PROGRAM, Events, Wall, close
+
+
+class WallTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.wall = cls.enterClassContext(Wall())
+
+
+class Posting(WallTest):
+    def test_a_form_leads_back_to_the_page(self):
+        status, fields, _ = self.wall.post_form(author="Ada", text="by form")
+        self.assertEqual((status, fields["Location"]), (303, "/"))
+        self.assertIn("by form", self.wall.texts())
+
+    def test_json_is_answered_with_the_message(self):
+        status, fields, body = self.wall.post_json({"author": "Grace", "text": "by JSON"})
+        message = json.loads(body)
+        self.assertEqual((status, fields["Content-Type"]), (201, "application/json"))
+        self.assertEqual((message["author"], message["text"]), ("Grace", "by JSON"))
+        self.assertRegex(message["created_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def test_ids_rise(self):
+        ids = [self.wall.say(f"number {n}")["id"] for n in range(3)]
+        self.assertEqual(ids, list(range(ids[0], ids[0] + 3)))
+
+    def test_without_a_name_somebody_spoke(self):
+        self.assertEqual(self.wall.say("no name", author="")["author"], "Somebody")
+
+    def test_text_is_trimmed_and_its_line_ends_are_plain(self):
+        self.assertEqual(self.wall.say("\r\n  one\r\ntwo\rthree \n")["text"], "one\ntwo\nthree")
+
+    def test_a_multipart_form_is_taken_too(self):
+        body = ("--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nin parts\r\n--x--\r\n")
+        status, _, _ = self.wall.request("POST", "/messages", body, {"Content-Type": "multipart/form-data; boundary=x"})
+        self.assertEqual(status, 303)
+        self.assertIn("in parts", self.wall.texts())
+
+    def test_what_people_write_is_only_text(self):
+        self.wall.say("<script>alert('&amp;')</script>{{text}}", author="<b>\"Eve\"")
+        _, fields, page = self.wall.get("/")
+        self.assertIn(b"&lt;script&gt;alert(&#39;&amp;amp;&#39;)&lt;/script&gt;{{text}}", page)
+        self.assertIn(b"&lt;b&gt;&quot;Eve&quot;", page)
+        self.assertNotIn(b"<script>", page)
+        self.assertIn("default-src 'none'", fields["Content-Security-Policy"])
+        self.assertNotIn("unsafe", fields["Content-Security-Policy"])
+
+
+class Refusing(WallTest):
+    def refused(self, value, status, sentence):
+        got, _, body = self.wall.post_json(value)
+        self.assertEqual(got, status, body)
+        self.assertIn(sentence, json.loads(body)["detail"])
+
+    def tearDown(self):
+        self.assertEqual(self.wall.texts(), [], "something refused was kept")
+
+    def test_empty(self):
+        self.refused({"author": "Ada", "text": " \n\t "}, 422, "write something")
+        self.refused({"author": "Ada"}, 422, "write something")
+
+    def test_too_long(self):
+        self.refused({"text": "ä" * 1001}, 422, "at most 1000 characters; this one has 1001")
+        self.refused({"text": "x", "author": "ä" * 41}, 422, "A name has at most 40")
+        self.refused({"text": "x\n" * 40 + "x"}, 422, "at most 40 lines")
+
+    def test_control_characters(self):
+        for text in ("a\0b", "a\x1b[31m", "a\x7f", "a\u0085b"):
+            self.refused({"text": text}, 422, "Control characters")
+        self.refused({"author": "two\nlines", "text": "x"}, 422, "Control characters")
+
+    def test_no_utf8(self):
+        self.assertEqual(self.wall.request("POST", "/messages", "text=%FF%FE",
+                                           {"Content-Type": "application/x-www-form-urlencoded"})[0], 400)
+
+    def test_no_json(self):
+        self.assertEqual(self.wall.request("POST", "/messages", "{", {"Content-Type": "application/json"})[0], 400)
+        for value in ({"text": 7}, {"text": ["x"]}, {"author": {}, "text": "x"}):
+            self.refused(value, 422, "must be texts")
+        for value in ([], "x", None):
+            self.refused(value, 422, "write something")
+
+    def test_another_type(self):
+        self.assertEqual(self.wall.request("POST", "/messages", "hello", {"Content-Type": "text/plain"})[0], 415)
+        self.assertEqual(self.wall.request("POST", "/messages", "hello")[0], 415)
+
+    def test_too_large(self):
+        self.assertEqual(self.wall.post_form(text="x" * 70_000)[0], 413)
+
+    def test_another_site(self):
+        self.assertEqual(self.wall.post_form({"Sec-Fetch-Site": "cross-site"}, text="not mine")[0], 403)
+
+    def test_a_refused_form_keeps_what_was_typed(self):
+        status, _, body = self.wall.post_form(author="A & B", text="y" * 1001)
+        self.assertEqual(status, 422)
+        self.assertIn(b"at most 1000 characters", body)
+        self.assertIn(b'value="A &amp; B"', body)
+        self.assertIn(b"y" * 1001, body)
+
+    def test_other_methods_and_paths(self):
+        self.assertEqual(self.wall.request("DELETE", "/messages")[0], 405)
+        self.assertEqual(self.wall.get("/static/../main.cpp")[0], 404)
+        self.assertEqual(self.wall.get("/static/none.css")[0], 404)
+        for path in ("/messages?after=x", "/poll?after=", "/events?after=1.5", "/slow?ms=-1", "/race?kind=other",
+                     "/mandelbrot.png?zoom=none", "/?before=99999999999999999999"):
+            self.assertEqual(self.wall.get(path)[0], 400, path)
+
+
+class Reading(unittest.TestCase):
+    def test_in_batches_forward_and_backward(self):
+        with Wall() as wall:
+            for n in range(1, 121):
+                wall.say(f"number {n}")
+            first = wall.get_json("/messages?after=0")
+            self.assertEqual([m["id"] for m in first["messages"]], list(range(1, 101)))
+            self.assertEqual(first["last"], 100)
+            rest = wall.get_json("/messages?after=100")
+            self.assertEqual([m["id"] for m in rest["messages"]], list(range(101, 121)))
+            self.assertEqual(wall.get_json("/messages?before=3")["messages"][-1]["text"], "number 2")
+            self.assertEqual(wall.get_json("/messages?after=999"), {"messages": [], "last": 120})
+            page = wall.get("/?before=51")[2].decode()
+            self.assertIn("number 50", page)
+            self.assertNotIn("number 51", page)
+            self.assertNotIn("Older messages</a>", page)
+
+
+class Hearing(WallTest):
+    def events(self, path="/events", fields=None):
+        response = self.wall.open("GET", path, fields=fields)
+        self.assertEqual(response.headers["Content-Type"], "text/event-stream")
+        events = Events(response)
+        self.addCleanup(events.close)
+        self.assertEqual(next(events)["event"], "hello")
+        return events
+
+    def test_events_bring_what_is_new(self):
+        self.wall.say("before")
+        events = self.events()
+        said = self.wall.say("now")
+        event = next(events)
+        self.assertEqual(json.loads(event["data"]), said)
+        self.assertEqual(event["id"], str(said["id"]))
+
+    def test_events_resume_after_the_last_one_seen(self):
+        ids = [self.wall.say(f"missed {n}")["id"] for n in range(3)]
+        events = self.events(fields={"Last-Event-ID": str(ids[0])})
+        self.assertEqual([int(next(events)["id"]) for _ in range(2)], ids[1:])
+
+    def test_the_last_event_goes_before_the_address(self):
+        ids = [self.wall.say(f"seen {n}")["id"] for n in range(2)]
+        events = self.events("/events?after=0", {"Last-Event-ID": str(ids[1])})
+        said = self.wall.say("next")
+        self.assertEqual(next(events)["id"], str(said["id"]))
+
+    def test_an_id_that_makes_no_sense_hears_what_is_new(self):
+        for last in ("x", "-5x", "9" * 30):
+            events = self.events(fields={"Last-Event-ID": last})
+            said = self.wall.say(f"after {last}")
+            self.assertEqual(next(events)["id"], str(said["id"]))
+
+    def test_everybody_hears_everything_in_order(self):
+        listeners = [self.events() for _ in range(20)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            said = list(pool.map(lambda n: self.wall.say(f"at once {n}")["id"], range(40)))
+        for events in listeners:
+            self.assertEqual([int(next(events)["id"]) for _ in said], sorted(said))
+
+    def test_a_poll_answers_when_there_is_news(self):
+        last = self.wall.say("polled")["id"]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            poll = pool.submit(self.wall.get_json, f"/poll?after={last}")
+            self.wait_until_waiting()
+            said = self.wall.say("news")
+            self.assertEqual(poll.result(), {"messages": [said], "last": said["id"]})
+
+    def wait_until_waiting(self):
+        end = time.monotonic() + 10
+        # This request itself is one that is under way.
+        while self.wall.get_json("/figures.json")["waiting"] < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def test_a_poll_ends_without_news(self):
+        last = self.wall.say("quiet")["id"]
+        began = time.monotonic()
+        self.assertEqual(self.wall.get_json(f"/poll?after={last}&wait=1"), {"messages": [], "last": last})
+        self.assertGreaterEqual(time.monotonic() - began, 0.99)
+
+    def test_a_poll_answers_at_once_what_was_missed(self):
+        first, second = self.wall.say("missed"), self.wall.say("missed too")
+        self.assertEqual(self.wall.get_json(f"/poll?after={first['id']}")["messages"], [second])
+
+
+class Lasting(unittest.TestCase):
+    def test_messages_survive_a_restart_and_listeners_resume(self):
+        with Wall() as wall:
+            said = wall.say("to be kept")
+            self.assertEqual(wall.stop(signal.SIGINT), 0, wall.log())
+            wall.start()
+            self.assertEqual(wall.texts(), ["to be kept"])
+            after = wall.say("after the restart")
+            events = Events(wall.open("GET", "/events", fields={"Last-Event-ID": str(said["id"])}))
+            self.assertEqual(next(events)["event"], "hello")
+            self.assertEqual(next(events)["id"], str(after["id"]))
+            events.close()
+
+    def test_a_drain_ends_in_order(self):
+        with Wall("--graceful-timeout", "1s") as wall:
+            events = Events(wall.open("GET", "/events"))
+            next(events)
+            self.assertEqual(wall.stop(signal.SIGTERM), 0, wall.log())
+            events.close()
+
+    def test_killed_while_posting_loses_nothing_that_was_acknowledged(self):
+        with Wall() as wall:
+            for life in range(3):
+                acknowledged = self.post_until_killed(wall, life)
+                self.assertGreater(len(acknowledged), 0)
+                wall.start()
+                kept = self.all_texts(wall)
+                self.assertEqual(acknowledged - kept, set())
+
+    def post_until_killed(self, wall, life):
+        acknowledged, enough = set(), threading.Event()
+
+        def post(poster):
+            n = 0
+            while True:
+                text = f"life {life}, poster {poster}, number {n}"
+                try:
+                    status, _, _ = wall.post_form(text=text)
+                except OSError:
+                    return  # the server is gone: nothing was acknowledged
+                except Exception as e:  # half of a response
+                    self.assertIn("http.client", type(e).__module__)
+                    return
+                self.assertEqual(status, 303)
+                acknowledged.add(text)
+                if len(acknowledged) >= 60:
+                    enough.set()
+                n += 1
+
+        posters = [threading.Thread(target=post, args=(poster,)) for poster in range(4)]
+        for poster in posters:
+            poster.start()
+        self.assertTrue(enough.wait(60))
+        wall.stop(signal.SIGKILL)
+        for poster in posters:
+            poster.join()
+        return acknowledged
+
+    def all_texts(self, wall):
+        texts, last = set(), 0
+        while batch := (news := wall.get_json(f"/messages?after={last}"))["messages"]:
+            texts |= {message["text"] for message in batch}
+            last = news["last"]
+        return texts
+
+    def test_a_folder_that_is_not_there_stops_the_start_with_a_sentence(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-wall-") as folder:
+            ended = subprocess.run([PROGRAM, "serve", "--bind", f"unix:{folder}/socket"], capture_output=True, text=True,
+                                   timeout=30, env=dict(os.environ, WALL_DB=f"{folder}/none/messages.sqlite"))
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("cannot be kept in", ended.stderr)
+        self.assertIn("set WALL_DB", ended.stderr)
+
+
+class Kinds(WallTest):
+    def test_slow_views_wait(self):
+        for path in ("/slow?ms=50", "/slow-sync?ms=50"):
+            began = time.monotonic()
+            status, _, body = self.wall.get(path)
+            self.assertEqual(status, 200)
+            self.assertIn(b"50 ms", body)
+            self.assertGreaterEqual(time.monotonic() - began, 0.05)
+
+    def test_async_calls_wait_together_and_sync_calls_take_turns(self):
+        def race(kind):
+            lines = self.wall.get(f"/race?kind={kind}&calls=100&ms=100")[2].splitlines()
+            ends = [json.loads(line) for line in lines]
+            self.assertEqual(sorted(end["call"] for end in ends), list(range(100)))
+            return [end["ms"] for end in ends]
+        self.assertGreaterEqual(min(race("async")), 100)
+        # 100 calls on 32 threads: four turns of 100 ms.
+        self.assertGreaterEqual(race("sync")[-1], 400)
+
+    def test_the_stream_comes_line_by_line(self):
+        response = self.wall.open("GET", "/drip")
+        first = response.readline()
+        seen = time.monotonic()
+        self.assertTrue(first.startswith(b"A "))
+        rest = response.read()
+        close(response)
+        self.assertIn(b"da capo", rest)
+        self.assertGreater(time.monotonic() - seen, 1)
+
+    def test_the_picture_is_a_png(self):
+        status, fields, body = self.wall.get("/mandelbrot.png?width=64&height=40")
+        self.assertEqual((status, fields["Content-Type"]), (200, "image/png"))
+        self.assertEqual(body[:8], b"\x89PNG\r\n\x1a\n")
+        chunks, at = {}, 8
+        while at < len(body):
+            size, = struct.unpack_from(">I", body, at)
+            kind, data = body[at + 4:at + 8], body[at + 8:at + 8 + size]
+            self.assertEqual(struct.unpack_from(">I", body, at + 8 + size)[0], zlib.crc32(kind + data))
+            chunks[kind] = data
+            at += 12 + size
+        self.assertEqual(struct.unpack(">IIBBBBB", chunks[b"IHDR"]), (64, 40, 8, 2, 0, 0, 0))
+        rows = zlib.decompress(chunks[b"IDAT"])
+        self.assertEqual(len(rows), 40 * (1 + 64 * 3))
+        self.assertGreater(len(set(rows)), 50, "one colour only")
+
+    def test_the_picture_has_its_limits(self):
+        for query in ("width=99999&height=1", "width=8&height=8&zoom=99999999999999999", "width=8&height=8&x=99&y=-99",
+                      "width=0&height=0"):
+            self.assertEqual(self.wall.get(f"/mandelbrot.png?{query}")[0], 200, query)
+
+    def test_messages_arrive_while_pictures_are_computed(self):
+        deep = "/mandelbrot.png?x=-0.743643887037151&y=0.13182590420533&zoom=1000000&width=640&height=400"
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            pictures = [pool.submit(self.wall.get, deep) for _ in range(3)]
+            said = self.wall.say("in between")
+            self.assertFalse(all(picture.done() for picture in pictures))
+            self.assertEqual([picture.result()[0] for picture in pictures], [200] * 3)
+        self.assertIn(said["text"], self.wall.texts())
+
+    def test_figures_count(self):
+        before = self.wall.get_json("/figures.json")
+        self.wall.get("/slow?ms=0")
+        after = self.wall.get_json("/figures.json")
+        self.assertEqual(after["requests"] - before["requests"], 2)
+        for name in ("threads", "memory_bytes", "connections", "waiting"):
+            self.assertGreater(after[name], 0, name)
+        events = Events(self.wall.open("GET", "/figures/events"))
+        self.assertGreaterEqual(json.loads(next(events)["data"])["requests"], after["requests"])
+        events.close()
+
+    def test_waiting_takes_no_thread(self):
+        threads = self.wall.get_json("/figures.json")["threads"]
+        waiting = [self.wall.open("GET", "/events") for _ in range(200)]
+        figures = self.wall.get_json("/figures.json")
+        for response in waiting:
+            close(response)
+        self.assertGreaterEqual(figures["waiting"], 200)
+        self.assertEqual(figures["threads"], threads)
+
+    def test_files_are_kept_by_browsers_until_they_change(self):
+        status, fields, body = self.wall.get("/static/style.css")
+        self.assertEqual((status, fields["Content-Type"]), (200, "text/css; charset=utf-8"))
+        self.assertGreater(len(body), 1000)
+        self.assertEqual(self.wall.get("/static/style.css", {"If-None-Match": fields["ETag"]})[0::2], (304, b""))
+
+    def test_every_page_is_whole(self):
+        for path in ("/", "/views", "/figures"):
+            status, _, page = self.wall.get(path)
+            self.assertEqual(status, 200, path)
+            self.assertTrue(page.startswith(b"<!doctype html>"))
+            self.assertNotIn(b"{{", page)
+            self.assertEqual(page.count(b'aria-current="page"'), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
