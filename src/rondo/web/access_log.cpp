@@ -71,8 +71,8 @@ void append_json_line(std::string& out, const access_entry& entry, std::int64_t 
     const std::tm at = broken_down(unix_time);
     codec::json_writer line(out);
     line.begin_object();
-    line.member("time", std::string_view(fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900, at.tm_mon + 1,
-                                                     at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec)));
+    line.member("time", std::string_view(fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900,
+                                                     at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec)));
     line.member("id", req.id()).member("peer", req.peer_address());
     line.member("method", req.method_text()).member("target", req.target()).member("host", req.host());
     line.member("route", req.route()).member("status", http::to_int(entry.code)).member("bytes", entry.body_bytes);

@@ -21,8 +21,8 @@ struct access_entry {
     bool aborted;              ///< the response did not come to its end
 };
 
-/// Takes every request when its response has ended, also errors and streams. Called on loop threads, several at once when
-/// there are several loops: must not block and not throw.
+/// Takes every request when its response has ended, also errors and streams. Called on loop threads, several at once
+/// when there are several loops: must not block and not throw.
 class access_log_sink {
 public:
     virtual void write(const access_entry& entry) noexcept = 0;
@@ -31,10 +31,12 @@ protected:
     ~access_log_sink() = default;
 };
 
-/// Adds one line, '\n' at its end, in the combined format of Apache and nginx. `unix_time`: seconds since 1970; the line
-/// has it in UTC. Quotes, backslashes and control bytes of what the client sent are escaped: one entry is one line.
+/// Adds one line, '\n' at its end, in the combined format of Apache and nginx. `unix_time`: seconds since 1970; the
+/// line has it in UTC. Quotes, backslashes and control bytes of what the client sent are escaped: one entry is one
+/// line.
 void append_combined(std::string& out, const access_entry& entry, std::int64_t unix_time);
-/// The same as one JSON object: time, id, peer, method, target, host, route, status, bytes, ms, referer, agent, aborted.
+/// The same as one JSON object: time, id, peer, method, target, host, route, status, bytes, ms, referer, agent,
+/// aborted.
 void append_json_line(std::string& out, const access_entry& entry, std::int64_t unix_time);
 
 }  // namespace rondo

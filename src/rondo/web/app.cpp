@@ -99,8 +99,9 @@ app::app(app&&) noexcept = default;
 app& app::operator=(app&&) noexcept = default;
 app::~app() = default;
 
-route_options& app::add(std::span<const http::method> methods, std::string_view pattern, const std::source_location& where,
-                        detail::view_box view, std::span<const detail::accepts_function> accepts) {
+route_options& app::add(std::span<const http::method> methods, std::string_view pattern,
+                        const std::source_location& where, detail::view_box view,
+                        std::span<const detail::accepts_function> accepts) {
     state_->require_not_running("routes are added");
     auto route = std::make_unique<detail::route_entry>();
     route->pattern = pattern;

@@ -91,17 +91,20 @@ public:
         return route({}, path, std::move(view));
     }
     template <class View>
-    route_options& route(std::initializer_list<http::method> methods, path_for<std::type_identity_t<View>> path, View view) {
+    route_options& route(std::initializer_list<http::method> methods, path_for<std::type_identity_t<View>> path,
+                         View view) {
         return add_typed(methods, path, std::move(view), detail::parameters_of<View>{});
     }
 
     /// `app.get("/x", &object, &type::view)`; the object must outlive the application.
     template <class Object, class Member>
-    route_options& get(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object, Member member) {
+    route_options& get(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object,
+                       Member member) {
         return route({http::method::get}, path, bind(object, member));
     }
     template <class Object, class Member>
-    route_options& post(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object, Member member) {
+    route_options& post(path_for<std::type_identity_t<member_view<Object, Member>>> path, Object* object,
+                        Member member) {
         return route({http::method::post}, path, bind(object, member));
     }
 
@@ -117,15 +120,15 @@ public:
         add_layer(detail::make_layer(std::move(middleware)));
     }
 
-    /// Who makes the response for a status from 400 on: `task<response>(request&, const failure&)`, or without task on the
-    /// blocking pool. It keeps the failure's status unless it sets another. If it fails, the built-in page is sent.
+    /// Who makes the response for a status from 400 on: `task<response>(request&, const failure&)`, or without task on
+    /// the blocking pool. It keeps the failure's status unless it sets another. If it fails, the built-in page is sent.
     template <class Handler>
     void on_error(int code, Handler handler) {
         add_error_handler(code, detail::make_error_handler(std::move(handler)));
     }
 
-    /// Before the first request, in order: `task<void>()` on the loop, or `void()` on the blocking pool. A failure stops the
-    /// start.
+    /// Before the first request, in order: `task<void>()` on the loop, or `void()` on the blocking pool. A failure
+    /// stops the start.
     template <class Hook>
     void on_start(Hook hook) {
         add_start(detail::make_hook(std::move(hook)));
@@ -136,7 +139,8 @@ public:
         add_stop(detail::make_hook(std::move(hook)));
     }
 
-    /// Every response is told to `sink`, at its end; null for none. Must outlive the application. Costs nothing when null.
+    /// Every response is told to `sink`, at its end; null for none. Must outlive the application. Costs nothing when
+    /// null.
     void access_log(access_log_sink* sink) noexcept;
 
     /// Throws std::invalid_argument with a sentence naming both when two routes are alike. startup() calls it.
@@ -153,10 +157,12 @@ private:
     route_options& add_typed(std::initializer_list<http::method> methods, const path_for<View>& path, View view,
                              detail::parameter_list<T...>) {
         const std::array<detail::accepts_function, sizeof...(T)> accepts{detail::accepts<T>()...};
-        return add({methods.begin(), methods.size()}, path.pattern(), path.where(), detail::box(std::move(view)), accepts);
+        return add({methods.begin(), methods.size()}, path.pattern(), path.where(), detail::box(std::move(view)),
+                   accepts);
     }
-    route_options& add(std::span<const http::method> methods, std::string_view pattern, const std::source_location& where,
-                       detail::view_box view, std::span<const detail::accepts_function> accepts);
+    route_options& add(std::span<const http::method> methods, std::string_view pattern,
+                       const std::source_location& where, detail::view_box view,
+                       std::span<const detail::accepts_function> accepts);
     void add_layer(detail::layer layer);
     void add_error_handler(int code, detail::error_handler handler);
     void add_start(detail::hook hook);

@@ -22,7 +22,8 @@ namespace {
 
 std::string type_name(const std::type_info& type) {
     int failed = 0;
-    const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed), std::free);
+    const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed),
+                                                      std::free);
     return failed == 0 ? name.get() : type.name();
 }
 
@@ -112,7 +113,9 @@ failure failure_of(std::exception_ptr cause) {
         f.retry_after = e.retry_after();
     } catch (const cancelled& c) {
         f.code = http::status::service_unavailable;
-        f.text = c.reason == cancel_reason::deadline ? "The request took too long" : "The server stops: try again";
+        f.text = c.reason == cancel_reason::deadline ? "The request took too long"
+                 : c.reason == cancel_reason::drain  ? "The server stops: try again"
+                                                     : "The request was cancelled";
         f.retry_after = std::chrono::seconds(1);
     } catch (...) {
         f.code = http::status::internal_server_error;

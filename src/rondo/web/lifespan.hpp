@@ -21,7 +21,8 @@ hook make_hook(F f) {
     static_assert(std::is_invocable_v<F&>, "a hook takes no arguments and returns rondo::task<void> or nothing");
     const auto call = [](const void* object) { return (*const_cast<F*>(static_cast<const F*>(object)))(); };
     if constexpr (std::is_same_v<std::invoke_result_t<F&>, task<void>>) return {own(std::move(f)), call, nullptr};
-    else return {own(std::move(f)), nullptr, [](const void* o) { (void)(*const_cast<F*>(static_cast<const F*>(o)))(); }};
+    else
+        return {own(std::move(f)), nullptr, [](const void* o) { (void)(*const_cast<F*>(static_cast<const F*>(o)))(); }};
 }
 
 }  // namespace rondo::detail

@@ -78,15 +78,18 @@ task<response> call_before(const void* object, request& req, next n) {
 
 template <class M>
 task<response> call_after(const void* object, request& req, next n) {
-    constexpr auto f = [](const void* o, request& r, response given) -> response { return as<M>(o)(r, std::move(given)); };
+    constexpr auto f = [](const void* o, request& r, response given) -> response {
+        return as<M>(o)(r, std::move(given));
+    };
     co_return co_await run_after(f, object, req, co_await n(req));
 }
 
 template <class M>
 layer make_layer(M middleware) {
-    static_assert(around<M> || sync_before<M> || sync_after<M>,
-                  "a middleware is task<response>(request&, next), or on the blocking pool std::optional<response>(request&) "
-                  "before the view or response(request&, response) after it");
+    static_assert(
+        around<M> || sync_before<M> || sync_after<M>,
+        "a middleware is task<response>(request&, next), or on the blocking pool std::optional<response>(request&) "
+        "before the view or response(request&, response) after it");
     if constexpr (around<M>) return {own(std::move(middleware)), &call_around<M>};
     else if constexpr (sync_before<M>) return {own(std::move(middleware)), &call_before<M>};
     else return {own(std::move(middleware)), &call_after<M>};

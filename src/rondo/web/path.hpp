@@ -135,8 +135,8 @@ namespace rondo {
 /// The path of a route, a string literal, checked against the view's signature while compiling:
 /// "/articles/<int:year>/<slug:name>" fits a view (request&, int, std::string_view).
 ///
-///     int    ['-'] digits        any signed integer         slug   letters, digits, '-', '_'   std::string_view, std::string
-///     uint   digits              any integer                uuid   8-4-4-4-12 hex digits       the same
+///     int    ['-'] digits        any signed integer         slug   letters, digits, '-', '_'   std::string_view,
+///     std::string uint   digits              any integer                uuid   8-4-4-4-12 hex digits       the same
 ///     float  digits ['.' digits] double, float              str    any but '/'; also `<name>`  the same
 ///     name of your own           see path_converter         path   the rest, slashes too       the same
 template <class View>

@@ -22,7 +22,8 @@ std::uint64_t next_random() noexcept {
     thread_local std::uint64_t state = [] {
         std::uint64_t seed = 0;
         if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
-            seed = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) ^ reinterpret_cast<std::uintptr_t>(&seed);
+            seed = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) ^
+                   reinterpret_cast<std::uintptr_t>(&seed);
         }
         return seed;
     }();
@@ -69,7 +70,8 @@ void request::read_query() {
     parts().query_read = true;
     if (from_->query.empty()) return;
     const auto most = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
-    auto* const fields = static_cast<http::field*>(from_->memory->allocate(most * sizeof(http::field), alignof(http::field)));
+    auto* const fields =
+        static_cast<http::field*>(from_->memory->allocate(most * sizeof(http::field), alignof(http::field)));
     std::size_t size = 0;
     for (const http::query_pair& pair : http::query_pairs(from_->query)) {
         std::construct_at(fields + size++, from_->memory->copy(pair.name), from_->memory->copy(pair.value));
@@ -156,7 +158,8 @@ task<std::string_view> request::read_all(std::uint64_t limit) {
 std::string_view request::read_all_sync() const {
     if (body_is_read()) return remembered_->body;
     if (from_->body->ended()) return {};
-    throw std::logic_error("the body was not read yet: read_all_sync() is for sync and cpu views; co_await read_all() here");
+    throw std::logic_error(
+        "the body was not read yet: read_all_sync() is for sync and cpu views; co_await read_all() here");
 }
 
 bool request::is_json() const {

@@ -172,7 +172,9 @@ private:
     [[noreturn]] static void bad_query(std::string_view name, std::string_view expected);
     void read_query();
     [[nodiscard]] bool is_json() const;
-    [[nodiscard]] std::string_view content_type() const noexcept { return field("Content-Type").value_or(std::string_view()); }
+    [[nodiscard]] std::string_view content_type() const noexcept {
+        return field("Content-Type").value_or(std::string_view());
+    }
 
     handler::request* from_;
     const detail::route_entry* route_ = nullptr;

@@ -60,8 +60,8 @@ public:
     response& status(http::status code) & { return status(http::to_int(code)); }
     response&& status(http::status code) && { return std::move(status(http::to_int(code))); }
 
-    /// Sets a field; one that is there already is replaced. Throws std::invalid_argument for CR, LF, NUL and what else no
-    /// field can hold, and for the fields that the server writes itself (Content-Length, Connection, Date ...).
+    /// Sets a field; one that is there already is replaced. Throws std::invalid_argument for CR, LF, NUL and what else
+    /// no field can hold, and for the fields that the server writes itself (Content-Length, Connection, Date ...).
     response& field(std::string_view name, std::string_view value) &;
     response&& field(std::string_view name, std::string_view value) && { return std::move(field(name, value)); }
     /// Adds a further line of the same name.

@@ -15,9 +15,7 @@ bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && 
 bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 bool accepts_uint(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
-bool accepts_int(std::string_view text) {
-    return accepts_uint(text.starts_with('-') ? text.substr(1) : text);
-}
+bool accepts_int(std::string_view text) { return accepts_uint(text.starts_with('-') ? text.substr(1) : text); }
 bool accepts_float(std::string_view text) { return parse_decimal(text).has_value(); }
 bool accepts_uuid(std::string_view text) {
     if (text.size() != 36) return false;
@@ -28,9 +26,8 @@ bool accepts_uuid(std::string_view text) {
     return true;
 }
 bool accepts_slug(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return is_letter(c) || is_digit(c) || c == '-' || c == '_';
-    });
+    return !text.empty() && std::all_of(text.begin(), text.end(),
+                                        [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
 }
 /// Dot segments mean a place in the tree to some clients and proxies: they are never a value.
 bool accepts_str(std::string_view text) { return !text.empty() && text != "." && text != ".."; }
@@ -53,8 +50,8 @@ struct ranked {
 
 ranked rank_of(std::string_view name, accepts_function own) {
     if (own != nullptr) return {rank_of_own, own};
-    const auto* const at = std::find_if(std::begin(converters), std::end(converters),
-                                        [&](const converter& c) { return c.name == name; });
+    const auto* const at =
+        std::find_if(std::begin(converters), std::end(converters), [&](const converter& c) { return c.name == name; });
     const auto place = static_cast<int>(at - std::begin(converters));
     return {place < rank_of_own ? place : place + 1, at->accepts};
 }
@@ -65,8 +62,8 @@ std::string place_of(const route_entry& route) {
 
 [[noreturn]] void refuse_alike(const route_entry& a, const route_entry& b, method_set both) {
     const std::string methods = a.any && b.any ? "every method" : names_of(both);
-    throw std::invalid_argument("two routes are alike for " + methods + ": '" + a.pattern + "' (" + place_of(a) + ") and '" +
-                                b.pattern + "' (" + place_of(b) + "); remove one or change its path");
+    throw std::invalid_argument("two routes are alike for " + methods + ": '" + a.pattern + "' (" + place_of(a) +
+                                ") and '" + b.pattern + "' (" + place_of(b) + "); remove one or change its path");
 }
 
 }  // namespace
@@ -163,12 +160,14 @@ struct router::search {
     [[nodiscard]] std::string_view text_of(std::string_view segment) {
         if (!decode || segment.find('%') == std::string_view::npos) return segment;
         const auto decoded = http::decode_path(segment);
-        if (!decoded) throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
+        if (!decoded)
+            throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
         return memory.copy(*decoded);
     }
     [[nodiscard]] const route_entry* at_end(const node& n) noexcept {
         const route_entry* found = n.routes[static_cast<std::size_t>(method)];
-        if (found == nullptr && method == http::method::head) found = n.routes[static_cast<std::size_t>(http::method::get)];
+        if (found == nullptr && method == http::method::head)
+            found = n.routes[static_cast<std::size_t>(http::method::get)];
         if (found == nullptr && (any_method & bit(method)) != 0) found = n.any;
         if (found == nullptr) allowed |= n.allowed;
         return found;
@@ -182,7 +181,8 @@ struct router::search {
 /// `rest`: what follows the slash after the node's own segment.
 const route_entry* router::search::walk(const node& n, std::string_view rest) {
     const void* const slash = rest.empty() ? nullptr : std::memchr(rest.data(), '/', rest.size());
-    const std::size_t end = slash ? static_cast<std::size_t>(static_cast<const char*>(slash) - rest.data()) : rest.size();
+    const std::size_t end =
+        slash ? static_cast<std::size_t>(static_cast<const char*>(slash) - rest.data()) : rest.size();
     const bool last = slash == nullptr;
     const std::string_view text = text_of(rest.substr(0, end));
     const std::string_view after = last ? std::string_view() : rest.substr(end + 1);

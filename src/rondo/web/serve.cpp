@@ -65,7 +65,8 @@ task<response> call_innermost(const app_state& app, request& req) {
 }
 
 /// What the client gets for a failure that nobody turned into a response. False when it is an aborted connection.
-[[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to, std::exception_ptr cause) {
+[[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to,
+                                          std::exception_ptr cause) {
     report(req, cause);
     if (to.begun() || req.token().reason() == cancel_reason::disconnected) {
         to.abort();

@@ -155,12 +155,14 @@ handler::request request_of(const http::h1::request_head& head, const char* base
 
 struct test_client::state {
     state(handler::application& a, const test_client_options& o)
-        : app(a), options(o),
+        : app(a),
+          options(o),
           own(event_loop::current_or_null() == nullptr ? std::make_unique<event_loop>() : nullptr),
           loop(event_loop::current()),
           blocking({.name = "blocking", .threads = o.blocking_threads}),
           compute({.name = "compute", .threads = o.compute_threads}),
-          blocking_before(loop.blocking()), compute_before(loop.compute()) {
+          blocking_before(loop.blocking()),
+          compute_before(loop.compute()) {
         loop.use_pools(&blocking, &compute);
     }
     ~state() { loop.use_pools(blocking_before, compute_before); }

@@ -52,8 +52,9 @@ struct test_client_options {
 };
 
 /// Calls an application in the process, without a socket, through the same parser of heads and the same contract as a
-/// server: a target that a server refuses is refused, a response that breaks the rules of a responder fails. Uses the loop
-/// of this thread, or has one of its own, with small pools. Starts the application when made and stops it when destroyed.
+/// server: a target that a server refuses is refused, a response that breaks the rules of a responder fails. Uses the
+/// loop of this thread, or has one of its own, with small pools. Starts the application when made and stops it when
+/// destroyed.
 class test_client {
 public:
     /// The application must outlive the client. Throws what its start throws.
@@ -67,8 +68,8 @@ public:
     test_response post(std::string target, std::string body, test_fields fields = {});
     test_response send(test_request request);
 
-    /// `co_await client.async_get("/")`: several may be under way at once. Cancelling the awaiting coroutine cancels the
-    /// request, as a client does that disconnects.
+    /// `co_await client.async_get("/")`: several may be under way at once. Cancelling the awaiting coroutine cancels
+    /// the request, as a client does that disconnects.
     [[nodiscard]] task<test_response> async_get(std::string target, test_fields fields = {});
     [[nodiscard]] task<test_response> async_post(std::string target, std::string body, test_fields fields = {});
     [[nodiscard]] task<test_response> async_send(test_request request);

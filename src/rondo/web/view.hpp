@@ -94,10 +94,12 @@ struct signature_of_member<R (C::*)(T...) const noexcept> : signature_of_member<
 
 template <class View>
 struct signature {
-    static_assert(requires { &View::operator(); },
-                  "a view is a function, a lambda (without `auto` parameters), a function object or bind(&object, &type::view)");
+    static_assert(
+        requires { &View::operator(); },
+        "a view is a function, a lambda (without `auto` parameters), a function object or bind(&object, &type::view)");
     using type = signature_of_member<decltype(&View::operator())>;
-    static_assert(type::is_const, "a view serves many requests at once: its operator() must be const (no `mutable` lambda)");
+    static_assert(type::is_const,
+                  "a view serves many requests at once: its operator() must be const (no `mutable` lambda)");
 };
 template <class R, class... T>
 struct signature<R (*)(T...)> {
@@ -133,8 +135,8 @@ struct task_result<task<T>> {
 };
 
 template <class T>
-concept response_like = std::same_as<T, response> || std::same_as<T, std::string> || std::same_as<T, std::string_view> ||
-                        std::same_as<T, const char*>;
+concept response_like = std::same_as<T, response> || std::same_as<T, std::string> ||
+                        std::same_as<T, std::string_view> || std::same_as<T, const char*>;
 
 template <class View>
 inline constexpr bool is_cpu = false;
@@ -144,8 +146,9 @@ inline constexpr bool is_cpu<cpu_view<View>> = true;
 template <class View>
 constexpr view_kind kind_of() {
     using result = view_result<View>;
-    static_assert(response_like<typename task_result<result>::type>,
-                  "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
+    static_assert(
+        response_like<typename task_result<result>::type>,
+        "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
     static_assert(!(is_cpu<View> && task_result<result>::is_task),
                   "cpu() takes a view that returns a response, not a task: a coroutine runs on the event loop");
     if (is_cpu<View>) return view_kind::cpu;
@@ -154,9 +157,11 @@ constexpr view_kind kind_of() {
 
 template <class T>
 constexpr bool good_parameter() {
-    static_assert(!std::is_reference_v<T>, "a view takes its path parameters by value: a reference would not outlive a co_await");
-    static_assert(has_path_converter<T> || text_like<T> || number<T> || std::floating_point<T>,
-                  "a parameter of a view is an integer, double, std::string_view, std::string or a type with a path_converter");
+    static_assert(!std::is_reference_v<T>,
+                  "a view takes its path parameters by value: a reference would not outlive a co_await");
+    static_assert(
+        has_path_converter<T> || text_like<T> || number<T> || std::floating_point<T>,
+        "a parameter of a view is an integer, double, std::string_view, std::string or a type with a path_converter");
     return true;
 }
 
@@ -241,7 +246,8 @@ using accepts_function = bool (*)(std::string_view text);
 /// For each parameter the test of its own converter, null for the converters of Rondo.
 template <class T>
 constexpr accepts_function accepts() noexcept {
-    if constexpr (has_path_converter<T>) return [](std::string_view text) { return path_converter<T>::parse(text).has_value(); };
+    if constexpr (has_path_converter<T>)
+        return [](std::string_view text) { return path_converter<T>::parse(text).has_value(); };
     else return nullptr;
 }
 
