@@ -38,6 +38,9 @@ public:
 
     [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
 
+    /// Bytes that are still to come of the chunk whose size was read last.
+    [[nodiscard]] std::uint64_t announced() const noexcept { return state_ == state::data ? left_ : 0; }
+
     /// The trailer fields after `done`, without those that must not come late (framing, routing, authentication,
     /// caching, content fields; RFC 9110 section 6.5.1). They are never to be merged into the head.
     [[nodiscard]] const fields& trailers() const noexcept { return trailers_; }

@@ -430,11 +430,9 @@ TEST(request_head, transfer_encoding) {
                                        "chunked;",
                                        "x chunked",
                                        "chunked x",
-                                       "\xa0"
-                                       "chunked",
+                                       "\240chunked",
                                        "chunked\xa0",
-                                       "chun\xe2\x84\xaa"
-                                       "ed",
+                                       "chun\342\204\252ed",
                                        "gzip;q=1, chunked",
                                        "gzip,,chunked",
                                        "chunked, gzip, chunked"}) {

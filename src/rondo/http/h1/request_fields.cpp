@@ -67,9 +67,9 @@ void request_fields::note_connection(std::string_view list) noexcept {
 
 void request_fields::note_connection_token(std::string_view token) noexcept {
     switch (token.size()) {
-        case 5: close_ = close_ || is_word(token.data(), "close"); break;
-        case 7: upgrade_token_ = upgrade_token_ || is_word(token.data(), "upgrade"); break;
-        case 10: keep_alive_ = keep_alive_ || is_word(token.data(), "keep-alive"); break;
+        case 5: close_ = close_ || is_word(token, "close"); break;
+        case 7: upgrade_token_ = upgrade_token_ || is_word(token, "upgrade"); break;
+        case 10: keep_alive_ = keep_alive_ || is_word(token, "keep-alive"); break;
         default: break;
     }
 }

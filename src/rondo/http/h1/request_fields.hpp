@@ -14,12 +14,12 @@ namespace rondo::http::h1 {
 /// Compares with a text of letters and '-' in lower case, eight bytes at a time; `text` has its size. Exact for all
 /// bytes but CR, which must not be in it: no other byte becomes a letter or '-' by setting bit 5.
 template <std::size_t Size>
-[[nodiscard]] inline bool is_word(const char* text, const char (&wanted)[Size]) noexcept {
+[[nodiscard]] inline bool is_word(std::string_view text, const char (&wanted)[Size]) noexcept {
     constexpr std::size_t size = Size - 1;
     const auto same = [&]<class Word>(std::size_t at, Word) {
         Word a;
         Word b;
-        std::memcpy(&a, text + at, sizeof a);
+        std::memcpy(&a, text.data() + at, sizeof a);
         std::memcpy(&b, wanted + at, sizeof b);
         return (a | static_cast<Word>(0x2020202020202020ULL)) == b;
     };
@@ -42,22 +42,22 @@ public:
                                                         slice at) noexcept {
         switch (name.size()) {
             case 4:
-                if (is_word(name.data(), "host")) return note_host(value, at);
+                if (is_word(name, "host")) return note_host(value, at);
                 break;
             case 6:
-                if (is_word(name.data(), "expect")) note_expect(value);
+                if (is_word(name, "expect")) note_expect(value);
                 break;
             case 7:
-                if (is_word(name.data(), "upgrade")) upgrade_field_ = true;
+                if (is_word(name, "upgrade")) upgrade_field_ = true;
                 break;
             case 10:
-                if (is_word(name.data(), "connection")) note_connection(value);
+                if (is_word(name, "connection")) note_connection(value);
                 break;
             case 14:
-                if (is_word(name.data(), "content-length")) return note_content_length(value);
+                if (is_word(name, "content-length")) return note_content_length(value);
                 break;
             case 17:
-                if (is_word(name.data(), "transfer-encoding")) return note_transfer_encoding(value);
+                if (is_word(name, "transfer-encoding")) return note_transfer_encoding(value);
                 break;
             default: break;
         }
