@@ -48,6 +48,8 @@ public:
     /// `co_await pool.run(f)`: calls `f()` on a thread of the pool and resumes on the loop with its result or exception.
     /// Never abandoned: when the context is cancelled meanwhile the await still waits for `f` to return, then throws
     /// `cancelled` if `f` had not begun. Throws pool_full at once when the queue is full. Loop thread only.
+    /// A lambda that captures something with a destructor needs a name, `auto f = [text] {...}; co_await pool.run(f);`,
+    /// where GCC 12 is used: within a co_await expression it destroys such a capture twice.
     template <class F>
     [[nodiscard]] auto run(F f);
 

@@ -42,7 +42,8 @@ TEST_F(pools, give_results_on_the_loop) {
         auto there = co_await p.run([] { return std::this_thread::get_id(); });
         EXPECT_NE(here, there);
         EXPECT_EQ(std::this_thread::get_id(), here);
-        auto owned = co_await p.run([x = std::make_unique<int>(5)]() mutable { return std::move(x); });
+        auto give = [x = std::make_unique<int>(5)]() mutable { return std::move(x); };
+        auto owned = co_await p.run(std::move(give));
         EXPECT_EQ(*owned, 5);
         int n = 0;
         co_await p.run([&n] { n = 1; });
