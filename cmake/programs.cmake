@@ -38,7 +38,11 @@ function(rondo_program_folder folder)
     endif()
 endfunction()
 
-file(GLOB folders CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" "examples/*" "bench/*" "tests/testbed")
+set(places "examples/*" "tests/testbed")
+if(NOT RONDO_SANITIZE)  # what a sanitizer slows down measures nothing
+    list(APPEND places "bench/*")
+endif()
+file(GLOB folders CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" ${places})
 foreach(folder IN LISTS folders)
     if(IS_DIRECTORY "${CMAKE_SOURCE_DIR}/${folder}")
         rondo_program_folder("${folder}")
