@@ -330,6 +330,8 @@ class Runner:
 
     # ---- templates -----------------------------------------------------
     def render(self, text, it=None):
+        text = text.replace("{{it}}", it or "")     # what stands in a variant is a template too
+
         def sub(m):
             if m.group(4):
                 k = m.group(4)
@@ -342,8 +344,6 @@ class Runner:
                 return m.group(2) * int(m.group(3))
             if m.group(1) == "seq":     # {{seq:X-%d: y\r\n:100}}
                 return "".join(m.group(2).replace("%d", str(i)) for i in range(int(m.group(3))))
-            if m.group(1) == "it":
-                return it if it is not None else ""
             return self.vars[m.group(1)]
         return VAR.sub(sub, text)
 
@@ -413,6 +413,8 @@ class Runner:
             r = get(P["static"] + "/range.bin", extra="Range: bytes=0-0\r\n")
             if r and r.code == 206:
                 caps.add("range")
+            if self.learn("", "/hello.txt", get) and self.learn("range_", "/range.bin", get):
+                caps.add("etag")
         r = get(P["setheader"] + "?v=probe")
         if r and r.get("x-out") == "probe":
             caps.add("setheader")
@@ -442,6 +444,13 @@ class Runner:
         if not self.cfg.tls:
             caps.add("plain")
         return True
+
+    def learn(self, prefix, name, get):
+        """The validators of a file become {{etag}} and {{lastmod}}."""
+        r = get(self.cfg.paths["static"] + name)
+        etag, changed = r and r.get("etag"), r and r.get("last-modified")
+        self.vars.update({prefix + "etag": etag or "", prefix + "lastmod": changed or ""})
+        return bool(etag and changed and not etag.startswith("W/"))
 
     def queue(self, c, data, t_end):
         mode = self.cfg.split
@@ -620,6 +629,11 @@ class Runner:
         for bad in a.get("lacks", []):
             if self.raw(bad, it).lower() in o["raw"].lower():
                 return "response holds %r" % bad
+        for good in a.get("has", []):
+            if self.raw(good, it) not in o["raw"]:
+                return "response lacks %r" % good
+        if a.get("reset") and not o["reset"]:
+            return "connection was not reset"
         if "interim" in a and a["interim"] not in [r.code for r in o["interims"]]:
             return "no %d interim response" % a["interim"]
         if a.get("no_interim") and o["interims"]:
