@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -59,6 +60,11 @@ void stream::consume(std::size_t size) noexcept {
     }
     held_->at += size;
     if (held_->at == held_->size) held_.reset();
+}
+
+bool stream::unread() const noexcept {
+    int waiting = 0;
+    return !input().empty() || (is_open() && ::ioctl(fd(), FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
 void stream::hold_input() {

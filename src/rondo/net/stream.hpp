@@ -52,6 +52,9 @@ public:
     /// True when the other side sends no more (what came before may still be in input()).
     [[nodiscard]] bool input_ended() const noexcept { return input_ended_; }
 
+    /// True when there is input that nobody took, here or in the kernel.
+    [[nodiscard]] bool unread() const noexcept;
+
     /// Memory for at least `size` (at most output::block_size) bytes of output; commit() what was written.
     [[nodiscard]] char* reserve(std::size_t size) { return out_.reserve(*this, size); }
     void commit(std::size_t size) noexcept { out_.commit(size); }

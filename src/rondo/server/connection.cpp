@@ -192,7 +192,7 @@ task<void> connection::end_gracefully() {
     next_phase(phase::writing, server_.options_.write_timeout);
     bool all_sent = co_await drained();
     // Closing with unread input would make the kernel send an RST that can overtake the response.
-    if (all_sent && (linger_ || !input().empty()) && !input_ended()) {
+    if (all_sent && (linger_ || unread()) && !input_ended()) {
         shutdown_output();
         next_phase(phase::lingering, server_.options_.linger_timeout);
         std::size_t discarded = 0;
@@ -233,7 +233,8 @@ void connection::on_write_timer() noexcept {
 
 void connection::drain() noexcept {
     draining_ = true;
-    if (phase_ == phase::idle && !exchange_) interrupt();
+    // A request that is on its way already is still answered.
+    if (phase_ == phase::idle && !exchange_ && !unread()) interrupt();
 }
 
 void connection::cancel(cancel_reason reason) noexcept {

@@ -30,7 +30,7 @@ void exchange::fail_body(http::status code, const char* text) {
 }
 
 void exchange::check_limit() {
-    std::uint64_t known = received_ + (chunked_body_ ? 0 : left_);
+    std::uint64_t known = received_ + (chunked_body_ ? (chunked_ ? chunked_->announced() : 0) : left_);
     if (known > limit_) fail_body(http::status::content_too_large, "the body is larger than this server takes");
 }
 
@@ -41,6 +41,7 @@ exchange::piece exchange::next_chunk_piece() {
         switch (result.what) {
         case http::h1::chunked_decoder::event::need_more:
             connection_.consume(result.consumed);
+            check_limit();
             return {{}, true};
         case http::h1::chunked_decoder::event::data:
             taken_ = static_cast<std::uint32_t>(result.consumed);
