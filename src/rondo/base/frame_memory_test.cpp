@@ -76,7 +76,7 @@ TEST(frame_memory, may_be_returned_on_another_thread_and_serves_that_one) {
             EXPECT_EQ(frame_memory::allocate(200), p);
             frame_memory::deallocate(p, 200);
         }
-    });
+    }).join();
 }
 
 struct returns_at_thread_end {
@@ -91,12 +91,12 @@ TEST(frame_memory, works_while_a_thread_ends) {
     std::jthread([] {
         thread_local returns_at_thread_end last;
         last.memory = frame_memory::allocate(300);
-    });
+    }).join();
     std::jthread([] {
         void* first = frame_memory::allocate(300);
         thread_local returns_at_thread_end last;
         last.memory = first;
-    });
+    }).join();
 }
 
 }  // namespace

@@ -36,13 +36,13 @@ TEST(unique_fd, moves_and_closes_what_it_had) {
     a = std::move(b);
     EXPECT_FALSE(open(first));
     EXPECT_EQ(a.value(), second);
-    EXPECT_FALSE(b);
+    EXPECT_FALSE(b);  // NOLINT(bugprone-use-after-move): that it is empty is the point
     auto& same = a;
     a = std::move(same);
     EXPECT_TRUE(open(second));
     unique_fd c(std::move(a));
     EXPECT_EQ(c.value(), second);
-    EXPECT_FALSE(a);
+    EXPECT_FALSE(a);  // NOLINT(bugprone-use-after-move): the same
 }
 
 TEST(unique_fd, releases_without_closing) {

@@ -165,7 +165,7 @@ TEST_F(semaphore_lives, a_reservation_moves) {
     ASSERT_TRUE(s.try_acquire(3));
     semaphore::reservation one(s, 1), two(s, 2);
     semaphore::reservation moved(std::move(one));
-    EXPECT_FALSE(one);
+    EXPECT_FALSE(one);  // NOLINT(bugprone-use-after-move): that it is empty is the point
     moved = std::move(two);
     EXPECT_EQ(s.available(), 1u);
     moved.release();

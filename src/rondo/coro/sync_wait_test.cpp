@@ -113,7 +113,7 @@ TEST(blocking, is_refused_on_a_loop_thread_with_a_sentence_that_says_what_to_do)
             EXPECT_TRUE(std::string(error.what()).starts_with("sync_wait blocks"));
             EXPECT_NE(std::string(error.what()).find("co_await"), std::string::npos);
         }
-        std::jthread([] { EXPECT_TRUE(blocking_allowed()); });
+        std::jthread([] { EXPECT_TRUE(blocking_allowed()); }).join();
     }
     EXPECT_TRUE(blocking_allowed());
 }
