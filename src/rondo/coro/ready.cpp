@@ -15,10 +15,10 @@ void ready_queue::push(ready_node& node) noexcept {
     if (runners_ == 0) run();
 }
 
-void ready_queue::run() noexcept {
+void ready_queue::run(std::size_t most) noexcept {
     if (running_) return;
     running_ = true;
-    while (!nodes_.empty()) {
+    for (; most > 0 && !nodes_.empty(); --most) {
         ready_node& node = nodes_.pop_front();
         doing_.enter(node.running_in);
         node.coroutine.resume();

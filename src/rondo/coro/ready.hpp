@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 
 #include <rondo/base/intrusive_list.hpp>
@@ -44,8 +45,9 @@ public:
     /// Queues; runs the queue at once unless somebody up the stack (a loop's turn, sync_wait) is running it.
     void push(ready_node& node) noexcept;
 
-    /// Runs until empty. Does nothing when called from within itself.
-    void run() noexcept;
+    /// Runs until empty, or until `most` were resumed: a loop goes on with the rest after it looked at its input and output.
+    /// Does nothing when called from within itself.
+    void run(std::size_t most = SIZE_MAX) noexcept;
 
     /// Resumes `first`, then runs until empty, also from within run(): for who blocks the thread until that is done.
     void run_with(std::coroutine_handle<> first) noexcept;

@@ -13,6 +13,9 @@ namespace {
 
 thread_local event_loop* current_loop = nullptr;
 
+// Coroutines that keep waking each other must not keep the loop from its input and output.
+constexpr std::size_t resumed_per_turn = 1024;
+
 // A posted function: made on any thread, destroyed on the loop's.
 class posted_function final : public posted {
 public:
@@ -115,7 +118,7 @@ void event_loop::run_deferred() noexcept {
 void event_loop::run_due() noexcept {
     timers_.advance(now_);
     run_posted();
-    ready_.run();
+    ready_.run(resumed_per_turn);
     run_deferred();
     hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }

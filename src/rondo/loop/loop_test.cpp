@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <rondo/coro/blocking.hpp>
+#include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -334,6 +335,31 @@ TEST_P(loops, sleepers_wake_in_the_order_of_their_times) {
 }
 
 // Counting
+
+task<void> ask_and_answer(event& mine, event& other, const bool& ended) {
+    while (!ended) {
+        other.set();
+        co_await mine.wait();
+        mine.reset();
+    }
+    other.set();
+}
+
+task<void> wake_each_other_for(event_loop& loop, clock::duration time) {
+    event ping;
+    event pong;
+    bool ended = false;
+    task_group group;
+    group.spawn(ask_and_answer(ping, pong, ended));
+    group.spawn(ask_and_answer(pong, ping, ended));
+    co_await loop.sleep(time);
+    ended = true;
+    co_await group.join();
+}
+
+TEST_P(loops, coroutines_that_keep_waking_each_other_do_not_stop_the_clock) {
+    loop().run_until(wake_each_other_for(loop(), 5ms));
+}
 
 TEST_P(loops, counts_its_turns_and_time) {
     loop_counters& c = loop().counters();
