@@ -8,6 +8,7 @@
 #include <rondo/base/arena.hpp>
 #include <rondo/base/clock.hpp>
 #include <rondo/coro/context.hpp>
+#include <rondo/coro/event.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/statistics.hpp>
 #include <rondo/http/fields.hpp>
@@ -68,6 +69,7 @@ struct request {
     context* running_in = nullptr;  ///< cancel token, deadline, activity
     instant arrived;                ///< when the head was complete
     rondo::arena* memory = nullptr;  ///< lives as long as the request
+    event* draining = nullptr;       ///< set when the server ends: what would go on without end finishes; may be null
     const statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)
 };
 

@@ -64,6 +64,7 @@ void exchange::set_request(connection& c, const char* bytes, const http::h1::req
     request_.running_in = &context_;
     request_.arrived = c.server_.loop_.now();
     request_.memory = &arena_;
+    request_.draining = &c.server_.drain_begun_;
     request_.serving = &c.server_.statistics_;
     context_.deadline = request_.arrived + c.server_.options_.request_timeout;
 }

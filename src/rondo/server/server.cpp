@@ -171,6 +171,7 @@ void server::cut_off() noexcept {
 
 task<void> server::drain(clock::duration grace) {
     draining_ = true;
+    drain_begun_.set();
     for (auto& l : listeners_) l->stop();
     listeners_.clear();
     for_each([](connection& c) { c.drain(); });

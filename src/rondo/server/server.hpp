@@ -83,6 +83,7 @@ private:
     intrusive_list<connection_entry> gone_;  // to be destroyed on an empty stack
     std::size_t count_ = 0;
     event empty_;
+    event drain_begun_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::vector<http::field_ref> fields_;  // scratch of the head parser
     http::h1::request_head head_;

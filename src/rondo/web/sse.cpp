@@ -7,6 +7,7 @@
 
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
+#include <rondo/coro/when_any.hpp>
 #include <rondo/web/wait_for.hpp>
 
 namespace rondo {
@@ -20,19 +21,27 @@ public:
     event_stream(async_generator<sse_event> events, sse_options options) noexcept
         : events_(std::move(events)), options_(options) {}
 
-    task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
+    task<void> send(handler::responder& to, const handler::response_head& head, request& req) override {
         to.begin(head, {});
-        if (to.body_wanted()) co_await when_all(write(to), pull());
+        // A server that ends says so by the end of the stream: browsers come back with the last id they saw.
+        event* const draining = req.received().draining;
+        if (to.body_wanted() && draining) co_await when_any(stream(to), wait_for_drain(*draining));
+        else if (to.body_wanted()) co_await stream(to);
         to.finish();
     }
 
 private:
+    task<void> stream(handler::responder& to) { co_await when_all(write(to), pull()); }
+    static task<void> wait_for_drain(event& draining) { co_await draining.wait(); }
+
     task<void> pull() {
-        while (sse_event* event = co_await events_.next()) {
+        sse_event* event = co_await events_.next();
+        while (event) {
             pulled_ = event;
             changed_.set();
             taken_.reset();
             co_await taken_.wait();
+            event = co_await events_.next();
         }
         changed_.set();  // nothing pulled: the end
     }
@@ -41,7 +50,8 @@ private:
         std::string text;
         while (true) {
             text.clear();
-            if (!co_await wait_for(changed_, options_.keep_alive)) http::append_comment(text, "keep-alive");
+            const bool changed = co_await wait_for(changed_, options_.keep_alive);
+            if (!changed) http::append_comment(text, "keep-alive");
             else if (!take(text)) break;
             co_await to.write(text);
         }
