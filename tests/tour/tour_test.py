@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs examples/tour and asks it what the pages of docs/ say that it answers.
+
+    tour_test.py PROGRAM
+"""
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else "build/release/bin/tour")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Tour(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        with open(os.path.join(cls.folder.name, "page.txt"), "w") as f:
+            f.write("0123456789")
+        with open(os.path.join(cls.folder.name, ".secret"), "w") as f:
+            f.write("secret")
+        cls.port = free_port()
+        cls.server = subprocess.Popen([PROGRAM, "serve", "--bind", f"127.0.0.1:{cls.port}", "--log-level", "off"],
+                                      cwd=cls.folder.name)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", cls.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError("the tour does not listen")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.terminate()
+        status = cls.server.wait(timeout=20)
+        cls.folder.cleanup()
+        assert status == 0, status
+
+    def ask(self, method, path, body=None, headers=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c.request(method, path, body, headers or {})
+        r = c.getresponse()
+        r.text = r.read().decode()
+        c.close()
+        return r
+
+    def test_views_of_every_kind(self):
+        self.assertEqual(self.ask("GET", "/waits").text, "waited\n")
+        self.assertEqual(self.ask("GET", "/blocks").text, "blocked a thread, not the loop\n")
+        self.assertEqual(self.ask("GET", "/computes?n=27").text, "111\n")
+        self.assertEqual(self.ask("GET", "/report").text, "from a thread\n")
+
+    def test_paths(self):
+        self.assertEqual(self.ask("GET", "/articles/2024/a-name").text, "2024/a-name\n")
+        self.assertEqual(self.ask("GET", "/articles/soon/a-name").status, 404)
+        refused = self.ask("DELETE", "/waits")
+        self.assertEqual((refused.status, refused.getheader("Allow")), (405, "GET, HEAD, OPTIONS"))
+        self.assertEqual(self.ask("OPTIONS", "/waits").status, 204)
+        slash = self.ask("GET", "/waits/")
+        self.assertEqual((slash.status, slash.getheader("Location")), (307, "/waits"))
+
+    def test_requests_and_responses(self):
+        r = self.ask("GET", "/greet?name=Ann&times=2")
+        self.assertEqual((r.text, r.getheader("X-Greeted")), ("hello Ann\nhello Ann\n", "2"))
+        self.assertTrue(r.getheader("Set-Cookie").startswith("last=Ann"))
+        self.assertEqual(self.ask("GET", "/greet?times=many").status, 400)
+        self.assertEqual(self.ask("GET", "/greet?times=11").status, 422)
+        of_json = {"Content-Type": "application/json"}
+        self.assertEqual(json.loads(self.ask("POST", "/add", '{"a":2,"b":3}', of_json).text), {"sum": 5})
+        self.assertEqual(self.ask("POST", "/add", "{", of_json).status, 400)
+        self.assertEqual(self.ask("POST", "/add", "a", {"Content-Type": "text/plain"}).status, 415)
+
+    def test_bodies_and_forms(self):
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        self.assertEqual(self.ask("POST", "/upload", "title=x", form).text, "title x\n")
+        parts = ("--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nfiles\r\n"
+                 "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.bin\"\r\n\r\n" + "z" * 200000 + "\r\n--b--\r\n")
+        sent = self.ask("POST", "/upload", parts, {"Content-Type": "multipart/form-data; boundary=b"})
+        self.assertEqual(sent.text, "title files\na.bin 200000 bytes\n")
+        self.assertEqual(self.ask("POST", "/count", "x" * 100000).text, "100000\n")
+        self.assertEqual(self.ask("POST", "/count", "x" * (1 << 21)).status, 413)
+
+    def test_streams(self):
+        r = self.ask("GET", "/launch")
+        self.assertEqual((r.text, r.getheader("Transfer-Encoding")), ("3\n2\n1\nlift off\n", "chunked"))
+
+    def test_events_and_long_polling(self):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c.request("GET", "/events")
+        r = c.getresponse()
+        self.assertTrue(r.getheader("Content-Type").startswith("text/event-stream"))
+        self.assertEqual(self.ask("POST", "/publish").status, 204)
+        lines = []
+        while "data: number 1" not in lines:
+            lines.append(r.readline().decode().rstrip("\r\n"))
+        self.assertIn("id: 1", lines + [r.readline().decode().rstrip("\r\n")])
+        c.close()
+        self.assertEqual(self.ask("GET", "/poll?after=0").text, "1\n")
+        self.assertEqual(self.ask("GET", "/poll?after=1").status, 204)
+
+    def test_coroutines(self):
+        began = time.monotonic()
+        self.assertEqual(self.ask("GET", "/together").text, "6\n")
+        self.assertGreaterEqual(time.monotonic() - began, 0.05)
+        self.assertEqual(self.ask("GET", "/hurried").status, 504)
+
+    def test_files(self):
+        r = self.ask("GET", "/static/page.txt", headers={"Range": "bytes=2-4"})
+        self.assertEqual((r.status, r.text), (206, "234"))
+        tag = self.ask("GET", "/static/page.txt").getheader("ETag")
+        self.assertEqual(self.ask("GET", "/static/page.txt", headers={"If-None-Match": tag}).status, 304)
+        for name in (".secret", "../etc/passwd", "%2e%2e/etc/passwd", "a%2fb"):
+            self.assertEqual(self.ask("GET", "/static/" + name).status, 404)
+
+    def test_middleware_and_errors(self):
+        self.assertTrue(self.ask("GET", "/waits").getheader("X-Time-Us").isdigit())
+        self.assertEqual(self.ask("GET", "/admin/users").status, 401)
+        self.assertEqual(self.ask("GET", "/admin/users", headers={"X-Key": "open sesame"}).text, "you\n")
+        broken = self.ask("GET", "/broken")
+        self.assertEqual(broken.status, 500)
+        self.assertNotIn("never reaches", broken.text)
+        missing = self.ask("GET", "/no<where")
+        self.assertEqual(missing.status, 400)
+        missing = self.ask("GET", "/nowhere")
+        self.assertEqual((missing.status, missing.text), (404, "<h1>Nothing at /nowhere</h1>"))
+
+
+if __name__ == "__main__":
+    unittest.main()
