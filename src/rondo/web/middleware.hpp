@@ -81,7 +81,8 @@ task<response> call_after(const void* object, request& req, next n) {
     constexpr auto f = [](const void* o, request& r, response given) -> response {
         return as<M>(o)(r, std::move(given));
     };
-    co_return co_await run_after(f, object, req, co_await n(req));
+    response given = co_await n(req);
+    co_return co_await run_after(f, object, req, std::move(given));
 }
 
 template <class M>

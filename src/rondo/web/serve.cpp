@@ -75,7 +75,8 @@ task<response> call_innermost(const app_state& app, request& req) {
     const app_state& owner = req.matched_route() != nullptr ? *req.matched_route()->owner : app;
     std::exception_ptr again;
     try {
-        response r = co_await response_of(owner, req, failure_of(cause));
+        failure f = failure_of(cause);
+        response r = co_await response_of(owner, req, std::move(f));
         co_await send(r, to, req);
     } catch (...) {
         again = std::current_exception();
@@ -112,7 +113,8 @@ task<response> call_view(const route_entry& route, request& req) {
         cause = std::current_exception();
     }
     report(req, cause);
-    co_return co_await response_of(*in.owner, req, failure_of(cause));
+    failure f = failure_of(cause);
+    co_return co_await response_of(*in.owner, req, std::move(f));
 }
 
 task<response> respond(const app_state& app, request& req) {
