@@ -33,7 +33,7 @@ protected:
     virtual void receive_ended(int error) noexcept = 0;
     /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input was
     /// wanted (what was sent before may not have been read). With io_uring not while input is paused or before it was
-    /// wanted for the first time, and `gone` not after the other.
+    /// wanted for the first time.
     virtual void peer_closed(bool gone) noexcept = 0;
     /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was given.
     virtual void sent(std::ptrdiff_t result, void* keep) noexcept = 0;
@@ -49,10 +49,11 @@ private:
     bool wanted_ = false;         // input is waited for
     bool ready_ = false;          // epoll: the kernel may have input
     bool ended_ = false;          // epoll: the end of input was announced
+    bool gone_ = false;           // epoll: both directions are shut
     bool watching_write_ = false; // epoll: EPOLLOUT is on
     bool told_closed_ = false;    // epoll: the owner knows that no more input comes
     bool told_gone_ = false;      // epoll: the owner knows that the client is gone
-    void* receiving_ = nullptr;   // io_uring: the armed receive
+    void* receiving_ = nullptr;   // io_uring: the armed receive; after the end of input the wait for the hang-up
     void* sending_ = nullptr;     // io_uring: the pending send
     void* writing_ = nullptr;     // io_uring: the armed wait for writability
 };

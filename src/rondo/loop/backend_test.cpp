@@ -347,6 +347,57 @@ TEST_P(backends, a_client_that_goes_is_noticed_while_no_input_is_wanted) {
     EXPECT_EQ(a.ended, 0);
 }
 
+TEST_P(backends, a_client_that_goes_after_it_ended_its_side_is_noticed) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    c.io().want_input(c);
+    put(p.client, "request");
+    ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
+    shutdown(p.client.value(), SHUT_WR);
+    ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
+    w().turns();
+    EXPECT_EQ(c.gones, 0);
+    reset_connection(p.client);
+    ASSERT_TRUE(w().until([&] { return c.gones > 0; }));
+    w().turns();
+    EXPECT_EQ(c.half_closes, 1);
+    EXPECT_EQ(c.gones, 1);
+}
+
+TEST_P(backends, who_reads_on_after_the_end_gets_it) {
+    tcp_pair p;
+    connection c(w(), p.server);
+    c.io().want_input(c);
+    put(p.client, "request");
+    ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
+    shutdown(p.client.value(), SHUT_WR);
+    ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
+    c.read();
+    ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
+    w().turns();
+    EXPECT_EQ(c.ended, 0);
+    EXPECT_EQ(c.ends, 1);
+    EXPECT_EQ(c.gones, 0);
+}
+
+TEST_P(backends, an_end_that_comes_with_the_input_is_told) {
+    tcp_pair half;
+    tcp_pair gone;
+    put(half.client, "request");
+    shutdown(half.client.value(), SHUT_WR);
+    put(gone.client, "request");
+    reset_connection(gone.client);
+    connection a(w(), half.server);
+    connection b(w(), gone.server);
+    for (connection* c : {&a, &b}) c->io().want_input(*c);
+    ASSERT_TRUE(w().until([&] { return a.half_closes && (b.gones || b.ends); }));
+    w().turns();
+    EXPECT_EQ(a.input, "request");
+    EXPECT_EQ(a.half_closes, 1);
+    EXPECT_EQ(a.gones, 0);
+    EXPECT_EQ(b.gones + b.ends, 1);
+}
+
 TEST_P(backends, much_input_arrives_whole_and_in_order) {
     tcp_pair p;
     connection c(w(), p.server);

@@ -176,8 +176,9 @@ private:
         if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
             s.ready_ = true;
             if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s.ended_ = true;
+            if (events & (EPOLLHUP | EPOLLERR)) s.gone_ = true;
             if (s.wanted_) receive(s);
-            else if (s.ended_) tell_closed(s, (events & (EPOLLHUP | EPOLLERR)) != 0);
+            tell_closed(s);
         }
         if ((events & EPOLLOUT) && s.fd_ >= 0 && s.watching_write_) {
             s.watching_write_ = false;
@@ -186,12 +187,14 @@ private:
         }
     }
 
-    // Each change of any state of a socket reports all its states again.
-    static void tell_closed(stream_socket& s, bool gone) noexcept {
-        if (gone ? s.told_gone_ : s.told_closed_) return;
+    // The end is told to who does not read on to it, be it that it came together with the last input. Each change of any
+    // state of a socket reports all its states again.
+    static void tell_closed(stream_socket& s) noexcept {
+        if (!s.ended_ || s.wanted_ || s.fd_ < 0) return;
+        if (s.gone_ ? s.told_gone_ : s.told_closed_) return;
         s.told_closed_ = true;
-        s.told_gone_ = gone;
-        s.peer_closed(gone);
+        s.told_gone_ = s.gone_;
+        s.peer_closed(s.gone_);
     }
 
     void receive(stream_socket& s) noexcept {
@@ -208,7 +211,8 @@ private:
             return;
         }
         s.wanted_ = false;
-        s.ready_ = s.told_closed_ = true;
+        s.ready_ = s.ended_ = s.told_closed_ = true;
+        if (error) s.gone_ = s.told_gone_ = true;
         s.receive_ended(error);
     }
 
@@ -220,6 +224,7 @@ private:
             if (!s || !s->wanted_ || !s->ready_) continue;
             watcher.handling();
             receive(*s);
+            tell_closed(*s);
         }
         again_.erase(again_.begin(), again_.begin() + static_cast<std::ptrdiff_t>(std::min(due, again_.size())));
     }

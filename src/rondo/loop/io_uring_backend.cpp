@@ -28,7 +28,7 @@ constexpr int buffer_group = 0;
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
 
-enum class kind : std::uint8_t { none, receive, send, accept, poll, writable, wake };
+enum class kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
 
 // What the kernel works on. It outlives its owner: the completion may come after the owner is gone.
 struct operation {
@@ -124,14 +124,19 @@ public:
     }
     void want_input(stream_socket& s) noexcept override {
         s.wanted_ = true;
-        if (s.receiving_ || s.fd_ < 0) return;
+        if (s.fd_ < 0) return;
+        if (auto* o = static_cast<operation*>(s.receiving_)) {
+            if (o->what == kind::receive) return;
+            abandon(s.receiving_);
+        }
         s.receiving_ = make_operation(kind::receive, &s);
         arm_receive(static_cast<operation*>(s.receiving_), s.fd_);
     }
     void pause_input(stream_socket& s) noexcept override {
         s.wanted_ = false;
         // It keeps its owner: bytes that the kernel handed over meanwhile must not be lost.
-        if (s.receiving_) end(*static_cast<operation*>(s.receiving_));
+        auto* o = static_cast<operation*>(s.receiving_);
+        if (o && o->what == kind::receive) end(*o);
     }
 
     std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* keep) noexcept override {
@@ -271,6 +276,7 @@ private:
         switch (o.what) {
         case kind::none: return;
         case kind::receive: return complete_receive(o, cqe);
+        case kind::hang_up: return complete_hang_up(o, cqe);
         case kind::send: return complete_send(o, cqe);
         case kind::accept: return complete_accept(o, cqe);
         case kind::poll: return complete_poll(o, cqe);
@@ -310,8 +316,28 @@ private:
             s.wanted_ = false;
             s.receive_ended(error);
         } else {
+            if (!error) watch_for_hang_up(s);
             s.peer_closed(error != 0);
         }
+    }
+
+    // The client shut its side down. The poll reports that at once, and once more when the client is gone altogether.
+    void watch_for_hang_up(stream_socket& s) noexcept {
+        operation* o = make_operation(kind::hang_up, &s);
+        s.receiving_ = o;
+        io_uring_sqe* e = entry();
+        io_uring_prep_poll_multishot(e, s.fd_, 0);
+        io_uring_sqe_set_data(e, o);
+    }
+    void complete_hang_up(operation& o, const io_uring_cqe& cqe) noexcept {
+        auto* s = static_cast<stream_socket*>(o.owner);
+        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+        bool gone = cqe.res > 0 && (cqe.res & (POLLERR | POLLHUP));
+        if (!more) operations_.free(o);
+        if (!s || (more && !gone)) return;
+        if (more) abandon(s->receiving_);
+        s->receiving_ = nullptr;
+        if (gone) s->peer_closed(true);
     }
 
     void complete_send(operation& o, const io_uring_cqe& cqe) noexcept {
