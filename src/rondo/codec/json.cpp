@@ -27,6 +27,11 @@ void append_double(std::string& out, double number) {
         out += "null";
         return;
     }
+    // "-0" would be read as the integer 0.
+    if (number == 0 && std::signbit(number)) {
+        out += "-0.0";
+        return;
+    }
     // Twenty digits without a point or an exponent would be read as an integer, which they are too many for.
     constexpr double readable = 1e18;
     if (std::abs(number) < readable) {

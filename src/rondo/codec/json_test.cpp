@@ -87,6 +87,8 @@ TEST(json, numbers) {
     EXPECT_EQ(to_string(json_value(0.1)), "0.1");
     EXPECT_EQ(to_string(json_value(1e300)), "1e+300");
     EXPECT_EQ(to_string(json_value(5e19)), "5e+19");
+    EXPECT_EQ(to_string(json_value(-0.0)), "-0.0");
+    EXPECT_EQ(to_string(json_value(0.0)), "0");
     EXPECT_EQ(parsed(to_string(json_value(5.0000002408660253e19))).as_number(), 5.0000002408660253e19);
     EXPECT_EQ(to_string(json_value(std::nan(""))), "null");
     EXPECT_EQ(to_string(json_value(std::numeric_limits<double>::infinity())), "null");
