@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include <rondo/base/clock.hpp>
 #include <rondo/coro/async_generator.hpp>
@@ -13,8 +15,16 @@
 
 namespace rondo {
 
-/// data, event, id, retry: `co_yield sse_event{.data = "hello", .id = "17"};`
-using sse_event = http::server_sent_event;
+/// One event: `data` (may have several lines), and perhaps `id`, `event` (its type) and `retry` (milliseconds).
+/// Not an aggregate: GCC 12 miscompiles `co_yield aggregate{...}`. Line ends in `id` or `event` break the stream off.
+struct sse_event : http::server_sent_event {
+    sse_event() = default;
+    explicit sse_event(std::string text, std::optional<std::string> id_of_it = {}, std::string type = {}) {
+        data = std::move(text);
+        id = std::move(id_of_it);
+        event = std::move(type);
+    }
+};
 
 struct sse_options {
     /// When there was no event for so long a comment is sent, so that proxies keep the connection and a client that is
@@ -29,7 +39,7 @@ struct sse_options {
 ///     rondo::async_generator<rondo::sse_event> feed(std::uint64_t seen) {
 ///         for (;;) {
 ///             seen = co_await news.wait_past(seen);
-///             co_yield rondo::sse_event{.data = text_of(seen), .id = std::to_string(seen)};
+///             co_yield rondo::sse_event(text_of(seen), std::to_string(seen));
 ///         }
 ///     }
 [[nodiscard]] response sse(async_generator<sse_event> events, sse_options options = {});

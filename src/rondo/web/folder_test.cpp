@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/folder.hpp>
+
+#include <system_error>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <rondo/web/exchange_test.hpp>
+
+namespace rondo {
+namespace {
+
+namespace fs = std::filesystem;
+using refusal = folder::refusal;
+using resolution = folder::resolution;
+
+std::string content_of(const opened_file& file) {
+    std::string content(file.size, '\0');
+    EXPECT_EQ(::pread(file.fd.value(), content.data(), content.size(), 0), static_cast<ssize_t>(file.size));
+    return content;
+}
+
+/// Both ways of resolving a name.
+class folder_resolution : public ::testing::TestWithParam<resolution> {
+protected:
+    folder_resolution() {
+        dir.put("site/hello.txt", "hello static\n");
+        dir.put("site/css/deep/a.css", "a{}");
+        dir.put("site/.hidden", "no");
+        dir.put("site/.git/config", "no");
+        dir.put("secret", "outside");
+        dir.put("site-other/file", "outside");
+    }
+    [[nodiscard]] folder make() const { return folder(dir.at("site"), GetParam()); }
+    void expect(const char* name, refusal why) const {
+        const auto got = make().open(name);
+        ASSERT_FALSE(got) << name;
+        EXPECT_EQ(got.error(), why) << name;
+    }
+
+    testing::temporary_folder dir;
+};
+
+INSTANTIATE_TEST_SUITE_P(both, folder_resolution, ::testing::Values(resolution::automatic, resolution::walk),
+                         [](const auto& p) { return p.param == resolution::walk ? "walk" : "automatic"; });
+
+TEST_P(folder_resolution, opens_files_inside) {
+    const folder in = make();
+    const auto hello = in.open("hello.txt");
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(content_of(*hello), "hello static\n");
+    EXPECT_GT(hello->modified_ns, 1'000'000'000'000'000'000);
+    EXPECT_TRUE(in.open("css/deep/a.css"));
+}
+
+TEST_P(folder_resolution, refuses_what_is_not_inside) {
+    for (const char* name : {"../secret",
+                             "css/../../secret",
+                             "..",
+                             ".",
+                             "/etc/passwd",
+                             "//etc/passwd",
+                             "css//deep/a.css",
+                             "./hello.txt",
+                             "....//secret",
+                             "..;/secret",
+                             "..\\secret",
+                             "../site-other/file",
+                             "",
+                             "/",
+                             "hello.txt/",
+                             "hello.txt/x",
+                             "css/",
+                             ".hidden",
+                             ".git/config",
+                             ".git",
+                             "css/.a",
+                             "nothing",
+                             "css\\deep\\a.css",
+                             "hello.txt\n",
+                             "\xc0\xae\xc0\xae/secret",
+                             "%2e%2e/secret"}) {
+        expect(name, refusal::not_found);
+    }
+    const folder in = make();
+    EXPECT_FALSE(in.open(std::string_view("hello.txt\0", 10)));
+    EXPECT_FALSE(in.open(std::string_view("hello.txt\0.png", 14)));
+    EXPECT_FALSE(in.open(std::string(5000, 'a')));
+    EXPECT_FALSE(in.open(std::string(300, 'a')));
+}
+
+TEST_P(folder_resolution, says_what_is_a_folder) {
+    expect("css", refusal::directory);
+    expect("css/deep", refusal::directory);
+}
+
+TEST_P(folder_resolution, follows_no_link_that_leads_out) {
+    fs::create_symlink("/etc/passwd", dir.at("site/escape"));
+    fs::create_symlink("../secret", dir.at("site/up"));
+    fs::create_symlink("..", dir.at("site/parent"));
+    fs::create_symlink("/etc", dir.at("site/etc"));
+    fs::create_symlink("/proc/self/root", dir.at("site/magic"));
+    fs::create_symlink("loop", dir.at("site/loop"));
+    fs::create_symlink("../../site/hello.txt", dir.at("site/css/around"));
+    for (const char* name : {"escape", "up", "parent/secret", "etc/passwd", "magic/etc/passwd", "loop", "css/around"}) {
+        expect(name, refusal::not_found);
+    }
+}
+
+TEST_P(folder_resolution, a_link_that_stays_inside_is_served_where_the_kernel_can_tell) {
+    fs::create_symlink("../hello.txt", dir.at("site/css/link"));
+    EXPECT_EQ(make().open("css/link").has_value(), GetParam() == resolution::automatic);
+}
+
+TEST_P(folder_resolution, opens_regular_files_only) {
+    ASSERT_EQ(::mkfifo(dir.at("site/fifo").c_str(), 0600), 0);
+    expect("fifo", refusal::not_found);  // and does not wait for a writer
+}
+
+TEST_P(folder_resolution, an_exchanged_folder_stays_the_one_that_was_opened) {
+    const folder in = make();
+    fs::rename(dir.at("site"), dir.at("moved"));
+    fs::create_directory_symlink("/etc", dir.at("site"));
+    EXPECT_TRUE(in.open("hello.txt"));
+    EXPECT_FALSE(in.open("passwd"));
+}
+
+TEST(folder, says_what_to_do_when_it_is_not_there) {
+    try {
+        const folder in("/nowhere/at/all");
+        FAIL();
+    } catch (const std::runtime_error& e) {
+        EXPECT_NE(std::string_view(e.what()).find("'/nowhere/at/all'"), std::string_view::npos);
+        EXPECT_NE(std::string_view(e.what()).find("give a folder that exists"), std::string_view::npos);
+    }
+    const testing::temporary_folder dir;
+    dir.put("file", "");
+    EXPECT_THROW(folder(dir.at("file")), std::runtime_error);
+}
+
+TEST(open_file, opens_regular_files_and_says_why_not) {
+    const testing::temporary_folder dir;
+    dir.put("a", "abc");
+    EXPECT_EQ(content_of(open_file(dir.at("a"))), "abc");
+    EXPECT_THROW((void)open_file(dir.at("b")), std::system_error);
+    try {
+        (void)open_file(dir.path.string());
+        FAIL();
+    } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code().value(), EISDIR);
+    }
+}
+
+}  // namespace
+}  // namespace rondo

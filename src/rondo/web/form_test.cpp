@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/form.hpp>
+
+#include <gtest/gtest.h>
+
+#include <rondo/web/exchange_test.hpp>
+
+namespace rondo {
+namespace {
+
+using http::status;
+using testing::fake_body;
+using testing::test_loop;
+
+constexpr const char* urlencoded = "application/x-www-form-urlencoded";
+constexpr const char* multipart = "multipart/form-data; boundary=XX";
+
+std::string part(const std::string& head, const std::string& content) {
+    return "--XX\r\nContent-Disposition: form-data; " + head + "\r\n\r\n" + content + "\r\n";
+}
+
+status refusal_of(const std::string& body, const char* type, const form_limits& limits = {}) {
+    try {
+        (void)parse_form(body, type, limits);
+        return status::ok;
+    } catch (const http_error& e) {
+        return e.code();
+    }
+}
+
+TEST(form, reads_urlencoded_pairs) {
+    form_data form =
+        parse_form("name=J%C3%BCrgen+M&tag=a&tag=b&empty=&flag", "application/x-www-form-urlencoded; charset=utf-8");
+    EXPECT_EQ(form.value("name"), "J\xc3\xbcrgen M");
+    EXPECT_EQ(form.field("tag"), "a");
+    EXPECT_EQ(form.all("tag"), (std::vector<std::string_view>{"a", "b"}));
+    EXPECT_EQ(form.field("empty"), "");
+    EXPECT_EQ(form.field("flag"), "");
+    EXPECT_FALSE(form.field("other"));
+    EXPECT_EQ(form.value("other", "default"), "default");
+    EXPECT_EQ(form.size(), 5u);
+    EXPECT_EQ(form.file("name"), nullptr);
+    EXPECT_EQ(parse_form("", urlencoded).size(), 0u);
+}
+
+TEST(form, reads_multipart_fields_and_files) {
+    form_data form = parse_form(
+        part("name=\"a\"", "1") + part("name=\"f\"; filename=\"x.png\"\r\nContent-Type: image/png", "\x89PNG\r\n--XY") +
+            part("name=\"none\"; filename=\"\"\r\nContent-Type: application/octet-stream", "") +
+            part("name=\"a\"", "2") + "--XX--\r\n",
+        multipart);
+    EXPECT_EQ(form.all("a"), (std::vector<std::string_view>{"1", "2"}));
+    ASSERT_EQ(form.files().size(), 1u);
+    form_file* file = form.file("f");
+    ASSERT_NE(file, nullptr);
+    EXPECT_EQ(file->filename, "x.png");
+    EXPECT_EQ(file->content_type, "image/png");
+    EXPECT_EQ(file->content.text(), "\x89PNG\r\n--XY");
+    EXPECT_TRUE(file->content.in_memory());
+    EXPECT_EQ(form.size(), 3u);
+}
+
+TEST(form, refuses_other_types) {
+    EXPECT_EQ(refusal_of("a=b", "text/plain"), status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", ""), status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", "application/json"), status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", "multipart/mixed; boundary=XX"), status::unsupported_media_type);
+}
+
+TEST(form, refuses_what_is_malformed) {
+    EXPECT_EQ(refusal_of("", "multipart/form-data"), status::bad_request);
+    EXPECT_EQ(refusal_of("", "multipart/form-data; boundary=\"\""), status::bad_request);
+    EXPECT_EQ(refusal_of("", multipart), status::bad_request);
+    EXPECT_EQ(refusal_of("--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--\r\n", multipart),
+              status::bad_request);
+    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), status::bad_request);  // no end
+    EXPECT_EQ(refusal_of("--XX--\r\n", multipart), status::ok);
+}
+
+TEST(form, has_limits) {
+    const form_limits small{.fields = 2, .files = 1, .text_bytes = 12};
+    EXPECT_EQ(refusal_of("a=1&b=2", urlencoded, small), status::ok);
+    EXPECT_EQ(refusal_of("a=1&b=2&c=3", urlencoded, small), status::content_too_large);
+    EXPECT_EQ(refusal_of("a=12345678901", urlencoded, small), status::content_too_large);
+    const std::string one = part("name=\"a\"", "1"), file = part("name=\"f\"; filename=\"f\"", "1"), end = "--XX--";
+    EXPECT_EQ(refusal_of(one + one + end, multipart, small), status::ok);
+    EXPECT_EQ(refusal_of(one + one + one + end, multipart, small), status::content_too_large);
+    EXPECT_EQ(refusal_of(file + one + end, multipart, small), status::ok);
+    EXPECT_EQ(refusal_of(file + file + end, multipart, small), status::content_too_large);
+    EXPECT_EQ(refusal_of(part("name=\"a\"", "123456789012") + end, multipart, small), status::content_too_large);
+    std::string many;
+    for (int i = 0; i < 100'000; ++i) many += "k=v&";
+    EXPECT_EQ(refusal_of(many, urlencoded), status::content_too_large);
+}
+
+TEST(form, a_large_file_goes_to_the_disk) {
+    const std::string large(200'000, 'x');
+    form_data form = parse_form(part("name=\"f\"; filename=\"f\"", large) + "--XX--", multipart);
+    ASSERT_EQ(form.files().size(), 1u);
+    EXPECT_FALSE(form.file("f")->content.in_memory());
+    EXPECT_EQ(form.file("f")->content.text(), large);
+    const testing::temporary_folder dir;
+    form.file("f")->content.save_to(dir.at("kept"));
+    EXPECT_EQ(std::filesystem::file_size(dir.at("kept")), large.size());
+}
+
+task<form_data> read(fake_body& body, std::string type, form_limits limits) {
+    co_return co_await read_form(body, type, limits);
+}
+
+TEST(read_form, gives_the_same_however_the_body_is_cut) {
+    test_loop l;
+    const std::string body = part("name=\"a\"", "1") + part("name=\"f\"; filename=\"f\"", std::string(50, 'y')) +
+                             part("name=\"b\"", "\r\n--X") + part("name=\"g\"; filename=\"g\"", "z") +
+                             "--XX--\r\nepilogue";
+    for (std::size_t cut = 0; cut < body.size(); ++cut) {
+        fake_body in;
+        if (cut > 0) in.pieces.push_back(body.substr(0, cut));
+        in.pieces.push_back(body.substr(cut));
+        form_data form = l.run(read(in, multipart, {.file_threshold = cut % 64}));
+        EXPECT_EQ(form.value("a"), "1");
+        EXPECT_EQ(form.value("b"), "\r\n--X");
+        ASSERT_EQ(form.files().size(), 2u);
+        EXPECT_EQ(form.file("f")->content.text(), std::string(50, 'y'));
+        EXPECT_EQ(form.file("g")->content.text(), "z");
+    }
+}
+
+TEST(read_form, reads_to_the_end_of_the_body) {
+    test_loop l;
+    fake_body in;
+    in.pieces = {"--XX--\r\n", "epi", "logue"};
+    EXPECT_EQ(l.run(read(in, multipart, {})).size(), 0u);
+    EXPECT_TRUE(in.ended());
+}
+
+TEST(read_form, a_failure_on_the_pool_comes_back) {
+    test_loop l;
+    fake_body in;
+    in.pieces = {part("name=\"f\"; filename=\"f\"", std::string(100, 'x')), "broken"};
+    try {
+        (void)l.run(read(in, multipart, {.file_threshold = 10}));
+        FAIL();
+    } catch (const http_error& e) {
+        EXPECT_EQ(e.code(), status::bad_request);
+    }
+}
+
+}  // namespace
+}  // namespace rondo

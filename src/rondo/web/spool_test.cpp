@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/spool.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <rondo/web/exchange_test.hpp>
+
+namespace rondo {
+namespace {
+
+using testing::fake_body;
+using testing::test_loop;
+
+TEST(spool, keeps_little_in_memory) {
+    spool s(10);
+    EXPECT_EQ(s.text(), "");
+    s.append("12345");
+    EXPECT_FALSE(s.would_block(5));
+    EXPECT_TRUE(s.would_block(6));
+    s.append("67890");
+    EXPECT_TRUE(s.in_memory());
+    EXPECT_EQ(s.file(), -1);
+    EXPECT_EQ(s.text(), "1234567890");
+}
+
+TEST(spool, moves_to_a_file_without_a_name) {
+    spool s(10);
+    s.append("1234567890");
+    s.append("x");
+    EXPECT_TRUE(s.would_block(1));
+    s.append("yz");
+    EXPECT_FALSE(s.in_memory());
+    EXPECT_EQ(s.size(), 13u);
+    EXPECT_EQ(s.text(), "1234567890xyz");
+    struct stat facts;
+    ASSERT_EQ(::fstat(s.file(), &facts), 0);
+    EXPECT_EQ(facts.st_nlink, 0u);
+    EXPECT_EQ(facts.st_size, 13);
+}
+
+TEST(spool, can_be_moved) {
+    spool a(4);
+    a.append("abcdefgh");
+    EXPECT_EQ(a.text(), "abcdefgh");
+    spool b(std::move(a));
+    EXPECT_EQ(b.text(), "abcdefgh");
+    spool c(100);
+    c.append("memory");
+    b = std::move(c);
+    EXPECT_EQ(b.text(), "memory");
+    EXPECT_TRUE(b.in_memory());
+}
+
+TEST(spool, saves_to_a_path) {
+    const testing::temporary_folder dir;
+    dir.put("out", "something that was longer before");
+    for (const std::size_t threshold : {3, 100}) {
+        spool s(threshold);
+        s.append("content");
+        s.save_to(dir.at("out"));
+        EXPECT_EQ(std::filesystem::file_size(dir.at("out")), 7u);
+    }
+    spool s;
+    EXPECT_THROW(s.save_to(dir.at("no/such/folder")), std::system_error);
+}
+
+task<void> collect(fake_body& body, spool& to) { co_await read_to_end(body, to); }
+
+TEST(read_to_end, reads_everything) {
+    test_loop l;
+    for (const std::size_t threshold : {0, 5, 7, 1000}) {
+        fake_body body;
+        body.pieces = {"one ", "two ", "three"};
+        body.declared = 13;
+        spool s(threshold);
+        l.run(collect(body, s));
+        EXPECT_EQ(s.text(), "one two three");
+        EXPECT_EQ(s.in_memory(), threshold == 1000);
+    }
+    fake_body none;
+    spool s(0);
+    l.run(collect(none, s));
+    EXPECT_EQ(s.text(), "");
+}
+
+}  // namespace
+}  // namespace rondo
