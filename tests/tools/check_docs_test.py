@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tools/check_docs on small trees made for it: what is true passes, what is not is named with file and line."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SOURCE = Path(os.environ.get("RONDO_SOURCE", Path(__file__).resolve().parents[2]))
+PROGRAM = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin")) / "tour"
+
+TOUR = """\
+// [sample one]
+int one() { return 1; }
+// [end]
+int main() {
+    // [sample two]
+    if (one())
+        return 2;
+    // [end]
+}
+"""
+ONE = "<!-- sample: tour.cpp one -->\n```cpp\nint one() { return 1; }\n```\n"
+TWO = "<!-- sample: tour.cpp two -->\n```cpp\nif (one())\n    return 2;\n```\n"
+HELP = """\
+Usage: app serve [OPTIONS]
+
+Options:
+  -h,--help                   Print this help message and exit
+  -b,--bind ADDRESS (Env:RONDO_BIND)
+                              where to listen: HOST:PORT, [IPv6]:PORT [127.0.0.1:8000]
+  --fd N (Env:RONDO_FD)       an inherited socket
+  --backend auto|epoll (Env:RONDO_BACKEND)
+                              what it waits with [auto: the better one]
+
+TIME: 3s, 2m.
+"""
+TABLE = "| option | default | |\n|---|---|---|\n| `--bind ADDRESS` | `127.0.0.1:8000` | where |\n" \
+        "| `--fd N` | | inherited |\n| `--backend auto\\|epoll` | `auto` | how |\n"
+
+
+class CheckDocs(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.put("tour.cpp", TOUR)
+        self.put("docs/other.md", "# The other page\n\n## A `second`, part\n")
+
+    def put(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def run_it(self, *flags):
+        command = [sys.executable, str(SOURCE / "tools/check_docs"), "--root", str(self.root), *flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def allowed(self, *flags):
+        result = self.run_it(*flags)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def refused(self, *words, flags=()):
+        result = self.run_it(*flags)
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        for word in words:
+            self.assertIn(word, result.stdout)
+
+    def test_samples_that_are_equal(self):
+        self.put("docs/page.md", "# Page\n\n" + ONE + "\n" + TWO + "\n```\nplain\n```\n```sh\nls\n```\n")
+        self.allowed()
+
+    def test_a_sample_that_differs(self):
+        self.put("docs/page.md", "text\n" + ONE.replace("return 1", "return 7"))
+        self.refused("docs/page.md:3: differs from the sample one of tour.cpp")
+
+    def test_write_copies_the_samples(self):
+        self.put("docs/page.md", "a\n" + ONE.replace("return 1", "return 7") + "b\n" + TWO.replace("if (one())\n", "") + "c\n")
+        self.allowed("--write")
+        self.assertEqual((self.root / "docs/page.md").read_text(), "a\n" + ONE + "b\n" + TWO + "c\n")
+
+    def test_a_sample_that_is_missing(self):
+        self.put("README.md", ONE.replace(" one ", " three "))
+        self.refused("README.md:1: the sample three of tour.cpp does not exist")
+        self.put("README.md", ONE.replace("tour.cpp", "tours.cpp"))
+        self.refused("there is no tours.cpp")
+
+    def test_regions_that_are_wrong(self):
+        self.put("README.md", ONE)
+        self.put("tour.cpp", TOUR + "// [sample one]\nint x;\n// [end]\n")
+        self.refused("is begun twice")
+        self.put("tour.cpp", "// [sample one]\nint one() { return 1; }\n")
+        self.refused("has no // [end]")
+
+    def test_code_that_is_no_sample(self):
+        self.put("docs/page.md", "```cpp\nint x;\n```\n")
+        self.refused("docs/page.md:1: a block of C++ that is no sample")
+        self.put("docs/page.md", ONE.splitlines()[0] + "\n\ntext\n")
+        self.refused("docs/page.md:1: no block follows this mark")
+
+    def test_code_elsewhere_is_free(self):
+        self.put("tests/README.md", "```cpp\nint x;\n```\n")
+        self.allowed()
+
+    def test_links(self):
+        self.put("docs/page.md", "# Page\n[a](other.md) [b](../tour.cpp) [c](other.md#a-second-part) [d](#page)\n"
+                                 "[e](https://example.org/) [f](../docs)\n```\n[no](link)\n```\n`[no](link)`\n")
+        self.allowed()
+
+    def test_links_that_lead_nowhere(self):
+        self.put("docs/page.md", "# Page\n[a](others.md)\n[b](other.md#nothing)\n")
+        self.refused("docs/page.md:2: the link leads nowhere: others.md", "docs/page.md:3: no heading for the link")
+
+    def settings(self, table):
+        self.put("docs/serving.md", table)
+        program = self.root / "app"
+        program.write_text(f"#!{sys.executable}\nprint({HELP!r}, end='')\n")
+        program.chmod(0o755)
+        return ("--program", str(program))
+
+    def test_settings(self):
+        self.allowed(*self.settings(TABLE))
+
+    def test_settings_that_are_wrong(self):
+        self.refused("no row for --fd", "serve has no option --fx", flags=self.settings(TABLE.replace("--fd", "--fx")))
+        self.refused("the default of --bind is 127.0.0.1:8000, not *:80", flags=self.settings(TABLE.replace("127.0.0.1:8000", "*:80")))
+
+    def test_this_tree(self):
+        self.root = SOURCE
+        self.allowed(*(("--program", str(PROGRAM)) if PROGRAM.exists() else ()))
+
+
+if __name__ == "__main__":
+    unittest.main()
