@@ -223,7 +223,8 @@ using owned = std::unique_ptr<void, void (*)(void*) noexcept>;
 
 template <class T>
 owned own(T value) {
-    return owned(static_cast<void*>(new T(std::move(value))), [](void* object) noexcept { delete static_cast<T*>(object); });
+    return owned(static_cast<void*>(new T(std::move(value))),
+                 [](void* object) noexcept { delete static_cast<T*>(object); });
 }
 
 /// A view without its type.
