@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs examples/tour and asks it what the pages of docs/ say that it answers.
 
-    tour_test.py PROGRAM
+    tour_test.py [PROGRAM]
 """
 import http.client
 import json
@@ -14,7 +14,8 @@ import tempfile
 import time
 import unittest
 
-PROGRAM = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else "build/release/bin/tour")
+BIN = os.environ.get("RONDO_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
+PROGRAM = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else os.path.join(BIN, "tour"))
 
 
 def free_port():
@@ -58,6 +59,14 @@ class Tour(unittest.TestCase):
         c.close()
         return r
 
+    def say(self, *sent, end=False):
+        """What comes back for these bytes, up to the end of the connection; `end` shuts down the sending half."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+            s.sendall("\r\n".join(sent).encode())
+            if end:
+                s.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
     def test_views_of_every_kind(self):
         self.assertEqual(self.ask("GET", "/waits").text, "waited\n")
         self.assertEqual(self.ask("GET", "/blocks").text, "blocked a thread, not the loop\n")
@@ -70,8 +79,16 @@ class Tour(unittest.TestCase):
         refused = self.ask("DELETE", "/waits")
         self.assertEqual((refused.status, refused.getheader("Allow")), (405, "GET, HEAD, OPTIONS"))
         self.assertEqual(self.ask("OPTIONS", "/waits").status, 204)
-        slash = self.ask("GET", "/waits/")
-        self.assertEqual((slash.status, slash.getheader("Location")), (307, "/waits"))
+        self.assertEqual(self.ask("TRACE", "/waits").status, 405)
+        self.assertEqual(self.ask("OPTIONS", "*").status, 204)
+        self.assertIn(" 501 ", self.say("CONNECT a:1 HTTP/1.1", "Host: a:1", "", ""))
+        self.assertEqual(self.ask("GET", "/articles/2024/a%2Fb").status, 404)
+        self.assertEqual(self.ask("GET", "/articles/99999999999/a").status, 404)
+        self.assertEqual(self.ask("GET", "/waits%00").status, 400)
+        head = self.ask("HEAD", "/waits")
+        self.assertEqual((head.status, head.text, head.getheader("Content-Length")), (200, "", "7"))
+        slash = self.ask("GET", "/waits/?q")
+        self.assertEqual((slash.status, slash.getheader("Location")), (307, "/waits?q"))
 
     def test_requests_and_responses(self):
         r = self.ask("GET", "/greet?name=Ann&times=2")
@@ -98,6 +115,22 @@ class Tour(unittest.TestCase):
         r = self.ask("GET", "/launch")
         self.assertEqual((r.text, r.getheader("Transfer-Encoding")), ("3\n2\n1\nlift off\n", "chunked"))
 
+        old = self.say("GET /launch HTTP/1.0", "", "")
+        self.assertTrue(old.endswith("\r\n\r\n3\n2\n1\nlift off\n"), old)
+        self.assertNotIn("chunked", old)
+
+    def test_http1(self):
+        self.assertIn(" 505 ", self.say("GET /waits HTTP/2.0", "Host: a", "", ""))
+        self.assertIn(" 501 ", self.say("POST /count HTTP/1.1", "Host: a", "Transfer-Encoding: gzip, chunked", "", ""))
+        self.assertIn(" 400 ", self.say("GET /waits HTTP/1.1", "Host : a", "", ""))
+        expects = ("POST /count HTTP/1.1", "Host: a", "Connection: close", "Content-Length: 5")
+        other = self.say(*expects, "Expect: more", "", "hello")
+        self.assertTrue(other.startswith("HTTP/1.1 200 OK") and other.endswith("\r\n\r\n5\n"), other)
+        asked = self.say(*expects, "Expect: 100-continue", "", "hello")
+        self.assertTrue(asked.endswith("\r\n\r\n5\n"), asked)
+        left = self.say("GET /waits HTTP/1.1", "Host: a", "", "", end=True)
+        self.assertTrue(left.endswith("\r\n\r\nwaited\n"), left)
+
     def test_events_and_long_polling(self):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         c.request("GET", "/events")
@@ -121,6 +154,11 @@ class Tour(unittest.TestCase):
     def test_files(self):
         r = self.ask("GET", "/static/page.txt", headers={"Range": "bytes=2-4"})
         self.assertEqual((r.status, r.text), (206, "234"))
+        several = self.ask("GET", "/static/page.txt", headers={"Range": "bytes=0-1,4-5"})
+        self.assertTrue(several.getheader("Content-Type").startswith("multipart/byteranges"))
+        self.assertEqual(self.ask("GET", "/static/page.txt", headers={"Range": "bytes=10-"}).status, 416)
+        self.assertEqual(self.ask("GET", "/static/page.txt", headers={"Range": "lines=1"}).text, "0123456789")
+        self.assertEqual(self.ask("GET", "/static/page.txt", headers={"If-Match": '"x"'}).status, 412)
         tag = self.ask("GET", "/static/page.txt").getheader("ETag")
         self.assertEqual(self.ask("GET", "/static/page.txt", headers={"If-None-Match": tag}).status, 304)
         for name in (".secret", "../etc/passwd", "%2e%2e/etc/passwd", "a%2fb"):
