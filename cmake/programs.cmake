@@ -4,7 +4,7 @@
 #   bench/<name>/*.cpp      one program <name> when it has a main.cpp, else one program per source
 #   bench/*.cpp             one program per source
 #   tests/testbed/*.cpp     the program testbed
-# A folder <program>/assets is embedded (cmake/embed.cmake). Further packages: floors.toml, [programs].
+# Sanitizer builds have only the testbed. A folder <program>/assets is embedded (cmake/embed.cmake). Further packages: floors.toml, [programs].
 set(RONDO_PROGRAM_TARGETS "")
 
 function(rondo_program name folder)
@@ -38,9 +38,9 @@ function(rondo_program_folder folder)
     endif()
 endfunction()
 
-set(places "examples/*" "tests/testbed")
-if(NOT RONDO_SANITIZE)  # what a sanitizer slows down measures nothing
-    list(APPEND places "bench/*")
+set(places "tests/testbed")
+if(NOT RONDO_SANITIZE)
+    list(APPEND places "examples/*" "bench/*")
 endif()
 file(GLOB folders CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" ${places})
 foreach(folder IN LISTS folders)
