@@ -221,14 +221,12 @@ struct error_log {
         else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, false, keep_from_children());
         sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ [%P] %-7l %v",
                                                                         spdlog::pattern_time_type::utc));
-        if (!writer) {
-            writer = std::make_shared<spdlog::details::thread_pool>(queued_messages, 1, [] {
-                pthread_setname_np(pthread_self(), "rondo-log");
-                sigset_t all;
-                sigfillset(&all);
-                pthread_sigmask(SIG_SETMASK, &all, nullptr);
-            });
-        }
+        writer = std::make_shared<spdlog::details::thread_pool>(queued_messages, 1, [] {
+            pthread_setname_np(pthread_self(), "rondo-log");
+            sigset_t all;
+            sigfillset(&all);
+            pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        });
         auto made = std::make_shared<spdlog::async_logger>("rondo", sink, writer,
                                                            spdlog::async_overflow_policy::overrun_oldest);
         made->set_level(spdlog::level::debug);
@@ -236,7 +234,13 @@ struct error_log {
         logger = std::move(made);
     }
 
-    // Under the lock, so that no line is queued for a thread that flush() is ending.
+    // Ends the thread, which works off its queue before. The next line starts another.
+    void close() noexcept {
+        writer.reset();
+        logger.reset();
+    }
+
+    // Under the lock, so that no line is queued for a thread that is ending.
     void write(level l, const std::string& text) {
         std::lock_guard lock(mutex);
         if (!logger) open();
@@ -276,22 +280,20 @@ level parse_level(std::string_view name) {
 void to(const std::string& path) {
     check_log(path);
     std::lock_guard lock(errors().mutex);
+    errors().close();
     errors().path = path;
-    errors().open();
 }
 
 void reopen() {
     std::lock_guard lock(errors().mutex);
     if (!errors().logger) return;
     check_log(errors().path);
-    errors().open();
+    errors().close();
 }
 
 void flush() noexcept {
-    // The queue is worked off when its thread ends; the next line starts another.
     std::lock_guard lock(errors().mutex);
-    errors().logger.reset();
-    errors().writer.reset();
+    errors().close();
 }
 
 }  // namespace rondo::log
