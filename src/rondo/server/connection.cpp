@@ -93,7 +93,7 @@ task<void> connection::run() {
         bool tidy = exchange_->ended() && backlog() <= high_water;
         if (keep_open_ && !tidy && !co_await tidy_up()) keep_open_ = false;
         finish_exchange();
-        if (!keep_open_ || failed()) break;
+        if (!keep_open_ || failed() || (draining_ && !unread())) break;
         if (phase_ != phase::idle || input().empty()) next_phase(phase::idle, server_.options_.keepalive_timeout);
     }
     co_await end_gracefully();
