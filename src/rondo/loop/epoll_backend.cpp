@@ -28,7 +28,9 @@ constexpr std::size_t events_per_turn = 512;
 enum class tag : std::uintptr_t { socket, accept, poll };
 constexpr std::uintptr_t tag_mask = 3;
 
-void* tagged(void* p, tag t) { return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(t)); }
+void* tagged(void* p, tag t) {
+    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(t));
+}
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -62,10 +64,8 @@ public:
         a.accepting_ = nullptr;
     }
 
-    void attach(stream_socket& s) override {
-        set_nonblocking(s.fd_);
-        watch(s, EPOLL_CTL_ADD);
-    }
+    // Every call on the socket says MSG_DONTWAIT, so it need not be asked whether it is non-blocking.
+    void attach(stream_socket& s) override { watch(s, EPOLL_CTL_ADD); }
     void close(stream_socket& s) noexcept override {
         if (s.fd_ < 0) return;
         forget(tagged(&s, tag::socket));
@@ -166,9 +166,9 @@ private:
         auto bits = reinterpret_cast<std::uintptr_t>(data);
         void* target = reinterpret_cast<void*>(bits & ~tag_mask);
         switch (static_cast<tag>(bits & tag_mask)) {
-        case tag::socket: return handle_socket(*static_cast<stream_socket*>(target), events);
-        case tag::accept: return accept_all(*static_cast<acceptor*>(target));
-        case tag::poll: return handle_poll(*static_cast<poll_operation*>(target), events);
+            case tag::socket: return handle_socket(*static_cast<stream_socket*>(target), events);
+            case tag::accept: return accept_all(*static_cast<acceptor*>(target));
+            case tag::poll: return handle_poll(*static_cast<poll_operation*>(target), events);
         }
     }
 
@@ -187,8 +187,8 @@ private:
         }
     }
 
-    // The end is told to who does not read on to it, be it that it came together with the last input. Each change of any
-    // state of a socket reports all its states again.
+    // The end is told to who does not read on to it, be it that it came together with the last input. Each change of
+    // any state of a socket reports all its states again.
     static void tell_closed(stream_socket& s) noexcept {
         if (!s.ended_ || s.wanted_ || s.fd_ < 0) return;
         if (s.gone_ ? s.told_gone_ : s.told_closed_) return;
