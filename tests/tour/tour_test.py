@@ -24,6 +24,22 @@ def free_port():
         return s.getsockname()[1]
 
 
+def start(folder):
+    """The program and its port, when it listens."""
+    port = free_port()
+    server = subprocess.Popen([PROGRAM, "serve", "--bind", f"127.0.0.1:{port}", "--log-level", "off"], cwd=folder)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return server, port
+        except OSError:
+            time.sleep(0.02)
+    server.kill()
+    server.wait()
+    raise RuntimeError("the tour does not listen")
+
+
 class Tour(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -32,17 +48,7 @@ class Tour(unittest.TestCase):
             f.write("0123456789")
         with open(os.path.join(cls.folder.name, ".secret"), "w") as f:
             f.write("secret")
-        cls.port = free_port()
-        cls.server = subprocess.Popen([PROGRAM, "serve", "--bind", f"127.0.0.1:{cls.port}", "--log-level", "off"],
-                                      cwd=cls.folder.name)
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", cls.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError("the tour does not listen")
+        cls.server, cls.port = start(cls.folder.name)
 
     @classmethod
     def tearDownClass(cls):
@@ -144,6 +150,16 @@ class Tour(unittest.TestCase):
         c.close()
         self.assertEqual(self.ask("GET", "/poll?after=0").text, "1\n")
         self.assertEqual(self.ask("GET", "/poll?after=1").status, 204)
+
+    def test_events_end_with_the_server(self):
+        server, port = start(self.folder.name)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            s.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = s.recv(65536)
+            server.terminate()
+            got += b"".join(iter(lambda: s.recv(65536), b""))
+        self.assertTrue(got.endswith(b"\r\n0\r\n\r\n"), got)
+        self.assertEqual(server.wait(timeout=10), 0)
 
     def test_coroutines(self):
         began = time.monotonic()
