@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -65,6 +66,12 @@ void stream::consume(std::size_t size) noexcept {
 bool stream::unread() const noexcept {
     int waiting = 0;
     return !input().empty() || (is_open() && ::ioctl(fd(), FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
+std::uint64_t stream::bytes_taken() const noexcept {
+    int unsent = 0;
+    if (!is_open() || ::ioctl(fd(), SIOCOUTQ, &unsent) != 0 || unsent < 0) return bytes_sent_;
+    return bytes_sent_ - std::min(bytes_sent_, static_cast<std::uint64_t>(unsent));
 }
 
 void stream::hold_input() {

@@ -91,8 +91,9 @@ public:
 
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] bool is_open() const noexcept { return fd() >= 0; }
-    /// Bytes handed to the kernel so far: whether a slow reader makes progress.
-    [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
+    /// Bytes that the other side's kernel has taken so far: whether a slow reader makes progress. Our kernel's buffer may
+    /// hold megabytes, so what was handed to it says little.
+    [[nodiscard]] std::uint64_t bytes_taken() const noexcept;
     [[nodiscard]] event_loop& loop() const noexcept { return out_.loop(); }
 
 protected:

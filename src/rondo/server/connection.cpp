@@ -73,6 +73,11 @@ void connection::next_phase(phase p, clock::duration limit) noexcept {
     server_.loop_.timers().arm(*this, limit == clock::duration::max() ? instant::max() : server_.loop_.now() + limit);
 }
 
+void connection::writing_phase() noexcept {
+    taken_at_check_ = bytes_taken();
+    next_phase(phase::writing, server_.options_.write_timeout);
+}
+
 task<void> connection::run() {
     for (;;) {
         net::input_event what = net::input_event::more;
@@ -102,8 +107,7 @@ task<void> connection::run() {
 task<bool> connection::tidy_up() {
     if (!exchange_->ended() && !co_await exchange_->skip_body()) co_return false;
     if (backlog() <= high_water) co_return true;
-    sent_at_check_ = bytes_sent();
-    next_phase(phase::writing, server_.options_.write_timeout);
+    writing_phase();
     co_return co_await drained();
 }
 
@@ -188,8 +192,7 @@ void connection::refuse(http::status code) {
 task<void> connection::end_gracefully() {
     resume();
     if (reset_) co_return close(true);
-    sent_at_check_ = bytes_sent();
-    next_phase(phase::writing, server_.options_.write_timeout);
+    writing_phase();
     bool all_sent = co_await drained();
     // Closing with unread input would make the kernel send an RST that can overtake the response.
     if (all_sent && (linger_ || unread()) && !input_ended()) {
@@ -221,10 +224,7 @@ void connection::on_timer() noexcept {
 }
 
 void connection::on_write_timer() noexcept {
-    if (bytes_sent() != sent_at_check_) {
-        sent_at_check_ = bytes_sent();
-        return next_phase(phase::writing, server_.options_.write_timeout);
-    }
+    if (bytes_taken() != taken_at_check_) return writing_phase();
     keep_open_ = false;
     reset_ = true;
     if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::disconnected);

@@ -58,6 +58,8 @@ private:
     [[nodiscard]] task<void> end_gracefully();
     void refuse(http::status code);
     void next_phase(phase p, clock::duration limit) noexcept;
+    /// A time of waiting for a client to take what is sent; goes on as long as it takes some.
+    void writing_phase() noexcept;
     void begin_exchange();
     void settle_failure(const std::exception_ptr& failure) noexcept;
     void finish_exchange() noexcept;
@@ -74,7 +76,7 @@ private:
     exchange* exchange_ = nullptr;
     task<void> running_;
     std::unique_ptr<net::peer> peer_;
-    std::uint64_t sent_at_check_ = 0;
+    std::uint64_t taken_at_check_ = 0;
     std::uint32_t parsed_size_ = 0;  // input looked at by the last attempt to parse a head
     http::status refusal_{};
     phase phase_ = phase::idle;

@@ -196,8 +196,7 @@ void exchange::client_gone() const {
 
 task<void> exchange::wait_for_client() {
     net::stream& s = connection_;
-    connection_.sent_at_check_ = s.bytes_sent();
-    connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+    connection_.writing_phase();
     bool sent = co_await s.drained();
     connection_.next_phase(connection::phase::serving, clock::duration::max());
     if (!sent) client_gone();
@@ -223,8 +222,7 @@ task<void> exchange::write(std::string_view bytes) {
         s.write(bytes);
     }
     if (!small) {
-        connection_.sent_at_check_ = s.bytes_sent();
-        connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+        connection_.writing_phase();
         bool sent = co_await s.write_all(bytes);
         connection_.next_phase(connection::phase::serving, clock::duration::max());
         if (!sent) client_gone();
@@ -243,8 +241,7 @@ task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t leng
         char* begin = s.reserve(http::h1::max_chunk_header_size);
         s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, length) - begin));
     }
-    connection_.sent_at_check_ = s.bytes_sent();
-    connection_.next_phase(connection::phase::writing, connection_.server_.options_.write_timeout);
+    connection_.writing_phase();
     bool sent = co_await s.write_file(fd, offset, length);
     connection_.next_phase(connection::phase::serving, clock::duration::max());
     if (!sent) {
