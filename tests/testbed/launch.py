@@ -4,6 +4,7 @@
     with Server("--backend", "epoll", "--max-body", "1MiB") as server:
         server.get("/")
 """
+import functools
 import http.client
 import json
 import os
@@ -22,19 +23,20 @@ START_SECONDS = 30
 
 
 class Server:
-    """A running program. `log` is what it wrote to standard error, `output` to standard output."""
+    """A running program. `log` is what it wrote to standard error (or the given file), `output` to standard output."""
 
-    def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=()):
+    def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None):
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
-        self.log_file = Path(self.folder.name) / "log"
+        errors_file = Path(self.folder.name) / "log"
+        self.log_file = log or errors_file
         self.output_file = Path(self.folder.name) / "output"
         arguments = [str(BIN / program), "serve"]
         if bind:
             arguments += ["--bind", bind]
         arguments += [str(o) for o in options]
         environment = dict(os.environ, **(env or {}))
-        with open(self.log_file, "wb") as log, open(self.output_file, "wb") as output:
-            self.process = subprocess.Popen(arguments, stdout=output, stderr=log, stdin=subprocess.DEVNULL,
+        with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
+            self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,
                                             preexec_fn=preexec, env=environment, pass_fds=pass_fds)
         self.pid = self.process.pid
         self.urls = self._wait_for_start()
@@ -54,7 +56,7 @@ class Server:
 
     @property
     def log(self):
-        return self.log_file.read_text(encoding="utf-8", errors="replace")
+        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
     @property
     def output(self):
@@ -181,13 +183,19 @@ def read_all(s):
     return b"".join(parts)
 
 
+def each_backend(test):
+    """A test of unittest that runs once per backend, with its name as a further argument."""
+    @functools.wraps(test)
+    def both(self):
+        for backend in BACKENDS:
+            with self.subTest(backend=backend):
+                test(self, backend)
+    return both
+
+
 def run(*arguments, program="testbed", timeout=20, env=None):
     """Runs a program to its end: (exit status, standard output, standard error)."""
     done = subprocess.run([str(BIN / program), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout, done.stderr
 
-
-def io_uring_works():
-    """Some kernels and containers forbid it."""
-    return not run("check", "--bind", "127.0.0.1:0", "--backend", "io_uring")[0]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client that goes away cancels what it asked for; one that only ends its requests does not."""
+import socket
+import struct
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend, read_all  # noqa: E402
+
+LONG = "/_test/wait?ms=60000"
+
+
+def ask(server, path, method="GET"):
+    s = server.connect()
+    s.sendall(f"{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return s
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+class Disconnect(unittest.TestCase):
+    def wait_for_counts(self, server, **wanted):
+        def there():
+            counts = server.counters()
+            return all(counts[k] == v for k, v in wanted.items())
+        server.wait_until(there, 5, f"{wanted} (there is {server.counters()})")
+
+    @each_backend
+    def test_a_close_cancels_an_async_view_and_its_objects_go(self, backend):
+        with Server("--backend", backend) as server:
+            clients = [ask(server, LONG) for _ in range(20)]
+            self.wait_for_counts(server, started=20)
+            for c in clients:
+                c.close()
+            self.wait_for_counts(server, cancelled=20, cleaned=20, finished=0)
+
+    @each_backend
+    def test_a_reset_cancels_an_async_view(self, backend):
+        with Server("--backend", backend) as server:
+            client = ask(server, LONG)
+            self.wait_for_counts(server, started=1)
+            reset(client)
+            self.wait_for_counts(server, cancelled=1, cleaned=1)
+
+    @each_backend
+    def test_a_close_cancels_behind_unread_pipelined_requests(self, backend):
+        with Server("--backend", backend) as server:
+            client = ask(server, LONG)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+            self.wait_for_counts(server, started=1)
+            client.close()
+            self.wait_for_counts(server, cancelled=1, cleaned=1)
+
+    @each_backend
+    def test_a_close_ends_a_stream(self, backend):
+        with Server("--backend", backend) as server:
+            client = ask(server, "/_test/ticks")
+            self.assertIn(b"tick", client.recv(4096) + client.recv(4096))
+            client.close()
+            server.wait_until(lambda: server.counters()["cleaned"] == 1, what="the end of the stream")
+
+    @each_backend
+    def test_a_sync_view_can_ask(self, backend):
+        with Server("--backend", backend) as server:
+            client = ask(server, "/_test/wait-sync?ms=60000")
+            self.wait_for_counts(server, started=1)
+            reset(client)
+            self.wait_for_counts(server, cancelled=1, cleaned=1)
+
+    @each_backend
+    def test_a_close_while_the_body_is_read(self, backend):
+        with Server("--backend", backend) as server:
+            client = server.connect()
+            client.sendall(b"POST /_test/read-late?ms=0 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+            time.sleep(0.1)
+            client.close()
+            server.wait_until(lambda: server.descriptors() < 40, what="the end of the connection")
+            self.assertEqual(server.get("/")[0], 200)
+
+    @each_backend
+    def test_thousands_of_requests_that_are_given_up_leave_nothing(self, backend):
+        with Server("--backend", backend) as server:
+            before = server.descriptors()
+            for _ in range(20):
+                clients = [ask(server, LONG) for _ in range(100)]
+                for c in clients:
+                    reset(c)
+            server.wait_until(lambda: server.descriptors() <= before + 1, what="the end of the connections")
+            counts = server.counters()
+            self.assertEqual(counts["started"], counts["cleaned"])
+            self.assertEqual(counts["finished"], 0)
+
+
+class HalfClose(unittest.TestCase):
+    def answer(self, server, path, version="1.1", after=0.0):
+        with server.connect() as s:
+            s.sendall(f"GET {path} HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+            time.sleep(after)
+            s.shutdown(socket.SHUT_WR)
+            return read_all(s)
+
+    @each_backend
+    def test_the_answer_still_arrives(self, backend):
+        with Server("--backend", backend) as server:
+            for path, end in (("/", b"ok\n"), ("/slow", b"slow\n"), ("/slow-sync", b"slow\n"), ("/stream", b"0\r\n\r\n"),
+                              ("/_test/wait?ms=300", b"waited\n"), ("/_test/wait-sync?ms=300", b"waited\n")):
+                for version in ("1.0", "1.1"):
+                    got = self.answer(server, path, version)
+                    self.assertIn(b"HTTP/1.1 200 OK\r\n", got, path)
+                    if version == "1.1":
+                        self.assertTrue(got.endswith(end), (path, got))
+
+    @each_backend
+    def test_a_large_answer_still_arrives(self, backend):
+        with Server("--backend", backend) as server:
+            self.assertGreater(len(self.answer(server, "/large")), 16 << 20)
+
+    @each_backend
+    def test_it_ends_later(self, backend):
+        with Server("--backend", backend) as server:
+            self.assertTrue(self.answer(server, "/_test/wait?ms=400", after=0.15).endswith(b"waited\n"))
+            self.assertEqual(server.counters()["cancelled"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What signals do: SIGTERM drains, SIGINT and SIGQUIT are quick, a second one is quicker, SIGUSR1 reopens logs."""
+import signal
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend, read_all  # noqa: E402
+
+
+def ask(server, path):
+    s = server.connect()
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return s
+
+
+class Terminate(unittest.TestCase):
+    @each_backend
+    def test_what_is_under_way_is_finished(self, backend):
+        with Server("--backend", backend) as server:
+            idle = ask(server, "/")
+            self.assertIn(b"200 OK", idle.recv(4096))
+            under_way = [ask(server, "/slow"), ask(server, "/slow-sync"), ask(server, "/_test/compute?ms=500")]
+            half = server.connect()
+            half.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+            server.wait_until(lambda: server.threads() >= 4, what="the views")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("ending")
+            self.assertEqual(idle.recv(100), b"")  # ends at once
+            with self.assertRaises(ConnectionRefusedError):
+                server.connect().close()
+            half.sendall(b"llo")
+            for s, end in zip([*under_way, half], (b"slow\n", b"slow\n", b"\n", b"hello")):
+                got = read_all(s)
+                self.assertTrue(got.startswith(b"HTTP/1.1 200 OK\r\n"), got)
+                self.assertIn(b"connection: close\r\n", got.lower())
+                self.assertTrue(got.endswith(end), got)
+            self.assertEqual(server.wait(5), 0)
+
+    @each_backend
+    def test_a_pipelined_request_after_it_is_not_lost_silently(self, backend):
+        with Server("--backend", backend) as server:
+            s = ask(server, "/slow")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("ending")
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = read_all(s)
+            # Announced: whoever sent another one knows that it was not looked at.
+            self.assertEqual(got.count(b"HTTP/1.1 "), 1)
+            self.assertIn(b"Connection: close\r\n", got)
+            self.assertEqual(server.wait(5), 0)
+
+    @each_backend
+    def test_connections_that_wait_to_be_accepted_are_served(self, backend):
+        with Server("--backend", backend) as server:
+            blocked = ask(server, "/_test/block?ms=600")
+            time.sleep(0.2)
+            waiting = [ask(server, "/") for _ in range(20)]  # while the loop is held
+            server.signal(signal.SIGTERM)
+            self.assertIn(b"blocked", read_all(blocked))
+            for s in waiting:
+                self.assertIn(b"200 OK", read_all(s))
+            self.assertEqual(server.wait(5), 0)
+
+    @each_backend
+    def test_the_grace_ends(self, backend):
+        with Server("--backend", backend, "--graceful-timeout", "500ms") as server:
+            s = ask(server, "/_test/wait?ms=60000")
+            stream = ask(server, "/_test/ticks")
+            self.assertIn(b"200 OK", stream.recv(4096))
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            began = time.monotonic()
+            self.assertRegex(read_all(s), rb"^HTTP/1.1 503 ")
+            self.assertFalse(read_all(stream).endswith(b"0\r\n\r\n"))
+            self.assertEqual(server.wait(5), 0)
+            self.assertLess(time.monotonic() - began, 3)
+            self.assertIn("cancelled", server.log)
+
+    @each_backend
+    def test_a_sync_view_that_does_not_return_is_left_behind(self, backend):
+        with Server("--backend", backend, "--graceful-timeout", "300ms") as server:
+            s = ask(server, "/slow-sync")
+            later = ask(server, "/slow-sync")
+            time.sleep(0.1)
+            server.signal(signal.SIGTERM)
+            began = time.monotonic()
+            server.wait(5)
+            self.assertLess(time.monotonic() - began, 4)
+            for c in (s, later):
+                c.close()
+
+
+class Quick(unittest.TestCase):
+    @each_backend
+    def test_interrupt_and_quit_do_not_wait(self, backend):
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            with Server("--backend", backend) as server:
+                s = ask(server, "/_test/wait?ms=60000")
+                time.sleep(0.2)
+                began = time.monotonic()
+                server.signal(number)
+                self.assertEqual(server.wait(5), 0)
+                self.assertLess(time.monotonic() - began, 2)
+                s.close()
+
+    @each_backend
+    def test_a_second_signal_cuts_off(self, backend):
+        with Server("--backend", backend, "--graceful-timeout", "60s") as server:
+            s = ask(server, "/_test/wait?ms=60000")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("ending")
+            self.assertTrue(server.alive())
+            began = time.monotonic()
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(5), 0)
+            self.assertLess(time.monotonic() - began, 2)
+            s.close()
+
+    def test_many_signals_at_once(self):
+        with Server() as server:
+            for _ in range(50):
+                server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(5), 0)
+
+    def test_hang_ups_and_broken_pipes_do_not_kill(self):
+        with Server() as server:
+            server.signal(signal.SIGPIPE)
+            time.sleep(0.1)
+            self.assertEqual(server.get("/")[0], 200)
+
+
+class Reopen(unittest.TestCase):
+    def test_logs_are_reopened(self):
+        with tempfile.TemporaryDirectory() as folder:
+            access, errors = Path(folder) / "access", Path(folder) / "errors"
+            arguments = ["--access-log", access, "--error-log", errors]
+            with Server(*arguments, log=errors) as server:
+                server.get("/?first")
+                server.wait_until(lambda: "/?first" in access.read_text())
+                access.rename(Path(folder) / "access.old")
+                errors.rename(Path(folder) / "errors.old")
+                server.signal(signal.SIGUSR1)
+                server.wait_until(lambda: access.exists() and errors.exists(), what="new log files")
+                server.get("/?second")
+                server.wait_until(lambda: "/?second" in access.read_text())
+                self.assertNotIn("second", (Path(folder) / "access.old").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")

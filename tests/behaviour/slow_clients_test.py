@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that read slowly, send slowly, ask for much at once or die: the others are served and memory is bounded."""
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend, read_all  # noqa: E402
+
+MIB = 1 << 20
+
+
+class SlowReader(unittest.TestCase):
+    @each_backend
+    def test_it_is_given_up_and_costs_little(self, backend):
+        with Server("--backend", backend, "--write-timeout", "1s") as server:
+            server.get("/large")
+            before = server.memory()
+            readers = []
+            for _ in range(20):
+                s = socket.socket()
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+                s.connect(("127.0.0.1", server.port))
+                s.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 10)
+                readers.append(s)
+            time.sleep(0.5)
+            self.assertEqual(server.get("/")[0], 200)
+            self.assertLess(server.memory() - before, 20 * MIB)
+            # An RST after the time-out: never an end as if complete.
+            for s in readers:
+                s.settimeout(10)
+                server.wait_until(lambda s=s: self.error_of(s), 10, "the end of a slow reader")
+                s.close()
+            server.wait_until(lambda: server.descriptors() < 40, what="the end of the connections")
+
+    @staticmethod
+    def error_of(s):
+        poll = select.poll()
+        poll.register(s, 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+    @each_backend
+    def test_one_that_reads_a_little_gets_everything(self, backend):
+        with Server("--backend", backend, "--write-timeout", "1s") as server, server.connect() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            s.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            got, end = 0, time.monotonic() + 2.5
+            while time.monotonic() < end:
+                got += len(s.recv(65536))
+                time.sleep(0.05)
+            self.assertGreater(got + len(read_all(s)), 16 * MIB)
+
+    @each_backend
+    def test_a_reader_that_sends_on_is_not_read_without_end(self, backend):
+        with Server("--backend", backend) as server:
+            before = server.memory()
+            with server.connect() as s:
+                s.sendall(b"GET /_test/wait?ms=2000 HTTP/1.1\r\nHost: a\r\n\r\n")
+                s.settimeout(1)
+                sent = 0
+                try:
+                    while sent < 64 * MIB:
+                        sent += s.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+                except TimeoutError:
+                    pass
+                self.assertLess(sent, 64 * MIB)
+                self.assertLess(server.memory() - before, 8 * MIB)
+
+
+class ManyRequests(unittest.TestCase):
+    @each_backend
+    def test_a_thousand_at_once_are_answered_in_order(self, backend):
+        with Server("--backend", backend) as server:
+            paths = [f"/reflect?n={i}" for i in range(999)]
+            requests = "".join(f"GET {p} HTTP/1.1\r\nHost: a\r\n\r\n" for p in paths)
+            got = server.exchange(requests + "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(got.count(b"HTTP/1.1 200 OK\r\n"), 1000)
+            at = [got.index(f'"target":"{p}"'.encode()) for p in paths]
+            self.assertEqual(at, sorted(at))
+
+    @each_backend
+    def test_two_thousand_connections_that_trickle(self, backend):
+        with Server("--backend", backend) as server:
+            server.get("/")
+            before = server.memory()
+            request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+            clients = [server.connect() for _ in range(2000)]
+            for byte in request[:-1]:
+                for c in clients:
+                    c.send(bytes([byte]))
+            self.assertEqual(server.get("/")[0], 200)
+            self.assertLess((server.memory() - before) / 2000, 4096)
+            for c in clients:
+                c.send(request[-1:])
+            for c in clients:
+                self.assertIn(b"200 OK", c.recv(4096))
+                c.close()
+
+
+def die_with_connections(port, count):
+    for _ in range(count):
+        s = socket.create_connection(("127.0.0.1", port))
+        s.sendall(b"GET /_test/wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        globals().setdefault("kept", []).append(s)
+    s = socket.create_connection(("127.0.0.1", port))
+    s.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+    s.recv(1000)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Storms(unittest.TestCase):
+    @each_backend
+    def test_killed_clients_leave_nothing(self, backend):
+        with Server("--backend", backend) as server:
+            for _ in range(3):
+                storm = [multiprocessing.Process(target=die_with_connections, args=(server.port, 100)) for _ in range(4)]
+                for p in storm:
+                    p.start()
+                for p in storm:
+                    p.join()
+                self.assertEqual(server.get("/")[0], 200)
+            server.wait_until(lambda: server.descriptors() < 40, what="the end of the connections")
+            counts = server.counters()
+            self.assertEqual(counts["started"], counts["cleaned"])
+
+    @each_backend
+    def test_connections_that_come_and_go(self, backend):
+        with Server("--backend", backend) as server:
+            server.get("/")
+            before = server.memory()
+            for _ in range(3000):
+                server.connect().close()
+            self.assertEqual(server.get("/")[0], 200)
+            server.wait_until(lambda: server.descriptors() < 40, what="the end of the connections")
+            self.assertLess(server.memory() - before, 8 * MIB)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
