@@ -84,7 +84,9 @@ private:
         co_await asked_to_end_.wait();
         log::info(fmt::format("ending: {} connections open", server_->connections()));
         co_await server_->drain(quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout));
-        if (std::size_t left = blocking_.running() + compute_.running(); left > 0) leave_behind(left);
+        // A thread counts as running for a moment after it handed over its result.
+        for (instant end = from_now(1s); running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
+        if (running() > 0) leave_behind(running());
         server_.reset();
         co_await app_.shutdown();
         log::info("ended");
@@ -111,6 +113,8 @@ private:
         if (asked_to_end_.is_set() && server_) server_->cut_off();
         asked_to_end_.set();
     }
+
+    [[nodiscard]] std::size_t running() const noexcept { return blocking_.running() + compute_.running(); }
 
     // A thread that runs a view cannot be stopped from outside; the process can.
     [[noreturn]] void leave_behind(std::size_t views) {
