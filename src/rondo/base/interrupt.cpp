@@ -27,7 +27,7 @@ struct request {
 };
 constinit request current;
 constinit std::mutex one_at_a_time;
-constinit struct sigaction previous {};
+constinit struct sigaction previous{};
 
 std::uintptr_t interrupted_at(const void* context) noexcept {
     [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
@@ -57,7 +57,7 @@ void on_signal(int signal, siginfo_t* info, void* context) {
 void install() {
     static std::once_flag once;
     std::call_once(once, [] {
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_sigaction = on_signal;
         action.sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK;
         sigemptyset(&action.sa_mask);

@@ -178,22 +178,22 @@ std::string escaped(std::string_view text) {
 
 std::string_view name_of(level l) {
     switch (l) {
-    case level::debug: return "debug";
-    case level::info: return "info";
-    case level::warning: return "warning";
-    case level::error: return "error";
-    case level::off: return "off";
+        case level::debug: return "debug";
+        case level::info: return "info";
+        case level::warning: return "warning";
+        case level::error: return "error";
+        case level::off: return "off";
     }
     return "";
 }
 
 spdlog::level::level_enum level_of(level l) {
     switch (l) {
-    case level::debug: return spdlog::level::debug;
-    case level::info: return spdlog::level::info;
-    case level::warning: return spdlog::level::warn;
-    case level::error: return spdlog::level::err;
-    case level::off: break;
+        case level::debug: return spdlog::level::debug;
+        case level::info: return spdlog::level::info;
+        case level::warning: return spdlog::level::warn;
+        case level::error: return spdlog::level::err;
+        case level::off: break;
     }
     return spdlog::level::off;
 }

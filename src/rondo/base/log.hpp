@@ -8,8 +8,8 @@ namespace rondo::log {
 
 enum class level : unsigned char { debug, info, warning, error, off };
 
-/// Writes one line with time and level to standard error, or to where to() says. Any thread; never throws; does not wait
-/// for a slow disk on the calling thread. Control characters in `text` are escaped.
+/// Writes one line with time and level to standard error, or to where to() says. Any thread; never throws; does not
+/// wait for a slow disk on the calling thread. Control characters in `text` are escaped.
 void write(level l, std::string_view text) noexcept;
 
 inline void debug(std::string_view text) noexcept { write(level::debug, text); }
@@ -30,8 +30,8 @@ void reopen();
 /// Waits until everything written so far has reached its file.
 void flush() noexcept;
 
-/// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192 lines)
-/// lines are dropped and counted.
+/// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192
+/// lines) lines are dropped and counted.
 class line_writer {
 public:
     /// "-" is standard output. Throws std::system_error.

@@ -34,7 +34,8 @@ int find_no_other_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char
     return -1;
 }
 
-// dwfl_module_getsrc() needs .debug_aranges, which Clang does not write: the compilation units know their addresses too.
+// dwfl_module_getsrc() needs .debug_aranges, which Clang does not write: the compilation units know their addresses
+// too.
 void find_line(Dwfl_Module* module, std::uintptr_t address, stack_trace::frame& f) {
     Dwarf_Addr bias = 0;
     for (Dwarf_Die* unit = nullptr; (unit = dwfl_module_nextcu(module, unit, &bias));) {
@@ -67,7 +68,8 @@ public:
             find_line(module, within, f);
         }
         Dl_info info{};
-        if (f.function.empty() && dladdr(reinterpret_cast<void*>(within), &info)) f.function = demangled(info.dli_sname);
+        if (f.function.empty() && dladdr(reinterpret_cast<void*>(within), &info))
+            f.function = demangled(info.dli_sname);
         return f;
     }
 
@@ -99,7 +101,8 @@ void stack_trace::capture(std::uintptr_t from) noexcept {
     interrupted_ = found != last;
     if (interrupted_) first = found;
     size_ = std::min<std::size_t>(static_cast<std::size_t>(last - first), most_frames);
-    for (std::size_t i = 0; i < size_; ++i) addresses_[i] = reinterpret_cast<std::uintptr_t>(first[static_cast<std::ptrdiff_t>(i)]);
+    for (std::size_t i = 0; i < size_; ++i)
+        addresses_[i] = reinterpret_cast<std::uintptr_t>(first[static_cast<std::ptrdiff_t>(i)]);
 }
 
 std::vector<stack_trace::frame> stack_trace::frames() const {

@@ -29,8 +29,8 @@ public:
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    /// Names of the frames. Reads debug information: milliseconds the first time. Any thread; does not throw for what is
-    /// missing.
+    /// Names of the frames. Reads debug information: milliseconds the first time. Any thread; does not throw for what
+    /// is missing.
     [[nodiscard]] std::vector<frame> frames() const;
     /// One line per frame: "function at file:line". Ends before the first caller whose name begins with `until`.
     [[nodiscard]] std::string text(const char* until = nullptr) const;

@@ -31,11 +31,12 @@ protected:
     virtual void received(std::string_view bytes) noexcept = 0;
     /// No input comes any more: `error` is 0 at the end of the stream, else an errno.
     virtual void receive_ended(int error) noexcept = 0;
-    /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input was
-    /// wanted (what was sent before may not have been read). With io_uring not while input is paused or before it was
-    /// wanted for the first time.
+    /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input
+    /// was wanted (what was sent before may not have been read). With io_uring not while input is paused or before it
+    /// was wanted for the first time.
     virtual void peer_closed(bool gone) noexcept = 0;
-    /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was given.
+    /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was
+    /// given.
     virtual void sent(std::ptrdiff_t result, void* keep) noexcept = 0;
     /// What want_writable() waited for.
     virtual void writable() noexcept = 0;
@@ -46,16 +47,16 @@ private:
     friend class io_uring_backend;
 
     int fd_;
-    bool wanted_ = false;         // input is waited for
-    bool ready_ = false;          // epoll: the kernel may have input
-    bool ended_ = false;          // epoll: the end of input was announced
-    bool gone_ = false;           // epoll: both directions are shut
-    bool watching_write_ = false; // epoll: EPOLLOUT is on
-    bool told_closed_ = false;    // epoll: the owner knows that no more input comes
-    bool told_gone_ = false;      // epoll: the owner knows that the client is gone
-    void* receiving_ = nullptr;   // io_uring: the armed receive; after the end of input the wait for the hang-up
-    void* sending_ = nullptr;     // io_uring: the pending send
-    void* writing_ = nullptr;     // io_uring: the armed wait for writability
+    bool wanted_ = false;          // input is waited for
+    bool ready_ = false;           // epoll: the kernel may have input
+    bool ended_ = false;           // epoll: the end of input was announced
+    bool gone_ = false;            // epoll: both directions are shut
+    bool watching_write_ = false;  // epoll: EPOLLOUT is on
+    bool told_closed_ = false;     // epoll: the owner knows that no more input comes
+    bool told_gone_ = false;       // epoll: the owner knows that the client is gone
+    void* receiving_ = nullptr;    // io_uring: the armed receive; after the end of input the wait for the hang-up
+    void* sending_ = nullptr;      // io_uring: the pending send
+    void* writing_ = nullptr;      // io_uring: the armed wait for writability
 };
 
 /// A listening socket as a backend sees it.
@@ -78,8 +79,8 @@ private:
     void* accepting_ = nullptr;
 };
 
-/// Waits once for a descriptor that is not a stream_socket: POLLIN, POLLOUT. One wait at a time, and one per descriptor;
-/// cancel it before the descriptor is closed and before this is destroyed.
+/// Waits once for a descriptor that is not a stream_socket: POLLIN, POLLOUT. One wait at a time, and one per
+/// descriptor; cancel it before the descriptor is closed and before this is destroyed.
 class poll_operation {
 public:
     poll_operation() = default;
@@ -115,13 +116,14 @@ public:
     virtual void close(stream_socket&) noexcept = 0;
     /// Wants input until received() or receive_ended() is called.
     virtual void want_input(stream_socket&) noexcept = 0;
-    /// No input is wanted for now: what the socket cannot take stays in the kernel. With io_uring what was on its way comes
-    /// all the same.
+    /// No input is wanted for now: what the socket cannot take stays in the kernel. With io_uring what was on its way
+    /// comes all the same.
     virtual void pause_input(stream_socket&) noexcept = 0;
     /// Sends what the kernel takes now. Returns the number of bytes, a negative errno (-EAGAIN: nothing fits), or
     /// `send_pending`: then `data` must hold until sent() is called with `keep`, even when the socket is closed before:
     /// then released(keep) is called. At most one send is pending per socket.
-    [[nodiscard]] virtual std::ptrdiff_t send(stream_socket&, const char* data, std::size_t size, void* keep) noexcept = 0;
+    [[nodiscard]] virtual std::ptrdiff_t send(stream_socket&, const char* data, std::size_t size,
+                                              void* keep) noexcept = 0;
     static constexpr std::ptrdiff_t send_pending = PTRDIFF_MIN;
     /// Called for the `keep` of a send whose socket was closed meanwhile.
     void (*released)(void* keep) noexcept = nullptr;

@@ -442,11 +442,17 @@ TEST_P(backends, pausing_at_random_loses_nothing) {
     std::uint32_t random = 1;
     c.on_received = [&] {
         switch ((random = random * 1664525 + 1013904223) >> 29) {
-        case 0: c.io().pause_input(c); break;
-        case 1: c.io().pause_input(c); c.io().want_input(c); break;
-        case 2: c.io().want_input(c); c.io().pause_input(c); break;
-        case 3: break;
-        default: c.io().want_input(c);
+            case 0: c.io().pause_input(c); break;
+            case 1:
+                c.io().pause_input(c);
+                c.io().want_input(c);
+                break;
+            case 2:
+                c.io().want_input(c);
+                c.io().pause_input(c);
+                break;
+            case 3: break;
+            default: c.io().want_input(c);
         }
     };
     c.io().want_input(c);
@@ -511,7 +517,7 @@ TEST_P(backends, both_directions_at_once) {
     connection c(w(), p.server);
     std::string all = pattern(16 << 20);
     c.output.reserve(all.size());  // the kernel works on it
-    c.on_received = [&] {  // an echo
+    c.on_received = [&] {          // an echo
         std::string part = std::move(c.input);
         c.input.clear();
         c.write(std::move(part));
@@ -534,11 +540,24 @@ TEST_P(backends, may_be_closed_in_every_callback) {
         void (*arrange)(connection&, tcp_pair&);
     };
     const std::array rows{
-        row{"received", [](connection& c, tcp_pair& p) { c.read(); put(p.client, pattern(300'000)); }},
-        row{"ended", [](connection& c, tcp_pair& p) { c.read(); shutdown(p.client.value(), SHUT_WR); }},
-        row{"reset", [](connection& c, tcp_pair& p) { c.read(); reset_connection(p.client); }},
+        row{"received",
+            [](connection& c, tcp_pair& p) {
+                c.read();
+                put(p.client, pattern(300'000));
+            }},
+        row{"ended",
+            [](connection& c, tcp_pair& p) {
+                c.read();
+                shutdown(p.client.value(), SHUT_WR);
+            }},
+        row{"reset",
+            [](connection& c, tcp_pair& p) {
+                c.read();
+                reset_connection(p.client);
+            }},
         row{"writable", [](connection& c, tcp_pair&) { c.io().want_writable(c); }},
-        row{"all", [](connection& c, tcp_pair& p) {
+        row{"all",
+            [](connection& c, tcp_pair& p) {
                 c.read();
                 c.io().want_writable(c);
                 put(p.client, "x");
@@ -689,10 +708,13 @@ TEST_P(backends, a_thousand_connections) {
         }
         for (auto& c : clients) c.reset();
     });
-    ASSERT_TRUE(w().until([&] {
-        return servers.size() == count &&
-               std::all_of(servers.begin(), servers.end(), [](auto& c) { return c->ends + c->half_closes + c->gones > 0; });
-    }, 60s));
+    ASSERT_TRUE(w().until(
+        [&] {
+            return servers.size() == count && std::all_of(servers.begin(), servers.end(), [](auto& c) {
+                       return c->ends + c->half_closes + c->gones > 0;
+                   });
+        },
+        60s));
     EXPECT_TRUE(l.failures.empty());
 }
 
@@ -708,9 +730,9 @@ TEST_P(backends, more_senders_than_buffers) {
     }
     w().turns();
     for (auto& p : pairs) put(p->client, text);
-    ASSERT_TRUE(w().until([&] {
-        return std::all_of(all.begin(), all.end(), [&](auto& c) { return c->input.size() == text.size(); });
-    }, 60s));
+    ASSERT_TRUE(w().until(
+        [&] { return std::all_of(all.begin(), all.end(), [&](auto& c) { return c->input.size() == text.size(); }); },
+        60s));
     for (auto& c : all) EXPECT_TRUE(c->input == text);
 }
 

@@ -188,7 +188,9 @@ public:
     }
 
 private:
-    operation* make_operation(kind what, void* owner, void* keep = nullptr) { return operations_.make(what, owner, keep); }
+    operation* make_operation(kind what, void* owner, void* keep = nullptr) {
+        return operations_.make(what, owner, keep);
+    }
     void register_buffers() {
         buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
         memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
@@ -274,14 +276,14 @@ private:
 
     void complete(operation& o, const io_uring_cqe& cqe) noexcept {
         switch (o.what) {
-        case kind::none: return;
-        case kind::receive: return complete_receive(o, cqe);
-        case kind::hang_up: return complete_hang_up(o, cqe);
-        case kind::send: return complete_send(o, cqe);
-        case kind::accept: return complete_accept(o, cqe);
-        case kind::poll: return complete_poll(o, cqe);
-        case kind::writable: return complete_writable(o);
-        case kind::wake: return arm_wake();
+            case kind::none: return;
+            case kind::receive: return complete_receive(o, cqe);
+            case kind::hang_up: return complete_hang_up(o, cqe);
+            case kind::send: return complete_send(o, cqe);
+            case kind::accept: return complete_accept(o, cqe);
+            case kind::poll: return complete_poll(o, cqe);
+            case kind::writable: return complete_writable(o);
+            case kind::wake: return arm_wake();
         }
     }
 
@@ -297,11 +299,13 @@ private:
         }
         if (!(cqe.flags & IORING_CQE_F_MORE)) receive_over(o, cqe.res);
     }
-    // The kernel ended a receive: when it was asked to, when it had no buffer left, now and then on its own, or for good.
+    // The kernel ended a receive: when it was asked to, when it had no buffer left, now and then on its own, or for
+    // good.
     void receive_over(operation& o, int result) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         bool ending = std::exchange(o.ending, false);
-        bool for_now = result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
+        bool for_now =
+            result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
         if (s && for_now && (s->wanted_ || !ending)) {
             return_buffers();
             return arm_receive(&o, s->fd_);

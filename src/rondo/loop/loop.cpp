@@ -32,8 +32,12 @@ private:
 }  // namespace
 
 event_loop::event_loop(const loop_options& options)
-    : turn_watcher(ready_queue::current().doing()), backend_(make_backend(options.backend)),
-      ready_(ready_queue::current()), doing_(ready_.doing()), now_(clock::now()), timers_(now_) {
+    : turn_watcher(ready_queue::current().doing()),
+      backend_(make_backend(options.backend)),
+      ready_(ready_queue::current()),
+      doing_(ready_.doing()),
+      now_(clock::now()),
+      timers_(now_) {
     if (current_loop) throw std::logic_error("this thread has an event loop already: there is one per thread");
     current_loop = this;
 }
@@ -80,7 +84,8 @@ void event_loop::post(posted& work) noexcept {
         work.next_ = head;
     } while (!inbox_.compare_exchange_weak(head, &work, std::memory_order_seq_cst, std::memory_order_relaxed));
     // Only the first piece of work after the loop went to wait needs to wake it.
-    if (waiting_.load(std::memory_order_seq_cst) && waiting_.exchange(false, std::memory_order_seq_cst)) backend_->wake();
+    if (waiting_.load(std::memory_order_seq_cst) && waiting_.exchange(false, std::memory_order_seq_cst))
+        backend_->wake();
 }
 
 void event_loop::post(std::move_only_function<void()> work) { post(*new posted_function(std::move(work))); }
@@ -123,7 +128,6 @@ void event_loop::run_due() noexcept {
     hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
-
 std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
     if (!ready_.empty() || deferred_) return std::chrono::nanoseconds(0);
     instant next = timers_.next();
@@ -148,7 +152,8 @@ void event_loop::turn(const std::atomic<bool>& done) {
     count_turn();
     waiting_.store(true, std::memory_order_seq_cst);
     // Also after the last piece of work: what it asked of the backend goes to the kernel.
-    if (inbox_.load(std::memory_order_seq_cst) || done.load(std::memory_order_relaxed)) wait = std::chrono::nanoseconds(0);
+    if (inbox_.load(std::memory_order_seq_cst) || done.load(std::memory_order_relaxed))
+        wait = std::chrono::nanoseconds(0);
     backend_->turn(wait, *this);
 }
 

@@ -39,15 +39,15 @@ private:
 /// What a loop counts. Written by the loop's thread, read by any.
 struct loop_counters {
     std::atomic<std::uint64_t> turns{0};
-    std::atomic<std::int64_t> busy_ns{0};         ///< time not spent waiting
-    std::atomic<std::int64_t> turn_began_ns{0};   ///< on the clock; 0 while it waits
+    std::atomic<std::int64_t> busy_ns{0};        ///< time not spent waiting
+    std::atomic<std::int64_t> turn_began_ns{0};  ///< on the clock; 0 while it waits
     std::atomic<std::int64_t> longest_turn_ns{0};
     std::atomic<std::uint64_t> stalls{0};
 };
 
 /// An event loop: one thread that waits for many things. One per thread. Everything but post(), wake() and stop()
-/// is called on its thread. One turn, in this order: timers that are due, what other threads posted, coroutines that are
-/// ready, waiting for and handling of input and output.
+/// is called on its thread. One turn, in this order: timers that are due, what other threads posted, coroutines that
+/// are ready, waiting for and handling of input and output.
 class event_loop final : backend::turn_watcher {
 public:
     /// Throws std::system_error when the kernel refuses, std::invalid_argument when a forced backend is not available.
@@ -60,11 +60,11 @@ public:
     [[nodiscard]] static event_loop& current();
     [[nodiscard]] static event_loop* current_or_null() noexcept;
 
-    /// Turns until stop(). Call it on the thread that made the loop, as everything else. Throws synchronous_only when the
-    /// loop runs already, as run_until() does.
+    /// Turns until stop(). Call it on the thread that made the loop, as everything else. Throws synchronous_only when
+    /// the loop runs already, as run_until() does.
     void run();
-    /// Runs until the task is done, whatever stop() says, and gives its result. The task runs in `in`, or in a context of
-    /// its own.
+    /// Runs until the task is done, whatever stop() says, and gives its result. The task runs in `in`, or in a context
+    /// of its own.
     template <class T>
     T run_until(task<T> t, context* in = nullptr);
     /// Ends run() after this turn, or the next run() at once. Any thread.
@@ -79,7 +79,8 @@ public:
     void post(posted& work) noexcept;
     void post(std::move_only_function<void()> work);
 
-    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is. Of nothing or less: until the next turn.
+    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is. Of nothing or less: until the next
+    /// turn.
     [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept {
         return sleep_awaiter(timers_, d.count() > 0 ? from_now(d) : instant::min());
     }

@@ -58,7 +58,8 @@ void timer_fire(benchmark::State& state) {
     timer_wheel wheel(now);
     std::vector<nothing> timers(1000);
     for (auto _ : state) {
-        for (std::size_t i = 0; i < timers.size(); ++i) wheel.arm(timers[i], now + std::chrono::milliseconds(1 + i % 100));
+        for (std::size_t i = 0; i < timers.size(); ++i)
+            wheel.arm(timers[i], now + std::chrono::milliseconds(1 + i % 100));
         wheel.advance(now += 100ms);
     }
     state.SetItemsProcessed(state.iterations() * 1000);

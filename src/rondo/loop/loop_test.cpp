@@ -67,7 +67,8 @@ TEST_P(loops, run_until_gives_the_exception) {
     EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> {
         co_await l.sleep(1ms);
         throw std::out_of_range("x");
-    }(loop())), std::out_of_range);
+    }(loop())),
+                 std::out_of_range);
 }
 
 TEST_P(loops, run_until_ends_at_once_when_the_task_does) {
@@ -88,7 +89,8 @@ TEST_P(loops, run_until_does_not_end_by_stop) {
         l.stop();
         co_await l.sleep(5ms);
         co_return 3;
-    }(loop())), 3);
+    }(loop())),
+              3);
     loop().run();  // which ends at once
 }
 
@@ -186,7 +188,10 @@ TEST_P(loops, no_wake_up_is_lost) {
     constexpr int rounds = 20'000;
     std::jthread other([&] {
         for (int i = 0; i < rounds; ++i) {
-            loop().post([&] { handled.fetch_add(1); handled.notify_one(); });
+            loop().post([&] {
+                handled.fetch_add(1);
+                handled.notify_one();
+            });
             handled.wait(i);
         }
         loop().stop();
@@ -367,7 +372,8 @@ TEST_P(loops, counts_its_turns_and_time) {
     loop().run_until([](event_loop& l) -> task<> {
         co_await l.sleep(30ms);
         EXPECT_NE(l.counters().turn_began_ns, 0);
-        for (instant end = from_now(20ms); clock::now() < end;) {}
+        for (instant end = from_now(20ms); clock::now() < end;) {
+        }
         co_await l.sleep(1ms);
     }(loop()));
     EXPECT_EQ(c.turn_began_ns, 0);

@@ -18,10 +18,10 @@
 namespace rondo {
 
 struct pool_options {
-    std::string name = "pool";      ///< the threads' name, at most 15 bytes are used
+    std::string name = "pool";  ///< the threads' name, at most 15 bytes are used
     std::size_t threads = 1;
-    std::size_t queue = 1024;       ///< jobs that may wait for a thread
-    int nice = 0;                   ///< added to the threads' nice value: 0 to 19
+    std::size_t queue = 1024;  ///< jobs that may wait for a thread
+    int nice = 0;              ///< added to the threads' nice value: 0 to 19
 };
 
 /// Thrown by run() when the queue is full or the wait would pass the deadline. Answer 503 with Retry-After.
@@ -39,15 +39,15 @@ private:
 class thread_pool {
 public:
     explicit thread_pool(pool_options options);
-    /// Waits for the jobs that run; jobs that still wait are not started (there are none in an orderly shut-down), and who
-    /// waits for them waits forever. The loops that jobs came from must still be there.
+    /// Waits for the jobs that run; jobs that still wait are not started (there are none in an orderly shut-down), and
+    /// who waits for them waits forever. The loops that jobs came from must still be there.
     ~thread_pool();
     thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;
 
-    /// `co_await pool.run(f)`: calls `f()` on a thread of the pool and resumes on the loop with its result or exception.
-    /// Never abandoned: when the context is cancelled meanwhile the await still waits for `f` to return, then throws
-    /// `cancelled` if `f` had not begun. Throws pool_full at once when the queue is full. Loop thread only.
+    /// `co_await pool.run(f)`: calls `f()` on a thread of the pool and resumes on the loop with its result or
+    /// exception. Never abandoned: when the context is cancelled meanwhile the await still waits for `f` to return,
+    /// then throws `cancelled` if `f` had not begun. Throws pool_full at once when the queue is full. Loop thread only.
     /// A lambda that captures something with a destructor needs a name, `auto f = [text] {...}; co_await pool.run(f);`,
     /// where GCC 12 is used: within a co_await expression it destroys such a capture twice.
     template <class F>
@@ -68,9 +68,9 @@ public:
     /// Queues; throws pool_full. Any thread. `deadline`: when the expected wait passes it, pool_full is thrown at once.
     void submit(job& j, instant deadline = instant::max());
 
-    [[nodiscard]] std::size_t waiting() const noexcept;   ///< jobs queued
-    [[nodiscard]] std::size_t running() const noexcept;   ///< jobs being run
-    [[nodiscard]] std::size_t threads() const noexcept;   ///< threads started
+    [[nodiscard]] std::size_t waiting() const noexcept;  ///< jobs queued
+    [[nodiscard]] std::size_t running() const noexcept;  ///< jobs being run
+    [[nodiscard]] std::size_t threads() const noexcept;  ///< threads started
     [[nodiscard]] const pool_options& options() const noexcept;
 
 private:

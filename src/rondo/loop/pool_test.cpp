@@ -79,7 +79,9 @@ TEST_F(pools, start_threads_when_they_are_needed) {
         task_group group(co_await this_context());
         std::latch together(3);
         for (int i = 0; i < 3; ++i)
-            group.spawn([](thread_pool& pool, std::latch& l) -> task<> { co_await pool.run([&l] { l.arrive_and_wait(); }); }(p, together));
+            group.spawn([](thread_pool& pool, std::latch& l) -> task<> {
+                co_await pool.run([&l] { l.arrive_and_wait(); });
+            }(p, together));
         co_await group.join();
         EXPECT_EQ(p.threads(), 3u);
         EXPECT_EQ(p.waiting(), 0u);
@@ -107,8 +109,12 @@ TEST_F(pools, refuse_when_the_queue_is_full) {
     loop.run_until([](thread_pool& p, gate& gate) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& pool, struct gate& held) { co_await pool.run([&held] { held.pass(); }); }
-            static task<> nothing(thread_pool& pool) { co_await pool.run([] {}); }
+            static task<> hold(thread_pool& pool, struct gate& held) {
+                co_await pool.run([&held] { held.pass(); });
+            }
+            static task<> nothing(thread_pool& pool) {
+                co_await pool.run([] {});
+            }
         };
         // One that runs and two that wait, also before the thread has begun.
         group.spawn(jobs::hold(p, gate));
@@ -141,7 +147,9 @@ TEST_F(pools, refuse_what_would_begin_after_its_deadline) {
     loop.run_until([](thread_pool& p, gate& gate, context& hurry) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& pool, struct gate& held) { co_await pool.run([&held] { held.pass(); }); }
+            static task<> hold(thread_pool& pool, struct gate& held) {
+                co_await pool.run([&held] { held.pass(); });
+            }
             static task<> refused(thread_pool& pool, bool& was) {
                 try {
                     co_await pool.run([] { ADD_FAILURE(); });
@@ -184,7 +192,10 @@ TEST_F(pools, a_job_that_has_not_begun_is_not_begun_when_cancelled) {
         task_group waiting(co_await this_context());
         struct jobs {
             static task<> hold(thread_pool& pool, struct gate& held, bool& done) {
-                done = co_await pool.run([&held] { held.pass(); return true; });
+                done = co_await pool.run([&held] {
+                    held.pass();
+                    return true;
+                });
             }
             static task<> never(thread_pool& pool, bool& was_cancelled) {
                 try {

@@ -33,7 +33,8 @@ signal_watcher::signal_watcher(event_loop& loop, std::initializer_list<int> sign
 
 signal_watcher::~signal_watcher() {
     loop_.io().cancel(*this);
-    while (next()) {}
+    while (next()) {
+    }
     pthread_sigmask(SIG_UNBLOCK, &unblocked_, nullptr);
 }
 

@@ -11,11 +11,11 @@
 
 namespace rondo {
 
-/// Calls back on a loop when one of these signals comes to the process: an ordinary call, in which everything is allowed
-/// except to destroy the watcher; what it throws is logged. The signals are blocked in the calling thread, and so in the threads made
-/// later: make the watcher before pools and other threads, or their default action ends the process. The destructor
-/// restores what it changed; signals that came and were not called for are dropped.
-/// One watcher per signal. Loop thread only; must not outlive the loop.
+/// Calls back on a loop when one of these signals comes to the process: an ordinary call, in which everything is
+/// allowed except to destroy the watcher; what it throws is logged. The signals are blocked in the calling thread, and
+/// so in the threads made later: make the watcher before pools and other threads, or their default action ends the
+/// process. The destructor restores what it changed; signals that came and were not called for are dropped. One watcher
+/// per signal. Loop thread only; must not outlive the loop.
 class signal_watcher final : poll_operation {
 public:
     using function = std::move_only_function<void(int signal)>;

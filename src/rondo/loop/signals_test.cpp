@@ -66,7 +66,9 @@ TEST_P(signals, that_were_blocked_before_stay_blocked) {
     sigemptyset(&one);
     sigaddset(&one, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &one, nullptr);
-    { signal_watcher watcher(*loop, {SIGUSR1, SIGUSR2}, [](int) {}); }
+    {
+        signal_watcher watcher(*loop, {SIGUSR1, SIGUSR2}, [](int) {});
+    }
     EXPECT_FALSE(blocked(SIGUSR1));
     EXPECT_TRUE(blocked(SIGUSR2));
     pthread_sigmask(SIG_UNBLOCK, &one, nullptr);

@@ -43,7 +43,8 @@ struct snapshot {
         if (s.doing.changes() != s.changes) return;
         if (const context* in = s.doing.running()) {
             std::string_view name = in->activity.substr(0, s.name.size());
-            s.name_size = static_cast<std::size_t>(std::copy(name.begin(), name.end(), s.name.begin()) - s.name.begin());
+            s.name_size =
+                static_cast<std::size_t>(std::copy(name.begin(), name.end(), s.name.begin()) - s.name.begin());
         }
         s.stack.capture(at);
     }
@@ -79,7 +80,10 @@ struct stall_detector::state {
     };
 
     state(event_loop& l, stall_options o, function f)
-        : loop(l), options(o), report(std::move(f)), interval(std::max<std::chrono::nanoseconds>(o.threshold, milliseconds(1)) / 2),
+        : loop(l),
+          options(o),
+          report(std::move(f)),
+          interval(std::max<std::chrono::nanoseconds>(o.threshold, milliseconds(1)) / 2),
           loop_thread(gettid()) {
         pthread_getcpuclockid(pthread_self(), &loop_clock);
         stack_trace::prepare();
@@ -118,12 +122,12 @@ struct stall_detector::state {
     pid_t loop_thread;
     clockid_t loop_clock{};
 
-    position seen;                           // at the last look
-    instant first_seen;                      // when that was new
-    instant began;                           // when the work that is going on may have begun
-    std::chrono::nanoseconds computed{0};    // the loop thread's processor time then
-    bool counted = false;                    // this stall is known
-    std::deque<instant> reports;             // of the last minute
+    position seen;                         // at the last look
+    instant first_seen;                    // when that was new
+    instant began;                         // when the work that is going on may have begun
+    std::chrono::nanoseconds computed{0};  // the loop thread's processor time then
+    bool counted = false;                  // this stall is known
+    std::deque<instant> reports;           // of the last minute
     std::uint64_t not_shown = 0;
 
     std::mutex mutex;

@@ -22,16 +22,16 @@ struct stall_report {
     std::chrono::milliseconds computing{0};  ///< processor time within it: the rest was spent waiting
     bool over = false;                       ///< false: the first report of this stall; true: its second, after the end
     std::string activity;                    ///< context::activity of what ran (the route); empty when it ran in none
-    std::string stack;                       ///< in the first report; one line per frame, empty when it could not be taken
-    std::uint64_t not_shown = 0;             ///< stalls since the last report that were only counted
+    std::string stack;            ///< in the first report; one line per frame, empty when it could not be taken
+    std::uint64_t not_shown = 0;  ///< stalls since the last report that were only counted
 
     /// What the log says.
     [[nodiscard]] std::string text() const;
 };
 
 /// Watches a loop from a thread of its own and reports what holds it for longer than the threshold, while it
-/// does and again when it is over; every stall seen is counted in loop.counters().stalls. What lasts up to half a threshold
-/// longer than the threshold may go unnoticed. Costs the loop nothing until it stalls; then its thread is
+/// does and again when it is over; every stall seen is counted in loop.counters().stalls. What lasts up to half a
+/// threshold longer than the threshold may go unnoticed. Costs the loop nothing until it stalls; then its thread is
 /// interrupted once by SIGURG (see interrupt_thread).
 /// To be made and destroyed on the loop's thread, and destroyed before the loop.
 class stall_detector {

@@ -16,7 +16,8 @@ namespace rondo {
 
 // Not in the unnamed namespace: their names must appear in stacks.
 [[gnu::noinline]] void compute_for_too_long(std::chrono::milliseconds d) {
-    for (instant end = from_now(d); clock::now() < end;) {}
+    for (instant end = from_now(d); clock::now() < end;) {
+    }
 }
 
 task<> view_that_holds_the_loop(std::chrono::milliseconds d) {
@@ -189,10 +190,12 @@ TEST(stall_detector, may_be_destroyed_at_any_time) {
 
 TEST(stall_report, says_what_happened) {
     stall_report r{.held = 75ms, .computing = 74ms, .activity = "/block", .stack = "f at a.cpp:1\ng", .not_shown = 3};
-    EXPECT_EQ(r.text(), "the event loop is held by /block, for 75 ms so far, 74 ms of it computing (3 more stalls not shown); "
-                        "it is here:\nf at a.cpp:1\ng");
+    EXPECT_EQ(r.text(),
+              "the event loop is held by /block, for 75 ms so far, 74 ms of it computing (3 more stalls not shown); "
+              "it is here:\nf at a.cpp:1\ng");
     stall_report over{.held = 120ms, .computing = 130ms, .over = true, .activity = "", .stack = ""};
-    EXPECT_EQ(over.text(), "the event loop goes on: it was held for 120 ms by code outside of any request, 120 ms of it computing");
+    EXPECT_EQ(over.text(),
+              "the event loop goes on: it was held for 120 ms by code outside of any request, 120 ms of it computing");
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ struct with_timeout_ : testing::Test {
 TEST_F(with_timeout_, gives_the_result_in_time) {
     EXPECT_EQ(loop.run_until(with_timeout(1h, value_after(loop, 1ms, 3))), 3);
     EXPECT_EQ(loop.run_until(with_timeout(clock::duration::max(), value_after(loop, 1ms, 4))), 4);
-    auto p = loop.run_until(with_timeout(1h, []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(5); }()));
+    auto p =
+        loop.run_until(with_timeout(1h, []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(5); }()));
     EXPECT_EQ(*p, 5);
 }
 
@@ -46,27 +47,32 @@ TEST_F(with_timeout_, throws_when_the_time_is_over_and_the_task_has_cleaned_up) 
 }
 
 TEST_F(with_timeout_, passes_other_exceptions) {
-    EXPECT_THROW(loop.run_until(with_timeout(1h, [](event_loop& l) -> task<> {
-        co_await l.sleep(1ms);
-        throw std::out_of_range("x");
-    }(loop))), std::out_of_range);
+    EXPECT_THROW(loop.run_until(with_timeout(1h,
+                                             [](event_loop& l) -> task<> {
+                                                 co_await l.sleep(1ms);
+                                                 throw std::out_of_range("x");
+                                             }(loop))),
+                 std::out_of_range);
 }
 
 TEST_F(with_timeout_, gives_a_result_that_comes_in_spite_of_the_time) {
-    EXPECT_EQ(loop.run_until(with_timeout(5ms, [](event_loop& l) -> task<int> {
-        try {
-            co_await l.sleep(1h);
-        } catch (const cancelled&) {
-        }
-        co_return 9;
-    }(loop))), 9);
+    EXPECT_EQ(loop.run_until(with_timeout(5ms,
+                                          [](event_loop& l) -> task<int> {
+                                              try {
+                                                  co_await l.sleep(1h);
+                                              } catch (const cancelled&) {
+                                              }
+                                              co_return 9;
+                                          }(loop))),
+              9);
 }
 
 TEST_F(with_timeout_, a_cancellation_from_outside_stays_one) {
     context c;
     struct ender : timer {
         explicit ender(context& what)
-            : timer([](timer& t) noexcept { static_cast<ender&>(t).in.cancel.cancel(cancel_reason::disconnected); }), in(what) {}
+            : timer([](timer& t) noexcept { static_cast<ender&>(t).in.cancel.cancel(cancel_reason::disconnected); }),
+              in(what) {}
         context& in;
     } end(c);
     loop.timers().arm(end, from_now(5ms));
@@ -88,15 +94,18 @@ TEST_F(with_timeout_, the_nearer_of_two_counts) {
 TEST_F(with_timeout_, hands_its_deadline_down) {
     context c;
     c.activity = "outer";
-    loop.run_until(with_timeout(1h, []() -> task<> {
-        context* in = co_await this_context();
-        EXPECT_LE(in->deadline, from_now(1h));
-        EXPECT_EQ(in->activity, "outer");
-    }()), &c);
+    loop.run_until(with_timeout(1h,
+                                []() -> task<> {
+                                    context* in = co_await this_context();
+                                    EXPECT_LE(in->deadline, from_now(1h));
+                                    EXPECT_EQ(in->activity, "outer");
+                                }()),
+                   &c);
     c.deadline = from_now(1min);
-    loop.run_until(with_timeout(1h, [](instant outer) -> task<> {
-        EXPECT_EQ((co_await this_context())->deadline, outer);
-    }(c.deadline)), &c);
+    loop.run_until(
+        with_timeout(
+            1h, [](instant outer) -> task<> { EXPECT_EQ((co_await this_context())->deadline, outer); }(c.deadline)),
+        &c);
 }
 
 TEST_F(with_timeout_, may_be_destroyed_while_it_waits) {

@@ -67,7 +67,8 @@ class [[nodiscard]] sleep_awaiter : public waiter, timer {
 public:
     sleep_awaiter(timer_wheel& wheel, instant due) noexcept
         : waiter([](waiter& self) noexcept { static_cast<sleep_awaiter&>(self).disarm(); }),
-          timer([](timer& self) noexcept { static_cast<sleep_awaiter&>(self).wake(); }, due), wheel_(wheel) {}
+          timer([](timer& self) noexcept { static_cast<sleep_awaiter&>(self).wake(); }, due),
+          wheel_(wheel) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>

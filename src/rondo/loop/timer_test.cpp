@@ -88,7 +88,10 @@ TEST(timer, disarmed_or_destroyed_it_does_not_fire) {
     wheel.arm(t, start + 10ms);
     t.disarm();
     t.disarm();
-    { counting_timer gone; wheel.arm(gone, start + 10ms); }
+    {
+        counting_timer gone;
+        wheel.arm(gone, start + 10ms);
+    }
     wheel.advance(start + 1s);
     EXPECT_EQ(t.fired, 0);
     EXPECT_EQ(wheel.next(), instant::max());
@@ -184,7 +187,8 @@ private:
 class wheel_and_model {
 public:
     explicit wheel_and_model(unsigned seed) : random_(seed) {
-        for (int id = 0; id < 60; ++id) timers_[static_cast<std::size_t>(id)].on_fire = [this, id] { fired_.push_back(id); };
+        for (int id = 0; id < 60; ++id)
+            timers_[static_cast<std::size_t>(id)].on_fire = [this, id] { fired_.push_back(id); };
     }
 
     void step() {
