@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
 #include <cerrno>
 #include <memory>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include <liburing.h>
 #include <poll.h>
@@ -15,8 +13,12 @@
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/loop/backend.hpp>
+#include <rondo/loop/io_uring_operations.hpp>
 
 namespace rondo {
+
+using io_uring_operations::kind;
+using io_uring_operations::operation;
 
 namespace {
 
@@ -27,47 +29,6 @@ constexpr unsigned buffer_size = 4096;
 constexpr int buffer_group = 0;
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
-
-enum class kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
-
-// What the kernel works on. It outlives its owner: the completion may come after the owner is gone.
-struct operation {
-    void* owner;  // null: nobody wants to know any more; of an unused one: the next unused
-    void* keep;   // send: what keeps the bytes alive
-    kind what;
-    bool ending;  // the kernel was asked to cancel it
-};
-
-// Every waiting connection has an operation, so they lie close together and cost no allocation each.
-class operations {
-public:
-    [[nodiscard]] operation* make(kind what, void* owner, void* keep) {
-        if (!unused_) grow();
-        operation* o = std::exchange(unused_, static_cast<operation*>(unused_->owner));
-        *o = {owner, keep, what, false};
-        return o;
-    }
-    void free(operation& o) noexcept {
-        o = {unused_, nullptr, kind::none, false};
-        unused_ = &o;
-    }
-    template <class F>
-    void for_each_used(F f) {
-        for (auto& c : chunks_)
-            for (operation& o : *c)
-                if (o.what != kind::none) f(o);
-    }
-
-private:
-    using chunk = std::array<operation, 128>;
-    void grow() {
-        chunks_.push_back(std::make_unique<chunk>());
-        for (operation& o : *chunks_.back()) free(o);
-    }
-
-    std::vector<std::unique_ptr<chunk>> chunks_;
-    operation* unused_ = nullptr;
-};
 
 [[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
 
@@ -388,7 +349,7 @@ private:
     io_uring ring_{};
     unique_fd wake_;
     std::uint64_t wake_value_ = 0;
-    operations operations_;
+    io_uring_operations::pool operations_;
     operation wake_operation_{nullptr, nullptr, kind::wake, false};
     io_uring_buf_ring* buffers_ = nullptr;
     char* memory_ = nullptr;
