@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/web/app.hpp>
 #include <rondo/web/exchange_test.hpp>
+#include <rondo/web/test_client.hpp>
 
 namespace rondo {
 namespace {
@@ -143,6 +145,49 @@ TEST(read_form, a_failure_on_the_pool_comes_back) {
         FAIL();
     } catch (const http_error& e) {
         EXPECT_EQ(e.code(), status::bad_request);
+    }
+}
+
+std::string told(form_data& form) {
+    form_file* const file = form.file("f");
+    return std::string(form.value("a")) + ' ' + (file ? std::to_string(file->content.text().size()) : "no file");
+}
+
+task<response> streamed(request& req) {
+    form_data& form = co_await req.form();
+    co_return text(told(form));
+}
+
+task<response> read_before(request& req) {
+    co_await req.read_all();
+    form_data& form = co_await req.form();
+    form_data& again = co_await req.form();
+    co_return text(&form == &again ? told(form) : "two forms");
+}
+
+response blocking(request& req) { return text(told(req.form_sync())); }
+
+TEST(form, is_the_same_in_every_kind_of_view) {
+    app site;
+    site.post("/streamed", streamed);
+    site.post("/read-before", read_before);
+    site.post("/blocking", blocking);
+    test_client client(site);
+    const std::string body =
+        part("name=\"a\"", "value") + part("name=\"f\"; filename=\"f\"", std::string(200'000, 'x'));
+    for (const char* path : {"/streamed", "/read-before", "/blocking"}) {
+        for (const std::size_t piece : {0, 1000}) {
+            const test_response r = client.send({.method = "POST",
+                                                 .target = path,
+                                                 .fields = {{"Content-Type", multipart}},
+                                                 .body = body + "--XX--\r\n",
+                                                 .piece = piece});
+            EXPECT_EQ(r.status, 200);
+            EXPECT_EQ(r.body, "value 200000") << path;
+        }
+        EXPECT_EQ(client.post(path, "a=b", {{"Content-Type", urlencoded}}).body, "b no file");
+        EXPECT_EQ(client.post(path, "{}", {{"Content-Type", "application/json"}}).status, 415);
+        EXPECT_EQ(client.post(path, body, {{"Content-Type", multipart}}).status, 400);
     }
 }
 

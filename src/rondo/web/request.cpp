@@ -10,6 +10,7 @@
 #include <rondo/http/cookie.hpp>
 #include <rondo/http/media_type.hpp>
 #include <rondo/http/uri.hpp>
+#include <rondo/loop/pool.hpp>
 #include <rondo/web/form.hpp>
 #include <rondo/web/router.hpp>
 #include <rondo/web/spool.hpp>
@@ -181,8 +182,16 @@ task<form_data&> request::form() { return form(form_limits{}); }
 
 task<form_data&> request::form(form_limits limits) {
     auto& kept = local<kept_form>();
-    if (!kept.form && body_is_read()) kept.form = parse_form(parts().body, content_type(), limits);
-    if (!kept.form) kept.form = co_await read_form(*from_->body, content_type(), limits);
+    if (kept.form) co_return *kept.form;
+    if (!body_is_read()) {
+        kept.form = co_await read_form(*from_->body, content_type(), limits);
+        co_return *kept.form;
+    }
+    const std::string_view body = parts().body;
+    const auto parse = [this, &limits, &kept, body] { kept.form = parse_form(body, content_type(), limits); };
+    const bool writes_files = body.size() > limits.file_threshold;
+    if (writes_files) co_await run_blocking(parse);
+    else parse();
     co_return *kept.form;
 }
 

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/web/app.hpp>
 #include <rondo/web/exchange_test.hpp>
+#include <rondo/web/test_client.hpp>
 
 namespace rondo {
 namespace {
@@ -145,6 +147,31 @@ TEST_F(static_view, answers_conditional_requests_and_ranges) {
     get(part, view);
     EXPECT_EQ(part.to.status, status::partial_content);
     EXPECT_EQ(part.to.body, "static");
+}
+
+TEST_F(static_view, behind_the_router_it_serves_the_same) {
+    app site;
+    site.get("/static/<path:name>", make());
+    test_client client(site);
+    EXPECT_EQ(client.get("/static/hello.txt").body, "hello static\n");
+    EXPECT_EQ(client.get("/static/%68ello.txt").body, "hello static\n");
+    EXPECT_EQ(client.get("/static/").body, "<h1>root</h1>");
+    EXPECT_EQ(client.get("/static/docs/").body, "<h1>docs</h1>");
+    EXPECT_EQ(client.get("/static/docs").field("Location"), "/static/docs/");
+    EXPECT_EQ(client.get("/static/hello.txt", {{"Range", "bytes=-7"}}).body, "static\n");
+    EXPECT_EQ(client.post("/static/hello.txt", "").status, 405);
+    for (const char* path :
+         {"/static/../../../../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd",
+          "/static/%2e%2e/%2e%2e/etc/passwd", "/static/..%5c..%5cetc%5cpasswd", "/static/..\\..\\etc\\passwd",
+          "/static/%252e%252e/etc/passwd", "/static//etc/passwd", "/static/%2fetc%2fpasswd",
+          "/static/./../../etc/passwd", "/static/%c0%ae%c0%ae/etc/passwd", "/static/.%00./.%00./etc/passwd",
+          "/static/hello.txt%00", "/static/.hidden", "/static/%2ehidden", "/static/.git/config", "/static/escape",
+          "/static/hello.txt/", "/static/docs%2findex.html"}) {
+        const test_response r = client.get(path);
+        EXPECT_GE(r.status, 400) << path;
+        EXPECT_LT(r.status, 500) << path;
+        EXPECT_EQ(r.body.find("root:"), std::string::npos) << path;
+    }
 }
 
 TEST(static_folder, needs_a_folder) { EXPECT_THROW(static_folder("/nowhere/at/all"), std::runtime_error); }
