@@ -2,6 +2,7 @@
 #include <rondo/cli/settings.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdio>
 #include <functional>
@@ -38,7 +39,8 @@ void option(CLI::App& of, const std::string& flag, const std::string& type, cons
 }
 
 void duration(CLI::App& of, const std::string& flag, std::chrono::milliseconds& to, const std::string& text) {
-    option(of, flag, "TIME", fmt::format("{} [{:g}s]", text, static_cast<double>(to.count()) / 1000),
+    auto ms = to.count();
+    option(of, flag, "TIME", ms % 1000 ? fmt::format("{} [{}ms]", text, ms) : fmt::format("{} [{}s]", text, ms / 1000),
            [&to](const std::string& v) { to = parse_duration(v); });
 }
 
@@ -140,6 +142,8 @@ void add_settings(CLI::App& to, settings& s) {
     to.footer("TIME: 250ms, 3s, 2m, 1h. SIZE: 65536, 512KiB, 1MiB. Every option can also be set by its variable, RONDO_BACKEND for --backend.");
 }
 
+constexpr std::array<std::string_view, 4> commands{"serve", "routes", "check", "version"};
+
 }  // namespace
 
 std::optional<invocation> parse_command_line(int argc, const char* const* argv, int& status) {
@@ -151,12 +155,19 @@ std::optional<invocation> parse_command_line(int argc, const char* const* argv, 
     auto* routes = line.add_subcommand("routes", "prints the routes with the kind of each view");
     auto* check = line.add_subcommand("check", "looks for mistakes in routes and settings without serving");
     auto* version = line.add_subcommand("version", "prints the version");
+    // Each its own: the environment is read for both, and must not overwrite what the command line says.
+    settings checked;
     add_settings(*serve, chosen.chosen);
-    add_settings(*check, chosen.chosen);
+    add_settings(*check, checked);
 
     std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     bool asks_for_help = !arguments.empty() && (arguments[0] == "-h" || arguments[0] == "--help");
     if (!asks_for_help && (arguments.empty() || arguments[0].starts_with('-'))) arguments.insert(arguments.begin(), "serve");
+    if (!asks_for_help && std::ranges::find(commands, arguments[0]) == commands.end()) {
+        fmt::print(stderr, "{}: '{}' is no command; there are serve, routes, check and version\n", line.get_name(), arguments[0]);
+        status = 2;
+        return std::nullopt;
+    }
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
         line.parse(std::move(arguments));
@@ -166,7 +177,7 @@ std::optional<invocation> parse_command_line(int argc, const char* const* argv, 
         return std::nullopt;
     }
     if (*routes) chosen.what = command::routes;
-    else if (*check) chosen.what = command::check;
+    else if (*check) chosen = {command::check, std::move(checked)};
     else if (*version) chosen.what = command::version;
     if (chosen.chosen.binds.empty()) chosen.chosen.binds.push_back(net::bind_address::parse("127.0.0.1:8000"));
     if (chosen.chosen.compute_threads == 0) chosen.chosen.compute_threads = std::max(1u, std::thread::hardware_concurrency());
