@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every limit and time-out is a setting, and holds."""
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend, read_all  # noqa: E402
+
+
+def request(path="/", fields="", body="", method="GET"):
+    return f"{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}".encode("latin-1")
+
+
+def post(size, body=""):
+    return request("/echo", f"Content-Length: {size}\r\nConnection: close\r\n", body, "POST")
+
+
+def chunked(*sizes):
+    body = "".join(f"{n:x}\r\n{'z' * n}\r\n" for n in sizes) + "0\r\n\r\n"
+    return request("/echo", "Transfer-Encoding: chunked\r\nConnection: close\r\n", body, "POST")
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1]) if answer else None
+
+
+class Sizes(unittest.TestCase):
+    @each_backend
+    def test_bodies(self, backend):
+        with Server("--backend", backend, "--max-body", "1000") as server:
+            for data, wanted in ((post(1000, "z" * 1000), 200), (post(1001, "z" * 1001), 413), (post(1001), 413),
+                                 (post(10 ** 12), 413), (chunked(1000), 200), (chunked(500, 500), 200), (chunked(1001), 413),
+                                 (chunked(500, 501), 413), (chunked(*[1] * 1001), 413)):
+                self.assertEqual(status(server.exchange(data)), wanted, data[:80])
+
+    @each_backend
+    def test_no_body_at_all(self, backend):
+        with Server("--backend", backend, "--max-body", "0") as server:
+            self.assertEqual(status(server.exchange(post(1, "z"))), 413)
+            self.assertEqual(status(server.exchange(post(0))), 200)
+            self.assertEqual(server.get("/")[0], 200)
+
+    @each_backend
+    def test_large_bodies_come_back_whole(self, backend):
+        with Server("--backend", backend, "--max-body", "20MiB") as server:
+            body = bytes(range(256)) * (1 << 16)  # 16 MiB
+            code, _, got = server.request("POST", "/echo", body)
+            self.assertEqual(code, 200)
+            self.assertEqual(got, body)
+            code, _, got = server.request("POST", "/echo", iter([body[i:i + 77777] for i in range(0, len(body), 77777)]))
+            self.assertEqual((code, got == body), (200, True))
+
+    @each_backend
+    def test_heads(self, backend):
+        with Server("--backend", backend, "--max-request-line", "100", "--max-fields", "5", "--max-fields-size", "500") as server:
+            for data, wanted in ((request("/?" + "q" * (100 - len("GET /? HTTP/1.1")), "Connection: close\r\n"), 200),
+                                 (request("/?" + "q" * (101 - len("GET /? HTTP/1.1"))), 414),
+                                 (request("/", "A: b\r\n" * 3 + "Connection: close\r\n"), 200),
+                                 (request("/", "A: b\r\n" * 5), 431), (request("/", "A: " + "b" * 500 + "\r\n"), 431)):
+                self.assertEqual(status(server.exchange(data)), wanted, data)
+
+
+class Times(unittest.TestCase):
+    def ends_after(self, server, seconds, *data, wanted=None):
+        """The connection ends between `seconds` and 1.5 s later, answered with `wanted`."""
+        with server.connect() as s:
+            began = time.monotonic()
+            for piece in data:
+                s.sendall(piece)
+                began = time.monotonic()
+            got = read_all(s)
+            took = time.monotonic() - began
+        self.assertGreater(took, seconds - 0.15)
+        self.assertLess(took, seconds + 1.5)
+        self.assertEqual(status(got), wanted, got)
+
+    @each_backend
+    def test_header(self, backend):
+        with Server("--backend", backend, "--header-timeout", "600ms") as server:
+            self.ends_after(server, 0.6)
+            self.ends_after(server, 0.6, b"GET / HTTP/1.1\r\nHost:", wanted=408)
+
+    @each_backend
+    def test_body(self, backend):
+        with Server("--backend", backend, "--body-timeout", "600ms") as server:
+            self.ends_after(server, 0.6, post(5, "he"), wanted=408)
+
+    @each_backend
+    def test_keep_alive(self, backend):
+        with Server("--backend", backend, "--keepalive-timeout", "600ms", "--header-timeout", "5s") as server:
+            self.ends_after(server, 0.6, request(), wanted=200)
+
+    @each_backend
+    def test_a_body_below_the_rate(self, backend):
+        with Server("--backend", backend, "--body-timeout", "500ms", "--body-rate", "1000") as server:
+            with server.connect() as s:
+                s.sendall(post(100000))
+                began = time.monotonic()
+                try:
+                    while time.monotonic() - began < 5:
+                        s.sendall(b"z" * 10)  # 100 bytes per second
+                        time.sleep(0.1)
+                except (ConnectionResetError, BrokenPipeError):
+                    pass
+                self.assertLess(time.monotonic() - began, 3)
+
+    @each_backend
+    def test_a_body_at_the_rate(self, backend):
+        with Server("--backend", backend, "--body-timeout", "400ms", "--body-rate", "1000") as server:
+            with server.connect() as s:
+                s.sendall(post(4000))
+                for _ in range(20):
+                    s.sendall(b"z" * 200)  # 4,000 bytes per second, for one second
+                    time.sleep(0.05)
+                self.assertEqual(status(read_all(s)), 200)
+
+    @each_backend
+    def test_none_of_them_concerns_a_view_that_takes_its_time(self, backend):
+        options = [w for n in ("header", "body", "keepalive", "write") for w in (f"--{n}-timeout", "200ms")]
+        with Server("--backend", backend, *options) as server:
+            self.assertEqual(server.get("/slow")[0], 200)
+            self.assertEqual(server.get("/slow-sync")[0], 200)
+            self.assertEqual(server.request("POST", "/_test/read-late?ms=600", b"12345")[2], b"5\n")
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")

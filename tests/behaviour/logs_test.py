@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access log in both formats, and what the log says of views that hold the loop."""
+import json
+import re
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend  # noqa: E402
+
+COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*)" (\d{3}) (\d+) "(.*)" "(.*)"$')
+
+
+def raw(server, text):
+    return server.exchange(text.encode("latin-1"))
+
+
+class AccessLog(unittest.TestCase):
+    @each_backend
+    def test_combined(self, backend):
+        with Server("--backend", backend, "--access-log", "-") as server:
+            server.get("/?a=1", Referer="http://x/", User_Agent="test/1.0")
+            server.request("POST", "/echo", b"12345")
+            server.get("/no/such")
+            server.get("/raise")
+            raw(server, 'GET /empty HTTP/1.0\r\nUser-Agent: a"b\\c\xe9\x80\r\n\r\n')
+            server.wait_for_output(r"/empty.*\n")
+            lines = [COMBINED.match(line) for line in server.output.splitlines()]
+            self.assertTrue(all(lines), server.output)
+            got = [m.groups() for m in lines]
+            self.assertEqual(got[0], ("GET /?a=1 HTTP/1.1", "200", "3", "http://x/", "test/1.0"))
+            self.assertEqual(got[1][:3], ("POST /echo HTTP/1.1", "200", "5"))
+            self.assertEqual(got[2][1], "404")
+            self.assertEqual(got[3][1], "500")
+            self.assertEqual(got[4], ("GET /empty HTTP/1.0", "204", "0", "-", r"a\"b\\c\xe9\x80"))
+
+    @each_backend
+    def test_json_lines(self, backend):
+        with Server("--backend", backend, "--access-log", "-", "--access-log-format", "json") as server:
+            server.get("/_test/wait?ms=60")
+            raw(server, 'GET /?q=%22 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a"\\\xe9\tb\r\nReferer: r\r\n\r\n')
+            raw(server, "GET /raise-mid HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.wait_for_output(r"/raise-mid.*\n")
+            lines = [json.loads(line) for line in server.output.splitlines()]
+            first, second, third = lines
+            self.assertEqual((first["method"], first["target"], first["status"], first["bytes"], first["route"]),
+                             ("GET", "/_test/wait?ms=60", 200, 7, "/_test/wait"))
+            self.assertGreaterEqual(first["ms"], 60)
+            self.assertEqual(first["peer"], "127.0.0.1")
+            self.assertFalse(first["aborted"])
+            self.assertEqual(second["host"], "a")
+            self.assertTrue(second["agent"].startswith('a"\\'))
+            self.assertTrue(third["aborted"])
+            self.assertEqual(third["bytes"], 5)
+
+    @each_backend
+    def test_a_client_that_left_is_logged(self, backend):
+        with Server("--backend", backend, "--access-log", "-") as server:
+            s = server.connect()
+            s.sendall(b"GET /_test/wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.wait_until(lambda: server.counters()["started"] == 1)
+            s.close()
+            server.wait_for_output(r'"GET /_test/wait\?ms=60000 HTTP/1.1" 499 0 ')
+
+    def test_every_request_has_its_line(self):
+        with Server("--access-log", "-") as server:
+            got = server.exchange("".join(f"GET /?n={i} HTTP/1.1\r\nHost: a\r\n\r\n" for i in range(2000)) +
+                                  "GET /?last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(got.count(b"200 OK"), 2001)
+            server.wait_for_output(r"\?last")
+            targets = re.findall(r"GET /\?n=(\d+) ", server.output)
+            self.assertEqual(targets, [str(i) for i in range(2000)])
+
+
+class Secrets(unittest.TestCase):
+    def test_the_cause_is_in_the_log_and_not_in_the_answer(self):
+        with Server() as server:
+            status, _, body = server.get("/raise")
+            self.assertEqual(status, 500)
+            self.assertNotIn(b"secret-detail", body)
+            found = server.wait_for_log(r"GET /raise \(route /raise, request ([0-9a-f]{32})\).*secret-detail")
+            self.assertIn(found.group(1).encode(), body)  # what to search for
+
+
+class Stalls(unittest.TestCase):
+    @each_backend
+    def test_a_view_that_holds_the_loop_is_named_with_its_stack(self, backend):
+        with Server("--backend", backend) as server:
+            server.get("/_test/block?ms=600")
+            server.wait_for_log("the event loop goes on")
+            self.assertRegex(server.log, r"the event loop is held by /_test/block")
+            self.assertRegex(server.log, r"testbed::.*block")
+            self.assertEqual(server.log.count("is held by"), 1)
+
+    def test_the_threshold_is_a_setting(self):
+        with Server("--stall-threshold", "0") as server:
+            server.get("/_test/block?ms=200")
+            self.assertNotIn("is held", server.log)
+        with Server("--stall-threshold", "2s") as server:
+            server.get("/_test/block?ms=200")
+            self.assertNotIn("is held", server.log)
+
+    def test_waiting_is_no_stall(self):
+        with Server() as server:
+            server.get("/slow")
+            server.get("/slow-sync")
+            self.assertNotRegex(server.log, r"held by /slow")
+
+    def test_reports_are_rate_limited(self):
+        with Server() as server:
+            for _ in range(30):
+                server.get("/_test/block?ms=110")
+            time.sleep(0.2)
+            self.assertLessEqual(server.log.count("is held by"), 15)
+            self.assertGreaterEqual(server.log.count("is held by"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
