@@ -105,7 +105,9 @@ task<void> connection::run() {
 }
 
 task<bool> connection::tidy_up() {
-    if (!exchange_->ended() && !co_await exchange_->skip_body()) co_return false;
+    // GCC 12 miscompiles a coroutine without a variable that awaits in a condition.
+    const bool at_end = exchange_->ended() || co_await exchange_->skip_body();
+    if (!at_end) co_return false;
     if (backlog() <= high_water) co_return true;
     writing_phase();
     co_return co_await drained();
