@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <future>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/handler/application.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/server/server.hpp>
+
+/// What tests of the server need: a server on a thread of its own, and clients that block.
+namespace rondo::server::testing {
+
+/// Serves an application at a free port of 127.0.0.1 from its construction to its destruction.
+class served {
+public:
+    /// `on_thread` is called first on the server's thread.
+    explicit served(handler::application& app, backend_kind backend, const options& limits = {}, void (*on_thread)() = nullptr)
+        : app_(app), limits_(limits), on_thread_(on_thread), thread_([this, backend] { run(backend); }) {
+        port_ = started_.get_future().get();
+    }
+    ~served() {
+        if (!thread_.joinable()) return;
+        end(std::chrono::milliseconds(0));
+    }
+    served(const served&) = delete;
+    served& operator=(const served&) = delete;
+
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+    [[nodiscard]] server& on_loop() noexcept { return *server_; }
+
+    /// Calls `f(server)` on the server's thread and gives what it returns.
+    template <class F>
+    auto ask(F f) {
+        std::promise<decltype(f(*server_))> answer;
+        loop_->post([&] { answer.set_value(f(*server_)); });
+        return answer.get_future().get();
+    }
+    /// Waits, at most ten seconds, until `f(server)` is true.
+    template <class F>
+    [[nodiscard]] bool until(F f) {
+        for (int i = 0; i < 5000; ++i) {
+            if (ask(f)) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        }
+        return false;
+    }
+
+    /// Begins to drain; returns at once.
+    void drain(std::chrono::milliseconds grace) {
+        loop_->post([this, grace] {
+            grace_ = grace;
+            asked_to_end_.set();
+        });
+    }
+    /// Drains and waits for the end.
+    void end(std::chrono::milliseconds grace) {
+        drain(grace);
+        thread_.join();
+    }
+    /// True when the server has ended by itself, after drain().
+    [[nodiscard]] bool ended() const noexcept { return ended_; }
+
+private:
+    void run(backend_kind backend) {
+        if (on_thread_) on_thread_();
+        event_loop loop({backend});
+        thread_pool blocking({.name = "blocking", .threads = 2});
+        loop.use_pools(&blocking, &blocking);
+        loop_ = &loop;
+        server s(loop, app_, limits_);
+        server_ = &s;
+        loop.run_until(live());
+        ended_ = true;
+    }
+    task<void> live() {
+        co_await app_.startup();
+        auto sockets = net::listen(net::bind_address::parse("127.0.0.1:0"));
+        std::string url = sockets[0].url;
+        server_->accept_from(std::move(sockets[0]));
+        started_.set_value(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+        co_await asked_to_end_.wait();
+        co_await server_->drain(grace_);
+        co_await app_.shutdown();
+    }
+
+    handler::application& app_;
+    options limits_;
+    void (*on_thread_)();
+    event_loop* loop_ = nullptr;
+    server* server_ = nullptr;
+    event asked_to_end_;
+    std::chrono::milliseconds grace_{0};
+    std::atomic<bool> ended_{false};
+    std::promise<std::uint16_t> started_;
+    std::uint16_t port_ = 0;
+    std::thread thread_;
+};
+
+/// A client that blocks, ten seconds at most.
+class client {
+public:
+    explicit client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(port);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        connected_ = ::connect(fd_.value(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+        timeval limit{.tv_sec = 10, .tv_usec = 0};
+        ::setsockopt(fd_.value(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        ::setsockopt(fd_.value(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        int on = 1;
+        ::setsockopt(fd_.value(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    explicit client(const served& s) : client(s.port()) {}
+
+    [[nodiscard]] bool connected() const noexcept { return connected_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.value(); }
+
+    /// False when the connection broke.
+    bool send(std::string_view bytes) {
+        while (!bytes.empty()) {
+            ssize_t n = ::send(fd_.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            if (n <= 0) return false;
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+        }
+        return true;
+    }
+    /// Whatever is there next; empty at the end, and for an error, which is then in error().
+    std::string receive(std::size_t most = 1 << 16) {
+        std::string bytes(most, '\0');
+        ssize_t n = ::recv(fd_.value(), bytes.data(), most, 0);
+        error_ = n < 0 ? errno : 0;
+        bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return bytes;
+    }
+    /// Exactly so many bytes, or fewer when it ends before.
+    std::string receive_exactly(std::size_t size) {
+        std::string all;
+        while (all.size() < size) {
+            std::string part = receive(size - all.size());
+            if (part.empty()) break;
+            all += part;
+        }
+        return all;
+    }
+    /// Everything up to and including `mark`, or up to the end.
+    std::string receive_to(std::string_view mark) {
+        std::string all;
+        while (!all.ends_with(mark)) {
+            std::string byte = receive(1);
+            if (byte.empty()) break;
+            all += byte;
+        }
+        return all;
+    }
+    std::string receive_all() {
+        std::string all;
+        for (std::string part = receive(); !part.empty(); part = receive()) all += part;
+        return all;
+    }
+    /// A whole response with Content-Length: head and body.
+    std::string response() {
+        std::string head = receive_to("\r\n\r\n");
+        std::size_t at = head.find("Content-Length: ");
+        if (at == head.npos) return head;
+        return head + receive_exactly(std::stoul(head.substr(at + 16)));
+    }
+
+    /// ECONNRESET after an RST.
+    [[nodiscard]] int error() const noexcept { return error_; }
+    void shutdown() { ::shutdown(fd_.value(), SHUT_WR); }
+    void reset() {
+        linger now{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(fd_.value(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        fd_.reset();
+    }
+    void close() { fd_.reset(); }
+
+private:
+    unique_fd fd_;
+    int error_ = 0;
+    bool connected_ = false;
+};
+
+}  // namespace rondo::server::testing
