@@ -9,6 +9,7 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <execinfo.h>
@@ -34,18 +35,50 @@ int find_no_other_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char
     return -1;
 }
 
+struct place {
+    std::string file;
+    int line = 0;
+};
+
 // dwfl_module_getsrc() needs .debug_aranges, which Clang does not write: the compilation units know their addresses
 // too.
-void find_line(Dwfl_Module* module, std::uintptr_t address, stack_trace::frame& f) {
-    Dwarf_Addr bias = 0;
-    for (Dwarf_Die* unit = nullptr; (unit = dwfl_module_nextcu(module, unit, &bias));) {
-        if (dwarf_haspc(unit, address - bias) != 1) continue;
-        Dwarf_Line* line = dwarf_getsrc_die(unit, address - bias);
-        const char* file = line ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
-        if (!file || dwarf_lineno(line, &f.line) != 0) return;
-        f.file = file;
-        return;
+Dwarf_Die* unit_of(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias) {
+    Dwarf_Die* unit = nullptr;
+    while ((unit = dwfl_module_nextcu(module, unit, &bias)) && dwarf_haspc(unit, address - bias) != 1) {
     }
+    return unit;
+}
+
+place line_of(Dwarf_Die* unit, Dwarf_Addr address) {
+    place p;
+    Dwarf_Line* line = dwarf_getsrc_die(unit, address);
+    const char* file = line ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
+    if (file && dwarf_lineno(line, &p.line) == 0) p.file = file;
+    return p;
+}
+
+// Where an inlined function was called.
+place call_of(Dwarf_Die* unit, Dwarf_Die* inlined) {
+    place p;
+    Dwarf_Attribute attribute{};
+    Dwarf_Word file = 0;
+    Dwarf_Word line = 0;
+    Dwarf_Files* files = nullptr;
+    std::size_t count = 0;
+    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &file) != 0 ||
+        dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &line) != 0 ||
+        dwarf_getsrcfiles(unit, &files, &count) != 0)
+        return p;
+    if (const char* name = dwarf_filesrc(files, file, nullptr, nullptr)) p = {name, static_cast<int>(line)};
+    return p;
+}
+
+std::string name_of(Dwarf_Die* function) {
+    Dwarf_Attribute attribute{};
+    if (const char* name = dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute)))
+        return demangled(name);
+    const char* name = dwarf_diename(function);
+    return name ? name : "";
 }
 
 struct end_dwfl {
@@ -60,20 +93,46 @@ public:
         if (dwfl_report_end(dwfl_.get(), nullptr, nullptr) != 0 || !read) dwfl_.reset();
     }
 
-    // `address` may belong to a call that does not return: it is `within` the instruction that is looked up.
-    [[nodiscard]] stack_trace::frame describe(std::uintptr_t address, std::uintptr_t within) const {
+    // Appends the function that `within` lies in, and before it those that were inlined there.
+    void describe(std::uintptr_t address, std::uintptr_t within, std::vector<stack_trace::frame>& to) const {
         stack_trace::frame f{.address = address, .function = {}, .file = {}};
         if (Dwfl_Module* module = dwfl_ ? dwfl_addrmodule(dwfl_.get(), within) : nullptr) {
             f.function = demangled(dwfl_module_addrname(module, within));
-            find_line(module, within, f);
+            Dwarf_Addr bias = 0;
+            if (Dwarf_Die* unit = unit_of(module, within, bias)) {
+                place at = add_inlined(unit, address, within - bias, to);
+                f.file = at.file;
+                f.line = at.line;
+            }
         }
         Dl_info info{};
         if (f.function.empty() && dladdr(reinterpret_cast<void*>(within), &info))
             f.function = demangled(info.dli_sname);
-        return f;
+        to.push_back(std::move(f));
     }
 
 private:
+    // Gives the place in the function that was not inlined. What belongs to the standard library tells nobody anything.
+    static place add_inlined(Dwarf_Die* unit, std::uintptr_t address, Dwarf_Addr within,
+                             std::vector<stack_trace::frame>& to) {
+        place at = line_of(unit, within);
+        // The first answer leaves the code at the innermost inlined function, for where that was written.
+        Dwarf_Die* innermost = nullptr;
+        if (dwarf_getscopes(unit, within, &innermost) <= 0) return at;
+        std::unique_ptr<Dwarf_Die, decltype(&std::free)> keep_innermost(innermost, std::free);
+        Dwarf_Die* scopes = nullptr;
+        int count = dwarf_getscopes_die(innermost, &scopes);
+        std::unique_ptr<Dwarf_Die, decltype(&std::free)> keep_scopes(scopes, std::free);
+        for (int i = 0; i < count && dwarf_tag(&scopes[i]) != DW_TAG_subprogram; ++i) {
+            if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) continue;
+            std::string name = name_of(&scopes[i]);
+            if (!name.empty() && !at.file.empty() && !at.file.starts_with("/usr/"))
+                to.push_back({.address = address, .function = std::move(name), .file = at.file, .line = at.line});
+            at = call_of(unit, &scopes[i]);
+        }
+        return at;
+    }
+
     Dwfl_Callbacks callbacks_{.find_elf = dwfl_linux_proc_find_elf,
                               .find_debuginfo = find_no_other_file,
                               .section_address = nullptr,
@@ -111,7 +170,8 @@ std::vector<stack_trace::frame> stack_trace::frames() const {
     all.reserve(size_);
     for (std::size_t i = 0; i < size_; ++i) {
         bool exact = i == 0 && interrupted_;
-        all.push_back(names.describe(addresses_[i], addresses_[i] - (exact ? 0 : 1)));
+        // The address after a call that does not return may belong to the next function.
+        names.describe(addresses_[i], addresses_[i] - (exact ? 0 : 1), all);
     }
     return all;
 }

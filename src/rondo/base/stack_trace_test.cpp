@@ -37,9 +37,30 @@ std::atomic<pid_t> spinning_thread{0};
     return t;
 }
 
+constexpr int first_line = __LINE__;
+
+[[gnu::always_inline]] inline stack_trace trace_inlined() { return trace_of_here(); }
+
+[[gnu::noinline]] stack_trace trace_of_caller() {
+    stack_trace t = trace_inlined();
+    return t;
+}
+
 namespace {
 
 using namespace std::chrono_literals;
+
+TEST(stack_trace, names_inlined_functions_and_where_they_were_called) {
+    std::string text = trace_of_caller().text();
+    auto at = [&](int n) { return "stack_trace_test.cpp:" + std::to_string(n) + "\n"; };
+    std::size_t inlined = text.find("trace_inlined");
+    std::size_t caller = text.find("rondo::trace_of_caller()");
+    ASSERT_NE(inlined, std::string::npos) << text;
+    ASSERT_NE(caller, std::string::npos) << text;
+    EXPECT_LT(inlined, caller) << text;
+    EXPECT_NE(text.find(at(first_line + 2), inlined), std::string::npos) << text;
+    EXPECT_NE(text.find(at(first_line + 5), caller), std::string::npos) << text;
+}
 
 TEST(stack_trace, names_functions_and_lines) {
     stack_trace t = trace_of_here();
