@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rondo/net/address.hpp>
+
+namespace rondo::net {
+namespace {
+
+using kind = bind_address::kind;
+
+std::string refusal_of(std::string_view text) {
+    try {
+        (void)bind_address::parse(text);
+    } catch (const std::invalid_argument& e) {
+        return e.what();
+    }
+    return {};
+}
+
+template <class F>
+std::string failure_of(F f) {
+    try {
+        (void)f();
+    } catch (const std::runtime_error& e) {
+        return e.what();
+    }
+    return {};
+}
+
+std::uint16_t port_of(const listening_socket& s) {
+    return static_cast<std::uint16_t>(std::stoi(s.url.substr(s.url.rfind(':') + 1)));
+}
+
+unique_fd connect_to(std::uint16_t port) {
+    unique_fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(fd.value(), reinterpret_cast<sockaddr*>(&to), sizeof to)) fd.reset();
+    return fd;
+}
+
+class folder {
+public:
+    folder() : path_(std::filesystem::temp_directory_path() / "rondo-net-XXXXXX") {
+        std::string name = path_.string();
+        if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+        path_ = name;
+    }
+    ~folder() { std::filesystem::remove_all(path_); }
+    [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+TEST(bind_address, tcp_forms) {
+    struct {
+        std::string_view text;
+        std::string_view host;
+        int port;
+    } forms[] = {{"127.0.0.1:8000", "127.0.0.1", 8000}, {"[::1]:80", "::1", 80}, {"localhost:0", "localhost", 0},
+                 {"*:8000", "", 8000},                  {":8000", "", 8000},     {"a.example:65535", "a.example", 65535}};
+    for (const auto& f : forms) {
+        bind_address at = bind_address::parse(f.text);
+        EXPECT_EQ(at.what, kind::tcp) << f.text;
+        EXPECT_EQ(at.host, f.host) << f.text;
+        EXPECT_EQ(at.port, f.port) << f.text;
+    }
+}
+
+TEST(bind_address, other_forms) {
+    bind_address at = bind_address::parse("unix:/run/app.sock");
+    EXPECT_EQ(at.what, kind::unix_path);
+    EXPECT_EQ(at.path, "/run/app.sock");
+    at = bind_address::parse("fd://3");
+    EXPECT_EQ(at.what, kind::inherited);
+    EXPECT_EQ(at.fd, 3);
+}
+
+TEST(bind_address, mistakes_are_answered_with_the_forms_allowed) {
+    for (std::string_view bad : {"", "a", "a:", "a:x", "a:-1", "a:65536", "a:80 ", "::1:80", "unix:", "fd://", "fd://x", "fd://-1",
+                                 "fd://3x", "1:2:3", "a:0x50"}) {
+        std::string text = refusal_of(bad);
+        EXPECT_NE(text.find("HOST:PORT"), text.npos) << bad << " -> " << text;
+        EXPECT_NE(text.find("'" + std::string(bad) + "'"), text.npos) << text;
+    }
+    EXPECT_NE(refusal_of("unix:/" + std::string(120, 'x')).find("longer"), std::string::npos);
+}
+
+TEST(listen, a_free_port_is_told) {
+    auto sockets = listen(bind_address::parse("127.0.0.1:0"));
+    ASSERT_EQ(sockets.size(), 1u);
+    EXPECT_TRUE(sockets[0].url.starts_with("http://127.0.0.1:")) << sockets[0].url;
+    EXPECT_GT(port_of(sockets[0]), 0);
+    EXPECT_TRUE(connect_to(port_of(sockets[0])));
+}
+
+TEST(listen, every_address_at_a_free_port) {
+    auto sockets = listen(bind_address::parse("*:0"));
+    ASSERT_FALSE(sockets.empty());
+    EXPECT_GT(port_of(sockets[0]), 0);
+}
+
+TEST(listen, an_address_in_use) {
+    auto sockets = listen(bind_address::parse("127.0.0.1:0"));
+    auto again = [&] { return listen(bind_address::parse("127.0.0.1:" + std::to_string(port_of(sockets[0])))); };
+    EXPECT_NE(failure_of(again).find("in use"), std::string::npos);
+}
+
+TEST(listen, several_on_one_address_when_wanted) {
+    auto first = listen(bind_address::parse("127.0.0.1:0"), {.reuse_port = true});
+    auto at = bind_address::parse("127.0.0.1:" + std::to_string(port_of(first[0])));
+    EXPECT_EQ(listen(at, {.reuse_port = true}).size(), 1u);
+}
+
+TEST(listen, an_address_of_another_machine) {
+    EXPECT_NE(failure_of([] { return listen(bind_address::parse("192.0.2.1:0")); }).find("does not have the address"),
+              std::string::npos);
+}
+
+TEST(listen, an_unknown_name) {
+    EXPECT_NE(failure_of([] { return listen(bind_address::parse("no-such-host.invalid:0")); }).find("no-such-host.invalid"),
+              std::string::npos);
+}
+
+TEST(listen, a_unix_socket_with_its_permissions) {
+    folder f;
+    std::string path = f.file("s");
+    auto sockets = listen(bind_address::parse("unix:" + path), {.mode = 0600});
+    ASSERT_EQ(sockets.size(), 1u);
+    EXPECT_EQ(sockets[0].url, "unix:" + path);
+    EXPECT_EQ(sockets[0].unix_path, path);
+    struct stat status {};
+    ASSERT_EQ(::stat(path.c_str(), &status), 0);
+    EXPECT_TRUE(S_ISSOCK(status.st_mode));
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST(listen, a_unix_socket_nobody_listens_to_is_replaced) {
+    folder f;
+    auto at = bind_address::parse("unix:" + f.file("s"));
+    { auto left_over = listen(at); }
+    EXPECT_EQ(listen(at).size(), 1u);
+}
+
+TEST(listen, a_unix_socket_in_use_is_kept) {
+    folder f;
+    auto at = bind_address::parse("unix:" + f.file("s"));
+    auto first = listen(at);
+    EXPECT_NE(failure_of([&] { return listen(at); }).find("in use"), std::string::npos);
+    EXPECT_TRUE(std::filesystem::exists(f.file("s")));
+}
+
+TEST(listen, an_inherited_socket) {
+    auto first = listen(bind_address::parse("127.0.0.1:0"));
+    auto again = listen(bind_address::parse("fd://" + std::to_string(::dup(first[0].fd.value()))));
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].url, first[0].url);
+}
+
+TEST(listen, a_descriptor_that_does_not_listen) {
+    unique_fd plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto use = [](int fd) { return failure_of([fd] { return listen(bind_address::parse("fd://" + std::to_string(fd))); }); };
+    EXPECT_NE(use(plain.value()).find("is not a listening socket"), std::string::npos);
+    EXPECT_NE(use(9999).find("is not a listening socket"), std::string::npos);
+}
+
+TEST(peer, its_address_and_port) {
+    auto sockets = listen(bind_address::parse("127.0.0.1:0"));
+    unique_fd client = connect_to(port_of(sockets[0]));
+    unique_fd server(::accept(sockets[0].fd.value(), nullptr, nullptr));
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    ASSERT_EQ(::getsockname(client.value(), reinterpret_cast<sockaddr*>(&own), &size), 0);
+    peer p = peer_of(server.value());
+    EXPECT_EQ(p.address, "127.0.0.1");
+    EXPECT_EQ(p.port, ntohs(own.sin_port));
+}
+
+TEST(peer, of_a_unix_socket_and_of_nothing) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    unique_fd a(ends[0]);
+    unique_fd b(ends[1]);
+    EXPECT_EQ(peer_of(a.value()).address, "unix");
+    EXPECT_EQ(peer_of(-1).address, "");
+}
+
+}  // namespace
+}  // namespace rondo::net
