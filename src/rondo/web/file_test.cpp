@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -29,16 +30,16 @@ std::string digits(std::size_t size) {
 class file_view : public ::testing::Test {
 protected:
     file_view() {
-        dir.put("small.txt", digits(1000));
-        dir.put("large.bin", digits(100'000));
-        dir.put("empty.css", "");
+        dir_.put("small.txt", digits(1000));
+        dir_.put("large.bin", digits(100'000));
+        dir_.put("empty.css", "");
         for (const char* name : {"small.txt", "large.bin", "empty.css"}) age(name, sunday);
     }
     void age(const char* name, std::int64_t seconds) const {
         const timespec times[2] = {{seconds, 0}, {seconds, 0}};
-        ASSERT_EQ(::utimensat(AT_FDCWD, dir.at(name).c_str(), times, 0), 0);
+        ASSERT_EQ(::utimensat(AT_FDCWD, dir_.at(name).c_str(), times, 0), 0);
     }
-    void get(exchange& x, const char* name) { loop.run(answer(x, dir.at(name))); }
+    void get(exchange& x, const char* name) { loop_.run(answer(x, dir_.at(name))); }
     static task<void> answer(exchange& x, std::string path) { co_await x.send(co_await file(std::move(path))); }
     std::string etag_of(const char* name) {
         exchange x("/");
@@ -46,8 +47,8 @@ protected:
         return std::string(x.to.field("ETag"));
     }
 
-    testing::temporary_folder dir;
-    test_loop loop;
+    testing::temporary_folder dir_;
+    test_loop loop_;
 };
 
 TEST_F(file_view, sends_a_small_file_at_once) {
@@ -86,7 +87,7 @@ TEST_F(file_view, head_has_the_length_and_no_body) {
         exchange x("/", {{"Range", "bytes=0-4"}}, "HEAD");
         get(x, name);
         EXPECT_EQ(x.to.status, status::ok);
-        EXPECT_EQ(x.to.length, std::filesystem::file_size(dir.at(name)));
+        EXPECT_EQ(x.to.length, std::filesystem::file_size(dir_.at(name)));
         EXPECT_EQ(x.to.body, "");
         EXPECT_EQ(x.to.file_writes, 0);
         EXPECT_TRUE(x.to.finished);
@@ -94,9 +95,9 @@ TEST_F(file_view, head_has_the_length_and_no_body) {
 }
 
 TEST_F(file_view, is_404_when_there_is_no_such_file) {
-    for (const std::string& path : {dir.at("nothing"), dir.path.string(), dir.at("small.txt/x")}) {
+    for (const std::string& path : {dir_.at("nothing"), dir_.path.string(), dir_.at("small.txt/x")}) {
         try {
-            (void)loop.run(file(path));
+            (void)loop_.run(file(path));
             FAIL() << path;
         } catch (const http_error& e) {
             EXPECT_EQ(e.code(), status::not_found);
@@ -106,7 +107,7 @@ TEST_F(file_view, is_404_when_there_is_no_such_file) {
 
 TEST_F(file_view, file_sync_gives_the_same) {
     exchange x("/");
-    loop.run(x.send(file_sync(dir.at("small.txt"))));
+    loop_.run(x.send(file_sync(dir_.at("small.txt"))));
     EXPECT_EQ(x.to.body, digits(1000));
 }
 
@@ -201,13 +202,14 @@ TEST_F(file_view, sends_several_ranges_as_multipart) {
         EXPECT_EQ(x.to.status, status::partial_content);
         const std::string type =
             std::string(name) == "small.txt" ? "text/plain; charset=utf-8" : "application/octet-stream";
-        const std::string size = std::to_string(std::filesystem::file_size(dir.at(name)));
+        const std::string size = std::to_string(std::filesystem::file_size(dir_.at(name)));
         ASSERT_TRUE(x.to.type.starts_with("multipart/byteranges; boundary=")) << x.to.type;
         const std::string boundary = x.to.type.substr(x.to.type.find('=') + 1);
         EXPECT_GE(boundary.size(), 16u);
-        EXPECT_EQ(x.to.body, "--" + boundary + "\r\nContent-Type: " + type + "\r\nContent-Range: bytes 0-1/" + size +
-                                 "\r\n\r\n01\r\n--" + boundary + "\r\nContent-Type: " + type +
-                                 "\r\nContent-Range: bytes 10-12/" + size + "\r\n\r\n012\r\n--" + boundary + "--\r\n");
+        EXPECT_EQ(x.to.body, fmt::format("--{0}\r\nContent-Type: {1}\r\nContent-Range: bytes 0-1/{2}\r\n\r\n01\r\n"
+                                         "--{0}\r\nContent-Type: {1}\r\nContent-Range: bytes 10-12/{2}\r\n\r\n012\r\n"
+                                         "--{0}--\r\n",
+                                         boundary, type, size));
         EXPECT_EQ(x.to.length, x.to.body.size());
         EXPECT_EQ(x.to.field("Content-Range"), "(none)");
         EXPECT_TRUE(x.to.finished);
@@ -260,7 +262,7 @@ TEST_F(file_view, if_range_decides_whether_the_range_counts) {
 
 TEST_F(file_view, another_status_or_method_is_sent_whole) {
     exchange page("/", {{"Range", "bytes=0-4"}, {"If-None-Match", "*"}});
-    loop.run(page.send(file_sync(dir.at("small.txt")).status(404)));
+    loop_.run(page.send(file_sync(dir_.at("small.txt")).status(404)));
     EXPECT_EQ(page.to.status, status::not_found);
     EXPECT_EQ(page.to.body.size(), 1000u);
 
@@ -272,14 +274,14 @@ TEST_F(file_view, another_status_or_method_is_sent_whole) {
 
 TEST_F(file_view, fields_and_type_of_the_view_win) {
     exchange x("/", {{"If-None-Match", "\"mine\""}});
-    loop.run(x.send(file_sync(dir.at("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
+    loop_.run(x.send(file_sync(dir_.at("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
     EXPECT_EQ(x.to.status, status::not_modified);
     EXPECT_EQ(x.to.field("X-A"), "b");
 }
 
 TEST_F(file_view, attachment_names_the_file) {
     const auto disposition = [&](std::string_view name) {
-        const response r = attachment(file_sync(dir.at("small.txt")), name);
+        const response r = attachment(file_sync(dir_.at("small.txt")), name);
         return std::string(r.fields().find("Content-Disposition").value_or(""));
     };
     EXPECT_EQ(disposition("report.pdf"), "attachment; filename=\"report.pdf\"");

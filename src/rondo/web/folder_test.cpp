@@ -25,21 +25,21 @@ std::string content_of(const opened_file& file) {
 class folder_resolution : public ::testing::TestWithParam<resolution> {
 protected:
     folder_resolution() {
-        dir.put("site/hello.txt", "hello static\n");
-        dir.put("site/css/deep/a.css", "a{}");
-        dir.put("site/.hidden", "no");
-        dir.put("site/.git/config", "no");
-        dir.put("secret", "outside");
-        dir.put("site-other/file", "outside");
+        dir_.put("site/hello.txt", "hello static\n");
+        dir_.put("site/css/deep/a.css", "a{}");
+        dir_.put("site/.hidden", "no");
+        dir_.put("site/.git/config", "no");
+        dir_.put("secret", "outside");
+        dir_.put("site-other/file", "outside");
     }
-    [[nodiscard]] folder make() const { return folder(dir.at("site"), GetParam()); }
+    [[nodiscard]] folder make() const { return folder(dir_.at("site"), GetParam()); }
     void expect(const char* name, refusal why) const {
         const auto got = make().open(name);
         ASSERT_FALSE(got) << name;
         EXPECT_EQ(got.error(), why) << name;
     }
 
-    testing::temporary_folder dir;
+    testing::temporary_folder dir_;
 };
 
 INSTANTIATE_TEST_SUITE_P(both, folder_resolution, ::testing::Values(resolution::automatic, resolution::walk),
@@ -96,32 +96,32 @@ TEST_P(folder_resolution, says_what_is_a_folder) {
 }
 
 TEST_P(folder_resolution, follows_no_link_that_leads_out) {
-    fs::create_symlink("/etc/passwd", dir.at("site/escape"));
-    fs::create_symlink("../secret", dir.at("site/up"));
-    fs::create_symlink("..", dir.at("site/parent"));
-    fs::create_symlink("/etc", dir.at("site/etc"));
-    fs::create_symlink("/proc/self/root", dir.at("site/magic"));
-    fs::create_symlink("loop", dir.at("site/loop"));
-    fs::create_symlink("../../site/hello.txt", dir.at("site/css/around"));
+    fs::create_symlink("/etc/passwd", dir_.at("site/escape"));
+    fs::create_symlink("../secret", dir_.at("site/up"));
+    fs::create_symlink("..", dir_.at("site/parent"));
+    fs::create_symlink("/etc", dir_.at("site/etc"));
+    fs::create_symlink("/proc/self/root", dir_.at("site/magic"));
+    fs::create_symlink("loop", dir_.at("site/loop"));
+    fs::create_symlink("../../site/hello.txt", dir_.at("site/css/around"));
     for (const char* name : {"escape", "up", "parent/secret", "etc/passwd", "magic/etc/passwd", "loop", "css/around"}) {
         expect(name, refusal::not_found);
     }
 }
 
 TEST_P(folder_resolution, a_link_that_stays_inside_is_served_where_the_kernel_can_tell) {
-    fs::create_symlink("../hello.txt", dir.at("site/css/link"));
+    fs::create_symlink("../hello.txt", dir_.at("site/css/link"));
     EXPECT_EQ(make().open("css/link").has_value(), GetParam() == resolution::automatic);
 }
 
 TEST_P(folder_resolution, opens_regular_files_only) {
-    ASSERT_EQ(::mkfifo(dir.at("site/fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::mkfifo(dir_.at("site/fifo").c_str(), 0600), 0);
     expect("fifo", refusal::not_found);  // and does not wait for a writer
 }
 
 TEST_P(folder_resolution, an_exchanged_folder_stays_the_one_that_was_opened) {
     const folder in = make();
-    fs::rename(dir.at("site"), dir.at("moved"));
-    fs::create_directory_symlink("/etc", dir.at("site"));
+    fs::rename(dir_.at("site"), dir_.at("moved"));
+    fs::create_directory_symlink("/etc", dir_.at("site"));
     EXPECT_TRUE(in.open("hello.txt"));
     EXPECT_FALSE(in.open("passwd"));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/static_files.hpp>
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include <rondo/web/app.hpp>
@@ -17,20 +19,20 @@ using testing::test_loop;
 class static_view : public ::testing::Test {
 protected:
     static_view() {
-        dir.put("site/hello.txt", "hello static\n");
-        dir.put("site/index.html", "<h1>root</h1>");
-        dir.put("site/docs/index.html", "<h1>docs</h1>");
-        dir.put("site/plain/x.txt", "x");
-        dir.put("site/a b.txt", "space");
-        dir.put("site/.hidden", "no");
-        dir.put("site/.git/config", "no");
-        std::filesystem::create_symlink("/etc/passwd", dir.at("site/escape"));
+        dir_.put("site/hello.txt", "hello static\n");
+        dir_.put("site/index.html", "<h1>root</h1>");
+        dir_.put("site/docs/index.html", "<h1>docs</h1>");
+        dir_.put("site/plain/x.txt", "x");
+        dir_.put("site/a b.txt", "space");
+        dir_.put("site/.hidden", "no");
+        dir_.put("site/.git/config", "no");
+        std::filesystem::create_symlink("/etc/passwd", dir_.at("site/escape"));
     }
 
     /// Asks as the router does: with the decoded rest of the path.
     void get(exchange& x, const static_folder& view) {
         const std::string name(x.req.path().substr(std::string_view("/static/").size()));
-        loop.run(answer(x, view, name));
+        loop_.run(answer(x, view, name));
     }
     static task<void> answer(exchange& x, const static_folder& view, std::string_view name) {
         response r;
@@ -42,11 +44,11 @@ protected:
         co_await x.send(std::move(r));
     }
     [[nodiscard]] static_folder make(static_options options = {}) const {
-        return static_folder(dir.at("site"), options);
+        return static_folder(dir_.at("site"), std::move(options));
     }
 
-    testing::temporary_folder dir;
-    test_loop loop;
+    testing::temporary_folder dir_;
+    test_loop loop_;
 };
 
 TEST_F(static_view, serves_files) {
@@ -107,7 +109,7 @@ TEST_F(static_view, refuses_an_encoded_nul_when_the_router_does_not) {
     const static_folder view = make();
     exchange x("/static/hello.txt%00.png");
     const std::string_view name("hello.txt\0.png", 14);
-    loop.run(answer(x, view, name));
+    loop_.run(answer(x, view, name));
     EXPECT_EQ(x.to.status, status::not_found);
 }
 
