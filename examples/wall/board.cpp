@@ -7,8 +7,11 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include <rondo/codec/json.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/when_any.hpp>
 #include <rondo/web/convert.hpp>
 #include <rondo/web/form.hpp>
 
@@ -72,6 +75,12 @@ rondo::sse_event greeting(std::int64_t seen) {
     return event;
 }
 
+rondo::task<void> end_of_server(const rondo::request& req) {
+    rondo::event never;
+    rondo::event* const ending = req.received().draining;
+    co_await (ending != nullptr ? *ending : never).wait();
+}
+
 }  // namespace
 
 // An id of another life of the file would wait for ever.
@@ -130,8 +139,10 @@ rondo::async_generator<rondo::sse_event> board::follow(std::int64_t seen) {
 rondo::task<rondo::response> board::poll(rondo::request& req) {
     const std::int64_t after = wanted(req.query_as<std::int64_t>("after", newest));
     const std::chrono::seconds most(std::min(req.query_as<unsigned>("wait", longest_wait), longest_wait));
-    const std::vector<message> news = co_await feed_->wait_after(after, in_a_batch, most);
-    co_return news_json(news, after);
+    // A server that ends does not wait for those who wait for news: they ask the next one.
+    const auto first = co_await rondo::when_any(feed_->wait_after(after, in_a_batch, most), end_of_server(req));
+    const std::vector<message>* const news = std::get_if<0>(&first);
+    co_return news_json(news != nullptr ? *news : std::vector<message>(), after);
 }
 
 }  // namespace wall

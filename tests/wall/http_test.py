@@ -16,6 +16,13 @@ import zlib
 from wall_server import PROGRAM, Events, Wall, close
 
 
+def wait_until_waiting(wall, clients):
+    end = time.monotonic() + 10
+    # The request that asks is one of those under way.
+    while wall.get_json("/figures.json")["waiting"] < clients + 1 and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 class WallTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -184,15 +191,9 @@ class Hearing(WallTest):
         last = self.wall.say("polled")["id"]
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             poll = pool.submit(self.wall.get_json, f"/poll?after={last}")
-            self.wait_until_waiting()
+            wait_until_waiting(self.wall, 1)
             said = self.wall.say("news")
             self.assertEqual(poll.result(), {"messages": [said], "last": said["id"]})
-
-    def wait_until_waiting(self):
-        end = time.monotonic() + 10
-        # This request itself is one that is under way.
-        while self.wall.get_json("/figures.json")["waiting"] < 2 and time.monotonic() < end:
-            time.sleep(0.01)
 
     def test_a_poll_ends_without_news(self):
         last = self.wall.say("quiet")["id"]
@@ -218,11 +219,18 @@ class Lasting(unittest.TestCase):
             self.assertEqual(next(events)["id"], str(after["id"]))
             events.close()
 
-    def test_a_drain_ends_in_order(self):
-        with Wall("--graceful-timeout", "1s") as wall:
-            events = Events(wall.open("GET", "/events"))
+    def test_a_server_that_ends_does_not_wait_for_those_who_wait(self):
+        with Wall("--graceful-timeout", "20s") as wall, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            said = wall.say("the last one")
+            events = Events(wall.open("GET", f"/events?after={said['id']}"))
             next(events)
+            poll = pool.submit(wall.get_json, f"/poll?after={said['id']}")
+            wait_until_waiting(wall, 2)
+            began = time.monotonic()
             self.assertEqual(wall.stop(signal.SIGTERM), 0, wall.log())
+            self.assertLess(time.monotonic() - began, 15)
+            self.assertEqual(poll.result(), {"messages": [], "last": said["id"]})
+            self.assertEqual(list(events), [])
             events.close()
 
     def test_killed_while_posting_loses_nothing_that_was_acknowledged(self):
