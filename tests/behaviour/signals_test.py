@@ -68,6 +68,17 @@ class Terminate(unittest.TestCase):
             self.assertEqual(server.wait(5), 0)
 
     @each_backend
+    def test_a_new_connection_without_a_request_does_not_hold_the_end(self, backend):
+        with Server("--backend", backend) as server:
+            fresh = server.connect()
+            server.get("/")
+            began = time.monotonic()
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(8), 0)
+            self.assertLess(time.monotonic() - began, 3)
+            self.assertEqual(fresh.recv(10), b"")
+
+    @each_backend
     def test_the_grace_ends(self, backend):
         with Server("--backend", backend, "--graceful-timeout", "500ms") as server:
             s = ask(server, "/_test/wait?ms=60000")

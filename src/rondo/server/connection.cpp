@@ -20,6 +20,10 @@ using statistics = handler::statistics;
 // What a client may still send after an error before it is cut off.
 constexpr std::size_t linger_bytes = 64u << 20;
 
+// How long a connection without a request stays when the server drains: after an answer, and without any byte so far.
+constexpr auto drain_idle = std::chrono::milliseconds(10);
+constexpr auto drain_new = std::chrono::seconds(1);
+
 }  // namespace
 
 // Runs the application for one request. Most requests are answered without waiting: then the connection's coroutine
@@ -235,8 +239,11 @@ void connection::on_write_timer() noexcept {
 
 void connection::drain() noexcept {
     draining_ = true;
-    // A request that is on its way already is still answered.
-    if (phase_ == phase::idle && !exchange_ && !unread()) interrupt();
+    // A request that is on its way, or about to come on a new connection, is still answered.
+    if (exchange_ || unread()) return;
+    if (phase_ == phase::idle) next_phase(phase::idle, drain_idle);
+    else if (phase_ == phase::head)
+        next_phase(phase::head, std::min<clock::duration>(server_.options_.header_timeout, drain_new));
 }
 
 void connection::cancel(cancel_reason reason) noexcept {

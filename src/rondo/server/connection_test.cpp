@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include <rondo/loop/loop.hpp>
+#include <rondo/server/scripted_test.hpp>
+#include <rondo/server/served_test.hpp>
+
+namespace rondo::server {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::client;
+using testing::scripted;
+using testing::served;
+
+const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const std::string last_request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
+std::string post(std::string_view body) {
+    return "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+constexpr std::size_t large = 16 << 20;
+
+int count(std::string_view text, std::string_view of) {
+    int n = 0;
+    for (std::size_t at = text.find(of); at != text.npos; at = text.find(of, at + 1)) ++n;
+    return n;
+}
+
+class connections : public ::testing::TestWithParam<backend_kind> {
+protected:
+    scripted app_;
+    options limits_;
+};
+
+TEST_P(connections, several_requests_over_one) {
+    served s(app_, GetParam());
+    client c(s);
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(c.send(request));
+        std::string got = c.response();
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\nDate: ")) << got;
+        EXPECT_TRUE(got.ends_with("\r\n\r\nok\n")) << got;
+    }
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().requests.load(); }), 10u);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().accepted.load(); }), 1u);
+}
+
+TEST_P(connections, pipelined_answers_come_in_order) {
+    app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
+        co_await sleep(30ms);
+        to.respond({}, "late");
+    });
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(get("/late") + post("one") + get("/late") + post("two") + last_request));
+    std::string all = c.receive_all();
+    EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 5);
+    std::size_t at = 0;
+    for (std::string_view body : {"\r\n\r\nlate", "\r\n\r\none", "\r\n\r\nlate", "\r\n\r\ntwo", "\r\n\r\nok\n"}) {
+        at = all.find(body, at);
+        ASSERT_NE(at, all.npos) << body;
+        ++at;
+    }
+}
+
+TEST_P(connections, byte_by_byte) {
+    served s(app_, GetParam());
+    client c(s);
+    for (char byte : post("hello") + last_request) ASSERT_TRUE(c.send({&byte, 1}));
+    std::string all = c.receive_all();
+    EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 2) << all;
+    EXPECT_NE(all.find("\r\n\r\nhello"), all.npos);
+}
+
+TEST_P(connections, a_bad_request_is_answered_and_ends_it) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(request + "GET / HTTP/1.1\r\n\r\n" + request));
+    std::string all = c.receive_all();
+    EXPECT_EQ(c.error(), 0);
+    EXPECT_EQ(count(all, "HTTP/1.1 "), 2) << all;
+    EXPECT_NE(all.find("HTTP/1.1 400 Bad Request\r\n"), all.npos);
+    EXPECT_NE(all.find("Connection: close\r\n"), all.npos);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().refused.load(); }), 1u);
+}
+
+TEST_P(connections, a_slow_head_is_answered_408) {
+    limits_.header_timeout = 100ms;
+    served s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send("GET / HTTP/1.1\r\nHo"));
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+    EXPECT_EQ(c.error(), 0);
+}
+
+TEST_P(connections, a_silent_one_just_ends) {
+    limits_.header_timeout = 100ms;
+    limits_.keepalive_timeout = 100ms;
+    served s(app_, GetParam(), limits_);
+    client silent(s);
+    EXPECT_EQ(silent.receive_all(), "");
+    client idle(s);
+    ASSERT_TRUE(idle.send(request));
+    EXPECT_EQ(count(idle.receive_all(), "HTTP/1.1 "), 1);
+}
+
+TEST_P(connections, a_slow_body_is_answered_408) {
+    limits_.body_timeout = 100ms;
+    served s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"));
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 408 "));
+}
+
+TEST_P(connections, a_slow_view_is_cancelled_and_answered_503) {
+    std::atomic<bool> cancelled_there = false;
+    app_.on("/hang", cancelled_there, [](std::atomic<bool>& there, handler::request&, handler::responder&) -> task<void> {
+        try {
+            co_await sleep(60s);
+        } catch (const cancelled& c) {
+            there = c.reason == cancel_reason::deadline;
+            throw;
+        }
+    });
+    limits_.request_timeout = 100ms;
+    served s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send(get("/hang")));
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 503 "));
+    EXPECT_TRUE(cancelled_there);
+}
+
+TEST_P(connections, an_answer_reaches_a_client_that_goes_on_sending) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"));
+    std::string block(1 << 16, 'x');
+    for (int i = 0; i < 50; ++i) (void)c.send(block);
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 404 Not Found\r\n"));
+    EXPECT_EQ(c.error(), 0);
+}
+
+// Bytes that nobody reads must not turn the end into an RST, which overtakes what is still on its way.
+TEST_P(connections, a_large_last_answer_arrives_although_the_client_sent_on) {
+    app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
+        std::string block(large, 'x');
+        to.begin({}, block.size());
+        co_await to.write(block);
+        to.finish();
+    });
+    served s(app_, GetParam());
+    for (int i = 0; i < 5; ++i) {
+        client c(s);
+        ASSERT_TRUE(c.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        std::this_thread::sleep_for(5ms);
+        ASSERT_TRUE(c.send(request));
+        std::string all = c.receive_all();
+        EXPECT_EQ(c.error(), 0);
+        EXPECT_GT(all.size(), large);
+    }
+}
+
+TEST_P(connections, a_half_close_is_not_the_end_of_the_client) {
+    app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
+        co_await sleep(50ms);
+        to.respond({}, "late");
+    });
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(get("/late") + get("/late")));
+    c.shutdown();
+    std::string all = c.receive_all();
+    EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 2) << all;
+}
+
+TEST_P(connections, a_client_that_leaves_cancels_its_view) {
+    struct counters {
+        std::atomic<int> waiting = 0, cancelled = 0, destroyed = 0;
+    } views;
+    app_.on("/hang", views, [](counters& n, handler::request&, handler::responder&) -> task<void> {
+        struct counting {
+            std::atomic<int>& destroyed;
+            ~counting() { ++destroyed; }
+        } object{n.destroyed};
+        ++n.waiting;
+        try {
+            co_await sleep(60s);
+        } catch (const cancelled& c) {
+            if (c.reason == cancel_reason::disconnected) ++n.cancelled;
+            throw;
+        }
+    });
+    served s(app_, GetParam());
+    client closes(s);
+    client resets(s);
+    ASSERT_TRUE(closes.send(get("/hang")));
+    ASSERT_TRUE(resets.send(get("/hang") + request));
+    ASSERT_TRUE(s.until([&](server&) { return views.waiting == 2; }));
+    closes.close();
+    resets.reset();
+    ASSERT_TRUE(s.until([&](server& x) { return x.connections() == 0; }));
+    EXPECT_EQ(views.cancelled, 2);
+    EXPECT_EQ(views.destroyed, 2);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().in_flight.load(); }), 0u);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().aborted.load(); }), 2u);
+}
+
+TEST_P(connections, a_reader_that_stops_is_given_up) {
+    limits_.write_timeout = 200ms;
+    app_.on("/endless", [](handler::request&, handler::responder& to) -> task<void> {
+        std::string block(100'000, 'x');
+        to.begin({}, std::nullopt);
+        for (;;) co_await to.write(block);
+    });
+    served s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send(get("/endless")));
+    ASSERT_TRUE(s.until([](server& x) { return x.statistics().accepted.load() == 1 && x.connections() == 0; }));
+    (void)c.receive_all();
+    EXPECT_EQ(c.error(), ECONNRESET);
+}
+
+TEST_P(connections, one_that_reads_slowly_is_not) {
+    limits_.write_timeout = 200ms;
+    app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
+        std::string block(large, 'x');
+        to.begin({}, block.size());
+        co_await to.write(block);
+        to.finish();
+    });
+    served s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    std::size_t got = 0;
+    for (int i = 0; i < 40; ++i) {
+        got += c.receive(16'384).size();
+        std::this_thread::sleep_for(20ms);
+    }
+    got += c.receive_all().size();
+    EXPECT_GT(got, large);
+    EXPECT_EQ(c.error(), 0);
+}
+
+TEST_P(connections, what_is_pipelined_behind_a_slow_reader_waits) {
+    app_.on("/block", [](handler::request&, handler::responder& to) -> task<void> {
+        std::string block(100'000, 'x');
+        to.begin({}, block.size());
+        co_await to.write(block);
+        to.finish();
+    });
+    served s(app_, GetParam());
+    client c(s);
+    std::string many;
+    for (int i = 0; i < 2000; ++i) many += get("/block");
+    ASSERT_TRUE(c.send(many));
+    std::this_thread::sleep_for(100ms);
+    // Some 200 MB are wanted; what is answered is what the kernel's buffers take.
+    EXPECT_LT(s.ask([](server& x) { return x.statistics().responses.load(); }), 500u);
+    c.reset();
+    EXPECT_TRUE(s.until([](server& x) { return x.connections() == 0; }));
+}
+
+TEST_P(connections, http10_ends_after_its_answer) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("GET / HTTP/1.0\r\n\r\n" + request));
+    std::string all = c.receive_all();
+    EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 1) << all;
+    client kept(s);
+    ASSERT_TRUE(kept.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    EXPECT_NE(kept.response().find("Connection: keep-alive\r\n"), std::string::npos);
+    ASSERT_TRUE(kept.send("GET / HTTP/1.0\r\n\r\n"));
+    EXPECT_NE(kept.receive_all().find("ok\n"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, connections, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+});
+
+}  // namespace
+}  // namespace rondo::server

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include <rondo/handler/error.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/server/scripted_test.hpp>
+#include <rondo/server/served_test.hpp>
+
+namespace rondo::server {
+namespace {
+
+using namespace std::chrono_literals;
+using handler::responder;
+using testing::client;
+using testing::scripted;
+using testing::served;
+
+std::string get(std::string_view path, std::string_view version = "1.1") {
+    return "GET " + std::string(path) + " HTTP/" + std::string(version) + "\r\nHost: a\r\nConnection: close\r\n\r\n";
+}
+std::string post(std::string_view path, std::string_view fields, std::string_view body = {}) {
+    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(fields) + "\r\n" +
+           std::string(body);
+}
+
+class exchanges : public ::testing::TestWithParam<backend_kind> {
+protected:
+    // What a client gets for one request.
+    std::string answer(std::string_view request_text, int* error = nullptr) {
+        served s(app_, GetParam(), limits_);
+        client c(s);
+        EXPECT_TRUE(c.send(request_text));
+        std::string all = c.receive_all();
+        if (error) *error = c.error();
+        return all;
+    }
+    void view(scripted::view v) { app_.on("/x", std::move(v)); }
+
+    scripted app_;
+    options limits_;
+};
+
+TEST_P(exchanges, a_response_in_one_piece) {
+    view([](handler::request&, responder& to) -> task<void> {
+        EXPECT_FALSE(to.begun());
+        http::fields fields;
+        fields.add("X-A", "1");
+        to.respond({.code = http::status::created, .content_type = "text/x", .fields = &fields}, "body");
+        EXPECT_TRUE(to.begun());
+        EXPECT_EQ(to.code(), http::status::created);
+        EXPECT_EQ(to.body_bytes(), 4u);
+        co_return;
+    });
+    std::string got = answer(get("/x"));
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 201 Created\r\n")) << got;
+    for (std::string_view line : {"Content-Type: text/x\r\n", "X-A: 1\r\n", "Content-Length: 4\r\n", "Connection: close\r\n"})
+        EXPECT_NE(got.find(line), got.npos) << line;
+    EXPECT_TRUE(got.ends_with("\r\n\r\nbody"));
+}
+
+task<void> write_pieces(responder& to, std::optional<std::uint64_t> length) {
+    to.begin({}, length);
+    co_await to.write("one");
+    co_await to.write("");
+    co_await to.write("two");
+    to.finish();
+}
+
+TEST_P(exchanges, a_response_in_pieces) {
+    view([](handler::request&, responder& to) { return write_pieces(to, std::nullopt); });
+    app_.on("/known", [](handler::request&, responder& to) { return write_pieces(to, 6); });
+    std::string got = answer(get("/x"));
+    EXPECT_NE(got.find("Transfer-Encoding: chunked\r\n"), got.npos);
+    EXPECT_TRUE(got.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")) << got;
+    got = answer(get("/known"));
+    EXPECT_NE(got.find("Content-Length: 6\r\n"), got.npos);
+    EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
+    got = answer(get("/x", "1.0"));
+    EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
+    EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
+}
+
+TEST_P(exchanges, large_pieces_in_chunks) {
+    view([](handler::request&, responder& to) -> task<void> {
+        std::string block(300'000, 'x');
+        to.begin({}, std::nullopt);
+        for (int i = 0; i < 3; ++i) co_await to.write(block);
+        to.finish();
+    });
+    std::string got = answer(get("/x"));
+    EXPECT_GT(got.size(), 900'000u);
+    EXPECT_NE(got.find("\r\n493e0\r\nxxx"), got.npos);
+    EXPECT_TRUE(got.ends_with("x\r\n0\r\n\r\n"));
+}
+
+TEST_P(exchanges, head_204_and_304_have_no_body) {
+    view([](handler::request& from, responder& to) -> task<void> {
+        auto code = from.query.empty() ? http::status::ok : static_cast<http::status>(std::stoi(std::string(from.query)));
+        to.respond({.code = code, .content_type = "text/plain"}, "body");
+        co_return;
+    });
+    app_.on("/stream", [](handler::request& from, responder& to) -> task<void> {
+        EXPECT_EQ(to.body_wanted(), from.method != http::method::head);
+        return write_pieces(to, std::nullopt);
+    });
+    EXPECT_TRUE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
+    EXPECT_NE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("Content-Length: 4\r\n"), std::string::npos);
+    EXPECT_TRUE(answer("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
+    for (const char* code : {"204", "304"}) {
+        std::string got = answer(get("/x?" + std::string(code)));
+        EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
+        EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
+        EXPECT_EQ(got.find("body"), got.npos);
+    }
+    EXPECT_EQ(answer(get("/x?204")).find("Content-Length"), std::string::npos);
+}
+
+// The rules of a response are checked, and a response that breaks them never looks complete.
+TEST_P(exchanges, misuse_throws) {
+    view([](handler::request&, responder& to) -> task<void> {
+        EXPECT_THROW(to.finish(), response_error);
+        to.respond({}, "done");
+        EXPECT_THROW(to.respond({}, "again"), response_error);
+        EXPECT_THROW(to.begin({}, 5), response_error);
+        EXPECT_THROW(to.finish(), response_error);
+        bool refused = false;
+        try {
+            co_await to.write("more");
+        } catch (const response_error&) {
+            refused = true;
+        }
+        EXPECT_TRUE(refused);
+    });
+    EXPECT_TRUE(answer(get("/x")).ends_with("\r\n\r\ndone"));
+}
+
+TEST_P(exchanges, too_much_or_too_little) {
+    struct text {
+        std::string_view first;
+        std::string_view then;
+    } much{"123456", ""}, little{"1234", ""}, much_later{"123", "456"}, little_later{"123", "4"};
+    auto writing = [](text& t, handler::request&, responder& to) -> task<void> {
+        to.begin({}, 5);
+        co_await to.write(t.first);
+        if (!t.then.empty()) co_await sleep(20ms);
+        co_await to.write(t.then);
+        to.finish();
+    };
+    app_.on("/much", much, writing);
+    app_.on("/little", little, writing);
+    app_.on("/much-later", much_later, writing);
+    app_.on("/little-later", little_later, writing);
+    // Nothing was sent yet: a clean error instead.
+    for (const char* path : {"/much", "/little"}) {
+        std::string got = answer(get(path));
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+        EXPECT_EQ(got.find("HTTP/1.1 200"), got.npos);
+    }
+    for (const char* path : {"/much-later", "/little-later"}) {
+        std::string got = answer(get(path));
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 200 "));
+        EXPECT_NE(got.find("Content-Length: 5\r\n"), got.npos);
+        EXPECT_LT(got.substr(got.find("\r\n\r\n") + 4).size(), 5u);
+    }
+}
+
+TEST_P(exchanges, a_failure_before_the_head_is_500) {
+    view([](handler::request&, responder&) -> task<void> {
+        throw std::runtime_error("secret");
+        co_return;
+    });
+    app_.on("/nothing", [](handler::request&, responder&) -> task<void> { co_return; });
+    for (const char* path : {"/x", "/nothing"}) {
+        std::string got = answer(get(path));
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+        EXPECT_EQ(got.find("secret"), got.npos);
+    }
+}
+
+TEST_P(exchanges, a_failure_after_it_breaks_the_connection_off) {
+    std::optional<std::uint64_t> none, hundred = 100;
+    auto failing = [](std::optional<std::uint64_t>& length, handler::request&, responder& to) -> task<void> {
+        to.begin({}, length);
+        co_await to.write("first");
+        co_await sleep(20ms);
+        throw std::runtime_error("secret");
+    };
+    app_.on("/chunked", none, failing);
+    app_.on("/length", hundred, failing);
+    std::string got = answer(get("/chunked"));
+    EXPECT_TRUE(got.ends_with("5\r\nfirst\r\n")) << got;
+    got = answer(get("/length"));
+    EXPECT_TRUE(got.ends_with("\r\n\r\nfirst")) << got;
+    int error = 0;
+    got = answer(get("/chunked", "1.0"), &error);
+    EXPECT_EQ(error, ECONNRESET);  // nothing else would tell
+}
+
+TEST_P(exchanges, abort_takes_back_what_was_not_sent) {
+    view([](handler::request&, responder& to) -> task<void> {
+        to.begin({}, std::nullopt);
+        co_await to.write("taken back");
+        to.abort();
+        to.abort();
+        EXPECT_TRUE(to.begun());
+    });
+    std::string got = answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + get("/x"));
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));  // the one before stays
+    EXPECT_NE(got.find("ok\nHTTP/1.1 500 "), got.npos) << got;
+    EXPECT_EQ(got.find("taken back"), got.npos);
+}
+
+TEST_P(exchanges, the_body_of_a_request) {
+    struct seen {
+        std::optional<std::uint64_t> length{};
+        std::string text{};
+        bool ended_before = false, ended_after = false;
+    } s;
+    app_.on("/x", s, [](seen& s, handler::request& from, responder& to) -> task<void> {
+        s = {};
+        s.length = from.body->length();
+        s.ended_before = from.body->ended();
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) s.text += part;
+        s.ended_after = from.body->ended();
+        EXPECT_EQ(co_await from.body->read(), "");
+        to.respond({}, "");
+    });
+    EXPECT_TRUE(answer(get("/x")).starts_with("HTTP/1.1 200"));
+    EXPECT_EQ(s.length, 0u);
+    EXPECT_TRUE(s.ended_before);
+    EXPECT_TRUE(answer(post("/x", "Content-Length: 5\r\n", "hello")).starts_with("HTTP/1.1 200"));
+    EXPECT_EQ(s.length, 5u);
+    EXPECT_EQ(s.text, "hello");
+    EXPECT_FALSE(s.ended_before);
+    EXPECT_TRUE(s.ended_after);
+    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")).starts_with("HTTP/1.1 200"));
+    EXPECT_FALSE(s.length.has_value());
+    EXPECT_EQ(s.text, "hello");
+}
+
+TEST_P(exchanges, the_limit_of_a_body) {
+    limits_.max_body = 10;
+    app_.on("/more", [](handler::request& from, responder& to) -> task<void> {
+        EXPECT_EQ(from.body->limit(), 10u);
+        from.body->limit(20);
+        std::size_t size = 0;
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) size += part.size();
+        to.respond({}, std::to_string(size));
+    });
+    std::string eleven(11, 'x');
+    EXPECT_TRUE(answer(post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n")).starts_with("HTTP/1.1 413 "));
+    // The size of a chunk is enough to know.
+    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(answer(post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
+    EXPECT_TRUE(answer(post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
+}
+
+TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
+    view([](handler::request&, responder& to) -> task<void> {
+        to.respond({}, "unread");
+        co_return;
+    });
+    served s(app_, GetParam());
+    client reads(s);
+    ASSERT_TRUE(reads.send(post("/echo", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
+    EXPECT_EQ(reads.receive_to("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    ASSERT_TRUE(reads.send("hello"));
+    EXPECT_TRUE(reads.receive_all().ends_with("hello"));
+    client does_not(s);
+    ASSERT_TRUE(does_not.send(post("/x", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
+    EXPECT_TRUE(does_not.receive_all().starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_P(exchanges, trailers) {
+    std::string seen;
+    app_.on("/x", seen, [](std::string& sum, handler::request& from, responder& to) -> task<void> {
+        EXPECT_EQ(from.body->trailers(), nullptr);
+        while (!(co_await from.body->read()).empty()) {
+        }
+        if (const http::fields* t = from.body->trailers()) sum = t->find("X-Sum").value_or("");
+        to.respond({}, "");
+    });
+    (void)answer(post("/x", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n"));
+    EXPECT_EQ(seen, "42");
+}
+
+TEST_P(exchanges, a_request_stays_valid_while_it_waits) {
+    view([](handler::request& from, responder& to) -> task<void> {
+        std::string_view path = from.path, query = from.query, host = from.authority, field = from.fields.find("X-A").value_or("");
+        co_await sleep(50ms);
+        to.respond({}, std::string(path) + " " + std::string(query) + " " + std::string(host) + " " + std::string(field));
+    });
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("GET /x?a=b HTTP/1.1\r\nHost: one\r\nX-A: yes\r\n\r\n"));
+    // The loop's buffer is written over meanwhile.
+    client other(s);
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(other.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, '#')));
+        (void)other.response();
+    }
+    EXPECT_TRUE(c.response().ends_with("\r\n\r\n/x a=b one yes"));
+}
+
+INSTANTIATE_TEST_SUITE_P(all, exchanges, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+});
+
+}  // namespace
+}  // namespace rondo::server

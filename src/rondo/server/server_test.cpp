@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <coroutine>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <rondo/loop/loop.hpp>
+#include <rondo/server/scripted_test.hpp>
+#include <rondo/server/served_test.hpp>
+
+namespace rondo::server {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::client;
+using testing::scripted;
+using testing::served;
+
+const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+class servers : public ::testing::TestWithParam<backend_kind> {
+protected:
+    servers() {
+        app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
+            co_await sleep(150ms);
+            to.respond({}, "late");
+        });
+        app_.on("/hang", *this, [](servers& test, handler::request&, handler::responder&) -> task<void> {
+            ++test.waiting_;
+            try {
+                co_await sleep(60s);
+            } catch (const cancelled& c) {
+                test.reason_ = c.reason;
+                throw;
+            }
+        });
+        app_.on("/stubborn", *this, [](servers& test, handler::request&, handler::responder&) -> task<void> {
+            struct counting {
+                std::atomic<int>& n;
+                ~counting() { ++n; }
+            } object{test.destroyed_};
+            ++test.waiting_;
+            co_await never{};
+        });
+    }
+
+    // No await of Rondo's, so nothing cancels it.
+    struct never {
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        void await_suspend(std::coroutine_handle<>) const noexcept {}
+        void await_resume() const noexcept {}
+    };
+
+    scripted app_;
+    std::atomic<int> waiting_ = 0, destroyed_ = 0;
+    std::atomic<cancel_reason> reason_{};
+};
+
+TEST_P(servers, drain_finishes_what_runs_and_ends_what_idles) {
+    served s(app_, GetParam());
+    client idle(s);
+    client fresh(s);
+    client busy(s);
+    ASSERT_TRUE(idle.send(request));
+    (void)idle.response();
+    ASSERT_TRUE(busy.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n"));
+    ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 1; }));
+    auto began = std::chrono::steady_clock::now();
+    s.end(10s);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+    EXPECT_EQ(idle.receive_all(), "");
+    EXPECT_EQ(idle.error(), 0);
+    EXPECT_EQ(fresh.receive_all(), "");
+    std::string got = busy.receive_all();
+    EXPECT_TRUE(got.ends_with("\r\n\r\nlate"));
+    EXPECT_NE(got.find("Connection: close\r\n"), got.npos);
+    EXPECT_FALSE(client(s).connected());
+}
+
+TEST_P(servers, a_request_that_comes_as_the_drain_begins_is_served) {
+    for (int i = 0; i < 20; ++i) {
+        served s(app_, GetParam());
+        client kept(s);
+        client fresh(s);
+        ASSERT_TRUE(kept.send(request));
+        (void)kept.response();
+        // The loop learns of both in the same turn.
+        s.ask([&](server&) {
+            (void)kept.send(request);
+            s.drain(5s);
+            return 0;
+        });
+        ASSERT_TRUE(fresh.send(request));
+        EXPECT_TRUE(kept.receive_all().ends_with("ok\n"));
+        EXPECT_TRUE(fresh.receive_all().ends_with("ok\n"));
+    }
+}
+
+TEST_P(servers, drain_cancels_after_the_grace) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"));
+    ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
+    auto began = std::chrono::steady_clock::now();
+    s.end(100ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 900ms);
+    EXPECT_EQ(reason_, cancel_reason::drain);
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 503 "));
+}
+
+TEST_P(servers, what_does_not_let_go_is_cut_off) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n"));
+    ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
+    auto began = std::chrono::steady_clock::now();
+    s.end(0ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+    EXPECT_EQ(c.receive_all(), "");
+    EXPECT_EQ(destroyed_, 1);
+}
+
+TEST_P(servers, those_in_the_accept_queue_are_served) {
+    app_.on("/block", [](handler::request&, handler::responder& to) -> task<void> {
+        std::this_thread::sleep_for(200ms);
+        to.respond({}, "blocked");
+        co_return;
+    });
+    served s(app_, GetParam());
+    client blocking(s);
+    ASSERT_TRUE(blocking.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n"));
+    std::this_thread::sleep_for(50ms);
+    std::vector<std::unique_ptr<client>> waiting;
+    for (int i = 0; i < 10; ++i) {
+        waiting.push_back(std::make_unique<client>(s));
+        ASSERT_TRUE(waiting.back()->send(request));
+    }
+    s.end(5s);
+    EXPECT_TRUE(blocking.receive_all().ends_with("blocked"));
+    for (auto& c : waiting) EXPECT_TRUE(c->receive_all().ends_with("ok\n"));
+}
+
+TEST_P(servers, a_limit_of_connections) {
+    options limits;
+    limits.max_connections = 3;
+    served s(app_, GetParam(), limits);
+    std::vector<std::unique_ptr<client>> all;
+    for (int i = 0; i < 3; ++i) {
+        all.push_back(std::make_unique<client>(s));
+        ASSERT_TRUE(all.back()->send(request));
+        EXPECT_TRUE(all.back()->response().ends_with("ok\n"));
+    }
+    EXPECT_EQ(client(s).receive_all(), "");
+    all.pop_back();
+    ASSERT_TRUE(s.until([](server& x) { return x.connections() == 2; }));
+    client again(s);
+    ASSERT_TRUE(again.send(request));
+    EXPECT_TRUE(again.response().ends_with("ok\n"));
+}
+
+TEST_P(servers, figures) {
+    served s(app_, GetParam());
+    client a(s);
+    client b(s);
+    ASSERT_TRUE(a.send(request));
+    (void)a.response();
+    ASSERT_TRUE(b.send("nonsense\r\n\r\n"));
+    (void)b.receive_all();
+    b.close();
+    ASSERT_TRUE(s.until([](server& x) { return x.connections() == 1; }));
+    auto figures = s.ask([](server& x) {
+        auto& f = x.statistics();
+        return std::vector<std::uint64_t>{f.requests, f.responses, f.refused, f.aborted, f.connections, f.accepted, f.in_flight};
+    });
+    EXPECT_EQ(figures, (std::vector<std::uint64_t>{1, 1, 1, 0, 1, 2, 0}));
+}
+
+TEST_P(servers, an_end_with_connections_of_every_kind) {
+    served s(app_, GetParam());
+    std::vector<std::unique_ptr<client>> all;
+    for (std::string_view text : {"", "GET / HT", "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", "GET /late HTTP/1.1\r\nHost: a\r\n\r\n",
+                                  "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "nonsense\r\n\r\n"}) {
+        all.push_back(std::make_unique<client>(s));
+        ASSERT_TRUE(all.back()->send(text));
+    }
+    ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 3; }));
+    s.end(0ms);
+    for (auto& c : all) (void)c->receive_all();
+}
+
+INSTANTIATE_TEST_SUITE_P(all, servers, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+});
+
+}  // namespace
+}  // namespace rondo::server
