@@ -26,8 +26,9 @@ std::atomic<long> allocations{0};
 
 void* allocate(std::size_t size, std::size_t alignment) {
     if (counted_thread) allocations.fetch_add(1, std::memory_order_relaxed);
-    void* p = alignment <= alignof(std::max_align_t) ? std::malloc(size)
-                                                     : std::aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
+    void* p = alignment <= alignof(std::max_align_t)
+                  ? std::malloc(size)
+                  : std::aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
     if (!p) throw std::bad_alloc();
     return p;
 }
@@ -103,9 +104,11 @@ protected:
 constexpr std::string_view plain = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 constexpr std::string_view browser =
     "GET /?a=1&b=2 HTTP/1.1\r\nHost: localhost:8000\r\nConnection: keep-alive\r\nCache-Control: max-age=0\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 "
+    "Safari/537.36\r\n"
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
-    "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\nCookie: session=0123456789abcdef; theme=dark\r\n\r\n";
+    "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\nCookie: "
+    "session=0123456789abcdef; theme=dark\r\n\r\n";
 
 TEST_P(allocation, none_per_request) { EXPECT_EQ(cost_of(plain, 1, requests), 0); }
 
@@ -121,9 +124,8 @@ TEST_P(allocation, none_per_request_that_waits) {
     EXPECT_EQ(cost_of("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n", 1, requests), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(all, allocation, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-});
+INSTANTIATE_TEST_SUITE_P(all, allocation, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace
 }  // namespace rondo

@@ -112,9 +112,7 @@ rondo::async_generator<std::string> lines() {
 
 task<response> stream(request&) { co_return rondo::stream(lines()); }
 
-task<response> set_header(request& req) {
-    co_return rondo::text("set\n").field("X-Out", req.query("v").value_or(""));
-}
+task<response> set_header(request& req) { co_return rondo::text("set\n").field("X-Out", req.query("v").value_or("")); }
 
 bool is_probe(request& req) { return req.query("probe") == "1"; }
 

@@ -117,7 +117,8 @@ task<response> trailers(request& req) {
 task<response> show_counters(request&) {
     const counters& c = count();
     std::string out = "{\"started\":" + std::to_string(c.started) + ",\"finished\":" + std::to_string(c.finished) +
-                      ",\"cancelled\":" + std::to_string(c.cancelled) + ",\"cleaned\":" + std::to_string(c.cleaned) + "}\n";
+                      ",\"cancelled\":" + std::to_string(c.cancelled) + ",\"cleaned\":" + std::to_string(c.cleaned) +
+                      "}\n";
     co_return rondo::json_text(std::move(out));
 }
 

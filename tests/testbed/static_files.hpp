@@ -5,8 +5,8 @@
 
 namespace testbed {
 
-/// The folder that /static/ serves: the one named by TESTBED_STATIC, or a temporary one that holds what tests expect and
-/// goes with this object.
+/// The folder that /static/ serves: the one named by TESTBED_STATIC, or a temporary one that holds what tests expect
+/// and goes with this object.
 class static_files {
 public:
     /// Throws std::runtime_error.

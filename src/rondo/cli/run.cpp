@@ -39,10 +39,10 @@ int check(app& application, const cli::settings& chosen) {
 
 int carry_out(app& application, const cli::invocation& asked) {
     switch (asked.what) {
-    case cli::command::serve: return cli::serve(application, asked.chosen);
-    case cli::command::routes: print_routes(application); return 0;
-    case cli::command::check: return check(application, asked.chosen);
-    case cli::command::version: fmt::print("rondo {}\n", version); return 0;
+        case cli::command::serve: return cli::serve(application, asked.chosen);
+        case cli::command::routes: print_routes(application); return 0;
+        case cli::command::check: return check(application, asked.chosen);
+        case cli::command::version: fmt::print("rondo {}\n", version); return 0;
     }
     return 2;
 }

@@ -12,8 +12,8 @@ class app;
 ///     check    looks for mistakes without serving: routes, settings
 ///     version  prints the version of Rondo
 ///
-/// `--help` tells the rest. Returns the exit status: 0 after an orderly end, 1 when serving failed, 2 for a wrong command
-/// line. SIGTERM lets the requests under way finish (--graceful-timeout), SIGINT and SIGQUIT do not.
+/// `--help` tells the rest. Returns the exit status: 0 after an orderly end, 1 when serving failed, 2 for a wrong
+/// command line. SIGTERM lets the requests under way finish (--graceful-timeout), SIGINT and SIGQUIT do not.
 int run(app& application, int argc, const char* const* argv);
 
 }  // namespace rondo

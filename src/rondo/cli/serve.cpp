@@ -60,15 +60,19 @@ std::string count_views(app& application) {
 class worker {
 public:
     worker(app& application, const settings& chosen)
-        : app_(application), chosen_(chosen), loop_({chosen.backend}),
+        : app_(application),
+          chosen_(chosen),
+          loop_({chosen.backend}),
           blocking_({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0}),
-          compute_({.name = "compute", .threads = chosen.compute_threads, .queue = chosen.compute_queue, .nice = compute_nice}),
+          compute_({.name = "compute",
+                    .threads = chosen.compute_threads,
+                    .queue = chosen.compute_queue,
+                    .nice = compute_nice}),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
         loop_.use_pools(&blocking_, &compute_);
         if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.format);
         if (log_) app_.access_log(&*log_);
-        if (chosen.stall_threshold > 0ms)
-            stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
+        if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
     }
     ~worker() { app_.access_log(nullptr); }
 
@@ -98,7 +102,8 @@ private:
         for (const net::listening_socket& s : sockets) text += fmt::format("\nat       {}", s.url);
         text += fmt::format("\nbackend  {}", loop_.io().name());
         text += fmt::format("\nviews    {}", count_views(app_));
-        text += fmt::format("\nthreads  up to {} for sync views, {} for cpu views", chosen_.threads, chosen_.compute_threads);
+        text += fmt::format("\nthreads  up to {} for sync views, {} for cpu views", chosen_.threads,
+                            chosen_.compute_threads);
         log::info(text);
     }
 

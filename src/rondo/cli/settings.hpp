@@ -41,8 +41,8 @@ struct invocation {
     settings chosen;
 };
 
-/// Reads the command line and the environment (RONDO_...). Nothing when there is nothing left to do (--help was printed,
-/// or an error: then `status` is not 0 and a sentence was written to standard error).
+/// Reads the command line and the environment (RONDO_...). Nothing when there is nothing left to do (--help was
+/// printed, or an error: then `status` is not 0 and a sentence was written to standard error).
 [[nodiscard]] std::optional<invocation> parse_command_line(int argc, const char* const* argv, int& status);
 
 }  // namespace rondo::cli

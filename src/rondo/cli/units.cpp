@@ -16,8 +16,14 @@ namespace {
 using unit = std::pair<std::string_view, double>;
 
 constexpr std::array<unit, 5> durations{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
-constexpr std::array<unit, 8> sizes{{{"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
-                                     {"KiB", 1024}, {"MiB", 1024.0 * 1024}, {"GiB", 1024.0 * 1024 * 1024}}};
+constexpr std::array<unit, 8> sizes{{{"", 1},
+                                     {"B", 1},
+                                     {"kB", 1e3},
+                                     {"MB", 1e6},
+                                     {"GB", 1e9},
+                                     {"KiB", 1024},
+                                     {"MiB", 1024.0 * 1024},
+                                     {"GiB", 1024.0 * 1024 * 1024}}};
 
 template <std::size_t N>
 double parse(std::string_view text, const std::array<unit, N>& units, double most, const char* wanted) {

@@ -45,8 +45,8 @@ public:
     /// Queues; runs the queue at once unless somebody up the stack (a loop's turn, sync_wait) is running it.
     void push(ready_node& node) noexcept;
 
-    /// Runs until empty, or until `most` were resumed: a loop goes on with the rest after it looked at its input and output.
-    /// Does nothing when called from within itself.
+    /// Runs until empty, or until `most` were resumed: a loop goes on with the rest after it looked at its input and
+    /// output. Does nothing when called from within itself.
     void run(std::size_t most = SIZE_MAX) noexcept;
 
     /// Resumes `first`, then runs until empty, also from within run(): for who blocks the thread until that is done.

@@ -16,9 +16,9 @@ public:
     [[nodiscard]] virtual task<void> startup() = 0;
     /// After the last request.
     [[nodiscard]] virtual task<void> shutdown() = 0;
-    /// Answers one request: it ends with a finished or aborted response. A failure that leaves it (`cancelled` included)
-    /// is the server's to clear up: 500 when nothing was begun, otherwise the connection is aborted. Both arguments
-    /// live until the task is done. Sets request.running_in->activity to the route.
+    /// Answers one request: it ends with a finished or aborted response. A failure that leaves it (`cancelled`
+    /// included) is the server's to clear up: 500 when nothing was begun, otherwise the connection is aborted. Both
+    /// arguments live until the task is done. Sets request.running_in->activity to the route.
     [[nodiscard]] virtual task<void> serve(request& from, responder& to) = 0;
 };
 

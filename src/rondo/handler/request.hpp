@@ -66,8 +66,8 @@ struct request {
     http::fields_view fields;
     handler::body* body = nullptr;
     handler::connection_info* connection = nullptr;
-    context* running_in = nullptr;  ///< cancel token, deadline, activity
-    instant arrived;                ///< when the head was complete
+    context* running_in = nullptr;   ///< cancel token, deadline, activity
+    instant arrived;                 ///< when the head was complete
     rondo::arena* memory = nullptr;  ///< lives as long as the request
     event* draining = nullptr;       ///< set when the server ends: what would go on without end finishes; may be null
     const statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)

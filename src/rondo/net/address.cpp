@@ -121,7 +121,7 @@ listening_socket listen_unix(const std::string& path, const listen_options& opti
     std::memcpy(address.sun_path, path.data(), path.size());
     listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, path};
     if (!s.fd) cannot(s.url, errno);
-    struct stat status {};
+    struct stat status{};
     if (!lstat(path.c_str(), &status) && S_ISSOCK(status.st_mode) && is_left_over(address)) unlink(path.c_str());
     if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
     if (chmod(path.c_str(), options.mode) || ::listen(s.fd.value(), options.backlog)) cannot(s.url, errno);
@@ -132,9 +132,9 @@ listening_socket inherit(int fd) {
     int listening = 0;
     socklen_t size = sizeof listening;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) || !listening) {
-        throw std::runtime_error(
-            fmt::format("fd://{}: descriptor {} is not a listening socket; it must be passed open by who starts this process",
-                        fd, fd));
+        throw std::runtime_error(fmt::format(
+            "fd://{}: descriptor {} is not a listening socket; it must be passed open by who starts this process", fd,
+            fd));
     }
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
     return {unique_fd(fd), url_of(fd), {}};

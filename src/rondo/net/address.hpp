@@ -35,15 +35,16 @@ struct listen_options {
 /// A listening socket with the address it really has.
 struct listening_socket {
     unique_fd fd;
-    std::string url;          ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
-    std::string unix_path;    ///< to be removed at the end; empty otherwise
+    std::string url;        ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
+    std::string unix_path;  ///< to be removed at the end; empty otherwise
 };
 
-/// Listens on every address the name stands for. Throws std::runtime_error with a sentence: address in use, not permitted,
-/// unknown name, not a listening socket.
+/// Listens on every address the name stands for. Throws std::runtime_error with a sentence: address in use, not
+/// permitted, unknown name, not a listening socket.
 [[nodiscard]] std::vector<listening_socket> listen(const bind_address& at, const listen_options& options = {});
 
-/// The numeric address and port of the other end of a connected socket; "unix" and 0 for a unix socket, "" when it is gone.
+/// The numeric address and port of the other end of a connected socket; "unix" and 0 for a unix socket, "" when it is
+/// gone.
 struct peer {
     std::string address;
     std::uint16_t port = 0;

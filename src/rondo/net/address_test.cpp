@@ -72,8 +72,12 @@ TEST(bind_address, tcp_forms) {
         std::string_view text;
         std::string_view host;
         int port;
-    } forms[] = {{"127.0.0.1:8000", "127.0.0.1", 8000}, {"[::1]:80", "::1", 80}, {"localhost:0", "localhost", 0},
-                 {"*:8000", "", 8000},                  {":8000", "", 8000},     {"a.example:65535", "a.example", 65535}};
+    } forms[] = {{"127.0.0.1:8000", "127.0.0.1", 8000},
+                 {"[::1]:80", "::1", 80},
+                 {"localhost:0", "localhost", 0},
+                 {"*:8000", "", 8000},
+                 {":8000", "", 8000},
+                 {"a.example:65535", "a.example", 65535}};
     for (const auto& f : forms) {
         bind_address at = bind_address::parse(f.text);
         EXPECT_EQ(at.what, kind::tcp) << f.text;
@@ -92,8 +96,8 @@ TEST(bind_address, other_forms) {
 }
 
 TEST(bind_address, mistakes_are_answered_with_the_forms_allowed) {
-    for (std::string_view bad : {"", "a", "a:", "a:x", "a:-1", "a:65536", "a:80 ", "::1:80", "unix:", "fd://", "fd://x", "fd://-1",
-                                 "fd://3x", "1:2:3", "a:0x50"}) {
+    for (std::string_view bad : {"", "a", "a:", "a:x", "a:-1", "a:65536", "a:80 ", "::1:80", "unix:", "fd://", "fd://x",
+                                 "fd://-1", "fd://3x", "1:2:3", "a:0x50"}) {
         std::string text = refusal_of(bad);
         EXPECT_NE(text.find("HOST:PORT"), text.npos) << bad << " -> " << text;
         EXPECT_NE(text.find("'" + std::string(bad) + "'"), text.npos) << text;
@@ -133,8 +137,9 @@ TEST(listen, an_address_of_another_machine) {
 }
 
 TEST(listen, an_unknown_name) {
-    EXPECT_NE(failure_of([] { return listen(bind_address::parse("no-such-host.invalid:0")); }).find("no-such-host.invalid"),
-              std::string::npos);
+    EXPECT_NE(
+        failure_of([] { return listen(bind_address::parse("no-such-host.invalid:0")); }).find("no-such-host.invalid"),
+        std::string::npos);
 }
 
 TEST(listen, a_unix_socket_with_its_permissions) {
@@ -144,7 +149,7 @@ TEST(listen, a_unix_socket_with_its_permissions) {
     ASSERT_EQ(sockets.size(), 1u);
     EXPECT_EQ(sockets[0].url, "unix:" + path);
     EXPECT_EQ(sockets[0].unix_path, path);
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_TRUE(S_ISSOCK(status.st_mode));
     EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -153,7 +158,9 @@ TEST(listen, a_unix_socket_with_its_permissions) {
 TEST(listen, a_unix_socket_nobody_listens_to_is_replaced) {
     folder f;
     auto at = bind_address::parse("unix:" + f.file("s"));
-    { auto left_over = listen(at); }
+    {
+        auto left_over = listen(at);
+    }
     EXPECT_EQ(listen(at).size(), 1u);
 }
 
@@ -174,7 +181,9 @@ TEST(listen, an_inherited_socket) {
 
 TEST(listen, a_descriptor_that_does_not_listen) {
     unique_fd plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    auto use = [](int fd) { return failure_of([fd] { return listen(bind_address::parse("fd://" + std::to_string(fd))); }); };
+    auto use = [](int fd) {
+        return failure_of([fd] { return listen(bind_address::parse("fd://" + std::to_string(fd))); });
+    };
     EXPECT_NE(use(plain.value()).find("is not a listening socket"), std::string::npos);
     EXPECT_NE(use(9999).find("is not a listening socket"), std::string::npos);
 }

@@ -11,9 +11,9 @@ namespace rondo::net {
 
 class stream;
 
-/// Memory of a loop that responses are written into before they are sent: what one turn produced for a connection leaves
-/// in one send. It belongs to one stream at a time; a write by another stream, or the end of the turn, sends what is there.
-/// So no connection owns a buffer, and with epoll always the same few cache lines are written.
+/// Memory of a loop that responses are written into before they are sent: what one turn produced for a connection
+/// leaves in one send. It belongs to one stream at a time; a write by another stream, or the end of the turn, sends
+/// what is there. So no connection owns a buffer, and with epoll always the same few cache lines are written.
 class output final : event_loop::wait_hook {
 public:
     /// More than what fits one block cannot be reserved at once.
@@ -38,7 +38,9 @@ private:
     /// At least `size` bytes that end at nothing else; at most block_size.
     [[nodiscard]] char* reserve(stream& s, std::size_t size);
     void commit(std::size_t size) noexcept { block_->used += static_cast<std::uint32_t>(size); }
-    [[nodiscard]] std::size_t corked(const stream& s) const noexcept { return owner_ == &s ? block_->used - start_ : 0; }
+    [[nodiscard]] std::size_t corked(const stream& s) const noexcept {
+        return owner_ == &s ? block_->used - start_ : 0;
+    }
     /// Sends what is corked for `s`.
     void flush(stream& s) noexcept;
     /// Forgets what is corked for `s` from the position on.

@@ -25,8 +25,8 @@ enum class input_event : std::uint8_t {
 
 /// A connected byte stream (TCP or unix) on a loop. Belongs to the loop's thread. One reader and one writer at a time.
 /// An idle stream holds no buffer: input is read into memory of the loop and copied only when it must outlive the turn,
-/// output goes through net::output. Whoever wants to know that the other side is gone while nobody reads derives from it.
-/// To be destroyed from event_loop::defer, never within one of its own callbacks.
+/// output goes through net::output. Whoever wants to know that the other side is gone while nobody reads derives from
+/// it. To be destroyed from event_loop::defer, never within one of its own callbacks.
 class stream : public stream_socket {
 public:
     /// Output beyond this makes drained() wait.
@@ -76,7 +76,8 @@ public:
 
     /// Sends without copying; `bytes` must hold until it is done. False as drained().
     [[nodiscard]] task<bool> write_all(std::string_view bytes);
-    /// Sends a part of a file, the reading done on the loop's blocking pool. False as drained(), or when the file ended early.
+    /// Sends a part of a file, the reading done on the loop's blocking pool. False as drained(), or when the file ended
+    /// early.
     [[nodiscard]] task<bool> write_file(int file, std::uint64_t offset, std::uint64_t size);
 
     /// Wakes the reader and the writer; further waits end at once. For time-outs and cancellation.
@@ -91,8 +92,8 @@ public:
 
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] bool is_open() const noexcept { return fd() >= 0; }
-    /// Bytes that the other side's kernel has taken so far: whether a slow reader makes progress. Our kernel's buffer may
-    /// hold megabytes, so what was handed to it says little.
+    /// Bytes that the other side's kernel has taken so far: whether a slow reader makes progress. Our kernel's buffer
+    /// may hold megabytes, so what was handed to it says little.
     [[nodiscard]] std::uint64_t bytes_taken() const noexcept;
     [[nodiscard]] event_loop& loop() const noexcept { return out_.loop(); }
 

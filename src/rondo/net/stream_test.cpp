@@ -48,7 +48,8 @@ ends tcp_pair() {
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
     auto* address = reinterpret_cast<sockaddr*>(&at);
-    if (::bind(listener.value(), address, size) || ::listen(listener.value(), 1) || ::getsockname(listener.value(), address, &size))
+    if (::bind(listener.value(), address, size) || ::listen(listener.value(), 1) ||
+        ::getsockname(listener.value(), address, &size))
         throw std::system_error(errno, std::generic_category());
     unique_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (::connect(client.value(), address, size)) throw std::system_error(errno, std::generic_category());
@@ -76,7 +77,9 @@ struct noted_stream final : stream {
 
 class streams : public ::testing::TestWithParam<backend_kind> {
 protected:
-    streams() : loop_({GetParam()}), pool_({.name = "blocking", .threads = 2}), out_(loop_) { loop_.use_pools(&pool_, &pool_); }
+    streams() : loop_({GetParam()}), pool_({.name = "blocking", .threads = 2}), out_(loop_) {
+        loop_.use_pools(&pool_, &pool_);
+    }
 
     template <class T>
     T run(task<T> t) {
@@ -502,9 +505,8 @@ TEST_P(streams, many_at_once_over_one_output) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(all, streams, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-});
+INSTANTIATE_TEST_SUITE_P(all, streams, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace
 }  // namespace rondo::net

@@ -49,7 +49,8 @@ private:
 
 connection::connection(server& owner, unique_fd socket)
     : net::stream(owner.output_, std::move(socket)),
-      timer([](timer& self) noexcept { static_cast<connection&>(self).on_timer(); }), server_(owner) {}
+      timer([](timer& self) noexcept { static_cast<connection&>(self).on_timer(); }),
+      server_(owner) {}
 
 connection::~connection() {
     if (exchange_) exchange_->destroy();
@@ -215,17 +216,14 @@ task<void> connection::end_gracefully() {
 
 void connection::on_timer() noexcept {
     switch (phase_) {
-    case phase::idle:
-    case phase::head:
-    case phase::body:
-    case phase::lingering:
-        timed_out_ = true;
-        return interrupt();
-    case phase::serving:
-        if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::deadline);
-        return;
-    case phase::writing:
-        return on_write_timer();
+        case phase::idle:
+        case phase::head:
+        case phase::body:
+        case phase::lingering: timed_out_ = true; return interrupt();
+        case phase::serving:
+            if (exchange_) exchange_->running_in().cancel.cancel(cancel_reason::deadline);
+            return;
+        case phase::writing: return on_write_timer();
     }
 }
 

@@ -22,8 +22,8 @@ class server;
 /// The place of a connection in the lists of its server.
 class connection_entry : public list_node {};
 
-/// One HTTP/1.1 connection: a coroutine that reads as a plain loop over requests. Owned by its server, which destroys it
-/// when the coroutine has ended. Ten thousand of them wait in memory: every byte here counts.
+/// One HTTP/1.1 connection: a coroutine that reads as a plain loop over requests. Owned by its server, which destroys
+/// it when the coroutine has ended. Ten thousand of them wait in memory: every byte here counts.
 class connection final : public connection_entry, public net::stream, timer, detail::task_end {
 public:
     connection(server& owner, unique_fd socket);
@@ -51,7 +51,8 @@ private:
     task<void> run();
     /// True when input() begins with a whole head, which is then in server_.head_. An error sets refusal_.
     [[nodiscard]] bool parse_head() noexcept;
-    /// Between two requests: the rest of the body, output that the client does not read. False when the connection ends.
+    /// Between two requests: the rest of the body, output that the client does not read. False when the connection
+    /// ends.
     [[nodiscard]] task<bool> tidy_up();
     /// After a wait for a head that brought none: whether to say something before the end.
     void give_up_head(net::input_event why);
@@ -83,8 +84,8 @@ private:
     bool timed_out_ = false;
     bool keep_open_ = true;
     bool draining_ = false;
-    bool reset_ = false;             // close such that the other side sees an error
-    bool linger_ = false;            // let the other side finish sending, so that it sees the response
+    bool reset_ = false;   // close such that the other side sees an error
+    bool linger_ = false;  // let the other side finish sending, so that it sees the response
     bool peer_half_closed_ = false;
 };
 

@@ -24,7 +24,8 @@ const std::string last_request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close
 
 std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 std::string post(std::string_view body) {
-    return "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+    return "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+           std::string(body);
 }
 
 constexpr std::size_t large = 16 << 20;
@@ -123,14 +124,15 @@ TEST_P(connections, a_slow_body_is_answered_408) {
 
 TEST_P(connections, a_slow_view_is_cancelled_and_answered_503) {
     std::atomic<bool> cancelled_there = false;
-    app_.on("/hang", cancelled_there, [](std::atomic<bool>& there, handler::request&, handler::responder&) -> task<void> {
-        try {
-            co_await sleep(60s);
-        } catch (const cancelled& c) {
-            there = c.reason == cancel_reason::deadline;
-            throw;
-        }
-    });
+    app_.on("/hang", cancelled_there,
+            [](std::atomic<bool>& there, handler::request&, handler::responder&) -> task<void> {
+                try {
+                    co_await sleep(60s);
+                } catch (const cancelled& c) {
+                    there = c.reason == cancel_reason::deadline;
+                    throw;
+                }
+            });
     limits_.request_timeout = 100ms;
     served s(app_, GetParam(), limits_);
     client c(s);
@@ -282,9 +284,8 @@ TEST_P(connections, http10_ends_after_its_answer) {
     EXPECT_NE(kept.receive_all().find("ok\n"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(all, connections, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-});
+INSTANTIATE_TEST_SUITE_P(all, connections, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace
 }  // namespace rondo::server

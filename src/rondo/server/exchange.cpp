@@ -14,7 +14,9 @@ namespace rondo::server {
 
 namespace {
 
-constexpr std::size_t aligned(std::size_t size) { return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1); }
+constexpr std::size_t aligned(std::size_t size) {
+    return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ exchange* exchange::make(connection& c, const char* bytes, const http::h1::reque
     std::memcpy(memory + head_at, bytes, head.size);
     auto* x = new (memory) exchange(c, memory + head_at, head, memory + used, total - used);
     x->size_ = static_cast<std::uint32_t>(total);
-    x->request_.fields = {memory + head_at, {reinterpret_cast<http::field_ref*>(memory + fields_at), head.fields.size()}};
+    x->request_.fields = {memory + head_at,
+                          {reinterpret_cast<http::field_ref*>(memory + fields_at), head.fields.size()}};
     return x;
 }
 
@@ -39,7 +42,8 @@ void exchange::destroy() noexcept {
     frame_memory::deallocate(this, size);
 }
 
-exchange::exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_bytes)
+exchange::exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare,
+                   std::size_t spare_bytes)
     : connection_(c), arena_(spare, spare_bytes), limit_(c.server_.options_.max_body) {
     set_request(c, bytes, head);
     keep_alive_ = head.keep_alive;
@@ -139,7 +143,8 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     else if (request_.version_minor == 0) out.connection = http::h1::connection_option::keep_alive;
 
     std::size_t bound = http::h1::head_size_bound(out);
-    if (bound + body_room > net::output::block_size) throw response_error("the fields of the response are larger than 48 KiB");
+    if (bound + body_room > net::output::block_size)
+        throw response_error("the fields of the response are larger than 48 KiB");
     corked_at_begin_ = static_cast<std::uint32_t>(s.corked());
     flushes_at_begin_ = s.flushes();
     char* begin = s.reserve(bound + body_room);

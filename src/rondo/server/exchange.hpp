@@ -38,7 +38,8 @@ public:
     [[nodiscard]] handler::request& request() noexcept { return request_; }
     [[nodiscard]] context& running_in() noexcept { return context_; }
 
-    /// Runs the application; true when it has ended, false when it waits: then resume_at_end() says who goes on after it.
+    /// Runs the application; true when it has ended, false when it waits: then resume_at_end() says who goes on after
+    /// it.
     [[nodiscard]] bool run(handler::application& app, activity& doing);
     void resume_at_end(std::coroutine_handle<> who) noexcept { waiting_ = who; }
     /// What left the application; null when nothing did. After its end.
@@ -68,7 +69,8 @@ public:
     [[nodiscard]] bool aborted() const noexcept { return state_ == state::aborted; }
     /// The client sent `Expect: 100-continue` and was not told to go on.
     [[nodiscard]] bool continue_owed() const noexcept { return continue_owed_; }
-    /// Reads on until the end of the body, discarding it, within bounds. False when the connection cannot be used further.
+    /// Reads on until the end of the body, discarding it, within bounds. False when the connection cannot be used
+    /// further.
     [[nodiscard]] task<bool> skip_body();
     /// Whether the body of this request will be out of the way without much ado, as things stand.
     [[nodiscard]] bool body_is_skippable();

@@ -39,21 +39,21 @@ exchange::piece exchange::next_chunk_piece() {
     for (;;) {
         auto result = chunked_->decode(connection_.input());
         switch (result.what) {
-        case http::h1::chunked_decoder::event::need_more:
-            connection_.consume(result.consumed);
-            check_limit();
-            return {{}, true};
-        case http::h1::chunked_decoder::event::data:
-            taken_ = static_cast<std::uint32_t>(result.consumed);
-            received_ += result.data.size();
-            check_limit();
-            return {result.data, false};
-        case http::h1::chunked_decoder::event::done:
-            connection_.consume(result.consumed);
-            body_state_ = body_state::ended;
-            return {};
-        case http::h1::chunked_decoder::event::error:
-            fail_body(http::status::bad_request, "the chunked body is not valid");
+            case http::h1::chunked_decoder::event::need_more:
+                connection_.consume(result.consumed);
+                check_limit();
+                return {{}, true};
+            case http::h1::chunked_decoder::event::data:
+                taken_ = static_cast<std::uint32_t>(result.consumed);
+                received_ += result.data.size();
+                check_limit();
+                return {result.data, false};
+            case http::h1::chunked_decoder::event::done:
+                connection_.consume(result.consumed);
+                body_state_ = body_state::ended;
+                return {};
+            case http::h1::chunked_decoder::event::error:
+                fail_body(http::status::bad_request, "the chunked body is not valid");
         }
     }
 }
@@ -103,19 +103,18 @@ task<void> exchange::receive_more() {
     context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
     connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);
     switch (what) {
-    case net::input_event::more:
-        co_return;
-    case net::input_event::end:
-        fail_body(http::status::bad_request, "the client ended the connection within the body");
-    case net::input_event::failed:
-        body_state_ = body_state::failed;
-        context_.cancel.cancel(cancel_reason::disconnected);
-        throw cancelled{cancel_reason::disconnected};
-    case net::input_event::interrupted:
-        connection_.resume();
-        if (late) fail_body(http::status::request_timeout, "the body came too slowly");
-        body_state_ = body_state::failed;
-        throw cancelled{context_.cancel.reason()};
+        case net::input_event::more: co_return;
+        case net::input_event::end:
+            fail_body(http::status::bad_request, "the client ended the connection within the body");
+        case net::input_event::failed:
+            body_state_ = body_state::failed;
+            context_.cancel.cancel(cancel_reason::disconnected);
+            throw cancelled{cancel_reason::disconnected};
+        case net::input_event::interrupted:
+            connection_.resume();
+            if (late) fail_body(http::status::request_timeout, "the body came too slowly");
+            body_state_ = body_state::failed;
+            throw cancelled{context_.cancel.reason()};
     }
 }
 

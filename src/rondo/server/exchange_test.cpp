@@ -25,8 +25,8 @@ std::string get(std::string_view path, std::string_view version = "1.1") {
     return "GET " + std::string(path) + " HTTP/" + std::string(version) + "\r\nHost: a\r\nConnection: close\r\n\r\n";
 }
 std::string post(std::string_view path, std::string_view fields, std::string_view body = {}) {
-    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(fields) + "\r\n" +
-           std::string(body);
+    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(fields) +
+           "\r\n" + std::string(body);
 }
 
 class exchanges : public ::testing::TestWithParam<backend_kind> {
@@ -59,7 +59,8 @@ TEST_P(exchanges, a_response_in_one_piece) {
     });
     std::string got = answer(get("/x"));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 201 Created\r\n")) << got;
-    for (std::string_view line : {"Content-Type: text/x\r\n", "X-A: 1\r\n", "Content-Length: 4\r\n", "Connection: close\r\n"})
+    for (std::string_view line :
+         {"Content-Type: text/x\r\n", "X-A: 1\r\n", "Content-Length: 4\r\n", "Connection: close\r\n"})
         EXPECT_NE(got.find(line), got.npos) << line;
     EXPECT_TRUE(got.ends_with("\r\n\r\nbody"));
 }
@@ -101,7 +102,8 @@ TEST_P(exchanges, large_pieces_in_chunks) {
 
 TEST_P(exchanges, head_204_and_304_have_no_body) {
     view([](handler::request& from, responder& to) -> task<void> {
-        auto code = from.query.empty() ? http::status::ok : static_cast<http::status>(std::stoi(std::string(from.query)));
+        auto code =
+            from.query.empty() ? http::status::ok : static_cast<http::status>(std::stoi(std::string(from.query)));
         to.respond({.code = code, .content_type = "text/plain"}, "body");
         co_return;
     });
@@ -110,7 +112,8 @@ TEST_P(exchanges, head_204_and_304_have_no_body) {
         return write_pieces(to, std::nullopt);
     });
     EXPECT_TRUE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
-    EXPECT_NE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("Content-Length: 4\r\n"), std::string::npos);
+    EXPECT_NE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("Content-Length: 4\r\n"),
+              std::string::npos);
     EXPECT_TRUE(answer("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
     for (const char* code : {"204", "304"}) {
         std::string got = answer(get("/x?" + std::string(code)));
@@ -226,7 +229,8 @@ TEST_P(exchanges, the_body_of_a_request) {
         s = {};
         s.length = from.body->length();
         s.ended_before = from.body->ended();
-        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) s.text += part;
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
+            s.text += part;
         s.ended_after = from.body->ended();
         EXPECT_EQ(co_await from.body->read(), "");
         to.respond({}, "");
@@ -239,7 +243,8 @@ TEST_P(exchanges, the_body_of_a_request) {
     EXPECT_EQ(s.text, "hello");
     EXPECT_FALSE(s.ended_before);
     EXPECT_TRUE(s.ended_after);
-    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"))
+                    .starts_with("HTTP/1.1 200"));
     EXPECT_FALSE(s.length.has_value());
     EXPECT_EQ(s.text, "hello");
 }
@@ -250,12 +255,14 @@ TEST_P(exchanges, the_limit_of_a_body) {
         EXPECT_EQ(from.body->limit(), 10u);
         from.body->limit(20);
         std::size_t size = 0;
-        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) size += part.size();
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
+            size += part.size();
         to.respond({}, std::to_string(size));
     });
     std::string eleven(11, 'x');
     EXPECT_TRUE(answer(post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
-    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n")).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
+                    .starts_with("HTTP/1.1 413 "));
     // The size of a chunk is enough to know.
     EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
     EXPECT_TRUE(answer(post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
@@ -293,9 +300,11 @@ TEST_P(exchanges, trailers) {
 
 TEST_P(exchanges, a_request_stays_valid_while_it_waits) {
     view([](handler::request& from, responder& to) -> task<void> {
-        std::string_view path = from.path, query = from.query, host = from.authority, field = from.fields.find("X-A").value_or("");
+        std::string_view path = from.path, query = from.query, host = from.authority,
+                         field = from.fields.find("X-A").value_or("");
         co_await sleep(50ms);
-        to.respond({}, std::string(path) + " " + std::string(query) + " " + std::string(host) + " " + std::string(field));
+        to.respond({},
+                   std::string(path) + " " + std::string(query) + " " + std::string(host) + " " + std::string(field));
     });
     served s(app_, GetParam());
     client c(s);
@@ -303,15 +312,15 @@ TEST_P(exchanges, a_request_stays_valid_while_it_waits) {
     // The loop's buffer is written over meanwhile.
     client other(s);
     for (int i = 0; i < 5; ++i) {
-        ASSERT_TRUE(other.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, '#')));
+        ASSERT_TRUE(
+            other.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, '#')));
         (void)other.response();
     }
     EXPECT_TRUE(c.response().ends_with("\r\n\r\n/x a=b one yes"));
 }
 
-INSTANTIATE_TEST_SUITE_P(all, exchanges, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-});
+INSTANTIATE_TEST_SUITE_P(all, exchanges, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace
 }  // namespace rondo::server

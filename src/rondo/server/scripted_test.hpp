@@ -29,8 +29,10 @@ public:
     void on(std::string path, view v) { views_[std::move(path)] = std::move(v); }
     /// The same for a view that shares something with its test: a coroutine captures nothing.
     template <class T>
-    void on(std::string path, T& shared, std::type_identity_t<task<void> (*)(T&, handler::request&, handler::responder&)> v) {
-        on(std::move(path), [&shared, v](handler::request& from, handler::responder& to) { return v(shared, from, to); });
+    void on(std::string path, T& shared,
+            std::type_identity_t<task<void> (*)(T&, handler::request&, handler::responder&)> v) {
+        on(std::move(path),
+           [&shared, v](handler::request& from, handler::responder& to) { return v(shared, from, to); });
     }
 
     [[nodiscard]] task<void> startup() override { co_return; }
@@ -46,7 +48,8 @@ private:
         std::string body;
         http::status failed{};
         try {
-            for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) body += part;
+            for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
+                body += part;
         } catch (const http_error& e) {
             failed = e.code();
         }

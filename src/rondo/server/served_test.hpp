@@ -31,7 +31,8 @@ namespace rondo::server::testing {
 class served {
 public:
     /// `on_thread` is called first on the server's thread.
-    explicit served(handler::application& app, backend_kind backend, const options& limits = {}, void (*on_thread)() = nullptr)
+    explicit served(handler::application& app, backend_kind backend, const options& limits = {},
+                    void (*on_thread)() = nullptr)
         : app_(app), limits_(limits), on_thread_(on_thread), thread_([this, backend] { run(backend); }) {
         port_ = started_.get_future().get();
     }

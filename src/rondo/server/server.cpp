@@ -82,7 +82,12 @@ private:
 };
 
 server::server(event_loop& loop, handler::application& app, const options& settings)
-    : loop_(loop), app_(app), options_(settings), output_(loop), empty_(true), fields_(settings.head.fields),
+    : loop_(loop),
+      app_(app),
+      options_(settings),
+      output_(loop),
+      empty_(true),
+      fields_(settings.head.fields),
       look_(*this) {
     date_[0] = 0;
     loop_.timers().arm(look_, loop_.now() + look_interval);
@@ -176,7 +181,8 @@ task<void> server::drain(clock::duration grace) {
     listeners_.clear();
     for_each([](connection& c) { c.drain(); });
     if (co_await wait_until_empty(grace)) co_return;
-    log::warning(fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));
+    log::warning(
+        fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));
     for_each([](connection& c) { c.cancel(cancel_reason::drain); });
     if (co_await wait_until_empty(1s)) co_return;
     log::warning(fmt::format("{} connections are cut off", count_));

@@ -175,7 +175,8 @@ TEST_P(servers, figures) {
     ASSERT_TRUE(s.until([](server& x) { return x.connections() == 1; }));
     auto figures = s.ask([](server& x) {
         auto& f = x.statistics();
-        return std::vector<std::uint64_t>{f.requests, f.responses, f.refused, f.aborted, f.connections, f.accepted, f.in_flight};
+        return std::vector<std::uint64_t>{f.requests,    f.responses, f.refused,  f.aborted,
+                                          f.connections, f.accepted,  f.in_flight};
     });
     EXPECT_EQ(figures, (std::vector<std::uint64_t>{1, 1, 1, 0, 1, 2, 0}));
 }
@@ -183,8 +184,9 @@ TEST_P(servers, figures) {
 TEST_P(servers, an_end_with_connections_of_every_kind) {
     served s(app_, GetParam());
     std::vector<std::unique_ptr<client>> all;
-    for (std::string_view text : {"", "GET / HT", "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", "GET /late HTTP/1.1\r\nHost: a\r\n\r\n",
-                                  "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "nonsense\r\n\r\n"}) {
+    for (std::string_view text :
+         {"", "GET / HT", "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", "GET /late HTTP/1.1\r\nHost: a\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "nonsense\r\n\r\n"}) {
         all.push_back(std::make_unique<client>(s));
         ASSERT_TRUE(all.back()->send(text));
     }
@@ -193,9 +195,8 @@ TEST_P(servers, an_end_with_connections_of_every_kind) {
     for (auto& c : all) (void)c->receive_all();
 }
 
-INSTANTIATE_TEST_SUITE_P(all, servers, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), [](const auto& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-});
+INSTANTIATE_TEST_SUITE_P(all, servers, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace
 }  // namespace rondo::server
