@@ -37,8 +37,7 @@ public:
         port_ = started_.get_future().get();
     }
     ~served() {
-        if (!thread_.joinable()) return;
-        end(std::chrono::milliseconds(0));
+        if (thread_.joinable()) end(std::chrono::milliseconds(0));
     }
     served(const served&) = delete;
     served& operator=(const served&) = delete;
@@ -63,21 +62,19 @@ public:
         return false;
     }
 
-    /// Begins to drain; returns at once.
+    /// Begins to drain; returns at once. Nothing can be asked any more.
     void drain(std::chrono::milliseconds grace) {
+        if (drained_.exchange(true)) return;
         loop_->post([this, grace] {
             grace_ = grace;
             asked_to_end_.set();
         });
     }
-    /// Drains and waits for the end.
+    /// Drains, if it does not do so already, and waits for the end.
     void end(std::chrono::milliseconds grace) {
         drain(grace);
         thread_.join();
     }
-    /// True when the server has ended by itself, after drain().
-    [[nodiscard]] bool ended() const noexcept { return ended_; }
-
 private:
     void run(backend_kind backend) {
         if (on_thread_) on_thread_();
@@ -88,7 +85,6 @@ private:
         server s(loop, app_, limits_);
         server_ = &s;
         loop.run_until(live());
-        ended_ = true;
     }
     task<void> live() {
         co_await app_.startup();
@@ -108,7 +104,7 @@ private:
     server* server_ = nullptr;
     event asked_to_end_;
     std::chrono::milliseconds grace_{0};
-    std::atomic<bool> ended_{false};
+    std::atomic<bool> drained_{false};
     std::promise<std::uint16_t> started_;
     std::uint16_t port_ = 0;
     std::thread thread_;
