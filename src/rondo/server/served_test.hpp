@@ -73,6 +73,7 @@ public:
     /// Drains, if it does not do so already, and waits for the end.
     void end(std::chrono::milliseconds grace) {
         drain(grace);
+        posted_.set_value();
         thread_.join();
     }
 private:
@@ -85,6 +86,7 @@ private:
         server s(loop, app_, limits_);
         server_ = &s;
         loop.run_until(live());
+        posted_.get_future().wait();  // who posts still wakes the loop
     }
     task<void> live() {
         co_await app_.startup();
@@ -106,6 +108,7 @@ private:
     std::chrono::milliseconds grace_{0};
     std::atomic<bool> drained_{false};
     std::promise<std::uint16_t> started_;
+    std::promise<void> posted_;
     std::uint16_t port_ = 0;
     std::thread thread_;
 };
