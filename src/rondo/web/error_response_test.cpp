@@ -168,16 +168,18 @@ TEST(ErrorResponse, OutOfTimeIs503) {
 }
 
 TEST(ErrorResponse, ASyncViewCanAskWhetherItIsCancelled) {
-    app a;
-    test_client client(a);
+    event_loop* loop = nullptr;
     context asked;
+    app a;
     a.get("/", [&](request& req) {
         // Not before the view runs: what is cancelled earlier never gets its thread.
-        client.loop().post([&] { asked.cancel.cancel(cancel_reason::deadline); });
+        loop->post([&] { asked.cancel.cancel(cancel_reason::deadline); });
         while (!req.cancelled()) std::this_thread::yield();
         return text("gave up");
     });
-    const auto r = client.loop().run_until(client.async_get("/"), &asked);
+    test_client client(a);
+    loop = &client.loop();
+    const auto r = loop->run_until(client.async_get("/"), &asked);
     EXPECT_EQ(r.body, "gave up");
 }
 
