@@ -45,17 +45,13 @@ std::size_t bracketed_size(std::string_view text) noexcept {
 
 std::size_t name_size(std::string_view text) noexcept {
     std::size_t i = 0;
-    while (i < text.size()) {
-        if (characters::is(text[i], characters::host)) {
-            ++i;
-        } else if (text[i] == '%' && text.size() - i > 2 && characters::is(text[i + 1], characters::hex) &&
-                   characters::is(text[i + 2], characters::hex)) {
-            i += 3;
-        } else {
-            break;
-        }
+    for (;;) {
+        while (i < text.size() && characters::is(text[i], characters::host)) ++i;
+        const bool escape = text.size() - i > 2 && text[i] == '%' && characters::is(text[i + 1], characters::hex) &&
+                            characters::is(text[i + 2], characters::hex);
+        if (!escape) return i;
+        i += 3;
     }
-    return i;
 }
 
 // False when the text is no port; an empty one is none.

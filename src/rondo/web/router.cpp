@@ -33,6 +33,11 @@ bool accepts_slug(std::string_view text) {
 bool accepts_str(std::string_view text) { return !text.empty() && text != "." && text != ".."; }
 bool accepts_path(std::string_view) { return true; }
 
+/// The order of text segments: most are told apart by their size alone.
+bool before(std::string_view a, std::string_view b) noexcept {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 struct converter {
     std::string_view name;
     accepts_function accepts;
@@ -88,15 +93,19 @@ struct router::node {
     };
 
     std::string text;
-    std::vector<std::unique_ptr<node>> texts;  ///< sorted
+    std::vector<std::unique_ptr<node>> texts;  ///< sorted by before()
     std::vector<dynamic> dynamics;             ///< by rank
     std::array<const route_entry*, method_count> routes{};
     method_set allowed = 0;
     const route_entry* any = nullptr;
 
+    [[nodiscard]] std::vector<std::unique_ptr<node>>::const_iterator place_of_text(
+        std::string_view wanted) const noexcept {
+        return std::lower_bound(texts.begin(), texts.end(), wanted,
+                                [](const auto& child, std::string_view t) { return before(child->text, t); });
+    }
     [[nodiscard]] const node* find_text(std::string_view wanted) const noexcept {
-        const auto at = std::lower_bound(texts.begin(), texts.end(), wanted,
-                                         [](const auto& child, std::string_view t) { return child->text < t; });
+        const auto at = place_of_text(wanted);
         return at != texts.end() && (*at)->text == wanted ? at->get() : nullptr;
     }
     node& text_child(std::string_view wanted);
@@ -105,8 +114,7 @@ struct router::node {
 };
 
 router::node& router::node::text_child(std::string_view wanted) {
-    const auto at = std::lower_bound(texts.begin(), texts.end(), wanted,
-                                     [](const auto& child, std::string_view t) { return child->text < t; });
+    const auto at = place_of_text(wanted);
     if (at != texts.end() && (*at)->text == wanted) return **at;
     auto child = std::make_unique<node>();
     child->text = wanted;
