@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstring>
 
 #include <rondo/http/characters.hpp>
 
@@ -77,6 +78,18 @@ std::optional<authority> parse_authority(std::string_view text) noexcept {
     if (text.empty()) return result;
     if (text[0] != ':' || !read_port(text.substr(1), result.port)) return std::nullopt;
     return result;
+}
+
+bool valid_authority(std::string_view text) noexcept {
+    const char* p = text.data();
+    const char* const end = p + text.size();
+    while (p != end && characters::is(*p, characters::host)) ++p;
+    if (p == end) return !text.empty();
+    const std::ptrdiff_t digits = end - p - 1;
+    if (*p != ':' || p == text.data() || digits < 1 || digits > 5) return parse_authority(text).has_value();
+    while (++p != end && characters::is(*p, characters::digit)) {
+    }
+    return p == end && (digits < 5 || std::memcmp(end - digits, "65535", 5) <= 0);
 }
 
 }  // namespace rondo::http

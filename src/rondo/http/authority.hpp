@@ -17,4 +17,8 @@ struct authority {
 /// ',' (which joins repeated lines), a bad IPv6 address, a zone, a port over 65535. The port may be empty ("a:").
 [[nodiscard]] std::optional<authority> parse_authority(std::string_view text) noexcept;
 
+/// Whether parse_authority() gives something; cheaper for the usual ones, a name or an IPv4 address with or without
+/// port.
+[[nodiscard]] bool valid_authority(std::string_view text) noexcept;
+
 }  // namespace rondo::http

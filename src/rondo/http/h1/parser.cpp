@@ -212,7 +212,7 @@ private:
         }
         const char* const host = start + scheme + 3;
         const char* const path = std::find_if(host, end, [](char c) { return c == '/' || c == '?'; });
-        if (!parse_authority({host, path})) return refuse(parse_error::bad_target);
+        if (!valid_authority({host, path})) return refuse(parse_error::bad_target);
         out_.form = target_form::absolute;
         out_.authority = from(host, path);
         split(path, end);

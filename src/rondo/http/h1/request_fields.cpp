@@ -25,7 +25,7 @@ bool other_codings_then_chunked(std::string_view list) noexcept {
 }  // namespace
 
 std::expected<void, parse_error> request_fields::note_host(std::string_view value, slice at) noexcept {
-    if (has_host_ || !parse_authority(value)) return std::unexpected(parse_error::bad_host);
+    if (has_host_ || !valid_authority(value)) return std::unexpected(parse_error::bad_host);
     has_host_ = true;
     host_ = at;
     return {};
