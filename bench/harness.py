@@ -110,10 +110,13 @@ def cpu_between(before, after):
     return sum(c1.values()) - sum(c0.values())
 
 
-def core(number):
-    """Seconds a core has been busy, and seconds the host took from it."""
-    v = [int(x) for x in re.search(rf"^cpu{number} (.*)$", read("/proc/stat"), re.M).group(1).split()]
-    return (v[0] + v[1] + v[2] + v[5] + v[6]) / TICK, v[7] / TICK
+def core(numbers):
+    """Seconds a core (or several, "0,1") has been busy, and seconds the host took from it."""
+    busy = stolen = 0
+    for number in numbers.split(","):
+        v = [int(x) for x in re.search(rf"^cpu{number} (.*)$", read("/proc/stat"), re.M).group(1).split()]
+        busy, stolen = busy + v[0] + v[1] + v[2] + v[5] + v[6], stolen + v[7]
+    return busy / TICK, stolen / TICK
 
 
 def children_cpu():
