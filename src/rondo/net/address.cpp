@@ -81,7 +81,10 @@ listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
     return s;
 }
 
-std::vector<listening_socket> listen_tcp(const bind_address& at, const listen_options& options) {
+// Calls `use` for every address the name stands for, until it returns false. What one of several throws is forgotten:
+// a name may stand for an address family this machine does not have.
+template <class Use>
+void for_each_address(const bind_address& at, Use use) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -92,20 +95,41 @@ std::vector<listening_socket> listen_tcp(const bind_address& at, const listen_op
         throw std::runtime_error(fmt::format("cannot listen on {}:{}: {}", at.host, at.port, gai_strerror(error)));
     }
     std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
-    std::vector<listening_socket> sockets;
+    bool used = false;
     for (addrinfo* a = found; a; a = a->ai_next) {
         if (a->ai_family != AF_INET && a->ai_family != AF_INET6) continue;
         try {
-            sockets.push_back(listen_tcp(*a, options));
+            if (!use(*a)) return;
+            used = true;
         } catch (const std::runtime_error&) {
-            // A name may stand for an address family this machine does not have.
-            if (a->ai_next || !sockets.empty()) continue;
-            throw;
+            if (!a->ai_next && !used) throw;
         }
-        // A free port is chosen once.
-        if (at.port == 0) break;
     }
+}
+
+std::vector<listening_socket> listen_tcp(const bind_address& at, const listen_options& options) {
+    std::vector<listening_socket> sockets;
+    for_each_address(at, [&](const addrinfo& a) {
+        sockets.push_back(listen_tcp(a, options));
+        return at.port != 0;  // a free port is chosen once
+    });
     return sockets;
+}
+
+// Binds for a moment.
+bool is_free_tcp(const bind_address& at) {
+    bool free = true;
+    for_each_address(at, [&free](const addrinfo& a) {
+        unique_fd probe(socket(a.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (!probe) cannot(url_of(a.ai_addr, a.ai_addrlen), errno);
+        set_option(probe.value(), SOL_SOCKET, SO_REUSEADDR);
+        if (a.ai_family == AF_INET6) set_option(probe.value(), IPPROTO_IPV6, IPV6_V6ONLY);
+        if (!bind(probe.value(), a.ai_addr, a.ai_addrlen)) return true;
+        if (errno != EADDRINUSE) cannot(url_of(a.ai_addr, a.ai_addrlen), errno);
+        free = false;
+        return true;
+    });
+    return free;
 }
 
 // True when nobody listens behind a socket file that an earlier process left.
@@ -126,6 +150,21 @@ listening_socket listen_unix(const std::string& path, const listen_options& opti
     if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
     if (chmod(path.c_str(), options.mode) || ::listen(s.fd.value(), options.backlog)) cannot(s.url, errno);
     return s;
+}
+
+bool is_free_unix(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    struct stat status{};
+    if (!lstat(path.c_str(), &status)) {
+        if (!S_ISSOCK(status.st_mode)) throw std::runtime_error("unix:" + path + " exists and is no socket; remove it");
+        return is_left_over(address);
+    }
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+    if (access(folder.c_str(), W_OK | X_OK)) cannot("unix:" + path, errno);
+    return true;
 }
 
 listening_socket inherit(int fd) {
@@ -171,6 +210,11 @@ std::vector<listening_socket> listen(const bind_address& at, const listen_option
     std::vector<listening_socket> sockets;
     sockets.push_back(at.what == bind_address::kind::unix_path ? listen_unix(at.path, options) : inherit(at.fd));
     return sockets;
+}
+
+bool is_free(const bind_address& at) {
+    if (at.what == bind_address::kind::tcp) return is_free_tcp(at);
+    return at.what == bind_address::kind::inherited || is_free_unix(at.path);
 }
 
 peer peer_of(int socket) noexcept {

@@ -43,6 +43,10 @@ struct listening_socket {
 /// permitted, unknown name, not a listening socket.
 [[nodiscard]] std::vector<listening_socket> listen(const bind_address& at, const listen_options& options = {});
 
+/// Whether listen() would find the address free; without listening. Throws as listen() does for every other hindrance.
+/// An inherited socket counts as free.
+[[nodiscard]] bool is_free(const bind_address& at);
+
 /// The numeric address and port of the other end of a connected socket; "unix" and 0 for a unix socket, "" when it is
 /// gone.
 struct peer {
