@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/ip_address.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <stdexcept>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+namespace rondo::http {
+
+namespace {
+
+constexpr std::array<std::uint8_t, 12> ipv4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+[[noreturn]] void refuse(std::string_view item, std::string_view why) {
+    throw std::invalid_argument(fmt::format(
+        "'{}' {}: use addresses and networks like 127.0.0.1, 10.0.0.0/8, 2001:db8::/32, or unix, or *", item, why));
+}
+
+// Bits outside the network that are set are a slip more often than not: 10.0.0.1/8.
+bool has_host_bits(const ip_address& a, unsigned bits) {
+    for (unsigned i = bits; i < 128; ++i)
+        if (a.bytes[i / 8] & (0x80u >> (i % 8))) return true;
+    return false;
+}
+
+}  // namespace
+
+ip_address ip_address::of_ipv4(const std::uint8_t* four) noexcept {
+    ip_address a;
+    std::ranges::copy(ipv4_prefix, a.bytes.begin());
+    std::memcpy(a.bytes.data() + ipv4_prefix.size(), four, 4);
+    return a;
+}
+
+ip_address ip_address::of_ipv6(const std::uint8_t* sixteen) noexcept {
+    ip_address a;
+    std::memcpy(a.bytes.data(), sixteen, a.bytes.size());
+    return a;
+}
+
+std::optional<ip_address> ip_address::parse(std::string_view text) noexcept {
+    char terminated[INET6_ADDRSTRLEN];
+    if (text.size() >= sizeof terminated || text.find('\0') != text.npos) return std::nullopt;
+    *std::ranges::copy(text, terminated).out = '\0';
+    std::uint8_t bytes[16];
+    if (inet_pton(AF_INET, terminated, bytes) == 1) return of_ipv4(bytes);
+    if (inet_pton(AF_INET6, terminated, bytes) == 1) return of_ipv6(bytes);
+    return std::nullopt;
+}
+
+bool ip_address::is_ipv4() const noexcept { return std::equal(ipv4_prefix.begin(), ipv4_prefix.end(), bytes.begin()); }
+
+std::string ip_address::text() const {
+    char out[INET6_ADDRSTRLEN] = "";
+    if (is_ipv4()) inet_ntop(AF_INET, bytes.data() + ipv4_prefix.size(), out, sizeof out);
+    else inet_ntop(AF_INET6, bytes.data(), out, sizeof out);
+    return out;
+}
+
+void allow_list::add(std::string_view item) {
+    if (item == "*") {
+        networks_.push_back({ip_address{}, 0});
+        unix_ = true;
+    } else if (item == "unix") {
+        unix_ = true;
+    } else {
+        const std::size_t slash = item.find('/');
+        const auto address = ip_address::parse(item.substr(0, slash));
+        if (!address) refuse(item, "is no address");
+        unsigned most = item.find(':') == item.npos ? 32 : 128;
+        unsigned bits = most;
+        if (slash != item.npos) {
+            const char* end = item.data() + item.size();
+            auto [rest, error] = std::from_chars(item.data() + slash + 1, end, bits);
+            if (error != std::errc{} || rest != end || bits > most) refuse(item, "has no prefix length that fits");
+        }
+        bits += 128 - most;
+        if (has_host_bits(*address, bits)) refuse(item, "is no network, bits after its prefix are set");
+        networks_.push_back({*address, bits});
+    }
+    text_.append(text_.empty() ? "" : ",").append(item);
+}
+
+allow_list allow_list::of(std::initializer_list<std::string_view> items) {
+    allow_list list;
+    for (std::string_view item : items) list.add(item);
+    return list;
+}
+
+bool allow_list::contains(const ip_address& address) const noexcept {
+    return std::ranges::any_of(networks_, [&](const network& n) {
+        const unsigned whole = n.bits / 8;
+        if (!std::equal(n.address.bytes.begin(), n.address.bytes.begin() + whole, address.bytes.begin())) return false;
+        const auto mask = static_cast<std::uint8_t>(0xff00u >> (n.bits % 8));
+        return n.bits % 8 == 0 || ((n.address.bytes[whole] ^ address.bytes[whole]) & mask) == 0;
+    });
+}
+
+bool allow_list::contains_peer(std::string_view peer) const noexcept {
+    if (peer == "unix") return unix_;
+    const auto address = ip_address::parse(peer);
+    return address && contains(*address);
+}
+
+}  // namespace rondo::http
