@@ -15,17 +15,27 @@
 
 #include <rondo/handler/application.hpp>
 #include <rondo/web/access_log.hpp>
+#include <rondo/web/app_settings.hpp>
+#include <rondo/web/command.hpp>
 #include <rondo/web/error_response.hpp>
 #include <rondo/web/lifespan.hpp>
 #include <rondo/web/middleware.hpp>
 #include <rondo/web/path.hpp>
+#include <rondo/web/setting.hpp>
 #include <rondo/web/view.hpp>
 
 namespace rondo {
 
 namespace detail {
 struct app_state;
-}
+
+/// A default that the application chose.
+struct preferred_setting {
+    std::string name;
+    std::string value;
+    std::source_location where;
+};
+}  // namespace detail
 
 /// What can be said of one route beyond its path and view.
 class route_options {
@@ -139,6 +149,32 @@ public:
         add_stop(detail::make_hook(std::move(hook)));
     }
 
+    /// A setting of the application's own: `--name`, `RONDO_NAME` and `name` in rondo.toml, in --help and `check`. The
+    /// type follows from the default: text, bool, number, a std::chrono duration, byte_size; `type` is a word for
+    /// --help. The name is lower case with '-', and none of the framework's (`check` says so).
+    ///
+    ///     auto upstream = app.setting("upstream", "URL", "http://127.0.0.1:9000", "where /upstream goes");
+    template <class Default>
+    [[nodiscard]] auto setting(std::string name, std::string type, Default standard, std::string help,
+                               std::source_location where = std::source_location::current()) {
+        using value = decltype(detail::setting_type<Default>());
+        auto held = std::make_shared<detail::held_setting<value>>(as_value<value>(std::move(standard)));
+        declare(held, std::move(name), std::move(type), std::move(help), where);
+        return rondo::setting<value>(held);
+    }
+    /// Another default for a setting, the framework's or its own, as text: `app.prefer("threads", "64")`. What file,
+    /// environment and flags say goes before it.
+    void prefer(std::string name, std::string value, std::source_location where = std::source_location::current());
+    /// A command of the command line besides `serve` and the others: `task<int>()` on the loop or `int()` on the
+    /// blocking pool, perhaps with command_arguments; it returns the exit status. It runs in the started application,
+    /// with all settings.
+    template <class Function>
+    command_options& command(std::string name, std::string help, Function function) {
+        return add_command(detail::make_command(std::move(name), std::move(help), std::move(function)));
+    }
+    /// Settings of the framework that an application needs to know, once the command line was read.
+    [[nodiscard]] const app_settings& settings() const noexcept;
+
     /// Every response is told to `sink`, at its end; null for none. Must outlive the application. Costs nothing when
     /// null.
     void access_log(access_log_sink* sink) noexcept;
@@ -147,6 +183,12 @@ public:
     void check();
     /// In the order they were registered, then those of mounted applications, with their prefix.
     [[nodiscard]] std::vector<route_info> routes() const;
+
+    /// For who reads the command line: what was declared here and in mounted applications.
+    [[nodiscard]] std::vector<detail::declared_setting*> declared_settings() const;
+    [[nodiscard]] std::vector<const detail::declared_command*> declared_commands() const;
+    [[nodiscard]] std::vector<const detail::preferred_setting*> preferred_settings() const;
+    void use_settings(const app_settings& chosen);
 
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
@@ -163,6 +205,15 @@ private:
     route_options& add(std::span<const http::method> methods, std::string_view pattern,
                        const std::source_location& where, detail::view_box view,
                        std::span<const detail::accepts_function> accepts);
+    template <class Value, class Default>
+    static Value as_value(Default standard) {
+        if constexpr (std::is_same_v<Value, std::chrono::milliseconds>)
+            return std::chrono::duration_cast<std::chrono::milliseconds>(standard);
+        else return Value(std::move(standard));
+    }
+    void declare(std::shared_ptr<detail::declared_setting> setting, std::string name, std::string type,
+                 std::string help, const std::source_location& where);
+    command_options& add_command(detail::declared_command command);
     void add_layer(detail::layer layer);
     void add_error_handler(int code, detail::error_handler handler);
     void add_start(detail::hook hook);

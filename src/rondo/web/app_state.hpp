@@ -26,6 +26,10 @@ struct app_state {
     std::vector<hook> starts;
     std::vector<hook> stops;
     std::vector<std::unique_ptr<app_state>> mounted;
+    std::vector<std::shared_ptr<declared_setting>> settings;
+    std::vector<std::unique_ptr<declared_command>> commands;
+    std::vector<std::unique_ptr<preferred_setting>> preferred;
+    app_settings chosen;  ///< everywhere the same
     const app_state* parent = nullptr;
     access_log_sink* log = nullptr;
 

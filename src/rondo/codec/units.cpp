@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/cli/units.hpp>
+#include <rondo/codec/units.hpp>
 
 #include <array>
 #include <charconv>
@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-namespace rondo::cli {
+namespace rondo::codec {
 
 namespace {
 
@@ -51,4 +51,19 @@ std::uint64_t parse_size(std::string_view text) {
     return static_cast<std::uint64_t>(std::llround(bytes));
 }
 
-}  // namespace rondo::cli
+std::string duration_text(std::chrono::milliseconds duration) {
+    const auto ms = duration.count();
+    if (ms % 1000 != 0) return fmt::format("{}ms", ms);
+    if (ms != 0 && ms % 3'600'000 == 0) return fmt::format("{}h", ms / 3'600'000);
+    return fmt::format("{}s", ms / 1000);
+}
+
+std::string size_text(std::uint64_t bytes) {
+    for (const auto& [unit, shift] : {std::pair{"GiB", 30}, std::pair{"MiB", 20}, std::pair{"KiB", 10}}) {
+        const std::uint64_t mask = (std::uint64_t{1} << shift) - 1;
+        if (bytes != 0 && (bytes & mask) == 0) return fmt::format("{}{}", bytes >> shift, unit);
+    }
+    return fmt::format("{}", bytes);
+}
+
+}  // namespace rondo::codec

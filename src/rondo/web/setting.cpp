@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/setting.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include <rondo/codec/units.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+template <class Number>
+void read_number(std::string_view text, Number& to, std::string_view wanted) {
+    Number number{};
+    const char* end = text.data() + text.size();
+    auto [rest, error] = std::from_chars(text.data(), end, number);
+    bool good = error == std::errc{} && rest == end;
+    if constexpr (std::floating_point<Number>) good = good && std::isfinite(number);
+    if (!good) throw std::invalid_argument(fmt::format("'{}' is not {}", text, wanted));
+    to = number;
+}
+
+}  // namespace
+
+void read_setting(std::string_view text, std::string& to) { to = text; }
+
+void read_setting(std::string_view text, bool& to) {
+    for (std::string_view yes : {"on", "true", "yes", "1"})
+        if (text == yes) return void(to = true);
+    for (std::string_view no : {"off", "false", "no", "0"})
+        if (text == no) return void(to = false);
+    throw std::invalid_argument(fmt::format("'{}' is neither on nor off", text));
+}
+
+void read_setting(std::string_view text, std::int64_t& to) { read_number(text, to, "a whole number"); }
+void read_setting(std::string_view text, double& to) { read_number(text, to, "a number like 1.5"); }
+void read_setting(std::string_view text, std::chrono::milliseconds& to) { to = codec::parse_duration(text); }
+void read_setting(std::string_view text, byte_size& to) { to.bytes = codec::parse_size(text); }
+
+std::string setting_text(const std::string& value) { return value; }
+std::string setting_text(bool value) { return value ? "on" : "off"; }
+std::string setting_text(std::int64_t value) { return std::to_string(value); }
+std::string setting_text(double value) { return fmt::format("{}", value); }
+std::string setting_text(std::chrono::milliseconds value) { return codec::duration_text(value); }
+std::string setting_text(byte_size value) { return codec::size_text(value.bytes); }
+
+}  // namespace rondo::detail

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace rondo {
+
+/// A size in bytes, for settings: "64KiB".
+struct byte_size {
+    std::uint64_t bytes = 0;
+};
+
+namespace detail {
+
+/// A setting that an application declared. The command line reads it, shows it and explains it.
+class declared_setting {
+public:
+    virtual ~declared_setting() = default;
+
+    std::string name;  ///< "upstream": --upstream, RONDO_UPSTREAM, upstream in rondo.toml
+    std::string type;  ///< for --help: "URL"
+    std::string help;
+    std::string standard;  ///< the default as text
+    std::source_location where;
+
+    /// Throws std::invalid_argument with a sentence that shows the text.
+    virtual void read(std::string_view text) = 0;
+    [[nodiscard]] virtual std::string text() const = 0;
+    /// On or off: as a flag it needs no value.
+    [[nodiscard]] virtual bool is_switch() const noexcept = 0;
+};
+
+void read_setting(std::string_view text, std::string& to);
+void read_setting(std::string_view text, bool& to);
+void read_setting(std::string_view text, std::int64_t& to);
+void read_setting(std::string_view text, double& to);
+void read_setting(std::string_view text, std::chrono::milliseconds& to);
+void read_setting(std::string_view text, byte_size& to);
+[[nodiscard]] std::string setting_text(const std::string& value);
+[[nodiscard]] std::string setting_text(bool value);
+[[nodiscard]] std::string setting_text(std::int64_t value);
+[[nodiscard]] std::string setting_text(double value);
+[[nodiscard]] std::string setting_text(std::chrono::milliseconds value);
+[[nodiscard]] std::string setting_text(byte_size value);
+
+template <class T>
+class held_setting final : public declared_setting {
+public:
+    explicit held_setting(T standard_value) : value(std::move(standard_value)) { standard = setting_text(value); }
+    void read(std::string_view text) override { read_setting(text, value); }
+    [[nodiscard]] std::string text() const override { return setting_text(value); }
+    [[nodiscard]] bool is_switch() const noexcept override { return std::is_same_v<T, bool>; }
+
+    T value;
+};
+
+template <class T>
+concept duration = requires(T d) { std::chrono::duration_cast<std::chrono::milliseconds>(d); };
+
+/// Which type a setting with such a default has.
+template <class Default>
+auto setting_type() {
+    if constexpr (std::is_same_v<Default, bool>) return bool{};
+    else if constexpr (std::integral<Default>) return std::int64_t{};
+    else if constexpr (std::floating_point<Default>) return double{};
+    else if constexpr (duration<Default>) return std::chrono::milliseconds{};
+    else if constexpr (std::is_same_v<Default, byte_size>) return byte_size{};
+    else {
+        static_assert(std::is_convertible_v<Default, std::string>,
+                      "a setting is a text, a bool, a number, a std::chrono duration or a rondo::byte_size");
+        return std::string{};
+    }
+}
+
+}  // namespace detail
+
+/// The value of a setting that app.setting() declared: cheap to copy, to be captured by views. Holds its default until
+/// the command line was read; hooks, views and commands see the value that was chosen, and it does not change any more.
+template <class T>
+class setting {
+public:
+    explicit setting(std::shared_ptr<const detail::held_setting<T>> held) noexcept : held_(std::move(held)) {}
+
+    [[nodiscard]] const T& value() const noexcept { return held_->value; }
+    [[nodiscard]] const T& operator*() const noexcept { return held_->value; }
+    [[nodiscard]] const T* operator->() const noexcept { return &held_->value; }
+
+private:
+    std::shared_ptr<const detail::held_setting<T>> held_;
+};
+
+}  // namespace rondo
