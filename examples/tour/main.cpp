@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tour of the framework: one small application, from which the samples of docs/ are cut.
 #include <cstdint>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -215,6 +216,20 @@ int main(int argc, char** argv) {
     admin.use(only_with_key);
     admin.get("/users", [](request&) { return rondo::text("you\n"); });
     app.mount("/admin", std::move(admin));
+    // [end]
+    // [sample settings]
+    auto greeting = app.setting("greeting", "TEXT", "Hello", "what /welcome says");
+    auto patience = app.setting("patience", "TIME", std::chrono::seconds(2), "until /welcome gives up");
+    app.get("/welcome", [greeting, patience](request&) {
+        return rondo::text(*greeting + "; I wait " + std::to_string(patience->count()) + " ms\n");
+    });
+    app.prefer("keepalive-timeout", "30s");
+    // [end]
+    // [sample command]
+    app.command("greet", "prints the greeting to each of the words", [greeting](rondo::command_arguments words) {
+        for (const std::string& word : words) std::printf("%s, %s!\n", greeting->c_str(), word.c_str());
+        return words.empty() ? 1 : 0;
+    });
     // [end]
     app.use(timed);
     app.on_error(404, not_found_page);

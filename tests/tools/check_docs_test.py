@@ -24,21 +24,15 @@ int main() {
 """
 ONE = "<!-- sample: tour.cpp one -->\n```cpp\nint one() { return 1; }\n```\n"
 TWO = "<!-- sample: tour.cpp two -->\n```cpp\nif (one())\n    return 2;\n```\n"
-HELP = """\
-Usage: app serve [OPTIONS]
+REFERENCE = """\
+## Listening
 
-Options:
-  -h,--help                   Print this help message and exit
-  -b,--bind ADDRESS (Env:RONDO_BIND)
-                              where to listen: HOST:PORT, [IPv6]:PORT [127.0.0.1:8000]
-  --fd N (Env:RONDO_FD)       an inherited socket
-  --backend auto|epoll (Env:RONDO_BACKEND)
-                              what it waits with [auto: the better one]
-
-TIME: 3s, 2m.
+| flag | variable | default | |
+|---|---|---|---|
+| `--bind ADDRESS`, `-b` | `RONDO_BIND` | `127.0.0.1:8000` | where |
 """
-TABLE = "| option | default | |\n|---|---|---|\n| `--bind ADDRESS` | `127.0.0.1:8000` | where |\n" \
-        "| `--fd N` | | inherited |\n| `--backend auto\\|epoll` | `auto` | how |\n"
+OWN = "\n## Of this application\n\n| flag |\n"
+PAGE = f"# Settings\n\n<!-- settings -->\n{REFERENCE}<!-- end of settings -->\n"
 
 
 class CheckDocs(unittest.TestCase):
@@ -112,19 +106,23 @@ class CheckDocs(unittest.TestCase):
         self.put("docs/page.md", "# Page\n[a](others.md)\n[b](other.md#nothing)\n")
         self.refused("docs/page.md:2: the link leads nowhere: others.md", "docs/page.md:3: no heading for the link")
 
-    def settings(self, table):
-        self.put("docs/serving.md", table)
+    def settings(self, page):
+        self.put("docs/settings.md", page)
         program = self.root / "app"
-        program.write_text(f"#!{sys.executable}\nprint({HELP!r}, end='')\n")
+        program.write_text(f"#!{sys.executable}\nprint({REFERENCE + OWN!r}, end='')\n")
         program.chmod(0o755)
         return ("--program", str(program))
 
     def test_settings(self):
-        self.allowed(*self.settings(TABLE))
+        self.allowed(*self.settings(PAGE))
 
     def test_settings_that_are_wrong(self):
-        self.refused("no row for --fd", "serve has no option --fx", flags=self.settings(TABLE.replace("--fd", "--fx")))
-        self.refused("the default of --bind is 127.0.0.1:8000, not *:80", flags=self.settings(TABLE.replace("127.0.0.1:8000", "*:80")))
+        self.refused("docs/settings.md:3: is not what the program says", flags=self.settings(PAGE.replace("8000", "80")))
+        self.refused("docs/settings.md:1: has not <!-- settings -->", flags=self.settings("# Settings\n"))
+
+    def test_write_copies_the_settings(self):
+        self.allowed("--write", *self.settings(PAGE.replace("8000", "80")))
+        self.assertEqual((self.root / "docs/settings.md").read_text(), PAGE)
 
     def test_this_tree(self):
         self.root = SOURCE

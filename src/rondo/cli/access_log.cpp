@@ -10,7 +10,7 @@ void access_log_file::write(const access_entry& entry) noexcept {
         thread_local std::string line;
         line.clear();
         std::time_t now = std::time(nullptr);
-        if (format_ == access_format::json) append_json_line(line, entry, now);
+        if (json_) append_json_line(line, entry, now);
         else append_combined(line, entry, now);
         if (line.ends_with('\n')) line.pop_back();
         lines_.write(line);

@@ -4,7 +4,6 @@
 #include <string>
 
 #include <rondo/base/log.hpp>
-#include <rondo/cli/settings.hpp>
 #include <rondo/web/access_log.hpp>
 
 namespace rondo::cli {
@@ -13,7 +12,7 @@ namespace rondo::cli {
 class access_log_file final : public access_log_sink {
 public:
     /// "-" is standard output. Throws std::system_error.
-    access_log_file(const std::string& path, access_format format) : lines_(path), format_(format) {}
+    access_log_file(const std::string& path, const std::string& format) : lines_(path), json_(format == "json") {}
 
     void write(const access_entry& entry) noexcept override;
     void reopen() { lines_.reopen(); }
@@ -21,7 +20,7 @@ public:
 
 private:
     log::line_writer lines_;
-    access_format format_;
+    bool json_;
 };
 
 }  // namespace rondo::cli

@@ -70,7 +70,7 @@ public:
                     .nice = compute_nice}),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
         loop_.use_pools(&blocking_, &compute_);
-        if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.format);
+        if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.access_log_format);
         if (log_) app_.access_log(&*log_);
         if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
     }

@@ -3,46 +3,82 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <rondo/base/log.hpp>
+#include <rondo/cli/cores.hpp>
+#include <rondo/http/ip_address.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/server/options.hpp>
+#include <rondo/web/app_settings.hpp>
 
 namespace rondo::cli {
 
-enum class access_format : unsigned char { combined, json };
+/// Where the views of a worker run: design section 4.
+enum class worker_class : unsigned char { async, threads, sync };
 
-/// Everything that can be set from outside. Only this folder reads flags and the environment.
+/// Compute processes of one name: --compute-workers NAME=N.
+struct compute_workers {
+    std::string name;
+    std::size_t count = 0;
+};
+
+/// Everything of the framework that can be set from outside; setting_table.cpp says by which names. A default stands
+/// here, or in the options of the folder that uses it, and nowhere else. Only this folder reads flags, the environment
+/// and files.
 struct settings {
+    // Listening.
     std::vector<net::bind_address> binds;  ///< 127.0.0.1:8000 when none is given
-    net::listen_options listening;
+    std::vector<int> inherited;            ///< --fd; they are in `binds` too
+    net::listen_options listening;         ///< backlog; mode of unix sockets
+    std::string unix_owner;                ///< USER, USER:GROUP or :GROUP; empty: whoever runs the program
+    http::allow_list forwarded_allow_ips;  ///< proxies whose Forwarded and X-Forwarded-* are believed
+    bool proxy_protocol = false;           ///< each connection begins with a header of the PROXY protocol
+    http::allow_list proxy_allow_ips = http::allow_list::of({"127.0.0.1", "::1", "unix"});  ///< who may send it
+
+    // Workers and their arbiter.
+    std::size_t workers = usable_cores();  ///< processes; 0: this process serves, without an arbiter
+    worker_class kind = worker_class::async;
     backend_kind backend = backend_kind::automatic;
     std::size_t threads = 32;
     std::size_t thread_queue = 1024;
-    std::size_t compute_threads = 0;  ///< 0: one per core
+    std::size_t compute_threads = usable_cores();  ///< of each process
+    std::vector<compute_workers> compute;
     std::size_t compute_queue = 256;
-    server::options limits;
+    std::chrono::milliseconds compute_timeout{60'000};
+    std::uint64_t compute_memory = 0;           ///< bytes of a compute process; 0: no limit
+    std::chrono::milliseconds timeout{30'000};  ///< without a sign of life of a worker; 0: for ever
+    std::chrono::milliseconds boot_timeout{60'000};
     std::chrono::milliseconds graceful_timeout{30'000};
     std::chrono::milliseconds stall_threshold{50};
+    std::uint64_t max_requests = 0;  ///< 0: never
+    std::uint64_t max_requests_jitter = 0;
+    std::uint64_t max_rss = 0;             ///< bytes; 0: never
+    std::chrono::milliseconds max_age{0};  ///< 0: never
+
+    // The process.
+    std::string user;   ///< name or number; empty: stays as it is
+    std::string group;  ///< the same
+    std::optional<unsigned> umask;
+    std::string pid_file;
+    std::string chdir;
+    std::optional<net::bind_address> admin;  ///< where operators ask; nothing: nowhere
+
+    server::options limits;
+
+    // Logs.
     std::string access_log = "off";  ///< "off", "-" or a path
-    access_format format = access_format::combined;
+    std::string access_log_format = "combined";
     std::string error_log = "-";
+    bool error_log_json = false;
     log::level log_level = log::level::info;
+
+    // What an application reads with app.settings().
+    app_settings data;
 };
-
-enum class command : unsigned char { serve, routes, check, version };
-
-struct invocation {
-    command what = command::serve;
-    settings chosen;
-};
-
-/// Reads the command line and the environment (RONDO_...). Nothing when there is nothing left to do (--help was
-/// printed, or an error: then `status` is not 0 and a sentence was written to standard error).
-[[nodiscard]] std::optional<invocation> parse_command_line(int argc, const char* const* argv, int& status);
 
 }  // namespace rondo::cli

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/check.hpp>
+
+#include <cerrno>
+#include <exception>
+#include <functional>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rondo/cli/setting_values.hpp>
+#include <rondo/web/app.hpp>
+
+namespace rondo::cli {
+
+namespace {
+
+void note(std::vector<std::string>& mistakes, const std::function<void()>& look) {
+    try {
+        look();
+    } catch (const std::exception& e) {
+        mistakes.emplace_back(e.what());
+    }
+}
+
+// Whether a file could be written: it, or the folder it would be made in.
+void require_writable(std::string_view setting, const std::string& path) {
+    struct stat status{};
+    if (!stat(path.c_str(), &status)) {
+        if (S_ISDIR(status.st_mode))
+            throw std::runtime_error(fmt::format("{}: '{}' is a folder; name a file", setting, path));
+        if (!access(path.c_str(), W_OK)) return;
+    } else if (errno == ENOENT) {
+        const std::size_t slash = path.rfind('/');
+        const std::string folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+        if (!access(folder.c_str(), W_OK | X_OK)) return;
+    }
+    throw std::runtime_error(
+        fmt::format("{}: '{}' cannot be written: {}", setting, path, std::generic_category().message(errno)));
+}
+
+}  // namespace
+
+std::vector<std::string> find_mistakes(app& application, const settings& chosen, std::vector<std::string>& in_use) {
+    std::vector<std::string> mistakes;
+    note(mistakes, [&application] { application.check(); });
+    std::vector<net::bind_address> addresses = chosen.binds;
+    if (chosen.admin) addresses.push_back(*chosen.admin);
+    for (const net::bind_address& at : addresses) {
+        note(mistakes, [&] {
+            if (!net::is_free(at)) in_use.push_back(address_text(at));
+        });
+    }
+    if (chosen.access_log != "off" && chosen.access_log != "-")
+        note(mistakes, [&chosen] { require_writable("access-log", chosen.access_log); });
+    if (chosen.error_log != "-") note(mistakes, [&chosen] { require_writable("error-log", chosen.error_log); });
+    if (!chosen.pid_file.empty()) note(mistakes, [&chosen] { require_writable("pid", chosen.pid_file); });
+    return mistakes;
+}
+
+}  // namespace rondo::cli
