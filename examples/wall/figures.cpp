@@ -37,9 +37,9 @@ process_figures read_process() {
 
 // In a test there is no server that counts.
 const rondo::handler::statistics& counted(const rondo::request& req) {
-    static const rondo::handler::statistics nothing;
+    static const rondo::handler::statistics_memory nothing;
     const rondo::handler::statistics* serving = req.received().serving;
-    return serving != nullptr ? *serving : nothing;
+    return serving != nullptr ? *serving : *nothing;
 }
 
 // Totals: the page makes rates of them.

@@ -21,6 +21,7 @@ child_context::child_context(context* parent) noexcept : link_(*this) {
     if (!parent) return;
     activity = parent->activity;
     deadline = parent->deadline;
+    held = parent->held;
     if (parent->cancel.requested()) cancel.cancel(parent->cancel.reason());
     else parent->cancel.add(link_);
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/base/stopwatch.hpp>
 #include <rondo/coro/cancel.hpp>
 
 namespace rondo {
@@ -27,9 +28,11 @@ public:
     std::string_view activity;
     /// The point in time after which the work is of no use; `instant::max()` for none.
     instant deadline = instant::max();
+    /// Where the time that code of this context holds the thread is counted; null: it is not.
+    time_held* held = nullptr;
 };
 
-/// A context within another: cancelled with it, named and bounded like it, and cancellable by itself.
+/// A context within another: cancelled with it, named, bounded and counted like it, and cancellable by itself.
 class child_context : public context {
 public:
     /// `parent` may be null; otherwise it must outlive this.

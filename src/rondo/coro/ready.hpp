@@ -5,12 +5,13 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <rondo/base/intrusive_list.hpp>
+#include <rondo/base/stopwatch.hpp>
+#include <rondo/coro/context.hpp>
 
 namespace rondo {
-
-class context;
 
 /// A coroutine that can go on. Leaves the queue when destroyed, so a coroutine may be destroyed while it is ready.
 class ready_node : public list_node {
@@ -21,11 +22,21 @@ public:
 
 /// What a thread is doing: in which context code runs, and how often that changed. Written by the thread itself; a
 /// stall detector on another thread watches the count, and reads the context only from a signal handler on this thread.
+/// Counts how long a context holds the thread where that asks for it (context::held).
 class activity {
 public:
     void enter(const context* in) noexcept {
+        if (held_ != nullptr) settle();
         running_.store(in, std::memory_order_relaxed);
         changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        if (in != nullptr && in->held != nullptr) {
+            held_ = in->held;
+            watch_.start();
+        }
+    }
+    /// Counts what the running context held the thread so far, and no more until it is entered again.
+    void settle() noexcept {
+        if (time_held* to = std::exchange(held_, nullptr)) watch_.stop().add_to(*to);
     }
     [[nodiscard]] const context* running() const noexcept { return running_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_.load(std::memory_order_relaxed); }
@@ -33,6 +44,8 @@ public:
 private:
     std::atomic<const context*> running_{nullptr};
     std::atomic<std::uint64_t> changes_{0};
+    time_held* held_ = nullptr;
+    stopwatch watch_;
 };
 
 /// The coroutines of this thread that can go on, first come first served. Everything in `coro/` resumes through it,

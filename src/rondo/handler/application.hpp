@@ -19,7 +19,10 @@ public:
     /// Answers one request: it ends with a finished or aborted response. A failure that leaves it (`cancelled`
     /// included) is the server's to clear up: 500 when nothing was begun, otherwise the connection is aborted. Both
     /// arguments live until the task is done. Sets request.running_in->activity to the route.
+    /// Sets request.view to the view's row as well.
     [[nodiscard]] virtual task<void> serve(request& from, responder& to) = 0;
+    /// Asks for the rows of its views (statistics::row_of). Called once per server, before the first request.
+    virtual void count_in(statistics&) {}
 };
 
 }  // namespace rondo::handler

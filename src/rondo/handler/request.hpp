@@ -58,6 +58,8 @@ struct request {
     std::uint8_t version_major = 1;
     std::uint8_t version_minor = 1;
     bool has_query = false;
+    std::uint16_t view = 0;        ///< its row in serving->views, set by the application; 0: none
+    std::uint16_t row = 0;         ///< its row in serving->running, from 1 on; 0: it was not taken yet
     std::string_view method_text;  ///< the token, also for http::method::other
     std::string_view target;       ///< as received
     std::string_view path;         ///< still percent-encoded; "*" for OPTIONS *
@@ -70,7 +72,12 @@ struct request {
     instant arrived;                 ///< when the head was complete
     rondo::arena* memory = nullptr;  ///< lives as long as the request
     event* draining = nullptr;       ///< set when the server ends: what would go on without end finishes; may be null
-    const statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)
+    statistics* serving = nullptr;   ///< what the server counts; null when there is no server (a test)
+
+    /// Says where the request is from now on, because it is not answered at once. On the loop's thread; while another
+    /// thread runs the request, that one says so (on_thread). Null when nobody counts, or when more requests wait than
+    /// can be told one by one.
+    running_request* goes(place to) noexcept;
 };
 
 }  // namespace rondo::handler

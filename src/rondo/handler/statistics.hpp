@@ -1,30 +1,178 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <rondo/base/stopwatch.hpp>
+#include <rondo/handler/latency.hpp>
 
 namespace rondo::handler {
 
-/// What a server counts. Each figure is written by one loop's thread and may be read by any.
-struct statistics {
-    std::atomic<std::uint64_t> requests{0};      ///< heads received since the start
-    std::atomic<std::uint64_t> responses{0};     ///< finished
-    std::atomic<std::uint64_t> refused{0};       ///< answered 4xx/5xx by the server itself: bad input, time-outs
-    std::atomic<std::uint64_t> aborted{0};       ///< ended before the response was complete
-    std::atomic<std::uint64_t> connections{0};   ///< open now
-    std::atomic<std::uint64_t> accepted{0};      ///< connections since the start
-    std::atomic<std::uint64_t> in_flight{0};     ///< requests being answered now, waiting ones included
-    std::atomic<std::int64_t> busy_ns{0};        ///< time the loop did not wait
-    std::atomic<std::int64_t> loop_delay_ns{0};  ///< how late a timer of the loop was at the last look
-    std::atomic<std::uint64_t> stalls{0};        ///< times a view held the loop too long
-    std::atomic<std::uint64_t> pool_threads{0};  ///< threads of the blocking and compute pools
+/// Where a request is that was not answered at once.
+enum class place : std::uint8_t {
+    none,             ///< the row is free
+    loop,             ///< its coroutine awaits something on the event loop
+    pool_queue,       ///< it waits for a thread of the blocking pool
+    pool_thread,      ///< it runs on one
+    compute_queue,    ///< it waits for a compute thread or process
+    compute_thread,   ///< it runs on one
+    compute_process,  ///< it runs in a compute process
+    body,             ///< it waits for the client to send more of the body
+    sending,          ///< it waits for the client to take more of the response
+};
+[[nodiscard]] std::string_view to_string(place) noexcept;
 
-    /// Adds to a figure that only the calling thread writes: no locked instruction.
-    template <class T>
-    static void add(std::atomic<T>& figure, T n) noexcept {
-        figure.store(figure.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+/// What a worker process is about.
+enum class worker_state : std::uint32_t { none, starting, serving, draining, ended };
+[[nodiscard]] std::string_view to_string(worker_state) noexcept;
+
+/// What a connection is about.
+enum class connection_state : std::uint8_t { idle, head, serving, body, writing, lingering };
+inline constexpr std::size_t connection_states = 6;
+[[nodiscard]] std::string_view to_string(connection_state) noexcept;
+
+/// The name of a view: what its figures are told by.
+struct view_name {
+    std::string_view pattern;
+    std::string_view methods;
+    std::string_view kind;  ///< "async", "sync", "cpu", ...
+};
+
+/// What is counted of one view. Written by the loop's thread. Every request is counted; times are taken of every one
+/// that waited or ran on a thread, and of those answered at once of one in statistics::sample_every.
+struct alignas(64) view_figures {
+    std::array<std::atomic<std::uint64_t>, 6> by_class;  ///< 1xx to 5xx; 0: the response did not come to its end
+    std::atomic<std::uint64_t> stalls;                   ///< requests that held the loop for too long
+    std::atomic<std::uint32_t> last_bucket;              ///< of the last one whose time was taken: the next are alike
+    std::atomic<std::uint32_t> used;                     ///< the name is there
+    std::atomic<std::int64_t> wall_ns;      ///< from the head to the end of the answer, all requests together
+    std::atomic<std::int64_t> loop_ns;      ///< time on the loop
+    std::atomic<std::int64_t> queue_ns;     ///< waiting for a thread
+    std::atomic<std::int64_t> thread_ns;    ///< on a thread
+    std::atomic<std::int64_t> measured_ns;  ///< of loop_ns and thread_ns, where processor time was measured
+    std::atomic<std::int64_t> cpu_ns;       ///< the processor time within measured_ns
+    std::array<char, 16> kind;
+    std::array<char, 64> methods;
+    std::array<char, 192> pattern;  ///< longer ones are cut off
+    latency::counts latency;        ///< from the head to the end of the answer
+
+    [[nodiscard]] view_name name() const noexcept;
+};
+
+/// A request that waits, or runs on a thread. Written by the loop's thread, and by the thread the request is on.
+struct alignas(64) running_request {
+    std::atomic<std::uint16_t> view;  ///< in statistics::views; the next free row when it is free
+    std::atomic<place> where;
+    std::atomic<std::uint8_t> spare;
+    std::atomic<std::uint32_t> since_ms;  ///< when it came there, counted from began_ns
+    std::atomic<std::int64_t> began_ns;   ///< on rondo::clock, which all processes share
+    std::atomic<std::int64_t> queue_ns;   ///< waited for a thread so far
+    std::atomic<std::int64_t> thread_ns;  ///< ran on a thread so far
+    time_held held;                       ///< held the loop's thread; processor time also of other threads
+
+    /// What it does from now on.
+    void goes(place to) noexcept;
+};
+static_assert(sizeof(running_request) == 64);
+
+/// Threads that requests run on, as they were at the last look.
+struct pool_figures {
+    std::atomic<std::uint64_t> threads;  ///< started
+    std::atomic<std::uint64_t> most;     ///< that may be started
+    std::atomic<std::uint64_t> running;  ///< that run something
+    std::atomic<std::uint64_t> waiting;  ///< jobs in the queue
+    std::atomic<std::uint64_t> jobs;     ///< requests that ran there, since the start
+    std::atomic<std::uint64_t> refused;  ///< requests that found the queue full
+    std::atomic<std::int64_t> queue_ns;  ///< waited there, all together
+    latency::counts queue;               ///< the waits by length
+};
+
+/// What a worker counts, in memory that outlives it and that others read: each figure is written by one thread, the
+/// loop's unless it says otherwise, and may be read by any, also of another process. All bytes zero: nothing counted.
+/// One worker at a time; the next one goes on counting where its predecessor ended.
+struct alignas(64) statistics {
+    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
+    static constexpr std::size_t max_running = 4096;
+
+    /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
+    /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.
+    [[nodiscard]] static statistics& in(std::span<std::byte> memory);
+
+    /// A worker begins: what its predecessor did not come to count is counted as lost.
+    void begin(int process_id) noexcept;
+    /// The row of a view: the one of this name, or a new one. Several views share the last when there are too many.
+    [[nodiscard]] std::uint16_t row_of(const view_name& view) noexcept;
+    /// A request does not get its answer at once: takes a row in `running` and gives its number, from 1 on, or `no_row`
+    /// when all are taken.
+    [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant began) noexcept;
+    /// What take_row() gave, also `no_row`.
+    void free_row(std::uint16_t number) noexcept;
+    /// Null for `no_row` and for 0.
+    [[nodiscard]] running_request* row(std::uint16_t number) noexcept {
+        return number - 1u < max_running ? &running[number - 1u] : nullptr;
     }
+    static constexpr std::uint16_t no_row = UINT16_MAX;
+
+    std::atomic<std::uint32_t> layout;
+    std::atomic<worker_state> state;
+    std::atomic<std::int32_t> process;     ///< its id
+    std::atomic<std::uint32_t> starts;     ///< workers that began here
+    std::atomic<std::uint32_t> crashes;    ///< of them, those that did not end in good order
+    std::atomic<std::uint64_t> lost;       ///< requests that ended with their worker
+    std::atomic<std::int64_t> started_ns;  ///< on rondo::clock
+    std::atomic<std::int64_t> looked_ns;   ///< when the loop was last seen to turn: twice a second when all is well
+    std::atomic<std::int64_t> stall_ns;    ///< longer on the loop is a stall
+    std::atomic<std::uint64_t> log_lines_lost;  ///< of the access log
+
+    alignas(64) std::atomic<std::uint64_t> requests;  ///< heads received
+    std::atomic<std::uint64_t> responses;             ///< finished
+    std::atomic<std::uint64_t> refused;               ///< answered 4xx/5xx by the server itself: bad input, time-outs
+    std::atomic<std::uint64_t> aborted;               ///< ended before the response was complete
+    std::atomic<std::uint64_t> connections;           ///< open now
+    std::atomic<std::uint64_t> accepted;              ///< connections in all
+    std::atomic<std::uint64_t> in_flight;             ///< requests being answered now, waiting ones included
+    std::atomic<std::uint64_t> waiting;               ///< of them those not answered at once
+    std::atomic<std::uint64_t> rows_used;             ///< rows of `running` ever used: the rest need not be looked at
+    std::atomic<std::uint32_t> sample_every;
+    std::atomic<std::uint16_t> free_head;  ///< number of a free row below rows_used; 0: none
+    std::array<std::atomic<std::uint64_t>, connection_states> connections_in;
+
+    alignas(64) std::atomic<std::int64_t> busy_ns;  ///< time the loop did not wait
+    std::atomic<std::int64_t> loop_delay_ns;        ///< how late a timer of the loop was at the last look
+    std::atomic<std::int64_t> longest_turn_ns;      ///< between the last two looks
+    std::atomic<std::uint64_t> stalls;              ///< times that something held the loop too long
+    std::atomic<std::uint64_t> pool_threads;        ///< threads of the blocking and compute pools
+    latency::counts loop_delay;                     ///< of every look
+
+    pool_figures blocking;
+    pool_figures compute;
+    std::array<running_request, max_running> running;
+    std::array<view_figures, max_views> views;
+
+private:
+    statistics() = default;
+};
+
+/// Statistics in memory of their own: a server that nobody watches, a test.
+class statistics_memory {
+public:
+    /// Throws std::bad_alloc.
+    statistics_memory();
+    ~statistics_memory();
+    statistics_memory(const statistics_memory&) = delete;
+    statistics_memory& operator=(const statistics_memory&) = delete;
+
+    [[nodiscard]] statistics& operator*() const noexcept { return *memory_; }
+    [[nodiscard]] statistics* operator->() const noexcept { return memory_; }
+
+private:
+    statistics* memory_;
 };
 
 }  // namespace rondo::handler

@@ -147,6 +147,7 @@ void event_loop::count_turn() noexcept {
 
 void event_loop::turn(const std::atomic<bool>& done) {
     run_due();
+    doing_.enter(nullptr);
     now_ = clock::now();
     auto wait = time_to_wait();
     count_turn();

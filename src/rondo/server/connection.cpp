@@ -15,8 +15,6 @@ namespace rondo::server {
 
 namespace {
 
-using statistics = handler::statistics;
-
 // What a client may still send after an error before it is cut off.
 constexpr std::size_t linger_bytes = 64u << 20;
 
@@ -35,13 +33,19 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     [[nodiscard]] bool await_suspend(std::coroutine_handle<> who) {
         exchange& x = *connection_.exchange_;
+        connection_.server_.counter_.starts();
         if (x.run(connection_.server_.app_, connection_.server_.loop_.doing())) return false;
+        connection_.server_.counter_.waits(x.request());
         x.resume_at_end(who);
         if (!x.begun() && connection_.phase_ != phase::body)
             connection_.next_phase(phase::serving, connection_.server_.options_.request_timeout);
         return true;
     }
-    void await_resume() noexcept { connection_.settle_failure(connection_.exchange_->take_failure()); }
+    void await_resume() noexcept {
+        exchange& x = *connection_.exchange_;
+        connection_.settle_failure(x.take_failure());
+        connection_.server_.counter_.ends(x.request(), x, x.finished(), connection_.server_.loop_.doing());
+    }
 
 private:
     connection& connection_;
@@ -50,7 +54,9 @@ private:
 connection::connection(server& owner, unique_fd socket)
     : net::stream(owner.output_, std::move(socket)),
       timer([](timer& self) noexcept { static_cast<connection&>(self).on_timer(); }),
-      server_(owner) {}
+      server_(owner) {
+    add_to(server_.statistics_.connections_in[static_cast<std::size_t>(phase_)], 1);
+}
 
 connection::~connection() {
     if (exchange_) exchange_->destroy();
@@ -68,12 +74,17 @@ std::coroutine_handle<> connection::ended(std::coroutine_handle<>, std::size_t, 
     if (failure) log::error("a connection ended by an unexpected failure of the server");
     close();
     disarm();
+    add_to(server_.statistics_.connections_in[static_cast<std::size_t>(phase_)], -1);
     server_.gone(*this);
     return std::noop_coroutine();
 }
 
 void connection::next_phase(phase p, clock::duration limit) noexcept {
-    phase_ = p;
+    if (p != phase_) {
+        add_to(server_.statistics_.connections_in[static_cast<std::size_t>(phase_)], -1);
+        add_to(server_.statistics_.connections_in[static_cast<std::size_t>(p)], 1);
+        phase_ = p;
+    }
     timed_out_ = false;
     server_.loop_.timers().arm(*this, limit == clock::duration::max() ? instant::max() : server_.loop_.now() + limit);
 }
@@ -147,15 +158,16 @@ void connection::give_up_head(net::input_event why) {
 void connection::begin_exchange() {
     exchange_ = exchange::make(*this, input().data(), server_.head_);
     consume(server_.head_.size);
-    statistics& s = server_.statistics_;
-    statistics::add<std::uint64_t>(s.requests, 1);
-    statistics::add<std::uint64_t>(s.in_flight, 1);
+    handler::statistics& s = server_.statistics_;
+    add_to(s.requests, 1);
+    add_to(s.in_flight, 1);
 }
 
 void connection::finish_exchange() noexcept {
-    statistics& s = server_.statistics_;
-    statistics::add<std::uint64_t>(exchange_->finished() ? s.responses : s.aborted, 1);
-    statistics::add<std::uint64_t>(s.in_flight, std::uint64_t(-1));
+    handler::statistics& s = server_.statistics_;
+    add_to(exchange_->finished() ? s.responses : s.aborted, 1);
+    add_to(s.in_flight, -1);
+    server_.counter_.gone(exchange_->request());
     std::exchange(exchange_, nullptr)->destroy();
 }
 
@@ -178,7 +190,7 @@ void connection::settle_failure(const std::exception_ptr& failure) noexcept {
 }
 
 void connection::refuse(http::status code) {
-    statistics::add<std::uint64_t>(server_.statistics_.refused, 1);
+    add_to(server_.statistics_.refused, 1);
     std::string_view text = http::reason(code);
     http::h1::response_head head;
     head.code = code;

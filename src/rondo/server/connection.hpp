@@ -9,6 +9,7 @@
 #include <rondo/base/frame_memory.hpp>
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/handler/statistics.hpp>
 #include <rondo/http/status.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/net/address.hpp>
@@ -46,7 +47,7 @@ private:
     friend class exchange;
 
     /// What the timer watches.
-    enum class phase : std::uint8_t { idle, head, serving, body, writing, lingering };
+    using phase = handler::connection_state;
 
     task<void> run();
     /// True when input() begins with a whole head, which is then in server_.head_. An error sets refusal_.

@@ -84,15 +84,15 @@ bool exchange::run(handler::application& app, activity& doing) {
     return answered_;
 }
 
-std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {
+std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept {
     answered_ = true;
-    failure_ = std::move(failure);
     return waiting_ ? waiting_ : std::noop_coroutine();
 }
 
 std::exception_ptr exchange::take_failure() noexcept {
+    std::exception_ptr failure = answer_.coroutine().promise().failure();
     answer_ = {};
-    return std::move(failure_);
+    return failure;
 }
 
 std::string_view exchange::peer_address() noexcept {
@@ -194,6 +194,11 @@ void exchange::account(std::uint64_t size) {
     written_ += size;
 }
 
+void exchange::goes_on() noexcept {
+    connection_.server_.loop_.doing().enter(&context_);
+    request_.goes(handler::place::loop);
+}
+
 void exchange::client_gone() const {
     if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
     throw std::system_error(EPIPE, std::generic_category(), "the client is gone");
@@ -202,7 +207,9 @@ void exchange::client_gone() const {
 task<void> exchange::wait_for_client() {
     net::stream& s = connection_;
     connection_.writing_phase();
+    request_.goes(handler::place::sending);
     bool sent = co_await s.drained();
+    goes_on();
     connection_.next_phase(connection::phase::serving, clock::duration::max());
     if (!sent) client_gone();
 }
@@ -228,7 +235,9 @@ task<void> exchange::write(std::string_view bytes) {
     }
     if (!small) {
         connection_.writing_phase();
+        request_.goes(handler::place::sending);
         bool sent = co_await s.write_all(bytes);
+        goes_on();
         connection_.next_phase(connection::phase::serving, clock::duration::max());
         if (!sent) client_gone();
         if (framing_ == http::h1::framing::chunked) s.write(http::h1::chunk_end);
@@ -247,7 +256,9 @@ task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t leng
         s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, length) - begin));
     }
     connection_.writing_phase();
+    request_.goes(handler::place::sending);
     bool sent = co_await s.write_file(fd, offset, length);
+    goes_on();
     connection_.next_phase(connection::phase::serving, clock::duration::max());
     if (!sent) {
         if (s.failed() || context_.cancel.requested()) client_gone();

@@ -107,6 +107,8 @@ private:
     void check_open(const char* what) const;
     void account(std::uint64_t size);
     [[nodiscard]] task<void> wait_for_client();
+    /// What the request does from now on, and whose time the thread's is: of an await that was not the ready queue's.
+    void goes_on() noexcept;
     [[noreturn]] void client_gone() const;
 
     connection& connection_;
@@ -118,7 +120,6 @@ private:
 
     task<void> answer_;
     std::coroutine_handle<> waiting_;
-    std::exception_ptr failure_;
 
     std::unique_ptr<http::h1::chunked_decoder> chunked_;
     std::uint64_t left_ = 0;      // of a body with a length
@@ -134,11 +135,11 @@ private:
     body_state body_state_ = body_state::ended;
     state state_ = state::waiting;
     http::h1::framing framing_ = http::h1::framing::none;
-    bool chunked_body_ = false;
-    bool keep_alive_ = false;
-    bool continue_owed_ = false;
-    bool omit_body_ = false;
-    bool answered_ = false;  // the application has ended
+    bool chunked_body_ : 1 = false;
+    bool keep_alive_ : 1 = false;
+    bool continue_owed_ : 1 = false;
+    bool omit_body_ : 1 = false;
+    bool answered_ : 1 = false;  // the application has ended
 };
 
 }  // namespace rondo::server

@@ -98,7 +98,9 @@ task<void> exchange::receive_more() {
     auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
     auto left = body_began_ + limits.body_timeout + earned - now;
     connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
+    request_.goes(handler::place::body);
     net::input_event what = co_await connection_.receive();
+    goes_on();
     bool late = connection_.timed_out_;
     context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
     connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,9 +40,19 @@ public:
     [[nodiscard]] task<void> shutdown() override { co_return; }
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override {
         auto found = views_.find(std::string(from.path));
-        if (found != views_.end()) co_return co_await found->second(from, to);
+        if (found != views_.end()) {
+            from.view = rows_.at(found->first);
+            co_return co_await found->second(from, to);
+        }
         to.respond({.code = http::status::not_found, .content_type = "text/plain"}, "not found\n");
     }
+
+    void count_in(handler::statistics& figures) override {
+        for (const auto& [path, v] : views_)
+            rows_[path] = figures.row_of({.pattern = path, .methods = "any", .kind = "async"});
+    }
+    /// Where the view of a path is counted, once a server was made.
+    [[nodiscard]] std::uint16_t row_of(const std::string& path) const { return rows_.at(path); }
 
 private:
     static task<void> echo(handler::request& from, handler::responder& to) {
@@ -58,6 +69,7 @@ private:
     }
 
     std::map<std::string, view> views_;
+    std::map<std::string, std::uint16_t> rows_;
 };
 
 }  // namespace rondo::server::testing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/server/server.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <system_error>
@@ -81,15 +82,23 @@ private:
     int last_error_ = 0;
 };
 
-server::server(event_loop& loop, handler::application& app, const options& settings)
+server::server(event_loop& loop, handler::application& app, const options& settings, handler::statistics* counted_in)
     : loop_(loop),
       app_(app),
       options_(settings),
       output_(loop),
+      statistics_(counted_in ? *counted_in : *own_statistics_.emplace()),
+      counter_(statistics_),
       empty_(true),
       fields_(settings.head.fields),
-      look_(*this) {
+      look_(*this),
+      looked_(loop.now()),
+      requests_then_(statistics_.requests.load(std::memory_order_relaxed)),
+      stalls_before_(statistics_.stalls.load(std::memory_order_relaxed)) {
     date_[0] = 0;
+    if (!counted_in) statistics_.begin(getpid());
+    app_.count_in(statistics_);
+    statistics_.state.store(handler::worker_state::serving, std::memory_order_relaxed);
     loop_.timers().arm(look_, loop_.now() + look_interval);
 }
 
@@ -97,16 +106,43 @@ server::look_timer::look_timer(server& s) noexcept
     : timer([](timer& self) noexcept { static_cast<look_timer&>(self).owner_.look(); }), owner_(s) {}
 
 void server::look() noexcept {
-    auto set = [](auto& figure, auto n) { figure.store(n, std::memory_order_relaxed); };
     instant now = clock::now();
-    set(statistics_.loop_delay_ns, std::chrono::nanoseconds(now - look_.due()).count());
-    set(statistics_.busy_ns, loop_.counters().busy_ns.load(std::memory_order_relaxed));
-    set(statistics_.stalls, loop_.counters().stalls.load(std::memory_order_relaxed));
-    std::uint64_t threads = 0;
-    for (const thread_pool* p : pools_)
-        if (p) threads += p->threads();
-    set(statistics_.pool_threads, threads);
+    look_at_loop(now);
+    look_at_pools();
+    looked_ = now;
     loop_.timers().arm(look_, now + look_interval);
+}
+
+void server::look_at_loop(instant now) noexcept {
+    handler::statistics& s = statistics_;
+    loop_counters& loop = loop_.counters();
+    auto delay = std::chrono::nanoseconds(now - look_.due()).count();
+    set_to(s.looked_ns, now.time_since_epoch().count());
+    set_to(s.loop_delay_ns, delay);
+    handler::latency::count(s.loop_delay, delay);
+    set_to(s.busy_ns, loop.busy_ns.load(std::memory_order_relaxed));
+    set_to(s.longest_turn_ns, loop.longest_turn_ns.exchange(0, std::memory_order_relaxed));
+    set_to(s.stalls, stalls_before_ + loop.stalls.load(std::memory_order_relaxed));
+    auto requests = s.requests.load(std::memory_order_relaxed);
+    auto ms = std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(now - looked_).count());
+    counter_.adapt((requests - requests_then_) * 1000 / static_cast<std::uint64_t>(ms),
+                   s.longest_turn_ns.load(std::memory_order_relaxed) > s.stall_ns.load(std::memory_order_relaxed));
+    requests_then_ = requests;
+}
+
+void server::look_at_pools() noexcept {
+    std::uint64_t threads = 0;
+    for (std::size_t i = 0; i < pools_.size(); ++i) {
+        const thread_pool* p = pools_[i];
+        if (!p) continue;
+        handler::pool_figures& f = i == 0 ? statistics_.blocking : statistics_.compute;
+        set_to(f.threads, p->threads());
+        set_to(f.most, p->options().threads);
+        set_to(f.running, p->running());
+        set_to(f.waiting, p->waiting());
+        threads += p->threads();
+    }
+    set_to(statistics_.pool_threads, threads);
 }
 
 server::~server() {
@@ -115,6 +151,7 @@ server::~server() {
     // Views that did not let go are destroyed where they wait.
     while (!list_.empty()) gone(static_cast<connection&>(list_.front()));
     loop_.run_deferred();
+    statistics_.state.store(handler::worker_state::ended, std::memory_order_relaxed);
 }
 
 void server::accept_from(net::listening_socket socket) {
@@ -129,8 +166,8 @@ void server::adopt(unique_fd socket) noexcept {
         list_.push_back(*c);
         ++count_;
         empty_.reset();
-        handler::statistics::add<std::uint64_t>(statistics_.accepted, 1);
-        handler::statistics::add<std::uint64_t>(statistics_.connections, 1);
+        add_to(statistics_.accepted, 1);
+        add_to(statistics_.connections, 1);
         c->start();
         if (draining_) c->drain();
     } catch (const std::exception& e) {
@@ -143,7 +180,7 @@ void server::gone(connection& c) noexcept {
     c.connection_entry::unlink();
     gone_.push_back(c);
     --count_;
-    handler::statistics::add<std::uint64_t>(statistics_.connections, std::uint64_t(-1));
+    add_to(statistics_.connections, -1);
     if (count_ == 0) empty_.set();
 }
 
@@ -176,6 +213,7 @@ void server::cut_off() noexcept {
 
 task<void> server::drain(clock::duration grace) {
     draining_ = true;
+    statistics_.state.store(handler::worker_state::draining, std::memory_order_relaxed);
     drain_begun_.set();
     for (auto& l : listeners_) l->stop();
     listeners_.clear();

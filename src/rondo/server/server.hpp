@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,14 +19,17 @@
 #include <rondo/net/output.hpp>
 #include <rondo/server/connection.hpp>
 #include <rondo/server/options.hpp>
+#include <rondo/server/request_counter.hpp>
 
 namespace rondo::server {
 
 /// Serves an application on one loop: accepts, keeps the connections and their time-outs, drains. On the loop's thread.
 class server final : posted {
 public:
-    /// `app` must outlive the server.
-    server(event_loop& loop, handler::application& app, const options& settings = {});
+    /// `app` must outlive the server, and so must `counted_in`, where statistics::begin() was said; null: the server
+    /// keeps its figures for itself.
+    server(event_loop& loop, handler::application& app, const options& settings = {},
+           handler::statistics* counted_in = nullptr);
     /// Connections that still live are cut off.
     ~server();
     server(const server&) = delete;
@@ -58,6 +62,8 @@ private:
     };
     /// Twice a second: the figures that nobody counts as they happen.
     void look() noexcept;
+    void look_at_loop(instant now) noexcept;
+    void look_at_pools() noexcept;
 
     void adopt(unique_fd socket) noexcept;
     void gone(connection& c) noexcept;
@@ -78,7 +84,9 @@ private:
     handler::application& app_;
     options options_;
     net::output output_;
-    handler::statistics statistics_;
+    std::optional<handler::statistics_memory> own_statistics_;
+    handler::statistics& statistics_;
+    request_counter counter_;
     intrusive_list<connection_entry> list_;
     intrusive_list<connection_entry> gone_;  // to be destroyed on an empty stack
     std::size_t count_ = 0;
@@ -89,6 +97,9 @@ private:
     http::h1::request_head head_;
     std::array<const thread_pool*, 2> pools_{};
     look_timer look_;
+    instant looked_;
+    std::uint64_t requests_then_;
+    std::uint64_t stalls_before_;  // of earlier workers
     bool draining_ = false;
     instant date_until_{};
     char date_[29];

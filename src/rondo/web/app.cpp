@@ -31,16 +31,26 @@ void add_prefix(app_state& app, std::string_view prefix) {
     for (const auto& sub : app.mounted) add_prefix(*sub, prefix);
 }
 
+std::string methods_of(const route_entry& route) {
+    if (route.any) return "any";
+    const bool head = (route.methods & bit(http::method::get)) != 0;
+    return names_of(route.methods | (head ? bit(http::method::head) : method_set{}));
+}
+
 void list_routes(const app_state& app, std::vector<route_info>& to) {
-    for (const auto& route : app.routes) {
-        std::string methods = "any";
-        if (!route->any) {
-            const bool head = (route->methods & bit(http::method::get)) != 0;
-            methods = names_of(route->methods | (head ? bit(http::method::head) : method_set{}));
-        }
-        to.push_back({std::move(methods), route->pattern, route->view.kind, route->where});
-    }
+    for (const auto& route : app.routes)
+        to.push_back({methods_of(*route), route->pattern, route->view.kind, route->where});
     for (const auto& sub : app.mounted) list_routes(*sub, to);
+}
+
+void take_rows(const app_state& app, handler::statistics& figures) {
+    for (const auto& route : app.routes) {
+        const std::string methods = methods_of(*route);
+        route->row.store(
+            figures.row_of({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
+            std::memory_order_relaxed);
+    }
+    for (const auto& sub : app.mounted) take_rows(*sub, figures);
 }
 
 task<void> run_hook(const hook& h) {
@@ -166,5 +176,6 @@ std::vector<route_info> app::routes() const {
 task<void> app::startup() { return detail::start(*state_); }
 task<void> app::shutdown() { return detail::run_stops(*state_); }
 task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
+void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }
 
 }  // namespace rondo

@@ -193,6 +193,7 @@ public:
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
+    void count_in(handler::statistics& figures) override;
 
 private:
     template <class View, class... T>

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/middleware.hpp>
 
+#include <rondo/handler/thread_hop.hpp>
 #include <rondo/loop/pool.hpp>
 
 namespace rondo::detail {
 
 task<std::optional<response>> run_before(std::optional<response> (*f)(const void*, request&), const void* object,
                                          request& req) {
-    const auto call = [&] { return f(object, req); };
     thread_pool* const pool = event_loop::current().blocking();
-    if (pool == nullptr) co_return call();
+    if (pool == nullptr) co_return f(object, req);
+    handler::thread_hop hop(req.received(), handler::place::pool_queue);
+    const auto call = [&] {
+        const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
+        return f(object, req);
+    };
     co_return co_await pool->run(call);
 }
 
 task<response> run_after(response (*f)(const void*, request&, response), const void* object, request& req, response r) {
-    const auto call = [&] { return f(object, req, std::move(r)); };
     thread_pool* const pool = event_loop::current().blocking();
-    if (pool == nullptr) co_return call();
+    if (pool == nullptr) co_return f(object, req, std::move(r));
+    handler::thread_hop hop(req.received(), handler::place::pool_queue);
+    const auto call = [&] {
+        const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
+        return f(object, req, std::move(r));
+    };
     co_return co_await pool->run(call);
 }
 

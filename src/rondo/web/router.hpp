@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <source_location>
@@ -43,7 +44,8 @@ struct route_entry {
     view_box view;
     std::source_location where;
     route_options options;
-    const app_state* owner = nullptr;  ///< the application it belongs to
+    const app_state* owner = nullptr;   ///< the application it belongs to
+    std::atomic<std::uint16_t> row{0};  ///< in the statistics of the server; all servers of a process give the same
 };
 
 /// Where a request goes.

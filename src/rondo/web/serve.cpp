@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include <rondo/handler/thread_hop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
 
@@ -20,10 +21,16 @@ struct unrouted {
 [[gnu::noinline]] task<response> call_on_thread(const route_entry& route, request& req) {
     // Before a thread is taken: a slow upload holds none.
     if (!req.body().ended()) co_await req.read_all();
-    const auto call = [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); };
+    const bool computes = route.view.kind == view_kind::cpu;
     event_loop& loop = event_loop::current();
-    thread_pool* const pool = route.view.kind == view_kind::cpu ? loop.compute() : loop.blocking();
-    if (pool == nullptr) co_return call();
+    thread_pool* const pool = computes ? loop.compute() : loop.blocking();
+    if (pool == nullptr) co_return route.view.sync(route.view.view.get(), req, req.arguments());
+    handler::thread_hop hop(req.received(), computes ? handler::place::compute_queue : handler::place::pool_queue);
+    const auto call = [&route, &req, &hop, computes] {
+        const handler::thread_hop::stay stay(hop,
+                                             computes ? handler::place::compute_thread : handler::place::pool_thread);
+        return route.view.sync(route.view.view.get(), req, req.arguments());
+    };
     co_return co_await pool->run(call);
 }
 
@@ -121,6 +128,7 @@ task<response> respond(const app_state& app, request& req) {
     const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
     if (found.route != nullptr) {
         req.matched(*found.route, found.arguments);
+        req.received().view = found.route->row.load(std::memory_order_relaxed);
         if (context* in = req.received().running_in) in->activity = found.route->pattern;
         const layers& around = found.route->owner->around;
         return around.items.empty() ? call_view(*found.route, req) : call_inner(around, 0, req);

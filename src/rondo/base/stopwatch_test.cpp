@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/stopwatch.hpp>
+
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A thread of its own: whether processor time is read depends on what the thread took the time of before.
+template <class F>
+void on_new_thread(F f) {
+    std::thread(f).join();
+}
+
+lap timed_sleep() {
+    stopwatch watch;
+    watch.start();
+    std::this_thread::sleep_for(20ms);
+    return watch.stop();
+}
+
+TEST(stopwatch, tells_waiting_from_computing) {
+    on_new_thread([] {
+        const lap slept = timed_sleep();
+        EXPECT_GE(slept.ns, 20'000'000);
+        EXPECT_EQ(slept.measured_ns, slept.ns);
+        EXPECT_LT(slept.cpu_ns, slept.ns / 2);
+
+        stopwatch watch;
+        watch.start();
+        const instant begin = clock::now();
+        lap computed;
+        // On a busy machine the thread does not always run.
+        for (volatile int i = 0; computed.cpu_ns < 5'000'000 && clock::now() - begin < 20s; i = i + 1)
+            if (i % 1000 == 0) computed = watch.stop();
+        EXPECT_GE(computed.cpu_ns, 5'000'000);
+        EXPECT_LE(computed.cpu_ns, computed.ns);
+    });
+}
+
+TEST(stopwatch, reads_processor_time_of_one_short_piece_in_eight_and_after_a_long_one) {
+    on_new_thread([] {
+        stopwatch watch;
+        int measured = 0;
+        int short_ones = 0;
+        for (int i = 0; i < 800; ++i) {
+            watch.start();
+            const lap took = watch.stop();
+            measured += took.measured_ns > 0;
+            short_ones += took.ns < 100'000;
+        }
+        EXPECT_GE(measured, 100);
+        EXPECT_LE(measured, 100 + (800 - short_ones));
+        (void)timed_sleep();
+        EXPECT_GT(timed_sleep().measured_ns, 0);
+        EXPECT_GT(timed_sleep().measured_ns, 0);
+    });
+}
+
+TEST(stopwatch, laps_add_up) {
+    time_held held{};
+    lap{.ns = 3'000'000}.add_to(held);
+    lap{.ns = 7'000'000, .measured_ns = 7'000'000, .cpu_ns = 2'000'000}.add_to(held);
+    lap{.ns = 1'000}.add_to(held);
+    EXPECT_EQ(held.ns, 10'001'000);
+    EXPECT_EQ(held.measured_ns, 7'000'000);
+    EXPECT_EQ(held.cpu_ns, 2'000'000);
+    EXPECT_EQ(held.longest_us, 7'000u);
+}
+
+}  // namespace
+}  // namespace rondo

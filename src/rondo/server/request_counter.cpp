@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/server/request_counter.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace rondo::server {
+
+namespace {
+
+constexpr std::uint64_t many_per_second = 4000;
+constexpr std::uint32_t one_in = 16;
+
+std::size_t class_of(const handler::responder& answer, bool complete) noexcept {
+    return complete ? static_cast<std::size_t>(std::clamp(http::to_int(answer.code()) / 100, 0, 5)) : 0;
+}
+
+}  // namespace
+
+void request_counter::adapt(std::uint64_t per_second, bool stalls) noexcept {
+    every_ = per_second > many_per_second && !stalls ? one_in : 1;
+    until_timed_ = std::clamp(until_timed_, 1u, every_);
+    set_to(figures_.sample_every, every_);
+}
+
+void request_counter::start_timing() noexcept {
+    until_timed_ = every_;
+    timed_ = true;
+    watch_.start();
+}
+
+void request_counter::note_hold(handler::view_figures& v, std::int64_t ns) noexcept {
+    if (ns > figures_.stall_ns.load(std::memory_order_relaxed)) add_to(v.stalls, 1);
+}
+
+void request_counter::waits(handler::request& r) noexcept {
+    if (r.row == 0) r.goes(handler::place::loop);
+    if (!std::exchange(timed_, false)) return;
+    const lap first = watch_.stop();
+    if (handler::running_request* row = figures_.row(r.row)) first.add_to(row->held);
+    // The rest of its times are taken in any case.
+    add_to(figures_.views[r.view].loop_ns, first.ns * (every_ - 1));
+}
+
+void request_counter::ends(handler::request& r, const handler::responder& answer, bool complete,
+                           activity& doing) noexcept {
+    handler::view_figures& v = figures_.views[r.view];
+    add_to(v.by_class[class_of(answer, complete)], 1);
+    if (r.row != 0) {
+        doing.settle();
+        timed_ = false;
+        end_of_wait(v, r);
+        return;
+    }
+    if (std::exchange(timed_, false)) count_time(v, r);
+    add_to(v.latency[v.last_bucket.load(std::memory_order_relaxed)], 1);
+}
+
+void request_counter::count_time(handler::view_figures& v, const handler::request& r) noexcept {
+    const lap took = watch_.stop();
+    const std::int64_t wall = (clock::now() - r.arrived).count();
+    set_to(v.last_bucket, handler::latency::bucket_of(wall));
+    add_to(v.wall_ns, wall * every_);
+    add_to(v.loop_ns, took.ns * every_);
+    add_to(v.measured_ns, took.measured_ns);
+    add_to(v.cpu_ns, took.cpu_ns);
+    note_hold(v, took.ns);
+}
+
+void request_counter::end_of_wait(handler::view_figures& v, handler::request& r) noexcept {
+    const std::int64_t wall = (clock::now() - r.arrived).count();
+    handler::latency::count(v.latency, wall);
+    add_to(v.wall_ns, wall);
+    if (const handler::running_request* row = figures_.row(r.row)) {
+        add_to(v.loop_ns, row->held.ns.load(std::memory_order_relaxed));
+        add_to(v.measured_ns, row->held.measured_ns.load(std::memory_order_relaxed));
+        add_to(v.cpu_ns, row->held.cpu_ns.load(std::memory_order_relaxed));
+        add_to(v.queue_ns, row->queue_ns.load(std::memory_order_relaxed));
+        add_to(v.thread_ns, row->thread_ns.load(std::memory_order_relaxed));
+        note_hold(v, std::int64_t{row->held.longest_us.load(std::memory_order_relaxed)} * 1000);
+    }
+    free_row(r);
+}
+
+void request_counter::free_row(handler::request& r) noexcept {
+    if (r.running_in != nullptr) r.running_in->held = nullptr;
+    figures_.free_row(std::exchange(r.row, std::uint16_t{0}));
+}
+
+}  // namespace rondo::server

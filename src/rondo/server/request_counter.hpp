@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <rondo/base/stopwatch.hpp>
+#include <rondo/coro/ready.hpp>
+#include <rondo/handler/request.hpp>
+#include <rondo/handler/responder.hpp>
+#include <rondo/handler/statistics.hpp>
+
+namespace rondo::server {
+
+/// Counts the requests of a server by view. Every one is counted. Reading a clock costs as much as all the counting, so
+/// of requests that are answered at once, when there are many, the time of one in sixteen is taken and stands for
+/// fifteen more. On the loop's thread.
+class request_counter {
+public:
+    explicit request_counter(handler::statistics& in) noexcept : figures_(in) {}
+
+    /// The application is about to be called.
+    void starts() noexcept {
+        if (--until_timed_ == 0) start_timing();
+    }
+    /// The application did not answer at once.
+    void waits(handler::request& r) noexcept;
+    /// The application has answered, or given up.
+    void ends(handler::request& r, const handler::responder& answer, bool complete, activity& doing) noexcept;
+
+    /// The request goes, whatever it did after its end.
+    void gone(handler::request& r) noexcept {
+        if (r.row != 0) free_row(r);
+    }
+
+    /// Now and then: takes every time as long as requests are few or the loop is held for long.
+    void adapt(std::uint64_t per_second, bool stalls) noexcept;
+
+private:
+    void start_timing() noexcept;
+    void count_time(handler::view_figures& v, const handler::request& r) noexcept;
+    void free_row(handler::request& r) noexcept;
+    void end_of_wait(handler::view_figures& v, handler::request& r) noexcept;
+    void note_hold(handler::view_figures& v, std::int64_t ns) noexcept;
+
+    handler::statistics& figures_;
+    std::uint32_t until_timed_ = 1;
+    std::uint32_t every_ = 1;
+    bool timed_ = false;
+    stopwatch watch_;
+};
+
+}  // namespace rondo::server

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <rondo/loop/loop.hpp>
+#include <rondo/server/scripted_test.hpp>
+#include <rondo/server/served_test.hpp>
+
+namespace rondo::server {
+namespace {
+
+using namespace std::chrono_literals;
+using handler::place;
+using testing::client;
+using testing::scripted;
+using testing::served;
+
+std::string get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
+
+void hold_for(std::chrono::milliseconds time) {
+    for (const instant end = clock::now() + time; clock::now() < end;) {
+    }
+}
+
+class counting : public ::testing::TestWithParam<backend_kind> {
+protected:
+    counting() {
+        app_.on("/hang", [](handler::request&, handler::responder&) -> task<void> { co_await sleep(60s); });
+        app_.on("/nap", [](handler::request&, handler::responder& to) -> task<void> {
+            hold_for(10ms);
+            co_await sleep(20ms);
+            hold_for(15ms);
+            to.respond({}, "rested");
+        });
+        app_.on("/stall", [](handler::request&, handler::responder& to) -> task<void> {
+            hold_for(80ms);
+            to.respond({}, "sorry");
+            co_return;
+        });
+        app_.on("/flood", [](handler::request&, handler::responder& to) -> task<void> {
+            const std::string part(1 << 16, 'x');
+            to.begin({}, std::nullopt);
+            for (int i = 0; i < 1000; ++i) co_await to.write(part);
+            to.finish();
+        });
+    }
+
+    struct figures {
+        std::array<std::uint64_t, 6> by_class{};
+        std::uint64_t timed = 0;  // requests with a latency
+        std::uint64_t stalls = 0;
+        std::int64_t wall_ns = 0, loop_ns = 0, measured_ns = 0, cpu_ns = 0;
+    };
+    static figures of(server& s, std::uint16_t row) {
+        const auto& v = s.statistics().views[row];
+        figures f;
+        for (std::size_t i = 0; i < 6; ++i) f.by_class[i] = v.by_class[i];
+        for (const auto& n : v.latency) f.timed += n;
+        f.stalls = v.stalls;
+        f.wall_ns = v.wall_ns;
+        f.loop_ns = v.loop_ns;
+        f.measured_ns = v.measured_ns;
+        f.cpu_ns = v.cpu_ns;
+        return f;
+    }
+    figures view(served& s, const std::string& path) {
+        return s.ask([row = app_.row_of(path)](server& x) { return of(x, row); });
+    }
+    // Where the requests are that are not answered at once.
+    static std::vector<place> places(server& s) {
+        std::vector<place> all;
+        const auto& figures = s.statistics();
+        for (std::size_t i = 0; i < figures.rows_used; ++i)
+            if (figures.running[i].where != place::none) all.push_back(figures.running[i].where);
+        return all;
+    }
+    static bool one_at(server& s, place where) { return places(s) == std::vector{where}; }
+
+    scripted app_;
+};
+
+TEST_P(counting, every_request_by_view_and_class) {
+    served s(app_, GetParam());
+    client c(s);
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += get("/");
+    ASSERT_TRUE(c.send(many));
+    for (int i = 0; i < 100; ++i) ASSERT_FALSE(c.response().empty());
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(c.send(get("/nowhere")));
+        ASSERT_FALSE(c.response().empty());
+    }
+    const figures hello = view(s, "/");
+    EXPECT_EQ(hello.by_class, (std::array<std::uint64_t, 6>{0, 0, 100, 0, 0, 0}));
+    EXPECT_EQ(hello.timed, 100u);
+    EXPECT_GT(hello.wall_ns, 0);
+    EXPECT_GT(hello.loop_ns, 0);
+    const figures without_view = s.ask([](server& x) { return of(x, 0); });
+    EXPECT_EQ(without_view.by_class[4], 5u);
+    EXPECT_EQ(without_view.timed, 5u);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().waiting.load(); }), 0u);
+}
+
+TEST_P(counting, a_request_that_waits_is_seen_and_its_pieces_on_the_loop_add_up) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(get("/nap")));
+    EXPECT_TRUE(c.response().ends_with("rested"));
+    const figures nap = view(s, "/nap");
+    EXPECT_EQ(nap.by_class[2], 1u);
+    EXPECT_EQ(nap.timed, 1u);
+    EXPECT_GE(nap.loop_ns, 25'000'000);
+    EXPECT_GE(nap.wall_ns, 45'000'000);
+    EXPECT_LE(nap.loop_ns, nap.wall_ns);
+    EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().waiting == 0; }));
+}
+
+TEST_P(counting, a_client_that_leaves_is_a_request_without_a_response) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(get("/hang")));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::loop); }));
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().waiting.load(); }), 1u);
+    c.reset();
+    EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().in_flight == 0; }));
+    EXPECT_EQ(view(s, "/hang").by_class[0], 1u);
+}
+
+TEST_P(counting, who_waits_for_a_body_and_who_waits_for_a_reader) {
+    served s(app_, GetParam());
+    client uploads(s);
+    ASSERT_TRUE(uploads.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::body); }));
+    ASSERT_TRUE(uploads.send("llo"));
+    EXPECT_TRUE(uploads.response().ends_with("hello"));
+    client reads_not(s);
+    ASSERT_TRUE(reads_not.send(get("/flood")));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::sending); }));
+    reads_not.reset();
+    EXPECT_TRUE(s.until([](server& x) { return places(x).empty(); }));
+}
+
+TEST_P(counting, a_body_that_nobody_read_leaves_no_row) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"));
+    EXPECT_TRUE(c.response().ends_with("ok\n"));
+    ASSERT_TRUE(c.send(std::string(100000, 'x') + get("/")));
+    EXPECT_TRUE(c.response().ends_with("ok\n"));
+    EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().waiting == 0; }));
+    EXPECT_EQ(view(s, "/").by_class[2], 2u);
+}
+
+TEST_P(counting, a_view_that_holds_the_loop) {
+    served s(app_, GetParam());
+    client c(s);
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(c.send(get("/stall")));
+        ASSERT_FALSE(c.response().empty());
+    }
+    const figures stall = view(s, "/stall");
+    EXPECT_EQ(stall.stalls, 2u);
+    EXPECT_GE(stall.loop_ns, 160'000'000);
+    // The second follows a long piece of work, so its processor time was measured.
+    EXPECT_GE(stall.measured_ns, 80'000'000);
+    EXPECT_GT(stall.cpu_ns, 0);
+    EXPECT_LE(stall.cpu_ns, stall.measured_ns);
+}
+
+TEST_P(counting, connections_by_what_they_do) {
+    served s(app_, GetParam());
+    client idle(s), head(s), hanging(s), silent(s);
+    ASSERT_TRUE(idle.send(get("/")));
+    ASSERT_FALSE(idle.response().empty());
+    ASSERT_TRUE(head.send("GET / HT"));
+    ASSERT_TRUE(hanging.send(get("/hang")));
+    const auto in = [](server& x, handler::connection_state state) {
+        return x.statistics().connections_in[static_cast<std::size_t>(state)].load();
+    };
+    EXPECT_TRUE(s.until([&](server& x) {
+        return in(x, handler::connection_state::idle) == 1 && in(x, handler::connection_state::head) == 2 &&
+               in(x, handler::connection_state::serving) == 1;
+    }));
+    for (client* c : {&idle, &head, &hanging, &silent}) c->reset();
+    EXPECT_TRUE(s.until([&](server& x) {
+        const auto& all = x.statistics().connections_in;
+        return std::accumulate(all.begin(), all.end(), std::uint64_t{0}) == 0;
+    }));
+}
+
+TEST(sampling, many_requests_are_timed_now_and_then_and_all_counted) {
+    scripted app;
+    handler::statistics_memory memory;
+    memory->begin(1);
+    request_counter counter(*memory);
+    counter.adapt(100'000, false);
+    EXPECT_EQ(memory->sample_every, 16u);
+    struct answer final : handler::responder {
+        void respond(const handler::response_head&, std::string_view) override {}
+        void begin(const handler::response_head&, std::optional<std::uint64_t>) override {}
+        task<void> write(std::string_view) override { co_return; }
+        task<void> write_file(int, std::uint64_t, std::uint64_t) override { co_return; }
+        void finish() override {}
+        void abort() noexcept override {}
+        [[nodiscard]] bool begun() const noexcept override { return true; }
+        [[nodiscard]] bool body_wanted() const noexcept override { return true; }
+        [[nodiscard]] http::status code() const noexcept override { return http::status::ok; }
+        [[nodiscard]] std::uint64_t body_bytes() const noexcept override { return 0; }
+    } to;
+    activity doing;
+    for (int i = 0; i < 1600; ++i) {
+        handler::request r;
+        r.view = 1;
+        r.serving = &*memory;
+        r.arrived = clock::now();
+        counter.starts();
+        counter.ends(r, to, true, doing);
+    }
+    const auto& v = memory->views[1];
+    EXPECT_EQ(v.by_class[2], 1600u);
+    EXPECT_EQ(std::accumulate(v.latency.begin(), v.latency.end(), std::uint64_t{0}), 1600u);
+    EXPECT_GT(v.wall_ns, 0);
+    counter.adapt(100'000, true);
+    EXPECT_EQ(memory->sample_every, 1u) << "while the loop stalls every request is timed";
+}
+
+INSTANTIATE_TEST_SUITE_P(all, counting, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
+
+}  // namespace
+}  // namespace rondo::server
