@@ -38,6 +38,7 @@ public:
     }
 
     [[nodiscard]] list_node* next() const noexcept { return next_; }
+    [[nodiscard]] list_node* prev() const noexcept { return prev_; }
 
 private:
     list_node* prev_;
@@ -55,6 +56,7 @@ public:
     [[nodiscard]] bool empty() const noexcept { return !root_.linked(); }
     void push_back(T& item) noexcept { static_cast<list_node&>(item).insert_before(root_); }
     [[nodiscard]] T& front() noexcept { return static_cast<T&>(*root_.next()); }
+    [[nodiscard]] T& back() noexcept { return static_cast<T&>(*root_.prev()); }
 
     /// Unlinks and returns the first item. Precondition: not empty.
     T& pop_front() noexcept {

@@ -44,6 +44,8 @@ event_loop::event_loop(const loop_options& options)
 
 event_loop::~event_loop() {
     run_posted();
+    while (!end_hooks_.empty()) end_hooks_.pop_front().loop_ends();
+    run_posted();
     run_deferred();
     current_loop = nullptr;
 }

@@ -117,6 +117,17 @@ public:
     };
     void add(wait_hook& hook) noexcept { hooks_.push_back(hook); }
 
+    /// What belongs to a loop and must go with it (connections kept for later): called once when the loop is destroyed,
+    /// on its thread, while input and output still work. It may destroy itself and other hooks.
+    class end_hook : public list_node {
+    public:
+        virtual void loop_ends() noexcept = 0;
+
+    protected:
+        ~end_hook() = default;
+    };
+    void add(end_hook& hook) noexcept { end_hooks_.push_back(hook); }
+
 private:
     void waited() noexcept override;
     void turn(const std::atomic<bool>& done);
@@ -132,6 +143,7 @@ private:
     instant now_;
     timer_wheel timers_;
     intrusive_list<wait_hook> hooks_;
+    intrusive_list<end_hook> end_hooks_;
     posted* deferred_ = nullptr;
     loop_counters counters_;
     thread_pool* blocking_ = nullptr;

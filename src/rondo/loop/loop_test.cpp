@@ -382,6 +382,30 @@ TEST_P(loops, counts_its_turns_and_time) {
     EXPECT_GE(c.busy_ns, c.longest_turn_ns);
 }
 
+struct counted_end final : event_loop::end_hook {
+    explicit counted_end(std::vector<std::string>& said) : said_(said) {}
+    void loop_ends() noexcept override {
+        // What it posts now is still done.
+        event_loop::current().post([this] {
+            said_.emplace_back("posted");
+            delete this;
+        });
+        said_.emplace_back("ended");
+    }
+    std::vector<std::string>& said_;
+};
+
+TEST(loop_end, hooks_are_called_while_the_loop_is_still_there) {
+    std::vector<std::string> said;
+    {
+        event_loop loop;
+        loop.add(*new counted_end(said));
+        counted_end gone_before(said);
+        loop.add(gone_before);
+    }
+    EXPECT_EQ(said, (std::vector<std::string>{"ended", "posted"}));
+}
+
 TEST(backend, automatic_takes_io_uring_where_it_is_allowed) {
     event_loop loop;
     EXPECT_EQ(loop.io().name(), io_uring_available() ? "io_uring" : "epoll");

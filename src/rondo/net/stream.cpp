@@ -292,6 +292,11 @@ void stream::interrupt() noexcept {
     if (writer) writer.resume();
 }
 
+void stream::forget_reader() noexcept {
+    reader_ = {};
+    if (is_open()) loop().io().pause_input(*this);
+}
+
 void stream::shutdown_output() noexcept {
     flush();
     if (is_open()) ::shutdown(fd(), SHUT_WR);

@@ -100,6 +100,9 @@ public:
 protected:
     /// The other side shut down its sending half (`gone` false: it may still read), or is gone; while nobody reads.
     virtual void left(bool gone) noexcept { (void)gone; }
+    /// Who waits in receive() or drained() is forgotten and must not be resumed by it any more: its wait was cancelled.
+    void forget_reader() noexcept;
+    void forget_writer() noexcept { writer_ = {}; }
 
 private:
     friend class output;

@@ -315,6 +315,8 @@ std::string_view to_string(parse_error error) noexcept {
         case parse_error::fields_too_large: return "fields too large";
         case parse_error::version_not_supported: return "version not supported";
         case parse_error::unknown_transfer_coding: return "unknown transfer coding";
+        case parse_error::bad_status: return "bad status code";
+        case parse_error::status_line_too_long: return "status line too long";
     }
     std::unreachable();
 }

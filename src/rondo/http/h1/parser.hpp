@@ -63,9 +63,12 @@ enum class parse_error : std::uint8_t {
     fields_too_large,
     version_not_supported,
     unknown_transfer_coding,
+    bad_status,            ///< responses only
+    status_line_too_long,  ///< responses only
 };
 
-/// The status to answer with: 400, 414, 431, 501 or 505; 0 for `incomplete`. The connection is to be closed after it.
+/// The status to answer a request with: 400, 414, 431, 501 or 505; 0 for `incomplete`. The connection is to be closed
+/// after it.
 [[nodiscard]] int status_of(parse_error) noexcept;
 /// A short lower-case phrase for logs.
 [[nodiscard]] std::string_view to_string(parse_error) noexcept;

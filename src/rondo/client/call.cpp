@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/client/call.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <rondo/coro/this_context.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+// RFC 9110 section 9.2.2
+bool is_idempotent(http::method m) noexcept {
+    return http::is_safe(m) || m == http::method::put || m == http::method::delete_;
+}
+
+bool is_redirect(http::status code) noexcept {
+    switch (to_int(code)) {
+        case 301:
+        case 302:
+        case 303:
+        case 307:
+        case 308: return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+client_call::client_call(client_pool& pool, client_request request, client_response_handler* then)
+    : pool_(pool),
+      request_(std::move(request)),
+      then_(then),
+      limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
+
+std::string client_call::text() const {
+    return fmt::format("{} {}", request_.method_text_, to_.scheme.empty() ? request_.url_ : to_.text());
+}
+
+void client_call::prepare() {
+    auto url = http::url::parse(request_.url_);
+    if (!url) throw client_error(client_failure::url, "this is no http or https URL");
+    to_ = *std::move(url);
+    http::fields& fields = request_.fields_;
+    if (!pool_.options().user_agent.empty() && !fields.contains("User-Agent"))
+        fields.add("User-Agent", pool_.options().user_agent);
+    if (!to_.user.empty() && !fields.contains("Authorization")) request_.basic_auth(to_.user, to_.password);
+}
+
+task<client_response> client_call::run(bool whole) {
+    prepare();
+    const context* in = co_await this_context();
+    until_ = from_now(limits_.total);
+    if (in) until_ = std::min(until_, in->deadline);
+    for (;;) {
+        co_await attempt(false);
+        if (handled_) co_return client_response();
+        auto next = elsewhere();
+        if (!next) break;
+        co_await exchange_->skip();
+        redirect(*std::move(next));
+    }
+    if (!whole) exchange_->read_until(instant::max());
+    client_response response(std::move(exchange_), to_.text());
+    if (whole) (void)co_await response.read_all();
+    co_return response;
+}
+
+task<void> client_call::attempt(bool fresh) {
+    for (;;) {
+        client_pool::lease lease = co_await pool_.acquire(to_, limits_, until_, fresh);
+        exchange_ = std::make_unique<client_exchange>(pool_, std::move(lease), limits_, until_,
+                                                      request_.max_body_.value_or(pool_.options().max_body));
+        const std::string host = to_.authority();
+        outgoing_request out{request_.method_text_, request_.method_,       to_.target,        host, &request_.fields_,
+                             request_.body_,        request_.source_.get(), request_.has_body_};
+        bool retry = false;
+        try {
+            co_await exchange_->transact(out, then_ ? &hand_over : nullptr, this);
+        } catch (const client_error&) {
+            retry = !fresh && may_retry();
+            if (!retry) throw;
+        }
+        if (!retry) co_return;
+        fresh = true;
+    }
+}
+
+bool client_call::may_retry() const noexcept {
+    return exchange_->not_seen() && is_idempotent(request_.method_) && !request_.source_;
+}
+
+task<void> client_call::hand_over(void* self) {
+    auto& call = *static_cast<client_call*>(self);
+    const bool final = !call.elsewhere();
+    if (!final) co_return;
+    call.handled_ = true;
+    call.exchange_->read_until(instant::max());
+    client_response response(std::move(call.exchange_), call.to_.text());
+    std::exception_ptr failure;
+    try {
+        co_await call.then_->handle(response);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    // The exchange is at work until it returns from here.
+    call.exchange_ = std::move(response.from_);
+    if (failure) std::rethrow_exception(failure);
+}
+
+std::optional<http::url> client_call::elsewhere() const {
+    if (!is_redirect(exchange_->head().code) || request_.source_) return std::nullopt;
+    const unsigned most = request_.max_redirects_.value_or(pool_.options().max_redirects);
+    if (most == 0) return std::nullopt;
+    const auto location = exchange_->fields().find("Location");
+    if (!location) return std::nullopt;
+    auto next = to_.resolve(*location);
+    if (!next)
+        throw client_error(client_failure::url,
+                           fmt::format("redirected to '{}', which is no http or https URL", *location));
+    if (redirects_ >= most) throw client_error(client_failure::redirects, fmt::format("more than {} redirects", most));
+    return next;
+}
+
+void client_call::redirect(http::url to) {
+    ++redirects_;
+    const int code = to_int(exchange_->head().code);
+    const bool to_get = code == 303 ? request_.method_ != http::method::head
+                                    : (code == 301 || code == 302) && request_.method_ == http::method::post;
+    if (to_get && request_.method_ != http::method::get) {
+        request_.method_ = http::method::get;
+        request_.method_text_ = "GET";
+        request_.body_.clear();
+        request_.has_body_ = false;
+        for (const std::string_view name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"})
+            request_.fields_.remove(name);
+    }
+    if (to.origin() != to_.origin()) {
+        for (const std::string_view name : {"Authorization", "Cookie", "Proxy-Authorization"})
+            request_.fields_.remove(name);
+    }
+    if (!to.user.empty()) request_.basic_auth(to.user, to.password);
+    to_ = std::move(to);
+}
+
+}  // namespace rondo::detail

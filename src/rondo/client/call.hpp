@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <rondo/client/client.hpp>
+#include <rondo/client/exchange.hpp>
+#include <rondo/client/pool.hpp>
+#include <rondo/http/url.hpp>
+
+namespace rondo::detail {
+
+/// One call of a client: a request, its retry, its redirects. Belongs to the loop's thread.
+class client_call {
+public:
+    client_call(client_pool& pool, client_request request, client_response_handler* then);
+
+    /// Sends the request, again where that is safe, and follows redirects. Throws client_error without the URL.
+    [[nodiscard]] task<client_response> run(bool whole);
+    /// "GET http://127.0.0.1/"
+    [[nodiscard]] std::string text() const;
+
+private:
+    [[nodiscard]] task<void> attempt(bool fresh);
+    static task<void> hand_over(void* self);
+    [[nodiscard]] bool may_retry() const noexcept;
+    /// Where the response sends to, when it is to be followed there.
+    [[nodiscard]] std::optional<http::url> elsewhere() const;
+    void redirect(http::url to);
+    void prepare();
+
+    client_pool& pool_;
+    client_request request_;
+    client_response_handler* then_;
+    client_timeouts limits_;
+    http::url to_;
+    instant until_ = instant::max();
+    unsigned redirects_ = 0;
+    bool handled_ = false;
+    std::unique_ptr<client_exchange> exchange_;
+};
+
+}  // namespace rondo::detail

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <rondo/client/client.hpp>
+#include <rondo/client/upstream_test.hpp>
+#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/when_all.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ok_text;
+using testing::upstream;
+
+class client_calls : public ::testing::TestWithParam<backend_kind> {
+public:
+    client_calls() : loop_(std::in_place, loop_options{GetParam()}) {}
+
+protected:
+    event_loop& loop() { return *loop_; }
+    template <class T>
+    T run(task<T> t) {
+        return loop_->run_until(std::move(t));
+    }
+    client_response get(const std::string& url) { return run(http_.get(url)); }
+    // Why a call failed; nothing when it did not.
+    std::optional<client_failure> failure_of(client_request request) {
+        try {
+            (void)run(http_.send(std::move(request)));
+        } catch (const client_error& e) {
+            said_ = e.what();
+            return e.kind();
+        }
+        return std::nullopt;
+    }
+    std::optional<client_failure> failure_of(const std::string& url) { return failure_of(client_request("GET", url)); }
+
+    std::optional<event_loop> loop_;
+    client http_;
+    std::string said_;
+};
+
+std::string name_of(const ::testing::TestParamInfo<backend_kind>& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+}
+std::vector<backend_kind> backends() {
+    if (!io_uring_available()) return {backend_kind::epoll};
+    return {backend_kind::epoll, backend_kind::io_uring};
+}
+INSTANTIATE_TEST_SUITE_P(backends, client_calls, ::testing::ValuesIn(backends()), name_of);
+
+// Answers each request on a connection the same way.
+upstream::script always(std::string answer) {
+    return upstream::with(std::move(answer), [](const std::string& text, upstream::peer& p) -> task<void> {
+        for (;;) {
+            const std::string head = co_await p.head();
+            if (!head.ends_with("\r\n\r\n")) co_return;
+            p.say(text);
+        }
+    });
+}
+
+// Says its line once, then closes.
+upstream::script once(std::string answer) {
+    return upstream::with(std::move(answer), [](const std::string& text, upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say(text);
+    });
+}
+
+TEST_P(client_calls, get_gives_status_fields_and_body) {
+    upstream up(loop(), always(ok_text("hello", "X-Tag: a\r\nX-Tag: b\r\n")));
+    const client_response r = get(up.url("/a?b=c"));
+    EXPECT_EQ(r.code(), 200);
+    EXPECT_TRUE(r.ok());
+    EXPECT_EQ(r.body(), "hello");
+    EXPECT_EQ(r.field("x-tag"), "a");
+    EXPECT_EQ(r.fields().count("X-Tag"), 2u);
+    EXPECT_EQ(r.length(), 5u);
+    EXPECT_EQ(r.url(), up.url("/a?b=c"));
+}
+
+TEST_P(client_calls, what_is_sent_is_a_plain_request) {
+    std::string seen;
+    upstream up(loop(), upstream::with(&seen, [](std::string* const& text, upstream::peer& p) -> task<void> {
+                    *text = co_await p.head();
+                    *text += co_await p.receive_exactly(4);
+                    p.say(ok_text(""));
+                }));
+    (void)run(http_.send(client_request("POST", up.url("/x")).field("Accept", "a/b").body("body", "text/plain")));
+    const std::string host = up.url("").substr(7);
+    EXPECT_EQ(seen, "POST /x HTTP/1.1\r\nHost: " + host +
+                        "\r\nContent-Length: 4\r\nAccept: a/b\r\nContent-Type: text/plain\r\nUser-Agent: rondo\r\n\r\n"
+                        "body");
+}
+
+TEST_P(client_calls, a_connection_serves_one_request_after_another) {
+    upstream up(loop(), always(ok_text("x")));
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(get(up.url()).body(), "x");
+    EXPECT_EQ(up.accepted_count(), 1u);
+    EXPECT_EQ(http_.connections().open, 1u);
+    EXPECT_EQ(http_.connections().idle, 1u);
+}
+
+TEST_P(client_calls, every_framing_of_a_body_is_understood) {
+    const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    const std::string to_the_end = "HTTP/1.1 200 OK\r\n\r\nabcde";
+    const std::string old = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
+    for (const std::string& answer : {chunked, to_the_end, old}) {
+        upstream up(loop(), once(answer));
+        EXPECT_EQ(get(up.url()).body(), "abcde") << answer;
+    }
+}
+
+TEST_P(client_calls, responses_without_a_body_leave_the_connection_usable) {
+    upstream none(loop(), always("HTTP/1.1 204 No Content\r\n\r\n"));
+    EXPECT_EQ(get(none.url()).code(), 204);
+    EXPECT_EQ(get(none.url()).code(), 204);
+    EXPECT_EQ(none.accepted_count(), 1u);
+    upstream up(loop(), always("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"));
+    for (int i = 0; i < 2; ++i) {
+        const client_response r = run(http_.head(up.url()));
+        EXPECT_EQ(r.body(), "");
+        EXPECT_EQ(r.length(), 7u);
+    }
+    EXPECT_EQ(up.accepted_count(), 1u);
+}
+
+TEST_P(client_calls, interim_responses_are_skipped) {
+    upstream up(loop(),
+                always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok_text("y")));
+    EXPECT_EQ(get(up.url()).body(), "y");
+}
+
+TEST_P(client_calls, a_head_cut_anywhere_is_the_same) {
+    const std::string answer = ok_text("abc", "A: b\r\n");
+    upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+                    for (std::size_t cut = 1; cut < text.size(); ++cut) {
+                        (void)co_await p.head();
+                        p.say(text.substr(0, cut));
+                        co_await event_loop::current().sleep(1ms);
+                        p.say(text.substr(cut));
+                    }
+                }));
+    for (std::size_t cut = 1; cut < answer.size(); ++cut) ASSERT_EQ(get(up.url()).body(), "abc") << cut;
+    EXPECT_EQ(up.accepted_count(), 1u);
+}
+
+TEST_P(client_calls, what_is_no_response_is_a_protocol_error) {
+    for (const std::string answer :
+         {"SSH-2.0-x\r\n", "HTTP/1.1 200 OK\nA: b\n\n", "HTTP/1.1 20 OK\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n"}) {
+        upstream up(loop(), once(answer));
+        EXPECT_EQ(failure_of(up.url()), client_failure::protocol) << answer;
+        EXPECT_TRUE(said_.starts_with("GET " + up.url() + ": ")) << said_;
+        EXPECT_EQ(http_.connections().open, 0u);
+    }
+}
+
+TEST_P(client_calls, an_early_end_is_told) {
+    for (const std::string answer : {"", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+                                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"}) {
+        upstream up(loop(), once(answer));
+        EXPECT_EQ(failure_of(up.url()), client_failure::closed) << answer;
+        EXPECT_EQ(up.accepted_count(), 1u);
+    }
+}
+
+TEST_P(client_calls, errors_have_a_kind) {
+    EXPECT_EQ(failure_of("ftp://x/"), client_failure::url);
+    EXPECT_EQ(failure_of("http:///x"), client_failure::url);
+    std::string gone;
+    {
+        upstream up(loop(), always(""));
+        gone = up.url();
+    }
+    EXPECT_EQ(failure_of(gone), client_failure::connect);
+    EXPECT_NE(said_.find("refused"), std::string::npos) << said_;
+    EXPECT_EQ(failure_of("http://name.invalid/"), client_failure::resolve);  // this loop has no pool to ask on
+}
+
+TEST_P(client_calls, a_body_that_is_too_large_is_not_read) {
+    upstream stated(loop(), once(ok_text(std::string(1000, 'x'))));
+    EXPECT_EQ(failure_of(client_request("GET", stated.url()).max_body(999)), client_failure::body_too_large);
+    upstream chunked(loop(), once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n"));
+    EXPECT_EQ(failure_of(client_request("GET", chunked.url())), client_failure::body_too_large);
+    upstream open_end(loop(), once("HTTP/1.1 200 OK\r\n\r\n" + std::string(1001, 'x')));
+    EXPECT_EQ(failure_of(client_request("GET", open_end.url()).max_body(1000)), client_failure::body_too_large);
+    upstream exact(loop(), once(ok_text(std::string(1000, 'x'))));
+    EXPECT_EQ(failure_of(client_request("GET", exact.url()).max_body(1000)), std::nullopt);
+}
+
+upstream::script silent() {
+    return [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        co_await p.end();
+    };
+}
+
+TEST_P(client_calls, a_silent_server_is_given_up) {
+    upstream up(loop(), silent());
+    EXPECT_EQ(failure_of(client_request("GET", up.url()).timeouts({.read = 20ms})), client_failure::time_out);
+    EXPECT_NE(said_.find("nothing for 20 ms"), std::string::npos) << said_;
+    EXPECT_EQ(failure_of(client_request("GET", up.url()).timeouts({.total = 20ms})), client_failure::time_out);
+    EXPECT_EQ(http_.connections().open, 0u);
+    run([](event_loop& l, upstream& u) -> task<void> {
+        while (u.open() > 0) co_await l.sleep(1ms);
+    }(loop(), up));
+}
+
+TEST_P(client_calls, the_deadline_of_who_awaits_is_kept) {
+    upstream up(loop(), silent());
+    context in;
+    in.deadline = from_now(20ms);
+    try {
+        (void)loop().run_until(http_.get(up.url()), &in);
+        FAIL();
+    } catch (const client_error& e) {
+        EXPECT_EQ(e.kind(), client_failure::time_out);
+    }
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
+TEST_P(client_calls, cancelling_closes_the_connection_and_frees_its_place) {
+    upstream up(loop(), silent());
+    run([](client& http, upstream& u, event_loop& l) -> task<void> {
+        bool late = false;
+        try {
+            (void)co_await with_timeout(20ms, http.get(u.url()));
+        } catch (const timed_out&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_EQ(http.connections().open, 0u);
+        while (u.open() > 0) co_await l.sleep(1ms);
+    }(http_, up, loop()));
+}
+
+TEST_P(client_calls, a_kept_connection_that_was_closed_is_no_failure_of_a_get) {
+    // Closes after the first response, and when asked on a connection that is still open.
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say(ok_text("1"));
+        (void)co_await p.head();
+    });
+    EXPECT_EQ(get(up.url()).body(), "1");
+    EXPECT_EQ(get(up.url()).body(), "1");
+    EXPECT_EQ(up.accepted_count(), 2u);
+    EXPECT_EQ(failure_of(client_request("POST", up.url()).body("x")), client_failure::closed);
+    EXPECT_EQ(up.accepted_count(), 2u);
+}
+
+TEST_P(client_calls, a_connection_that_idles_too_long_is_closed) {
+    client_options few;
+    few.idle_timeout = 10ms;
+    client short_lived(few);
+    upstream up(loop(), always(ok_text("x")));
+    run([](client& http, upstream& u, event_loop& l) -> task<void> {
+        (void)co_await http.get(u.url());
+        EXPECT_EQ(http.connections().open, 1u);
+        while (u.open() > 0) co_await l.sleep(1ms);
+        EXPECT_EQ(http.connections().open, 0u);
+    }(short_lived, up, loop()));
+}
+
+TEST_P(client_calls, a_server_that_closes_an_idle_connection_is_noticed) {
+    upstream up(loop(), once(ok_text("x")));
+    run([](client& http, upstream& u, event_loop& l) -> task<void> {
+        (void)co_await http.get(u.url());
+        while (http.connections().open > 0) co_await l.sleep(1ms);
+    }(http_, up, loop()));
+}
+
+struct counted {
+    std::size_t now = 0;
+    std::size_t most = 0;
+    std::vector<std::string> order;
+};
+
+upstream::script counting(counted& c) {
+    return upstream::with(&c, [](counted* const& count, upstream::peer& p) -> task<void> {
+        for (;;) {
+            const std::string head = co_await p.head();
+            if (!head.ends_with("\r\n\r\n")) co_return;
+            count->order.push_back(head.substr(4, head.find(' ', 4) - 4));
+            count->most = std::max(count->most, ++count->now);
+            co_await event_loop::current().sleep(2ms);
+            --count->now;
+            p.say(ok_text("x"));
+        }
+    });
+}
+
+TEST_P(client_calls, calls_beyond_the_limit_wait_their_turn) {
+    counted c;
+    upstream up(loop(), counting(c));
+    client_options few;
+    few.connections_per_origin = 3;
+    client limited(few);
+    run([](client& http, upstream& u) -> task<void> {
+        std::vector<task<client_response>> calls;
+        for (int i = 0; i < 20; ++i) calls.push_back(http.get(u.url("/" + std::to_string(i))));
+        const auto all = co_await when_all(std::move(calls));
+        for (const client_response& r : all) EXPECT_EQ(r.body(), "x");
+    }(limited, up));
+    EXPECT_EQ(c.most, 3u);
+    EXPECT_EQ(up.accepted_count(), 3u);
+    ASSERT_EQ(c.order.size(), 20u);
+    for (std::size_t i = 3; i < 20; ++i) EXPECT_NEAR(std::stod(c.order[i].substr(1)), static_cast<double>(i), 3);
+    EXPECT_EQ(limited.connections().waiting, 0u);
+}
+
+TEST_P(client_calls, the_line_is_bounded_and_does_not_wait_forever) {
+    upstream up(loop(), silent());
+    client_options few;
+    few.connections_per_origin = 1;
+    few.waiting = 1;
+    few.timeouts.wait = 20ms;
+    client limited(few);
+    run([](client& http, upstream& u) -> task<void> {
+        auto failure = [](client& h, std::string url) -> task<client_failure> {
+            client_failure kind{};
+            try {
+                (void)co_await h.send(client_request("GET", std::move(url)).timeouts({.wait = 20ms, .read = 200ms}));
+            } catch (const client_error& e) {
+                kind = e.kind();
+            }
+            co_return kind;
+        };
+        auto [first, second, third] =
+            co_await when_all(failure(http, u.url()), failure(http, u.url()), failure(http, u.url()));
+        EXPECT_EQ(first, client_failure::time_out);
+        EXPECT_EQ(second, client_failure::time_out);
+        EXPECT_EQ(third, client_failure::busy);
+    }(limited, up));
+    EXPECT_EQ(up.accepted_count(), 1u);
+    EXPECT_EQ(limited.connections().open, 0u);
+    EXPECT_EQ(limited.connections().waiting, 0u);
+}
+
+TEST_P(client_calls, an_idle_connection_makes_room_for_another_origin) {
+    upstream one(loop(), always(ok_text("1")));
+    upstream two(loop(), always(ok_text("2")));
+    client_options few;
+    few.connections = 1;
+    client limited(few);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(run(limited.get(one.url())).body(), "1");
+        EXPECT_EQ(run(limited.get(two.url())).body(), "2");
+        EXPECT_EQ(limited.connections().open, 1u);
+    }
+}
+
+TEST_P(client_calls, a_body_can_be_read_piece_by_piece) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n");
+        co_await event_loop::current().sleep(5ms);
+        p.say("3\r\ndef\r\n0\r\nX-Sum: 6\r\n\r\n");
+        co_await p.end();
+    });
+    run([](client& http, upstream& u) -> task<void> {
+        client_response r = co_await http.open(client_request("GET", u.url()));
+        EXPECT_EQ(r.code(), 200);
+        std::vector<std::string> pieces;
+        for (;;) {
+            const std::string_view piece = co_await r.read();
+            if (piece.empty()) break;
+            pieces.emplace_back(piece);
+        }
+        EXPECT_EQ(pieces, (std::vector<std::string>{"abc", "def"}));
+        EXPECT_EQ(http.connections().idle, 1u);
+        EXPECT_EQ(r.trailers() ? r.trailers()->find("x-sum") : std::nullopt, "6");
+    }(http_, up));
+}
+
+TEST_P(client_calls, a_response_that_is_dropped_closes_its_connection) {
+    upstream up(loop(), once("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"));
+    run([](client& http, upstream& u) -> task<void> {
+        {
+            const client_response r = co_await http.open(client_request("GET", u.url()));
+        }
+        EXPECT_EQ(http.connections().open, 0u);
+    }(http_, up));
+}
+
+TEST_P(client_calls, a_unix_socket_is_an_origin_too) {
+    const std::string path = ::testing::TempDir() + "client_test_" + std::to_string(::getpid());
+    upstream up(loop(), always(ok_text("u")), "unix:" + path);
+    std::string escaped;
+    for (const char c : path) escaped += c == '/' ? std::string("%2F") : std::string(1, c);
+    EXPECT_EQ(get("http+unix://" + escaped + "/x").body(), "u");
+    ::unlink(path.c_str());
+}
+
+TEST_P(client_calls, a_loop_may_end_before_the_client) {
+    {
+        upstream up(loop(), always(ok_text("x")));
+        (void)get(up.url());
+    }
+    loop_.reset();
+    loop_.emplace(loop_options{GetParam()});
+    upstream up(loop(), always(ok_text("y")));
+    EXPECT_EQ(get(up.url()).body(), "y");
+}
+
+TEST_P(client_calls, the_client_may_end_before_the_loop_and_within_a_task) {
+    upstream up(loop(), always(ok_text("x")));
+    run([](upstream& u) -> task<void> {
+        client local;
+        (void)co_await local.get(u.url());
+    }(up));
+    run([](event_loop& l, upstream& u) -> task<void> {
+        while (u.open() > 0) co_await l.sleep(1ms);
+    }(loop(), up));
+}
+
+TEST_P(client_calls, the_blocking_face_works_without_a_loop_and_refuses_on_one) {
+    upstream up(loop(), always(ok_text("x")));
+    std::string body;
+    event done;
+    std::thread caller([&, url = up.url()] {
+        for (int i = 0; i < 3; ++i) body += http_.get_sync(url).body();
+        loop().post([&] { done.set(); });
+    });
+    run([](event& e) -> task<void> { co_await e.wait(); }(done));
+    caller.join();
+    EXPECT_EQ(body, "xxx");
+    EXPECT_EQ(up.accepted_count(), 1u);
+    run([](client& http, std::string url) -> task<void> {
+        EXPECT_THROW((void)http.get_sync(url), synchronous_only);
+        co_return;
+    }(http_, up.url()));
+    std::exception_ptr failure;
+    std::thread([&] {
+        try {
+            (void)http_.get_sync("http://127.0.0.1:1/");
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }).join();
+    EXPECT_THROW(std::rethrow_exception(failure), client_error);
+}
+
+}  // namespace
+}  // namespace rondo

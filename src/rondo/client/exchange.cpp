@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/client/exchange.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <rondo/coro/task_group.hpp>
+#include <rondo/coro/this_context.hpp>
+#include <rondo/http/h1/request_writer.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+constexpr std::uint8_t most_interim_heads = 16;
+constexpr std::size_t body_step = 16 * 1024;
+constexpr std::size_t skip_at_most = 64 * 1024;
+
+bool wants_length(http::method m) noexcept {
+    return m == http::method::post || m == http::method::put || m == http::method::patch;
+}
+
+}  // namespace
+
+client_exchange::client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& limits,
+                                 instant until, std::uint64_t max_body) noexcept
+    : pool_(pool),
+      lease_(std::move(connection)),
+      limits_(limits),
+      until_(until),
+      max_body_(max_body),
+      reused_(lease_.reused()) {}
+
+void client_exchange::fail(client_failure kind, const std::string& text) {
+    lease_.drop();
+    throw client_error(kind, text);
+}
+
+void client_exchange::fail_closed(bool within_head) {
+    closed_ = true;
+    fail(client_failure::closed, within_head ? "the server closed the connection without a response"
+                                             : "the server closed the connection before the response was complete");
+}
+
+void client_exchange::write_head(const outgoing_request& request) {
+    http::h1::request_parts parts;
+    parts.method = request.method_text;
+    parts.target = request.target;
+    parts.host = request.host;
+    parts.fields = request.fields;
+    if (request.source) {
+        const auto length = request.source->length();
+        parts.body = length ? http::h1::framing::length : http::h1::framing::chunked;
+        parts.content_length = length.value_or(0);
+    } else if (request.has_body || wants_length(request.method)) {
+        parts.body = http::h1::framing::length;
+        parts.content_length = request.body.size();
+    }
+    const std::size_t bound = http::h1::request_size_bound(parts);
+    if (bound > net::output::block_size)
+        throw std::length_error("the URL and the fields of a request are larger than 64 KiB");
+    char* begin = connection().reserve(bound);
+    connection().commit(static_cast<std::size_t>(http::h1::write_request_head(begin, parts) - begin));
+    ++connection().requests;
+}
+
+task<void> client_exchange::transact(outgoing_request request, task<void> (*then)(void* with), void* with) {
+    write_head(request);
+    if (!request.source && request.body.size() <= small_body) {
+        connection().write(request.body);
+        sent_ = true;
+        co_await receive_head(request.method);
+        if (then) co_await then(with);
+        co_return;
+    }
+    task_group both(co_await this_context());
+    sending_ = true;
+    both.spawn(receive_beside(request.method, both, then, with));
+    if (!both.empty()) both.spawn(send_body(request));
+    co_await both.join();
+    sending_ = false;
+    if (ended_) end_body();
+}
+
+task<void> client_exchange::receive_beside(http::method asked, task_group& sending, task<void> (*then)(void*),
+                                           void* with) {
+    co_await receive_head(asked);
+    if (then) co_await then(with);
+    else if (to_int(head_.code) < 300) co_return;
+    // A body that is not sent whole leaves the connection where nothing can follow.
+    sending.cancel();
+}
+
+task<void> client_exchange::send_body(outgoing_request request) {
+    if (request.source) {
+        const bool chunks = !request.source->length();
+        co_await send_source(*request.source, chunks);
+        co_return;
+    }
+    const bool whole = co_await send_piece(request.body);
+    sent_ = whole;
+}
+
+task<void> client_exchange::send_source(client_body& source, bool chunks) {
+    std::uint64_t left = source.length().value_or(0);
+    for (;;) {
+        std::string_view bytes = co_await source.read();
+        if (bytes.empty()) break;
+        if (!lease_) co_return;
+        if (!chunks && bytes.size() > left)
+            throw std::logic_error("the body of a request is longer than its source declared");
+        left -= chunks ? 0 : bytes.size();
+        if (chunks) {
+            char* begin = connection().reserve(http::h1::max_chunk_header_size);
+            connection().commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, bytes.size()) - begin));
+        }
+        const bool going = co_await send_piece(bytes);
+        if (!going) co_return;
+        if (chunks) connection().write(http::h1::chunk_end);
+    }
+    if (left > 0) throw std::logic_error("the body of a request is shorter than its source declared");
+    if (!lease_) co_return;
+    if (chunks) connection().write(http::h1::last_chunk);
+    sent_ = true;
+}
+
+// False when the server does not take more: what it says to that is read by who reads the response.
+task<bool> client_exchange::send_piece(std::string_view bytes) {
+    while (!bytes.empty()) {
+        if (!lease_ || connection().failed()) co_return false;
+        const std::string_view step = bytes.substr(0, body_step);
+        bytes.remove_prefix(step.size());
+        connection().write(step);
+        if (connection().backlog() <= net::stream::high_water) continue;
+        bool going = false;
+        bool late = false;
+        try {
+            going = co_await connection().all_sent(std::min(until_, from_now(limits_.read)));
+        } catch (const timed_out&) {
+            late = true;
+        }
+        if (late) fail(client_failure::time_out, "the server does not take the body of the request");
+        if (!going) co_return false;
+    }
+    co_return true;
+}
+
+task<void> client_exchange::receive_head(http::method asked) {
+    for (;;) {
+        const bool complete = parse_head(asked);
+        if (complete) co_return;
+        co_await receive_more(true);
+    }
+}
+
+// True when the final head is there.
+bool client_exchange::parse_head(http::method asked) {
+    for (;;) {
+        const std::string_view input = connection().input();
+        if (input.empty()) return false;
+        any_input_ = true;
+        // A head that comes in small pieces is looked at again when a line is complete.
+        if (parsed_size_ && input.size() > parsed_size_ && input.size() < 2 * parsed_size_ &&
+            !std::memchr(input.data() + parsed_size_, '\n', input.size() - parsed_size_))
+            return false;
+        const auto parsed = http::h1::parse_response_head(input, asked, pool_.options().head, pool_.fields(), head_);
+        parsed_size_ = input.size();
+        if (!parsed) {
+            if (parsed.error() == http::h1::parse_error::incomplete) return false;
+            fail(client_failure::protocol, fmt::format("the response is not valid: {}", to_string(parsed.error())));
+        }
+        parsed_size_ = 0;
+        if (!head_.interim()) return take_head(input), true;
+        if (++interim_ > most_interim_heads) fail(client_failure::protocol, "too many interim responses");
+        connection().consume(head_.size);
+    }
+}
+
+void client_exchange::take_head(std::string_view bytes) {
+    if (head_.body == http::h1::response_framing::tunnel)
+        fail(client_failure::protocol, "the server switched protocols, which nobody asked for");
+    bytes_.assign(bytes.substr(0, head_.size));
+    fields_.assign(head_.fields.begin(), head_.fields.end());
+    head_.fields = {};
+    connection().consume(head_.size);
+    left_ = head_.content_length;
+    const bool empty = head_.body == http::h1::response_framing::none ||
+                       (head_.body == http::h1::response_framing::length && left_ == 0);
+    if (empty) end_body();
+    else if (head_.body == http::h1::response_framing::length && left_ > max_body_) count(0);
+}
+
+task<void> client_exchange::receive_more(bool within_head) {
+    context* in = co_await this_context();
+    instant until = std::min(until_, from_now(limits_.read));
+    if (in) until = std::min(until, in->deadline);
+    net::input_event what{};
+    bool late = false;
+    try {
+        what = co_await connection().more_input(until);
+    } catch (const timed_out&) {
+        late = true;
+    }
+    if (late) {
+        const bool slow = until < until_ && (!in || until < in->deadline);
+        fail(client_failure::time_out,
+             slow ? fmt::format("the server sent nothing for {} ms", limits_.read.count())
+                  : std::string(within_head ? "no response came in the time allowed"
+                                            : "the response was not complete in the time allowed"));
+    }
+    if (what == net::input_event::more) co_return;
+    if (what == net::input_event::end && !within_head && head_.body == http::h1::response_framing::until_close)
+        co_return end_body();
+    fail_closed(within_head);
+}
+
+void client_exchange::count(std::size_t size) {
+    received_ += size;
+    const std::uint64_t known = received_ + (head_.body == http::h1::response_framing::length ? left_ : 0) +
+                                (chunked_ ? chunked_->announced() : 0);
+    if (known > max_body_) {
+        fail(client_failure::body_too_large,
+             fmt::format("the body of the response is larger than {} bytes", max_body_));
+    }
+}
+
+// The connection goes back as soon as the response is read, whoever still looks at it.
+void client_exchange::end_body() noexcept {
+    ended_ = true;
+    if (!lease_ || sending_) return;
+    if (head_.keep_alive && sent_ && connection().backlog() == 0 && connection().input().empty()) lease_.give_back();
+    else lease_.drop();
+}
+
+client_exchange::piece client_exchange::next_chunk_piece() {
+    using event = http::h1::chunked_decoder::event;
+    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
+    for (;;) {
+        const auto result = chunked_->decode(connection().input());
+        switch (result.what) {
+            case event::need_more:
+                connection().consume(result.consumed);
+                count(0);
+                return {{}, true};
+            case event::data:
+                taken_ = static_cast<std::uint32_t>(result.consumed);
+                count(result.data.size());
+                return {result.data, false};
+            case event::done:
+                connection().consume(result.consumed);
+                end_body();
+                return {};
+            case event::error: fail(client_failure::protocol, "the chunked body is not valid");
+        }
+    }
+}
+
+client_exchange::piece client_exchange::next_piece() {
+    if (ended_) return {};
+    if (!lease_) throw client_error(client_failure::closed, "the response was given up before");
+    connection().consume(std::exchange(taken_, 0u));
+    if (head_.body == http::h1::response_framing::chunked) return next_chunk_piece();
+    const bool counted = head_.body == http::h1::response_framing::length;
+    if (counted && left_ == 0) {
+        end_body();
+        return {};
+    }
+    std::string_view input = connection().input();
+    if (input.empty()) return {{}, true};
+    if (counted && input.size() > left_) input = input.substr(0, left_);
+    taken_ = static_cast<std::uint32_t>(input.size());
+    if (counted) left_ -= taken_;
+    count(taken_);
+    return {input, false};
+}
+
+task<std::string_view> client_exchange::read() {
+    for (;;) {
+        if (lease_) {
+            connection().consume(std::exchange(taken_, 0u));
+            connection().hold_input();
+        }
+        const piece next = next_piece();
+        if (!next.waits) co_return next.data;
+        co_await receive_more(false);
+    }
+}
+
+task<void> client_exchange::skip() {
+    std::size_t skipped = 0;
+    while (!ended_ && skipped < skip_at_most) {
+        const piece next = next_piece();
+        skipped += next.data.size();
+        if (next.waits) co_await receive_more(false);
+    }
+}
+
+task<void> client_exchange::read_all(std::string& into) {
+    if (head_.body == http::h1::response_framing::length) into.reserve(into.size() + std::min(left_, max_body_));
+    while (!ended_) {
+        const piece next = next_piece();
+        into += next.data;
+        if (next.waits) co_await receive_more(false);
+    }
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/client/per_loop.hpp>
+
+namespace rondo::detail {
+
+// The part of a loop; lives until the loop ends or the client does. Whoever takes it out of the list, under the lock,
+// destroys it on the loop's thread.
+class client_pools::member final : public event_loop::end_hook {
+public:
+    member(std::shared_ptr<client_pools> all, event_loop& l)
+        : loop(l), pools_(std::move(all)), pool_(new client_pool(l, pools_->options_, pools_)) {
+        loop.add(*this);
+    }
+    void end() noexcept {
+        pool_->close_down();
+        delete this;
+    }
+    void loop_ends() noexcept override {
+        {
+            std::lock_guard lock(pools_->mutex_);
+            // Else the client has posted the end already.
+            if (std::erase(pools_->members_, this) == 0) return;
+        }
+        end();
+    }
+    [[nodiscard]] client_pool& pool() noexcept { return *pool_; }
+
+    event_loop& loop;
+
+private:
+    std::shared_ptr<client_pools> pools_;
+    client_pool* pool_;
+};
+
+client_pool* client_pools::here_if_made() noexcept {
+    const event_loop* loop = event_loop::current_or_null();
+    std::lock_guard lock(mutex_);
+    for (member* m : members_) {
+        if (&m->loop == loop) return &m->pool();
+    }
+    return nullptr;
+}
+
+client_pool& client_pools::here() {
+    if (client_pool* known = here_if_made()) return *known;
+    auto* m = new member(shared_from_this(), event_loop::current());
+    std::lock_guard lock(mutex_);
+    members_.push_back(m);
+    return m->pool();
+}
+
+void client_pools::close() noexcept {
+    std::lock_guard lock(mutex_);
+    for (member* m : members_) {
+        // While the member is listed its loop cannot end: that waits for the lock.
+        if (&m->loop == event_loop::current_or_null()) m->end();
+        else m->loop.post([m] { m->end(); });
+    }
+    members_.clear();
+}
+
+}  // namespace rondo::detail

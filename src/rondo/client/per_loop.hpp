@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <rondo/client/options.hpp>
+#include <rondo/client/pool.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo::detail {
+
+/// The pools of a client, one for each loop that called. A pool ends with its loop or with the client, whichever is
+/// first.
+class client_pools : public std::enable_shared_from_this<client_pools> {
+public:
+    explicit client_pools(client_options options) : options_(std::move(options)) {}
+
+    /// The pool of the calling thread's loop, made when it is first asked for.
+    [[nodiscard]] client_pool& here();
+    /// Null when this loop has not called yet.
+    [[nodiscard]] client_pool* here_if_made() noexcept;
+    /// Closes all pools, each on its own thread. Any thread.
+    void close() noexcept;
+
+    [[nodiscard]] const client_options& options() const noexcept { return options_; }
+
+private:
+    class member;
+
+    const client_options options_;
+    std::mutex mutex_;
+    std::vector<member*> members_;
+};
+
+}  // namespace rondo::detail

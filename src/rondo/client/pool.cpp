@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/client/pool.hpp>
+
+#include <algorithm>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include <rondo/client/error.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/connect.hpp>
+
+namespace rondo::detail {
+
+// Leave to open a connection; goes back unless the connection stands.
+class client_pool::place {
+public:
+    place(client_pool& pool, client_origin& o) noexcept : pool_(pool), origin_(&o) {}
+    place(const place&) = delete;
+    place& operator=(const place&) = delete;
+    ~place() {
+        if (origin_) pool_.place_free(*origin_);
+    }
+    void taken() noexcept { origin_ = nullptr; }
+
+private:
+    client_pool& pool_;
+    client_origin* origin_;
+};
+
+client_pool::client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> keep)
+    : loop_(loop),
+      keep_(std::move(keep)),
+      options_(options),
+      output_(loop),
+      resolver_(loop),
+      fields_(options.head.fields) {}
+
+void client_pool::close_down() noexcept {
+    closing_ = true;
+    for (auto& [key, o] : origins_) {
+        while (!o->idle.empty()) bury(static_cast<client_connection&>(o->idle.front()));
+    }
+    while (!busy_.empty()) bury(static_cast<client_connection&>(busy_.front()));
+    if (!std::exchange(deferred_, true)) loop_.defer(*this);
+}
+
+void client_pool::run_on_loop() noexcept {
+    deferred_ = false;
+    while (!gone_.empty()) delete &static_cast<client_connection&>(gone_.pop_front());
+    if (closing_) delete this;
+}
+
+void client_pool::bury(client_connection& c) noexcept {
+    c.wake_up();
+    c.client_connection_entry::unlink();
+    c.close();
+    gone_.push_back(c);
+    if (!std::exchange(deferred_, true)) loop_.defer(*this);
+}
+
+client_origin& client_pool::origin_of(const http::url& to) {
+    std::string key = to.origin();
+    auto& entry = origins_[key];
+    if (!entry) {
+        entry = std::make_unique<client_origin>();
+        entry->key = std::move(key);
+        entry->at = to;
+    }
+    return *entry;
+}
+
+void client_pool::forget_if_unused(client_origin& o) noexcept {
+    if (o.open == 0 && o.line.empty() && !closing_) origins_.erase(o.key);
+}
+
+client_connection* client_pool::take_idle(client_origin& o) noexcept {
+    while (!o.idle.empty()) {
+        auto& c = static_cast<client_connection&>(o.idle.back());
+        if (c.is_sound()) {
+            c.client_connection_entry::unlink();
+            c.wake_up();
+            --idle_;
+            busy_.push_back(c);
+            return &c;
+        }
+        remove(c);
+        bury(c);
+    }
+    return nullptr;
+}
+
+bool client_pool::take_place(client_origin& o) noexcept {
+    if (o.open >= options_.connections_per_origin) return false;
+    if (open_ >= options_.connections) {
+        client_connection* oldest = nullptr;
+        for (auto& [key, other] : origins_) {
+            if (other->idle.empty()) continue;
+            auto& c = static_cast<client_connection&>(other->idle.front());
+            if (!oldest || c.rests_until() < oldest->rests_until()) oldest = &c;
+        }
+        if (!oldest) return false;
+        client_origin& other = oldest->origin();
+        remove(*oldest);
+        bury(*oldest);
+        if (&other != &o) forget_if_unused(other);
+    }
+    ++o.open;
+    ++open_;
+    return true;
+}
+
+void client_pool::remove(client_connection& c) noexcept {
+    if (c.resting()) --idle_;
+    --c.origin().open;
+    --open_;
+}
+
+void client_pool::release(client_connection& c) noexcept {
+    c.client_connection_entry::unlink();
+    c.origin().idle.push_back(c);
+    ++idle_;
+    c.rest(options_.idle_timeout);
+    if (waiting_) serve_line();
+}
+
+void client_pool::retire(client_connection& c) noexcept {
+    if (closing_) return;
+    client_origin& o = c.origin();
+    remove(c);
+    bury(c);
+    if (waiting_) serve_line();
+    forget_if_unused(o);
+}
+
+void client_pool::place_free(client_origin& o) noexcept {
+    --o.open;
+    --open_;
+    if (waiting_) serve_line();
+    forget_if_unused(o);
+}
+
+void client_pool::close_all_idle(client_origin& o) noexcept {
+    while (!o.idle.empty()) {
+        auto& c = static_cast<client_connection&>(o.idle.front());
+        remove(c);
+        bury(c);
+    }
+}
+
+void client_pool::serve_line() noexcept {
+    ready_queue::batch batch;
+    while (waiting_) {
+        client_wait_for_connection* first = nullptr;
+        for (auto& [key, o] : origins_) {
+            if (o->line.empty()) continue;
+            const bool room = o->open < options_.connections_per_origin && (open_ < options_.connections || idle_ > 0);
+            if (o->idle.empty() && !room) continue;
+            auto& w = static_cast<client_wait_for_connection&>(o->line.front());
+            if (!first || w.ticket_ < first->ticket_) first = &w;
+        }
+        if (!first) return;
+        first->connection_ = take_idle(first->origin_);
+        if (!first->connection_ && !take_place(first->origin_)) continue;
+        first->granted_ = true;
+        --waiting_;
+        first->wake();
+    }
+}
+
+task<client_pool::lease> client_pool::acquire(const http::url& to, const client_timeouts& limits, instant until,
+                                              bool fresh) {
+    client_origin& o = origin_of(to);
+    if (fresh) close_all_idle(o);
+    client_connection* c = o.line.empty() ? take_idle(o) : nullptr;
+    if (!c && (!o.line.empty() || !take_place(o))) {
+        if (waiting_ >= options_.waiting) {
+            forget_if_unused(o);
+            throw client_error(client_failure::busy,
+                               fmt::format("{} calls wait for a connection already", options_.waiting));
+        }
+        client_wait_for_connection wait(*this, o, std::min(until, from_now(limits.wait)));
+        bool late = false;
+        try {
+            c = co_await wait;
+        } catch (const timed_out&) {
+            late = true;
+        }
+        if (late) {
+            throw client_error(client_failure::time_out,
+                               fmt::format("no connection came free: {} are in use", options_.connections_per_origin));
+        }
+    }
+    if (c) co_return lease(*this, *c, true);
+    place taken(*this, o);
+    c = co_await open(o, std::min(until, from_now(limits.connect)));
+    taken.taken();
+    co_return lease(*this, *c, false);
+}
+
+task<client_connection*> client_pool::open(client_origin& o, instant until) {
+    client_failure kind{};
+    std::string text;
+    try {
+        std::vector<net::endpoint> to;
+        if (!o.at.unix_path.empty()) to.push_back(net::endpoint::unix_path(o.at.unix_path));
+        else to = co_await resolver_.resolve(o.at.host, o.at.port, until);
+        unique_fd socket = co_await net::connect(std::move(to), until);
+        auto* c = new client_connection(*this, o, output_, std::move(socket));
+        busy_.push_back(*c);
+        co_return c;
+    } catch (const net::resolve_error& e) {
+        kind = client_failure::resolve;
+        text = e.what();
+    } catch (const timed_out&) {
+        kind = client_failure::time_out;
+        text = fmt::format("{} cannot be connected to in the time allowed", o.key);
+    } catch (const std::system_error& e) {
+        kind = client_failure::connect;
+        text = e.what();
+    } catch (const std::invalid_argument& e) {
+        kind = client_failure::url;
+        text = e.what();
+    }
+    throw client_error(kind, text);
+}
+
+client_wait_for_connection::client_wait_for_connection(client_pool& pool, client_origin& origin, instant until) noexcept
+    : waiter([](waiter& self) noexcept {
+          auto& w = static_cast<client_wait_for_connection&>(self);
+          --w.pool_.waiting_;
+          w.pool_.forget_if_unused(w.origin_);
+      }),
+      timer(
+          [](timer& self) noexcept {
+              auto& w = static_cast<client_wait_for_connection&>(self);
+              if (!w.waiting()) return;
+              w.late_ = true;
+              --w.pool_.waiting_;
+              w.wake();
+              w.pool_.forget_if_unused(w.origin_);
+          },
+          until),
+      pool_(pool),
+      origin_(origin) {}
+
+bool client_wait_for_connection::enter() noexcept {
+    ticket_ = ++pool_.tickets_;
+    origin_.line.push_back(*this);
+    ++pool_.waiting_;
+    if (due() != instant::max()) pool_.loop_.timers().arm(*this, due());
+    return true;
+}
+
+client_wait_for_connection::~client_wait_for_connection() {
+    if (granted_) {
+        give_back();
+    } else if (waiting()) {
+        settle();
+        --pool_.waiting_;
+        pool_.forget_if_unused(origin_);
+    }
+}
+
+void client_wait_for_connection::give_back() noexcept {
+    if (connection_) pool_.release(*connection_);
+    else pool_.place_free(origin_);
+}
+
+client_connection* client_wait_for_connection::await_resume() {
+    disarm();
+    check();
+    if (late_) throw timed_out();
+    granted_ = false;
+    return connection_;
+}
+
+}  // namespace rondo::detail

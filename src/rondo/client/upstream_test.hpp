@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <rondo/coro/task_group.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/net/output.hpp>
+#include <rondo/net/stream.hpp>
+
+/// What tests of the client talk to: a server that does what a test writes down, on the same loop.
+namespace rondo::testing {
+
+class upstream final : acceptor {
+public:
+    /// One connection of the client.
+    class peer : public net::stream {
+    public:
+        using net::stream::stream;
+        /// Everything up to and including `mark`, or up to the end.
+        task<std::string> receive_to(std::string_view mark) {
+            std::string all;
+            while (!all.ends_with(mark)) {
+                if (input().empty()) {
+                    const net::input_event what = co_await receive();
+                    if (what != net::input_event::more) break;
+                    continue;
+                }
+                all += input().front();
+                consume(1);
+            }
+            co_return all;
+        }
+        task<std::string> head() { return receive_to("\r\n\r\n"); }
+        task<std::string> receive_exactly(std::size_t size) {
+            std::string all;
+            while (all.size() < size) {
+                const std::string_view part = input().substr(0, size - all.size());
+                all += part;
+                consume(part.size());
+                if (all.size() == size) break;
+                const net::input_event what = co_await receive();
+                if (what != net::input_event::more) break;
+            }
+            co_return all;
+        }
+        /// Waits until the client has closed.
+        task<void> end() {
+            net::input_event what = net::input_event::more;
+            while (what == net::input_event::more) {
+                consume(input().size());
+                what = co_await receive();
+            }
+        }
+        void say(std::string_view text) {
+            write(text);
+            flush();
+        }
+    };
+    using script = std::function<task<void>(peer&)>;
+    /// A script that shares something with its test: a coroutine captures nothing.
+    template <class T>
+    static script with(T shared, std::type_identity_t<task<void> (*)(const T&, peer&)> s) {
+        return [shared = std::move(shared), s](peer& p) { return s(shared, p); };
+    }
+
+    upstream(event_loop& loop, script s) : upstream(loop, std::move(s), "127.0.0.1:0") {}
+    upstream(event_loop& loop, script s, std::string_view at)
+        : upstream(loop, std::move(s), net::listen(net::bind_address::parse(at))) {}
+    ~upstream() {
+        stop();
+        for (auto& p : peers_) p->interrupt();
+    }
+
+    [[nodiscard]] std::string url(std::string_view path = "/") const { return socket_.url + std::string(path); }
+    [[nodiscard]] std::size_t accepted_count() const noexcept { return peers_.size(); }
+    /// Connections that the client has not closed.
+    [[nodiscard]] std::size_t open() const noexcept { return running_.size(); }
+    void stop() {
+        if (!socket_.fd) return;
+        loop_.io().stop_accepting(*this);
+        socket_.fd.reset();
+    }
+
+private:
+    upstream(event_loop& loop, script s, std::vector<net::listening_socket> sockets)
+        : acceptor(sockets.at(0).fd.value()),
+          loop_(loop),
+          out_(loop),
+          socket_(std::move(sockets.at(0))),
+          script_(std::move(s)),
+          running_([](void*, std::exception_ptr) noexcept {}, nullptr) {
+        loop_.io().start_accepting(*this);
+    }
+
+    void accepted(int fd) noexcept override {
+        peers_.push_back(std::make_unique<peer>(out_, unique_fd(fd)));
+        running_.spawn(run(*peers_.back()));
+    }
+    void accept_failed(int) noexcept override {}
+    task<void> run(peer& p) {
+        co_await script_(p);
+        (void)co_await p.drained();
+        p.close();
+    }
+
+    event_loop& loop_;
+    net::output out_;
+    net::listening_socket socket_;
+    script script_;
+    std::vector<std::unique_ptr<peer>> peers_;
+    task_group running_;
+};
+
+/// A response with a body and its length.
+[[nodiscard]] inline std::string ok_text(std::string_view body, std::string_view more = {}) {
+    return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), more, body);
+}
+
+}  // namespace rondo::testing

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/h1/response_parser.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include <rondo/http/characters.hpp>
+#include <rondo/http/h1/request_fields.hpp>
+#include <rondo/http/h1/scan.hpp>
+
+namespace rondo::http::h1 {
+namespace {
+
+using step = std::expected<void, parse_error>;
+
+constexpr std::size_t max_bytes = std::size_t{1} << 31;
+constexpr std::string_view version_pattern = "HTTP/1.1 ";
+
+std::unexpected<parse_error> refuse(parse_error error) noexcept { return std::unexpected(error); }
+
+bool is_digit(char c) noexcept { return characters::is(c, characters::digit); }
+
+// The fields that decide the framing and the life of the connection.
+class response_fields {
+public:
+    [[nodiscard]] step note(std::string_view name, std::string_view value) noexcept {
+        switch (name.size()) {
+            case 10:
+                if (is_word(name, "connection")) note_connection(value);
+                break;
+            case 14:
+                if (is_word(name, "content-length")) return note_content_length(value);
+                break;
+            case 17:
+                if (is_word(name, "transfer-encoding")) return note_transfer_encoding(value);
+                break;
+            default: break;
+        }
+        return {};
+    }
+
+    [[nodiscard]] step finish(method asked, received_head& head) const noexcept {
+        if (chunked_ && (has_length_ || head.minor == 0)) return refuse(parse_error::bad_transfer_encoding);
+        head.content_length = length_;
+        head.has_content_length = has_length_;
+        head.body = framing_of(asked, head.code);
+        const bool persistent = head.minor == 0 ? keep_alive_ : true;
+        head.keep_alive = persistent && !close_ && head.body != response_framing::until_close &&
+                          head.body != response_framing::tunnel;
+        return {};
+    }
+
+private:
+    [[nodiscard]] response_framing framing_of(method asked, status code) const noexcept {
+        const int number = to_int(code);
+        if (code == status::switching_protocols) return response_framing::tunnel;
+        if (asked == method::connect && number >= 200 && number < 300) return response_framing::tunnel;
+        if (asked == method::head || forbids_body(code)) return response_framing::none;
+        if (chunked_) return response_framing::chunked;
+        return has_length_ ? response_framing::length : response_framing::until_close;
+    }
+
+    [[nodiscard]] step note_content_length(std::string_view value) noexcept {
+        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+        if (has_length_ || value.empty()) return refuse(parse_error::bad_content_length);
+        for (const char c : value) {
+            if (!is_digit(c)) return refuse(parse_error::bad_content_length);
+            const auto digit = static_cast<std::uint64_t>(c - '0');
+            if (length_ > (most - digit) / 10) return refuse(parse_error::bad_content_length);
+            length_ = length_ * 10 + digit;
+        }
+        has_length_ = true;
+        return {};
+    }
+
+    [[nodiscard]] step note_transfer_encoding(std::string_view value) noexcept {
+        if (!chunked_ && same_ignoring_case(value, "chunked")) {
+            chunked_ = true;
+            return {};
+        }
+        // No other coding was asked for: TE is never sent.
+        return refuse(chunked_ ? parse_error::bad_transfer_encoding : parse_error::unknown_transfer_coding);
+    }
+
+    void note_connection(std::string_view list) noexcept {
+        close_ = close_ || list_contains(list, "close");
+        keep_alive_ = keep_alive_ || list_contains(list, "keep-alive");
+    }
+
+    std::uint64_t length_ = 0;
+    bool has_length_ = false;
+    bool chunked_ = false;
+    bool close_ = false;
+    bool keep_alive_ = false;
+};
+
+// Reads left to right and decides on the bytes before `p_` only, so an error never depends on where the input was cut.
+template <class Scanner>
+class response_head_parser {
+public:
+    response_head_parser(std::string_view bytes, const parse_limits& limits, std::span<field_ref> storage,
+                         received_head& out) noexcept
+        : base_(bytes.data()),
+          p_(base_),
+          end_(base_ + std::min(bytes.size(), max_bytes)),
+          limits_(limits),
+          storage_(storage.first(std::min<std::size_t>(storage.size(), limits.fields))),
+          out_(out) {}
+
+    [[nodiscard]] step parse(method asked) noexcept {
+        if (const step s = status_line(); !s) return s;
+        if (const step s = field_lines(); !s) return s;
+        out_.size = static_cast<std::uint32_t>(p_ - base_);
+        return known_.finish(asked, out_);
+    }
+
+private:
+    [[nodiscard]] slice from(const char* begin, const char* end) const noexcept {
+        return {static_cast<std::uint32_t>(begin - base_), static_cast<std::uint32_t>(end - begin)};
+    }
+
+    [[nodiscard]] std::unexpected<parse_error> short_of(parse_error too_long) const noexcept {
+        return refuse(stop_ < end_ ? too_long : parse_error::incomplete);
+    }
+
+    void limit_to(std::size_t bytes) noexcept {
+        stop_ = static_cast<std::size_t>(end_ - p_) > bytes ? p_ + bytes : end_;
+    }
+
+    [[nodiscard]] step status_line() noexcept {
+        limit_to(std::size_t{limits_.request_line} + 2);
+        for (std::size_t i = 0; i < version_pattern.size(); ++i, ++p_) {
+            if (p_ == stop_) return short_of(parse_error::status_line_too_long);
+            const bool good = i == 5 || i == 7 ? is_digit(*p_) : *p_ == version_pattern[i];
+            if (!good) return refuse(parse_error::bad_version);
+        }
+        if (p_[-4] != '1') return refuse(parse_error::version_not_supported);
+        out_.minor = p_[-2] == '0' ? 0 : 1;
+        if (const step s = code(); !s) return s;
+        return reason();
+    }
+
+    [[nodiscard]] step code() noexcept {
+        int number = 0;
+        for (int i = 0; i < 3; ++i, ++p_) {
+            if (p_ == stop_) return short_of(parse_error::status_line_too_long);
+            if (!is_digit(*p_) || (i == 0 && *p_ == '0')) return refuse(parse_error::bad_status);
+            number = number * 10 + (*p_ - '0');
+        }
+        out_.code = static_cast<status>(number);
+        return {};
+    }
+
+    [[nodiscard]] step reason() noexcept {
+        if (p_ == stop_) return short_of(parse_error::status_line_too_long);
+        if (*p_ != ' ' && *p_ != '\r') return refuse(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_status);
+        if (*p_ == ' ') ++p_;
+        const char* const start = p_;
+        while (p_ != stop_ && characters::is(*p_, characters::field_byte)) ++p_;
+        if (p_ == stop_ || (*p_ == '\r' && stop_ - p_ < 2)) return short_of(parse_error::status_line_too_long);
+        if (*p_ != '\r' && *p_ != '\n') return refuse(parse_error::bad_status);
+        if (*p_ != '\r' || p_[1] != '\n') return refuse(parse_error::bad_line_end);
+        out_.reason = from(start, p_);
+        p_ += 2;
+        return {};
+    }
+
+    [[nodiscard]] step field_lines() noexcept {
+        limit_to(limits_.fields_bytes);
+        Scanner scan(base_, end_);
+        std::size_t count = 0;
+        for (const char* line = p_;; ++count) {
+            const char* const end = scan.control(line, stop_);
+            if (stop_ - end < 2 || end[0] != '\r' || end[1] != '\n') return bad_line_end(end);
+            p_ = end + 2;
+            if (line == end) break;
+            if (count == storage_.size()) return refuse(parse_error::fields_too_large);
+            const char* const colon = scan.end_of_name(line);
+            if (*colon != ':' || colon == line) return refuse(parse_error::bad_field_name);
+            const std::string_view value = trimmed({colon + 1, end});
+            storage_[count] = {from(line, colon), from(value.data(), value.data() + value.size())};
+            if (const step s = known_.note({line, colon}, value); !s) return s;
+            line = end + 2;
+        }
+        out_.fields = storage_.first(count);
+        return {};
+    }
+
+    [[nodiscard]] step bad_line_end(const char* p) const noexcept {
+        if (p == stop_ || (*p == '\r' && stop_ - p < 2)) return short_of(parse_error::fields_too_large);
+        return refuse(*p == '\r' || *p == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
+    }
+
+    const char* const base_;
+    const char* p_;
+    const char* const end_;
+    const char* stop_ = nullptr;  // of what is read now: the end, or where its limit is
+    const parse_limits& limits_;
+    const std::span<field_ref> storage_;
+    received_head& out_;
+    response_fields known_;
+};
+
+}  // namespace
+
+std::expected<void, parse_error> parse_response_head(std::string_view bytes, method asked, const parse_limits& limits,
+                                                     std::span<field_ref> storage, received_head& out) noexcept {
+    if (bytes.size() < fast_scanner::least)
+        return response_head_parser<scalar_scanner>(bytes, limits, storage, out).parse(asked);
+    return response_head_parser<fast_scanner>(bytes, limits, storage, out).parse(asked);
+}
+
+}  // namespace rondo::http::h1
