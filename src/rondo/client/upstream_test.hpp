@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <rondo/coro/task_group.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/net/address.hpp>
@@ -123,7 +121,8 @@ private:
 
 /// A response with a body and its length.
 [[nodiscard]] inline std::string ok_text(std::string_view body, std::string_view more = {}) {
-    return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), more, body);
+    std::string out = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+    return ((out += more) += "\r\n") += body;
 }
 
 }  // namespace rondo::testing
