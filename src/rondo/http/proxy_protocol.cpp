@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/proxy_protocol.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace rondo::http {
+
+namespace {
+
+using parsed = std::expected<proxy_header, proxy_error>;
+
+constexpr std::string_view text_signature = "PROXY ";
+constexpr std::string_view binary_signature("\r\n\r\n\0\r\nQUIT\n", 12);
+constexpr std::size_t most_text = 107;    // section 2.1, with CRLF
+constexpr std::size_t binary_fixed = 16;  // signature, version and command, family, length
+
+const std::unexpected incomplete(proxy_error::incomplete);
+const std::unexpected malformed(proxy_error::malformed);
+
+std::uint8_t byte_at(std::string_view text, std::size_t at) noexcept { return static_cast<std::uint8_t>(text[at]); }
+
+std::uint16_t number_at(std::string_view text, std::size_t at) noexcept {
+    return static_cast<std::uint16_t>(byte_at(text, at) << 8 | byte_at(text, at + 1));
+}
+
+const std::uint8_t* bytes_at(std::string_view text, std::size_t at) noexcept {
+    return reinterpret_cast<const std::uint8_t*>(text.data() + at);
+}
+
+// Decimal, without sign or leading zeros.
+std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
+    std::uint16_t port = 0;
+    const char* end = text.data() + text.size();
+    auto [rest, error] = std::from_chars(text.data(), end, port);
+    if (error != std::errc{} || rest != end || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+    return port;
+}
+
+// "TCP4 192.0.2.1 192.0.2.2 1234 80", between the signature and CRLF.
+parsed parse_line(std::string_view line, std::size_t size) noexcept {
+    proxy_header out;
+    out.size = size;
+    if (line == "UNKNOWN" || line.starts_with("UNKNOWN ")) return out;
+    std::array<std::string_view, 5> words;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::size_t space = line.find(' ');
+        if ((space == line.npos) != (i + 1 == words.size())) return malformed;
+        words[i] = line.substr(0, space);
+        line.remove_prefix(space == line.npos ? line.size() : space + 1);
+    }
+    const auto from = ip_address::parse(words[1]);
+    const auto to = ip_address::parse(words[2]);
+    const auto from_port = parse_port(words[3]);
+    if (!from || !to || !from_port || !parse_port(words[4])) return malformed;
+    const bool four = words[0] == "TCP4";
+    if (!four && words[0] != "TCP6") return malformed;
+    const auto fits = [four](std::string_view address) { return (address.find(':') == address.npos) == four; };
+    if (!fits(words[1]) || !fits(words[2])) return malformed;
+    out.from = proxy_header::source::ip;
+    out.address = *from;
+    out.port = *from_port;
+    return out;
+}
+
+parsed parse_text(std::string_view bytes) noexcept {
+    const std::size_t end = bytes.substr(0, most_text).find('\n');
+    if (end == bytes.npos) {
+        // A CR that no LF follows, and what can no longer fit.
+        const std::size_t cr = bytes.find('\r');
+        const bool hopeless = bytes.size() >= most_text || (cr != bytes.npos && cr + 1 != bytes.size());
+        return hopeless ? parsed(malformed) : parsed(incomplete);
+    }
+    if (bytes[end - 1] != '\r') return malformed;
+    const std::string_view line = bytes.substr(text_signature.size(), end - 1 - text_signature.size());
+    if (line.find('\r') != line.npos || line.find('\0') != line.npos) return malformed;
+    return parse_line(line, end + 1);
+}
+
+// Type, length, value, one after another; of all of them only whether the client spoke TLS counts.
+bool read_extensions(std::string_view rest, bool& secure) noexcept {
+    constexpr std::uint8_t ssl = 0x20;
+    constexpr std::uint8_t client_ssl = 0x01;
+    while (!rest.empty()) {
+        if (rest.size() < 3) return false;
+        const std::size_t length = number_at(rest, 1);
+        if (rest.size() < 3 + length) return false;
+        if (byte_at(rest, 0) == ssl && length >= 5) secure = (byte_at(rest, 3) & client_ssl) != 0;
+        rest.remove_prefix(3 + length);
+    }
+    return true;
+}
+
+parsed parse_binary(std::string_view bytes) noexcept {
+    if (bytes.size() > 12 && byte_at(bytes, 12) >> 4 != 2) return malformed;
+    if (bytes.size() > 12 && (byte_at(bytes, 12) & 0x0f) > 1) return malformed;
+    if (bytes.size() < binary_fixed) return incomplete;
+    proxy_header out;
+    out.size = binary_fixed + number_at(bytes, 14);
+    if (out.size > max_proxy_header) return malformed;
+    if (bytes.size() < out.size) return incomplete;
+    if ((byte_at(bytes, 12) & 0x0f) == 0) return out;  // LOCAL: whatever else it says is to be ignored
+
+    const std::string_view rest = bytes.substr(binary_fixed, out.size - binary_fixed);
+    std::size_t addresses = 0;
+    switch (byte_at(bytes, 13)) {
+        case 0x00: return out;  // UNSPEC: the same
+        case 0x11: addresses = 12; break;
+        case 0x21: addresses = 36; break;
+        case 0x31: addresses = 216; break;
+        default: return malformed;
+    }
+    if (rest.size() < addresses || !read_extensions(rest.substr(addresses), out.secure)) return malformed;
+    out.from = addresses == 216 ? proxy_header::source::unix_socket : proxy_header::source::ip;
+    if (addresses == 12) out.address = ip_address::of_ipv4(bytes_at(rest, 0)), out.port = number_at(rest, 8);
+    if (addresses == 36) out.address = ip_address::of_ipv6(bytes_at(rest, 0)), out.port = number_at(rest, 32);
+    return out;
+}
+
+}  // namespace
+
+parsed parse_proxy_header(std::string_view bytes) noexcept {
+    for (std::string_view signature : {text_signature, binary_signature}) {
+        const std::size_t there = std::min(bytes.size(), signature.size());
+        if (bytes.substr(0, there) != signature.substr(0, there)) continue;
+        if (there < signature.size()) return incomplete;
+        return signature == text_signature ? parse_text(bytes) : parse_binary(bytes);
+    }
+    return malformed;
+}
+
+}  // namespace rondo::http
