@@ -69,6 +69,9 @@ task<response> reflect(request& req) {
     append_member(out, "target", req.target());
     append_member(out, "path", req.path());
     append_member(out, "host", req.host());
+    append_member(out, "peer", req.peer_address());
+    append_member(out, "port", std::to_string(req.received().connection->peer_port()));
+    append_member(out, "scheme", req.scheme());
     append_member(out, "body", body);
     out += "\"headers\":[";
     std::string_view separator;

@@ -28,7 +28,7 @@ TEST(CommandLine, nothing_said_is_the_defaults) {
     EXPECT_EQ(got.chosen.binds[0].port, 8000);
     EXPECT_EQ(got.chosen.threads, 32u);
     EXPECT_GE(got.chosen.workers, 1u);
-    EXPECT_TRUE(got.chosen.forwarded_allow_ips.empty());
+    EXPECT_TRUE(got.chosen.limits.forwarded_allow.empty());
     for (const std::string& origin : got.origins) EXPECT_EQ(origin, "default");
 }
 
@@ -42,11 +42,11 @@ TEST(CommandLine, forms_of_flags) {
     EXPECT_EQ(got.chosen.threads, 7u);
     EXPECT_EQ(got.chosen.limits.max_body, 2u << 20);
     EXPECT_EQ(got.chosen.binds.size(), 2u);
-    EXPECT_TRUE(got.chosen.proxy_protocol);
+    EXPECT_TRUE(got.chosen.limits.proxy_protocol);
     EXPECT_EQ(got.chosen.access_log, "-");
     EXPECT_EQ(got.words, std::vector<std::string>{"--more"});
-    EXPECT_FALSE(asked({"--proxy-protocol", "--no-proxy-protocol"}).chosen.proxy_protocol);
-    EXPECT_FALSE(asked({"--proxy-protocol=off"}).chosen.proxy_protocol);
+    EXPECT_FALSE(asked({"--proxy-protocol", "--no-proxy-protocol"}).chosen.limits.proxy_protocol);
+    EXPECT_FALSE(asked({"--proxy-protocol=off"}).chosen.limits.proxy_protocol);
     EXPECT_EQ(asked({"--threads", "1", "--threads", "2"}).chosen.threads, 2u);
     EXPECT_TRUE(asked({"routes", "-h"}).help);
 }

@@ -35,9 +35,9 @@ TEST(ConfigFile, values_of_every_kind) {
     EXPECT_EQ(got.chosen.limits.max_body, 2u << 20);
     EXPECT_EQ(got.chosen.limits.keepalive_timeout, std::chrono::seconds(30));
     EXPECT_EQ(got.chosen.limits.header_timeout, std::chrono::milliseconds(2500));
-    EXPECT_TRUE(got.chosen.proxy_protocol);
+    EXPECT_TRUE(got.chosen.limits.proxy_protocol);
     EXPECT_EQ(got.chosen.access_log, "off");
-    EXPECT_EQ(got.chosen.forwarded_allow_ips.text(), "10.0.0.0/8,unix");
+    EXPECT_EQ(got.chosen.limits.forwarded_allow.text(), "10.0.0.0/8,unix");
     ASSERT_EQ(got.chosen.compute.size(), 2u);
     EXPECT_EQ(got.chosen.compute[0].name + got.chosen.compute[1].name, "modelother");
     EXPECT_EQ(origin_of(got, "max-body"), file.path() + ":3");

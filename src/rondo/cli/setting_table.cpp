@@ -42,11 +42,17 @@ rows listening_rows() {
                   [](s v) -> auto& { return v.unix_owner; }),
         allow_row("forwarded-allow-ips",
                   "proxies whose Forwarded and X-Forwarded-* fields are believed: addresses, networks, unix, *",
-                  [](s v) -> auto& { return v.forwarded_allow_ips; }),
+                  [](s v) -> auto& { return v.limits.forwarded_allow; }),
+        choice_row<http::forwarded_fields>(
+            "forwarded-fields", "which of their fields: auto is X-Forwarded-* when there are any, else Forwarded",
+            [](s v) -> auto& { return v.limits.forwarded_fields; },
+            {{"auto", http::forwarded_fields::automatic},
+             {"x-forwarded", http::forwarded_fields::x_forwarded},
+             {"forwarded", http::forwarded_fields::forwarded}}),
         on_off_row("proxy-protocol", "each connection must begin with a PROXY protocol header, version 1 or 2",
-                   [](s v) -> auto& { return v.proxy_protocol; }),
+                   [](s v) -> auto& { return v.limits.proxy_protocol; }),
         allow_row("proxy-allow-ips", "who may send that header; connections of others are refused",
-                  [](s v) -> auto& { return v.proxy_allow_ips; })};
+                  [](s v) -> auto& { return v.limits.proxy_allow; })};
 }
 
 rows worker_rows() {

@@ -10,7 +10,6 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/cli/cores.hpp>
-#include <rondo/http/ip_address.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/server/options.hpp>
@@ -36,9 +35,6 @@ struct settings {
     std::vector<int> inherited;            ///< --fd; they are in `binds` too
     net::listen_options listening;         ///< backlog; mode of unix sockets
     std::string unix_owner;                ///< USER, USER:GROUP or :GROUP; empty: whoever runs the program
-    http::allow_list forwarded_allow_ips;  ///< proxies whose Forwarded and X-Forwarded-* are believed
-    bool proxy_protocol = false;           ///< each connection begins with a header of the PROXY protocol
-    http::allow_list proxy_allow_ips = http::allow_list::of({"127.0.0.1", "::1", "unix"});  ///< who may send it
 
     // Workers and their arbiter.
     std::size_t workers = usable_cores();  ///< processes; 0: this process serves, without an arbiter

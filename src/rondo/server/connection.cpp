@@ -64,7 +64,7 @@ connection::~connection() {
 
 void connection::start() noexcept {
     next_phase(phase::head, server_.options_.header_timeout);
-    running_ = run();
+    running_ = server_.options_.proxy_protocol ? run_proxied() : run();
     auto coroutine = running_.coroutine();
     coroutine.promise().end_at(this);
     coroutine.resume();

@@ -10,6 +10,7 @@
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/statistics.hpp>
+#include <rondo/http/proxy_protocol.hpp>
 #include <rondo/http/status.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/net/address.hpp>
@@ -50,6 +51,11 @@ private:
     using phase = handler::connection_state;
 
     task<void> run();
+    /// The same for a connection that begins with a header of the PROXY protocol.
+    task<void> run_proxied();
+    /// False when the other end may not send one, or sent something else; peer() is then still the other end.
+    [[nodiscard]] task<bool> read_proxy_header();
+    void use_proxy_header(const http::proxy_header& header);
     /// True when input() begins with a whole head, which is then in server_.head_. An error sets refusal_.
     [[nodiscard]] bool parse_head() noexcept;
     /// Between two requests: the rest of the body, output that the client does not read. False when the connection
@@ -69,7 +75,10 @@ private:
     void on_timer() noexcept;
     void on_write_timer() noexcept;
     void left(bool gone) noexcept override;
+    /// The other end, or the client that a PROXY header told of.
     [[nodiscard]] const net::peer& peer();
+    /// Whether the fields of this peer about its client are believed.
+    [[nodiscard]] bool peer_is_trusted();
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
 
     class serving;
@@ -88,6 +97,8 @@ private:
     bool reset_ = false;   // close such that the other side sees an error
     bool linger_ = false;  // let the other side finish sending, so that it sees the response
     bool peer_half_closed_ = false;
+    bool secure_ = false;  // the client of the proxy spoke TLS to it
+    enum class trust : std::uint8_t { unknown, no, yes } trust_ = trust::unknown;
 };
 
 }  // namespace rondo::server

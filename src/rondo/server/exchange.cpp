@@ -32,6 +32,7 @@ exchange* exchange::make(connection& c, const char* bytes, const http::h1::reque
     x->size_ = static_cast<std::uint32_t>(total);
     x->request_.fields = {memory + head_at,
                           {reinterpret_cast<http::field_ref*>(memory + fields_at), head.fields.size()}};
+    if (c.server_.behind_proxies_) x->read_forwarded();
     return x;
 }
 
@@ -93,22 +94,6 @@ std::exception_ptr exchange::take_failure() noexcept {
     std::exception_ptr failure = answer_.coroutine().promise().failure();
     answer_ = {};
     return failure;
-}
-
-std::string_view exchange::peer_address() noexcept {
-    try {
-        return connection_.peer().address;
-    } catch (...) {
-        return {};
-    }
-}
-
-std::uint16_t exchange::peer_port() noexcept {
-    try {
-        return connection_.peer().port;
-    } catch (...) {
-        return 0;
-    }
 }
 
 bool exchange::has_body(http::status code) const noexcept {

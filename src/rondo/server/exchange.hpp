@@ -84,9 +84,18 @@ private:
     exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_size);
     void set_request(connection& c, const char* bytes, const http::h1::request_head& head);
 
+    /// What a trusted proxy said of its client.
+    struct told_client {
+        std::string_view address;  // empty: as the connection
+        std::string_view scheme;   // the same
+        std::uint16_t port;
+    };
+    /// For peers that are trusted: their client's address, scheme and host instead of their own.
+    void read_forwarded();
+
     [[nodiscard]] std::string_view peer_address() noexcept override;
     [[nodiscard]] std::uint16_t peer_port() noexcept override;
-    [[nodiscard]] bool secure() const noexcept override { return false; }
+    [[nodiscard]] bool secure() const noexcept override;
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept override;
 
     struct piece {
@@ -115,6 +124,7 @@ private:
     handler::request request_;
     context context_;
     arena arena_;
+    const told_client* told_ = nullptr;
     std::uint32_t size_ = 0;   // of this piece of memory
     std::uint32_t taken_ = 0;  // input given to the application by the last read()
 

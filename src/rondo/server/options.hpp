@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdint>
 
+#include <rondo/http/forwarded.hpp>
 #include <rondo/http/h1/parser.hpp>
+#include <rondo/http/ip_address.hpp>
 
 namespace rondo::server {
 
@@ -19,7 +21,12 @@ struct options {
     std::chrono::milliseconds linger_timeout{2'000};      ///< for a client to stop sending after an error response
     std::uint64_t max_body = 1024 * 1024;                 ///< bytes, unless the route says otherwise
     http::h1::parse_limits head;                          ///< 8 KiB request line, 100 fields, 32 KiB
-    std::size_t max_connections = 0;                      ///< 0: as many as there are descriptors
+    http::allow_list forwarded_allow;                     ///< proxies whose Forwarded and X-Forwarded-* are believed
+    http::forwarded_fields forwarded_fields = http::forwarded_fields::automatic;
+    bool proxy_protocol = false;  ///< each connection begins with a header of the PROXY protocol
+    http::allow_list proxy_allow =
+        http::allow_list::of({"127.0.0.1", "::1", "unix"});  ///< from whom; others are refused
+    std::size_t max_connections = 0;                         ///< 0: as many as there are descriptors
 };
 
 }  // namespace rondo::server

@@ -94,7 +94,8 @@ server::server(event_loop& loop, handler::application& app, const options& setti
       look_(*this),
       looked_(loop.now()),
       requests_then_(statistics_.requests.load(std::memory_order_relaxed)),
-      stalls_before_(statistics_.stalls.load(std::memory_order_relaxed)) {
+      stalls_before_(statistics_.stalls.load(std::memory_order_relaxed)),
+      behind_proxies_(!settings.forwarded_allow.empty()) {
     date_[0] = 0;
     if (!counted_in) statistics_.begin(getpid());
     app_.count_in(statistics_);

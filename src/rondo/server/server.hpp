@@ -67,6 +67,8 @@ private:
 
     void adopt(unique_fd socket) noexcept;
     void gone(connection& c) noexcept;
+    /// A connection without a proper PROXY header; logged at most every ten seconds.
+    void refused_proxy(std::string_view peer, std::string_view why) noexcept;
     void run_on_loop() noexcept override;
     template <class F>
     void for_each(F f) {
@@ -100,6 +102,8 @@ private:
     instant looked_;
     std::uint64_t requests_then_;
     std::uint64_t stalls_before_;  // of earlier workers
+    instant complain_again_{};     // of refused_proxy()
+    const bool behind_proxies_;    // somebody's Forwarded fields are believed
     bool draining_ = false;
     instant date_until_{};
     char date_[29];

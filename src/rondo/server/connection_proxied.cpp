@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections that a proxy passes on.
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/base/stopwatch.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+using namespace std::chrono_literals;
+
+task<void> connection::run_proxied() {
+    const bool told = co_await read_proxy_header();
+    if (!told) co_return close(true);
+    co_await run();
+}
+
+task<bool> connection::read_proxy_header() {
+    if (!server_.options_.proxy_allow.contains_peer(peer().address)) {
+        server_.refused_proxy(peer().address, "it is not in proxy-allow-ips");
+        co_return false;
+    }
+    for (;;) {
+        const auto header = http::parse_proxy_header(input());
+        if (header) {
+            use_proxy_header(*header);
+            co_return true;
+        }
+        if (header.error() == http::proxy_error::malformed) {
+            server_.refused_proxy(peer().address, "it sent no PROXY header");
+            co_return false;
+        }
+        const net::input_event what = co_await receive();
+        if (what == net::input_event::more) continue;
+        if (!input().empty() || timed_out_) server_.refused_proxy(peer().address, "its PROXY header did not come");
+        co_return false;
+    }
+}
+
+void connection::use_proxy_header(const http::proxy_header& header) {
+    secure_ = header.secure;
+    if (header.from == http::proxy_header::source::ip)
+        peer_ = std::make_unique<net::peer>(net::peer{header.address.text(), header.port});
+    else if (header.from == http::proxy_header::source::unix_socket)
+        peer_ = std::make_unique<net::peer>(net::peer{"unix", 0});
+    consume(header.size);
+}
+
+bool connection::peer_is_trusted() {
+    if (trust_ == trust::unknown)
+        trust_ = server_.options_.forwarded_allow.contains_peer(peer().address) ? trust::yes : trust::no;
+    return trust_ == trust::yes;
+}
+
+void server::refused_proxy(std::string_view peer, std::string_view why) noexcept {
+    add_to(statistics_.refused, 1);
+    if (loop_.now() < complain_again_) return;
+    complain_again_ = loop_.now() + 10s;
+    try {
+        log::warning(fmt::format("a connection of {} is refused (--proxy-protocol): {}", peer, why));
+    } catch (...) {
+        // Without memory for the sentence it is refused all the same.
+    }
+}
+
+}  // namespace rondo::server

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whose request it is: the other end's, or that of a client behind a proxy.
+#include <new>
+
+#include <rondo/http/forwarded.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/exchange.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+void exchange::read_forwarded() {
+    try {
+        if (!connection_.peer_is_trusted()) return;
+        const options& o = connection_.server_.options_;
+        const http::forwarded told = http::read_forwarded(request_.fields, o.forwarded_allow, o.forwarded_fields);
+        if (!told.host.empty()) request_.authority = told.host;
+        if (!told.client && told.scheme.empty()) return;
+        const std::string_view address = told.client ? arena_.copy(told.client->text()) : std::string_view();
+        told_ = ::new (arena_.allocate(sizeof(told_client), alignof(told_client)))
+            told_client{address, told.scheme, told.port};
+    } catch (...) {
+        // Without memory for whose it is, the request is not served under a wrong name.
+        destroy();
+        throw;
+    }
+}
+
+std::string_view exchange::peer_address() noexcept {
+    if (told_ && !told_->address.empty()) return told_->address;
+    try {
+        return connection_.peer().address;
+    } catch (...) {
+        return {};
+    }
+}
+
+std::uint16_t exchange::peer_port() noexcept {
+    if (told_ && !told_->address.empty()) return told_->port;
+    try {
+        return connection_.peer().port;
+    } catch (...) {
+        return 0;
+    }
+}
+
+bool exchange::secure() const noexcept {
+    return told_ && !told_->scheme.empty() ? told_->scheme == "https" : connection_.secure_;
+}
+
+}  // namespace rondo::server
