@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/channels.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <rondo/channels/layer.hpp>
+#include <rondo/coro/blocking.hpp>
+
+namespace rondo {
+
+namespace detail {
+
+class channels_state {
+public:
+    channels_state(channels_url url, channels_options options) noexcept : url_(std::move(url)), options_(options) {}
+
+    ~channels_state() {
+        if (made_by_ != getpid()) (void)layer_.release();  // the parent's, from before the fork
+    }
+    channels_state(const channels_state&) = delete;
+    channels_state& operator=(const channels_state&) = delete;
+
+    /// Made when first used in this process.
+    [[nodiscard]] layer& use() {
+        const std::scoped_lock held(mutex_);
+        if (layer_ && made_by_ == getpid()) return *layer_;
+        (void)layer_.release();
+        layer_ = url_.where == channels_url::kind::memory ? make_memory_layer(url_.name)
+                                                          : make_redis_layer(url_, options_.patience);
+        made_by_ = getpid();
+        return *layer_;
+    }
+    [[nodiscard]] layer* used() {
+        const std::scoped_lock held(mutex_);
+        return made_by_ == getpid() ? layer_.get() : nullptr;
+    }
+
+    [[nodiscard]] std::shared_ptr<pending> publish(layer& to, std::string name, std::string bytes) {
+        if (name.empty()) throw std::invalid_argument("a message needs the name of a channel; this one is empty");
+        if (bytes.size() > options_.max_message) {
+            throw std::invalid_argument(
+                fmt::format("the message to '{}' has {} bytes; at most {} are allowed (channels_options::max_message)",
+                            name, bytes.size(), options_.max_message));
+        }
+        published.fetch_add(1, std::memory_order_relaxed);
+        return to.publish(std::make_shared<message_body>(std::move(name), std::move(bytes)));
+    }
+
+    [[nodiscard]] const channels_url& url() const noexcept { return url_; }
+    [[nodiscard]] instant end_of_patience() const noexcept { return from_now(options_.patience); }
+
+    std::atomic<std::uint64_t> published{0};
+
+private:
+    const channels_url url_;
+    const channels_options options_;
+    std::mutex mutex_;
+    std::unique_ptr<layer> layer_;
+    pid_t made_by_ = 0;
+};
+
+}  // namespace detail
+
+subscription::subscription(std::shared_ptr<detail::channels_state> of, subscription_options options)
+    : of_(std::move(of)), box_(std::make_shared<detail::mailbox>(options)) {}
+
+subscription::~subscription() {
+    if (!of_) return;
+    if (detail::layer* layer = of_->used()) layer->subscribers().remove(box_);
+}
+
+void subscription::join(std::string_view name, bool pattern) {
+    if (name.empty()) throw std::invalid_argument("a subscription needs the name of a channel; this one is empty");
+    (void)of_->use().subscribers().add(box_, name, pattern);
+}
+
+task<void> subscription::arrives(std::string name, bool pattern) {
+    detail::layer& layer = of_->use();
+    const std::shared_ptr<detail::pending> told = layer.arrives(name, pattern);
+    if (!told) co_return;
+    const bool in_time = co_await told->wait(of_->end_of_patience());
+    if (!in_time) layer.does_not_arrive();
+}
+
+task<void> subscription::add(std::string name) {
+    join(name, false);
+    return arrives(std::move(name), false);
+}
+
+task<void> subscription::add_pattern(std::string pattern) {
+    join(pattern, true);
+    return arrives(std::move(pattern), true);
+}
+
+void subscription::discard(std::string_view name) { of_->use().subscribers().remove(box_, name, false); }
+void subscription::discard_pattern(std::string_view pattern) { of_->use().subscribers().remove(box_, pattern, true); }
+
+channels::channels(std::string_view url, channels_options options)
+    : state_(std::make_shared<detail::channels_state>(channels_url::parse(url), options)) {}
+channels::~channels() = default;
+
+const channels_url& channels::url() const noexcept { return state_->url(); }
+
+task<void> channels::publish(std::string name, std::string bytes) {
+    detail::layer& layer = state_->use();
+    const std::shared_ptr<detail::pending> sent = state_->publish(layer, std::move(name), std::move(bytes));
+    if (!sent) co_return;
+    const bool in_time = co_await sent->wait(state_->end_of_patience());
+    if (!in_time) layer.gave_up(sent);
+}
+
+void channels::publish_sync(std::string_view name, std::string_view bytes) {
+    require_blocking_allowed("channels::publish_sync");
+    detail::layer& layer = state_->use();
+    const std::shared_ptr<detail::pending> sent = state_->publish(layer, std::string(name), std::string(bytes));
+    if (sent && !sent->wait_sync(state_->end_of_patience())) layer.gave_up(sent);
+}
+
+subscription channels::open(subscription_options options) { return {state_, options}; }
+
+namespace {
+
+async_generator<channel_message> receive_all(subscription mine, std::vector<std::string> names, bool pattern) {
+    for (std::string& name : names) {
+        if (pattern) co_await mine.add_pattern(std::move(name));
+        else co_await mine.add(std::move(name));
+    }
+    while (true) {
+        channel_message next = co_await mine.next();
+        co_yield std::move(next);
+    }
+}
+
+}  // namespace
+
+async_generator<channel_message> channels::receive(std::vector<std::string> names, bool pattern,
+                                                   subscription_options options) {
+    subscription mine = open(options);
+    for (const std::string& name : names) mine.join(name, pattern);
+    return receive_all(std::move(mine), std::move(names), pattern);
+}
+
+async_generator<channel_message> channels::subscribe(std::string name, subscription_options options) {
+    std::vector<std::string> names;
+    names.push_back(std::move(name));
+    return receive(std::move(names), false, options);
+}
+
+async_generator<channel_message> channels::subscribe(std::vector<std::string> names, subscription_options options) {
+    return receive(std::move(names), false, options);
+}
+
+async_generator<channel_message> channels::subscribe_pattern(std::string pattern, subscription_options options) {
+    std::vector<std::string> names;
+    names.push_back(std::move(pattern));
+    return receive(std::move(names), true, options);
+}
+
+channels::figures channels::count() const {
+    figures all{.published = state_->published.load(std::memory_order_relaxed)};
+    detail::layer* layer = state_->used();
+    if (layer == nullptr) return all;
+    const detail::hub& here = layer->subscribers();
+    const detail::layer::figures out = layer->count();
+    all.delivered = here.delivered();
+    all.dropped = here.dropped();
+    all.subscriptions = here.subscriptions();
+    all.lost = out.lost;
+    all.reconnects = out.reconnects;
+    all.others = out.others;
+    return all;
+}
+
+}  // namespace rondo

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// What breaks between processes: killed, stopped, restarted, not there.
+#include <rondo/channels/channels.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <functional>
+#include <new>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/channels/redis_server_test.hpp>
+#include <rondo/channels/rendezvous.hpp>
+#include <rondo/coro/when_any.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto long_enough = 30s;
+
+// A number that several processes see.
+class shared_number {
+public:
+    shared_number()
+        : at_(new(::mmap(nullptr, sizeof *at_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                  std::atomic<unsigned>(0)) {}
+    ~shared_number() { ::munmap(at_, sizeof *at_); }
+    shared_number(const shared_number&) = delete;
+    shared_number& operator=(const shared_number&) = delete;
+    std::atomic<unsigned>& operator*() const noexcept { return *at_; }
+
+private:
+    std::atomic<unsigned>* at_;
+};
+
+// Another worker of the same server.
+class worker {
+public:
+    explicit worker(const std::function<void()>& life) : pid_(::fork()) {
+        if (pid_ != 0) return;
+        life();
+        ::_exit(0);
+    }
+    ~worker() { kill(); }
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+    void kill() {
+        if (pid_ == 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+    }
+    void send(int signal) const { ::kill(pid_, signal); }
+
+private:
+    pid_t pid_;
+};
+
+class rendezvous_of_test {
+public:
+    rendezvous_of_test() { rendezvous::set(rendezvous::make_name()); }
+    ~rendezvous_of_test() { rendezvous::set(""); }
+    rendezvous_of_test(const rendezvous_of_test&) = delete;
+    rendezvous_of_test& operator=(const rendezvous_of_test&) = delete;
+};
+
+void wait_until(const std::function<bool()>& true_) {
+    for (int i = 0; i < 3000 && !true_(); ++i) std::this_thread::sleep_for(10ms);
+    ASSERT_TRUE(true_());
+}
+
+task<std::string> next_of(subscription& from) {
+    const channel_message m = co_await from.next();
+    co_return std::string(m.bytes());
+}
+
+void publish_for_ever(std::atomic<unsigned>& published) {
+    channels all;
+    for (unsigned n = 0;; ++n) {
+        all.publish_sync("room", std::to_string(n));
+        published = n + 1;
+    }
+}
+
+// What a killed process had published, by its own word, arrives; and the next one meets nothing that stands in its way.
+TEST(killed_worker, has_lost_nothing_that_it_published) {
+    const rendezvous_of_test together;
+    for (int life = 0; life < 5; ++life) {
+        const shared_number published;
+        const shared_number go;
+        worker other([&] {
+            while (*go == 0) std::this_thread::yield();
+            publish_for_ever(*published);
+        });
+        channels all;
+        event_loop loop;
+        subscription mine = all.open({.messages = 10'000'000, .bytes = 1u << 30});
+        loop.run_until(with_timeout(long_enough, mine.add("room")));
+        *go = 1;
+        wait_until([&] { return *published > 2000; });
+        other.kill();
+        const unsigned said = *published;
+        for (unsigned n = 0; n < said; ++n) {
+            const std::string text = loop.run_until(with_timeout(long_enough, next_of(mine)));
+            ASSERT_EQ(text, std::to_string(n));
+        }
+    }
+}
+
+// The old and the new process of a slot are both there for a while; then the old one goes.
+TEST(workers, may_come_and_go) {
+    const rendezvous_of_test together;
+    const shared_number heard;
+    const auto listen = [&] {
+        channels all;
+        event_loop loop;
+        subscription mine = all.open();
+        loop.run_until(mine.add("room"));
+        ++*heard;
+        for (;;) {
+            (void)loop.run_until(next_of(mine));
+            ++*heard;
+        }
+    };
+    worker old_one(listen);
+    wait_until([&] { return *heard == 1; });
+    worker new_one(listen);
+    wait_until([&] { return *heard == 2; });
+    channels all;
+    all.publish_sync("room", "to both");
+    wait_until([&] { return *heard == 4; });
+    old_one.kill();
+    wait_until([&] { return all.count().others == 1; });
+    all.publish_sync("room", "to the new one");
+    wait_until([&] { return *heard == 5; });
+    new_one.kill();
+    wait_until([&] { return all.count().others == 0; });
+    all.publish_sync("room", "to nobody");
+}
+
+TEST(stopped_worker, holds_nobody_up_for_longer_than_patience_and_learns_what_it_missed) {
+    const rendezvous_of_test together;
+    const shared_number ready;
+    const shared_number gaps;
+    const shared_number after;
+    worker other([&] {
+        channels all;
+        event_loop loop;
+        subscription mine = all.open({.messages = 10'000'000, .bytes = 1u << 30, .report_gaps = true});
+        loop.run_until(mine.add("room"));
+        *ready = 1;
+        for (;;) {
+            struct once {
+                static task<void> take(subscription& from, std::atomic<unsigned>& gap, std::atomic<unsigned>& last) {
+                    const channel_message m = co_await from.next();
+                    if (m.gap()) ++gap;
+                    if (m.bytes() == "after") ++last;
+                }
+            };
+            loop.run_until(once::take(mine, *gaps, *after));
+        }
+    });
+    wait_until([&] { return *ready == 1; });
+    channels all("memory:", {.patience = 100ms});
+    all.publish_sync("room", "before");
+    other.send(SIGSTOP);
+    const std::string piece(100'000, 'x');
+    const instant began = clock::now();
+    for (int n = 0; n < 100; ++n) all.publish_sync("room", piece);
+    EXPECT_LT(clock::now() - began, 20s);
+    EXPECT_GT(all.count().lost, 0u);
+    other.send(SIGCONT);
+    wait_until([&] { return *gaps == 1; });
+    all.publish_sync("room", "after");
+    wait_until([&] { return *after == 1; });
+}
+
+TEST(redis_that_is_not_there, is_told_in_a_sentence) {
+    channels all("redis+unix:///tmp/rondo-no-such-socket", {.patience = 200ms});
+    const auto complaint = [&](const std::function<void()>& f) {
+        try {
+            f();
+        } catch (const channels_unavailable& e) {
+            return std::string(e.what());
+        }
+        return std::string();
+    };
+    const std::string expected =
+        "Redis at redis+unix:///tmp/rondo-no-such-socket?db=0 cannot be used: No such file or directory";
+    EXPECT_EQ(complaint([&] { all.publish_sync("room", "x"); }), expected);
+    event_loop loop;
+    subscription mine = all.open();
+    EXPECT_EQ(complaint([&] { loop.run_until(mine.add("room")); }), expected);
+}
+
+TEST(redis_with_a_password, is_logged_in_to_or_says_why_not) {
+    const redis_server server({"--requirepass", "secret"});
+    channels wrong("redis+unix://:mistaken@" + server.path(), {.patience = 300ms});
+    try {
+        wrong.publish_sync("room", "x");
+        ADD_FAILURE();
+    } catch (const channels_unavailable& e) {
+        EXPECT_NE(std::string_view(e.what()).find("it answered '"), std::string_view::npos) << e.what();
+        EXPECT_EQ(std::string_view(e.what()).find("mistaken"), std::string_view::npos);
+    }
+    channels right("redis+unix://:secret@" + server.path() + "?db=3");
+    right.publish_sync("room", "x");
+}
+
+// A restart: who subscribed goes on, and is told that something may be missing.
+TEST(restarted_redis, heals_and_subscribes_again) {
+    redis_server server;
+    channels all(server.url(), {.patience = 10s});
+    event_loop loop;
+    subscription mine = all.open({.report_gaps = true});
+    subscription quiet = all.open();
+    loop.run_until(with_timeout(long_enough, mine.add("room")));
+    loop.run_until(with_timeout(long_enough, quiet.add_pattern("r*")));
+    all.publish_sync("room", "before");
+    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "before");
+    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(quiet))), "before");
+    for (unsigned restart = 1; restart < 4; ++restart) {
+        server.kill();
+        server.start();
+        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "");  // the gap
+        EXPECT_EQ(all.count().reconnects, restart);
+        all.publish_sync("room", "after");
+        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "after");
+        struct look {
+            static task<bool> at(subscription& from) {
+                const channel_message m = co_await from.next();
+                co_return m.gap() && m.bytes() == "after";
+            }
+        };
+        EXPECT_TRUE(loop.run_until(with_timeout(long_enough, look::at(quiet))));
+    }
+}
+
+TEST(paused_redis, does_not_hold_a_publisher_for_longer_than_patience) {
+    redis_server server;
+    channels all(server.url(), {.patience = 300ms});
+    all.publish_sync("room", "before");
+    server.pause();
+    const instant began = clock::now();
+    EXPECT_THROW(all.publish_sync("room", "during"), channels_unavailable);
+    event_loop loop;
+    EXPECT_THROW(loop.run_until(all.publish("room", "during")), channels_unavailable);
+    EXPECT_LT(clock::now() - began, 10s);
+    server.go_on();
+    wait_until([&] {
+        try {
+            all.publish_sync("room", "after");
+            return true;
+        } catch (const channels_unavailable&) {
+            return false;
+        }
+    });
+}
+
+TEST(silent_redis, is_left_and_connected_to_anew) {
+    redis_server server;
+    channels all(server.url(), {.patience = 200ms});
+    event_loop loop;
+    subscription mine = all.open({.report_gaps = true});
+    loop.run_until(with_timeout(long_enough, mine.add("room")));
+    server.pause();
+    const auto complaint = [&] {
+        try {
+            loop.run_until(all.open().add("another"));
+        } catch (const channels_unavailable& e) {
+            return std::string(e.what());
+        }
+        return std::string();
+    };
+    wait_until([&] { return complaint().ends_with("cannot be used: it does not answer"); });
+    server.go_on();
+    std::string text = "no gap yet";
+    while (!text.empty()) text = loop.run_until(with_timeout(long_enough, next_of(mine)));
+    EXPECT_EQ(all.count().reconnects, 1u);
+}
+
+TEST(forked_process, connects_for_itself) {
+    const redis_server server;
+    channels all(server.url());
+    all.publish_sync("room", "in the parent");
+    const shared_number done;
+    worker child([&] {
+        all.publish_sync("room", "in the child");
+        *done = 1;
+    });
+    wait_until([&] { return *done == 1; });
+    all.publish_sync("room", "in the parent again");
+}
+
+}  // namespace
+}  // namespace rondo

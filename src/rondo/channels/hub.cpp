@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/hub.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace rondo::detail {
+
+bool matches(std::string_view pattern, std::string_view name) noexcept {
+    std::size_t p = 0;
+    std::size_t n = 0;
+    std::size_t star = std::string_view::npos;  // the last one seen, and where the name stood then
+    std::size_t from = 0;
+    while (n < name.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            from = n;
+        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+            ++p;
+            ++n;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            n = ++from;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+namespace {
+
+bool has(const mailbox& box, std::string_view name, bool pattern) {
+    return std::ranges::any_of(box.entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
+}
+
+// The pattern of the mailbox that speaks for a name, when several fit.
+bool speaks_for(const mailbox& box, std::string_view pattern, std::string_view name) {
+    const auto first =
+        std::ranges::find_if(box.entries, [&](const auto& e) { return e.pattern && matches(e.name, name); });
+    return first != box.entries.end() && first->name == pattern && !has(box, name, false);
+}
+
+}  // namespace
+
+bool hub::add(const box& to, std::string_view name, bool pattern) {
+    const std::scoped_lock held(mutex_);
+    if (has(*to, name, pattern)) return false;
+    table& in = pattern ? patterns_ : names_;
+    auto [place, fresh] = in.try_emplace(std::string(name));
+    place->second.push_back(to);
+    to->entries.push_back({std::string(name), pattern});
+    if (fresh && changed_) changed_(name, pattern, true);
+    return true;
+}
+
+void hub::drop(const box& from, const mailbox::entry& what) {
+    table& in = what.pattern ? patterns_ : names_;
+    const auto place = in.find(what.name);
+    if (place == in.end()) return;
+    std::erase(place->second, from);
+    if (!place->second.empty()) return;
+    in.erase(place);
+    if (changed_) changed_(what.name, what.pattern, false);
+}
+
+void hub::remove(const box& from, std::string_view name, bool pattern) {
+    const std::scoped_lock held(mutex_);
+    const auto found =
+        std::ranges::find_if(from->entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
+    if (found == from->entries.end()) return;
+    const mailbox::entry what = std::move(*found);
+    from->entries.erase(found);
+    drop(from, what);
+}
+
+void hub::remove(const box& from) {
+    const std::scoped_lock held(mutex_);
+    for (const mailbox::entry& e : std::exchange(from->entries, {})) drop(from, e);
+}
+
+void hub::put(const box& to, const std::shared_ptr<const message_body>& body) {
+    ++delivered_;
+    dropped_ += to->put(body);
+}
+
+void hub::deliver(const std::shared_ptr<const message_body>& body) {
+    const std::scoped_lock held(mutex_);
+    const std::uint64_t sequence = ++sequence_;
+    const auto put_once = [&](const box& to) {
+        if (std::exchange(to->last_seen, sequence) != sequence) put(to, body);
+    };
+    if (const auto found = names_.find(body->channel); found != names_.end())
+        for (const box& to : found->second) put_once(to);
+    for (const auto& [pattern, boxes] : patterns_) {
+        if (!matches(pattern, body->channel)) continue;
+        for (const box& to : boxes) put_once(to);
+    }
+}
+
+void hub::deliver_by_name(const std::shared_ptr<const message_body>& body) {
+    const std::scoped_lock held(mutex_);
+    if (const auto found = names_.find(body->channel); found != names_.end())
+        for (const box& to : found->second) put(to, body);
+}
+
+void hub::deliver_by_pattern(std::string_view pattern, const std::shared_ptr<const message_body>& body) {
+    const std::scoped_lock held(mutex_);
+    if (const auto found = patterns_.find(pattern); found != patterns_.end()) {
+        for (const box& to : found->second)
+            if (speaks_for(*to, pattern, body->channel)) put(to, body);
+    }
+}
+
+void hub::mark_gap() {
+    const std::scoped_lock held(mutex_);
+    for (const table* in : {&names_, &patterns_})
+        for (const auto& [name, boxes] : *in)
+            for (const box& to : boxes) to->mark_gap();
+}
+
+std::size_t hub::subscriptions() const {
+    const std::scoped_lock held(mutex_);
+    std::size_t count = 0;
+    for (const table* in : {&names_, &patterns_})
+        for (const auto& [name, boxes] : *in) count += boxes.size();
+    return count;
+}
+
+std::uint64_t hub::delivered() const {
+    const std::scoped_lock held(mutex_);
+    return delivered_;
+}
+
+std::uint64_t hub::dropped() const {
+    const std::scoped_lock held(mutex_);
+    return dropped_;
+}
+
+}  // namespace rondo::detail

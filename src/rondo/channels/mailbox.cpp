@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/mailbox.hpp>
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace rondo::detail {
+
+namespace {
+
+constexpr unsigned at_once = 64;  // messages taken without a turn of the loop between
+
+}  // namespace
+
+std::size_t mailbox::put(const std::shared_ptr<const message_body>& body) {
+    const std::scoped_lock held(mutex_);
+    if (closed_) return 0;
+    std::size_t dropped = 0;
+    const auto full = [&] {
+        return waiting_.size() >= options_.messages || bytes_ + body->bytes.size() > options_.bytes;
+    };
+    if (options_.when_full == overflow::close && !waiting_.empty() && full()) {
+        closed_ = true;
+        announce();
+        return 1;
+    }
+    for (; !waiting_.empty() && full(); ++dropped) {
+        bytes_ -= waiting_.front()->bytes.size();
+        waiting_.pop_front();
+    }
+    missed_ += dropped;
+    waiting_.push_back(body);
+    bytes_ += body->bytes.size();
+    announce();
+    return dropped;
+}
+
+void mailbox::mark_gap() {
+    const std::scoped_lock held(mutex_);
+    gap_ = true;
+    if (options_.report_gaps) announce();
+}
+
+void mailbox::announce() {
+    if (loop_ == nullptr || in_flight_) return;
+    in_flight_ = true;
+    kept_alive_ = shared_from_this();
+    loop_->post(static_cast<posted&>(*this));
+}
+
+void mailbox::run_on_loop() noexcept {
+    std::shared_ptr<mailbox> self;
+    bool some = false;
+    {
+        const std::scoped_lock held(mutex_);
+        self = std::move(kept_alive_);
+        in_flight_ = false;
+        some = has_some();  // it may have been posted for one who waited before
+    }
+    if (some && !waiter_.empty()) waiter_.front().wake();
+}
+
+channel_message mailbox::pop() {
+    const std::scoped_lock held(mutex_);
+    const std::uint64_t missed = std::exchange(missed_, 0);
+    const bool gap = std::exchange(gap_, false);
+    if (gap && options_.report_gaps) return {nullptr, missed, true};
+    if (waiting_.empty()) {
+        throw subscriber_too_slow(fmt::format(
+            "a subscriber did not keep up: more than {} messages or {} bytes waited for it and it was closed; receive "
+            "faster, raise subscription_options, or let it drop the oldest",
+            options_.messages, options_.bytes));
+    }
+    std::shared_ptr<const message_body> body = std::move(waiting_.front());
+    waiting_.pop_front();
+    bytes_ -= body->bytes.size();
+    return {std::move(body), missed, gap};
+}
+
+bool mailbox::wait::enter() {
+    {
+        const std::scoped_lock held(box_.mutex_);
+        // A quick publisher must not keep the loop from its input and output.
+        const bool some = box_.has_some();
+        if (some && ++box_.burst_ % at_once != 0) return settle(), false;
+        box_.loop_ = &event_loop::current();
+        if (some) box_.announce();
+    }
+    entered_ = true;
+    box_.waiter_.push_back(*this);
+    return true;
+}
+
+void mailbox::wait::leave() noexcept {
+    if (!std::exchange(entered_, false)) return;
+    unlink();
+    // The loop may go away now: nothing is posted to it any more.
+    const std::scoped_lock held(box_.mutex_);
+    box_.loop_ = nullptr;
+}
+
+channel_message mailbox::wait::await_resume() {
+    leave();
+    check();
+    return box_.pop();
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/channels/layer.hpp>
+#include <rondo/channels/mesh.hpp>
+#include <rondo/channels/rendezvous.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+class memory_layer final : public layer {
+public:
+    explicit memory_layer(std::string_view name) {
+        if (rendezvous::name().empty()) return;
+        mesh_.emplace(fmt::format("{}/{}/", rendezvous::name(), name),
+                      mesh::sink{.message = [this](const auto& body) { hub_.deliver(body); },
+                                 .gap = [this] { hub_.mark_gap(); }});
+    }
+
+    hub& subscribers() noexcept override { return hub_; }
+
+    std::shared_ptr<pending> publish(const std::shared_ptr<const message_body>& body) override {
+        hub_.deliver(body);
+        return mesh_ ? mesh_->publish(body) : nullptr;
+    }
+    void gave_up(const std::shared_ptr<pending>& publishing) override { mesh_->gave_up(publishing); }
+    std::shared_ptr<pending> arrives(std::string_view, bool) override { return mesh_ ? mesh_->joined() : nullptr; }
+    // What the others publish arrives all the same.
+    void does_not_arrive() override {
+        log::warning("channels: another worker does not answer; what it publishes may not arrive yet");
+    }
+    figures count() const override {
+        return mesh_ ? figures{.lost = mesh_->missed(), .reconnects = 0, .others = mesh_->members()} : figures();
+    }
+
+private:
+    hub hub_;
+    std::optional<mesh> mesh_;  // ends before the hub
+};
+
+}  // namespace
+
+std::unique_ptr<layer> make_memory_layer(std::string_view name) { return std::make_unique<memory_layer>(name); }
+
+}  // namespace rondo::detail

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/redis/connection.hpp>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/channels/redis/connect.hpp>
+#include <rondo/coro/task_group.hpp>
+#include <rondo/coro/this_context.hpp>
+#include <rondo/coro/when_any.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/output.hpp>
+#include <rondo/net/stream.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto first_pause = 50ms, longest_pause = 2000ms;
+constexpr std::size_t unsent_limit = 64u << 20;
+
+std::string command_of(std::initializer_list<std::string_view> words) {
+    std::string bytes;
+    append_command(bytes, std::span(words.begin(), words.size()));
+    return bytes;
+}
+
+// Ends the waiting for input when the context is cancelled.
+struct interruption : cancel_callback {
+    explicit interruption(net::stream& s) noexcept
+        : cancel_callback([](cancel_callback& self, cancel_reason) noexcept {
+              static_cast<interruption&>(self).stream.interrupt();
+          }),
+          stream(s) {}
+    net::stream& stream;
+};
+
+}  // namespace
+
+struct redis_connection::on_thread {
+    explicit on_thread(event_loop& loop) : output(loop) {}
+
+    net::output output;
+    thread_pool resolver{{.name = "resolve", .threads = 1, .queue = 4, .nice = 0}};
+    std::unique_ptr<net::stream> stream;  // to be destroyed in a turn of its own
+    std::optional<redis_reader> reader;
+    std::deque<command> sent;     // without their answer, in order
+    std::deque<command> waiting;  // for a connection
+    std::size_t waiting_bytes = 0;
+    instant heard;
+    std::optional<instant> away_since;
+    bool pinged = false;
+    bool ever_connected = false;
+    bool ending = false;
+    // Its only task ends by itself: live() catches everything.
+    task_group group{[](void*, std::exception_ptr) noexcept {}, nullptr};
+};
+
+redis_connection::redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience,
+                                   events told)
+    : io_(std::move(io)),
+      url_(std::move(url)),
+      patience_(patience),
+      told_(std::move(told)),
+      trouble_("it is being connected to") {
+    io_->run([this] { here_ = std::make_unique<on_thread>(io_->loop()); });
+}
+
+redis_connection::~redis_connection() {
+    std::promise<void> stopped;
+    const std::future<void> end = stopped.get_future();
+    io_->post([this, stopped = std::move(stopped)]() mutable { stop(std::move(stopped)); });
+    end.wait();
+}
+
+void redis_connection::stop(std::promise<void> stopped) {
+    here_->ending = true;
+    here_->group.cancel();
+    // On top of an empty stack, when the tasks are gone.
+    io_->post([this, stopped = std::move(stopped)]() mutable {
+        broke("it was left");
+        for (const command& c : here_->waiting) fail(c.to, "it was left");
+        here_.reset();
+        stopped.set_value();
+    });
+}
+
+void redis_connection::start() {
+    std::call_once(started_, [this] {
+        io_->post([this] {
+            if (!here_->ending) here_->group.spawn(live());
+        });
+    });
+}
+
+redis_connection::answer redis_connection::ask(std::string bytes) {
+    start();
+    auto to = std::make_shared<reply<redis_value>>();
+    io_->post([this, c = command{std::move(bytes), to}]() mutable { submit(std::move(c)); });
+    return to;
+}
+
+std::string redis_connection::trouble() const {
+    const std::scoped_lock held(mutex_);
+    return fmt::format("Redis at {} cannot be used: {}", url_.text(), trouble_);
+}
+
+std::string redis_connection::late() const {
+    return fmt::format("Redis at {} did not answer in time; whether it did what it was asked is not known",
+                       url_.text());
+}
+
+void redis_connection::fail(const answer& to, const std::string& why) const {
+    if (!to) return;
+    to->settle(
+        std::make_exception_ptr(channels_unavailable(fmt::format("Redis at {} cannot be used: {}", url_.text(), why))));
+}
+
+// ---- on the I/O thread ----
+
+task<void> redis_connection::live() {
+    auto pause = std::chrono::milliseconds(first_pause);
+    while (true) {
+        std::string why;
+        try {
+            co_await one_life();
+        } catch (const cancelled&) {
+            co_return;
+        } catch (const timed_out&) {
+            why = "it does not answer";
+        } catch (const std::exception& e) {
+            why = e.what();
+        }
+        if (connected()) pause = first_pause;
+        broke(why);
+        co_await sleep(pause);
+        here_->stream.reset();
+        pause = std::min<std::chrono::milliseconds>(2 * pause, longest_pause);
+    }
+}
+
+task<void> redis_connection::one_life() {
+    unique_fd socket = co_await with_timeout(patience_, connect_to(url_, here_->resolver));
+    here_->stream = std::make_unique<net::stream>(here_->output, std::move(socket));
+    here_->reader.emplace();
+    here_->heard = clock::now();
+    here_->pinged = false;
+    co_await when_any(read(), watch());
+}
+
+// One that does not come to its turn (loading, paused) is no connection yet.
+task<void> redis_connection::greet() {
+    std::vector<answer> answers;
+    const auto say = [&](std::initializer_list<std::string_view> words) {
+        send_now({command_of(words), answers.emplace_back(std::make_shared<reply<redis_value>>()), true});
+    };
+    const std::string database = std::to_string(url_.database);
+    if (!url_.user.empty()) say({"AUTH", url_.user, url_.password});
+    else if (!url_.password.empty()) say({"AUTH", url_.password});
+    if (url_.database != 0) say({"SELECT", database});
+    say({"PING"});
+    const instant until = from_now(patience_);
+    for (const answer& a : answers) {
+        const bool in_time = co_await a->wait(until);
+        if (!in_time) throw timed_out();
+        if (a->value().what == redis_value::kind::error)
+            throw std::runtime_error(fmt::format("it answered '{}'", a->value().text));
+    }
+}
+
+task<void> redis_connection::watch() {
+    co_await greet();
+    connected_.store(true, std::memory_order_relaxed);
+    here_->away_since.reset();
+    if (std::exchange(here_->ever_connected, true)) {
+        reconnects_.fetch_add(1, std::memory_order_relaxed);
+        log::info(fmt::format("Redis at {} is back", url_.text()));
+    }
+    if (told_.connected) told_.connected();
+    send_waiting();
+    while (true) {
+        co_await sleep(patience_ / 5);
+        const auto silent = clock::now() - here_->heard;
+        if (silent > 2 * patience_) throw timed_out();
+        if (silent > patience_ && !std::exchange(here_->pinged, true)) tell(command_of({"PING"}));
+    }
+}
+
+task<void> redis_connection::read() {
+    net::stream& stream = *here_->stream;
+    context& in = *co_await this_context();
+    interruption at_end(stream);
+    in.token().check();
+    in.cancel.add(at_end);
+    while (true) {
+        const net::input_event what = co_await stream.receive();
+        if (what == net::input_event::interrupted) throw cancelled();
+        if (what != net::input_event::more) throw std::runtime_error("it closed the connection");
+        const std::string_view bytes = stream.input();
+        take_input(bytes);
+        stream.consume(bytes.size());
+    }
+}
+
+void redis_connection::take_input(std::string_view bytes) {
+    here_->heard = clock::now();
+    here_->pinged = false;
+    here_->reader->feed(bytes);
+    while (auto value = here_->reader->next()) take(*std::move(value));
+}
+
+void redis_connection::take(redis_value value) {
+    if (told_.pushed && here_->sent.empty()) return told_.pushed(std::move(value));
+    if (here_->sent.empty()) throw std::runtime_error("it answered what was not asked");
+    const command answered = std::move(here_->sent.front());
+    here_->sent.pop_front();
+    if (!answered.to) return;
+    if (value.what == redis_value::kind::error && !answered.errors_too)
+        fail(answered.to, fmt::format("it answered '{}'", value.text));
+    else answered.to->give(std::move(value));
+}
+
+void redis_connection::send_now(command c) {
+    here_->stream->write(c.bytes);
+    c.bytes.clear();
+    here_->sent.push_back(std::move(c));
+}
+
+void redis_connection::tell(std::string_view bytes) {
+    here_->stream->write(bytes);
+    if (!told_.pushed) here_->sent.push_back({});
+}
+
+void redis_connection::submit(command c) {
+    if (connected() && here_->stream->backlog() < unsent_limit) return send_now(std::move(c));
+    if (connected()) return fail(c.to, "it does not read what is sent to it");
+    if (!may_wait(c)) return fail(c.to, "it is away, and too much waits for it already");
+    if (here_->away_since && clock::now() - *here_->away_since > patience_) {
+        const std::scoped_lock held(mutex_);
+        return fail(c.to, trouble_);
+    }
+    here_->waiting_bytes += c.bytes.size();
+    here_->waiting.push_back(std::move(c));
+}
+
+bool redis_connection::may_wait(const command& c) {
+    const auto full = [&] {
+        return here_->waiting.size() >= waiting_commands || here_->waiting_bytes + c.bytes.size() > waiting_bytes;
+    };
+    if (!full()) return true;
+    std::erase_if(here_->waiting, [this](const command& old) {
+        if (!old.to->abandoned()) return false;
+        here_->waiting_bytes -= old.bytes.size();
+        return true;
+    });
+    return !full();
+}
+
+void redis_connection::send_waiting() {
+    here_->waiting_bytes = 0;
+    for (command& c : std::exchange(here_->waiting, {}))
+        if (!c.to->abandoned()) send_now(std::move(c));
+}
+
+void redis_connection::broke(const std::string& why) {
+    const bool was = connected_.exchange(false, std::memory_order_relaxed);
+    if (!here_->away_since) here_->away_since = clock::now();
+    for (const command& c : std::exchange(here_->sent, {}))
+        fail(c.to, why + "; whether it did what it was asked is not known");
+    const std::scoped_lock held(mutex_);
+    if ((was || trouble_ != why) && !here_->ending)
+        log::warning(fmt::format("Redis at {} cannot be used: {}; it is tried again", url_.text(), why));
+    trouble_ = why;
+}
+
+}  // namespace rondo::detail

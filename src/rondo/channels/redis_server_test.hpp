@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo {
+
+/// A real redis-server for a test, on a unix socket in a folder of its own.
+class redis_server {
+public:
+    explicit redis_server(std::initializer_list<std::string> options = {}) : options_(options) {
+        char name[] = "/tmp/rondo-redis-XXXXXX";
+        if (!::mkdtemp(name)) throw std::runtime_error("no temporary folder");
+        folder_ = name;
+        start();
+    }
+    ~redis_server() {
+        kill();
+        std::filesystem::remove_all(folder_);
+    }
+    redis_server(const redis_server&) = delete;
+    redis_server& operator=(const redis_server&) = delete;
+
+    [[nodiscard]] std::string path() const { return folder_ + "/socket"; }
+    [[nodiscard]] std::string url(const std::string& query = {}) const { return "redis+unix://" + path() + query; }
+
+    void start() {
+        std::vector<std::string> words{
+            "redis-server", "--port", "0",         "--unixsocket",   path(),         "--save", "",
+            "--dir",        folder_,  "--logfile", folder_ + "/log", "--appendonly", "no"};
+        words.insert(words.end(), options_.begin(), options_.end());
+        std::vector<char*> arguments;
+        for (std::string& w : words) arguments.push_back(w.data());
+        arguments.push_back(nullptr);
+        if (::posix_spawnp(&pid_, "redis-server", nullptr, nullptr, arguments.data(), environ) != 0)
+            throw std::runtime_error("redis-server is not installed: ./dev packages test");
+        for (int i = 0; i < 3000 && !reachable(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (!reachable()) throw std::runtime_error("redis-server did not start");
+    }
+    void kill() {
+        if (pid_ == 0) return;
+        ::kill(pid_, SIGKILL);
+        ::kill(pid_, SIGCONT);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+        ::unlink(path().c_str());
+    }
+    void pause() const { ::kill(pid_, SIGSTOP); }
+    void go_on() const { ::kill(pid_, SIGCONT); }
+
+private:
+    [[nodiscard]] bool reachable() const {
+        const unique_fd s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un at{};
+        at.sun_family = AF_UNIX;
+        path().copy(at.sun_path, sizeof at.sun_path - 1);
+        return ::connect(s.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+    }
+
+    std::vector<std::string> options_;
+    std::string folder_;
+    pid_t pid_ = 0;
+};
+
+}  // namespace rondo

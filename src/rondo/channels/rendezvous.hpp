@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo {
+
+/// Where the processes of one server find each other: the start of abstract unix socket names (unix(7)), "rondo-ID".
+/// Set once, before the processes are forked, by whoever forks them (`cli`); empty, and no socket is made, in a server
+/// of one process. Only processes of the same user are met, whatever others bind.
+namespace rendezvous {
+
+/// Not while channels are in use. Throws std::invalid_argument when it is longer than 40 bytes.
+void set(std::string name);
+[[nodiscard]] const std::string& name() noexcept;
+/// "rondo-" and a suffix.
+[[nodiscard]] std::string make_name();
+/// 16 random hexadecimal digits.
+[[nodiscard]] std::string make_suffix();
+
+/// A listening socket of a name "NAME/...", or nothing when another process has the name. It is free again when its
+/// owner ends, however it ends. Throws std::system_error.
+[[nodiscard]] unique_fd claim(std::string_view full_name);
+/// Who listens now on a name that begins with `prefix`. Throws std::runtime_error when the kernel does not tell.
+[[nodiscard]] std::vector<std::string> find(std::string_view prefix);
+/// A non-blocking connection to one of them; nothing when it is gone or belongs to another user.
+[[nodiscard]] unique_fd connect(std::string_view full_name);
+/// Whether the other end of a unix socket belongs to this process's user.
+[[nodiscard]] bool same_user(int socket) noexcept;
+
+}  // namespace rendezvous
+}  // namespace rondo

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/reply.hpp>
+
+#include <algorithm>
+
+#include <rondo/coro/this_context.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+task<void> wait_for(event& e) { co_await e.wait(); }
+
+}  // namespace
+
+void pending::settle(std::exception_ptr failure) {
+    const std::scoped_lock held(mutex_);
+    if (settled_) return;
+    settled_ = true;
+    failure_ = std::move(failure);
+    changed_.notify_all();
+    if (loop_ == nullptr || abandoned_) return;
+    kept_alive_ = shared_from_this();
+    loop_->post(static_cast<posted&>(*this));
+}
+
+bool pending::abandoned() const {
+    const std::scoped_lock held(mutex_);
+    return abandoned_;
+}
+
+bool pending::settled() const {
+    const std::scoped_lock held(mutex_);
+    return settled_;
+}
+
+void pending::run_on_loop() noexcept {
+    std::shared_ptr<pending> self;
+    {
+        const std::scoped_lock held(mutex_);
+        self = std::move(kept_alive_);
+    }
+    arrived_.set();
+}
+
+// False when there is nothing to wait for.
+bool pending::attach() {
+    const std::scoped_lock held(mutex_);
+    if (settled_) return false;
+    loop_ = &event_loop::current();
+    return true;
+}
+
+void pending::abandon() noexcept {
+    const std::scoped_lock held(mutex_);
+    abandoned_ = true;
+    loop_ = nullptr;
+}
+
+void pending::check() {
+    const std::scoped_lock held(mutex_);
+    if (failure_) std::rethrow_exception(failure_);
+}
+
+task<bool> pending::wait(instant until) {
+    const std::shared_ptr<pending> self = shared_from_this();
+    struct leave {
+        pending& of;
+        ~leave() { of.abandon(); }
+    } const leaving{*this};
+    if (attach()) {
+        try {
+            co_await with_timeout(until - clock::now(), wait_for(arrived_));
+        } catch (const timed_out&) {
+            if (!settled()) co_return false;
+        }
+    }
+    check();
+    co_return true;
+}
+
+bool pending::wait_sync(instant until) {
+    std::unique_lock held(mutex_);
+    const bool there = changed_.wait_until(held, until, [this] { return settled_; });
+    if (!there) {
+        abandoned_ = true;
+        return false;
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    return true;
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo::detail {
+
+/// An answer that another thread gives: to a coroutine on a loop, or to a blocked thread. Shared by both sides; whoever
+/// waits may give up at any time, and its loop may go away then.
+class pending : public posted, public std::enable_shared_from_this<pending> {
+public:
+    virtual ~pending() = default;
+
+    /// It is there; a second time does nothing. Any thread.
+    void settle(std::exception_ptr failure = nullptr);
+    /// Nobody waits any more. Any thread.
+    [[nodiscard]] bool abandoned() const;
+    [[nodiscard]] bool settled() const;
+
+    /// Waits on the loop of the calling thread, at most until then. False when the time is over; throws the failure,
+    /// and `cancelled`. Once.
+    [[nodiscard]] task<bool> wait(instant until);
+    /// The same for a thread without a loop.
+    [[nodiscard]] bool wait_sync(instant until);
+
+private:
+    void run_on_loop() noexcept override;
+    bool attach();
+    void abandon() noexcept;
+    void check();
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    event_loop* loop_ = nullptr;
+    bool settled_ = false;
+    bool abandoned_ = false;
+    std::exception_ptr failure_;
+    std::shared_ptr<pending> kept_alive_;
+    event arrived_;  // on the waiting loop's thread
+};
+
+/// The same with a value.
+template <class T>
+class reply final : public pending {
+public:
+    void give(T value) {
+        value_ = std::move(value);
+        settle();
+    }
+    /// After wait() gave true.
+    [[nodiscard]] T& value() noexcept { return value_; }
+
+private:
+    T value_{};
+};
+
+}  // namespace rondo::detail
