@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/url.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace rondo::http {
+namespace {
+
+std::string resolved(std::string_view base, std::string_view reference) {
+    const auto to = url::parse(base)->resolve(reference);
+    return to ? to->text() : "nothing";
+}
+
+TEST(url, is_taken_apart) {
+    const auto u = url::parse("HTTP://us%40er:p%3Aw@Example.ORG:8080/a/b?c=d#e");
+    ASSERT_TRUE(u);
+    EXPECT_EQ(u->scheme, "http");
+    EXPECT_EQ(u->user, "us@er");
+    EXPECT_EQ(u->password, "p:w");
+    EXPECT_EQ(u->host, "example.org");
+    EXPECT_EQ(u->port, 8080);
+    EXPECT_EQ(u->target, "/a/b?c=d");
+    EXPECT_EQ(u->authority(), "example.org:8080");
+    EXPECT_EQ(u->text(), "http://example.org:8080/a/b?c=d");
+}
+
+TEST(url, has_the_port_of_its_scheme) {
+    EXPECT_EQ(url::parse("https://a")->port, 443);
+    EXPECT_EQ(url::parse("https://a:443/")->authority(), "a");
+    EXPECT_EQ(url::parse("https://a:80/")->authority(), "a:80");
+    EXPECT_EQ(url::parse("http://a?x")->target, "/?x");
+    EXPECT_EQ(url::parse("http://[::1]:81/")->host, "::1");
+    EXPECT_EQ(url::parse("http://[::1]:81/")->authority(), "[::1]:81");
+    EXPECT_EQ(url::parse("http://a/")->origin(), "http://a:80");
+}
+
+TEST(url, a_unix_socket_is_a_host) {
+    const auto u = url::parse("http+unix://%2Frun%2Fapp.sock/x");
+    ASSERT_TRUE(u);
+    EXPECT_EQ(u->unix_path, "/run/app.sock");
+    EXPECT_EQ(u->target, "/x");
+    EXPECT_EQ(u->authority(), "localhost");
+    EXPECT_EQ(u->text(), "http+unix://%2Frun%2Fapp.sock/x");
+}
+
+TEST(url, what_is_none_is_refused) {
+    for (const char* text : {"", "/a", "ftp://a/", "http:/a", "http://", "http:///a", "http://a:0/", "http://a:99999/",
+                             "http://a b/", "http://a/\r\nX: y", "http://a/\x01", "http+unix:///x", "http://%zz@a/"})
+        EXPECT_FALSE(url::parse(text)) << text;
+}
+
+TEST(url, bytes_that_cannot_be_sent_are_encoded) {
+    EXPECT_EQ(url::parse("http://a/b c\"\xc3\xa9?d e%20%zz")->target, "/b%20c%22%C3%A9?d%20e%20%25zz");
+}
+
+TEST(url, references_are_resolved_as_rfc_3986_says) {
+    const char* base = "http://u:p@a:81/b/c/d?q";
+    EXPECT_EQ(resolved(base, "g"), "http://a:81/b/c/g");
+    EXPECT_EQ(resolved(base, "/g"), "http://a:81/g");
+    EXPECT_EQ(resolved(base, "?y"), "http://a:81/b/c/d?y");
+    EXPECT_EQ(resolved(base, "g?y#s"), "http://a:81/b/c/g?y");
+    EXPECT_EQ(resolved(base, "#s"), "http://a:81/b/c/d?q");
+    EXPECT_EQ(resolved(base, "../g"), "http://a:81/b/g");
+    EXPECT_EQ(resolved(base, "../../../g"), "http://a:81/g");
+    EXPECT_EQ(resolved(base, "."), "http://a:81/b/c/");
+    EXPECT_EQ(resolved(base, "//h/x"), "http://h/x");
+    EXPECT_EQ(resolved(base, "https://h"), "https://h/");
+    EXPECT_EQ(resolved(base, "a:b/c"), "nothing");
+    EXPECT_EQ(resolved(base, "/a:b"), "http://a:81/a:b");
+    EXPECT_EQ(resolved(base, "/\n"), "nothing");
+}
+
+}  // namespace
+}  // namespace rondo::http
