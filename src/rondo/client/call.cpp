@@ -74,7 +74,7 @@ task<void> client_call::attempt(bool fresh) {
         client_pool::lease lease = co_await pool_.acquire(to_, limits_, until_, fresh);
         exchange_ = std::make_unique<client_exchange>(pool_, std::move(lease), limits_, until_,
                                                       request_.max_body_.value_or(pool_.options().max_body));
-        const std::string host = to_.authority();
+        const std::string host = request_.host_.empty() ? to_.authority() : request_.host_;
         outgoing_request out{request_.method_text_, request_.method_,       to_.target,        host, &request_.fields_,
                              request_.body_,        request_.source_.get(), request_.has_body_};
         bool retry = false;
@@ -139,6 +139,7 @@ void client_call::redirect(http::url to) {
             request_.fields_.remove(name);
     }
     if (to.origin() != to_.origin()) {
+        request_.host_.clear();
         for (const std::string_view name : {"Authorization", "Cookie", "Proxy-Authorization"})
             request_.fields_.remove(name);
     }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <rondo/codec/base64.hpp>
+#include <rondo/http/authority.hpp>
 
 namespace rondo {
 
@@ -48,6 +49,13 @@ client_request& client_request::field(std::string_view name, std::string_view va
             fmt::format("the field {} is the client's part: it follows from the URL and the body", name));
     }
     fields_.add(name, value);
+    return *this;
+}
+
+client_request& client_request::host(std::string value) & {
+    if (!http::parse_authority(value))
+        throw std::invalid_argument(fmt::format("'{}' is no host: host or host:port is", value));
+    host_ = std::move(value);
     return *this;
 }
 

@@ -68,6 +68,10 @@ public:
     client_request& bearer(std::string_view token) &;
     client_request&& bearer(std::string_view token) && { return std::move(bearer(token)); }
 
+    /// The value of Host, instead of the URL's host; not for another origin that a redirect leads to.
+    client_request& host(std::string value) &;
+    client_request&& host(std::string value) && { return std::move(host(std::move(value))); }
+
     /// Instead of the client's own settings.
     client_request& timeouts(const client_timeouts& t) & { return timeouts_ = t, *this; }
     client_request&& timeouts(const client_timeouts& t) && { return std::move(timeouts(t)); }
@@ -82,6 +86,7 @@ private:
 
     std::string method_text_;
     std::string url_;
+    std::string host_;
     http::fields fields_;
     std::string body_;
     std::unique_ptr<client_body> source_;

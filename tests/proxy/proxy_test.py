@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""examples/proxy between real clients and upstreams of every kind: fields, sizes, backpressure, disconnects, failures."""
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import Server, each_backend, read_all  # noqa: E402
+
+LARGE = 64 << 20
+
+
+class Upstream:
+    """A listening socket; the test accepts and answers by hand."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(10)
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def accept(self):
+        s, _ = self.listener.accept()
+        s.settimeout(10)
+        return s
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def read_head(s):
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = s.recv(1)
+        assert byte, head
+        head += byte
+    return head.decode()
+
+
+def fields_of(head):
+    lines = [line.split(": ", 1) for line in head.split("\r\n")[1:] if line]
+    return {name.lower(): value for name, value in lines}
+
+
+def proxy_to(url, *options, backend="epoll"):
+    return Server("--upstream", url, "--backend", backend, *options, program="proxy")
+
+
+def curl(*arguments):
+    return subprocess.run(["curl", "-s", "--max-time", "60", *arguments], capture_output=True, check=False)
+
+
+class Proxy(unittest.TestCase):
+    @each_backend
+    def test_requests_and_responses_arrive_whole(self, backend):
+        with Server("--backend", backend, "--max-body", "1GiB") as up:
+            with proxy_to(f"http://127.0.0.1:{up.port}", backend=backend) as proxy:
+                self.assertEqual(proxy.get("/proxy/alive")[2], b"alive\n")
+                status, fields, body = proxy.get("/")
+                self.assertEqual((status, body), (200, b"ok\n"))
+                self.assertEqual(fields["via"], "1.1 rondo")
+                status, _, body = proxy.request("PATCH", "/reflect?a=%2F", "body", X_Mine="1")
+                seen = json.loads(body)
+                self.assertEqual((seen["method"], seen["target"], seen["body"]), ("PATCH", "/reflect?a=%2F", "body"))
+                self.assertIn(["x-mine", "1"], seen["headers"])
+                self.assertEqual(proxy.get("/stream")[2].count(b"line"), 5)
+                self.assertEqual(proxy.get("/empty")[0], 204)
+                self.assertEqual(proxy.get("/nothing")[0], 404)
+                status, fields, body = proxy.request("HEAD", "/large")
+                self.assertEqual((status, fields["content-length"], body), (200, str(16 << 20), b""))
+                self.assertEqual(len(proxy.get("/large")[2]), 16 << 20)
+
+    def test_fields_of_one_connection_stay_there(self):
+        with Upstream() as up, proxy_to(up.url) as proxy:
+            client = proxy.connect()
+            client.sendall(b"GET /x HTTP/1.1\r\nHost: site:81\r\nConnection: keep-alive, X-Secret\r\nX-Secret: 1\r\n"
+                           b"TE: trailers\r\nUpgrade: h2c\r\nProxy-Authorization: a\r\nX-Forwarded-For: 10.0.0.1\r\n"
+                           b"Via: 1.0 a\r\nX-Plain: 2\r\n\r\n")
+            server = up.accept()
+            seen = fields_of(read_head(server))
+            for name in ("x-secret", "te", "upgrade", "proxy-authorization", "connection"):
+                self.assertNotIn(name, seen)
+            self.assertEqual(seen["host"], up.url[7:])
+            self.assertEqual(seen["x-plain"], "2")
+            self.assertEqual(seen["x-forwarded-for"], "10.0.0.1, 127.0.0.1")
+            self.assertEqual(seen["x-forwarded-host"], "site:81")
+            self.assertEqual(seen["x-forwarded-proto"], "http")
+            self.assertEqual(seen["forwarded"], 'for=127.0.0.1;host="site:81";proto=http')
+            self.assertEqual(seen["via"], "1.0 a, 1.1 rondo")
+            server.sendall(b"HTTP/1.1 203 X\r\nContent-Length: 2\r\nConnection: X-Up\r\nX-Up: 1\r\nKeep-Alive: 5\r\n"
+                           b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\nhi")
+            head = read_head(client)
+            self.assertTrue(head.startswith("HTTP/1.1 203 "))
+            self.assertNotIn("x-up", head.lower())
+            self.assertNotIn("keep-alive", head.lower())
+            self.assertEqual(head.count("Set-Cookie"), 2)
+            self.assertEqual(client.recv(2), b"hi")
+            client.close()
+            server.close()
+
+    @each_backend
+    def test_large_bodies_pass_both_ways_without_being_kept(self, backend):
+        with tempfile.NamedTemporaryFile() as file, Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            block = bytes(range(256)) * 4096
+            for _ in range(LARGE // len(block)):
+                file.write(block)
+            file.flush()
+            before = proxy.memory()
+
+            # Answers while it reads: both directions are under way at once.
+            def echo():
+                s = up.accept()
+                head = fields_of(read_head(s))
+                left = int(head["content-length"])
+                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
+                while left:
+                    part = s.recv(1 << 18)
+                    left -= len(part)
+                    s.sendall(part)
+                s.close()
+
+            server = threading.Thread(target=echo)
+            server.start()
+            answer = curl("-T", file.name, f"http://127.0.0.1:{proxy.port}/up")
+            server.join()
+            self.assertEqual(answer.returncode, 0)
+            self.assertEqual(len(answer.stdout), LARGE)
+            self.assertEqual(hashlib.sha256(answer.stdout).hexdigest(),
+                             hashlib.sha256(Path(file.name).read_bytes()).hexdigest())
+            self.assertLess(proxy.memory() - before, 16 << 20)
+
+    def test_a_slow_client_slows_the_upstream_down(self):
+        with Upstream() as up, proxy_to(up.url) as proxy:
+            client = proxy.connect()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            server = up.accept()
+            read_head(server)
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
+            server.settimeout(1)
+            sent = 0
+            with self.assertRaises(socket.timeout):
+                while True:
+                    sent += server.send(b"x" * 65536)
+            self.assertLess(sent, 64 << 20)
+            self.assertLess(proxy.memory(), 128 << 20)
+            client.close()
+            server.close()
+
+    @each_backend
+    def test_who_goes_away_is_missed_on_the_other_side(self, backend):
+        with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            for before in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"):
+                client = proxy.connect()
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                server = up.accept()
+                read_head(server)
+                server.sendall(before)
+                if before:
+                    read_head(client)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.close()
+                self.assertEqual(read_all(server), b"")
+                server.close()
+            # The other way round: a body that is cut off is not passed on as if it were whole.
+            client = proxy.connect()
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            server = up.accept()
+            read_head(server)
+            server.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            head = read_head(client)
+            self.assertIn("chunked", head)
+            server.close()
+            self.assertFalse(read_all(client).endswith(b"0\r\n\r\n"))
+            client.close()
+
+    def test_events_pass_as_they_come(self):
+        with Upstream() as up, proxy_to(up.url) as proxy:
+            client = proxy.connect()
+            client.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
+            server = up.accept()
+            read_head(server)
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            self.assertIn("text/event-stream", read_head(client))
+            for i in range(3):
+                server.sendall(b"data: %d\n\n" % i)
+                seen = b""
+                while b"data: %d\n\n" % i not in seen:
+                    seen += client.recv(4096)
+            server.close()
+            self.assertEqual(read_all_chunks(client), b"")
+            client.close()
+
+    def test_failures_have_a_status(self):
+        with Upstream() as up:
+            gone = up.url
+        with proxy_to(gone) as proxy:
+            self.assertEqual(proxy.get("/")[0], 502)
+            proxy.wait_for_log("proxy: GET http://.*refused")
+        with Upstream() as up, proxy_to(up.url, "--request-timeout", "1s") as proxy:
+            for answer, status in ((b"nonsense\r\n\r\n", 502), (b"", 502), (None, 504)):
+                found = []
+                asking = threading.Thread(target=lambda: found.append(proxy.get("/")[0]))
+                asking.start()
+                server = up.accept()
+                read_head(server)
+                if answer is None:
+                    asking.join()
+                else:
+                    server.sendall(answer)
+                server.close()
+                asking.join()
+                self.assertIn(found[0], (status, 503) if answer is None else (status,))
+
+    def test_an_upload_over_the_limit_is_refused(self):
+        with Server("--max-body", "1GiB") as up, proxy_to(f"http://127.0.0.1:{up.port}") as proxy:
+            with proxy.connect() as client:
+                client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
+                self.assertTrue(read_head(client).startswith("HTTP/1.1 413 "))
+
+
+def read_all_chunks(s):
+    """What comes after the last event: nothing but the last chunk."""
+    return read_all_until(s, b"0\r\n\r\n")[:-5]
+
+
+def read_all_until(s, mark):
+    seen = b""
+    while not seen.endswith(mark):
+        part = s.recv(4096)
+        assert part, seen
+        seen += part
+    return seen
+
+
+if __name__ == "__main__":
+    unittest.main()
