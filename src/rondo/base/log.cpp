@@ -211,6 +211,8 @@ spdlog::file_event_handlers keep_from_children() {
 struct error_log {
     std::mutex mutex;
     std::string path = "-";
+    std::string process;
+    bool on_calling_thread = false;
     std::shared_ptr<spdlog::details::thread_pool> writer;
     std::shared_ptr<spdlog::logger> logger;
     std::atomic<level> lowest{level::info};
@@ -219,19 +221,26 @@ struct error_log {
         spdlog::sink_ptr sink;
         if (path == "-") sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
         else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, false, keep_from_children());
-        sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ [%P] %-7l %v",
-                                                                        spdlog::pattern_time_type::utc));
+        sink->set_formatter(
+            std::make_unique<spdlog::pattern_formatter>(pattern(), spdlog::pattern_time_type::utc));
+        logger = on_calling_thread ? std::make_shared<spdlog::logger>("rondo", sink) : with_thread(sink);
+        logger->set_level(spdlog::level::debug);
+        logger->flush_on(spdlog::level::debug);
+    }
+
+    [[nodiscard]] std::string pattern() const {
+        return "%Y-%m-%dT%H:%M:%S.%eZ [%P" + (process.empty() ? "" : " " + process) + "] %-7l %v";
+    }
+
+    std::shared_ptr<spdlog::logger> with_thread(const spdlog::sink_ptr& sink) {
         writer = std::make_shared<spdlog::details::thread_pool>(queued_messages, 1, [] {
             pthread_setname_np(pthread_self(), "rondo-log");
             sigset_t all;
             sigfillset(&all);
             pthread_sigmask(SIG_SETMASK, &all, nullptr);
         });
-        auto made = std::make_shared<spdlog::async_logger>("rondo", sink, writer,
-                                                           spdlog::async_overflow_policy::overrun_oldest);
-        made->set_level(spdlog::level::debug);
-        made->flush_on(spdlog::level::debug);
-        logger = std::move(made);
+        return std::make_shared<spdlog::async_logger>("rondo", sink, writer,
+                                                      spdlog::async_overflow_policy::overrun_oldest);
     }
 
     // Ends the thread, which works off its queue before. The next line starts another.
@@ -275,6 +284,20 @@ level parse_level(std::string_view name) {
     for (level l : {level::debug, level::info, level::warning, level::error, level::off})
         if (name == name_of(l)) return l;
     throw std::invalid_argument("'" + std::string(name) + "' is no log level: use debug, info, warning, error or off");
+}
+
+void process_name(const std::string& name) {
+    std::lock_guard lock(errors().mutex);
+    errors().close();
+    errors().process.clear();
+    // A percent sign would be an order to the formatter.
+    for (char c : name) errors().process += c == '%' ? std::string("%%") : std::string(1, c);
+}
+
+void on_calling_thread(bool on) noexcept {
+    std::lock_guard lock(errors().mutex);
+    errors().close();
+    errors().on_calling_thread = on;
 }
 
 void to(const std::string& path) {

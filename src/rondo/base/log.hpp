@@ -23,6 +23,11 @@ void threshold(level l) noexcept;
 /// "debug", "info", "warning", "error" or "off"; throws std::invalid_argument otherwise.
 [[nodiscard]] level parse_level(std::string_view name);
 
+/// Said in every line beside the number of the process: "worker 2". Empty: nothing.
+void process_name(const std::string& name);
+/// True: lines are written by the calling thread, and no thread is made. For a process that forks.
+void on_calling_thread(bool on) noexcept;
+
 /// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
 void to(const std::string& path);
 /// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/arbiter.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/process/arbiter_state.hpp>
+
+namespace rondo::process {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto half_open_time = 20ms;  // for handshakes that are under way
+
+unique_fd made_or_inherited(unique_fd inherited) {
+    unique_fd fd = inherited ? std::move(inherited) : unique_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (!fd) throw std::system_error(errno, std::generic_category(), "eventfd");
+    return fd;
+}
+
+int milliseconds_until(instant at, instant now) {
+    if (at <= now) return 0;
+    auto ms = std::chrono::ceil<std::chrono::milliseconds>(at - now).count();
+    return static_cast<int>(std::min<std::int64_t>(ms, 60'000));
+}
+
+}  // namespace
+
+arbiter::state::state(arbiter_options o, inheritance inherited)
+    : options(std::move(o)),
+      left(std::move(inherited)),
+      signals({SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD}),
+      notify(made_or_inherited(std::move(left.notify))),
+      children(options, notify.value()),
+      pid(left.what == inheritance::kind::reload ? pid_file::adopt(left.pid_file) : pid_file()),
+      beside(left.what == inheritance::kind::reload ? left.beside : 0),
+      predecessor(left.from) {
+    children.in_child = [this] {
+        signals.release();
+        swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH});
+        trial.reset();
+    };
+}
+
+int arbiter::state::run() {
+    begin();
+    while (!(children.ending() && children.empty())) turn();
+    finish();
+    return children.status();
+}
+
+void arbiter::state::begin() {
+    instant now = clock::now();
+    if (!options.pid_file.empty() && left.what == inheritance::kind::upgrade) pid.write(options.pid_file + ".2");
+    else if (predecessor == 0 || pid.path().empty()) pid.write(options.pid_file);
+    for (const inheritance::process& p : left.children) children.adopt(p, now);
+    children.begin_generation(left.generation + 1);
+    retired = std::exchange(left.sockets, {});
+    reap(now);
+}
+
+void arbiter::state::turn() {
+    instant now = clock::now();
+    children.look(now);
+    look_at_generation(now);
+    if (now >= retire_at || children.ending() || !children.older() || !children.complete()) children.settle(now);
+    look_at_queues(now);
+    look_at_predecessor();
+    keep_watchdog_quiet(now);
+    if (children.ending() && children.empty()) return;
+    wait(now);
+    now = clock::now();
+    while (int signal = signals.next()) on_signal(signal, now);
+    if (trial && now >= trial->until()) trial->give_up();
+}
+
+void arbiter::state::wait(instant now) {
+    instant until =
+        std::min({children.due(now), retire_at > now ? retire_at : instant::max(),
+                  manager.watchdog() > 0us ? alive_at : instant::max(), trial ? trial->until() : instant::max()});
+    if (queues_since != instant::max()) until = std::min<instant>(until, now + 5ms);
+    std::array<pollfd, 3> fds{
+        {{signals.fd(), POLLIN, 0}, {notify.value(), POLLIN, 0}, {trial ? trial->output_fd() : -1, POLLIN, 0}}};
+    if (poll(fds.data(), fds.size(), milliseconds_until(until, now)) <= 0) return;
+    std::uint64_t count = 0;
+    if (fds[1].revents && read(notify.value(), &count, sizeof count) < 0) return;
+    if (fds[2].revents) trial->read_output();
+}
+
+void arbiter::state::on_signal(int signal, instant now) {
+    if (signal == SIGCHLD) return reap(now);
+    if (children.ending() && signal != SIGTERM && signal != SIGINT && signal != SIGQUIT && signal != SIGUSR1) return;
+    switch (signal) {
+        case SIGHUP: return on_hang_up(now);
+        case SIGTERM: return on_terminate(now);
+        case SIGINT:
+        case SIGQUIT: return on_quick_end(now);
+        case SIGTTIN: return children.scale(+1);
+        case SIGTTOU: return children.scale(-1);
+        case SIGUSR2: return start_beside();
+        case SIGUSR1:
+            if (options.on_reopen) options.on_reopen();
+            return children.tell_all(SIGUSR1);
+        case SIGWINCH:
+            // A terminal sends it too when it changes its size.
+            if (!beside) return;
+            log::info("the children end, this arbiter stays: HUP starts them again, TERM ends it");
+            return children.pause(true);
+        default: return;
+    }
+}
+
+void arbiter::state::reap(instant now) {
+    for (;;) {
+        int status = 0;
+        pid_t gone = waitpid(-1, &status, WNOHANG);
+        if (gone <= 0) return;
+        if (trial && gone == trial->pid()) {
+            rehearsed(status);
+        } else if (gone == beside) {
+            log::warning(fmt::format("the arbiter started beside this one (process {}) has ended", gone));
+            beside = 0;
+        } else if (!children.reaped(gone, status, now)) {
+            log::debug(fmt::format("process {} of somebody else was reaped", gone));
+        }
+    }
+}
+
+void arbiter::state::look_at_generation(instant now) {
+    if (children.ending() || !children.complete()) return;
+    if (children.older() && !retired.empty() && retire_at == instant::max()) {
+        for (const kept_socket& s : retired) turn_away(s);
+        retire_at = now + half_open_time;
+    } else if (!children.older() || retired.empty()) {
+        retire_at = instant::min();
+    }
+    if (!children.older_accept()) retired.clear();
+    if (std::exchange(told_ready, true)) return;
+    if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
+    else if (options.on_ready) options.on_ready();
+    manager.ready(children.summary());
+}
+
+void arbiter::state::look_at_predecessor() {
+    if (predecessor == 0 || getppid() == predecessor) return;
+    predecessor = 0;
+    log::info("the arbiter before this one has ended");
+    pid.rename(options.pid_file);
+}
+
+void arbiter::state::keep_watchdog_quiet(instant now) {
+    if (manager.watchdog() == 0us || now < alive_at) return;
+    manager.alive();
+    alive_at = now + std::chrono::duration_cast<clock::duration>(manager.watchdog());
+}
+
+arbiter::arbiter(arbiter_options options, inheritance inherited)
+    : state_(std::make_unique<state>(std::move(options), std::move(inherited))) {}
+arbiter::~arbiter() = default;
+
+void arbiter::add(group g) { state_->children.add(std::move(g), state_->left.tables); }
+void arbiter::keep(kept_socket s) { state_->children.keep(std::move(s)); }
+std::optional<kept_socket> arbiter::inherited(std::string_view group, std::string_view key) {
+    return state_->left.socket_of(group, key);
+}
+int arbiter::run() { return state_->run(); }
+
+}  // namespace rondo::process

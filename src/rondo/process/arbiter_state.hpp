@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/process/arbiter.hpp>
+#include <rondo/process/family.hpp>
+#include <rondo/process/pid_file.hpp>
+#include <rondo/process/rehearsal.hpp>
+#include <rondo/process/service_manager.hpp>
+#include <rondo/process/signal_queue.hpp>
+
+namespace rondo::process {
+
+/// The parts of an arbiter and its loop. Inner part of this folder.
+struct arbiter::state {
+    state(arbiter_options o, inheritance inherited);
+
+    int run();
+    void begin();
+    void turn();
+    void wait(instant now);
+    void finish();
+
+    // Signals.
+    void on_signal(int signal, instant now);
+    void reap(instant now);
+
+    // Ready, reloaded, promoted.
+    void look_at_generation(instant now);
+    void look_at_predecessor();
+    void keep_watchdog_quiet(instant now);
+
+    // Another image of the program: in place of this one, or beside it. (arbiter_reload.cpp)
+    void on_hang_up(instant now);
+    void rehearsed(int status);
+    void re_execute();
+    void start_beside();
+    [[nodiscard]] inheritance bequest(inheritance::kind what) const;
+
+    // The end. (arbiter_end.cpp)
+    void on_terminate(instant now);
+    void on_quick_end(instant now);
+    void look_at_queues(instant now);
+    [[nodiscard]] bool shares_sockets() const noexcept { return beside != 0 || predecessor != 0; }
+
+    arbiter_options options;
+    inheritance left;
+    signal_queue signals;
+    unique_fd notify;
+    family children;
+    pid_file pid;
+    service_manager manager;
+
+    std::optional<rehearsal> trial;
+    bool hang_up_again = false;  ///< HUP came while one was being rehearsed
+    pid_t beside = 0;            ///< the arbiter that USR2 started
+    pid_t predecessor = 0;       ///< the arbiter that started this one by USR2, while it lives
+    std::vector<kept_socket> retired;
+    instant retire_at = instant::max();
+    bool told_ready = false;                ///< that this generation serves
+    instant queues_since = instant::max();  ///< since when no new connection can begin
+    instant alive_at{};
+};
+
+}  // namespace rondo::process

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/executable.hpp>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo::process {
+
+namespace {
+
+std::string content(const char* path) {
+    unique_fd fd(open(path, O_RDONLY | O_CLOEXEC));
+    std::string text;
+    char part[4096];
+    for (ssize_t n = 0; fd && (n = read(fd.value(), part, sizeof part)) > 0;)
+        text.append(part, static_cast<std::size_t>(n));
+    return text;
+}
+
+std::string working_folder() {
+    struct stat here{};
+    struct stat named{};
+    const char* pwd = std::getenv("PWD");
+    if (pwd && *pwd == '/' && !stat(".", &here) && !stat(pwd, &named) && here.st_ino == named.st_ino &&
+        here.st_dev == named.st_dev)
+        return pwd;
+    char path[PATH_MAX];
+    return getcwd(path, sizeof path) ? path : "/";
+}
+
+std::string running_file() {
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    return n > 0 ? std::string(path, static_cast<std::size_t>(n)) : std::string();
+}
+
+std::string found_in_path(const std::string& name) {
+    const char* folders = std::getenv("PATH");
+    for (std::string_view rest = folders ? folders : ""; !rest.empty();) {
+        std::size_t end = rest.find(':');
+        std::string file = std::string(rest.substr(0, end)) + "/" + name;
+        if (file.starts_with('/') && !access(file.c_str(), X_OK)) return file;
+        rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+    }
+    return {};
+}
+
+}  // namespace
+
+executable executable::of_this_process() {
+    executable e;
+    e.folder_ = working_folder();
+    std::string all = content("/proc/self/cmdline");
+    for (std::string_view rest = all; !rest.empty();) {
+        std::size_t end = rest.find('\0');
+        e.arguments_.emplace_back(rest.substr(0, end));
+        rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+    }
+    const std::string name = e.arguments_.empty() ? std::string() : e.arguments_.front();
+    if (name.starts_with('/')) e.path_ = name;
+    else if (name.find('/') != name.npos) e.path_ = e.folder_ + "/" + name;
+    else e.path_ = found_in_path(name);
+    if (e.path_.empty() || access(e.path_.c_str(), X_OK)) e.path_ = running_file();
+    return e;
+}
+
+int executable::execute(const std::string& stay) const noexcept {
+    std::vector<char*> words;
+    for (const std::string& a : arguments_) words.push_back(const_cast<char*>(a.c_str()));
+    words.push_back(nullptr);
+    int error = chdir(folder_.c_str()) ? errno : 0;
+    if (!error) {
+        execv(path_.c_str(), words.data());
+        error = errno;
+    }
+    if (!stay.empty() && chdir(stay.c_str())) return errno;
+    return error;
+}
+
+}  // namespace rondo::process

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/process/arbiter.hpp>
+#include <rondo/process/inheritance.hpp>
+#include <rondo/process/slot_table.hpp>
+
+namespace rondo::process {
+
+/// A child process as the arbiter sees it.
+struct member {
+    pid_t pid = 0;
+    std::size_t group = 0;    ///< index
+    std::size_t slot = 0;     ///< slot_table::most_slots when it has none that this image knows
+    unsigned generation = 0;  ///< of the image that started it
+    instant started{};
+    instant kill_at = instant::max();
+    instant stacks_asked = instant::max();
+    bool was_ready = false;
+    bool leaving = false;  ///< it was told to end
+    bool tired = false;    ///< it is to be replaced
+    bool killed = false;
+};
+
+/// The children of an arbiter: who lives, who is due, who has to go.
+class family {
+public:
+    family(const arbiter_options& options, int notify);
+    ~family();
+
+    void add(group g, std::vector<inheritance::table>& inherited);
+    /// A child that an earlier image started. Those of a group that is gone are told to end.
+    void adopt(const inheritance::process& p, instant now);
+    void keep(kept_socket s) { sockets_.push_back(std::move(s)); }
+
+    /// Children from now on are of this generation; older ones go when it is complete.
+    void begin_generation(unsigned n) noexcept { generation_ = n; }
+    [[nodiscard]] unsigned generation() const noexcept { return generation_; }
+    /// Called in a child before anything else.
+    std::function<void()> in_child;
+
+    /// Starts who is missing, and tells who is superfluous to end.
+    void settle(instant now);
+    /// Looks at the slots: who has become ready, who hangs, who has had enough time.
+    void look(instant now);
+    /// waitpid() gave this. False when the process is no child of this family.
+    bool reaped(pid_t pid, int status, instant now);
+    /// When to look again at the latest.
+    [[nodiscard]] instant due(instant now) const noexcept;
+
+    void scale(int by);
+    /// No children until they are wanted again.
+    void pause(bool on) noexcept { paused_ = on; }
+    [[nodiscard]] bool paused() const noexcept { return paused_; }
+    void end(bool quick, instant now);
+    [[nodiscard]] bool ending() const noexcept { return ending_; }
+    void tell_all(int signal) noexcept;
+
+    [[nodiscard]] bool empty() const noexcept { return members_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return members_.size(); }
+    /// Everybody wanted serves.
+    [[nodiscard]] bool complete() const noexcept;
+    /// There are children of an earlier generation that were not told to end.
+    [[nodiscard]] bool older() const noexcept;
+    /// There are children of an earlier generation that may accept connections.
+    [[nodiscard]] bool older_accept() const noexcept;
+    /// Nobody accepts connections any more.
+    [[nodiscard]] bool nobody_accepts() const noexcept;
+    /// 0, or the exit status for what went wrong.
+    [[nodiscard]] int status() const noexcept { return status_; }
+
+    [[nodiscard]] std::vector<kept_socket>& sockets() noexcept { return sockets_; }
+    [[nodiscard]] const std::vector<kept_socket>& sockets() const noexcept { return sockets_; }
+    /// What the next image has to know.
+    void leave(inheritance& to) const;
+    /// "4 workers ready": for the service manager.
+    [[nodiscard]] std::string summary() const;
+
+private:
+    struct kin {
+        group what;
+        slot_table table;
+        std::size_t target = 0;
+        unsigned complete = 0;  ///< the last generation of which all were ready
+        int failures = 0;       ///< children in a row that did not live long
+        instant next_start{};
+    };
+
+    void settle(std::size_t g, instant now);
+    void start(std::size_t g, std::size_t slot, instant now);
+    [[noreturn]] void become(const kin& k, std::size_t slot, pid_t arbiter);
+    [[nodiscard]] bool current(const member& m) const noexcept;
+    [[nodiscard]] bool older_below(unsigned stage) const noexcept;
+    void tell_to_leave(member& m, instant now) noexcept;
+    void shrink(std::size_t g, std::size_t surplus, instant now);
+    void next_stage(instant now);
+
+    void look(member& m, instant now);
+    void look_at_life(member& m, instant now);
+    [[nodiscard]] std::string hangs(const member& m, instant now) const;
+    void give_up(member& m, const std::string& why, instant now);
+    void kill(member& m, std::string_view why);
+    void mourn(const member& m, int status, instant now);
+    void not_started(const member& m, instant now);
+    void keep_older(std::size_t g, instant now);
+    [[nodiscard]] slot_control* control(const member& m) const noexcept;
+    [[nodiscard]] std::string name(const member& m) const;
+
+    const arbiter_options& options_;
+    int notify_;
+    std::vector<kin> groups_;
+    std::vector<member> members_;
+    std::vector<kept_socket> sockets_;
+    unsigned generation_ = 0;
+    bool paused_ = false;
+    bool ending_ = false;
+    bool quick_ = false;
+    unsigned stage_ = 0;  ///< of the groups that are being ended
+    int status_ = 0;
+    instant last_look_{};
+};
+
+}  // namespace rondo::process
