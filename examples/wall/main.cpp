@@ -24,6 +24,7 @@ const char* database() {
 int main(int argc, char** argv) {
     wall::board board;
     rondo::app app;
+    app.prefer("workers", "1");  // the newest messages are kept in the memory of one process
     app.on_start([&board] {
         board.open(database());
         rondo::log::info(std::string("messages are kept in ") + database() + " (WALL_DB)");

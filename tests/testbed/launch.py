@@ -23,7 +23,7 @@ START_SECONDS = 30
 
 
 class Server:
-    """A running program. `log` is what it wrote to standard error (or the given file), `output` to standard output."""
+    """A running program: one process, unless `--workers` is among the options. `log` is what it wrote to standard error (or the given file), `output` to standard output."""
 
     def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None):
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
@@ -34,6 +34,8 @@ class Server:
         if bind:
             arguments += ["--bind", bind]
         arguments += [str(o) for o in options]
+        if not {"--workers", "-w"} & set(arguments):
+            arguments += ["--workers", "0"]
         environment = dict(os.environ, **(env or {}))
         with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,

@@ -282,7 +282,7 @@ class Lasting(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="rondo-wall-") as folder:
             ended = subprocess.run([PROGRAM, "serve", "--bind", f"unix:{folder}/socket"], capture_output=True, text=True,
                                    timeout=30, env=dict(os.environ, WALL_DB=f"{folder}/none/messages.sqlite"))
-        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertEqual(ended.returncode, 3, ended.stderr)
         self.assertIn("cannot be kept in", ended.stderr)
         self.assertIn("set WALL_DB", ended.stderr)
 

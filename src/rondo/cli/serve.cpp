@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/cli/serve.hpp>
 
+#include <algorithm>
 #include <csignal>
-#include <memory>
-#include <optional>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/base/version.hpp>
 #include <rondo/cli/access_log.hpp>
-#include <rondo/coro/event.hpp>
-#include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
-#include <rondo/loop/signals.hpp>
-#include <rondo/loop/stall_detector.hpp>
-#include <rondo/server/server.hpp>
+#include <rondo/cli/check.hpp>
+#include <rondo/cli/setting_values.hpp>
+#include <rondo/cli/worker.hpp>
+#include <rondo/process/arbiter.hpp>
+#include <rondo/process/privileges.hpp>
+#include <rondo/process/service_manager.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr int compute_nice = 10;
+const std::string worker_group = "worker";
 
 // Every connection is a descriptor: the soft limit of 1024 is for programs that use select().
 void raise_descriptor_limit() {
@@ -37,122 +36,132 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::vector<net::listening_socket> listen_on_all(const settings& chosen) {
+void settle_in(const settings& chosen) {
+    if (!chosen.chdir.empty() && chdir(chosen.chdir.c_str()))
+        throw std::runtime_error(fmt::format("chdir: cannot go to '{}'", chosen.chdir));
+    if (chosen.umask) ::umask(static_cast<mode_t>(*chosen.umask));
+    raise_descriptor_limit();
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+process::identity owner_of(const std::string& text) {
+    std::size_t colon = text.find(':');
+    return process::identity_of(text.substr(0, colon), colon == text.npos ? "" : text.substr(colon + 1));
+}
+
+// The files that both the arbiter and its workers write.
+void make_logs(const settings& chosen) {
+    process::identity who = process::identity_of(chosen.user, chosen.group);
+    for (const std::string& path : {chosen.access_log, chosen.error_log}) {
+        if (path == "-" || path == "off") continue;
+        log::line_writer(path).flush();
+        if (geteuid() == 0) process::give(path, who);
+    }
+}
+
+// In a process of its own, to see whether the program and its settings would do.
+int rehearse(app& application, const settings& chosen, process::inheritance& inherited) {
+    std::vector<std::string> in_use;
+    std::vector<std::string> mistakes = find_mistakes(application, chosen, in_use);
+    for (const std::string& address : in_use)
+        if (!inherited.socket_of(worker_group, address))
+            mistakes.push_back(fmt::format("{} is in use by another process", address));
+    if (chosen.workers == 0)
+        mistakes.emplace_back("workers: a reload cannot give up the arbiter; end it and start the program anew");
+    for (const std::string& mistake : mistakes) fmt::print(stderr, "{}\n", mistake);
+    return mistakes.empty() ? 0 : 1;
+}
+
+// Each address is listened on, unless an earlier image of this program does.
+std::vector<process::kept_socket> listen_on_all(const settings& chosen, process::inheritance& inherited) {
+    std::vector<process::kept_socket> all;
+    auto listen = [&](const net::bind_address& at, const std::string& key) {
+        bool known = false;
+        for (; auto s = inherited.socket_of(worker_group, key); known = true) all.push_back(std::move(*s));
+        if (known) return;
+        for (net::listening_socket& s : net::listen(at, chosen.listening)) {
+            if (!s.unix_path.empty() && !chosen.unix_owner.empty())
+                process::give(s.unix_path, owner_of(chosen.unix_owner));
+            all.push_back({worker_group, key, std::move(s.fd), s.url, s.unix_path, s.foreign});
+        }
+    };
+    for (const net::bind_address& at : chosen.binds) {
+        try {
+            listen(at, address_text(at));
+        } catch (const std::exception& e) {
+            // A reload must not end what runs.
+            if (inherited.what != process::inheritance::kind::reload) throw;
+            log::error(e.what());
+        }
+    }
+    return all;
+}
+
+std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_socket> kept) {
     std::vector<net::listening_socket> sockets;
-    for (const net::bind_address& at : chosen.binds)
-        for (net::listening_socket& s : net::listen(at, chosen.listening)) sockets.push_back(std::move(s));
+    for (process::kept_socket& s : kept) sockets.push_back({std::move(s.fd), s.url, s.unix_path, s.foreign});
     return sockets;
 }
 
-std::string count_views(app& application) {
-    std::size_t async = 0;
-    std::size_t sync = 0;
-    std::size_t cpu = 0;
-    for (const route_info& r : application.routes()) {
-        if (r.kind == view_kind::async) ++async;
-        else if (r.kind == view_kind::sync) ++sync;
-        else ++cpu;
-    }
-    return fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
+int serve_alone(app& application, const settings& chosen, process::inheritance& inherited) {
+    std::vector<process::kept_socket> sockets = listen_on_all(chosen, inherited);
+    process::assume(process::identity_of(chosen.user, chosen.group));
+    int status = work(application, chosen, sockets_of_server(std::move(sockets)));
+    log::flush();
+    return status;
 }
 
-// The life of one process: made, started, serving until a signal, drained.
-class worker {
-public:
-    worker(app& application, const settings& chosen)
-        : app_(application),
-          chosen_(chosen),
-          loop_({chosen.backend}),
-          blocking_({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0}),
-          compute_({.name = "compute",
-                    .threads = chosen.compute_threads,
-                    .queue = chosen.compute_queue,
-                    .nice = compute_nice}),
-          signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
-        loop_.use_pools(&blocking_, &compute_);
-        if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.access_log_format);
-        if (log_) app_.access_log(&*log_);
-        if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
-    }
-    ~worker() { app_.access_log(nullptr); }
+process::arbiter_options options_of(const settings& chosen, process::executable program) {
+    return {.boot_timeout = chosen.boot_timeout,
+            .timeout = chosen.timeout,
+            .graceful_timeout = chosen.graceful_timeout,
+            .pid_file = chosen.pid_file,
+            .program = std::move(program),
+            .on_ready = nullptr,
+            .on_reopen = [] { log::reopen(); }};
+}
 
-    int run(std::vector<net::listening_socket> sockets) { return loop_.run_until(live(std::move(sockets))); }
+process::group worker_group_of(app& application, const settings& chosen) {
+    process::identity who = process::identity_of(chosen.user, chosen.group);
+    auto run = [&application, &chosen, who](process::child& self) {
+        process::assume(who);
+        return work(application, chosen, sockets_of_server(std::move(self.sockets())), &self);
+    };
+    return {.name = worker_group, .count = chosen.workers, .run = run, .memory = 0, .scales = true, .stage = 0};
+}
 
-private:
-    task<int> live(std::vector<net::listening_socket> sockets) {
-        co_await app_.startup();
-        server_.emplace(loop_, app_, chosen_.limits);
-        server_->watch(blocking_, compute_);
-        announce(sockets);
-        for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
-        co_await asked_to_end_.wait();
-        log::info(fmt::format("ending: {} connections open", server_->connections()));
-        co_await server_->drain(quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout));
-        // A thread counts as running for a moment after it handed over its result.
-        for (instant end = from_now(1s); running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
-        if (running() > 0) leave_behind(running());
-        server_.reset();
-        co_await app_.shutdown();
-        log::info("ended");
-        co_return 0;
-    }
+std::string_view backend_name(backend_kind kind) {
+    if (kind == backend_kind::automatic) kind = io_uring_available() ? backend_kind::io_uring : backend_kind::epoll;
+    return kind == backend_kind::io_uring ? "io_uring" : "epoll";
+}
 
-    void announce(const std::vector<net::listening_socket>& sockets) {
-        std::string text = fmt::format("Rondo {} serves, process {}", version, getpid());
-        for (const net::listening_socket& s : sockets) text += fmt::format("\nat       {}", s.url);
-        text += fmt::format("\nbackend  {}", loop_.io().name());
-        text += fmt::format("\nviews    {}", count_views(app_));
-        text += fmt::format("\nthreads  up to {} for sync views, {} for cpu views", chosen_.threads,
-                            chosen_.compute_threads);
-        log::info(text);
-    }
-
-    void on_signal(int signal) {
-        if (signal == SIGUSR1) {
-            log::reopen();
-            if (log_) log_->reopen();
-            return;
-        }
-        if (signal != SIGTERM) quick_ = true;
-        // Asked twice: whoever asks does not want to wait.
-        if (asked_to_end_.is_set() && server_) server_->cut_off();
-        asked_to_end_.set();
-    }
-
-    [[nodiscard]] std::size_t running() const noexcept { return blocking_.running() + compute_.running(); }
-
-    // A thread that runs a view cannot be stopped from outside; the process can.
-    [[noreturn]] void leave_behind(std::size_t views) {
-        log::warning(fmt::format("{} sync or cpu views did not return in time: the process ends without them", views));
-        log::flush();
-        _exit(1);
-    }
-
-    app& app_;
-    const settings& chosen_;
-    event_loop loop_;
-    thread_pool blocking_;
-    thread_pool compute_;
-    signal_watcher signals_;
-    std::optional<access_log_file> log_;
-    std::optional<stall_detector> stalls_;
-    std::optional<server::server> server_;
-    event asked_to_end_;
-    bool quick_ = false;
-};
+int serve_with_arbiter(app& application, const settings& chosen, process::executable program,
+                       process::inheritance inherited) {
+    log::on_calling_thread(true);
+    std::vector<process::kept_socket> sockets = listen_on_all(chosen, inherited);
+    std::vector<std::string> urls;
+    for (const process::kept_socket& s : sockets) urls.push_back(s.url);
+    process::arbiter_options options = options_of(chosen, std::move(program));
+    options.on_ready = [&] { log::info(start_text(application, chosen, urls, backend_name(chosen.backend))); };
+    process::arbiter arbiter(std::move(options), std::move(inherited));
+    for (process::kept_socket& s : sockets) arbiter.keep(std::move(s));
+    arbiter.add(worker_group_of(application, chosen));
+    return arbiter.run();
+}
 
 }  // namespace
 
 int serve(app& application, const settings& chosen) {
+    process::inheritance inherited = process::inheritance::take();
+    process::executable program = process::executable::of_this_process();
+    settle_in(chosen);
+    if (inherited.what == process::inheritance::kind::check) return rehearse(application, chosen, inherited);
     application.check();
     log::threshold(chosen.log_level);
     log::to(chosen.error_log);
-    raise_descriptor_limit();
-    std::signal(SIGPIPE, SIG_IGN);
-    std::vector<net::listening_socket> sockets = listen_on_all(chosen);
-    int status = worker(application, chosen).run(std::move(sockets));
-    log::flush();
-    return status;
+    make_logs(chosen);
+    if (chosen.workers == 0) return serve_alone(application, chosen, inherited);
+    return serve_with_arbiter(application, chosen, std::move(program), std::move(inherited));
 }
 
 }  // namespace rondo::cli

@@ -176,7 +176,7 @@ listening_socket inherit(int fd) {
             fd));
     }
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-    return {unique_fd(fd), url_of(fd), {}};
+    return {unique_fd(fd), url_of(fd), {}, true};
 }
 
 }  // namespace

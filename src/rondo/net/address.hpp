@@ -37,6 +37,7 @@ struct listening_socket {
     unique_fd fd;
     std::string url;        ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
     std::string unix_path;  ///< to be removed at the end; empty otherwise
+    bool foreign = false;   ///< inherited from who started the process, and not to be ended with it
 };
 
 /// Listens on every address the name stands for. Throws std::runtime_error with a sentence: address in use, not

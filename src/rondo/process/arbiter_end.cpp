@@ -18,8 +18,9 @@ constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 constexpr auto longest_wait = 2s;      // for queues to be emptied: the children may hang
 
 std::size_t waiting(const std::vector<kept_socket>& sockets) {
-    return std::accumulate(sockets.begin(), sockets.end(), std::size_t{0},
-                           [](std::size_t n, const kept_socket& s) { return n + waiting_at(s.fd.value()); });
+    return std::accumulate(sockets.begin(), sockets.end(), std::size_t{0}, [](std::size_t n, const kept_socket& s) {
+        return s.foreign ? n : n + waiting_at(s.fd.value());
+    });
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ inheritance arbiter::state::bequest(inheritance::kind what) const {
     next.what = what;
     next.from = what == inheritance::kind::reload ? predecessor : getpid();
     auto copy = [&](const kept_socket& s) {
-        next.sockets.push_back({s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.unix_path});
+        next.sockets.push_back(
+            {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.unix_path, s.foreign});
     };
     for (const kept_socket& s : children.sockets()) copy(s);
     if (what != inheritance::kind::reload) return next;

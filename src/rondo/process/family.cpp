@@ -146,7 +146,7 @@ void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
         for (const kin& other : groups_) tables.push_back({other.what.name, &other.table});
         std::vector<kept_socket> own;
         for (kept_socket& s : sockets_)
-            if (s.group == k.what.name) own.push_back({s.group, s.key, std::move(s.fd), s.url, {}});
+            if (s.group == k.what.name) own.push_back({s.group, s.key, std::move(s.fd), s.url, {}, s.foreign});
         sockets_.clear();
         child self(k.what.name, slot, generation_, tables, std::move(own), notify_);
         prctl(PR_SET_NAME, self.name().c_str());

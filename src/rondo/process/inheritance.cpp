@@ -89,8 +89,8 @@ void read_line(inheritance& to, const words& w) {
         to.pid_file = unescaped(w[1]);
     } else if (is("notify", 1)) {
         to.notify = descriptor(w[1]);
-    } else if (is("socket", 5)) {
-        to.sockets.push_back({unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), unescaped(w[5])});
+    } else if (is("socket", 6)) {
+        to.sockets.push_back({unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), unescaped(w[5]), w[6] == "1"});
         if (int fd = number<int>(w[1]); fd >= 0) to.sockets.back().fd = descriptor(w[1]);
     } else if (is("table", 2)) {
         to.tables.push_back({unescaped(w[2]), descriptor(w[1])});
@@ -143,8 +143,8 @@ std::string inheritance::text() const {
     if (!pid_file.empty()) out += fmt::format("pid_file\t{}\n", escaped(pid_file));
     if (notify) out += fmt::format("notify\t{}\n", notify.value());
     for (const kept_socket& s : sockets)
-        out += fmt::format("socket\t{}\t{}\t{}\t{}\t{}\n", s.fd.value(), escaped(s.group), escaped(s.key),
-                           escaped(s.url), escaped(s.unix_path));
+        out += fmt::format("socket\t{}\t{}\t{}\t{}\t{}\t{}\n", s.fd.value(), escaped(s.group), escaped(s.key),
+                           escaped(s.url), escaped(s.unix_path), s.foreign ? 1 : 0);
     for (const table& t : tables) out += fmt::format("table\t{}\t{}\n", t.fd.value(), escaped(t.group));
     for (const process& p : children)
         out += fmt::format("child\t{}\t{}\t{}\t{}\t{}\n", p.pid, p.generation, p.slot, p.leaving ? 1 : 0,

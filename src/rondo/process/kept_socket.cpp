@@ -15,6 +15,7 @@
 namespace rondo::process {
 
 void turn_away(const kept_socket& socket) noexcept {
+    if (socket.foreign) return;
     if (!socket.unix_path.empty()) {
         unlink(socket.unix_path.c_str());
         return;

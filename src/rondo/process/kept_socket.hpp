@@ -15,11 +15,13 @@ struct kept_socket {
     unique_fd fd;           ///< close-on-exec
     std::string url;        ///< the address it really has
     std::string unix_path;  ///< to be removed at the end; empty otherwise
+    bool foreign = false;   ///< of who started this process: what waits there may wait for the next one
 };
 
 /// No new connection can begin at this listening socket, while what has begun can still be accepted: a filter drops
 /// the first packet of every handshake (of TCP), or the path is removed (of a unix socket). Its client tries again a
-/// second later and is refused, when the socket is closed by then. For every process that shares the socket.
+/// second later and is refused, when the socket is closed by then. For every process that shares the socket, so nothing
+/// is done to a foreign one.
 void turn_away(const kept_socket& socket) noexcept;
 
 /// Connections that wait to be accepted; 0 when the kernel does not tell (unix sockets).

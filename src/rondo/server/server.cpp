@@ -212,12 +212,16 @@ void server::cut_off() noexcept {
     for_each([](connection& c) { c.kill(); });
 }
 
-task<void> server::drain(clock::duration grace) {
+void server::stop_accepting() noexcept {
     draining_ = true;
     statistics_.state.store(handler::worker_state::draining, std::memory_order_relaxed);
-    drain_begun_.set();
     for (auto& l : listeners_) l->stop();
     listeners_.clear();
+}
+
+task<void> server::drain(clock::duration grace) {
+    stop_accepting();
+    drain_begun_.set();
     for_each([](connection& c) { c.drain(); });
     if (co_await wait_until_empty(grace)) co_return;
     log::warning(

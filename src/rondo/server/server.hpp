@@ -38,8 +38,11 @@ public:
     /// Accepts connections from now on.
     void accept_from(net::listening_socket socket);
 
-    /// Ends in steps: what waits in the accept queues is still accepted, then the listeners close; idle connections
-    /// end; requests under way get `grace` to finish, then are cancelled; what is left a second later is cut off.
+    /// Accepts what waits in the accept queues, then no more: the listeners are closed. What is accepted from now on
+    /// serves one request.
+    void stop_accepting() noexcept;
+    /// Ends in steps: stop_accepting(); idle connections end; requests under way get `grace` to finish, then are
+    /// cancelled; what is left a second later is cut off.
     [[nodiscard]] task<void> drain(clock::duration grace);
     /// Ends every connection now.
     void cut_off() noexcept;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/heartbeat.hpp>
+
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <rondo/base/interrupt.hpp>
+#include <rondo/base/log.hpp>
+
+namespace rondo::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto interval = 500ms;
+constexpr auto interval_of_counting = 20ms;  // a limit of requests is met closely
+constexpr auto stack_limit = 200ms;
+
+std::string first_line(const std::string& path) {
+    char text[128] = "";
+    if (std::FILE* f = std::fopen(path.c_str(), "re")) {
+        if (!std::fgets(text, sizeof text, f)) text[0] = 0;
+        std::fclose(f);
+    }
+    std::string line = text;
+    while (line.ends_with('\n')) line.pop_back();
+    return line;
+}
+
+std::uint64_t resident_bytes() {
+    unsigned long total = 0;
+    unsigned long resident = 0;
+    if (std::sscanf(first_line("/proc/self/statm").c_str(), "%lu %lu", &total, &resident) != 2) return 0;
+    return static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+std::string stacks_of_all_threads() {
+    std::string text;
+    DIR* tasks = opendir("/proc/self/task");
+    if (!tasks) return text;
+    while (const dirent* entry = readdir(tasks)) {
+        auto thread = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+        if (thread <= 0 || thread == gettid()) continue;
+        std::string name = first_line(fmt::format("/proc/self/task/{}/comm", thread));
+        auto stack = stack_of_thread(thread, stack_limit);
+        text += fmt::format("{}thread {} ({}):\n{}", text.empty() ? "" : "\n", thread, name,
+                            stack ? stack->text() : std::string("cannot be interrupted"));
+    }
+    closedir(tasks);
+    return text;
+}
+
+struct heartbeat::state {
+    state(process::child& c, event_loop& l, const lifetime& limits_of, std::function<std::uint64_t()> count)
+        : self(c), loop(l), limits(limits_of), requests(std::move(count)), began(clock::now()) {
+        stack_trace::prepare();
+        thread = std::thread([this] { serve(); });
+    }
+    ~state() {
+        {
+            std::lock_guard lock(mutex);
+            ending = true;
+        }
+        wake.notify_all();
+        thread.join();
+    }
+
+    void serve() noexcept {
+        pthread_setname_np(pthread_self(), "rondo-heart");
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        auto pause = limits.requests ? std::chrono::milliseconds(interval_of_counting) : interval;
+        std::unique_lock lock(mutex);
+        do {
+            self.beat(loop.counters().turn_began_ns.load(std::memory_order_relaxed));
+            if (self.stacks_wanted()) tell_stacks();
+            if (!asked) ask_when_due();
+        } while (!wake.wait_for(lock, pause, [this] { return ending; }));
+    }
+
+    void tell_stacks() noexcept {
+        try {
+            log::error("the arbiter ends this process; its threads are here:\n" + stacks_of_all_threads());
+            log::flush();
+        } catch (...) {
+            // Without memory there is nothing to tell.
+        }
+        self.stacks_told();
+    }
+
+    void ask_when_due() noexcept {
+        process::wish why = process::wish::none;
+        if (limits.requests && requests() >= limits.requests) why = process::wish::requests;
+        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes) why = process::wish::memory;
+        else if (limits.age > 0ms && clock::now() - began > limits.age) why = process::wish::age;
+        if (why == process::wish::none) return;
+        asked = true;
+        self.ask_for_replacement(why);
+    }
+
+    process::child& self;
+    event_loop& loop;
+    lifetime limits;
+    std::function<std::uint64_t()> requests;
+    instant began;
+    bool asked = false;
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool ending = false;
+    std::thread thread;
+};
+
+heartbeat::heartbeat(process::child& as, event_loop& loop, const lifetime& limits,
+                     std::function<std::uint64_t()> requests)
+    : state_(std::make_unique<state>(as, loop, limits, std::move(requests))) {}
+heartbeat::~heartbeat() = default;
+
+}  // namespace rondo::cli

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/worker.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/base/version.hpp>
+#include <rondo/cli/access_log.hpp>
+#include <rondo/cli/heartbeat.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/signals.hpp>
+#include <rondo/loop/stall_detector.hpp>
+#include <rondo/server/server.hpp>
+#include <rondo/web/app.hpp>
+
+namespace rondo::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int compute_nice = 10;
+constexpr auto half_open_time = 20ms;  // for handshakes that are under way
+
+std::string count_views(app& application) {
+    std::size_t async = 0;
+    std::size_t sync = 0;
+    std::size_t cpu = 0;
+    for (const route_info& r : application.routes()) {
+        if (r.kind == view_kind::async) ++async;
+        else if (r.kind == view_kind::sync) ++sync;
+        else ++cpu;
+    }
+    return fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
+}
+
+// Of those sockets that end with this process.
+std::vector<process::kept_socket> second_descriptors(const std::vector<net::listening_socket>& sockets) {
+    std::vector<process::kept_socket> all;
+    for (const net::listening_socket& s : sockets)
+        if (!s.foreign) all.push_back({{}, {}, process::duplicate(s.fd.value()), s.url, s.unix_path, false});
+    return all;
+}
+
+lifetime lifetime_of(const settings& chosen) {
+    lifetime limits{chosen.max_requests, chosen.max_rss, chosen.max_age};
+    if (limits.requests == 0 || chosen.max_requests_jitter == 0) return limits;
+    // So that workers which started together are not replaced together.
+    std::random_device seed;
+    limits.requests += std::uniform_int_distribution<std::uint64_t>(0, chosen.max_requests_jitter)(seed);
+    return limits;
+}
+
+class worker {
+public:
+    worker(app& application, const settings& chosen, process::child* as)
+        : app_(application),
+          chosen_(chosen),
+          self_(as),
+          loop_({chosen.backend}),
+          blocking_({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0}),
+          compute_({.name = "compute",
+                    .threads = chosen.compute_threads,
+                    .queue = chosen.compute_queue,
+                    .nice = compute_nice}),
+          signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
+        loop_.use_pools(&blocking_, &compute_);
+        if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.access_log_format);
+        if (log_) app_.access_log(&*log_);
+        if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
+    }
+    ~worker() { app_.access_log(nullptr); }
+
+    int run(std::vector<net::listening_socket> sockets) { return loop_.run_until(live(std::move(sockets))); }
+
+private:
+    task<int> live(std::vector<net::listening_socket> sockets) {
+        co_await app_.startup();
+        server_.emplace(loop_, app_, chosen_.limits);
+        server_->watch(blocking_, compute_);
+        if (self_)
+            heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_),
+                               [this] { return server_->statistics().requests.load(); });
+        begin(std::move(sockets));
+        co_await asked_to_end_.wait();
+        log::info(fmt::format("ending: {} connections open", server_->connections()));
+        co_await stop_accepting();
+        co_await server_->drain(quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout));
+        // A thread counts as running for a moment after it handed over its result.
+        for (instant end = from_now(1s); running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
+        if (running() > 0) leave_behind(running());
+        heartbeat_.reset();
+        server_.reset();
+        co_await app_.shutdown();
+        log::info("ended");
+        co_return 0;
+    }
+
+    void begin(std::vector<net::listening_socket> sockets) {
+        std::vector<std::string> urls;
+        for (const net::listening_socket& s : sockets) urls.push_back(s.url);
+        if (!self_) own_ = second_descriptors(sockets);
+        for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
+        if (self_) self_->ready();
+        else log::info(start_text(app_, chosen_, urls, loop_.io().name()));
+    }
+
+    // Without an arbiter this process sees to it that no connection is lost which the kernel has completed.
+    task<void> stop_accepting() {
+        if (!own_.empty() && !quick_) {
+            for (const process::kept_socket& s : own_) process::turn_away(s);
+            co_await loop_.sleep(half_open_time);
+        }
+        server_->stop_accepting();
+        own_.clear();
+        if (self_) self_->draining();
+    }
+
+    void on_signal(int signal) {
+        if (signal == SIGUSR1) {
+            log::reopen();
+            if (log_) log_->reopen();
+            return;
+        }
+        if (signal != SIGTERM) quick_ = true;
+        // Asked twice: whoever asks does not want to wait.
+        if (asked_to_end_.is_set() && server_) server_->cut_off();
+        asked_to_end_.set();
+    }
+
+    [[nodiscard]] std::size_t running() const noexcept { return blocking_.running() + compute_.running(); }
+
+    // A thread that runs a view cannot be stopped from outside; the process can.
+    [[noreturn]] void leave_behind(std::size_t views) {
+        log::warning(fmt::format("{} sync or cpu views did not return in time: the process ends without them", views));
+        log::flush();
+        _exit(1);
+    }
+
+    app& app_;
+    const settings& chosen_;
+    process::child* self_;
+    event_loop loop_;
+    thread_pool blocking_;
+    thread_pool compute_;
+    signal_watcher signals_;
+    std::optional<access_log_file> log_;
+    std::optional<stall_detector> stalls_;
+    std::optional<server::server> server_;
+    std::optional<heartbeat> heartbeat_;
+    std::vector<process::kept_socket> own_;  // without an arbiter
+    event asked_to_end_;
+    bool quick_ = false;
+};
+
+}  // namespace
+
+int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets, process::child* as) {
+    return worker(application, chosen, as).run(std::move(sockets));
+}
+
+std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
+                       std::string_view backend) {
+    std::string text = fmt::format("Rondo {} serves, process {}", version, getpid());
+    for (const std::string& url : urls) text += fmt::format("\nat       {}", url);
+    text += fmt::format("\nbackend  {}", backend);
+    if (chosen.workers > 0) text += fmt::format("\nworkers  {}", chosen.workers);
+    text += fmt::format("\nviews    {}", count_views(application));
+    text += fmt::format("\nthreads  up to {} for sync views, {} for cpu views", chosen.threads, chosen.compute_threads);
+    return text;
+}
+
+}  // namespace rondo::cli

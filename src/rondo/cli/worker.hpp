@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rondo/cli/settings.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/process/child.hpp>
+
+namespace rondo {
+class app;
+}
+
+namespace rondo::cli {
+
+/// The life of one process that serves: made, started, serving until a signal, drained. `as` is the child of the
+/// arbiter that this process is, null without an arbiter. Returns the exit status; throws what hinders the start.
+[[nodiscard]] int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets,
+                       process::child* as = nullptr);
+
+/// What is logged when an application serves.
+[[nodiscard]] std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
+                                     std::string_view backend);
+
+}  // namespace rondo::cli
