@@ -17,9 +17,10 @@
 #include <rondo/cli/check.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/cli/worker.hpp>
+#include <rondo/handler/statistics.hpp>
 #include <rondo/process/arbiter.hpp>
 #include <rondo/process/privileges.hpp>
-#include <rondo/process/service_manager.hpp>
+#include <rondo/process/supervisor.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -127,7 +128,12 @@ process::group worker_group_of(app& application, const settings& chosen) {
         process::assume(who);
         return work(application, chosen, sockets_of_server(std::move(self.sockets())), &self);
     };
-    return {.name = worker_group, .count = chosen.workers, .run = run, .memory = 0, .scales = true, .stage = 0};
+    return {.name = worker_group,
+            .count = chosen.workers,
+            .run = run,
+            .memory = sizeof(handler::statistics),
+            .scales = true,
+            .stage = 0};
 }
 
 std::string_view backend_name(backend_kind kind) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/cli/worker.hpp>
 
-#include <atomic>
 #include <csignal>
+#include <functional>
 #include <optional>
 #include <random>
 #include <vector>
@@ -85,11 +85,9 @@ public:
 private:
     task<int> live(std::vector<net::listening_socket> sockets) {
         co_await app_.startup();
-        server_.emplace(loop_, app_, chosen_.limits);
+        server_.emplace(loop_, app_, chosen_.limits, figures());
         server_->watch(blocking_, compute_);
-        if (self_)
-            heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_),
-                               [this] { return server_->statistics().requests.load(); });
+        if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets));
         co_await asked_to_end_.wait();
         log::info(fmt::format("ending: {} connections open", server_->connections()));
@@ -112,6 +110,19 @@ private:
         for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
         if (self_) self_->ready();
         else log::info(start_text(app_, chosen_, urls, loop_.io().name()));
+    }
+
+    // Those of the slot, which go on from one process to the next.
+    [[nodiscard]] handler::statistics* figures() {
+        if (!self_) return nullptr;
+        handler::statistics& all = handler::statistics::in(self_->memory());
+        all.begin(getpid());
+        return &all;
+    }
+
+    [[nodiscard]] std::function<std::uint64_t()> served() {
+        const auto& requests = server_->statistics().requests;
+        return [&requests, before = requests.load()] { return requests.load() - before; };
     }
 
     // Without an arbiter this process sees to it that no connection is lost which the kernel has completed.

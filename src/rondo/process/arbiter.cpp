@@ -91,7 +91,7 @@ void arbiter::state::turn() {
 void arbiter::state::wait(instant now) {
     instant until =
         std::min({children.due(now), retire_at > now ? retire_at : instant::max(),
-                  manager.watchdog() > 0us ? alive_at : instant::max(), trial ? trial->until() : instant::max()});
+                  service.watchdog() > 0us ? alive_at : instant::max(), trial ? trial->until() : instant::max()});
     if (queues_since != instant::max()) until = std::min<instant>(until, now + 5ms);
     std::array<pollfd, 3> fds{
         {{signals.fd(), POLLIN, 0}, {notify.value(), POLLIN, 0}, {trial ? trial->output_fd() : -1, POLLIN, 0}}};
@@ -152,7 +152,7 @@ void arbiter::state::look_at_generation(instant now) {
     if (std::exchange(told_ready, true)) return;
     if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
     else if (options.on_ready) options.on_ready();
-    manager.ready(children.summary());
+    service.ready(children.summary());
 }
 
 void arbiter::state::look_at_predecessor() {
@@ -163,9 +163,9 @@ void arbiter::state::look_at_predecessor() {
 }
 
 void arbiter::state::keep_watchdog_quiet(instant now) {
-    if (manager.watchdog() == 0us || now < alive_at) return;
-    manager.alive();
-    alive_at = now + std::chrono::duration_cast<clock::duration>(manager.watchdog());
+    if (service.watchdog() == 0us || now < alive_at) return;
+    service.alive();
+    alive_at = now + std::chrono::duration_cast<clock::duration>(service.watchdog());
 }
 
 arbiter::arbiter(arbiter_options options, inheritance inherited)

@@ -33,8 +33,8 @@ void arbiter::state::on_terminate(instant now) {
     if (queues_since != instant::max()) return;
     log::info(fmt::format("asked to end: {} processes", children.size()));
     trial.reset();
-    if (beside) manager.main_process(beside);
-    else if (!predecessor) manager.stopping();
+    if (beside) service.main_process(beside);
+    else if (!predecessor) service.stopping();
     if (shares_sockets()) return children.end(false, now);
     for (const kept_socket& s : children.sockets()) turn_away(s);
     queues_since = now;
@@ -45,7 +45,7 @@ void arbiter::state::on_quick_end(instant now) {
         log::info(fmt::format("asked to end quickly: {} processes", children.size()));
         trial.reset();
         if (!shares_sockets()) {
-            manager.stopping();
+            service.stopping();
             for (const kept_socket& s : children.sockets()) turn_away(s);
         }
     }

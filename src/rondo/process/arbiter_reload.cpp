@@ -41,7 +41,7 @@ void arbiter::state::on_hang_up(instant now) {
         return;
     }
     log::info("asked to reload: the program and its settings are checked");
-    manager.reloading();
+    service.reloading();
     try {
         auto prepare = [this] {
             signals.release();
@@ -50,7 +50,7 @@ void arbiter::state::on_hang_up(instant now) {
         trial.emplace(options.program, prepare, now + options.boot_timeout);
     } catch (const std::exception& e) {
         log::error(fmt::format("the reload is given up, everything stays as it is: {}", e.what()));
-        manager.ready(children.summary());
+        service.ready(children.summary());
     }
 }
 
@@ -62,7 +62,7 @@ void arbiter::state::rehearsed(int status) {
     if (children.ending()) return;
     if (again) return on_hang_up(clock::now());
     if (good) re_execute();
-    manager.ready(children.summary());
+    service.ready(children.summary());
 }
 
 void arbiter::state::re_execute() {

@@ -10,8 +10,8 @@
 #include <rondo/process/family.hpp>
 #include <rondo/process/pid_file.hpp>
 #include <rondo/process/rehearsal.hpp>
-#include <rondo/process/service_manager.hpp>
 #include <rondo/process/signal_queue.hpp>
+#include <rondo/process/supervisor.hpp>
 
 namespace rondo::process {
 
@@ -53,7 +53,7 @@ struct arbiter::state {
     unique_fd notify;
     family children;
     pid_file pid;
-    service_manager manager;
+    supervisor service;
 
     std::optional<rehearsal> trial;
     bool hang_up_again = false;  ///< HUP came while one was being rehearsed

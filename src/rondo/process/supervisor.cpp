@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/process/service_manager.hpp>
+#include <rondo/process/supervisor.hpp>
 
 #include <cstddef>
 #include <cstdlib>
@@ -33,12 +33,12 @@ bool for_this_process(const char* name) {
 
 }  // namespace
 
-service_manager::service_manager() : path_(variable("NOTIFY_SOCKET")) {
+supervisor::supervisor() : path_(variable("NOTIFY_SOCKET")) {
     if (!path_.empty() && for_this_process("WATCHDOG_PID"))
         watchdog_ = std::chrono::microseconds(std::strtoll(variable("WATCHDOG_USEC").c_str(), nullptr, 10) / 2);
 }
 
-void service_manager::say(const std::string& text) const {
+void supervisor::say(const std::string& text) const {
     sockaddr_un to{};
     if (path_.empty() || path_.size() >= sizeof to.sun_path) return;
     to.sun_family = AF_UNIX;
@@ -51,18 +51,18 @@ void service_manager::say(const std::string& text) const {
                size);
 }
 
-void service_manager::ready(std::string_view status) const { say(fmt::format("READY=1\nSTATUS={}\n", status)); }
+void supervisor::ready(std::string_view status) const { say(fmt::format("READY=1\nSTATUS={}\n", status)); }
 
-void service_manager::reloading() const {
+void supervisor::reloading() const {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading\n", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
 }
 
-void service_manager::stopping() const { say("STOPPING=1\nSTATUS=ending\n"); }
-void service_manager::status(std::string_view text) const { say(fmt::format("STATUS={}\n", text)); }
-void service_manager::main_process(pid_t pid) const { say(fmt::format("MAINPID={}\n", pid)); }
-void service_manager::alive() const { say("WATCHDOG=1\n"); }
+void supervisor::stopping() const { say("STOPPING=1\nSTATUS=ending\n"); }
+void supervisor::status(std::string_view text) const { say(fmt::format("STATUS={}\n", text)); }
+void supervisor::main_process(pid_t pid) const { say(fmt::format("MAINPID={}\n", pid)); }
+void supervisor::alive() const { say("WATCHDOG=1\n"); }
 
 std::vector<int> passed_descriptors() {
     std::vector<int> passed;

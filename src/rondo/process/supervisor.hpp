@@ -12,10 +12,10 @@ namespace rondo::process {
 
 /// Who started this process as a service, told how it goes: the protocol of sd_notify(3), one datagram to the socket
 /// named by NOTIFY_SOCKET. Nothing happens when there is none.
-class service_manager {
+class supervisor {
 public:
     /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
-    service_manager();
+    supervisor();
 
     void ready(std::string_view status) const;
     /// Followed by ready() when it is over.
