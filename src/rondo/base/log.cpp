@@ -221,8 +221,7 @@ struct error_log {
         spdlog::sink_ptr sink;
         if (path == "-") sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
         else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, false, keep_from_children());
-        sink->set_formatter(
-            std::make_unique<spdlog::pattern_formatter>(pattern(), spdlog::pattern_time_type::utc));
+        sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern(), spdlog::pattern_time_type::utc));
         logger = on_calling_thread ? std::make_shared<spdlog::logger>("rondo", sink) : with_thread(sink);
         logger->set_level(spdlog::level::debug);
         logger->flush_on(spdlog::level::debug);
