@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/cell.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace rondo::db {
+
+namespace {
+
+template <class T>
+bool parse(std::string_view text, T& value) noexcept {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+int hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
+    if (digits.size() % 2 != 0) return false;
+    value.clear();
+    value.reserve(digits.size() / 2);
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+        const int high = hex_digit(digits[i]);
+        const int low = hex_digit(digits[i + 1]);
+        if (high < 0 || low < 0) return false;
+        value.push_back(static_cast<std::byte>(high * 16 + low));
+    }
+    return true;
+}
+
+cell text_cell(std::string_view text) noexcept {
+    cell c;
+    c.kind = cell_kind::text;
+    c.text = text;
+    return c;
+}
+
+// An array of PostgreSQL: manual, section 8.15.6.
+class array_reader {
+public:
+    array_reader(std::string_view text, std::vector<cell>& elements, std::string& store)
+        : rest_(text), elements_(elements), store_(store) {
+        store_.reserve(text.size());  // the texts of the elements are shorter than all of it: they stay where they are
+    }
+
+    bool read() {
+        rest_.remove_prefix(1);
+        if (rest_ == "}") return true;
+        for (;;) {
+            if (rest_.empty() || rest_.front() == '{') return false;
+            if (!(rest_.front() == '"' ? read_quoted() : read_plain())) return false;
+            const char after = rest_.front();
+            rest_.remove_prefix(1);
+            if (after == '}') return rest_.empty();
+            if (after != ',') return false;
+        }
+    }
+
+private:
+    bool read_plain() {
+        const std::size_t end = rest_.find_first_of(",}");
+        if (end == std::string_view::npos) return false;
+        const std::string_view text = rest_.substr(0, end);
+        rest_.remove_prefix(end);
+        elements_.push_back(text == "NULL" ? cell() : text_cell(text));
+        return true;
+    }
+    bool read_quoted() {
+        const std::size_t begin = store_.size();
+        for (std::size_t i = 1; i < rest_.size(); ++i) {
+            if (rest_[i] == '"') {
+                rest_.remove_prefix(i + 1);
+                elements_.push_back(text_cell(std::string_view(store_).substr(begin)));
+                return !rest_.empty();
+            }
+            if (rest_[i] == '\\' && ++i == rest_.size()) return false;
+            store_ += rest_[i];
+        }
+        return false;
+    }
+
+    std::string_view rest_;
+    std::vector<cell>& elements_;
+    std::string& store_;
+};
+
+bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
+    const auto parsed = codec::parse_json(text);
+    if (!parsed || !parsed->is_array()) return false;
+    store.reserve(text.size() + 8 * parsed->size());
+    for (const codec::json_value& value : parsed->as_array()) {
+        if (value.is_null()) {
+            elements.emplace_back();
+            continue;
+        }
+        if (value.is_array() || value.is_object()) return false;
+        const std::string written = value.is_string() ? value.as_string() : codec::to_string(value);
+        const std::size_t begin = store.size();
+        if (store.capacity() - begin < written.size()) return false;
+        store += written;
+        elements.push_back(text_cell(std::string_view(store).substr(begin)));
+    }
+    return true;
+}
+
+}  // namespace
+
+bool read_cell(const cell& from, std::int64_t& value) noexcept {
+    if (from.kind == cell_kind::integer) return value = from.integer, true;
+    if (from.kind == cell_kind::text) return parse(from.text, value);
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    if (from.kind != cell_kind::real || from.real < -limit || from.real >= limit || std::trunc(from.real) != from.real)
+        return false;
+    value = static_cast<std::int64_t>(from.real);
+    return true;
+}
+
+bool read_cell(const cell& from, std::uint64_t& value) noexcept {
+    if (from.kind == cell_kind::text) return parse(from.text, value);
+    std::int64_t whole = 0;
+    if (!read_cell(from, whole) || whole < 0) return false;
+    value = static_cast<std::uint64_t>(whole);
+    return true;
+}
+
+bool read_cell(const cell& from, double& value) noexcept {
+    if (from.kind == cell_kind::real) return value = from.real, true;
+    if (from.kind == cell_kind::integer) return value = static_cast<double>(from.integer), true;
+    return from.kind == cell_kind::text && parse(from.text, value);
+}
+
+bool read_cell(const cell& from, bool& value) noexcept {
+    if (from.kind == cell_kind::integer) return value = from.integer != 0, true;
+    if (from.kind != cell_kind::text) return false;
+    value = from.text == "t" || from.text == "true" || from.text == "1";
+    return value || from.text == "f" || from.text == "false" || from.text == "0";
+}
+
+bool read_cell(const cell& from, std::string& value) {
+    switch (from.kind) {
+        case cell_kind::text:
+        case cell_kind::bytes: value = from.text; return true;
+        case cell_kind::integer: value = std::to_string(from.integer); return true;
+        case cell_kind::real: {
+            char digits[32];
+            value.assign(digits, std::to_chars(digits, digits + sizeof digits, from.real).ptr);
+            return true;
+        }
+        case cell_kind::null: break;
+    }
+    return false;
+}
+
+bool read_cell(const cell& from, std::string_view& value) noexcept {
+    value = from.text;
+    return from.kind == cell_kind::text || from.kind == cell_kind::bytes;
+}
+
+bool read_cell(const cell& from, std::vector<std::byte>& value) {
+    if (from.kind == cell_kind::text && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
+    if (from.kind != cell_kind::text && from.kind != cell_kind::bytes) return false;
+    const auto* begin = reinterpret_cast<const std::byte*>(from.text.data());
+    value.assign(begin, begin + from.text.size());
+    return true;
+}
+
+bool read_cell(const cell& from, time_point& value) noexcept {
+    if (from.kind != cell_kind::text) return false;
+    const auto read = parse_time(from.text);
+    if (read) value = *read;
+    return read.has_value();
+}
+
+bool read_cell(const cell& from, codec::json_value& value) {
+    switch (from.kind) {
+        case cell_kind::integer: value = from.integer; return true;
+        case cell_kind::real: value = from.real; return true;
+        case cell_kind::text: break;
+        default: return false;
+    }
+    auto parsed = codec::parse_json(from.text);
+    if (parsed) value = *std::move(parsed);
+    return parsed.has_value();
+}
+
+bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
+    if (from.kind != cell_kind::text || from.text.empty()) return false;
+    if (from.text.front() == '[') return read_json_array(from.text, elements, store);
+    return from.text.front() == '{' && array_reader(from.text, elements, store).read();
+}
+
+}  // namespace rondo::db

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/database.hpp>
+
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/databases_test.hpp>
+
+namespace rondo::db {
+
+struct thing {
+    int id = 0;
+    std::string name;
+    std::optional<double> weight;
+    friend bool operator==(const thing&, const thing&) = default;
+};
+RONDO_DESCRIBE(thing, id, name, weight);
+
+namespace {
+
+using namespace std::chrono_literals;
+
+INSTANTIATE_TEST_SUITE_P(db, every_database, testing::Values("postgres", "sqlite", "memory"),
+                         [](const auto& which) { return std::string(which.param); });
+
+task<void> make_things(database& at) {
+    co_await at.script(
+        "create table things (id integer primary key, name text not null unique, weight double precision);"
+        "insert into things values (1, 'one', 1.5), (2, 'two', null), (3, 'three', 3.25)");
+}
+
+TEST_P(every_database, rows_become_what_is_asked_for) {
+    with_database([](database& at) -> task<void> {
+        co_await make_things(at);
+        const result all = co_await at.query("select id, name, weight from things order by id");
+        EXPECT_EQ(all.size(), 3U);
+        EXPECT_EQ(all.columns(), 3U);
+        EXPECT_EQ(all.name(1), "name");
+        EXPECT_EQ(all.as<thing>(), (std::vector<thing>{{1, "one", 1.5}, {2, "two", std::nullopt}, {3, "three", 3.25}}));
+        EXPECT_EQ((all.as<std::tuple<int, std::string, std::optional<double>>>()[2]),
+                  (std::tuple<int, std::string, std::optional<double>>(3, "three", 3.25)));
+        EXPECT_EQ(all[1].value<std::string_view>("name"), "two");
+        EXPECT_TRUE(all[1].is_null("weight"));
+        int sum = 0;
+        for (const row r : all) sum += r.value<int>(0);
+        EXPECT_EQ(sum, 6);
+
+        const result one = co_await at.query("select name from things where id = $1", 2);
+        EXPECT_EQ(one.scalar<std::string>(), "two");
+        EXPECT_EQ(one.one<std::tuple<std::string>>(), std::tuple<std::string>("two"));
+        const result none = co_await at.query("select id, name, weight from things where id = $1", 99);
+        EXPECT_TRUE(none.empty());
+        EXPECT_EQ(none.optional<thing>(), std::nullopt);
+        const result weight = co_await at.query("select weight from things where id = $1", 2);
+        EXPECT_EQ(weight.scalar<std::optional<double>>(), std::nullopt);
+    });
+}
+
+TEST_P(every_database, what_does_not_fit_is_a_sentence) {
+    with_database([](database& at) -> task<void> {
+        co_await make_things(at);
+        const result all = co_await at.query("select id, name, weight from things order by id");
+        const auto text_of = [](auto&& f) -> std::string {
+            try {
+                (void)f();
+            } catch (const result_mismatch& e) {
+                return e.what();
+            }
+            return "nothing was thrown";
+        };
+        EXPECT_EQ(text_of([&] { return all.one<thing>(); }), "the statement gave 3 rows and not one");
+        EXPECT_EQ(text_of([&] { return all.optional<thing>(); }), "the statement gave 3 rows and not one or none");
+        EXPECT_EQ(text_of([&] { return all.as<int>(); }),
+                  "the result has 3 columns (id, name, weight), and it is read into one value");
+        EXPECT_EQ(
+            text_of([&] { return all[0].value<int>("size"); }),
+            "the result has no column 'size' (it has: id, name, weight): name it in the select, with 'as size' if "
+            "it is called otherwise");
+        EXPECT_EQ(text_of([&] { return all[0].value<int>("name"); }),
+                  "'one' in the column 'name', row 1, is not a whole number that fits");
+        EXPECT_EQ(text_of([&] { return all[1].value<double>("weight"); }),
+                  "the column 'weight' is null in row 2: read it into a std::optional");
+    });
+}
+
+TEST_P(every_database, every_kind_of_parameter_comes_back) {
+    const bool postgres = this->postgres();
+    with_database([postgres](database& at) -> task<void> {
+        co_await at.script(postgres
+                               ? "create table things (i bigint, r double precision, b boolean, t text, y bytea, "
+                                 "w timestamptz, n numeric, j jsonb)"
+                               : "create table things (i integer, r real, b integer, t text, y blob, w text, n text, "
+                                 "j text)");
+        const std::vector<std::byte> bytes{std::byte{0}, std::byte{255}, std::byte{'\''}, std::byte{92}};
+        const std::string text = "it's \"quoted\" \\ \xc3\xa4 $1 \n\t;--";
+        const auto when = std::chrono::sys_days(std::chrono::year(2026) / 1 / 31) + 12h + 34min + 56s + 789123us;
+        codec::json_value json =
+            codec::json_value::object({{"a", 1}, {"b", codec::json_value::array({true, nullptr})}});
+        const std::uint64_t changed = co_await at.execute("insert into things values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                                          std::numeric_limits<std::int64_t>::min(), 0.1, true, text,
+                                                          bytes, when, "12345678901234567890.123456789", json);
+        EXPECT_EQ(changed, 1U);
+        const result r = co_await at.query("select * from things where t = $1 and i < $2", text, 5);
+        EXPECT_EQ(r.size(), 1U);
+        const row got = r[0];
+        EXPECT_EQ(got.value<std::int64_t>("i"), std::numeric_limits<std::int64_t>::min());
+        EXPECT_EQ(got.value<double>("r"), 0.1);
+        EXPECT_TRUE(got.value<bool>("b"));
+        EXPECT_EQ(got.value<std::string>("t"), text);
+        EXPECT_EQ(got.value<std::vector<std::byte>>("y"), bytes);
+        EXPECT_EQ(got.value<time_point>("w"), when);
+        EXPECT_EQ(got.value<std::string>("n"), "12345678901234567890.123456789");
+        EXPECT_EQ(got.value<codec::json_value>("j"), json);
+
+        (void)co_await at.execute("delete from things");
+        std::optional<std::string> nothing;
+        (void)co_await at.execute("insert into things (i, t, b) values ($1, $2, $3)", nullptr, nothing, std::nullopt);
+        const result nulls = co_await at.query("select i, t, b from things");
+        EXPECT_TRUE(nulls[0].is_null("i") && nulls[0].is_null("t") && nulls[0].is_null("b"));
+    });
+}
+
+TEST_P(every_database, arrays) {
+    const bool postgres = this->postgres();
+    with_database([postgres](database& at) -> task<void> {
+        co_await make_things(at);
+        const std::vector<int> ids{3, 1};
+        const std::vector<std::string> words{"plain", "", "with, comma", "\"q\\uote\"", "NULL", "{}"};
+        const std::vector<std::optional<int>> holes{1, std::nullopt};
+        if (postgres) {
+            const result some = co_await at.query("select name from things where id = any($1) order by id", ids);
+            EXPECT_EQ(some.as<std::string>(), (std::vector<std::string>{"one", "three"}));
+            const result back =
+                co_await at.query("select $1::text[], $2::int[], $3::int[]", words, holes, std::vector<int>());
+            EXPECT_EQ(back[0].value<std::vector<std::string>>(0), words);
+            EXPECT_EQ(back[0].value<std::vector<std::optional<int>>>(1), holes);
+            EXPECT_TRUE(back[0].value<std::vector<int>>(2).empty());
+        } else {
+            const result some = co_await at.query(
+                "select name from things where id in (select value from json_each($1)) order by id", ids);
+            EXPECT_EQ(some.as<std::string>(), (std::vector<std::string>{"one", "three"}));
+            const result back = co_await at.query("select $1, $2", words, holes);
+            EXPECT_EQ(back[0].value<std::vector<std::string>>(0), words);
+            EXPECT_EQ(back[0].value<std::vector<std::optional<int>>>(1), holes);
+        }
+    });
+}
+
+TEST_P(every_database, the_place_of_a_parameter_is_its_number) {
+    with_database([](database& at) -> task<void> {
+        const result r = co_await at.query("select cast($2 as text) || cast($1 as text) || cast($2 as text)", "a", "b");
+        EXPECT_EQ(r.scalar<std::string>(), "bab");
+    });
+}
+
+TEST_P(every_database, errors_say_what_and_where) {
+    const bool postgres = this->postgres();
+    with_database([postgres](database& at) -> task<void> {
+        co_await make_things(at);
+        bool thrown = false;
+        try {
+            (void)co_await at.execute("insert into things values (9, $1, 0)", "one");
+        } catch (const unique_violation& e) {
+            thrown = true;
+            EXPECT_EQ(e.code(), postgres ? "23505" : "SQLITE_CONSTRAINT_UNIQUE");
+            EXPECT_EQ(e.statement(), "insert into things values (9, $1, 0)");
+            EXPECT_NE(e.constraint().find("name"), std::string::npos) << e.constraint();
+        }
+        EXPECT_TRUE(thrown);
+        thrown = false;
+        try {
+            (void)co_await at.query("select * from nothing_there");
+        } catch (const error& e) {
+            thrown = true;
+            EXPECT_NE(std::string(e.what()).find("nothing_there"), std::string::npos) << e.what();
+            EXPECT_NE(std::string(e.what()).find("migration"), std::string::npos) << e.what();
+        }
+        EXPECT_TRUE(thrown);
+        EXPECT_THROW((void)co_await at.query("select $1, $2", 1), error);
+        EXPECT_THROW((void)co_await at.execute("insert into things values (10, $1, 0)", nullptr), constraint_violation);
+        // The connection is as good as before.
+        const result count = co_await at.query("select count(*) from things");
+        EXPECT_EQ(count.scalar<int>(), 3);
+    });
+}
+
+TEST_P(every_database, statements_made_at_run_time) {
+    with_database([](database& at) -> task<void> {
+        co_await make_things(at);
+        for (const char* column : {"id", "name"}) {
+            dynamic_sql sql("select id from things order by " + std::string(column));
+            const result r = co_await at.query(std::move(sql));
+            EXPECT_EQ(r[1].value<int>(0), column[0] == 'i' ? 2 : 3);
+        }
+    });
+}
+
+task<int> number(database& at, int n) {
+    const result r = co_await at.query("select cast($1 as integer) + 1", n);
+    co_return r.scalar<int>();
+}
+
+TEST_P(every_database, many_statements_at_once) {
+    with_database(
+        [](database& at) -> task<void> {
+            std::vector<task<int>> all;
+            for (int i = 0; i < 2000; ++i) all.push_back(number(at, i));
+            const std::vector<int> got = co_await when_all(std::move(all));
+            for (int i = 0; i < 2000; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], i + 1);
+            const status s = co_await at.now();
+            EXPECT_LE(s.connections, 3U);
+            EXPECT_EQ(s.running, 0U);
+            EXPECT_EQ(s.waiting, 0U);
+        },
+        {.connections = 3});
+}
+
+TEST_P(every_database, threads_without_a_loop) {
+    database at(url());
+    at.script_sync("drop table if exists things; create table things (n integer)");
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&at] {
+            for (int i = 0; i < 50; ++i) at.execute_sync("insert into things values ($1)", i);
+        });
+    }
+    for (std::thread& t : threads) t.join();
+    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 200);
+    EXPECT_THROW(at.query_sync("select nothing from nowhere"), error);
+}
+
+TEST_P(every_database, a_blocking_call_on_a_loop_is_refused) {
+    with_database([](database& at) -> task<void> {
+        try {
+            at.query_sync("select 1");
+            ADD_FAILURE() << "nothing was thrown";
+        } catch (const synchronous_only& e) {
+            EXPECT_NE(std::string(e.what()).find("database::query_sync"), std::string::npos) << e.what();
+            EXPECT_NE(std::string(e.what()).find("co_await"), std::string::npos) << e.what();
+        }
+        co_return;
+    });
+}
+
+}  // namespace
+}  // namespace rondo::db

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include <rondo/db/database.hpp>
+#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo::db {
+
+/// A folder that goes with the test.
+class temporary_folder {
+public:
+    temporary_folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "rondo-db-XXXXXX").string();
+        if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+        path_ = name;
+    }
+    ~temporary_folder() { std::filesystem::remove_all(path_); }
+    temporary_folder(const temporary_folder&) = delete;
+    temporary_folder& operator=(const temporary_folder&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+/// What holds for every database, said once: "postgres", "sqlite" (a file), "memory".
+class every_database : public testing::TestWithParam<const char*> {
+protected:
+    [[nodiscard]] bool postgres() const { return std::string_view(GetParam()) == "postgres"; }
+    [[nodiscard]] std::string url() const {
+        if (postgres()) return postgres::test_server::shared().url();
+        if (std::string_view(GetParam()) == "memory") return "sqlite::memory:";
+        return "sqlite:" + (folder_.path() / "test.db").string();
+    }
+
+    /// Runs `body(database)` on a loop that is the database's home.
+    template <class Body>
+    void with_database(Body body, db::options limits = {}) {
+        event_loop loop;
+        database at(url(), limits);
+        loop.run_until(run(at, std::move(body)));
+    }
+
+private:
+    template <class Body>
+    static task<void> run(database& at, Body body) {
+        co_await at.open();
+        co_await at.script("drop table if exists things; drop table if exists parents");
+        co_await body(at);
+        co_await at.close();
+    }
+
+    temporary_folder folder_;
+};
+
+}  // namespace rondo::db

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/home.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <semaphore>
+#include <thread>
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <rondo/db/postgres/open.hpp>
+#include <rondo/db/session_lease.hpp>
+#include <rondo/db/sqlite/open.hpp>
+
+namespace rondo::db {
+
+namespace {
+
+// A loop on a thread of its own, for programs and threads without one.
+class loop_thread {
+public:
+    loop_thread() : thread_([this] { run(); }) { started_.acquire(); }
+    ~loop_thread() {
+        loop_->stop();
+        thread_.join();
+    }
+    [[nodiscard]] event_loop& loop() noexcept { return *loop_; }
+
+private:
+    void run() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads of the program
+        pthread_setname_np(pthread_self(), "database");
+        event_loop loop;
+        loop_ = &loop;
+        started_.release();
+        loop.run();
+    }
+
+    event_loop* loop_ = nullptr;
+    std::binary_semaphore started_{0};
+    std::thread thread_;
+};
+
+}  // namespace
+
+struct home::state final : event_loop::end_hook {
+    state(location w, options l) : where(std::move(w)), limits(l) {}
+
+    location where;
+    options limits;
+    std::mutex mutex;
+    std::atomic<event_loop*> loop{nullptr};
+    pid_t process = 0;
+    std::unique_ptr<db::driver> driver;
+    std::optional<loop_thread> own;
+
+    void settle(event_loop& at) {
+        at.add(*this);
+        process = getpid();
+        loop.store(&at, std::memory_order_release);
+    }
+    void loop_ends() noexcept override {
+        driver.reset();
+        loop.store(nullptr, std::memory_order_release);
+    }
+};
+
+home::home(location where, options limits) : state_(std::make_unique<state>(std::move(where), limits)) {}
+
+home::~home() {
+    state& s = *state_;
+    s.own.reset();  // its end ends the driver
+    if (event_loop* at = s.loop.load(std::memory_order_acquire); at && at == event_loop::current_or_null()) {
+        s.driver.reset();
+    }
+}
+
+const location& home::where() const noexcept { return state_->where; }
+
+void home::settle_here() {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->loop.load(std::memory_order_relaxed)) state_->settle(event_loop::current());
+}
+
+event_loop& home::loop() {
+    state& s = *state_;
+    if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
+    std::lock_guard lock(s.mutex);
+    if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
+    event_loop* here = event_loop::current_or_null();
+    if (here && here->blocking()) {
+        s.settle(*here);
+        return *here;
+    }
+    s.own.reset();
+    s.own.emplace();
+    event_loop& at = s.own->loop();
+    std::binary_semaphore settled{0};
+    at.post([&] {
+        s.settle(at);
+        settled.release();
+    });
+    settled.acquire();
+    return at;
+}
+
+db::driver& home::driver() {
+    state& s = *state_;
+    if (!s.driver) {
+        s.driver = s.where.kind == kind::postgres ? postgres::make_driver(s.where.text, s.limits)
+                                                  : sqlite::make_driver(s.where.text, s.limits);
+    }
+    return *s.driver;
+}
+
+task<void> home::open_here() { co_await driver().open(); }
+task<void> home::close_here() {
+    state_->driver.reset();
+    co_return;
+}
+task<result> home::query_here(statement s, parameters p) { co_return co_await driver().query(s, std::move(p)); }
+task<session_lease> home::lend_here(bool writes) {
+    std::unique_ptr<session> lent = co_await driver().lend(writes);
+    co_return session_lease(*this, std::move(lent));
+}
+task<session_lease> home::extra_here() {
+    std::unique_ptr<session> lent = co_await driver().extra();
+    co_return session_lease(*this, std::move(lent));
+}
+task<db::status> home::now_here() { co_return driver().now(); }
+
+task<void> home::open() { return from_here(open_here()); }
+task<void> home::close() { return from_here(close_here()); }
+task<session_lease> home::lend(bool writes) { return from_here(lend_here(writes)); }
+task<session_lease> home::extra() { return from_here(extra_here()); }
+task<db::status> home::now() { return from_here(now_here()); }
+
+task<result> home::query(statement s, parameters p) {
+    event_loop& at = loop();
+    if (&at == event_loop::current_or_null()) return driver().query(s, std::move(p));
+    return from_elsewhere(at, query_here(s, std::move(p)));
+}
+
+session_lease& session_lease::operator=(session_lease&& other) noexcept {
+    if (this != &other) {
+        give_back();
+        home_ = other.home_;
+        session_ = std::move(other.session_);
+    }
+    return *this;
+}
+
+void session_lease::give_back() noexcept {
+    if (!session_) return;
+    event_loop& at = home_->loop();
+    if (&at == event_loop::current_or_null()) session_.reset();
+    else at.post([s = std::move(session_)]() mutable { s.reset(); });
+}
+
+}  // namespace rondo::db

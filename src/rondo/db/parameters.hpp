@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <rondo/codec/json.hpp>
+#include <rondo/db/time_text.hpp>
+
+namespace rondo::db {
+
+enum class parameter_kind : std::uint8_t { null, boolean, integer, real, text, bytes, time, json, array };
+
+/// One value, or the head of an array: then `size` entries follow, its elements.
+struct parameter {
+    parameter_kind kind = parameter_kind::null;
+    std::uint32_t size = 0;  ///< of text, bytes and json; of an array the number of elements
+    union {
+        std::int64_t integer = 0;  ///< boolean, integer, time (microseconds since 1970)
+        double real;
+        std::size_t offset;  ///< text, bytes, json: where it is in the store
+    };
+};
+
+/// The values for $1, $2, ... of a statement, copied. What a value may be: an integer, a floating-point number, bool,
+/// text (also for numeric, uuid, enums and whatever else a database writes as text), bytes (std::vector<std::byte> or a
+/// span), a std::chrono::system_clock time, codec::json_value, nullptr or std::nullopt for null, a std::optional of one
+/// of these, a std::vector of them as an array.
+class parameters {
+public:
+    template <class... Values>
+    explicit parameters(const Values&... values) {
+        (add(values), ...);
+    }
+
+    void add(std::nullptr_t) { push({}); }
+    void add(std::nullopt_t) { push({}); }
+    void add(std::same_as<bool> auto value) { push_integer(parameter_kind::boolean, value); }
+    template <std::integral Integer>
+        requires(!std::same_as<Integer, bool>)
+    void add(Integer value) {
+        if (std::in_range<std::int64_t>(value)) push_integer(parameter_kind::integer, static_cast<std::int64_t>(value));
+        else add_large(static_cast<std::uint64_t>(value));
+    }
+    void add(std::floating_point auto value) {
+        parameter p;
+        p.kind = parameter_kind::real;
+        p.real = value;
+        push(p);
+    }
+    void add(std::string_view text) { push_bytes(parameter_kind::text, text); }
+    void add(const std::string& text) { add(std::string_view(text)); }
+    void add(const char* text) { add(std::string_view(text)); }
+    void add(std::span<const std::byte> bytes) {
+        push_bytes(parameter_kind::bytes, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
+    void add(const std::vector<std::byte>& bytes) { add(std::span<const std::byte>(bytes)); }
+    template <class Duration>
+    void add(std::chrono::sys_time<Duration> at) {
+        push_integer(parameter_kind::time,
+                     std::chrono::floor<std::chrono::microseconds>(at).time_since_epoch().count());
+    }
+    void add(const codec::json_value& json);
+    template <class T>
+    void add(const std::optional<T>& value) {
+        if (value) add(*value);
+        else add(nullptr);
+    }
+    template <class T>
+    void add(const std::vector<T>& elements) {
+        parameter head;
+        head.kind = parameter_kind::array;
+        head.size = static_cast<std::uint32_t>(elements.size());
+        push(head);
+        for (const T& element : elements) add(element);
+        size_ -= elements.size();
+    }
+
+    /// How many values; an array is one.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// How many entries, elements of arrays included.
+    [[nodiscard]] std::size_t entries() const noexcept { return count_; }
+    [[nodiscard]] const parameter& operator[](std::size_t entry) const noexcept {
+        return entry < near_.size() ? near_[entry] : far_[entry - near_.size()];
+    }
+    /// The bytes of a text, of bytes, of json.
+    [[nodiscard]] std::string_view bytes(const parameter& p) const noexcept {
+        return std::string_view(store_).substr(p.offset, p.size);
+    }
+
+private:
+    void push(const parameter& p);
+    void push_integer(parameter_kind kind, std::int64_t value) {
+        parameter p;
+        p.kind = kind;
+        p.integer = value;
+        push(p);
+    }
+    void push_bytes(parameter_kind kind, std::string_view bytes);
+    void add_large(std::uint64_t value);
+
+    std::array<parameter, 6> near_;
+    std::vector<parameter> far_;
+    std::string store_;
+    std::size_t count_ = 0;
+    std::size_t size_ = 0;
+};
+
+}  // namespace rondo::db

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/postgres/connection.hpp>
+
+#include <libpq-fe.h>
+
+#include <memory>
+
+#include <poll.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/db/error.hpp>
+#include <rondo/db/postgres/failure.hpp>
+#include <rondo/db/postgres/pool.hpp>
+
+namespace rondo::db::postgres {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// What ends by itself this soon is not worth a cancel request, which costs the server a process.
+constexpr auto cancel_grace = 20ms;
+constexpr auto cancel_again = 200ms;
+constexpr auto return_limit = 10s;
+constexpr std::size_t rows_ahead = 128;
+
+void ignore_notice(void*, const PGresult*) {}
+
+struct cancel_deleter {
+    void operator()(PGcancel* c) const noexcept { PQfreeCancel(c); }
+};
+
+}  // namespace
+
+connection::connection(pool& owner, event_loop& loop, std::uint64_t id)
+    : pool_(owner),
+      loop_(loop),
+      id_(id),
+      limit_(*this,
+             [](timer& self) noexcept {
+                 connection& c = static_cast<connection_timer&>(self).owner;
+                 if (c.phase_ == phase::connecting) c.connect_failed("the server did not answer in time");
+                 else c.close("a statement that was cancelled did not end");
+             }),
+      cancel_timer_(*this, [](timer& self) noexcept {
+          connection& c = static_cast<connection_timer&>(self).owner;
+          if (c.all_abandoned() && !c.cancelling_ && c.phase_ == phase::ready) c.request_cancel();
+      }) {}
+
+connection::~connection() {
+    finish_libpq();
+    if (granted_to) granted_to->revoke();
+}
+
+void connection::finish_libpq() noexcept {
+    unwatch();
+    if (conn_) PQfinish(std::exchange(conn_, nullptr));
+}
+
+// ---- connecting
+// ------------------------------------------------------------------------------------------------------
+
+void connection::start(const connect_parameters& parameters, clock::duration limit) {
+    std::vector<const char*> names;
+    std::vector<const char*> values;
+    for (const auto& [name, value] : parameters) {
+        names.push_back(name.c_str());
+        values.push_back(value.c_str());
+    }
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    loop_.timers().arm(limit_, from_now(limit));
+    conn_ = PQconnectStartParams(names.data(), values.data(), 0);
+    if (!conn_) return connect_failed("there is no memory");
+    if (PQstatus(conn_) == CONNECTION_BAD) return connect_failed(PQerrorMessage(conn_));
+    PQsetErrorVerbosity(conn_, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(conn_, ignore_notice, nullptr);
+    watch(POLLOUT);
+}
+
+void connection::go_on_connecting() noexcept {
+    switch (PQconnectPoll(conn_)) {
+        case PGRES_POLLING_READING: return watch(POLLIN);
+        case PGRES_POLLING_WRITING: return watch(POLLOUT);
+        case PGRES_POLLING_OK: return established();
+        default: return connect_failed(PQerrorMessage(conn_));
+    }
+}
+
+void connection::established() {
+    limit_.disarm();
+    PQsetErrorVerbosity(conn_, PQERRORS_DEFAULT);
+    if (PQsetnonblocking(conn_, 1) != 0 || PQenterPipelineMode(conn_) != 1)
+        return connect_failed(PQerrorMessage(conn_));
+    phase_ = phase::ready;
+    since_ = loop_.now();
+    watch(POLLIN);
+    pool_.connected(*this);
+}
+
+void connection::connect_failed(const std::string& message) noexcept {
+    limit_.disarm();
+    phase_ = phase::closed;
+    finish_libpq();
+    pool_.connect_failed(*this, message);
+}
+
+// ---- reading and writing
+// ---------------------------------------------------------------------------------------------
+
+void connection::watch(int events) noexcept {
+    if (watching_ == events) return;
+    unwatch();
+    if (events == 0) return;
+    try {
+        loop_.io().poll(*this, PQsocket(conn_), events);
+        watching_ = events;
+    } catch (const std::exception& e) {
+        if (phase_ == phase::connecting) connect_failed(e.what());
+        else close(e.what());
+    }
+}
+
+void connection::unwatch() noexcept {
+    if (watching_ != 0) loop_.io().cancel(*this);
+    watching_ = 0;
+}
+
+void connection::polled(int events) noexcept {
+    watching_ = 0;
+    if (phase_ == phase::connecting) return go_on_connecting();
+    if (simple_) {
+        if (waiting_io_) waiting_io_->wake();
+        return;
+    }
+    if (events & ~POLLOUT) read();
+    if (phase_ == phase::ready) flush();
+}
+
+void connection::read() noexcept {
+    if (!PQconsumeInput(conn_)) return close(PQerrorMessage(conn_));
+    take_results();
+    if (phase_ != phase::ready) return;
+    while (PGnotify* n = PQnotifies(conn_)) PQfreemem(n);
+}
+
+void connection::flush() noexcept {
+    const int left = PQflush(conn_);
+    if (left < 0) return close(PQerrorMessage(conn_));
+    watch((paused() ? 0 : POLLIN) | (left > 0 ? POLLOUT : 0));
+}
+
+bool connection::paused() const noexcept { return sink_ && sink_->rows.size() >= rows_ahead; }
+
+void connection::read_on() noexcept {
+    if (phase_ != phase::ready) return;
+    take_results();
+    if (phase_ == phase::ready) flush();
+}
+
+void connection::take_results() noexcept {
+    int nothing = 0;
+    while (load() > 0 && phase_ == phase::ready && !paused() && !PQisBusy(conn_)) {
+        result_ptr r(PQgetResult(conn_));
+        if (r) {
+            nothing = 0;
+            take(std::move(r));
+        } else if (++nothing > 2) {
+            return close(PQstatus(conn_) == CONNECTION_BAD ? PQerrorMessage(conn_)
+                                                           : "answers and questions do not match");
+        }
+    }
+}
+
+void connection::take(result_ptr r) noexcept {
+    in_flight& e = sent_[first_];
+    switch (PQresultStatus(r.get())) {
+        case PGRES_PIPELINE_SYNC: return finish();
+        case PGRES_PIPELINE_ABORTED: e.prepare_failed = e.preparing; return;
+        case PGRES_FATAL_ERROR:
+            if (!e.failed) e.got = std::move(r);
+            e.failed = true;
+            return;
+        case PGRES_SINGLE_TUPLE:
+            if (!e.rows || !sink_) return;
+            sink_->rows.push_back(std::move(r));
+            if (sink_->waiting) sink_->waiting->wake();
+            return;
+        case PGRES_TUPLES_OK:
+        case PGRES_COMMAND_OK:
+        case PGRES_EMPTY_QUERY:
+            if (!e.failed) e.got = std::move(r);
+            return;
+        default: return close("COPY is done with copy_in and copy_out, and not as a query");
+    }
+}
+
+void connection::finish() noexcept {
+    in_flight e = std::move(sent_[first_]);
+    if (++first_ == sent_.size()) {
+        sent_.clear();
+        first_ = 0;
+    }
+    since_ = loop_.now();
+    settle(std::move(e));
+    if (load() == 0) drained();
+    else if (all_abandoned()) cancel_when_alone();
+}
+
+void connection::drained() noexcept {
+    cancel_timer_.disarm();
+    if (returning_) recover();
+    else pool_.wake_up();
+}
+
+// ---- the end of a statement
+// ------------------------------------------------------------------------------------------
+
+void connection::settle(in_flight e) noexcept {
+    if (e.failed && (e.prepare_failed || is_stale(e))) statements_.forget(e.hash);
+    if (e.rows && sink_) {
+        row_sink& to = *std::exchange(sink_, nullptr);
+        to.ended = true;
+        if (e.failed) to.failure = failure_of(e.got.get(), {});
+        if (to.waiting) to.waiting->wake();
+        return;
+    }
+    if (e.ours) return;
+    if (!e.who) {
+        --abandoned_;
+        return;
+    }
+    command& c = *e.who;
+    if (!e.failed) return c.succeed(std::move(e.got));
+    if (is_stale(e) && !c.repeated && !in_transaction()) {
+        c.repeated = true;
+        return pool_.give(c, *this);
+    }
+    c.fail(failure_of(e.got.get(), c.sql().text()));
+}
+
+// The prepared form is gone (DISCARD ALL, a pooler), or a table changed under it.
+bool connection::is_stale(const in_flight& e) const noexcept {
+    if (e.hash == 0 || !e.failed) return false;
+    const char* code = PQresultErrorField(e.got.get(), PG_DIAG_SQLSTATE);
+    if (!code) return false;
+    return std::string_view(code) == "26000" ||
+           (std::string_view(code) == "0A000" &&
+            std::string_view(PQresultErrorMessage(e.got.get())).find("cached plan") != std::string_view::npos);
+}
+
+bool connection::in_transaction() const noexcept {
+    return conn_ && PQtransactionStatus(conn_) != PQTRANS_IDLE && PQtransactionStatus(conn_) != PQTRANS_ACTIVE;
+}
+
+void connection::close(std::string_view why) noexcept {
+    if (phase_ == phase::closed) return;
+    const std::string reason(why);
+    phase_ = phase::closed;
+    limit_.disarm();
+    cancel_timer_.disarm();
+    std::vector<in_flight> lost = std::exchange(sent_, {});
+    for (std::size_t i = std::exchange(first_, 0); i < lost.size(); ++i) {
+        in_flight& e = lost[i];
+        const std::exception_ptr failure =
+            e.failed ? failure_of(e.got.get(), e.who ? e.who->sql().text() : std::string_view()) : nullptr;
+        if (e.who) e.who->fail(failure ? failure : lost_with(e.who->sql().text(), reason));
+        else if (e.rows && sink_) {
+            sink_->ended = true;
+            sink_->failure = failure ? failure : lost_with({}, reason);
+            if (sink_->waiting) sink_->waiting->wake();
+        }
+    }
+    sink_ = nullptr;
+    abandoned_ = 0;
+    finish_libpq();
+    if (waiting_io_) waiting_io_->wake();
+    if (std::exchange(returning_, false)) lent = false;
+    pool_.wake_up();
+}
+
+// ---- cancelling and giving back
+// --------------------------------------------------------------------------------------
+
+void connection::abandon(command& c) noexcept {
+    for (std::size_t i = first_; i < sent_.size(); ++i) {
+        if (sent_[i].who != &c) continue;
+        sent_[i].who = nullptr;
+        ++abandoned_;
+    }
+    if (all_abandoned()) cancel_when_alone();
+}
+
+void connection::cancel_when_alone() noexcept {
+    if (cancelling_ || cancel_timer_.armed() || !all_abandoned()) return;
+    loop_.timers().arm(cancel_timer_, loop_.now() + cancel_grace);
+}
+
+void connection::request_cancel() noexcept {
+    std::unique_ptr<PGcancel, cancel_deleter> key(PQgetCancel(conn_));
+    if (!key) return;
+    try {
+        pool_.aside().run(
+            [key = std::move(key)] {
+                char text[256];
+                PQcancel(key.get(), text, sizeof text);
+            },
+            [&owner = pool_, id = id_] { owner.cancel_served(id); });
+        cancelling_ = true;
+    } catch (const std::exception& e) {
+        log::warning(std::string("a statement cannot be cancelled: ") + e.what());
+    }
+}
+
+void connection::cancel_served() noexcept {
+    cancelling_ = false;
+    if (phase_ != phase::ready) return;
+    if (load() == 0) return drained();
+    if (all_abandoned()) loop_.timers().arm(cancel_timer_, loop_.now() + cancel_again);
+}
+
+void connection::returned() noexcept {
+    if (phase_ != phase::ready) {
+        lent = false;
+        return pool_.wake_up();
+    }
+    returning_ = true;
+    if (std::exchange(sink_, nullptr)) {
+        for (std::size_t i = first_; i < sent_.size(); ++i)
+            if (std::exchange(sent_[i].rows, false)) ++abandoned_;
+    }
+    if (simple_) {
+        if (PQtransactionStatus(conn_) == PQTRANS_ACTIVE) request_cancel();
+        return close("it was given back within a copy or a script");
+    }
+    loop_.timers().arm(limit_, loop_.now() + return_limit);
+    recover();
+    if (load() > 0) read_on();
+}
+
+void connection::recover() noexcept {
+    if (load() > 0) return cancel_when_alone();
+    if (cancelling_) return;
+    switch (PQtransactionStatus(conn_)) {
+        case PQTRANS_IDLE:
+            limit_.disarm();
+            returning_ = lent = false;
+            return pool_.wake_up();
+        case PQTRANS_INTRANS:
+        case PQTRANS_INERROR: return send_own("rollback");
+        default: return close("its transaction is in an unknown state");
+    }
+}
+
+// ---- libpq itself
+// ----------------------------------------------------------------------------------------------------
+
+pg_conn* connection::begin_simple() {
+    if (phase_ != phase::ready || PQexitPipelineMode(conn_) != 1)
+        throw connection_lost("the connection to PostgreSQL was lost");
+    unwatch();
+    simple_ = true;
+    return conn_;
+}
+
+void connection::end_simple() noexcept {
+    if (phase_ != phase::ready) return;
+    simple_ = false;
+    if (PQenterPipelineMode(conn_) != 1) return close(PQerrorMessage(conn_));
+    since_ = loop_.now();
+    watch(POLLIN);
+}
+
+connection::io_wait connection::io(int events) noexcept { return {*this, events}; }
+
+connection::io_wait::io_wait(connection& c, int events) noexcept
+    : waiter([](waiter& self) noexcept {
+          auto& w = static_cast<io_wait&>(self);
+          w.connection_.waiting_io_ = nullptr;
+          w.connection_.unwatch();
+      }),
+      connection_(c),
+      events_(events) {}
+
+connection::io_wait::~io_wait() {
+    if (connection_.waiting_io_ == this) connection_.waiting_io_ = nullptr;
+}
+
+bool connection::io_wait::enter() noexcept {
+    connection_.waiting_io_ = this;
+    if (connection_.phase_ == phase::ready) connection_.watch(events_);
+    if (connection_.phase_ != phase::ready && waiting()) wake();
+    return true;
+}
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rondo/coro/waiter.hpp>
+#include <rondo/db/postgres/command.hpp>
+#include <rondo/db/postgres/rows.hpp>
+#include <rondo/db/postgres/statement_cache.hpp>
+#include <rondo/loop/loop.hpp>
+
+struct pg_conn;
+
+namespace rondo::db::postgres {
+
+class borrower;
+class pool;
+
+/// What libpq is told: names and values of connection parameters.
+using connect_parameters = std::vector<std::pair<std::string, std::string>>;
+
+/// A connection to the server, in libpq's pipeline mode: any number of statements are on their way, each followed by a
+/// Sync, so that each is a transaction of its own and a failure concerns nobody else.
+///
+/// Cancellation. A cancel request names a connection, not a statement: whatever runs when it arrives is ended. So one
+/// is made only when every statement on the way is abandoned, and until it has been served nothing new is sent here. A
+/// statement that somebody still waits for is thus never hit.
+class connection final : poll_operation {
+public:
+    enum class phase : std::uint8_t { connecting, ready, closed };
+
+    connection(pool& owner, event_loop& loop, std::uint64_t id);
+    ~connection();
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+
+    /// Connecting has not begun.
+    [[nodiscard]] bool unstarted() const noexcept { return phase_ == phase::connecting && !conn_; }
+    /// Begins to connect: the pool's connected() or connect_failed() is called.
+    void start(const connect_parameters& parameters, clock::duration limit);
+    /// Does not begin: why.
+    void refuse(const std::string& message) noexcept { connect_failed(message); }
+
+    /// Sends a statement. Throws error for parameters that cannot be sent; what else goes wrong fails the command.
+    void send(command& c);
+    /// Nobody waits for it any more.
+    void abandon(command& c) noexcept;
+
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] phase state() const noexcept { return phase_; }
+    /// Statements on their way.
+    [[nodiscard]] std::size_t load() const noexcept { return sent_.size() - first_; }
+    [[nodiscard]] bool idle() const noexcept { return phase_ == phase::ready && load() == 0 && !cancelling_; }
+    /// May take a statement of anybody: not when the one it works on is slow, or is to be cancelled.
+    [[nodiscard]] bool takes_more(instant now, std::size_t most) const noexcept;
+    [[nodiscard]] instant idle_since() const noexcept { return since_; }
+
+    /// Sends a statement whose end nobody wants to know.
+    void send_own(const std::string& sql) noexcept;
+
+    // Lending: the pool sets it, the session's end returns it.
+    bool lent = false;
+    bool reserved = false;           ///< to be lent when it is idle
+    borrower* granted_to = nullptr;  ///< who was given it and does not know yet
+    /// The session is over: what runs is cancelled, a transaction rolled back; then the pool is told.
+    void returned() noexcept;
+    [[nodiscard]] bool in_transaction() const noexcept;
+
+    /// The cancel request was served.
+    void cancel_served() noexcept;
+    /// Fails what is on its way and closes.
+    void close(std::string_view why) noexcept;
+
+    // For a session: rows as they come, one result each; reading pauses while there are many.
+    struct row_sink {
+        std::vector<result_ptr> rows;
+        bool ended = false;
+        std::exception_ptr failure;
+        waiter* waiting = nullptr;
+    };
+    /// Precondition: nothing is on its way. `to` must live until it has ended or the connection is returned.
+    void send_rows(const statement& s, const parameters& values, row_sink& to);
+    /// Rows were taken.
+    void read_on() noexcept;
+
+    // For a session: libpq itself, without pipeline mode and without anybody reading.
+    [[nodiscard]] pg_conn* begin_simple();
+    void end_simple() noexcept;
+    class io_wait;
+    /// Waits for POLLIN, POLLOUT.
+    [[nodiscard]] io_wait io(int events) noexcept;
+
+private:
+    struct in_flight {
+        command* who = nullptr;  // null: abandoned, or our own
+        result_ptr got;
+        std::uint64_t hash = 0;
+        bool failed = false;
+        bool preparing = false;
+        bool prepare_failed = false;
+        bool ours = false;
+        bool rows = false;  // goes to the sink
+    };
+
+    void polled(int events) noexcept override;
+    void watch(int events) noexcept;
+    void unwatch() noexcept;
+    void go_on_connecting() noexcept;
+    void established();
+    void connect_failed(const std::string& message) noexcept;
+    void read() noexcept;
+    void flush() noexcept;
+    void take_results() noexcept;
+    void take(result_ptr r) noexcept;
+    void finish() noexcept;
+    void settle(in_flight e) noexcept;
+    void drained() noexcept;
+    [[nodiscard]] bool send_prepared(const statement& s, in_flight& e);
+    [[nodiscard]] bool is_stale(const in_flight& e) const noexcept;
+    void push(in_flight e);
+    void sent() noexcept;
+    [[nodiscard]] bool paused() const noexcept;
+    void recover() noexcept;
+    void cancel_when_alone() noexcept;
+    void request_cancel() noexcept;
+    void finish_libpq() noexcept;
+    [[nodiscard]] bool all_abandoned() const noexcept { return load() > 0 && abandoned_ == load(); }
+
+    struct connection_timer : timer {
+        connection_timer(connection& c, function f) noexcept : timer(f), owner(c) {}
+        connection& owner;
+    };
+
+    pool& pool_;
+    event_loop& loop_;
+    std::uint64_t id_;
+    pg_conn* conn_ = nullptr;
+    statement_cache statements_;
+    std::vector<in_flight> sent_;  // from first_ on
+    std::size_t first_ = 0;
+    std::size_t abandoned_ = 0;
+    instant since_{};  // the first statement on its way is the first since then; or idle since then
+    int watching_ = 0;
+    phase phase_ = phase::connecting;
+    bool cancelling_ = false;
+    bool returning_ = false;
+    bool simple_ = false;
+    row_sink* sink_ = nullptr;
+    io_wait* waiting_io_ = nullptr;
+    connection_timer limit_;
+    connection_timer cancel_timer_;
+};
+
+class connection::io_wait final : public waiter {
+public:
+    io_wait(connection& c, int events) noexcept;
+    ~io_wait();
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
+        return suspend(who) && enter();
+    }
+    void await_resume() const { check(); }
+
+private:
+    friend class connection;
+    bool enter() noexcept;
+    connection& connection_;
+    int events_;
+};
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <libpq-fe.h>
+
+#include <utility>
+
+#include <rondo/db/error.hpp>
+#include <rondo/db/postgres/connection.hpp>
+#include <rondo/db/postgres/pool.hpp>
+
+namespace rondo::db::postgres {
+
+bool connection::takes_more(instant now, std::size_t most) const noexcept {
+    using namespace std::chrono_literals;
+    constexpr auto slow = 10ms;
+    if (phase_ != phase::ready || lent || reserved || cancelling_ || load() >= most) return false;
+    return load() == 0 || (abandoned_ < load() && now - since_ < slow);
+}
+
+void connection::push(in_flight e) {
+    if (load() == 0) since_ = loop_.now();
+    if (first_ > 64) {
+        sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+    sent_.push_back(std::move(e));
+}
+
+// Prepared in the same breath when it was not before: that costs no round trip.
+bool connection::send_prepared(const statement& s, in_flight& e) {
+    const encoder& values = pool_.values();
+    const statement_cache::entry* known = statements_.find(s);
+    e.hash = s.hash();
+    if (!known) {
+        if (const auto old = statements_.make_room(pool_.limits().statements)) send_own("deallocate " + *old);
+        known = &statements_.add(s);
+        e.preparing = true;
+        if (!PQsendPrepare(conn_, known->name.c_str(), s.text().data(), 0, nullptr)) return false;
+    }
+    return PQsendQueryPrepared(conn_, known->name.c_str(), values.count(), values.values(), values.lengths(),
+                               values.formats(), 0) == 1;
+}
+
+void connection::send(command& c) {
+    if (phase_ != phase::ready)
+        throw connection_lost("the connection to PostgreSQL was lost", {}, std::string(c.sql().text()));
+    if (sink_)
+        throw error("a stream holds this connection: take all of its rows first", {}, std::string(c.sql().text()));
+    encoder& values = pool_.values();
+    values.encode(c.values());
+    in_flight e;
+    e.who = &c;
+    const bool sent_whole = pool_.limits().statements > 0
+                                ? send_prepared(c.sql(), e)
+                                : PQsendQueryParams(conn_, c.sql().text().data(), values.count(), nullptr,
+                                                    values.values(), values.lengths(), values.formats(), 0) == 1;
+    c.on = this;
+    c.where = command::place::connection;
+    push(std::move(e));
+    if (!sent_whole) return close(PQerrorMessage(conn_));
+    sent();
+}
+
+void connection::sent() noexcept {
+    if (!PQpipelineSync(conn_)) return close(PQerrorMessage(conn_));
+    if (const int left = PQflush(conn_); left != 0) flush();
+}
+
+void connection::send_own(const std::string& sql) noexcept {
+    in_flight e;
+    e.ours = true;
+    push(std::move(e));
+    if (!PQsendQueryParams(conn_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0))
+        return close(PQerrorMessage(conn_));
+    sent();
+}
+
+void connection::send_rows(const statement& s, const parameters& values, row_sink& to) {
+    if (phase_ != phase::ready)
+        throw connection_lost("the connection to PostgreSQL was lost", {}, std::string(s.text()));
+    if (load() > 0)
+        throw error("a stream needs its connection for itself: await what runs on it first", {}, std::string(s.text()));
+    encoder& e = pool_.values();
+    e.encode(values);
+    in_flight entry;
+    entry.rows = true;
+    push(std::move(entry));
+    sink_ = &to;
+    if (!PQsendQueryParams(conn_, s.text().data(), e.count(), nullptr, e.values(), e.lengths(), e.formats(), 0) ||
+        !PQsetSingleRowMode(conn_))
+        return close(PQerrorMessage(conn_));
+    sent();
+}
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <rondo/db/parameters.hpp>
+
+namespace rondo::db::postgres {
+
+/// Parameters as libpq wants them: as text, so that the server finds the types by what they are used for; bytes as they
+/// are. Valid until the next encode(); kept and reused, so that it costs no memory.
+class encoder {
+public:
+    /// Throws error for what PostgreSQL cannot hold: a text with a zero byte, a time out of range.
+    void encode(const parameters& from);
+
+    [[nodiscard]] int count() const noexcept { return static_cast<int>(values_.size()); }
+    [[nodiscard]] const char* const* values() const noexcept { return values_.data(); }
+    [[nodiscard]] const int* lengths() const noexcept { return lengths_.data(); }
+    [[nodiscard]] const int* formats() const noexcept { return formats_.data(); }
+
+private:
+    void add_value(const parameters& from, std::size_t& at);
+    void append(const parameters& from, const parameter& p);
+    void append_array(const parameters& from, std::size_t& at);
+    void append_element(const parameters& from, const parameter& p);
+    void append_text(std::string_view text);
+
+    std::string text_;
+    std::string element_;
+    std::vector<std::size_t> begins_;
+    std::vector<const char*> values_;
+    std::vector<int> lengths_;
+    std::vector<int> formats_;
+};
+
+}  // namespace rondo::db::postgres

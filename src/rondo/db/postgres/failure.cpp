@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/postgres/failure.hpp>
+
+#include <libpq-fe.h>
+
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include <rondo/db/error.hpp>
+
+namespace rondo::db::postgres {
+
+namespace {
+
+std::string field(const pg_result* result, int code) {
+    const char* text = PQresultErrorField(result, code);
+    return text ? text : "";
+}
+
+std::string remedy_of(std::string_view code) {
+    if (code == "42P01") return ": make the table with a migration (APP migrate), or correct its name";
+    if (code == "42703") return ": make the column with a migration (APP migrate), or correct its name";
+    if (code == "42501") return ": grant it to the user of the database URL";
+    return {};
+}
+
+std::string sentence_of(const pg_result* result, std::string_view code) {
+    std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) text += " (" + detail + ")";
+    if (const std::string hint = field(result, PG_DIAG_MESSAGE_HINT); !hint.empty()) text += "; " + hint;
+    return fmt::format("PostgreSQL: {}{} [{}]", one_line(text), remedy_of(code), code);
+}
+
+// "FATAL:  28P01: password authentication failed": the five characters.
+std::string sqlstate_in(std::string_view message) {
+    const std::size_t fatal = message.find("FATAL:");
+    if (fatal == std::string_view::npos) return {};
+    std::size_t begin = message.find_first_not_of(' ', fatal + 6);
+    if (begin == std::string_view::npos || begin + 5 >= message.size() || message[begin + 5] != ':') return {};
+    const std::string_view code = message.substr(begin, 5);
+    for (char c : code)
+        if (!std::isupper(static_cast<unsigned char>(c)) && !std::isdigit(static_cast<unsigned char>(c))) return {};
+    return std::string(code);
+}
+
+std::string_view connect_remedy(std::string_view code, std::string_view message) {
+    if (code == "28P01") return "correct the user or the password in the database URL";
+    if (code.starts_with("28")) return "correct the user in the database URL, or allow it in the server's pg_hba.conf";
+    if (code == "3D000") return "create the database (createdb NAME), or correct its name in the database URL";
+    if (code == "53300")
+        return "lower the number of connections of the application (all its processes together), or raise the server's "
+               "max_connections";
+    if (code == "57P03") return "wait until the server has started";
+    if (message.find("Connection refused") != std::string_view::npos ||
+        message.find("No such file") != std::string_view::npos)
+        return "start PostgreSQL, or correct host and port in the database URL";
+    if (message.find("translate host name") != std::string_view::npos) return "correct the host in the database URL";
+    return "see the server's log, and check the database URL";
+}
+
+}  // namespace
+
+std::string one_line(std::string_view message) {
+    std::string out;
+    for (char c : message) {
+        if (c == '\n' || c == '\t') c = ' ';
+        if (c == ' ' && (out.empty() || out.back() == ' ')) continue;
+        out += c;
+    }
+    while (!out.empty() && out.back() == ' ') out.pop_back();
+    return out;
+}
+
+std::exception_ptr failure_of(const pg_result* result, std::string_view statement) {
+    const std::string code = field(result, PG_DIAG_SQLSTATE);
+    const std::string sentence = sentence_of(result, code);
+    std::string sql(statement);
+    if (code.starts_with("23")) {
+        const std::string constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
+        if (code == "23505") return std::make_exception_ptr(unique_violation(sentence, code, sql, constraint));
+        if (code == "23503") return std::make_exception_ptr(foreign_key_violation(sentence, code, sql, constraint));
+        return std::make_exception_ptr(constraint_violation(sentence, code, sql, constraint));
+    }
+    if (code == "40001" || code == "40P01") return std::make_exception_ptr(transaction_conflict(sentence, code, sql));
+    if (code == "57014" || code == "55P03") return std::make_exception_ptr(statement_ended(sentence, code, sql));
+    // The server ends the connection after one of these.
+    if (code.starts_with("57P")) return std::make_exception_ptr(connection_lost(sentence, code, sql));
+    return std::make_exception_ptr(error(sentence, code, sql));
+}
+
+std::exception_ptr lost_with(std::string_view statement, std::string_view why) {
+    return std::make_exception_ptr(connection_lost(
+        fmt::format("the connection to PostgreSQL was lost while a statement was on its way; nobody knows whether it "
+                    "was done: {}",
+                    one_line(why)),
+        {}, std::string(statement)));
+}
+
+connect_failure explain_connect_failure(std::string_view message, std::string_view url) {
+    connect_failure f;
+    f.code = sqlstate_in(message);
+    const std::size_t location = message.find("\nLOCATION:");
+    f.sentence = fmt::format("cannot connect to {}: {}: {}", url, one_line(message.substr(0, location)),
+                             connect_remedy(f.code, message));
+    f.final = f.code.starts_with("28") || f.code == "3D000";
+    return f;
+}
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/db/error.hpp>
+#include <rondo/db/postgres/failure.hpp>
+#include <rondo/db/postgres/open.hpp>
+#include <rondo/db/postgres/pool.hpp>
+
+namespace rondo::db::postgres {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto first_pause = 50ms;
+constexpr auto longest_pause = 2000ms;
+constexpr auto addresses_hold = 30s;
+
+clock::duration pause_after(int failures) {
+    return std::min<clock::duration>(first_pause * (1 << std::min(failures - 1, 6)), longest_pause);
+}
+
+}  // namespace
+
+bool pool::any_ready() const noexcept {
+    return std::ranges::any_of(connections_, [](const auto& c) { return c->state() == connection::phase::ready; });
+}
+
+std::unique_ptr<connection> pool::make_connection() { return std::make_unique<connection>(*this, loop_, ++ids_); }
+
+void pool::grow(std::size_t wanted) noexcept {
+    if (wanted == 0 || connections_.size() >= limits_.connections) return;
+    if (loop_.now() < retry_at_) {
+        if (!retry_timer_.armed()) loop_.timers().arm(retry_timer_, retry_at_);
+        return;
+    }
+    const auto connecting = static_cast<std::size_t>(
+        std::ranges::count_if(connections_, [](const auto& c) { return c->state() == connection::phase::connecting; }));
+    // One attempt at a time finds out whether a server that was away is back.
+    const std::size_t most = failures_ > 0 ? 1 : wanted;
+    try {
+        for (std::size_t n = connecting; n < most && connections_.size() < limits_.connections; ++n) {
+            connections_.push_back(make_connection());
+            start(*connections_.back());
+        }
+    } catch (const std::exception& e) {
+        log::error(std::string("no connection to the database can be made: ") + e.what());
+    }
+}
+
+void pool::start(connection& c) {
+    if (!needs_resolving(target_.parameters)) return c.start(target_.parameters, limits_.connect_timeout);
+    if (!addresses_.empty() && loop_.now() < addresses_until_) return c.start(addresses_, limits_.connect_timeout);
+    if (std::exchange(resolving_, true)) return;
+    struct answer {
+        std::optional<connect_parameters> found;
+        std::string message;
+    };
+    auto got = std::make_shared<answer>();
+    errands_.run([got, asked = target_.parameters] { got->found = resolve(asked, got->message); },
+                 [this, got] { resolved(std::move(got->found), got->message); });
+}
+
+void pool::resolved(std::optional<connect_parameters> found, const std::string& message) noexcept {
+    resolving_ = false;
+    if (found) {
+        addresses_ = *std::move(found);
+        addresses_until_ = loop_.now() + addresses_hold;
+    }
+    std::vector<connection*> waiting;
+    for (const auto& c : connections_)
+        if (c->unstarted()) waiting.push_back(c.get());
+    for (const extra_one& e : extras_)
+        if (e.made->unstarted()) waiting.push_back(e.made.get());
+    for (connection* c : waiting) {
+        if (message.empty() || !addresses_.empty()) c->start(addresses_, limits_.connect_timeout);
+        else c->refuse(message);
+    }
+}
+
+void pool::connected(connection& c) noexcept {
+    if (std::exchange(failures_, 0) > 0 && down_since_ != instant::max()) log::info("connected to the database again");
+    down_since_ = instant::max();
+    retry_at_ = {};
+    for (extra_one& e : extras_) {
+        if (e.made.get() != &c || !e.wanted_by) continue;
+        c.lent = true;
+        std::exchange(e.wanted_by, nullptr)->grant(c);
+    }
+    if (!idle_timer_.armed()) close_idle();
+    wake_up();
+}
+
+void pool::connect_failed(connection& c, const std::string& message) noexcept {
+    const connect_failure why = explain_connect_failure(message, target_.shown);
+    const auto failure = std::make_exception_ptr(connection_lost(why.sentence, why.code));
+    for (extra_one& e : extras_) {
+        if (e.made.get() != &c) continue;
+        if (e.wanted_by) std::exchange(e.wanted_by, nullptr)->fail(failure);
+        return wake_up();
+    }
+    last_failure_ = why.sentence;
+    last_code_ = why.code;
+    ++failures_;
+    retry_at_ = loop_.now() + pause_after(failures_);
+    if (down_since_ == instant::max() && !any_ready()) {
+        down_since_ = loop_.now();
+        log::warning(why.sentence);
+    }
+    borrowing_.for_each([&](borrower& b) {
+        if (b.wanted != borrower::wish::probe) return;
+        static_cast<list_node&>(b).unlink();
+        --borrowing_count_;
+        b.fail(failure);
+    });
+    const bool long_away = down_since_ != instant::max() && loop_.now() - down_since_ >= limits_.wait;
+    if (!any_ready() && (why.final || long_away)) fail_all(failure);
+    wake_up();
+}
+
+void pool::cancel_served(std::uint64_t id) noexcept {
+    for (const auto& c : connections_)
+        if (c->id() == id) return c->cancel_served();
+    for (const extra_one& e : extras_)
+        if (e.made->id() == id) return e.made->cancel_served();
+}
+
+void pool::close_idle() noexcept {
+    const instant since = loop_.now() - limits_.idle;
+    for (const auto& c : connections_)
+        if (c->idle() && !c->lent && c->idle_since() <= since) c->close("it was idle");
+    if (connections_.empty()) return;
+    loop_.timers().arm(idle_timer_, loop_.now() + std::clamp<clock::duration>(limits_.idle / 4, 100ms, 30s));
+}
+
+void check_url(const std::string& url) { (void)parse_target(url); }
+
+std::unique_ptr<driver> make_driver(const std::string& url, const options& limits) {
+    return std::make_unique<pool>(parse_target(url), limits);
+}
+
+}  // namespace rondo::db::postgres

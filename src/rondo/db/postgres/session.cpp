@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/postgres/session.hpp>
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <rondo/coro/this_context.hpp>
+#include <rondo/db/error.hpp>
+#include <rondo/db/postgres/failure.hpp>
+#include <rondo/db/postgres/pool.hpp>
+
+namespace rondo::db::postgres {
+
+namespace {
+
+class sink_wait final : public waiter {
+public:
+    explicit sink_wait(connection::row_sink& s) noexcept
+        : waiter([](waiter& self) noexcept { static_cast<sink_wait&>(self).sink_.waiting = nullptr; }), sink_(s) {}
+    ~sink_wait() { sink_.waiting = nullptr; }
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
+        if (!suspend(who)) return false;
+        sink_.waiting = this;
+        return true;
+    }
+    void await_resume() const { check(); }
+
+private:
+    connection::row_sink& sink_;
+};
+
+std::string begin_statement(const transaction_options& o) {
+    std::string sql = "begin";
+    switch (o.level) {
+        case isolation::standard: break;
+        case isolation::read_committed: sql += " isolation level read committed"; break;
+        case isolation::repeatable_read: sql += " isolation level repeatable read"; break;
+        case isolation::serializable: sql += " isolation level serializable"; break;
+    }
+    if (o.read_only) sql += " read only";
+    return sql;
+}
+
+[[noreturn]] void lost() { throw connection_lost("the connection to PostgreSQL was lost"); }
+
+}  // namespace
+
+lent_session::lent_session(pool& p, connection& c) noexcept : pool_(p), connection_(&c) { pool_.add(*this); }
+
+lent_session::~lent_session() {
+    if (connection_) connection_->returned();
+}
+
+connection& lent_session::line() const {
+    if (!connection_) throw connection_lost("the database object was closed");
+    return *connection_;
+}
+
+task<result_ptr> lent_session::run(statement s, parameters p) {
+    command c(pool_, s, p, &line());
+    co_return co_await c;
+}
+
+task<result> lent_session::query(statement s, parameters p) {
+    command c(pool_, s, p, &line());
+    result_ptr r = co_await c;
+    co_return rows_of(std::move(r));
+}
+
+// The deadline becomes the server's own limit. It is sent together with BEGIN: that costs no round trip.
+task<void> lent_session::begin(transaction_options o) {
+    const context* in = co_await this_context();
+    if (!in || in->deadline == instant::max()) {
+        const dynamic_sql text(begin_statement(o));
+        (void)co_await run(statement(text), parameters());
+        co_return;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now());
+    line().send_own(begin_statement(o));
+    (void)co_await run("select set_config('statement_timeout', $1, true)",
+                       parameters(std::to_string(std::max<std::int64_t>(left.count(), 1))));
+}
+
+task<void> lent_session::commit() {
+    const result_ptr r = co_await run("commit", parameters());
+    if (std::string_view(PQcmdStatus(r.get())) == "ROLLBACK") {
+        throw error(
+            "the transaction was rolled back, not committed: a statement in it had failed and the failure was "
+            "not let through",
+            "25P02", "commit");
+    }
+}
+
+task<void> lent_session::rollback() { (void)co_await run("rollback", parameters()); }
+
+// ---- rows as they come
+// -----------------------------------------------------------------------------------------------
+
+task<void> lent_session::start_rows(statement s, parameters p) {
+    co_await checkpoint();
+    auto sink = std::make_unique<connection::row_sink>();
+    line().send_rows(s, p, *sink);
+    sink_ = std::move(sink);
+}
+
+task<result> lent_session::next_rows() {
+    connection::row_sink& from = *sink_;
+    while (from.rows.empty() && !from.ended) co_await sink_wait(from);
+    std::vector<result_ptr> rows = std::exchange(from.rows, {});
+    if (rows.empty() && from.failure) std::rethrow_exception(from.failure);
+    if (!from.ended && connection_) connection_->read_on();
+    co_return rows_of(std::move(rows));
+}
+
+// ---- libpq without pipeline
+// ------------------------------------------------------------------------------------------
+
+task<void> lent_session::flush(pg_conn* c) {
+    for (;;) {
+        const int left = PQflush(c);
+        if (left == 0) break;
+        if (left < 0) lost();
+        co_await line().io(POLLIN | POLLOUT);
+        if (line().state() != connection::phase::ready || !PQconsumeInput(c)) lost();
+    }
+}
+
+task<result_ptr> lent_session::next_result(pg_conn* c) {
+    while (PQisBusy(c)) {
+        co_await line().io(POLLIN);
+        if (line().state() != connection::phase::ready || !PQconsumeInput(c)) lost();
+    }
+    co_return result_ptr(PQgetResult(c));
+}
+
+// The first failure of those to come, else the last result.
+task<result_ptr> lent_session::last_result(pg_conn* c) {
+    result_ptr kept;
+    for (;;) {
+        result_ptr r = co_await next_result(c);
+        if (!r) break;
+        if (!kept || PQresultStatus(kept.get()) != PGRES_FATAL_ERROR) kept = std::move(r);
+        const auto status = PQresultStatus(kept.get());
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) break;
+    }
+    co_return kept;
+}
+
+task<void> lent_session::script(std::string_view sql) {
+    co_await checkpoint();
+    const std::string text(sql);
+    pg_conn* c = line().begin_simple();
+    if (!PQsendQuery(c, text.c_str())) lost();
+    co_await flush(c);
+    const result_ptr last = co_await last_result(c);
+    line().end_simple();
+    if (last && PQresultStatus(last.get()) == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
+}
+
+task<void> lent_session::start_copy(statement s) {
+    co_await checkpoint();
+    simple_ = line().begin_simple();
+    if (!PQsendQuery(simple_, s.text().data())) lost();
+    co_await flush(simple_);
+    const result_ptr r = co_await last_result(simple_);
+    const auto status = r ? PQresultStatus(r.get()) : PGRES_FATAL_ERROR;
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) co_return;
+    line().end_simple();
+    if (r && status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), s.text()));
+    throw error("the statement is no COPY ... FROM STDIN or COPY ... TO STDOUT", {}, std::string(s.text()));
+}
+
+task<void> lent_session::write_copy(std::string_view bytes) {
+    for (;;) {
+        const int taken = PQputCopyData(simple_, bytes.data(), static_cast<int>(bytes.size()));
+        if (taken < 0) lost();
+        co_await flush(simple_);
+        if (taken > 0) break;
+    }
+}
+
+task<std::uint64_t> lent_session::end_copy() {
+    while (PQputCopyEnd(simple_, nullptr) == 0) co_await flush(simple_);
+    co_await flush(simple_);
+    const result_ptr r = co_await last_result(simple_);
+    line().end_simple();
+    if (!r || PQresultStatus(r.get()) == PGRES_FATAL_ERROR) {
+        if (r) std::rethrow_exception(failure_of(r.get(), "copy"));
+        lost();
+    }
+    const std::string_view count = PQcmdTuples(const_cast<PGresult*>(r.get()));
+    std::uint64_t rows = 0;
+    std::from_chars(count.data(), count.data() + count.size(), rows);
+    co_return rows;
+}
+
+task<std::optional<std::string>> lent_session::read_copy() {
+    for (;;) {
+        char* bytes = nullptr;
+        const int size = PQgetCopyData(simple_, &bytes, 1);
+        if (size > 0) {
+            std::string piece(bytes, static_cast<std::size_t>(size));
+            PQfreemem(bytes);
+            co_return piece;
+        }
+        if (size < 0) break;
+        co_await line().io(POLLIN);
+        if (line().state() != connection::phase::ready || !PQconsumeInput(simple_)) lost();
+    }
+    const result_ptr r = co_await last_result(simple_);
+    line().end_simple();
+    if (r && PQresultStatus(r.get()) == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), "copy"));
+    co_return std::nullopt;
+}
+
+// ---- messages
+// --------------------------------------------------------------------------------------------------------
+
+task<notification> lent_session::next_notification() {
+    if (!simple_) simple_ = line().begin_simple();
+    for (;;) {
+        if (!PQconsumeInput(simple_)) lost();
+        const std::unique_ptr<PGnotify, void (*)(void*)> n(PQnotifies(simple_), PQfreemem);
+        if (n) {
+            notification got{n->relname, n->extra};
+            co_return got;
+        }
+        co_await line().io(POLLIN);
+        if (line().state() != connection::phase::ready) lost();
+    }
+}
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <rondo/base/intrusive_list.hpp>
+#include <rondo/db/driver.hpp>
+#include <rondo/db/postgres/connection.hpp>
+
+namespace rondo::db::postgres {
+
+class pool;
+
+/// A connection in the hands of one user.
+class lent_session final : public session, public list_node {
+public:
+    lent_session(pool& p, connection& c) noexcept;
+    ~lent_session() override;
+    /// The pool ends before this.
+    void orphan() noexcept { connection_ = nullptr; }
+
+    task<result> query(statement s, parameters p) override;
+    task<void> begin(transaction_options o) override;
+    task<void> commit() override;
+    task<void> rollback() override;
+    task<void> script(std::string_view sql) override;
+    task<void> start_rows(statement s, parameters p) override;
+    task<result> next_rows() override;
+    task<void> start_copy(statement s) override;
+    task<void> write_copy(std::string_view bytes) override;
+    task<std::uint64_t> end_copy() override;
+    task<std::optional<std::string>> read_copy() override;
+    task<notification> next_notification() override;
+
+private:
+    [[nodiscard]] connection& line() const;
+    task<result_ptr> run(statement s, parameters p);
+    /// Of libpq in simple mode: sends all there is, or waits for and gives the next result; null after the last.
+    task<void> flush(pg_conn* c);
+    task<result_ptr> next_result(pg_conn* c);
+    task<result_ptr> last_result(pg_conn* c);
+
+    pool& pool_;
+    connection* connection_;
+    std::unique_ptr<connection::row_sink> sink_;
+    pg_conn* simple_ = nullptr;
+};
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <rondo/db/parameters.hpp>
+#include <rondo/db/result.hpp>
+#include <rondo/db/statement.hpp>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace rondo::db::sqlite {
+
+struct closer {
+    void operator()(sqlite3* database) const noexcept;
+    void operator()(sqlite3_stmt* statement) const noexcept;
+};
+using statement_ptr = std::unique_ptr<sqlite3_stmt, closer>;
+
+/// One connection to the file. Everything blocks; one thread at a time, but for stop().
+class file {
+public:
+    /// `busy`: how long to wait for another process that writes.
+    file(std::string path, std::chrono::milliseconds busy, std::size_t statements);
+    ~file();
+    file(const file&) = delete;
+    file& operator=(const file&) = delete;
+
+    /// Opens the file, or makes it; nothing when it is open. Throws error with a sentence.
+    void open();
+
+    /// Whether the statement only reads. Throws error when it is none.
+    [[nodiscard]] bool only_reads(const statement& s);
+    [[nodiscard]] result run(const statement& s, const parameters& values);
+    void run(const char* sql);
+    /// Several statements.
+    void script(const std::string& sql);
+    /// Ends what is open: a statement whose rows were not all taken, a transaction.
+    void clean_up() noexcept;
+
+    /// Begins a statement; then at most so many of its rows each time, none after the last.
+    void start(const statement& s, const parameters& values);
+    [[nodiscard]] result next(std::size_t most);
+
+    /// Ends what runs, or runs next, with SQLITE_INTERRUPT until go_on(). Any thread.
+    void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
+    void go_on() noexcept { stopped_.store(false, std::memory_order_relaxed); }
+    [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_relaxed); }
+
+private:
+    struct prepared {
+        std::string text;
+        statement_ptr made;
+        std::list<std::uint64_t>::iterator used;
+    };
+
+    [[nodiscard]] sqlite3_stmt* prepare(const statement& s);
+    void bind(sqlite3_stmt* made, const parameters& values, std::string_view sql);
+    bool wait_for_writer(int times);
+    [[noreturn]] void fail(std::string_view sql);
+
+    std::string path_;
+    std::chrono::milliseconds busy_;
+    std::size_t most_statements_;
+    std::unique_ptr<sqlite3, closer> database_;
+    std::unordered_map<std::uint64_t, prepared> statements_;
+    std::list<std::uint64_t> order_;  // the one used last is the last
+    sqlite3_stmt* open_rows_ = nullptr;
+    std::string open_sql_;
+    std::atomic<bool> stopped_{false};
+    std::chrono::steady_clock::time_point busy_since_{};
+};
+
+}  // namespace rondo::db::sqlite

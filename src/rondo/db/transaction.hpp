@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/coro/async_generator.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/db/session_lease.hpp>
+
+namespace rondo::db {
+
+namespace detail {
+
+task<std::uint64_t> affected_of(task<result> t);
+
+/// The rows of a statement on a connection that is lent.
+template <row_value T>
+async_generator<T> rows_of(home& at, session& on, statement s, parameters p) {
+    co_await at.from_here(on.start_rows(s, std::move(p)));
+    for (;;) {
+        result some = co_await at.from_here(on.next_rows());
+        if (some.empty()) break;
+        const row_reader<T> reader(*some.content());
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            T read = reader.read(i);
+            co_yield std::move(read);
+        }
+    }
+}
+
+template <row_value T>
+async_generator<T> stream_rows(home& at, statement s, parameters p) {
+    session_lease lease = co_await at.lend(false);
+    co_await at.from_here(lease->start_rows(s, std::move(p)));
+    for (;;) {
+        result some = co_await at.from_here(lease->next_rows());
+        if (some.empty()) break;
+        const row_reader<T> reader(*some.content());
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            T read = reader.read(i);
+            co_yield std::move(read);
+        }
+    }
+}
+
+}  // namespace detail
+
+/// What the body of a transaction works with. Its statements run one after another on one connection. Not to be used
+/// after the body has ended.
+class transaction {
+public:
+    explicit transaction(session_lease lease) noexcept : lease_(std::move(lease)) {}
+
+    template <class... Values>
+    [[nodiscard]] task<result> query(statement s, const Values&... values) {
+        return lease_.at().from_here(lease_->query(s, parameters(values...)));
+    }
+    template <class... Values>
+    [[nodiscard]] task<result> query(dynamic_sql s, const Values&... values) {
+        return query_dynamic(std::move(s), parameters(values...));
+    }
+    template <class... Values>
+    [[nodiscard]] task<std::uint64_t> execute(statement s, const Values&... values) {
+        return detail::affected_of(query(s, values...));
+    }
+    template <class... Values>
+    [[nodiscard]] task<std::uint64_t> execute(dynamic_sql s, const Values&... values) {
+        return detail::affected_of(query(std::move(s), values...));
+    }
+    /// As database::stream. Take all of it, or leave the transaction: nothing else can run meanwhile.
+    template <row_value T, class... Values>
+    [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
+        return detail::rows_of<T>(lease_.at(), *lease_, s, parameters(values...));
+    }
+    /// Several statements in one text, without parameters.
+    [[nodiscard]] task<void> script(std::string sql);
+
+    /// For who runs transactions: database::transaction does.
+    [[nodiscard]] task<void> begin(transaction_options o);
+    /// Not interrupted by a cancellation: when COMMIT was sent, its outcome is waited for.
+    [[nodiscard]] task<void> commit();
+    /// Rolls back, and waits for it unless the context is cancelled. Never throws but `cancelled`.
+    [[nodiscard]] task<void> rollback();
+
+private:
+    [[nodiscard]] task<result> query_dynamic(dynamic_sql s, parameters p);
+
+    session_lease lease_;
+};
+
+/// The same for threads that may block.
+class sync_transaction {
+public:
+    explicit sync_transaction(session_lease lease) noexcept : lease_(std::move(lease)) {}
+
+    template <class... Values>
+    result query(statement s, const Values&... values) {
+        return lease_.at().wait("sync_transaction::query", lease_->query(s, parameters(values...)));
+    }
+    template <class... Values>
+    std::uint64_t execute(statement s, const Values&... values) {
+        return query(s, values...).affected();
+    }
+
+    void begin(transaction_options o);
+    void commit();
+    void rollback() noexcept;
+
+private:
+    session_lease lease_;
+};
+
+namespace detail {
+
+template <class T>
+struct value_of_task;
+template <class T>
+struct value_of_task<task<T>> {
+    using type = T;
+};
+template <class Body, class... Values>
+using transaction_value = typename value_of_task<std::invoke_result_t<Body&, transaction&, Values...>>::type;
+
+template <class Body, class... Values>
+task<transaction_value<Body, Values...>> run_transaction(home& at, transaction_options o, Body body, Values... values) {
+    using value_type = transaction_value<Body, Values...>;
+    session_lease lease = co_await at.lend(!o.read_only);
+    transaction tx(std::move(lease));
+    co_await tx.begin(o);
+    std::exception_ptr failure;
+    std::conditional_t<std::is_void_v<value_type>, char, std::optional<value_type>> value{};
+    try {
+        if constexpr (std::is_void_v<value_type>) co_await body(tx, std::move(values)...);
+        else value.emplace(co_await body(tx, std::move(values)...));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await tx.rollback();
+        std::rethrow_exception(failure);
+    }
+    co_await tx.commit();
+    if constexpr (!std::is_void_v<value_type>) co_return std::move(*value);
+}
+
+template <class Body>
+auto run_transaction_sync(home& at, transaction_options o, Body&& body) {
+    using value_type = std::invoke_result_t<Body&, sync_transaction&>;
+    sync_transaction tx(at.wait("database::transaction_sync", at.lend_here(!o.read_only)));
+    tx.begin(o);
+    try {
+        if constexpr (std::is_void_v<value_type>) {
+            body(tx);
+            tx.commit();
+        } else {
+            value_type value = body(tx);
+            tx.commit();
+            return value;
+        }
+    } catch (...) {
+        tx.rollback();
+        throw;
+    }
+}
+
+}  // namespace detail
+
+}  // namespace rondo::db
