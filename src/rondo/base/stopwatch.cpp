@@ -9,7 +9,7 @@ namespace rondo {
 
 namespace {
 
-constexpr int measured_each = 8;
+constexpr int measured_each = 32;
 constexpr std::int64_t long_ns = 100'000;  // beside this a system call is nothing
 
 thread_local constinit int until_measured = 0;
@@ -42,7 +42,8 @@ void stopwatch::start() noexcept {
 }
 
 lap stopwatch::stop() const noexcept {
-    lap took{.ns = (clock::now() - began_).count()};
+    lap took{.ended = clock::now()};
+    took.ns = (took.ended - began_).count();
     if (took.ns >= long_ns) until_measured = 0;
     if (cpu_began_ < 0) return took;
     took.measured_ns = took.ns;

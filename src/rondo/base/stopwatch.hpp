@@ -32,12 +32,13 @@ struct lap {
     std::int64_t ns = 0;
     std::int64_t measured_ns = 0;  ///< ns or 0
     std::int64_t cpu_ns = 0;
+    instant ended{};
 
     void add_to(time_held& to) const noexcept;
 };
 
 /// Takes the time of a piece of work. Reading the thread's processor time is a system call: it is done for one piece in
-/// eight of a thread, and for every piece that follows a long one.
+/// thirty-two of a thread, and for every piece that follows a long one.
 class stopwatch {
 public:
     void start() noexcept;

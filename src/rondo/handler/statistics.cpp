@@ -27,6 +27,13 @@ bool same(const std::array<char, Size>& kept, std::string_view text) noexcept {
     return std::string_view(kept.data()) == text.substr(0, Size - 1);
 }
 
+// The size tells versions apart too, should somebody forget the number.
+constexpr std::uint32_t mark = (statistics::layout_version << 24) ^ static_cast<std::uint32_t>(sizeof(statistics));
+
+bool holds_statistics(const void* memory, std::size_t size) noexcept {
+    return size >= sizeof(statistics) && reinterpret_cast<std::uintptr_t>(memory) % alignof(statistics) == 0;
+}
+
 }  // namespace
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<place>::is_always_lock_free);
@@ -80,15 +87,19 @@ void running_request::goes(place to) noexcept {
 }
 
 statistics& statistics::in(std::span<std::byte> memory) {
-    if (memory.size() < sizeof(statistics) || reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(statistics))
+    if (!holds_statistics(memory.data(), memory.size()))
         throw std::invalid_argument("the memory for statistics is too small or not aligned");
     auto& there = *std::launder(reinterpret_cast<statistics*>(memory.data()));
-    // The size tells versions apart too, should somebody forget the number.
-    constexpr std::uint32_t mark = (layout_version << 24) ^ static_cast<std::uint32_t>(sizeof(statistics));
     const std::uint32_t found = there.layout.load(std::memory_order_acquire);
     if (found != 0 && found != mark) std::memset(static_cast<void*>(memory.data()), 0, sizeof(statistics));
     there.layout.store(mark, std::memory_order_release);
     return there;
+}
+
+const statistics* statistics::look(std::span<const std::byte> memory) noexcept {
+    if (!holds_statistics(memory.data(), memory.size())) return nullptr;
+    const auto& there = *std::launder(reinterpret_cast<const statistics*>(memory.data()));
+    return there.layout.load(std::memory_order_acquire) == mark ? &there : nullptr;
 }
 
 void statistics::begin(int process_id) noexcept {

@@ -103,6 +103,8 @@ struct alignas(64) statistics {
     /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
     /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.
     [[nodiscard]] static statistics& in(std::span<std::byte> memory);
+    /// The same for who only reads: null when nobody has counted there, or another version.
+    [[nodiscard]] static const statistics* look(std::span<const std::byte> memory) noexcept;
 
     /// A worker begins: what its predecessor did not come to count is counted as lost.
     void begin(int process_id) noexcept;

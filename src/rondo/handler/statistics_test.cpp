@@ -31,7 +31,10 @@ TEST(statistics, what_another_layout_left_is_wiped_and_what_this_one_left_is_kep
     s->requests = 7;
     const std::span memory(reinterpret_cast<std::byte*>(&*s), sizeof(statistics));
     EXPECT_EQ(statistics::in(memory).requests, 7u);
+    EXPECT_EQ(statistics::look(memory), &*s);
     s->layout = 12345;
+    EXPECT_EQ(statistics::look(memory), nullptr);
+    EXPECT_EQ(s->requests, 7u) << "looking wipes nothing";
     EXPECT_EQ(statistics::in(memory).requests, 0u);
 }
 

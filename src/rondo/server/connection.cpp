@@ -44,7 +44,7 @@ public:
     void await_resume() noexcept {
         exchange& x = *connection_.exchange_;
         connection_.settle_failure(x.take_failure());
-        connection_.server_.counter_.ends(x.request(), x, x.finished(), connection_.server_.loop_.doing());
+        connection_.server_.counter_.ends(x.request(), x.code(), x.finished(), connection_.server_.loop_.doing());
     }
 
 private:

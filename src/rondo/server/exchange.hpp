@@ -145,11 +145,12 @@ private:
     body_state body_state_ = body_state::ended;
     state state_ = state::waiting;
     http::h1::framing framing_ = http::h1::framing::none;
+    bool keep_alive_ = false;
+    bool answered_ = false;  // the application has ended
+    // Two bytes more would be sixteen for every waiting request.
     bool chunked_body_ : 1 = false;
-    bool keep_alive_ : 1 = false;
     bool continue_owed_ : 1 = false;
     bool omit_body_ : 1 = false;
-    bool answered_ : 1 = false;  // the application has ended
 };
 
 }  // namespace rondo::server

@@ -11,19 +11,18 @@ namespace {
 constexpr std::uint64_t many_per_second = 4000;
 constexpr std::uint32_t one_in = 16;
 
-std::size_t class_of(const handler::responder& answer, bool complete) noexcept {
-    return complete ? static_cast<std::size_t>(std::clamp(http::to_int(answer.code()) / 100, 0, 5)) : 0;
-}
-
 }  // namespace
 
 void request_counter::adapt(std::uint64_t per_second, bool stalls) noexcept {
     every_ = per_second > many_per_second && !stalls ? one_in : 1;
+    timed_since_ = 0;
     until_timed_ = std::clamp(until_timed_, 1u, every_);
     set_to(figures_.sample_every, every_);
 }
 
 void request_counter::start_timing() noexcept {
+    // Many came since the last look, which is not long ago.
+    if (every_ == 1 && ++timed_since_ == many_per_second) every_ = one_in;
     until_timed_ = every_;
     timed_ = true;
     watch_.start();
@@ -42,23 +41,10 @@ void request_counter::waits(handler::request& r) noexcept {
     add_to(figures_.views[r.view].loop_ns, first.ns * (every_ - 1));
 }
 
-void request_counter::ends(handler::request& r, const handler::responder& answer, bool complete,
-                           activity& doing) noexcept {
-    handler::view_figures& v = figures_.views[r.view];
-    add_to(v.by_class[class_of(answer, complete)], 1);
-    if (r.row != 0) {
-        doing.settle();
-        timed_ = false;
-        end_of_wait(v, r);
-        return;
-    }
-    if (std::exchange(timed_, false)) count_time(v, r);
-    add_to(v.latency[v.last_bucket.load(std::memory_order_relaxed)], 1);
-}
-
 void request_counter::count_time(handler::view_figures& v, const handler::request& r) noexcept {
+    timed_ = false;
     const lap took = watch_.stop();
-    const std::int64_t wall = (clock::now() - r.arrived).count();
+    const std::int64_t wall = (took.ended - r.arrived).count();
     set_to(v.last_bucket, handler::latency::bucket_of(wall));
     add_to(v.wall_ns, wall * every_);
     add_to(v.loop_ns, took.ns * every_);
@@ -67,7 +53,9 @@ void request_counter::count_time(handler::view_figures& v, const handler::reques
     note_hold(v, took.ns);
 }
 
-void request_counter::end_of_wait(handler::view_figures& v, handler::request& r) noexcept {
+void request_counter::end_of_wait(handler::view_figures& v, handler::request& r, activity& doing) noexcept {
+    doing.settle();
+    timed_ = false;
     const std::int64_t wall = (clock::now() - r.arrived).count();
     handler::latency::count(v.latency, wall);
     add_to(v.wall_ns, wall);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <rondo/base/stopwatch.hpp>
 #include <rondo/coro/ready.hpp>
 #include <rondo/handler/request.hpp>
-#include <rondo/handler/responder.hpp>
 #include <rondo/handler/statistics.hpp>
+#include <rondo/http/status.hpp>
 
 namespace rondo::server {
 
@@ -25,7 +26,13 @@ public:
     /// The application did not answer at once.
     void waits(handler::request& r) noexcept;
     /// The application has answered, or given up.
-    void ends(handler::request& r, const handler::responder& answer, bool complete, activity& doing) noexcept;
+    void ends(handler::request& r, http::status code, bool complete, activity& doing) noexcept {
+        handler::view_figures& v = figures_.views[r.view];
+        add_to(v.by_class[complete ? class_of(code) : 0], 1);
+        if (r.row != 0) return end_of_wait(v, r, doing);
+        if (timed_) count_time(v, r);
+        add_to(v.latency[v.last_bucket.load(std::memory_order_relaxed)], 1);
+    }
 
     /// The request goes, whatever it did after its end.
     void gone(handler::request& r) noexcept {
@@ -36,15 +43,20 @@ public:
     void adapt(std::uint64_t per_second, bool stalls) noexcept;
 
 private:
+    static std::size_t class_of(http::status code) noexcept {
+        const auto n = static_cast<unsigned>(http::to_int(code)) / 100;
+        return n <= 5 ? n : 0;
+    }
     void start_timing() noexcept;
     void count_time(handler::view_figures& v, const handler::request& r) noexcept;
     void free_row(handler::request& r) noexcept;
-    void end_of_wait(handler::view_figures& v, handler::request& r) noexcept;
+    void end_of_wait(handler::view_figures& v, handler::request& r, activity& doing) noexcept;
     void note_hold(handler::view_figures& v, std::int64_t ns) noexcept;
 
     handler::statistics& figures_;
     std::uint32_t until_timed_ = 1;
     std::uint32_t every_ = 1;
+    std::uint32_t timed_since_ = 0;  // it was adapted
     bool timed_ = false;
     stopwatch watch_;
 };

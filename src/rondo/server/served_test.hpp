@@ -76,6 +76,7 @@ public:
         posted_.set_value();
         thread_.join();
     }
+
 private:
     void run(backend_kind backend) {
         if (on_thread_) on_thread_();

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/server/overview.hpp>
+
+#include <algorithm>
+#include <tuple>
+
+namespace rondo::server {
+
+namespace {
+
+using handler::statistics;
+
+// A loop looks at itself twice a second: after this long without, it is stuck.
+constexpr std::int64_t stuck_ns = 1'500'000'000;
+
+template <class T>
+T get(const std::atomic<T>& figure) noexcept {
+    return figure.load(std::memory_order_relaxed);
+}
+
+handler::latency::totals get(const handler::latency::counts& from) noexcept {
+    handler::latency::totals to{};
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] = get(from[i]);
+    return to;
+}
+
+void add(handler::latency::totals& to, const handler::latency::totals& more) noexcept {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += more[i];
+}
+
+pool_totals read(const handler::pool_figures& from, bool alive) noexcept {
+    pool_totals p{
+        .jobs = get(from.jobs), .refused = get(from.refused), .queue_ns = get(from.queue_ns), .queue = get(from.queue)};
+    if (!alive) return p;
+    p.threads = get(from.threads);
+    p.most = get(from.most);
+    p.running = get(from.running);
+    p.waiting = get(from.waiting);
+    return p;
+}
+
+void read_counts(worker_totals& w, const statistics& s) noexcept {
+    w.starts = get(s.starts);
+    w.crashes = get(s.crashes);
+    w.lost = get(s.lost);
+    w.requests = get(s.requests);
+    w.responses = get(s.responses);
+    w.refused = get(s.refused);
+    w.aborted = get(s.aborted);
+    w.accepted = get(s.accepted);
+    w.stalls = get(s.stalls);
+    w.log_lines_lost = get(s.log_lines_lost);
+    w.loop_delay = get(s.loop_delay);
+}
+
+void read_gauges(worker_totals& w, const statistics& s, std::int64_t now) noexcept {
+    w.age_ns = now - get(s.started_ns);
+    w.connections = get(s.connections);
+    w.in_flight = get(s.in_flight);
+    w.waiting = get(s.waiting);
+    for (std::size_t i = 0; i < w.connections_in.size(); ++i) w.connections_in[i] = get(s.connections_in[i]);
+    w.busy_ns = get(s.busy_ns);
+    w.loop_delay_ns = get(s.loop_delay_ns);
+    w.longest_turn_ns = get(s.longest_turn_ns);
+}
+
+// What the loop itself cannot tell while it is stuck.
+void look_whether_stuck(worker_totals& w, const worker_source& from, std::int64_t now) {
+    std::int64_t silent = now - get(from.figures->looked_ns);
+    if (from.turn_began_ns != 0) silent = std::max(silent, now - from.turn_began_ns);
+    if (silent < stuck_ns || (w.state != "serving" && w.state != "draining")) return;
+    w.state = "blocked";
+    w.loop_delay_ns = std::max(w.loop_delay_ns, silent);
+    w.longest_turn_ns = std::max(w.longest_turn_ns, silent);
+}
+
+worker_totals read(const worker_source& from, std::int64_t now) {
+    worker_totals w;
+    w.name = from.name;
+    w.process = from.process;
+    w.resident_bytes = from.alive ? from.resident_bytes : 0;
+    w.state = from.alive ? "starting" : "ended";
+    if (from.figures == nullptr) return w;
+    const statistics& s = *from.figures;
+    // A process that has the memory of its predecessor and did not begin to count itself.
+    const bool counts = from.alive && get(s.process) == from.process;
+    read_counts(w, s);
+    w.blocking = read(s.blocking, counts);
+    w.compute = read(s.compute, counts);
+    if (counts) {
+        w.state = to_string(get(s.state));
+        read_gauges(w, s, now);
+        look_whether_stuck(w, from, now);
+    } else if (get(s.state) != handler::worker_state::ended) {
+        // It died, and nobody has taken its place yet who would settle its account.
+        w.lost += get(s.in_flight);
+        ++w.crashes;
+    }
+    return w;
+}
+
+void read_views(overview& to, const statistics& s) {
+    for (std::size_t i = 0; i < statistics::max_views; ++i) {
+        if (i != 0 && s.views[i].used.load(std::memory_order_acquire) == 0) continue;
+        view_totals v = server::read(s.views[i]);
+        add(to.latency, v.latency);
+        const auto known = std::ranges::find_if(to.views, [&](const view_totals& other) { return other.same_view(v); });
+        if (known != to.views.end()) known->add(v);
+        else to.views.push_back(std::move(v));
+    }
+}
+
+void read_running(overview& to, const worker_source& from, std::int64_t now) {
+    const statistics& s = *from.figures;
+    const std::size_t used = std::min<std::size_t>(get(s.rows_used), statistics::max_running);
+    for (std::size_t i = 0; i < used; ++i) {
+        const handler::running_request& r = s.running[i];
+        const handler::place where = get(r.where);
+        const std::size_t view = get(r.view);
+        if (where == handler::place::none || static_cast<std::size_t>(where) >= places || view >= statistics::max_views)
+            continue;
+        ++to.waiting_in[static_cast<std::size_t>(where)];
+        const handler::view_name name = s.views[view].name();
+        running_entry e{.worker = from.name,
+                        .pattern = std::string(name.pattern),
+                        .methods = std::string(name.methods),
+                        .kind = std::string(name.kind),
+                        .where = where};
+        e.age_ns = std::max<std::int64_t>(0, now - get(r.began_ns));
+        e.here_ns = std::max<std::int64_t>(0, e.age_ns - std::int64_t{get(r.since_ms)} * 1'000'000);
+        e.loop_ns = get(r.held.ns);
+        e.queue_ns = get(r.queue_ns);
+        e.thread_ns = get(r.thread_ns);
+        for (view_totals& v : to.views)
+            if (v.pattern == e.pattern && v.methods == e.methods && v.kind == e.kind) ++v.running;
+        to.running.push_back(std::move(e));
+    }
+}
+
+}  // namespace
+
+void pool_totals::add(const pool_totals& other) noexcept {
+    threads += other.threads;
+    most += other.most;
+    running += other.running;
+    waiting += other.waiting;
+    jobs += other.jobs;
+    refused += other.refused;
+    queue_ns += other.queue_ns;
+    server::add(queue, other.queue);
+}
+
+void worker_totals::add(const worker_totals& other) noexcept {
+    starts += other.starts;
+    crashes += other.crashes;
+    lost += other.lost;
+    age_ns = std::max(age_ns, other.age_ns);
+    requests += other.requests;
+    responses += other.responses;
+    refused += other.refused;
+    aborted += other.aborted;
+    accepted += other.accepted;
+    connections += other.connections;
+    in_flight += other.in_flight;
+    waiting += other.waiting;
+    for (std::size_t i = 0; i < connections_in.size(); ++i) connections_in[i] += other.connections_in[i];
+    busy_ns += other.busy_ns;
+    loop_delay_ns = std::max(loop_delay_ns, other.loop_delay_ns);
+    longest_turn_ns = std::max(longest_turn_ns, other.longest_turn_ns);
+    stalls += other.stalls;
+    log_lines_lost += other.log_lines_lost;
+    resident_bytes += other.resident_bytes;
+    server::add(loop_delay, other.loop_delay);
+    blocking.add(other.blocking);
+    compute.add(other.compute);
+}
+
+overview read_all(std::span<const worker_source> from, instant now, std::size_t most) {
+    overview all;
+    const std::int64_t now_ns = now.time_since_epoch().count();
+    for (const worker_source& source : from) {
+        worker_totals w = read(source, now_ns);
+        all.all.add(w);
+        if (source.figures != nullptr) read_views(all, *source.figures);
+        if (source.alive) all.workers.push_back(std::move(w));
+    }
+    for (const worker_source& source : from) {
+        if (source.alive && source.figures != nullptr && get(source.figures->process) == source.process)
+            read_running(all, source, now_ns);
+    }
+    std::ranges::sort(all.views, {}, [](const view_totals& v) { return std::tie(v.pattern, v.methods, v.kind); });
+    std::ranges::sort(all.running, std::ranges::greater{}, &running_entry::age_ns);
+    if (all.running.size() > most) all.running.resize(most);
+    return all;
+}
+
+}  // namespace rondo::server
