@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include <rondo/base/spool.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/request.hpp>
-#include <rondo/web/spool.hpp>
 
 namespace rondo {
 

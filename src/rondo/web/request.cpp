@@ -12,8 +12,8 @@
 #include <rondo/http/uri.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/form.hpp>
+#include <rondo/web/read_to_end.hpp>
 #include <rondo/web/router.hpp>
-#include <rondo/web/spool.hpp>
 
 namespace rondo {
 namespace {

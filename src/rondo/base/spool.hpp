@@ -7,8 +7,6 @@
 #include <string_view>
 
 #include <rondo/base/unique_fd.hpp>
-#include <rondo/coro/task.hpp>
-#include <rondo/handler/request.hpp>
 
 namespace rondo {
 
@@ -50,8 +48,5 @@ private:
     std::uint64_t size_ = 0;
     std::size_t threshold_;
 };
-
-/// Reads a body to its end into a spool; writes to its file on the blocking pool. Throws what body::read() does.
-[[nodiscard]] task<void> read_to_end(handler::body& from, spool& to);
 
 }  // namespace rondo

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/web/spool.hpp>
+#include <rondo/base/spool.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,8 +10,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <rondo/loop/pool.hpp>
 
 namespace rondo {
 
@@ -110,16 +108,6 @@ void spool::save_to(const std::string& path) {
     const unique_fd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
     if (!out) fail("cannot write " + path);
     write_all(out.value(), text());
-}
-
-task<void> read_to_end(handler::body& from, spool& to) {
-    if (const auto length = from.length()) to.reserve(*length);
-    while (true) {
-        const std::string_view bytes = co_await from.read();
-        if (bytes.empty()) break;
-        if (to.would_block(bytes.size())) co_await run_blocking([&to, bytes] { to.append(bytes); });
-        else to.append(bytes);
-    }
 }
 
 }  // namespace rondo

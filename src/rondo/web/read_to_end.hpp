@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rondo/base/spool.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/handler/request.hpp>
+
+namespace rondo {
+
+/// Reads a body to its end into a spool; writes to its file on the blocking pool. Throws what body::read() does.
+[[nodiscard]] task<void> read_to_end(handler::body& from, spool& to);
+
+}  // namespace rondo
