@@ -2,6 +2,7 @@
 #include <rondo/coro/blocking.hpp>
 
 #include <string>
+#include <utility>
 
 namespace rondo {
 
@@ -11,6 +12,9 @@ thread_local constinit int loops = 0;
 
 loop_thread_mark::loop_thread_mark() noexcept { ++loops; }
 loop_thread_mark::~loop_thread_mark() { --loops; }
+
+loop_thread_unmark::loop_thread_unmark() noexcept : marks_(std::exchange(loops, 0)) {}
+loop_thread_unmark::~loop_thread_unmark() { loops = marks_; }
 
 bool blocking_allowed() noexcept { return loops == 0; }
 

@@ -19,6 +19,18 @@ public:
     loop_thread_mark& operator=(const loop_thread_mark&) = delete;
 };
 
+/// Takes the marks off the calling thread, as long as it lives: for code that is allowed to block this loop.
+class loop_thread_unmark {
+public:
+    loop_thread_unmark() noexcept;
+    ~loop_thread_unmark();
+    loop_thread_unmark(const loop_thread_unmark&) = delete;
+    loop_thread_unmark& operator=(const loop_thread_unmark&) = delete;
+
+private:
+    int marks_;
+};
+
 /// True on a thread that may block: one without a loop.
 [[nodiscard]] bool blocking_allowed() noexcept;
 

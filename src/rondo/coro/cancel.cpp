@@ -6,13 +6,21 @@
 namespace rondo {
 
 void cancel_source::cancel(cancel_reason reason) noexcept {
-    if (requested()) return;
+    const bool announced = announced_.load(std::memory_order_relaxed) && announced_.exchange(false);
+    if (requested() && !announced) return;
     ready_queue::batch batch;  // every callback is called before anything resumes
-    reason_.store(reason, std::memory_order_relaxed);
+    auto none = cancel_reason::none;
+    reason_.compare_exchange_strong(none, reason, std::memory_order_relaxed);
+    reason = this->reason();
     // A callback may destroy this source and other callbacks; only the local list is touched from here on.
     intrusive_list<cancel_callback> called;
     called.splice(callbacks_);
     while (!called.empty()) called.pop_front()(reason);
+}
+
+void cancel_source::announce(cancel_reason reason) noexcept {
+    auto none = cancel_reason::none;
+    if (reason_.compare_exchange_strong(none, reason, std::memory_order_relaxed)) announced_.store(true);
 }
 
 }  // namespace rondo

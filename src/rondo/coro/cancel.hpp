@@ -38,8 +38,8 @@ private:
     function function_;
 };
 
-/// Asks for an end of work. Belongs to one thread (the loop's): only requested() and reason() may be called from
-/// others. Cancelling twice changes nothing: the first reason stays.
+/// Asks for an end of work. Belongs to one thread (the loop's): only announce(), requested() and reason() may be called
+/// from others. Cancelling twice changes nothing: the first reason stays.
 class cancel_source {
 public:
     cancel_source() noexcept = default;
@@ -49,6 +49,10 @@ public:
     /// Calls every registered callback once. The source may be destroyed by a callback.
     void cancel(cancel_reason reason = cancel_reason::requested) noexcept;
 
+    /// Lets requested() be true at once; the callbacks are called by the cancel() that has to follow on the source's
+    /// thread. For a thread that is busy with what should end. Any thread.
+    void announce(cancel_reason reason) noexcept;
+
     [[nodiscard]] bool requested() const noexcept { return reason() != cancel_reason::none; }
     [[nodiscard]] cancel_reason reason() const noexcept { return reason_.load(std::memory_order_relaxed); }
 
@@ -56,11 +60,15 @@ public:
     void add(cancel_callback& callback) noexcept { callbacks_.push_back(callback); }
 
     /// Makes a finished source usable for other work. Precondition: no callback is registered.
-    void reset() noexcept { reason_.store(cancel_reason::none, std::memory_order_relaxed); }
+    void reset() noexcept {
+        reason_.store(cancel_reason::none, std::memory_order_relaxed);
+        announced_.store(false, std::memory_order_relaxed);
+    }
 
 private:
     intrusive_list<cancel_callback> callbacks_;
     std::atomic<cancel_reason> reason_{cancel_reason::none};
+    std::atomic<bool> announced_{false};  // and cancel() was not called yet
 };
 
 /// Looks at a cancel_source; a default-made one is never cancelled. A copy is a pointer: the source must outlive it.

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -91,6 +92,21 @@ TEST(cancel_source, can_be_used_again_after_reset) {
     EXPECT_FALSE(source.requested());
     source.cancel(cancel_reason::drain);
     EXPECT_EQ(source.reason(), cancel_reason::drain);
+}
+
+TEST(cancel_source, is_announced_by_another_thread_and_cancelled_on_its_own) {
+    cancel_source source;
+    std::vector<cancel_reason> notes;
+    noting a(notes);
+    source.add(a);
+    std::thread([&source] { source.announce(cancel_reason::disconnected); }).join();
+    EXPECT_EQ(source.reason(), cancel_reason::disconnected);
+    EXPECT_TRUE(notes.empty());
+    source.cancel(cancel_reason::deadline);
+    source.cancel(cancel_reason::drain);
+    EXPECT_EQ(notes, std::vector{cancel_reason::disconnected});
+    source.announce(cancel_reason::drain);
+    EXPECT_EQ(source.reason(), cancel_reason::disconnected);
 }
 
 TEST(cancel_token, looks_at_its_source) {

@@ -37,4 +37,16 @@ void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
     running_ = outer;
 }
 
+ready_queue::aside::aside(ready_queue& queue) noexcept
+    : queue_(queue), runners_(std::exchange(queue.runners_, 0)), running_(std::exchange(queue.running_, false)) {
+    nodes_.splice(queue.nodes_);
+}
+
+ready_queue::aside::~aside() {
+    queue_.run();
+    queue_.nodes_.splice(nodes_);
+    queue_.runners_ = runners_;
+    queue_.running_ = running_;
+}
+
 }  // namespace rondo

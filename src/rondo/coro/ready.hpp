@@ -96,6 +96,22 @@ public:
         ready_queue& queue_;
     };
 
+    /// Puts aside what the queue holds and what it is doing, as long as it lives: code in between has an empty queue of
+    /// its own, which it leaves empty.
+    class aside {
+    public:
+        explicit aside(ready_queue& queue) noexcept;
+        ~aside();
+        aside(const aside&) = delete;
+        aside& operator=(const aside&) = delete;
+
+    private:
+        ready_queue& queue_;
+        intrusive_list<ready_node> nodes_;
+        int runners_;
+        bool running_;
+    };
+
 private:
     intrusive_list<ready_node> nodes_;
     activity doing_;

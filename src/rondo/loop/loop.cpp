@@ -5,8 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <rondo/coro/blocking.hpp>
-
 namespace rondo {
 
 namespace {
@@ -58,6 +56,11 @@ event_loop& event_loop::current() {
 }
 
 event_loop* event_loop::current_or_null() noexcept { return current_loop; }
+
+event_loop::stepping_aside::stepping_aside() noexcept
+    : loop_(std::exchange(current_loop, nullptr)), ready_(ready_queue::current()) {}
+
+event_loop::stepping_aside::~stepping_aside() { current_loop = loop_; }
 
 void event_loop::run() {
     turn_until(stopping_, std::noop_coroutine(), nullptr);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/coro/blocking.hpp>
 #include <rondo/coro/ready.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/backend.hpp>
@@ -90,7 +91,8 @@ public:
     [[nodiscard]] backend& io() noexcept { return *backend_; }
     [[nodiscard]] loop_counters& counters() noexcept { return counters_; }
 
-    /// Where views that block run, and where CPU work runs; null when none was given.
+    /// Where views that block run, and where CPU work runs; null when none was given: then such work is done on this
+    /// thread.
     void use_pools(thread_pool* blocking, thread_pool* compute) noexcept {
         blocking_ = blocking;
         compute_ = compute;
@@ -106,6 +108,21 @@ public:
     void defer(posted& work) noexcept;
     /// Runs what was deferred at once; for the end of what it belongs to.
     void run_deferred() noexcept;
+
+    /// As long as it lives the calling thread has no loop: it may block and even run a loop of its own. For work that
+    /// is done in the middle of a turn of a loop without pools.
+    class stepping_aside {
+    public:
+        stepping_aside() noexcept;
+        ~stepping_aside();
+        stepping_aside(const stepping_aside&) = delete;
+        stepping_aside& operator=(const stepping_aside&) = delete;
+
+    private:
+        event_loop* loop_;
+        loop_thread_unmark unmark_;
+        ready_queue::aside ready_;
+    };
 
     /// Called in each turn before the loop waits: to send what was corked.
     class wait_hook : public list_node {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct thread_pool::state {
     std::size_t waiting = 0;
     std::size_t idle = 0;
     std::size_t running = 0;
+    bool waking = false;  // a thread was woken and has not looked at the queue yet
     bool ending = false;
     std::chrono::nanoseconds usual{0};  // moving average of how long a job takes
     std::vector<std::thread> threads;
@@ -42,6 +44,17 @@ struct thread_pool::state {
         --waiting;
         return j;
     }
+    bool remove(job& j) noexcept {
+        job* before = nullptr;
+        for (job* at = first; at; before = at, at = at->next_) {
+            if (at != &j) continue;
+            (before ? before->next_ : first) = j.next_;
+            if (last == &j) last = before;
+            --waiting;
+            return true;
+        }
+        return false;
+    }
     // Also a thread that is still starting, or waking up, is one that is free.
     [[nodiscard]] std::size_t queued() const noexcept {
         std::size_t free = options.threads - running;
@@ -51,7 +64,11 @@ struct thread_pool::state {
         if (running + waiting < options.threads) return std::chrono::nanoseconds(0);
         return usual * static_cast<std::int64_t>(queued() + 1) / static_cast<std::int64_t>(options.threads);
     }
+    // Woken threads wake the next one while there is work: many short jobs at once are done by few threads, and who
+    // queues them pays for one wake-up.
+    [[nodiscard]] bool wakes_another() noexcept { return first && idle > 0 && !std::exchange(waking, true); }
     void start_thread();
+    void wait_for_work(std::unique_lock<std::mutex>& lock) noexcept;
     void serve() noexcept;
     void name_thread() const noexcept;
 };
@@ -62,17 +79,26 @@ void thread_pool::state::name_thread() const noexcept {
     if (options.nice > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options.nice);
 }
 
+void thread_pool::state::wait_for_work(std::unique_lock<std::mutex>& lock) noexcept {
+    ++idle;
+    while (!first && !ending) {
+        work.wait(lock);
+        waking = false;
+    }
+    --idle;
+}
+
 void thread_pool::state::serve() noexcept {
     name_thread();
     std::unique_lock lock(mutex);
     for (;;) {
-        ++idle;
-        work.wait(lock, [this] { return first || ending; });
-        --idle;
+        if (!first && !ending) wait_for_work(lock);
         if (!first) return;
         job* j = pop();
         ++running;
+        bool wakes = wakes_another();
         lock.unlock();
+        if (wakes) work.notify_one();
         instant began = clock::now();
         j->run_on_thread();
         auto took = clock::now() - began;
@@ -115,8 +141,14 @@ void thread_pool::submit(job& j, instant deadline) {
         throw pool_full("the wait for a " + s.options.name + " thread would pass the request's deadline", retry);
     if (s.idle <= s.waiting && s.threads.size() < s.options.threads) s.start_thread();
     s.push(j);
+    bool wakes = s.wakes_another();
     lock.unlock();
-    s.work.notify_one();
+    if (wakes) s.work.notify_one();
+}
+
+bool thread_pool::withdraw(job& j) noexcept {
+    std::lock_guard lock(state_->mutex);
+    return state_->remove(j);
 }
 
 std::size_t thread_pool::waiting() const noexcept {

@@ -68,6 +68,9 @@ public:
     /// Queues; throws pool_full. Any thread. `deadline`: when the expected wait passes it, pool_full is thrown at once.
     void submit(job& j, instant deadline = instant::max());
 
+    /// Takes a job back that no thread has taken yet; false when it is not in the queue. Any thread.
+    bool withdraw(job& j) noexcept;
+
     [[nodiscard]] std::size_t waiting() const noexcept;  ///< jobs queued
     [[nodiscard]] std::size_t running() const noexcept;  ///< jobs being run
     [[nodiscard]] std::size_t threads() const noexcept;  ///< threads started
@@ -86,16 +89,18 @@ class [[nodiscard]] pool_run final : thread_pool::job, posted {
     using stored = std::conditional_t<std::is_void_v<result>, char, result>;
 
 public:
-    pool_run(thread_pool& pool, F f) : pool_(pool), function_(std::move(f)) {}
+    pool_run(thread_pool* pool, F f) : pool_(pool), function_(std::move(f)) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> who) {
+    bool await_suspend(std::coroutine_handle<Promise> who) {
         context_ = context_of(who);
         if (context_) context_->token().check();
+        if (!pool_) return run_here(), false;
         coroutine_ = who;
         loop_ = &event_loop::current();
-        pool_.submit(*this, context_ ? context_->deadline : instant::max());
+        pool_->submit(*this, context_ ? context_->deadline : instant::max());
+        return true;
     }
     result await_resume() {
         if (failure_) std::rethrow_exception(failure_);
@@ -107,6 +112,14 @@ private:
         if (context_) context_->token().check();
         if constexpr (std::is_void_v<result>) function_();
         else value_.emplace(function_());
+    }
+    void run_here() noexcept {
+        const event_loop::stepping_aside aside;
+        try {
+            on_thread();
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
     }
     void run_on_thread() noexcept override {
         try {
@@ -123,7 +136,7 @@ private:
         doing.enter(nullptr);
     }
 
-    thread_pool& pool_;
+    thread_pool* pool_;
     F function_;
     std::coroutine_handle<> coroutine_;
     context* context_ = nullptr;
@@ -136,19 +149,26 @@ private:
 
 template <class F>
 auto thread_pool::run(F f) {
-    return detail::pool_run<F>(*this, std::move(f));
+    return detail::pool_run<F>(this, std::move(f));
 }
 
-/// Runs `f` on the current loop's pool for blocking work (files, synchronous libraries).
+/// The same; without a pool `f` is called on this thread, which may block meanwhile (see event_loop::stepping_aside).
+template <class F>
+[[nodiscard]] auto run_on(thread_pool* pool, F f) {
+    return detail::pool_run<F>(pool, std::move(f));
+}
+
+/// Runs `f` on the current loop's pool for blocking work (files, synchronous libraries); on this thread when the loop
+/// has none.
 template <class F>
 [[nodiscard]] auto run_blocking(F f) {
-    return event_loop::current().blocking()->run(std::move(f));
+    return run_on(event_loop::current().blocking(), std::move(f));
 }
 
 /// Runs `f` on the current loop's compute threads.
 template <class F>
 [[nodiscard]] auto run_compute(F f) {
-    return event_loop::current().compute()->run(std::move(f));
+    return run_on(event_loop::current().compute(), std::move(f));
 }
 
 }  // namespace rondo

@@ -103,6 +103,80 @@ TEST_F(pools, name_their_threads_and_lower_their_priority) {
     EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
+TEST_F(pools, give_a_job_back_that_no_thread_has_taken) {
+    struct noting final : thread_pool::job {
+        void run_on_thread() noexcept override { ran.release(); }
+        std::binary_semaphore ran{0};
+    };
+    thread_pool pool({.threads = 1});
+    gate g;
+    noting first, second, third;
+    loop.run_until([](thread_pool& p, gate& gate, noting& a, noting& b, noting& c) -> task<> {
+        task_group group(co_await this_context());
+        struct jobs {
+            static task<> hold(thread_pool& held_in, struct gate& held) {
+                co_await held_in.run([&held] { held.pass(); });
+            }
+        };
+        group.spawn(jobs::hold(p, gate));
+        gate.begun.acquire();
+        p.submit(a);
+        p.submit(b);
+        p.submit(c);
+        EXPECT_TRUE(p.withdraw(b));
+        EXPECT_FALSE(p.withdraw(b));
+        EXPECT_TRUE(p.withdraw(c));
+        p.submit(c);
+        EXPECT_EQ(p.waiting(), 2u);
+        gate.open.release();
+        co_await group.join();
+    }(pool, g, first, second, third));
+    first.ran.acquire();
+    third.ran.acquire();
+    EXPECT_FALSE(second.ran.try_acquire());
+    EXPECT_FALSE(pool.withdraw(first));
+}
+
+TEST_F(pools, wake_as_many_threads_as_there_is_work) {
+    thread_pool pool({.threads = 4});
+    for (int round = 0; round < 20; ++round) {
+        loop.run_until([](thread_pool& p) -> task<> {
+            task_group group(co_await this_context());
+            std::latch together(4);  // none goes on before all four have begun
+            struct jobs {
+                static task<> meet(thread_pool& on, std::latch& l) {
+                    co_await on.run([&l] { l.arrive_and_wait(); });
+                }
+            };
+            for (int i = 0; i < 4; ++i) group.spawn(jobs::meet(p, together));
+            co_await group.join();
+        }(pool));
+    }
+    EXPECT_EQ(pool.threads(), 4u);
+}
+
+TEST_F(pools, without_one_work_is_done_on_the_thread_of_the_loop) {
+    loop.run_until([](event_loop& l) -> task<> {
+        const auto here = std::this_thread::get_id();
+        const auto there = co_await run_blocking([] {
+            EXPECT_TRUE(blocking_allowed());
+            EXPECT_EQ(event_loop::current_or_null(), nullptr);
+            event_loop own;  // even this
+            own.run_until([]() -> task<> { co_await sleep(1ms); }());
+            return std::this_thread::get_id();
+        });
+        EXPECT_EQ(here, there);
+        EXPECT_EQ(&event_loop::current(), &l);
+        EXPECT_FALSE(blocking_allowed());
+        try {
+            co_await run_compute([]() -> int { throw std::out_of_range("far"); });
+            ADD_FAILURE();
+        } catch (const std::out_of_range&) {
+        }
+        co_await sleep(1ms);
+    }(loop));
+}
+
 TEST_F(pools, refuse_when_the_queue_is_full) {
     thread_pool pool({.name = "compute", .threads = 1, .queue = 2});
     gate g;

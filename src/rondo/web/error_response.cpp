@@ -80,9 +80,7 @@ std::string plain_page(const failure& f, std::string_view id) {
 task<response> call_handler(const detail::error_handler& h, request& req, const failure& f) {
     if (h.async != nullptr) co_return co_await h.async(h.object.get(), req, f);
     const auto call = [&] { return h.sync(h.object.get(), req, f); };
-    thread_pool* const pool = event_loop::current().blocking();
-    if (pool == nullptr) co_return call();
-    co_return co_await pool->run(call);
+    co_return co_await run_blocking(call);
 }
 
 task<std::optional<response>> by_handler(const detail::error_handler& h, request& req, const failure& f) {

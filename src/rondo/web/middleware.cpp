@@ -9,22 +9,24 @@ namespace rondo::detail {
 task<std::optional<response>> run_before(std::optional<response> (*f)(const void*, request&), const void* object,
                                          request& req) {
     thread_pool* const pool = event_loop::current().blocking();
-    if (pool == nullptr) co_return f(object, req);
+    const auto here = [&] { return f(object, req); };
+    if (pool == nullptr) co_return co_await run_on(nullptr, here);
     handler::thread_hop hop(req.received(), handler::place::pool_queue);
     const auto call = [&] {
         const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
-        return f(object, req);
+        return here();
     };
     co_return co_await pool->run(call);
 }
 
 task<response> run_after(response (*f)(const void*, request&, response), const void* object, request& req, response r) {
     thread_pool* const pool = event_loop::current().blocking();
-    if (pool == nullptr) co_return f(object, req, std::move(r));
+    const auto here = [&] { return f(object, req, std::move(r)); };
+    if (pool == nullptr) co_return co_await run_on(nullptr, here);
     handler::thread_hop hop(req.received(), handler::place::pool_queue);
     const auto call = [&] {
         const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
-        return f(object, req, std::move(r));
+        return here();
     };
     co_return co_await pool->run(call);
 }
