@@ -747,6 +747,7 @@ def main():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--path", action="append", default=[], metavar="NAME=PATH", help="where a contract path is")
     ap.add_argument("--require", default="", help="comma list of capabilities that must be there")
+    ap.add_argument("--without", default="", help="comma list of capabilities that are taken as not there")
     ap.add_argument("--max-body", type=int, help="the body limit in bytes that the server was started with")
     ap.add_argument("--header-timeout", type=float, help="seconds the server gives a request head")
     ap.add_argument("--body-timeout", type=float, help="seconds the server gives between body bytes")
@@ -792,6 +793,7 @@ def main():
         print("cannot reach %s:%d: %s" % (cfg.host, cfg.port, e))
         return 2
     print("capabilities:", " ".join(sorted(run.caps)))
+    run.caps -= set(cfg.without.split(","))
     lacking = [r for r in cfg.require.split(",") if r and r not in run.caps]
     if lacking:
         print("required capabilities are missing:", " ".join(lacking))

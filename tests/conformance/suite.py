@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """All wire cases against the testbed with one backend: the requests whole, byte by byte, and cut at random."""
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "testbed"))
-from launch import Server  # noqa: E402
+from launch import BACKENDS, Server  # noqa: E402
 
 REQUIRED = "echo,reflect,static,range,etag,form,raise,raisemid,short,long,setheader"
 SECONDS = 3  # as much as the cases with a time of their own allow for
 SPLITS = ("none", "bytes", "random")
 
 
-def start_runner(server, split):
+def start_runner(server, split, *more):
     return subprocess.Popen(
         [sys.executable, str(HERE / "h1.py"), "--port", str(server.port), "--quiet", "--jobs", "16", "--split", split,
          "--require", REQUIRED, "--max-body", str(1 << 20), "--header-timeout", str(SECONDS), "--body-timeout",
-         str(SECONDS), "--keepalive-timeout", str(SECONDS)], stdout=subprocess.PIPE, text=True)
+         str(SECONDS), "--keepalive-timeout", str(SECONDS), *more], stdout=subprocess.PIPE, text=True)
 
 
 def run(backend):
@@ -30,4 +31,22 @@ def run(backend):
             failed |= runner.returncode != 0
         if failed:
             print(server.log[-2000:])
+    return int(failed)
+
+
+def run_kind(kind):
+    """The requests whole, with the other worker classes: what differs there is not how bytes arrive."""
+    more = ["--expect-fail", str(HERE / "known_kinds.txt")]
+    if kind == "sync":
+        more += ["--without", "slow"]  # a view that takes a second would hold up the cases beside it
+    times = [word for name in ("header", "body", "keepalive") for word in (f"--{name}-timeout", f"{SECONDS}s")]
+    failed = False
+    with contextlib.ExitStack() as stack:
+        servers = [(b, stack.enter_context(Server("--worker-class", kind, "--backend", b, "--max-body", "1MiB", *times)))
+                   for b in BACKENDS]
+        for backend, server, runner in [(b, s, start_runner(s, "none", *more)) for b, s in servers]:
+            print(f"==> {kind}, {backend}\n{runner.communicate()[0]}", flush=True)
+            if runner.returncode != 0:
+                failed = True
+                print(server.log[-2000:])
     return int(failed)

@@ -14,9 +14,9 @@
 #include <rondo/base/version.hpp>
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/heartbeat.hpp>
+#include <rondo/cli/worker_kind.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
 #include <rondo/loop/signals.hpp>
 #include <rondo/loop/stall_detector.hpp>
 #include <rondo/server/server.hpp>
@@ -28,7 +28,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int compute_nice = 10;
 constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 
 std::string count_views(app& application) {
@@ -67,13 +66,8 @@ public:
           chosen_(chosen),
           self_(as),
           loop_({chosen.backend}),
-          blocking_({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0}),
-          compute_({.name = "compute",
-                    .threads = chosen.compute_threads,
-                    .queue = chosen.compute_queue,
-                    .nice = compute_nice}),
+          kind_(loop_, application, chosen),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
-        loop_.use_pools(&blocking_, &compute_);
         if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.access_log_format);
         if (log_) app_.access_log(&*log_);
         if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
@@ -85,8 +79,8 @@ public:
 private:
     task<int> live(std::vector<net::listening_socket> sockets) {
         co_await app_.startup();
-        server_.emplace(loop_, app_, chosen_.limits, figures());
-        server_->watch(blocking_, compute_);
+        server_.emplace(loop_, kind_.application(), chosen_.limits, figures());
+        kind_.watched_by(*server_);
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets));
         co_await asked_to_end_.wait();
@@ -94,8 +88,8 @@ private:
         co_await stop_accepting();
         co_await server_->drain(quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout));
         // A thread counts as running for a moment after it handed over its result.
-        for (instant end = from_now(1s); running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
-        if (running() > 0) leave_behind(running());
+        for (instant end = from_now(1s); kind_.running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
+        if (kind_.running() > 0) leave_behind(kind_.running());
         heartbeat_.reset();
         server_.reset();
         co_await app_.shutdown();
@@ -148,11 +142,9 @@ private:
         asked_to_end_.set();
     }
 
-    [[nodiscard]] std::size_t running() const noexcept { return blocking_.running() + compute_.running(); }
-
     // A thread that runs a view cannot be stopped from outside; the process can.
     [[noreturn]] void leave_behind(std::size_t views) {
-        log::warning(fmt::format("{} sync or cpu views did not return in time: the process ends without them", views));
+        log::warning(fmt::format("{} views did not return in time: the process ends without them", views));
         log::flush();
         _exit(1);
     }
@@ -161,8 +153,7 @@ private:
     const settings& chosen_;
     process::child* self_;
     event_loop loop_;
-    thread_pool blocking_;
-    thread_pool compute_;
+    worker_kind kind_;
     signal_watcher signals_;
     std::optional<access_log_file> log_;
     std::optional<stall_detector> stalls_;
@@ -186,7 +177,7 @@ std::string start_text(app& application, const settings& chosen, const std::vect
     text += fmt::format("\nbackend  {}", backend);
     if (chosen.workers > 0) text += fmt::format("\nworkers  {}", chosen.workers);
     text += fmt::format("\nviews    {}", count_views(application));
-    text += fmt::format("\nthreads  up to {} for sync views, {} for cpu views", chosen.threads, chosen.compute_threads);
+    text += fmt::format("\nthreads  {}", threads_text(chosen));
     return text;
 }
 

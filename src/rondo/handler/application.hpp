@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <exception>
+#include <optional>
+
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/request.hpp>
 #include <rondo/handler/responder.hpp>
@@ -23,6 +27,13 @@ public:
     [[nodiscard]] virtual task<void> serve(request& from, responder& to) = 0;
     /// Asks for the rows of its views (statistics::row_of). Called once per server, before the first request.
     virtual void count_in(statistics&) {}
+
+    /// Asked by a server that receives the body before it calls serve(): how many bytes it may have (what the route
+    /// allows), nothing for the server's own limit, 0 when the body of this request is of no use.
+    [[nodiscard]] virtual std::optional<std::uint64_t> body_limit(request& from);
+    /// Answers a request that the server could not give to serve(), because of `why` (no thread is free in time, say).
+    /// Like serve() otherwise. By default: 503.
+    [[nodiscard]] virtual task<void> refuse(request& from, responder& to, std::exception_ptr why);
 };
 
 }  // namespace rondo::handler

@@ -9,7 +9,8 @@ running_request* request::goes(place to) noexcept {
     if (first) row = serving->take_row(view, arrived);
     running_request* const taken = serving->row(row);
     if (taken == nullptr) return nullptr;
-    if (running_in != nullptr) running_in->held = &taken->held;
+    if (on_thread && to == place::loop) to = place::pool_thread;
+    if (running_in != nullptr && !on_thread) running_in->held = &taken->held;
     // A request can wait before its view is known: in a middleware.
     set_to(taken->view, view);
     taken->goes(to);

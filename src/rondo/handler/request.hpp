@@ -20,15 +20,16 @@ namespace rondo::handler {
 class body {
 public:
     /// The next bytes, which hold until the next call; empty at the end and ever after. Throws http_error: 413 when the
-    /// body is larger than the limit, 400 when its framing is broken or the client ended it early, 408 when it comes
-    /// too slowly; `cancelled` when the request was. The first read sends `100 Continue` when the client waits for it.
+    /// body is larger than the limit (raise that and read on, or leave it), 400 when its framing is broken or the
+    /// client ended it early, 408 when it comes too slowly; `cancelled` when the request was. The first read sends `100
+    /// Continue` when the client waits for it.
     [[nodiscard]] virtual task<std::string_view> read() = 0;
 
     /// The declared length; nothing when it is chunked. 0 when there is no body.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;
     /// True when nothing is left to read, in particular for a request without a body.
     [[nodiscard]] virtual bool ended() const noexcept = 0;
-    /// Bytes allowed for this body; to be changed before the first read. The server's default otherwise.
+    /// Bytes allowed for this body. The server's default unless it is changed.
     virtual void limit(std::uint64_t bytes) noexcept = 0;
     [[nodiscard]] virtual std::uint64_t limit() const noexcept = 0;
     /// Trailer fields after the end of a chunked body, null when there are none.
@@ -58,6 +59,7 @@ struct request {
     std::uint8_t version_major = 1;
     std::uint8_t version_minor = 1;
     bool has_query = false;
+    bool on_thread = false;        ///< runs from its beginning to its end on a thread that serves nothing else
     std::uint16_t view = 0;        ///< its row in serving->views, set by the application; 0: none
     std::uint16_t row = 0;         ///< its row in serving->running, from 1 on; 0: it was not taken yet
     std::string_view method_text;  ///< the token, also for http::method::other
@@ -75,8 +77,8 @@ struct request {
     statistics* serving = nullptr;   ///< what the server counts; null when there is no server (a test)
 
     /// Says where the request is from now on, because it is not answered at once. On the loop's thread; while another
-    /// thread runs the request, that one says so (on_thread). Null when nobody counts, or when more requests wait than
-    /// can be told one by one.
+    /// thread runs the request, that one says so (thread_hop::stay, on_thread: what is the loop elsewhere is that
+    /// thread then). Null when nobody counts, or when more requests wait than can be told one by one.
     running_request* goes(place to) noexcept;
 };
 

@@ -105,6 +105,7 @@ private:
     /// Takes the next part of the body out of what was received. Throws http_error.
     [[nodiscard]] piece next_piece();
     [[nodiscard]] piece next_chunk_piece();
+    [[nodiscard]] piece held_piece() noexcept;
     void check_limit();
     [[noreturn]] void fail_body(http::status code, const char* text);
     [[nodiscard]] task<void> receive_more();
@@ -131,7 +132,12 @@ private:
     task<void> answer_;
     std::coroutine_handle<> waiting_;
 
-    std::unique_ptr<http::h1::chunked_decoder> chunked_;
+    struct chunked_state : http::h1::chunked_decoder {
+        // A piece that is over the limit, within the input: it is given after all when the limit is raised.
+        std::uint32_t held_at = 0;
+        std::uint32_t held = 0;
+    };
+    std::unique_ptr<chunked_state> chunked_;
     std::uint64_t left_ = 0;      // of a body with a length
     std::uint64_t received_ = 0;  // of the body
     std::uint64_t limit_;

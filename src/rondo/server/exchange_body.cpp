@@ -31,11 +31,16 @@ void exchange::fail_body(http::status code, const char* text) {
 
 void exchange::check_limit() {
     std::uint64_t known = received_ + (chunked_body_ ? (chunked_ ? chunked_->announced() : 0) : left_);
-    if (known > limit_) fail_body(http::status::content_too_large, "the body is larger than this server takes");
+    // Whoever may have more raises the limit and reads on.
+    if (known > limit_) throw http_error(http::status::content_too_large, "the body is larger than this server takes");
+}
+
+exchange::piece exchange::held_piece() noexcept {
+    return {connection_.input().substr(chunked_->held_at, std::exchange(chunked_->held, 0u)), false};
 }
 
 exchange::piece exchange::next_chunk_piece() {
-    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
+    if (!chunked_) chunked_ = std::make_unique<chunked_state>();
     for (;;) {
         auto result = chunked_->decode(connection_.input());
         switch (result.what) {
@@ -46,8 +51,10 @@ exchange::piece exchange::next_chunk_piece() {
             case http::h1::chunked_decoder::event::data:
                 taken_ = static_cast<std::uint32_t>(result.consumed);
                 received_ += result.data.size();
+                chunked_->held_at = static_cast<std::uint32_t>(result.data.data() - connection_.input().data());
+                chunked_->held = static_cast<std::uint32_t>(result.data.size());
                 check_limit();
-                return {result.data, false};
+                return held_piece();
             case http::h1::chunked_decoder::event::done:
                 connection_.consume(result.consumed);
                 body_state_ = body_state::ended;
@@ -59,6 +66,10 @@ exchange::piece exchange::next_chunk_piece() {
 }
 
 exchange::piece exchange::next_piece() {
+    if (chunked_ && chunked_->held) {
+        check_limit();
+        return held_piece();
+    }
     connection_.consume(std::exchange(taken_, 0u));
     if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "the body could not be read");
     if (body_state_ == body_state::ended) return {};

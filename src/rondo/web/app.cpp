@@ -54,13 +54,8 @@ void take_rows(const app_state& app, handler::statistics& figures) {
 }
 
 task<void> run_hook(const hook& h) {
-    if (h.async != nullptr) {
-        co_await h.async(h.object.get());
-    } else if (thread_pool* pool = event_loop::current().blocking()) {
-        co_await pool->run([&h] { h.sync(h.object.get()); });
-    } else {
-        h.sync(h.object.get());
-    }
+    if (h.async != nullptr) co_await h.async(h.object.get());
+    else co_await run_blocking([&h] { h.sync(h.object.get()); });
 }
 
 task<void> run_starts(const app_state& app) {
@@ -177,5 +172,16 @@ task<void> app::startup() { return detail::start(*state_); }
 task<void> app::shutdown() { return detail::run_stops(*state_); }
 task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
 void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }
+
+std::optional<std::uint64_t> app::body_limit(handler::request& from) {
+    const detail::match found = state_->to_views.find(from.method, from.path, *from.memory);
+    if (found.route == nullptr) return 0;
+    const std::uint64_t limit = found.route->options.body_limit();
+    return limit == route_options::server_limit ? std::nullopt : std::optional(limit);
+}
+
+task<void> app::refuse(handler::request& from, handler::responder& to, std::exception_ptr why) {
+    return detail::answer_failure(*state_, from, to, std::move(why));
+}
 
 }  // namespace rondo

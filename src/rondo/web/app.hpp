@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <span>
 #include <string>
@@ -194,6 +196,8 @@ public:
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
     void count_in(handler::statistics& figures) override;
+    [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
+    [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr why) override;
 
 private:
     template <class View, class... T>

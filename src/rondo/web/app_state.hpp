@@ -56,5 +56,8 @@ void report(request& req, const std::exception_ptr& cause) noexcept;
 [[nodiscard]] task<void> send(response& r, handler::responder& to, request& req);
 /// The whole way of one request: never throws.
 [[nodiscard]] task<void> answer(const app_state& app, handler::request& from, handler::responder& to);
+/// The same for a request that failed before it could be answered.
+[[nodiscard]] task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
+                                        std::exception_ptr why);
 
 }  // namespace rondo::detail

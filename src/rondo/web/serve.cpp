@@ -24,12 +24,13 @@ struct unrouted {
     const bool computes = route.view.kind == view_kind::cpu;
     event_loop& loop = event_loop::current();
     thread_pool* const pool = computes ? loop.compute() : loop.blocking();
-    if (pool == nullptr) co_return route.view.sync(route.view.view.get(), req, req.arguments());
+    const auto here = [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); };
+    if (pool == nullptr) co_return co_await run_on(nullptr, here);
     handler::thread_hop hop(req.received(), computes ? handler::place::compute_queue : handler::place::pool_queue);
-    const auto call = [&route, &req, &hop, computes] {
+    const auto call = [&here, &hop, computes] {
         const handler::thread_hop::stay stay(hop,
                                              computes ? handler::place::compute_thread : handler::place::pool_thread);
-        return route.view.sync(route.view.view.get(), req, req.arguments());
+        return here();
     };
     co_return co_await pool->run(call);
 }
@@ -128,7 +129,9 @@ task<response> respond(const app_state& app, request& req) {
     const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
     if (found.route != nullptr) {
         req.matched(*found.route, found.arguments);
-        req.received().view = found.route->row.load(std::memory_order_relaxed);
+        handler::request& from = req.received();
+        from.view = found.route->row.load(std::memory_order_relaxed);
+        if (from.on_thread) from.goes(handler::place::pool_thread);
         if (context* in = req.received().running_in) in->activity = found.route->pattern;
         const layers& around = found.route->owner->around;
         return around.items.empty() ? call_view(*found.route, req) : call_inner(around, 0, req);
@@ -169,6 +172,15 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
         cause = std::current_exception();
     }
     const bool complete = !cause || co_await send_failure(app, req, to, cause);
+    if (app.log != nullptr) log_answer(*app.log, req, to, complete);
+}
+
+task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
+                          std::exception_ptr why) {
+    request req(from);
+    const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
+    if (found.route != nullptr) req.matched(*found.route, found.arguments);
+    const bool complete = co_await send_failure(app, req, to, why);
     if (app.log != nullptr) log_answer(*app.log, req, to, complete);
 }
 

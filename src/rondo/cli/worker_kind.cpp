@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/worker_kind.hpp>
+
+#include <fmt/format.h>
+
+namespace rondo::cli {
+
+namespace {
+
+constexpr int compute_nice = 10;
+
+// In a threads or sync worker only the server itself has blocking work for its loop: files that it receives and sends.
+constexpr std::size_t file_threads = 4;
+
+pool_options blocking_options(const settings& chosen) {
+    const bool for_views = chosen.kind == worker_class::async;
+    return {.name = "blocking",
+            .threads = for_views ? chosen.threads : file_threads,
+            .queue = chosen.thread_queue,
+            .nice = 0};
+}
+
+pool_options compute_options(const settings& chosen) {
+    return {.name = "compute", .threads = chosen.compute_threads, .queue = chosen.compute_queue, .nice = compute_nice};
+}
+
+}  // namespace
+
+worker_kind::worker_kind(event_loop& loop, handler::application& app, const settings& chosen)
+    : loop_(loop), app_(app), blocking_(blocking_options(chosen)), compute_(compute_options(chosen)) {
+    loop_.use_pools(&blocking_, &compute_);
+    if (chosen.kind == worker_class::async) return;
+    server::thread_worker_options with{.threads = chosen.threads, .queue = chosen.thread_queue, .compute = &compute_};
+    if (chosen.kind == worker_class::sync) with = server::one_at_a_time(with);
+    threads_.emplace(app, with);
+}
+
+worker_kind::~worker_kind() { loop_.use_pools(nullptr, nullptr); }
+
+handler::application& worker_kind::application() noexcept {
+    if (threads_) return *threads_;
+    return app_;
+}
+
+void worker_kind::watched_by(server::server& s) { s.watch(threads_ ? threads_->threads() : blocking_, compute_); }
+
+std::size_t worker_kind::running() const noexcept {
+    return blocking_.running() + compute_.running() + (threads_ ? threads_->threads().running() : 0);
+}
+
+std::string threads_text(const settings& chosen) {
+    const std::string computing = fmt::format("{} for cpu views", chosen.compute_threads);
+    switch (chosen.kind) {
+        case worker_class::async: return fmt::format("up to {} for sync views, {}", chosen.threads, computing);
+        case worker_class::threads: return fmt::format("up to {} for one request each, {}", chosen.threads, computing);
+        case worker_class::sync: return "1 for one request at a time, " + computing;
+    }
+    return {};
+}
+
+}  // namespace rondo::cli

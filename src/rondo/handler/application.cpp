@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/handler/application.hpp>
+
+#include <rondo/http/status.hpp>
+
+namespace rondo::handler {
+
+std::optional<std::uint64_t> application::body_limit(request&) { return std::nullopt; }
+
+task<void> application::refuse(request&, responder& to, std::exception_ptr) {
+    constexpr auto code = http::status::service_unavailable;
+    to.respond({.code = code, .content_type = "text/plain; charset=utf-8"}, http::reason(code));
+    co_return;
+}
+
+}  // namespace rondo::handler

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rondo/base/frame_memory.hpp>
+#include <rondo/base/spool.hpp>
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/handler/application.hpp>
+#include <rondo/handler/thread_hop.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/server/view_threads.hpp>
+
+namespace rondo::server {
+
+/// A response on its way from a thread to the loop that sends it: what was said since the loop last looked.
+struct response_news {
+    enum class state : std::uint8_t { nothing, respond, begin };
+    enum class end : std::uint8_t { none, finish, abort };
+
+    /// Body bytes, or a part of a file.
+    struct piece {
+        std::string bytes;
+        unique_fd file;
+        std::uint64_t offset = 0;
+        std::uint64_t length = 0;
+
+        /// What it counts for while it waits to be sent.
+        [[nodiscard]] std::uint64_t cost() const noexcept { return file ? 16384 : bytes.size(); }
+    };
+
+    state head = state::nothing;
+    bool close = false;
+    std::uint16_t view = 0;  ///< handler::request::view
+    http::status code{};
+    std::string content_type;
+    http::fields fields;
+    std::optional<std::uint64_t> length;
+    std::string body;  ///< of respond
+    std::vector<piece> pieces;
+    end how = end::none;
+
+    [[nodiscard]] handler::response_head response_head() const noexcept {
+        return {code, content_type, fields.empty() ? nullptr : &fields, close};
+    }
+};
+
+/// One request of a loop that is served on a thread, and all that crosses between the two. Made on the loop, which owns
+/// it; lives on until the thread and what is posted have let go of it.
+class thread_request final : thread_pool::job, posted {
+public:
+    /// What the loop calls for its end: a request that waits leaves the queue; one that is being served is cancelled,
+    /// and its end is waited for.
+    struct abandon {
+        void operator()(thread_request* r) const noexcept { r->leave(); }
+    };
+    using owner = std::unique_ptr<thread_request, abandon>;
+
+    /// All must outlive the owner.
+    [[nodiscard]] static owner make(handler::application& app, view_threads& threads, handler::request& from,
+                                    handler::responder& to, std::size_t body_in_memory);
+
+    thread_request(const thread_request&) = delete;
+    thread_request& operator=(const thread_request&) = delete;
+
+    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept { frame_memory::deallocate(memory, size); }
+
+    // On the loop of the connection.
+
+    /// Receives the body up to its limit. A failure other than `cancelled` is kept for who reads the body.
+    [[nodiscard]] task<void> receive_body();
+    /// Instead of it, when there is none.
+    void without_body() noexcept { whole_body_ = true; }
+    /// Queues. Throws pool_full.
+    void submit();
+    /// Waits until the thread has something to say. Throws `cancelled` when the request left the queue.
+    class [[nodiscard]] news_awaiter;
+    [[nodiscard]] news_awaiter news() noexcept;
+    /// Hands a whole small response to the responder; false when there is more to do: then deliver(). Once the thread
+    /// has ended, over() is true.
+    [[nodiscard]] bool deliver_at_once();
+    [[nodiscard]] task<void> deliver();
+    [[nodiscard]] bool over() const noexcept { return over_; }
+    /// After the end: what left the application, or what its response failed of.
+    [[nodiscard]] const std::exception_ptr& failure() const noexcept { return failure_; }
+    [[nodiscard]] bool left_application() const noexcept { return reached_application_ && thread_failure_; }
+
+    // On the thread.
+
+    /// There is news of the loop.
+    void hear() noexcept;
+    /// The thread is about to wait: nothing stays untold.
+    void before_wait() noexcept;
+
+private:
+    friend class thread_body;
+    friend class thread_responder;
+
+    thread_request(handler::application& app, view_threads& threads, handler::request& from, handler::responder& to,
+                   std::size_t body_in_memory) noexcept;
+    ~thread_request() = default;
+
+    struct cancel_link : cancel_callback {
+        explicit cancel_link(thread_request& r) noexcept;
+        thread_request& owner_;
+    };
+    struct wake_node : ready_node {};
+
+    void leave() noexcept;
+    void let_go() noexcept;
+    void end() noexcept;
+    void cancel(cancel_reason reason) noexcept;
+    void run_on_loop() noexcept override;
+    void run_on_thread() noexcept override;
+    void serve_on(view_thread& here);
+    void end_on_thread() noexcept;
+    /// Lets the loop look for what was written under `held`, which it releases.
+    void tell_loop(std::unique_lock<std::mutex>& held) noexcept;
+    /// Lets the thread look for what was written under `held`, which it releases, if it waits for it.
+    void tell_thread(std::unique_lock<std::mutex>& held) noexcept;
+
+    [[nodiscard]] task<void> receive_pieces();
+    void deliver_head(const response_news& n);
+    [[nodiscard]] task<void> deliver_pieces(const response_news& n);
+    void deliver_end(const response_news& n);
+    [[nodiscard]] task<void> read_for_thread();
+    void fail(std::exception_ptr why) noexcept;
+
+    handler::application& app_;
+    view_threads& threads_;
+    handler::request& from_;
+    handler::responder& to_;
+    event_loop& loop_;  // of the connection
+    cancel_link link_;
+
+    // Written before the thread begins.
+    std::string_view body_;  // when the body is one piece, or all of it in memory
+    spool spooled_;
+    std::exception_ptr body_failure_;
+    std::uint64_t received_ = 0;
+    bool in_spool_ = false;
+    bool whole_body_ = false;  // nothing is left to receive
+    std::optional<std::uint64_t> length_;
+    std::uint64_t limit_ = 0;
+
+    // The loop's.
+    wake_node waiting_;
+    std::optional<handler::thread_hop> hop_;
+    bool queued_ = false;
+    bool over_ = false;
+    cancel_reason withdrawn_ = cancel_reason::none;
+    std::exception_ptr failure_;
+
+    // Of both, under the mutex.
+    std::mutex mutex_;
+    response_news news_;
+    std::uint64_t unsent_ = 0;       // bytes of pieces that the responder has not taken
+    view_thread* thread_ = nullptr;  // while it serves
+    context* in_ = nullptr;
+    cancel_reason reason_ = cancel_reason::none;
+    bool loop_waits_ = false;    // the loop's side is suspended in news()
+    bool thread_waits_ = false;  // the thread's side waits for heard_
+    bool told_ = false;          // the loop has to look
+    bool untold_ = false;        // the loop has to look before the thread waits
+    bool ended_ = false;         // the thread is done
+    bool client_gone_ = false;   // nothing can be sent any more
+    bool read_wanted_ = false;
+    bool rest_ended_ = false;          // of the body
+    std::uint64_t read_limit_ = 0;     // with read_wanted_
+    std::optional<std::string> read_;  // what was wanted
+    std::exception_ptr read_failure_;
+    std::exception_ptr thread_failure_;
+    bool reached_application_ = false;
+
+    // The thread's.
+    event heard_;
+
+    std::atomic<bool> left_thread_{true};
+    std::atomic<int> holders_{1};
+};
+
+class thread_request::news_awaiter {
+public:
+    explicit news_awaiter(thread_request& r) noexcept : request_(r) {}
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
+        return suspend(who, context_of(who));
+    }
+    void await_resume() const;
+
+private:
+    [[nodiscard]] bool suspend(std::coroutine_handle<> who, context* in) noexcept;
+    thread_request& request_;
+};
+
+inline thread_request::news_awaiter thread_request::news() noexcept { return news_awaiter(*this); }
+
+}  // namespace rondo::server
