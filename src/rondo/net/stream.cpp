@@ -98,6 +98,11 @@ void stream::hold(std::string_view bytes) {
 }
 
 void stream::received(std::string_view bytes) noexcept {
+    if (filter_) return receive_filtered(bytes);
+    deliver(bytes);
+}
+
+void stream::deliver(std::string_view bytes) noexcept {
     if (!reader_) {
         hold(bytes);
         if (held_->size - held_->at > unread_limit) {
@@ -123,6 +128,12 @@ void stream::wake_writer() noexcept {
 }
 
 void stream::receive_ended(int error) noexcept {
+    // Without the filter's own word for the end anybody may have cut the stream off here.
+    if (filter_ && error == 0 && filter_->now() != stream_filter::state::ended) error = ECONNRESET;
+    if (!input_ended_) end_input(error);
+}
+
+void stream::end_input(int error) noexcept {
     input_ended_ = true;
     if (error) failed_ = true;
     wake_reader(error ? input_event::failed : input_event::end);
@@ -154,6 +165,10 @@ void stream::write(std::string_view bytes) {
 bool stream::push(const char* data, std::size_t size, void* block) noexcept {
     ++flushes_;
     if (failed_ || !is_open()) return false;
+    if (filter_) {
+        push_filtered({data, size});
+        return false;
+    }
     if (sending_ || unsent_) {
         hold_output({data, size});
         return false;
@@ -247,6 +262,7 @@ struct writable_awaiter {
 };
 
 task<bool> stream::write_all(std::string_view bytes) {
+    if (filter_) co_return co_await write_all_filtered(bytes);
     if (!co_await drained()) co_return false;
     while (!bytes.empty()) {
         std::size_t n = send_now(bytes);
@@ -260,6 +276,7 @@ task<bool> stream::write_all(std::string_view bytes) {
 }
 
 task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size) {
+    if (filter_) co_return co_await write_file_filtered(file, offset, size);
     if (!co_await drained()) co_return false;
     int flags = fcntl(fd(), F_GETFL);
     if (!(flags & O_NONBLOCK)) fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
@@ -299,12 +316,14 @@ void stream::forget_reader() noexcept {
 
 void stream::shutdown_output() noexcept {
     flush();
+    if (filter_) end_filtered();
     if (is_open()) ::shutdown(fd(), SHUT_WR);
 }
 
 void stream::close(bool reset) noexcept {
     if (!is_open()) return;
     out_.drop(*this);
+    if (filter_ && !reset && !failed_) end_filtered();
     if (reset) {
         linger now{};
         now.l_onoff = 1;

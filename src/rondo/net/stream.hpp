@@ -12,6 +12,7 @@
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/net/output.hpp>
+#include <rondo/net/stream_filter.hpp>
 
 namespace rondo::net {
 
@@ -23,10 +24,10 @@ enum class input_event : std::uint8_t {
     interrupted,  ///< interrupt() was called
 };
 
-/// A connected byte stream (TCP or unix) on a loop. Belongs to the loop's thread. One reader and one writer at a time.
-/// An idle stream holds no buffer: input is read into memory of the loop and copied only when it must outlive the turn,
-/// output goes through net::output. Whoever wants to know that the other side is gone while nobody reads derives from
-/// it. To be destroyed from event_loop::defer, never within one of its own callbacks.
+/// A connected byte stream (TCP or unix, plain or through a filter) on a loop. Belongs to the loop's thread. One reader
+/// and one writer at a time. An idle stream holds no buffer: input is read into memory of the loop and copied only when
+/// it must outlive the turn, output goes through net::output. Whoever wants to know that the other side is gone while
+/// nobody reads derives from it. To be destroyed from event_loop::defer, never within one of its own callbacks.
 class stream : public stream_socket {
 public:
     /// Output beyond this makes drained() wait.
@@ -85,6 +86,13 @@ public:
     /// Undoes interrupt(), to say a last word to the other side.
     void resume() noexcept { interrupted_ = false; }
 
+    /// From now on the filter stands between this and the wire: TLS. Begins its handshake at once; until
+    /// filter()->now() says `open`, nothing may be written. The end of the handshake, or its failure, wakes receive().
+    /// What write_all() and write_file() send is then copied.
+    void filter_with(std::unique_ptr<stream_filter> filter);
+    /// Null for a plain stream.
+    [[nodiscard]] const stream_filter* filter() const noexcept { return filter_.get(); }
+
     /// Says that no more output comes (FIN) after what the kernel has taken.
     void shutdown_output() noexcept;
     /// Drops what was not sent and closes; with `reset` the other side gets an RST.
@@ -127,11 +135,19 @@ private:
 
     /// Sends or keeps; true when the kernel works on `data` itself until sent().
     [[nodiscard]] bool push(const char* data, std::size_t size, void* block) noexcept;
+    void deliver(std::string_view bytes) noexcept;
+    void end_input(int error) noexcept;
     void hold(std::string_view bytes);
     void hold_output(std::string_view bytes);
     void send_held() noexcept;
     /// Bytes sent now, or 0 when the kernel takes none; sets failed_.
     [[nodiscard]] std::size_t send_now(std::string_view bytes) noexcept;
+    void receive_filtered(std::string_view bytes) noexcept;
+    void push_filtered(std::string_view bytes) noexcept;
+    void send_wire(std::string_view wire) noexcept;
+    void end_filtered() noexcept;
+    [[nodiscard]] task<bool> write_all_filtered(std::string_view bytes);
+    [[nodiscard]] task<bool> write_file_filtered(int file, std::uint64_t offset, std::uint64_t size);
     void fail() noexcept;
     void wake_reader(input_event what) noexcept;
     void wake_writer() noexcept;
@@ -140,6 +156,7 @@ private:
     std::string_view passing_;  // in the loop's memory, during received()
     std::unique_ptr<held_input> held_;
     std::unique_ptr<held_output> unsent_;
+    std::unique_ptr<stream_filter> filter_;
     std::coroutine_handle<> reader_;
     std::coroutine_handle<> writer_;
     const char* sending_ = nullptr;  // what the kernel works on

@@ -106,10 +106,10 @@ void exchange::check_open(const char* what) const {
 }
 
 void exchange::write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
-                          std::size_t body_room, std::string_view body) {
+                          std::size_t body_room, std::string_view body, bool whole) {
     net::stream& s = connection_;
     keep_alive_ = keep_alive_ && connection_.keep_open_ && !connection_.draining_ && !head.close;
-    if (body_state_ != body_state::ended && !body_is_skippable()) {
+    if (body_state_ != body_state::ended && !body_is_skippable(whole)) {
         keep_alive_ = false;
         connection_.linger_ = true;
     }
@@ -151,8 +151,8 @@ void exchange::respond(const handler::response_head& head, std::string_view byte
     omit_body_ = !body_wanted() || !has_body(head.code);
     written_ = omit_body_ ? 0 : bytes.size();
     auto framing = has_body(head.code) ? http::h1::framing::length : http::h1::framing::none;
-    if (omit_body_) write_head(head, framing, bytes.size(), 0, {});
-    else write_head(head, framing, bytes.size(), bytes.size(), bytes);
+    if (omit_body_) write_head(head, framing, bytes.size(), 0, {}, true);
+    else write_head(head, framing, bytes.size(), bytes.size(), bytes, true);
     state_ = state::finished;
 }
 
@@ -164,7 +164,7 @@ void exchange::begin(const handler::response_head& head, std::optional<std::uint
     else if (length) framing_ = http::h1::framing::length;
     else framing_ = request_.version_minor == 0 ? http::h1::framing::none : http::h1::framing::chunked;
     declared_ = length.value_or(0);
-    write_head(head, framing_, declared_, 0, {});
+    write_head(head, framing_, declared_, 0, {}, false);
     state_ = state::begun;
     // From here on only a client that does not read is waited for in vain.
     context_.deadline = instant::max();

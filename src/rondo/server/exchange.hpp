@@ -72,8 +72,9 @@ public:
     /// Reads on until the end of the body, discarding it, within bounds. False when the connection cannot be used
     /// further.
     [[nodiscard]] task<bool> skip_body();
-    /// Whether the body of this request will be out of the way without much ado, as things stand.
-    [[nodiscard]] bool body_is_skippable();
+    /// Whether the body of this request will be out of the way without much ado, as things stand. `unwanted`: the
+    /// application reads no more of it, so what is here already may be dropped to find out.
+    [[nodiscard]] bool body_is_skippable(bool unwanted);
     /// Asks a client that shut down its sending half whether it is still there; only before the response has begun.
     void probe() noexcept;
 
@@ -112,7 +113,7 @@ private:
     void send_continue();
 
     void write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
-                    std::size_t body_room, std::string_view body);
+                    std::size_t body_room, std::string_view body, bool whole);
     [[nodiscard]] bool has_body(http::status code) const noexcept;
     void check_open(const char* what) const;
     void account(std::uint64_t size);

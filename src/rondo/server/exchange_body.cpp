@@ -131,8 +131,9 @@ task<void> exchange::receive_more() {
     }
 }
 
-bool exchange::body_is_skippable() {
+bool exchange::body_is_skippable(bool unwanted) {
     if (body_state_ == body_state::failed || continue_owed_) return false;
+    if (!unwanted) return chunked_body_ || left_ <= skip_at_most;
     // Mostly the body is here already.
     std::uint64_t before = received_;
     try {

@@ -249,6 +249,18 @@ TEST_P(exchanges, the_body_of_a_request) {
     EXPECT_EQ(s.text, "hello");
 }
 
+TEST_P(exchanges, a_body_may_be_read_after_the_response_has_begun) {
+    view([](handler::request& from, responder& to) -> task<void> {
+        to.begin({}, std::nullopt);
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
+            co_await to.write(part);
+        to.finish();
+    });
+    const std::string got =
+        answer("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+    EXPECT_TRUE(got.ends_with("5\r\nhello\r\n0\r\n\r\n")) << got;
+}
+
 TEST_P(exchanges, the_limit_of_a_body) {
     limits_.max_body = 10;
     app_.on("/more", [](handler::request& from, responder& to) -> task<void> {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/stream_filter.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <unistd.h>
+
+#include <rondo/loop/pool.hpp>
+#include <rondo/net/stream.hpp>
+
+// The part of a stream that only a filtered one has.
+namespace rondo::net {
+
+namespace {
+constexpr std::size_t filtered_step = 16 * 1024;  // a record of TLS
+constexpr std::size_t file_step = 64 * 1024;
+}  // namespace
+
+void stream::filter_with(std::unique_ptr<stream_filter> filter) {
+    filter_ = std::move(filter);
+    std::string plain;
+    std::string wire;
+    filter_->receive({}, plain, wire);
+    send_wire(wire);
+}
+
+void stream::receive_filtered(std::string_view bytes) noexcept {
+    std::string plain;
+    std::string wire;
+    const auto before = filter_->now();
+    const auto after = filter_->receive(bytes, plain, wire);
+    send_wire(wire);
+    if (!plain.empty()) deliver(plain);
+    else if (before == stream_filter::state::opening && after == stream_filter::state::open)
+        wake_reader(input_event::more);
+    if (!is_open()) return;
+    if (after == stream_filter::state::failed) return fail();
+    if (after == stream_filter::state::ended) {
+        if (!input_ended_) end_input(0);
+        return;
+    }
+    if (reader_) loop().io().want_input(*this);
+}
+
+void stream::push_filtered(std::string_view bytes) noexcept {
+    std::string wire;
+    const bool good = filter_->send(bytes, wire);
+    if (!good) return fail();
+    send_wire(wire);
+}
+
+void stream::send_wire(std::string_view wire) noexcept {
+    if (wire.empty() || failed_ || !is_open()) return;
+    if (sending_ || unsent_) return hold_output(wire);
+    const std::size_t taken = send_now(wire);
+    if (failed_) return fail();
+    if (taken == wire.size()) return;
+    hold_output(wire.substr(taken));
+    loop().io().want_writable(*this);
+}
+
+void stream::end_filtered() noexcept {
+    std::string wire;
+    filter_->end(wire);
+    send_wire(wire);
+}
+
+task<bool> stream::write_all_filtered(std::string_view bytes) {
+    while (!bytes.empty()) {
+        write(bytes.substr(0, filtered_step));
+        bytes.remove_prefix(std::min(bytes.size(), filtered_step));
+        if (backlog() <= high_water) continue;
+        const bool going = co_await drained();
+        if (!going) co_return false;
+    }
+    co_return co_await drained();
+}
+
+// The kernel cannot send what is to be encrypted first.
+task<bool> stream::write_file_filtered(int file, std::uint64_t offset, std::uint64_t size) {
+    std::string piece;
+    while (size > 0) {
+        piece.resize(std::min<std::uint64_t>(size, file_step));
+        char* const to = piece.data();
+        const std::size_t most = piece.size();
+        const ssize_t n = co_await loop().blocking()->run(
+            [file, to, most, offset] { return ::pread(file, to, most, static_cast<off_t>(offset)); });
+        if (n <= 0) co_return false;
+        piece.resize(static_cast<std::size_t>(n));
+        const bool going = co_await write_all_filtered(piece);
+        if (!going) co_return false;
+        offset += static_cast<std::uint64_t>(n);
+        size -= static_cast<std::uint64_t>(n);
+    }
+    co_return true;
+}
+
+}  // namespace rondo::net

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/tls.hpp>
+
+#include <array>
+#include <new>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+namespace rondo::net {
+
+namespace {
+
+constexpr std::size_t record_size = 16 * 1024;
+
+std::string last_error() {
+    const unsigned long code = ERR_peek_last_error();
+    const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+    std::string text = reason ? reason : "unknown error";
+    ERR_clear_error();
+    return text;
+}
+
+// Reads from bytes that hold during one call and appends to a text: OpenSSL keeps no copy of the wire.
+struct wire_ends {
+    std::string_view in;
+    std::string* out = nullptr;
+};
+
+wire_ends& ends_of(BIO* bio) { return *static_cast<wire_ends*>(BIO_get_data(bio)); }
+
+int read_wire(BIO* bio, char* to, std::size_t most, std::size_t* got) {
+    BIO_clear_retry_flags(bio);
+    wire_ends& ends = ends_of(bio);
+    *got = ends.in.copy(to, most);
+    ends.in.remove_prefix(*got);
+    if (*got > 0) return 1;
+    BIO_set_retry_read(bio);
+    return 0;
+}
+
+int write_wire(BIO* bio, const char* from, std::size_t size, std::size_t* taken) {
+    ends_of(bio).out->append(from, size);
+    *taken = size;
+    return 1;
+}
+
+long control_wire(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+const BIO_METHOD* wire_method() {
+    static BIO_METHOD* const method = [] {
+        BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wire");
+        if (!m) throw std::bad_alloc();
+        BIO_meth_set_read_ex(m, read_wire);
+        BIO_meth_set_write_ex(m, write_wire);
+        BIO_meth_set_ctrl(m, control_wire);
+        return m;
+    }();
+    return method;
+}
+
+class tls_filter final : public stream_filter {
+public:
+    tls_filter(std::shared_ptr<void> context, bool accepts)
+        : context_(std::move(context)), ssl_(SSL_new(static_cast<SSL_CTX*>(context_.get()))) {
+        BIO* bio = ssl_ ? BIO_new(wire_method()) : nullptr;
+        if (!bio) throw std::bad_alloc();
+        BIO_set_data(bio, &ends_);
+        BIO_set_init(bio, 1);
+        SSL_set_bio(ssl_.get(), bio, bio);
+        if (accepts) SSL_set_accept_state(ssl_.get());
+        else SSL_set_connect_state(ssl_.get());
+    }
+
+    void expect(const std::string& host) {
+        X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl_.get());
+        std::array<unsigned char, 16> numeric;
+        const bool is_numeric = inet_pton(AF_INET, host.c_str(), numeric.data()) == 1 ||
+                                inet_pton(AF_INET6, host.c_str(), numeric.data()) == 1;
+        if (is_numeric) {
+            X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
+            return;
+        }
+        X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
+        SSL_set_tlsext_host_name(ssl_.get(), host.c_str());
+    }
+
+    state receive(std::string_view bytes, std::string& plain, std::string& wire) override {
+        if (state_ == state::failed || state_ == state::ended) return state_;
+        ends_ = {bytes, &wire};
+        ERR_clear_error();
+        if (state_ == state::opening) shake_hands();
+        if (state_ == state::open) decrypt(plain);
+        ends_ = {};
+        return state_;
+    }
+
+    bool send(std::string_view plain, std::string& wire) override {
+        if (state_ == state::opening || state_ == state::failed) return false;
+        ends_ = {{}, &wire};
+        ERR_clear_error();
+        std::size_t taken = 0;
+        while (!plain.empty()) {
+            if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &taken) != 1) {
+                fail(last_error());
+                break;
+            }
+            plain.remove_prefix(taken);
+        }
+        ends_ = {};
+        return plain.empty();
+    }
+
+    void end(std::string& wire) override {
+        if (state_ == state::opening || state_ == state::failed) return;
+        ends_ = {{}, &wire};
+        SSL_shutdown(ssl_.get());
+        ERR_clear_error();
+        ends_ = {};
+    }
+
+    state now() const noexcept override { return state_; }
+    const std::string& failure() const noexcept override { return failure_; }
+
+private:
+    struct free_ssl {
+        void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
+    };
+
+    void fail(std::string why) {
+        state_ = state::failed;
+        failure_ = std::move(why);
+    }
+
+    void shake_hands() {
+        const int done = SSL_do_handshake(ssl_.get());
+        if (done == 1) {
+            state_ = state::open;
+            return;
+        }
+        const int error = SSL_get_error(ssl_.get(), done);
+        if (error == SSL_ERROR_WANT_READ) return;
+        const long verified = SSL_get_verify_result(ssl_.get());
+        std::string why = last_error();
+        if (verified != X509_V_OK)
+            why = fmt::format("the certificate is not accepted: {}", X509_verify_cert_error_string(verified));
+        fail(std::move(why));
+    }
+
+    void decrypt(std::string& plain) {
+        for (;;) {
+            const std::size_t before = plain.size();
+            plain.resize(before + record_size);
+            std::size_t got = 0;
+            const int done = SSL_read_ex(ssl_.get(), plain.data() + before, record_size, &got);
+            plain.resize(before + got);
+            if (done == 1) continue;
+            const int error = SSL_get_error(ssl_.get(), done);
+            if (error == SSL_ERROR_WANT_READ) return;
+            if (error == SSL_ERROR_ZERO_RETURN) state_ = state::ended;
+            else fail(last_error());
+            return;
+        }
+    }
+
+    std::shared_ptr<void> context_;
+    std::unique_ptr<SSL, free_ssl> ssl_;
+    wire_ends ends_;
+    state state_ = state::opening;
+    std::string failure_;
+};
+
+std::shared_ptr<void> new_context(const SSL_METHOD* method) {
+    std::shared_ptr<void> context(SSL_CTX_new(method), [](void* c) { SSL_CTX_free(static_cast<SSL_CTX*>(c)); });
+    auto* ctx = static_cast<SSL_CTX*>(context.get());
+    if (!ctx) throw std::bad_alloc();
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // An idle connection holds no buffers.
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    return context;
+}
+
+// As ALPN has it: each with its length before it.
+std::string wire_list(const std::vector<std::string>& protocols) {
+    std::string list;
+    for (const std::string& p : protocols) {
+        if (p.empty() || p.size() > 255) throw tls_error(fmt::format("'{}' is no protocol of ALPN", p));
+        (list += static_cast<char>(p.size())) += p;
+    }
+    return list;
+}
+
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
+                    unsigned offered_size, void* own) {
+    const auto& list = *static_cast<const std::string*>(own);
+    unsigned char* chosen = nullptr;
+    if (SSL_select_next_proto(&chosen, size, reinterpret_cast<const unsigned char*>(list.data()),
+                              static_cast<unsigned>(list.size()), offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
+tls_context tls_context::client(const tls_client_options& options) {
+    auto context = new_context(TLS_client_method());
+    auto* ctx = static_cast<SSL_CTX*>(context.get());
+    SSL_CTX_set_verify(ctx, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+    if (!options.ca_file.empty()) {
+        if (SSL_CTX_load_verify_locations(ctx, options.ca_file.c_str(), nullptr) != 1)
+            throw tls_error(
+                fmt::format("'{}' holds no certificates of authorities: {}", options.ca_file, last_error()));
+    } else if (options.verify && SSL_CTX_set_default_verify_paths(ctx) != 1) {
+        throw tls_error("the system's certificates of authorities cannot be read: " + last_error());
+    }
+    const std::string list = wire_list(options.protocols);
+    if (!list.empty())
+        SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const unsigned char*>(list.data()),
+                                static_cast<unsigned>(list.size()));
+    return tls_context(std::move(context));
+}
+
+tls_context tls_context::server(const tls_server_options& options) {
+    auto context = new_context(TLS_server_method());
+    auto* ctx = static_cast<SSL_CTX*>(context.get());
+    if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate_file.c_str()) != 1)
+        throw tls_error(fmt::format("'{}' holds no certificate: {}", options.certificate_file, last_error()));
+    if (SSL_CTX_use_PrivateKey_file(ctx, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
+        throw tls_error(fmt::format("'{}' holds no key of this certificate: {}", options.key_file, last_error()));
+    auto list = std::make_shared<std::string>(wire_list(options.protocols));
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, list.get());
+    // The list lives as long as the context.
+    std::shared_ptr<void> both(context.get(), [context, list](void*) {});
+    return tls_context(std::move(both));
+}
+
+std::unique_ptr<stream_filter> tls_context::connect(const std::string& host) const {
+    auto filter = std::make_unique<tls_filter>(context_, false);
+    filter->expect(host);
+    return filter;
+}
+
+std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<tls_filter>(context_, true); }
+
+}  // namespace rondo::net
