@@ -18,6 +18,12 @@ struct client_timeouts {
     std::chrono::milliseconds total{60'000};    ///< the whole call with its redirects; of open(): up to the head
 };
 
+/// TLS of a client: 1.2 or newer, the name of the server always checked.
+struct client_tls {
+    bool verify = true;   ///< false: anybody may pretend to be the server; for tests
+    std::string ca_file;  ///< authorities to trust (PEM) instead of the system's
+};
+
 /// Settings of a client. Every limit is finite by default. Limits of connections hold for each loop.
 struct client_options {
     std::size_t connections_per_origin = 100;        ///< open at once
@@ -25,6 +31,7 @@ struct client_options {
     std::size_t waiting = 10'000;                    ///< calls that may wait for a connection
     std::chrono::milliseconds idle_timeout{30'000};  ///< a connection is kept so long without a request
     client_timeouts timeouts;
+    client_tls tls;
     std::uint64_t max_body = 16 * 1024 * 1024;  ///< bytes of a response, decoded
     unsigned max_redirects = 10;                ///< 0: a redirect is given as it is
     http::h1::parse_limits head{};              ///< of a response: 8 KiB status line, 100 fields, 32 KiB

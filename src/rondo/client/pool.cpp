@@ -198,33 +198,6 @@ task<client_pool::lease> client_pool::acquire(const http::url& to, const client_
     co_return lease(*this, *c, false);
 }
 
-task<client_connection*> client_pool::open(client_origin& o, instant until) {
-    client_failure kind{};
-    std::string text;
-    try {
-        std::vector<net::endpoint> to;
-        if (!o.at.unix_path.empty()) to.push_back(net::endpoint::unix_path(o.at.unix_path));
-        else to = co_await resolver_.resolve(o.at.host, o.at.port, until);
-        unique_fd socket = co_await net::connect(std::move(to), until);
-        auto* c = new client_connection(*this, o, output_, std::move(socket));
-        busy_.push_back(*c);
-        co_return c;
-    } catch (const net::resolve_error& e) {
-        kind = client_failure::resolve;
-        text = e.what();
-    } catch (const timed_out&) {
-        kind = client_failure::time_out;
-        text = fmt::format("{} cannot be connected to in the time allowed", o.key);
-    } catch (const std::system_error& e) {
-        kind = client_failure::connect;
-        text = e.what();
-    } catch (const std::invalid_argument& e) {
-        kind = client_failure::url;
-        text = e.what();
-    }
-    throw client_error(kind, text);
-}
-
 client_wait_for_connection::client_wait_for_connection(client_pool& pool, client_origin& origin, instant until) noexcept
     : waiter([](waiter& self) noexcept {
           auto& w = static_cast<client_wait_for_connection&>(self);

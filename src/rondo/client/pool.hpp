@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,7 @@
 #include <rondo/loop/loop.hpp>
 #include <rondo/net/output.hpp>
 #include <rondo/net/resolver.hpp>
+#include <rondo/net/tls.hpp>
 
 namespace rondo::detail {
 
@@ -98,6 +100,9 @@ private:
     /// True when a connection to `o` may be opened now; closes one that idles elsewhere to make room.
     [[nodiscard]] bool take_place(client_origin& o) noexcept;
     [[nodiscard]] task<client_connection*> open(client_origin& o, instant until);
+    [[nodiscard]] task<unique_fd> connect(const http::url& to, instant until);
+    [[nodiscard]] task<void> secure(client_connection& c, const std::string& host, instant until);
+    [[nodiscard]] task<const net::tls_context*> tls();
     void release(client_connection& c) noexcept;
     void close_all_idle(client_origin& o) noexcept;
     /// Takes it out of the accounts and lists.
@@ -114,6 +119,7 @@ private:
     const client_options& options_;
     net::output output_;
     net::resolver resolver_;
+    std::optional<net::tls_context> tls_;  // made when it is first needed
     std::unordered_map<std::string, std::unique_ptr<client_origin>> origins_;
     intrusive_list<client_connection_entry> busy_;
     intrusive_list<client_connection_entry> gone_;  // to be destroyed on an empty stack

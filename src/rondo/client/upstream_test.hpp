@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -14,6 +15,7 @@
 #include <rondo/net/address.hpp>
 #include <rondo/net/output.hpp>
 #include <rondo/net/stream.hpp>
+#include <rondo/net/tls.hpp>
 
 /// What tests of the client talk to: a server that does what a test writes down, on the same loop.
 namespace rondo::testing {
@@ -80,6 +82,11 @@ public:
     }
 
     [[nodiscard]] std::string url(std::string_view path = "/") const { return socket_.url + std::string(path); }
+    /// Speaks TLS from now on.
+    void use_tls(net::tls_context context) { tls_ = std::move(context); }
+    [[nodiscard]] std::string secure_url(std::string_view host, std::string_view path = "/") const {
+        return "https://" + std::string(host) + socket_.url.substr(socket_.url.rfind(':')) + std::string(path);
+    }
     [[nodiscard]] std::size_t accepted_count() const noexcept { return peers_.size(); }
     /// Connections that the client has not closed.
     [[nodiscard]] std::size_t open() const noexcept { return running_.size(); }
@@ -106,6 +113,13 @@ private:
     }
     void accept_failed(int) noexcept override {}
     task<void> run(peer& p) {
+        if (tls_) {
+            p.filter_with(tls_->accept());
+            while (p.filter()->now() == net::stream_filter::state::opening) {
+                const net::input_event what = co_await p.receive();
+                if (what != net::input_event::more) co_return p.close();
+            }
+        }
         co_await script_(p);
         (void)co_await p.drained();
         p.close();
@@ -115,6 +129,7 @@ private:
     net::output out_;
     net::listening_socket socket_;
     script script_;
+    std::optional<net::tls_context> tls_;
     std::vector<std::unique_ptr<peer>> peers_;
     task_group running_;
 };

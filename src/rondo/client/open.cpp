@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <rondo/client/error.hpp>
+#include <rondo/client/pool.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/connect.hpp>
+
+// The part of a pool that opens connections.
+namespace rondo::detail {
+
+task<unique_fd> client_pool::connect(const http::url& to, instant until) {
+    client_failure kind{};
+    std::string text;
+    try {
+        std::vector<net::endpoint> at;
+        if (!to.unix_path.empty()) at.push_back(net::endpoint::unix_path(to.unix_path));
+        else at = co_await resolver_.resolve(to.host, to.port, until);
+        co_return co_await net::connect(std::move(at), until);
+    } catch (const net::resolve_error& e) {
+        kind = client_failure::resolve;
+        text = e.what();
+    } catch (const timed_out&) {
+        kind = client_failure::time_out;
+        text = fmt::format("{} cannot be connected to in the time allowed", to.origin());
+    } catch (const std::system_error& e) {
+        kind = client_failure::connect;
+        text = e.what();
+    } catch (const std::invalid_argument& e) {
+        kind = client_failure::url;
+        text = e.what();
+    }
+    throw client_error(kind, text);
+}
+
+task<const net::tls_context*> client_pool::tls() {
+    if (!tls_) {
+        net::tls_client_options wanted{
+            .verify = options_.tls.verify, .ca_file = options_.tls.ca_file, .protocols = {"http/1.1"}};
+        auto make = [&wanted] { return net::tls_context::client(wanted); };
+        // Reading the authorities takes longer than a loop has time.
+        if (thread_pool* threads = loop_.blocking()) {
+            net::tls_context made = co_await threads->run(make);
+            tls_ = std::move(made);
+        } else {
+            tls_ = make();
+        }
+    }
+    co_return &*tls_;
+}
+
+task<void> client_pool::secure(client_connection& c, const std::string& host, instant until) {
+    client_failure kind = client_failure::tls;
+    std::string text;
+    try {
+        const net::tls_context* context = co_await tls();
+        c.filter_with(context->connect(host));
+        while (c.filter()->now() == net::stream_filter::state::opening && !c.failed()) {
+            const net::input_event what = co_await c.more_input(until);
+            if (what != net::input_event::more) break;
+        }
+        if (c.filter()->now() == net::stream_filter::state::open) co_return;
+        const std::string& why = c.filter()->failure();
+        text = fmt::format("no TLS with {}: {}", host, why.empty() ? "the server closed the connection" : why);
+    } catch (const timed_out&) {
+        kind = client_failure::time_out;
+        text = fmt::format("no TLS with {} in the time allowed", host);
+    } catch (const net::tls_error& e) {
+        text = e.what();
+    }
+    throw client_error(kind, text);
+}
+
+task<client_connection*> client_pool::open(client_origin& o, instant until) {
+    unique_fd socket = co_await connect(o.at, until);
+    auto* c = new client_connection(*this, o, output_, std::move(socket));
+    busy_.push_back(*c);
+    std::exception_ptr failure;
+    try {
+        if (o.at.secure()) co_await secure(*c, o.at.host, until);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return c;
+    bury(*c);
+    std::rethrow_exception(failure);
+}
+
+}  // namespace rondo::detail

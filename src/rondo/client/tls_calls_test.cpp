@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <sys/socket.h>
+
+#include <rondo/client/client.hpp>
+#include <rondo/client/upstream_test.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/tls_test.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ok_text;
+using testing::upstream;
+
+class tls_calls : public ::testing::TestWithParam<backend_kind> {
+public:
+    static void SetUpTestSuite() {
+        files_ = new testing::certificates;
+        files_->make("good", "DNS:localhost,IP:127.0.0.1");
+        files_->make("late", "DNS:localhost,IP:127.0.0.1", "-days -1");
+        files_->make("other", "DNS:example.org");
+        files_->self_signed("own");
+    }
+    static void TearDownTestSuite() { delete files_; }
+
+    tls_calls() : loop_({GetParam()}), pool_({.name = "blocking", .threads = 2}), http_(trusting()) {
+        loop_.use_pools(&pool_, nullptr);
+    }
+
+protected:
+    static client_options trusting() {
+        client_options options;
+        options.tls.ca_file = files_->authority();
+        return options;
+    }
+    static net::tls_context server_of(const std::string& name) {
+        return net::tls_context::server({.certificate_file = files_->file(name + ".pem"),
+                                         .key_file = files_->file(name + ".key"),
+                                         .protocols = {"http/1.1"}});
+    }
+    static upstream::script answers(std::string text) {
+        return upstream::with(std::move(text), [](const std::string& answer, upstream::peer& p) -> task<void> {
+            for (;;) {
+                const std::string head = co_await p.head();
+                if (!head.ends_with("\r\n\r\n")) co_return;
+                p.say(answer);
+            }
+        });
+    }
+    std::optional<client_failure> failure_of(client& http, std::string url) {
+        try {
+            (void)loop_.run_until(http.get(std::move(url)));
+        } catch (const client_error& e) {
+            said_ = e.what();
+            return e.kind();
+        }
+        return std::nullopt;
+    }
+
+    static inline testing::certificates* files_ = nullptr;
+    event_loop loop_;
+    thread_pool pool_;
+    client http_;
+    std::string said_;
+};
+
+TEST_P(tls_calls, a_response_comes_and_the_connection_is_kept) {
+    upstream up(loop_, answers(ok_text(std::string(200'000, 'x'))));
+    up.use_tls(server_of("good"));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(loop_.run_until(http_.get(up.secure_url("localhost"))).body(), std::string(200'000, 'x'));
+    }
+    EXPECT_EQ(up.accepted_count(), 1u);
+    EXPECT_EQ(loop_.run_until(http_.get(up.secure_url("127.0.0.1"))).code(), 200);
+    EXPECT_EQ(up.accepted_count(), 2u);
+}
+
+TEST_P(tls_calls, a_large_request_goes) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        const std::string body = co_await p.receive_exactly(1 << 20);
+        p.say(ok_text(body == std::string(1 << 20, 'y') ? "same" : "another"));
+        co_await p.end();
+    });
+    up.use_tls(server_of("good"));
+    auto r = loop_.run_until(http_.put(up.secure_url("localhost"), std::string(1 << 20, 'y'), "text/plain"));
+    EXPECT_EQ(r.body(), "same");
+}
+
+TEST_P(tls_calls, bad_certificates_are_a_failure_of_tls) {
+    for (const char* name : {"late", "other", "own"}) {
+        upstream up(loop_, answers(ok_text("x")));
+        up.use_tls(server_of(name));
+        EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << name;
+        EXPECT_NE(said_.find("the certificate is not accepted"), std::string::npos) << said_;
+        EXPECT_EQ(http_.connections().open, 0u);
+        client_options careless;
+        careless.tls.verify = false;
+        client trusts_all(careless);
+        EXPECT_EQ(failure_of(trusts_all, up.secure_url("localhost")), std::nullopt) << name << said_;
+    }
+}
+
+TEST_P(tls_calls, a_server_without_tls_is_a_failure_of_tls) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> {
+        p.say("HTTP/1.1 400 Bad Request\r\n\r\n");
+        co_await p.end();
+    });
+    EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls);
+    upstream closes(loop_, [](upstream::peer&) -> task<void> { co_return; });
+    EXPECT_EQ(failure_of(http_, closes.secure_url("localhost")), client_failure::tls);
+}
+
+TEST_P(tls_calls, a_handshake_does_not_wait_forever) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> { co_await p.end(); });
+    client_options options = trusting();
+    options.timeouts.connect = 50ms;
+    client hasty(options);
+    EXPECT_EQ(failure_of(hasty, up.secure_url("localhost")), client_failure::time_out);
+    EXPECT_EQ(hasty.connections().open, 0u);
+}
+
+TEST_P(tls_calls, a_body_that_is_cut_off_is_not_taken_for_whole) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say("HTTP/1.1 200 OK\r\n\r\nhalf");
+        (void)co_await p.drained();
+        ::shutdown(p.fd(), SHUT_RDWR);
+    });
+    up.use_tls(server_of("good"));
+    EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::closed);
+    upstream ends(loop_, [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say("HTTP/1.1 200 OK\r\n\r\nwhole");
+    });
+    ends.use_tls(server_of("good"));
+    EXPECT_EQ(loop_.run_until(http_.get(ends.secure_url("localhost"))).body(), "whole");
+}
+
+TEST_P(tls_calls, a_missing_file_of_authorities_is_named) {
+    upstream up(loop_, answers(ok_text("x")));
+    client_options options;
+    options.tls.ca_file = "/nowhere/ca.pem";
+    client http(options);
+    EXPECT_EQ(failure_of(http, up.secure_url("localhost")), client_failure::tls);
+    EXPECT_NE(said_.find("/nowhere/ca.pem"), std::string::npos) << said_;
+}
+
+std::vector<backend_kind> backends() {
+    if (!io_uring_available()) return {backend_kind::epoll};
+    return {backend_kind::epoll, backend_kind::io_uring};
+}
+INSTANTIATE_TEST_SUITE_P(backends, tls_calls, ::testing::ValuesIn(backends()), [](const auto& info) {
+    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
+});
+
+}  // namespace
+}  // namespace rondo

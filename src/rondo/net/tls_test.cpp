@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/tls.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/net/stream.hpp>
+#include <rondo/net/tls_test.hpp>
+
+namespace rondo::net {
+namespace {
+
+using state = stream_filter::state;
+
+testing::certificates& certificates() {
+    static testing::certificates all;
+    static const bool made = [] {
+        all.make("good", "DNS:localhost,IP:127.0.0.1");
+        all.make("late", "DNS:localhost", "-days -1");
+        all.self_signed("own");
+        return true;
+    }();
+    (void)made;
+    return all;
+}
+
+tls_context server_of(const std::string& name) {
+    auto& files = certificates();
+    return tls_context::server({.certificate_file = files.file(name + ".pem"),
+                                .key_file = files.file(name + ".key"),
+                                .protocols = {"http/1.1"}});
+}
+
+tls_context client_of(bool verify = true) {
+    return tls_context::client({.verify = verify, .ca_file = certificates().authority(), .protocols = {"http/1.1"}});
+}
+
+// Both ends without a stream: bytes go to and fro until nobody says more.
+struct pair_of_ends {
+    pair_of_ends(const tls_context& client, const std::string& host, const tls_context& server)
+        : a(client.connect(host)), b(server.accept()) {
+        std::string to_b;
+        std::string to_a;
+        a->receive({}, plain_a, to_b);
+        while (!to_b.empty() || !to_a.empty()) {
+            const std::string for_b = std::exchange(to_b, {});
+            b->receive(for_b, plain_b, to_a);
+            const std::string for_a = std::exchange(to_a, {});
+            a->receive(for_a, plain_a, to_b);
+        }
+    }
+    std::unique_ptr<stream_filter> a;
+    std::unique_ptr<stream_filter> b;
+    std::string plain_a;
+    std::string plain_b;
+};
+
+TEST(tls, carries_bytes_both_ways_cut_anywhere) {
+    pair_of_ends ends(client_of(), "localhost", server_of("good"));
+    ASSERT_EQ(ends.a->now(), state::open) << ends.a->failure();
+    ASSERT_EQ(ends.b->now(), state::open) << ends.b->failure();
+    const std::string text(100'000, 'x');
+    std::string wire;
+    ASSERT_TRUE(ends.a->send(text, wire));
+    EXPECT_EQ(wire.find("xxxx"), wire.npos);
+    std::string back;
+    for (std::size_t at = 0; at < wire.size(); at += 7) ends.b->receive(wire.substr(at, 7), ends.plain_b, back);
+    EXPECT_EQ(ends.plain_b, text);
+    wire.clear();
+    ends.a->end(wire);
+    EXPECT_EQ(ends.b->receive(wire, ends.plain_b, back), state::ended);
+}
+
+TEST(tls, the_certificate_must_be_for_the_host) {
+    EXPECT_EQ(pair_of_ends(client_of(), "127.0.0.1", server_of("good")).a->now(), state::open);
+    const pair_of_ends other(client_of(), "example.org", server_of("good"));
+    EXPECT_EQ(other.a->now(), state::failed);
+    EXPECT_NE(other.a->failure().find("ostname mismatch"), std::string::npos) << other.a->failure();
+    EXPECT_EQ(pair_of_ends(client_of(), "127.0.0.2", server_of("good")).a->now(), state::failed);
+    EXPECT_EQ(pair_of_ends(client_of(false), "example.org", server_of("good")).a->now(), state::open);
+}
+
+TEST(tls, an_expired_or_unknown_certificate_is_refused) {
+    const pair_of_ends late(client_of(), "localhost", server_of("late"));
+    EXPECT_EQ(late.a->now(), state::failed);
+    EXPECT_NE(late.a->failure().find("expired"), std::string::npos) << late.a->failure();
+    const pair_of_ends own(client_of(), "localhost", server_of("own"));
+    EXPECT_EQ(own.a->now(), state::failed);
+    EXPECT_NE(own.a->failure().find("self-signed"), std::string::npos) << own.a->failure();
+    const pair_of_ends unknown(tls_context::client({}), "localhost", server_of("good"));
+    EXPECT_EQ(unknown.a->now(), state::failed);
+}
+
+TEST(tls, what_is_no_tls_fails) {
+    auto a = client_of().connect("localhost");
+    std::string plain;
+    std::string wire;
+    a->receive({}, plain, wire);
+    EXPECT_EQ(a->receive("HTTP/1.1 400 Bad Request\r\n\r\n", plain, wire), state::failed);
+    EXPECT_FALSE(a->failure().empty());
+    EXPECT_FALSE(a->send("x", wire));
+}
+
+TEST(tls, files_that_cannot_be_used_are_named) {
+    for (const auto& make :
+         {+[] { (void)tls_context::client({.verify = true, .ca_file = "/nowhere", .protocols = {}}); },
+          +[] {
+              (void)tls_context::server({.certificate_file = "/nowhere", .key_file = "/nowhere", .protocols = {}});
+          }}) {
+        try {
+            make();
+            ADD_FAILURE();
+        } catch (const tls_error& e) {
+            EXPECT_NE(std::string(e.what()).find("/nowhere"), std::string::npos) << e.what();
+        }
+    }
+}
+
+class tls_streams : public ::testing::TestWithParam<backend_kind> {
+public:
+    tls_streams() : loop_({GetParam()}), out_(loop_), pool_({.name = "blocking", .threads = 1}) {
+        loop_.use_pools(&pool_, nullptr);
+        int fds[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        a_ = std::make_unique<stream>(out_, unique_fd(fds[0]));
+        b_ = std::make_unique<stream>(out_, unique_fd(fds[1]));
+    }
+
+protected:
+    static task<void> opened(stream& s) {
+        while (s.filter()->now() == state::opening) {
+            const input_event what = co_await s.receive();
+            EXPECT_EQ(what, input_event::more);
+            if (what != input_event::more) co_return;
+        }
+    }
+    static task<void> both_open(stream& a, stream& b) {
+        b.filter_with(server_of("good").accept());
+        a.filter_with(client_of().connect("localhost"));
+        co_await when_all(opened(a), opened(b));
+    }
+    static task<std::string> all_of(stream& s) {
+        std::string all;
+        for (;;) {
+            all += s.input();
+            s.consume(s.input().size());
+            const input_event what = co_await s.receive();
+            if (what == input_event::failed) all += "(broken)";
+            if (what != input_event::more) break;
+        }
+        co_return all;
+    }
+
+    event_loop loop_;
+    output out_;
+    thread_pool pool_;
+    std::unique_ptr<stream> a_;
+    std::unique_ptr<stream> b_;
+};
+
+TEST_P(tls_streams, a_megabyte_and_an_end) {
+    loop_.run_until([](stream& a, stream& b) -> task<void> {
+        co_await both_open(a, b);
+        auto send = [](stream& s) -> task<void> {
+            s.write("first ");
+            const std::string block(1 << 20, 'x');
+            EXPECT_TRUE(co_await s.write_all(block));
+            s.shutdown_output();
+        };
+        auto [nothing, got] = co_await when_all(send(a), all_of(b));
+        EXPECT_EQ(got, "first " + std::string(1 << 20, 'x'));
+        EXPECT_TRUE(b.input_ended());
+    }(*a_, *b_));
+}
+
+TEST_P(tls_streams, a_file) {
+    std::FILE* file = std::tmpfile();
+    std::fputs(std::string(300'000, 'f').c_str(), file);
+    std::fflush(file);
+    loop_.run_until([](stream& a, stream& b, int fd) -> task<void> {
+        co_await both_open(a, b);
+        auto send = [](stream& s, int from) -> task<void> {
+            EXPECT_TRUE(co_await s.write_file(from, 10, 200'000));
+            EXPECT_FALSE(co_await s.write_file(from, 299'999, 10));
+            s.shutdown_output();
+        };
+        auto [nothing, got] = co_await when_all(send(a, fd), all_of(b));
+        EXPECT_EQ(got, std::string(200'001, 'f'));
+    }(*a_, *b_, ::fileno(file)));
+    std::fclose(file);
+}
+
+TEST_P(tls_streams, a_stream_that_is_cut_off_is_no_end) {
+    loop_.run_until([](stream& a, stream& b) -> task<void> {
+        co_await both_open(a, b);
+        a.write("half");
+        (void)co_await a.drained();
+        ::shutdown(a.fd(), SHUT_RDWR);  // an end of TCP without one of TLS
+        const std::string got = co_await all_of(b);
+        EXPECT_EQ(got, "half(broken)");
+    }(*a_, *b_));
+}
+
+std::vector<backend_kind> backends() {
+    if (!io_uring_available()) return {backend_kind::epoll};
+    return {backend_kind::epoll, backend_kind::io_uring};
+}
+INSTANTIATE_TEST_SUITE_P(backends, tls_streams, ::testing::ValuesIn(backends()), [](const auto& info) {
+    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
+});
+
+}  // namespace
+}  // namespace rondo::net
