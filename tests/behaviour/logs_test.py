@@ -2,13 +2,15 @@
 """The access log in both formats, and what the log says of views that hold the loop."""
 import json
 import re
+import signal
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, each_backend  # noqa: E402
+from launch import Server, each_backend, run  # noqa: E402
 
 COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*)" (\d{3}) (\d+) "(.*)" "(.*)"$')
 
@@ -56,6 +58,55 @@ class AccessLog(unittest.TestCase):
             self.assertEqual(third["bytes"], 5)
 
     @each_backend
+    def test_a_format_of_ones_own(self, backend):
+        form = '%(m)s %(U)s?%(q)s %(s)s %(B)s %(D)sus "%({x-in}i)s" "%({x-out}o)s" %({SOME_VARIABLE}e)s %(route)s 100%%'
+        with Server("--backend", backend, "--access-log", "-", "--access-log-format", form, env={"SOME_VARIABLE": "here"}) as server:
+            raw(server, 'GET /setheader?v=out HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-In: in"\x85\r\n\r\n')
+            server.wait_for_output(r'^GET /setheader\?v=out 200 4 \d+us "in\\"\\x85" "out" here /setheader 100%\n')
+
+    def test_the_worker_is_named(self):
+        with Server("--workers", "2", "--access-log", "-", "--access-log-format", "%(worker)s %(p)s", "--error-log-format", "json",
+                    "--log-level", "debug") as server:
+            server.get("/raise")
+            server.wait_for_output(r"^worker [01] <\d+>\n")
+            server.wait_for_log("secret-detail.*\n")
+            lines = [json.loads(line) for line in server.log.splitlines()]
+            failed = next(line for line in lines if "secret-detail" in line["message"])
+            self.assertEqual(f"{failed['worker']} <{failed['pid']}>\n", server.output)
+
+    def test_an_unknown_atom_stops_the_start(self):
+        for form in ("%(z)s", "%(h)", "50%", "combind", "%({}i)s"):
+            status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--access-log-format", form)
+            self.assertEqual(status, 2)
+            self.assertIn(f"--access-log-format: '{form}' ", errors)
+            self.assertIn("%({NAME}o)s", errors)
+
+    def test_lines_cannot_be_forged(self):
+        for form in ("combined", "json", "%(r)s %(a)s %({x}i)s"):
+            with Server("--access-log", "-", "--access-log-format", form) as server:
+                raw(server, 'GET /%0d%0aforged HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a\tb\x85\xe2\x80\xa8c\r\nX: \x9b31m\r\n\r\n')
+                server.wait_for_output(r"forged.*\n")
+                self.assertEqual(server.output.count("\n"), 1, server.output)
+                if form != "json":
+                    self.assertTrue(server.output.isascii())
+
+    @each_backend
+    def test_a_full_disk_loses_lines_and_no_request(self, backend):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            path = Path(folder) / "log"
+            path.symlink_to("/dev/full")
+            with Server("--backend", backend, "--access-log", path) as server:
+                for _ in range(20):
+                    self.assertEqual(server.get("/")[0], 200)
+                server.wait_for_log(r"lines of '.*log' were lost")
+                before = server.cpu_seconds()
+                time.sleep(0.5)
+                self.assertLess(server.cpu_seconds() - before, 0.3)
+                path.unlink()
+                server.signal(signal.SIGUSR1)
+                server.wait_until(lambda: server.get("/?again")[0] == 200 and path.exists() and "again" in path.read_text())
+
+    @each_backend
     def test_a_client_that_left_is_logged(self, backend):
         with Server("--backend", backend, "--access-log", "-") as server:
             s = server.connect()
@@ -82,6 +133,19 @@ class Secrets(unittest.TestCase):
             self.assertNotIn(b"secret-detail", body)
             found = server.wait_for_log(r"GET /raise \(route /raise, request ([0-9a-f]{32})\).*secret-detail")
             self.assertIn(found.group(1).encode(), body)  # what to search for
+
+
+class ErrorLog(unittest.TestCase):
+    def test_json_lines(self):
+        with Server("--error-log-format", "json") as server:
+            server.get("/raise")
+            server.wait_for_log("secret-detail.*\n")
+            lines = [json.loads(line) for line in server.log.splitlines()]
+            failed = next(line for line in lines if "secret-detail" in line["message"])
+            self.assertEqual(failed["level"], "error")
+            self.assertIsInstance(failed["pid"], int)
+            self.assertRegex(failed["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertIn("worker", failed)
 
 
 class Stalls(unittest.TestCase):

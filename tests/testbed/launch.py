@@ -47,8 +47,10 @@ class Server:
     def _wait_for_start(self):
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            if re.search(r"^ +threads ", self.log, re.M):
-                return re.findall(r"^ +at +(\S+)", self.log, re.M)
+            # In a log of JSON lines the line ends are escaped.
+            log = self.log.replace("\\n", "\n")
+            if re.search(r"^ *threads ", log, re.M):
+                return re.findall(r"^ *at +(\S+)", log, re.M)
             if self.process.poll() is not None:
                 break
             time.sleep(0.01)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +26,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <rondo/base/log_text.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::log {
@@ -67,19 +69,21 @@ struct line_writer::state {
         fresh = std::move(opened);
     }
 
-    void push(std::string_view line) noexcept {
+    void push(std::string_view line) {
         std::lock_guard lock(mutex);
         if (lines >= most_lines) {
             ++dropped;
             return;
         }
-        ++lines;
         bool first = batch.empty();
         batch += line;
         batch += '\n';
+        ++lines;
         if (first) wake.notify_one();
     }
 
+    // Lines that come within a few milliseconds go to the file together: a thread woken for each would cost more than
+    // the line.
     void serve() noexcept {
         pthread_setname_np(pthread_self(), "rondo-log");
         sigset_t all;
@@ -89,7 +93,8 @@ struct line_writer::state {
         std::unique_lock lock(mutex);
         for (;;) {
             wake.wait(lock, [this] { return ending || !batch.empty(); });
-            if (batch.empty()) return;
+            if (batch.empty()) return report(true);
+            wake.wait_for(lock, gather, [this] { return ending || hurry > 0; });
             if (fresh) file = std::move(fresh);
             writing.swap(batch);
             lines = 0;
@@ -98,14 +103,17 @@ struct line_writer::state {
             lock.unlock();
             write_all(fd, writing);
             writing.clear();
+            report(false);
             lock.lock();
             busy = false;
             idle.notify_all();
         }
     }
 
-    // A full disk or a closed pipe loses lines, not the server.
+    // A full disk or a closed pipe loses lines, not the server. When room is found again, a line that was cut off is
+    // ended first.
     void write_all(int fd, std::string_view text) noexcept {
+        if (torn && ::write(fd, "\n", 1) == 1) torn = false;
         while (!text.empty()) {
             ssize_t n = ::write(fd, text.data(), text.size());
             if (n < 0 && errno == EINTR) continue;
@@ -118,11 +126,28 @@ struct line_writer::state {
                 dropped += static_cast<unsigned long>(std::count(text.begin(), text.end(), '\n'));
                 return;
             }
+            torn = text[static_cast<std::size_t>(n) - 1] != '\n';
             text.remove_prefix(static_cast<std::size_t>(n));
         }
     }
 
+    // Once in ten seconds at most, so that a full disk is not filled with the news of it.
+    void report(bool last) noexcept {
+        const unsigned long lost = dropped;
+        const auto now = std::chrono::steady_clock::now();
+        if (lost == reported || (now < report_again && !last)) return;
+        try {
+            warning(fmt::format("{} lines of {} were lost, {} since the start: the disk is full or too slow",
+                                lost - reported, path == "-" ? "standard output" : "'" + path + "'", lost));
+        } catch (...) {
+            return;
+        }
+        reported = lost;
+        report_again = now + std::chrono::seconds(10);
+    }
+
     static constexpr std::size_t most_lines = 8192;
+    static constexpr auto gather = std::chrono::milliseconds(5);
     std::string path;
     int standard_fd;
     unique_fd file;
@@ -133,8 +158,13 @@ struct line_writer::state {
     std::string batch;
     std::size_t lines = 0;
     std::atomic<unsigned long> dropped{0};
+    int hurry = 0;  // how many wait in flush()
     bool ending = false;
     bool busy = false;
+    // Of the thread alone.
+    bool torn = false;  // the file ends within a line
+    unsigned long reported = 0;
+    std::chrono::steady_clock::time_point report_again{};
     std::thread thread;
 };
 
@@ -143,7 +173,7 @@ line_writer::~line_writer() { delete state_; }
 
 void line_writer::write(std::string_view line) noexcept {
     try {
-        state_->push(std::string(line));
+        state_->push(line);
     } catch (...) {
         ++state_->dropped;
     }
@@ -155,26 +185,13 @@ void line_writer::reopen() { state_->open(); }
 
 void line_writer::flush() noexcept {
     std::unique_lock lock(state_->mutex);
+    ++state_->hurry;
+    state_->wake.notify_all();
     state_->idle.wait(lock, [this] { return state_->batch.empty() && !state_->busy; });
+    --state_->hurry;
 }
 
 namespace {
-
-// Control characters would let a client forge lines or drive a terminal; the second set of them is U+0080 to U+009F.
-std::string escaped(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    unsigned char before = 0;
-    for (char c : text) {
-        auto u = static_cast<unsigned char>(c);
-        bool second_set = before == 0xc2 && u >= 0x80 && u < 0xa0;
-        if (c == '\n') out += "\n    ";
-        else if (u < 0x20 || u == 0x7f || second_set) out += fmt::format("\\x{:02x}", u);
-        else out += c;
-        before = u;
-    }
-    return out;
-}
 
 std::string_view name_of(level l) {
     switch (l) {
@@ -212,6 +229,7 @@ struct error_log {
     std::mutex mutex;
     std::string path = "-";
     std::string process;
+    bool json = false;
     bool on_calling_thread = false;
     std::shared_ptr<spdlog::details::thread_pool> writer;
     std::shared_ptr<spdlog::logger> logger;
@@ -227,10 +245,6 @@ struct error_log {
         logger->flush_on(spdlog::level::debug);
     }
 
-    [[nodiscard]] std::string pattern() const {
-        return "%Y-%m-%dT%H:%M:%S.%eZ [%P" + (process.empty() ? "" : " " + process) + "] %-7l %v";
-    }
-
     std::shared_ptr<spdlog::logger> with_thread(const spdlog::sink_ptr& sink) {
         writer = std::make_shared<spdlog::details::thread_pool>(queued_messages, 1, [] {
             pthread_setname_np(pthread_self(), "rondo-log");
@@ -242,6 +256,14 @@ struct error_log {
                                                       spdlog::async_overflow_policy::overrun_oldest);
     }
 
+    [[nodiscard]] std::string pattern() const {
+        std::string shown;  // a percent sign would be an order to the formatter
+        for (char c : process) shown += c == '%' ? std::string("%%") : std::string(1, c);
+        if (!json) return "%Y-%m-%dT%H:%M:%S.%eZ [%P" + (shown.empty() ? "" : " " + shown) + "] %-7l %v";
+        return R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","worker":")" + json_escaped(shown) +
+               R"(","pid":%P,"message":"%v"})";
+    }
+
     // Ends the thread, which works off its queue before. The next line starts another.
     void close() noexcept {
         writer.reset();
@@ -249,10 +271,10 @@ struct error_log {
     }
 
     // Under the lock, so that no line is queued for a thread that is ending.
-    void write(level l, const std::string& text) {
+    void write(level l, std::string_view text) {
         std::lock_guard lock(mutex);
         if (!logger) open();
-        logger->log(level_of(l), "{}", text);
+        logger->log(level_of(l), "{}", json ? json_escaped(text) : escaped(text));
     }
 };
 
@@ -270,7 +292,7 @@ error_log& errors() {
 void write(level l, std::string_view text) noexcept {
     if (!enabled(l)) return;
     try {
-        errors().write(l, escaped(text));
+        errors().write(l, text);
     } catch (...) {
         // Nobody is left to tell.
     }
@@ -288,9 +310,7 @@ level parse_level(std::string_view name) {
 void process_name(const std::string& name) {
     std::lock_guard lock(errors().mutex);
     errors().close();
-    errors().process.clear();
-    // A percent sign would be an order to the formatter.
-    for (char c : name) errors().process += c == '%' ? std::string("%%") : std::string(1, c);
+    errors().process = name;
 }
 
 void on_calling_thread(bool on) noexcept {
@@ -304,6 +324,12 @@ void to(const std::string& path) {
     std::lock_guard lock(errors().mutex);
     errors().close();
     errors().path = path;
+}
+
+void format(bool json) {
+    std::lock_guard lock(errors().mutex);
+    errors().close();
+    errors().json = json;
 }
 
 void reopen() {

@@ -30,13 +30,16 @@ void on_calling_thread(bool on) noexcept;
 
 /// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
 void to(const std::string& path);
+/// Text (the default), or one JSON object per line: time, level, worker, pid, message.
+void format(bool json);
 /// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.
 void reopen();
 /// Waits until everything written so far has reached its file.
 void flush() noexcept;
 
 /// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192
-/// lines) lines are dropped and counted.
+/// lines), or the disk is full, lines are dropped and counted, and the error log says so. What comes within 5 ms is
+/// written together.
 class line_writer {
 public:
     /// "-" is standard output. Throws std::system_error.

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,39 @@ TEST_F(error_log, is_reopened_after_a_rotation) {
     EXPECT_NE(now.find("after"), std::string::npos);
     EXPECT_EQ(now.find("before"), std::string::npos);
     EXPECT_NE(content(where.file("b")).find("still before"), std::string::npos);
+}
+
+TEST_F(error_log, names_the_process) {
+    log::process_name("worker 1");
+    log::info("a");
+    log::process_name("100%");
+    log::info("b");
+    log::process_name("");
+    log::info("c");
+    const std::string all = written();
+    const std::string pid = std::to_string(getpid());
+    EXPECT_NE(all.find("[" + pid + " worker 1] info    a\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("[" + pid + " 100%] info    b\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("[" + pid + "] info    c\n"), std::string::npos) << all;
+}
+
+TEST_F(error_log, as_json_lines) {
+    log::format(true);
+    log::process_name("worker 1");
+    log::warning("a \"quote\", a \\, two\nlines, \x01 and \x7f, \xc3\xa4, \xff\xc3, \xed\xa0\x80");
+    log::format(false);
+    log::process_name("");
+    const std::string line = written();
+    EXPECT_EQ(line.find("{\"time\":\"2"), 0u) << line;
+    EXPECT_NE(line.find("\"level\":\"warning\",\"worker\":\"worker 1\",\"pid\":" + std::to_string(getpid()) + ","),
+              std::string::npos)
+        << line;
+    EXPECT_NE(line.find(R"("message":"a \"quote\", a \\, two\nlines, \u0001 and \u007f, )"
+                        "\xc3\xa4"
+                        R"(, \ufffd\ufffd, \ufffd\ufffd\ufffd"})"
+                        "\n"),
+              std::string::npos)
+        << line;
 }
 
 TEST_F(error_log, that_cannot_be_opened_is_an_error_and_the_old_one_stays) {
@@ -228,6 +262,38 @@ TEST(line_writer, counts_what_a_full_disk_lost) {
     for (int i = 0; i < 10; ++i) out.write("lost");
     out.flush();
     EXPECT_EQ(out.dropped(), 10u);
+}
+
+TEST_F(error_log, says_what_an_access_log_lost) {
+    {
+        log::line_writer out("/dev/full");
+        for (int i = 0; i < 10; ++i) out.write("lost");
+        out.flush();
+        out.write("lost too, but not worth a line of its own yet");
+        out.flush();
+    }
+    const std::string all = written();
+    EXPECT_NE(all.find("10 lines of '/dev/full' were lost, 10 since the start"), std::string::npos) << all;
+    EXPECT_NE(all.find("1 lines of '/dev/full' were lost, 11 since the start"), std::string::npos) << all;
+}
+
+TEST(line_writer, ends_a_line_that_a_full_disk_cut_off) {
+    folder where;
+    log::line_writer out(where.file("a"));
+    out.write("0123456789");
+    out.flush();
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const rlimit full{.rlim_cur = 15, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+    out.write("abcdefghij");
+    out.write("lost");
+    out.flush();
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    EXPECT_EQ(out.dropped(), 2u);
+    out.write("room again");
+    out.flush();
+    EXPECT_EQ(content(where.file("a")), "0123456789\nabcd\nroom again\n");
 }
 
 // A pipe that nobody reads is the slowest disk there is.

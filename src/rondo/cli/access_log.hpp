@@ -2,25 +2,29 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include <rondo/base/log.hpp>
-#include <rondo/web/access_log.hpp>
+#include <rondo/web/access_format.hpp>
 
 namespace rondo::cli {
 
 /// Writes one line per request to a file or standard output, from a thread of its own.
 class access_log_file final : public access_log_sink {
 public:
-    /// "-" is standard output. Throws std::system_error.
-    access_log_file(const std::string& path, const std::string& format) : lines_(path), json_(format == "json") {}
+    /// "-" is standard output; `format` as access_format takes it. `worker` names the process in lines that have it.
+    /// Throws std::system_error.
+    access_log_file(const std::string& path, const std::string& format, std::string worker = {})
+        : lines_(path), format_(format, std::move(worker)) {}
 
     void write(const access_entry& entry) noexcept override;
+    [[nodiscard]] bool wants_response_fields() const noexcept override { return format_.wants_response_fields(); }
     void reopen() { lines_.reopen(); }
     [[nodiscard]] unsigned long dropped() const noexcept { return lines_.dropped(); }
 
 private:
     log::line_writer lines_;
-    bool json_;
+    access_format format_;
 };
 
 }  // namespace rondo::cli

@@ -40,6 +40,7 @@ int run_command(app& application, const detail::declared_command& command, comma
                 const settings& chosen) {
     application.check();
     log::threshold(chosen.log_level);
+    log::format(chosen.error_log_json);
     std::signal(SIGPIPE, SIG_IGN);
     event_loop loop({chosen.backend});
     thread_pool blocking({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0});

@@ -164,6 +164,7 @@ int serve(app& application, const settings& chosen) {
     if (inherited.what == process::inheritance::kind::check) return rehearse(application, chosen, inherited);
     application.check();
     log::threshold(chosen.log_level);
+    log::format(chosen.error_log_json);
     log::to(chosen.error_log);
     make_logs(chosen);
     if (chosen.workers == 0) return serve_alone(application, chosen, inherited);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <rondo/cli/setting_kinds.hpp>
+#include <rondo/web/access_format.hpp>
 
 namespace rondo::cli {
 
@@ -146,9 +147,14 @@ setting_row compute_workers_row() {
 }
 
 setting_row access_format_row() {
-    return choice_row<std::string>("access-log-format", "how the lines of the access log look",
-                                   [](settings& s) -> auto& { return s.access_log_format; },
-                                   {{"combined", "combined"}, {"json", "json"}});
+    return value_row(
+        "access-log-format", "combined|common|json|TEXT",
+        "how its lines look; TEXT has atoms like %(h)s, see docs/logs.md",
+        [](settings& s, const std::string& t) {
+            (void)access_format(t);
+            s.access_log_format = t;
+        },
+        [](settings& s) { return s.access_log_format; });
 }
 
 setting_row mode_row(std::string name, std::string help, unsigned& (*member)(settings&)) {

@@ -68,7 +68,8 @@ public:
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
-        if (chosen.access_log != "off") log_.emplace(chosen.access_log, chosen.access_log_format);
+        if (chosen.access_log != "off")
+            log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
         if (log_) app_.access_log(&*log_);
         if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
@@ -12,13 +11,20 @@ namespace rondo {
 
 class request;
 
+/// The fields of a response as the application stated them.
+struct response_fields {
+    std::string_view content_type;
+    std::string_view lines;  ///< `Name: value CRLF` each
+};
+
 /// One answered request. The views hold during the call only.
 struct access_entry {
-    request* req;              ///< method, target, fields, peer address, id, route
-    http::status code;         ///< 0 when nothing could be sent (the client was gone before)
-    std::uint64_t body_bytes;  ///< of the response, as the application wrote them
-    clock::duration duration;  ///< from the complete head to the end of the response
-    bool aborted;              ///< the response did not come to its end
+    request* req;                             ///< method, target, fields, peer address, id, route
+    http::status code;                        ///< 0 when nothing could be sent (the client was gone before)
+    std::uint64_t body_bytes;                 ///< of the response, as the application wrote them
+    clock::duration duration;                 ///< from the complete head to the end of the response
+    bool aborted;                             ///< the response did not come to its end
+    const response_fields* fields = nullptr;  ///< only when the sink wants them, and there was a response
 };
 
 /// Takes every request when its response has ended, also errors and streams. Called on loop threads, several at once
@@ -26,17 +32,11 @@ struct access_entry {
 class access_log_sink {
 public:
     virtual void write(const access_entry& entry) noexcept = 0;
+    /// Asked for each request: whether write() is to be told the fields of the response, which costs a copy of them.
+    [[nodiscard]] virtual bool wants_response_fields() const noexcept { return false; }
 
 protected:
     ~access_log_sink() = default;
 };
-
-/// Adds one line, '\n' at its end, in the combined format of Apache and nginx. `unix_time`: seconds since 1970; the
-/// line has it in UTC. Quotes, backslashes and control bytes of what the client sent are escaped: one entry is one
-/// line.
-void append_combined(std::string& out, const access_entry& entry, std::int64_t unix_time);
-/// The same as one JSON object: time, id, peer, method, target, host, route, status, bytes, ms, referer, agent,
-/// aborted.
-void append_json_line(std::string& out, const access_entry& entry, std::int64_t unix_time);
 
 }  // namespace rondo

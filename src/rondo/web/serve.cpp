@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -72,6 +73,17 @@ task<response> call_innermost(const app_state& app, request& req) {
     return answer_unrouted(app, req, std::move(req.local<unrouted>()));
 }
 
+/// For a sink that wants to know the fields of the response.
+struct noted_fields {
+    std::optional<response_fields> fields;
+};
+
+[[gnu::noinline]] void note_fields(request& req, const handler::response_head& head) {
+    arena& memory = req.memory();
+    req.local<noted_fields>().fields = {memory.copy(head.content_type),
+                                        memory.copy(head.fields ? head.fields->wire() : std::string_view())};
+}
+
 /// What the client gets for a failure that nobody turned into a response. False when it is an aborted connection.
 [[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to,
                                           std::exception_ptr cause) {
@@ -85,6 +97,7 @@ task<response> call_innermost(const app_state& app, request& req) {
     try {
         failure f = failure_of(cause);
         response r = co_await response_of(owner, req, std::move(f));
+        if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
         co_await send(r, to, req);
     } catch (...) {
         again = std::current_exception();
@@ -97,8 +110,9 @@ task<response> call_innermost(const app_state& app, request& req) {
 
 void log_answer(access_log_sink& log, request& req, const handler::responder& to, bool complete) {
     const bool begun = to.begun();
+    const noted_fields* noted = req.local_if_made<noted_fields>();
     log.write({&req, begun ? to.code() : http::status{}, begun ? to.body_bytes() : 0, clock::now() - req.arrived(),
-               !complete});
+               !complete, noted != nullptr && noted->fields ? &*noted->fields : nullptr});
 }
 
 }  // namespace
@@ -164,6 +178,7 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
     try {
         task<response> responding = respond(app, req);
         response& r = co_await responding.in_place();
+        if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
         const std::string_view text = r.text();
         const bool in_memory = !std::holds_alternative<std::unique_ptr<body_source>>(r.body());
         if (in_memory && text.size() <= handler::responder::small_body) to.respond(r.head(), text);
