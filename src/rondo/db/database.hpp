@@ -86,6 +86,16 @@ public:
     /// Several statements in one text, separated by semicolons, without parameters: for schemas.
     [[nodiscard]] task<void> script(std::string sql);
 
+    /// COPY ... FROM STDIN: the pieces in the format of the statement (text: a line per row, columns separated by
+    /// tabs), cut anywhere. Gives the number of rows. PostgreSQL only, as the two that follow.
+    [[nodiscard]] task<std::uint64_t> copy_in(statement s, async_generator<std::string> pieces);
+    /// COPY ... TO STDOUT: a piece for each row.
+    [[nodiscard]] async_generator<std::string> copy_out(statement s);
+    /// What NOTIFY sends on a channel from now on, on a connection of its own. When that is lost it is made again, at
+    /// growing intervals; then a notification with `missed` comes first: others may have been missed. Ends by
+    /// cancellation only.
+    [[nodiscard]] async_generator<notification> listen(std::string channel);
+
     // For sync views and other code on threads that may block: the same, over the same connections. Each throws
     // synchronous_only on a loop thread.
     template <class... Values>

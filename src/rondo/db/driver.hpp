@@ -31,6 +31,7 @@ struct transaction_options {
 struct notification {
     std::string channel;
     std::string payload;
+    bool missed = false;  ///< no message: the connection was lost, and with it perhaps messages
 };
 
 /// A connection in the hands of one user. What is called before the last call has ended waits for it. When it is

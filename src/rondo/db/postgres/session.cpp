@@ -48,6 +48,9 @@ std::string begin_statement(const transaction_options& o) {
     return sql;
 }
 
+// The program's own cancellation comes first; this is for when it cannot reach the server.
+constexpr auto behind_deadline = std::chrono::milliseconds(500);
+
 [[noreturn]] void lost() { throw connection_lost("the connection to PostgreSQL was lost"); }
 
 }  // namespace
@@ -82,7 +85,7 @@ task<void> lent_session::begin(transaction_options o) {
         (void)co_await run(statement(text), parameters());
         co_return;
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now() + behind_deadline);
     line().send_own(begin_statement(o));
     (void)co_await run("select set_config('statement_timeout', $1, true)",
                        parameters(std::to_string(std::max<std::int64_t>(left.count(), 1))));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -140,7 +141,8 @@ task<std::invoke_result_t<F&, file&>> on_thread(hold& h, F f) {
     } catch (const statement_ended&) {
         if (!on.stopped()) throw;
     }
-    throw cancelled{in ? in->cancel.reason() : cancel_reason::requested};
+    if (!in || !in->cancel.requested()) throw connection_lost("the database object was closed");
+    throw cancelled{in->cancel.reason()};
 }
 
 // Gives a file back that something may be open on.
@@ -226,6 +228,13 @@ bool seems_to_read(std::string_view sql) noexcept {
 class file_driver final : public driver {
 public:
     file_driver(const std::string& path, const options& limits) : shared_(std::make_shared<shared>(path, limits)) {}
+    // The loop that the threads report to may be about to end.
+    ~file_driver() override {
+        for (files* of : {&shared_->writer, &shared_->readers})
+            for (auto& f : of->all) f->stop();
+        while (shared_->threads.running() + shared_->threads.waiting() > 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 
     task<void> open() override {
         hold h = co_await take(shared_, shared_->writer);
