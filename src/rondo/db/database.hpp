@@ -114,6 +114,11 @@ public:
         return detail::run_transaction_sync(home_, o, std::forward<Body>(body));
     }
 
+    /// A connection beside the pool, closed when it is given back; for locks of PostgreSQL that belong to a connection.
+    /// With SQLite the one that writes.
+    [[nodiscard]] task<session_lease> extra_connection() { return home_.extra(); }
+
+    [[nodiscard]] db::kind kind() const noexcept { return home_.where().kind; }
     /// What it is doing now.
     [[nodiscard]] task<db::status> now() { return home_.now(); }
     /// The URL without its password.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/migrations.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <stdexcept>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <rondo/codec/describe.hpp>
+#include <rondo/codec/digest.hpp>
+#include <rondo/db/error.hpp>
+
+namespace rondo::db {
+
+struct applied_migration {
+    std::uint32_t number = 0;
+    std::string name;
+    std::string checksum;
+    std::string applied_at;
+};
+RONDO_DESCRIBE(applied_migration, number, name, checksum, applied_at);
+
+namespace {
+
+// One number for all machines that migrate with Rondo: "rondo" in ASCII.
+constexpr std::int64_t lock_key = 0x726f6e646f;
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) throw std::invalid_argument(fmt::format("the migration {} cannot be read", path.string()));
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+migration read_migration(const std::filesystem::path& path) {
+    migration m;
+    m.name = path.filename().string();
+    const char* const begin = m.name.data();
+    const auto [end, wrong] = std::from_chars(begin, begin + m.name.size(), m.number);
+    if (wrong != std::errc() || *end != '_' || m.number == 0) {
+        throw std::invalid_argument(fmt::format(
+            "the migration {} has no number: call it 0001_what_it_does.sql, the next 0002_...", path.string()));
+    }
+    m.sql = read_file(path);
+    m.checksum = codec::hex(codec::sha256(m.sql));
+    return m;
+}
+
+task<std::vector<applied_migration>> applied_ones(home& at, session& on) {
+    const result r = co_await at.from_here(
+        on.query("select number, name, checksum, applied_at from rondo_migrations order by number", parameters()));
+    co_return r.as<applied_migration>();
+}
+
+task<void> make_table(home& at, session& on) {
+    co_await at.from_here(
+        on.script("create table if not exists rondo_migrations (number integer primary key, name text not null, "
+                  "checksum text not null, applied_at text not null)"));
+}
+
+task<bool> has_table(database& at) {
+    task<result> asked = at.kind() == kind::postgres
+                             ? at.query("select count(*) from pg_class where oid = to_regclass('rondo_migrations')")
+                             : at.query("select count(*) from sqlite_master where name = 'rondo_migrations'");
+    const result r = co_await std::move(asked);
+    co_return r.scalar<int>() > 0;
+}
+
+std::vector<migration_status> compare(const std::vector<migration>& files, const std::vector<applied_migration>& done) {
+    std::map<std::uint32_t, migration_status> all;
+    for (const applied_migration& a : done) all[a.number] = {a.number, a.name, migration_state::missing, a.applied_at};
+    const std::uint32_t last = done.empty() ? 0 : done.back().number;
+    for (const migration& m : files) {
+        const auto known = std::ranges::find(done, m.number, &applied_migration::number);
+        migration_status& s = all[m.number];
+        s.number = m.number;
+        s.name = m.name;
+        if (known == done.end()) s.state = m.number < last ? migration_state::late : migration_state::pending;
+        else s.state = known->checksum == m.checksum ? migration_state::applied : migration_state::changed;
+    }
+    std::vector<migration_status> out;
+    for (auto& [number, s] : all) out.push_back(std::move(s));
+    return out;
+}
+
+void refuse_what_is_wrong(const std::vector<migration_status>& all) {
+    for (const migration_status& s : all) {
+        switch (s.state) {
+            case migration_state::changed:
+                throw error(
+                    fmt::format("the migration {} was changed after it was applied at {}: restore the file, and "
+                                "make the change with a new one",
+                                s.name, s.applied_at));
+            case migration_state::missing:
+                throw error(
+                    fmt::format("the migration {} was applied at {} and its file is not there: this program is "
+                                "older than the database, or the file was removed",
+                                s.name, s.applied_at));
+            case migration_state::late:
+                throw error(fmt::format(
+                    "the migration {} was not applied, and later ones were: give it the next number", s.name));
+            default: break;
+        }
+    }
+}
+
+std::string now_text() {
+    std::string text;
+    (void)append_time(text, std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
+    return text.substr(0, 19);
+}
+
+// In a transaction unless it cannot be; false when somebody else has applied it meanwhile.
+task<bool> apply(home& at, session& on, const migration& m) {
+    if (!m.alone()) co_await at.from_here(on.begin({}));
+    const std::vector<applied_migration> done = co_await applied_ones(at, on);
+    if (std::ranges::find(done, m.number, &applied_migration::number) != done.end()) {
+        if (!m.alone()) co_await at.from_here(on.rollback());
+        co_return false;
+    }
+    co_await at.from_here(on.script(m.sql));
+    (void)co_await at.from_here(
+        on.query("insert into rondo_migrations (number, name, checksum, applied_at) values ($1, $2, $3, $4)",
+                 parameters(m.number, m.name, m.checksum, now_text())));
+    if (!m.alone()) co_await at.from_here(on.commit());
+    co_return true;
+}
+
+}  // namespace
+
+bool migration::alone() const noexcept { return std::string_view(sql).starts_with("-- rondo: no transaction"); }
+
+std::vector<migration> read_migrations(const std::string& folder) {
+    std::error_code wrong;
+    std::filesystem::directory_iterator entries(folder, wrong);
+    if (wrong) {
+        throw std::invalid_argument(
+            fmt::format("the folder of migrations '{}' cannot be read: {}: make it, or correct "
+                        "the setting migrations",
+                        folder, wrong.message()));
+    }
+    std::vector<migration> all;
+    for (const auto& entry : entries)
+        if (entry.path().extension() == ".sql") all.push_back(read_migration(entry.path()));
+    std::ranges::sort(all, {}, [](const migration& m) { return std::pair(m.number, m.name); });
+    const auto twice = std::ranges::adjacent_find(all, {}, &migration::number);
+    if (twice != all.end()) {
+        throw std::invalid_argument(
+            fmt::format("the migrations {} and {} have the same number: give one of them the "
+                        "next that is free",
+                        twice->name, std::next(twice)->name));
+    }
+    return all;
+}
+
+task<std::vector<migration_status>> status_of(database& at, std::vector<migration> files) {
+    const bool known = co_await has_table(at);
+    if (!known) co_return compare(files, {});
+    const result r =
+        co_await at.query("select number, name, checksum, applied_at from rondo_migrations order by number");
+    co_return compare(files, r.as<applied_migration>());
+}
+
+task<std::vector<std::string>> migrate(database& at, std::vector<migration> files) {
+    // A connection that is closed at the end, whatever happens: the lock goes with it.
+    session_lease lease = co_await at.extra_connection();
+    home& home = lease.at();
+    session& on = *lease;
+    if (at.kind() == kind::postgres)
+        (void)co_await home.from_here(on.query("select pg_advisory_lock($1)", parameters(lock_key)));
+    co_await make_table(home, on);
+    const std::vector<applied_migration> done = co_await applied_ones(home, on);
+    refuse_what_is_wrong(compare(files, done));
+    std::vector<std::string> names;
+    for (const migration& m : files) {
+        std::string failure;
+        bool applied = false;
+        try {
+            applied = co_await apply(home, on, m);
+        } catch (const error& e) {
+            failure = e.what();
+        }
+        if (!failure.empty()) throw error(fmt::format("the migration {} failed and was undone: {}", m.name, failure));
+        if (applied) names.push_back(m.name);
+    }
+    co_return names;
+}
+
+}  // namespace rondo::db

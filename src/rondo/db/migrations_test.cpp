@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/migrations.hpp>
+
+#include <fstream>
+#include <thread>
+
+#include <rondo/db/databases_test.hpp>
+
+namespace rondo::db {
+namespace {
+
+class migrations : public every_database {
+protected:
+    void SetUp() override {
+        write("0001_make.sql", "create table things (n integer primary key);\ninsert into things values (1);\n");
+        write("0002_add.sql", "alter table things add name text;");
+        write("README", "not one of them");
+    }
+    void write(const std::string& name, const std::string& sql) const { std::ofstream(files_.path() / name) << sql; }
+    [[nodiscard]] std::vector<migration> read() const { return read_migrations(files_.path().string()); }
+    template <class Body>
+    void with_fresh_database(Body body) {
+        with_database([body](database& at) -> task<void> {
+            co_await at.script("drop table if exists rondo_migrations");
+            co_await body(at);
+        });
+    }
+    [[nodiscard]] std::string sentence_of_reading() const {
+        try {
+            (void)read();
+            return {};
+        } catch (const std::invalid_argument& e) {
+            return e.what();
+        }
+    }
+
+    temporary_folder files_;
+};
+INSTANTIATE_TEST_SUITE_P(db, migrations, testing::Values("postgres", "sqlite", "memory"),
+                         [](const auto& which) { return std::string(which.param); });
+
+task<std::string> sentence_of(database& at, std::vector<migration> files) {
+    std::string sentence = "it was done";
+    try {
+        (void)co_await migrate(at, std::move(files));
+    } catch (const error& e) {
+        sentence = e.what();
+    }
+    co_return sentence;
+}
+
+TEST_P(migrations, applied_once_in_order) {
+    const auto first = read();
+    write("0003_more.sql", "insert into things (n, name) values (2, 'two')");
+    const auto second = read();
+    with_fresh_database([&first, &second](database& at) -> task<void> {
+        const auto before = co_await status_of(at, first);
+        EXPECT_EQ(before[0].state, migration_state::pending);
+        EXPECT_EQ(co_await migrate(at, first), (std::vector<std::string>{"0001_make.sql", "0002_add.sql"}));
+        EXPECT_TRUE((co_await migrate(at, first)).empty());
+        EXPECT_EQ(co_await migrate(at, second), (std::vector<std::string>{"0003_more.sql"}));
+        const auto after = co_await status_of(at, second);
+        EXPECT_EQ(after.size(), 3U);
+        EXPECT_EQ(after[2].state, migration_state::applied);
+        EXPECT_EQ(after[2].applied_at.size(), 19U);
+        const result r = co_await at.query("select name from things where n = 2");
+        EXPECT_EQ(r.scalar<std::string>(), "two");
+    });
+}
+
+TEST_P(migrations, a_failing_one_is_undone) {
+    const auto good = read();
+    write("0003_bad.sql", "insert into things values (7, 'seven'); insert into nothing_there values (1);");
+    const auto bad = read();
+    with_fresh_database([&bad](database& at) -> task<void> {
+        const std::string sentence = co_await sentence_of(at, bad);
+        EXPECT_NE(sentence.find("the migration 0003_bad.sql failed and was undone"), std::string::npos) << sentence;
+        EXPECT_NE(sentence.find("nothing_there"), std::string::npos) << sentence;
+        const auto now = co_await status_of(at, bad);
+        EXPECT_EQ(now[1].state, migration_state::applied);
+        EXPECT_EQ(now[2].state, migration_state::pending);
+        const result r = co_await at.query("select count(*) from things");
+        EXPECT_EQ(r.scalar<int>(), 1);
+    });
+}
+
+TEST_P(migrations, what_does_not_fit_is_refused) {
+    auto files = read();
+    with_fresh_database([&files](database& at) -> task<void> {
+        (void)co_await migrate(at, files);
+        auto changed = files;
+        changed[0].checksum = "other";
+        EXPECT_NE((co_await sentence_of(at, changed)).find("0001_make.sql was changed after"), std::string::npos);
+        auto missing = files;
+        missing.pop_back();
+        EXPECT_NE((co_await sentence_of(at, missing)).find("0002_add.sql was applied"), std::string::npos);
+        auto late = files;
+        late[1].number = 5;
+        (void)co_await at.execute("update rondo_migrations set number = 5 where number = 2");
+        late.push_back({3, "0003_late.sql", "select 1", "x"});
+        EXPECT_NE((co_await sentence_of(at, late)).find("give it the next number"), std::string::npos);
+    });
+}
+
+TEST_P(migrations, two_at_once_do_it_once) {
+    if (std::string_view(GetParam()) == "memory") return;  // nobody else sees it
+    write("0003_slow.sql", postgres()
+                               ? "select pg_sleep(0.2); insert into things (n) values (3)"
+                               : "insert into things (n) with recursive c(i) as (select 100 union all select i + 1 "
+                                 "from c where i < 20000) select i from c");
+    const auto files = read();
+    with_fresh_database([](database&) -> task<void> { co_return; });
+    std::size_t applied[3] = {};
+    std::vector<std::thread> machines;
+    for (std::size_t& count : applied) {
+        machines.emplace_back([this, &files, &count] {
+            event_loop loop;
+            database at(url());
+            const auto names = loop.run_until(migrate(at, files));
+            count = names.size();
+            loop.run_until(at.close());
+        });
+    }
+    for (std::thread& m : machines) m.join();
+    EXPECT_EQ(applied[0] + applied[1] + applied[2], 3U);
+}
+
+TEST_P(migrations, names_are_checked) {
+    write("first.sql", "select 1");
+    EXPECT_NE(sentence_of_reading().find("first.sql has no number"), std::string::npos);
+    std::filesystem::remove(files_.path() / "first.sql");
+    write("2_again.sql", "select 1");
+    EXPECT_NE(sentence_of_reading().find("0002_add.sql and 2_again.sql have the same number"), std::string::npos);
+    EXPECT_THROW((void)read_migrations("/nowhere"), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace rondo::db
