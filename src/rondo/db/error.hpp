@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <rondo/base/try_later.hpp>
+
 namespace rondo::db {
 
 /// What a database refused, or why it could not be asked. what() is a sentence.
@@ -62,14 +64,9 @@ struct connection_lost : error {
 };
 
 /// Too many wait for a connection, or the wait took too long: the statement was not begun. Answer 503 with Retry-After.
-class too_busy : public error {
+class too_busy : public error, public try_later {
 public:
-    too_busy(const std::string& sentence, std::chrono::seconds retry_after)
-        : error(sentence), retry_after_(retry_after) {}
-    [[nodiscard]] std::chrono::seconds retry_after() const noexcept { return retry_after_; }
-
-private:
-    std::chrono::seconds retry_after_;
+    too_busy(const std::string& sentence, std::chrono::seconds retry_after) : error(sentence), try_later(retry_after) {}
 };
 
 /// A result has other rows, columns or values than the program asked for.

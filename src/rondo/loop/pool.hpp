@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <rondo/base/try_later.hpp>
 #include <rondo/coro/context.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -25,14 +26,10 @@ struct pool_options {
 };
 
 /// Thrown by run() when the queue is full or the wait would pass the deadline. Answer 503 with Retry-After.
-class pool_full : public std::runtime_error {
+class pool_full : public std::runtime_error, public try_later {
 public:
     pool_full(const std::string& text, std::chrono::seconds retry_after)
-        : std::runtime_error(text), retry_after_(retry_after) {}
-    [[nodiscard]] std::chrono::seconds retry_after() const noexcept { return retry_after_; }
-
-private:
-    std::chrono::seconds retry_after_;
+        : std::runtime_error(text), try_later(retry_after) {}
 };
 
 /// Threads for work that must not run on a loop. Threads start when first needed.

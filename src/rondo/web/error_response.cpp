@@ -12,6 +12,7 @@
 #include <typeinfo>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/try_later.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/http/accept.hpp>
 #include <rondo/loop/pool.hpp>
@@ -105,7 +106,7 @@ failure failure_of(std::exception_ptr cause) {
     } catch (const http_error& e) {
         f.code = e.code();
         f.text = e.what();
-    } catch (const pool_full& e) {
+    } catch (const try_later& e) {
         f.code = http::status::service_unavailable;
         f.text = "The server is busy: try again later";
         f.retry_after = e.retry_after();
@@ -142,7 +143,7 @@ void report(request& req, const std::exception_ptr& cause) noexcept {
         std::rethrow_exception(cause);
     } catch (const http_error& e) {
         if (http::to_int(e.code()) == 500) log_cause(req, e.what());
-    } catch (const pool_full&) {
+    } catch (const try_later&) {
     } catch (const cancelled&) {
     } catch (const std::system_error& e) {
         if (!is_lost_connection(e)) log_cause(req, std::string("std::system_error: ") + e.what());

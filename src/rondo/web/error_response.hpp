@@ -23,8 +23,8 @@ struct failure {
     std::string allow{};                                ///< becomes Allow
 };
 
-/// Turns an exception into a failure: http_error keeps its status and text, pool_full becomes 503 with Retry-After, a
-/// cancelled request 503, everything else 500 without any detail.
+/// Turns an exception into a failure: http_error keeps its status and text, try_later (a full pool, a busy database)
+/// becomes 503 with Retry-After, a cancelled request 503, everything else 500 without any detail.
 [[nodiscard]] failure failure_of(std::exception_ptr cause);
 
 /// The built-in page: HTML, JSON or plain text by what the request accepts.

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Databases: PostgreSQL and SQLite.
+#pragma once
+
+#include <rondo/codec/describe.hpp>
+#include <rondo/contrib/database.hpp>
+#include <rondo/db/database.hpp>
+#include <rondo/db/migrations.hpp>
