@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <coroutine>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -35,9 +36,19 @@ public:
     [[nodiscard]] unique_fd take() noexcept { return std::move(winner_); }
     [[nodiscard]] connect_error failure() const { return {error_, failures_}; }
     // Until an attempt ends, at the latest until `at`.
-    [[nodiscard]] sleep_awaiter& wait(instant at) { return sleeping_.emplace(loop_.timers(), at); }
+    [[nodiscard]] auto wait(instant at) { return waiting{sleeping_.emplace(loop_.timers(), at)}; }
 
 private:
+    // GCC 12 copies what co_await is given by reference.
+    struct waiting {
+        sleep_awaiter& sleeping;
+        [[nodiscard]] bool await_ready() const noexcept { return sleeping.await_ready(); }
+        template <class Promise>
+        [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
+            return sleeping.await_suspend(who);
+        }
+        void await_resume() const { sleeping.await_resume(); }
+    };
     struct attempt final : poll_operation {
         attempt(race& r, const endpoint& at, unique_fd s) : owner(r), to(at), fd(std::move(s)) {}
         ~attempt() { owner.loop_.io().cancel(*this); }
