@@ -30,8 +30,8 @@ struct client_options {
     std::size_t connections = 1000;                  ///< open at once, all origins together
     std::size_t waiting = 10'000;                    ///< calls that may wait for a connection
     std::chrono::milliseconds idle_timeout{30'000};  ///< a connection is kept so long without a request
-    client_timeouts timeouts;
-    client_tls tls;
+    client_timeouts timeouts{};
+    client_tls tls{};
     std::uint64_t max_body = 16 * 1024 * 1024;  ///< bytes of a response, decoded
     unsigned max_redirects = 10;                ///< 0: a redirect is given as it is
     http::h1::parse_limits head{};              ///< of a response: 8 KiB status line, 100 fields, 32 KiB
