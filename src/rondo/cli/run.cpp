@@ -16,6 +16,7 @@
 #include <rondo/cli/nearest.hpp>
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/serve.hpp>
+#include <rondo/cli/settle_in.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo {
@@ -40,6 +41,7 @@ int print_routes(app& application, const invocation&) {
 int check(app& application, const invocation& asked) {
     fmt::print("{}\n", cli::effective_text(asked));
     std::vector<std::string> in_use;
+    cli::settle_in(asked.chosen);  // relative paths are looked for where the server would
     const std::vector<std::string> mistakes = cli::find_mistakes(application, asked.chosen, in_use);
     for (const std::string& address : in_use) fmt::print("{} is in use now\n", address);
     std::fflush(stdout);

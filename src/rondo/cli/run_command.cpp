@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/cli/run_command.hpp>
 
-#include <csignal>
 #include <exception>
 
 #include <rondo/base/log.hpp>
+#include <rondo/cli/settle_in.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app.hpp>
@@ -39,9 +39,8 @@ task<int> between_start_and_end(app& application, const detail::declared_command
 int run_command(app& application, const detail::declared_command& command, command_arguments words,
                 const settings& chosen) {
     application.check();
-    log::threshold(chosen.log_level);
-    log::format(chosen.error_log_json);
-    std::signal(SIGPIPE, SIG_IGN);
+    settle_in(chosen);
+    log::to(chosen.error_log);
     event_loop loop({chosen.backend});
     thread_pool blocking({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0});
     thread_pool compute(

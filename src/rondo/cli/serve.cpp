@@ -2,13 +2,11 @@
 #include <rondo/cli/serve.hpp>
 
 #include <algorithm>
-#include <csignal>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/check.hpp>
 #include <rondo/cli/setting_values.hpp>
+#include <rondo/cli/settle_in.hpp>
 #include <rondo/cli/worker.hpp>
 #include <rondo/handler/statistics.hpp>
 #include <rondo/process/arbiter.hpp>
@@ -28,22 +27,6 @@ namespace rondo::cli {
 namespace {
 
 const std::string worker_group = "worker";
-
-// Every connection is a descriptor: the soft limit of 1024 is for programs that use select().
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit)) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void settle_in(const settings& chosen) {
-    if (!chosen.chdir.empty() && chdir(chosen.chdir.c_str()))
-        throw std::runtime_error(fmt::format("chdir: cannot go to '{}'", chosen.chdir));
-    if (chosen.umask) ::umask(static_cast<mode_t>(*chosen.umask));
-    raise_descriptor_limit();
-    std::signal(SIGPIPE, SIG_IGN);
-}
 
 process::identity owner_of(const std::string& text) {
     std::size_t colon = text.find(':');
@@ -163,8 +146,6 @@ int serve(app& application, const settings& chosen) {
     settle_in(chosen);
     if (inherited.what == process::inheritance::kind::check) return rehearse(application, chosen, inherited);
     application.check();
-    log::threshold(chosen.log_level);
-    log::format(chosen.error_log_json);
     log::to(chosen.error_log);
     make_logs(chosen);
     if (chosen.workers == 0) return serve_alone(application, chosen, inherited);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/run_command.hpp>
+
+#include <stdexcept>
+#include <thread>
+
+#include <rondo/cli/settings_test.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct told {
+    std::string order;
+    app application;
+
+    told() {
+        application.on_start([this] { order += "start "; });
+        application.on_stop([this] { order += "stop "; });
+    }
+    int run(std::string_view name, std::vector<std::string> words = {}) {
+        settings chosen;
+        chosen.threads = 2;
+        for (const detail::declared_command* c : application.declared_commands())
+            if (c->name == name) return run_command(application, *c, words, chosen);
+        return -1;
+    }
+};
+
+task<int> wait_a_little() {
+    co_await event_loop::current().sleep(1ms);
+    co_return 3;
+}
+
+TEST(RunCommand, on_a_thread_between_start_and_stop) {
+    told t;
+    const std::thread::id here = std::this_thread::get_id();
+    t.application.command("seed", "x", [&t, here] {
+        EXPECT_NE(std::this_thread::get_id(), here);
+        t.order += "run ";
+        return 7;
+    });
+    EXPECT_EQ(t.run("seed"), 7);
+    EXPECT_EQ(t.order, "start run stop ");
+}
+
+TEST(RunCommand, on_the_loop) {
+    told t;
+    t.application.command("wait", "x", wait_a_little);
+    EXPECT_EQ(t.run("wait"), 3);
+    EXPECT_EQ(t.order, "start stop ");
+}
+
+TEST(RunCommand, without_the_start) {
+    told t;
+    t.application.command("make", "x", [] { return 0; }).without_start();
+    EXPECT_EQ(t.run("make"), 0);
+    EXPECT_EQ(t.order, "");
+}
+
+TEST(RunCommand, takes_words) {
+    told t;
+    t.application.command("count", "x", [](command_arguments words) { return static_cast<int>(words.size()); });
+    EXPECT_EQ(t.run("count", {"a", "b"}), 2);
+}
+
+TEST(RunCommand, that_fails_stops_the_application_all_the_same) {
+    told t;
+    t.application.command("fail", "x", []() -> int { throw std::runtime_error("broken"); });
+    EXPECT_THROW(t.run("fail"), std::runtime_error);
+    EXPECT_EQ(t.order, "start stop ");
+}
+
+TEST(RunCommand, needs_a_name) {
+    app application;
+    EXPECT_THROW(application.command("Se ed", "x", [] { return 0; }), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace rondo::cli
