@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/waits as its clients see it: views that wait for a database and another service, over PostgreSQL and SQLite."""
+import http.server
+import json
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("testbed", "databases")]
+from launch import BIN, Server  # noqa: E402
+from postgres_server import PostgresServer  # noqa: E402
+
+
+class Meeting(socketserver.ThreadingTCPServer):
+    """A service that answers when so many requests wait for it."""
+    daemon_threads = True
+
+    def __init__(self, parties):
+        self.barrier = threading.Barrier(parties, timeout=20)
+        super().__init__(("127.0.0.1", 0), MeetingHandler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class MeetingHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            self.server.barrier.wait()
+            status, text = 200, b"met"
+        except threading.BrokenBarrierError:
+            status, text = 504, b"alone"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+class Waits:
+    """What holds with every database; `url` is one that `waits seed` has filled."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.upstream = Server("--workers", "1", program="hello")
+        cls.addClassCleanup(cls.upstream.end)
+        cls.url = cls.database()
+        seed = subprocess.run([BIN / "waits", "seed", "--db-url", cls.url], capture_output=True, text=True, timeout=60)
+        if seed.returncode:
+            raise RuntimeError(seed.stderr)
+        cls.server = cls.serve(f"http://127.0.0.1:{cls.upstream.port}")
+        cls.addClassCleanup(cls.server.end)
+
+    @classmethod
+    def serve(cls, upstream):
+        return Server("--workers", "1", "--db-url", cls.url, "--db-connections", "4", "--upstream", upstream,
+                      "--upstream-connections", "100", program="waits")
+
+    def get(self, path):
+        status, _, body = self.server.get(path)
+        return status, body.decode()
+
+    def test_one_row_by_its_key(self):
+        for path in ("/db?id=7", "/db-sync?id=7"):
+            status, body = self.get(path)
+            self.assertEqual(status, 200, path)
+            self.assertEqual(json.loads(body).keys(), {"id", "randomnumber"})
+            self.assertEqual(json.loads(body)["id"], 7)
+
+    def test_sync_and_async_views_see_the_same(self):
+        self.assertEqual(self.get("/db?id=1234"), self.get("/db-sync?id=1234"))
+
+    def test_a_row_that_is_not_there(self):
+        for path in ("/db?id=10001", "/db-sync?id=10001"):
+            self.assertEqual(self.get(path)[0], 404)
+
+    def test_an_id_that_is_none(self):
+        self.assertEqual(self.get("/db?id=x")[0], 400)
+
+    def test_many_rows_at_once(self):
+        rows = json.loads(self.get("/queries?n=100")[1])
+        self.assertEqual(len(rows), 100)
+        for row in rows[:3]:
+            self.assertEqual(json.loads(self.get(f"/db?id={row['id']}")[1]), row)
+
+    def test_the_answer_of_the_upstream(self):
+        self.assertEqual(self.get("/upstream?path=/text%3Fn=5"), (200, "xxxxx"))
+        self.assertEqual(self.get("/upstream?path=/nothing")[0], 404)
+
+    def test_row_then_upstream(self):
+        number = json.loads(self.get("/db?id=1")[1])["randomnumber"]
+        self.assertEqual(self.get("/row-then-upstream?path=/"), (200, f"{number} Hello, World!"))
+
+    def test_three_queries_and_two_calls(self):
+        total = sum(json.loads(self.get(f"/db?id={i}")[1])["randomnumber"] for i in (1, 2, 3))
+        self.assertEqual(self.get("/fan?path=/"), (200, f"{total} Hello, World!Hello, World!"))
+
+    def test_both_calls_are_under_way_at_once(self):
+        # The service answers neither before both have come.
+        with Meeting(2) as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
+            status, _, body = server.get("/fan?path=/")
+        self.assertEqual((status, body.decode().split()[1]), (200, "metmet"))
+
+    def test_rows_as_they_come(self):
+        lines = self.get("/rows?n=25000")[1].splitlines()
+        self.assertEqual(lines[0], "id,randomnumber")
+        self.assertEqual(len(lines), 25001)
+        self.assertEqual(lines[1], lines[10001])
+
+    def test_fifty_wait_at_once_and_four_connections_serve_them(self):
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(self.get("/row-then-upstream?path=/wait")[0]))
+                   for _ in range(50)]
+        began = time.monotonic()
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(answers, [200] * 50)
+        self.assertLess(time.monotonic() - began, 10)
+
+
+class OverPostgres(Waits, unittest.TestCase):
+    @classmethod
+    def database(cls):
+        cls.postgres = PostgresServer()
+        cls.addClassCleanup(cls.postgres.close)
+        return cls.postgres.url
+
+    def test_a_sleep_in_the_database(self):
+        self.assertEqual(self.get("/db-sleep?ms=20"), (200, "slept\n"))
+
+
+class OverSqlite(Waits, unittest.TestCase):
+    @classmethod
+    def database(cls):
+        return f"sqlite:{cls.upstream.folder.name}/waits.db"
+
+
+if __name__ == "__main__":
+    unittest.main()
