@@ -20,4 +20,5 @@
 #include <rondo/web/sse.hpp>
 #include <rondo/web/static_files.hpp>
 #include <rondo/web/stream.hpp>
+#include <rondo/web/structs.hpp>
 #include <rondo/web/wait_for.hpp>

@@ -49,6 +49,12 @@ task<std::string> sentence_of(database& at, std::vector<migration> files) {
     co_return sentence;
 }
 
+std::string joined(const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) all += name + " ";
+    return all;
+}
+
 TEST_P(migrations, applied_once_in_order) {
     const auto first = read();
     write("0003_more.sql", "insert into things (n, name) values (2, 'two')");
@@ -56,9 +62,12 @@ TEST_P(migrations, applied_once_in_order) {
     with_fresh_database([&first, &second](database& at) -> task<void> {
         const auto before = co_await status_of(at, first);
         EXPECT_EQ(before[0].state, migration_state::pending);
-        EXPECT_EQ(co_await migrate(at, first), (std::vector<std::string>{"0001_make.sql", "0002_add.sql"}));
-        EXPECT_TRUE((co_await migrate(at, first)).empty());
-        EXPECT_EQ(co_await migrate(at, second), (std::vector<std::string>{"0003_more.sql"}));
+        const std::vector<std::string> both = co_await migrate(at, first);
+        EXPECT_EQ(joined(both), "0001_make.sql 0002_add.sql ");
+        const std::vector<std::string> none = co_await migrate(at, first);
+        EXPECT_TRUE(none.empty());
+        const std::vector<std::string> more = co_await migrate(at, second);
+        EXPECT_EQ(joined(more), "0003_more.sql ");
         const auto after = co_await status_of(at, second);
         EXPECT_EQ(after.size(), 3U);
         EXPECT_EQ(after[2].state, migration_state::applied);
@@ -90,15 +99,21 @@ TEST_P(migrations, what_does_not_fit_is_refused) {
         (void)co_await migrate(at, files);
         auto changed = files;
         changed[0].checksum = "other";
-        EXPECT_NE((co_await sentence_of(at, changed)).find("0001_make.sql was changed after"), std::string::npos);
+        const std::string first = co_await sentence_of(at, changed);
+        EXPECT_NE(first.find("0001_make.sql was changed after"), std::string::npos) << first;
         auto missing = files;
         missing.pop_back();
-        EXPECT_NE((co_await sentence_of(at, missing)).find("0002_add.sql was applied"), std::string::npos);
+        const std::string second = co_await sentence_of(at, missing);
+        EXPECT_NE(second.find("0002_add.sql was applied"), std::string::npos) << second;
         auto late = files;
         late[1].number = 5;
         (void)co_await at.execute("update rondo_migrations set number = 5 where number = 2");
-        late.push_back({3, "0003_late.sql", "select 1", "x"});
-        EXPECT_NE((co_await sentence_of(at, late)).find("give it the next number"), std::string::npos);
+        migration one;
+        one.number = 3;
+        one.name = "0003_late.sql";
+        late.push_back(one);
+        const std::string third = co_await sentence_of(at, late);
+        EXPECT_NE(third.find("give it the next number"), std::string::npos) << third;
     });
 }
 

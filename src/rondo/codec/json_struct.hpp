@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <rondo/codec/describe.hpp>
+#include <rondo/codec/json.hpp>
+
+namespace rondo::codec {
+
+/// Writes a value of a type that JSON can hold: bool, numbers, text, json_value, a described struct as an object of its
+/// members in order, std::vector as an array, std::optional with null for none; and any of these within another.
+template <class T>
+void write_json(json_writer& to, const T& value) {
+    if constexpr (described<T>) {
+        to.begin_object();
+        for_each_member(value, [&to](std::string_view name, const auto& member) {
+            to.key(name);
+            write_json(to, member);
+        });
+        to.end_object();
+    } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+        to.value(std::string_view(value));
+    } else {
+        to.value(value);
+    }
+}
+template <class T>
+void write_json(json_writer& to, const std::optional<T>& value) {
+    if (value) write_json(to, *value);
+    else to.value(nullptr);
+}
+template <class T>
+void write_json(json_writer& to, const std::vector<T>& values) {
+    to.begin_array();
+    for (const auto& v : values) write_json(to, v);
+    to.end_array();
+}
+
+/// The same as a text.
+template <class T>
+[[nodiscard]] std::string to_json(const T& value) {
+    std::string out;
+    json_writer writer(out);
+    write_json(writer, value);
+    return out;
+}
+
+namespace detail {
+
+/// Each gives what is wrong, "is not a whole number that fits"; empty when nothing is. `into` is the value then.
+[[nodiscard]] std::string read_member(const json_value& from, bool& into);
+[[nodiscard]] std::string read_member(const json_value& from, std::string& into);
+[[nodiscard]] std::string read_member(const json_value& from, double& into);
+[[nodiscard]] std::string read_member(const json_value& from, json_value& into);
+[[nodiscard]] std::string read_whole(const json_value& from, std::int64_t least, std::uint64_t greatest,
+                                     std::int64_t& into);
+[[nodiscard]] std::string not_an_object();
+[[nodiscard]] std::string not_an_array();
+[[nodiscard]] std::string is_missing();
+/// "'name' is missing" of "is missing"; "'in.name' is missing" of "'name' is missing".
+[[nodiscard]] std::string within(std::string_view name, std::string_view problem);
+[[nodiscard]] std::string within(std::size_t index, std::string_view problem);
+
+template <std::integral T>
+    requires(!std::same_as<T, bool>)
+std::string read_member(const json_value& from, T& into) {
+    std::int64_t whole = 0;
+    constexpr auto greatest = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+    std::string problem = read_whole(from, static_cast<std::int64_t>(std::numeric_limits<T>::min()), greatest, whole);
+    into = static_cast<T>(whole);
+    return problem;
+}
+template <class T>
+std::string read_member(const json_value& from, std::optional<T>& into);
+template <class T>
+std::string read_member(const json_value& from, std::vector<T>& into);
+
+template <described T>
+std::string read_member(const json_value& from, T& into) {
+    if (!from.is_object()) return not_an_object();
+    std::string problem;
+    for_each_member(into, [&]<class Member>(std::string_view name, Member& member) {
+        if (!problem.empty()) return;
+        const json_value* const found = from.find(name);
+        if (found) problem = read_member(*found, member);
+        else if constexpr (requires { member.has_value(); }) return;
+        else problem = is_missing();
+        if (!problem.empty()) problem = within(name, problem);
+    });
+    return problem;
+}
+template <class T>
+std::string read_member(const json_value& from, std::optional<T>& into) {
+    into.reset();
+    if (from.is_null()) return {};
+    return read_member(from, into.emplace());
+}
+template <class T>
+std::string read_member(const json_value& from, std::vector<T>& into) {
+    if (!from.is_array()) return not_an_array();
+    into.clear();
+    into.reserve(from.size());
+    for (const json_value& element : from.as_array()) {
+        T value{};
+        if (std::string problem = read_member(element, value); !problem.empty()) return within(into.size(), problem);
+        into.push_back(std::move(value));
+    }
+    return {};
+}
+
+}  // namespace detail
+
+/// The value as a T, what write_json() takes. A described struct wants all its members but the std::optional ones;
+/// what else the object has is left out. The error is a sentence: "'tags[2]' is not a text".
+template <class T>
+[[nodiscard]] std::expected<T, json_error> read_json(const json_value& from) {
+    T value{};
+    std::string problem = detail::read_member(from, value);
+    if (!problem.empty()) return std::unexpected(json_error{std::move(problem)});
+    return value;
+}
+
+/// The same of a JSON text.
+template <class T>
+[[nodiscard]] std::expected<T, json_error> parse_json_as(std::string_view text) {
+    const auto parsed = parse_json(text);
+    if (!parsed) return std::unexpected(parsed.error());
+    return read_json<T>(*parsed);
+}
+
+}  // namespace rondo::codec
