@@ -59,7 +59,7 @@ public:
         const auto most = static_cast<std::size_t>(std::max<std::int64_t>(*connections_, 1));
         client_ =
             std::make_unique<rondo::client>(rondo::client_options{.connections_per_origin = most, .connections = most});
-        co_return;
+        co_await db_->open();
     }
 
     rondo::task<void> close() {

@@ -83,9 +83,9 @@ class PostgresServer:
             f.write("host all guarded 127.0.0.1/32 scram-sha-256\n" + rules)
 
     def start(self):
-        self.process = subprocess.Popen([programs() + "/postgres", "-D", self.data], cwd=self.folder,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=open(self.folder + "/log", "ab"), **self.user)
+        with open(self.folder + "/log", "ab") as log:
+            self.process = subprocess.Popen([programs() + "/postgres", "-D", self.data], cwd=self.folder,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, **self.user)
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -117,8 +117,8 @@ class PostgresServer:
         self.start()
 
     def _children(self):
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return [int(p) for p in open(path).read().split()]
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+            return [int(p) for p in f.read().split()]
 
     def pause(self):
         for p in [self.process.pid, *self._children()]:

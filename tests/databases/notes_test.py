@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs examples/notes on SQLite and on PostgreSQL, and makes PostgreSQL fail under it."""
+import concurrent.futures
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from postgres_server import PostgresServer, free_port  # noqa: E402
+
+SOURCE = os.environ.get("RONDO_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
+BIN = os.environ.get("RONDO_BIN", os.path.join(SOURCE, "build/release/bin"))
+PROGRAM = os.path.abspath(os.path.join(BIN, "notes"))
+MIGRATIONS = os.path.join(SOURCE, "examples/notes/migrations")
+
+
+def run(*arguments, url):
+    return subprocess.run([PROGRAM, *arguments, "--db-url", url, "--migrations", MIGRATIONS], capture_output=True,
+                          text=True, timeout=60)
+
+
+class Notes:
+    """The program, serving."""
+
+    def __init__(self, url, *arguments):
+        self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--bind", f"127.0.0.1:{self.port}", "--db-url", url, "--log-level", "off", *arguments],
+            cwd=self.folder.name)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    self.close()
+                    raise
+                time.sleep(0.02)
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+        self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def eventually(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(what)
+        time.sleep(0.02)
+
+
+class OnEveryDatabase:
+    """What is the same on both."""
+
+    def test_notes(self):
+        json_type = {"Content-Type": "application/json"}
+        form_type = {"Content-Type": "application/x-www-form-urlencoded"}
+        with Notes(self.url, *self.more) as notes:
+            self.assertEqual(notes.ask("GET", "/notes/1")[0], 404)
+            status, body = notes.ask("POST", "/notes", json.dumps({"text": "it's \"first\"", "stars": 2}), json_type)
+            self.assertEqual((status, json.loads(body)["id"]), (200, 1), body)
+            self.assertEqual(json.loads(notes.ask("GET", "/notes/1")[1]),
+                             {"id": 1, "text": "it's \"first\"", "stars": 2})
+            self.assertEqual(notes.ask("POST", "/form", "text=second&stars=", form_type), (200, "note 2\n"))
+            self.assertEqual(notes.ask("POST", "/form", "stars=x", form_type), (200, "'text' is missing\n"))
+            status, body = notes.ask("POST", "/notes", '{"stars": 1}', json_type)
+            self.assertEqual(status, 422)
+            self.assertIn("'text' is missing", body)
+            self.assertEqual(notes.ask("GET", "/count"), (200, "2 notes, the last is 2\n"))
+            self.assertEqual(notes.ask("GET", "/figures"), (200, "1 0 1\n"))
+            self.assertEqual(notes.ask("GET", "/notes"), (200, "1,it's \"first\"\n2,second\n"))
+            with concurrent.futures.ThreadPoolExecutor(16) as threads:
+                made = list(threads.map(
+                    lambda n: notes.ask("POST", "/notes", json.dumps({"text": str(n)}), json_type), range(100)))
+            self.assertEqual({status for status, _ in made}, {200}, made)
+            self.assertEqual({json.loads(body)["id"] for _, body in made}, set(range(3, 103)))
+            with concurrent.futures.ThreadPoolExecutor(16) as threads:
+                counted = list(threads.map(lambda _: notes.ask("GET", "/count"), range(50)))
+            self.assertEqual(set(counted), {(200, "102 notes, the last is 102\n")})
+
+    def test_migrate(self):
+        status = run("migrate", "--status", url=self.url)
+        self.assertEqual(status.returncode, 0, status.stderr)
+        self.assertIn("applied at 20", status.stdout)
+        again = run("migrate", url=self.url)
+        self.assertEqual((again.returncode, again.stdout), (0, "nothing to do: all 1 migrations were applied before\n"))
+
+
+class OnSqlite(OnEveryDatabase, unittest.TestCase):
+    more = ()
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.url = f"sqlite:{self.folder.name}/notes.db"
+        done = run("migrate", url=self.url)
+        self.assertEqual((done.returncode, done.stdout), (0, "applied 0001_notes.sql\n"), done.stderr)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+
+class OnPostgres(OnEveryDatabase, unittest.TestCase):
+    more = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = PostgresServer()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def setUp(self):
+        self.server.sql("drop database if exists notes with (force)")
+        self.server.sql("create database notes")
+        self.url = self.server.url_of("notes")
+        # Two machines start at once.
+        both = [subprocess.Popen([PROGRAM, "migrate", "--db-url", self.url, "--migrations", MIGRATIONS],
+                                 stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        said = sorted(p.communicate(timeout=60)[0] for p in both)
+        self.assertEqual(said, ["applied 0001_notes.sql\n", "nothing to do: all 1 migrations were applied before\n"])
+
+    def running(self):
+        return int(self.server.sql("select count(*) from pg_stat_activity where state = 'active' and query like "
+                                   "'select pg_sleep($1)%'"))
+
+    def test_a_client_that_goes_away_takes_its_query_along(self):
+        with Notes(self.url) as notes:
+            with socket.create_connection(("127.0.0.1", notes.port)) as s:
+                s.sendall(b"GET /slow?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+                eventually(lambda: self.running() == 1, "the query does not run")
+            eventually(lambda: self.running() == 0, "the query still runs")
+            self.assertEqual(notes.ask("GET", "/count")[0], 200)
+
+    def test_a_restart_is_survived(self):
+        with Notes(self.url, "--db-connections", "5") as notes:
+            answers, stop = [], threading.Event()
+
+            def ask_on():
+                while not stop.is_set():
+                    answers.append(notes.ask("GET", "/figures")[0])
+
+            threads = [threading.Thread(target=ask_on) for _ in range(4)]
+            for t in threads:
+                t.start()
+            for how in (signal.SIGINT, signal.SIGKILL):
+                eventually(lambda: answers.count(200) > 50, "no answers")
+                self.server.stop(how)
+                self.server.start()
+                answers.clear()
+            eventually(lambda: answers.count(200) > 50, "no answers after the restarts")
+            stop.set()
+            for t in threads:
+                t.join()
+            # Only what was on its way is lost: one request of each thread for each restart.
+            self.assertLessEqual(len(answers) - answers.count(200), 8)
+
+    def test_more_connections_than_the_server_has(self):
+        hold = [subprocess.Popen(["psql", "-XAtq", self.url, "-c", "select pg_sleep(60)"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL) for _ in range(40)]
+        try:
+            eventually(lambda: int(self.server.sql("select count(*) from pg_stat_activity where datname = 'notes'")) == 40,
+                       "the connections are not held")
+            with Notes(self.url, "--db-connections", "30") as notes:
+                with concurrent.futures.ThreadPoolExecutor(40) as threads:
+                    answers = list(threads.map(lambda _: notes.ask("GET", "/figures")[0], range(200)))
+                self.assertEqual(set(answers), {200})
+        finally:
+            for p in hold:
+                p.terminate()
+            for p in hold:
+                p.wait()
+
+
+class Mistakes(unittest.TestCase):
+    def said(self, url):
+        done = run("migrate", url=url)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_each_is_a_sentence(self):
+        self.assertIn("begins with none of the databases there are", self.said("mysql://x"))
+        self.assertIn("cannot be opened", self.said("sqlite:/nowhere/at/all.db"))
+        self.assertIn("start PostgreSQL, or correct host and port", self.said(f"postgres://u:hush@127.0.0.1:{free_port()}/x"))
+        self.assertNotIn("hush", self.said(f"postgres://u:hush@127.0.0.1:{free_port()}/x"))
+
+
+if __name__ == "__main__":
+    unittest.main()
