@@ -72,7 +72,16 @@ void one_row(benchmark::State& state) {
     state.counters["us_of_cpu/row"] = (processor_seconds() - before) * 1e6 / rows;
     loop.run_until(at.close());
 }
-BENCHMARK(one_row)->UseRealTime()->Args({1, 20})->Args({20, 20})->Args({200, 4})->Args({200, 20})->Args({2000, 20});
+BENCHMARK(one_row)
+    ->UseRealTime()
+    ->Args({1, 20})
+    ->Args({20, 20})
+    ->Args({200, 1})
+    ->Args({200, 2})
+    ->Args({200, 4})
+    ->Args({200, 8})
+    ->Args({200, 20})
+    ->Args({2000, 20});
 
 }  // namespace
 }  // namespace rondo::db
