@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/web/app.hpp>
 
@@ -47,7 +48,10 @@ std::vector<std::string> find_mistakes(app& application, const settings& chosen,
     std::vector<std::string> mistakes;
     note(mistakes, [&application] { application.check(); });
     std::vector<net::bind_address> addresses = chosen.binds;
-    if (chosen.admin) addresses.push_back(*chosen.admin);
+    if (chosen.admin) {
+        addresses.push_back(*chosen.admin);
+        note(mistakes, [&chosen] { require_private(*chosen.admin, chosen.admin_remote); });
+    }
     for (const net::bind_address& at : addresses) {
         note(mistakes, [&] {
             if (!net::is_free(at)) in_use.push_back(address_text(at));

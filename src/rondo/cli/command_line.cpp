@@ -87,7 +87,12 @@ void apply(invocation& asked, std::span<const given_settings> sources) {
 invocation read_invocation(app& application, std::span<const char* const> arguments, const char* const* variables) {
     invocation asked;
     asked.rows = rows_of(application);
-    given_flags flags = read_flags(take_command(arguments, asked.command), asked.rows);
+    std::vector<const char*> flags_given;
+    for (const char* word : take_command(arguments, asked.command)) {
+        if (asked.command == "status" && word == std::string_view("--watch")) asked.watch = true;
+        else flags_given.push_back(word);
+    }
+    given_flags flags = read_flags(flags_given, asked.rows);
     asked.words = std::move(flags.words);
     asked.help = flags.help;
     given_settings environment = read_environment(variables, asked.rows);

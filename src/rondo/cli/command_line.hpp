@@ -17,6 +17,7 @@ struct invocation {
     std::string command = "serve";
     std::vector<std::string> words;  ///< what follows the command and is no setting
     bool help = false;
+    bool watch = false;  ///< `status --watch`
     std::vector<setting_row> rows;
     settings chosen;
     std::vector<std::string> origins;   ///< of each row: "default", "flag", "RONDO_BIND", "rondo.toml:3", "app.cpp:7"

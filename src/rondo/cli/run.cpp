@@ -17,6 +17,7 @@
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/serve.hpp>
 #include <rondo/cli/settle_in.hpp>
+#include <rondo/cli/status.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo {
@@ -61,6 +62,8 @@ int print_version(app&, const invocation&) {
     return 0;
 }
 
+int status(app&, const invocation& asked) { return cli::print_status(asked.chosen, asked.watch); }
+
 int serve(app& application, const invocation& asked) { return cli::serve(application, asked.chosen); }
 
 /// A command of every application.
@@ -75,6 +78,7 @@ constexpr std::array commands{
     built_in{"serve", "serves the application", serve},
     built_in{"routes", "prints the routes with the kind of each view", print_routes},
     built_in{"check", "looks for mistakes in routes and settings without serving, and prints the settings", check},
+    built_in{"status", "prints what a running server with --admin does; with --watch every second", status},
     built_in{"settings", "prints the reference of all settings, as Markdown", print_reference, false},
     built_in{"version", "prints the version of Rondo", print_version, false},
 };

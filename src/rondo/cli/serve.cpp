@@ -12,6 +12,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/cli/access_log.hpp>
+#include <rondo/cli/admin.hpp>
 #include <rondo/cli/check.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/cli/settle_in.hpp>
@@ -27,6 +28,7 @@ namespace rondo::cli {
 namespace {
 
 const std::string worker_group = "worker";
+const std::string admin_group = "admin";
 
 process::identity owner_of(const std::string& text) {
     std::size_t colon = text.find(':');
@@ -48,7 +50,7 @@ int rehearse(app& application, const settings& chosen, process::inheritance& inh
     std::vector<std::string> in_use;
     std::vector<std::string> mistakes = find_mistakes(application, chosen, in_use);
     for (const std::string& address : in_use)
-        if (!inherited.socket_of(worker_group, address))
+        if (!inherited.socket_of(worker_group, address) && !inherited.socket_of(admin_group, address))
             mistakes.push_back(fmt::format("{} is in use by another process", address));
     if (chosen.workers == 0)
         mistakes.emplace_back("workers: a reload cannot give up the arbiter; end it and start the program anew");
@@ -81,6 +83,20 @@ std::vector<process::kept_socket> listen_on_all(const settings& chosen, process:
     return all;
 }
 
+// The admin listener stays where it is when the program is executed anew.
+std::vector<process::kept_socket> listen_for_operators(const settings& chosen, process::inheritance& inherited) {
+    std::vector<process::kept_socket> all;
+    if (!chosen.admin) return all;
+    const std::string key = address_text(*chosen.admin);
+    for (; auto s = inherited.socket_of(admin_group, key);) all.push_back(std::move(*s));
+    if (!all.empty()) return all;
+    for (net::listening_socket& s : listen_for_admin(chosen)) {
+        if (!s.unix_path.empty()) process::give(s.unix_path, process::identity_of(chosen.user, chosen.group));
+        all.push_back({admin_group, key, std::move(s.fd), s.url, s.unix_path, s.foreign});
+    }
+    return all;
+}
+
 std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_socket> kept) {
     std::vector<net::listening_socket> sockets;
     for (process::kept_socket& s : kept) sockets.push_back({std::move(s.fd), s.url, s.unix_path, s.foreign});
@@ -89,8 +105,10 @@ std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_s
 
 int serve_alone(app& application, const settings& chosen, process::inheritance& inherited) {
     std::vector<process::kept_socket> sockets = listen_on_all(chosen, inherited);
+    std::vector<process::kept_socket> admin = listen_for_operators(chosen, inherited);
     process::assume(process::identity_of(chosen.user, chosen.group));
-    int status = work(application, chosen, sockets_of_server(std::move(sockets)));
+    int status =
+        work(application, chosen, sockets_of_server(std::move(sockets)), nullptr, sockets_of_server(std::move(admin)));
     log::flush();
     return status;
 }
@@ -119,6 +137,16 @@ process::group worker_group_of(app& application, const settings& chosen) {
             .stage = 0};
 }
 
+process::group admin_group_of(const settings& chosen) {
+    process::identity who = process::identity_of(chosen.user, chosen.group);
+    auto run = [who](process::child& self) {
+        process::assume(who);
+        return serve_admin(self, worker_group);
+    };
+    // It tells of the workers until the last of them has ended.
+    return {.name = admin_group, .count = 1, .run = run, .memory = 0, .scales = false, .stage = 9};
+}
+
 std::string_view backend_name(backend_kind kind) {
     if (kind == backend_kind::automatic) kind = io_uring_available() ? backend_kind::io_uring : backend_kind::epoll;
     return kind == backend_kind::io_uring ? "io_uring" : "epoll";
@@ -130,11 +158,17 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     std::vector<process::kept_socket> sockets = listen_on_all(chosen, inherited);
     std::vector<std::string> urls;
     for (const process::kept_socket& s : sockets) urls.push_back(s.url);
+    std::vector<process::kept_socket> admin = listen_for_operators(chosen, inherited);
+    std::string admin_url = admin.empty() ? "" : admin.front().url;
     process::arbiter_options options = options_of(chosen, std::move(program));
-    options.on_ready = [&] { log::info(start_text(application, chosen, urls, backend_name(chosen.backend))); };
+    options.on_ready = [&] {
+        log::info(start_text(application, chosen, urls, backend_name(chosen.backend), admin_url));
+    };
     process::arbiter arbiter(std::move(options), std::move(inherited));
     for (process::kept_socket& s : sockets) arbiter.keep(std::move(s));
     arbiter.add(worker_group_of(application, chosen));
+    if (!admin.empty()) arbiter.add(admin_group_of(chosen));
+    for (process::kept_socket& s : admin) arbiter.keep(std::move(s));
     return arbiter.run();
 }
 

@@ -119,7 +119,9 @@ rows life_rows() {
         lettered('p', text_row("pid", "FILE", "where the number of the process is kept",
                                [](s v) -> auto& { return v.pid_file; })),
         folder_row("chdir", "the folder to run in", [](s v) -> auto& { return v.chdir; }),
-        admin_row()};
+        admin_row(),
+        on_off_row("admin-remote", "the admin listener may have an address that other machines reach",
+                   [](s v) -> auto& { return v.admin_remote; })};
 }
 
 rows limit_rows() {

@@ -63,6 +63,7 @@ struct settings {
     std::string pid_file;
     std::string chdir;
     std::optional<net::bind_address> admin;  ///< where operators ask; nothing: nowhere
+    bool admin_remote = false;               ///< others than this machine may reach it
 
     server::options limits;
 

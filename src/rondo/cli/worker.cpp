@@ -13,6 +13,7 @@
 #include <rondo/base/log.hpp>
 #include <rondo/base/version.hpp>
 #include <rondo/cli/access_log.hpp>
+#include <rondo/cli/admin.hpp>
 #include <rondo/cli/heartbeat.hpp>
 #include <rondo/cli/worker_kind.hpp>
 #include <rondo/coro/event.hpp>
@@ -61,12 +62,13 @@ lifetime lifetime_of(const settings& chosen) {
 
 class worker {
 public:
-    worker(app& application, const settings& chosen, process::child* as)
+    worker(app& application, const settings& chosen, process::child* as, std::vector<net::listening_socket> admin)
         : app_(application),
           chosen_(chosen),
           self_(as),
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
+          admin_sockets_(std::move(admin)),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
         if (chosen.access_log != "off")
             log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
@@ -80,10 +82,13 @@ public:
 private:
     task<int> live(std::vector<net::listening_socket> sockets) {
         co_await app_.startup();
-        server_.emplace(loop_, kind_.application(), chosen_.limits, figures());
+        server_.emplace(loop_, kind_.application(), chosen_.limits, &begin_figures());
         kind_.watched_by(*server_);
+        server_->at_each_look([this](handler::statistics& s) { set_to(s.log_lines_lost, log_ ? log_->dropped() : 0); });
+        std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
+        if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->statistics());
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
-        begin(std::move(sockets));
+        begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();
         log::info(fmt::format("ending: {} connections open", server_->connections()));
         co_await stop_accepting();
@@ -92,27 +97,28 @@ private:
         for (instant end = from_now(1s); kind_.running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
         if (kind_.running() > 0) leave_behind(kind_.running());
         heartbeat_.reset();
+        admin_.reset();
         server_.reset();
         co_await app_.shutdown();
         log::info("ended");
         co_return 0;
     }
 
-    void begin(std::vector<net::listening_socket> sockets) {
+    void begin(std::vector<net::listening_socket> sockets, const std::string& admin_url) {
         std::vector<std::string> urls;
         for (const net::listening_socket& s : sockets) urls.push_back(s.url);
         if (!self_) own_ = second_descriptors(sockets);
         for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
         if (self_) self_->ready();
-        else log::info(start_text(app_, chosen_, urls, loop_.io().name()));
+        else log::info(start_text(app_, chosen_, urls, loop_.io().name(), admin_url));
     }
 
     // Those of the slot, which go on from one process to the next.
-    [[nodiscard]] handler::statistics* figures() {
-        if (!self_) return nullptr;
-        handler::statistics& all = handler::statistics::in(self_->memory());
+    handler::statistics& begin_figures() {
+        handler::statistics& all = self_ ? handler::statistics::in(self_->memory()) : *own_figures_.emplace();
+        set_to(all.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
         all.begin(getpid());
-        return &all;
+        return all;
     }
 
     [[nodiscard]] std::function<std::uint64_t()> served() {
@@ -153,12 +159,15 @@ private:
     app& app_;
     const settings& chosen_;
     process::child* self_;
+    std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
     event_loop loop_;
     worker_kind kind_;
+    std::vector<net::listening_socket> admin_sockets_;
     signal_watcher signals_;
     std::optional<access_log_file> log_;
     std::optional<stall_detector> stalls_;
     std::optional<server::server> server_;
+    std::optional<admin_thread> admin_;
     std::optional<heartbeat> heartbeat_;
     std::vector<process::kept_socket> own_;  // without an arbiter
     event asked_to_end_;
@@ -167,14 +176,16 @@ private:
 
 }  // namespace
 
-int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets, process::child* as) {
-    return worker(application, chosen, as).run(std::move(sockets));
+int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets, process::child* as,
+         std::vector<net::listening_socket> admin) {
+    return worker(application, chosen, as, std::move(admin)).run(std::move(sockets));
 }
 
 std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
-                       std::string_view backend) {
+                       std::string_view backend, std::string_view admin) {
     std::string text = fmt::format("Rondo {} serves, process {}", version, getpid());
     for (const std::string& url : urls) text += fmt::format("\nat       {}", url);
+    if (!admin.empty()) text += fmt::format("\nadmin    {}", admin);
     text += fmt::format("\nbackend  {}", backend);
     if (chosen.workers > 0) text += fmt::format("\nworkers  {}", chosen.workers);
     text += fmt::format("\nviews    {}", count_views(application));

@@ -16,12 +16,13 @@ class app;
 namespace rondo::cli {
 
 /// The life of one process that serves: made, started, serving until a signal, drained. `as` is the child of the
-/// arbiter that this process is, null without an arbiter. Returns the exit status; throws what hinders the start.
+/// arbiter that this process is, null without an arbiter; then `admin` is where operators ask. Returns the exit status;
+/// throws what hinders the start.
 [[nodiscard]] int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets,
-                       process::child* as = nullptr);
+                       process::child* as = nullptr, std::vector<net::listening_socket> admin = {});
 
 /// What is logged when an application serves.
 [[nodiscard]] std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
-                                     std::string_view backend);
+                                     std::string_view backend, std::string_view admin);
 
 }  // namespace rondo::cli

@@ -26,7 +26,7 @@ struct means {
         queue = ms(v.queue_ns);
         thread = ms(v.thread_ns);
         cpu_known = v.measured_ns > 1'000'000;
-        cpu = cpu_known ? static_cast<double>(v.cpu_ns) / static_cast<double>(v.measured_ns) : 0;
+        cpu = cpu_known ? std::min(1.0, static_cast<double>(v.cpu_ns) / static_cast<double>(v.measured_ns)) : 0;
     }
     double requests;
     double wall, loop, queue, thread;

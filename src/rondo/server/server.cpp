@@ -110,6 +110,7 @@ void server::look() noexcept {
     instant now = clock::now();
     look_at_loop(now);
     look_at_pools();
+    if (at_each_look_) at_each_look_(statistics_);
     looked_ = now;
     loop_.timers().arm(look_, now + look_interval);
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <rondo/base/intrusive_list.hpp>
@@ -49,6 +51,9 @@ public:
 
     /// Lets the statistics tell how many threads these pools have. They must outlive the server.
     void watch(const thread_pool& blocking, const thread_pool& compute) noexcept { pools_ = {&blocking, &compute}; }
+
+    /// Is called twice a second, for figures that somebody else counts.
+    void at_each_look(std::function<void(handler::statistics&)> f) { at_each_look_ = std::move(f); }
 
     [[nodiscard]] std::size_t connections() const noexcept { return count_; }
     [[nodiscard]] handler::statistics& statistics() noexcept { return statistics_; }
@@ -101,6 +106,7 @@ private:
     std::vector<http::field_ref> fields_;  // scratch of the head parser
     http::h1::request_head head_;
     std::array<const thread_pool*, 2> pools_{};
+    std::function<void(handler::statistics&)> at_each_look_;
     look_timer look_;
     instant looked_;
     std::uint64_t requests_then_;

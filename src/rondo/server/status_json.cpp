@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/server/metrics.hpp>
 
+#include <algorithm>
+
 #include <rondo/base/version.hpp>
 #include <rondo/codec/json.hpp>
 
@@ -60,7 +62,7 @@ void write_view(codec::json_writer& to, const view_totals& v) {
     to.member("wall_ms", mean(v.wall_ns)).member("loop_ms", mean(v.loop_ns)).member("queue_ms", mean(v.queue_ns));
     to.member("thread_ms", mean(v.thread_ns));
     to.key("cpu_share");
-    if (v.measured_ns > 0) to.value(static_cast<double>(v.cpu_ns) / static_cast<double>(v.measured_ns));
+    if (v.measured_ns > 0) to.value(std::min(1.0, static_cast<double>(v.cpu_ns) / static_cast<double>(v.measured_ns)));
     else to.value(nullptr);
     to.member("p50_ms", quantile_ms(v.latency, 0.5)).member("p90_ms", quantile_ms(v.latency, 0.9));
     to.member("p99_ms", quantile_ms(v.latency, 0.99));
