@@ -20,7 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-
 std::size_t columns() noexcept {
     winsize size{};
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;

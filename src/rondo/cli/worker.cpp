@@ -66,6 +66,7 @@ public:
         : app_(application),
           chosen_(chosen),
           self_(as),
+          figures_(begin_figures()),
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
           admin_sockets_(std::move(admin)),
@@ -73,7 +74,9 @@ public:
         if (chosen.access_log != "off")
             log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
         if (log_) app_.access_log(&*log_);
-        if (chosen.stall_threshold > 0ms) stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold});
+        if (chosen.stall_threshold > 0ms)
+            stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold},
+                            [this](const stall_report& r) { tell_stall(r); });
     }
     ~worker() { app_.access_log(nullptr); }
 
@@ -82,7 +85,7 @@ public:
 private:
     task<int> live(std::vector<net::listening_socket> sockets) {
         co_await app_.startup();
-        server_.emplace(loop_, kind_.application(), chosen_.limits, &begin_figures());
+        server_.emplace(loop_, kind_.application(), chosen_.limits, &figures_);
         kind_.watched_by(*server_);
         server_->at_each_look([this](handler::statistics& s) { set_to(s.log_lines_lost, log_ ? log_->dropped() : 0); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
@@ -119,6 +122,13 @@ private:
         set_to(all.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
         all.begin(getpid());
         return all;
+    }
+
+    // On the detector's thread.
+    void tell_stall(const stall_report& r) {
+        if (r.over) figures_.holds_no_more();
+        else figures_.holds(r.activity, clock::now() - r.held);
+        log::warning(r.text());
     }
 
     [[nodiscard]] std::function<std::uint64_t()> served() {
@@ -160,6 +170,7 @@ private:
     const settings& chosen_;
     process::child* self_;
     std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
+    handler::statistics& figures_;
     event_loop loop_;
     worker_kind kind_;
     std::vector<net::listening_socket> admin_sockets_;

@@ -49,6 +49,7 @@ std::string_view to_string(place p) noexcept {
         case place::compute_process: return "compute process";
         case place::body: return "body";
         case place::sending: return "sending";
+        case place::holding: return "holding the loop";
     }
     return {};
 }
@@ -121,6 +122,7 @@ void statistics::begin(int process_id) noexcept {
     set_to(loop_delay_ns, 0);
     set_to(longest_turn_ns, 0);
     set_to(pool_threads, 0);
+    set_to(holding_since_ns, 0);
     set_to(sample_every, 1);
     set_to(started_ns, now_ns());
     set_to(looked_ns, now_ns());
@@ -145,6 +147,14 @@ std::uint16_t statistics::row_of(const view_name& view) noexcept {
     put(views[max_views - 1].pattern, "(other)");
     views[max_views - 1].used.store(1, std::memory_order_release);
     return max_views - 1;
+}
+
+void statistics::holds(std::string_view pattern, instant since) noexcept {
+    std::uint16_t row = 0;
+    for (std::uint16_t i = 1; i < max_views && row == 0 && !pattern.empty(); ++i)
+        if (views[i].used.load(std::memory_order_acquire) != 0 && same(views[i].pattern, pattern)) row = i;
+    set_to(holding_view, row);
+    set_to(holding_since_ns, since.time_since_epoch().count());
 }
 
 std::uint16_t statistics::take_row(std::uint16_t view, instant began) noexcept {

@@ -24,6 +24,7 @@ enum class place : std::uint8_t {
     compute_process,  ///< it runs in a compute process
     body,             ///< it waits for the client to send more of the body
     sending,          ///< it waits for the client to take more of the response
+    holding,          ///< it holds the thread of the loop, for too long
 };
 [[nodiscard]] std::string_view to_string(place) noexcept;
 
@@ -115,6 +116,9 @@ struct alignas(64) statistics {
     [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant began) noexcept;
     /// What take_row() gave, also `no_row`.
     void free_row(std::uint16_t number) noexcept;
+    /// Code of the view with this pattern has held the loop since then. On the thread that watches the loop.
+    void holds(std::string_view pattern, instant since) noexcept;
+    void holds_no_more() noexcept { set_to(holding_since_ns, 0); }
     /// Null for `no_row` and for 0.
     [[nodiscard]] running_request* row(std::uint16_t number) noexcept {
         return number - 1u < max_running ? &running[number - 1u] : nullptr;
@@ -131,6 +135,9 @@ struct alignas(64) statistics {
     std::atomic<std::int64_t> looked_ns;   ///< when the loop was last seen to turn: twice a second when all is well
     std::atomic<std::int64_t> stall_ns;    ///< longer on the loop is a stall
     std::atomic<std::uint64_t> log_lines_lost;  ///< of the access log
+    // What holds the loop. Written by the thread that watches it.
+    std::atomic<std::int64_t> holding_since_ns;  ///< on rondo::clock; 0: nothing does
+    std::atomic<std::uint16_t> holding_view;     ///< its row in `views`; 0: no view
 
     alignas(64) std::atomic<std::uint64_t> requests;  ///< heads received
     std::atomic<std::uint64_t> responses;             ///< finished

@@ -108,6 +108,21 @@ TEST_F(two_workers, running_requests_are_listed_the_oldest_first) {
     EXPECT_EQ(codec::parse_json(requests_json(o))->operator[]("running")[0]["where"].as_string(), "pool queue");
 }
 
+TEST_F(two_workers, what_holds_a_loop_is_listed_too) {
+    const instant now = clock::now();
+    memory_[1]->holds("/a \"quoted\" \\ one", now - std::chrono::seconds(3));
+    overview o = read_all(sources_, now);
+    ASSERT_EQ(o.running.size(), 1u);
+    EXPECT_EQ(o.running[0].where, handler::place::holding);
+    EXPECT_EQ(o.running[0].kind, "sync");
+    EXPECT_EQ(o.running[0].worker, "1");
+    EXPECT_EQ(o.running[0].loop_ns, 3'000'000'000);
+    memory_[1]->holds("code of no view", now);
+    EXPECT_EQ(read_all(sources_, now).running[0].pattern, "");
+    memory_[1]->holds_no_more();
+    EXPECT_TRUE(read_all(sources_, now).running.empty());
+}
+
 TEST_F(two_workers, the_json_tells_views_with_their_figures) {
     for (auto& m : memory_) {
         auto& v = m->views[row_];

@@ -110,6 +110,23 @@ void read_views(overview& to, const statistics& s) {
     }
 }
 
+running_entry entry_of(const worker_source& from, std::size_t view, handler::place where, std::int64_t age) {
+    const handler::view_name name = from.figures->views[view].name();
+    return {.worker = from.name,
+            .pattern = std::string(name.pattern),
+            .methods = std::string(name.methods),
+            .kind = std::string(name.kind),
+            .where = where,
+            .age_ns = std::max<std::int64_t>(0, age)};
+}
+
+void list(overview& to, running_entry e) {
+    ++to.waiting_in[static_cast<std::size_t>(e.where)];
+    for (view_totals& v : to.views)
+        if (v.pattern == e.pattern && v.methods == e.methods && v.kind == e.kind) ++v.running;
+    to.running.push_back(std::move(e));
+}
+
 void read_running(overview& to, const worker_source& from, std::int64_t now) {
     const statistics& s = *from.figures;
     const std::size_t used = std::min<std::size_t>(get(s.rows_used), statistics::max_running);
@@ -119,22 +136,19 @@ void read_running(overview& to, const worker_source& from, std::int64_t now) {
         const std::size_t view = get(r.view);
         if (where == handler::place::none || static_cast<std::size_t>(where) >= places || view >= statistics::max_views)
             continue;
-        ++to.waiting_in[static_cast<std::size_t>(where)];
-        const handler::view_name name = s.views[view].name();
-        running_entry e{.worker = from.name,
-                        .pattern = std::string(name.pattern),
-                        .methods = std::string(name.methods),
-                        .kind = std::string(name.kind),
-                        .where = where};
-        e.age_ns = std::max<std::int64_t>(0, now - get(r.began_ns));
+        running_entry e = entry_of(from, view, where, now - get(r.began_ns));
         e.here_ns = std::max<std::int64_t>(0, e.age_ns - std::int64_t{get(r.since_ms)} * 1'000'000);
         e.loop_ns = get(r.held.ns);
         e.queue_ns = get(r.queue_ns);
         e.thread_ns = get(r.thread_ns);
-        for (view_totals& v : to.views)
-            if (v.pattern == e.pattern && v.methods == e.methods && v.kind == e.kind) ++v.running;
-        to.running.push_back(std::move(e));
+        list(to, std::move(e));
     }
+    const std::int64_t since = get(s.holding_since_ns);
+    const std::size_t view = get(s.holding_view);
+    if (since == 0 || view >= statistics::max_views) return;
+    running_entry e = entry_of(from, view, handler::place::holding, now - since);
+    e.here_ns = e.loop_ns = e.age_ns;
+    list(to, std::move(e));
 }
 
 }  // namespace

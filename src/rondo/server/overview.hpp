@@ -63,7 +63,7 @@ struct running_entry {
     std::int64_t loop_ns = 0, queue_ns = 0, thread_ns = 0;  ///< so far
 };
 
-inline constexpr std::size_t places = 9;
+inline constexpr std::size_t places = 10;
 
 /// Everything, at one moment.
 struct overview {
