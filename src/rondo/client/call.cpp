@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <rondo/client/cookie_jar.hpp>
+#include <rondo/client/proxies.hpp>
+#include <rondo/codec/decompress.hpp>
 #include <rondo/coro/this_context.hpp>
 
 namespace rondo::detail {
@@ -47,6 +50,10 @@ void client_call::prepare() {
     http::fields& fields = request_.fields_;
     if (!pool_.options().user_agent.empty() && !fields.contains("User-Agent"))
         fields.add("User-Agent", pool_.options().user_agent);
+    decodes_ = request_.decode_.value_or(pool_.options().decode) && !fields.contains("Accept-Encoding") &&
+               !fields.contains("Range");
+    if (decodes_) fields.add("Accept-Encoding", codec::accepted_codings);
+    uses_jar_ = pool_.options().cookies && !fields.contains("Cookie");
     if (!to_.user.empty() && !fields.contains("Authorization")) request_.basic_auth(to_.user, to_.password);
 }
 
@@ -64,6 +71,7 @@ task<client_response> client_call::run(bool whole) {
         redirect(*std::move(next));
     }
     if (!whole) exchange_->read_until(instant::max());
+    decode_if_asked();
     client_response response(std::move(exchange_), to_.text());
     if (whole) (void)co_await response.read_all();
     co_return response;
@@ -74,9 +82,15 @@ task<void> client_call::attempt(bool fresh) {
         client_pool::lease lease = co_await pool_.acquire(to_, limits_, until_, fresh);
         exchange_ = std::make_unique<client_exchange>(pool_, std::move(lease), limits_, until_,
                                                       request_.max_body_.value_or(pool_.options().max_body));
-        const std::string host = request_.host_.empty() ? to_.authority() : request_.host_;
-        outgoing_request out{request_.method_text_, request_.method_,       to_.target,        host, &request_.fields_,
-                             request_.body_,        request_.source_.get(), request_.has_body_};
+        begin_attempt();
+        const outgoing_request out{.method_text = request_.method_text_,
+                                   .method = request_.method_,
+                                   .target = target_,
+                                   .host = host_,
+                                   .fields = &request_.fields_,
+                                   .body = request_.body_,
+                                   .source = request_.source_.get(),
+                                   .has_body = request_.has_body_};
         bool retry = false;
         try {
             co_await exchange_->transact(out, then_ ? &hand_over : nullptr, this);
@@ -84,9 +98,32 @@ task<void> client_call::attempt(bool fresh) {
             retry = !fresh && may_retry();
             if (!retry) throw;
         }
-        if (!retry) co_return;
+        if (!retry) co_return take_cookies();
         fresh = true;
     }
+}
+
+// What depends on where this request goes.
+void client_call::begin_attempt() {
+    host_ = request_.host_.empty() ? to_.authority() : request_.host_;
+    target_ = to_.target;
+    request_.fields_.remove("Proxy-Authorization");
+    if (const http::url* proxy = to_.secure() ? nullptr : pool_.proxy_for(to_)) {
+        target_ = to_.text();
+        if (!proxy->user.empty()) request_.fields_.set("Proxy-Authorization", basic_credentials(*proxy));
+    }
+    if (!uses_jar_) return;
+    const std::string value = pool_.options().cookies->value_for(to_);
+    if (value.empty()) request_.fields_.remove("Cookie");
+    else request_.fields_.set("Cookie", value);
+}
+
+void client_call::take_cookies() {
+    if (pool_.options().cookies && exchange_) pool_.options().cookies->store(to_, exchange_->fields());
+}
+
+void client_call::decode_if_asked() {
+    if (decodes_) exchange_->decode(pool_.options().max_ratio);
 }
 
 bool client_call::may_retry() const noexcept {
@@ -99,6 +136,7 @@ task<void> client_call::hand_over(void* self) {
     if (!final) co_return;
     call.handled_ = true;
     call.exchange_->read_until(instant::max());
+    call.decode_if_asked();
     client_response response(std::move(call.exchange_), call.to_.text());
     std::exception_ptr failure;
     try {

@@ -29,6 +29,9 @@ private:
     /// Where the response sends to, when it is to be followed there.
     [[nodiscard]] std::optional<http::url> elsewhere() const;
     void redirect(http::url to);
+    void begin_attempt();
+    void take_cookies();
+    void decode_if_asked();
     void prepare();
 
     client_pool& pool_;
@@ -39,6 +42,10 @@ private:
     instant until_ = instant::max();
     unsigned redirects_ = 0;
     bool handled_ = false;
+    bool decodes_ = false;
+    bool uses_jar_ = false;
+    std::string host_;
+    std::string target_;
     std::unique_ptr<client_exchange> exchange_;
 };
 

@@ -8,14 +8,18 @@
 
 #include <rondo/client/background.hpp>
 #include <rondo/client/call.hpp>
+#include <rondo/client/middleware.hpp>
 #include <rondo/client/per_loop.hpp>
+#include <rondo/client/proxies.hpp>
 #include <rondo/coro/blocking.hpp>
 
 namespace rondo {
 
 client::client(client_options options)
     : pools_(std::make_shared<detail::client_pools>(std::move(options))),
-      background_(std::make_unique<detail::client_background>()) {}
+      background_(std::make_unique<detail::client_background>()) {
+    detail::check(pools_->options().proxies);
+}
 
 client::~client() {
     background_.reset();
@@ -30,7 +34,27 @@ client::figures client::connections() const {
     return {pool->open(), pool->idle(), pool->waiting()};
 }
 
-task<client_response> client::run(client_request request, client_response_handler* then, bool whole) {
+// The way of a call through the middleware of its loop.
+struct client::around final : client_next::link {
+    around(client& c, detail::client_pool& p, bool reads_all) noexcept : from(c), pool(p), whole(reads_all) {}
+    task<client_response> go(client_request request, std::size_t at) override {
+        auto& layers = pool.middleware();
+        if (at == layers.size()) return from.run_inner(std::move(request), nullptr, whole);
+        return layers[at]->call(std::move(request), client_next(*this, at + 1));
+    }
+    client& from;
+    detail::client_pool& pool;
+    bool whole;
+};
+
+task<client_response> client::run(client_request request, bool whole) {
+    detail::client_pool& pool = pools_->here();
+    if (pool.middleware().empty()) co_return co_await run_inner(std::move(request), nullptr, whole);
+    around layers(*this, pool, whole);
+    co_return co_await layers.go(std::move(request), 0);
+}
+
+task<client_response> client::run_inner(client_request request, client_response_handler* then, bool whole) {
     detail::client_call call(pools_->here(), std::move(request), then);
     client_failure kind{};
     std::string text;
@@ -43,12 +67,12 @@ task<client_response> client::run(client_request request, client_response_handle
     throw client_error(kind, fmt::format("{}: {}", call.text(), text));
 }
 
-task<client_response> client::send(client_request request) { return run(std::move(request), nullptr, true); }
+task<client_response> client::send(client_request request) { return run(std::move(request), true); }
 
-task<client_response> client::open(client_request request) { return run(std::move(request), nullptr, false); }
+task<client_response> client::open(client_request request) { return run(std::move(request), false); }
 
 task<void> client::exchange(client_request request, client_response_handler& then) {
-    (void)co_await run(std::move(request), &then, false);
+    (void)co_await run_inner(std::move(request), &then, false);
 }
 
 task<client_response> client::post(std::string url, std::string body, std::string_view type) {

@@ -78,7 +78,10 @@ public:
     [[nodiscard]] const client_options& options() const noexcept;
 
 private:
-    [[nodiscard]] task<client_response> run(client_request request, client_response_handler* then, bool whole);
+    struct around;
+
+    [[nodiscard]] task<client_response> run(client_request request, bool whole);
+    [[nodiscard]] task<client_response> run_inner(client_request request, client_response_handler* then, bool whole);
 
     std::shared_ptr<detail::client_pools> pools_;
     std::unique_ptr<detail::client_background> background_;

@@ -101,7 +101,8 @@ TEST_P(client_calls, what_is_sent_is_a_plain_request) {
     (void)run(http_.send(client_request("POST", up.url("/x")).field("Accept", "a/b").body("body", "text/plain")));
     const std::string host = up.url("").substr(7);
     EXPECT_EQ(seen, "POST /x HTTP/1.1\r\nHost: " + host +
-                        "\r\nContent-Length: 4\r\nAccept: a/b\r\nContent-Type: text/plain\r\nUser-Agent: rondo\r\n\r\n"
+                        "\r\nContent-Length: 4\r\nAccept: a/b\r\nContent-Type: text/plain\r\nUser-Agent: rondo\r\n"
+                        "Accept-Encoding: gzip, br, zstd\r\n\r\n"
                         "body");
 }
 

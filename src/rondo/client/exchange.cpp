@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <rondo/client/decoding.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/this_context.hpp>
 #include <rondo/http/h1/request_writer.hpp>
@@ -19,7 +20,6 @@ namespace {
 
 constexpr std::uint8_t most_interim_heads = 16;
 constexpr std::size_t body_step = 16 * 1024;
-constexpr std::size_t skip_at_most = 64 * 1024;
 
 bool wants_length(http::method m) noexcept {
     return m == http::method::post || m == http::method::put || m == http::method::patch;
@@ -35,6 +35,8 @@ client_exchange::client_exchange(client_pool& pool, client_pool::lease connectio
       until_(until),
       max_body_(max_body),
       reused_(lease_.reused()) {}
+
+client_exchange::~client_exchange() = default;
 
 void client_exchange::fail(client_failure kind, const std::string& text) {
     lease_.drop();
@@ -217,96 +219,6 @@ task<void> client_exchange::receive_more(bool within_head) {
     if (what == net::input_event::end && !within_head && head_.body == http::h1::response_framing::until_close)
         co_return end_body();
     fail_closed(within_head);
-}
-
-void client_exchange::count(std::size_t size) {
-    received_ += size;
-    const std::uint64_t known = received_ + (head_.body == http::h1::response_framing::length ? left_ : 0) +
-                                (chunked_ ? chunked_->announced() : 0);
-    if (known > max_body_) {
-        fail(client_failure::body_too_large,
-             fmt::format("the body of the response is larger than {} bytes", max_body_));
-    }
-}
-
-// The connection goes back as soon as the response is read, whoever still looks at it.
-void client_exchange::end_body() noexcept {
-    ended_ = true;
-    if (!lease_ || sending_) return;
-    if (head_.keep_alive && sent_ && connection().backlog() == 0 && connection().input().empty()) lease_.give_back();
-    else lease_.drop();
-}
-
-client_exchange::piece client_exchange::next_chunk_piece() {
-    using event = http::h1::chunked_decoder::event;
-    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
-    for (;;) {
-        const auto result = chunked_->decode(connection().input());
-        switch (result.what) {
-            case event::need_more:
-                connection().consume(result.consumed);
-                count(0);
-                return {{}, true};
-            case event::data:
-                taken_ = static_cast<std::uint32_t>(result.consumed);
-                count(result.data.size());
-                return {result.data, false};
-            case event::done:
-                connection().consume(result.consumed);
-                end_body();
-                return {};
-            case event::error: fail(client_failure::protocol, "the chunked body is not valid");
-        }
-    }
-}
-
-client_exchange::piece client_exchange::next_piece() {
-    if (ended_) return {};
-    if (!lease_) throw client_error(client_failure::closed, "the response was given up before");
-    connection().consume(std::exchange(taken_, 0u));
-    if (head_.body == http::h1::response_framing::chunked) return next_chunk_piece();
-    const bool counted = head_.body == http::h1::response_framing::length;
-    if (counted && left_ == 0) {
-        end_body();
-        return {};
-    }
-    std::string_view input = connection().input();
-    if (input.empty()) return {{}, true};
-    if (counted && input.size() > left_) input = input.substr(0, left_);
-    taken_ = static_cast<std::uint32_t>(input.size());
-    if (counted) left_ -= taken_;
-    count(taken_);
-    return {input, false};
-}
-
-task<std::string_view> client_exchange::read() {
-    for (;;) {
-        if (lease_) {
-            connection().consume(std::exchange(taken_, 0u));
-            connection().hold_input();
-        }
-        const piece next = next_piece();
-        if (!next.waits) co_return next.data;
-        co_await receive_more(false);
-    }
-}
-
-task<void> client_exchange::skip() {
-    std::size_t skipped = 0;
-    while (!ended_ && skipped < skip_at_most) {
-        const piece next = next_piece();
-        skipped += next.data.size();
-        if (next.waits) co_await receive_more(false);
-    }
-}
-
-task<void> client_exchange::read_all(std::string& into) {
-    if (head_.body == http::h1::response_framing::length) into.reserve(into.size() + std::min(left_, max_body_));
-    while (!ended_) {
-        const piece next = next_piece();
-        into += next.data;
-        if (next.waits) co_await receive_more(false);
-    }
 }
 
 }  // namespace rondo::detail

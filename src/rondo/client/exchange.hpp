@@ -42,6 +42,7 @@ public:
 
     client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& limits, instant until,
                     std::uint64_t max_body) noexcept;
+    ~client_exchange();
     client_exchange(const client_exchange&) = delete;
     client_exchange& operator=(const client_exchange&) = delete;
 
@@ -53,12 +54,14 @@ public:
     /// `then` runs as soon as the head is there, beside the sending; its end ends that. May be null.
     [[nodiscard]] task<void> transact(outgoing_request request, task<void> (*then)(void* with), void* with);
 
-    /// The next bytes of the body as they came, which hold until the next call; empty at the end.
+    /// The next bytes of the body, which hold until the next call; empty at the end.
     [[nodiscard]] task<std::string_view> read();
     /// Appends all that is left.
     [[nodiscard]] task<void> read_all(std::string& into);
     /// Reads on to the end, discarding it, when that is not far, so that the connection can be used again.
     [[nodiscard]] task<void> skip();
+    /// Undoes the content codings that the head names, from now on. Throws client_error for one that is not known.
+    void decode(unsigned max_ratio);
     /// Waits no longer than this for the body; instead of the time the call may take.
     void read_until(instant until) noexcept { until_ = until; }
 
@@ -67,13 +70,14 @@ public:
     [[nodiscard]] const http::fields* trailers() const noexcept {
         return chunked_ && chunked_->done() && !chunked_->trailers().empty() ? &chunked_->trailers() : nullptr;
     }
-    [[nodiscard]] bool ended() const noexcept { return ended_; }
+    [[nodiscard]] bool ended() const noexcept { return ended_ && !decoding_; }
 
     /// The connection had been used before and ended without a byte of a response: the server closed it while the
     /// request was on its way, and has not seen it.
     [[nodiscard]] bool not_seen() const noexcept { return reused_ && closed_ && !any_input_; }
 
 private:
+    struct decoding;
     struct piece {
         std::string_view data;
         bool waits = false;
@@ -90,6 +94,8 @@ private:
                                             void* with);
     [[nodiscard]] task<void> receive_more(bool within_head);
     [[nodiscard]] piece next_piece();
+    [[nodiscard]] piece next_decoded();
+    [[nodiscard]] std::string_view decoded(std::string_view coded);
     [[nodiscard]] piece next_chunk_piece();
     void count(std::size_t size);
     void end_body() noexcept;
@@ -108,6 +114,7 @@ private:
     std::string bytes_;  // of the head
     std::vector<http::field_ref> fields_;
     std::unique_ptr<http::h1::chunked_decoder> chunked_;
+    std::unique_ptr<decoding> decoding_;
     std::size_t parsed_size_ = 0;  // input looked at by the last attempt to parse a head
     std::uint32_t taken_ = 0;      // input given out by the last read()
     std::uint8_t interim_ = 0;

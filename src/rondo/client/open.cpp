@@ -8,6 +8,9 @@
 
 #include <rondo/client/error.hpp>
 #include <rondo/client/pool.hpp>
+#include <rondo/client/proxies.hpp>
+#include <rondo/http/h1/request_writer.hpp>
+#include <rondo/http/h1/response_parser.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/connect.hpp>
@@ -77,12 +80,57 @@ task<void> client_pool::secure(client_connection& c, const std::string& host, in
     throw client_error(kind, text);
 }
 
+task<void> client_pool::lead_through(client_connection& c, const client_origin& o, instant until) {
+    const bool numeric6 = o.at.host.find(':') != std::string::npos;
+    const std::string target = (numeric6 ? "[" + o.at.host + "]" : o.at.host) + ":" + std::to_string(o.at.port);
+    http::fields more;
+    if (!o.tunnel->user.empty()) more.add("Proxy-Authorization", basic_credentials(*o.tunnel));
+    http::h1::request_parts parts;
+    parts.method = "CONNECT";
+    parts.target = target;
+    parts.host = target;
+    parts.fields = &more;
+    std::string out(http::h1::request_size_bound(parts), '\0');
+    out.resize(static_cast<std::size_t>(http::h1::write_request_head(out.data(), parts) - out.data()));
+    c.write(out);
+    http::h1::received_head head{};
+    bool late = false;
+    while (!late) {
+        const auto parsed =
+            http::h1::parse_response_head(c.input(), http::method::connect, options_.head, fields_, head);
+        if (parsed) {
+            c.consume(head.size);
+            if (head.interim()) continue;
+            break;
+        }
+        if (parsed.error() != http::h1::parse_error::incomplete)
+            throw client_error(client_failure::connect,
+                               fmt::format("the proxy {} does not speak HTTP", o.tunnel->origin()));
+        net::input_event what{};
+        try {
+            what = co_await c.more_input(until);
+        } catch (const timed_out&) {
+            late = true;
+        }
+        if (!late && what != net::input_event::more)
+            throw client_error(client_failure::connect,
+                               fmt::format("the proxy {} closed the connection", o.tunnel->origin()));
+    }
+    if (late) throw client_error(client_failure::time_out, fmt::format("no tunnel to {} in the time allowed", target));
+    if (head.body != http::h1::response_framing::tunnel) {
+        throw client_error(client_failure::connect,
+                           fmt::format("the proxy {} refuses a tunnel to {}: {} {}", o.tunnel->origin(), target,
+                                       to_int(head.code), http::reason(head.code)));
+    }
+}
+
 task<client_connection*> client_pool::open(client_origin& o, instant until) {
-    unique_fd socket = co_await connect(o.at, until);
+    unique_fd socket = co_await connect(o.tunnel ? *o.tunnel : o.at, until);
     auto* c = new client_connection(*this, o, output_, std::move(socket));
     busy_.push_back(*c);
     std::exception_ptr failure;
     try {
+        if (o.tunnel) co_await lead_through(*c, o, until);
         if (o.at.secure()) co_await secure(*c, o.at.host, until);
     } catch (...) {
         failure = std::current_exception();

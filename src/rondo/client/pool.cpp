@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <rondo/client/error.hpp>
+#include <rondo/client/proxies.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/connect.hpp>
 
@@ -34,7 +35,18 @@ client_pool::client_pool(event_loop& loop, const client_options& options, std::s
       options_(options),
       output_(loop),
       resolver_(loop),
-      fields_(options.head.fields) {}
+      fields_(options.head.fields) {
+    // The client has looked at them: both are valid.
+    http_proxy_ = http::url::parse(options.proxies.http);
+    https_proxy_ = http::url::parse(options.proxies.https);
+    for (const auto& make : options.middleware) middleware_.push_back(make());
+}
+
+const http::url* client_pool::proxy_for(const http::url& to) const noexcept {
+    const auto& proxy = to.secure() ? https_proxy_ : http_proxy_;
+    if (!proxy || !to.unix_path.empty() || is_excepted(options_.proxies, to)) return nullptr;
+    return &*proxy;
+}
 
 void client_pool::close_down() noexcept {
     closing_ = true;
@@ -60,12 +72,17 @@ void client_pool::bury(client_connection& c) noexcept {
 }
 
 client_origin& client_pool::origin_of(const http::url& to) {
-    std::string key = to.origin();
+    const http::url* proxy = proxy_for(to);
+    // A proxy takes plain requests to all hosts on one connection.
+    const http::url& at = proxy && !to.secure() ? *proxy : to;
+    std::string key = at.origin();
+    if (proxy && to.secure()) key += " through " + proxy->origin();
     auto& entry = origins_[key];
     if (!entry) {
         entry = std::make_unique<client_origin>();
         entry->key = std::move(key);
-        entry->at = to;
+        entry->at = at;
+        if (proxy && to.secure()) entry->tunnel = *proxy;
     }
     return *entry;
 }

@@ -13,6 +13,7 @@
 
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/client/connection.hpp>
+#include <rondo/client/middleware.hpp>
 #include <rondo/client/options.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/coro/waiter.hpp>
@@ -58,6 +59,7 @@ private:
 struct client_origin {
     std::string key;
     http::url at;
+    std::optional<http::url> tunnel;               ///< the proxy that leads there
     std::size_t open = 0;                          ///< connections, and those being opened
     intrusive_list<client_connection_entry> idle;  ///< the one used last at the end
     intrusive_list<waiter> line;
@@ -86,6 +88,9 @@ public:
     /// Scratch of the head parser.
     [[nodiscard]] std::span<http::field_ref> fields() noexcept { return fields_; }
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
+    /// The proxy for requests to this URL; null when there is none.
+    [[nodiscard]] const http::url* proxy_for(const http::url& to) const noexcept;
+    [[nodiscard]] std::vector<std::unique_ptr<client_middleware>>& middleware() noexcept { return middleware_; }
 
     /// Closes a connection and destroys it soon; its place goes to who waits.
     void retire(client_connection& c) noexcept;
@@ -101,6 +106,7 @@ private:
     [[nodiscard]] bool take_place(client_origin& o) noexcept;
     [[nodiscard]] task<client_connection*> open(client_origin& o, instant until);
     [[nodiscard]] task<unique_fd> connect(const http::url& to, instant until);
+    [[nodiscard]] task<void> lead_through(client_connection& c, const client_origin& o, instant until);
     [[nodiscard]] task<void> secure(client_connection& c, const std::string& host, instant until);
     [[nodiscard]] task<const net::tls_context*> tls();
     void release(client_connection& c) noexcept;
@@ -128,6 +134,9 @@ private:
     std::size_t waiting_ = 0;
     std::uint64_t tickets_ = 0;
     std::vector<http::field_ref> fields_;
+    std::optional<http::url> http_proxy_;
+    std::optional<http::url> https_proxy_;
+    std::vector<std::unique_ptr<client_middleware>> middleware_;
     bool deferred_ = false;
     bool closing_ = false;
 };

@@ -77,8 +77,14 @@ public:
     client_request&& timeouts(const client_timeouts& t) && { return std::move(timeouts(t)); }
     client_request& max_body(std::uint64_t bytes) & { return max_body_ = bytes, *this; }
     client_request&& max_body(std::uint64_t bytes) && { return std::move(max_body(bytes)); }
+    /// False: the body of the response is given as it comes, and only what a field of the request asks for is coded.
+    client_request& decode(bool on) & { return decode_ = on, *this; }
+    client_request&& decode(bool on) && { return std::move(decode(on)); }
     client_request& max_redirects(unsigned count) & { return max_redirects_ = count, *this; }
     client_request&& max_redirects(unsigned count) && { return std::move(max_redirects(count)); }
+
+    [[nodiscard]] const std::string& method() const noexcept { return method_text_; }
+    [[nodiscard]] const std::string& url() const noexcept { return url_; }
 
 private:
     friend class client;
@@ -93,6 +99,7 @@ private:
     std::optional<client_timeouts> timeouts_;
     std::optional<std::uint64_t> max_body_;
     std::optional<unsigned> max_redirects_;
+    std::optional<bool> decode_;
     http::method method_;
     bool has_body_ = false;
 };

@@ -157,6 +157,7 @@ client_options proxy_client_options() {
     client_options options;
     options.max_body = UINT64_MAX;
     options.max_redirects = 0;
+    options.decode = false;
     options.user_agent.clear();
     return options;
 }

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <rondo/client/calls_test.hpp>
+#include <rondo/client/cookie_jar.hpp>
+#include <rondo/client/middleware.hpp>
+#include <rondo/codec/json.hpp>
+#include <rondo/coro/async_generator.hpp>
+#include <rondo/coro/event.hpp>
+#include <rondo/coro/task_group.hpp>
+#include <rondo/coro/when_all.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/connect.hpp>
+#include <rondo/net/endpoint.hpp>
+#include <rondo/net/tls_test.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ok_text;
+using testing::upstream;
+
+class features : public testing::calls {};
+INSTANTIATE_TEST_SUITE_P(backends, features, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
+
+std::string line_of(const std::string& head, const std::string& name) {
+    const std::size_t at = head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const std::size_t begin = at + name.size() + 4;
+    return head.substr(begin, head.find('\r', begin) - begin);
+}
+
+// ---- redirects ----
+
+std::string redirecting(const std::string& head) {
+    const std::string target = head.substr(head.find(' ') + 1, head.find(" HTTP") - head.find(' ') - 1);
+    const std::string method = head.substr(0, head.find(' '));
+    if (target == "/end") return ok_text(method + (line_of(head, "Content-Length") == "1" ? " with a body" : ""));
+    if (target == "/loop") return "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 2\r\n\r\nno";
+    if (target == "/bad") return "HTTP/1.1 302 Found\r\nLocation: ftp://x\r\nContent-Length: 0\r\n\r\n";
+    if (target == "/none") return "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n";
+    return "HTTP/1.1 " + target.substr(1) + " Moved\r\nLocation: end\r\nContent-Length: 0\r\n\r\n";
+}
+
+upstream::script taking_bodies(std::string (*answer)(const std::string&)) {
+    return upstream::with(answer, [](std::string (*const& make)(const std::string&), upstream::peer& p) -> task<void> {
+        for (;;) {
+            const std::string head = co_await p.head();
+            if (!head.ends_with("\r\n\r\n")) co_return;
+            const std::string length = line_of(head, "Content-Length");
+            if (!length.empty()) (void)co_await p.receive_exactly(std::stoul(length));
+            p.say(make(head));
+        }
+    });
+}
+
+TEST_P(features, redirects_keep_or_change_the_method_as_rfc_9110_says) {
+    upstream up(loop(), taking_bodies(redirecting));
+    const auto by = [&](const char* method, const char* path) {
+        client_request r(method, up.url(path));
+        if (std::string_view(method) != "GET" && std::string_view(method) != "HEAD") r.body("x");
+        return run(http_.send(std::move(r))).body();
+    };
+    EXPECT_EQ(by("GET", "/301"), "GET");
+    EXPECT_EQ(by("POST", "/301"), "GET");
+    EXPECT_EQ(by("POST", "/302"), "GET");
+    EXPECT_EQ(by("PUT", "/302"), "PUT with a body");
+    EXPECT_EQ(by("PUT", "/303"), "GET");
+    EXPECT_EQ(by("POST", "/307"), "POST with a body");
+    EXPECT_EQ(by("POST", "/308"), "POST with a body");
+    EXPECT_EQ(get(up.url("/301")).url(), up.url("/end"));
+    EXPECT_EQ(get(up.url("/300")).code(), 300);
+    EXPECT_EQ(get(up.url("/none")).code(), 302);
+    EXPECT_EQ(up.accepted_count(), 1u);
+}
+
+TEST_P(features, redirects_are_bounded_and_may_be_switched_off) {
+    upstream up(loop(), taking_bodies(redirecting));
+    EXPECT_EQ(failure_of(up.url("/loop")), client_failure::redirects);
+    EXPECT_EQ(failure_of(up.url("/bad")), client_failure::url);
+    const client_response r = run(http_.send(client_request("GET", up.url("/loop")).max_redirects(0)));
+    EXPECT_EQ(r.code(), 302);
+    EXPECT_EQ(r.body(), "no");
+}
+
+TEST_P(features, credentials_stay_with_their_origin) {
+    upstream other(loop(), answering([](const std::string& head) {
+                       return ok_text(line_of(head, "Authorization") + "|" + line_of(head, "Cookie") + "|" +
+                                      line_of(head, "X-Other"));
+                   }));
+    upstream up(loop(), always("HTTP/1.1 302 Found\r\nLocation: " + other.url("/") + "\r\nContent-Length: 0\r\n\r\n"));
+    const auto request = [&](const std::string& url) {
+        return client_request("GET", url).bearer("secret").field("Cookie", "a=1").field("X-Other", "o");
+    };
+    EXPECT_EQ(run(http_.send(request(other.url()))).body(), "Bearer secret|a=1|o");
+    EXPECT_EQ(run(http_.send(request(up.url()))).body(), "||o");
+    const std::string with_user = "http://us:pw@" + other.url().substr(7);
+    EXPECT_EQ(get(with_user).body(), "Basic dXM6cHc=||");
+    EXPECT_EQ(get(with_user).url().find("pw"), std::string::npos);
+}
+
+// ---- bodies ----
+
+async_generator<std::string> pieces(int count) {
+    for (int i = 0; i < count; ++i) co_yield std::string(10'000, static_cast<char>('a' + i % 26));
+}
+
+TEST_P(features, a_body_is_streamed_in_chunks_or_with_its_length) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        std::string head = co_await p.head();
+        EXPECT_EQ(line_of(head, "Transfer-Encoding"), "chunked");
+        const std::string chunks = co_await p.receive_to("0\r\n\r\n");
+        p.say(ok_text(std::to_string(chunks.size())));
+        head = co_await p.head();
+        const std::string body = co_await p.receive_exactly(std::stoul(line_of(head, "Content-Length")));
+        p.say(ok_text(body.substr(0, 1) + body.substr(body.size() - 1)));
+        co_await p.end();
+    });
+    EXPECT_EQ(run(http_.send(client_request("PUT", up.url()).body(pieces(100)))).body(),
+              std::to_string(100 * (10'000 + 8) + 5));
+    EXPECT_EQ(run(http_.send(client_request("PUT", up.url()).body(pieces(100), "text/plain", 1'000'000))).body(), "av");
+}
+
+TEST_P(features, a_source_that_breaks_its_word_or_throws_ends_the_call) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });
+    EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(pieces(1), "", 20'000))), std::logic_error);
+    EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(pieces(3), "", 20'000))), std::logic_error);
+    auto failing = []() -> async_generator<std::string> {
+        co_yield "x";
+        throw std::runtime_error("no more");
+    };
+    EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(failing()))), std::runtime_error);
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
+TEST_P(features, a_server_that_does_not_want_the_body_is_heard) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+        co_await p.end();
+    });
+    const client_response r = run(http_.send(client_request("PUT", up.url()).body(std::string(50 << 20, 'x'))));
+    EXPECT_EQ(r.code(), 413);
+    EXPECT_EQ(r.body(), "big");
+    EXPECT_EQ(run(http_.send(client_request("PUT", up.url()).body(pieces(5'000)))).code(), 413);
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
+TEST_P(features, a_server_that_takes_nothing_is_given_up) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        event never;
+        co_await never.wait();
+    });
+    const client_timeouts hasty{.read = 50ms};
+    EXPECT_EQ(failure_of(client_request("PUT", up.url()).body(std::string(50 << 20, 'x')).timeouts(hasty)),
+              client_failure::time_out);
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
+// Reads the response while the request is still being sent.
+class collecting final : public client_response_handler {
+public:
+    task<void> handle(client_response& response) override {
+        for (;;) {
+            const std::string_view piece = co_await response.read();
+            if (piece.empty()) break;
+            size += piece.size();
+        }
+    }
+    std::size_t size = 0;
+};
+
+TEST_P(features, both_directions_at_once) {
+    upstream echo(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n");
+        for (std::size_t left = 20'000'000; left > 0;) {
+            const std::string part = co_await p.receive_exactly(std::min<std::size_t>(left, 10'000));
+            if (part.empty()) co_return;
+            left -= part.size();
+            p.write(part);
+            const bool going = co_await p.drained();
+            if (!going) co_return;
+        }
+        co_await p.end();
+    });
+    collecting all;
+    client_request request("PUT", echo.url());
+    request.body(pieces(2000), "", 20'000'000).max_body(UINT64_MAX);
+    run(http_.exchange(std::move(request), all));
+    EXPECT_EQ(all.size, 20'000'000u);
+    EXPECT_EQ(http_.connections().idle, 1u);
+}
+
+TEST_P(features, a_slow_reader_slows_the_server_down) {
+    std::size_t sent = 0;
+    upstream up(loop(), upstream::with(&sent, [](std::size_t* const& count, upstream::peer& p) -> task<void> {
+                    (void)co_await p.head();
+                    p.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+                    const std::string block(64 * 1024, 'x');
+                    for (;;) {
+                        const bool going = co_await p.write_all(block);
+                        if (!going) co_return;
+                        *count += block.size();
+                    }
+                }));
+    run([](client& http, upstream& u, std::size_t& count) -> task<void> {
+        client_response r = co_await http.open(client_request("GET", u.url()).max_body(UINT64_MAX));
+        (void)co_await r.read();
+        co_await event_loop::current().sleep(50ms);
+        EXPECT_LT(count, 32u << 20);
+    }(http_, up, sent));
+}
+
+TEST_P(features, json_is_read) {
+    upstream up(loop(), always(ok_text(R"({"a":[1,2]})", "Content-Type: application/json\r\n")));
+    EXPECT_EQ(codec::to_string(get(up.url()).json()), R"({"a":[1,2]})");
+    upstream other(loop(), always(ok_text("no")));
+    EXPECT_THROW((void)get(other.url()).json(), client_error);
+}
+
+// ---- codings ----
+
+std::string gzipped(const std::string& command) {
+    std::string out;
+    std::FILE* pipe = ::popen((command + " | gzip -9 -n").c_str(), "r");
+    char block[4096];
+    for (std::size_t n = 0; (n = std::fread(block, 1, sizeof block, pipe)) > 0;) out.append(block, n);
+    ::pclose(pipe);
+    return out;
+}
+
+std::string coded_answer(const std::string& body, const std::string& coding = "gzip") {
+    return ok_text(body, "Content-Encoding: " + coding + "\r\n");
+}
+
+TEST_P(features, codings_are_asked_for_and_undone) {
+    upstream up(loop(), upstream::with(gzipped("printf 'hello %.0s' $(seq 20000)"),
+                                       [](const std::string& body, upstream::peer& p) -> task<void> {
+                                           for (;;) {
+                                               const std::string head = co_await p.head();
+                                               if (!head.ends_with("\r\n\r\n")) co_return;
+                                               if (line_of(head, "Accept-Encoding") == "gzip, br, zstd")
+                                                   p.say(coded_answer(body));
+                                               else p.say(ok_text("plain"));
+                                           }
+                                       }));
+    EXPECT_EQ(get(up.url()).body().size(), 120'000u);
+    EXPECT_EQ(run(http_.send(client_request("GET", up.url()).decode(false))).body(), "plain");
+    EXPECT_EQ(run(http_.send(client_request("GET", up.url()).field("Accept-Encoding", "x"))).body(), "plain");
+    EXPECT_EQ(http_.connections().idle, 1u);
+    run([](client& http, upstream& u) -> task<void> {
+        client_response r = co_await http.open(client_request("GET", u.url()));
+        std::size_t size = 0;
+        for (;;) {
+            const std::string_view piece = co_await r.read();
+            if (piece.empty()) break;
+            EXPECT_TRUE(piece.find_first_not_of("helo ") == std::string_view::npos);
+            size += piece.size();
+        }
+        EXPECT_EQ(size, 120'000u);
+    }(http_, up));
+    EXPECT_EQ(up.accepted_count(), 1u);
+}
+
+TEST_P(features, a_bomb_does_not_go_off) {
+    const std::string bomb = gzipped("head -c 300000000 /dev/zero");
+    EXPECT_LT(bomb.size(), 400'000u);
+    upstream up(loop(), always(coded_answer(bomb)));
+    EXPECT_EQ(failure_of(up.url()), client_failure::body_too_large);
+    EXPECT_EQ(failure_of(client_request("GET", up.url()).max_body(UINT64_MAX)), client_failure::body_too_large);
+    EXPECT_NE(said_.find("200 times"), std::string::npos) << said_;
+    client_options lax;
+    lax.max_ratio = 2000;
+    lax.max_body = UINT64_MAX;
+    client trusting(lax);
+    EXPECT_EQ(failure_of(trusting, client_request("GET", up.url())), std::nullopt) << said_;
+}
+
+TEST_P(features, a_coding_that_is_broken_or_cut_is_told) {
+    const std::string good = gzipped("seq 1000");
+    for (const std::string& answer :
+         {coded_answer("no gzip at all"), coded_answer(good.substr(0, good.size() - 4)), coded_answer(good + "x"),
+          coded_answer(good, "compress"), coded_answer(good, "gzip, gzip")}) {
+        upstream up(loop(), always(answer));
+        EXPECT_EQ(failure_of(up.url()), client_failure::protocol) << answer.substr(0, 80);
+    }
+    upstream empty(loop(), always(coded_answer("")));
+    EXPECT_EQ(get(empty.url()).body(), "");
+}
+
+// ---- cookies ----
+
+TEST_P(features, cookies_are_kept_when_there_is_a_jar) {
+    upstream up(loop(), answering([](const std::string& head) {
+                    return ok_text(line_of(head, "Cookie"),
+                                   "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/deep; HttpOnly\r\n"
+                                   "Set-Cookie: c=3; Secure\r\nSet-Cookie: d=4; Domain=other.example\r\n");
+                }));
+    client_options options;
+    options.cookies = std::make_shared<cookie_jar>();
+    client http(options);
+    EXPECT_EQ(run(http.get(up.url())).body(), "");
+    EXPECT_EQ(run(http.get(up.url())).body(), "a=1");
+    EXPECT_EQ(run(http.get(up.url("/deep/x"))).body(), "b=2; a=1");
+    EXPECT_EQ(options.cookies->size(), 2u);
+    EXPECT_EQ(get(up.url()).body(), "");
+    EXPECT_EQ(get(up.url()).body(), "");
+}
+
+// ---- proxies ----
+
+TEST_P(features, plain_requests_are_handed_to_a_proxy) {
+    upstream proxy(loop(), answering([](const std::string& head) {
+                       return ok_text(head.substr(0, head.find('\r')) + "|" + line_of(head, "Host") + "|" +
+                                      line_of(head, "Proxy-Authorization"));
+                   }));
+    client_options options;
+    options.proxies.http = "http://us:pw@" + proxy.url().substr(7);
+    options.proxies.except = {"direct.example"};
+    client http(options);
+    EXPECT_EQ(run(http.get("http://one.example/a?b")).body(),
+              "GET http://one.example/a?b HTTP/1.1|one.example|Basic dXM6cHc=");
+    EXPECT_EQ(run(http.get("http://two.example:81/")).body(),
+              "GET http://two.example:81/ HTTP/1.1|two.example:81|Basic dXM6cHc=");
+    EXPECT_EQ(proxy.accepted_count(), 1u);
+    client_options wrong;
+    wrong.proxies.https = "socks5://x";
+    EXPECT_THROW(client{wrong}, std::invalid_argument);
+}
+
+// Opens a tunnel to a port of 127.0.0.1, whatever host is asked for.
+task<void> pump(net::stream& from, net::stream& to) {
+    for (;;) {
+        if (from.input().empty()) {
+            const net::input_event what = co_await from.receive();
+            if (what != net::input_event::more) break;
+        }
+        to.write(from.input());
+        from.consume(from.input().size());
+        const bool going = co_await to.drained();
+        if (!going) break;
+    }
+    to.shutdown_output();
+}
+
+struct tunnel_test {
+    std::uint16_t port;
+    std::string* seen;
+};
+
+task<void> tunnel(const tunnel_test& t, upstream::peer& p) {
+    *t.seen = co_await p.head();
+    net::output out(event_loop::current());
+    std::vector<net::endpoint> to{*net::endpoint::numeric("127.0.0.1", t.port)};
+    unique_fd fd = co_await net::connect(to);
+    net::stream inner(out, std::move(fd));
+    p.say("HTTP/1.1 200 Connected\r\nX-Proxy: 1\r\n\r\n");
+    co_await when_all(pump(p, inner), pump(inner, p));
+    co_await event_loop::current().sleep(1ms);  // off the callbacks of `inner`
+}
+
+TEST_P(features, https_goes_through_a_tunnel) {
+    testing::certificates files;
+    files.make("good", "DNS:server.example");
+    upstream up(loop(), always(ok_text("secret")));
+    up.use_tls(net::tls_context::server(
+        {.certificate_file = files.file("good.pem"), .key_file = files.file("good.key"), .protocols = {"http/1.1"}}));
+    const auto port = static_cast<std::uint16_t>(std::stoi(up.url("").substr(up.url("").rfind(':') + 1)));
+    std::string seen;
+    upstream proxy(loop(), upstream::with(tunnel_test{port, &seen}, tunnel));
+    client_options options;
+    options.tls.ca_file = files.authority();
+    options.proxies.https = "http://us:pw@" + proxy.url().substr(7);
+    {
+        client http(options);
+        for (int i = 0; i < 2; ++i) EXPECT_EQ(run(http.get("https://server.example/x")).body(), "secret");
+    }
+    EXPECT_EQ(proxy.accepted_count(), 1u);
+    EXPECT_EQ(seen.substr(0, seen.find('\r')), "CONNECT server.example:443 HTTP/1.1");
+    EXPECT_EQ(line_of(seen, "Proxy-Authorization"), "Basic dXM6cHc=");
+    run([](event_loop& l, upstream& u) -> task<void> {
+        while (u.open() > 0) co_await l.sleep(1ms);
+    }(loop(), proxy));
+}
+
+TEST_P(features, a_proxy_that_refuses_is_a_failure_to_connect) {
+    for (const std::string answer :
+         {"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n", ""}) {
+        upstream proxy(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+                           (void)co_await p.head();
+                           p.say(text);
+                       }));
+        client_options options;
+        options.proxies.https = proxy.url();
+        client http(options);
+        EXPECT_EQ(failure_of(http, client_request("GET", "https://server.example/")), client_failure::connect)
+            << answer;
+        EXPECT_EQ(http.connections().open, 0u);
+    }
+}
+
+TEST(proxies, come_from_variables_that_somebody_else_reads) {
+    const auto lookup = [](const char* name) -> const char* {
+        const std::string_view n = name;
+        if (n == "HTTP_PROXY") return "http://evil:1";
+        if (n == "http_proxy") return "proxy:3128";
+        if (n == "ALL_PROXY") return "http://all:1";
+        if (n == "no_proxy") return "localhost, .example.org,10.0.0.1:81";
+        return nullptr;
+    };
+    const client_proxies p = client_proxies::from(lookup);
+    EXPECT_EQ(p.http, "http://proxy:3128");
+    EXPECT_EQ(p.https, "http://all:1");
+    EXPECT_EQ(p.except, (std::vector<std::string>{"localhost", ".example.org", "10.0.0.1:81"}));
+}
+
+// ---- middleware ----
+
+TEST_P(features, a_circuit_opens_and_closes) {
+    upstream up(loop(), answering([](const std::string& head) {
+                    return head.starts_with("GET /bad") ? std::string("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
+                                                        : ok_text("x");
+                }));
+    client_options options;
+    options.middleware.push_back(
+        [] { return std::make_unique<circuit_breaker>(circuit_breaker_options{.failures = 2, .open_for = 100ms}); });
+    client http(options);
+    const auto ask = [&](const char* path) { return failure_of(http, client_request("GET", up.url(path))); };
+    EXPECT_EQ(ask("/bad"), std::nullopt);
+    EXPECT_EQ(ask("/good"), std::nullopt);
+    EXPECT_EQ(ask("/bad"), std::nullopt);
+    EXPECT_EQ(ask("/bad"), std::nullopt);
+    EXPECT_EQ(ask("/good"), client_failure::busy);
+    run([](event_loop& l) -> task<void> { co_await l.sleep(110ms); }(loop()));
+    EXPECT_EQ(ask("/bad"), std::nullopt);
+    EXPECT_EQ(ask("/good"), client_failure::busy);
+    run([](event_loop& l) -> task<void> { co_await l.sleep(110ms); }(loop()));
+    EXPECT_EQ(ask("/good"), std::nullopt);
+    EXPECT_EQ(ask("/good"), std::nullopt);
+}
+
+TEST_P(features, calls_are_limited) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        co_await event_loop::current().sleep(5ms);
+        p.say(ok_text("x"));
+    });
+    client_options options;
+    options.middleware.push_back([] { return std::make_unique<concurrency_limit>(2, 2); });
+    client http(options);
+    run([](client& h, upstream& u) -> task<void> {
+        auto one = [](client& c, std::string url) -> task<int> {
+            int answer = 0;
+            try {
+                const client_response r = co_await c.get(std::move(url));
+                answer = r.code();
+            } catch (const client_error& e) {
+                answer = static_cast<int>(e.kind());
+            }
+            co_return answer;
+        };
+        std::vector<task<int>> calls;
+        for (int i = 0; i < 5; ++i) calls.push_back(one(h, u.url()));
+        const auto all = co_await when_all(std::move(calls));
+        EXPECT_EQ(all, (std::vector<int>{200, 200, 200, 200, static_cast<int>(client_failure::busy)}));
+    }(http, up));
+}
+
+// ---- cancellation ----
+
+// A call that is cancelled after n turns of the loop, for every n until it gets through.
+template <class Call>
+void cancel_everywhere(event_loop& loop, client& http, upstream& up, Call make) {
+    for (int turns = 0; turns < 200; ++turns) {
+        context in;
+        bool through = false;
+        auto cancelling = [](context& c, int n) -> task<void> {
+            for (int i = 0; i < n; ++i) co_await event_loop::current().sleep(0ms);
+            c.cancel.cancel();
+        };
+        auto calling = [](task<void> t, bool& done) -> task<void> {
+            try {
+                co_await std::move(t);
+                done = true;
+            } catch (const cancelled&) {
+            }
+        };
+        context outer;
+        auto both = [](event_loop& l, task<void> call, task<void> cancel, context& c) -> task<void> {
+            task_group group;
+            group.spawn(std::move(call), c);
+            group.spawn(std::move(cancel));
+            (void)l;
+            co_await group.join();
+        };
+        loop.run_until(both(loop, calling(make(), through), cancelling(in, turns), in), &outer);
+        ASSERT_EQ(http.connections().open, http.connections().idle) << turns;
+        ASSERT_EQ(http.connections().waiting, 0u) << turns;
+        loop.run_until([](event_loop& l, client& h, upstream& u) -> task<void> {
+            while (u.open() > h.connections().open) co_await l.sleep(1ms);
+        }(loop, http, up));
+        if (through) return;
+    }
+    ADD_FAILURE() << "no call got through";
+}
+
+upstream::script slow_steps() {
+    return [](upstream::peer& p) -> task<void> {
+        for (;;) {
+            const std::string head = co_await p.head();
+            if (!head.ends_with("\r\n\r\n")) co_return;
+            const std::string length = line_of(head, "Content-Length");
+            if (!length.empty()) {
+                const std::string body = co_await p.receive_exactly(std::stoul(length));
+                if (body.size() != std::stoul(length)) co_return;
+            }
+            for (const char* step :
+                 {"HTTP/1.1 200 OK\r\nTransfer", "-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "0\r\n", "\r\n"}) {
+                co_await event_loop::current().sleep(0ms);
+                p.say(step);
+            }
+        }
+    };
+}
+
+TEST_P(features, a_call_may_be_cancelled_at_every_wait) {
+    upstream up(loop(), slow_steps());
+    cancel_everywhere(loop(), http_, up, [&] {
+        return [](client& http, std::string url) -> task<void> { (void)co_await http.get(std::move(url)); }(http_,
+                                                                                                            up.url());
+    });
+    cancel_everywhere(loop(), http_, up, [&] {
+        return [](client& http, std::string url) -> task<void> {
+            (void)co_await http.send(client_request("PUT", std::move(url)).body(pieces(40), "", 400'000));
+        }(http_, up.url());
+    });
+}
+
+TEST_P(features, a_secure_call_through_a_queue_may_be_cancelled_at_every_wait) {
+    testing::certificates files;
+    files.make("good", "DNS:localhost");
+    upstream up(loop(), slow_steps());
+    up.use_tls(net::tls_context::server(
+        {.certificate_file = files.file("good.pem"), .key_file = files.file("good.key"), .protocols = {"http/1.1"}}));
+    client_options options;
+    options.tls.ca_file = files.authority();
+    options.connections_per_origin = 1;
+    client http(options);
+    cancel_everywhere(loop(), http, up, [&] {
+        return [](client& h, std::string url) -> task<void> {
+            std::vector<task<client_response>> calls;
+            for (int i = 0; i < 3; ++i) calls.push_back(h.get(url));
+            (void)co_await when_all(std::move(calls));
+        }(http, up.secure_url("localhost"));
+    });
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/codec/decompress.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <new>
+
+#include <brotli/decode.h>
+#include <zlib.h>
+#include <zstd.h>
+
+namespace rondo::codec {
+
+namespace {
+
+constexpr std::size_t step = 16 * 1024;
+constexpr int zstd_window_bits = 23;  // RFC 9659: 8 MiB
+
+// Gives `out` room for one more step and takes back what of it was not used.
+class room {
+public:
+    room(std::string& out, std::size_t most) : out_(out), before_(out.size()), size_(std::min(most, step)) {
+        out_.resize(before_ + size_);
+    }
+    ~room() { out_.resize(before_ + used_); }
+    room(const room&) = delete;
+    room& operator=(const room&) = delete;
+
+    [[nodiscard]] char* data() noexcept { return out_.data() + before_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    void used(std::size_t bytes) noexcept { used_ = bytes; }
+
+private:
+    std::string& out_;
+    std::size_t before_;
+    std::size_t size_;
+    std::size_t used_ = 0;
+};
+
+// What one step of a library did.
+struct progress {
+    std::size_t taken;
+    std::size_t given;
+    bool ended;
+    bool bad;
+};
+
+// The loop that all libraries need around one step.
+template <class Step>
+decompressor::result run(std::string_view in, std::string& out, std::size_t most, Step one_step) {
+    std::size_t consumed = 0;
+    std::size_t given = 0;
+    for (;;) {
+        if (given == most) return {decompressor::state::full, consumed};
+        room to(out, most - given);
+        const progress p = one_step(in.substr(consumed), to.data(), to.size());
+        to.used(p.given);
+        consumed += p.taken;
+        given += p.given;
+        if (p.bad) return {decompressor::state::bad, consumed};
+        if (p.ended) return {decompressor::state::ended, consumed};
+        const bool was_full = p.given == to.size();
+        if (consumed == in.size() && !was_full) return {decompressor::state::more, consumed};
+        if (p.taken == 0 && p.given == 0) return {decompressor::state::bad, consumed};
+    }
+}
+
+class zlib_decompressor final : public decompressor {
+public:
+    explicit zlib_decompressor(bool deflate) : deflate_(deflate) { begin(deflate ? MAX_WBITS : MAX_WBITS + 16); }
+    ~zlib_decompressor() override { inflateEnd(&stream_); }
+    zlib_decompressor(const zlib_decompressor&) = delete;
+    zlib_decompressor& operator=(const zlib_decompressor&) = delete;
+
+    result decode(std::string_view in, std::string& out, std::size_t most) override {
+        choose_form(in);
+        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+            from = from.substr(0, UINT_MAX);
+            stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
+            stream_.avail_in = static_cast<uInt>(from.size());
+            stream_.next_out = reinterpret_cast<Bytef*>(to);
+            stream_.avail_out = static_cast<uInt>(size);
+            const int done = inflate(&stream_, Z_NO_FLUSH);
+            const bool bad = done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR;
+            return progress{from.size() - stream_.avail_in, size - stream_.avail_out, done == Z_STREAM_END, bad};
+        });
+    }
+
+private:
+    void begin(int window_bits) {
+        stream_ = {};
+        if (inflateInit2(&stream_, window_bits) != Z_OK) throw std::bad_alloc();
+    }
+    // "deflate" means the zlib format; some servers send the bare one, which begins otherwise.
+    void choose_form(std::string_view in) {
+        if (!deflate_ || in.empty()) return;
+        deflate_ = false;
+        if ((static_cast<unsigned char>(in.front()) & 0x0f) == Z_DEFLATED) return;
+        inflateEnd(&stream_);
+        begin(-MAX_WBITS);
+    }
+
+    z_stream stream_{};
+    bool deflate_;
+};
+
+class brotli_decompressor final : public decompressor {
+public:
+    brotli_decompressor() : state_(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr)) {
+        if (!state_) throw std::bad_alloc();
+    }
+
+    result decode(std::string_view in, std::string& out, std::size_t most) override {
+        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+            std::size_t left = from.size();
+            const auto* next = reinterpret_cast<const std::uint8_t*>(from.data());
+            std::size_t free = size;
+            auto* end = reinterpret_cast<std::uint8_t*>(to);
+            const BrotliDecoderResult done =
+                BrotliDecoderDecompressStream(state_.get(), &left, &next, &free, &end, nullptr);
+            return progress{from.size() - left, size - free, done == BROTLI_DECODER_RESULT_SUCCESS,
+                            done == BROTLI_DECODER_RESULT_ERROR};
+        });
+    }
+
+private:
+    struct destroy {
+        void operator()(BrotliDecoderState* s) const noexcept { BrotliDecoderDestroyInstance(s); }
+    };
+    std::unique_ptr<BrotliDecoderState, destroy> state_;
+};
+
+class zstd_decompressor final : public decompressor {
+public:
+    zstd_decompressor() : state_(ZSTD_createDStream()) {
+        if (!state_) throw std::bad_alloc();
+        ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, zstd_window_bits);
+    }
+
+    result decode(std::string_view in, std::string& out, std::size_t most) override {
+        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+            ZSTD_inBuffer input{from.data(), from.size(), 0};
+            ZSTD_outBuffer output{to, size, 0};
+            const std::size_t done = ZSTD_decompressStream(state_.get(), &output, &input);
+            return progress{input.pos, output.pos, done == 0, ZSTD_isError(done) != 0};
+        });
+    }
+
+private:
+    struct destroy {
+        void operator()(ZSTD_DStream* s) const noexcept { ZSTD_freeDStream(s); }
+    };
+    std::unique_ptr<ZSTD_DStream, destroy> state_;
+};
+
+bool is(std::string_view text, std::string_view lower) {
+    return std::ranges::equal(text, lower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
+}
+
+}  // namespace
+
+std::unique_ptr<decompressor> decompressor::make(std::string_view coding) {
+    if (is(coding, "gzip") || is(coding, "x-gzip")) return std::make_unique<zlib_decompressor>(false);
+    if (is(coding, "deflate")) return std::make_unique<zlib_decompressor>(true);
+    if (is(coding, "br")) return std::make_unique<brotli_decompressor>();
+    if (is(coding, "zstd")) return std::make_unique<zstd_decompressor>();
+    return nullptr;
+}
+
+}  // namespace rondo::codec

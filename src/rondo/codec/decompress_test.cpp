@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/codec/decompress.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include <brotli/encode.h>
+#include <zlib.h>
+#include <zstd.h>
+
+namespace rondo::codec {
+namespace {
+
+std::string deflated(const std::string& text, int window_bits) {
+    z_stream s{};
+    EXPECT_EQ(deflateInit2(&s, 9, Z_DEFLATED, window_bits, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    std::string out(deflateBound(&s, text.size()), '\0');
+    s.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    s.avail_in = static_cast<uInt>(text.size());
+    s.next_out = reinterpret_cast<Bytef*>(out.data());
+    s.avail_out = static_cast<uInt>(out.size());
+    EXPECT_EQ(deflate(&s, Z_FINISH), Z_STREAM_END);
+    out.resize(s.total_out);
+    deflateEnd(&s);
+    return out;
+}
+
+std::string coded(const std::string& text, std::string_view coding) {
+    if (coding == "gzip") return deflated(text, MAX_WBITS + 16);
+    if (coding == "deflate") return deflated(text, MAX_WBITS);
+    if (coding == "bare") return deflated(text, -MAX_WBITS);
+    std::string out(ZSTD_compressBound(text.size()) + 1024, '\0');
+    std::size_t size = out.size();
+    if (coding == "zstd") size = ZSTD_compress(out.data(), size, text.data(), text.size(), 3);
+    else
+        EXPECT_TRUE(BrotliEncoderCompress(5, 22, BROTLI_MODE_GENERIC, text.size(),
+                                          reinterpret_cast<const std::uint8_t*>(text.data()), &size,
+                                          reinterpret_cast<std::uint8_t*>(out.data())));
+    out.resize(size);
+    return out;
+}
+
+std::string sample() {
+    std::string text;
+    for (int i = 0; i < 20'000; ++i) text += std::to_string(i * 7919) + ' ';
+    return text;
+}
+
+class codings : public ::testing::TestWithParam<const char*> {
+protected:
+    static std::unique_ptr<decompressor> make() {
+        return decompressor::make(std::string_view(GetParam()) == "bare" ? "deflate" : GetParam());
+    }
+};
+
+TEST_P(codings, what_was_coded_comes_back) {
+    const std::string text = sample();
+    const std::string bytes = coded(text, GetParam());
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{777}, bytes.size()}) {
+        auto d = make();
+        std::string out;
+        auto state = decompressor::state::more;
+        for (std::size_t at = 0; at < bytes.size(); at += piece) {
+            const auto part = std::string_view(bytes).substr(at, piece);
+            const auto r = d->decode(part, out, 1 << 30);
+            ASSERT_EQ(r.consumed, part.size());
+            state = r.what;
+        }
+        EXPECT_EQ(state, decompressor::state::ended);
+        EXPECT_EQ(out, text);
+    }
+}
+
+TEST_P(codings, no_more_comes_than_is_allowed) {
+    const std::string text(10 << 20, 'x');
+    const std::string bytes = coded(text, GetParam());
+    auto d = make();
+    std::string_view rest = bytes;
+    std::size_t size = 0;
+    for (;;) {
+        std::string out;
+        const auto r = d->decode(rest, out, 10'000);
+        EXPECT_LE(out.size(), 10'000u);
+        size += out.size();
+        rest.remove_prefix(r.consumed);
+        if (r.what != decompressor::state::full) {
+            EXPECT_EQ(r.what, decompressor::state::ended);
+            break;
+        }
+    }
+    EXPECT_EQ(size, text.size());
+}
+
+TEST_P(codings, what_is_not_valid_is_told) {
+    std::string bytes = coded(sample(), GetParam());
+    for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 40; ++i) bytes[i] = static_cast<char>(~bytes[i]);
+    std::string out;
+    EXPECT_NE(make()->decode(bytes, out, 1 << 30).what, decompressor::state::ended);
+    EXPECT_EQ(make()->decode(std::string(100, '\xff'), out, 1 << 30).what, decompressor::state::bad);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, codings, ::testing::Values("gzip", "deflate", "bare", "br", "zstd"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(decompressor, other_codings_are_unknown) {
+    EXPECT_NE(decompressor::make("GZip"), nullptr);
+    EXPECT_EQ(decompressor::make("identity"), nullptr);
+    EXPECT_EQ(decompressor::make(""), nullptr);
+}
+
+TEST(decompressor, a_large_window_of_zstd_is_refused) {
+    ZSTD_CCtx* c = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 26);
+    const std::string text(100'000, 'x');
+    std::string out(200'000, '\0');
+    ZSTD_inBuffer in{text.data(), text.size(), 0};
+    ZSTD_outBuffer to{out.data(), out.size(), 0};
+    EXPECT_FALSE(ZSTD_isError(ZSTD_compressStream2(c, &to, &in, ZSTD_e_flush)));
+    ZSTD_freeCCtx(c);
+    std::string back;
+    EXPECT_EQ(decompressor::make("zstd")->decode({out.data(), to.pos}, back, 1 << 20).what, decompressor::state::bad);
+}
+
+}  // namespace
+}  // namespace rondo::codec
