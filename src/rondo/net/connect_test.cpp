@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/net/connect.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/coro/task_group.hpp>
+#include <rondo/coro/when_all.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/net/resolver.hpp>
+
+namespace rondo::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+listening_socket listen_at(const std::string& at, int backlog = 16) {
+    return std::move(listen(bind_address::parse(at), {.backlog = backlog}).at(0));
+}
+
+std::uint16_t port_of(const listening_socket& s) {
+    return static_cast<std::uint16_t>(std::stoi(s.url.substr(s.url.rfind(':') + 1)));
+}
+
+endpoint local(std::uint16_t port, const std::string& host = "127.0.0.1") { return *endpoint::numeric(host, port); }
+
+class connecting : public ::testing::TestWithParam<backend_kind> {
+public:
+    connecting() : loop_({GetParam()}) {}
+
+protected:
+    unique_fd connected(std::vector<endpoint> to, instant until = instant::max()) {
+        return loop_.run_until(connect(std::move(to), until));
+    }
+    event_loop loop_;
+};
+
+TEST_P(connecting, a_socket_that_is_ready_for_a_stream) {
+    auto at = listen_at("127.0.0.1:0");
+    const unique_fd fd = connected({local(port_of(at))});
+    ASSERT_TRUE(fd);
+    EXPECT_TRUE(fcntl(fd.value(), F_GETFL) & O_NONBLOCK);
+    EXPECT_TRUE(fcntl(fd.value(), F_GETFD) & FD_CLOEXEC);
+    EXPECT_EQ(peer_of(fd.value()).port, port_of(at));
+}
+
+TEST_P(connecting, the_next_address_is_tried_when_one_refuses) {
+    std::uint16_t closed = 0;
+    {
+        closed = port_of(listen_at("127.0.0.1:0"));
+    }
+    auto at = listen_at("127.0.0.1:0");
+    EXPECT_EQ(peer_of(connected({local(closed), local(closed), local(port_of(at))}).value()).port, port_of(at));
+    try {
+        (void)connected({local(closed), local(closed, "127.0.0.2")});
+        FAIL();
+    } catch (const connect_error& e) {
+        EXPECT_EQ(e.code().value(), ECONNREFUSED);
+        const std::string text = e.what();
+        EXPECT_NE(text.find("127.0.0.1:"), text.npos) << text;
+        EXPECT_NE(text.find("127.0.0.2:"), text.npos) << text;
+    }
+    EXPECT_THROW((void)connected({}), connect_error);
+}
+
+// A listener whose queue is full does not answer: the kernel drops what asks to connect.
+struct silent_address {
+    silent_address() : at(listen_at("127.0.0.1:0", 0)) {
+        for (int i = 0; i < 4; ++i) {
+            fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+            const endpoint to = local(port_of(at));
+            (void)::connect(fillers.back().value(), static_cast<const sockaddr*>(to.address()),
+                            static_cast<socklen_t>(to.size()));
+        }
+    }
+    listening_socket at;
+    std::vector<unique_fd> fillers;
+};
+
+TEST_P(connecting, a_silent_address_is_not_waited_for_alone) {
+    silent_address silent;
+    auto at = listen_at("127.0.0.1:0");
+    const instant begun = clock::now();
+    EXPECT_EQ(peer_of(connected({local(port_of(silent.at)), local(port_of(at))}).value()).port, port_of(at));
+    EXPECT_GE(clock::now() - begun, connect_stagger);
+}
+
+TEST_P(connecting, it_ends_in_time_and_when_cancelled) {
+    silent_address silent;
+    EXPECT_THROW((void)connected({local(port_of(silent.at))}, from_now(20ms)), timed_out);
+    context in;
+    const auto cancels = [](context& c) -> task<void> {
+        co_await event_loop::current().sleep(5ms);
+        c.cancel.cancel();
+    };
+    bool was_cancelled = false;
+    const auto waits = [](endpoint to, bool& ended) -> task<void> {
+        std::vector<endpoint> all{to, to};
+        try {
+            (void)co_await connect(std::move(all));
+        } catch (const cancelled&) {
+            ended = true;
+        }
+    };
+    loop_.run_until([](task<void> a, task<void> b, context& c) -> task<void> {
+        task_group group;
+        group.spawn(std::move(a), c);
+        group.spawn(std::move(b));
+        co_await group.join();
+    }(waits(local(port_of(silent.at)), was_cancelled), cancels(in), in));
+    EXPECT_TRUE(was_cancelled);
+}
+
+TEST_P(connecting, a_unix_socket_with_a_full_queue_is_tried_again) {
+    const std::string path = ::testing::TempDir() + "connect_test_" + std::to_string(::getpid());
+    auto at = listen_at("unix:" + path, 0);
+    const unique_fd first = connected({endpoint::unix_path(path)});
+    EXPECT_THROW((void)connected({endpoint::unix_path(path)}, from_now(20ms)), timed_out);
+    loop_.run_until([](int listener, std::string p) -> task<void> {
+        const auto accepts = [](int fd) -> task<void> {
+            co_await event_loop::current().sleep(10ms);
+            const unique_fd accepted(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+            EXPECT_TRUE(accepted);
+        };
+        std::vector<endpoint> to{endpoint::unix_path(p)};
+        auto [fd, nothing] = co_await when_all(connect(to), accepts(listener));
+        EXPECT_TRUE(fd);
+    }(at.fd.value(), path));
+    ::unlink(path.c_str());
+    EXPECT_THROW((void)connected({endpoint::unix_path(path)}), connect_error);
+}
+
+std::vector<backend_kind> backends() {
+    if (!io_uring_available()) return {backend_kind::epoll};
+    return {backend_kind::epoll, backend_kind::io_uring};
+}
+INSTANTIATE_TEST_SUITE_P(backends, connecting, ::testing::ValuesIn(backends()), [](const auto& info) {
+    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
+});
+
+TEST(endpoint, has_a_text) {
+    EXPECT_EQ(local(80).text(), "127.0.0.1:80");
+    EXPECT_EQ(endpoint::numeric("::1", 81)->text(), "[::1]:81");
+    EXPECT_EQ(endpoint::unix_path("/a/b").text(), "unix:/a/b");
+    EXPECT_FALSE(endpoint::numeric("localhost", 1));
+    EXPECT_FALSE(endpoint::numeric("", 1));
+    EXPECT_THROW((void)endpoint::unix_path(std::string(200, 'x')), std::invalid_argument);
+}
+
+std::atomic<int> asked = 0;
+std::atomic<bool> hold = false;
+
+std::vector<endpoint> made_up(const std::string& host) {
+    ++asked;
+    while (hold) std::this_thread::yield();
+    if (host == "none") return {};
+    if (host == "fails") throw resolve_error("the name 'fails' cannot be resolved");
+    return {local(0, "10.0.0.1"), local(0, "10.0.0.2"), local(0, "::1"), local(0, "::2")};
+}
+
+class resolving : public ::testing::Test {
+public:
+    resolving() : pool_({.name = "blocking", .threads = 2}) {
+        loop_.use_pools(&pool_, nullptr);
+        asked = 0;
+        hold = false;
+    }
+
+protected:
+    event_loop loop_;
+    thread_pool pool_;
+};
+
+TEST_F(resolving, addresses_alternate_and_are_kept) {
+    resolver names(loop_, {.lookup = made_up});
+    for (int i = 0; i < 3; ++i) {
+        const auto found = loop_.run_until(names.resolve("some", 80));
+        ASSERT_EQ(found.size(), 4u);
+        EXPECT_EQ(found[0].text(), "10.0.0.1:80");
+        EXPECT_EQ(found[1].text(), "[::1]:80");
+        EXPECT_EQ(found[3].text(), "[::2]:80");
+    }
+    EXPECT_EQ(asked, 1);
+    EXPECT_EQ(loop_.run_until(names.resolve("127.0.0.1", 7)).at(0).text(), "127.0.0.1:7");
+    EXPECT_EQ(asked, 1);
+}
+
+TEST_F(resolving, an_answer_is_not_used_forever) {
+    resolver names(loop_, {.ttl = 1ms, .lookup = made_up});
+    (void)loop_.run_until(names.resolve("some", 80));
+    loop_.run_until([](event_loop& l) -> task<void> { co_await l.sleep(3ms); }(loop_));
+    (void)loop_.run_until(names.resolve("some", 80));
+    EXPECT_EQ(asked, 2);
+}
+
+TEST_F(resolving, failures_are_told) {
+    resolver names(loop_, {.lookup = made_up});
+    EXPECT_THROW((void)loop_.run_until(names.resolve("fails", 80)), resolve_error);
+    EXPECT_THROW((void)loop_.run_until(names.resolve("none", 80)), resolve_error);
+    resolver system(loop_);
+    EXPECT_THROW((void)loop_.run_until(system.resolve("name.invalid", 80)), resolve_error);
+    EXPECT_FALSE(loop_.run_until(system.resolve("localhost", 80)).empty());
+}
+
+TEST_F(resolving, one_question_for_all_who_ask_and_nobody_has_to_wait_for_it) {
+    resolver names(loop_, {.lookup = made_up});
+    hold = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        bool late = false;
+        try {
+            (void)co_await r.resolve("some", 1, from_now(10ms));
+        } catch (const timed_out&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        const auto releases = []() -> task<void> {
+            co_await event_loop::current().sleep(5ms);
+            hold = false;
+        };
+        auto [a, b, nothing] = co_await when_all(r.resolve("some", 1), r.resolve("some", 2), releases());
+        EXPECT_EQ(a.size(), 4u);
+        EXPECT_EQ(b.at(0).text(), "10.0.0.1:2");
+    }(names));
+    EXPECT_EQ(asked, 1);
+}
+
+TEST_F(resolving, it_may_end_while_a_lookup_runs) {
+    hold = true;
+    {
+        resolver names(loop_, {.lookup = made_up});
+        EXPECT_THROW((void)loop_.run_until(names.resolve("some", 1, from_now(5ms))), timed_out);
+        EXPECT_THROW((void)loop_.run_until(names.resolve("other", 1, from_now(5ms))), timed_out);
+    }
+    hold = false;
+}
+
+TEST_F(resolving, lookups_occupy_no_more_threads_than_allowed) {
+    resolver names(loop_, {.lookups = 1, .lookup = made_up});
+    hold = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        const auto releases = []() -> task<void> {
+            while (asked == 0) co_await event_loop::current().sleep(1ms);
+            co_await event_loop::current().sleep(5ms);
+            EXPECT_EQ(asked, 1);
+            hold = false;
+        };
+        co_await when_all(r.resolve("a", 1), r.resolve("b", 1), r.resolve("c", 1), releases());
+    }(names));
+    EXPECT_EQ(asked, 3);
+}
+
+}  // namespace
+}  // namespace rondo::net
