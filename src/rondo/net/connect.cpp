@@ -122,9 +122,7 @@ task<unique_fd> connect(std::vector<endpoint> to, instant until) {
         instant at = until;
         if (!begun) at = std::min(until, from_now(full_queue_pause));
         else if (next < to.size()) at = std::min(until, from_now(connect_stagger));
-        // GCC 12 copies what a function refers to before it awaits it.
-        sleep_awaiter& waiting = attempts.wait(at);
-        co_await waiting;
+        co_await attempts.wait(at);
         if (attempts.won()) co_return attempts.take();
         if (clock::now() >= until) throw timed_out();
     }
