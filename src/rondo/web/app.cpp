@@ -53,11 +53,6 @@ void take_rows(const app_state& app, handler::statistics& figures) {
     for (const auto& sub : app.mounted) take_rows(*sub, figures);
 }
 
-task<void> run_hook(const hook& h) {
-    if (h.async != nullptr) co_await h.async(h.object.get());
-    else co_await run_blocking([&h] { h.sync(h.object.get()); });
-}
-
 task<void> run_starts(const app_state& app) {
     for (const hook& h : app.starts) co_await run_hook(h);
     for (const auto& sub : app.mounted) co_await run_starts(*sub);
@@ -68,9 +63,26 @@ task<void> run_stops(const app_state& app) {
     for (auto h = app.stops.rbegin(); h != app.stops.rend(); ++h) co_await run_hook(*h);
 }
 
+void start_companions(app_state& app, const companions::election& elect) {
+    app.beside.start(elect);
+    for (const auto& sub : app.mounted) start_companions(*sub, elect);
+}
+
+task<void> end_companions(app_state& app, instant until) {
+    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await end_companions(**sub, until);
+    co_await app.beside.end(until);
+}
+
 task<void> start(app_state& app) {
     app.prepare();
     co_await run_starts(app);
+    start_companions(app, app.elect);
+}
+
+task<void> end(app_state& app) {
+    constexpr auto standard = std::chrono::seconds(30);
+    co_await end_companions(app, app.background_until.value_or(from_now(standard)));
+    co_await run_stops(app);
 }
 
 }  // namespace
@@ -155,6 +167,25 @@ void app::add_stop(detail::hook hook) {
     state_->stops.push_back(std::move(hook));
 }
 
+void app::add_beside(std::string name, detail::hook hook) {
+    state_->require_not_running("what runs beside the views is added");
+    state_->beside.add_beside(std::move(name), std::move(hook));
+}
+
+void app::add_periodic(clock::duration interval, std::string name, detail::hook hook) {
+    state_->require_not_running("periodic tasks are added");
+    if (interval <= clock::duration::zero())
+        throw std::invalid_argument("every(): the interval of '" + name + "' must be more than nothing");
+    state_->beside.add_periodic(std::move(name), std::move(hook), interval);
+}
+
+background_group& app::background(std::string_view name, background_options options) {
+    return state_->beside.group(name, options);
+}
+
+void app::elect_with(std::function<bool(std::string_view)> elect) { state_->elect = std::move(elect); }
+void app::background_until(instant end) noexcept { state_->background_until = end; }
+
 void app::access_log(access_log_sink* sink) noexcept { state_->log = sink; }
 
 void app::check() {
@@ -169,7 +200,7 @@ std::vector<route_info> app::routes() const {
 }
 
 task<void> app::startup() { return detail::start(*state_); }
-task<void> app::shutdown() { return detail::run_stops(*state_); }
+task<void> app::shutdown() { return detail::end(*state_); }
 task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
 void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include <rondo/handler/application.hpp>
 #include <rondo/web/access_log.hpp>
 #include <rondo/web/app_settings.hpp>
+#include <rondo/web/background.hpp>
 #include <rondo/web/command.hpp>
 #include <rondo/web/error_response.hpp>
 #include <rondo/web/lifespan.hpp>
@@ -151,6 +153,27 @@ public:
         add_stop(detail::make_hook(std::move(hook)));
     }
 
+    /// A coroutine `task<void>()` that runs beside the views, from the start until the end cancels it (in each
+    /// process): one that listens to channels, say. When it fails that is logged and it is started again, after 100 ms
+    /// and up to 10 s.
+    template <class F>
+    void beside(std::string name, F function) {
+        static_assert(std::is_same_v<std::invoke_result_t<F&>, task<void>>, "beside() takes a task<void>()");
+        add_beside(std::move(name), detail::make_hook(std::move(function)));
+    }
+    /// Something done again and again, once in the whole server and not in each of its processes: `task<void>()` on the
+    /// loop or `void()` on the blocking pool. The first time after one interval; never twice at once; a failure is
+    /// logged. When the process that does it ends, however it ends, another goes on at its next turn.
+    template <class F>
+    void every(clock::duration interval, std::string name, F function) {
+        add_periodic(interval, std::move(name), detail::make_hook(std::move(function)));
+    }
+    /// The background group of this name, which lives as long as the application. Any thread. The options are those of
+    /// the first call.
+    ///
+    ///     app.background("mail").spawn(send_mail(address));
+    [[nodiscard]] background_group& background(std::string_view name, background_options options = {});
+
     /// A setting of the application's own: `--name`, `RONDO_NAME` and `name` in rondo.toml, in --help and `check`. The
     /// type follows from the default: text, bool, number, a std::chrono duration, byte_size; `type` is a word for
     /// --help. The name is lower case with '-', and none of the framework's (`check` says so).
@@ -192,6 +215,11 @@ public:
     [[nodiscard]] std::vector<const detail::preferred_setting*> preferred_settings() const;
     void use_settings(const app_settings& chosen);
 
+    /// For who runs several processes: says whether this one does what only one of them may do (every()). On the loop.
+    void elect_with(std::function<bool(std::string_view name)> elect);
+    /// For who ends the application: until when shutdown() waits for background groups; 30 s otherwise.
+    void background_until(instant end) noexcept;
+
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
@@ -223,6 +251,8 @@ private:
     void add_error_handler(int code, detail::error_handler handler);
     void add_start(detail::hook hook);
     void add_stop(detail::hook hook);
+    void add_beside(std::string name, detail::hook hook);
+    void add_periodic(clock::duration interval, std::string name, detail::hook hook);
 
     std::unique_ptr<detail::app_state> state_;
 };

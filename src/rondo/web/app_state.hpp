@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <rondo/web/app.hpp>
+#include <rondo/web/companions.hpp>
 #include <rondo/web/router.hpp>
 
 namespace rondo::detail {
@@ -30,6 +32,9 @@ struct app_state {
     std::vector<std::unique_ptr<declared_command>> commands;
     std::vector<std::unique_ptr<preferred_setting>> preferred;
     app_settings chosen;  ///< everywhere the same
+    companions beside;
+    companions::election elect;  ///< of the outermost application only, as the next
+    std::optional<instant> background_until;
     const app_state* parent = nullptr;
     access_log_sink* log = nullptr;
 

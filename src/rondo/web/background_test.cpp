@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/background.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/web/app.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct fixture : testing::Test {
+    event_loop loop;
+    thread_pool pool{{.name = "blocking"}};
+    app application;
+
+    fixture() { loop.use_pools(&pool, nullptr); }
+    void start() { loop.run_until(application.startup()); }
+    void end(clock::duration grace = 20s) {
+        application.background_until(from_now(grace));
+        loop.run_until(application.shutdown());
+    }
+};
+using background = fixture;
+using beside = fixture;
+using every = fixture;
+
+task<void> wait_and_count(std::atomic<int>& count, clock::duration time) {
+    co_await sleep(time);
+    ++count;
+}
+
+task<void> fail() {
+    co_await sleep(0s);
+    throw std::runtime_error("no mail today");
+}
+
+task<void> wait_for_ever(cancel_reason& why) {
+    try {
+        co_await sleep(24h);
+    } catch (const cancelled& c) {
+        why = c.reason;
+        throw;
+    }
+}
+
+TEST_F(background, the_end_waits_for_tasks) {
+    start();
+    std::atomic<int> done = 0;
+    background_group& mail = application.background("mail");
+    for (int i = 0; i < 3; ++i) mail.spawn(wait_and_count(done, 20ms));
+    EXPECT_EQ(mail.size(), 3u);
+    end();
+    EXPECT_EQ(done, 3);
+    EXPECT_EQ(mail.size(), 0u);
+    EXPECT_THROW(mail.spawn(fail()), std::logic_error);
+}
+
+task<void> chain(background_group& in, std::atomic<int>& count, int left) {
+    co_await sleep(1ms);
+    ++count;
+    if (left > 0) in.spawn(chain(in, count, left - 1));
+}
+
+TEST_F(background, tasks_may_spawn_others_while_the_end_waits) {
+    start();
+    std::atomic<int> done = 0;
+    background_group& mail = application.background("mail");
+    mail.spawn(chain(mail, done, 9));
+    end();
+    EXPECT_EQ(done, 10);
+}
+
+TEST_F(background, what_takes_too_long_is_cancelled) {
+    start();
+    cancel_reason why = cancel_reason::none;
+    application.background("slow").spawn(wait_for_ever(why));
+    end(30ms);
+    EXPECT_EQ(why, cancel_reason::drain);
+}
+
+TEST_F(background, a_failure_is_counted_and_disturbs_no_other) {
+    start();
+    std::atomic<int> done = 0;
+    background_group& mail = application.background("mail");
+    mail.spawn(fail());
+    mail.spawn(wait_and_count(done, 5ms));
+    end();
+    EXPECT_EQ(done, 1);
+    EXPECT_EQ(mail.failed(), 1u);
+}
+
+TEST_F(background, is_bounded) {
+    start();
+    std::atomic<int> done = 0;
+    background_group& mail = application.background("mail", {.limit = 2});
+    mail.spawn(wait_and_count(done, 5ms));
+    mail.spawn(wait_and_count(done, 5ms));
+    EXPECT_THROW(mail.spawn(wait_and_count(done, 5ms)), background_full);
+    EXPECT_EQ(&application.background("mail"), &mail);
+    end();
+    EXPECT_EQ(done, 2);
+}
+
+TEST_F(background, tasks_may_come_from_any_thread) {
+    start();
+    std::atomic<int> done = 0;
+    std::vector<std::jthread> threads;
+    std::atomic<int> spawned = 0;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; ++i) application.background("mail").spawn(wait_and_count(done, 1ms));
+            ++spawned;
+        });
+    }
+    struct until {
+        static task<void> all_spawned(std::atomic<int>& count) {
+            while (count < 4) co_await sleep(1ms);
+        }
+    };
+    loop.run_until(until::all_spawned(spawned));
+    end();
+    EXPECT_EQ(done, 400);
+}
+
+TEST_F(background, needs_a_running_application) {
+    EXPECT_THROW(application.background("mail").spawn(fail()), std::logic_error);
+}
+
+task<void> fail_twice(int& calls, bool& cancelled_at_end) {
+    if (++calls < 3) throw std::runtime_error("not yet");
+    try {
+        co_await sleep(24h);
+    } catch (const cancelled& c) {
+        cancelled_at_end = c.reason == cancel_reason::drain;
+        throw;
+    }
+}
+
+TEST_F(beside, is_started_again_when_it_fails_and_cancelled_at_the_end) {
+    int calls = 0;
+    bool cancelled_at_end = false;
+    application.beside("listener", [&] { return fail_twice(calls, cancelled_at_end); });
+    start();
+    struct until {
+        static task<void> third(int& count) {
+            while (count < 3) co_await sleep(1ms);
+        }
+    };
+    loop.run_until(with_timeout(20s, until::third(calls)));
+    end();
+    EXPECT_TRUE(cancelled_at_end);
+    EXPECT_EQ(calls, 3);
+}
+
+TEST_F(every, runs_again_and_again_where_it_was_elected) {
+    std::atomic<int> on_loop = 0;
+    std::atomic<int> on_pool = 0;
+    std::atomic<int> elsewhere = 0;
+    int asked = 0;
+    application.every(1ms, "on the loop", [&] { return wait_and_count(on_loop, 1ms); });
+    application.every(1ms, "on the pool", [&] {
+        ++on_pool;
+        throw std::runtime_error("this time not");
+    });
+    application.every(1ms, "elsewhere", [&] { ++elsewhere; });
+    application.elect_with([&asked](std::string_view name) {
+        ++asked;
+        return name != "elsewhere";
+    });
+    start();
+    struct until {
+        static task<void> three_times(std::atomic<int>& a, std::atomic<int>& b) {
+            while (a < 3 || b < 3) co_await sleep(1ms);
+        }
+    };
+    loop.run_until(with_timeout(20s, until::three_times(on_loop, on_pool)));
+    end();
+    EXPECT_EQ(elsewhere, 0);
+    EXPECT_GE(asked, 9);
+    EXPECT_THROW(app().every(0s, "never", [] {}), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace rondo
