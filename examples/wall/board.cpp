@@ -12,6 +12,7 @@
 #include <rondo/codec/json.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_any.hpp>
+#include <rondo/loop/pool.hpp>
 #include <rondo/web/convert.hpp>
 #include <rondo/web/form.hpp>
 
@@ -83,20 +84,26 @@ rondo::task<void> end_of_server(const rondo::request& req) {
 
 }  // namespace
 
-// An id of another life of the file would wait for ever.
-std::int64_t board::wanted(std::int64_t id) const { return std::clamp<std::int64_t>(id, 0, feed_->last()); }
+// The id that a client has seen last. Another worker may have told it of a message before this one heard of it. An id
+// of another life of the file would wait for ever.
+rondo::task<std::int64_t> board::wanted(std::int64_t id) {
+    if (id > feed_->last() && id != newest) co_await rondo::run_blocking([this] { feed_->catch_up(); });
+    co_return std::clamp<std::int64_t>(id, 0, feed_->last());
+}
 
 rondo::response board::page(rondo::request& req) {
     const auto before = req.query_as<std::int64_t>("before", newest);
+    feed_->catch_up();
     const std::int64_t last = feed_->last();
     const std::vector<message> messages = feed_->before(before, on_a_page);
     return wall_page({.messages = messages, .last = last, .live = before == newest, .kept = {}, .complaint = {}});
 }
 
 rondo::response board::list(rondo::request& req) {
+    feed_->catch_up();
     const std::int64_t last = feed_->last();
     if (req.query("after")) {
-        const std::int64_t after = wanted(req.query_as<std::int64_t>("after"));
+        const std::int64_t after = std::clamp<std::int64_t>(req.query_as<std::int64_t>("after"), 0, last);
         return news_json(feed_->after(after, in_a_batch), after);
     }
     std::vector<message> messages = feed_->before(req.query_as<std::int64_t>("before", newest), in_a_batch);
@@ -122,8 +129,9 @@ rondo::response board::post(rondo::request& req) {
 }
 
 rondo::task<rondo::response> board::events(rondo::request& req) {
-    std::int64_t seen = wanted(req.query_as<std::int64_t>("after", newest));
-    if (const auto id = rondo::last_event_id(req)) seen = wanted(rondo::parse_integer(*id).value_or(newest));
+    std::int64_t seen = req.query_as<std::int64_t>("after", newest);
+    if (const auto id = rondo::last_event_id(req)) seen = rondo::parse_integer(*id).value_or(newest);
+    seen = co_await wanted(seen);
     co_return rondo::sse(follow(seen));
 }
 
@@ -137,7 +145,7 @@ rondo::async_generator<rondo::sse_event> board::follow(std::int64_t seen) {
 }
 
 rondo::task<rondo::response> board::poll(rondo::request& req) {
-    const std::int64_t after = wanted(req.query_as<std::int64_t>("after", newest));
+    const std::int64_t after = co_await wanted(req.query_as<std::int64_t>("after", newest));
     const std::chrono::seconds most(std::min(req.query_as<unsigned>("wait", longest_wait), longest_wait));
     // A server that ends does not wait for those who wait for news: they ask the next one.
     const auto first = co_await rondo::when_any(feed_->wait_after(after, in_a_batch, most), end_of_server(req));

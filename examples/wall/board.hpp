@@ -16,8 +16,12 @@ namespace wall {
 /// The views of the messages.
 class board {
 public:
+    /// What tells the other processes of messages.
+    explicit board(rondo::channels& told) noexcept : told_(told) {}
     /// Opens the SQLite file. Blocks; throws std::runtime_error with a sentence.
-    void open(const std::string& path) { feed_ = std::make_unique<feed>(path); }
+    void open(const std::string& path) { feed_ = std::make_unique<feed>(path, told_); }
+    /// Listens to the other processes; never returns.
+    rondo::task<void> follow() { return feed_->follow(); }
 
     /// GET /?before=ID: the page with the newest messages, or those before an id.
     rondo::response page(rondo::request& req);
@@ -33,8 +37,9 @@ public:
 
 private:
     rondo::async_generator<rondo::sse_event> follow(std::int64_t seen);
-    std::int64_t wanted(std::int64_t id) const;
+    rondo::task<std::int64_t> wanted(std::int64_t id);
 
+    rondo::channels& told_;
     std::unique_ptr<feed> feed_;
 };
 

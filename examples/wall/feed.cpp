@@ -5,16 +5,20 @@
 #include <iterator>
 #include <limits>
 
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
 #include <rondo/loop/pool.hpp>
 
 namespace wall {
 namespace {
 
-constexpr std::size_t remembered = 500;
+constexpr std::size_t remembered = 500, read_at_once = 500;
+constexpr const char* channel = "wall";
 
 }  // namespace
 
-feed::feed(const std::string& path) : store_(path) {
+feed::feed(const std::string& path, rondo::channels& told) : store_(path), told_(told) {
     std::vector<message> newest = store_.before(std::numeric_limits<std::int64_t>::max(), remembered);
     // Perhaps there are older ones; the newest of them has at most the id before.
     if (newest.size() == remembered) forgotten_ = newest.back().id - 1;
@@ -23,11 +27,44 @@ feed::feed(const std::string& path) : store_(path) {
 }
 
 message feed::add(const draft& d) {
-    const std::scoped_lock held(adding_);
     message made = store_.add(d);
-    remember(made);
-    news_.advance_to(static_cast<std::uint64_t>(made.id));
+    catch_up();
+    tell_others(made);
     return made;
+}
+
+void feed::catch_up() {
+    const std::scoped_lock held(catching_up_);
+    while (true) {
+        const std::vector<message> news = store_.after(last(), read_at_once);
+        for (const message& m : news) remember(m);
+        if (news.empty()) return;
+        news_.advance_to(static_cast<std::uint64_t>(news.back().id));
+    }
+}
+
+// Kept it is in any case: the other workers find it when they next look.
+void feed::tell_others(const message& m) {
+    try {
+        told_.publish_sync(channel, pack(m));
+    } catch (const rondo::channels_unavailable& e) {
+        rondo::log::warning(fmt::format("message {} was not told to the others: {}", m.id, e.what()));
+    }
+}
+
+void feed::hear(std::string_view packed) {
+    if (const std::optional<message> m = unpack(packed)) store_.take(*m);
+    catch_up();
+}
+
+rondo::task<void> feed::follow() {
+    rondo::subscription told = told_.open({.report_gaps = true});
+    co_await told.add(channel);
+    co_await rondo::run_blocking([this] { catch_up(); });
+    while (true) {
+        const rondo::channel_message next = co_await told.next();
+        co_await rondo::run_blocking([this, &next] { hear(next.bytes()); });
+    }
 }
 
 void feed::remember(const message& m) {

@@ -2,6 +2,7 @@
 #include "figures.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
@@ -50,6 +51,7 @@ std::string snapshot(const rondo::handler::statistics& server) {
     rondo::codec::json_writer writer(out);
     writer.begin_object();
     writer.member("at_ms", static_cast<std::int64_t>(now.count()));
+    writer.member("process", static_cast<std::int64_t>(::getpid()));
     writer.member("requests", server.requests.load());
     writer.member("responses", server.responses.load());
     writer.member("waiting", server.in_flight.load());
@@ -76,7 +78,8 @@ rondo::async_generator<rondo::sse_event> each_second(const rondo::handler::stati
 rondo::response show_figures(const rondo::handler::statistics& server) {
     const process_figures process = read_process();
     return page("figures", "Live figures",
-                {{"requests", std::to_string(server.requests.load())},
+                {{"process", std::to_string(::getpid())},
+                 {"requests", std::to_string(server.requests.load())},
                  {"waiting", std::to_string(server.in_flight.load())},
                  {"delay", fmt::format("{:.2f}", static_cast<double>(server.loop_delay_ns.load()) / 1e6)},
                  {"threads", std::to_string(process.threads)},

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A message wall: every kind of view in one small application. Start reading here.
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
 #include <rondo/base/log.hpp>
+#include <rondo/channels.hpp>
 #include <rondo/web.hpp>
 
 #include "board.hpp"
@@ -14,6 +16,8 @@
 
 namespace {
 
+using namespace std::chrono_literals;
+
 const char* database() {
     const char* chosen = std::getenv("WALL_DB");
     return chosen != nullptr && *chosen != '\0' ? chosen : "wall.db";
@@ -22,13 +26,15 @@ const char* database() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    wall::board board;
     rondo::app app;
-    app.prefer("workers", "1");  // the newest messages are kept in the memory of one process
+    // Workers tell each other of messages, machines over Redis: --channels-url redis://HOST
+    rondo::channels told([&app] { return app.settings().channels_url; }, {.patience = 1s});
+    wall::board board(told);
     app.on_start([&board] {
         board.open(database());
         rondo::log::info(std::string("messages are kept in ") + database() + " (WALL_DB)");
     });
+    app.beside("listening to the other walls", [&board] { return board.follow(); });
     app.use(rondo::request_id);
     app.use(wall::safe_fields);
 

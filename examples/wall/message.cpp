@@ -73,6 +73,27 @@ std::string iso_time(std::int64_t milliseconds) {
                        milliseconds % 1000);
 }
 
+std::string pack(const message& m) {
+    std::string out;
+    rondo::codec::json_writer to(out);
+    to.begin_object();
+    to.member("origin", std::string_view(m.origin)).member("author", std::string_view(m.author));
+    to.member("text", std::string_view(m.text)).member("created_at", m.created_at);
+    to.end_object();
+    return out;
+}
+
+std::optional<message> unpack(std::string_view packed) {
+    const auto read = rondo::codec::parse_json(packed);
+    if (!read || !read->is_object()) return std::nullopt;
+    const rondo::codec::json_value& m = *read;
+    for (const char* text : {"origin", "author", "text"})
+        if (!m[text].is_string()) return std::nullopt;
+    if (!m["created_at"].is_number()) return std::nullopt;
+    return message{0, m["author"].as_string(), m["text"].as_string(), m["created_at"].as_integer(),
+                   m["origin"].as_string()};
+}
+
 void write_json(rondo::codec::json_writer& to, const message& m) {
     to.begin_object();
     to.member("id", m.id).member("author", std::string_view(m.author)).member("text", std::string_view(m.text));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct message {
     std::string author;
     std::string text;
     std::int64_t created_at = 0;  ///< milliseconds since 1970
+    std::string origin;           ///< the same on every machine, where the id is not: 32 hexadecimal digits
 };
 
 /// What somebody wants to say, in the form it is kept: valid UTF-8, trimmed, lines ended by LF.
@@ -40,6 +42,10 @@ struct refusal {
 
 /// "2026-01-31T12:34:56.789Z"
 [[nodiscard]] std::string iso_time(std::int64_t milliseconds);
+
+/// A message on its way between machines, and back; nothing when it is none.
+[[nodiscard]] std::string pack(const message& m);
+[[nodiscard]] std::optional<message> unpack(std::string_view packed);
 
 /// {"id", "author", "text", "created_at"}
 void write_json(rondo::codec::json_writer& to, const message& m);

@@ -5,8 +5,10 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <random>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 
 namespace wall {
 
@@ -35,13 +37,33 @@ sqlite::database open(const std::string& path) {
     return database;
 }
 
+// Not covered by the busy time-out: another process may be doing the same to a new file just now.
+void switch_to_wal(sqlite3* database) {
+    constexpr auto patience = std::chrono::seconds(5);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (sqlite3_exec(database, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr) != SQLITE_OK) {
+        if (sqlite3_errcode(database) != SQLITE_BUSY || std::chrono::steady_clock::now() > end)
+            fail(database, "SQLite could not prepare its file");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+}
+
+bool has_origins(sqlite3* database) {
+    return sqlite3_table_column_metadata(database, "main", "messages", "origin", nullptr, nullptr, nullptr, nullptr,
+                                         nullptr) == SQLITE_OK;
+}
+
 sqlite::database open_for_writing(const std::string& path) {
     sqlite::database database = open(path);
-    execute(database.get(), "PRAGMA journal_mode = WAL");
+    switch_to_wal(database.get());
     execute(database.get(), "PRAGMA synchronous = FULL");
+    execute(database.get(), "BEGIN IMMEDIATE");
     execute(database.get(),
             "CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-            " author TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT");
+            " author TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL, origin TEXT) STRICT");
+    if (!has_origins(database.get())) execute(database.get(), "ALTER TABLE messages ADD COLUMN origin TEXT");
+    execute(database.get(), "CREATE UNIQUE INDEX IF NOT EXISTS messages_by_origin ON messages (origin)");
+    execute(database.get(), "COMMIT");
     return database;
 }
 
@@ -96,27 +118,52 @@ std::int64_t milliseconds_since_1970() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+std::string random_origin() {
+    std::random_device random;
+    return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
 }  // namespace
 
 message_store::message_store(const std::string& path)
     : writer_(open_for_writing(path)),
-      insert_(prepare(writer_, "INSERT INTO messages (author, text, created_at) VALUES (?, ?, ?) RETURNING id")),
+      insert_(prepare(writer_,
+                      "INSERT INTO messages (author, text, created_at, origin) VALUES (?, ?, ?, ?)"
+                      " ON CONFLICT (origin) DO NOTHING RETURNING id")),
       reader_(open(path)),
       after_(prepare(reader_, "SELECT id, author, text, created_at FROM messages WHERE id > ? ORDER BY id LIMIT ?")),
-      before_(prepare(reader_,
-                      "SELECT id, author, text, created_at FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?")) {}
+      before_(
+          prepare(reader_, "SELECT id, author, text, created_at FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?")),
+      known_(prepare(reader_, "SELECT 1 FROM messages WHERE origin = ?")) {}
 
 message message_store::add(const draft& d) {
-    message made{0, d.author, d.text, milliseconds_since_1970()};
+    message made{0, d.author, d.text, milliseconds_since_1970(), random_origin()};
+    made.id = insert(made);
+    return made;
+}
+
+void message_store::take(const message& m) {
+    if (!knows(m.origin)) (void)insert(m);
+}
+
+bool message_store::knows(std::string_view origin) {
+    const std::scoped_lock held(reading_);
+    run select(known_.get());
+    select.bind(1, origin);
+    return select.step();
+}
+
+std::int64_t message_store::insert(const message& m) {
     const std::scoped_lock held(writing_);
     run insert(insert_.get());
-    insert.bind(1, made.author);
-    insert.bind(2, made.text);
-    insert.bind(3, made.created_at);
-    insert.step();
-    made.id = insert.number(0);
+    insert.bind(1, m.author);
+    insert.bind(2, m.text);
+    insert.bind(3, m.created_at);
+    insert.bind(4, m.origin);
+    if (!insert.step()) return 0;
+    const std::int64_t id = insert.number(0);
     insert.step();  // to the end: there it is committed
-    return made;
+    return id;
 }
 
 std::vector<message> message_store::after(std::int64_t id, std::size_t limit) { return read(after_.get(), id, limit); }
@@ -131,7 +178,7 @@ std::vector<message> message_store::read(sqlite3_stmt* statement, std::int64_t i
     run select(statement);
     select.bind(1, id);
     select.bind(2, static_cast<std::int64_t>(limit));
-    while (select.step()) found.push_back({select.number(0), select.text(1), select.text(2), select.number(3)});
+    while (select.step()) found.push_back({select.number(0), select.text(1), select.text(2), select.number(3), {}});
     return found;
 }
 

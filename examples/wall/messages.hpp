@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "message.hpp"
@@ -26,7 +27,8 @@ using statement = std::unique_ptr<sqlite3_stmt, closer>;
 
 }  // namespace sqlite
 
-/// The messages in an SQLite file, in WAL mode: readers do not wait for a writer. Every function blocks on the disk, so
+/// The messages in an SQLite file, in WAL mode: readers do not wait for a writer. Several processes may have it open;
+/// ids rise in the order in which messages become visible to all of them. Every function blocks on the disk, so
 /// it belongs on a pool thread; any thread may call it. Throws std::runtime_error with what SQLite says.
 class message_store {
 public:
@@ -35,11 +37,15 @@ public:
 
     /// Once it returns, the message survives a crash and a loss of power.
     message add(const draft& d);
+    /// A message of another machine: kept, with an id of this file, unless it is there already.
+    void take(const message& m);
 
     [[nodiscard]] std::vector<message> after(std::int64_t id, std::size_t limit);   ///< oldest first
     [[nodiscard]] std::vector<message> before(std::int64_t id, std::size_t limit);  ///< newest first
 
 private:
+    std::int64_t insert(const message& m);
+    [[nodiscard]] bool knows(std::string_view origin);
     std::vector<message> read(sqlite3_stmt* statement, std::int64_t id, std::size_t limit);
 
     std::mutex writing_;
@@ -49,6 +55,7 @@ private:
     sqlite::database reader_;
     sqlite::statement after_;
     sqlite::statement before_;
+    sqlite::statement known_;
 };
 
 }  // namespace wall

@@ -4,6 +4,7 @@
 import signal
 import unittest
 
+from redis_server import Redis, wait_until
 from wall_server import Wall, close
 from webdriver import Browser
 
@@ -26,13 +27,13 @@ class InTheBrowser(unittest.TestCase):
             for page in self.pages:
                 page.go("about:blank")
 
-    def open(self, path="/", **screen):
-        page = self.browser.open(self.wall.url + path, **screen)
+    def open(self, path="/", wall=None, **screen):
+        page = self.browser.open((wall or self.wall).url + path, **screen)
         self.pages.append(page)
         return page
 
-    def open_live(self, path="/", state="live"):
-        page = self.open(path)
+    def open_live(self, path="/", state="live", wall=None):
+        page = self.open(path, wall)
         page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
         return page
 
@@ -48,9 +49,9 @@ class InTheBrowser(unittest.TestCase):
 
 
 class Messages(InTheBrowser):
-    def meet(self, path, state):
+    def meet(self, path, state, walls=(None, None)):
         """Two pages, a message from each; both show both, the newest first."""
-        one, other = self.open_live(path, state), self.open_live(path, state)
+        one, other = (self.open_live(path, state, wall) for wall in walls)
         self.post(one, "hello", author="Ada")
         self.see(other, "hello")
         self.post(other, "hello to you", author="Grace")
@@ -65,6 +66,19 @@ class Messages(InTheBrowser):
 
     def test_two_pages_by_polling(self):
         self.meet("/?transport=poll", "polling")
+
+    def test_two_pages_of_two_workers(self):
+        wall = self.enterContext(Wall("--workers", "2"))
+        self.meet("/", "live", (wall, wall))
+
+    def test_two_polling_pages_of_two_workers(self):
+        wall = self.enterContext(Wall("--workers", "2"))
+        self.meet("/?transport=poll", "polling", (wall, wall))
+
+    def test_two_pages_of_two_machines(self):
+        with Redis() as redis, Wall("--channels-url", redis.url) as one, Wall("--channels-url", redis.url) as other:
+            wait_until(lambda: redis.listeners("wall") == 2)
+            self.meet("/", "live", (one, other))
 
     def test_where_events_do_not_get_through_the_page_polls(self):
         page = self.open_live()

@@ -33,10 +33,11 @@ def close(response):
 
 
 class Wall:
-    """with Wall() as wall: wall.url, wall.get(path) ... stop() and start() again keep port and messages."""
+    """with Wall() as wall: wall.url, wall.get(path) ... stop() and start() again keep port and messages. One worker
+    unless the arguments say otherwise: then its figures are those of the wall."""
 
     def __init__(self, *arguments):
-        self.arguments = arguments
+        self.arguments = arguments if "--workers" in arguments else ("--workers", "1", *arguments)
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-wall-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

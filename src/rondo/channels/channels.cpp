@@ -2,7 +2,9 @@
 #include <rondo/channels/channels.hpp>
 
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,11 +15,12 @@
 
 namespace rondo {
 
-namespace detail {
+namespace channels_detail {
 
 class channels_state {
 public:
-    channels_state(channels_url url, channels_options options) noexcept : url_(std::move(url)), options_(options) {}
+    channels_state(std::function<std::string()> url, channels_options options)
+        : ask_(std::move(url)), options_(options) {}
 
     ~channels_state() {
         if (made_by_ != getpid()) (void)layer_.release();  // the parent's, from before the fork
@@ -30,8 +33,9 @@ public:
         const std::scoped_lock held(mutex_);
         if (layer_ && made_by_ == getpid()) return *layer_;
         (void)layer_.release();
-        layer_ = url_.where == channels_url::kind::memory ? make_memory_layer(url_.name)
-                                                          : make_redis_layer(url_, options_.patience);
+        const channels_url& to = known_url();
+        layer_ = to.where == channels_url::kind::memory ? make_memory_layer(to.name)
+                                                        : make_redis_layer(to, options_.patience);
         made_by_ = getpid();
         return *layer_;
     }
@@ -51,27 +55,39 @@ public:
         return to.publish(std::make_shared<message_body>(std::move(name), std::move(bytes)));
     }
 
-    [[nodiscard]] const channels_url& url() const noexcept { return url_; }
+    [[nodiscard]] const channels_url& url() {
+        const std::scoped_lock held(mutex_);
+        return known_url();
+    }
     [[nodiscard]] instant end_of_patience() const noexcept { return from_now(options_.patience); }
 
     std::atomic<std::uint64_t> published{0};
 
 private:
-    const channels_url url_;
+    const channels_url& known_url() {
+        if (!url_) {
+            const std::string text = ask_();
+            url_ = channels_url::parse(text.empty() ? "memory:" : text);
+        }
+        return *url_;
+    }
+
+    const std::function<std::string()> ask_;
+    std::optional<channels_url> url_;
     const channels_options options_;
     std::mutex mutex_;
     std::unique_ptr<layer> layer_;
     pid_t made_by_ = 0;
 };
 
-}  // namespace detail
+}  // namespace channels_detail
 
-subscription::subscription(std::shared_ptr<detail::channels_state> of, subscription_options options)
-    : of_(std::move(of)), box_(std::make_shared<detail::mailbox>(options)) {}
+subscription::subscription(std::shared_ptr<channels_detail::channels_state> of, subscription_options options)
+    : of_(std::move(of)), box_(std::make_shared<channels_detail::mailbox>(options)) {}
 
 subscription::~subscription() {
     if (!of_) return;
-    if (detail::layer* layer = of_->used()) layer->subscribers().remove(box_);
+    if (channels_detail::layer* layer = of_->used()) layer->subscribers().remove(box_);
 }
 
 void subscription::join(std::string_view name, bool pattern) {
@@ -80,8 +96,8 @@ void subscription::join(std::string_view name, bool pattern) {
 }
 
 task<void> subscription::arrives(std::string name, bool pattern) {
-    detail::layer& layer = of_->use();
-    const std::shared_ptr<detail::pending> told = layer.arrives(name, pattern);
+    channels_detail::layer& layer = of_->use();
+    const std::shared_ptr<channels_detail::pending> told = layer.arrives(name, pattern);
     if (!told) co_return;
     const bool in_time = co_await told->wait(of_->end_of_patience());
     if (!in_time) layer.does_not_arrive();
@@ -101,14 +117,18 @@ void subscription::discard(std::string_view name) { of_->use().subscribers().rem
 void subscription::discard_pattern(std::string_view pattern) { of_->use().subscribers().remove(box_, pattern, true); }
 
 channels::channels(std::string_view url, channels_options options)
-    : state_(std::make_shared<detail::channels_state>(channels_url::parse(url), options)) {}
+    : channels([text = std::string(url)] { return text; }, options) {
+    (void)state_->url();
+}
+channels::channels(std::function<std::string()> url, channels_options options)
+    : state_(std::make_shared<channels_detail::channels_state>(std::move(url), options)) {}
 channels::~channels() = default;
 
-const channels_url& channels::url() const noexcept { return state_->url(); }
+const channels_url& channels::url() const { return state_->url(); }
 
 task<void> channels::publish(std::string name, std::string bytes) {
-    detail::layer& layer = state_->use();
-    const std::shared_ptr<detail::pending> sent = state_->publish(layer, std::move(name), std::move(bytes));
+    channels_detail::layer& layer = state_->use();
+    const std::shared_ptr<channels_detail::pending> sent = state_->publish(layer, std::move(name), std::move(bytes));
     if (!sent) co_return;
     const bool in_time = co_await sent->wait(state_->end_of_patience());
     if (!in_time) layer.gave_up(sent);
@@ -116,8 +136,9 @@ task<void> channels::publish(std::string name, std::string bytes) {
 
 void channels::publish_sync(std::string_view name, std::string_view bytes) {
     require_blocking_allowed("channels::publish_sync");
-    detail::layer& layer = state_->use();
-    const std::shared_ptr<detail::pending> sent = state_->publish(layer, std::string(name), std::string(bytes));
+    channels_detail::layer& layer = state_->use();
+    const std::shared_ptr<channels_detail::pending> sent =
+        state_->publish(layer, std::string(name), std::string(bytes));
     if (sent && !sent->wait_sync(state_->end_of_patience())) layer.gave_up(sent);
 }
 
@@ -163,10 +184,10 @@ async_generator<channel_message> channels::subscribe_pattern(std::string pattern
 
 channels::figures channels::count() const {
     figures all{.published = state_->published.load(std::memory_order_relaxed)};
-    detail::layer* layer = state_->used();
+    channels_detail::layer* layer = state_->used();
     if (layer == nullptr) return all;
-    const detail::hub& here = layer->subscribers();
-    const detail::layer::figures out = layer->count();
+    const channels_detail::hub& here = layer->subscribers();
+    const channels_detail::layer::figures out = layer->count();
     all.delivered = here.delivered();
     all.dropped = here.dropped();
     all.subscriptions = here.subscriptions();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,10 +18,10 @@
 
 namespace rondo {
 
-namespace detail {
+namespace channels_detail {
 class channels_state;
 class layer;
-}  // namespace detail
+}  // namespace channels_detail
 
 struct channels_options {
     /// How long publish() and the beginning of a subscription wait for Redis, or for a worker that does not read. A
@@ -54,16 +55,16 @@ public:
     void discard_pattern(std::string_view pattern);
 
     /// `co_await s.next()`: a channel_message. Throws subscriber_too_slow, and `cancelled`. One at a time.
-    [[nodiscard("co_await it")]] detail::mailbox::wait next() noexcept { return box_->take(); }
+    [[nodiscard("co_await it")]] channels_detail::mailbox::wait next() noexcept { return box_->take(); }
 
 private:
     friend class channels;
-    subscription(std::shared_ptr<detail::channels_state> of, subscription_options options);
+    subscription(std::shared_ptr<channels_detail::channels_state> of, subscription_options options);
     void join(std::string_view name, bool pattern);
     [[nodiscard]] task<void> arrives(std::string name, bool pattern);
 
-    std::shared_ptr<detail::channels_state> of_;
-    std::shared_ptr<detail::mailbox> box_;
+    std::shared_ptr<channels_detail::channels_state> of_;
+    std::shared_ptr<channels_detail::mailbox> box_;
 };
 
 /// Messages between views, workers and machines: what is published to a name reaches everyone who subscribed to it.
@@ -80,8 +81,12 @@ private:
 /// told: see channel_message. Connects when first used, in each process. Any thread; subscribers on any loop.
 class channels {
 public:
-    /// Throws std::invalid_argument when the URL is wrong. Connects nothing yet.
+    /// Throws std::invalid_argument when the URL is wrong; an empty one is "memory:". Connects nothing yet.
     explicit channels(std::string_view url = "memory:", channels_options options = {});
+    /// The same with a URL that is asked for when it is first needed: one of a setting, which is not read yet.
+    ///
+    ///     rondo::channels channels([&app] { return app.settings().channels_url; });
+    explicit channels(std::function<std::string()> url, channels_options options = {});
     ~channels();
     channels(const channels&) = delete;
     channels& operator=(const channels&) = delete;
@@ -116,13 +121,13 @@ public:
     /// Of this process, since it first used the channels.
     [[nodiscard]] figures count() const;
 
-    [[nodiscard]] const channels_url& url() const noexcept;
+    [[nodiscard]] const channels_url& url() const;
 
 private:
     [[nodiscard]] async_generator<channel_message> receive(std::vector<std::string> names, bool pattern,
                                                            subscription_options options);
 
-    std::shared_ptr<detail::channels_state> state_;
+    std::shared_ptr<channels_detail::channels_state> state_;
 };
 
 }  // namespace rondo

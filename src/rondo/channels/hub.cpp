@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 bool matches(std::string_view pattern, std::string_view name) noexcept {
     std::size_t p = 0;
@@ -137,4 +137,4 @@ std::uint64_t hub::dropped() const {
     return dropped_;
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -13,7 +13,7 @@
 
 #include <rondo/channels/mailbox.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// True when `name` is what the pattern stands for: `*` is any bytes, `?` one, everything else itself.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view name) noexcept;
@@ -64,4 +64,4 @@ private:
     std::uint64_t dropped_ = 0;
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -99,4 +99,4 @@ void io_thread::run(std::move_only_function<void()> work) {
     end.wait();
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -6,7 +6,7 @@
 
 #include <rondo/loop/loop.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// The thread of this process on which channels and caches talk to other processes: one, started when first needed,
 /// ended with its last user. Views of any loop and of any thread use what lives on it, and none of them waits for
@@ -32,4 +32,4 @@ private:
     std::unique_ptr<state> state_;
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -10,7 +10,7 @@
 #include <rondo/channels/reply.hpp>
 #include <rondo/channels/url.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// How messages reach the other processes. Made when first used, in the process that uses it. Any thread, except that
 /// nobody uses it while it is destroyed.
@@ -40,4 +40,4 @@ public:
 [[nodiscard]] std::unique_ptr<layer> make_memory_layer(std::string_view name);
 [[nodiscard]] std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration patience);
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -14,7 +14,7 @@
 
 #include <rondo/base/log.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -203,4 +203,4 @@ void receiver::parse() {
     if (buffer_.empty() && buffer_.capacity() > 4 * read_step) buffer_.shrink_to_fit();
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -16,7 +16,7 @@
 #include <rondo/channels/message.hpp>
 #include <rondo/channels/reply.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// Settles when all of several did.
 class fan_in final : public pending {
@@ -112,4 +112,4 @@ private:
     std::string buffer_;
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -106,4 +106,4 @@ channel_message mailbox::wait::await_resume() {
     return box_.pop();
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -37,7 +37,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-namespace detail {
+namespace channels_detail {
 
 /// The messages that wait for one subscriber. Any thread puts, one coroutine at a time takes.
 class mailbox final : public posted, public std::enable_shared_from_this<mailbox> {
@@ -106,5 +106,5 @@ private:
 
 inline mailbox::wait mailbox::take() noexcept { return wait(*this); }
 
-}  // namespace detail
+}  // namespace channels_detail
 }  // namespace rondo

@@ -8,7 +8,7 @@
 #include <rondo/channels/mesh.hpp>
 #include <rondo/channels/rendezvous.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -46,4 +46,4 @@ private:
 
 std::unique_ptr<layer> make_memory_layer(std::string_view name) { return std::make_unique<memory_layer>(name); }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -10,7 +10,7 @@
 #include <rondo/base/log.hpp>
 #include <rondo/channels/rendezvous.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 mesh::mesh(const std::string& prefix, sink to) : mesh(prefix + rendezvous::make_suffix(), std::move(to), nullptr) {
     // Whoever listens later than this look finds us.
@@ -139,4 +139,4 @@ void mesh::lost(const std::string& name) {
     arrived(name);
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -14,7 +14,7 @@
 #include <rondo/channels/io_thread.hpp>
 #include <rondo/channels/link.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// The processes of one rendezvous, each connected with each. A process listens on a name of its own, connects to
 /// everybody who is there, says its name, and everybody connects back: then what they send arrives here. There is
@@ -67,4 +67,4 @@ private:
     std::uint64_t missed_ = 0;  // by links that are gone
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -9,7 +9,7 @@
 
 namespace rondo {
 
-namespace detail {
+namespace channels_detail {
 
 /// What was published, once per process, however many receive it.
 struct message_body {
@@ -17,12 +17,12 @@ struct message_body {
     std::string bytes;
 };
 
-}  // namespace detail
+}  // namespace channels_detail
 
 /// What a subscriber receives. A copy shares the bytes.
 class channel_message {
 public:
-    channel_message(std::shared_ptr<const detail::message_body> body, std::uint64_t missed, bool gap) noexcept
+    channel_message(std::shared_ptr<const channels_detail::message_body> body, std::uint64_t missed, bool gap) noexcept
         : body_(std::move(body)), missed_(missed), gap_(gap) {}
 
     /// The name it was published to; for a pattern this is how to know. Empty for a report of a gap.
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] bool gap() const noexcept { return gap_; }
 
 private:
-    std::shared_ptr<const detail::message_body> body_;
+    std::shared_ptr<const channels_detail::message_body> body_;
     std::uint64_t missed_;
     bool gap_;
 };

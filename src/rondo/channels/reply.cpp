@@ -6,7 +6,7 @@
 #include <rondo/coro/this_context.hpp>
 #include <rondo/loop/timeout.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -91,4 +91,4 @@ bool pending::wait_sync(instant until) {
     return true;
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

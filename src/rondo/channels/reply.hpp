@@ -12,7 +12,7 @@
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/loop.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// An answer that another thread gives: to a coroutine on a loop, or to a blocked thread. Shared by both sides; whoever
 /// waits may give up at any time, and its loop may go away then.
@@ -63,4 +63,4 @@ private:
     T value_{};
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -43,7 +43,7 @@ TEST(channels_url, refuses_with_a_sentence_and_without_the_password) {
 }
 
 TEST(channel_pattern, stands_for_bytes) {
-    using detail::matches;
+    using channels_detail::matches;
     EXPECT_TRUE(matches("", ""));
     EXPECT_TRUE(matches("*", ""));
     EXPECT_TRUE(matches("a*c*e", "abcde"));

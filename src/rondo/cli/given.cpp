@@ -15,7 +15,8 @@ namespace rondo::cli {
 namespace {
 
 // Where the tests of this tree find what they test, and what an arbiter leaves to the next.
-constexpr std::array<std::string_view, 4> not_settings{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE", "RONDO_INHERIT"};
+constexpr std::array<std::string_view, 5> not_settings{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE", "RONDO_INHERIT",
+                                                       "RONDO_RENDEZVOUS"};
 
 std::string flag_of(const setting_row& row) { return row.flag(); }
 std::string variable_of(const setting_row& row) { return row.variable(); }

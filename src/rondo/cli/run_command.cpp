@@ -46,6 +46,7 @@ int run_command(app& application, const detail::declared_command& command, comma
     thread_pool compute(
         {.name = "compute", .threads = chosen.compute_threads, .queue = chosen.compute_queue, .nice = 0});
     loop.use_pools(&blocking, &compute);
+    application.elect_with([](std::string_view) { return false; });  // periodic tasks are the server's
     const int status = loop.run_until(between_start_and_end(application, command, words));
     log::flush();
     return status;

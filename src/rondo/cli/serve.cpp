@@ -2,6 +2,7 @@
 #include <rondo/cli/serve.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/channels/rendezvous.hpp>
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin.hpp>
 #include <rondo/cli/check.hpp>
@@ -147,6 +149,14 @@ process::group admin_group_of(const settings& chosen) {
     return {.name = admin_group, .count = 1, .run = run, .memory = 0, .scales = false, .stage = 9};
 }
 
+// The workers of all images of a program hear each other: those before a reload and those after it.
+void meet(const process::inheritance& inherited) {
+    constexpr const char* variable = "RONDO_RENDEZVOUS";
+    const char* known = inherited.what == process::inheritance::kind::none ? nullptr : std::getenv(variable);
+    rendezvous::set(known ? known : rendezvous::make_name());
+    setenv(variable, rendezvous::name().c_str(), 1);
+}
+
 std::string_view backend_name(backend_kind kind) {
     if (kind == backend_kind::automatic) kind = io_uring_available() ? backend_kind::io_uring : backend_kind::epoll;
     return kind == backend_kind::io_uring ? "io_uring" : "epoll";
@@ -155,6 +165,7 @@ std::string_view backend_name(backend_kind kind) {
 int serve_with_arbiter(app& application, const settings& chosen, process::executable program,
                        process::inheritance inherited) {
     log::on_calling_thread(true);
+    meet(inherited);
     std::vector<process::kept_socket> sockets = listen_on_all(chosen, inherited);
     std::vector<std::string> urls;
     for (const process::kept_socket& s : sockets) urls.push_back(s.url);

@@ -16,6 +16,7 @@
 #include <rondo/cli/admin.hpp>
 #include <rondo/cli/heartbeat.hpp>
 #include <rondo/cli/worker_kind.hpp>
+#include <rondo/contrib/election.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/signals.hpp>
@@ -71,6 +72,7 @@ public:
           kind_(loop_, application, chosen),
           admin_sockets_(std::move(admin)),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
+        app_.elect_with([this](std::string_view name) { return election_.leads(name); });
         if (chosen.access_log != "off")
             log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
         if (log_) app_.access_log(&*log_);
@@ -78,7 +80,10 @@ public:
             stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold},
                             [this](const stall_report& r) { tell_stall(r); });
     }
-    ~worker() { app_.access_log(nullptr); }
+    ~worker() {
+        app_.access_log(nullptr);
+        app_.elect_with(nullptr);
+    }
 
     int run(std::vector<net::listening_socket> sockets) { return loop_.run_until(live(std::move(sockets))); }
 
@@ -94,15 +99,17 @@ private:
         begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();
         log::info(fmt::format("ending: {} connections open", server_->connections()));
+        const auto grace = quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout);
+        app_.background_until(from_now(grace));
         co_await stop_accepting();
-        co_await server_->drain(quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout));
+        co_await server_->drain(grace);
         // A thread counts as running for a moment after it handed over its result.
         for (instant end = from_now(1s); kind_.running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
         if (kind_.running() > 0) leave_behind(kind_.running());
+        co_await app_.shutdown();  // with signs of life: it waits for background groups
         heartbeat_.reset();
         admin_.reset();
         server_.reset();
-        co_await app_.shutdown();
         log::info("ended");
         co_return 0;
     }
@@ -171,6 +178,7 @@ private:
     process::child* self_;
     std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
     handler::statistics& figures_;
+    election election_;
     event_loop loop_;
     worker_kind kind_;
     std::vector<net::listening_socket> admin_sockets_;

@@ -20,7 +20,7 @@
 
 #include <rondo/coro/waiter.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -130,4 +130,4 @@ task<unique_fd> connect_to(const channels_url& url, thread_pool& resolver) {
     throw std::runtime_error(std::generic_category().message(error));
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -19,7 +19,7 @@
 #include <rondo/net/output.hpp>
 #include <rondo/net/stream.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -282,4 +282,4 @@ void redis_connection::broke(const std::string& why) {
     trouble_ = why;
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -16,7 +16,7 @@
 #include <rondo/channels/reply.hpp>
 #include <rondo/channels/url.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// A connection to Redis that is made when first needed and made anew whenever it breaks, after 50 ms, 100 ms and so on
 /// up to 2 s. A server that says nothing for as long as `patience` is asked (PING), and left when it does not answer
@@ -90,4 +90,4 @@ private:
     std::unique_ptr<on_thread> here_;  // the I/O thread's
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

@@ -9,7 +9,7 @@
 
 #include <rondo/channels/redis/connection.hpp>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -191,4 +191,4 @@ std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration
     return std::make_unique<redis_layer>(url, patience);
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

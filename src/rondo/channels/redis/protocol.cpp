@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::optional<redis_value> redis_reader::next() {
     return value_of(*whole);
 }
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail

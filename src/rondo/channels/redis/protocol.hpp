@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace rondo::detail {
+namespace rondo::channels_detail {
 
 /// A reply of Redis (RESP 2).
 struct redis_value {
@@ -41,4 +41,4 @@ private:
     std::unique_ptr<state> state_;
 };
 
-}  // namespace rondo::detail
+}  // namespace rondo::channels_detail
