@@ -18,17 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What ends by itself this soon is not worth a cancel request, which costs the server a process.
-constexpr auto cancel_grace = 20ms;
-constexpr auto cancel_again = 200ms;
-constexpr auto return_limit = 10s;
 constexpr std::size_t rows_ahead = 128;
 
 void ignore_notice(void*, const PGresult*) {}
-
-struct cancel_deleter {
-    void operator()(PGcancel* c) const noexcept { PQfreeCancel(c); }
-};
 
 }  // namespace
 
@@ -57,8 +49,7 @@ void connection::finish_libpq() noexcept {
     if (conn_) PQfinish(std::exchange(conn_, nullptr));
 }
 
-// ---- connecting
-// ------------------------------------------------------------------------------------------------------
+// ---- connecting ----
 
 void connection::start(const connect_parameters& parameters, clock::duration limit) {
     std::vector<const char*> names;
@@ -105,8 +96,7 @@ void connection::connect_failed(const std::string& message) noexcept {
     pool_.connect_failed(*this, message);
 }
 
-// ---- reading and writing
-// ---------------------------------------------------------------------------------------------
+// ---- reading and writing ----
 
 void connection::watch(int events) noexcept {
     if (watching_ == events) return;
@@ -160,6 +150,8 @@ void connection::read_on() noexcept {
 
 void connection::take_results() noexcept {
     int nothing = 0;
+    const instant began = since_;
+    ended_ = 0;
     while (load() > 0 && phase_ == phase::ready && !paused() && !PQisBusy(conn_)) {
         result_ptr r(PQgetResult(conn_));
         if (r) {
@@ -170,6 +162,12 @@ void connection::take_results() noexcept {
                                                            : "answers and questions do not match");
         }
     }
+    if (ended_ > 0) note_speed(began);
+}
+
+// Answers come together: how long the server took for each of them is known only of all.
+void connection::note_speed(instant began) noexcept {
+    if (ended_hash_ != 0) pool_.seen().add(ended_hash_, (loop_.now() - began) / static_cast<std::int64_t>(ended_));
 }
 
 void connection::take(result_ptr r) noexcept {
@@ -202,6 +200,8 @@ void connection::finish() noexcept {
         first_ = 0;
     }
     since_ = loop_.now();
+    ended_hash_ = ++ended_ == 1 || ended_hash_ == e.hash ? e.hash : 0;
+    if (e.preparing || e.failed) ended_hash_ = 0;
     settle(std::move(e));
     if (load() == 0) drained();
     else if (all_abandoned()) cancel_when_alone();
@@ -213,8 +213,7 @@ void connection::drained() noexcept {
     else pool_.wake_up();
 }
 
-// ---- the end of a statement
-// ------------------------------------------------------------------------------------------
+// ---- the end of a statement ----
 
 void connection::settle(in_flight e) noexcept {
     if (e.failed && (e.prepare_failed || is_stale(e))) statements_.forget(e.hash);
@@ -279,81 +278,7 @@ void connection::close(std::string_view why) noexcept {
     pool_.wake_up();
 }
 
-// ---- cancelling and giving back
-// --------------------------------------------------------------------------------------
-
-void connection::abandon(command& c) noexcept {
-    for (std::size_t i = first_; i < sent_.size(); ++i) {
-        if (sent_[i].who != &c) continue;
-        sent_[i].who = nullptr;
-        ++abandoned_;
-    }
-    if (all_abandoned()) cancel_when_alone();
-}
-
-void connection::cancel_when_alone() noexcept {
-    if (cancelling_ || cancel_timer_.armed() || !all_abandoned()) return;
-    loop_.timers().arm(cancel_timer_, loop_.now() + cancel_grace);
-}
-
-void connection::request_cancel() noexcept {
-    std::unique_ptr<PGcancel, cancel_deleter> key(PQgetCancel(conn_));
-    if (!key) return;
-    try {
-        pool_.aside().run(
-            [key = std::move(key)] {
-                char text[256];
-                PQcancel(key.get(), text, sizeof text);
-            },
-            [&owner = pool_, id = id_] { owner.cancel_served(id); });
-        cancelling_ = true;
-    } catch (const std::exception& e) {
-        log::warning(std::string("a statement cannot be cancelled: ") + e.what());
-    }
-}
-
-void connection::cancel_served() noexcept {
-    cancelling_ = false;
-    if (phase_ != phase::ready) return;
-    if (load() == 0) return drained();
-    if (all_abandoned()) loop_.timers().arm(cancel_timer_, loop_.now() + cancel_again);
-}
-
-void connection::returned() noexcept {
-    if (phase_ != phase::ready) {
-        lent = false;
-        return pool_.wake_up();
-    }
-    returning_ = true;
-    if (std::exchange(sink_, nullptr)) {
-        for (std::size_t i = first_; i < sent_.size(); ++i)
-            if (std::exchange(sent_[i].rows, false)) ++abandoned_;
-    }
-    if (simple_) {
-        if (PQtransactionStatus(conn_) == PQTRANS_ACTIVE) request_cancel();
-        return close("it was given back within a copy or a script");
-    }
-    loop_.timers().arm(limit_, loop_.now() + return_limit);
-    recover();
-    if (load() > 0) read_on();
-}
-
-void connection::recover() noexcept {
-    if (load() > 0) return cancel_when_alone();
-    if (cancelling_) return;
-    switch (PQtransactionStatus(conn_)) {
-        case PQTRANS_IDLE:
-            limit_.disarm();
-            returning_ = lent = false;
-            return pool_.wake_up();
-        case PQTRANS_INTRANS:
-        case PQTRANS_INERROR: return send_own("rollback");
-        default: return close("its transaction is in an unknown state");
-    }
-}
-
-// ---- libpq itself
-// ----------------------------------------------------------------------------------------------------
+// ---- libpq itself ----
 
 pg_conn* connection::begin_simple() {
     if (phase_ != phase::ready || PQexitPipelineMode(conn_) != 1)

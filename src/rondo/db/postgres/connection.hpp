@@ -58,7 +58,7 @@ public:
     [[nodiscard]] std::size_t load() const noexcept { return sent_.size() - first_; }
     [[nodiscard]] bool idle() const noexcept { return phase_ == phase::ready && load() == 0 && !cancelling_; }
     /// May take a statement of anybody: not when the one it works on is slow, or is to be cancelled.
-    [[nodiscard]] bool takes_more(instant now, std::size_t most) const noexcept;
+    [[nodiscard]] bool takes_more(instant now) const noexcept;
     [[nodiscard]] instant idle_since() const noexcept { return since_; }
 
     /// Sends a statement whose end nobody wants to know.
@@ -118,6 +118,7 @@ private:
     void flush() noexcept;
     void take_results() noexcept;
     void take(result_ptr r) noexcept;
+    void note_speed(instant began) noexcept;
     void finish() noexcept;
     void settle(in_flight e) noexcept;
     void drained() noexcept;
@@ -145,7 +146,9 @@ private:
     std::vector<in_flight> sent_;  // from first_ on
     std::size_t first_ = 0;
     std::size_t abandoned_ = 0;
-    instant since_{};  // the first statement on its way is the first since then; or idle since then
+    std::size_t ended_ = 0;         // statements that ended with the input being read,
+    std::uint64_t ended_hash_ = 0;  // and which, when it is one and the same
+    instant since_{};               // the first statement on its way is the first since then; or idle since then
     int watching_ = 0;
     phase phase_ = phase::connecting;
     bool cancelling_ = false;

@@ -9,10 +9,10 @@
 
 namespace rondo::db::postgres {
 
-bool connection::takes_more(instant now, std::size_t most) const noexcept {
+bool connection::takes_more(instant now) const noexcept {
     using namespace std::chrono_literals;
     constexpr auto slow = 10ms;
-    if (phase_ != phase::ready || lent || reserved || cancelling_ || load() >= most) return false;
+    if (phase_ != phase::ready || lent || reserved || cancelling_) return false;
     return load() == 0 || (abandoned_ < load() && now - since_ < slow);
 }
 

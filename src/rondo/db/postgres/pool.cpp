@@ -41,8 +41,7 @@ pool::~pool() {
     loop_.run_deferred();
 }
 
-// ---- the driver
-// ------------------------------------------------------------------------------------------------------
+// ---- the driver ----
 
 task<result> pool::query(statement s, parameters p) {
     command c(*this, s, p);
@@ -81,18 +80,32 @@ status pool::now() const noexcept {
     return s;
 }
 
-// ---- statements
-// ------------------------------------------------------------------------------------------------------
+// ---- statements ----
 
-connection* pool::choose() noexcept {
+connection* pool::choose(const statement& s) noexcept {
+    if (const std::size_t lanes = speeds_.lanes(s.hash())) return choose_of_first(lanes);
+    connection* best = nullptr;
+    const instant now = loop_.now();
+    // From the end: the first are for who is quick.
+    for (auto at = connections_.rbegin(); at != connections_.rend(); ++at) {
+        connection* const c = at->get();
+        if (!c->takes_more(now) || c->load() >= limits_.pipeline) continue;
+        if (c->load() == 0) return c;
+        if (!best || c->load() < best->load()) best = c;
+    }
+    return best;
+}
+
+// The least busy of so many; none when all of them are full: the wait in the line is short.
+connection* pool::choose_of_first(std::size_t lanes) noexcept {
     connection* best = nullptr;
     const instant now = loop_.now();
     for (const auto& c : connections_) {
-        if (!c->takes_more(now, limits_.pipeline)) continue;
-        if (c->load() == 0) return c.get();
+        if (!c->takes_more(now)) continue;
         if (!best || c->load() < best->load()) best = c.get();
+        if (best->load() == 0 || --lanes == 0) break;
     }
-    return best;
+    return best && best->load() < limits_.pipeline ? best : nullptr;
 }
 
 void pool::give(command& c, connection& to) noexcept {
@@ -106,7 +119,7 @@ void pool::give(command& c, connection& to) noexcept {
 void pool::submit(command& c, connection* to) {
     if (to) return give(c, *to);
     if (waiting_ == 0 && borrowing_count_ == 0) {
-        if (connection* found = choose()) {
+        if (connection* found = choose(c.sql())) {
             const bool busy = found->load() > 0;
             give(c, *found);
             if (busy) grow(1);
@@ -124,8 +137,7 @@ void pool::submit(command& c, connection* to) {
     wake_up();
 }
 
-// ---- the lines
-// -------------------------------------------------------------------------------------------------------
+// ---- the lines ----
 
 void pool::wake_up() noexcept {
     if (std::exchange(later_asked_, true)) return;
@@ -160,7 +172,7 @@ void pool::tidy() noexcept {
 
 bool pool::serve_line() noexcept {
     if (waiting_ == 0) return false;
-    connection* to = choose();
+    connection* to = choose(line_.front().sql());
     if (!to) return false;
     --waiting_;
     give(line_.pop_front(), *to);
@@ -257,8 +269,7 @@ void pool::fail_all(const std::exception_ptr& failure) noexcept {
 
 void pool::add(lent_session& s) noexcept { sessions_.push_back(s); }
 
-// ---- those who wait for a connection of their own
-// --------------------------------------------------------------------
+// ---- those who wait for a connection of their own ----
 
 borrower::borrower(pool& p, wish w) noexcept
     : waiter([](waiter& self) noexcept {

@@ -15,6 +15,7 @@
 #include <rondo/db/postgres/connection.hpp>
 #include <rondo/db/postgres/encode.hpp>
 #include <rondo/db/postgres/errands.hpp>
+#include <rondo/db/postgres/speeds.hpp>
 #include <rondo/db/postgres/target.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -60,8 +61,8 @@ private:
 
 /// The connections of one database object. Statements wait in one line, first come first served, those who want a
 /// connection of their own in another; whoever came first of both is served first. A statement goes to an idle
-/// connection, else behind others on one that is quick. Connections are made as they are needed; while the server is
-/// away, at growing intervals, and everybody waits up to the limit.
+/// connection, else behind others on one that is quick; statements that are quick share the first few. Connections are
+/// made as they are needed; while the server is away, at growing intervals, and everybody waits up to the limit.
 class pool final : public driver {
 public:
     pool(target to, const options& limits);
@@ -77,6 +78,7 @@ public:
     [[nodiscard]] const options& limits() const noexcept { return limits_; }
     [[nodiscard]] encoder& values() noexcept { return values_; }
     [[nodiscard]] errands& aside() noexcept { return errands_; }
+    [[nodiscard]] speeds& seen() noexcept { return speeds_; }
 
     // For commands and borrowers.
     void submit(command& c, connection* to);
@@ -111,7 +113,8 @@ private:
         borrower* wanted_by = nullptr;
     };
 
-    [[nodiscard]] connection* choose() noexcept;
+    [[nodiscard]] connection* choose(const statement& s) noexcept;
+    [[nodiscard]] connection* choose_of_first(std::size_t lanes) noexcept;
     [[nodiscard]] connection* find_idle() noexcept;
     void work() noexcept;
     void tidy() noexcept;
@@ -134,6 +137,7 @@ private:
     event_loop& loop_;
     errands errands_;
     encoder values_;
+    speeds speeds_;
     std::vector<std::unique_ptr<connection>> connections_;
     std::vector<extra_one> extras_;
     std::uint64_t ids_ = 0;

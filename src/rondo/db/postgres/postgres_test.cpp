@@ -320,8 +320,7 @@ TEST(postgres, what_is_wrong_with_the_url_is_said) {
     EXPECT_EQ(sentence(guarded), "it opened");
 }
 
-// ---- what nobody waits for any more
-// ----------------------------------------------------------------------------------
+// ---- what nobody waits for any more ----
 
 task<void> one_of_many_things(database& at, unsigned kind) {
     switch (kind % 5) {
@@ -407,8 +406,7 @@ TEST(postgres, ten_thousand_cancellations_leave_nothing_behind) {
     EXPECT_EQ(descriptors(), before);
 }
 
-// ---- faults
-// ----------------------------------------------------------------------------------------------------------
+// ---- faults ----
 
 struct tally {
     int good = 0;

@@ -103,8 +103,7 @@ task<void> lent_session::commit() {
 
 task<void> lent_session::rollback() { (void)co_await run("rollback", parameters()); }
 
-// ---- rows as they come
-// -----------------------------------------------------------------------------------------------
+// ---- rows as they come ----
 
 task<void> lent_session::start_rows(statement s, parameters p) {
     co_await checkpoint();
@@ -122,8 +121,7 @@ task<result> lent_session::next_rows() {
     co_return rows_of(std::move(rows));
 }
 
-// ---- libpq without pipeline
-// ------------------------------------------------------------------------------------------
+// ---- libpq without pipeline ----
 
 task<void> lent_session::flush(pg_conn* c) {
     for (;;) {
@@ -223,8 +221,7 @@ task<std::optional<std::string>> lent_session::read_copy() {
     co_return std::nullopt;
 }
 
-// ---- messages
-// --------------------------------------------------------------------------------------------------------
+// ---- messages ----
 
 task<notification> lent_session::next_notification() {
     if (!simple_) simple_ = line().begin_simple();
