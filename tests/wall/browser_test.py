@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wall in a browser: people see each other's messages, whatever happens in between."""
 import signal
+import sys
 import unittest
+from pathlib import Path
 
 from redis_server import Redis, wait_until
 from wall_server import Wall, close
-from webdriver import Browser
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from webdriver import Browser  # noqa: E402
 
 SHOWN = "[...document.querySelectorAll('#messages .text')].map(p => p.textContent)"
 

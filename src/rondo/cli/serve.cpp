@@ -90,13 +90,20 @@ std::vector<process::kept_socket> listen_for_operators(const settings& chosen, p
     std::vector<process::kept_socket> all;
     if (!chosen.admin) return all;
     const std::string key = address_text(*chosen.admin);
-    for (; auto s = inherited.socket_of(admin_group, key);) all.push_back(std::move(*s));
+    while (auto s = inherited.socket_of(admin_group, key)) all.push_back(std::move(*s));
     if (!all.empty()) return all;
     for (net::listening_socket& s : listen_for_admin(chosen)) {
         if (!s.unix_path.empty()) process::give(s.unix_path, process::identity_of(chosen.user, chosen.group));
-        all.push_back({admin_group, key, std::move(s.fd), s.url, s.unix_path, s.foreign});
+        // As a foreign one it is left open while the workers end: operators want to see that.
+        all.push_back({admin_group, key, std::move(s.fd), s.url, s.unix_path, true});
     }
     return all;
+}
+
+// Unless another arbiter, which USR2 started, listens there.
+void remove_admin_path(const settings& chosen) {
+    if (chosen.admin && chosen.admin->what == net::bind_address::kind::unix_path && net::is_free(*chosen.admin))
+        unlink(chosen.admin->path.c_str());
 }
 
 std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_socket> kept) {
@@ -180,7 +187,9 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     arbiter.add(worker_group_of(application, chosen));
     if (!admin.empty()) arbiter.add(admin_group_of(chosen));
     for (process::kept_socket& s : admin) arbiter.keep(std::move(s));
-    return arbiter.run();
+    const int status = arbiter.run();
+    remove_admin_path(chosen);
+    return status;
 }
 
 }  // namespace

@@ -229,7 +229,8 @@ bool family::older_accept() const noexcept {
 bool family::nobody_accepts() const noexcept {
     return std::ranges::all_of(members_, [this](const member& m) {
         const slot_control* c = control(m);
-        return !c || c->at == life::draining || c->at == life::starting;
+        // Those of a later stage have no part in what is being ended.
+        return !c || groups_[m.group].what.stage > stage_ || c->at == life::draining || c->at == life::starting;
     });
 }
 

@@ -92,8 +92,9 @@ void tell_views(text& to, const overview& o) {
                     {{"route", route_of(v)}, {"methods", v.methods}, {"kind", kind_of(v)}, {"status", classes[i]}});
     to.family("rondo_http_request_duration_seconds", "histogram", "From the head to the end of the answer.");
     for (const view_totals& v : o.views)
-        to.histogram(v.latency, seconds(v.wall_ns),
-                     {{"route", route_of(v)}, {"methods", v.methods}, {"kind", kind_of(v)}});
+        if (v.requests() != 0)
+            to.histogram(v.latency, seconds(v.wall_ns),
+                         {{"route", route_of(v)}, {"methods", v.methods}, {"kind", kind_of(v)}});
     const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
         to.family(name, type, help);
         for (const view_totals& v : o.views)

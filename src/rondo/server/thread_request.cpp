@@ -168,7 +168,7 @@ void thread_request::fail(std::exception_ptr why) noexcept {
 void thread_request::end() noexcept {
     over_ = true;
     link_.unlink();
-    from_.view = news_.view;
+    if (news_.view != 0) from_.view = news_.view;
     hop_.reset();
 }
 
@@ -192,6 +192,7 @@ bool thread_request::deliver_at_once() {
 task<void> thread_request::deliver() {
     std::unique_lock held(mutex_);
     const response_news now = std::exchange(news_, {});
+    if (now.view != 0) from_.view = now.view;
     const bool ended = ended_;
     const bool read = std::exchange(read_wanted_, false);
     told_ = untold_ = false;
@@ -213,7 +214,6 @@ task<void> thread_request::deliver() {
 }
 
 void thread_request::deliver_head(const response_news& n) {
-    if (n.head != response_news::state::nothing) from_.view = n.view;
     if (n.head == response_news::state::respond) to_.respond(n.response_head(), n.body);
     else if (n.head == response_news::state::begin) to_.begin(n.response_head(), n.length);
 }
