@@ -65,6 +65,7 @@ void pending::check() {
 
 task<bool> pending::wait(instant until) {
     const std::shared_ptr<pending> self = shared_from_this();
+    if (event_loop::current_or_null() == nullptr) co_return wait_sync(until);
     struct leave {
         pending& of;
         ~leave() { of.abandon(); }

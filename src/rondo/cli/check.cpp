@@ -4,12 +4,14 @@
 #include <cerrno>
 #include <exception>
 #include <functional>
+#include <stdexcept>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/channels/url.hpp>
 #include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/web/app.hpp>
@@ -42,6 +44,14 @@ void require_writable(std::string_view setting, const std::string& path) {
         fmt::format("{}: '{}' cannot be written: {}", setting, path, std::generic_category().message(errno)));
 }
 
+void require_place(std::string_view setting, const std::string& url) {
+    try {
+        if (!url.empty()) (void)channels_url::parse(url);
+    } catch (const std::invalid_argument& e) {
+        throw std::runtime_error(fmt::format("{}: {}", setting, e.what()));
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> find_mistakes(app& application, const settings& chosen, std::vector<std::string>& in_use) {
@@ -57,6 +67,8 @@ std::vector<std::string> find_mistakes(app& application, const settings& chosen,
             if (!net::is_free(at)) in_use.push_back(address_text(at));
         });
     }
+    note(mistakes, [&chosen] { require_place("channels-url", chosen.data.channels_url); });
+    note(mistakes, [&chosen] { require_place("cache-url", chosen.data.cache_url); });
     if (chosen.access_log != "off" && chosen.access_log != "-")
         note(mistakes, [&chosen] { require_writable("access-log", chosen.access_log); });
     if (chosen.error_log != "-") note(mistakes, [&chosen] { require_writable("error-log", chosen.error_log); });

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/channels/cache.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include <unistd.h>
+
+#include <rondo/channels/cache_store.hpp>
+#include <rondo/channels/rendezvous.hpp>
+#include <rondo/coro/blocking.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Beside the value: who has it computes.
+std::string lock_of(const std::string& key) { return key + ":computing"; }
+
+task<void> pause(clock::duration d) {
+    if (event_loop::current_or_null() != nullptr) co_await sleep(d);
+    else std::this_thread::sleep_for(d);
+}
+
+}  // namespace
+
+namespace channels_detail {
+
+class cache_state {
+public:
+    cache_state(std::function<std::string()> url, cache_options options) : ask_(std::move(url)), options_(options) {}
+    ~cache_state() {
+        if (made_by_ != getpid()) (void)store_.release();  // the parent's, from before the fork
+    }
+    cache_state(const cache_state&) = delete;
+    cache_state& operator=(const cache_state&) = delete;
+
+    /// Made when first used in this process.
+    [[nodiscard]] cache_store& use() {
+        const std::scoped_lock held(mutex_);
+        if (store_ && made_by_ == getpid()) return *store_;
+        (void)store_.release();
+        const std::string text = ask_();
+        const channels_url url = channels_url::parse(text.empty() ? "memory:" : text);
+        store_ = url.where == channels_url::kind::memory ? make_memory_store(options_.bytes)
+                                                         : make_redis_store(url, options_.patience);
+        made_by_ = getpid();
+        return *store_;
+    }
+
+    [[nodiscard]] task<cached> answer(cache_store& of, cached at_once, std::shared_ptr<pending> later) {
+        if (!later) co_return at_once;
+        const bool in_time = co_await later->wait(from_now(options_.patience));
+        if (!in_time) of.late();
+        co_return of.read(*later);
+    }
+
+    [[nodiscard]] const cache_options& options() const noexcept { return options_; }
+
+    flights flying;
+    std::atomic<std::uint64_t> hits{0}, misses{0}, computed{0}, shared{0}, failures{0};
+
+private:
+    const std::function<std::string()> ask_;
+    const cache_options options_;
+    std::mutex mutex_;
+    std::unique_ptr<cache_store> store_;
+    pid_t made_by_ = 0;
+};
+
+}  // namespace channels_detail
+
+using channels_detail::cached;
+using channels_detail::pending;
+
+namespace {
+
+void require_key(const std::string& key) {
+    if (key.empty()) throw std::invalid_argument("a cache needs a key; this one is empty");
+}
+
+void require_life(const std::string& key, clock::duration life) {
+    if (life <= clock::duration::zero())
+        throw std::invalid_argument("the cache cannot keep '" + key + "' for no time; use remove() to forget a value");
+}
+
+}  // namespace
+
+cache::cache(std::string_view url, cache_options options) : cache([text = std::string(url)] { return text; }, options) {
+    if (!url.empty()) (void)channels_url::parse(url);
+}
+cache::cache(std::function<std::string()> url, cache_options options)
+    : state_(std::make_shared<channels_detail::cache_state>(std::move(url), options)) {}
+cache::~cache() = default;
+
+void cache::require_thread() { require_blocking_allowed("a blocking function of a cache"); }
+
+channels_detail::flights& cache::flying() { return state_->flying; }
+
+task<std::optional<std::string>> cache::get(std::string key) {
+    require_key(key);
+    auto& store = state_->use();
+    std::shared_ptr<pending> later;
+    cached at_once = store.get(key, later);
+    cached found = co_await state_->answer(store, std::move(at_once), std::move(later));
+    (found.good ? state_->hits : state_->misses).fetch_add(1, std::memory_order_relaxed);
+    if (!found.good) co_return std::nullopt;
+    co_return std::move(found.value);
+}
+
+task<void> cache::set(std::string key, std::string value, clock::duration life) {
+    require_key(key);
+    require_life(key, life);
+    auto& store = state_->use();
+    std::shared_ptr<pending> later;
+    cached at_once = store.set(key, std::move(value), life, false, later);
+    (void)co_await state_->answer(store, std::move(at_once), std::move(later));
+}
+
+task<bool> cache::remove(std::string key) {
+    require_key(key);
+    auto& store = state_->use();
+    std::shared_ptr<pending> later;
+    cached at_once = store.remove(key, nullptr, later);
+    const cached done = co_await state_->answer(store, std::move(at_once), std::move(later));
+    co_return done.good;
+}
+
+std::optional<std::string> cache::get_sync(std::string key) {
+    require_thread();
+    return sync_wait(get(std::move(key)));
+}
+void cache::set_sync(std::string key, std::string value, clock::duration life) {
+    require_thread();
+    sync_wait(set(std::move(key), std::move(value), life));
+}
+bool cache::remove_sync(std::string key) {
+    require_thread();
+    return sync_wait(remove(std::move(key)));
+}
+
+task<std::optional<std::string>> cache::look(const std::string& key) {
+    try {
+        co_return co_await get(key);
+    } catch (const channels_unavailable&) {
+        state_->failures.fetch_add(1, std::memory_order_relaxed);
+    }
+    co_return std::nullopt;
+}
+
+task<cache::value_pointer> cache::wait_for(channels_detail::flights::waiting other) {
+    const bool ended = co_await other->wait(from_now(1h));
+    if (!ended) co_return nullptr;
+    if (other->value()) state_->shared.fetch_add(1, std::memory_order_relaxed);
+    co_return other->value();
+}
+
+// The lock ends by itself: who holds it may be killed.
+task<std::optional<std::string>> cache::look_or_lock(const std::string& key, std::string& token) {
+    auto& store = state_->use();
+    if (!store.shared() || state_->options().compute_limit <= clock::duration::zero()) co_return co_await look(key);
+    const instant end = from_now(state_->options().compute_limit);
+    clock::duration wait = 5ms;
+    try {
+        while (clock::now() < end) {
+            token = rendezvous::make_suffix();  // before the answer: who is cancelled meanwhile has to unlock
+            std::shared_ptr<pending> later;
+            cached at_once = store.set(lock_of(key), token, state_->options().compute_limit, true, later);
+            const cached won = co_await state_->answer(store, std::move(at_once), std::move(later));
+            if (!won.good) token.clear();
+            std::optional<std::string> found = co_await get(key);
+            if (found || won.good) co_return found;
+            co_await pause(wait);
+            wait = std::min<clock::duration>(2 * wait, 200ms);
+        }
+    } catch (const channels_unavailable&) {
+        state_->failures.fetch_add(1, std::memory_order_relaxed);
+    }
+    co_return std::nullopt;
+}
+
+task<void> cache::keep(const std::string& key, const std::string& value, clock::duration life) {
+    state_->computed.fetch_add(1, std::memory_order_relaxed);
+    try {
+        co_await set(key, value, life);
+    } catch (const channels_unavailable&) {
+        state_->failures.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+// Nobody waits for the answer.
+void cache::unlock(const std::string& key, const std::string& token) noexcept {
+    if (token.empty()) return;
+    try {
+        std::shared_ptr<pending> later;
+        (void)state_->use().remove(lock_of(key), &token, later);
+    } catch (const std::exception&) {
+        state_->failures.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+cache::figures cache::count() const {
+    const auto store = state_->use().count();
+    return {.hits = state_->hits,
+            .misses = state_->misses,
+            .computed = state_->computed,
+            .shared = state_->shared,
+            .failures = state_->failures,
+            .entries = store.entries,
+            .bytes = store.bytes,
+            .evicted = store.evicted};
+}
+
+}  // namespace rondo
