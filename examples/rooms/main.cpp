@@ -73,8 +73,7 @@ int main(int argc, char** argv) {
     });
     // [sample publish]
     app.post("/rooms/<slug:room>", [&](rondo::request& req, std::string room) -> rondo::response {
-        channels.publish_sync("room:" + room,
-                              std::string(req.read_all_sync()));  // a sync view; co_await channels.publish() in others
+        channels.publish_sync("room:" + room, req.read_all_sync());  // in async views: co_await channels.publish()
         return rondo::text("said\n");
     });
     // [end]
