@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -44,11 +45,12 @@ std::string count_views(app& application) {
     return fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
 }
 
-// Of those sockets that end with this process.
-std::vector<process::kept_socket> second_descriptors(const std::vector<net::listening_socket>& sockets) {
+// Of those sockets that end with this process; their paths are removed by it, not by the server.
+std::vector<process::kept_socket> second_descriptors(std::vector<net::listening_socket>& sockets) {
     std::vector<process::kept_socket> all;
-    for (const net::listening_socket& s : sockets)
-        if (!s.foreign) all.push_back({{}, {}, process::duplicate(s.fd.value()), s.url, s.unix_path, false});
+    for (net::listening_socket& s : sockets)
+        if (!s.foreign)
+            all.push_back({{}, {}, process::duplicate(s.fd.value()), s.url, std::exchange(s.unix_path, {}), false});
     return all;
 }
 
@@ -95,6 +97,7 @@ private:
         server_->at_each_look([this](handler::statistics& s) { set_to(s.log_lines_lost, log_ ? log_->dropped() : 0); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
         if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->statistics());
+        if (self_) server_->share_with(self_->slots(), self_->slot());
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();
@@ -145,10 +148,8 @@ private:
 
     // Without an arbiter this process sees to it that no connection is lost which the kernel has completed.
     task<void> stop_accepting() {
-        if (!own_.empty() && !quick_) {
-            for (const process::kept_socket& s : own_) process::turn_away(s);
-            co_await loop_.sleep(half_open_time);
-        }
+        for (const process::kept_socket& s : own_) process::turn_away(s);
+        if (!own_.empty() && !quick_) co_await loop_.sleep(half_open_time);
         server_->stop_accepting();
         own_.clear();
         if (self_) self_->draining();

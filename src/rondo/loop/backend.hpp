@@ -108,6 +108,7 @@ public:
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
     virtual void start_accepting(acceptor&) = 0;
+    /// Connections that the kernel gave away already still come, during this call.
     virtual void stop_accepting(acceptor&) noexcept = 0;
 
     /// Begins to watch a socket (non-blocking or not; set to what the backend needs). Throws std::system_error.

@@ -27,6 +27,7 @@ constexpr unsigned completion_entries = 16384;
 constexpr unsigned buffer_count = 512;  // a power of two
 constexpr unsigned buffer_size = 4096;
 constexpr int buffer_group = 0;
+constexpr int turns_of_ending = 4;  // one is enough, as a rule
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
 
@@ -70,7 +71,16 @@ public:
         a.accepting_ = o;
         arm_accept(o, a.fd_);
     }
-    void stop_accepting(acceptor& a) noexcept override { abandon(a.accepting_); }
+    void stop_accepting(acceptor& a) noexcept override {
+        auto* o = static_cast<operation*>(a.accepting_);
+        if (!o || o->ending) return;
+        end(*o);
+        for (int i = 0; i < turns_of_ending && a.accepting_; ++i) {
+            io_uring_submit_and_get_events(&ring_);
+            take_accepted(*o);
+        }
+        abandon(a.accepting_);
+    }
 
     void attach(stream_socket&) override {}
     void close(stream_socket& s) noexcept override {
@@ -235,7 +245,7 @@ private:
             fail(-result, "io_uring_enter");
     }
 
-    void complete(operation& o, const io_uring_cqe& cqe) noexcept {
+    void complete(operation& o, io_uring_cqe& cqe) noexcept {
         switch (o.what) {
             case kind::none: return;
             case kind::receive: return complete_receive(o, cqe);
@@ -316,18 +326,34 @@ private:
         }
     }
 
-    void complete_accept(operation& o, const io_uring_cqe& cqe) noexcept {
-        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+    void complete_accept(operation& o, io_uring_cqe& cqe) noexcept {
+        cqe.user_data = 0;  // take_accepted() may pass here again
         auto* a = static_cast<acceptor*>(o.owner);
-        if (cqe.res >= 0) {
-            if (a) a->accepted(cqe.res);
-            else ::close(cqe.res);
-        } else if (a && cqe.res != -EINTR && cqe.res != -ECONNABORTED && cqe.res != -EAGAIN) {
-            a->accept_failed(-cqe.res);
+        int result = cqe.res;
+        bool ending = o.ending;
+        // Before its owner hears of it, who may do anything with it.
+        if (!(cqe.flags & IORING_CQE_F_MORE)) {
+            if (a && !ending) {
+                arm_accept(&o, a->fd_);
+            } else {
+                if (a) a->accepting_ = nullptr;
+                operations_.free(o);
+            }
         }
-        if (more) return;
-        if (o.owner) arm_accept(&o, a->fd_);
-        else operations_.free(o);
+        if (result >= 0) {
+            if (a) a->accepted(result);
+            else ::close(result);
+        } else if (a && !ending && result != -EINTR && result != -ECONNABORTED && result != -EAGAIN) {
+            a->accept_failed(-result);
+        }
+    }
+    // The kernel has accepted these before it was asked to stop, so they are connections of ours.
+    void take_accepted(operation& o) noexcept {
+        unsigned head = 0;
+        io_uring_cqe* cqe = nullptr;
+        io_uring_for_each_cqe(&ring_, head, cqe) {
+            if (io_uring_cqe_get_data(cqe) == &o) complete_accept(o, *cqe);
+        }
     }
 
     void complete_poll(operation& o, const io_uring_cqe& cqe) noexcept {

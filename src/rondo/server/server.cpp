@@ -15,6 +15,7 @@
 #include <rondo/base/log.hpp>
 #include <rondo/http/date.hpp>
 #include <rondo/loop/timeout.hpp>
+#include <rondo/server/listener.hpp>
 
 namespace rondo::server {
 
@@ -23,64 +24,6 @@ using namespace std::chrono_literals;
 namespace {
 constexpr auto look_interval = 500ms;
 }
-
-// A listening socket. When descriptors run out it rests for a moment instead of spinning.
-class server::listener final : public acceptor {
-public:
-    listener(server& owner, net::listening_socket socket)
-        : acceptor(socket.fd.value()), server_(owner), socket_(std::move(socket)), pause_(*this) {
-        server_.loop_.io().start_accepting(*this);
-    }
-    ~listener() { stop(); }
-
-    void stop() noexcept {
-        if (!socket_.fd) return;
-        pause_.disarm();
-        server_.loop_.io().stop_accepting(*this);
-        accept_waiting();
-        if (!socket_.unix_path.empty()) ::unlink(socket_.unix_path.c_str());
-        socket_.fd.reset();
-    }
-
-private:
-    struct pause_timer : timer {
-        explicit pause_timer(listener& l) noexcept
-            : timer([](timer& self) noexcept {
-                  listener& owner = static_cast<pause_timer&>(self).owner_;
-                  owner.server_.loop_.io().start_accepting(owner);
-              }),
-              owner_(l) {}
-        listener& owner_;
-    };
-
-    // The kernel has completed these connections: their clients believe that they are served.
-    void accept_waiting() noexcept {
-        int flags = fcntl(fd(), F_GETFL);
-        fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
-        for (;;) {
-            int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-            if (socket >= 0) server_.adopt(unique_fd(socket));
-            else if (errno != EINTR && errno != ECONNABORTED) return;
-        }
-    }
-
-    void accepted(int fd) noexcept override { server_.adopt(unique_fd(fd)); }
-    void accept_failed(int error) noexcept override {
-        if (error != last_error_) {
-            log::warning(fmt::format("{}: accepting rests for 100 ms: {}{}", socket_.url,
-                                     std::generic_category().message(error),
-                                     error == EMFILE ? "; raise the limit of open files (ulimit -n)" : ""));
-            last_error_ = error;
-        }
-        server_.loop_.io().stop_accepting(*this);
-        server_.loop_.timers().arm(pause_, clock::now() + 100ms);
-    }
-
-    server& server_;
-    net::listening_socket socket_;
-    pause_timer pause_;
-    int last_error_ = 0;
-};
 
 server::server(event_loop& loop, handler::application& app, const options& settings, handler::statistics* counted_in)
     : loop_(loop),
@@ -111,6 +54,7 @@ void server::look() noexcept {
     look_at_loop(now);
     look_at_pools();
     if (at_each_look_) at_each_look_(statistics_);
+    for (auto& l : listeners_) l->look();
     looked_ = now;
     loop_.timers().arm(look_, now + look_interval);
 }
@@ -167,6 +111,7 @@ void server::adopt(unique_fd socket) noexcept {
         auto* c = new connection(*this, std::move(socket));
         list_.push_back(*c);
         ++count_;
+        if (share_) share_->publish(count_);
         empty_.reset();
         add_to(statistics_.accepted, 1);
         add_to(statistics_.connections, 1);
@@ -182,6 +127,7 @@ void server::gone(connection& c) noexcept {
     c.connection_entry::unlink();
     gone_.push_back(c);
     --count_;
+    if (share_) share_->publish(count_);
     add_to(statistics_.connections, -1);
     if (count_ == 0) empty_.set();
 }

@@ -22,6 +22,7 @@
 #include <rondo/server/connection.hpp>
 #include <rondo/server/options.hpp>
 #include <rondo/server/request_counter.hpp>
+#include <rondo/server/share.hpp>
 
 namespace rondo::server {
 
@@ -37,6 +38,8 @@ public:
     server(const server&) = delete;
     server& operator=(const server&) = delete;
 
+    /// There are other processes that accept from the same sockets: all of them take even shares. Before accept_from().
+    void share_with(const process::slot_table& all, std::size_t own) noexcept { share_.emplace(all, own); }
     /// Accepts connections from now on.
     void accept_from(net::listening_socket socket);
 
@@ -102,6 +105,7 @@ private:
     std::size_t count_ = 0;
     event empty_;
     event drain_begun_;
+    std::optional<share> share_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::vector<http::field_ref> fields_;  // scratch of the head parser
     http::h1::request_head head_;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/server/listener.hpp>
+
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+
+namespace rondo::server {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int accepts_per_turn = 16;
+constexpr auto time_for_others = 2ms;  // to take what this process leaves to them
+constexpr auto patience = 20ms;        // they may all be held
+constexpr auto failure_rest = 100ms;
+
+bool waits_somebody(int fd) noexcept {
+    pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&p, 1, 0) == 1;
+}
+
+}  // namespace
+
+server::listener::listener(server& owner, net::listening_socket socket)
+    : acceptor(socket.fd.value()), server_(owner), socket_(std::move(socket)), rest_(*this) {
+    fcntl(fd(), F_SETFL, fcntl(fd(), F_GETFL) | O_NONBLOCK);
+    start();
+}
+
+void server::listener::start() noexcept {
+    try {
+        way_ = server_.share_ && !server_.share_->alone() ? way::sharing : way::alone;
+        if (way_ == way::alone) server_.loop_.io().start_accepting(*this);
+        else wait_for_connections();
+    } catch (const std::exception& e) {
+        log::warning(fmt::format("{}: accepting rests for 100 ms: {}", socket_.url, e.what()));
+        way_ = way::resting;
+        rest(failure_rest);
+    }
+}
+
+void server::listener::halt() noexcept {
+    rest_.disarm();
+    if (way_ == way::alone) server_.loop_.io().stop_accepting(*this);
+    if (way_ == way::sharing) server_.loop_.io().cancel(*this);
+    way_ = way::resting;
+    left_since_ = instant::max();
+}
+
+void server::listener::stop() noexcept {
+    if (!socket_.fd) return;
+    halt();
+    accept_waiting();
+    if (!socket_.unix_path.empty()) ::unlink(socket_.unix_path.c_str());
+    socket_.fd.reset();
+}
+
+void server::listener::look() noexcept {
+    if (!socket_.fd || way_ == way::resting || !server_.share_) return;
+    if ((way_ == way::alone) == server_.share_->alone()) return;
+    halt();
+    start();
+}
+
+void server::listener::rest(clock::duration d) noexcept { server_.loop_.timers().arm(rest_, clock::now() + d); }
+
+void server::listener::rested() noexcept {
+    if (way_ == way::sharing) take_share();
+    else start();
+}
+
+void server::listener::wait_for_connections() noexcept {
+    left_since_ = instant::max();
+    server_.loop_.io().poll(*this, fd(), POLLIN);
+}
+
+void server::listener::polled(int) noexcept { take_share(); }
+
+void server::listener::take_share() noexcept {
+    for (int i = 0; i < accepts_per_turn; ++i) {
+        if (leaves_it()) return rest(time_for_others);
+        int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (socket >= 0) server_.adopt(unique_fd(socket));
+        else if (errno == EAGAIN) break;
+        else if (errno != EINTR && errno != ECONNABORTED) return accept_failed(errno);
+    }
+    wait_for_connections();
+}
+
+bool server::listener::leaves_it() noexcept {
+    instant now = clock::now();
+    if (!server_.share_->has_enough(now)) return false;
+    if (!waits_somebody(fd())) return false;
+    if (left_since_ == instant::max()) left_since_ = now;
+    return now - left_since_ < patience;
+}
+
+// The kernel has completed these connections: their clients believe that they are served.
+void server::listener::accept_waiting() noexcept {
+    for (;;) {
+        int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (socket >= 0) server_.adopt(unique_fd(socket));
+        else if (errno != EINTR && errno != ECONNABORTED) return;
+    }
+}
+
+void server::listener::accepted(int fd) noexcept { server_.adopt(unique_fd(fd)); }
+
+void server::listener::accept_failed(int error) noexcept {
+    if (error != last_error_) {
+        log::warning(fmt::format("{}: accepting rests for 100 ms: {}{}", socket_.url,
+                                 std::generic_category().message(error),
+                                 error == EMFILE ? "; raise the limit of open files (ulimit -n)" : ""));
+        last_error_ = error;
+    }
+    halt();
+    rest(failure_rest);
+}
+
+}  // namespace rondo::server

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/loop/backend.hpp>
+#include <rondo/loop/timer.hpp>
+#include <rondo/net/address.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+/// A listening socket of a server. Alone it accepts as fast as the kernel gives; beside other processes it takes its
+/// share and leaves the rest to them. When descriptors run out it rests for a moment instead of spinning.
+class server::listener final : acceptor, poll_operation {
+public:
+    listener(server& owner, net::listening_socket socket);
+    ~listener() { stop(); }
+
+    /// Accepts what waits in the queue, then closes the socket.
+    void stop() noexcept;
+    /// Whether there are others may have changed.
+    void look() noexcept;
+
+private:
+    enum class way : std::uint8_t { resting, alone, sharing };
+    struct rest_timer : timer {
+        explicit rest_timer(listener& l) noexcept
+            : timer([](timer& self) noexcept { static_cast<rest_timer&>(self).owner_.rested(); }), owner_(l) {}
+        listener& owner_;
+    };
+
+    void start() noexcept;
+    void halt() noexcept;
+    void rested() noexcept;
+    void wait_for_connections() noexcept;
+    void take_share() noexcept;
+    /// True when the next connection is left to another process, for a moment.
+    [[nodiscard]] bool leaves_it() noexcept;
+    void accept_waiting() noexcept;
+    void rest(clock::duration d) noexcept;
+
+    void accepted(int fd) noexcept override;
+    void accept_failed(int error) noexcept override;
+    void polled(int events) noexcept override;
+
+    server& server_;
+    net::listening_socket socket_;
+    rest_timer rest_;
+    instant left_since_ = instant::max();  ///< since when a connection waits that was left to others
+    way way_ = way::resting;
+    int last_error_ = 0;
+};
+
+}  // namespace rondo::server
