@@ -36,7 +36,7 @@ class Server:
         arguments += [str(o) for o in options]
         if not {"--workers", "-w"} & set(arguments):
             arguments += ["--workers", "0"]
-        environment = dict(os.environ, **(env or {}))
+        environment = dict(os.environ, TMPDIR=self.folder.name, **(env or {}))
         with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,
                                             preexec_fn=preexec, env=environment, pass_fds=pass_fds)

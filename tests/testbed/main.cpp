@@ -3,11 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+
+#include <unistd.h>
 
 #include <rondo/web.hpp>
 
@@ -173,10 +176,17 @@ void add_views(rondo::app& app, const static_files& files) {
     app.mount("/_test", probes());
 }
 
+// For tests of workers that do not start: when the file named by TESTBED_FAILS is there.
+void fail_on_purpose() {
+    const char* file = std::getenv("TESTBED_FAILS");
+    if (file != nullptr && access(file, F_OK) == 0) throw std::runtime_error("the start fails on purpose");
+}
+
 int run(int argc, char** argv) {
     const static_files files;
     rondo::app app;
     add_views(app, files);
+    app.on_start(fail_on_purpose);
     return rondo::run(app, argc, argv);
 }
 

@@ -84,6 +84,7 @@ void family::settle(instant now) {
 void family::settle(std::size_t g, instant now) {
     kin& k = groups_[g];
     std::size_t wanted = paused_ ? 0 : k.target;
+    k.table.want(wanted);
     auto here = [g](const member& m) { return m.group == g; };
     auto count = [&](auto which) {
         return static_cast<std::size_t>(

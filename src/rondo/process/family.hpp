@@ -108,6 +108,7 @@ private:
 
     void look(member& m, instant now);
     void look_at_life(member& m, instant now);
+    [[nodiscard]] std::size_t being_replaced(std::size_t g) const noexcept;
     [[nodiscard]] std::string hangs(const member& m, instant now) const;
     void give_up(member& m, const std::string& why, instant now);
     void kill(member& m, std::string_view why);

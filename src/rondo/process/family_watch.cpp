@@ -80,9 +80,15 @@ void family::look(member& m, instant now) {
         log::debug(fmt::format("{} is ready", name(m)));
     }
     wish why = c->asks;
-    if (why == wish::none || m.tired) return;
+    if (why == wish::none || m.tired || being_replaced(m.group) >= groups_[m.group].target) return;
     m.tired = true;
     log::info(fmt::format("{} is replaced: {}", name(m), text_of(why)));
+}
+
+// Children whose limits are low must not become many at once: those that end are counted too.
+std::size_t family::being_replaced(std::size_t g) const noexcept {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(members_, [g](const member& m) { return m.group == g && (m.tired || m.leaving); }));
 }
 
 std::string family::hangs(const member& m, instant now) const {

@@ -29,6 +29,7 @@ struct slot_table::head {
     std::uint64_t layout;
     std::uint64_t memory;
     std::atomic<std::size_t> used;
+    std::atomic<std::size_t> wanted;
 };
 
 namespace {
@@ -80,6 +81,9 @@ slot_table::~slot_table() {
 std::size_t slot_table::used() const noexcept {
     return std::min(top().used.load(std::memory_order_relaxed), most_slots);
 }
+
+std::size_t slot_table::wanted() const noexcept { return top().wanted.load(std::memory_order_relaxed); }
+void slot_table::want(std::size_t children) noexcept { top().wanted = children; }
 
 slot_control& slot_table::control(std::size_t slot) const noexcept {
     return *reinterpret_cast<slot_control*>(base_ + page + sizeof(slot_control) * slot);

@@ -54,6 +54,9 @@ public:
     [[nodiscard]] int fd() const noexcept { return fd_.value(); }
     /// One past the highest slot that was ever used.
     [[nodiscard]] std::size_t used() const noexcept;
+    /// How many children there should be.
+    [[nodiscard]] std::size_t wanted() const noexcept;
+    void want(std::size_t children) noexcept;
     [[nodiscard]] slot_control& control(std::size_t slot) const noexcept;
     /// Aligned to a page; what children wrote stays when they are gone.
     [[nodiscard]] std::span<std::byte> memory(std::size_t slot) const noexcept;

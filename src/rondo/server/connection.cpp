@@ -18,8 +18,10 @@ namespace {
 // What a client may still send after an error before it is cut off.
 constexpr std::size_t linger_bytes = 64u << 20;
 
-// How long a connection without a request stays when the server drains: after an answer, and without any byte so far.
+// How long a connection without a request stays when the server drains: idle for a while already, idle for a moment
+// only (its client is about to send the next request, and would not expect the end), and without any byte so far.
 constexpr auto drain_idle = std::chrono::milliseconds(10);
+constexpr auto drain_active = std::chrono::milliseconds(500);
 constexpr auto drain_new = std::chrono::seconds(1);
 
 }  // namespace
@@ -247,11 +249,12 @@ void connection::on_write_timer() noexcept {
     interrupt();
 }
 
-void connection::drain() noexcept {
+void connection::drain(bool patient) noexcept {
     draining_ = true;
     // A request that is on its way, or about to come on a new connection, is still answered.
     if (exchange_ || unread()) return;
-    if (phase_ == phase::idle) next_phase(phase::idle, drain_idle);
+    bool active = patient && clock::now() < due() - server_.options_.keepalive_timeout + drain_active;
+    if (phase_ == phase::idle) next_phase(phase::idle, active ? drain_active : drain_idle);
     else if (phase_ == phase::head)
         next_phase(phase::head, std::min<clock::duration>(server_.options_.header_timeout, drain_new));
 }

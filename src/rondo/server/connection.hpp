@@ -37,8 +37,9 @@ public:
     /// Runs until the connection ends.
     void start() noexcept;
 
-    /// No further request after the one being answered; an idle connection ends now.
-    void drain() noexcept;
+    /// No further request after the one being answered; an idle connection ends now. `patient`: one that had a request
+    /// a moment ago may have another.
+    void drain(bool patient) noexcept;
     /// Cancels the request being answered.
     void cancel(cancel_reason reason) noexcept;
     /// Ends without further ado.

@@ -116,7 +116,7 @@ void server::adopt(unique_fd socket) noexcept {
         add_to(statistics_.accepted, 1);
         add_to(statistics_.connections, 1);
         c->start();
-        if (draining_) c->drain();
+        if (draining_) c->drain(true);
     } catch (const std::exception& e) {
         log::warning(fmt::format("a connection could not be taken: {}", e.what()));
     }
@@ -169,7 +169,7 @@ void server::stop_accepting() noexcept {
 task<void> server::drain(clock::duration grace) {
     stop_accepting();
     drain_begun_.set();
-    for_each([](connection& c) { c.drain(); });
+    for_each([patient = grace > 0s](connection& c) { c.drain(patient); });
     if (co_await wait_until_empty(grace)) co_return;
     log::warning(
         fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));

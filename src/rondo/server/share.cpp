@@ -22,6 +22,7 @@ bool is_held(const process::slot_control& c, instant now) noexcept {
 }  // namespace
 
 bool share::alone() const noexcept {
+    if (all_.wanted() > 1) return false;
     for (std::size_t i = 0; i < all_.used(); ++i)
         if (i != own_ && serves(all_.control(i))) return false;
     return true;

@@ -18,7 +18,7 @@ public:
     void publish(std::size_t connections) noexcept {
         all_.control(own_).connections.store(static_cast<std::uint32_t>(connections), std::memory_order_relaxed);
     }
-    /// Nobody else serves.
+    /// Nobody else serves, nor is about to.
     [[nodiscard]] bool alone() const noexcept;
     /// This process has clearly more than the one with the fewest: another one is to take the next connection. Those
     /// whose loop has been held for a while are left out of account.

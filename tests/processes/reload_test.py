@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reloads, more and fewer workers, and replacements under load: no request fails."""
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import Arbiter, Traffic  # noqa: E402
+from launch import BIN, each_backend, run  # noqa: E402
+
+
+def reload(server):
+    """One HUP; the workers it led to."""
+    before = set(server.workers().values())
+    server.signal(signal.SIGHUP)
+    return server.wait_for_workers(len(before), before)
+
+
+def memory_of(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+class Reload(unittest.TestCase):
+    @each_backend
+    def test_twenty_under_load_half_with_another_binary(self, backend):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            program = Path(folder) / "testbed"
+            shutil.copy(BIN / "testbed", program)
+            with Arbiter("--backend", backend, program=program, workers=2) as server:
+                with Traffic(server.port, kept=8, short=8) as traffic:
+                    for i in range(20):
+                        if i % 2:  # as an installation does it
+                            shutil.copy(BIN / "testbed", str(program) + ".new")
+                            os.replace(str(program) + ".new", program)
+                        reload(server)
+                        traffic.wait_for(10)
+                        if i == 4:
+                            files, memory = server.descriptors(), memory_of(server.pid)
+                self.assertEqual(traffic.failures, [], server.log)
+                self.assertLessEqual(server.descriptors(), files)
+                self.assertLess(memory_of(server.pid), memory + 2048)
+                self.assertNotIn("(deleted)", os.readlink(f"/proc/{server.pid}/exe"))
+
+    @each_backend
+    def test_one_worker_only(self, backend):
+        with Arbiter("--backend", backend, workers=1) as server:
+            with Traffic(server.port, kept=4, short=8, pause=0) as traffic:
+                for _ in range(5):
+                    reload(server)
+                    traffic.wait_for(50)
+            self.assertEqual(traffic.failures, [], server.log)
+
+    def test_what_it_finds_then_counts(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file = Path(folder) / "rondo.toml"
+            file.write_text("workers = 2\nmax-body = \"10\"\n")
+            with Arbiter("--config", file, workers=2) as server:
+                self.assertEqual(server.request("POST", "/echo", b"x" * 20)[0], 413)
+                file.write_text("workers = 2\nmax-body = \"30\"\n")
+                reload(server)
+                self.assertEqual(server.request("POST", "/echo", b"x" * 20)[0], 200)
+
+    def test_a_broken_file_leaves_everything_as_it_was(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file = Path(folder) / "rondo.toml"
+            file.write_text("max-body = \"10\"\n")
+            with Arbiter("--config", file) as server:
+                before = server.workers()
+                file.write_text("max-body = \"many\"\n")
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("the reload is given up.*many")
+                self.assertEqual(server.workers(), before)
+                self.assertEqual(server.get("/")[0], 200)
+                file.write_text("max-body = \"20\"\n")
+                reload(server)
+
+    def test_a_binary_that_does_not_start_leaves_everything_as_it_was(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            program = Path(folder) / "testbed"
+            shutil.copy(BIN / "testbed", program)
+            with Arbiter(program=program) as server:
+                before = server.workers()
+                for broken in (b"#!/bin/sh\necho broken on purpose >&2\nexit 7\n", b"\x7fELF nothing"):
+                    program.unlink()
+                    program.write_bytes(broken)
+                    program.chmod(0o755)
+                    lines = server.log.count("given up")
+                    server.signal(signal.SIGHUP)
+                    server.wait_until(lambda: server.log.count("given up") > lines, what="the end of the reload")
+                    self.assertEqual(server.get("/")[0], 200)
+                program.unlink()
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("No such file")
+                self.assertEqual(server.workers(), before)
+                self.assertIn("broken on purpose", server.log)
+                shutil.copy(BIN / "testbed", program)
+                reload(server)
+
+    def test_workers_that_do_not_start_leave_the_old_ones(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            with Arbiter(env={"TESTBED_FAILS": f"{folder}/fail"}) as server:
+                before = server.workers()
+                Path(folder, "fail").touch()
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("the new worker does not start: the reload is given up")
+                self.assertEqual(server.get("/")[0], 200)
+                server.wait_for_workers(2)
+                self.assertEqual(set(server.workers().values()), set(before.values()))
+                Path(folder, "fail").unlink()
+                reload(server)
+
+    def test_another_address(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file, one, two = (Path(folder) / name for name in ("rondo.toml", "one", "two"))
+            file.write_text(f'bind = ["unix:{one}"]\n')
+            with Arbiter("--config", file, bind=None) as server:
+                file.write_text(f'bind = ["unix:{two}"]\n')
+                reload(server)
+                self.assertTrue(two.exists())
+                self.assertFalse(one.exists())
+            self.assertFalse(two.exists())
+
+
+class Scale(unittest.TestCase):
+    @each_backend
+    def test_more_and_fewer_under_load(self, backend):
+        with Arbiter("--backend", backend, workers=2) as server:
+            with Traffic(server.port, kept=8, short=8) as traffic:
+                for _ in range(4):
+                    server.signal(signal.SIGTTIN)
+                    server.wait_for_workers(3)
+                    traffic.wait_for(20)
+                    server.signal(signal.SIGTTOU)
+                    server.wait_for_workers(2)
+                    traffic.wait_for(20)
+            self.assertEqual(traffic.failures, [], server.log)
+
+    def test_never_fewer_than_one(self):
+        with Arbiter(workers=1) as server:
+            server.signal(signal.SIGTTOU)
+            server.wait_for_log("1 wanted")
+            self.assertEqual(len(server.workers()), 1)
+
+
+class Recycle(unittest.TestCase):
+    @each_backend
+    def test_max_requests_under_load(self, backend):
+        with Arbiter("--backend", backend, "--max-requests", "100", "--max-requests-jitter", "20") as server:
+            with Traffic(server.port, kept=8, short=8) as traffic:
+                server.wait_until(lambda: server.log.count("it has served max-requests") >= 8, 30, "eight replacements")
+                self.assertGreaterEqual(len(server.workers()), 2)
+            self.assertEqual(traffic.failures, [], server.log)
+
+    def test_max_age_and_max_rss(self):
+        for options, says in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "more memory than max-rss")):
+            with Arbiter(*options) as server:
+                before = set(server.workers().values())
+                server.wait_for_workers(2, before)
+                self.assertIn(says, server.log)
+                self.assertEqual(server.get("/")[0], 200)
+
+
+class Beside(unittest.TestCase):
+    def test_an_upgrade_and_back(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            pid_file = Path(folder) / "pid"
+            with Arbiter("--pid", pid_file) as server, Traffic(server.port, kept=4, short=4) as traffic:
+                self.assertEqual(int(pid_file.read_text()), server.pid)
+                old = set(server.workers().values())
+                server.signal(signal.SIGUSR2)
+                server.wait_until(lambda: Path(f"{pid_file}.2").exists(), what="the second arbiter")
+                other = int(Path(f"{pid_file}.2").read_text())
+                server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
+                server.signal(signal.SIGWINCH)
+                server.wait_until(lambda: not server.workers(), what="the end of the old workers")
+                traffic.wait_for(50)
+                server.signal(signal.SIGHUP)  # back
+                server.wait_for_workers(2, old)
+                os.kill(other, signal.SIGTERM)
+                server.wait_for_log("has ended")
+                traffic.wait_for(50)
+                self.assertFalse(Path(f"{pid_file}.2").exists())
+                traffic.end()
+                self.assertEqual(traffic.failures, [], server.log)
+
+    def test_an_upgrade(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            pid_file = Path(folder) / "pid"
+            server = Arbiter("--pid", pid_file)
+            try:
+                with Traffic(server.port, kept=4, short=4) as traffic:
+                    server.signal(signal.SIGUSR2)
+                    server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
+                    other = int(Path(f"{pid_file}.2").read_text())
+                    server.signal(signal.SIGTERM)
+                    self.assertEqual(server.wait(20), 0)
+                    server.wait_until(lambda: pid_file.exists() and int(pid_file.read_text()) == other, what="its name")
+                    traffic.wait_for(50)
+                self.assertEqual(traffic.failures, [], server.log)
+                os.kill(other, signal.SIGTERM)
+                server.wait_until(lambda: not Path(f"/proc/{other}").exists() or
+                                  Path(f"/proc/{other}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z", 20, "its end")
+                self.assertFalse(pid_file.exists())
+            finally:
+                server.end()
+
+
+class Check(unittest.TestCase):
+    def test_an_address_in_use_by_somebody_else_stops_a_reload(self):
+        with Arbiter() as other, tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file = Path(folder) / "rondo.toml"
+            file.write_text('bind = ["127.0.0.1:0"]\n')
+            with Arbiter("--config", file, bind=None) as server:
+                file.write_text(f'bind = ["127.0.0.1:{other.port}"]\n')
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("in use by another process")
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")

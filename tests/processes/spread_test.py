@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections are spread evenly over workers, and none waits for a worker that is held."""
+import signal
+import socket
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import REQUEST, Arbiter, read_answer  # noqa: E402
+from launch import each_backend  # noqa: E402
+
+
+def connect_all(server, count):
+    clients = []
+    for _ in range(count):
+        s = server.connect(20)
+        s.sendall(REQUEST % (b"/", b""))
+        clients.append(s)
+    for s in clients:
+        assert read_answer(s)[0] == 200
+    return clients
+
+
+class Spread(unittest.TestCase):
+    def spread(self, server):
+        return sorted(server.connections_of(pid) for pid in server.workers().values())
+
+    @each_backend
+    def test_sixty_four_kept_connections_on_four_workers(self, backend):
+        with Arbiter("--backend", backend, workers=4) as server:
+            clients = connect_all(server, 64)
+            shares = self.spread(server)
+            print(backend, "64 connections on 4 workers:", shares)
+            self.assertEqual(sum(shares), 64)
+            self.assertLessEqual(shares[-1], 1.5 * 64 / 4)
+            for s in clients:
+                s.close()
+
+    @each_backend
+    def test_a_new_worker_gets_those_to_come(self, backend):
+        with Arbiter("--backend", backend, workers=1) as server:
+            clients = connect_all(server, 20)
+            server.signal(signal.SIGTTIN)
+            server.wait_for_workers(2)
+            time.sleep(0.7)  # the first one looks twice a second whether it is alone
+            clients += connect_all(server, 20)
+            shares = self.spread(server)
+            self.assertEqual(sum(shares), 40)
+            self.assertLessEqual(shares[-1], 24)
+            for s in clients:
+                s.close()
+
+    @each_backend
+    def test_nobody_waits_for_a_worker_that_is_held(self, backend):
+        with Arbiter("--backend", backend, workers=2) as server:
+            held = server.connect(20)
+            held.sendall(REQUEST % (b"/_test/block?ms=4000", b""))
+            time.sleep(0.3)
+            began = time.monotonic()
+            for _ in range(30):
+                with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+                    s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
+                    self.assertEqual(read_answer(s)[0], 200)
+            self.assertLess(time.monotonic() - began, 3)
+            self.assertEqual(read_answer(held)[0], 200)
+            held.close()
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
