@@ -176,8 +176,10 @@ void add_views(rondo::app& app, const static_files& files) {
     app.mount("/_test", probes());
 }
 
-// For tests of workers that do not start: when the file named by TESTBED_FAILS is there.
+// For tests of workers that do not start: when the file named by TESTBED_FAILS is there; or late, after TESTBED_SLEEPS
+// seconds.
 void fail_on_purpose() {
+    if (const char* seconds = std::getenv("TESTBED_SLEEPS")) std::this_thread::sleep_for(1s * std::atoi(seconds));
     const char* file = std::getenv("TESTBED_FAILS");
     if (file != nullptr && access(file, F_OK) == 0) throw std::runtime_error("the start fails on purpose");
 }

@@ -83,6 +83,15 @@ task<void> write_forever(rondo::writer& out) {
 
 task<response> ticks(request&) { co_return rondo::stream(write_forever); }
 
+rondo::async_generator<rondo::sse_event> numbers() {
+    for (int i = 0;; ++i) {
+        co_yield rondo::sse_event(std::to_string(i));
+        co_await rondo::sleep(50ms);
+    }
+}
+
+task<response> events(request&) { co_return rondo::sse(numbers()); }
+
 // Blocks the loop: for the stall detector to find.
 task<response> block(request& req) {
     std::this_thread::sleep_for(time_of(req));
@@ -129,6 +138,7 @@ rondo::app probes() {
     app.get("/wait", wait);
     app.any("/wait-sync", wait_sync);
     app.get("/ticks", ticks);
+    app.get("/events", events);
     app.get("/block", block);
     app.get("/compute", rondo::cpu(compute));
     app.post("/read-late", read_late);

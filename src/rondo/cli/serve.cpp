@@ -182,6 +182,7 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     options.on_ready = [&] {
         log::info(start_text(application, chosen, urls, backend_name(chosen.backend), admin_url));
     };
+    application.in_arbiter(inherited.what == process::inheritance::kind::reload);
     process::arbiter arbiter(std::move(options), std::move(inherited));
     for (process::kept_socket& s : sockets) arbiter.keep(std::move(s));
     arbiter.add(worker_group_of(application, chosen));

@@ -101,7 +101,8 @@ private:
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();
-        log::info(fmt::format("ending: {} connections open", server_->connections()));
+        log::info(fmt::format("ending: {} connections open, {} requests under way", server_->connections(),
+                              server_->statistics().in_flight.load()));
         const auto grace = quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout);
         app_.background_until(from_now(grace));
         co_await stop_accepting();

@@ -170,12 +170,13 @@ task<void> server::drain(clock::duration grace) {
     stop_accepting();
     drain_begun_.set();
     for_each([patient = grace > 0s](connection& c) { c.drain(patient); });
+    log::info(fmt::format("drain: accepting has stopped; {} connections end after their next answer", count_));
     if (co_await wait_until_empty(grace)) co_return;
-    log::warning(
-        fmt::format("{} connections are still open after the grace period: their requests are cancelled", count_));
+    log::warning(fmt::format("drain: the grace period is over: {} requests are cancelled, {} connections open",
+                             statistics_.in_flight.load(std::memory_order_relaxed), count_));
     for_each([](connection& c) { c.cancel(cancel_reason::drain); });
     if (co_await wait_until_empty(1s)) co_return;
-    log::warning(fmt::format("{} connections are cut off", count_));
+    log::warning(fmt::format("drain: {} connections are cut off", count_));
     cut_off();
     (void)co_await wait_until_empty(100ms);
 }

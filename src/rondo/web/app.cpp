@@ -37,6 +37,18 @@ std::string methods_of(const route_entry& route) {
     return names_of(route.methods | (head ? bit(http::method::head) : method_set{}));
 }
 
+template <class Hooks>
+void append(Hooks& to, Hooks& from) {
+    to.insert(to.end(), from.begin(), from.end());
+    from.clear();
+}
+
+// They are for every request that comes, so that one without a route is seen too.
+void take_request_hooks(app_state& to, app_state& from) {
+    append(to.before, from.before);
+    append(to.after, from.after);
+}
+
 void list_routes(const app_state& app, std::vector<route_info>& to) {
     for (const auto& route : app.routes)
         to.push_back({methods_of(*route), route->pattern, route->view.kind, route->where});
@@ -140,6 +152,7 @@ void app::mount(path_prefix prefix, app sub) {
     state_->require_not_running("applications are mounted");
     sub.state_->require_not_running("applications are mounted");
     detail::add_prefix(*sub.state_, prefix.text());
+    detail::take_request_hooks(*state_, *sub.state_);
     state_->mounted.push_back(std::move(sub.state_));
 }
 

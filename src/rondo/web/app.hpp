@@ -173,6 +173,18 @@ public:
     ///
     ///     app.background("mail").spawn(send_mail(address));
     [[nodiscard]] background_group& background(std::string_view name, background_options options = {});
+    /// In the arbiter before the first worker is forked: what all of them are to share, memory that does not change or
+    /// a socket. No thread may be made. A failure stops the start. Not called with --workers 0.
+    void on_arbiter_start(std::function<void()> hook);
+    /// In the arbiter of the new program after a reload, before its workers are forked. A failure is logged.
+    void on_reload(std::function<void()> hook);
+    /// Before anything else is done for a request, on the loop (in threads and sync workers on the request's thread);
+    /// must not block. What it throws is answered as if the view had thrown it.
+    void before_request(std::function<void(request&)> hook);
+    /// At the end of a request, when its response was sent or given up; must neither block nor throw.
+    void after_request(std::function<void(const access_entry&)> hook);
+    /// Calls the hooks of the arbiter.
+    void in_arbiter(bool reloaded) const;
 
     /// A setting of the application's own: `--name`, `RONDO_NAME` and `name` in rondo.toml, in --help and `check`. The
     /// type follows from the default: text, bool, number, a std::chrono duration, byte_size; `type` is a word for

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,10 @@ struct app_state {
     std::vector<std::pair<int, error_handler>> error_handlers;
     std::vector<hook> starts;
     std::vector<hook> stops;
+    std::vector<std::function<void()>> arbiter_starts;
+    std::vector<std::function<void()>> reloads;
+    std::vector<std::function<void(request&)>> before;            ///< of the outermost application only
+    std::vector<std::function<void(const access_entry&)>> after;  ///< the same
     std::vector<std::unique_ptr<app_state>> mounted;
     std::vector<std::shared_ptr<declared_setting>> settings;
     std::vector<std::unique_ptr<declared_command>> commands;

@@ -108,12 +108,20 @@ struct noted_fields {
     co_return false;
 }
 
-void log_answer(access_log_sink& log, request& req, const handler::responder& to, bool complete) {
+[[gnu::noinline]] void tell_end(const app_state& app, request& req, const handler::responder& to, bool complete) {
     const bool begun = to.begun();
     const noted_fields* noted = req.local_if_made<noted_fields>();
-    log.write({&req, begun ? to.code() : http::status{}, begun ? to.body_bytes() : 0, clock::now() - req.arrived(),
-               !complete, noted != nullptr && noted->fields ? &*noted->fields : nullptr});
+    const access_entry entry{&req,
+                             begun ? to.code() : http::status{},
+                             begun ? to.body_bytes() : 0,
+                             clock::now() - req.arrived(),
+                             !complete,
+                             noted != nullptr && noted->fields ? &*noted->fields : nullptr};
+    if (app.log != nullptr) app.log->write(entry);
+    for (const auto& hook : app.after) hook(entry);
 }
+
+bool is_told(const app_state& app) noexcept { return app.log != nullptr || !app.after.empty(); }
 
 }  // namespace
 
@@ -176,6 +184,7 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
     request req(from);
     std::exception_ptr cause;
     try {
+        for (const auto& hook : app.before) hook(req);
         task<response> responding = respond(app, req);
         response& r = co_await responding.in_place();
         if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
@@ -187,7 +196,7 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
         cause = std::current_exception();
     }
     const bool complete = !cause || co_await send_failure(app, req, to, cause);
-    if (app.log != nullptr) log_answer(*app.log, req, to, complete);
+    if (is_told(app)) tell_end(app, req, to, complete);
 }
 
 task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
@@ -196,7 +205,7 @@ task<void> answer_failure(const app_state& app, handler::request& from, handler:
     const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
     if (found.route != nullptr) req.matched(*found.route, found.arguments);
     const bool complete = co_await send_failure(app, req, to, why);
-    if (app.log != nullptr) log_answer(*app.log, req, to, complete);
+    if (is_told(app)) tell_end(app, req, to, complete);
 }
 
 }  // namespace rondo::detail

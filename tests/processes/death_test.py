@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers that die, hang, or do not start; the death of the arbiter."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import REQUEST, Arbiter, Traffic, read_answer, state_of  # noqa: E402
+from launch import BIN, each_backend, read_all, run  # noqa: E402
+
+
+def gone(pid):
+    return state_of(pid) in (None, "Z")
+
+
+class Killed(unittest.TestCase):
+    @each_backend
+    def test_a_worker_is_replaced_at_once_and_its_queue_is_served(self, backend):
+        with Arbiter("--backend", backend) as server:
+            for pid in server.workers().values():  # so that connections wait in the queue
+                os.kill(pid, signal.SIGSTOP)
+            waiting = []
+            for _ in range(10):
+                s = server.connect(20)
+                s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
+                waiting.append(s)
+            before = set(server.workers().values())
+            began = time.monotonic()
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            server.wait_for_workers(2, before)
+            for s in waiting:
+                self.assertIn(b"200 OK", read_all(s))
+            print(backend, f"two workers replaced, ten waiting connections served after {time.monotonic() - began:.3f} s")
+            self.assertLess(time.monotonic() - began, 5)
+
+    @each_backend
+    def test_only_what_ran_in_it_fails(self, backend):
+        with Arbiter("--backend", backend) as server, Traffic(server.port, kept=6, short=6) as traffic:
+            traffic.wait_for(50)
+            victim = next(iter(server.workers().values()))
+            held = server.connections_of(victim)
+            os.kill(victim, signal.SIGKILL)
+            server.wait_for_workers(2, [victim])
+            traffic.wait_for(100)
+            traffic.end()
+            self.assertLessEqual(len(traffic.failures), held + 12, traffic.failures)
+            for failure in traffic.failures:
+                self.assertRegex(failure, "(request|answer): ")  # nobody was refused
+
+    def test_figures_outlive_it(self):
+        with Arbiter(workers=1) as server:
+            for _ in range(5):
+                server.get("/")
+            pid = server.workers()[0]
+            os.kill(pid, signal.SIGKILL)
+            server.wait_for_workers(1, [pid])
+            self.assertEqual(server.get("/")[0], 200)
+            self.assertIn(0, server.workers())  # it has the same slot
+
+    def test_who_dies_again_and_again_is_not_started_without_pause(self):
+        with Arbiter(workers=1) as server:
+            end = time.monotonic() + 4
+            killed = 0
+            while time.monotonic() < end:
+                for pid in server.workers().values():
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+                time.sleep(0.01)
+            self.assertLess(killed, 12)
+            server.wait_for_log(r"in a row did not live long; the next starts in \d+ s")
+            server.wait_for_workers(1)
+
+    def test_the_arbiter_itself_leaves_no_orphan(self):
+        server = Arbiter(workers=3)
+        workers = server.workers()
+        server.signal(signal.SIGKILL)
+        server.wait()
+        server.wait_until(lambda: all(gone(pid) for pid in workers.values()), what="the end of the workers")
+        server.folder.cleanup()
+
+
+class NotStarted(unittest.TestCase):
+    def test_at_the_first_start_everything_ends_with_3(self):
+        with tempfile.NamedTemporaryFile() as file:
+            status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "2", env={"TESTBED_FAILS": file.name})
+        self.assertEqual(status, 3, errors)
+        self.assertIn("the start fails on purpose", errors)
+        self.assertIn("did not start: everything ends", errors)
+
+    def test_later_it_is_tried_again(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            fail = Path(folder) / "fail"
+            with Arbiter(env={"TESTBED_FAILS": str(fail)}) as server:
+                fail.touch()
+                victim = server.workers()[0]
+                os.kill(victim, signal.SIGKILL)
+                server.wait_for_log("in a row did not live long", 20)
+                self.assertEqual(server.get("/")[0], 200)
+                fail.unlink()
+                server.wait_for_workers(2, [victim])
+
+
+class Held(unittest.TestCase):
+    @each_backend
+    def test_a_worker_that_is_held_too_long_is_killed_with_its_stacks_logged(self, backend):
+        with Arbiter("--backend", backend, "--timeout", "2s") as server:
+            s = server.connect(30)
+            s.sendall(REQUEST % (b"/_test/block?ms=60000", b""))
+            found = server.wait_for_log(r"\(process (\d+)\) is held by one piece of work for more than 2 s", 20)
+            server.wait_for_log(r"its threads are here:.*testbed::.*block", 20)
+            server.wait_for_workers(2, [int(found.group(1))])
+            self.assertEqual(server.get("/")[0], 200)
+            s.close()
+
+    @each_backend
+    def test_one_that_comes_back_in_time_lives(self, backend):
+        with Arbiter("--backend", backend, "--timeout", "30s") as server:
+            before = server.workers()
+            s = server.connect(30)
+            s.sendall(REQUEST % (b"/_test/block?ms=2500", b""))
+            server.wait_for_log("the event loop is held by /_test/block")
+            for _ in range(10):
+                self.assertEqual(server.get("/")[0], 200)
+            self.assertEqual(read_answer(s)[0], 200)
+            self.assertEqual(server.workers(), before)
+            s.close()
+
+    def test_one_that_does_not_move_at_all(self):
+        with Arbiter("--timeout", "2s") as server:
+            victim = server.workers()[0]
+            os.kill(victim, signal.SIGSTOP)
+            server.wait_for_log(rf"\(process {victim}\) has given no sign of life for 2 s", 20)
+            server.wait_for_workers(2, [victim], 30)
+
+    def test_one_that_does_not_get_ready(self):
+        status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--boot-timeout", "1s",
+                                env={"TESTBED_SLEEPS": "60"}, timeout=60)
+        self.assertEqual(status, 3, errors)
+        self.assertIn("did not get ready within 1 s", errors)
+
+
+class Alone(unittest.TestCase):
+    def test_as_process_one_it_reaps_strangers(self):
+        inside = ("import os, subprocess, sys, time\n"
+                  "os.execv(sys.argv[1], [sys.argv[1], 'serve', '--bind', '127.0.0.1:0', '--workers', '1'])\n")
+        try:
+            probe = subprocess.run(["unshare", "-pf", "--kill-child", "true"], capture_output=True, timeout=20)
+        except OSError:
+            self.skipTest("no unshare here")
+        if probe.returncode:
+            self.skipTest("no name space of processes can be made here")
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(["unshare", "-pf", "--kill-child", "--mount-proc", sys.executable, "-c", inside,
+                                        str(BIN / "testbed")], stderr=log, stdout=log)
+            try:
+                def text():
+                    log.seek(0)
+                    return log.read().decode()
+                Arbiter._wait_for(lambda: "threads" in text(), 20, text)
+                first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+                # An orphan: its parent ends, it is given to process 1.
+                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", "(sleep 0.2 &) ; true"], check=True)
+                time.sleep(0.6)
+                children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+                self.assertEqual([state_of(int(p)) for p in children if state_of(int(p)) == "Z"], [])
+                self.assertEqual(len(children), 1)
+                os.kill(first, signal.SIGTERM)
+                process.wait(20)
+                self.assertNotIn("error", text())
+            finally:
+                process.kill()
+                process.wait()
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")

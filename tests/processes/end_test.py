@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end: no connection is lost, what runs is finished, what does not end is cancelled and killed."""
+import os
+import signal
+import resource
+import socket
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import REQUEST, Arbiter, Traffic  # noqa: E402
+from launch import Server, each_backend, read_all  # noqa: E402
+
+
+class Terminate(unittest.TestCase):
+    def short_connections(self, server):
+        with Traffic(server.port, kept=0, short=16, pause=0) as traffic:
+            traffic.wait_for(100)
+            traffic.refused_is_fine = True
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(20), 0, server.log)
+        # Whom the kernel had told that it is connected was answered.
+        self.assertEqual(traffic.failures, [], server.log)
+        self.assertNotIn("still wait to be accepted", server.log)
+
+    @each_backend
+    def test_no_connection_is_lost(self, backend):
+        for workers in (1, 3):
+            for _ in range(3):
+                with Arbiter("--backend", backend, workers=workers) as server:
+                    self.short_connections(server)
+
+    @each_backend
+    def test_nor_without_an_arbiter(self, backend):
+        for _ in range(3):
+            with Server("--backend", backend) as server:
+                self.short_connections(server)
+
+    @each_backend
+    def test_what_runs_is_finished(self, backend):
+        with Arbiter("--backend", backend, "--graceful-timeout", "20s") as server:
+            slow = [self.ask(server, b"/slow") for _ in range(60)]
+            streams = [self.ask(server, b"/_test/events") for _ in range(20)]
+            uploads = []
+            for _ in range(20):
+                s = server.connect(20)
+                s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+                uploads.append(s)
+            for s in streams:
+                self.assertIn(b"200 OK", s.recv(4096))
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("ending")
+            for s in uploads:
+                s.sendall(b"y" * 500)
+            for s in slow:
+                self.assertTrue(read_all(s).endswith(b"slow\n"))
+            for s in streams:
+                self.assertTrue(read_all(s).endswith(b"0\r\n\r\n"))
+            for s in uploads:
+                self.assertTrue(read_all(s).endswith(b"x" * 500 + b"y" * 500))
+            self.assertEqual(server.wait(20), 0, server.log)
+
+    @staticmethod
+    def ask(server, path):
+        s = server.connect(20)
+        s.sendall(REQUEST % (path, b""))
+        return s
+
+    @each_backend
+    def test_the_steps_are_logged_and_the_grace_ends(self, backend):
+        with Arbiter("--backend", backend, "--graceful-timeout", "500ms") as server:
+            s = self.ask(server, b"/_test/wait?ms=60000")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            self.assertRegex(read_all(s), rb"^HTTP/1.1 503 ")
+            self.assertEqual(server.wait(10), 0)
+            for step in ("asked to end: 2 processes", "ending: 1 connections open, 1 requests under way",
+                         "drain: accepting has stopped; 1 connections", "1 requests are cancelled", "ended"):
+                self.assertRegex(server.log, step)
+
+    def test_who_does_not_end_is_killed(self):
+        with Arbiter("--graceful-timeout", "500ms") as server:
+            s = self.ask(server, b"/_test/block?ms=60000")
+            time.sleep(0.3)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(20), 1)
+            self.assertIn("did not end in time and is killed", server.log)
+            s.close()
+
+    def test_a_second_one_is_quicker(self):
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
+            with Arbiter("--graceful-timeout", "60s") as server:
+                s = self.ask(server, b"/_test/wait?ms=60000")
+                time.sleep(0.2)
+                server.signal(first)
+                server.wait_for_log("ending: ")
+                server.signal(second)
+                self.assertEqual(server.wait(10), 0)
+                s.close()
+
+    def test_interrupt_and_quit_are_quick(self):
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            with Arbiter("--graceful-timeout", "60s") as server:
+                s = self.ask(server, b"/_test/wait?ms=60000")
+                time.sleep(0.2)
+                server.signal(number)
+                self.assertEqual(server.wait(10), 0)
+                s.close()
+
+
+class Descriptors(unittest.TestCase):
+    @each_backend
+    def test_exhaustion_neither_spins_nor_kills(self, backend):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        with Arbiter("--backend", backend, preexec=few) as server:
+            clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(150)]
+            server.wait_for_log("raise the limit of open files", 10)
+            before = self.cpu(server)
+            time.sleep(1)
+            self.assertLess(self.cpu(server) - before, 0.4)
+            for c in clients:
+                c.close()
+            server.wait_until(lambda: server.get("/")[0] == 200)
+            self.assertEqual(len(server.workers()), 2)
+
+    @staticmethod
+    def cpu(server):
+        total = 0
+        for pid in [server.pid, *server.workers().values()]:
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+
+class Logs(unittest.TestCase):
+    def test_every_process_reopens_its_files(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            access, errors = Path(folder) / "access", Path(folder) / "errors"
+            with Arbiter("--access-log", access, "--error-log", errors, log=errors) as server:
+                server.get("/?first")
+                server.wait_until(lambda: "/?first" in access.read_text())
+                access.rename(Path(folder) / "access.old")
+                errors.rename(Path(folder) / "errors.old")
+                server.signal(signal.SIGUSR1)
+                server.wait_until(lambda: access.exists() and errors.exists(), what="new log files")
+                time.sleep(0.3)
+                for i in range(20):
+                    server.get(f"/?second{i}")
+                server.wait_until(lambda: access.read_text().count("second") == 20, what="the lines in the new file")
+                server.signal(signal.SIGTTIN)
+                server.wait_until(lambda: "3 wanted" in errors.read_text(), what="a line in the new error log")
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
