@@ -47,10 +47,23 @@ void make_logs(const settings& chosen) {
     }
 }
 
+// Those that systemd passed to this process, or to an earlier image of it.
+std::vector<process::kept_socket> passed_sockets(process::inheritance& inherited) {
+    const std::string key = "passed";
+    std::vector<process::kept_socket> all;
+    for (int fd : process::passed_descriptors())
+        for (net::listening_socket& s : net::listen(net::bind_address::parse(fmt::format("fd://{}", fd))))
+            all.push_back({worker_group, key, std::move(s.fd), s.url, {}, true});
+    while (auto s = inherited.socket_of(worker_group, key)) all.push_back(std::move(*s));
+    return all;
+}
+
 // In a process of its own, to see whether the program and its settings would do.
 int rehearse(app& application, const settings& chosen, process::inheritance& inherited) {
     std::vector<std::string> in_use;
-    std::vector<std::string> mistakes = find_mistakes(application, chosen, in_use);
+    settings looked_at = chosen;
+    if (!passed_sockets(inherited).empty()) looked_at.binds.clear();
+    std::vector<std::string> mistakes = find_mistakes(application, looked_at, in_use);
     for (const std::string& address : in_use)
         if (!inherited.socket_of(worker_group, address) && !inherited.socket_of(admin_group, address))
             mistakes.push_back(fmt::format("{} is in use by another process", address));
@@ -60,9 +73,10 @@ int rehearse(app& application, const settings& chosen, process::inheritance& inh
     return mistakes.empty() ? 0 : 1;
 }
 
-// Each address is listened on, unless an earlier image of this program does.
+// Each address is listened on, unless an earlier image of this program does. What was passed goes before all of them.
 std::vector<process::kept_socket> listen_on_all(const settings& chosen, process::inheritance& inherited) {
-    std::vector<process::kept_socket> all;
+    std::vector<process::kept_socket> all = passed_sockets(inherited);
+    if (!all.empty()) return all;
     auto listen = [&](const net::bind_address& at, const std::string& key) {
         bool known = false;
         for (; auto s = inherited.socket_of(worker_group, key); known = true) all.push_back(std::move(*s));

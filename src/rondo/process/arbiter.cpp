@@ -52,6 +52,9 @@ arbiter::state::state(arbiter_options o, inheritance inherited)
     children.in_child = [this] {
         signals.release();
         swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH});
+        // Otherwise the old addresses would be listened on for as long as this child lives.
+        retired.clear();
+        if (trial) trial->disown();
         trial.reset();
     };
 }
@@ -142,6 +145,9 @@ void arbiter::state::reap(instant now) {
 
 void arbiter::state::look_at_generation(instant now) {
     if (children.ending() || !children.complete()) return;
+    // The older ones serve on, so their addresses are wanted.
+    if (children.kept_older())
+        for (kept_socket& s : std::exchange(retired, {})) children.keep(std::move(s));
     if (children.older() && !retired.empty() && retire_at == instant::max()) {
         for (const kept_socket& s : retired) turn_away(s);
         retire_at = now + half_open_time;
@@ -150,7 +156,8 @@ void arbiter::state::look_at_generation(instant now) {
     }
     if (!children.older_accept()) retired.clear();
     if (std::exchange(told_ready, true)) return;
-    if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
+    if (children.kept_older()) log::info("serving on with what was there before the reload");
+    else if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
     else if (options.on_ready) options.on_ready();
     service.ready(children.summary());
 }

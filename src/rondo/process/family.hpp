@@ -69,6 +69,8 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return members_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return members_.size(); }
+    /// The children of this generation did not start, so that those of the one before serve on.
+    [[nodiscard]] bool kept_older() const noexcept { return kept_older_; }
     /// Everybody wanted serves.
     [[nodiscard]] bool complete() const noexcept;
     /// There are children of an earlier generation that were not told to end.
@@ -127,6 +129,7 @@ private:
     bool paused_ = false;
     bool ending_ = false;
     bool quick_ = false;
+    bool kept_older_ = false;
     unsigned stage_ = 0;  ///< of the groups that are being ended
     int status_ = 0;
     instant last_look_{};

@@ -144,7 +144,8 @@ bool family::reaped(pid_t pid, int status, instant now) {
 
 void family::mourn(const member& m, int status, instant now) {
     kin& k = groups_[m.group];
-    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    // Told to end before it was ready, it may not have known yet how to.
+    bool well = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.was_ready && !m.killed;
     if (m.leaving) {
         if (!well && ending_) status_ = std::max(status_, 1);
         log::write(well ? log::level::debug : log::level::warning, fmt::format("{} {}", name(m), how_it_ended(status)));
@@ -178,6 +179,7 @@ void family::not_started(const member& m, instant now) {
 void family::keep_older(std::size_t g, instant now) {
     log::error(
         fmt::format("the new {} does not start: the reload is given up, the old one serves on", groups_[g].what.name));
+    kept_older_ = true;
     for (member& m : members_) {
         if (m.leaving) continue;
         if (m.generation == generation_) tell_to_leave(m, now);

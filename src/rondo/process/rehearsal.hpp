@@ -29,6 +29,8 @@ public:
     void read_output();
     /// It takes too long.
     void give_up() noexcept;
+    /// In a process that was forked meanwhile: it is not its affair.
+    void disown() noexcept { pid_ = -1; }
     /// waitpid() gave this for it: whether it went well.
     [[nodiscard]] bool ended(int status);
     /// What went wrong.

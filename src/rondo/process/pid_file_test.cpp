@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/pid_file.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace rondo::process {
+namespace {
+
+class pid_files : public ::testing::Test {
+protected:
+    pid_files() {
+        char name[] = "/tmp/rondo-pid-XXXXXX";
+        folder_ = mkdtemp(name);
+        path_ = folder_ + "/pid";
+    }
+    ~pid_files() override {
+        for (const char* name : {"/pid", "/other"}) unlink((folder_ + name).c_str());
+        rmdir(folder_.c_str());
+    }
+    static std::string content(const std::string& path) {
+        std::string text;
+        if (std::FILE* f = std::fopen(path.c_str(), "r")) {
+            for (int c = 0; (c = std::fgetc(f)) != EOF;) text += static_cast<char>(c);
+            std::fclose(f);
+        }
+        return text;
+    }
+    static void put(const std::string& path, const std::string& text) {
+        std::FILE* f = std::fopen(path.c_str(), "w");
+        std::fputs(text.c_str(), f);
+        std::fclose(f);
+    }
+
+    std::string folder_, path_;
+};
+
+TEST_F(pid_files, hold_the_number_until_the_end) {
+    {
+        pid_file f;
+        f.write(path_);
+        EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+        f.rename(folder_ + "/other");
+        EXPECT_EQ(content(path_), "");
+        EXPECT_EQ(content(folder_ + "/other"), std::to_string(getpid()) + "\n");
+    }
+    EXPECT_EQ(content(folder_ + "/other"), "");
+}
+
+TEST_F(pid_files, of_a_process_that_runs_are_not_overwritten) {
+    put(path_, std::to_string(getppid()) + "\n");
+    pid_file f;
+    try {
+        f.write(path_);
+        FAIL();
+    } catch (const std::runtime_error& e) {
+        EXPECT_NE(std::string(e.what()).find(std::to_string(getppid())), std::string::npos);
+    }
+    f.remove();
+    EXPECT_EQ(content(path_), std::to_string(getppid()) + "\n");
+}
+
+TEST_F(pid_files, that_were_left_over_are) {
+    for (const char* text : {"", "x", "999999999\n"}) {
+        put(path_, text);
+        pid_file f;
+        f.write(path_);
+        EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+    }
+}
+
+TEST_F(pid_files, of_others_are_not_removed) {
+    pid_file f;
+    f.write(path_);
+    put(path_, "1\n");
+    f.remove();
+    EXPECT_EQ(content(path_), "1\n");
+}
+
+TEST_F(pid_files, that_cannot_be_written_say_so) {
+    pid_file f;
+    EXPECT_THROW(f.write("/no/such/folder/pid"), std::runtime_error);
+    f.write("");
+    EXPECT_EQ(f.path(), "");
+}
+
+}  // namespace
+}  // namespace rondo::process

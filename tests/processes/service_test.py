@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A service under systemd's protocols; other users; files and folders of the process."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import Arbiter, Traffic, state_of  # noqa: E402
+from launch import BIN, run  # noqa: E402
+
+
+class Notified:
+    """The receiving end of NOTIFY_SOCKET."""
+
+    def __init__(self, folder):
+        self.path = str(Path(folder) / "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(20)
+
+    def wait_for(self, start):
+        """The next message that begins so; others are passed over."""
+        while True:
+            text = self.socket.recv(4096).decode()
+            if text.startswith(start):
+                return text
+
+
+class Service(unittest.TestCase):
+    def test_ready_reloading_stopping_and_signs_of_life(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            notified = Notified(folder)
+            env = {"NOTIFY_SOCKET": notified.path, "WATCHDOG_USEC": "400000"}
+            with Arbiter(env=env) as server:
+                self.assertIn("STATUS=2 worker", notified.wait_for("READY=1"))
+                notified.wait_for("WATCHDOG=1")
+                before = time.monotonic_ns() // 1000
+                server.signal(signal.SIGHUP)
+                text = notified.wait_for("RELOADING=1")
+                self.assertGreaterEqual(int(re.search(r"MONOTONIC_USEC=(\d+)", text).group(1)), before)
+                notified.wait_for("READY=1")
+                server.signal(signal.SIGTERM)
+                notified.wait_for("STOPPING=1")
+                self.assertEqual(server.wait(20), 0)
+
+    def test_sockets_that_are_passed(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.NamedTemporaryFile() as log:
+            port = listener.getsockname()[1]
+            # LISTEN_PID is the number of the process, so it is set by who becomes it.
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", f"LISTEN_FDS=1 LISTEN_PID=$$ exec {BIN / 'testbed'} serve --workers 2"],
+                stderr=log, stdin=subprocess.DEVNULL, pass_fds=[3], preexec_fn=lambda: os.dup2(listener.fileno(), 3))
+            try:
+                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), 20, lambda: Path(log.name).read_text())
+                self.assertIn(f"http://127.0.0.1:{port}", Path(log.name).read_text())
+                with Traffic(port, kept=2, short=4) as traffic:
+                    traffic.wait_for(20)
+                    process.send_signal(signal.SIGHUP)
+                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), 20,
+                                      lambda: Path(log.name).read_text())
+                    traffic.wait_for(20)
+                self.assertEqual(traffic.failures, [])
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(20), 0)
+                # It is open in who passed it: whoever connects waits for the next start.
+                socket.create_connection(("127.0.0.1", port), 5).close()
+            finally:
+                process.kill()
+                process.wait()
+
+
+class Process(unittest.TestCase):
+    @unittest.skipIf(os.geteuid() != 0, "only the superuser may change users")
+    def test_workers_run_as_another_user_and_die_with_the_arbiter(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            os.chmod(folder, 0o755)
+            access, path = Path(folder) / "access", Path(folder) / "socket"
+            server = Arbiter("--user", "nobody", "--umask", "027", "--access-log", access, "--bind", f"unix:{path}",
+                             "--unix-mode", "0660", "--unix-owner", "nobody")
+            try:
+                for pid in server.workers().values():
+                    text = Path(f"/proc/{pid}/status").read_text()
+                    self.assertRegex(text, r"Uid:\s+65534\s+65534\s+65534\s+65534")
+                    self.assertRegex(text, r"Umask:\s+0027")
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
+                self.assertEqual(os.stat(path).st_uid, 65534)
+                self.assertEqual(server.get("/?x")[0], 200)
+                server.wait_until(lambda: "/?x" in access.read_text())
+                before = server.workers()
+                server.signal(signal.SIGHUP)  # the arbiter still may
+                server.wait_for_workers(2, before.values())
+                workers = server.workers().values()
+                server.signal(signal.SIGKILL)
+                server.wait()
+                server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in workers), what="the end of the workers")
+            finally:
+                server.end()
+
+    def test_folder_and_pid_file(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            with Arbiter("--chdir", folder, "--pid", "pid") as server:
+                self.assertEqual(int(Path(folder, "pid").read_text()), server.pid)
+                self.assertEqual(os.readlink(f"/proc/{server.workers()[0]}/cwd"), folder)
+                before = server.workers().values()
+                server.signal(signal.SIGHUP)
+                server.wait_for_workers(2, before)
+                self.assertEqual(int(Path(folder, "pid").read_text()), server.pid)
+                status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--chdir", folder, "--pid", "pid")
+                self.assertEqual(status, 1)
+                self.assertIn(f"process {server.pid} runs already", errors)
+            self.assertFalse(Path(folder, "pid").exists())
+
+    def test_mistakes_are_told(self):
+        for options, says in ((["--user", "no-such-user"], "no-such-user"), (["--group", "no-such-group"], "no-such-group"),
+                              (["--chdir", "/no/such/folder"], "/no/such/folder"), (["--pid", "/no/such/folder/pid"], "/no/such")):
+            status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", *options)
+            self.assertIn(status, (1, 2), errors)
+            self.assertIn(says, errors)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
