@@ -14,8 +14,8 @@ class app;
 ///     version  prints the version of Rondo
 ///
 /// and what app.command() added. `--help` tells the rest. Returns the exit status: 0 after an orderly end, 1 when
-/// serving failed, 2 for a wrong command line, 3 when the workers did not get ready. SIGTERM lets the requests under way finish (--graceful-timeout), SIGINT
-/// and SIGQUIT do not.
+/// serving failed, 2 for a wrong command line, 3 when the workers did not get ready. SIGTERM lets the requests under
+/// way finish (--graceful-timeout), SIGINT and SIGQUIT do not.
 int run(app& application, int argc, const char* const* argv);
 
 }  // namespace rondo
