@@ -128,6 +128,20 @@ class OnSqlite(OnEveryDatabase, unittest.TestCase):
         self.folder.cleanup()
 
 
+class InThreads(OnSqlite):
+    """Views on threads with small loops of their own reach the one home of the connections."""
+    more = ("--worker-class", "threads")
+
+
+class InOneThread(OnSqlite):
+    more = ("--worker-class", "sync")
+
+
+class InWorkers(OnSqlite):
+    """Four processes, one file."""
+    more = ("--workers", "4")
+
+
 class OnPostgres(OnEveryDatabase, unittest.TestCase):
     more = ()
 
@@ -199,6 +213,16 @@ class OnPostgres(OnEveryDatabase, unittest.TestCase):
                 p.terminate()
             for p in hold:
                 p.wait()
+
+
+class OnPostgresInThreads(unittest.TestCase):
+    more = ("--worker-class", "threads", "--workers", "2")
+
+    def test_notes(self):
+        with PostgresServer() as server:
+            self.url = server.url
+            self.assertEqual(run("migrate", url=self.url).returncode, 0)
+            OnEveryDatabase.test_notes(self)
 
 
 class Mistakes(unittest.TestCase):
