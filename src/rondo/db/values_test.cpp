@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into a statement and comes out of a result, without a database.
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include <rondo/db/cell.hpp>
+#include <rondo/db/error.hpp>
+#include <rondo/db/parameters.hpp>
+#include <rondo/db/postgres/encode.hpp>
+#include <rondo/db/postgres/statement_cache.hpp>
+#include <rondo/db/time_text.hpp>
+#include <rondo/db/url.hpp>
+
+namespace rondo::db {
+namespace {
+
+using namespace std::chrono;
+using namespace std::chrono_literals;
+
+cell text(std::string_view t) {
+    cell c;
+    c.kind = cell_kind::text;
+    c.text = t;
+    return c;
+}
+
+template <class T>
+std::optional<T> read(std::string_view t) {
+    T value{};
+    return read_cell(text(t), value) ? std::optional<T>(value) : std::nullopt;
+}
+
+TEST(time_text, there_and_back) {
+    for (const time_point at :
+         {time_point(sys_days(year(2026) / 1 / 31) + 12h + 34min + 56s + 789us), time_point(sys_days(year(1) / 1 / 1)),
+          time_point(sys_days(year(1969) / 12 / 31) + 23h), time_point(sys_days(year(9999) / 12 / 31) + 23h)}) {
+        std::string written;
+        ASSERT_TRUE(append_time(written, at));
+        EXPECT_EQ(parse_time(written), at) << written;
+    }
+    std::string none;
+    EXPECT_FALSE(append_time(none, sys_days(year(10000) / 1 / 1)));
+    EXPECT_FALSE(append_time(none, sys_days(year(0) / 1 / 1)));
+    EXPECT_TRUE(none.empty());
+}
+
+TEST(time_text, what_databases_write) {
+    const time_point noon = sys_days(year(2026) / 1 / 31) + 12h;
+    for (const char* same : {"2026-01-31 12:00:00+00", "2026-01-31T12:00:00Z", "2026-01-31 13:00:00+01",
+                             "2026-01-31 08:30:00-03:30", "2026-01-31 12:00", "2026-01-31 12:00:00.000000"})
+        EXPECT_EQ(parse_time(same), noon) << same;
+    EXPECT_EQ(parse_time("2026-01-31"), time_point(sys_days(year(2026) / 1 / 31)));
+    EXPECT_EQ(parse_time("2026-01-31 12:00:00.5"), noon + 500ms);
+    for (const char* wrong : {"", "infinity", "2026-02-30", "2026-01-31 ", "2026-01-31 25", "2026-01-31 12:00:00+",
+                              "2026-01-31 12:00:00 BC", "x2026-01-31", "2026-01-31 12:61"})
+        EXPECT_EQ(parse_time(wrong), std::nullopt) << wrong;
+}
+
+TEST(cell, whole_numbers_must_fit) {
+    EXPECT_EQ(read<std::int8_t>("127"), 127);
+    EXPECT_EQ(read<std::int8_t>("128"), std::nullopt);
+    EXPECT_EQ(read<unsigned>("-1"), std::nullopt);
+    EXPECT_EQ(read<std::uint64_t>("18446744073709551615"), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(read<long long>("-9223372036854775808"), std::numeric_limits<long long>::min());
+    EXPECT_EQ(read<int>("1.0"), std::nullopt);
+    EXPECT_EQ(read<int>(""), std::nullopt);
+    EXPECT_EQ(read<int>(" 1"), std::nullopt);
+    cell real;
+    real.kind = cell_kind::real;
+    real.real = 3;
+    std::int64_t value = 0;
+    EXPECT_TRUE(read_cell(real, value) && value == 3);
+    real.real = 3.5;
+    EXPECT_FALSE(read_cell(real, value));
+    real.real = 1e300;
+    EXPECT_FALSE(read_cell(real, value));
+}
+
+TEST(cell, the_rest) {
+    EXPECT_EQ(read<bool>("t"), true);
+    EXPECT_EQ(read<bool>("f"), false);
+    EXPECT_EQ(read<bool>("yes"), std::nullopt);
+    EXPECT_EQ(read<double>("1e3"), 1000.0);
+    EXPECT_EQ(read<double>("x"), std::nullopt);
+    EXPECT_EQ(read<std::vector<std::byte>>("\\x00ff"), (std::vector<std::byte>{std::byte{0}, std::byte{255}}));
+    EXPECT_EQ(read<std::vector<std::byte>>("\\x0"), std::nullopt);
+    EXPECT_EQ(read<std::vector<std::byte>>("\\xzz"), std::nullopt);
+    EXPECT_EQ(read<codec::json_value>("{\"a\":"), std::nullopt);
+}
+
+TEST(cell, arrays) {
+    EXPECT_EQ(read<std::vector<int>>("{}"), std::vector<int>());
+    EXPECT_EQ(read<std::vector<int>>("{1,2}"), (std::vector<int>{1, 2}));
+    EXPECT_EQ(read<std::vector<std::string>>(R"({a,"b, \"c\"","\\"})"),
+              (std::vector<std::string>{"a", "b, \"c\"", "\\"}));
+    EXPECT_EQ((read<std::vector<std::optional<std::string>>>(R"({NULL,"NULL"})")),
+              (std::vector<std::optional<std::string>>{std::nullopt, "NULL"}));
+    EXPECT_EQ(read<std::vector<int>>("[1,2]"), (std::vector<int>{1, 2}));
+    for (const char* wrong : {"", "1", "{", "{1", "{1,}x", "{{1}}", "{\"a", "{\"a\\", "{1}2", "[1", "[[1]]", "{x}"})
+        EXPECT_EQ(read<std::vector<int>>(wrong), std::nullopt) << wrong;
+}
+
+TEST(encode, as_postgres_reads_it) {
+    postgres::encoder e;
+    e.encode(parameters(1, true, 2.5, "text", nullptr, std::vector<std::string>{"a\"b", "c\\"},
+                        std::vector<std::optional<int>>{1, std::nullopt}, std::numeric_limits<double>::infinity(),
+                        time_point(0us), std::vector<std::byte>{std::byte{1}}));
+    const std::vector<std::string> wanted{
+        "1", "t", "2.5", "text", "", R"({"a\"b","c\\"})", R"({"1",NULL})", "Infinity", "1970-01-01 00:00:00.000000+00"};
+    ASSERT_EQ(e.count(), 10);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (i == 4) EXPECT_EQ(e.values()[i], nullptr);
+        else EXPECT_EQ(e.values()[i], wanted[i]);
+    }
+    EXPECT_EQ(e.formats()[9], 1);
+    EXPECT_EQ(e.lengths()[9], 1);
+    EXPECT_THROW(e.encode(parameters(std::string_view("a\0b", 3))), error);
+    e.encode(parameters(1, 2, 3, 4, 5, 6, 7, 8, 9, std::numeric_limits<std::uint64_t>::max()));
+    EXPECT_STREQ(e.values()[9], "18446744073709551615");
+}
+
+TEST(statement_cache, the_oldest_goes) {
+    postgres::statement_cache cache;
+    const statement a("a");
+    const statement b("b");
+    const std::string name = cache.add(a).name;
+    cache.add(b);
+    EXPECT_NE(cache.find(a), nullptr);
+    EXPECT_EQ(cache.make_room(3), std::nullopt);
+    EXPECT_NE(cache.make_room(2), name);
+    EXPECT_EQ(cache.find(b), nullptr);
+    EXPECT_EQ(cache.find(a)->name, name);
+}
+
+TEST(url, passwords_are_not_shown) {
+    EXPECT_EQ(shown_url("postgres://me:hush@host/name"), "postgres://me:***@host/name");
+    EXPECT_EQ(shown_url("postgres://me:hu@sh@host/name"), "postgres://me:***@host/name");
+    EXPECT_EQ(shown_url("postgres://host:5432/name"), "postgres://host:5432/name");
+    EXPECT_EQ(parse_url("sqlite:///tmp/x.db").text, "/tmp/x.db");
+    EXPECT_EQ(parse_url("sqlite:x.db").text, "x.db");
+}
+
+}  // namespace
+}  // namespace rondo::db
