@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <ctime>
 
 #include <unistd.h>
@@ -40,12 +39,6 @@ void append_escaped(std::string& out, std::string_view text) {
 void append_or_dash(std::string& out, std::string_view text) {
     if (text.empty()) out += '-';
     else append_escaped(out, text);
-}
-
-template <class Number>
-void append_number(std::string& out, Number n) {
-    char text[24];
-    out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
 }
 
 std::tm broken_down(std::int64_t unix_time) {
@@ -188,10 +181,23 @@ std::string atom_names() {
 
 void append_literal(std::string& out, const access_entry&, std::int64_t, const std::string& text) { out += text; }
 
-void append_iso_time(std::string& out, std::int64_t unix_time) {
-    const std::tm at = broken_down(unix_time);
-    fmt::format_to(std::back_inserter(out), "{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900, at.tm_mon + 1,
-                   at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
+std::string_view iso_time(std::int64_t unix_time) {
+    thread_local std::int64_t made_for = -1;
+    thread_local std::string text;
+    if (made_for != unix_time) {
+        const std::tm at = broken_down(unix_time);
+        text = fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
+                           at.tm_hour, at.tm_min, at.tm_sec);
+        made_for = unix_time;
+    }
+    return text;
+}
+
+void append_thousandths(std::string& out, std::int64_t n) {
+    append_number(out, n / 1000);
+    const auto rest = static_cast<unsigned>(n % 1000);
+    out += '.';
+    for (unsigned place : {100u, 10u, 1u}) out += static_cast<char>('0' + rest / place % 10);
 }
 
 }  // namespace rondo::detail

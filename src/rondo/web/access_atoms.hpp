@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,7 +22,15 @@ using append_atom = void (*)(std::string& out, const access_entry& entry, std::i
 /// `text` as it is.
 void append_literal(std::string& out, const access_entry&, std::int64_t, const std::string& text);
 
-/// "2026-11-23T08:38:50Z"
-void append_iso_time(std::string& out, std::int64_t unix_time);
+/// "2026-11-23T08:38:50Z". Holds until the next call of this thread.
+[[nodiscard]] std::string_view iso_time(std::int64_t unix_time);
+
+template <class Number>
+void append_number(std::string& out, Number n) {
+    char text[24];
+    out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
+}
+/// 78 is "0.078".
+void append_thousandths(std::string& out, std::int64_t n);
 
 }  // namespace rondo::detail

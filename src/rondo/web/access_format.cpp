@@ -91,7 +91,12 @@ private:
 
 access_format::access_format(std::string_view text, std::string worker) : worker_(std::move(worker)) {
     json_ = text == "json";
-    if (json_) return;
+    if (json_) {
+        json_end_ = ",\"worker\":";
+        codec::append_json_string(json_end_, worker_);
+        json_end_ += fmt::format(",\"pid\":{}}}\n", getpid());
+        return;
+    }
     require_one_line(text);
     compiler(*this, text == "combined" ? combined : text == "common" ? common : text).compile();
 }
@@ -101,22 +106,32 @@ void access_format::append(std::string& out, const access_entry& entry, std::int
     for (const piece& p : pieces_) p.append(out, entry, unix_time, p.text);
 }
 
+// Put together by hand: a line costs the loop a third of what a writer of any JSON would.
 void access_format::append_json(std::string& out, const access_entry& entry, std::int64_t unix_time) const {
     request& req = *entry.req;
-    std::string time;
-    detail::append_iso_time(time, unix_time);
-    codec::json_writer line(out);
-    line.begin_object();
-    line.member("time", std::string_view(time)).member("id", req.id()).member("peer", req.peer_address());
-    line.member("method", req.method_text()).member("target", req.target());
-    line.member("scheme", req.scheme()).member("host", req.host()).member("route", req.route());
-    line.member("status", http::to_int(entry.code)).member("bytes", entry.body_bytes);
-    line.member("ms", std::chrono::duration<double, std::milli>(entry.duration).count());
-    line.member("referer", req.field("Referer").value_or(std::string_view()));
-    line.member("agent", req.field("User-Agent").value_or(std::string_view()));
-    line.member("aborted", entry.aborted).member("worker", std::string_view(worker_)).member("pid", getpid());
-    line.end_object();
-    out += '\n';
+    const auto text = [&out](std::string_view before, std::string_view value) {
+        out += before;
+        codec::append_json_string(out, value);
+    };
+    out += "{\"time\":\"";
+    out += detail::iso_time(unix_time);
+    text("\",\"id\":", req.id());
+    text(",\"peer\":", req.peer_address());
+    text(",\"method\":", req.method_text());
+    text(",\"target\":", req.target());
+    text(",\"scheme\":", req.scheme());
+    text(",\"host\":", req.host());
+    text(",\"route\":", req.route());
+    out += ",\"status\":";
+    detail::append_number(out, http::to_int(entry.code));
+    out += ",\"bytes\":";
+    detail::append_number(out, entry.body_bytes);
+    out += ",\"ms\":";
+    detail::append_thousandths(out, std::chrono::duration_cast<std::chrono::microseconds>(entry.duration).count());
+    text(",\"referer\":", req.field("Referer").value_or(std::string_view()));
+    text(",\"agent\":", req.field("User-Agent").value_or(std::string_view()));
+    out += entry.aborted ? ",\"aborted\":true" : ",\"aborted\":false";
+    out += json_end_;
 }
 
 }  // namespace rondo

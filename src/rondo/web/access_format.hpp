@@ -19,8 +19,8 @@ namespace rondo {
 /// What the client or the application sent is escaped as Apache does it (\" \\ \xHH): one entry is one line.
 class access_format {
 public:
-    /// `worker` is the name of the process in lines that have it. Throws std::invalid_argument with a sentence that
-    /// lists the atoms when one is unknown.
+    /// `worker` is the name of this process in lines that have it; to be made in the process that writes them. Throws
+    /// std::invalid_argument with a sentence that lists the atoms when one is unknown.
     explicit access_format(std::string_view text, std::string worker = {});
 
     /// Adds one line, '\n' at its end. `unix_time`: seconds since 1970; the line has it in UTC. Throws std::bad_alloc.
@@ -40,6 +40,7 @@ private:
 
     std::vector<piece> pieces_;
     std::string worker_;
+    std::string json_end_;  ///< what is the same in every line of this process
     bool json_ = false;
     bool wants_response_fields_ = false;
 };

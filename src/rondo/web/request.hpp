@@ -75,7 +75,8 @@ public:
         return from_->fields.find(name);
     }
     [[nodiscard]] std::optional<std::string_view> cookie(std::string_view name) const noexcept;
-    /// host[:port] the client asked for; empty for HTTP/1.0 without Host.
+    /// host[:port] the client asked for; empty for HTTP/1.0 without Host. This, the address and the scheme are what a
+    /// trusted proxy told of its client, if it told (docs/proxies.md).
     [[nodiscard]] std::string_view host() const noexcept { return from_->authority; }
     /// The client's address without port.
     [[nodiscard]] std::string_view peer_address() const noexcept;
