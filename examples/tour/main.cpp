@@ -12,6 +12,8 @@
 #include <rondo/loop/timeout.hpp>
 #include <rondo/web.hpp>
 
+#include "calls.hpp"
+
 using namespace std::chrono_literals;
 using rondo::request;
 using rondo::response;
@@ -217,6 +219,7 @@ int main(int argc, char** argv) {
     admin.get("/users", [](request&) { return rondo::text("you\n"); });
     app.mount("/admin", std::move(admin));
     // [end]
+    app.mount("/calls", calls());
     // [sample settings]
     auto greeting = app.setting("greeting", "TEXT", "Hello", "what /welcome says");
     auto patience = app.setting("patience", "TIME", std::chrono::seconds(2), "until /welcome gives up");

@@ -167,6 +167,17 @@ class Tour(unittest.TestCase):
         self.assertGreaterEqual(time.monotonic() - began, 0.05)
         self.assertEqual(self.ask("GET", "/hurried").status, 504)
 
+    def test_calls(self):
+        self.assertEqual(self.ask("GET", "/calls/relay").text, "200 waited\n")
+        self.assertEqual(self.ask("GET", "/calls/relay-sync").text, "waited\n")
+        self.assertEqual(self.ask("GET", "/calls/ask").text, "6\n")
+        self.assertEqual(self.ask("GET", "/calls/careful").text, "no answer (connect) for /calls/careful\n")
+        self.assertEqual(self.ask("GET", "/calls/count").text, "3\n")
+        self.assertEqual(self.ask("GET", "/calls/together").text, "waited\n111\n")
+        self.assertEqual(self.ask("GET", "/calls/hedged").text, "waited\n")
+        self.assertEqual(self.ask("GET", "/calls/spared").text, "busy\n")
+        self.assertEqual(self.ask("GET", "/calls/proxied").text, "waited\n")
+
     def test_files(self):
         r = self.ask("GET", "/static/page.txt", headers={"Range": "bytes=2-4"})
         self.assertEqual((r.status, r.text), (206, "234"))

@@ -27,17 +27,17 @@ struct client_timeouts {
 /// TLS of a client: 1.2 or newer, the name of the server always checked.
 struct client_tls {
     bool verify = true;   ///< false: anybody may pretend to be the server; for tests
-    std::string ca_file;  ///< authorities to trust (PEM) instead of the system's
+    std::string ca_file{};  ///< authorities to trust (PEM) instead of the system's
 };
 
 /// Proxies that requests go through, by the scheme of their URL: "http://user:password@proxy:3128"; empty: none. Plain
 /// requests are handed to the proxy, for https it opens a tunnel (CONNECT).
 struct client_proxies {
-    std::string http;
-    std::string https;
+    std::string http{};
+    std::string https{};
     /// Hosts that are reached without: "localhost", "example.org" (and all below it, as ".example.org" and
     /// "*.example.org"), "10.0.0.1", one of these with ":port", "*".
-    std::vector<std::string> except;
+    std::vector<std::string> except{};
 
     /// What the usual variables say: http_proxy, https_proxy, all_proxy, no_proxy, also in upper case, except
     /// HTTP_PROXY, which a client of a CGI program can set. `lookup` gives the value of a variable or null: the library
