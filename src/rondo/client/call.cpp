@@ -33,11 +33,8 @@ bool is_redirect(http::status code) noexcept {
 
 }  // namespace
 
-client_call::client_call(client_pool& pool, client_request request, client_response_handler* then)
-    : pool_(pool),
-      request_(std::move(request)),
-      then_(then),
-      limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
+client_call::client_call(client_pool& pool, client_request& request, client_response_handler* then)
+    : pool_(pool), request_(request), then_(then), limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
 
 std::string client_call::text() const {
     return fmt::format("{} {}", request_.method_text_, to_.scheme.empty() ? request_.url_ : to_.text());

@@ -15,7 +15,8 @@ namespace rondo::detail {
 /// One call of a client: a request, its retry, its redirects. Belongs to the loop's thread.
 class client_call {
 public:
-    client_call(client_pool& pool, client_request request, client_response_handler* then);
+    /// `request` must outlive it; it is changed on the way.
+    client_call(client_pool& pool, client_request& request, client_response_handler* then);
 
     /// Sends the request, again where that is safe, and follows redirects. Throws client_error without the URL.
     [[nodiscard]] task<client_response> run(bool whole);
@@ -35,7 +36,7 @@ private:
     void prepare();
 
     client_pool& pool_;
-    client_request request_;
+    client_request& request_;
     client_response_handler* then_;
     client_timeouts limits_;
     http::url to_;

@@ -48,14 +48,17 @@ struct client::around final : client_next::link {
 };
 
 task<client_response> client::run(client_request request, bool whole) {
-    detail::client_pool& pool = pools_->here();
-    if (pool.middleware().empty()) co_return co_await run_inner(std::move(request), nullptr, whole);
-    around layers(*this, pool, whole);
+    if (!pools_->options().middleware.empty()) return run_around(std::move(request), whole);
+    return run_inner(std::move(request), nullptr, whole);
+}
+
+task<client_response> client::run_around(client_request request, bool whole) {
+    around layers(*this, pools_->here(), whole);
     co_return co_await layers.go(std::move(request), 0);
 }
 
 task<client_response> client::run_inner(client_request request, client_response_handler* then, bool whole) {
-    detail::client_call call(pools_->here(), std::move(request), then);
+    detail::client_call call(pools_->here(), request, then);
     client_failure kind{};
     std::string text;
     try {

@@ -81,6 +81,7 @@ private:
     struct around;
 
     [[nodiscard]] task<client_response> run(client_request request, bool whole);
+    [[nodiscard]] task<client_response> run_around(client_request request, bool whole);
     [[nodiscard]] task<client_response> run_inner(client_request request, client_response_handler* then, bool whole);
 
     std::shared_ptr<detail::client_pools> pools_;

@@ -26,7 +26,7 @@ struct client_timeouts {
 
 /// TLS of a client: 1.2 or newer, the name of the server always checked.
 struct client_tls {
-    bool verify = true;   ///< false: anybody may pretend to be the server; for tests
+    bool verify = true;     ///< false: anybody may pretend to be the server; for tests
     std::string ca_file{};  ///< authorities to trust (PEM) instead of the system's
 };
 
