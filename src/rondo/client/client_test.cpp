@@ -190,7 +190,7 @@ TEST_P(client_calls, errors_have_a_kind) {
     }
     EXPECT_EQ(failure_of(gone), client_failure::connect);
     EXPECT_NE(said_.find("refused"), std::string::npos) << said_;
-    EXPECT_EQ(failure_of("http://name.invalid/"), client_failure::resolve);  // this loop has no pool to ask on
+    EXPECT_EQ(failure_of("http://name.invalid/"), client_failure::resolve);
 }
 
 TEST_P(client_calls, a_body_that_is_too_large_is_not_read) {

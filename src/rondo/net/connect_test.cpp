@@ -199,6 +199,13 @@ TEST_F(resolving, addresses_alternate_and_are_kept) {
     EXPECT_EQ(asked, 1);
 }
 
+TEST(resolving_at_once, is_for_a_loop_without_a_pool) {
+    event_loop loop;
+    resolver names(loop);
+    EXPECT_FALSE(loop.run_until(names.resolve("localhost", 80)).empty());
+    EXPECT_THROW((void)loop.run_until(names.resolve("name.invalid", 80)), resolve_error);
+}
+
 TEST_F(resolving, an_answer_is_not_used_forever) {
     resolver names(loop_, {.ttl = 1ms, .lookup = made_up});
     (void)loop_.run_until(names.resolve("some", 80));

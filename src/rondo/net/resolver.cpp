@@ -86,13 +86,16 @@ struct resolver::state : std::enable_shared_from_this<resolver::state> {
 struct resolver::state::lookup final : thread_pool::job, posted, std::enable_shared_from_this<lookup> {
     lookup(std::shared_ptr<state> o, std::string h) : owner(std::move(o)), host(std::move(h)) {}
 
-    void run_on_thread() noexcept override {
+    void ask() noexcept {
         try {
             found = alternating(owner->options.lookup ? owner->options.lookup(host) : ask_system(host));
             if (found.empty()) throw resolve_error(fmt::format("the name '{}' has no address", host));
         } catch (...) {
             failure = std::current_exception();
         }
+    }
+    void run_on_thread() noexcept override {
+        ask();
         owner->loop.post(static_cast<posted&>(*this));
     }
     void run_on_loop() noexcept override {
@@ -128,8 +131,11 @@ std::shared_ptr<resolver::state::lookup> resolver::state::find(const std::string
 
 void resolver::state::start(const std::shared_ptr<lookup>& l) {
     thread_pool* pool = loop.blocking();
+    if (!pool) {
+        l->ask();
+        return l->end(l->failure ? options.failure_ttl : options.ttl);
+    }
     try {
-        if (!pool) throw resolve_error("names are resolved on the pool for blocking work, and this loop has none");
         l->self = l;
         ++running;
         pool->submit(*l);

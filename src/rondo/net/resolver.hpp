@@ -32,7 +32,8 @@ struct resolver_options {
 };
 
 /// Addresses of host names for one loop. Names are asked for with getaddrinfo() on the loop's blocking pool, so what
-/// /etc/hosts and nsswitch.conf say holds; concurrent questions for one name are one. Loop thread only.
+/// /etc/hosts and nsswitch.conf say holds; concurrent questions for one name are one. A loop without such a pool is
+/// that of a thread that may block: there it is asked at once. Loop thread only.
 class resolver {
 public:
     explicit resolver(event_loop& loop, const resolver_options& options = {});
