@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/channels/rendezvous.hpp>
 
 namespace rondo::channels_detail {
 
@@ -37,8 +38,10 @@ int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::spa
 
 }  // namespace
 
-link::link(io_thread& io, std::string to, unique_fd socket) noexcept
-    : io_(io), to_(std::move(to)), socket_(std::move(socket)) {}
+link::link(io_thread& io, std::string to, unique_fd socket)
+    : io_(io), to_(std::move(to)), process_(rendezvous::process_of(socket.value())), socket_(std::move(socket)) {}
+
+std::string link::text() const { return fmt::format("process {}", process_); }
 
 link::~link() { end(); }
 
@@ -142,7 +145,7 @@ void link::flush() {
         if (f.waits) f.waits->done();
         unsent_.pop_front();
         if (!unsent_.empty() || !std::exchange(lagging_, false)) continue;
-        log::warning(fmt::format("channels: {} reads again; it missed {} messages", to_, missed()));
+        log::warning(fmt::format("channels: {} reads again; it missed {} messages", text(), missed()));
         frame gap{{frame_head::gap, 0, 0}, std::make_shared<message_body>(), 0, {}};
         unsent_bytes_ += size_of(gap);
         unsent_.push_back(std::move(gap));

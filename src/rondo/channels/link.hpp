@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include <sys/types.h>
+
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/channels/io_thread.hpp>
 #include <rondo/channels/message.hpp>
@@ -44,7 +46,7 @@ public:
     /// Unsent bytes beyond which a process counts as stuck.
     static constexpr std::size_t unsent_limit = 64u << 20;
 
-    link(io_thread& io, std::string to, unique_fd socket) noexcept;
+    link(io_thread& io, std::string to, unique_fd socket);
     ~link();
 
     /// Sends from the calling thread what the kernel takes at once; for the rest `waits` (made when needed) expects it.
@@ -61,6 +63,8 @@ public:
     void end() noexcept;
 
     [[nodiscard]] const std::string& to() const noexcept { return to_; }
+    /// "process 4711", for messages.
+    [[nodiscard]] std::string text() const;
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.load(std::memory_order_relaxed); }
 
 private:
@@ -79,6 +83,7 @@ private:
 
     io_thread& io_;
     const std::string to_;
+    const pid_t process_;
     std::mutex mutex_;
     unique_fd socket_;
     std::deque<frame> unsent_;

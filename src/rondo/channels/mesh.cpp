@@ -57,7 +57,7 @@ void mesh::gave_up(const std::shared_ptr<pending>& publishing) {
     const auto& waits = static_cast<const fan_in&>(*publishing);
     for (const auto& l : *links()) {
         if (l->give_up(waits))
-            log::warning(fmt::format("channels: {} does not read; it gets no messages until it does", l->to()));
+            log::warning(fmt::format("channels: {} does not read; it gets no messages until it does", l->text()));
     }
 }
 

@@ -113,4 +113,10 @@ bool same_user(int socket) noexcept {
     return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 && other.uid == ::geteuid();
 }
 
+pid_t process_of(int socket) noexcept {
+    ucred other{};
+    socklen_t size = sizeof other;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 ? other.pid : 0;
+}
+
 }  // namespace rondo::rendezvous

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/types.h>
+
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo {
@@ -32,6 +34,8 @@ void set(std::string name);
 [[nodiscard]] unique_fd connect(std::string_view full_name);
 /// Whether the other end of a unix socket belongs to this process's user.
 [[nodiscard]] bool same_user(int socket) noexcept;
+/// The process at the other end; of a connecting end the one that listened. 0 when it cannot be told.
+[[nodiscard]] pid_t process_of(int socket) noexcept;
 
 }  // namespace rendezvous
 }  // namespace rondo
