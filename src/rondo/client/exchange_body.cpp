@@ -159,10 +159,14 @@ task<std::string_view> client_exchange::read() {
 
 task<void> client_exchange::skip() {
     std::size_t skipped = 0;
-    while (!ended_ && skipped < skip_at_most) {
-        const piece next = next_piece();
-        skipped += next.data.size();
-        if (next.waits) co_await receive_more(false);
+    try {
+        while (!ended_ && skipped < skip_at_most) {
+            const piece next = next_piece();
+            skipped += next.data.size();
+            if (next.waits) co_await receive_more(false);
+        }
+    } catch (const client_error&) {
+        // The connection is closed, and nobody wants the rest of this body.
     }
 }
 

@@ -107,6 +107,16 @@ TEST_P(features, credentials_stay_with_their_origin) {
     EXPECT_EQ(get(with_user).url().find("pw"), std::string::npos);
 }
 
+TEST_P(features, a_redirect_whose_body_is_cut_off_is_followed) {
+    upstream end(loop(), always(ok_text("there")));
+    const std::string cut = "HTTP/1.1 302 Found\r\nLocation: " + end.url() + "\r\nContent-Length: 10\r\n\r\nabc";
+    upstream up(loop(), upstream::with(cut, [](const std::string& text, upstream::peer& p) -> task<void> {
+                    (void)co_await p.head();
+                    p.say(text);
+                }));
+    EXPECT_EQ(get(up.url()).body(), "there");
+}
+
 // ---- bodies ----
 
 async_generator<std::string> pieces(int count) {
