@@ -25,6 +25,7 @@ public:
     loop_thread() : thread_([this] { run(); }) { started_.acquire(); }
     ~loop_thread() {
         loop_->stop();
+        stopped_.release();
         thread_.join();
     }
     [[nodiscard]] event_loop& loop() noexcept { return *loop_; }
@@ -39,10 +40,12 @@ private:
         loop_ = &loop;
         started_.release();
         loop.run();
+        stopped_.acquire();  // stop() may still be waking it
     }
 
     event_loop* loop_ = nullptr;
     std::binary_semaphore started_{0};
+    std::binary_semaphore stopped_{0};
     std::thread thread_;
 };
 

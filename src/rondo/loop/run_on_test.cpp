@@ -22,6 +22,7 @@ public:
     elsewhere() : thread_([this] { run(); }) { started_.acquire(); }
     ~elsewhere() {
         loop_->stop();
+        stopped_.release();
         thread_.join();
     }
     [[nodiscard]] event_loop& loop() noexcept { return *loop_; }
@@ -33,9 +34,11 @@ private:
         loop_ = &loop;
         started_.release();
         loop.run();
+        stopped_.acquire();  // stop() may still be waking it
     }
     event_loop* loop_ = nullptr;
     std::binary_semaphore started_{0};
+    std::binary_semaphore stopped_{0};
     std::thread thread_;
 };
 

@@ -49,6 +49,8 @@ public:
 
     /// Sends a statement. Throws error for parameters that cannot be sent; what else goes wrong fails the command.
     void send(command& c);
+    /// Lets go what was held back; at the end of the loop's turn.
+    void uncork() noexcept;
     /// Nobody waits for it any more.
     void abandon(command& c) noexcept;
 
@@ -126,6 +128,7 @@ private:
     [[nodiscard]] bool is_stale(const in_flight& e) const noexcept;
     void push(in_flight e);
     void sent() noexcept;
+    void cork() noexcept;
     [[nodiscard]] bool paused() const noexcept;
     void recover() noexcept;
     void cancel_when_alone() noexcept;
@@ -148,7 +151,9 @@ private:
     std::size_t abandoned_ = 0;
     std::size_t ended_ = 0;         // statements that ended with the input being read,
     std::uint64_t ended_hash_ = 0;  // and which, when it is one and the same
-    instant since_{};               // the first statement on its way is the first since then; or idle since then
+    instant sent_at_{};             // the turn something was sent in last
+    bool corked_ = false;
+    instant since_{};  // the first statement on its way is the first since then; or idle since then
     int watching_ = 0;
     phase phase_ = phase::connecting;
     bool cancelling_ = false;

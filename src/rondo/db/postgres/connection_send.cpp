@@ -3,6 +3,10 @@
 
 #include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <rondo/db/error.hpp>
 #include <rondo/db/postgres/connection.hpp>
 #include <rondo/db/postgres/pool.hpp>
@@ -60,7 +64,25 @@ void connection::send(command& c) {
     sent();
 }
 
+// libpq sends at each Sync. Only the first statement of a turn leaves at once; the others leave together at its end, so
+// that the server is woken once for all of them. What is no TCP socket does not know this.
+void connection::cork() noexcept {
+    const instant now = loop_.now();
+    if (std::exchange(sent_at_, now) != now || corked_) return;
+    const int on = 1;
+    if (setsockopt(PQsocket(conn_), IPPROTO_TCP, TCP_CORK, &on, sizeof on) != 0) return;
+    corked_ = true;
+    pool_.corked();
+}
+
+void connection::uncork() noexcept {
+    if (!std::exchange(corked_, false) || !conn_) return;
+    const int off = 0;
+    setsockopt(PQsocket(conn_), IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+}
+
 void connection::sent() noexcept {
+    cork();
     if (!PQpipelineSync(conn_)) return close(PQerrorMessage(conn_));
     if (const int left = PQflush(conn_); left != 0) flush();
 }

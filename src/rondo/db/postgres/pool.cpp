@@ -27,6 +27,7 @@ pool::pool(target to, const options& limits)
       idle_timer_(*this, [](timer& self) noexcept { static_cast<pool_timer&>(self).owner.close_idle(); }) {
     limits_.connections = std::max<std::size_t>(limits_.connections, 1);
     limits_.pipeline = std::max<std::size_t>(limits_.pipeline, 1);
+    loop_.add(*this);
 }
 
 pool::~pool() {
@@ -147,6 +148,12 @@ void pool::wake_up() noexcept {
 void pool::later::run_on_loop() noexcept {
     owner.later_asked_ = false;
     owner.work();
+}
+
+void pool::before_wait() noexcept {
+    if (!std::exchange(corked_, false)) return;
+    for (const auto& c : connections_) c->uncork();
+    for (const extra_one& e : extras_) e.made->uncork();
 }
 
 void pool::work() noexcept {

@@ -63,7 +63,7 @@ private:
 /// connection of their own in another; whoever came first of both is served first. A statement goes to an idle
 /// connection, else behind others on one that is quick; statements that are quick share the first few. Connections are
 /// made as they are needed; while the server is away, at growing intervals, and everybody waits up to the limit.
-class pool final : public driver {
+class pool final : public driver, event_loop::wait_hook {
 public:
     pool(target to, const options& limits);
     ~pool() override;
@@ -95,6 +95,9 @@ public:
     /// Something changed: looks at the lines and the connections soon.
     void wake_up() noexcept;
 
+    /// A connection holds something back until the end of the turn.
+    void corked() noexcept { corked_ = true; }
+
     // For sessions.
     void add(lent_session& s) noexcept;
 
@@ -116,6 +119,7 @@ private:
     [[nodiscard]] connection* choose(const statement& s) noexcept;
     [[nodiscard]] connection* choose_of_first(std::size_t lanes) noexcept;
     [[nodiscard]] connection* find_idle() noexcept;
+    void before_wait() noexcept override;
     void work() noexcept;
     void tidy() noexcept;
     [[nodiscard]] bool serve_borrower() noexcept;
@@ -150,6 +154,7 @@ private:
 
     later later_;
     bool later_asked_ = false;
+    bool corked_ = false;
     pool_timer wait_timer_;
     pool_timer retry_timer_;
     pool_timer idle_timer_;
