@@ -58,8 +58,8 @@ struct request {
     http::method method = http::method::get;
     std::uint8_t version_major = 1;
     std::uint8_t version_minor = 1;
-    bool has_query = false;
-    bool on_thread = false;        ///< runs from its beginning to its end on a thread that serves nothing else
+    bool has_query : 1 = false;
+    bool on_thread : 1 = false;    ///< runs from its beginning to its end on a thread that serves nothing else
     std::uint16_t view = 0;        ///< its row in serving->views, set by the application; 0: none
     std::uint16_t row = 0;         ///< its row in serving->running, from 1 on; 0: it was not taken yet
     std::string_view method_text;  ///< the token, also for http::method::other

@@ -99,7 +99,7 @@ struct pool_figures {
 struct alignas(64) statistics {
     static constexpr std::uint32_t layout_version = 1;
     static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
-    static constexpr std::size_t max_running = 4096;
+    static constexpr std::size_t max_running = 1024;
 
     /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
     /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.

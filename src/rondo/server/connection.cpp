@@ -275,7 +275,8 @@ void connection::kill() noexcept {
 void connection::left(bool gone) noexcept {
     if (!exchange_) return;
     if (gone) return exchange_->running_in().cancel.cancel(cancel_reason::disconnected);
-    if (std::exchange(peer_half_closed_, true)) return;
+    if (peer_half_closed_) return;
+    peer_half_closed_ = true;
     exchange_->probe();
 }
 

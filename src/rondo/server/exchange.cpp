@@ -85,9 +85,10 @@ bool exchange::run(handler::application& app, activity& doing) {
     return answered_;
 }
 
-std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept {
+std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t waiting, std::exception_ptr) noexcept {
     answered_ = true;
-    return waiting_ ? waiting_ : std::noop_coroutine();
+    if (waiting == 0) return std::noop_coroutine();
+    return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(waiting));
 }
 
 std::exception_ptr exchange::take_failure() noexcept {

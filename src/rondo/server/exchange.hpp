@@ -41,7 +41,9 @@ public:
     /// Runs the application; true when it has ended, false when it waits: then resume_at_end() says who goes on after
     /// it.
     [[nodiscard]] bool run(handler::application& app, activity& doing);
-    void resume_at_end(std::coroutine_handle<> who) noexcept { waiting_ = who; }
+    void resume_at_end(std::coroutine_handle<> who) noexcept {
+        answer_.coroutine().promise().end_at(this, reinterpret_cast<std::size_t>(who.address()));
+    }
     /// What left the application; null when nothing did. After its end.
     [[nodiscard]] std::exception_ptr take_failure() noexcept;
 
@@ -131,7 +133,6 @@ private:
     std::uint32_t taken_ = 0;  // input given to the application by the last read()
 
     task<void> answer_;
-    std::coroutine_handle<> waiting_;
 
     struct chunked_state : http::h1::chunked_decoder {
         // A piece that is over the limit, within the input: it is given after all when the limit is raised.
@@ -154,7 +155,7 @@ private:
     http::h1::framing framing_ = http::h1::framing::none;
     bool keep_alive_ = false;
     bool answered_ = false;  // the application has ended
-    // Two bytes more would be sixteen for every waiting request.
+    // A byte more would be sixteen for every waiting request.
     bool chunked_body_ : 1 = false;
     bool continue_owed_ : 1 = false;
     bool omit_body_ : 1 = false;
