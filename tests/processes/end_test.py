@@ -2,6 +2,7 @@
 """The end: no connection is lost, what runs is finished, what does not end is cancelled and killed."""
 import os
 import signal
+import re
 import resource
 import socket
 import sys
@@ -29,13 +30,13 @@ class Terminate(unittest.TestCase):
     @each_backend
     def test_no_connection_is_lost(self, backend):
         for workers in (1, 3):
-            for _ in range(3):
+            for _ in range(2):
                 with Arbiter("--backend", backend, workers=workers) as server:
                     self.short_connections(server)
 
     @each_backend
     def test_nor_without_an_arbiter(self, backend):
-        for _ in range(3):
+        for _ in range(2):
             with Server("--backend", backend) as server:
                 self.short_connections(server)
 
@@ -89,6 +90,19 @@ class Terminate(unittest.TestCase):
             self.assertEqual(server.wait(20), 1)
             self.assertIn("did not end in time and is killed", server.log)
             s.close()
+
+    def test_operators_are_answered_until_the_end(self):
+        with Arbiter("--admin", "127.0.0.1:0") as server:
+            port = int(re.search(r"^ +admin +http://127.0.0.1:(\d+)", server.log, re.M).group(1))
+            s = self.ask(server, b"/slow")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("ending: ")
+            with socket.create_connection(("127.0.0.1", port), 10) as admin:
+                admin.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                self.assertIn(b" 200 ", read_all(admin))
+            self.assertTrue(read_all(s).endswith(b"slow\n"))
+            self.assertEqual(server.wait(20), 0, server.log)
 
     def test_a_second_one_is_quicker(self):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of an arbiter that ends it.
-#include <algorithm>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -17,13 +15,20 @@ namespace {
 constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 constexpr auto longest_wait = 2s;      // for queues to be emptied: the children may hang
 
-std::size_t waiting(const std::vector<kept_socket>& sockets) {
-    return std::accumulate(sockets.begin(), sockets.end(), std::size_t{0}, [](std::size_t n, const kept_socket& s) {
-        return s.foreign ? n : n + waiting_at(s.fd.value());
-    });
+}  // namespace
+
+// Of those whose children end first: who tells operators how it goes is asked until the end.
+void arbiter::state::turn_clients_away() {
+    for (const kept_socket& s : children.sockets())
+        if (children.ends_first(s.group)) turn_away(s);
 }
 
-}  // namespace
+std::size_t arbiter::state::clients_waiting() const {
+    std::size_t n = 0;
+    for (const kept_socket& s : children.sockets())
+        if (!s.foreign && children.ends_first(s.group)) n += waiting_at(s.fd.value());
+    return n;
+}
 
 void arbiter::state::on_terminate(instant now) {
     if (children.ending()) {
@@ -36,7 +41,7 @@ void arbiter::state::on_terminate(instant now) {
     if (beside) service.main_process(beside);
     else if (!predecessor) service.stopping();
     if (shares_sockets()) return children.end(false, now);
-    for (const kept_socket& s : children.sockets()) turn_away(s);
+    turn_clients_away();
     queues_since = now;
 }
 
@@ -46,7 +51,7 @@ void arbiter::state::on_quick_end(instant now) {
         trial.reset();
         if (!shares_sockets()) {
             service.stopping();
-            for (const kept_socket& s : children.sockets()) turn_away(s);
+            turn_clients_away();
         }
     }
     children.end(true, now);
@@ -56,18 +61,26 @@ void arbiter::state::on_quick_end(instant now) {
 // only when they accept no more the sockets are closed.
 void arbiter::state::look_at_queues(instant now) {
     if (queues_since != instant::max() && !children.ending()) {
-        std::size_t left_over = waiting(children.sockets());
+        std::size_t left_over = clients_waiting();
         if (now - queues_since < half_open_time || (left_over > 0 && now - queues_since < longest_wait)) return;
         if (left_over > 0) log::warning(fmt::format("{} connections still wait to be accepted", left_over));
         children.end(false, now);
     }
-    if (!children.ending() || children.sockets().empty() || !children.nobody_accepts()) return;
+    if (!children.ending()) return;
     queues_since = instant::max();
-    children.sockets().clear();
+    close_unused_sockets();
+}
+
+void arbiter::state::close_unused_sockets() {
+    std::erase_if(children.sockets(), [this](const kept_socket& s) {
+        if (children.accepts(s.group)) return false;
+        if (!shares_sockets() && !children.ends_first(s.group)) turn_away(s);
+        return true;
+    });
 }
 
 void arbiter::state::finish() {
-    children.sockets().clear();
+    close_unused_sockets();
     retired.clear();
     pid.remove();
     log::info("ended");

@@ -44,7 +44,10 @@ struct arbiter::state {
     // The end. (arbiter_end.cpp)
     void on_terminate(instant now);
     void on_quick_end(instant now);
+    void turn_clients_away();
+    [[nodiscard]] std::size_t clients_waiting() const;
     void look_at_queues(instant now);
+    void close_unused_sockets();
     [[nodiscard]] bool shares_sockets() const noexcept { return beside != 0 || predecessor != 0; }
 
     arbiter_options options;

@@ -227,12 +227,15 @@ bool family::older_accept() const noexcept {
     });
 }
 
-bool family::nobody_accepts() const noexcept {
-    return std::ranges::all_of(members_, [this](const member& m) {
+bool family::accepts(std::string_view group) const noexcept {
+    return std::ranges::any_of(members_, [&](const member& m) {
         const slot_control* c = control(m);
-        // Those of a later stage have no part in what is being ended.
-        return !c || groups_[m.group].what.stage > stage_ || c->at == life::draining || c->at == life::starting;
+        return groups_[m.group].what.name == group && c && c->at == life::serving;
     });
+}
+
+bool family::ends_first(std::string_view group) const noexcept {
+    return std::ranges::any_of(groups_, [group](const kin& k) { return k.what.name == group && k.what.stage == 0; });
 }
 
 void family::leave(inheritance& to) const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -77,8 +78,10 @@ public:
     [[nodiscard]] bool older() const noexcept;
     /// There are children of an earlier generation that may accept connections.
     [[nodiscard]] bool older_accept() const noexcept;
-    /// Nobody accepts connections any more.
-    [[nodiscard]] bool nobody_accepts() const noexcept;
+    /// A child of this group may accept connections.
+    [[nodiscard]] bool accepts(std::string_view group) const noexcept;
+    /// The children of this group end before those who serve them.
+    [[nodiscard]] bool ends_first(std::string_view group) const noexcept;
     /// 0, or the exit status for what went wrong.
     [[nodiscard]] int status() const noexcept { return status_; }
 
