@@ -36,7 +36,7 @@ TEST(stopwatch, tells_waiting_from_computing) {
         const instant begin = clock::now();
         lap computed;
         // On a busy machine the thread does not always run.
-        for (volatile int i = 0; computed.cpu_ns < 5'000'000 && clock::now() - begin < 20s; i = i + 1)
+        for (unsigned i = 0; computed.cpu_ns < 5'000'000 && clock::now() - begin < 20s; ++i)
             if (i % 1000 == 0) computed = watch.stop();
         EXPECT_GE(computed.cpu_ns, 5'000'000);
         EXPECT_LE(computed.cpu_ns, computed.ns);
