@@ -144,8 +144,9 @@ bool family::reaped(pid_t pid, int status, instant now) {
 
 void family::mourn(const member& m, int status, instant now) {
     kin& k = groups_[m.group];
-    // Told to end before it was ready, it may not have known yet how to.
-    bool well = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.was_ready && !m.killed;
+    // Told to end before it knew how to, or once more when it had nothing left to do, it dies of the signal.
+    bool told = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
+    bool well = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.killed && told;
     if (m.leaving) {
         if (!well && ending_) status_ = std::max(status_, 1);
         log::write(well ? log::level::debug : log::level::warning, fmt::format("{} {}", name(m), how_it_ended(status)));
