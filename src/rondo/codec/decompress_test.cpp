@@ -96,7 +96,10 @@ TEST_P(codings, what_is_not_valid_is_told) {
     std::string bytes = coded(sample(), GetParam());
     for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 40; ++i) bytes[i] = static_cast<char>(~bytes[i]);
     std::string out;
-    EXPECT_NE(make()->decode(bytes, out, 1 << 30).what, decompressor::state::ended);
+    const bool ended = make()->decode(bytes, out, 1 << 30).what == decompressor::state::ended;
+    // Deflate without a wrapper has no checksum: what is wrong may still be a stream.
+    if (GetParam() == std::string_view("bare")) EXPECT_FALSE(ended && out == sample());
+    else EXPECT_FALSE(ended);
     EXPECT_EQ(make()->decode(std::string(100, '\xff'), out, 1 << 30).what, decompressor::state::bad);
 }
 
