@@ -228,6 +228,7 @@ int main(int argc, char** argv) {
     });
     app.prefer("keepalive-timeout", "30s");
     // [end]
+    app.prefer("workers", "1");  // what it launches and tells of is kept in memory
     // [sample command]
     app.command("greet", "prints the greeting to each of the words", [greeting](rondo::command_arguments words) {
         for (const std::string& word : words) std::printf("%s, %s!\n", greeting->c_str(), word.c_str());
