@@ -110,7 +110,8 @@ public:
         const std::string url = url_of(request);
         rondo::client_response answer = co_await client_->get(url);
         const std::string type(answer.field("Content-Type").value_or("application/octet-stream"));
-        co_return rondo::bytes(std::move(answer).body()).type(type).status(answer.code());
+        const int code = answer.code();
+        co_return rondo::bytes(std::move(answer).body()).type(type).status(code);
     }
 
     rondo::task<rondo::response> row_then_upstream(rondo::request& request) {

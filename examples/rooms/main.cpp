@@ -72,8 +72,9 @@ int main(int argc, char** argv) {
         return rondo::sse(listen(channels, std::move(room)));
     });
     // [sample publish]
-    app.post("/rooms/<slug:room>", [&](rondo::request& req, std::string room) -> rondo::response {
-        channels.publish_sync("room:" + room, req.read_all_sync());  // in async views: co_await channels.publish()
+    app.post("/rooms/<slug:room>", [&](rondo::request& req, std::string_view room) -> rondo::response {
+        channels.publish_sync("room:" + std::string(room),
+                              req.read_all_sync());  // in async views: co_await channels.publish()
         return rondo::text("said\n");
     });
     // [end]

@@ -37,7 +37,8 @@ class cache_state {
 public:
     cache_state(std::function<std::string()> url, cache_options options) : ask_(std::move(url)), options_(options) {}
     ~cache_state() {
-        if (made_by_ != getpid()) (void)store_.release();  // the parent's, from before the fork
+        if (made_by_ != getpid()) [[maybe_unused]]
+            auto* left = store_.release();  // the parent's, from before the fork
     }
     cache_state(const cache_state&) = delete;
     cache_state& operator=(const cache_state&) = delete;
@@ -46,7 +47,7 @@ public:
     [[nodiscard]] cache_store& use() {
         const std::scoped_lock held(mutex_);
         if (store_ && made_by_ == getpid()) return *store_;
-        (void)store_.release();
+        [[maybe_unused]] auto* parents = store_.release();
         const std::string text = ask_();
         const channels_url url = channels_url::parse(text.empty() ? "memory:" : text);
         store_ = url.where == channels_url::kind::memory ? make_memory_store(options_.bytes)

@@ -23,7 +23,8 @@ public:
         : ask_(std::move(url)), options_(options) {}
 
     ~channels_state() {
-        if (made_by_ != getpid()) (void)layer_.release();  // the parent's, from before the fork
+        if (made_by_ != getpid()) [[maybe_unused]]
+            auto* left = layer_.release();  // the parent's, from before the fork
     }
     channels_state(const channels_state&) = delete;
     channels_state& operator=(const channels_state&) = delete;
@@ -32,7 +33,7 @@ public:
     [[nodiscard]] layer& use() {
         const std::scoped_lock held(mutex_);
         if (layer_ && made_by_ == getpid()) return *layer_;
-        (void)layer_.release();
+        [[maybe_unused]] auto* parents = layer_.release();
         const channels_url& to = known_url();
         layer_ = to.where == channels_url::kind::memory ? make_memory_layer(to.name)
                                                         : make_redis_layer(to, options_.patience);

@@ -20,7 +20,6 @@ namespace rondo {
 
 namespace channels_detail {
 class channels_state;
-class layer;
 }  // namespace channels_detail
 
 struct channels_options {

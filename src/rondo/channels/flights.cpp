@@ -10,7 +10,8 @@ flights::waiting flights::join(const std::string& key) {
     return place->second.emplace_back(std::make_shared<reply<std::shared_ptr<const std::string>>>());
 }
 
-void flights::end(const std::string& key, const std::shared_ptr<const std::string>& value, std::exception_ptr failure) {
+void flights::end(const std::string& key, const std::shared_ptr<const std::string>& value,
+                  const std::exception_ptr& failure) {
     std::vector<waiting> all;
     {
         const std::scoped_lock held(mutex_);

@@ -21,7 +21,8 @@ public:
 
     /// Null: the caller computes, and says how it ended.
     [[nodiscard]] waiting join(const std::string& key);
-    void end(const std::string& key, const std::shared_ptr<const std::string>& value, std::exception_ptr failure);
+    void end(const std::string& key, const std::shared_ptr<const std::string>& value,
+             const std::exception_ptr& failure);
 
 private:
     std::mutex mutex_;

@@ -23,7 +23,7 @@ mesh::mesh(const std::string& prefix, sink to) : mesh(prefix + rendezvous::make_
     });
 }
 
-mesh::mesh(std::string own_name, sink to, std::nullptr_t)
+mesh::mesh(const std::string& own_name, sink to, std::nullptr_t)
     : mesh(own_name, rendezvous::claim(own_name), std::move(to)) {}
 
 mesh::mesh(std::string own_name, unique_fd socket, sink to)

@@ -43,7 +43,7 @@ public:
 
 private:
     using link_list = std::vector<std::shared_ptr<link>>;
-    mesh(std::string own_name, sink to, std::nullptr_t);
+    mesh(const std::string& own_name, sink to, std::nullptr_t);
     mesh(std::string own_name, unique_fd socket, sink to);
 
     void accepted(int fd) noexcept override;

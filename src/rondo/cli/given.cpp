@@ -108,7 +108,7 @@ std::string setting_row::variable() const {
     return out;
 }
 
-void given_settings::add(const setting_row& row, std::string text, std::string source, std::string origin) {
+void given_settings::add(const setting_row& row, std::string_view text, std::string source, std::string origin) {
     auto item = std::ranges::find(items, &row, &given::row);
     if (item == items.end()) {
         items.push_back({&row, {}, std::move(source), std::move(origin)});

@@ -26,7 +26,7 @@ struct given_settings {
     std::vector<std::string> mistakes;
 
     /// Adds to what the same source said of the row before. Texts of lists are split at commas.
-    void add(const setting_row& row, std::string text, std::string source, std::string origin);
+    void add(const setting_row& row, std::string_view text, std::string source, std::string origin);
 };
 
 /// The command line after the command.

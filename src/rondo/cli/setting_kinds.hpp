@@ -25,8 +25,8 @@ setting_row value_row(std::string name, std::string type, std::string help, Read
     row.name = std::move(name);
     row.type = std::move(type);
     row.help = std::move(help);
-    row.read = [read](settings& to, std::span<const std::string> texts) { read(to, texts.back()); };
-    row.show = [show](const settings& from) { return show(const_cast<settings&>(from)); };
+    row.read = [read = std::move(read)](settings& to, std::span<const std::string> texts) { read(to, texts.back()); };
+    row.show = [show = std::move(show)](const settings& from) { return show(const_cast<settings&>(from)); };
     row.standard = row.show(settings{});
     return row;
 }
@@ -90,7 +90,7 @@ using named_values = std::vector<std::pair<std::string, Value>>;
 
 /// One of several words.
 template <class Value, class Member>
-setting_row choice_row(std::string name, std::string help, Member member, named_values<Value> values) {
+setting_row choice_row(std::string name, std::string help, Member member, const named_values<Value>& values) {
     std::string all;
     for (const auto& [word, value] : values) all.append(all.empty() ? "" : "|").append(word);
     return value_row(

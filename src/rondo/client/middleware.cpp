@@ -97,7 +97,7 @@ task<client_response> circuit_breaker::call(client_request request, client_next 
         trying.reset();
         circuits_.erase(origin);
     }
-    if (failure) throw *failure;
+    if (failure) throw client_error(*failure);
     co_return response;
 }
 

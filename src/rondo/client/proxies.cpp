@@ -23,7 +23,7 @@ std::string first_of(const std::function<const char*(const char*)>& lookup, std:
     return {};
 }
 
-std::string with_scheme(std::string proxy) {
+std::string with_scheme(const std::string& proxy) {
     return proxy.empty() || proxy.find("://") != std::string::npos ? proxy : "http://" + proxy;
 }
 

@@ -103,7 +103,7 @@ private:
           out_(loop),
           socket_(std::move(sockets.at(0))),
           script_(std::move(s)),
-          running_([](void*, std::exception_ptr) noexcept {}, nullptr) {
+          running_(&task_group::ignore, nullptr) {
         loop_.io().start_accepting(*this);
     }
 

@@ -24,6 +24,8 @@ task_group::task_group(context* parent) noexcept : context_(parent) {}
 task_group::task_group(failure_handler handler, void* with, context* parent) noexcept
     : context_(parent), handler_(handler), with_(with) {}
 
+void task_group::ignore(void*, std::exception_ptr) noexcept {}
+
 task_group::~task_group() {
     if (tasks_.empty()) return;
     if (joining_) std::exchange(joining_, nullptr)->group_ = nullptr;

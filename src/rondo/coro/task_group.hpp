@@ -28,6 +28,8 @@ public:
     /// Is told of each failure; `with` is what the group was given. May be called within spawn(). Must not destroy
     /// the group.
     using failure_handler = void (*)(void* with, std::exception_ptr failure) noexcept;
+    /// The handler of a group whose tasks deal with their failures themselves.
+    static void ignore(void* with, std::exception_ptr failure) noexcept;
 
     /// The first failure cancels the others and comes out of join(). `parent` may be null, else must outlive the group.
     explicit task_group(context* parent = nullptr) noexcept;

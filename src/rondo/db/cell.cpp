@@ -186,8 +186,9 @@ bool read_cell(const cell& from, codec::json_value& value) {
         default: return false;
     }
     auto parsed = codec::parse_json(from.text);
-    if (parsed) value = *std::move(parsed);
-    return parsed.has_value();
+    if (!parsed) return false;
+    value = *std::move(parsed);
+    return true;
 }
 
 bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {

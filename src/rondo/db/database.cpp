@@ -111,7 +111,7 @@ task<void> database::script(std::string sql) {
 
 void database::open_sync() { home_.wait("database::open_sync", home_.open_here()); }
 
-void database::script_sync(std::string sql) {
+void database::script_sync(const std::string& sql) {
     session_lease lease = home_.wait("database::script_sync", home_.lend_here(true));
     home_.wait("database::script_sync", lease->script(sql));
 }

@@ -107,7 +107,7 @@ public:
         return query_sync(s, values...).affected();
     }
     void open_sync();
-    void script_sync(std::string sql);
+    void script_sync(const std::string& sql);
     /// `body(tx)` returns a value or nothing; tx has query_sync() and execute_sync().
     template <class Body>
     auto transaction_sync(Body&& body, transaction_options o = {}) {

@@ -206,8 +206,8 @@ public:
     /// blocking pool, perhaps with command_arguments; it returns the exit status. It runs in the started application,
     /// with all settings.
     template <class Function>
-    command_options& command(std::string name, std::string help, Function function) {
-        return add_command(detail::make_command(std::move(name), std::move(help), std::move(function)));
+    command_options& command(const std::string& name, const std::string& help, Function function) {
+        return add_command(detail::make_command(name, help, std::move(function)));
     }
     /// Settings of the framework that an application needs to know, once the command line was read.
     [[nodiscard]] const app_settings& settings() const noexcept;

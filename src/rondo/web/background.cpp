@@ -25,7 +25,7 @@ void background_group::spawn(task<void> work) {
 }
 
 void background_group::open(event_loop& on) {
-    tasks_.emplace([](void*, std::exception_ptr) noexcept {}, nullptr);  // run() deals with failures
+    tasks_.emplace(&task_group::ignore, nullptr);  // run() deals with failures
     loop_.store(&on, std::memory_order_release);
 }
 

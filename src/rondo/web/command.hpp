@@ -47,18 +47,15 @@ auto call_command(const void* object, command_arguments words) {
 }
 
 template <class F>
-declared_command make_command(std::string name, std::string help, F f) {
+declared_command make_command(const std::string& name, const std::string& help, F f) {
     constexpr bool arguments = std::is_invocable_v<F&, command_arguments>;
     static_assert(arguments || std::is_invocable_v<F&>,
                   "a command takes nothing or rondo::command_arguments, and returns int or rondo::task<int>");
     using result = decltype(call_command<F, arguments>(nullptr, {}));
     static_assert(std::is_same_v<result, int> || std::is_same_v<result, task<int>>,
                   "a command returns the exit status, int or rondo::task<int>");
-    declared_command made{.name = std::move(name),
-                          .help = std::move(help),
-                          .takes_arguments = arguments,
-                          .object = own(std::move(f)),
-                          .options = {}};
+    declared_command made{
+        .name = name, .help = help, .takes_arguments = arguments, .object = own(std::move(f)), .options = {}};
     if constexpr (std::is_same_v<result, int>) made.sync = call_command<F, arguments>;
     else made.async = call_command<F, arguments>;
     return made;

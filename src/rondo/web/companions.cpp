@@ -53,7 +53,7 @@ void companions::start(const election& elect) {
         loop_ = &event_loop::current();
         for (const auto& g : groups_) g->open(*loop_);
     }
-    running_.emplace([](void*, std::exception_ptr) noexcept {}, nullptr);  // each deals with its failures
+    running_.emplace(&task_group::ignore, nullptr);  // each deals with its failures
     for (const lasting& what : lasting_) running_->spawn(what.interval ? repeat(what, elect) : keep_running(what));
 }
 

@@ -62,7 +62,7 @@ struct redis_connection::on_thread {
     bool ever_connected = false;
     bool ending = false;
     // Its only task ends by itself: live() catches everything.
-    task_group group{[](void*, std::exception_ptr) noexcept {}, nullptr};
+    task_group group{&task_group::ignore, nullptr};
 };
 
 redis_connection::redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience,

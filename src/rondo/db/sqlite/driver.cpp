@@ -153,7 +153,7 @@ public:
         auto self = std::make_unique<cleaning>(std::move(h), event_loop::current());
         try {
             self->hold_.common().threads.submit(*self);
-            (void)self.release();
+            [[maybe_unused]] auto* its_own = self.release();
         } catch (const std::exception&) {
             self->hold_.get().clean_up();  // the queue is full: better here than not at all
         }
