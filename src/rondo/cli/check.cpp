@@ -13,6 +13,7 @@
 
 #include <rondo/channels/url.hpp>
 #include <rondo/cli/admin_app.hpp>
+#include <rondo/cli/compute.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/web/app.hpp>
 
@@ -57,6 +58,7 @@ void require_place(std::string_view setting, const std::string& url) {
 std::vector<std::string> find_mistakes(app& application, const settings& chosen, std::vector<std::string>& in_use) {
     std::vector<std::string> mistakes;
     note(mistakes, [&application] { application.check(); });
+    note(mistakes, [&] { require_known_computers(application, chosen); });
     std::vector<net::bind_address> addresses = chosen.binds;
     if (chosen.admin) {
         addresses.push_back(*chosen.admin);

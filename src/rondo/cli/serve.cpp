@@ -16,6 +16,7 @@
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin.hpp>
 #include <rondo/cli/check.hpp>
+#include <rondo/cli/compute.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/cli/settle_in.hpp>
 #include <rondo/cli/worker.hpp>
@@ -192,6 +193,7 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     for (const process::kept_socket& s : sockets) urls.push_back(s.url);
     std::vector<process::kept_socket> admin = listen_for_operators(chosen, inherited);
     std::string admin_url = admin.empty() ? "" : admin.front().url;
+    std::vector<process::kept_socket> jobs = listen_for_jobs(application, chosen, inherited);
     process::arbiter_options options = options_of(chosen, std::move(program));
     options.on_ready = [&] {
         log::info(start_text(application, chosen, urls, backend_name(chosen.backend), admin_url));
@@ -200,6 +202,8 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     process::arbiter arbiter(std::move(options), std::move(inherited));
     for (process::kept_socket& s : sockets) arbiter.keep(std::move(s));
     arbiter.add(worker_group_of(application, chosen));
+    for (process::group& g : compute_groups(application, chosen)) arbiter.add(std::move(g));
+    for (process::kept_socket& s : jobs) arbiter.keep(std::move(s));
     if (!admin.empty()) arbiter.add(admin_group_of(chosen));
     for (process::kept_socket& s : admin) arbiter.keep(std::move(s));
     const int status = arbiter.run();
@@ -215,6 +219,7 @@ int serve(app& application, const settings& chosen) {
     settle_in(chosen);
     if (inherited.what == process::inheritance::kind::check) return rehearse(application, chosen, inherited);
     application.check();
+    require_known_computers(application, chosen);
     log::to(chosen.error_log);
     make_logs(chosen);
     if (chosen.workers == 0) return serve_alone(application, chosen, inherited);

@@ -37,12 +37,16 @@ std::string count_views(app& application) {
     std::size_t async = 0;
     std::size_t sync = 0;
     std::size_t cpu = 0;
+    std::size_t isolated = 0;
     for (const route_info& r : application.routes()) {
         if (r.kind == view_kind::async) ++async;
         else if (r.kind == view_kind::sync) ++sync;
-        else ++cpu;
+        else if (r.kind == view_kind::cpu) ++cpu;
+        else ++isolated;
     }
-    return fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
+    std::string text = fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
+    if (isolated > 0) text += fmt::format(", {} isolated", isolated);
+    return text;
 }
 
 // Of those sockets that end with this process; their paths are removed by it, not by the server.

@@ -239,6 +239,9 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
     [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr why) override;
 
+    /// For the framework.
+    [[nodiscard]] detail::app_state& state() noexcept { return *state_; }
+
 private:
     template <class View, class... T>
     route_options& add_typed(std::initializer_list<http::method> methods, const path_for<View>& path, View view,

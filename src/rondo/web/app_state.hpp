@@ -49,6 +49,12 @@ struct app_state {
 
     /// Throws when two routes are alike.
     void prepare();
+    /// Calls `f(route_entry&)` for each, also of what is mounted.
+    template <class F>
+    void for_each_route(F&& f) {
+        for (const auto& route : routes) f(*route);
+        for (const auto& sub : mounted) sub->for_each_route(f);
+    }
     /// Throws std::logic_error when it runs already.
     void require_not_running(const char* what) const;
     [[nodiscard]] const error_handler* handler_for(http::status code) const noexcept;
@@ -58,6 +64,8 @@ struct app_state {
 [[nodiscard]] task<response> respond(const app_state& app, request& req);
 /// Calls the view where its kind runs; may throw at once.
 [[nodiscard]] task<response> call_view(const route_entry& route, request& req);
+/// Calls an isolated view, in a process of its own or, without those, on a compute thread.
+[[nodiscard]] task<response> call_isolated(const route_entry& route, request& req);
 /// The response for a failure: by the application's handler for it, or the built-in page.
 [[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
 /// Logs what a view threw, unless it is an http_error below 500 or a cancellation.

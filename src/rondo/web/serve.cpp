@@ -128,6 +128,7 @@ bool is_told(const app_state& app) noexcept { return app.log != nullptr || !app.
 task<response> call_view(const route_entry& route, request& req) {
     if (route.options.body_limit() != route_options::server_limit) req.body().limit(route.options.body_limit());
     if (route.view.async != nullptr) return route.view.async(route.view.view.get(), req, req.arguments());
+    if (route.view.isolated != nullptr) return call_isolated(route, req);
     return call_on_thread(route, req);
 }
 

@@ -8,6 +8,7 @@ std::string_view to_string(view_kind kind) noexcept {
         case view_kind::async: return "async";
         case view_kind::sync: return "sync";
         case view_kind::cpu: return "cpu";
+        case view_kind::isolated: return "isolated";
     }
     return {};
 }

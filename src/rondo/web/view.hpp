@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -22,6 +23,7 @@ enum class view_kind : std::uint8_t {
     async,  ///< task<response>(request&, ...): on the event loop
     sync,   ///< response(request&, ...): on a thread of the blocking pool
     cpu,    ///< cpu(view): on a compute thread
+    isolated,  ///< isolated(name, factory): in a process of its own
 };
 
 [[nodiscard]] std::string_view to_string(view_kind) noexcept;
@@ -43,6 +45,33 @@ struct member_view {
         return (object->*member)(req, std::forward<Argument>(arguments)...);
     }
 };
+
+/// A view that runs in compute processes. Made by isolated().
+template <class Factory>
+struct isolated_view {
+    std::string name;
+    Factory factory;
+
+    using callable = std::remove_cvref_t<std::invoke_result_t<const Factory&>>;
+};
+
+/// A sync view in processes of its own, with what it has loaded: `app.post("/predict", isolated("model", load_model))`.
+/// The factory is called once per process, before it takes requests, and returns the view:
+///
+///     auto load_model() {
+///         return [model = model::load("weights")](rondo::request& req) { return rondo::json(model.answer(req)); };
+///     }
+///
+/// The processes of a name (--compute-workers name=N) serve every view of that name, one request at a time each. Their
+/// crash, their deadline (--compute-timeout: 504) and their memory limit cost that one request a 502 or 504 and nothing
+/// else. Only the request itself gets there, nothing that middleware put into request::local(). Without an arbiter
+/// (--workers 0, test_client) the view runs on the compute threads of this process, one request at a time as well.
+template <class Factory>
+[[nodiscard]] isolated_view<Factory> isolated(std::string name, Factory factory) {
+    static_assert(std::is_invocable_v<const Factory&>,
+                  "isolated() takes a name and a function without parameters that returns the view");
+    return {std::move(name), std::move(factory)};
+}
 
 /// Marks a sync view as CPU work: `app.post("/predict", rondo::cpu(predict))`.
 template <class View>
@@ -115,6 +144,8 @@ struct signature<member_view<Object, Member>> {
 };
 template <class View>
 struct signature<cpu_view<View>> : signature<View> {};
+template <class Factory>
+struct signature<isolated_view<Factory>> : signature<typename isolated_view<Factory>::callable> {};
 
 template <class View>
 using signature_t = typename signature<View>::type;
@@ -144,6 +175,11 @@ template <class View>
 inline constexpr bool is_cpu<cpu_view<View>> = true;
 
 template <class View>
+inline constexpr bool is_isolated = false;
+template <class Factory>
+inline constexpr bool is_isolated<isolated_view<Factory>> = true;
+
+template <class View>
 constexpr view_kind kind_of() {
     using result = view_result<View>;
     static_assert(
@@ -151,7 +187,10 @@ constexpr view_kind kind_of() {
         "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
     static_assert(!(is_cpu<View> && task_result<result>::is_task),
                   "cpu() takes a view that returns a response, not a task: a coroutine runs on the event loop");
+    static_assert(!(is_isolated<View> && task_result<result>::is_task),
+                  "the view of isolated() returns a response, not a task: it has a process of its own to block");
     if (is_cpu<View>) return view_kind::cpu;
+    if (is_isolated<View>) return view_kind::isolated;
     return task_result<result>::is_task ? view_kind::async : view_kind::sync;
 }
 
@@ -227,18 +266,36 @@ owned own(T value) {
                  [](void* object) noexcept { delete static_cast<T*>(object); });
 }
 
+class compute_link;
+
+/// What an isolated view has besides.
+struct isolated_part {
+    std::string name;
+    owned (*make)(const void* view) = nullptr;  ///< calls the factory
+    std::shared_ptr<compute_link> link;         ///< to its processes; none: it runs in this one
+    std::mutex mutex;                           ///< of what it has loaded in this process
+    owned state{nullptr, [](void*) noexcept {}};
+};
+
 /// A view without its type.
 struct view_box {
     owned view{nullptr, [](void*) noexcept {}};
     view_kind kind = view_kind::async;
     async_call async = nullptr;  ///< one of the two
     sync_call sync = nullptr;
+    std::unique_ptr<isolated_part> isolated{};  ///< null for other kinds
 };
 
 template <class View>
 view_box box(View view) {
     constexpr view_kind kind = kind_of<View>();
-    if constexpr (kind == view_kind::async) return {own(std::move(view)), kind, &call_async<View>, nullptr};
+    if constexpr (kind == view_kind::isolated) {
+        using callable = typename View::callable;
+        auto part = std::make_unique<isolated_part>();
+        part->name = view.name;
+        part->make = [](const void* of) { return own<callable>(static_cast<const View*>(of)->factory()); };
+        return {own(std::move(view)), kind, nullptr, &call_sync<callable>, std::move(part)};
+    } else if constexpr (kind == view_kind::async) return {own(std::move(view)), kind, &call_async<View>, nullptr};
     else return {own(std::move(view)), kind, nullptr, &call_sync<View>};
 }
 

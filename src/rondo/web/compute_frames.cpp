@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/compute_frames.hpp>
+
+#include <cstring>
+#include <stdexcept>
+
+namespace rondo::detail {
+
+namespace {
+
+template <class T>
+void append_number(std::string& to, T number) {
+    char bytes[sizeof number];
+    std::memcpy(bytes, &number, sizeof number);
+    to.append(bytes, sizeof number);
+}
+
+void append_text(std::string& to, std::string_view text) {
+    append_number(to, static_cast<std::uint32_t>(text.size()));
+    to.append(text);
+}
+
+/// Takes numbers and texts off the front.
+class reader {
+public:
+    explicit reader(std::string_view from) noexcept : rest_(from) {}
+
+    template <class T>
+    T number() {
+        T n;
+        std::memcpy(&n, take(sizeof n).data(), sizeof n);
+        return n;
+    }
+    std::string_view text() { return take(number<std::uint32_t>()); }
+    [[nodiscard]] bool empty() const noexcept { return rest_.empty(); }
+
+private:
+    std::string_view take(std::size_t size) {
+        if (size > rest_.size()) throw std::runtime_error("a compute process sent what is no answer");
+        const std::string_view taken = rest_.substr(0, size);
+        rest_.remove_prefix(size);
+        return taken;
+    }
+    std::string_view rest_;
+};
+
+void append_line(std::string& to, std::string_view name, std::string_view value) {
+    to.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::string request_head(request& req) {
+    std::string head(req.method_text());
+    head.append(" ").append(req.target());
+    const bool old = req.received().version_minor == 0;
+    head.append(old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+    for (const http::field f : req.fields()) append_line(head, f.name, f.value);
+    if (!old && !req.field("Host")) append_line(head, "Host", req.host());
+    return head += "\r\n";
+}
+
+constexpr std::uint64_t no_length = UINT64_MAX;
+constexpr std::uint32_t largest_head = 16 << 20;
+
+}  // namespace
+
+std::string job_message(request& req, std::string_view body) {
+    const std::string head = request_head(req);
+    const std::string_view id = req.id();
+    const std::string_view peer = req.peer_address();
+    job_head j;
+    j.head = static_cast<std::uint32_t>(head.size());
+    j.id = static_cast<std::uint32_t>(id.size());
+    j.peer = static_cast<std::uint32_t>(peer.size());
+    j.file = body.size() > inline_body;
+    j.body = j.file ? 0 : static_cast<std::uint32_t>(body.size());
+    j.file_size = j.file ? body.size() : 0;
+    j.port = req.received().connection ? req.received().connection->peer_port() : 0;
+    j.secure = req.scheme() == "https";
+    j.deadline = req.deadline().time_since_epoch().count();
+    std::string message;
+    message.reserve(sizeof j + head.size() + id.size() + peer.size() + j.body);
+    append_number(message, j);
+    message.append(head).append(id).append(peer);
+    if (!j.file) message.append(body);
+    return message;
+}
+
+std::optional<job_parts> parse_job(std::string_view received) {
+    if (received.size() < sizeof(job_head)) return std::nullopt;
+    job_parts parts;
+    std::memcpy(&parts.lengths, received.data(), sizeof(job_head));
+    const job_head& of = parts.lengths;
+    if (of.layout != compute_layout || of.head > largest_head || of.id > largest_head || of.peer > largest_head ||
+        of.body > inline_body) {
+        throw std::runtime_error("what came is no job of this program");
+    }
+    received.remove_prefix(sizeof(job_head));
+    if (received.size() < std::size_t{of.head} + of.id + of.peer + of.body) return std::nullopt;
+    const auto take = [&received](std::size_t size) {
+        const std::string_view taken = received.substr(0, size);
+        received.remove_prefix(size);
+        return taken;
+    };
+    parts.head = take(of.head);
+    parts.id = take(of.id);
+    parts.peer = take(of.peer);
+    parts.body = take(of.body);
+    return parts;
+}
+
+void append_frame(std::string& to, frame_kind kind, std::string_view payload) {
+    append_number(to, kind);
+    append_text(to, payload);
+}
+
+std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
+    if (received.size() < frame_header_size) return std::nullopt;
+    reader from(received.substr(0, frame_header_size));
+    const auto kind = from.number<frame_kind>();
+    const auto payload = from.number<std::uint32_t>();
+    if (kind > frame_kind::failed || payload > largest_frame)
+        throw std::runtime_error("a compute process sent what is no answer");
+    size = frame_header_size + payload;
+    if (received.size() < size) return std::nullopt;
+    return frame{kind, received.substr(frame_header_size, payload)};
+}
+
+std::string file_payload(file_part part) {
+    std::string out;
+    append_number(out, part.offset);
+    append_number(out, part.length);
+    return out;
+}
+
+file_part parse_file_payload(std::string_view payload) {
+    reader from(payload);
+    file_part part;
+    part.offset = from.number<std::uint64_t>();
+    part.length = from.number<std::uint64_t>();
+    return part;
+}
+
+std::string failure_payload(http::status code, std::string_view text) {
+    std::string out;
+    append_number(out, static_cast<std::uint16_t>(http::to_int(code)));
+    return out.append(text);
+}
+
+answer_failure_text parse_failure_payload(std::string_view payload) {
+    reader from(payload);
+    answer_failure_text failed;
+    failed.code = static_cast<http::status>(from.number<std::uint16_t>());
+    failed.text = payload.substr(sizeof(std::uint16_t));
+    return failed;
+}
+
+std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length) {
+    std::string out;
+    append_number(out, static_cast<std::uint16_t>(http::to_int(head.code)));
+    append_number(out, static_cast<std::uint8_t>(head.close));
+    append_number(out, length.value_or(no_length));
+    append_text(out, head.content_type);
+    if (head.fields == nullptr) return out;
+    for (const http::field f : *head.fields) {
+        append_text(out, f.name);
+        append_text(out, f.value);
+    }
+    return out;
+}
+
+answer_head parse_head_payload(std::string_view payload) {
+    reader from(payload);
+    answer_head head;
+    head.code = static_cast<http::status>(from.number<std::uint16_t>());
+    head.close = from.number<std::uint8_t>() != 0;
+    const auto length = from.number<std::uint64_t>();
+    if (length != no_length) head.length = length;
+    head.content_type = from.text();
+    while (!from.empty()) {
+        const std::string_view name = from.text();
+        head.fields.add(name, from.text());
+    }
+    return head;
+}
+
+}  // namespace rondo::detail

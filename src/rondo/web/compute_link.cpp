@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/compute_link.hpp>
+
+#include <cerrno>
+#include <coroutine>
+#include <stdexcept>
+#include <system_error>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <rondo/coro/waiter.hpp>
+#include <rondo/handler/error.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/web/compute_socket.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+using std::chrono_literals::operator""s;
+
+constexpr std::size_t read_size = 64 * 1024;
+constexpr int attempts = 3;
+
+/// `co_await descriptor_wait(fd, POLLIN)`
+class [[nodiscard]] descriptor_wait : waiter, poll_operation {
+public:
+    descriptor_wait(int fd, int events) noexcept : waiter(&stop), fd_(fd), events_(events) {}
+    ~descriptor_wait() { end(); }
+    descriptor_wait(const descriptor_wait&) = delete;
+    descriptor_wait& operator=(const descriptor_wait&) = delete;
+
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
+        if (!suspend(who)) return false;
+        io_ = &event_loop::current().io();
+        io_->poll(*this, fd_, events_);
+        return true;
+    }
+    void await_resume() {
+        end();
+        check();
+    }
+
+private:
+    static void stop(waiter& self) noexcept { static_cast<descriptor_wait&>(self).end(); }
+    void end() noexcept {
+        if (backend* const io = std::exchange(io_, nullptr)) io->cancel(*this);
+    }
+    void polled(int) noexcept override {
+        io_ = nullptr;
+        wake();
+    }
+
+    int fd_;
+    int events_;
+    backend* io_ = nullptr;
+};
+
+task<void> ready_for(int fd, int events) { co_await descriptor_wait(fd, events); }
+
+std::system_error failure_of_system(const char* what) { return {errno, std::generic_category(), what}; }
+
+http_error too_late() { return http_error(http::status::gateway_timeout, "the computation took too long"); }
+http_error lost() { return http_error(http::status::bad_gateway, "the process that computes this ended"); }
+
+}  // namespace
+
+void compute_link::enter() {
+    if (taken_.fetch_add(1, std::memory_order_relaxed) < places_) return;
+    leave();
+    throw pool_full("all compute processes of '" + name_ + "' are busy and the queue is full", 1s);
+}
+
+compute_job::compute_job(std::shared_ptr<compute_link> link) : link_(std::move(link)) { link_->enter(); }
+
+compute_job::~compute_job() { link_->leave(); }
+
+void compute_job::connect() {
+    received_.clear();
+    used_ = 0;
+    socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket_) throw failure_of_system("cannot make a socket for a compute process");
+    const unix_name to(link_->address());
+    if (::connect(socket_.value(), to.address(), to.size()) == 0) return;
+    if (errno == EAGAIN)
+        throw pool_full("too many requests wait for the compute processes of '" + link_->name() + "'", 1s);
+    throw lost();
+}
+
+task<bool> compute_job::send(std::string_view message, int file) {
+    while (!message.empty()) {
+        const ssize_t n = send_with_file(socket_.value(), message, file);
+        if (n > 0) {
+            message.remove_prefix(static_cast<std::size_t>(n));
+            file = -1;
+        } else if (errno == EAGAIN) {
+            co_await ready_for(socket_.value(), POLLOUT);
+        } else if (errno != EINTR) {
+            co_return false;
+        }
+    }
+    co_return true;
+}
+
+task<void> compute_job::begin(request& req, std::string_view body) {
+    const std::string message = job_message(req, body);
+    unique_fd file;
+    if (body.size() > inline_body) {
+        const auto keep = [&file, body] { file = memory_file(body); };
+        co_await run_blocking(keep);
+    }
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        connect();
+        const bool sent = co_await send(message, file.value());
+        if (!sent) continue;
+        const std::optional<frame> first = co_await receive();
+        if (!first) continue;
+        if (first->kind != frame_kind::begun) throw lost();
+        if (link_->timeout().count() > 0) until_ = from_now(link_->timeout());
+        co_return;
+    }
+    throw lost();
+}
+
+task<std::optional<frame>> compute_job::receive() {
+    received_.erase(0, std::exchange(used_, 0));
+    for (;;) {
+        const std::optional<frame> found = first_frame(received_, used_);
+        if (found) co_return found;
+        used_ = 0;
+        const std::size_t before = received_.size();
+        received_.resize(before + read_size);
+        unique_fd file;
+        const ssize_t n = receive_with_file(socket_.value(), received_.data() + before, read_size, file);
+        const int error = errno;
+        received_.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
+        if (file) files_.push_back(std::move(file));
+        if (n > 0) continue;
+        if (n == 0 || (error != EAGAIN && error != EINTR)) co_return std::nullopt;
+        if (error == EAGAIN) co_await ready_for(socket_.value(), POLLIN);
+    }
+}
+
+task<frame> compute_job::next() {
+    std::optional<frame> found;
+    bool late = false;
+    task<std::optional<frame>> receiving = receive();
+    if (until_ == instant::max()) {
+        found = co_await std::move(receiving);
+    } else {
+        try {
+            found = co_await with_timeout(until_ - clock::now(), std::move(receiving));
+        } catch (const timed_out&) {
+            late = true;
+        }
+    }
+    if (late || (!found && clock::now() >= until_)) throw too_late();
+    if (!found) throw lost();
+    co_return *found;
+}
+
+unique_fd compute_job::take_file() {
+    if (files_.empty()) throw std::runtime_error("a compute process sent no file with its answer");
+    unique_fd first = std::move(files_.front());
+    files_.erase(files_.begin());
+    return first;
+}
+
+}  // namespace rondo::detail

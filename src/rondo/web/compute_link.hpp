@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rondo/base/clock.hpp>
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/web/compute_frames.hpp>
+
+namespace rondo::detail {
+
+/// The way to the compute processes of one name. A job that is begun or waits holds a place; there are so many of them
+/// that what waits is finite. Any thread.
+class compute_link {
+public:
+    compute_link(std::string name, std::string address, std::size_t places, std::chrono::milliseconds timeout)
+        : name_(std::move(name)), address_(std::move(address)), places_(places), timeout_(timeout) {}
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const std::string& address() const noexcept { return address_; }
+    [[nodiscard]] std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+
+    /// Throws pool_full.
+    void enter();
+    void leave() noexcept { taken_.fetch_sub(1, std::memory_order_relaxed); }
+
+private:
+    std::string name_;
+    std::string address_;
+    std::size_t places_;
+    std::chrono::milliseconds timeout_;
+    std::atomic<std::size_t> taken_{0};
+};
+
+/// One job: its connection to a compute process. On one loop's thread. To destroy it is to cancel the job.
+class compute_job {
+public:
+    /// Throws pool_full.
+    explicit compute_job(std::shared_ptr<compute_link> link);
+    ~compute_job();
+    compute_job(const compute_job&) = delete;
+    compute_job& operator=(const compute_job&) = delete;
+
+    /// Sends the request and waits until its view is called. A process that dies before that costs nothing: another one
+    /// is asked. Throws pool_full when too many wait already, http_error 502 when no process takes it.
+    [[nodiscard]] task<void> begin(request& req, std::string_view body);
+    /// The next frame; it holds until the next call. Throws http_error: 502 when the process is gone, 504 when the time
+    /// of the job is over.
+    [[nodiscard]] task<frame> next();
+    /// The descriptor that belongs to a frame_kind::file. Throws std::runtime_error when none came.
+    [[nodiscard]] unique_fd take_file();
+
+private:
+    void connect();
+    [[nodiscard]] task<bool> send(std::string_view message, int file);
+    [[nodiscard]] task<std::optional<frame>> receive();
+
+    std::shared_ptr<compute_link> link_;
+    unique_fd socket_;
+    std::string received_;
+    std::size_t used_ = 0;  // of it, by frames that were given
+    std::vector<unique_fd> files_;
+    instant until_ = instant::max();
+};
+
+}  // namespace rondo::detail

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/compute_socket.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace rondo::detail {
+
+unix_name::unix_name(std::string_view name) {
+    if (name.size() + 1 > sizeof address_.sun_path) throw std::invalid_argument("the name of a socket is too long");
+    address_.sun_family = AF_UNIX;
+    std::memcpy(address_.sun_path + 1, name.data(), name.size());
+    size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+}
+
+unique_fd memory_file(std::string_view bytes) {
+    unique_fd file(::memfd_create("rondo-body", MFD_CLOEXEC));
+    if (!file) throw std::system_error(errno, std::generic_category(), "cannot make a file in memory for a body");
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(file.value(), bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot keep a body in memory");
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return file;
+}
+
+ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept {
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof file)] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (file >= 0) {
+        message.msg_control = space;
+        message.msg_controllen = sizeof space;
+        cmsghdr* const c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof file);
+        std::memcpy(CMSG_DATA(c), &file, sizeof file);
+    }
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& file) noexcept {
+    iovec part{to, size};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    const ssize_t n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (n <= 0) return n;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
+        file.reset(fd);
+    }
+    return n;
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo::detail {
+
+/// An abstract unix address: a name in the kernel, no file. Throws std::invalid_argument when it is too long.
+class unix_name {
+public:
+    explicit unix_name(std::string_view name);
+    [[nodiscard]] const sockaddr* address() const noexcept { return reinterpret_cast<const sockaddr*>(&address_); }
+    [[nodiscard]] socklen_t size() const noexcept { return size_; }
+
+private:
+    sockaddr_un address_{};
+    socklen_t size_;
+};
+
+/// A file in memory that holds these bytes. Throws std::system_error.
+[[nodiscard]] unique_fd memory_file(std::string_view bytes);
+
+/// send() that passes a descriptor along with the first byte, unless `file` is -1.
+[[nodiscard]] ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept;
+/// recv() that takes such a descriptor.
+[[nodiscard]] ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& file) noexcept;
+
+}  // namespace rondo::detail

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+#include <rondo/handler/error.hpp>
+#include <rondo/http/h1/parser.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/web/app_state.hpp>
+#include <rondo/web/compute.hpp>
+#include <rondo/web/compute_responder.hpp>
+#include <rondo/web/compute_socket.hpp>
+#include <rondo/web/compute_watch.hpp>
+#include <rondo/web/error_response.hpp>
+
+namespace rondo::compute {
+
+namespace {
+
+using namespace detail;
+
+constexpr timeval patience{5, 0};  // with a process that does not finish sending its job
+
+/// A file of a body, mapped.
+class mapped_body {
+public:
+    mapped_body() = default;
+    mapped_body(const unique_fd& file, std::size_t size) : size_(size) {
+        bytes_ = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value(), 0);
+        if (bytes_ == MAP_FAILED) throw std::bad_alloc();
+    }
+    ~mapped_body() {
+        if (size_ != 0) ::munmap(bytes_, size_);
+    }
+    mapped_body(const mapped_body&) = delete;
+    mapped_body& operator=(const mapped_body&) = delete;
+    [[nodiscard]] std::string_view text() const noexcept { return {static_cast<const char*>(bytes_), size_}; }
+
+private:
+    void* bytes_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+class received_body final : public handler::body {
+public:
+    explicit received_body(std::string_view bytes) noexcept : length_(bytes.size()), rest_(bytes) {}
+    task<std::string_view> read() override { co_return std::exchange(rest_, {}); }
+    std::optional<std::uint64_t> length() const noexcept override { return length_; }
+    bool ended() const noexcept override { return rest_.empty(); }
+    void limit(std::uint64_t) noexcept override {}
+    std::uint64_t limit() const noexcept override { return UINT64_MAX; }
+    const http::fields* trailers() const noexcept override { return nullptr; }
+
+private:
+    std::uint64_t length_;
+    std::string_view rest_;
+};
+
+class sender final : public handler::connection_info {
+public:
+    explicit sender(const job_parts& job) noexcept : job_(job) {}
+    std::string_view peer_address() noexcept override { return job_.peer; }
+    std::uint16_t peer_port() noexcept override { return job_.lengths.port; }
+    bool secure() const noexcept override { return job_.lengths.secure; }
+
+private:
+    const job_parts& job_;
+};
+
+/// A job as it came.
+struct received_job {
+    std::string bytes;
+    unique_fd file;
+    job_parts parts;
+};
+
+// False when the other side went away or sent what is no job.
+bool receive(int connection, received_job& job) {
+    constexpr std::size_t step = 64 * 1024;
+    for (;;) {
+        const std::size_t before = job.bytes.size();
+        job.bytes.resize(before + step);
+        const ssize_t n = receive_with_file(connection, job.bytes.data() + before, step, job.file);
+        const int error = errno;
+        job.bytes.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
+        if (n < 0 && error == EINTR) continue;
+        if (n <= 0) return false;
+        const std::optional<job_parts> whole = parse_job(job.bytes);
+        if (!whole) continue;
+        job.parts = *whole;
+        return !whole->lengths.file || job.file;
+    }
+}
+
+bool is_gone(int connection) noexcept {
+    pollfd at{connection, POLLRDHUP, 0};
+    return ::poll(&at, 1, 0) > 0;
+}
+
+bool is_ours(int connection) noexcept {
+    ucred who{};
+    socklen_t size = sizeof who;
+    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == ::geteuid();
+}
+
+handler::request request_of(const http::h1::request_head& head, const char* base) {
+    handler::request r;
+    r.method = head.method;
+    r.version_minor = head.minor;
+    r.has_query = head.has_query;
+    r.method_text = head.method_text.in(base);
+    r.target = head.target.in(base);
+    r.path = head.path.in(base);
+    r.query = head.query.in(base);
+    r.authority = head.authority.in(base);
+    r.fields = head.view(base);
+    r.arrived = clock::now();
+    return r;
+}
+
+class worker {
+public:
+    worker(app_state& app, const work_options& options) : app_(app), options_(options) {}
+
+    void run() {
+        load();
+        if (options_.ready) options_.ready();
+        pollfd at[] = {{options_.socket, POLLIN, 0}, {watch_.asked_to_end(), POLLIN, 0}};
+        while (at[1].revents == 0) {
+            if (::poll(at, 2, -1) < 1 || at[1].revents != 0) continue;
+            const unique_fd connection(::accept4(options_.socket, nullptr, nullptr, SOCK_CLOEXEC));
+            if (connection && is_ours(connection.value())) take(connection.value());
+        }
+    }
+
+private:
+    void load() {
+        app_.prepare();
+        app_.for_each_route([this](route_entry& route) {
+            if (!route.view.isolated || route.view.isolated->name != options_.name) return;
+            try {
+                route.view.isolated->state = route.view.isolated->make(route.view.view.get());
+            } catch (const std::exception& e) {
+                throw std::runtime_error("isolated view '" + options_.name + "' (" + route.pattern +
+                                         "): its factory failed: " + e.what());
+            }
+        });
+    }
+
+    void take(int connection) {
+        ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        try {
+            received_job job;
+            if (is_gone(connection) || !receive(connection, job)) return;
+            answer(connection, job);
+        } catch (const cancelled&) {
+        } catch (const std::exception& e) {
+            log::error("a job of '" + options_.name + "': " + e.what());
+        }
+    }
+
+    void answer(int connection, const received_job& job) {
+        const std::string_view text = job.parts.head;
+        std::vector<http::field_ref> refs(static_cast<std::size_t>(std::ranges::count(text, '\n')));
+        http::h1::request_head head;
+        const auto most = static_cast<std::uint32_t>(text.size());
+        if (!http::h1::parse_request_head(text, {most, most, most}, refs, head)) return;
+        const mapped_body file =
+            job.parts.lengths.file ? mapped_body(job.file, job.parts.lengths.file_size) : mapped_body();
+        received_body body(job.parts.lengths.file ? file.text() : job.parts.body);
+        sender from_whom(job.parts);
+        arena memory;
+        context in;
+        in.deadline = instant(clock::duration(job.parts.lengths.deadline));
+        handler::request from = request_of(head, text.data());
+        from.body = &body;
+        from.connection = &from_whom;
+        from.running_in = &in;
+        from.memory = &memory;
+        const match found = app_.to_views.find(from.method, from.path, memory);
+        compute_responder to(connection, in.token(), from.method == http::method::head);
+        // Another image of the program may have other routes.
+        if (!found.route || !found.route->view.isolated || found.route->view.isolated->name != options_.name) return;
+        in.activity = found.route->pattern;
+        to.begun_view();
+        watch_.begin(connection, deadline_of(in), in.cancel, std::string(from.method_text) + ' ' + found.route->pattern);
+        loop_.run_until(call(from, to, found, job.parts.id), &in);
+        watch_.end();
+        if (in.cancel.requested()) in.cancel.cancel(in.cancel.reason());
+    }
+
+    [[nodiscard]] instant deadline_of(const context& in) const {
+        return options_.timeout.count() > 0 ? std::min(in.deadline, from_now(options_.timeout)) : in.deadline;
+    }
+
+    static task<void> call(handler::request& from, compute_responder& to, match found, std::string_view id) {
+        request req(from);
+        req.use_id(id);
+        req.matched(*found.route, found.arguments);
+        std::exception_ptr cause;
+        try {
+            (void)co_await req.read_all();
+            const auto view = [&found, &req] {
+                return found.route->view.sync(found.route->view.isolated->state.get(), req, req.arguments());
+            };
+            response r = co_await run_on(nullptr, view);
+            co_await send(r, to, req);
+        } catch (...) {
+            cause = std::current_exception();
+        }
+        if (cause) tell(req, to, cause);
+    }
+
+    static void tell(request& req, compute_responder& to, const std::exception_ptr& cause) {
+        const failure f = failure_of(cause);
+        // What http_error says is for the other side, which logs it, too.
+        bool expected = false;
+        try {
+            std::rethrow_exception(cause);
+        } catch (const http_error&) {
+            expected = true;
+        } catch (...) {
+        }
+        if (!expected) report(req, cause);
+        if (to.begun()) to.abort();
+        else to.fail(f.code, f.text);
+    }
+
+    app_state& app_;
+    const work_options& options_;
+    event_loop loop_{{backend_kind::epoll}};
+    compute_watch watch_;
+};
+
+}  // namespace
+
+void work(app& application, const work_options& options) { worker(application.state(), options).run(); }
+
+}  // namespace rondo::compute

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include <rondo/handler/error.hpp>
+#include <rondo/handler/thread_hop.hpp>
+#include <rondo/loop/pool.hpp>
+#include <rondo/web/app_state.hpp>
+#include <rondo/web/compute_link.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+/// The body of an answer that is too large to be waited for.
+class answer_of_process final : public body_source {
+public:
+    answer_of_process(std::unique_ptr<compute_job> job, std::optional<std::uint64_t> length) noexcept
+        : job_(std::move(job)), length_(length) {}
+
+    task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
+        to.begin(head, length_);
+        for (;;) {
+            const frame f = co_await job_->next();
+            if (f.kind == frame_kind::end) break;
+            if (f.kind == frame_kind::bytes) {
+                co_await to.write(f.payload);
+            } else if (f.kind == frame_kind::file) {
+                const unique_fd file = job_->take_file();
+                const file_part part = parse_file_payload(f.payload);
+                co_await to.write_file(file.value(), part.offset, part.length);
+            } else {
+                throw http_error(http::status::bad_gateway, "a compute process broke its answer off");
+            }
+        }
+        to.finish();
+    }
+
+private:
+    std::unique_ptr<compute_job> job_;
+    std::optional<std::uint64_t> length_;
+};
+
+task<std::string> whole_body(compute_job& job) {
+    std::string body;
+    for (;;) {
+        const frame f = co_await job.next();
+        if (f.kind == frame_kind::end) break;
+        if (f.kind != frame_kind::bytes)
+            throw http_error(http::status::bad_gateway, "a compute process broke its answer off");
+        body.append(f.payload);
+    }
+    co_return body;
+}
+
+task<response> call_in_process(std::shared_ptr<compute_link> link, request& req, std::string_view body) {
+    auto job = std::make_unique<compute_job>(std::move(link));
+    req.received().goes(handler::place::compute_queue);
+    co_await job->begin(req, body);
+    req.received().goes(handler::place::compute_process);
+    const frame first = co_await job->next();
+    if (first.kind == frame_kind::failed) {
+        answer_failure_text failed = parse_failure_payload(first.payload);
+        throw http_error(failed.code, failed.text);
+    }
+    if (first.kind != frame_kind::head) throw http_error(http::status::bad_gateway, "a compute process gave no answer");
+    answer_head head = parse_head_payload(first.payload);
+    response r;
+    r.status(head.code);
+    r.fields() = std::move(head.fields);
+    if (!head.content_type.empty()) r.type(head.content_type);
+    if (head.close) r.close();
+    if (head.length && *head.length <= handler::responder::small_body && req.method() != http::method::head) {
+        r.body() = co_await whole_body(*job);
+    } else {
+        r.body() = std::unique_ptr<body_source>(std::make_unique<answer_of_process>(std::move(job), head.length));
+    }
+    co_return r;
+}
+
+// What was loaded here is for one request at a time, as in a process of its own.
+response call_here(const route_entry& route, request& req) {
+    isolated_part& part = *route.view.isolated;
+    const std::lock_guard lock(part.mutex);
+    if (part.state == nullptr) part.state = part.make(route.view.view.get());
+    return route.view.sync(part.state.get(), req, req.arguments());
+}
+
+task<response> call_on_compute_thread(const route_entry& route, request& req) {
+    thread_pool* const pool = event_loop::current().compute();
+    const auto here = [&route, &req] { return call_here(route, req); };
+    if (pool == nullptr) co_return co_await run_on(nullptr, here);
+    handler::thread_hop hop(req.received(), handler::place::compute_queue);
+    const auto call = [&here, &hop] {
+        const handler::thread_hop::stay stay(hop, handler::place::compute_thread);
+        return here();
+    };
+    co_return co_await pool->run(call);
+}
+
+}  // namespace
+
+task<response> call_isolated(const route_entry& route, request& req) {
+    const std::string_view body = co_await req.read_all();
+    const std::shared_ptr<compute_link> link = route.view.isolated->link;
+    if (link == nullptr) co_return co_await call_on_compute_thread(route, req);
+    try {
+        response r = co_await call_in_process(link, req, body);
+        req.received().goes(handler::place::loop);
+        co_return r;
+    } catch (const cancelled& c) {
+        if (c.reason != cancel_reason::deadline) throw;
+    }
+    throw http_error(http::status::gateway_timeout, "the computation took too long");
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "isolated.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <rondo/web.hpp>
+
+namespace testbed {
+namespace {
+
+using namespace std::chrono_literals;
+using rondo::request;
+using rondo::response;
+
+/// What is loaded once per process.
+struct model {
+    std::string loaded_by = std::to_string(getpid());
+};
+
+auto load_model() {
+    return [m = std::make_shared<model>()](request& req) {
+        rondo::response r = rondo::text(std::string(req.query("say").value_or("-")));
+        r.field("X-Process", std::to_string(getpid())).field("X-Loaded-By", m->loaded_by);
+        return r;
+    };
+}
+
+// Notes in a file what becomes of it, and stays until it is cancelled or `ms` are over.
+response stay(request& req) {
+    const std::string notes(req.query("notes").value_or(""));
+    const auto note = [&notes](std::string_view what) {
+        if (!notes.empty()) std::ofstream(notes, std::ios::app) << what << ' ' << getpid() << '\n';
+    };
+    const bool stubborn = req.query("stubborn").has_value();
+    note("begun");
+    const auto end = rondo::clock::now() + std::chrono::milliseconds(req.query_as<unsigned>("ms", 100));
+    while (rondo::clock::now() < end) {
+        if (!stubborn && req.cancelled()) {
+            note("cancelled");
+            return rondo::text("cancelled");
+        }
+        std::this_thread::sleep_for(2ms);
+    }
+    note("finished");
+    return rondo::text(std::string(req.query("say").value_or("-")));
+}
+
+response die(request&) {
+    std::raise(SIGKILL);
+    return rondo::text("alive");
+}
+
+response grow(request& req) {
+    const std::vector<char> much(req.query_as<std::size_t>("bytes", 1 << 20), 'x');
+    return rondo::text(std::to_string(std::ranges::count(much, 'x')));
+}
+
+response fail(request& req) {
+    const int code = req.query_as<int>("code", 0);
+    if (code != 0) throw rondo::http_error(code, "as it was asked for");
+    throw std::runtime_error("secret");
+}
+
+response echo(request& req) {
+    return rondo::bytes(std::string(req.read_all_sync()), req.field("Content-Type").value_or("a/b"));
+}
+
+response seen(request& req, std::string_view word, int number) {
+    std::string text(req.method_text());
+    text.append(" ").append(req.target()).append(" ").append(word).append(" ").append(std::to_string(number));
+    text.append(" ").append(req.host()).append(" ").append(req.peer_address()).append(" ").append(req.id());
+    text.append(" ").append(req.field("X-Note").value_or("none"));
+    return rondo::text(text).status(202).cookie("a", "b").add_field("X-Two", "1").add_field("X-Two", "2");
+}
+
+response large(request& req) { return rondo::bytes(std::string(req.query_as<std::size_t>("bytes", 1), 'y'), "a/b"); }
+
+rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::milliseconds pause, std::size_t dies_at) {
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i == dies_at) std::raise(SIGKILL);
+        if (pause > 0ms) std::this_thread::sleep_for(pause);
+        co_yield std::to_string(i) + "\n";
+    }
+}
+
+response pieces(request& req) {
+    return rondo::stream(some_pieces(req.query_as<std::size_t>("count", 3),
+                                     std::chrono::milliseconds(req.query_as<unsigned>("ms", 0)),
+                                     req.query_as<std::size_t>("dies-at", SIZE_MAX)),
+                         "text/plain");
+}
+
+response this_program(request&) { return rondo::file_sync("/proc/self/exe"); }
+
+template <class View>
+auto always(View view) {
+    return rondo::isolated("model", [view] { return view; });
+}
+
+auto load_nothing() {
+    throw std::runtime_error("the weights are not there");
+    return &large;
+}
+
+}  // namespace
+
+void add_isolated(rondo::app& to) {
+    const char* const wanted = std::getenv("TESTBED_ISOLATED");
+    if (wanted == nullptr) return;
+    to.get("/isolated/say", rondo::isolated("model", load_model));
+    to.get("/isolated/stay", always(stay));
+    to.get("/isolated/die", always(die));
+    to.get("/isolated/grow", always(grow));
+    to.get("/isolated/fail", always(fail));
+    to.post("/isolated/echo", always(echo)).body_limit(64 << 20);
+    to.get("/isolated/seen/<word>/<int:number>", always(seen));
+    to.get("/isolated/large", always(large));
+    to.get("/isolated/pieces", always(pieces));
+    to.get("/isolated/file", always(this_program));
+    if (std::string_view(wanted) == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
+}
+
+}  // namespace testbed
