@@ -96,10 +96,10 @@ rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::millis
 }
 
 response pieces(request& req) {
-    return rondo::stream(some_pieces(req.query_as<std::size_t>("count", 3),
-                                     std::chrono::milliseconds(req.query_as<unsigned>("ms", 0)),
-                                     req.query_as<std::size_t>("dies-at", SIZE_MAX)),
-                         "text/plain");
+    return rondo::stream(
+        some_pieces(req.query_as<std::size_t>("count", 3), std::chrono::milliseconds(req.query_as<unsigned>("ms", 0)),
+                    req.query_as<std::size_t>("dies-at", SIZE_MAX)),
+        "text/plain");
 }
 
 response this_program(request&) { return rondo::file_sync("/proc/self/exe"); }

@@ -41,10 +41,10 @@ void limit_memory(std::uint64_t bytes) {
 int compute(app& application, const settings& chosen, const std::string& name, process::child& self) {
     process::assume(process::identity_of(chosen.user, chosen.group));
     limit_memory(chosen.compute_memory);
-    compute::work_options options{.name = name,
-                                  .socket = self.sockets().at(0).fd.value(),
-                                  .timeout = chosen.compute_timeout,
-                                  .ready = [&self] { self.ready(); }};
+    compute::work_options options{
+        .name = name, .socket = self.sockets().at(0).fd.value(), .timeout = chosen.compute_timeout, .ready = [&self] {
+            self.ready();
+        }};
     compute::work(application, options);
     return 0;
 }

@@ -26,8 +26,8 @@ struct job_socket {
 [[nodiscard]] job_socket listen();
 
 struct link_options {
-    std::string address;                      ///< of the job_socket
-    std::size_t places = 257;                 ///< jobs of a process that serves HTTP which run or wait; more get 503
+    std::string address;                        ///< of the job_socket
+    std::size_t places = 257;                   ///< jobs of a process that serves HTTP which run or wait; more get 503
     std::chrono::milliseconds timeout{60'000};  ///< of a job that has begun; 0: none
 };
 

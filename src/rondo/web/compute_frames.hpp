@@ -17,7 +17,8 @@ namespace rondo::detail {
 /// Changes with every change of what is sent.
 inline constexpr std::uint32_t compute_layout = 1;
 
-/// A body up to this size follows the head; a larger one is a file in memory whose descriptor comes with the first byte.
+/// A body up to this size follows the head; a larger one is a file in memory whose descriptor comes with the first
+/// byte.
 inline constexpr std::size_t inline_body = 64 * 1024;
 
 struct job_head {
@@ -28,7 +29,7 @@ struct job_head {
     std::uint32_t body = 0;  ///< of a body that follows
     std::uint16_t port = 0;  ///< the client's
     bool secure = false;
-    bool file = false;        ///< the body is in a file
+    bool file = false;          ///< the body is in a file
     std::int64_t deadline = 0;  ///< of the request, in ticks of the clock
     std::uint64_t file_size = 0;
 };
@@ -46,6 +47,8 @@ struct job_parts {
 };
 /// Nothing when more is needed. Throws std::runtime_error for what is no job.
 [[nodiscard]] std::optional<job_parts> parse_job(std::string_view received);
+
+inline constexpr const char* took_too_long = "the computation took too long";
 
 enum class frame_kind : std::uint8_t {
     begun,   ///< the view is about to be called

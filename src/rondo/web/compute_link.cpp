@@ -65,7 +65,7 @@ task<void> ready_for(int fd, int events) { co_await descriptor_wait(fd, events);
 
 std::system_error failure_of_system(const char* what) { return {errno, std::generic_category(), what}; }
 
-http_error too_late() { return http_error(http::status::gateway_timeout, "the computation took too long"); }
+http_error too_late() { return http_error(http::status::gateway_timeout, took_too_long); }
 http_error lost() { return http_error(http::status::bad_gateway, "the process that computes this ended"); }
 
 }  // namespace

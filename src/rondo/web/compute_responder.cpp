@@ -4,11 +4,27 @@
 #include <cerrno>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <rondo/handler/error.hpp>
 #include <rondo/web/compute_socket.hpp>
 
 namespace rondo::detail {
+
+namespace {
+
+std::string part_of(int fd, std::uint64_t offset, std::uint64_t length) {
+    std::string bytes(length, '\0');
+    for (std::size_t had = 0; had < length;) {
+        const ssize_t n = ::pread(fd, bytes.data() + had, length - had, static_cast<off_t>(offset + had));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) throw response_error("the file is shorter than was said");
+        had += static_cast<std::size_t>(n);
+    }
+    return bytes;
+}
+
+}  // namespace
 
 void compute_responder::send(std::string_view bytes, int file) {
     while (!bytes.empty()) {
@@ -72,6 +88,10 @@ task<void> compute_responder::write(std::string_view bytes) {
 task<void> compute_responder::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
     token_.check();
     if (length == 0 || head_only_) co_return;
+    if (length <= inline_body) {
+        const std::string bytes = part_of(fd, offset, length);
+        co_return co_await write(bytes);
+    }
     body_bytes_ += length;
     std::string out;
     append_frame(out, frame_kind::file, file_payload({offset, length}));

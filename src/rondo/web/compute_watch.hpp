@@ -52,8 +52,8 @@ private:
     [[nodiscard]] bool running();
 
     unique_fd asked_to_end_;
-    unique_fd news_;            // of a job, or of the end of this
-    unique_fd signals_[2];      // a pipe: what came
+    unique_fd news_;        // of a job, or of the end of this
+    unique_fd signals_[2];  // a pipe: what came
     std::mutex mutex_;
     job job_;
     bool over_ = false;

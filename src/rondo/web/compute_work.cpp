@@ -192,7 +192,8 @@ private:
         if (!found.route || !found.route->view.isolated || found.route->view.isolated->name != options_.name) return;
         in.activity = found.route->pattern;
         to.begun_view();
-        watch_.begin(connection, deadline_of(in), in.cancel, std::string(from.method_text) + ' ' + found.route->pattern);
+        watch_.begin(connection, deadline_of(in), in.cancel,
+                     std::string(from.method_text) + ' ' + found.route->pattern);
         loop_.run_until(call(from, to, found, job.parts.id), &in);
         watch_.end();
         if (in.cancel.requested()) in.cancel.cancel(in.cancel.reason());
@@ -213,6 +214,7 @@ private:
                 return found.route->view.sync(found.route->view.isolated->state.get(), req, req.arguments());
             };
             response r = co_await run_on(nullptr, view);
+            require_in_time(req);
             co_await send(r, to, req);
         } catch (...) {
             cause = std::current_exception();
@@ -220,18 +222,17 @@ private:
         if (cause) tell(req, to, cause);
     }
 
+    // What is made because of a cancellation is no answer.
+    static void require_in_time(const request& req) {
+        if (req.token().reason() == cancel_reason::deadline) throw cancelled{cancel_reason::deadline};
+    }
+
     static void tell(request& req, compute_responder& to, const std::exception_ptr& cause) {
+        const bool late = req.token().reason() == cancel_reason::deadline;
         const failure f = failure_of(cause);
-        // What http_error says is for the other side, which logs it, too.
-        bool expected = false;
-        try {
-            std::rethrow_exception(cause);
-        } catch (const http_error&) {
-            expected = true;
-        } catch (...) {
-        }
-        if (!expected) report(req, cause);
+        if (!late && f.code == http::status::internal_server_error) report(req, cause);
         if (to.begun()) to.abort();
+        else if (late) to.fail(http::status::gateway_timeout, took_too_long);
         else to.fail(f.code, f.text);
     }
 

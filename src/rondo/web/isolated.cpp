@@ -112,7 +112,7 @@ task<response> call_isolated(const route_entry& route, request& req) {
     } catch (const cancelled& c) {
         if (c.reason != cancel_reason::deadline) throw;
     }
-    throw http_error(http::status::gateway_timeout, "the computation took too long");
+    throw http_error(http::status::gateway_timeout, took_too_long);
 }
 
 }  // namespace rondo::detail

@@ -20,9 +20,9 @@ namespace rondo {
 
 /// Where a view runs. Decided by its signature when it is registered.
 enum class view_kind : std::uint8_t {
-    async,  ///< task<response>(request&, ...): on the event loop
-    sync,   ///< response(request&, ...): on a thread of the blocking pool
-    cpu,    ///< cpu(view): on a compute thread
+    async,     ///< task<response>(request&, ...): on the event loop
+    sync,      ///< response(request&, ...): on a thread of the blocking pool
+    cpu,       ///< cpu(view): on a compute thread
     isolated,  ///< isolated(name, factory): in a process of its own
 };
 

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Isolated views: what their processes do to the requests, and what becomes of the processes."""
+import concurrent.futures
+import http.client
+import os
+import random
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
+from traffic import Arbiter  # noqa: E402
+from launch import Server, run  # noqa: E402
+
+ENVIRONMENT = {"TESTBED_ISOLATED": "1"}
+
+
+class Isolated(Arbiter):
+    def __init__(self, *options, **more):
+        more.setdefault("env", ENVIRONMENT)
+        super().__init__(*options, **more)
+
+    def computers(self):
+        found = {}
+        for pid in self.children():
+            try:
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+            except OSError:
+                continue
+            if name.startswith("compute:"):
+                found[pid] = name
+        return found
+
+    def wait_for_computers(self, count, other_than=()):
+        self.wait_until(lambda: len(self.computers()) == count and not set(self.computers()) & set(other_than), 20,
+                        f"{count} compute processes")
+        return list(self.computers())
+
+    def notes(self):
+        return Path(self.folder.name) / f"notes-{random.getrandbits(60)}"
+
+    def begin(self, path):
+        s = self.connect(30)
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        return s
+
+
+def wait_for_note(server, notes, word, count=1, seconds=20):
+    def look():
+        return notes.exists() and notes.read_text().count(word) >= count
+    server.wait_until(look, seconds, f"'{word}' in the notes")
+    return [int(p) for p in re.findall(rf"{word} (\d+)", notes.read_text())]
+
+
+def answer_of(s):
+    """(status, body, whether it came to its end)"""
+    answer = http.client.HTTPResponse(s)
+    answer.begin()
+    try:
+        return answer.status, answer.read(), True
+    except (http.client.IncompleteRead, ConnectionResetError) as e:
+        return answer.status, getattr(e, "partial", b""), False
+    finally:
+        s.close()
+
+
+class Answers(unittest.TestCase):
+    def look_at_all(self, server):
+        status, fields, body = server.get("/isolated/say?say=hello")
+        self.assertEqual((status, body), (200, b"hello"))
+        self.assertEqual(fields["x-process"], fields["x-loaded-by"])
+        status, fields, body = server.get("/isolated/seen/foo%20bar/-7?a=b", X_Note="n", X_Request_ID="q")
+        self.assertEqual(status, 202)
+        self.assertRegex(body.decode(), rf"^GET /isolated/seen/foo%20bar/-7\?a=b foo bar -7 127.0.0.1:{server.port} "
+                                        r"127.0.0.1 [0-9a-f]{32} n$")
+        self.assertIn("a=b", fields["set-cookie"])
+        self.assertEqual(server.get("/isolated/seen/a/x")[0], 404)
+        self.assertEqual(server.get("/isolated/fail?code=418")[::2], (418, b"as it was asked for\n"))
+        status, _, body = server.get("/isolated/fail")
+        self.assertEqual(status, 500)
+        self.assertNotIn(b"secret", body)
+        server.wait_for_log("runtime_error: secret")
+        for size in (0, 1, 16384, 16385, 65536, 65537, 9_000_000):
+            self.assertEqual(server.get(f"/isolated/large?bytes={size}")[2], b"y" * size, size)
+            body = random.randbytes(size)
+            status, fields, back = server.request("POST", "/isolated/echo", body, Content_Type="x/y")
+            self.assertEqual((status, back == body, fields["content-type"]), (200, True, "x/y"), size)
+        status, fields, body = server.request("HEAD", "/isolated/large?bytes=9000000")
+        self.assertEqual((status, fields["content-length"], body), (200, "9000000", b""))
+        self.assertEqual(server.get("/isolated/pieces?count=1000")[2].split(), [b"%d" % i for i in range(1000)])
+        status, fields, body = server.get("/isolated/file", Range="bytes=1-3")
+        self.assertEqual((status, body), (206, b"ELF"))
+        self.assertEqual(server.get("/isolated/file")[2][:4], b"\x7fELF")
+
+    def test_in_every_worker_class(self):
+        for kind in ("async", "threads", "sync"):
+            with self.subTest(kind=kind), Isolated("--worker-class", kind, workers=1) as server:
+                self.look_at_all(server)
+                self.assertIn(int(server.get("/isolated/say")[1]["x-process"]), server.computers())
+
+    def test_with_epoll(self):
+        with Isolated("--backend", "epoll", workers=1) as server:
+            self.look_at_all(server)
+
+    def test_without_an_arbiter_in_the_process_itself(self):
+        for kind in ("async", "threads"):
+            with self.subTest(kind=kind), Server("--worker-class", kind, env=ENVIRONMENT) as server:
+                self.look_at_all(server)
+                self.assertEqual(int(server.get("/isolated/say")[1]["x-process"]), server.pid)
+
+    def test_the_program_tells_of_them(self):
+        self.assertRegex(run("routes", env=ENVIRONMENT)[1], r"GET, HEAD +/isolated/say +isolated\n")
+        with Isolated("--compute-workers", "model=3", workers=1) as server:
+            self.assertRegex(server.log, r"views .*, 10 isolated")
+            server.wait_for_computers(3)
+
+
+class Mistakes(unittest.TestCase):
+    def test_a_name_that_no_view_has(self):
+        for command in ("check", "serve"):
+            status, _, errors = run(command, "--compute-workers", "modle=2", env=ENVIRONMENT)
+            self.assertNotEqual(status, 0)
+            self.assertIn("compute-workers: no isolated view is called 'modle'; there are 'model'", errors)
+        self.assertIn("no view is isolated", run("check", "--compute-workers", "a=2")[2])
+
+    def test_a_factory_that_fails_fails_the_start(self):
+        status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1",
+                                env={"TESTBED_ISOLATED": "broken"})
+        self.assertEqual(status, 3, errors)
+        self.assertIn("isolated view 'broken' (/isolated/broken): its factory failed: the weights are not there",
+                      errors)
+
+
+class Deaths(unittest.TestCase):
+    def test_who_waits_is_served_by_the_next_process(self):
+        with Isolated(workers=1) as server:
+            victim, = server.wait_for_computers(1)
+            os.kill(victim, signal.SIGSTOP)
+            waiting = [server.begin(f"/isolated/say?say={i}") for i in range(8)]
+            time.sleep(0.1)
+            os.kill(victim, signal.SIGKILL)
+            self.assertEqual([answer_of(s) for s in waiting], [(200, b"%d" % i, True) for i in range(8)])
+
+    def test_what_has_begun_fails_alone(self):
+        with Isolated(workers=1) as server:
+            notes = server.notes()
+            running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
+            victim, = wait_for_note(server, notes, "begun")
+            waiting = server.begin("/isolated/say?say=next")
+            os.kill(victim, signal.SIGKILL)
+            self.assertEqual(answer_of(running)[0], 502)
+            self.assertEqual(answer_of(waiting), (200, b"next", True))
+            self.assertEqual(server.get("/isolated/die")[0], 502)
+            self.assertEqual(server.get("/isolated/say")[0], 200)
+
+    def test_in_the_middle_of_an_answer_the_connection_is_aborted(self):
+        with Isolated(workers=1) as server:
+            status, body, whole = answer_of(server.begin("/isolated/pieces?count=9&dies-at=3&ms=5"))
+            self.assertEqual((status, whole), (200, False))
+            self.assertEqual(body, b"0\n1\n2\n")
+            self.assertEqual(server.get("/isolated/say")[0], 200)
+
+    def test_the_limit_of_memory(self):
+        with Isolated("--compute-memory", "600MiB", workers=1) as server:
+            before = server.wait_for_computers(1)
+            self.assertEqual(server.get("/isolated/grow?bytes=1000000")[2], b"1000000")
+            self.assertEqual(server.get("/isolated/grow?bytes=800000000")[0], 500)
+            server.wait_for_log("bad_alloc")
+            self.assertEqual(server.get("/isolated/say")[0], 200)
+            self.assertEqual(list(server.computers()), before)
+
+    def test_over_its_time(self):
+        with Isolated("--compute-timeout", "300ms", workers=1) as server:
+            before = server.wait_for_computers(1)
+            self.assertEqual(server.get("/isolated/stay?ms=60000")[0], 504)  # it sees that and returns
+            self.assertEqual(server.get("/isolated/say")[0], 200)
+            self.assertEqual(list(server.computers()), before)
+            self.assertEqual(server.get("/isolated/stay?ms=60000&stubborn=1")[0], 504)
+            self.assertEqual(server.get("/isolated/say?say=again")[2], b"again")
+            server.wait_for_log("/isolated/stay: over its time")
+            server.wait_for_computers(1, before)
+
+    def test_a_worker_dies(self):
+        with Isolated(workers=1) as server:
+            notes, never = server.notes(), server.notes()
+            process, = server.wait_for_computers(1)
+            running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
+            wait_for_note(server, notes, "begun")
+            waiting = [server.begin(f"/isolated/stay?ms=60000&notes={never}") for _ in range(5)]
+            time.sleep(0.1)
+            worker, = server.workers().values()
+            os.kill(worker, signal.SIGKILL)
+            self.assertEqual(wait_for_note(server, notes, "cancelled"), [process])
+            server.wait_for_workers(1, [worker])
+            self.assertEqual(server.get("/isolated/say")[0], 200)
+            self.assertFalse(never.exists())
+            for s in [running, *waiting]:
+                s.close()
+
+    def test_a_client_goes(self):
+        for kind in ("async", "threads"):
+            with self.subTest(kind=kind), Isolated("--worker-class", kind, workers=1) as server:
+                notes = server.notes()
+                s = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
+                wait_for_note(server, notes, "begun")
+                s.close()
+                wait_for_note(server, notes, "cancelled")
+                self.assertEqual(server.get("/isolated/say")[0], 200)
+
+
+class Crowds(unittest.TestCase):
+    def test_more_than_may_wait(self):
+        with Isolated("--compute-queue", "2", workers=1) as server:
+            notes = server.notes()
+            taken = [server.begin(f"/isolated/stay?ms=60000&notes={notes}")]
+            process, = wait_for_note(server, notes, "begun")
+            taken += [server.begin(f"/isolated/say?say={i}") for i in range(2)]
+
+            def full():
+                try:  # one that comes before the two waits as they do, until it gives up
+                    status, fields, _ = server.get("/isolated/say?say=more", timeout=1)
+                    return status == 503 and "retry-after" in fields
+                except TimeoutError:
+                    return False
+            server.wait_until(full, 20, "a full queue")
+            self.assertEqual(server.get("/")[0], 200)
+            taken[0].close()
+            statuses = [answer_of(s)[0] for s in taken[1:]]
+            self.assertIn(200, statuses)
+            self.assertLessEqual(set(statuses), {200, 503})  # 503: one of full() was there before it
+            self.assertEqual(server.get("/isolated/say?say=more")[0], 200)
+
+    def test_nobody_gets_the_answer_of_another(self):
+        with Isolated("--compute-workers", "model=2", "--compute-queue", "1000") as server:
+            end = time.monotonic() + 3
+            wrong, statuses = [], {}
+
+            def client(number):
+                i = 0
+                while time.monotonic() < end:
+                    i += 1
+                    word = f"{number}-{i}-" + "z" * random.choice((1, 100))
+                    path = random.choice((f"/isolated/say?say={word}", f"/isolated/stay?ms=2&say={word}"))
+                    status, _, body = server.get(path, timeout=30)
+                    statuses[status] = statuses.get(status, 0) + 1
+                    if status == 200 and body != word.encode():
+                        wrong.append((word, body))
+
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                clients = [pool.submit(client, n) for n in range(8)]
+                while time.monotonic() < end:
+                    time.sleep(0.25)
+                    for pid in list(server.computers())[:1]:
+                        os.kill(pid, signal.SIGKILL)
+                for c in clients:
+                    c.result()
+            self.assertEqual(wrong, [])
+            self.assertLessEqual(set(statuses), {200, 502})
+            self.assertGreater(statuses[200], 100, statuses)
+            print(statuses)
+
+    def test_a_reload_loses_nothing(self):
+        with Isolated(workers=2) as server:
+            before = server.wait_for_computers(1)
+            ending, results = threading.Event(), []
+
+            def client():
+                while not ending.is_set():
+                    results.append(server.get("/isolated/stay?ms=5&say=a", timeout=30)[::2])
+
+            threads = [threading.Thread(target=client) for _ in range(3)]
+            for t in threads:
+                t.start()
+            server.signal(signal.SIGHUP)
+            server.wait_for_computers(1, before)
+            count = len(results)
+            server.wait_until(lambda: len(results) > count + 20, 20, "an answer after the reload")
+            ending.set()
+            for t in threads:
+                t.join()
+            self.assertEqual(set(results), {(200, b"a")})
+
+    def test_the_end_waits_for_what_runs(self):
+        with Isolated(workers=1) as server:
+            notes = server.notes()
+            running = server.begin(f"/isolated/stay?ms=700&say=done&notes={notes}")
+            wait_for_note(server, notes, "begun")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(answer_of(running), (200, b"done", True))
+            self.assertEqual(server.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// error: it has a process of its own to block
+#include <rondo/web/app.hpp>
+
+rondo::response compute(rondo::request&) { return rondo::text("done"); }
+rondo::task<rondo::response> later(rondo::request&) { co_return rondo::text("done"); }
+
+void routes(rondo::app& app) {
+#ifdef CONTROL
+    app.post("/", rondo::isolated("x", [] { return &compute; }));
+#else
+    app.post("/", rondo::isolated("x", [] { return &later; }));
+#endif
+}
