@@ -127,6 +127,18 @@ handler::request request_of(const http::h1::request_head& head, const char* base
     return r;
 }
 
+/// A job is watched up to the end of this, also when it throws.
+class watched {
+public:
+    explicit watched(compute_watch& by) noexcept : by_(by) {}
+    ~watched() { by_.end(); }
+    watched(const watched&) = delete;
+    watched& operator=(const watched&) = delete;
+
+private:
+    compute_watch& by_;
+};
+
 class worker {
 public:
     worker(app_state& app, const work_options& options) : app_(app), options_(options) {}
@@ -194,9 +206,8 @@ private:
         to.begun_view();
         watch_.begin(connection, deadline_of(in), in.cancel,
                      std::string(from.method_text) + ' ' + found.route->pattern);
+        const watched until_here(watch_);
         loop_.run_until(call(from, to, found, job.parts.id), &in);
-        watch_.end();
-        if (in.cancel.requested()) in.cancel.cancel(in.cancel.reason());
     }
 
     [[nodiscard]] instant deadline_of(const context& in) const {
