@@ -65,8 +65,8 @@ private:
         out_.mistakes.push_back(fmt::format("{}: {}{}", place(at), key, what));
     }
 
-    void set(const setting_row& row, std::string text, const toml::source_region& at) {
-        out_.add(row, std::move(text), fmt::format("{}: {}", place(at), row.name), place(at));
+    void set(const setting_row& row, std::string_view text, const toml::source_region& at) {
+        out_.add(row, text, fmt::format("{}: {}", place(at), row.name), place(at));
     }
 
     void entry(std::string_view key, const toml::source_region& at, const toml::node& node) {

@@ -24,6 +24,7 @@ task_group::task_group(context* parent) noexcept : context_(parent) {}
 task_group::task_group(failure_handler handler, void* with, context* parent) noexcept
     : context_(parent), handler_(handler), with_(with) {}
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the signature is that of failure_handler
 void task_group::ignore(void*, std::exception_ptr) noexcept {}
 
 task_group::~task_group() {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace rondo {
@@ -27,6 +28,20 @@ private:
     std::move_only_function<void()> function_;
 };
 
+// Marks a thread that may still touch the loop although the loop has seen what it came for.
+class caller {
+public:
+    explicit caller(std::atomic<int>& count) noexcept : count_(count) {
+        count_.fetch_add(1, std::memory_order_relaxed);
+    }
+    ~caller() { count_.fetch_sub(1, std::memory_order_release); }
+    caller(const caller&) = delete;
+    caller& operator=(const caller&) = delete;
+
+private:
+    std::atomic<int>& count_;
+};
+
 }  // namespace
 
 event_loop::event_loop(const loop_options& options)
@@ -46,6 +61,8 @@ event_loop::~event_loop() {
     run_posted();
     run_deferred();
     current_loop = nullptr;
+    // What a post() brought may have ended this loop before that post() returned.
+    while (callers_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
 }
 
 event_loop& event_loop::current() {
@@ -79,11 +96,13 @@ void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle
 }
 
 void event_loop::stop() noexcept {
+    const caller here(callers_);
     stopping_.store(true, std::memory_order_relaxed);
     backend_->wake();
 }
 
 void event_loop::post(posted& work) noexcept {
+    const caller here(callers_);
     posted* head = inbox_.load(std::memory_order_relaxed);
     do {
         work.next_ = head;

@@ -76,7 +76,8 @@ public:
     /// The time at the beginning of this turn's handling; cheap.
     [[nodiscard]] instant now() const noexcept { return now_; }
 
-    /// Runs `work` on the loop's thread, soon. Any thread. The second form allocates.
+    /// Runs `work` on the loop's thread, soon. Any thread; the work may end the loop: its destruction waits for this
+    /// call to return. The second form allocates.
     void post(posted& work) noexcept;
     void post(std::move_only_function<void()> work);
 
@@ -167,6 +168,7 @@ private:
     thread_pool* compute_ = nullptr;
     alignas(64) std::atomic<posted*> inbox_{nullptr};
     std::atomic<bool> waiting_{false};
+    std::atomic<int> callers_{0};  // other threads within post() and stop()
     std::atomic<bool> stopping_{false};
 };
 

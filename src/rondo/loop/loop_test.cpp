@@ -200,6 +200,18 @@ TEST_P(loops, no_wake_up_is_lost) {
     EXPECT_EQ(handled, rounds);
 }
 
+// ThreadSanitizer and AddressSanitizer see it when post() touches the loop that its work has ended.
+TEST_P(loops, the_work_that_is_posted_may_end_the_loop) {
+    for (int round = 0; round < 200; ++round) {
+        made.reset();
+        made.emplace(loop_options{.backend = GetParam()});
+        std::thread other([at = &*made] { at->post([at] { at->stop(); }); });
+        made->run();
+        made.reset();
+        other.join();
+    }
+}
+
 TEST_P(loops, wake_alone_ends_the_waiting) {
     std::atomic<bool> over{false};
     std::jthread other([&] {
