@@ -24,6 +24,7 @@ namespace {
 thread_local bool counted_thread = false;
 std::atomic<long> allocations{0};
 
+#ifndef RONDO_SANITIZED
 void* allocate(std::size_t size, std::size_t alignment) {
     if (counted_thread) allocations.fetch_add(1, std::memory_order_relaxed);
     void* p = alignment <= alignof(std::max_align_t)
@@ -32,6 +33,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
     if (!p) throw std::bad_alloc();
     return p;
 }
+#endif
 
 }  // namespace
 
