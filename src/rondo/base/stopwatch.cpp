@@ -9,7 +9,7 @@ namespace rondo {
 
 namespace {
 
-constexpr int measured_each = 32;
+constexpr int measured_each = 128;
 constexpr std::int64_t long_ns = 100'000;  // beside this a system call is nothing
 
 thread_local constinit int until_measured = 0;

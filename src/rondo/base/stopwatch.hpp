@@ -38,7 +38,7 @@ struct lap {
 };
 
 /// Takes the time of a piece of work. Reading the thread's processor time is a system call: it is done for one piece in
-/// thirty-two of a thread, and for every piece that follows a long one.
+/// 128 of a thread, and for every piece that follows a long one.
 class stopwatch {
 public:
     void start() noexcept;
