@@ -6,6 +6,7 @@ As a module: with PostgresServer() as server: ... server.url ...
 As a program: prints the URL, then obeys one word per line on standard input (restart, stop, start, kill, pause, resume),
 answering each with "done"; ends, and removes everything, at the end of its input.
 """
+import contextlib
 import glob
 import os
 import pwd
@@ -120,13 +121,16 @@ class PostgresServer:
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
             return [int(p) for p in f.read().split()]
 
-    def pause(self):
+    def _signal_all(self, number):
         for p in [self.process.pid, *self._children()]:
-            os.kill(p, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # the process of a connection that ended meanwhile
+                os.kill(p, number)
+
+    def pause(self):
+        self._signal_all(signal.SIGSTOP)
 
     def resume(self):
-        for p in [self.process.pid, *self._children()]:
-            os.kill(p, signal.SIGCONT)
+        self._signal_all(signal.SIGCONT)
 
     def sql(self, text, database="postgres"):
         """What psql prints, without headings."""

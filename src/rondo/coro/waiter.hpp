@@ -17,6 +17,7 @@ public:
     /// Lets the coroutine go on. The first of wake() and a cancellation wins; the other does nothing.
     void wake() noexcept {
         if (!waiting_) return;
+        if (!callback_.linked()) running_in = nullptr;  // there is none, or it is gone
         settle();
         ready_queue::current().push(*this);
     }
