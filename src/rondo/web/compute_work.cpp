@@ -13,6 +13,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/handler/error.hpp>
+#include <rondo/handler/parsed_request.hpp>
 #include <rondo/http/h1/parser.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
@@ -112,21 +113,6 @@ bool is_ours(int connection) noexcept {
     return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == ::geteuid();
 }
 
-handler::request request_of(const http::h1::request_head& head, const char* base) {
-    handler::request r;
-    r.method = head.method;
-    r.version_minor = head.minor;
-    r.has_query = head.has_query;
-    r.method_text = head.method_text.in(base);
-    r.target = head.target.in(base);
-    r.path = head.path.in(base);
-    r.query = head.query.in(base);
-    r.authority = head.authority.in(base);
-    r.fields = head.view(base);
-    r.arrived = clock::now();
-    return r;
-}
-
 /// A job is watched up to the end of this, also when it throws.
 class watched {
 public:
@@ -193,7 +179,7 @@ private:
         arena memory;
         context in;
         in.deadline = instant(clock::duration(job.parts.lengths.deadline));
-        handler::request from = request_of(head, text.data());
+        handler::request from = handler::request_of(head, text.data());
         from.body = &body;
         from.connection = &from_whom;
         from.running_in = &in;

@@ -8,6 +8,7 @@
 
 #include <rondo/coro/this_context.hpp>
 #include <rondo/handler/error.hpp>
+#include <rondo/handler/parsed_request.hpp>
 #include <rondo/http/h1/parser.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -136,21 +137,6 @@ std::string head_text(const test_request& r) {
     return head + "\r\n";
 }
 
-handler::request request_of(const http::h1::request_head& head, const char* base) {
-    handler::request r;
-    r.method = head.method;
-    r.version_minor = head.minor;
-    r.has_query = head.has_query;
-    r.method_text = head.method_text.in(base);
-    r.target = head.target.in(base);
-    r.path = head.path.in(base);
-    r.query = head.query.in(base);
-    r.authority = head.authority.in(base);
-    r.fields = head.view(base);
-    r.arrived = clock::now();
-    return r;
-}
-
 }  // namespace
 
 struct test_client::state {
@@ -196,7 +182,7 @@ task<test_response> test_client::state::serve(test_request request) const {
     test_responder to(answer, head.method == http::method::head);
     arena memory;
     child_context in(co_await this_context());
-    handler::request from = request_of(head, text.data());
+    handler::request from = handler::request_of(head, text.data());
     from.body = &body;
     from.connection = &connection;
     from.running_in = &in;
