@@ -70,7 +70,7 @@ class Sources(Folder):
 
     def test_what_is_served_is_what_was_set(self):
         path = self.put("max-body = 5\nbackend = 'epoll'\n[compute-workers]\nmodel = 1\n")
-        with Server("--config", path) as server:
+        with Server("--config", path, env={"TESTBED_ISOLATED": "1"}) as server:
             self.assertIn("epoll", server.log)
             self.assertEqual(server.request("POST", "/echo", b"123456")[0], 413)
             self.assertEqual(server.request("POST", "/echo", b"12345")[0], 200)
