@@ -60,7 +60,7 @@ void pending::abandon() noexcept {
 
 void pending::check() {
     const std::scoped_lock held(mutex_);
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_) std::rethrow_exception(std::move(failure_));
 }
 
 task<bool> pending::wait(instant until) {
@@ -88,7 +88,7 @@ bool pending::wait_sync(instant until) {
         abandoned_ = true;
         return false;
     }
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_) std::rethrow_exception(std::move(failure_));
     return true;
 }
 

@@ -27,7 +27,7 @@ public:
     [[nodiscard]] bool settled() const;
 
     /// Waits on the loop of the calling thread (a thread without one blocks), at most until then. False when the time
-    /// is over; throws the failure, and `cancelled`. Once.
+    /// is over; throws the failure, which then is the waiter's alone, and `cancelled`. Once.
     [[nodiscard]] task<bool> wait(instant until);
     /// The same for a thread without a loop.
     [[nodiscard]] bool wait_sync(instant until);

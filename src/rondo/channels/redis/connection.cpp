@@ -121,8 +121,9 @@ std::string redis_connection::late() const {
 
 void redis_connection::fail(const answer& to, const std::string& why) const {
     if (!to) return;
-    to->settle(
-        std::make_exception_ptr(channels_unavailable(fmt::format("Redis at {} cannot be used: {}", url_.text(), why))));
+    std::exception_ptr failure =
+        std::make_exception_ptr(channels_unavailable(fmt::format("Redis at {} cannot be used: {}", url_.text(), why)));
+    to->settle(std::move(failure));
 }
 
 // ---- on the I/O thread ----
