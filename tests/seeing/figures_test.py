@@ -214,6 +214,27 @@ class Orders(unittest.TestCase):
                 self.assertIn(b"waited", s.recv(4096))
             self.assertEqual(server.wait(20), 0)
 
+    @unittest.skipIf(os.geteuid() != 0, "only the superuser may change users")
+    def test_an_arbiter_that_runs_as_another_user_obeys_over_reloads_and_upgrades(self):
+        with Watched("--user", "nobody", workers=1) as server:
+            self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
+            server.until(lambda: len(server.workers()) == 2, "two workers")
+            for _ in range(2):
+                old = set(server.workers().values())
+                self.assertEqual(server.ask("POST", "/reload")[0], 202)
+                server.until(lambda: len(server.workers()) == 1 and not old & set(server.workers().values()), "a new worker")
+            self.assertEqual(os.stat(f"/proc/{server.workers().popitem()[1]}").st_uid, 65534)
+            server.signal(signal.SIGUSR2)
+            other = int(server.wait_for_log(r"a second arbiter is started beside this one: process (\d+)")[1])
+            server.wait_for_log(rf"serves, process {other}", 20)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(20), 0)
+            server.wait_for_log("the arbiter before this one has ended", 20)
+            self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
+            server.until(lambda: len(server.workers()) == 2, "two workers of the new arbiter")
+            self.assertEqual(server.ask("POST", "/drain")[0], 202)
+            server.wait_until(lambda: not os.path.exists(f"/proc/{other}"), 20, "the end of the second arbiter")
+
     def test_one_process_cannot_reload_but_drains(self):
         with Watched(workers=0) as server:
             status, _, text = server.ask("POST", "/reload")

@@ -6,6 +6,7 @@
 #include <future>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -43,7 +44,8 @@ public:
     }
     [[nodiscard]] std::string reload() override { return hindrance("reloads"); }
     [[nodiscard]] std::string drain() override {
-        kill(getpid(), SIGTERM);
+        // Twice would mean: at once.
+        if (!std::exchange(asked_to_end_, true)) kill(getpid(), SIGTERM);
         return {};
     }
     [[nodiscard]] std::string scale(std::size_t) override { return hindrance("starts workers"); }
@@ -53,6 +55,7 @@ private:
         return fmt::format("this is one process without an arbiter that {}; start it with --workers 1 or more", what);
     }
     const handler::statistics& figures_;
+    bool asked_to_end_ = false;
 };
 
 // Serves the pages until `end` is set.
@@ -88,7 +91,6 @@ private:
             self_.ready();
         };
         co_await serve_pages(loop_, pages_, std::move(sockets), asked_to_end_, std::move(ready));
-        co_await what_.end();
         beats_.reset();
         co_return 0;
     }

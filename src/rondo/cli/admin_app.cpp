@@ -10,13 +10,14 @@
 
 #include <rondo/cli/assets.hpp>
 #include <rondo/http/ip_address.hpp>
+#include <rondo/process/order.hpp>
 #include <rondo/server/metrics.hpp>
 
 namespace rondo::cli {
 
 namespace {
 
-constexpr std::size_t most_workers = 256;
+constexpr std::size_t most_workers = process::order::most_children;
 
 constexpr std::string_view policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "

@@ -168,7 +168,7 @@ process::group admin_group_of(const settings& chosen) {
         return serve_admin(self, worker_group);
     };
     // It tells of the workers until the last of them has ended.
-    return {.name = admin_group, .count = 1, .run = run, .memory = 0, .scales = false, .stage = 9};
+    return {.name = admin_group, .count = 1, .run = run, .memory = 0, .scales = false, .stage = 9, .commands = true};
 }
 
 // The workers of all images of a program hear each other: those before a reload and those after it.

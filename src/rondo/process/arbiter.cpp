@@ -25,11 +25,16 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto half_open_time = 20ms;  // for handshakes that are under way
+constexpr int orders_per_turn = 16;
 
 unique_fd made_or_inherited(unique_fd inherited) {
     unique_fd fd = inherited ? std::move(inherited) : unique_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!fd) throw std::system_error(errno, std::generic_category(), "eventfd");
     return fd;
+}
+
+order_line made_or_inherited(order_line inherited) {
+    return inherited.reader && inherited.writer ? std::move(inherited) : order_line::make();
 }
 
 int milliseconds_until(instant at, instant now) {
@@ -45,12 +50,14 @@ arbiter::state::state(arbiter_options o, inheritance inherited)
       left(std::move(inherited)),
       signals({SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD}),
       notify(made_or_inherited(std::move(left.notify))),
-      children(options, notify.value()),
+      orders(made_or_inherited(std::move(left.orders))),
+      children(options, notify.value(), orders.writer),
       pid(left.what == inheritance::kind::reload ? pid_file::adopt(left.pid_file) : pid_file()),
       beside(left.what == inheritance::kind::reload ? left.beside : 0),
       predecessor(left.from) {
     children.in_child = [this] {
         signals.release();
+        orders.reader.reset();
         swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH});
         // Otherwise the old addresses would be listened on for as long as this child lives.
         retired.clear();
@@ -88,6 +95,7 @@ void arbiter::state::turn() {
     wait(now);
     now = clock::now();
     while (int signal = signals.next()) on_signal(signal, now);
+    obey(now);
     if (trial && now >= trial->until()) trial->give_up();
 }
 
@@ -96,8 +104,10 @@ void arbiter::state::wait(instant now) {
         std::min({children.due(now), retire_at > now ? retire_at : instant::max(),
                   service.watchdog() > 0us ? alive_at : instant::max(), trial ? trial->until() : instant::max()});
     if (queues_since != instant::max()) until = std::min<instant>(until, now + 5ms);
-    std::array<pollfd, 3> fds{
-        {{signals.fd(), POLLIN, 0}, {notify.value(), POLLIN, 0}, {trial ? trial->output_fd() : -1, POLLIN, 0}}};
+    std::array<pollfd, 4> fds{{{signals.fd(), POLLIN, 0},
+                               {notify.value(), POLLIN, 0},
+                               {trial ? trial->output_fd() : -1, POLLIN, 0},
+                               {orders.reader.value(), POLLIN, 0}}};
     if (poll(fds.data(), fds.size(), milliseconds_until(until, now)) <= 0) return;
     std::uint64_t count = 0;
     if (fds[1].revents && read(notify.value(), &count, sizeof count) < 0) return;
@@ -124,6 +134,26 @@ void arbiter::state::on_signal(int signal, instant now) {
             log::info("the children end, this arbiter stays: HUP starts them again, TERM ends it");
             return children.pause(true);
         default: return;
+    }
+}
+
+// At most so many a turn: children must not keep this process from looking after them.
+void arbiter::state::obey(instant now) {
+    for (int i = 0; i < orders_per_turn; ++i) {
+        const std::optional<std::string> text = receive(orders.reader.value());
+        if (!text) return;
+        const std::optional<order> known = order::parse(*text);
+        if (known) obey(*known, now);
+        else log::warning("a child gave an order that is not known");
+    }
+}
+
+void arbiter::state::obey(const order& what, instant now) {
+    if (children.ending()) return;
+    switch (what.what) {
+        case order::kind::reload: return on_hang_up(now);
+        case order::kind::end: return on_terminate(now);
+        case order::kind::scale: return children.scale_to(what.children);
     }
 }
 

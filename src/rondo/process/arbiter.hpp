@@ -25,6 +25,7 @@ struct group {
     /// At the end, and when old children give way to new ones, the groups of a lower stage go first: who serves others
     /// has a higher one than they.
     unsigned stage = 0;
+    bool commands = false;  ///< its children may give the arbiter orders: child::tell()
 };
 
 struct arbiter_options {
@@ -50,7 +51,8 @@ struct arbiter_options {
 ///     USR2        starts the program a second time beside this one, with the same sockets
 ///     WINCH       ends the children and stays, when USR2 started another; HUP then starts them again
 ///
-/// Which of it went wrong is in the log. As process 1 it reaps whatever is given to it.
+/// Children of a group that commands can tell it to reload, to end and to scale. Which of it went wrong is in the log.
+/// As process 1 it reaps whatever is given to it.
 class arbiter {
 public:
     /// Takes over what an earlier image left. Throws std::system_error.

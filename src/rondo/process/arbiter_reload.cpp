@@ -27,6 +27,7 @@ inheritance arbiter::state::bequest(inheritance::kind what) const {
     next.beside = beside;
     next.pid_file = pid.path();
     next.notify = duplicate(notify.value());
+    next.orders = {duplicate(orders.reader.value()), duplicate(orders.writer.value())};
     children.leave(next);
     return next;
 }

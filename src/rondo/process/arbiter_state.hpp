@@ -8,6 +8,7 @@
 #include <rondo/base/clock.hpp>
 #include <rondo/process/arbiter.hpp>
 #include <rondo/process/family.hpp>
+#include <rondo/process/order.hpp>
 #include <rondo/process/pid_file.hpp>
 #include <rondo/process/rehearsal.hpp>
 #include <rondo/process/signal_queue.hpp>
@@ -25,9 +26,11 @@ struct arbiter::state {
     void wait(instant now);
     void finish();
 
-    // Signals.
+    // Signals, and orders of children.
     void on_signal(int signal, instant now);
     void reap(instant now);
+    void obey(instant now);
+    void obey(const order& what, instant now);
 
     // Ready, reloaded, promoted.
     void look_at_generation(instant now);
@@ -54,6 +57,7 @@ struct arbiter::state {
     inheritance left;
     signal_queue signals;
     unique_fd notify;
+    order_line orders;
     family children;
     pid_file pid;
     supervisor service;

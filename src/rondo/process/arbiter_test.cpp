@@ -27,6 +27,7 @@ struct board {
     std::atomic<int> ended;
     std::atomic<pid_t> last;
     std::atomic<bool> fail;
+    std::atomic<int> refused;
 };
 
 class arbiters : public ::testing::Test {
@@ -166,6 +167,33 @@ TEST_F(arbiters, replace_who_asks_for_it_when_another_is_ready) {
     EXPECT_EQ(board_.ended, 1);
     EXPECT_EQ(board_.started, 2);
     EXPECT_EQ(end(SIGTERM), 0);
+}
+
+TEST_F(arbiters, obey_children_that_command_and_nobody_else) {
+    auto commander = [this](child& self) {
+        self.ready();
+        (void)self.tell({order::kind::scale, 3});
+        while (board_.started < 3) poll(nullptr, 0, 2);
+        (void)self.tell({order::kind::scale, 1});
+        while (board_.ended < 2) poll(nullptr, 0, 2);
+        (void)self.tell({order::kind::end});
+        (void)self.tell({order::kind::end});  // not more quickly
+        return pause();
+    };
+    auto other = [this](child& self) {
+        board_.refused = self.tell({order::kind::end});
+        self.ready();
+        return pause();
+    };
+    begin([&](arbiter& a) {
+        a.add(waiting("one", 1));
+        a.add({.name = "commander", .count = 1, .run = commander, .stage = 1, .commands = true});
+        a.add({.name = "other", .count = 1, .run = other, .stage = 1});
+    });
+    EXPECT_EQ(end(0), 0);
+    EXPECT_EQ(board_.started, 3);
+    EXPECT_EQ(board_.ended, 3);
+    EXPECT_EQ(board_.refused, EPERM);
 }
 
 TEST_F(arbiters, take_no_two_groups_of_one_name) {

@@ -2,6 +2,7 @@
 #include <rondo/process/child.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <unistd.h>
@@ -11,14 +12,15 @@
 namespace rondo::process {
 
 child::child(std::string group, std::size_t slot, unsigned generation, const std::vector<table_entry>& tables,
-             std::vector<kept_socket> sockets, int notify)
+             std::vector<kept_socket> sockets, int notify, unique_fd orders)
     : group_(std::move(group)),
       slot_(slot),
       generation_(generation),
       tables_(tables),
       table_(slots_of(group_)),
       sockets_(std::move(sockets)),
-      notify_(notify) {}
+      notify_(notify),
+      orders_(std::move(orders)) {}
 
 std::string child::name() const { return group_ + " " + std::to_string(slot_); }
 
@@ -26,6 +28,8 @@ const slot_table* child::slots_of(std::string_view group) const noexcept {
     auto found = std::ranges::find(tables_, group, &table_entry::group);
     return found == tables_.end() ? nullptr : found->table;
 }
+
+int child::tell(const order& what) noexcept { return orders_ ? send(orders_.value(), what) : EPERM; }
 
 void child::ready() noexcept {
     control().at = life::serving;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <rondo/process/kept_socket.hpp>
+#include <rondo/process/order.hpp>
 #include <rondo/process/slot_table.hpp>
 
 namespace rondo::process {
@@ -30,7 +31,7 @@ public:
     };
 
     child(std::string group, std::size_t slot, unsigned generation, const std::vector<table_entry>& tables,
-          std::vector<kept_socket> sockets, int notify);
+          std::vector<kept_socket> sockets, int notify, unique_fd orders);
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
@@ -51,6 +52,10 @@ public:
     /// Of another group; null when there is none of that name.
     [[nodiscard]] const slot_table* slots_of(std::string_view group) const noexcept;
     [[nodiscard]] const std::vector<table_entry>& tables() const noexcept { return tables_; }
+
+    /// Gives the arbiter an order, which it carries out soon: 0, or the errno for which it cannot be told. EPERM when
+    /// the group does not command.
+    [[nodiscard]] int tell(const order& what) noexcept;
 
     /// It serves: those that it replaces are told to end.
     void ready() noexcept;
@@ -75,6 +80,7 @@ private:
     const slot_table* table_;
     std::vector<kept_socket> sockets_;
     int notify_;
+    unique_fd orders_;
 };
 
 }  // namespace rondo::process

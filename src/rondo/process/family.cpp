@@ -25,7 +25,8 @@ constexpr auto kill_after_grace = 5s;
 constexpr auto quick_grace = 5s;
 }  // namespace
 
-family::family(const arbiter_options& options, int notify) : options_(options), notify_(notify) {}
+family::family(const arbiter_options& options, int notify, unique_fd& orders)
+    : options_(options), notify_(notify), orders_(orders) {}
 family::~family() = default;
 
 void family::add(group g, std::vector<inheritance::table>& inherited) {
@@ -149,7 +150,8 @@ void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
         for (kept_socket& s : sockets_)
             if (s.group == k.what.name) own.push_back({s.group, s.key, std::move(s.fd), s.url, {}, s.foreign});
         sockets_.clear();
-        child self(k.what.name, slot, generation_, tables, std::move(own), notify_);
+        if (!k.what.commands) orders_.reset();
+        child self(k.what.name, slot, generation_, tables, std::move(own), notify_, std::move(orders_));
         prctl(PR_SET_NAME, self.name().c_str());
         log::on_calling_thread(false);
         log::process_name(self.name());
@@ -174,10 +176,17 @@ void family::tell_to_leave(member& m, instant now) noexcept {
 void family::scale(int by) {
     for (kin& k : groups_) {
         if (!k.what.scales) continue;
-        auto most = static_cast<int>(slot_table::most_slots / 2);
-        int wanted = std::clamp(static_cast<int>(k.target) + by, 1, most);
-        k.target = static_cast<std::size_t>(wanted);
-        log::info(fmt::format("{}: {} wanted from now on", k.what.name, wanted));
+        auto most = static_cast<int>(order::most_children);
+        k.target = static_cast<std::size_t>(std::clamp(static_cast<int>(k.target) + by, 1, most));
+        log::info(fmt::format("{}: {} wanted from now on", k.what.name, k.target));
+    }
+}
+
+void family::scale_to(std::size_t children) {
+    for (kin& k : groups_) {
+        if (!k.what.scales) continue;
+        k.target = children;
+        log::info(fmt::format("{}: {} wanted from now on", k.what.name, k.target));
     }
 }
 

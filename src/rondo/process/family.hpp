@@ -37,7 +37,8 @@ struct member {
 /// The children of an arbiter: who lives, who is due, who has to go.
 class family {
 public:
-    family(const arbiter_options& options, int notify);
+    /// `orders` is what children give orders through; both must outlive this.
+    family(const arbiter_options& options, int notify, unique_fd& orders);
     ~family();
 
     void add(group g, std::vector<inheritance::table>& inherited);
@@ -61,6 +62,7 @@ public:
     [[nodiscard]] instant due(instant now) const noexcept;
 
     void scale(int by);
+    void scale_to(std::size_t children);
     /// No children until they are wanted again.
     void pause(bool on) noexcept { paused_ = on; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
@@ -125,6 +127,7 @@ private:
 
     const arbiter_options& options_;
     int notify_;
+    unique_fd& orders_;
     std::vector<kin> groups_;
     std::vector<member> members_;
     std::vector<kept_socket> sockets_;

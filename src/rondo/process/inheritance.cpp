@@ -89,6 +89,8 @@ void read_line(inheritance& to, const words& w) {
         to.pid_file = unescaped(w[1]);
     } else if (is("notify", 1)) {
         to.notify = descriptor(w[1]);
+    } else if (is("orders", 2)) {
+        to.orders = {descriptor(w[1]), descriptor(w[2])};
     } else if (is("socket", 6)) {
         to.sockets.push_back({unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), unescaped(w[5]), w[6] == "1"});
         if (int fd = number<int>(w[1]); fd >= 0) to.sockets.back().fd = descriptor(w[1]);
@@ -142,6 +144,8 @@ std::string inheritance::text() const {
                                   kinds[static_cast<std::size_t>(what)], from, beside, generation);
     if (!pid_file.empty()) out += fmt::format("pid_file\t{}\n", escaped(pid_file));
     if (notify) out += fmt::format("notify\t{}\n", notify.value());
+    if (orders.reader && orders.writer)
+        out += fmt::format("orders\t{}\t{}\n", orders.reader.value(), orders.writer.value());
     for (const kept_socket& s : sockets)
         out += fmt::format("socket\t{}\t{}\t{}\t{}\t{}\t{}\n", s.fd.value(), escaped(s.group), escaped(s.key),
                            escaped(s.url), escaped(s.unix_path), s.foreign ? 1 : 0);
@@ -163,7 +167,8 @@ inheritance inheritance::parse(std::string_view text) {
 }
 
 void inheritance::pass_descriptors(bool pass) const noexcept {
-    if (notify) close_on_exec(notify.value(), !pass);
+    for (const unique_fd* fd : {&notify, &orders.reader, &orders.writer})
+        if (*fd) close_on_exec(fd->value(), !pass);
     for (const kept_socket& s : sockets)
         if (s.fd) close_on_exec(s.fd.value(), !pass);
     for (const table& t : tables) close_on_exec(t.fd.value(), !pass);

@@ -11,6 +11,7 @@
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/process/kept_socket.hpp>
+#include <rondo/process/order.hpp>
 
 namespace rondo::process {
 
@@ -41,6 +42,7 @@ struct inheritance {
     unsigned generation = 0;  ///< of the image that wrote this
     std::string pid_file;     ///< which that image keeps
     unique_fd notify;         ///< what children wake the arbiter with
+    order_line orders;        ///< what children give orders through
     std::vector<kept_socket> sockets;
     std::vector<table> tables;
     std::vector<process> children;

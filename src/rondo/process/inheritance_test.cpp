@@ -23,6 +23,7 @@ inheritance example() {
     i.generation = 7;
     i.pid_file = "/run/with space\tand tab.pid";
     i.notify = some_descriptor();
+    i.orders = {some_descriptor(), some_descriptor()};
     i.sockets.push_back({"worker", "127.0.0.1:80", some_descriptor(), "http://127.0.0.1:80", "", false});
     i.sockets.push_back({"worker", "unix:/a b", some_descriptor(), "unix:/a b", "/a b", true});
     i.tables.push_back({"worker", some_descriptor()});
@@ -45,6 +46,9 @@ TEST(inheritances, are_read_as_they_were_written) {
     EXPECT_EQ(got.sockets[1].unix_path, "/a b");
     EXPECT_TRUE(got.sockets[1].foreign);
     EXPECT_TRUE(closes_on_exec(got.sockets[0].fd.value()));
+    EXPECT_EQ(got.orders.reader.value(), left.orders.reader.value());
+    EXPECT_EQ(got.orders.writer.value(), left.orders.writer.value());
+    EXPECT_TRUE(closes_on_exec(got.orders.writer.value()));
     ASSERT_EQ(got.tables.size(), 1u);
     ASSERT_EQ(got.children.size(), 1u);
     EXPECT_EQ(got.children[0].pid, 100);
@@ -53,6 +57,8 @@ TEST(inheritances, are_read_as_they_were_written) {
     for (auto& s : got.sockets) (void)s.fd.release();
     (void)got.tables[0].fd.release();
     (void)got.notify.release();
+    (void)got.orders.reader.release();
+    (void)got.orders.writer.release();
 }
 
 TEST(inheritances, are_found_by_group_and_key) {
