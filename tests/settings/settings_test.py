@@ -101,7 +101,7 @@ class Mistakes(Folder):
         self.put("\nheader-timeout = 'soon'\nbnid = ':0'\n")
         self.refused("rondo.toml:2: header-timeout: 'soon' is not a duration: use for example",
                      "rondo.toml:3: bnid: there is no such setting; did you mean bind?",
-                     "RONDO_WORKERS: 'many' is not a whole number from 0 to 1024",
+                     "RONDO_WORKERS: 'many' is not a whole number from 0 to 256",
                      "RONDO_THREAD: there is no such setting; did you mean RONDO_THREADS?",
                      "--max-body: '1XB' is not a size",
                      "--worker-clas: there is no such setting; did you mean --worker-class?",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/cli/command_line.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -30,6 +31,17 @@ TEST(CommandLine, nothing_said_is_the_defaults) {
     EXPECT_GE(got.chosen.workers, 1u);
     EXPECT_TRUE(got.chosen.limits.forwarded_allow.empty());
     for (const std::string& origin : got.origins) EXPECT_EQ(origin, "default");
+}
+
+TEST(CommandLine, workers_share_the_cores_for_computing) {
+    const auto threads = [](words given) { return compute_threads_of(asked(given).chosen); };
+    EXPECT_EQ(threads({"-w0"}), usable_cores());
+    EXPECT_EQ(threads({"-w1"}), usable_cores());
+    EXPECT_EQ(threads({"-w2"}), std::max(1u, usable_cores() / 2));
+    EXPECT_EQ(threads({"-w256"}), std::max(1u, usable_cores() / 256));
+    EXPECT_EQ(threads({"-w4", "--compute-threads=3"}), 3u);
+    EXPECT_EQ(threads({"--compute-threads=0", "-w1"}), usable_cores());
+    EXPECT_THAT(effective_text(asked({"check", "-w256"})), testing::ContainsRegex("compute-threads +1 +default"));
 }
 
 TEST(CommandLine, forms_of_flags) {

@@ -43,8 +43,10 @@ int run_command(app& application, const detail::declared_command& command, comma
     log::to(chosen.error_log);
     event_loop loop({chosen.backend});
     thread_pool blocking({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0});
+    settings alone = chosen;
+    alone.workers = 0;
     thread_pool compute(
-        {.name = "compute", .threads = chosen.compute_threads, .queue = chosen.compute_queue, .nice = 0});
+        {.name = "compute", .threads = compute_threads_of(alone), .queue = chosen.compute_queue, .nice = 0});
     loop.use_pools(&blocking, &compute);
     application.elect_with([](std::string_view) { return false; });  // periodic tasks are the server's
     const int status = loop.run_until(between_start_and_end(application, command, words));

@@ -6,6 +6,7 @@
 
 #include <rondo/cli/setting_kinds.hpp>
 #include <rondo/cli/setting_values.hpp>
+#include <rondo/process/order.hpp>
 
 namespace rondo::cli {
 
@@ -61,7 +62,7 @@ rows worker_rows() {
         lettered('w', standing("one per usable core",
                                count_row(
                                    "workers", "processes that serve; 0: this one alone, without an arbiter",
-                                   [](s v) -> auto& { return v.workers; }, 0, 1024))),
+                                   [](s v) -> auto& { return v.workers; }, 0, process::order::most_children))),
         lettered(
             'k',
             choice_row<worker_class>(
@@ -72,13 +73,12 @@ rows worker_rows() {
             [](s v) -> auto& { return v.backend; },
             {{"auto", backend_kind::automatic}, {"epoll", backend_kind::epoll}, {"io_uring", backend_kind::io_uring}}),
         count_row(
-            "threads", "threads of a worker for sync views, started when needed",
+            "threads", "threads of each worker for sync views, started when needed; a sync worker has 1",
             [](s v) -> auto& { return v.threads; }, 1, 10'000),
         count_row(
             "thread-queue", "requests that may wait for such a thread; more get 503",
             [](s v) -> auto& { return v.thread_queue; }, 0, million),
-        core_count_row("compute-threads", "threads of a worker for cpu views; 0: one per usable core",
-                       [](s v) -> auto& { return v.compute_threads; }),
+        compute_threads_row(),
         compute_workers_row(),
         count_row(
             "compute-queue", "requests that may wait for a compute thread or process; more get 503",

@@ -89,6 +89,11 @@ std::string address_text(const net::bind_address& at) {
     return fmt::format("{}:{}", at.host.empty() ? "*" : at.host, at.port);
 }
 
+std::size_t compute_threads_of(const settings& chosen) noexcept {
+    if (chosen.compute_threads > 0) return chosen.compute_threads;
+    return std::max<std::size_t>(1, usable_cores() / std::max<std::size_t>(1, chosen.workers));
+}
+
 setting_row bind_row() {
     setting_row row = list_row(
         "bind", "ADDRESS",
@@ -146,6 +151,15 @@ setting_row compute_workers_row() {
     return row;
 }
 
+setting_row compute_threads_row() {
+    setting_row row = count_row(
+        "compute-threads", "threads of each worker for cpu views, started when needed; 0: usable cores / workers",
+        [](settings& s) -> auto& { return s.compute_threads; }, 0, 1024);
+    row.standard = "usable cores / workers, at least 1";
+    row.show = [](const settings& s) { return std::to_string(compute_threads_of(s)); };
+    return row;
+}
+
 setting_row access_format_row() {
     return value_row(
         "access-log-format", "combined|common|json|TEXT",
@@ -193,16 +207,6 @@ setting_row allow_row(std::string name, std::string help, http::allow_list& (*me
         std::move(name), "ADDRESS", std::move(help), [member](settings& s) { member(s) = {}; },
         [member](settings& s, const std::string& t) { member(s).add(t); },
         [member](const settings& s) { return member(const_cast<settings&>(s)).text(); });
-}
-
-setting_row core_count_row(std::string name, std::string help, std::size_t& (*member)(settings&)) {
-    setting_row row = count_row(std::move(name), std::move(help), member, 0, 1024);
-    row.standard = "0";
-    row.read = [member](settings& s, std::span<const std::string> texts) {
-        member(s) = read_count(texts.back(), 0, 1024);
-        if (member(s) == 0) member(s) = usable_cores();
-    };
-    return row;
 }
 
 }  // namespace rondo::cli

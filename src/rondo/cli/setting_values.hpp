@@ -24,8 +24,7 @@ namespace rondo::cli {
 /// A folder that exists.
 [[nodiscard]] setting_row folder_row(std::string name, std::string help, std::string& (*member)(settings&));
 [[nodiscard]] setting_row allow_row(std::string name, std::string help, http::allow_list& (*member)(settings&));
-/// 0 is one per usable core.
-[[nodiscard]] setting_row core_count_row(std::string name, std::string help, std::size_t& (*member)(settings&));
+[[nodiscard]] setting_row compute_threads_row();
 
 /// As bind_address::parse() takes it.
 [[nodiscard]] std::string address_text(const net::bind_address& at);

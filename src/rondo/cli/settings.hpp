@@ -40,9 +40,9 @@ struct settings {
     std::size_t workers = usable_cores();  ///< processes; 0: this process serves, without an arbiter
     worker_class kind = worker_class::async;
     backend_kind backend = backend_kind::automatic;
-    std::size_t threads = 32;
+    std::size_t threads = 32;  ///< of each process
     std::size_t thread_queue = 1024;
-    std::size_t compute_threads = usable_cores();  ///< of each process
+    std::size_t compute_threads = 0;  ///< of each process; 0: see compute_threads_of()
     std::vector<compute_workers> compute;
     std::size_t compute_queue = 256;
     std::chrono::milliseconds compute_timeout{60'000};
@@ -77,5 +77,8 @@ struct settings {
     // What an application reads with app.settings().
     app_settings data;
 };
+
+/// How many each worker may start: as set, else its share of the usable cores, at least 1.
+[[nodiscard]] std::size_t compute_threads_of(const settings& chosen) noexcept;
 
 }  // namespace rondo::cli

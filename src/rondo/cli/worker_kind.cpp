@@ -21,7 +21,8 @@ pool_options blocking_options(const settings& chosen) {
 }
 
 pool_options compute_options(const settings& chosen) {
-    return {.name = "compute", .threads = chosen.compute_threads, .queue = chosen.compute_queue, .nice = compute_nice};
+    return {
+        .name = "compute", .threads = compute_threads_of(chosen), .queue = chosen.compute_queue, .nice = compute_nice};
 }
 
 }  // namespace
@@ -49,7 +50,7 @@ std::size_t worker_kind::running() const noexcept {
 }
 
 std::string threads_text(const settings& chosen) {
-    const std::string computing = fmt::format("{} for cpu views", chosen.compute_threads);
+    const std::string computing = fmt::format("{} for cpu views", compute_threads_of(chosen));
     switch (chosen.kind) {
         case worker_class::async: return fmt::format("up to {} for sync views, {}", chosen.threads, computing);
         case worker_class::threads: return fmt::format("up to {} for one request each, {}", chosen.threads, computing);
