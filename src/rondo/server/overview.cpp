@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include <rondo/server/figure_list.hpp>
+
 namespace rondo::server {
 
 namespace {
@@ -15,53 +17,58 @@ constexpr std::int64_t stuck_ns = 1'500'000'000;
 
 template <class T>
 T get(const std::atomic<T>& figure) noexcept {
-    return figure.load(std::memory_order_relaxed);
+    return figure_of(figure);
 }
 
-handler::latency::totals get(const handler::latency::counts& from) noexcept {
-    handler::latency::totals to{};
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] = get(from[i]);
-    return to;
-}
-
-void add(handler::latency::totals& to, const handler::latency::totals& more) noexcept {
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] += more[i];
-}
+// Counts are kept when their process is gone, the others are of one that lives.
+constexpr std::tuple pool_counts{
+    kept_in(&pool_totals::jobs, &handler::pool_figures::jobs),
+    kept_in(&pool_totals::refused, &handler::pool_figures::refused),
+    kept_in(&pool_totals::queue_ns, &handler::pool_figures::queue_ns),
+    kept_in(&pool_totals::queue, &handler::pool_figures::queue),
+};
+constexpr std::tuple pool_gauges{
+    kept_in(&pool_totals::threads, &handler::pool_figures::threads),
+    kept_in(&pool_totals::most, &handler::pool_figures::most),
+    kept_in(&pool_totals::running, &handler::pool_figures::running),
+    kept_in(&pool_totals::waiting, &handler::pool_figures::waiting),
+};
+constexpr std::tuple worker_counts{
+    kept_in(&worker_totals::starts, &statistics::starts),
+    kept_in(&worker_totals::crashes, &statistics::crashes),
+    kept_in(&worker_totals::lost, &statistics::lost),
+    kept_in(&worker_totals::requests, &statistics::requests),
+    kept_in(&worker_totals::responses, &statistics::responses),
+    kept_in(&worker_totals::refused, &statistics::refused),
+    kept_in(&worker_totals::aborted, &statistics::aborted),
+    kept_in(&worker_totals::accepted, &statistics::accepted),
+    kept_in(&worker_totals::stalls, &statistics::stalls),
+    kept_in(&worker_totals::log_lines_lost, &statistics::log_lines_lost),
+    kept_in(&worker_totals::loop_delay, &statistics::loop_delay),
+};
+constexpr std::tuple worker_gauges{
+    kept_in(&worker_totals::connections, &statistics::connections),
+    kept_in(&worker_totals::in_flight, &statistics::in_flight),
+    kept_in(&worker_totals::waiting, &statistics::waiting),
+    kept_in(&worker_totals::connections_in, &statistics::connections_in),
+    kept_in(&worker_totals::busy_ns, &statistics::busy_ns),
+};
+constexpr std::tuple worker_peaks{
+    kept_in(&worker_totals::loop_delay_ns, &statistics::loop_delay_ns),
+    kept_in(&worker_totals::longest_turn_ns, &statistics::longest_turn_ns),
+};
 
 pool_totals read(const handler::pool_figures& from, bool alive) noexcept {
-    pool_totals p{
-        .jobs = get(from.jobs), .refused = get(from.refused), .queue_ns = get(from.queue_ns), .queue = get(from.queue)};
-    if (!alive) return p;
-    p.threads = get(from.threads);
-    p.most = get(from.most);
-    p.running = get(from.running);
-    p.waiting = get(from.waiting);
+    pool_totals p;
+    read_each(pool_counts, p, from);
+    if (alive) read_each(pool_gauges, p, from);
     return p;
-}
-
-void read_counts(worker_totals& w, const statistics& s) noexcept {
-    w.starts = get(s.starts);
-    w.crashes = get(s.crashes);
-    w.lost = get(s.lost);
-    w.requests = get(s.requests);
-    w.responses = get(s.responses);
-    w.refused = get(s.refused);
-    w.aborted = get(s.aborted);
-    w.accepted = get(s.accepted);
-    w.stalls = get(s.stalls);
-    w.log_lines_lost = get(s.log_lines_lost);
-    w.loop_delay = get(s.loop_delay);
 }
 
 void read_gauges(worker_totals& w, const statistics& s, std::int64_t now) noexcept {
     w.age_ns = now - get(s.started_ns);
-    w.connections = get(s.connections);
-    w.in_flight = get(s.in_flight);
-    w.waiting = get(s.waiting);
-    for (std::size_t i = 0; i < w.connections_in.size(); ++i) w.connections_in[i] = get(s.connections_in[i]);
-    w.busy_ns = get(s.busy_ns);
-    w.loop_delay_ns = get(s.loop_delay_ns);
-    w.longest_turn_ns = get(s.longest_turn_ns);
+    read_each(worker_gauges, w, s);
+    read_each(worker_peaks, w, s);
 }
 
 // What the loop itself cannot tell while it is stuck.
@@ -84,7 +91,7 @@ worker_totals read(const worker_source& from, std::int64_t now) {
     const statistics& s = *from.figures;
     // A process that has the memory of its predecessor and did not begin to count itself.
     const bool counts = from.alive && get(s.process) == from.process;
-    read_counts(w, s);
+    read_each(worker_counts, w, s);
     w.blocking = read(s.blocking, counts);
     w.compute = read(s.compute, counts);
     if (counts) {
@@ -103,7 +110,7 @@ void read_views(overview& to, const statistics& s) {
     for (std::size_t i = 0; i < statistics::max_views; ++i) {
         if (i != 0 && s.views[i].used.load(std::memory_order_acquire) == 0) continue;
         view_totals v = server::read(s.views[i]);
-        add(to.latency, v.latency);
+        add_figure(to.latency, v.latency);
         const auto known = std::ranges::find_if(to.views, [&](const view_totals& other) { return other.same_view(v); });
         if (known != to.views.end()) known->add(v);
         else to.views.push_back(std::move(v));
@@ -154,37 +161,16 @@ void read_running(overview& to, const worker_source& from, std::int64_t now) {
 }  // namespace
 
 void pool_totals::add(const pool_totals& other) noexcept {
-    threads += other.threads;
-    most += other.most;
-    running += other.running;
-    waiting += other.waiting;
-    jobs += other.jobs;
-    refused += other.refused;
-    queue_ns += other.queue_ns;
-    server::add(queue, other.queue);
+    add_each(pool_counts, *this, other);
+    add_each(pool_gauges, *this, other);
 }
 
 void worker_totals::add(const worker_totals& other) noexcept {
-    starts += other.starts;
-    crashes += other.crashes;
-    lost += other.lost;
+    add_each(worker_counts, *this, other);
+    add_each(worker_gauges, *this, other);
+    raise_each(worker_peaks, *this, other);
     age_ns = std::max(age_ns, other.age_ns);
-    requests += other.requests;
-    responses += other.responses;
-    refused += other.refused;
-    aborted += other.aborted;
-    accepted += other.accepted;
-    connections += other.connections;
-    in_flight += other.in_flight;
-    waiting += other.waiting;
-    for (std::size_t i = 0; i < connections_in.size(); ++i) connections_in[i] += other.connections_in[i];
-    busy_ns += other.busy_ns;
-    loop_delay_ns = std::max(loop_delay_ns, other.loop_delay_ns);
-    longest_turn_ns = std::max(longest_turn_ns, other.longest_turn_ns);
-    stalls += other.stalls;
-    log_lines_lost += other.log_lines_lost;
     resident_bytes += other.resident_bytes;
-    server::add(loop_delay, other.loop_delay);
     blocking.add(other.blocking);
     compute.add(other.compute);
 }
