@@ -6,13 +6,13 @@
 #include <chrono>
 #include <mutex>
 #include <stdexcept>
-#include <thread>
 
 #include <unistd.h>
 
 #include <rondo/channels/cache_store.hpp>
 #include <rondo/channels/rendezvous.hpp>
 #include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {
@@ -26,7 +26,10 @@ std::string lock_of(const std::string& key) { return key + ":computing"; }
 
 task<void> pause(clock::duration d) {
     if (event_loop::current_or_null() != nullptr) co_await sleep(d);
-    else std::this_thread::sleep_for(d);
+    else {
+        blocking_wait nothing;
+        (void)nothing.wait(from_now(d));
+    }
 }
 
 }  // namespace

@@ -41,8 +41,8 @@ struct cache_options {
 ///
 /// `memory:` keeps them in each process by itself, the least recently used go when there is no room; Redis keeps them
 /// for all. A value may go at any time. Any thread, any loop; the `_sync` functions are for threads without a loop and
-/// throw synchronous_only on one. Errors: channels_unavailable when Redis cannot be used, std::invalid_argument for an
-/// empty key or a life of nothing.
+/// throw synchronous_only on one; in a sync view they have its request's deadline and end with it. Errors:
+/// channels_unavailable when Redis cannot be used, std::invalid_argument for an empty key or a life of nothing.
 class cache {
 public:
     /// Throws std::invalid_argument when the URL is wrong; an empty one is "memory:". Connects nothing yet.

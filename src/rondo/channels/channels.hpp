@@ -95,7 +95,8 @@ public:
     /// connection broke in between it may have been sent), std::invalid_argument when the name is empty or the message
     /// too large, `cancelled`.
     [[nodiscard]] task<void> publish(std::string name, std::string bytes);
-    /// The same, blocking: for sync views. Throws synchronous_only on a loop thread.
+    /// The same, blocking: for sync views, with the deadline of their request and `cancelled` when its client is gone.
+    /// Throws synchronous_only on a loop thread.
     void publish_sync(std::string_view name, std::string_view bytes);
 
     /// What is published to the name from now on. With Redis the first pull waits until the server knows of it (see

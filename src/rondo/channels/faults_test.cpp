@@ -8,14 +8,17 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <rondo/channels/cache.hpp>
 #include <rondo/channels/redis_server_test.hpp>
 #include <rondo/channels/rendezvous.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/when_any.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -263,6 +266,33 @@ TEST(paused_redis, does_not_hold_a_publisher_for_longer_than_patience) {
     EXPECT_LT(clock::now() - began, 10s);
     server.go_on();
     until_it_works([&] { all.publish_sync("room", "after"); });
+}
+
+// A sync view whose client is gone, or whose time is over, does not wait for Redis any longer.
+TEST(paused_redis, does_not_hold_whom_a_thread_works_for) {
+    redis_server server;
+    channels all(server.url(), {.patience = 60s});
+    cache kept(server.url(), {.patience = 60s});
+    all.publish_sync("room", "before");
+    kept.set_sync("key", "value", 60s);
+    server.pause();
+    const std::vector<std::function<void()>> calls{
+        [&] { all.publish_sync("room", "during"); }, [&] { (void)kept.get_sync("key"); },
+        [&] { (void)kept.get_or_compute_sync("key", 60s, [] { return "x"; }); }};
+    for (const auto& call : calls) {
+        context late, left;
+        late.deadline = from_now(10ms);
+        {
+            const works_for whom(&late);
+            EXPECT_THROW(call(), cancelled);
+        }
+        const works_for whom(&left);
+        std::thread other([&left] { left.cancel.announce(cancel_reason::disconnected); });
+        EXPECT_THROW(call(), cancelled);
+        other.join();
+    }
+    server.go_on();
+    EXPECT_EQ(kept.get_sync("key"), "value");
 }
 
 TEST(silent_redis, is_left_and_connected_to_anew) {

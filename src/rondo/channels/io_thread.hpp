@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include <rondo/loop/loop.hpp>
+#include <rondo/loop/loop_thread.hpp>
 
 namespace rondo::channels_detail {
 
@@ -16,20 +16,19 @@ public:
     /// The process's. After a fork the child gets its own.
     [[nodiscard]] static std::shared_ptr<io_thread> shared();
 
-    ~io_thread();
     io_thread(const io_thread&) = delete;
     io_thread& operator=(const io_thread&) = delete;
 
     /// Its loop; everything but post() on its thread.
-    [[nodiscard]] event_loop& loop() noexcept;
+    [[nodiscard]] event_loop& loop() noexcept { return thread_.loop(); }
     void post(std::move_only_function<void()> work);
     /// Runs `work` on the thread and waits for its end. Never from the thread itself.
     void run(std::move_only_function<void()> work);
 
 private:
     io_thread();
-    struct state;
-    std::unique_ptr<state> state_;
+
+    loop_thread thread_;
 };
 
 }  // namespace rondo::channels_detail

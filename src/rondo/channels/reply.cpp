@@ -19,7 +19,7 @@ void pending::settle(std::exception_ptr failure) {
     if (settled_) return;
     settled_ = true;
     failure_ = std::move(failure);
-    changed_.notify_all();
+    if (blocked_) blocked_->done();
     if (loop_ == nullptr || abandoned_) return;
     kept_alive_ = shared_from_this();
     loop_->post(static_cast<posted&>(*this));
@@ -49,6 +49,13 @@ bool pending::attach() {
     const std::scoped_lock held(mutex_);
     if (settled_) return false;
     loop_ = &event_loop::current();
+    return true;
+}
+
+bool pending::attach(blocking_wait& thread) {
+    const std::scoped_lock held(mutex_);
+    if (settled_) return false;
+    blocked_ = &thread;
     return true;
 }
 
@@ -82,13 +89,18 @@ task<bool> pending::wait(instant until) {
 }
 
 bool pending::wait_sync(instant until) {
-    std::unique_lock held(mutex_);
-    const bool there = changed_.wait_until(held, until, [this] { return settled_; });
-    if (!there) {
-        abandoned_ = true;
-        return false;
-    }
-    if (failure_) std::rethrow_exception(std::move(failure_));
+    blocking_wait wait;
+    struct leave {
+        explicit leave(pending& p) noexcept : of(p) {}
+        ~leave() {
+            const std::scoped_lock held(of.mutex_);
+            of.blocked_ = nullptr;
+            of.abandoned_ = !of.settled_;
+        }
+        pending& of;
+    } const leaving(*this);
+    if (attach(wait) && !wait.wait(until)) return false;
+    check();
     return true;
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <utility>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/loop.hpp>
@@ -29,17 +29,18 @@ public:
     /// Waits on the loop of the calling thread (a thread without one blocks), at most until then. False when the time
     /// is over; throws the failure, which then is the waiter's alone, and `cancelled`. Once.
     [[nodiscard]] task<bool> wait(instant until);
-    /// The same for a thread without a loop.
+    /// The same for a thread without a loop; it is cancelled with whom the thread works for.
     [[nodiscard]] bool wait_sync(instant until);
 
 private:
     void run_on_loop() noexcept override;
     bool attach();
+    bool attach(blocking_wait& thread);
     void abandon() noexcept;
     void check();
 
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
+    blocking_wait* blocked_ = nullptr;
     event_loop* loop_ = nullptr;
     bool settled_ = false;
     bool abandoned_ = false;

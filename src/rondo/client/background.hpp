@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 
-#include <rondo/coro/task.hpp>
+#include <rondo/loop/loop.hpp>
 
 namespace rondo::detail {
 
@@ -13,13 +12,13 @@ namespace rondo::detail {
 class client_background {
 public:
     client_background();
-    /// Waits for the calls that run.
+    /// There must be no calls any more.
     ~client_background();
     client_background(const client_background&) = delete;
     client_background& operator=(const client_background&) = delete;
 
-    /// Runs `work()` on the loop and waits for its end. `work` catches what its task throws. Any thread without a loop.
-    void run(task<void> (*work)(void* with), void* with);
+    /// Any thread.
+    [[nodiscard]] event_loop& loop();
 
 private:
     struct state;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/client/client.hpp>
 
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <rondo/client/per_loop.hpp>
 #include <rondo/client/proxies.hpp>
 #include <rondo/coro/blocking.hpp>
+#include <rondo/loop/run_on.hpp>
 
 namespace rondo {
 
@@ -88,25 +88,7 @@ task<client_response> client::put(std::string url, std::string body, std::string
 
 client_response client::send_sync(client_request request) {
     require_blocking_allowed("client.get_sync");
-    struct job {
-        client* from;
-        client_request request;
-        client_response response;
-        std::exception_ptr failure;
-
-        static task<void> run(void* self) {
-            auto& j = *static_cast<job*>(self);
-            try {
-                j.response = co_await j.from->send(std::move(j.request));
-            } catch (...) {
-                j.failure = std::current_exception();
-            }
-        }
-    };
-    job j{this, std::move(request), {}, {}};
-    background_->run(&job::run, &j);
-    if (j.failure) std::rethrow_exception(j.failure);
-    return std::move(j.response);
+    return run_on_and_wait(background_->loop(), send(std::move(request)));
 }
 
 }  // namespace rondo

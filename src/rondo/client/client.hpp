@@ -61,7 +61,8 @@ public:
     [[nodiscard]] task<void> exchange(client_request request, client_response_handler& then);
 
     /// The blocking face, for sync views: the calling thread waits while a thread of the client's own makes the call.
-    /// Throws synchronous_only on a loop's thread.
+    /// Has the deadline of the request that the view serves, and ends with `cancelled` when its client is gone. Throws
+    /// synchronous_only on a loop's thread.
     [[nodiscard]] client_response send_sync(client_request request);
     [[nodiscard]] client_response get_sync(std::string url) {
         return send_sync(client_request(http::method::get, std::move(url)));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <rondo/client/client.hpp>
 #include <rondo/client/upstream_test.hpp>
 #include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/loop/loop.hpp>
@@ -454,6 +456,46 @@ TEST_P(client_calls, the_blocking_face_works_without_a_loop_and_refuses_on_one) 
         }
     }).join();
     EXPECT_THROW(std::rethrow_exception(failure), client_error);
+}
+
+task<void> until_over(event_loop& l, upstream& u, std::size_t accepted) {
+    while (u.accepted_count() < accepted || u.open() > 0) co_await l.sleep(1ms);
+}
+
+// What a sync view's call ends with that works for `in`.
+std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& url, context& in,
+                                              std::binary_semaphore& over) {
+    std::optional<cancel_reason> why;
+    const works_for whom(&in);
+    try {
+        (void)http.get_sync(url);
+    } catch (const cancelled& c) {
+        why = c.reason;
+    } catch (const client_error& e) {
+        if (e.kind() == client_failure::time_out) why = cancel_reason::deadline;
+    }
+    over.release();
+    return why;
+}
+
+TEST_P(client_calls, the_blocking_face_ends_with_whom_its_thread_works_for) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });  // no answer, ever
+    std::size_t calls = 0;
+    for (const bool by_deadline : {false, true}) {
+        context in;
+        if (by_deadline) in.deadline = from_now(20ms);
+        std::optional<cancel_reason> why;
+        std::binary_semaphore over{0};
+        std::thread view([&] { why = end_of_sync_call(http_, up.url(), in, over); });
+        run([](event_loop& l, upstream& u, std::size_t wanted) -> task<void> {
+            while (u.accepted_count() < wanted) co_await l.sleep(1ms);
+        }(loop(), up, ++calls));
+        if (!by_deadline) in.cancel.cancel(cancel_reason::disconnected);
+        run(until_over(loop(), up, calls));  // the call's connection was closed
+        over.acquire();
+        view.join();
+        EXPECT_EQ(why, by_deadline ? cancel_reason::deadline : cancel_reason::disconnected);
+    }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/cancel.hpp>
 
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/ready.hpp>
 
 namespace rondo {
@@ -9,8 +10,7 @@ void cancel_source::cancel(cancel_reason reason) noexcept {
     const bool announced = announced_.load(std::memory_order_relaxed) && announced_.exchange(false);
     if (requested() && !announced) return;
     ready_queue::batch batch;  // every callback is called before anything resumes
-    auto none = cancel_reason::none;
-    reason_.compare_exchange_strong(none, reason, std::memory_order_relaxed);
+    settle(reason);
     reason = this->reason();
     // A callback may destroy this source and other callbacks; only the local list is touched from here on.
     intrusive_list<cancel_callback> called;
@@ -19,8 +19,15 @@ void cancel_source::cancel(cancel_reason reason) noexcept {
 }
 
 void cancel_source::announce(cancel_reason reason) noexcept {
+    if (settle(reason)) announced_.store(true);
+}
+
+// Not relaxed: a thread that is about to block either sees the reason or is seen here.
+bool cancel_source::settle(cancel_reason reason) noexcept {
     auto none = cancel_reason::none;
-    if (reason_.compare_exchange_strong(none, reason, std::memory_order_relaxed)) announced_.store(true);
+    if (!reason_.compare_exchange_strong(none, reason)) return false;
+    if (blocked_.load()) wake_blocked(*this);
+    return true;
 }
 
 }  // namespace rondo

@@ -39,7 +39,8 @@ private:
 };
 
 /// Asks for an end of work. Belongs to one thread (the loop's): only announce(), requested() and reason() may be called
-/// from others. Cancelling twice changes nothing: the first reason stays.
+/// from others. Cancelling twice changes nothing: the first reason stays. Threads that block for it (blocking_wait.hpp)
+/// are woken by either.
 class cancel_source {
 public:
     cancel_source() noexcept = default;
@@ -56,6 +57,12 @@ public:
     [[nodiscard]] bool requested() const noexcept { return reason() != cancel_reason::none; }
     [[nodiscard]] cancel_reason reason() const noexcept { return reason_.load(std::memory_order_relaxed); }
 
+    /// From now on threads that block are told; by those, before they look. Any thread.
+    void watch_blocked() noexcept {
+        blocked_.store(true);
+        (void)reason_.load();  // either this sees a cancellation, or the cancellation sees the other
+    }
+
     /// The callback is not called when the source is cancelled already: ask requested() first.
     void add(cancel_callback& callback) noexcept { callbacks_.push_back(callback); }
 
@@ -63,12 +70,17 @@ public:
     void reset() noexcept {
         reason_.store(cancel_reason::none, std::memory_order_relaxed);
         announced_.store(false, std::memory_order_relaxed);
+        blocked_.store(false, std::memory_order_relaxed);
     }
 
 private:
+    /// The first reason stays; true when this is it.
+    bool settle(cancel_reason reason) noexcept;
+
     intrusive_list<cancel_callback> callbacks_;
     std::atomic<cancel_reason> reason_{cancel_reason::none};
     std::atomic<bool> announced_{false};  // and cancel() was not called yet
+    std::atomic<bool> blocked_{false};    // a thread blocks, or blocked, for this
 };
 
 /// Looks at a cancel_source; a default-made one is never cancelled. A copy is a pointer: the source must outlive it.

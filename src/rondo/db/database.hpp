@@ -97,7 +97,8 @@ public:
     [[nodiscard]] async_generator<notification> listen(std::string channel);
 
     // For sync views and other code on threads that may block: the same, over the same connections. Each throws
-    // synchronous_only on a loop thread.
+    // synchronous_only on a loop thread, and `cancelled` as the others: a sync view's calls have the deadline of its
+    // request, and end when its client is gone.
     template <class... Values>
     result query_sync(statement s, const Values&... values) {
         return home_.wait("database::query_sync", home_.query_here(s, parameters(values...)));

@@ -5,6 +5,7 @@
 #include <limits>
 #include <thread>
 
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/databases_test.hpp>
 
@@ -234,6 +235,64 @@ TEST_P(every_database, threads_without_a_loop) {
     for (std::thread& t : threads) t.join();
     EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 200);
     EXPECT_THROW(at.query_sync("select nothing from nowhere"), error);
+}
+
+// A statement that takes a minute and more.
+result endless(database& at) {
+    if (at.kind() == kind::postgres) return at.query_sync("select pg_sleep(60)");
+    return at.query_sync("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
+}
+
+TEST_P(every_database, a_blocking_call_ends_with_whom_its_thread_works_for) {
+    database at(url(), {.connections = 2});
+    at.script_sync("drop table if exists things; create table things (n integer)");
+    context late;
+    late.deadline = from_now(20ms);
+    {
+        const works_for whom(&late);
+        EXPECT_THROW((void)endless(at), cancelled);
+        EXPECT_THROW((void)at.execute_sync("insert into things values (1)"), cancelled) << "it is over";
+    }
+    for (int i = 0; i < 20; ++i) {
+        context left;
+        std::thread other([&left, i] {
+            std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
+            left.cancel.announce(cancel_reason::disconnected);
+        });
+        const works_for whom(&left);
+        try {
+            (void)endless(at);
+            ADD_FAILURE() << "it has an end";
+        } catch (const cancelled& c) {
+            EXPECT_EQ(c.reason, cancel_reason::disconnected);
+        }
+        other.join();
+    }
+    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 0);
+}
+
+TEST_P(every_database, a_blocking_transaction_is_rolled_back_or_committed_whole) {
+    database at(url(), {.connections = 2});
+    at.script_sync("drop table if exists things; create table things (n integer)");
+    context left;
+    const works_for whom(&left);
+    EXPECT_THROW(at.transaction_sync([&](sync_transaction& tx) {
+        tx.execute("insert into things values (1)");
+        left.cancel.cancel(cancel_reason::disconnected);
+        tx.execute("insert into things values (2)");
+    }),
+                 cancelled);
+    context goes_late;
+    {
+        const works_for nobody(nullptr);
+        const works_for other(&goes_late);
+        at.transaction_sync([&](sync_transaction& tx) {
+            tx.execute("insert into things values (3)");
+            goes_late.cancel.cancel(cancel_reason::disconnected);  // too late: its work is done
+        });
+    }
+    const works_for nobody(nullptr);
+    EXPECT_EQ(at.query_sync("select n from things").scalar<int>(), 3);
 }
 
 TEST_P(every_database, a_blocking_call_on_a_loop_is_refused) {

@@ -5,51 +5,15 @@
 #include <mutex>
 #include <optional>
 #include <semaphore>
-#include <thread>
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <rondo/db/postgres/open.hpp>
 #include <rondo/db/session_lease.hpp>
 #include <rondo/db/sqlite/open.hpp>
+#include <rondo/loop/loop_thread.hpp>
 
 namespace rondo::db {
-
-namespace {
-
-// A loop on a thread of its own, for programs and threads without one.
-class loop_thread {
-public:
-    loop_thread() : thread_([this] { run(); }) { started_.acquire(); }
-    ~loop_thread() {
-        loop_->stop();
-        stopped_.release();
-        thread_.join();
-    }
-    [[nodiscard]] event_loop& loop() noexcept { return *loop_; }
-
-private:
-    void run() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads of the program
-        pthread_setname_np(pthread_self(), "database");
-        event_loop loop;
-        loop_ = &loop;
-        started_.release();
-        loop.run();
-        stopped_.acquire();  // stop() may still be waking it
-    }
-
-    event_loop* loop_ = nullptr;
-    std::binary_semaphore started_{0};
-    std::binary_semaphore stopped_{0};
-    std::thread thread_;
-};
-
-}  // namespace
 
 struct home::state final : event_loop::end_hook {
     state(location w, options l) : where(std::move(w)), limits(l) {}
@@ -101,7 +65,7 @@ event_loop& home::loop() {
         return *here;
     }
     s.own.reset();
-    s.own.emplace();
+    s.own.emplace(loop_thread_options{.name = "database"});
     event_loop& at = s.own->loop();
     std::binary_semaphore settled{0};
     at.post([&] {

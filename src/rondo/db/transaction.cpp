@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/this_context.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -67,7 +68,10 @@ task<void> transaction::rollback() {
 }
 
 void sync_transaction::begin(transaction_options o) { lease_.at().wait("sync_transaction::begin", lease_->begin(o)); }
-void sync_transaction::commit() { lease_.at().wait("sync_transaction::commit", lease_->commit()); }
+void sync_transaction::commit() {
+    const works_for nobody(nullptr);  // as above: its outcome is waited for
+    lease_.at().wait("sync_transaction::commit", end_without_cancellation(lease_->commit()));
+}
 void sync_transaction::rollback() noexcept { lease_.give_back(); }
 
 }  // namespace rondo::db

@@ -108,6 +108,7 @@ public:
     }
 
     void begin(transaction_options o);
+    /// As that of a transaction: not interrupted.
     void commit();
     void rollback() noexcept;
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <rondo/base/try_later.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/context.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -44,7 +45,8 @@ public:
 
     /// `co_await pool.run(f)`: calls `f()` on a thread of the pool and resumes on the loop with its result or
     /// exception. Never abandoned: when the context is cancelled meanwhile the await still waits for `f` to return,
-    /// then throws `cancelled` if `f` had not begun. Throws pool_full at once when the queue is full. Loop thread only.
+    /// then throws `cancelled` if `f` had not begun; what `f` itself waits for with functions of Rondo that block ends
+    /// early, and at the deadline. Throws pool_full at once when the queue is full. Loop thread only.
     /// A lambda that captures something with a destructor needs a name, `auto f = [text] {...}; co_await pool.run(f);`,
     /// where GCC 12 is used: within a co_await expression it destroys such a capture twice.
     template <class F>
@@ -107,6 +109,7 @@ public:
 private:
     void on_thread() {
         if (context_) context_->token().check();
+        const works_for whom(context_);
         if constexpr (std::is_void_v<result>) function_();
         else value_.emplace(function_());
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <coroutine>
 #include <exception>
-#include <mutex>
 #include <utility>
 
 #include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -157,28 +157,25 @@ class blocking_call final : public remote_task<T> {
 public:
     using remote_task<T>::remote_task;
     T wait(instant deadline) {
-        this->start(deadline);
-        std::unique_lock lock(mutex_);
-        if (deadline == instant::max()) changed_.wait(lock, [this] { return done_; });
-        else if (!changed_.wait_until(lock, deadline, [this] { return done_; })) {
-            lock.unlock();
-            this->cancel(cancel_reason::deadline);
-            lock.lock();
-            changed_.wait(lock, [this] { return done_; });
+        wait_.check();
+        this->start(std::min(deadline, wait_.deadline()));
+        auto why = cancel_reason::none;
+        try {
+            if (!wait_.wait(deadline)) why = cancel_reason::deadline;
+        } catch (const cancelled& c) {
+            why = c.reason;
+        }
+        if (why != cancel_reason::none) {
+            this->cancel(why);
+            wait_.wait_to_the_end();
         }
         return this->take();
     }
 
 private:
-    void told() noexcept override {
-        std::lock_guard lock(mutex_);
-        done_ = true;
-        changed_.notify_one();
-    }
+    void told() noexcept override { wait_.done(); }
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool done_ = false;
+    blocking_wait wait_;
 };
 
 }  // namespace detail
@@ -193,7 +190,7 @@ template <class T>
 }
 
 /// The same for a thread that may block: throws synchronous_only on a loop thread. The task is cancelled at the
-/// deadline.
+/// deadline, and when whom the thread works for is (works_for).
 template <class T>
 T run_on_and_wait(event_loop& loop, task<T> t, instant deadline = instant::max()) {
     require_blocking_allowed("run_on_and_wait");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/loop/run_on.hpp>
 
-#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -9,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/coro/this_context.hpp>
+#include <rondo/loop/loop_thread.hpp>
 #include <rondo/loop/timeout.hpp>
 
 namespace rondo {
@@ -17,29 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A loop on another thread.
-class elsewhere {
+class elsewhere : public loop_thread {
 public:
-    elsewhere() : thread_([this] { run(); }) { started_.acquire(); }
-    ~elsewhere() {
-        loop_->stop();
-        stopped_.release();
-        thread_.join();
-    }
-    [[nodiscard]] event_loop& loop() noexcept { return *loop_; }
-    [[nodiscard]] std::thread::id id() const noexcept { return thread_.get_id(); }
-
-private:
-    void run() {
-        event_loop loop;
-        loop_ = &loop;
-        started_.release();
-        loop.run();
-        stopped_.acquire();  // stop() may still be waking it
-    }
-    event_loop* loop_ = nullptr;
-    std::binary_semaphore started_{0};
-    std::binary_semaphore stopped_{0};
-    std::thread thread_;
+    elsewhere() : loop_thread({.name = "elsewhere"}) {}
 };
 
 task<std::thread::id> where() {
@@ -71,7 +51,7 @@ task<bool> has_deadline() {
 task<void> ask(elsewhere& there) {
     for (int i = 0; i < 50; ++i) {
         const std::thread::id id = co_await run_on(there.loop(), where());
-        EXPECT_EQ(id, there.id());
+        EXPECT_NE(id, std::this_thread::get_id());
     }
     bool thrown = false;
     try {
@@ -116,9 +96,29 @@ TEST(run_on, the_deadline_goes_there) {
 
 TEST(run_on, a_thread_without_a_loop_waits) {
     elsewhere there;
-    EXPECT_EQ(run_on_and_wait(there.loop(), where()), there.id());
+    EXPECT_NE(run_on_and_wait(there.loop(), where()), std::this_thread::get_id());
     EXPECT_THROW(run_on_and_wait(there.loop(), failing()), std::runtime_error);
     EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled(), from_now(10ms)), "cleaned up");
+}
+
+TEST(run_on, a_thread_that_waits_works_for_somebody) {
+    elsewhere there;
+    context in;
+    in.deadline = from_now(10ms);
+    {
+        const works_for whom(&in);
+        EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled()), "cleaned up");
+        EXPECT_THROW((void)run_on_and_wait(there.loop(), where()), cancelled) << "the deadline is over";
+    }
+    context left;
+    const works_for whom(&left);
+    std::thread other([&left] {
+        std::this_thread::sleep_for(5ms);
+        left.cancel.announce(cancel_reason::disconnected);
+    });
+    EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled()), "cleaned up");
+    other.join();
+    EXPECT_THROW((void)run_on_and_wait(there.loop(), where()), cancelled);
 }
 
 task<void> block_here(elsewhere& there) {

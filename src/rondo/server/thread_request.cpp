@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/server/thread_exchange.hpp>
 
@@ -297,6 +298,7 @@ void thread_request::serve_on(view_thread& here) {
     }
     here.serving(this);
     reached_application_ = true;
+    const works_for whom(&in);
     try {
         here.loop().run_until(app_.serve(request, responder), &in);
     } catch (...) {
