@@ -106,6 +106,16 @@ public:
         co_return rondo::text("slept\n");
     }
 
+    rondo::response sleep_sync(rondo::request& request) {
+        const unsigned ms = std::min(request.query_as<unsigned>("ms", 10), longest_ms);
+        (void)db_->query_sync("select pg_sleep($1)", ms / 1000.0);
+        return rondo::text("slept\n");
+    }
+
+    rondo::response ask_upstream_sync(rondo::request& request) {
+        return rondo::text(client_->get_sync(url_of(request)).body());
+    }
+
     rondo::task<rondo::response> ask_upstream(rondo::request& request) {
         const std::string url = url_of(request);
         rondo::client_response answer = co_await client_->get(url);
@@ -182,6 +192,8 @@ int main(int argc, char** argv) {
     app.get("/db-sync", &all, &views::row_sync);
     app.get("/queries", &all, &views::rows);
     app.get("/db-sleep", &all, &views::sleep);
+    app.get("/db-sleep-sync", &all, &views::sleep_sync);
+    app.get("/upstream-sync", &all, &views::ask_upstream_sync);
     app.get("/upstream", &all, &views::ask_upstream);
     app.get("/row-then-upstream", &all, &views::row_then_upstream);
     app.get("/fan", &all, &views::fan);

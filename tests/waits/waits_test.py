@@ -46,8 +46,34 @@ class MeetingHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Silent(socketserver.ThreadingTCPServer):
+    """A service that never answers; counts who asks it, and who has left."""
+    daemon_threads = True
+
+    def __init__(self):
+        self.came = self.left = 0
+        super().__init__(("127.0.0.1", 0), SilentHandler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class SilentHandler(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(1 << 16)
+        self.server.came += 1
+        while self.request.recv(1 << 16):
+            pass
+        self.server.left += 1
+
+
 class Waits:
     """What holds with every database; `url` is one that `waits seed` has filled."""
+    worker_class = "async"
+    at_once = 50
 
     @classmethod
     def setUpClass(cls):
@@ -61,9 +87,9 @@ class Waits:
         cls.addClassCleanup(cls.server.end)
 
     @classmethod
-    def serve(cls, upstream):
-        return Server("--workers", "1", "--db-url", cls.url, "--db-connections", "4", "--upstream", upstream,
-                      "--upstream-connections", "100", program="waits")
+    def serve(cls, upstream, *options):
+        return Server("--workers", "1", "--worker-class", cls.worker_class, "--db-url", cls.url, "--db-connections", "4",
+                      "--upstream", upstream, "--upstream-connections", "100", *options, program="waits")
 
     def get(self, path):
         status, _, body = self.server.get(path)
@@ -116,17 +142,24 @@ class Waits:
         self.assertEqual(len(lines), 25001)
         self.assertEqual(lines[1], lines[10001])
 
-    def test_fifty_wait_at_once_and_four_connections_serve_them(self):
+    def test_many_wait_at_once_and_four_connections_serve_them(self):
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(self.get("/row-then-upstream?path=/wait")[0]))
-                   for _ in range(50)]
+                   for _ in range(self.at_once)]
         began = time.monotonic()
         for t in threads:
             t.start()
         for t in threads:
             t.join()
-        self.assertEqual(answers, [200] * 50)
+        self.assertEqual(answers, [200] * self.at_once)
         self.assertLess(time.monotonic() - began, 10)
+
+
+    def leave_while_waiting(self, server, path, waits):
+        """A client that goes away as soon as its request waits."""
+        with server.connect() as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            server.wait_until(waits, what=f"the waiting of {path}")
 
 
 class OverPostgres(Waits, unittest.TestCase):
@@ -136,14 +169,65 @@ class OverPostgres(Waits, unittest.TestCase):
         cls.addClassCleanup(cls.postgres.close)
         return cls.postgres.url
 
+    def sleeping(self):
+        """Statements that sleep in the database."""
+        return int(self.postgres.sql("select count(*) from pg_stat_activity where state = 'active' and "
+                                     "query like 'select pg_sleep(%'"))
+
     def test_a_sleep_in_the_database(self):
-        self.assertEqual(self.get("/db-sleep?ms=20"), (200, "slept\n"))
+        for path in ("/db-sleep?ms=20", "/db-sleep-sync?ms=20"):
+            self.assertEqual(self.get(path), (200, "slept\n"))
+
+    def test_a_client_that_leaves_ends_the_statement_of_its_view(self):
+        for path in ("/db-sleep?ms=60000", "/db-sleep-sync?ms=60000"):
+            self.leave_while_waiting(self.server, path, lambda: self.sleeping() == 1)
+            self.server.wait_until(lambda: self.sleeping() == 0, what=f"the end of the statement of {path}")
+            self.assertEqual(self.get("/db?id=7")[0], 200)
+
+    def test_the_deadline_of_a_request_ends_the_statement_of_its_view(self):
+        with self.serve("http://127.0.0.1:1", "--request-timeout", "300ms") as server:
+            for path in ("/db-sleep?ms=60000", "/db-sleep-sync?ms=60000"):
+                self.assertGreaterEqual(server.get(path)[0], 500, path)
+                server.wait_until(lambda: self.sleeping() == 0, what=f"the end of the statement of {path}")
+                self.assertEqual(server.get("/db?id=7")[0], 200)
+
+
+class OverPostgresOnThreads(OverPostgres):
+    worker_class = "threads"
+    at_once = 30
+
+
+class OverPostgresOneAtATime(OverPostgres):
+    worker_class = "sync"
+    at_once = 2
 
 
 class OverSqlite(Waits, unittest.TestCase):
     @classmethod
     def database(cls):
         return f"sqlite:{cls.upstream.folder.name}/waits.db"
+
+    def test_a_client_that_leaves_ends_the_call_of_its_view(self):
+        with Silent() as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
+            for n, path in enumerate(("/upstream?path=/", "/upstream-sync?path=/"), 1):
+                self.leave_while_waiting(server, path, lambda: service.came == n)
+                server.wait_until(lambda: service.left == n, what=f"the end of the call of {path}")
+
+    def test_the_deadline_of_a_request_ends_the_call_of_its_view(self):
+        with Silent() as service, self.serve(f"http://127.0.0.1:{service.port}", "--request-timeout", "300ms") as server:
+            for n, path in enumerate(("/upstream?path=/", "/upstream-sync?path=/"), 1):
+                self.assertGreaterEqual(server.get(path)[0], 500, path)
+                server.wait_until(lambda: service.left == n, what=f"the end of the call of {path}")
+
+
+class OverSqliteOnThreads(OverSqlite):
+    worker_class = "threads"
+    at_once = 30
+
+
+class OverSqliteOneAtATime(OverSqlite):
+    worker_class = "sync"
+    at_once = 2
 
 
 if __name__ == "__main__":
