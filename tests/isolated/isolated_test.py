@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
-from traffic import Arbiter  # noqa: E402
+from traffic import Arbiter, state_of  # noqa: E402
 from launch import Server, run  # noqa: E402
 
 ENVIRONMENT = {"TESTBED_ISOLATED": "1"}
@@ -84,7 +84,11 @@ class Answers(unittest.TestCase):
         status, _, body = server.get("/isolated/fail")
         self.assertEqual(status, 500)
         self.assertNotIn(b"secret", body)
-        server.wait_for_log("runtime_error: secret")
+        server.wait_for_log(r"GET /isolated/fail \(route /isolated/fail, request [0-9a-f]{32}\): std::runtime_error: secret")
+        status, fields, body = server.get("/isolated/fail?busy=7")
+        self.assertEqual((status, fields["retry-after"]), (503, "7"))
+        self.assertNotIn(b"card", body)
+        self.assertEqual(server.log.count("error "), 1, server.log)
         for size in (0, 1, 16384, 16385, 65536, 65537, 9_000_000):
             self.assertEqual(server.get(f"/isolated/large?bytes={size}")[2], b"y" * size, size)
             body = random.randbytes(size)
@@ -182,8 +186,16 @@ class Deaths(unittest.TestCase):
             self.assertEqual(list(server.computers()), before)
             self.assertEqual(server.get("/isolated/stay?ms=60000&stubborn=1")[0], 504)
             self.assertEqual(server.get("/isolated/say?say=again")[2], b"again")
-            server.wait_for_log("/isolated/stay: over its time")
+            server.wait_for_log(r"route /isolated/stay, request [0-9a-f]{32}\): over its time")
             server.wait_for_computers(1, before)
+
+    def test_without_a_time_of_their_own_jobs_have_that_of_the_request(self):
+        with Isolated("--compute-timeout", "0", "--request-timeout", "1s", workers=1) as server:
+            self.assertEqual(server.get("/isolated/stay?ms=50&say=done")[::2], (200, b"done"))
+            self.assertEqual(server.get("/isolated/stay?ms=60000")[0], 504)
+            # Which is for the beginning of a response, not for its end.
+            self.assertEqual(answer_of(server.begin("/isolated/pieces?count=20&ms=100"))[1:],
+                             (b"".join(b"%d\n" % i for i in range(20)), True))
 
     def test_a_worker_dies(self):
         with Isolated(workers=1) as server:
@@ -211,6 +223,41 @@ class Deaths(unittest.TestCase):
                 s.close()
                 wait_for_note(server, notes, "cancelled")
                 self.assertEqual(server.get("/isolated/say")[0], 200)
+
+
+class Silence(unittest.TestCase):
+    def test_an_idle_one_that_is_frozen_is_killed_and_replaced(self):
+        with Isolated("--timeout", "1s", workers=1) as server:
+            frozen, = server.wait_for_computers(1)
+            os.kill(frozen, signal.SIGSTOP)
+            self.assertEqual(server.get("/isolated/say?say=waited", timeout=30)[2], b"waited")
+            server.wait_for_computers(1, [frozen])
+            self.assertIn(f"compute:model 0 (process {frozen}) has given no sign of life for 1 s (timeout)", server.log)
+
+    def test_one_that_computes_is_left_to_its_deadline(self):
+        with Isolated("--timeout", "1s", workers=1) as server:
+            before = server.wait_for_computers(1)
+            self.assertEqual(server.get("/isolated/stay?ms=3000&say=done")[2], b"done")
+            # Frozen in a job, too: it has until the end of the job's time.
+            notes = server.notes()
+            running = server.begin(f"/isolated/stay?ms=4000&say=thawed&notes={notes}")
+            wait_for_note(server, notes, "begun")
+            os.kill(before[0], signal.SIGSTOP)
+            time.sleep(2.5)
+            os.kill(before[0], signal.SIGCONT)
+            self.assertEqual(answer_of(running), (200, b"thawed", True))
+            self.assertEqual(list(server.computers()), before)
+            self.assertNotIn("sign of life", server.log)
+
+    def test_one_that_is_frozen_in_a_job_is_killed_after_its_time(self):
+        with Isolated("--timeout", "1s", "--compute-timeout", "1s", workers=1) as server:
+            notes = server.notes()
+            running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
+            frozen, = wait_for_note(server, notes, "begun")
+            os.kill(frozen, signal.SIGSTOP)
+            self.assertEqual(answer_of(running)[0], 504)
+            server.wait_for_computers(1, [frozen])
+            self.assertEqual(server.get("/isolated/say")[0], 200)
 
 
 class Crowds(unittest.TestCase):

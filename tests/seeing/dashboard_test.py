@@ -23,7 +23,7 @@ class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(Browser())
-        cls.server = cls.enterClassContext(Watched())
+        cls.server = cls.enterClassContext(Watched(env={"TESTBED_ISOLATED": "1"}))
 
     def tearDown(self):
         self.assertEqual(self.browser.complaints(), [])
@@ -61,6 +61,16 @@ class Dashboard(unittest.TestCase):
         page = self.open()
         page.wait_for("[...document.querySelectorAll('#views tr.advice')].some(tr => "
                       "tr.textContent.startsWith('/_test/wait-sync only waits') && tr.textContent.includes('make it async'))")
+
+    def test_compute_processes_are_told_with_their_jobs(self):
+        Client(self.server).many("/isolated/say", 8)
+        page = self.open()
+        page.wait_for(f"Number({cell('computers', 'model', 'Done')}) >= 8")
+        page.wait_for(f"{cell('computers', 'model', 'Busy')} === '0 / 1'")
+        page.wait_for(f"{cell('processes', 'model 0', 'State')} === 'idle'")
+        with open_request(self.server, "GET /isolated/stay?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n"):
+            page.wait_for(f"{cell('processes', 'model 0', 'State')} === 'busy'")
+        page.wait_for(f"Number({cell('computers', 'model', 'Cancelled')}) >= 1")
 
     def test_a_stuck_worker_is_seen_while_it_is_stuck(self):
         page = self.open()

@@ -62,6 +62,6 @@ class Metrics:
             assert counts[-1] == self.samples[name + "_count"][labels], f"{name} {labels}: +Inf is not the count"
             assert labels in self.samples[name + "_sum"]
 
-    def get(self, name, **labels):
+    def get(self, name, /, **labels):
         """The sum of the samples that have these labels."""
         return sum(value for found, value in self.samples.get(name, {}).items() if labels.items() <= set(found))

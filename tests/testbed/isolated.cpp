@@ -67,7 +67,13 @@ response grow(request& req) {
     return rondo::text(std::to_string(std::ranges::count(much, 'x')));
 }
 
+struct no_memory_on_the_card : std::runtime_error, rondo::try_later {
+    explicit no_memory_on_the_card(std::chrono::seconds after)
+        : std::runtime_error("the card is full"), rondo::try_later(after) {}
+};
+
 response fail(request& req) {
+    if (const auto after = req.query_as<unsigned>("busy", 0)) throw no_memory_on_the_card(std::chrono::seconds(after));
     const int code = req.query_as<int>("code", 0);
     if (code != 0) throw rondo::http_error(code, "as it was asked for");
     throw std::runtime_error("secret");

@@ -42,6 +42,7 @@ public:
         w.resident_bytes = resident_bytes(w.process);
         return {std::move(w)};
     }
+    [[nodiscard]] std::vector<server::compute_source> computers() override { return {}; }
     [[nodiscard]] std::string reload() override { return hindrance("reloads"); }
     [[nodiscard]] std::string drain() override {
         // Twice would mean: at once.

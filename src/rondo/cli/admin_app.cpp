@@ -18,6 +18,7 @@ namespace rondo::cli {
 namespace {
 
 constexpr std::size_t most_workers = process::order::most_children;
+constexpr std::size_t most_running = 200;
 
 constexpr std::string_view policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -105,7 +106,8 @@ app admin_pages::make() {
 
 server::overview admin_pages::look() const {
     const std::vector<server::worker_source> all = of_.workers();
-    return server::read_all(all, clock::now());
+    const std::vector<server::compute_source> computers = of_.computers();
+    return server::read_all(all, clock::now(), most_running, computers);
 }
 
 task<response> admin_pages::health(request&) { co_return text("alive\n"); }

@@ -17,6 +17,7 @@ namespace {
 class fake_operations final : public operations {
 public:
     [[nodiscard]] std::vector<server::worker_source> workers() override { return all; }
+    [[nodiscard]] std::vector<server::compute_source> computers() override { return {}; }
     [[nodiscard]] std::string reload() override { return order("reload"); }
     [[nodiscard]] std::string drain() override { return order("drain"); }
     [[nodiscard]] std::string scale(std::size_t n) override { return order("scale to " + std::to_string(n)); }

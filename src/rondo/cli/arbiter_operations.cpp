@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <rondo/cli/compute.hpp>
+
 namespace rondo::cli {
 
 namespace {
@@ -32,6 +34,28 @@ std::vector<server::worker_source> arbiter_operations::workers() {
         if (w.alive) w.resident_bytes = resident_bytes(w.process);
         w.turn_began_ns = c.turn_began_ns.load(std::memory_order_relaxed);
         if (w.alive || w.figures != nullptr) all.push_back(std::move(w));
+    }
+    return all;
+}
+
+std::vector<server::compute_source> arbiter_operations::computers() {
+    std::vector<server::compute_source> all;
+    for (const process::child::table_entry& of : self_.tables()) {
+        if (!of.group.starts_with(compute_group)) continue;
+        for (std::size_t i = 0; i < of.table->used(); ++i) {
+            const process::slot_control& c = of.table->control(i);
+            const process::life at = c.at.load(std::memory_order_relaxed);
+            server::compute_source s;
+            s.group = of.group.substr(compute_group.size());
+            s.name = std::to_string(i);
+            s.figures = handler::compute_figures::look(of.table->memory(i));
+            s.process = c.pid.load(std::memory_order_relaxed);
+            s.alive = s.process > 0;
+            s.ready = at == process::life::serving;
+            s.ending = at == process::life::draining;
+            if (s.alive) s.resident_bytes = resident_bytes(s.process);
+            if (s.alive || s.figures != nullptr) all.push_back(std::move(s));
+        }
     }
     return all;
 }

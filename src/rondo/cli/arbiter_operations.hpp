@@ -15,6 +15,7 @@ public:
     arbiter_operations(process::child& self, const std::string& workers);
 
     [[nodiscard]] std::vector<server::worker_source> workers() override;
+    [[nodiscard]] std::vector<server::compute_source> computers() override;
     [[nodiscard]] std::string reload() override;
     [[nodiscard]] std::string drain() override;
     [[nodiscard]] std::string scale(std::size_t workers) override;

@@ -11,7 +11,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <rondo/base/stack_trace.hpp>
+#include <rondo/cli/heartbeat.hpp>
+#include <rondo/handler/compute_figures.hpp>
 #include <rondo/process/privileges.hpp>
 #include <rondo/web/compute.hpp>
 
@@ -24,7 +28,7 @@ const std::string key_of_jobs = "jobs";
 // After the workers, which wait for them, and before the operators' listener.
 constexpr unsigned stage = 5;
 
-std::string group_of(const std::string& name) { return "compute:" + name; }
+std::string group_of(const std::string& name) { return std::string(compute_group) + name; }
 
 std::size_t processes_for(const settings& chosen, const std::string& name) {
     const auto found = std::ranges::find(chosen.compute, name, &compute_workers::name);
@@ -41,10 +45,20 @@ void limit_memory(std::uint64_t bytes) {
 int compute(app& application, const settings& chosen, const std::string& name, process::child& self) {
     process::assume(process::identity_of(chosen.user, chosen.group));
     limit_memory(chosen.compute_memory);
-    compute::work_options options{
-        .name = name, .socket = self.sockets().at(0).fd.value(), .timeout = chosen.compute_timeout, .ready = [&self] {
-            self.ready();
-        }};
+    stack_trace::prepare();
+    auto& figures = handler::compute_figures::in(self.memory());
+    figures.begin(getpid());
+    compute::work_options options{.name = name,
+                                  .socket = self.sockets().at(0).fd.value(),
+                                  .timeout = chosen.compute_timeout,
+                                  .ready = [&self] { self.ready(); },
+                                  .ending = [&self] { self.draining(); },
+                                  .lives_until = nullptr,
+                                  .figures = &figures};
+    options.lives_until = [&self](instant until) {
+        self.lives_until(until.time_since_epoch().count());
+        tell_stacks_if_wanted(self);
+    };
     compute::work(application, options);
     return 0;
 }
@@ -92,7 +106,7 @@ std::vector<process::group> compute_groups(app& application, const settings& cho
         all.push_back({.name = group_of(name),
                        .count = processes_for(chosen, name),
                        .run = run,
-                       .memory = 0,
+                       .memory = sizeof(handler::compute_figures),
                        .scales = false,
                        .stage = stage});
     }

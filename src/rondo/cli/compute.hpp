@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include <rondo/cli/settings.hpp>
@@ -13,6 +14,9 @@ class app;
 /// The compute processes of an application with isolated views: a group "compute:NAME" for each name, and a socket of
 /// that group for its jobs.
 namespace rondo::cli {
+
+/// What the names of their groups begin with; the rest is the name of the views.
+inline constexpr std::string_view compute_group = "compute:";
 
 /// Throws std::runtime_error with a sentence when --compute-workers names what no view has.
 void require_known_computers(app& application, const settings& chosen);

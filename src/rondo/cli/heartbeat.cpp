@@ -64,6 +64,17 @@ std::string stacks_of_all_threads() {
     return text;
 }
 
+void tell_stacks_if_wanted(process::child& self) noexcept {
+    if (!self.stacks_wanted()) return;
+    try {
+        log::error("the arbiter ends this process; its threads are here:\n" + stacks_of_all_threads());
+        log::flush();
+    } catch (...) {
+        // Without memory there is nothing to tell.
+    }
+    self.stacks_told();
+}
+
 struct heartbeat::state {
     state(process::child& c, event_loop& l, const lifetime& limits_of, std::function<std::uint64_t()> count)
         : self(c), loop(l), limits(limits_of), requests(std::move(count)), began(clock::now()) {
@@ -88,19 +99,9 @@ struct heartbeat::state {
         std::unique_lock lock(mutex);
         do {
             self.beat(loop.counters().turn_began_ns.load(std::memory_order_relaxed));
-            if (self.stacks_wanted()) tell_stacks();
+            tell_stacks_if_wanted(self);
             if (!asked) ask_when_due();
         } while (!wake.wait_for(lock, pause, [this] { return ending; }));
-    }
-
-    void tell_stacks() noexcept {
-        try {
-            log::error("the arbiter ends this process; its threads are here:\n" + stacks_of_all_threads());
-            log::flush();
-        } catch (...) {
-            // Without memory there is nothing to tell.
-        }
-        self.stacks_told();
     }
 
     void ask_when_due() noexcept {

@@ -34,6 +34,10 @@ private:
     std::unique_ptr<state> state_;
 };
 
+/// Logs the stacks of all threads but the calling one, when the arbiter wants to see them before it kills the process.
+/// stack_trace::prepare() was called.
+void tell_stacks_if_wanted(process::child& self) noexcept;
+
 /// The stacks of all threads of this process but the calling one, for the log.
 [[nodiscard]] std::string stacks_of_all_threads();
 

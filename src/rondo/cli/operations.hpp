@@ -17,6 +17,9 @@ public:
     /// The workers as they are now, also those that ended and left their figures.
     [[nodiscard]] virtual std::vector<server::worker_source> workers() = 0;
 
+    /// The compute processes, likewise; none without an arbiter.
+    [[nodiscard]] virtual std::vector<server::compute_source> computers() = 0;
+
     /// Each returns at once: "" when it was asked for, else a sentence that says why it cannot be.
     [[nodiscard]] virtual std::string reload() = 0;
     [[nodiscard]] virtual std::string drain() = 0;

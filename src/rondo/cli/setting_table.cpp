@@ -83,7 +83,7 @@ rows worker_rows() {
         count_row(
             "compute-queue", "requests that may wait for a compute thread or process; more get 503",
             [](s v) -> auto& { return v.compute_queue; }, 0, million),
-        duration_row("compute-timeout", "for one job of a compute process, which is then killed",
+        duration_row("compute-timeout", "for one job of a compute process, which is then killed; 0: none",
                      [](s v) -> auto& { return v.compute_timeout; }),
         size_row(
             "compute-memory", "memory of a compute process; 0: no limit", [](s v) -> auto& { return v.compute_memory; },

@@ -125,6 +125,46 @@ void write_workers(std::string& out, const json_value& now, const json_value& be
     out += '\n';
 }
 
+void write_compute_processes(std::string& out, const json_value& computers, std::size_t width) {
+    table t({"COMPUTE", "STATE", "PROCESS", "AGE", "BUSY", "JOBS", "MEMORY"}, 2);
+    for (std::size_t i = 0; i < computers.size(); ++i) {
+        const json_value& processes = computers[i]["processes"];
+        for (std::size_t j = 0; j < processes.size(); ++j) {
+            const json_value& p = processes[j];
+            t.add({fmt::format("{} {}", text(computers[i]["name"]), text(p["name"])), text(p["state"]),
+                   whole(number(p["process"])), duration(number(p["age_ms"])), duration(number(p["busy_ms"])),
+                   whole(number(p["jobs"])), mebibytes(number(p["memory_bytes"]))});
+        }
+    }
+    t.write(out, width);
+    out += '\n';
+}
+
+void write_computers(std::string& out, const json_value& now, const json_value& before, std::size_t width) {
+    const json_value& all = now["computers"];
+    if (all.size() == 0) return;
+    const rates per_second(now, before);
+    table t({"ISOLATED", "BUSY", "WAITING", "DONE", "/S", "LOST", "LATE", "REFUSED", "CANCELLED", "QUEUE", "RUN", "P99",
+             "CPU", "CRASHES", "MEMORY"},
+            1);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const json_value& c = all[i];
+        const json_value& jobs = c["jobs"];
+        const json_value& old = twin(c, before["computers"], {"name"});
+        t.add({text(c["name"]), fmt::format("{}/{}", whole(number(c["busy"])), c["processes"].size()),
+               whole(number(c["waiting"])), whole(number(jobs["done"])),
+               old.is_null() ? "-" : per_second.of(number(jobs["done"]), number(old["jobs"]["done"])),
+               whole(number(jobs["lost"])), whole(number(jobs["late"])), whole(number(jobs["refused"])),
+               whole(number(jobs["cancelled"])), duration(number(c["queue"]["mean_ms"])),
+               duration(number(c["run"]["mean_ms"])), duration(number(c["run"]["p99_ms"])),
+               duration(number(c["cpu"]["mean_ms"])), whole(number(c["crashes"])),
+               mebibytes(number(c["memory_bytes"]))});
+    }
+    t.write(out, width);
+    out += '\n';
+    write_compute_processes(out, all, width);
+}
+
 void write_views(std::string& out, const json_value& now, const json_value& before, std::size_t width) {
     const rates per_second(now, before);
     table t({"VIEW", "KIND", "REQUESTS", "/S", "FAILED", "P50", "P99", "WALL", "LOOP", "QUEUE", "THREAD", "CPU", "RUN"},
@@ -169,6 +209,7 @@ std::string status_text(const json_value& now, const json_value& before, std::si
     std::string out;
     write_head(out, now, before, width);
     write_workers(out, now, before, width);
+    write_computers(out, now, before, width);
     write_views(out, now, before, width);
     write_running(out, now, width);
     return out;

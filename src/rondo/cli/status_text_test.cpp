@@ -33,6 +33,17 @@ TEST(status_text, has_workers_views_advice_and_what_runs) {
     EXPECT_NE(text.find("\n/slow    sync  loop"), text.npos) << text;
 }
 
+TEST(status_text, tells_of_compute_processes_where_there_are_some) {
+    EXPECT_EQ(status_text(status(1, 1000), {}, SIZE_MAX).find("ISOLATED"), std::string::npos);
+    const server::compute_source idle{
+        .group = "model", .name = "0", .alive = true, .ready = true, .process = 8, .resident_bytes = 3 << 20};
+    const auto json = *codec::parse_json(server::status_json(server::read_all({}, clock::now(), 0, {&idle, 1}), 1000));
+    const std::string text = status_text(json, {}, SIZE_MAX);
+    EXPECT_NE(text.find("\nmodel      0/1        0     0"), text.npos) << text;
+    EXPECT_NE(text.find("\nmodel 0  idle         8"), text.npos) << text;
+    EXPECT_NE(text.find("3 MiB"), text.npos) << text;
+}
+
 TEST(status_text, rates_are_of_the_time_between_two_looks) {
     const auto before = status(100, 1000);
     const std::string text = status_text(status(160, 3000), before, SIZE_MAX);

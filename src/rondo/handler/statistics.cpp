@@ -2,11 +2,11 @@
 #include <rondo/handler/statistics.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
-#include <stdexcept>
 
 #include <sys/mman.h>
+
+#include <rondo/handler/figures_in.hpp>
 
 namespace rondo::handler {
 
@@ -25,13 +25,6 @@ void put(std::array<char, Size>& to, std::string_view text) noexcept {
 template <std::size_t Size>
 bool same(const std::array<char, Size>& kept, std::string_view text) noexcept {
     return std::string_view(kept.data()) == text.substr(0, Size - 1);
-}
-
-// The size tells versions apart too, should somebody forget the number.
-constexpr std::uint32_t mark = (statistics::layout_version << 24) ^ static_cast<std::uint32_t>(sizeof(statistics));
-
-bool holds_statistics(const void* memory, std::size_t size) noexcept {
-    return size >= sizeof(statistics) && reinterpret_cast<std::uintptr_t>(memory) % alignof(statistics) == 0;
 }
 
 }  // namespace
@@ -87,20 +80,10 @@ void running_request::goes(place to) noexcept {
     where.store(to, std::memory_order_relaxed);
 }
 
-statistics& statistics::in(std::span<std::byte> memory) {
-    if (!holds_statistics(memory.data(), memory.size()))
-        throw std::invalid_argument("the memory for statistics is too small or not aligned");
-    auto& there = *std::launder(reinterpret_cast<statistics*>(memory.data()));
-    const std::uint32_t found = there.layout.load(std::memory_order_acquire);
-    if (found != 0 && found != mark) std::memset(static_cast<void*>(memory.data()), 0, sizeof(statistics));
-    there.layout.store(mark, std::memory_order_release);
-    return there;
-}
+statistics& statistics::in(std::span<std::byte> memory) { return figures_in<statistics>(memory); }
 
 const statistics* statistics::look(std::span<const std::byte> memory) noexcept {
-    if (!holds_statistics(memory.data(), memory.size())) return nullptr;
-    const auto& there = *std::launder(reinterpret_cast<const statistics*>(memory.data()));
-    return there.layout.load(std::memory_order_acquire) == mark ? &there : nullptr;
+    return look_at_figures<statistics>(memory);
 }
 
 void statistics::begin(int process_id) noexcept {
@@ -113,6 +96,9 @@ void statistics::begin(int process_id) noexcept {
     for (auto& n : connections_in) set_to(n, 0);
     for (pool_figures* p : {&blocking, &compute}) {
         for (auto* n : {&p->threads, &p->running, &p->waiting}) set_to(*n, 0);
+    }
+    for (compute_demand& d : computers) {
+        if (d.used.load(std::memory_order_relaxed) != 0) d.nobody_waits();
     }
     const auto used = rows_used.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < used; ++i) running[i].where.store(place::none, std::memory_order_relaxed);
@@ -147,6 +133,17 @@ std::uint16_t statistics::row_of(const view_name& view) noexcept {
     put(views[max_views - 1].pattern, "(other)");
     views[max_views - 1].used.store(1, std::memory_order_release);
     return max_views - 1;
+}
+
+compute_demand& statistics::demand_of(std::string_view computer) noexcept {
+    for (compute_demand& d : computers) {
+        if (d.used.load(std::memory_order_acquire) == 0) {
+            put(d.name, &d == &computers.back() ? "(other)" : computer);
+            d.used.store(1, std::memory_order_release);
+        }
+        if (same(d.name, computer)) return d;
+    }
+    return computers.back();
 }
 
 void statistics::holds(std::string_view pattern, instant since) noexcept {

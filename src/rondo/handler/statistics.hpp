@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <rondo/base/stopwatch.hpp>
+#include <rondo/handler/compute_figures.hpp>
 #include <rondo/handler/latency.hpp>
 
 namespace rondo::handler {
@@ -97,9 +98,10 @@ struct pool_figures {
 /// loop's unless it says otherwise, and may be read by any, also of another process. All bytes zero: nothing counted.
 /// One worker at a time; the next one goes on counting where its predecessor ended.
 struct alignas(64) statistics {
-    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::uint32_t layout_version = 2;
     static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
     static constexpr std::size_t max_running = 1024;
+    static constexpr std::size_t max_computers = 32;  ///< names of isolated views; the last is for the rest
 
     /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
     /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.
@@ -111,6 +113,8 @@ struct alignas(64) statistics {
     void begin(int process_id) noexcept;
     /// The row of a view: the one of this name, or a new one. Several views share the last when there are too many.
     [[nodiscard]] std::uint16_t row_of(const view_name& view) noexcept;
+    /// The figures of the compute processes of this name. At the start, before a request.
+    [[nodiscard]] compute_demand& demand_of(std::string_view computer) noexcept;
     /// A request does not get its answer at once: takes a row in `running` and gives its number, from 1 on, or `no_row`
     /// when all are taken.
     [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant began) noexcept;
@@ -161,6 +165,7 @@ struct alignas(64) statistics {
 
     pool_figures blocking;
     pool_figures compute;
+    std::array<compute_demand, max_computers> computers;
     std::array<running_request, max_running> running;
     std::array<view_figures, max_views> views;
 

@@ -64,6 +64,9 @@ public:
     /// A sign of life, to be given at least every second. `turn_began_ns`: since when its loop does one thing, 0 when
     /// it waits. A child that never calls this after ready() is not watched.
     void beat(std::int64_t turn_began_ns) noexcept;
+    /// The same for a child without a loop: a sign of life that holds until then, in nanoseconds of rondo::clock. One
+    /// that does a job of which it is known when it ends at the latest may say so in advance.
+    void lives_until(std::int64_t ns) noexcept { control().beat_ns.store(ns, std::memory_order_relaxed); }
     /// It wants to end as soon as another one is ready.
     void ask_for_replacement(wish why) noexcept;
     /// True when the arbiter wants to see the stacks of this process before it kills it; say stacks_told() then.

@@ -24,7 +24,7 @@ struct slot_control {
     // Written by the child.
     alignas(64) std::atomic<life> at{life::none};
     std::atomic<wish> asks{wish::none};
-    std::atomic<std::int64_t> beat_ns{0};        ///< its last sign of life
+    std::atomic<std::int64_t> beat_ns{0};        ///< its last sign of life; of the future: it was given in advance
     std::atomic<std::int64_t> turn_began_ns{0};  ///< since when its loop does one thing; 0: it waits
     std::atomic<std::uint32_t> stacks_told{0};   ///< the last stacks_wanted that was answered
     // Written by the arbiter.

@@ -153,6 +153,56 @@ void tell_pools(text& to, const overview& o) {
     for (const auto& [pool, p] : pools) to.histogram(p->queue, seconds(p->queue_ns), {{"pool", pool}});
 }
 
+void tell_computers(text& to, const overview& o) {
+    const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+        to.family(name, type, help);
+        for (const compute_totals& c : o.computers) to.sample(value(c), {{"name", c.name}});
+    };
+    each("rondo_compute_processes", "gauge", "Compute processes.",
+         [](const compute_totals& c) { return c.processes.size(); });
+    each("rondo_compute_busy_processes", "gauge", "Compute processes that run a job.",
+         [](const compute_totals& c) { return c.busy(); });
+    each("rondo_compute_starts_total", "counter", "Compute processes started.",
+         [](const compute_totals& c) { return c.starts; });
+    each("rondo_compute_crashes_total", "counter", "Compute processes that did not end in good order.",
+         [](const compute_totals& c) { return c.crashes; });
+    each("rondo_compute_waiting", "gauge", "Jobs that wait for a compute process.",
+         [](const compute_totals& c) { return c.waiting; });
+    each("rondo_compute_running", "gauge", "Jobs in a compute process.",
+         [](const compute_totals& c) { return c.running; });
+    to.family("rondo_compute_jobs_total", "counter", "Jobs of compute processes, by what became of them.");
+    for (const compute_totals& c : o.computers)
+        for (std::size_t i = 0; i < handler::job_ends; ++i)
+            to.sample(c.ended[i], {{"name", c.name}, {"outcome", to_string(static_cast<handler::job_end>(i))}});
+    to.family("rondo_compute_queue_wait_seconds", "histogram", "How long jobs waited for a compute process.");
+    for (const compute_totals& c : o.computers) to.histogram(c.queue, seconds(c.queue_ns), {{"name", c.name}});
+    to.family("rondo_compute_run_seconds", "histogram", "How long jobs ran in a compute process.");
+    for (const compute_totals& c : o.computers) to.histogram(c.wall, seconds(c.wall_ns), {{"name", c.name}});
+    to.family("rondo_compute_cpu_seconds", "histogram", "Processor time of jobs in a compute process.");
+    for (const compute_totals& c : o.computers) to.histogram(c.cpu, seconds(c.cpu_ns), {{"name", c.name}});
+}
+
+void tell_compute_processes(text& to, const overview& o) {
+    const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+        to.family(name, type, help);
+        for (const compute_totals& c : o.computers)
+            for (const compute_process& p : c.processes) to.sample(value(p), {{"name", c.name}, {"compute", p.name}});
+    };
+    to.family("rondo_compute_process_info", "gauge", "Always 1; what the process is about is in the labels.");
+    for (const compute_totals& c : o.computers)
+        for (const compute_process& p : c.processes)
+            to.sample(
+                1, {{"name", c.name}, {"compute", p.name}, {"process", std::to_string(p.process)}, {"state", p.state}});
+    each("rondo_compute_process_age_seconds", "gauge", "Since the process started.",
+         [](const compute_process& p) { return seconds(p.age_ns); });
+    each("rondo_compute_process_busy_seconds", "gauge", "For how long its job has run; 0: it has none.",
+         [](const compute_process& p) { return seconds(p.busy_ns); });
+    each("rondo_compute_process_jobs_total", "counter", "Jobs that ran there.",
+         [](const compute_process& p) { return p.jobs; });
+    each("rondo_compute_process_resident_bytes", "gauge", "Resident memory.",
+         [](const compute_process& p) { return p.resident_bytes; });
+}
+
 void tell_workers(text& to, const overview& o) {
     to.family("rondo_worker_starts_total", "counter", "Workers started.").sample(o.all.starts);
     to.family("rondo_worker_crashes_total", "counter", "Workers that did not end in good order.").sample(o.all.crashes);
@@ -210,6 +260,8 @@ std::string metrics_text(const overview& figures) {
     tell_views(to, figures);
     tell_pools(to, figures);
     tell_workers(to, figures);
+    tell_computers(to, figures);
+    tell_compute_processes(to, figures);
     return out;
 }
 

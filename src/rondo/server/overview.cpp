@@ -81,6 +81,11 @@ void look_whether_stuck(worker_totals& w, const worker_source& from, std::int64_
     w.longest_turn_ns = std::max(w.longest_turn_ns, silent);
 }
 
+// Not a process that has the memory of its predecessor and did not begin to count itself.
+bool counts_itself(const worker_source& from) noexcept {
+    return from.alive && from.figures != nullptr && get(from.figures->process) == from.process;
+}
+
 worker_totals read(const worker_source& from, std::int64_t now) {
     worker_totals w;
     w.name = from.name;
@@ -89,8 +94,7 @@ worker_totals read(const worker_source& from, std::int64_t now) {
     w.state = from.alive ? "starting" : "ended";
     if (from.figures == nullptr) return w;
     const statistics& s = *from.figures;
-    // A process that has the memory of its predecessor and did not begin to count itself.
-    const bool counts = from.alive && get(s.process) == from.process;
+    const bool counts = counts_itself(from);
     read_each(worker_counts, w, s);
     w.blocking = read(s.blocking, counts);
     w.compute = read(s.compute, counts);
@@ -175,19 +179,24 @@ void worker_totals::add(const worker_totals& other) noexcept {
     compute.add(other.compute);
 }
 
-overview read_all(std::span<const worker_source> from, instant now, std::size_t most) {
+overview read_all(std::span<const worker_source> from, instant now, std::size_t most,
+                  std::span<const compute_source> computers) {
     overview all;
     const std::int64_t now_ns = now.time_since_epoch().count();
     for (const worker_source& source : from) {
         worker_totals w = read(source, now_ns);
         all.all.add(w);
-        if (source.figures != nullptr) read_views(all, *source.figures);
+        if (source.figures != nullptr) {
+            read_views(all, *source.figures);
+            add_demand(all.computers, *source.figures, counts_itself(source));
+        }
         if (source.alive) all.workers.push_back(std::move(w));
     }
     for (const worker_source& source : from) {
-        if (source.alive && source.figures != nullptr && get(source.figures->process) == source.process)
-            read_running(all, source, now_ns);
+        if (counts_itself(source)) read_running(all, source, now_ns);
     }
+    add_processes(all.computers, computers, now);
+    std::ranges::sort(all.computers, {}, &compute_totals::name);
     std::ranges::sort(all.views, {}, [](const view_totals& v) { return std::tie(v.pattern, v.methods, v.kind); });
     std::ranges::sort(all.running, std::ranges::greater{}, &running_entry::age_ns);
     if (all.running.size() > most) all.running.resize(most);

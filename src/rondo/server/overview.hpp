@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <rondo/handler/statistics.hpp>
+#include <rondo/server/compute_totals.hpp>
 #include <rondo/server/view_totals.hpp>
 
 namespace rondo::server {
@@ -70,13 +71,15 @@ struct overview {
     std::vector<worker_totals> workers;  ///< those that live
     worker_totals all;                   ///< also of those that ended
     std::vector<view_totals> views;      ///< of all workers together; by pattern. "" stands for requests without a view
-    handler::latency::totals latency{};  ///< of all views
+    std::vector<compute_totals> computers;           ///< by name
+    handler::latency::totals latency{};              ///< of all views
     std::array<std::uint64_t, places> waiting_in{};  ///< requests by handler::place, as far as they are told one by one
     std::vector<running_entry> running;              ///< the oldest first
 };
 
 /// Reads the figures; `most` of the running requests are listed. Locks nothing: what is counted meanwhile may be in one
 /// figure and not yet in another.
-[[nodiscard]] overview read_all(std::span<const worker_source> from, instant now, std::size_t most = 200);
+[[nodiscard]] overview read_all(std::span<const worker_source> from, instant now, std::size_t most = 200,
+                                std::span<const compute_source> computers = {});
 
 }  // namespace rondo::server

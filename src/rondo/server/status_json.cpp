@@ -2,6 +2,7 @@
 #include <rondo/server/metrics.hpp>
 
 #include <algorithm>
+#include <numeric>
 
 #include <rondo/base/version.hpp>
 #include <rondo/codec/json.hpp>
@@ -70,6 +71,40 @@ void write_view(codec::json_writer& to, const view_totals& v) {
     to.end_object();
 }
 
+// Mean and quantiles of some durations.
+void write_durations(codec::json_writer& to, const char* name, std::int64_t sum_ns,
+                     const handler::latency::totals& counts) {
+    const auto n = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    to.key(name).begin_object();
+    to.member("mean_ms", n ? ms(sum_ns) / static_cast<double>(n) : 0.0);
+    to.member("p50_ms", quantile_ms(counts, 0.5)).member("p99_ms", quantile_ms(counts, 0.99));
+    to.end_object();
+}
+
+void write_computer(codec::json_writer& to, const compute_totals& c) {
+    to.begin_object();
+    to.member("name", std::string_view(c.name)).member("busy", c.busy()).member("waiting", c.waiting);
+    to.member("running", c.running).member("starts", c.starts).member("crashes", c.crashes);
+    to.member("memory_bytes", c.resident_bytes());
+    to.key("jobs").begin_object();
+    for (std::size_t i = 0; i < handler::job_ends; ++i)
+        to.member(to_string(static_cast<handler::job_end>(i)), c.ended[i]);
+    to.end_object();
+    write_durations(to, "queue", c.queue_ns, c.queue);
+    write_durations(to, "run", c.wall_ns, c.wall);
+    write_durations(to, "cpu", c.cpu_ns, c.cpu);
+    to.key("processes").begin_array();
+    for (const compute_process& p : c.processes) {
+        to.begin_object();
+        to.member("name", std::string_view(p.name)).member("state", std::string_view(p.state));
+        to.member("process", p.process).member("age_ms", ms(p.age_ns)).member("busy_ms", ms(p.busy_ns));
+        to.member("jobs", p.jobs).member("memory_bytes", p.resident_bytes);
+        to.end_object();
+    }
+    to.end_array();
+    to.end_object();
+}
+
 void write_running(codec::json_writer& to, const overview& o) {
     std::uint64_t listed = o.running.size();
     to.key("running").begin_array();
@@ -109,6 +144,9 @@ std::string status_json(const overview& figures, std::int64_t at_ms) {
     to.end_array();
     to.key("workers").begin_array();
     for (const worker_totals& w : figures.workers) write_worker(to, w);
+    to.end_array();
+    to.key("computers").begin_array();
+    for (const compute_totals& c : figures.computers) write_computer(to, c);
     to.end_array();
     to.key("views").begin_array();
     for (const view_totals& v : figures.views) write_view(to, v);

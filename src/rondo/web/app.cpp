@@ -61,6 +61,7 @@ void take_rows(const app_state& app, handler::statistics& figures) {
         route->row.store(
             figures.row_of({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
             std::memory_order_relaxed);
+        if (route->view.isolated) count_isolated(*route->view.isolated, figures);
     }
     for (const auto& sub : app.mounted) take_rows(*sub, figures);
 }

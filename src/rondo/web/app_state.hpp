@@ -66,6 +66,8 @@ struct app_state {
 [[nodiscard]] task<response> call_view(const route_entry& route, request& req);
 /// Calls an isolated view, in a process of its own or, without those, on a compute thread.
 [[nodiscard]] task<response> call_isolated(const route_entry& route, request& req);
+/// What it asks of compute processes is counted there from now on.
+void count_isolated(isolated_part& part, handler::statistics& figures);
 /// The response for a failure: by the application's handler for it, or the built-in page.
 [[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
 /// Logs what a view threw, unless it is an http_error below 500 or a cancellation.

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include <rondo/base/clock.hpp>
 #include <rondo/base/unique_fd.hpp>
+#include <rondo/handler/compute_figures.hpp>
 #include <rondo/web/app.hpp>
 
 /// The processes of isolated views, for the program that starts them. See isolated() for the views themselves.
@@ -39,7 +41,12 @@ struct work_options {
     std::string name;
     int socket = -1;  ///< of the job_socket
     std::chrono::milliseconds timeout{60'000};
-    std::function<void()> ready;  ///< called when everything is loaded
+    std::function<void()> ready;   ///< called when everything is loaded
+    std::function<void()> ending;  ///< called when no further job is begun, on some thread
+    /// Called twice a second from the beginning on, and whenever a job begins or ends, on some thread, never twice at
+    /// once: the process lives; while a job runs it does so until the job's deadline.
+    std::function<void(instant)> lives_until;
+    handler::compute_figures* figures = nullptr;  ///< where the jobs are counted; null: nowhere
 };
 
 /// The life of a compute process: makes what the views of the name need, then does one job after the other until a

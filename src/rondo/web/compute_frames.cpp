@@ -59,6 +59,7 @@ std::string request_head(request& req) {
 }
 
 constexpr std::uint64_t no_length = UINT64_MAX;
+constexpr std::int64_t no_retry = -1;
 constexpr std::uint32_t largest_head = 16 << 20;
 
 }  // namespace
@@ -140,17 +141,21 @@ file_part parse_file_payload(std::string_view payload) {
     return part;
 }
 
-std::string failure_payload(http::status code, std::string_view text) {
+std::string failure_payload(const answer_failure_text& why) {
     std::string out;
-    append_number(out, static_cast<std::uint16_t>(http::to_int(code)));
-    return out.append(text);
+    append_number(out, static_cast<std::uint16_t>(http::to_int(why.code)));
+    append_number(out, why.retry_after ? std::int64_t{why.retry_after->count()} : no_retry);
+    append_text(out, std::string_view(why.text).substr(0, inline_body));
+    return out;
 }
 
 answer_failure_text parse_failure_payload(std::string_view payload) {
     reader from(payload);
     answer_failure_text failed;
     failed.code = static_cast<http::status>(from.number<std::uint16_t>());
-    failed.text = payload.substr(sizeof(std::uint16_t));
+    const auto retry = from.number<std::int64_t>();
+    if (retry != no_retry) failed.retry_after = std::chrono::seconds(retry);
+    failed.text = from.text();
     return failed;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,7 +16,7 @@
 namespace rondo::detail {
 
 /// Changes with every change of what is sent.
-inline constexpr std::uint32_t compute_layout = 1;
+inline constexpr std::uint32_t compute_layout = 2;
 
 /// A body up to this size follows the head; a larger one is a file in memory whose descriptor comes with the first
 /// byte.
@@ -56,7 +57,7 @@ enum class frame_kind : std::uint8_t {
     bytes,   ///< of its body
     file,    ///< of its body, in a file whose descriptor comes along: an offset and a length, of eight bytes each
     end,     ///< of the response: nothing is missing
-    failed,  ///< instead of a head: a status of two bytes and a text
+    failed,  ///< instead of a head: see answer_failure_text
 };
 
 struct frame {
@@ -93,9 +94,10 @@ struct file_part {
 /// Why there is no response.
 struct answer_failure_text {
     http::status code{};
-    std::string text;
+    std::string text{};
+    std::optional<std::chrono::seconds> retry_after{};
 };
-[[nodiscard]] std::string failure_payload(http::status code, std::string_view text);
+[[nodiscard]] std::string failure_payload(const answer_failure_text& why);
 [[nodiscard]] answer_failure_text parse_failure_payload(std::string_view payload);
 
 [[nodiscard]] std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length);

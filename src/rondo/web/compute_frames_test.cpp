@@ -58,9 +58,13 @@ TEST(compute_frames, keep_files_and_failures) {
     const file_part part = parse_file_payload(file_payload({7, 1ULL << 33}));
     EXPECT_EQ(part.offset, 7u);
     EXPECT_EQ(part.length, 1ULL << 33);
-    const answer_failure_text failed = parse_failure_payload(failure_payload(http::status::not_found, "gone"));
+    const answer_failure_text failed = parse_failure_payload(failure_payload({http::status::not_found, "gone"}));
     EXPECT_EQ(failed.code, http::status::not_found);
     EXPECT_EQ(failed.text, "gone");
+    EXPECT_FALSE(failed.retry_after);
+    const answer_failure_text busy =
+        parse_failure_payload(failure_payload({http::status::service_unavailable, "", std::chrono::seconds(7)}));
+    EXPECT_EQ(busy.retry_after, std::chrono::seconds(7));
 }
 
 }  // namespace

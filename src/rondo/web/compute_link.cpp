@@ -68,17 +68,27 @@ std::system_error failure_of_system(const char* what) { return {errno, std::gene
 http_error too_late() { return http_error(http::status::gateway_timeout, took_too_long); }
 http_error lost() { return http_error(http::status::bad_gateway, "the process that computes this ended"); }
 
+// The process tells in this way that it gave the view up.
+handler::job_end end_of(const answer_failure_text& f) {
+    const bool late = f.code == http::status::gateway_timeout && f.text == took_too_long;
+    return late ? handler::job_end::late : handler::job_end::done;
+}
+
 }  // namespace
 
 void compute_link::enter() {
-    if (taken_.fetch_add(1, std::memory_order_relaxed) < places_) return;
+    if (taken_.fetch_add(1, std::memory_order_relaxed) < places_) return figures_->asked();
     leave();
+    figures_->refused();
     throw pool_full("all compute processes of '" + name_ + "' are busy and the queue is full", 1s);
 }
 
 compute_job::compute_job(std::shared_ptr<compute_link> link) : link_(std::move(link)) { link_->enter(); }
 
-compute_job::~compute_job() { link_->leave(); }
+compute_job::~compute_job() {
+    link_->figures().over(end_, begun_);
+    link_->leave();
+}
 
 void compute_job::connect() {
     received_.clear();
@@ -87,8 +97,10 @@ void compute_job::connect() {
     if (!socket_) throw failure_of_system("cannot make a socket for a compute process");
     const unix_name to(link_->address());
     if (::connect(socket_.value(), to.address(), to.size()) == 0) return;
-    if (errno == EAGAIN)
+    if (errno == EAGAIN) {
+        end_ = handler::job_end::refused;
         throw pool_full("too many requests wait for the compute processes of '" + link_->name() + "'", 1s);
+    }
     throw lost();
 }
 
@@ -108,6 +120,22 @@ task<bool> compute_job::send(std::string_view message, int file) {
 }
 
 task<void> compute_job::begin(request& req, std::string_view body) {
+    try {
+        co_await ask(req, body);
+    } catch (const http_error&) {
+        end_ = handler::job_end::lost;
+        throw;
+    } catch (const cancelled& c) {
+        if (c.reason == cancel_reason::deadline) end_ = handler::job_end::late;
+        throw;
+    }
+    begun_ = true;
+    const instant now = clock::now();
+    link_->figures().begun((now - asked_).count());
+    if (link_->timeout().count() > 0) until_ = now + link_->timeout();
+}
+
+task<void> compute_job::ask(request& req, std::string_view body) {
     const std::string message = job_message(req, body);
     unique_fd file;
     if (body.size() > inline_body) {
@@ -121,7 +149,6 @@ task<void> compute_job::begin(request& req, std::string_view body) {
         const std::optional<frame> first = co_await receive();
         if (!first) continue;
         if (first->kind != frame_kind::begun) throw lost();
-        if (link_->timeout().count() > 0) until_ = from_now(link_->timeout());
         co_return;
     }
     throw lost();
@@ -147,6 +174,21 @@ task<std::optional<frame>> compute_job::receive() {
 }
 
 task<frame> compute_job::next() {
+    try {
+        const frame f = co_await next_in_time();
+        if (f.kind == frame_kind::end) end_ = handler::job_end::done;
+        if (f.kind == frame_kind::failed) end_ = end_of(parse_failure_payload(f.payload));
+        co_return f;
+    } catch (const http_error& e) {
+        end_ = e.code() == http::status::gateway_timeout ? handler::job_end::late : handler::job_end::lost;
+        throw;
+    } catch (const cancelled& c) {
+        if (c.reason == cancel_reason::deadline) end_ = handler::job_end::late;
+        throw;
+    }
+}
+
+task<frame> compute_job::next_in_time() {
     std::optional<frame> found;
     bool late = false;
     task<std::optional<frame>> receiving = receive();

@@ -14,6 +14,7 @@
 #include <rondo/base/clock.hpp>
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/handler/compute_figures.hpp>
 #include <rondo/web/compute_frames.hpp>
 
 namespace rondo::detail {
@@ -29,6 +30,10 @@ public:
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
     [[nodiscard]] std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
+    /// What is asked is counted there from now on. Before the first job.
+    void count_in(handler::compute_demand& figures) noexcept { figures_ = &figures; }
+    [[nodiscard]] handler::compute_demand& figures() const noexcept { return *figures_; }
+
     /// Throws pool_full.
     void enter();
     void leave() noexcept { taken_.fetch_sub(1, std::memory_order_relaxed); }
@@ -39,6 +44,8 @@ private:
     std::size_t places_;
     std::chrono::milliseconds timeout_;
     std::atomic<std::size_t> taken_{0};
+    handler::compute_demand own_{};  // without a server
+    handler::compute_demand* figures_ = &own_;
 };
 
 /// One job: its connection to a compute process. On one loop's thread. To destroy it is to cancel the job.
@@ -61,6 +68,8 @@ public:
 
 private:
     void connect();
+    [[nodiscard]] task<void> ask(request& req, std::string_view body);
+    [[nodiscard]] task<frame> next_in_time();
     [[nodiscard]] task<bool> send(std::string_view message, int file);
     [[nodiscard]] task<std::optional<frame>> receive();
 
@@ -70,6 +79,9 @@ private:
     std::size_t used_ = 0;  // of it, by frames that were given
     std::vector<unique_fd> files_;
     instant until_ = instant::max();
+    instant asked_ = clock::now();
+    bool begun_ = false;
+    handler::job_end end_ = handler::job_end::cancelled;  // unless something else becomes known
 };
 
 }  // namespace rondo::detail

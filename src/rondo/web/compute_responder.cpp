@@ -44,9 +44,9 @@ void compute_responder::begun_view() {
     send(out);
 }
 
-void compute_responder::fail(http::status code, std::string_view text) {
+void compute_responder::fail(const answer_failure_text& why) {
     std::string out;
-    append_frame(out, frame_kind::failed, failure_payload(code, text.substr(0, inline_body)));
+    append_frame(out, frame_kind::failed, failure_payload(why));
     send(out);
 }
 

@@ -20,7 +20,7 @@ public:
         : connection_(connection), token_(token), head_only_(head_only) {}
 
     void begun_view();
-    void fail(http::status code, std::string_view text);
+    void fail(const answer_failure_text& why);
 
     void respond(const handler::response_head& head, std::string_view body) override;
     void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override;

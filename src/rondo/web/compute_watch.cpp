@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
@@ -24,6 +25,7 @@ namespace {
 using std::chrono_literals::operator""ms;
 
 constexpr int exit_late = 1;
+constexpr auto longest_silence = 500ms;
 constexpr int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
 
 std::atomic<int> signals_to = -1;
@@ -33,6 +35,12 @@ extern "C" void note_signal(int signal) {
     const char byte = static_cast<char>(signal);
     [[maybe_unused]] const ssize_t n = ::write(signals_to.load(std::memory_order_relaxed), &byte, 1);
     errno = error;
+}
+
+std::int64_t processor_time() noexcept {
+    timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
 
 void ring(int eventfd) noexcept { ::eventfd_write(eventfd, 1); }
@@ -50,7 +58,7 @@ unique_fd make_event() {
 
 }  // namespace
 
-compute_watch::compute_watch() : asked_to_end_(make_event()), news_(make_event()) {
+compute_watch::compute_watch(options o) : options_(std::move(o)), asked_to_end_(make_event()), news_(make_event()) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK)) throw std::system_error(errno, std::generic_category(), "pipe");
     signals_[0].reset(ends[0]);
@@ -60,6 +68,7 @@ compute_watch::compute_watch() : asked_to_end_(make_event()), news_(make_event()
     action.sa_handler = &note_signal;
     action.sa_flags = SA_RESTART;
     for (const int signal : handled) ::sigaction(signal, &action, nullptr);
+    tell_life();  // the first sign, before anybody is told that the process is ready
     thread_ = std::thread([this] { run(); });
 }
 
@@ -78,15 +87,36 @@ void compute_watch::begin(int connection, instant deadline, cancel_source& of, s
     {
         const std::lock_guard lock(mutex_);
         job_ = {connection, deadline, &of, std::move(what), false, false};
+        cpu_before_ = processor_time();
+        if (options_.figures != nullptr) options_.figures->begin_job(clock::now());
+        tell_life();
     }
     ring(news_.value());
 }
 
+void compute_watch::answers(instant deadline) {
+    const std::lock_guard lock(mutex_);
+    job_.deadline = deadline;
+    tell_life();
+}
+
 void compute_watch::end() noexcept {
     const std::lock_guard lock(mutex_);
+    count_end();
     job_.of = nullptr;
     job_.connection = -1;
     job_.deadline = instant::max();
+    tell_life();
+}
+
+void compute_watch::count_end() noexcept {
+    if (options_.figures != nullptr) options_.figures->end_job(clock::now(), processor_time() - cpu_before_);
+}
+
+void compute_watch::tell_life() {
+    if (!options_.lives_until) return;
+    const bool has_deadline = job_.of != nullptr && job_.deadline != instant::max();
+    options_.lives_until(has_deadline ? std::max(clock::now(), job_.deadline) : clock::now());
 }
 
 void compute_watch::run() {
@@ -110,14 +140,16 @@ void compute_watch::turn() {
     if (fds[0].revents != 0) take_signals();
     if (fds[2].revents != 0) peer_gone(connection);
     look_at_time();
+    const std::lock_guard lock(mutex_);
+    tell_life();
 }
 
 int compute_watch::time_left() {
     const std::lock_guard lock(mutex_);
-    if (job_.deadline == instant::max()) return -1;
-    const instant until = job_.late ? job_.deadline + grace : job_.deadline;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
-    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000));
+    const instant soon = clock::now() + longest_silence;
+    const instant until = job_.deadline == instant::max() ? soon : job_.late ? job_.deadline + grace : job_.deadline;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::min(until, soon) - clock::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
 void compute_watch::look_at_time() {
@@ -126,8 +158,8 @@ void compute_watch::look_at_time() {
     if (!std::exchange(job_.late, true)) job_.of->announce(cancel_reason::deadline);
     if (clock::now() < job_.deadline + grace) return;
     log::error(job_.what + ": over its time; the process ends with it");
-    log::flush();
-    ::_exit(exit_late);
+    count_end();
+    leave(exit_late);
 }
 
 // The next job may have the same descriptor: then it is asked about once more.
@@ -151,12 +183,18 @@ void compute_watch::take_signals() {
             }
             continue;
         }
+        if (options_.ending) options_.ending();
         if (signal != SIGTERM && running()) {
-            log::flush();
-            ::_exit(0);
+            if (options_.figures != nullptr) options_.figures->end();
+            leave(0);
         }
         ring(asked_to_end_.value());
     }
+}
+
+void compute_watch::leave(int status) {
+    log::flush();
+    ::_exit(status);
 }
 
 bool compute_watch::running() {

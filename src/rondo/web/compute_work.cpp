@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -127,7 +128,8 @@ private:
 
 class worker {
 public:
-    worker(app_state& app, const work_options& options) : app_(app), options_(options) {}
+    worker(app_state& app, const work_options& options)
+        : app_(app), options_(options), watch_({options.lives_until, options.ending, options.figures}) {}
 
     void run() {
         load();
@@ -138,6 +140,7 @@ public:
             const unique_fd connection(::accept4(options_.socket, nullptr, nullptr, SOCK_CLOEXEC));
             if (connection && is_ours(connection.value())) take(connection.value());
         }
+        if (options_.figures != nullptr) options_.figures->end();
     }
 
 private:
@@ -190,17 +193,16 @@ private:
         if (!found.route || !found.route->view.isolated || found.route->view.isolated->name != options_.name) return;
         in.activity = found.route->pattern;
         to.begun_view();
-        watch_.begin(connection, deadline_of(in), in.cancel,
-                     std::string(from.method_text) + ' ' + found.route->pattern);
+        const instant own = options_.timeout.count() > 0 ? from_now(options_.timeout) : instant::max();
+        watch_.begin(connection, std::min(own, in.deadline), in.cancel,
+                     fmt::format("{} {} (route {}, request {})", from.method_text, from.target, found.route->pattern,
+                                 job.parts.id));
         const watched until_here(watch_);
-        loop_.run_until(call(from, to, found, job.parts.id), &in);
+        loop_.run_until(call(from, to, found, job.parts.id, own), &in);
     }
 
-    [[nodiscard]] instant deadline_of(const context& in) const {
-        return options_.timeout.count() > 0 ? std::min(in.deadline, from_now(options_.timeout)) : in.deadline;
-    }
-
-    static task<void> call(handler::request& from, compute_responder& to, match found, std::string_view id) {
+    // `own`: when the job is over its time, whatever the deadline of the request.
+    task<void> call(handler::request& from, compute_responder& to, match found, std::string_view id, instant own) {
         request req(from);
         req.use_id(id);
         req.matched(*found.route, found.arguments);
@@ -212,6 +214,9 @@ private:
             };
             response r = co_await run_on(nullptr, view);
             require_in_time(req);
+            // The request's deadline is for the beginning of its response.
+            from.running_in->deadline = own;
+            watch_.answers(own);
             co_await send(r, to, req);
         } catch (...) {
             cause = std::current_exception();
@@ -229,8 +234,8 @@ private:
         const failure f = failure_of(cause);
         if (!late && f.code == http::status::internal_server_error) report(req, cause);
         if (to.begun()) to.abort();
-        else if (late) to.fail(http::status::gateway_timeout, took_too_long);
-        else to.fail(f.code, f.text);
+        else if (late) to.fail({http::status::gateway_timeout, took_too_long});
+        else to.fail({f.code, f.text, f.retry_after});
     }
 
     app_state& app_;

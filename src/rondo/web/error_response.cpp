@@ -106,6 +106,7 @@ failure failure_of(std::exception_ptr cause) {
     } catch (const http_error& e) {
         f.code = e.code();
         f.text = e.what();
+        if (const auto* const busy = dynamic_cast<const try_later*>(&e)) f.retry_after = busy->retry_after();
     } catch (const try_later& e) {
         f.code = http::status::service_unavailable;
         f.text = "The server is busy: try again later";
@@ -141,6 +142,7 @@ namespace detail {
 void report(request& req, const std::exception_ptr& cause) noexcept {
     try {
         std::rethrow_exception(cause);
+    } catch (const failed_elsewhere&) {
     } catch (const http_error& e) {
         if (http::to_int(e.code()) == 500) log_cause(req, e.what());
     } catch (const try_later&) {

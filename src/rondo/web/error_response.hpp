@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <rondo/base/try_later.hpp>
+#include <rondo/handler/error.hpp>
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
 #include <rondo/web/view.hpp>
@@ -31,6 +33,18 @@ struct failure {
 [[nodiscard]] response error_page(request& req, const failure& f);
 
 namespace detail {
+
+/// What was thrown in another process of this program, which has logged it if it had to be.
+class failed_elsewhere : public http_error {
+public:
+    using http_error::http_error;
+};
+
+class busy_elsewhere final : public failed_elsewhere, public try_later {
+public:
+    busy_elsewhere(http::status code, const std::string& text, std::chrono::seconds retry_after)
+        : failed_elsewhere(code, text), try_later(retry_after) {}
+};
 
 struct error_handler {
     owned object;

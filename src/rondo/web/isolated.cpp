@@ -61,8 +61,9 @@ task<response> call_in_process(std::shared_ptr<compute_link> link, request& req,
     req.received().goes(handler::place::compute_process);
     const frame first = co_await job->next();
     if (first.kind == frame_kind::failed) {
-        answer_failure_text failed = parse_failure_payload(first.payload);
-        throw http_error(failed.code, failed.text);
+        const answer_failure_text failed = parse_failure_payload(first.payload);
+        if (failed.retry_after) throw busy_elsewhere(failed.code, failed.text, *failed.retry_after);
+        throw failed_elsewhere(failed.code, failed.text);
     }
     if (first.kind != frame_kind::head) throw http_error(http::status::bad_gateway, "a compute process gave no answer");
     answer_head head = parse_head_payload(first.payload);
@@ -100,6 +101,10 @@ task<response> call_on_compute_thread(const route_entry& route, request& req) {
 }
 
 }  // namespace
+
+void count_isolated(isolated_part& part, handler::statistics& figures) {
+    if (part.link != nullptr) part.link->count_in(figures.demand_of(part.link->name()));
+}
 
 task<response> call_isolated(const route_entry& route, request& req) {
     const std::string_view body = co_await req.read_all();

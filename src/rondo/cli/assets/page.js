@@ -195,6 +195,26 @@ function tables(now, before) {
     ['Connections', w => whole(w.connections)], ['Loop busy', w => `${whole(newest[w.name]?.busy ?? 0)} %`], ['Loop delay', w => time(w.loop_delay_ms), {bad: w => w.loop_delay_ms > 1000}],
     ['Stalls', w => whole(w.stalls)], ['Threads', w => `${w.blocking.busy} / ${w.blocking.limit}`], ['Compute', w => `${w.compute.busy} / ${w.compute.limit}`], ['Memory', w => size(w.memory_bytes)],
   ], now.workers, 'No worker is there.');
+  computers(now, before);
+}
+
+function computers(now, before) {
+  $('isolated').hidden = !now.computers.length;
+  if (!now.computers.length) return;
+  const passed = Math.max(1, now.at_ms - before.at_ms);
+  const earlier = new Map(before.computers.map(c => [c.name, c.jobs.done]));
+  fill('computers', [
+    ['Name', null, {text: true, content: c => [el('code', {textContent: c.name})]}], ['Busy', c => `${c.busy} / ${c.processes.length}`], ['Waiting', c => whole(c.waiting)],
+    ['Done', c => whole(c.jobs.done)], ['a second', c => short(Math.max(0, c.jobs.done - (earlier.get(c.name) ?? 0)) * 1000 / passed)],
+    ['Lost', c => whole(c.jobs.lost), {bad: c => c.jobs.lost > 0}], ['Late', c => whole(c.jobs.late), {bad: c => c.jobs.late > 0}],
+    ['Refused', c => whole(c.jobs.refused), {bad: c => c.jobs.refused > 0}], ['Cancelled', c => whole(c.jobs.cancelled)],
+    ['Queue', c => time(c.queue.mean_ms)], ['Run', c => time(c.run.mean_ms)], ['Run p99', c => time(c.run.p99_ms)], ['CPU', c => time(c.cpu.mean_ms)],
+    ['Crashes', c => whole(c.crashes), {bad: c => c.crashes > 0}], ['Memory', c => size(c.memory_bytes)],
+  ], now.computers, '');
+  fill('processes', [
+    ['Process of', null, {text: true, content: p => [el('code', {textContent: `${p.of} ${p.name}`})]}], ['State', null, {text: true, content: state}], ['Process', p => p.process],
+    ['Age', p => time(p.age_ms)], ['Busy for', p => time(p.busy_ms)], ['Jobs', p => whole(p.jobs)], ['Memory', p => size(p.memory_bytes)],
+  ], now.computers.flatMap(c => c.processes.map(p => ({...p, of: c.name}))), 'No compute process is there.');
 }
 
 // ---- asking
