@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end: no connection is lost, what runs is finished, what does not end is cancelled and killed."""
-import os
 import signal
 import re
 import resource
@@ -43,26 +42,33 @@ class Terminate(unittest.TestCase):
     @each_backend
     def test_what_runs_is_finished(self, backend):
         with Arbiter("--backend", backend, "--graceful-timeout", "20s") as server:
-            slow = [self.ask(server, b"/slow") for _ in range(60)]
-            streams = [self.ask(server, b"/_test/events") for _ in range(20)]
-            uploads = []
-            for _ in range(20):
-                s = server.connect(20)
-                s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
-                uploads.append(s)
+            streams = [self.ask(server, b"/_test/events") for _ in range(100)]
+            uploads = [self.begin_upload(server) for _ in range(50)]
             for s in streams:
                 self.assertIn(b"200 OK", s.recv(4096))
+            slow = [self.ask(server, b"/_test/wait?ms=3000") for _ in range(500)]
+            server.wait_until(lambda: server.counters()["started"] == 500, what="the slow requests")
+            began = time.monotonic()
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending")
+            server.wait_for_log("ending: .*ending: ")
+            self.assertEqual(server.counters()["finished"], 0)
             for s in uploads:
                 s.sendall(b"y" * 500)
-            for s in slow:
-                self.assertTrue(read_all(s).endswith(b"slow\n"))
-            for s in streams:
-                self.assertTrue(read_all(s).endswith(b"0\r\n\r\n"))
-            for s in uploads:
-                self.assertTrue(read_all(s).endswith(b"x" * 500 + b"y" * 500))
+            self.assertEqual([s for s in streams if not read_all(s).endswith(b"0\r\n\r\n")], [])
+            self.assertEqual([s for s in uploads if not read_all(s).endswith(b"x" * 500 + b"y" * 500)], [])
+            self.assertEqual([s for s in slow if not read_all(s).endswith(b"waited\n")], [])
             self.assertEqual(server.wait(20), 0, server.log)
+            print(f"{backend}: 500 slow requests, 100 streams, 50 uploads, ended after {time.monotonic() - began:.1f} s",
+                  flush=True)
+            self.assertEqual(server.counters(), {"started": 500, "finished": 500, "cancelled": 0, "cleaned": 500})
+            for s in [*streams, *uploads, *slow]:
+                s.close()
+
+    @staticmethod
+    def begin_upload(server):
+        s = server.connect(20)
+        s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+        return s
 
     @staticmethod
     def ask(server, path):
@@ -133,21 +139,13 @@ class Descriptors(unittest.TestCase):
         with Arbiter("--backend", backend, preexec=few) as server:
             clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(150)]
             server.wait_for_log("raise the limit of open files", 10)
-            before = self.cpu(server)
+            before = server.cpu_seconds()
             time.sleep(1)
-            self.assertLess(self.cpu(server) - before, 0.4)
+            self.assertLess(server.cpu_seconds() - before, 0.4)
             for c in clients:
                 c.close()
             server.wait_until(lambda: server.get("/")[0] == 200)
             self.assertEqual(len(server.workers()), 2)
-
-    @staticmethod
-    def cpu(server):
-        total = 0
-        for pid in [server.pid, *server.workers().values()]:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
 
 
 class Logs(unittest.TestCase):

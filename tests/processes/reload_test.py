@@ -21,6 +21,14 @@ def reload(server):
     return server.wait_for_workers(len(before), before)
 
 
+# The connections of the load: half kept, half of one request each.
+LOAD = {"kept": 100, "short": 100, "pause": 0.05}
+
+
+def files_of(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def memory_of(pid):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -35,18 +43,25 @@ class Reload(unittest.TestCase):
             program = Path(folder) / "testbed"
             shutil.copy(BIN / "testbed", program)
             with Arbiter("--backend", backend, program=program, workers=2) as server:
-                with Traffic(server.port, kept=8, short=8) as traffic:
+                idle = server.descriptors()
+                with Traffic(server.port, **LOAD) as traffic:
                     for i in range(20):
                         if i % 2:  # as an installation does it
                             shutil.copy(BIN / "testbed", str(program) + ".new")
                             os.replace(str(program) + ".new", program)
                         reload(server)
-                        traffic.wait_for(10)
+                        traffic.wait_for(200)
                         if i == 4:
-                            files, memory = server.descriptors(), memory_of(server.pid)
+                            server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
+                            files, memory = files_of(server.pid), memory_of(server.pid)
                 self.assertEqual(traffic.failures, [], server.log)
-                self.assertLessEqual(server.descriptors(), files)
-                self.assertLess(memory_of(server.pid), memory + 2048)
+                server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
+                print(f"{backend}: 20 reloads, {traffic}; the arbiter's descriptors {files} -> {files_of(server.pid)}, "
+                      f"memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
+                self.assertLessEqual(files_of(server.pid), files)
+                self.assertLess(memory_of(server.pid), memory + 1024)
+                # What a worker was born with, once its connections are gone: nothing is handed down that was not before.
+                server.wait_until(lambda: server.descriptors() <= idle, what="the end of the connections")
                 self.assertNotIn("(deleted)", os.readlink(f"/proc/{server.pid}/exe"))
 
     @each_backend
@@ -133,15 +148,20 @@ class Scale(unittest.TestCase):
     @each_backend
     def test_more_and_fewer_under_load(self, backend):
         with Arbiter("--backend", backend, workers=2) as server:
-            with Traffic(server.port, kept=8, short=8) as traffic:
-                for _ in range(4):
+            files, memory = files_of(server.pid), memory_of(server.pid)
+            with Traffic(server.port, **LOAD) as traffic:
+                for _ in range(10):
                     server.signal(signal.SIGTTIN)
                     server.wait_for_workers(3)
-                    traffic.wait_for(20)
+                    traffic.wait_for(100)
                     server.signal(signal.SIGTTOU)
                     server.wait_for_workers(2)
-                    traffic.wait_for(20)
+                    traffic.wait_for(100)
             self.assertEqual(traffic.failures, [], server.log)
+            print(f"{backend}: 10 workers more and fewer, {traffic}; the arbiter's descriptors {files} -> "
+                  f"{files_of(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
+            self.assertLessEqual(files_of(server.pid), files)
+            self.assertLess(memory_of(server.pid), memory + 1024)
 
     def test_never_fewer_than_one(self):
         with Arbiter(workers=1) as server:
@@ -154,10 +174,16 @@ class Recycle(unittest.TestCase):
     @each_backend
     def test_max_requests_under_load(self, backend):
         with Arbiter("--backend", backend, "--max-requests", "100", "--max-requests-jitter", "20") as server:
-            with Traffic(server.port, kept=8, short=8) as traffic:
-                server.wait_until(lambda: server.log.count("it has served max-requests") >= 8, 30, "eight replacements")
+            files, memory = files_of(server.pid), memory_of(server.pid)
+            with Traffic(server.port, **LOAD) as traffic:
+                server.wait_until(lambda: server.log.count("it has served max-requests") >= 20, 60, "twenty replacements")
                 self.assertGreaterEqual(len(server.workers()), 2)
             self.assertEqual(traffic.failures, [], server.log)
+            server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
+            print(f"{backend}: {server.log.count('it has served max-requests')} replacements, {traffic}; the arbiter's "
+                  f"descriptors {files} -> {files_of(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
+            self.assertLessEqual(files_of(server.pid), files)
+            self.assertLess(memory_of(server.pid), memory + 1024)
 
     def test_max_age_and_max_rss(self):
         for options, says in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "more memory than max-rss")):
@@ -169,10 +195,12 @@ class Recycle(unittest.TestCase):
 
 
 class Beside(unittest.TestCase):
-    def test_an_upgrade_and_back(self):
+    @each_backend
+    def test_an_upgrade_and_back(self, backend):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"
-            with Arbiter("--pid", pid_file) as server, Traffic(server.port, kept=4, short=4) as traffic:
+            with Arbiter("--pid", pid_file, "--backend", backend) as server, Traffic(server.port, **LOAD) as traffic:
+                files = files_of(server.pid)
                 self.assertEqual(int(pid_file.read_text()), server.pid)
                 old = set(server.workers().values())
                 server.signal(signal.SIGUSR2)
@@ -181,22 +209,25 @@ class Beside(unittest.TestCase):
                 server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
                 server.signal(signal.SIGWINCH)
                 server.wait_until(lambda: not server.workers(), what="the end of the old workers")
-                traffic.wait_for(50)
+                traffic.wait_for(500)
                 server.signal(signal.SIGHUP)  # back
                 server.wait_for_workers(2, old)
                 os.kill(other, signal.SIGTERM)
                 server.wait_for_log("has ended")
-                traffic.wait_for(50)
+                traffic.wait_for(500)
                 self.assertFalse(Path(f"{pid_file}.2").exists())
                 traffic.end()
                 self.assertEqual(traffic.failures, [], server.log)
+                print(f"{backend}: upgraded and back, {traffic}; the arbiter's descriptors {files} -> {files_of(server.pid)}",
+                      flush=True)
+                self.assertLessEqual(files_of(server.pid), files)
 
     def test_an_upgrade(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"
             server = Arbiter("--pid", pid_file)
             try:
-                with Traffic(server.port, kept=4, short=4) as traffic:
+                with Traffic(server.port, **LOAD) as traffic:
                     server.signal(signal.SIGUSR2)
                     server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
                     other = int(Path(f"{pid_file}.2").read_text())

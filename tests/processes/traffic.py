@@ -4,6 +4,7 @@
 Every answer that does not come, or is not the whole of what was asked for, counts as a failure. A client that keeps its
 connection goes on with a new one after `Connection: close`, as every client does.
 """
+import asyncio
 import os
 import re
 import socket
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server  # noqa: E402
+from launch import Server, state_of  # noqa: E402
 
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
@@ -22,50 +23,50 @@ class Failure(Exception):
     pass
 
 
-def read_answer(s, kept=b""):
-    """(status, fields in lower case, body, what came after it)"""
-    data = kept
-    while b"\r\n\r\n" not in data:
-        part = s.recv(65536)
-        if not part:
-            raise Failure(f"ended after {len(data)} bytes of a head")
-        data += part
-    head, _, rest = data.partition(b"\r\n\r\n")
+def whole_answer(data):
+    """(status, fields in lower case, body, what came after it) of an answer with a length; None when more is to come."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    if not end:
+        return None
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
     length = int(fields.get(b"content-length", 0))
-    while len(rest) < length:
-        part = s.recv(65536)
-        if not part:
-            raise Failure(f"ended after {len(rest)} of {length} bytes of a body")
-        rest += part
+    if len(rest) < length:
+        return None
     return int(head.split(b" ")[1]), fields, rest[:length], rest[length:]
 
 
+def read_answer(s):
+    data = b""
+    while not (answer := whole_answer(data)):
+        part = s.recv(65536)
+        if not part:
+            raise Failure(f"ended after {len(data)} bytes")
+        data += part
+    return answer
+
+
 class Traffic:
-    """Some clients with kept connections and some with one connection per request, in threads, until the end of `with`.
-    `pause` is what each waits between two requests."""
+    """Some clients with kept connections and some with one connection per request, in one thread of their own, until the
+    end of `with`. `pause` is what each waits between two requests. `failures` has a line for each request without its
+    whole answer, `resets` are those of them that an RST ended."""
 
     def __init__(self, port, kept=8, short=8, path="/", pause=0.01):
         self.port, self.path, self.pause = port, path.encode(), pause
-        self.answered, self.failures = 0, []
-        self.ending = threading.Event()
+        self.answered, self.failures, self.resets = 0, [], 0
+        self.ending = False
         self.refused_is_fine = False  # nobody listens any more
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self._client, args=(i < kept,), daemon=True)
-                        for i in range(kept + short)]
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._clients(kept, short)), daemon=True)
 
     def __enter__(self):
-        for t in self.threads:
-            t.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
         self.end()
 
     def end(self):
-        self.ending.set()
-        for t in self.threads:
-            t.join(30)
+        self.ending = True
+        self.thread.join(60)
 
     def wait_for(self, answers, seconds=20):
         """Until so many more were answered."""
@@ -74,35 +75,63 @@ class Traffic:
             time.sleep(0.01)
         assert self.answered >= wanted, f"{self.answered} answers, {self.failures[:5]}"
 
-    def _client(self, keep):
-        s = None
-        while not self.ending.is_set():
-            step = "connect"
+    def __str__(self):
+        return f"{self.answered} answers, {len(self.failures)} failures, {self.resets} resets"
+
+    async def _clients(self, kept, short):
+        await asyncio.gather(*(self._client(i < kept) for i in range(kept + short)))
+
+    async def _client(self, keep):
+        connection = Connection(self.port)
+        request = REQUEST % (self.path, b"" if keep else b"Connection: close\r\n")
+        while not self.ending:
             try:
-                if s is None:
-                    s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-                step = "request"
-                s.sendall(REQUEST % (self.path, b"" if keep else b"Connection: close\r\n"))
-                step = "answer"
-                status, fields, _, _ = read_answer(s)
-                if status != 200:
-                    raise Failure(f"status {status}")
-                with self.lock:
-                    self.answered += 1
+                async with asyncio.timeout(20):
+                    fields = await connection.exchange(request)
+                self.answered += 1
                 if not keep or fields.get(b"connection") == b"close":
-                    s.close()
-                    s = None
+                    connection.close()
             except (OSError, Failure) as e:
-                if step == "connect" and self.refused_is_fine:
-                    return
-                with self.lock:
-                    self.failures.append(f"{'kept' if keep else 'short'}: {step}: {e!r}")
-                if s is not None:
-                    s.close()
-                s = None
-            time.sleep(self.pause)
-        if s is not None:
-            s.close()
+                if connection.step == "connect" and self.refused_is_fine:
+                    break
+                self.failures.append(f"{'kept' if keep else 'short'}: {connection.step}: {e!r}")
+                self.resets += isinstance(e, (ConnectionResetError, BrokenPipeError))
+                connection.close()
+            await asyncio.sleep(self.pause)
+        connection.close()
+
+
+class Connection:
+    """One client's; opened when there is something to ask."""
+
+    def __init__(self, port):
+        self.port, self.socket, self.step = port, None, ""
+
+    async def exchange(self, request):
+        """The fields of the answer, when it is good and whole."""
+        loop = asyncio.get_running_loop()
+        self.step = "connect"
+        if self.socket is None:
+            self.socket = socket.socket()
+            self.socket.setblocking(False)
+            await loop.sock_connect(self.socket, ("127.0.0.1", self.port))
+        self.step = "request"
+        await loop.sock_sendall(self.socket, request)
+        self.step = "answer"
+        data = b""
+        while not (answer := whole_answer(data)):
+            part = await loop.sock_recv(self.socket, 65536)
+            if not part:
+                raise Failure(f"ended after {len(data)} bytes")
+            data += part
+        if answer[0] != 200:
+            raise Failure(f"status {answer[0]}")
+        return answer[1]
+
+    def close(self):
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = None
 
 
 class Arbiter(Server):
@@ -110,23 +139,6 @@ class Arbiter(Server):
 
     def __init__(self, *options, workers=2, **more):
         super().__init__("--workers", workers, *options, **more)
-
-    def children(self):
-        """Process ids of its children, the zombies left out."""
-        listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(p) for p in listing if state_of(int(p)) not in ("Z", None)]
-
-    def workers(self):
-        """Process id by slot."""
-        found = {}
-        for pid in self.children():
-            try:
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-            except OSError:
-                continue
-            if name.startswith("worker "):
-                found[int(name.split()[1])] = pid
-        return found
 
     def wait_for_workers(self, count, other_than=(), seconds=20):
         """Until there are so many workers, none of them among these."""
@@ -139,13 +151,6 @@ class Arbiter(Server):
     def connections_of(self, pid):
         """Established connections of a process, by its descriptors."""
         return len(established(self.port) & sockets_of(pid))
-
-
-def state_of(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return None
 
 
 def sockets_of(pid):

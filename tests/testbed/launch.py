@@ -3,14 +3,18 @@
 
     with Server("--backend", "epoll", "--max-body", "1MiB") as server:
         server.get("/")
+
+The environment says with which workers, for a test that does not say it itself (./dev test-matrix goes through all):
+
+    TESTBED_CLASS=async|threads|sync   TESTBED_WORKERS=0|1|4 (0: no arbiter)   TESTBED_BACKENDS="epoll io_uring"
 """
 import functools
 import http.client
-import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -18,12 +22,18 @@ from pathlib import Path
 
 SOURCE = Path(os.environ.get("RONDO_SOURCE", Path(__file__).resolve().parents[2]))
 BIN = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin"))
-BACKENDS = ("epoll", "io_uring")
+CLASS = os.environ.get("TESTBED_CLASS", "async")
+WORKERS = int(os.environ.get("TESTBED_WORKERS", "0"))
+BACKENDS = tuple(os.environ.get("TESTBED_BACKENDS", "epoll io_uring").split())
 START_SECONDS = 30
+
+# For a test whose numbers are those of one process.
+ONE_WORKER = ("--workers", str(min(WORKERS, 1)))
 
 
 class Server:
-    """A running program: one process, unless `--workers` is among the options. `log` is what it wrote to standard error (or the given file), `output` to standard output."""
+    """A running program, with the workers of the environment where the options do not name theirs. `log` is what it wrote
+    to standard error (or the given file), `output` to standard output."""
 
     def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None):
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
@@ -34,9 +44,13 @@ class Server:
         if bind:
             arguments += ["--bind", bind]
         arguments += [str(o) for o in options]
-        if not {"--workers", "-w"} & set(arguments):
-            arguments += ["--workers", "0"]
-        environment = dict(os.environ, TMPDIR=self.folder.name, **(env or {}))
+        for option, value in (("--workers", WORKERS), ("--worker-class", CLASS)):
+            if option not in arguments:
+                arguments += [option, str(value)]
+        if len(BACKENDS) == 1 and "--backend" not in arguments:
+            arguments += ["--backend", BACKENDS[0]]
+        self.counters_file = Path(self.folder.name) / "counters"
+        environment = dict(os.environ, TMPDIR=self.folder.name, TESTBED_COUNTERS=str(self.counters_file), **(env or {}))
         with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,
                                             preexec_fn=preexec, env=environment, pass_fds=pass_fds)
@@ -115,27 +129,54 @@ class Server:
             connection.close()
 
     def counters(self):
-        return json.loads(self.get("/_test/counters")[2])
+        """What the testbed's views of all its processes have counted: no request, so it tells also while none is answered."""
+        return dict(zip(("started", "finished", "cancelled", "cleaned"), struct.unpack("4i", self.counters_file.read_bytes())))
 
-    # ---- the process ----
+    # ---- the processes ----
 
-    def _status(self, name):
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(rf"^{name}:\s*(\d+)", text, re.M).group(1))
+    def serving(self):
+        """Process ids of those that serve: the workers, or the one process that there is."""
+        return list(self.workers().values()) or [self.pid]
+
+    def children(self):
+        """Process ids of its children, the zombies left out."""
+        listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(p) for p in listing if state_of(int(p)) not in ("Z", None)]
+
+    def workers(self):
+        """Process id by slot."""
+        found = {}
+        for pid in self.children():
+            try:
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+            except OSError:
+                continue
+            if name.startswith("worker "):
+                found[int(name.split()[1])] = pid
+        return found
+
+    def _sum_of_status(self, name):
+        texts = (Path(f"/proc/{pid}/status").read_text() for pid in self.serving())
+        return sum(int(re.search(rf"^{name}:\s*(\d+)", text, re.M).group(1)) for text in texts)
 
     def memory(self):
-        """Resident bytes."""
-        return self._status("VmRSS") * 1024
+        """Resident bytes of those that serve."""
+        return self._sum_of_status("VmRSS") * 1024
 
     def threads(self):
-        return self._status("Threads")
+        return self._sum_of_status("Threads")
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """As many as the one of them with the most has open."""
+        return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.serving())
 
     def cpu_seconds(self):
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Of all its processes."""
+        total = 0
+        for pid in {self.pid, *self.serving()}:
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
 
     def alive(self):
         return self.process.poll() is None
@@ -185,6 +226,14 @@ def read_all(s):
             break
         parts.append(part)
     return b"".join(parts)
+
+
+def state_of(pid):
+    """The letter of proc(5); None when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
 
 
 def each_backend(test):
