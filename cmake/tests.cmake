@@ -4,6 +4,7 @@
 #   src/rondo/<folder>/**/*_bench.cpp   one program rondo_<folder>_bench (Google Benchmark), not run by ctest
 #   tests/<folder>/**/*_test.cpp        one program <folder>_test over the whole library; label unit
 #   tests/<folder>/**/*_test.py         one ctest each, label <folder>; finds the build in RONDO_BUILD, programs in RONDO_BIN
+#   tests/<folder>/*_preload.cpp        one module each in bin/, to be loaded before a program with LD_PRELOAD
 #   tests/nocompile/*.cpp               one ctest each, label nocompile: must not compile, with the error it names
 enable_testing()
 include(GoogleTest)
@@ -71,6 +72,24 @@ function(rondo_python_test source folder)
         ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
+# The same script once more with other workers: <folder>.<name>@<class>-<backend>-<workers>. ./dev test-matrix runs all of
+# them with all; these are what every change has to pass.
+function(rondo_python_variant folder name class backend workers)
+    set(variant "${folder}.${name}@${class}-${backend}-${workers}")
+    add_test(NAME ${variant} COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tests/${folder}/${name}.py")
+    get_property(environment TEST ${folder}.${name} PROPERTY ENVIRONMENT)
+    list(APPEND environment TESTBED_CLASS=${class} TESTBED_BACKENDS=${backend} TESTBED_WORKERS=${workers})
+    set_tests_properties(${variant} PROPERTIES TIMEOUT 300 LABELS ${folder}-variant PROCESSORS 2
+        ENVIRONMENT "${environment}")
+endfunction()
+
+function(rondo_preload_module source)
+    get_filename_component(name "${source}" NAME_WE)
+    add_library(${name} MODULE "${source}")
+    target_link_libraries(${name} PRIVATE rondo_build)
+    set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+endfunction()
+
 function(rondo_test_folder folder)
     set(directory "${CMAKE_SOURCE_DIR}/tests/${folder}")
     if(TARGET rondo)
@@ -79,7 +98,14 @@ function(rondo_test_folder folder)
     if(RONDO_SANITIZE AND NOT folder MATCHES "^(conformance|behaviour)$")
         return()  # sanitizer builds have only the testbed
     endif()
+    file(GLOB modules CONFIGURE_DEPENDS "${directory}/*_preload.cpp")
+    foreach(module IN LISTS modules)
+        rondo_preload_module("${module}")
+    endforeach()
     file(GLOB_RECURSE scripts CONFIGURE_DEPENDS "${directory}/*_test.py")
+    if(RONDO_SANITIZE)
+        list(FILTER scripts EXCLUDE REGEX "/h1_workers_test")  # a dozen servers at once
+    endif()
     foreach(script IN LISTS scripts)
         rondo_python_test("${script}" ${folder})
     endforeach()
@@ -91,6 +117,24 @@ foreach(folder IN LISTS folders)
         rondo_test_folder(${folder})
     endif()
 endforeach()
+
+if(NOT RONDO_SANITIZE)
+    foreach(name IN ITEMS clients_test disconnect_test signals_test slow_clients_test)
+        rondo_python_variant(behaviour ${name} async io_uring 4)
+    endforeach()
+    foreach(name IN ITEMS clients_test disconnect_test limits_test queues_test signals_test)
+        rondo_python_variant(behaviour ${name} threads epoll 1)
+    endforeach()
+    foreach(name IN ITEMS addresses_test logs_test slow_clients_test)
+        rondo_python_variant(behaviour ${name} threads io_uring 4)
+    endforeach()
+    foreach(name IN ITEMS clients_test disconnect_test signals_test)
+        rondo_python_variant(behaviour ${name} sync epoll 4)
+    endforeach()
+    foreach(name IN ITEMS descriptors_test limits_test logs_test)
+        rondo_python_variant(behaviour ${name} sync io_uring 1)
+    endforeach()
+endif()
 
 file(GLOB misuses CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/nocompile/*.cpp")
 if(RONDO_SANITIZE)

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, each_backend  # noqa: E402
+from launch import CLASS, Server, each_backend  # noqa: E402
 
 
 class Python(unittest.TestCase):
@@ -59,7 +59,7 @@ class Curl(unittest.TestCase):
     def curl(self, server, path, *options, code=0):
         done = subprocess.run(["curl", "-sS", "--max-time", "20", *map(str, options), f"http://127.0.0.1:{server.port}{path}"],
                               capture_output=True)
-        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(done.returncode, code if isinstance(code, tuple) else (code,), done.stderr)
         return done.stdout
 
     @each_backend
@@ -92,13 +92,17 @@ class Curl(unittest.TestCase):
             shown = self.curl(server, "/echo", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
             self.assertTrue(shown.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"), shown)
             shown = self.curl(server, "/_test/read-nothing", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
-            self.assertTrue(shown.startswith(b"HTTP/1.1 200 OK"), shown)
+            # A thread is taken when the body is there, so before the view can leave it.
+            self.assertTrue(shown.startswith(b"HTTP/1.1 200 OK" if CLASS == "async" else b"HTTP/1.1 100 Continue"), shown)
 
     @each_backend
     def test_broken_answers_are_seen_as_broken(self, backend):
         with Server("--backend", backend) as server:
             self.assertIn(b"first", self.curl(server, "/raise-mid", code=18))
-            self.assertIn(b"500", self.curl(server, "/short", "-i"))
+            if CLASS == "async":
+                self.assertIn(b"500", self.curl(server, "/short", "-i"))
+            else:  # what a thread makes may be sent while it is made: then the response has begun
+                self.assertRegex(self.curl(server, "/short", "-i", code=(0, 18)), rb"(?s)^HTTP/1.1 (500 |200 .*\r\n\r\n0123456789$)")
             # Without chunks only an RST tells.
             self.curl(server, "/raise-mid", "--http1.0", code=56)
 

@@ -79,7 +79,7 @@ class Garbage(unittest.TestCase):
                         most = max(most, server.memory())
                 self.assertGreater(count, 100)
                 self.assertLess(most, 150 << 20)
-                server.wait_until(lambda: server.descriptors() < 40, 10, "the end of the connections")
+                server.wait_for_no_connections()
                 self.assertEqual(server.get("/static/hello.txt")[2], b"hello static\n")
                 self.assertNotIn("bug:", server.log)
         except BaseException as e:  # noqa: B902 - a thread's failure is the test's

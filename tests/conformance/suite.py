@@ -24,7 +24,7 @@ def start_runner(server, split, *more):
 def run(backend):
     times = [word for name in ("header", "body", "keepalive") for word in (f"--{name}-timeout", f"{SECONDS}s")]
     failed = False
-    with Server("--backend", backend, "--max-body", "1MiB", *times) as server:
+    with Server("--backend", backend, "--workers", "1", "--max-body", "1MiB", *times) as server:
         # Most of the time is waiting, so they run at once.
         for split, runner in [(s, start_runner(server, s)) for s in SPLITS]:
             print(f"==> {backend}, split {split}\n{runner.communicate()[0]}", flush=True)
@@ -35,18 +35,28 @@ def run(backend):
 
 
 def run_kind(kind):
-    """The requests whole, with the other worker classes: what differs there is not how bytes arrive."""
-    more = ["--expect-fail", str(HERE / "known_kinds.txt")]
-    if kind == "sync":
-        more += ["--without", "slow"]  # a view that takes a second would hold up the cases beside it
+    """The requests whole, with another worker class: what differs there is not how bytes arrive."""
+    return run_together([(kind, backend, 1) for backend in BACKENDS])
+
+
+def run_together(setups):
+    """The requests whole, with each (worker class, backend, number of workers), all of them at once."""
     times = [word for name in ("header", "body", "keepalive") for word in (f"--{name}-timeout", f"{SECONDS}s")]
     failed = False
     with contextlib.ExitStack() as stack:
-        servers = [(b, stack.enter_context(Server("--worker-class", kind, "--backend", b, "--max-body", "1MiB", *times)))
-                   for b in BACKENDS]
-        for backend, server, runner in [(b, s, start_runner(s, "none", *more)) for b, s in servers]:
-            print(f"==> {kind}, {backend}\n{runner.communicate()[0]}", flush=True)
+        servers = [stack.enter_context(Server("--worker-class", kind, "--backend", backend, "--workers", workers, "--max-body",
+                                              "1MiB", *times)) for kind, backend, workers in setups]
+        runners = [start_runner(server, "none", *options_of(kind)) for (kind, _, _), server in zip(setups, servers)]
+        for setup, server, runner in zip(setups, servers, runners):
+            print(f"==> {setup[0]}, {setup[1]}, {setup[2]} workers\n{runner.communicate()[0]}", flush=True)
             if runner.returncode != 0:
                 failed = True
                 print(server.log[-2000:])
     return int(failed)
+
+
+def options_of(kind):
+    if kind == "async":
+        return []
+    without_slow = ["--without", "slow"]  # a view that takes a second would hold up the cases beside it
+    return ["--expect-fail", str(HERE / "known_kinds.txt"), *(without_slow if kind == "sync" else [])]

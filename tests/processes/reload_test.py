@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -23,6 +24,14 @@ def reload(server):
 
 # The connections of the load: half kept, half of one request each.
 LOAD = {"kept": 100, "short": 100, "pause": 0.05}
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
 
 
 def files_of(pid):
@@ -142,6 +151,35 @@ class Reload(unittest.TestCase):
                 self.assertTrue(two.exists())
                 self.assertFalse(one.exists())
             self.assertFalse(two.exists())
+
+    @each_backend
+    def test_another_port_under_load(self, backend):
+        one, two = free_ports(2)
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file = Path(folder) / "rondo.toml"
+
+            def bind(*ports):
+                file.write_text(f"bind = {[f'127.0.0.1:{port}' for port in ports]}\n")
+            bind(one)
+            with Arbiter("--config", file, "--backend", backend, bind=None) as server, \
+                    Traffic(one, kept=50, short=50) as old:
+                old.wait_for(200)
+                bind(one, two)  # one more
+                reload(server)
+                with Traffic(two, kept=50, short=50) as new:
+                    old.wait_for(200)
+                    new.wait_for(200)
+                    old.refused_is_fine = True
+                    bind(two)  # and one fewer: who is connected to it is served to the end
+                    reload(server)
+                    old.thread.join(20)
+                    self.assertFalse(old.thread.is_alive(), "the old address is still served")
+                    new.wait_for(200)
+                    new.end()
+                    print(f"{backend}: the address that went {old}; the one that came {new}", flush=True)
+                    self.assertEqual((old.failures, new.failures), ([], []), server.log)
+                with self.assertRaises(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", one), 5)
 
 
 class Scale(unittest.TestCase):

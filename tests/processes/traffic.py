@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, state_of  # noqa: E402
+from launch import Server, link_of, state_of  # noqa: E402
 
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
@@ -154,15 +154,8 @@ class Arbiter(Server):
 
 
 def sockets_of(pid):
-    found = set()
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            link = os.readlink(f"/proc/{pid}/fd/{fd}")
-        except OSError:
-            continue
-        if link.startswith("socket:["):
-            found.add(int(link[8:-1]))
-    return found
+    links = [link_of(pid, fd) for fd in os.listdir(f"/proc/{pid}/fd")]
+    return {int(link[8:-1]) for link in links if link.startswith("socket:[")}
 
 
 def established(port):

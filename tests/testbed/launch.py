@@ -29,6 +29,8 @@ START_SECONDS = 30
 
 # For a test whose numbers are those of one process.
 ONE_WORKER = ("--workers", str(min(WORKERS, 1)))
+# How many of the testbed's requests that wait run at once, at most: in an async worker a wait occupies nothing.
+AT_ONCE = {"async": 1000, "threads": 32, "sync": 1}[CLASS]
 
 
 class Server:
@@ -47,7 +49,7 @@ class Server:
         for option, value in (("--workers", WORKERS), ("--worker-class", CLASS)):
             if option not in arguments:
                 arguments += [option, str(value)]
-        if len(BACKENDS) == 1 and "--backend" not in arguments:
+        if len(BACKENDS) == 1 and "--backend" not in arguments and "RONDO_BACKEND" not in (env or {}):
             arguments += ["--backend", BACKENDS[0]]
         self.counters_file = Path(self.folder.name) / "counters"
         environment = dict(os.environ, TMPDIR=self.folder.name, TESTBED_COUNTERS=str(self.counters_file), **(env or {}))
@@ -56,6 +58,7 @@ class Server:
                                             preexec_fn=preexec, env=environment, pass_fds=pass_fds)
         self.pid = self.process.pid
         self.urls = self._wait_for_start()
+        self.sockets_at_start = self._sockets()
         self.port = next((int(u.rsplit(":", 1)[1]) for u in self.urls if u.startswith("http://")), 0)
 
     def _wait_for_start(self):
@@ -170,6 +173,17 @@ class Server:
         """As many as the one of them with the most has open."""
         return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.serving())
 
+    def _sockets(self):
+        links = (link_of(pid, fd) for pid in self.serving() for fd in os.listdir(f"/proc/{pid}/fd"))
+        return sum(link.startswith("socket:") for link in links)
+
+    def connections(self):
+        """How many they hold open."""
+        return self._sockets() - self.sockets_at_start
+
+    def wait_for_no_connections(self, seconds=10):
+        self.wait_until(lambda: self.connections() <= 0, seconds, "the end of the connections")
+
     def cpu_seconds(self):
         """Of all its processes."""
         total = 0
@@ -234,6 +248,13 @@ def state_of(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return None
+
+
+def link_of(pid, fd):
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{fd}")
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def each_backend(test):

@@ -14,6 +14,7 @@
 
 #include <rondo/web.hpp>
 
+#include "hooks.hpp"
 #include "isolated.hpp"
 #include "probes.hpp"
 #include "static_files.hpp"
@@ -176,6 +177,7 @@ void add_views(rondo::app& app, const static_files& files) {
     app.post("/form", form);
     app.mount("/_test", probes());
     add_isolated(app);
+    add_hooks(app);
 }
 
 // For tests of workers that do not start: when the file named by TESTBED_FAILS is there; or late, after TESTBED_SLEEPS

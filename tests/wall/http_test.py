@@ -13,10 +13,12 @@ import time
 import unittest
 import zlib
 
-from wall_server import PROGRAM, Events, Wall, close
+from wall_server import CLASS, PROGRAM, WORKERS, Events, Wall, close
 
 
 def wait_until_waiting(wall, clients):
+    if WORKERS > 1:  # the figures are those of the worker that is asked
+        return time.sleep(1)
     end = time.monotonic() + 10
     # The request that asks is one of those under way.
     while wall.get_json("/figures.json")["waiting"] < clients + 1 and time.monotonic() < end:
@@ -206,6 +208,35 @@ class Hearing(WallTest):
         self.assertEqual(self.wall.get_json(f"/poll?after={first['id']}")["messages"], [second])
 
 
+class Figures(unittest.TestCase):
+    """They are those of one worker, so there is one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.wall = cls.enterClassContext(Wall("--workers", "1"))
+
+    def test_they_count(self):
+        before = self.wall.get_json("/figures.json")
+        self.wall.get("/slow?ms=0")
+        after = self.wall.get_json("/figures.json")
+        self.assertEqual(after["requests"] - before["requests"], 2)
+        for name in ("threads", "memory_bytes", "connections", "waiting"):
+            self.assertGreater(after[name], 0, name)
+        events = Events(self.wall.open("GET", "/figures/events"))
+        self.assertGreaterEqual(json.loads(next(events)["data"])["requests"], after["requests"])
+        events.close()
+
+    @unittest.skipIf(CLASS != "async", "there each has a thread")
+    def test_waiting_takes_no_thread(self):
+        threads = self.wall.get_json("/figures.json")["threads"]
+        waiting = [self.wall.open("GET", "/events") for _ in range(200)]
+        figures = self.wall.get_json("/figures.json")
+        for response in waiting:
+            close(response)
+        self.assertGreaterEqual(figures["waiting"], 200)
+        self.assertEqual(figures["threads"], threads)
+
+
 class Lasting(unittest.TestCase):
     def test_messages_survive_a_restart_and_listeners_resume(self):
         with Wall() as wall:
@@ -345,26 +376,6 @@ class Kinds(WallTest):
             self.assertFalse(all(picture.done() for picture in pictures))
             self.assertEqual([picture.result()[0] for picture in pictures], [200] * 3)
         self.assertIn(said["text"], self.wall.texts())
-
-    def test_figures_count(self):
-        before = self.wall.get_json("/figures.json")
-        self.wall.get("/slow?ms=0")
-        after = self.wall.get_json("/figures.json")
-        self.assertEqual(after["requests"] - before["requests"], 2)
-        for name in ("threads", "memory_bytes", "connections", "waiting"):
-            self.assertGreater(after[name], 0, name)
-        events = Events(self.wall.open("GET", "/figures/events"))
-        self.assertGreaterEqual(json.loads(next(events)["data"])["requests"], after["requests"])
-        events.close()
-
-    def test_waiting_takes_no_thread(self):
-        threads = self.wall.get_json("/figures.json")["threads"]
-        waiting = [self.wall.open("GET", "/events") for _ in range(200)]
-        figures = self.wall.get_json("/figures.json")
-        for response in waiting:
-            close(response)
-        self.assertGreaterEqual(figures["waiting"], 200)
-        self.assertEqual(figures["threads"], threads)
 
     def test_files_are_kept_by_browsers_until_they_change(self):
         status, fields, body = self.wall.get("/static/style.css")

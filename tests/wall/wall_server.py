@@ -12,6 +12,10 @@ import time
 import urllib.parse
 
 PROGRAM = os.path.join(os.environ.get("RONDO_BIN", "build/release/bin"), "wall")
+# With which workers, where a test does not say it itself: as in tests/testbed/launch.py.
+CLASS = os.environ.get("TESTBED_CLASS", "async")
+WORKERS = max(1, int(os.environ.get("TESTBED_WORKERS", "1")))
+BACKENDS = os.environ.get("TESTBED_BACKENDS", "").split()
 PATIENCE = 30  # seconds; a build with sanitizers on a busy machine
 
 
@@ -33,11 +37,13 @@ def close(response):
 
 
 class Wall:
-    """with Wall() as wall: wall.url, wall.get(path) ... stop() and start() again keep port and messages. One worker
-    unless the arguments say otherwise: then its figures are those of the wall."""
+    """with Wall() as wall: wall.url, wall.get(path) ... stop() and start() again keep port and messages."""
 
     def __init__(self, *arguments):
-        self.arguments = arguments if "--workers" in arguments else ("--workers", "1", *arguments)
+        self.arguments = list(arguments)
+        for option, value in (("--workers", WORKERS), ("--worker-class", CLASS), ("--backend", BACKENDS[0] if BACKENDS else "auto")):
+            if option not in arguments:
+                self.arguments += [option, str(value)]
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-wall-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

@@ -176,6 +176,32 @@ class TwoWorkers(unittest.TestCase):
         again.close()
 
 
+class OtherKinds(unittest.TestCase):
+    """Listeners hold threads there; they hear of it all the same."""
+
+    def test_threads(self):
+        for backend in ("epoll", "io_uring"):
+            with Wall("--workers", "2", "--worker-class", "threads", "--backend", backend) as wall:
+                listeners = [listen(wall) for _ in range(8)]  # some at each
+                said = [wall.say(f"number {n}")["id"] for n in range(10)]
+                for events in listeners:
+                    self.assertEqual(ids_of(events, 10), said)
+                    events.close()
+                self.assertEqual(len(wall.texts()), 10)
+
+    def test_sync(self):
+        with Wall("--workers", "2", "--worker-class", "sync", "--backend", "epoll") as wall:
+            wait_until(lambda: "threads  1" in wall.log())
+            one, other = workers(wall)
+            # The one thread of its worker is the listener's.
+            events = listen(wall, worker=one)
+            with only(wall, other):
+                said = [wall.say(f"number {n}")["id"] for n in range(10)]
+                self.assertEqual(len(wall.texts()), 10)
+            self.assertEqual(ids_of(events, 10), said)
+            events.close()
+
+
 class TwoMachines(unittest.TestCase):
     def test_a_message_appears_on_both(self):
         with Redis() as redis, Wall("--channels-url", redis.url, "--workers", "2") as here, \

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kernel that has no memory for a new connection: while the file that ACCEPT_FAILS names is there, every accept of
+// the program that this is loaded before (LD_PRELOAD) fails with ENOMEM, the system call as well as io_uring's. Each
+// failure adds a byte to the file. An accept that io_uring was given before goes on.
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+bool fails() {
+    static const char* const name = std::getenv("ACCEPT_FAILS");
+    if (name == nullptr) return false;
+    const int file = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool counted = write(file, "x", 1) == 1;
+    close(file);
+    return counted;
+}
+
+template <class Function>
+Function* real(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+// What is about to be submitted: an accept becomes an operation without effect whose result is given with it.
+void spoil(io_uring* ring) {
+    constexpr unsigned inject_result = 1;  // IORING_NOP_INJECT_RESULT, Linux 6.9
+    for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; ++i) {
+        io_uring_sqe& entry = ring->sq.sqes[i & *ring->sq.kring_mask];
+        if (entry.opcode != IORING_OP_ACCEPT || !fails()) continue;
+        const auto user_data = entry.user_data;
+        std::memset(&entry, 0, sizeof entry);
+        entry.opcode = IORING_OP_NOP;
+        entry.user_data = user_data;
+        entry.rw_flags = inject_result;
+        entry.len = static_cast<unsigned>(-ENOMEM);
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
+    static auto* const next = real<decltype(accept4)>("accept4");
+    if (!fails()) return next(fd, address, size, flags);
+    errno = ENOMEM;
+    return -1;
+}
+
+int io_uring_submit(io_uring* ring) {
+    static auto* const next = real<decltype(io_uring_submit)>("io_uring_submit");
+    spoil(ring);
+    return next(ring);
+}
+
+int io_uring_submit_and_wait(io_uring* ring, unsigned count) {
+    static auto* const next = real<decltype(io_uring_submit_and_wait)>("io_uring_submit_and_wait");
+    spoil(ring);
+    return next(ring, count);
+}
+
+int io_uring_submit_and_get_events(io_uring* ring) {
+    static auto* const next = real<decltype(io_uring_submit_and_get_events)>("io_uring_submit_and_get_events");
+    spoil(ring);
+    return next(ring);
+}
+
+int io_uring_submit_and_wait_timeout(io_uring* ring, io_uring_cqe** first, unsigned count, __kernel_timespec* limit,
+                                     sigset_t* signals) {
+    static auto* const next = real<decltype(io_uring_submit_and_wait_timeout)>("io_uring_submit_and_wait_timeout");
+    spoil(ring);
+    return next(ring, first, count, limit, signals);
+}
+
+}  // extern "C"

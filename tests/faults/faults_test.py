@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machine runs out of while the server runs: memory for connections, room on the disk. Nothing spins or dies, and
+it goes on when the shortage passes."""
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from launch import BIN, Server, each_backend, read_all  # noqa: E402
+
+WORKERS = (0, 2)  # alone it accepts in another way than beside others
+
+
+def ask(server, path="/"):
+    s = server.connect(20)
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    return s
+
+
+def used_in_a_second(server):
+    before = server.cpu_seconds()
+    time.sleep(1)
+    return server.cpu_seconds() - before
+
+
+class Memory(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
+        self.addCleanup(folder.cleanup)
+        self.fault = Path(folder.name) / "fault"
+
+    def serve(self, *options):
+        return Server(*options, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), "ACCEPT_FAILS": str(self.fault)})
+
+    @each_backend
+    def test_no_memory_for_connections(self, backend):
+        if backend == "io_uring" and tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < (6, 9):
+            self.skipTest("this kernel's io_uring cannot be made to fail")
+        for workers in WORKERS:
+            self.fault.touch()
+            with self.serve("--backend", backend, "--workers", workers) as server:
+                self.no_memory(server, f"{backend}, {workers} workers")
+
+    def no_memory(self, server, what):
+        clients = [ask(server) for _ in range(20)]
+        server.wait_for_log("accepting rests for 100 ms: Cannot allocate memory")
+        failed = self.fault.stat().st_size
+        used = used_in_a_second(server)
+        failed = self.fault.stat().st_size - failed
+        print(f"{what}: ENOMEM {failed} times in a second, {used:.2f} s of CPU", flush=True)
+        self.assertLess(used, 0.2)
+        self.assertLess(failed, 50)
+        self.assertGreater(failed, 0)
+        self.fault.unlink()
+        for s in clients:
+            self.assertTrue(read_all(s).endswith(b"ok\n"))
+            s.close()
+        self.assertEqual(server.get("/")[0], 200)
+        self.assertLessEqual(server.log.count("accepting rests"), len(server.serving()))
+
+
+class FullDisk(unittest.TestCase):
+    """Both logs on a file system of 256 KiB of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
+        self.addCleanup(folder.cleanup)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "rondo-test", folder.name], capture_output=True,
+                              text=True)
+        if done.returncode:
+            print("NOT TESTED here: a full disk, no file system may be mounted:", done.stderr.strip(), flush=True)
+            self.skipTest("no file system may be mounted here")
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", folder.name], check=True))
+        self.access, self.errors, self.filler = (Path(folder.name) / name for name in ("access", "errors", "filler"))
+
+    def fill(self):
+        with open(self.filler, "wb", buffering=0) as file:
+            for size in (4096, 64, 1):  # to the last byte
+                try:
+                    while True:
+                        file.write(b"x" * size)
+                except OSError:
+                    pass
+
+    @each_backend
+    def test_lines_are_lost_and_no_request(self, backend):
+        for workers in WORKERS:
+            for file in (self.access, self.errors, self.filler):
+                file.unlink(missing_ok=True)
+            with Server("--backend", backend, "--workers", workers, "--access-log", self.access, "--error-log", self.errors,
+                        log=self.errors) as server:
+                self.full_disk(server, f"{backend}, {workers} workers")
+
+    def full_disk(self, server, what):
+        server.get("/?before")
+        server.wait_until(lambda: "/?before" in self.access.read_text())
+        self.fill()
+        serving = server.serving()
+        before = server.cpu_seconds()
+        for i in range(300):  # more than the last block of the file has room for
+            self.assertEqual(server.get(f"/?{'lost' * 20}{i}")[0], 200)
+        self.assertEqual(server.get("/raise")[0], 500)  # it has a line in the error log
+        answering, idle = server.cpu_seconds() - before, used_in_a_second(server)
+        print(f"{what}: a full disk, 301 requests in {answering:.2f} s of CPU, then {idle:.2f} s in a second", flush=True)
+        self.assertLess(answering, 3)
+        self.assertLess(idle, 0.2)
+        self.filler.unlink()
+        server.wait_until(self.wrote_again(server), what="a line in the access log")
+        # The news of it waits at most until the logs end.
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(20), 0)
+        lost = sum(int(n) for n in re.findall(r"(\d+) lines of '\S+access' were lost", self.errors.read_text()))
+        kept = self.access.read_text().splitlines()
+        self.assertGreater(lost, 0)
+        asked = 1 + 301 + self.again
+        whole = [line for line in kept if line.endswith('"-" "-"')]
+        self.assertGreaterEqual(len(whole) + lost, asked)
+        # A line that was cut off is ended before the next.
+        self.assertLessEqual(len(kept) - len(whole), len(serving))
+
+    def wrote_again(self, server):
+        self.again = 0
+
+        def look():
+            self.again += 1
+            server.get(f"/?again{self.again}")
+            return "/?again" in self.access.read_text()
+        return look
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
