@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import AT_ONCE, Server, each_backend, read_all  # noqa: E402
+from launch import AT_ONCE, ONE_WORKER, Server, each_backend, read_all  # noqa: E402
 
 MIB = 1 << 20
 
@@ -86,7 +86,7 @@ class ManyRequests(unittest.TestCase):
 
     @each_backend
     def test_two_thousand_connections_that_trickle(self, backend):
-        with Server("--backend", backend) as server:
+        with Server("--backend", backend, *ONE_WORKER) as server:
             server.get("/")
             before = server.memory()
             request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
