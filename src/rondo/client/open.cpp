@@ -58,12 +58,13 @@ task<const net::tls_context*> client_pool::tls() {
     co_return &*tls_;
 }
 
-task<void> client_pool::secure(client_connection& c, const std::string& host, instant until) {
+task<void> client_pool::secure(client_connection& c, const client_origin& o, instant until) {
+    const std::string& host = o.at.host;
     client_failure kind = client_failure::tls;
     std::string text;
     try {
         const net::tls_context* context = co_await tls();
-        c.filter_with(context->connect(host));
+        c.filter_with(context->connect(host, o.key));
         while (c.filter()->now() == net::stream_filter::state::opening && !c.failed()) {
             const net::input_event what = co_await c.more_input(until);
             if (what != net::input_event::more) break;
@@ -131,7 +132,7 @@ task<client_connection*> client_pool::open(client_origin& o, instant until) {
     std::exception_ptr failure;
     try {
         if (o.tunnel) co_await lead_through(*c, o, until);
-        if (o.at.secure()) co_await secure(*c, o.at.host, until);
+        if (o.at.secure()) co_await secure(*c, o, until);
     } catch (...) {
         failure = std::current_exception();
     }

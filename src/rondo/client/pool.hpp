@@ -107,7 +107,7 @@ private:
     [[nodiscard]] task<client_connection*> open(client_origin& o, instant until);
     [[nodiscard]] task<unique_fd> connect(const http::url& to, instant until);
     [[nodiscard]] task<void> lead_through(client_connection& c, const client_origin& o, instant until);
-    [[nodiscard]] task<void> secure(client_connection& c, const std::string& host, instant until);
+    [[nodiscard]] task<void> secure(client_connection& c, const client_origin& o, instant until);
     [[nodiscard]] task<const net::tls_context*> tls();
     void release(client_connection& c) noexcept;
     void close_all_idle(client_origin& o) noexcept;

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <array>
+#include <csignal>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <fcntl.h>
+#include <spawn.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
 
 #include <rondo/client/client.hpp>
 #include <rondo/client/upstream_test.hpp>
@@ -153,6 +163,71 @@ TEST_P(tls_calls, a_missing_file_of_authorities_is_named) {
     client http(options);
     EXPECT_EQ(failure_of(http, up.secure_url("localhost")), client_failure::tls);
     EXPECT_NE(said_.find("/nowhere/ca.pem"), std::string::npos) << said_;
+}
+
+// `openssl s_server -www`: closes after each answer, which says what it made of the handshake.
+class openssl_server {
+public:
+    openssl_server(const testing::certificates& files, const char* version) {
+        std::array<int, 2> out{};
+        if (::pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+        const std::string key = files.file("good.key"), certificate = files.file("good.pem");
+        std::vector<std::string> words{"openssl", "s_server", "-accept", "127.0.0.1:0", "-www",
+                                       version,   "-key",     key,       "-cert",       certificate};
+        std::vector<char*> arguments;
+        for (std::string& w : words) arguments.push_back(w.data());
+        arguments.push_back(nullptr);
+        posix_spawn_file_actions_t actions;
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+        const int failed = ::posix_spawnp(&process_, "openssl", &actions, nullptr, arguments.data(), environ);
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::close(out[1]);
+        out_ = unique_fd(out[0]);
+        if (failed != 0) throw std::runtime_error("the openssl program is not installed: ./dev packages test");
+        std::string said;
+        for (char c = 0; ::read(out_.value(), &c, 1) == 1 && !(c == '\n' && said.starts_with("ACCEPT"));)
+            said = c == '\n' ? std::string() : said + c;
+        port_ = said.substr(said.rfind(':') + 1);
+    }
+    ~openssl_server() {
+        ::kill(process_, SIGKILL);
+        ::waitpid(process_, nullptr, 0);
+    }
+    openssl_server(const openssl_server&) = delete;
+    openssl_server& operator=(const openssl_server&) = delete;
+    [[nodiscard]] std::string url(const std::string& host) const { return "https://" + host + ":" + port_ + "/"; }
+
+private:
+    pid_t process_ = 0;
+    unique_fd out_;
+    std::string port_;
+};
+
+TEST_P(tls_calls, a_session_is_taken_up_again) {
+    for (const char* version : {"-tls1_3", "-tls1_2"}) {
+        const openssl_server server(*files_, version);
+        const auto says = [&](const std::string& host) { return loop_.run_until(http_.get(server.url(host))).body(); };
+        EXPECT_NE(says("localhost").find("\nNew, TLSv1."), std::string::npos) << version;
+        for (int i = 0; i < 6; ++i) {
+            const std::string page = says("localhost");
+            EXPECT_NE(page.find("\nReused, TLSv1."), std::string::npos) << version << page;
+        }
+        EXPECT_NE(says("127.0.0.1").find("\nNew, TLSv1."), std::string::npos) << "the certificate is for this name?";
+    }
+}
+
+TEST_P(tls_calls, a_server_that_forgot_the_session_is_served_anew) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.say(ok_text("x", "Connection: close\r\n"));
+    });
+    for (int i = 0; i < 3; ++i) {
+        up.use_tls(server_of("good"));  // with another key for its tickets
+        for (int k = 0; k < 2; ++k) EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), std::nullopt) << said_;
+    }
+    up.use_tls(server_of("own"));
+    EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << "its certificate is looked at";
 }
 
 std::vector<backend_kind> backends() {

@@ -12,6 +12,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <rondo/net/tls_sessions.hpp>
+
 namespace rondo::net {
 
 namespace {
@@ -64,17 +66,61 @@ const BIO_METHOD* wire_method() {
     return method;
 }
 
-class tls_filter final : public stream_filter {
+}  // namespace
+
+// What the connections of one side have in common.
+struct tls_context::settings {
+    explicit settings(const SSL_METHOD* method) : ctx(SSL_CTX_new(method)) {
+        if (!ctx) throw std::bad_alloc();
+        SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
+        SSL_CTX_set_options(ctx.get(),
+                            SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+        // An idle connection holds no buffers.
+        SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS);
+    }
+
+    struct free_ctx {
+        void operator()(SSL_CTX* c) const noexcept { SSL_CTX_free(c); }
+    };
+    std::unique_ptr<SSL_CTX, free_ctx> ctx;
+    std::string protocols;  // as ALPN has it
+    tls_sessions sessions;
+};
+
+class tls_context::filter final : public stream_filter {
 public:
-    tls_filter(std::shared_ptr<void> context, bool accepts)
-        : context_(std::move(context)), ssl_(SSL_new(static_cast<SSL_CTX*>(context_.get()))) {
+    filter(std::shared_ptr<settings> of, bool accepts) : settings_(std::move(of)), ssl_(SSL_new(settings_->ctx.get())) {
         BIO* bio = ssl_ ? BIO_new(wire_method()) : nullptr;
         if (!bio) throw std::bad_alloc();
         BIO_set_data(bio, &ends_);
         BIO_set_init(bio, 1);
         SSL_set_bio(ssl_.get(), bio, bio);
+        SSL_set_app_data(ssl_.get(), this);
         if (accepts) SSL_set_accept_state(ssl_.get());
         else SSL_set_connect_state(ssl_.get());
+    }
+    ~filter() override {
+        // A connection that was closed without a word leaves its session as good as another.
+        if (state_ != state::failed) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+    filter(const filter&) = delete;
+    filter& operator=(const filter&) = delete;
+
+    void resume(std::string server) {
+        server_ = std::move(server);
+        if (const tls_sessions::session known = settings_->sessions.take(server_))
+            SSL_set_session(ssl_.get(), known.get());
+    }
+    // Called by OpenSSL; what it gives is ours when this says 1.
+    static int keep_session(SSL* of, SSL_SESSION* given) noexcept {
+        const auto& self = *static_cast<const filter*>(SSL_get_app_data(of));
+        tls_sessions::session session(given);
+        try {
+            self.settings_->sessions.keep(self.server_, std::move(session));
+        } catch (const std::bad_alloc&) {
+            // It is lost, which costs a whole handshake.
+        }
+        return 1;
     }
 
     void expect(const std::string& host) {
@@ -169,23 +215,15 @@ private:
         }
     }
 
-    std::shared_ptr<void> context_;
+    std::shared_ptr<settings> settings_;
     std::unique_ptr<SSL, free_ssl> ssl_;
+    std::string server_;
     wire_ends ends_;
     state state_ = state::opening;
     std::string failure_;
 };
 
-std::shared_ptr<void> new_context(const SSL_METHOD* method) {
-    std::shared_ptr<void> context(SSL_CTX_new(method), [](void* c) { SSL_CTX_free(static_cast<SSL_CTX*>(c)); });
-    auto* ctx = static_cast<SSL_CTX*>(context.get());
-    if (!ctx) throw std::bad_alloc();
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    // An idle connection holds no buffers.
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-    return context;
-}
+namespace {
 
 // As ALPN has it: each with its length before it.
 std::string wire_list(const std::vector<std::string>& protocols) {
@@ -211,8 +249,8 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
 }  // namespace
 
 tls_context tls_context::client(const tls_client_options& options) {
-    auto context = new_context(TLS_client_method());
-    auto* ctx = static_cast<SSL_CTX*>(context.get());
+    auto made = std::make_shared<settings>(TLS_client_method());
+    SSL_CTX* const ctx = made->ctx.get();
     SSL_CTX_set_verify(ctx, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!options.ca_file.empty()) {
         if (SSL_CTX_load_verify_locations(ctx, options.ca_file.c_str(), nullptr) != 1)
@@ -225,29 +263,30 @@ tls_context tls_context::client(const tls_client_options& options) {
     if (!list.empty())
         SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const unsigned char*>(list.data()),
                                 static_cast<unsigned>(list.size()));
-    return tls_context(std::move(context));
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, &filter::keep_session);
+    return tls_context(std::move(made));
 }
 
 tls_context tls_context::server(const tls_server_options& options) {
-    auto context = new_context(TLS_server_method());
-    auto* ctx = static_cast<SSL_CTX*>(context.get());
+    auto made = std::make_shared<settings>(TLS_server_method());
+    SSL_CTX* const ctx = made->ctx.get();
     if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate_file.c_str()) != 1)
         throw tls_error(fmt::format("'{}' holds no certificate: {}", options.certificate_file, last_error()));
     if (SSL_CTX_use_PrivateKey_file(ctx, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
         throw tls_error(fmt::format("'{}' holds no key of this certificate: {}", options.key_file, last_error()));
-    auto list = std::make_shared<std::string>(wire_list(options.protocols));
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, list.get());
-    // The list lives as long as the context.
-    std::shared_ptr<void> both(context.get(), [context, list](void*) {});
-    return tls_context(std::move(both));
+    made->protocols = wire_list(options.protocols);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, &made->protocols);
+    return tls_context(std::move(made));
 }
 
-std::unique_ptr<stream_filter> tls_context::connect(const std::string& host) const {
-    auto filter = std::make_unique<tls_filter>(context_, false);
-    filter->expect(host);
-    return filter;
+std::unique_ptr<stream_filter> tls_context::connect(const std::string& host, const std::string& server) const {
+    auto made = std::make_unique<filter>(settings_, false);
+    made->expect(host);
+    made->resume(server.empty() ? host : server);
+    return made;
 }
 
-std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<tls_filter>(context_, true); }
+std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<filter>(settings_, true); }
 
 }  // namespace rondo::net

@@ -4,6 +4,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rondo/net/stream_filter.hpp>
@@ -29,7 +30,8 @@ struct tls_server_options {
 };
 
 /// The settings of one side of TLS, for many connections: TLS 1.2 or newer, no renegotiation, no compression. To make
-/// one reads files and takes milliseconds: not on a loop that is at work. Cheap to copy; any thread.
+/// one reads files and takes milliseconds: not on a loop that is at work. Cheap to copy; any thread. That of the side
+/// that connects keeps what servers give it to take their sessions up again.
 class tls_context {
 public:
     /// Throws tls_error.
@@ -37,14 +39,17 @@ public:
     [[nodiscard]] static tls_context server(const tls_server_options& options);
 
     /// For stream::filter_with(): the side that connected. The certificate must be for `host`, a name or a numeric
-    /// address. Throws std::bad_alloc.
-    [[nodiscard]] std::unique_ptr<stream_filter> connect(const std::string& host) const;
+    /// address. `server` tells servers of one name apart ("localhost:8443"), whose sessions are not to be taken for
+    /// each other's. Throws std::bad_alloc.
+    [[nodiscard]] std::unique_ptr<stream_filter> connect(const std::string& host, const std::string& server = {}) const;
     /// The side that accepted.
     [[nodiscard]] std::unique_ptr<stream_filter> accept() const;
 
 private:
-    explicit tls_context(std::shared_ptr<void> context) noexcept : context_(std::move(context)) {}
-    std::shared_ptr<void> context_;
+    struct settings;
+    class filter;
+    explicit tls_context(std::shared_ptr<settings> of) noexcept : settings_(std::move(of)) {}
+    std::shared_ptr<settings> settings_;
 };
 
 }  // namespace rondo::net
