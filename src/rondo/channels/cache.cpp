@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 std::string lock_of(const std::string& key) { return key + ":computing"; }
 
 task<void> pause(clock::duration d) {
-    if (event_loop::current_or_null() != nullptr) co_await sleep(d);
+    if (!blocking_allowed()) co_await sleep(d);
     else {
         blocking_wait nothing;
         (void)nothing.wait(from_now(d));

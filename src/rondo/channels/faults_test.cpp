@@ -6,12 +6,15 @@
 #include <csignal>
 #include <functional>
 #include <new>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@
 #include <rondo/coro/when_any.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
+#include <rondo/net/tls_test.hpp>
 
 namespace rondo {
 namespace {
@@ -223,6 +227,66 @@ TEST(redis_with_a_password, is_logged_in_to_or_says_why_not) {
     EXPECT_EQ(said.find("mistaken"), std::string::npos);
     channels right("redis+unix://:secret@" + server.path() + "?db=3");
     right.publish_sync("room", "x");
+}
+
+// A Redis that speaks TLS on a free port.
+class secure_redis {
+public:
+    secure_redis() {
+        files_.make("server", "DNS:localhost,IP:127.0.0.1");
+        files_.self_signed("another");
+        server_.emplace(std::vector<std::string>{"--tls-port", port_, "--tls-cert-file", files_.file("server.pem"),
+                                                 "--tls-key-file", files_.file("server.key"), "--tls-ca-cert-file",
+                                                 files_.authority(), "--tls-auth-clients", "no"});
+    }
+    [[nodiscard]] std::string url(const std::string& authority, const std::string& host = "localhost") const {
+        return "rediss://" + host + ":" + port_ + "?ca=" + files_.file(authority);
+    }
+
+private:
+    static std::string free_port() {
+        const unique_fd s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof at;
+        ::bind(s.value(), reinterpret_cast<const sockaddr*>(&at), size);
+        ::getsockname(s.value(), reinterpret_cast<sockaddr*>(&at), &size);
+        return std::to_string(ntohs(at.sin_port));
+    }
+
+    testing::certificates files_;
+    std::string port_ = free_port();
+    std::optional<redis_server> server_;
+};
+
+TEST(redis_over_tls, is_used_as_without) {
+    const secure_redis server;
+    channels all(server.url("ca.pem"), {.patience = 10s});
+    event_loop loop;
+    subscription mine = all.open();
+    loop.run_until(with_timeout(long_enough, mine.add("room")));
+    all.publish_sync("room", std::string(300'000, 'x'));  // more than a record
+    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), std::string(300'000, 'x'));
+    cache kept(server.url("ca.pem"));
+    kept.set_sync("key", "value", 60s);
+    EXPECT_EQ(kept.get_sync("key"), "value");
+}
+
+TEST(redis_over_tls, says_what_is_wrong_with_a_certificate) {
+    const secure_redis server;
+    const auto said_to = [](const std::string& url) {
+        channels all(url, {.patience = 300ms});
+        std::string said;
+        wait_until([&] {
+            said = complaint_of([&] { all.publish_sync("room", "x"); });
+            return said.find("connected to") == std::string::npos && !said.empty();
+        });
+        return said;
+    };
+    EXPECT_NE(said_to(server.url("another.pem")).find("no TLS with it: the certificate is not accepted"),
+              std::string::npos);
+    EXPECT_NE(said_to(server.url("nowhere.pem")).find("nowhere.pem' holds no certificates of authorities: No such file"), std::string::npos);
 }
 
 // A restart: who subscribed goes on, and is told that something may be missing.

@@ -5,10 +5,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ namespace rondo {
 /// A real redis-server for a test, on a unix socket in a folder of its own.
 class redis_server {
 public:
-    explicit redis_server(std::initializer_list<std::string> options = {}) : options_(options) {
+    explicit redis_server(std::vector<std::string> options = {}) : options_(std::move(options)) {
         char name[] = "/tmp/rondo-redis-XXXXXX";
         if (!::mkdtemp(name)) throw std::runtime_error("no temporary folder");
         folder_ = name;

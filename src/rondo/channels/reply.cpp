@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <rondo/coro/blocking.hpp>
 #include <rondo/coro/this_context.hpp>
 #include <rondo/loop/timeout.hpp>
 
@@ -72,7 +73,7 @@ void pending::check() {
 
 task<bool> pending::wait(instant until) {
     const std::shared_ptr<pending> self = shared_from_this();
-    if (event_loop::current_or_null() == nullptr) co_return wait_sync(until);
+    if (blocking_allowed()) co_return wait_sync(until);
     struct leave {
         pending& of;
         ~leave() { of.abandon(); }

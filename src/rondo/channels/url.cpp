@@ -14,7 +14,8 @@ namespace rondo {
 namespace {
 
 constexpr std::string_view forms =
-    "allowed are memory:, memory:NAME, redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT] and "
+    "allowed are memory:, memory:NAME, redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT], "
+    "rediss://...[?ca=FILE&prefix=TEXT] with TLS and "
     "redis+unix://[[USER]:PASSWORD@]/PATH[?db=DATABASE&prefix=TEXT]";
 
 // What is wrong, without the text: it may hold a password.
@@ -53,6 +54,7 @@ void read_query(channels_url& to, std::string_view query) {
         const std::string_view key = one.substr(0, equals);
         if (key == "prefix") to.prefix = decoded(value);
         else if (key == "db" && !to.path.empty()) to.database = number<unsigned>(value, "database");
+        else if (key == "ca" && to.secure) to.ca_file = decoded(value);
         else refuse(fmt::format("'{}' is no option of the URL of a Redis server", key));
     }
 }
@@ -97,12 +99,15 @@ bool good_name(std::string_view name) {
 
 channels_url channels_url::parse(std::string_view text) {
     channels_url made;
-    constexpr std::string_view memory = "memory:", tcp = "redis://", local = "redis+unix://";
+    constexpr std::string_view memory = "memory:", tcp = "redis://", tls = "rediss://", local = "redis+unix://";
     if (text.starts_with(memory)) {
         made.name = text.substr(memory.size());
         if (!good_name(made.name)) refuse("the NAME of memory: has at most 32 letters, digits, '-' and '_'");
     } else if (text.starts_with(tcp)) {
         read_redis(made, text.substr(tcp.size()), false);
+    } else if (text.starts_with(tls)) {
+        made.secure = true;
+        read_redis(made, text.substr(tls.size()), false);
     } else if (text.starts_with(local)) {
         read_redis(made, text.substr(local.size()), true);
     } else {
@@ -115,7 +120,8 @@ std::string channels_url::text() const {
     if (where == kind::memory) return "memory:" + name;
     if (!path.empty()) return fmt::format("redis+unix://{}?db={}", path, database);
     const bool v6 = host.find(':') != std::string::npos;
-    return fmt::format("redis://{}{}{}:{}/{}", v6 ? "[" : "", host, v6 ? "]" : "", port, database);
+    return fmt::format("{}://{}{}{}:{}/{}", secure ? "rediss" : "redis", v6 ? "[" : "", host, v6 ? "]" : "", port,
+                       database);
 }
 
 }  // namespace rondo

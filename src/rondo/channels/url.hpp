@@ -11,8 +11,11 @@ namespace rondo {
 ///     memory:                      in this server: all its worker processes (a cache: in this process)
 ///     memory:NAME                  the same; another name is another set
 ///     redis://HOST                 a Redis server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT]
+///     rediss://HOST                the same over TLS: rediss://...[?ca=FILE&prefix=TEXT]; FILE (PEM) holds the
+///     authorities to
+///                                  trust instead of the system's
 ///     redis+unix:///PATH           the same over a unix socket: redis+unix://[...@]/PATH[?db=DATABASE&prefix=TEXT]
-/// USER, PASSWORD and TEXT may be percent-encoded. `prefix` goes before every name and key in Redis.
+/// USER, PASSWORD, FILE and TEXT may be percent-encoded. `prefix` goes before every name and key in Redis.
 struct channels_url {
     enum class kind : std::uint8_t { memory, redis };
     kind where = kind::memory;
@@ -24,6 +27,8 @@ struct channels_url {
     std::string password;
     unsigned database = 0;
     std::string prefix;
+    bool secure = false;  ///< redis: over TLS
+    std::string ca_file;  ///< with `secure`
 
     /// Throws std::invalid_argument with a sentence that shows the forms allowed; it never repeats a password.
     [[nodiscard]] static channels_url parse(std::string_view text);

@@ -26,12 +26,18 @@ TEST(channels_url, reads_every_form) {
     EXPECT_EQ(local.path, "/run/redis.sock");
     EXPECT_EQ(local.password, "secret");
     EXPECT_EQ(local.text(), "redis+unix:///run/redis.sock?db=4");
+    EXPECT_FALSE(full.secure);
+    const auto tls = channels_url::parse("rediss://:secret@cache.example/1?ca=/etc/a%20b.pem&prefix=a");
+    EXPECT_TRUE(tls.secure);
+    EXPECT_EQ(tls.ca_file, "/etc/a b.pem");
+    EXPECT_EQ(tls.text(), "rediss://cache.example:6379/1");
 }
 
 TEST(channels_url, refuses_with_a_sentence_and_without_the_password) {
-    for (const char* wrong : {"", "redis", "http://x", "memory:a/b", "memory:123456789012345678901234567890123",
-                              "redis://", "redis://:secret@h:x", "redis://:secret@h:99999", "redis://:secret@h/x",
-                              "redis://:secret@h?db=1", "redis+unix://relative", "redis://:secret%4@h"}) {
+    for (const char* wrong :
+         {"", "redis", "http://x", "memory:a/b", "memory:123456789012345678901234567890123", "redis://",
+          "redis://:secret@h:x", "redis://:secret@h:99999", "redis://:secret@h/x", "redis://:secret@h?db=1",
+          "redis+unix://relative", "redis://:secret%4@h", "redis://:secret@h?ca=x"}) {
         try {
             (void)channels_url::parse(wrong);
             ADD_FAILURE() << wrong;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -21,6 +22,11 @@ namespace {
 constexpr std::size_t record_size = 16 * 1024;
 
 std::string last_error() {
+    const unsigned long first = ERR_peek_error();
+    if (ERR_SYSTEM_ERROR(first)) {
+        ERR_clear_error();
+        return std::generic_category().message(ERR_GET_REASON(first));
+    }
     const unsigned long code = ERR_peek_last_error();
     const char* reason = code ? ERR_reason_error_string(code) : nullptr;
     std::string text = reason ? reason : "unknown error";

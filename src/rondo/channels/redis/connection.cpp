@@ -18,6 +18,7 @@
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/output.hpp>
 #include <rondo/net/stream.hpp>
+#include <rondo/net/tls.hpp>
 
 namespace rondo::channels_detail {
 
@@ -52,6 +53,7 @@ struct redis_connection::on_thread {
     net::output output;
     thread_pool resolver{{.name = "resolve", .threads = 1, .queue = 4, .nice = 0}};
     std::unique_ptr<net::stream> stream;  // to be destroyed in a turn of its own
+    std::optional<net::tls_context> tls;  // made when it is first needed
     std::optional<redis_reader> reader;
     std::deque<command> sent;     // without their answer, in order
     std::deque<command> waiting;  // for a connection
@@ -155,7 +157,30 @@ task<void> redis_connection::one_life() {
     here_->reader.emplace();
     here_->heard = clock::now();
     here_->pinged = false;
+    if (url_.secure) co_await with_timeout(patience_, secure());
     co_await when_any(read(), watch());
+}
+
+task<void> redis_connection::secure() {
+    if (!here_->tls) {
+        const net::tls_client_options wanted{.ca_file = url_.ca_file, .protocols = {}};
+        auto make = [&wanted] { return net::tls_context::client(wanted); };
+        here_->tls = co_await here_->resolver.run(make);
+    }
+    net::stream& stream = *here_->stream;
+    context& in = *co_await this_context();
+    interruption at_end(stream);
+    in.token().check();
+    in.cancel.add(at_end);
+    stream.filter_with(here_->tls->connect(url_.host, fmt::format("{}:{}", url_.host, url_.port)));
+    net::input_event what = net::input_event::more;
+    while (stream.filter()->now() == net::stream_filter::state::opening && what == net::input_event::more)
+        what = co_await stream.receive();
+    if (what == net::input_event::interrupted) throw cancelled();
+    if (stream.filter()->now() == net::stream_filter::state::open) co_return;
+    const std::string& why = stream.filter()->failure();
+    throw std::runtime_error(
+        fmt::format("no TLS with it: {}", why.empty() ? "it closed the connection" : std::string_view(why)));
 }
 
 // One that does not come to its turn (loading, paused) is no connection yet.

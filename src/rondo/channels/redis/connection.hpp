@@ -65,6 +65,7 @@ private:
 
     task<void> live();
     task<void> one_life();
+    task<void> secure();
     task<void> greet();
     task<void> watch();
     task<void> read();
