@@ -11,6 +11,7 @@
 #include <rondo/db/error.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/pool.hpp>
+#include <rondo/db/postgres/tls_input.hpp>
 
 namespace rondo::db::postgres {
 
@@ -128,7 +129,7 @@ void connection::polled(int events) noexcept {
 }
 
 void connection::read() noexcept {
-    if (!PQconsumeInput(conn_)) return close(PQerrorMessage(conn_));
+    if (!take_input(conn_)) return close(PQerrorMessage(conn_));
     take_results();
     if (phase_ != phase::ready) return;
     while (PGnotify* n = PQnotifies(conn_)) PQfreemem(n);

@@ -52,6 +52,12 @@ std::string_view connect_remedy(std::string_view code, std::string_view message)
         return "lower the number of connections of the application (all its processes together), or raise the server's "
                "max_connections";
     if (code == "57P03") return "wait until the server has started";
+    if (message.find("certificate verify failed") != std::string_view::npos)
+        return "name the server's authority in sslrootcert of the database URL";
+    if (message.find("does not match host name") != std::string_view::npos)
+        return "connect to the name in the server's certificate";
+    if (message.find("does not support SSL") != std::string_view::npos)
+        return "switch TLS on (ssl = on) in the server, or correct sslmode in the database URL";
     if (message.find("Connection refused") != std::string_view::npos ||
         message.find("No such file") != std::string_view::npos)
         return "start PostgreSQL, or correct host and port in the database URL";

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -16,6 +18,15 @@ namespace rondo::db::postgres {
 /// gone at its end, also when it crashes.
 class test_server {
 public:
+    /// `words`: the files of a certificate and its key, for TLS.
+    explicit test_server(std::vector<std::string> words = {}) { start(std::move(words)); }
+    ~test_server() {
+        ::close(to_);
+        ::close(from_);
+        waitpid(process_, nullptr, 0);
+    }
+    test_server(const test_server&) = delete;
+    test_server& operator=(const test_server&) = delete;
     static test_server& shared() {
         static test_server server;
         return server;
@@ -33,11 +44,8 @@ public:
             throw std::runtime_error("the test's PostgreSQL does not " + word);
     }
 
-    test_server(const test_server&) = delete;
-    test_server& operator=(const test_server&) = delete;
-
 private:
-    test_server() {
+    void start(std::vector<std::string> words) {
         int in[2];
         int out[2];
         if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
@@ -45,10 +53,11 @@ private:
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, in[0], 0);
         posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-        std::string script = std::string(RONDO_SOURCE_DIR) + "/tests/databases/postgres_server.py";
-        std::string python = "python3";
-        char* arguments[] = {python.data(), script.data(), nullptr};
-        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, arguments, environ);
+        words.insert(words.begin(), {"python3", std::string(RONDO_SOURCE_DIR) + "/tests/databases/postgres_server.py"});
+        std::vector<char*> arguments;
+        for (std::string& w : words) arguments.push_back(w.data());
+        arguments.push_back(nullptr);
+        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, arguments.data(), environ);
         posix_spawn_file_actions_destroy(&actions);
         ::close(in[0]);
         ::close(out[1]);
@@ -57,11 +66,6 @@ private:
         if (failed) throw std::runtime_error("python3 cannot be started");
         url_ = read_line();
         if (url_.empty()) throw std::runtime_error("the test's PostgreSQL did not start");
-    }
-    ~test_server() {
-        ::close(to_);
-        ::close(from_);
-        waitpid(process_, nullptr, 0);
     }
     std::string read_line() const {
         std::string line;

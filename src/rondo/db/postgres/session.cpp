@@ -13,6 +13,7 @@
 #include <rondo/db/error.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/pool.hpp>
+#include <rondo/db/postgres/tls_input.hpp>
 
 namespace rondo::db::postgres {
 
@@ -129,14 +130,14 @@ task<void> lent_session::flush(pg_conn* c) {
         if (left == 0) break;
         if (left < 0) lost();
         co_await line().io(POLLIN | POLLOUT);
-        if (line().state() != connection::phase::ready || !PQconsumeInput(c)) lost();
+        if (line().state() != connection::phase::ready || !take_input(c)) lost();
     }
 }
 
 task<result_ptr> lent_session::next_result(pg_conn* c) {
     while (PQisBusy(c)) {
         co_await line().io(POLLIN);
-        if (line().state() != connection::phase::ready || !PQconsumeInput(c)) lost();
+        if (line().state() != connection::phase::ready || !take_input(c)) lost();
     }
     co_return result_ptr(PQgetResult(c));
 }
@@ -213,7 +214,7 @@ task<std::optional<std::string>> lent_session::read_copy() {
         }
         if (size < 0) break;
         co_await line().io(POLLIN);
-        if (line().state() != connection::phase::ready || !PQconsumeInput(simple_)) lost();
+        if (line().state() != connection::phase::ready || !take_input(simple_)) lost();
     }
     const result_ptr r = co_await last_result(simple_);
     line().end_simple();
@@ -226,7 +227,7 @@ task<std::optional<std::string>> lent_session::read_copy() {
 task<notification> lent_session::next_notification() {
     if (!simple_) simple_ = line().begin_simple();
     for (;;) {
-        if (!PQconsumeInput(simple_)) lost();
+        if (!take_input(simple_)) lost();
         const std::unique_ptr<PGnotify, void (*)(void*)> n(PQnotifies(simple_), PQfreemem);
         if (n) {
             notification got{n->relname, n->extra};

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/postgres/tls_input.hpp>
+
+#include <libpq-fe.h>
+#include <openssl/ssl.h>
+
+namespace rondo::db::postgres {
+
+bool take_input(pg_conn* from) noexcept {
+    auto* const ssl = static_cast<SSL*>(PQsslStruct(from, "OpenSSL"));
+    do {
+        if (!PQconsumeInput(from)) return false;
+    } while (ssl && SSL_pending(ssl) > 0);
+    return true;
+}
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// PostgreSQL over TLS: everything that goes over a plain connection.
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/database.hpp>
+#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/tls_test.hpp>
+
+namespace rondo::db::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+class postgres_over_tls : public ::testing::Test {
+public:
+    static void SetUpTestSuite() {
+        files_ = new rondo::testing::certificates;
+        files_->make("server", "DNS:localhost,IP:127.0.0.1");
+        files_->self_signed("another");
+        server_ = new test_server(std::vector<std::string>{files_->file("server.pem"), files_->file("server.key")});
+    }
+    static void TearDownTestSuite() {
+        delete server_;
+        delete files_;
+    }
+
+protected:
+    /// The URL with this host and these options.
+    static std::string url(const std::string& host, const std::string& options) {
+        std::string made = server_->url();
+        return made.replace(made.find("127.0.0.1"), 9, host) + "?" + options;
+    }
+    static std::string verified() { return "sslmode=verify-full&sslrootcert=" + files_->authority(); }
+    template <class Body>
+    static void with(const std::string& options, Body body) {
+        event_loop loop;
+        database at(url("localhost", options), {.connections = 3});
+        loop.run_until(run(at, std::move(body)));
+    }
+    /// What opening says.
+    static std::string sentence(const std::string& host, const std::string& options) {
+        try {
+            database at(url(host, options), {.wait = 500ms});
+            at.open_sync();
+        } catch (const std::exception& e) {
+            return e.what();
+        }
+        return "it opened";
+    }
+
+    static inline rondo::testing::certificates* files_ = nullptr;
+    static inline test_server* server_ = nullptr;
+
+private:
+    template <class Body>
+    static task<void> run(database& at, Body body) {
+        co_await at.open();
+        co_await body(at);
+        co_await at.close();
+    }
+};
+
+task<void> same_size(database& at, int size) {
+    const result r = co_await at.query("select repeat('x', $1), $1", size);
+    const auto [text, again] = r.one<std::tuple<std::string, int>>();
+    EXPECT_EQ(text.size(), static_cast<std::size_t>(size));
+    EXPECT_EQ(again, size);
+}
+
+TEST_F(postgres_over_tls, is_what_it_says) {
+    for (const std::string& options : {std::string("sslmode=require"), verified()}) {
+        with(options, [](database& at) -> task<void> {
+            const result r = co_await at.query("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
+            const auto [ssl, version] = r.one<std::tuple<bool, std::string>>();
+            EXPECT_TRUE(ssl);
+            EXPECT_EQ(version, "TLSv1.3");
+        });
+    }
+}
+
+// Answers end anywhere within a record, and libpq takes a part of one.
+TEST_F(postgres_over_tls, answers_of_every_size_come) {
+    with(verified(), [](database& at) -> task<void> {
+        for (int size = 1; size < 600'000; size += size / 9 + 1) co_await with_timeout(30s, same_size(at, size));
+        std::vector<task<void>> all;
+        for (int i = 0; i < 200; ++i) all.push_back(same_size(at, i * 397));
+        co_await with_timeout(60s, when_all(std::move(all)));
+    });
+}
+
+async_generator<std::string> lines(int count) {
+    for (int i = 0; i < count; ++i) co_yield std::to_string(i) + "\tline\n";
+}
+
+TEST_F(postgres_over_tls, rows_and_copies_stream) {
+    with(verified(), [](database& at) -> task<void> {
+        co_await at.script("create table copied (n int, text text)");
+        EXPECT_EQ(co_await at.copy_in("copy copied from stdin", lines(20'000)), 20'000U);
+        long long sum = 0;
+        auto rows = at.stream<int>("select n from copied");
+        while (const int* n = co_await rows.next()) sum += *n;
+        EXPECT_EQ(sum, 20'000LL * 19'999 / 2);
+        std::size_t pieces = 0;
+        auto out = at.copy_out("copy copied to stdout");
+        while (co_await out.next()) ++pieces;
+        EXPECT_EQ(pieces, 20'000U);
+    });
+}
+
+task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
+
+TEST_F(postgres_over_tls, a_statement_is_cancelled) {
+    with(verified(), [](database& at) -> task<void> {
+        bool late = false;
+        try {
+            co_await with_timeout(50ms, sleep_in_database(at));
+        } catch (const timed_out&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        for (int running = 1; running > 0; co_await sleep(5ms)) {
+            const result r = co_await at.query(
+                "select count(*) from pg_stat_activity where state = 'active' and query like 'select pg_sleep(60)%'");
+            running = r.scalar<int>();
+        }
+    });
+}
+
+TEST_F(postgres_over_tls, a_certificate_that_does_not_fit_is_a_sentence) {
+    const std::string wrong = "sslmode=verify-full&sslrootcert=" + files_->file("another.pem");
+    for (const char* host : {"localhost", "127.0.0.1"}) EXPECT_EQ(sentence(host, verified()), "it opened");
+    std::string said = sentence("localhost", wrong);
+    EXPECT_NE(said.find("certificate verify failed: name the server's authority in sslrootcert"), std::string::npos)
+        << said;
+    said = sentence("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem");
+    EXPECT_NE(said.find("/nowhere/ca.pem"), std::string::npos) << said;
+    said = sentence("example.org", "hostaddr=127.0.0.1&" + verified());
+    EXPECT_NE(said.find("does not match host name \"example.org\": connect to the name in the server's certificate"),
+              std::string::npos)
+        << said;
+}
+
+TEST_F(postgres_over_tls, a_server_without_it_is_a_sentence) {
+    try {
+        database at(test_server::shared().url() + "?sslmode=require", {.wait = 500ms});
+        at.open_sync();
+        ADD_FAILURE() << "it opened";
+    } catch (const connection_lost& e) {
+        EXPECT_NE(std::string(e.what()).find("does not support SSL, but SSL was required: switch TLS on (ssl = on)"),
+                  std::string::npos)
+            << e.what();
+    }
+}
+
+}  // namespace
+}  // namespace rondo::db::postgres
