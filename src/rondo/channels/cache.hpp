@@ -148,8 +148,8 @@ task<std::string> cache::lead(const std::string& key, clock::duration life, F& c
         if (!value) {
             value = co_await channels_detail::call(compute);
             co_await keep(key, *value, life);
-            unlock(key, std::exchange(token, {}));
         }
+        unlock(key, std::exchange(token, {}));
         flight.gave(*value);
         co_return *std::move(value);
     } catch (const cancelled&) {

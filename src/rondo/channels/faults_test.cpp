@@ -7,6 +7,7 @@
 #include <functional>
 #include <new>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,6 +23,7 @@
 #include <rondo/channels/redis_server_test.hpp>
 #include <rondo/channels/rendezvous.hpp>
 #include <rondo/coro/blocking_wait.hpp>
+#include <rondo/coro/when_all.hpp>
 #include <rondo/coro/when_any.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -286,7 +288,9 @@ TEST(redis_over_tls, says_what_is_wrong_with_a_certificate) {
     };
     EXPECT_NE(said_to(server.url("another.pem")).find("no TLS with it: the certificate is not accepted"),
               std::string::npos);
-    EXPECT_NE(said_to(server.url("nowhere.pem")).find("nowhere.pem' holds no certificates of authorities: No such file"), std::string::npos);
+    EXPECT_NE(
+        said_to(server.url("nowhere.pem")).find("nowhere.pem' holds no certificates of authorities: No such file"),
+        std::string::npos);
 }
 
 // A restart: who subscribed goes on, and is told that something may be missing.
@@ -374,6 +378,52 @@ TEST(silent_redis, is_left_and_connected_to_anew) {
     std::string text = "no gap yet";
     while (!text.empty()) text = loop.run_until(with_timeout(long_enough, next_of(mine)));
     EXPECT_GE(all.count().reconnects, 1u);
+}
+
+task<void> one_wish(channels& all, cache& kept, unsigned kind) {
+    const std::string key = std::to_string(kind % 17);
+    switch (kind % 5) {
+        case 0: co_await all.publish("room", key); break;
+        case 1: (void)co_await kept.get(key); break;
+        case 2: co_await kept.set(key, "value", 60s); break;
+        case 3: {
+            (void)co_await kept.get_or_compute(key + "!", 1ms, [] { return std::string("value"); });
+            break;
+        }
+        default: {
+            subscription mine = all.open();
+            co_await mine.add("room");
+            (void)co_await mine.next();
+        }
+    }
+}
+
+task<void> cancelled_at_random(channels& all, cache& kept, unsigned seed) {
+    std::minstd_rand random(seed);
+    for (int i = 0; i < 250; ++i) {
+        const auto after = std::chrono::microseconds(random() % 3000);
+        try {
+            co_await with_timeout(after, one_wish(all, kept, static_cast<unsigned>(random())));
+        } catch (const timed_out&) {
+        }
+    }
+}
+
+// Nothing leaks (AddressSanitizer), every answer still goes to whom it belongs.
+TEST(redis, ten_thousand_cancellations_leave_nothing_behind) {
+    const redis_server server;
+    channels all(server.url());
+    cache kept(server.url(), {.compute_limit = 1h});
+    event_loop loop;
+    std::vector<task<void>> wishes;
+    for (unsigned seed = 1; seed <= 40; ++seed) wishes.push_back(cancelled_at_random(all, kept, seed));
+    loop.run_until(when_all(std::move(wishes)));
+    kept.set_sync("last", "own", 60s);
+    EXPECT_EQ(kept.get_sync("last"), "own");
+    EXPECT_EQ(all.count().subscriptions, 0u);
+    EXPECT_EQ(all.count().reconnects, 0u);
+    for (int i = 0; i < 17; ++i)  // none of them left a lock behind
+        EXPECT_EQ(kept.get_or_compute_sync(std::to_string(i) + "!", 60s, [] { return std::string("value"); }), "value");
 }
 
 TEST(forked_process, connects_for_itself) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -573,6 +575,57 @@ TEST_P(features, a_secure_call_through_a_queue_may_be_cancelled_at_every_wait) {
             (void)co_await when_all(std::move(calls));
         }(http, up.secure_url("localhost"));
     });
+}
+
+// ---- at random ----
+
+task<void> one_call(client& http, std::string url, unsigned kind) {
+    if (kind % 3 == 0) {
+        (void)co_await http.get(std::move(url));
+    } else if (kind % 3 == 1) {
+        auto order = client_request("PUT", std::move(url)).body(pieces(20), "", 200'000);
+        (void)co_await http.send(std::move(order));
+    } else {
+        client_response r = co_await http.open({http::method::get, std::move(url)});
+        (void)co_await r.read();
+    }
+}
+
+task<void> cancelled_at_random(client& http, std::string url, unsigned seed) {
+    std::minstd_rand random(seed);
+    for (int i = 0; i < 250; ++i) {
+        const auto after = std::chrono::microseconds(random() % 1500);
+        try {
+            co_await with_timeout(after, one_call(http, url, static_cast<unsigned>(random())));
+        } catch (const timed_out&) {
+        }
+    }
+}
+
+TEST_P(features, ten_thousand_cancellations_leave_nothing_behind) {
+    const auto descriptors = [] {
+        std::size_t count = 0;
+        for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+        return count;
+    };
+    const std::size_t before = descriptors();
+    {
+        upstream up(loop(), slow_steps());
+        client_options options;
+        options.connections_per_origin = 30;
+        client http(options);
+        std::vector<task<void>> all;
+        for (unsigned seed = 1; seed <= 40; ++seed) all.push_back(cancelled_at_random(http, up.url(), seed));
+        run(when_all(std::move(all)));
+        EXPECT_EQ(http.connections().open, http.connections().idle);
+        EXPECT_EQ(http.connections().waiting, 0u);
+        EXPECT_LE(http.connections().open, 30u);
+        run([](event_loop& l, client& h, upstream& u) -> task<void> {
+            while (u.open() > h.connections().open) co_await l.sleep(1ms);
+        }(loop(), http, up));
+    }
+    run([](event_loop& l) -> task<void> { co_await l.sleep(0ms); }(loop()));
+    EXPECT_EQ(descriptors(), before);
 }
 
 }  // namespace

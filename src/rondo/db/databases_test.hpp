@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -31,6 +33,13 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+/// Descriptors of this process.
+inline std::size_t open_descriptors() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+    return count;
+}
 
 /// What holds for every database, said once: "postgres", "sqlite" (a file), "memory".
 class every_database : public testing::TestWithParam<const char*> {

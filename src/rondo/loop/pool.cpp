@@ -137,7 +137,7 @@ void thread_pool::submit(job& j, instant deadline) {
     auto retry = std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));
     if (s.running + s.waiting >= s.options.threads + s.options.queue)
         throw pool_full("all " + s.options.name + " threads are busy and the queue is full", retry);
-    if (wait.count() && deadline != instant::max() && clock::now() + wait > deadline)
+    if (s.options.refuses_late && wait.count() && deadline != instant::max() && clock::now() + wait > deadline)
         throw pool_full("the wait for a " + s.options.name + " thread would pass the request's deadline", retry);
     if (s.idle <= s.waiting && s.threads.size() < s.options.threads) s.start_thread();
     s.push(j);

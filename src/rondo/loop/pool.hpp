@@ -24,6 +24,7 @@ struct pool_options {
     std::size_t threads = 1;
     std::size_t queue = 1024;  ///< jobs that may wait for a thread
     int nice = 0;              ///< added to the threads' nice value: 0 to 19
+    bool refuses_late = true;  ///< a job whose expected wait passes its deadline is refused at once
 };
 
 /// Thrown by run() when the queue is full or the wait would pass the deadline. Answer 503 with Retry-After.

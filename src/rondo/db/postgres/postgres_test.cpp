@@ -374,14 +374,8 @@ task<void> cancelled_at_random(database& at, unsigned seed) {
     }
 }
 
-std::size_t descriptors() {
-    std::size_t count = 0;
-    for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-    return count;
-}
-
 TEST(postgres, ten_thousand_cancellations_leave_nothing_behind) {
-    const std::size_t before = descriptors();
+    const std::size_t before = open_descriptors();
     with_server(
         [](database& at) -> task<void> {
             co_await at.script("drop table if exists cancelled_things; create table cancelled_things (n int)");
@@ -403,7 +397,7 @@ TEST(postgres, ten_thousand_cancellations_leave_nothing_behind) {
             EXPECT_LE(s.connections, 8U);
         },
         {.connections = 8});
-    EXPECT_EQ(descriptors(), before);
+    EXPECT_EQ(open_descriptors(), before);
 }
 
 // ---- faults ----

@@ -39,7 +39,9 @@ struct shared {
           one_file(path == ":memory:" || l.connections <= 1),
           readers(one_file ? 0 : l.connections - 1),
           writer(1),
-          threads({.name = "sqlite", .threads = one_file ? 1 : l.connections, .queue = l.waiting, .nice = 0}) {
+          // Whoever has a file has a thread, as soon as the one before him has left it.
+          threads(
+              {.name = "sqlite", .threads = one_file ? 1 : l.connections, .queue = l.waiting, .refuses_late = false}) {
         add(writer, path);
         for (std::size_t i = 1; !one_file && i < l.connections; ++i) add(readers, path);
     }
