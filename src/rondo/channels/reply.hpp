@@ -26,8 +26,8 @@ public:
     [[nodiscard]] bool abandoned() const;
     [[nodiscard]] bool settled() const;
 
-    /// Waits on the loop of the calling thread (a thread on which none turns blocks), at most until then. False when the time
-    /// is over; throws the failure, which then is the waiter's alone, and `cancelled`. Once.
+    /// Waits on the loop of the calling thread (a thread on which none turns blocks), at most until then. False when
+    /// the time is over; throws the failure, which then is the waiter's alone, and `cancelled`. Once.
     [[nodiscard]] task<bool> wait(instant until);
     /// The same for a thread without a loop; it is cancelled with whom the thread works for.
     [[nodiscard]] bool wait_sync(instant until);
