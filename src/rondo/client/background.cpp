@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/client/background.hpp>
 
+#include <rondo/base/forks.hpp>
 #include <rondo/loop/loop_thread.hpp>
 #include <rondo/loop/pool.hpp>
 
@@ -17,8 +18,16 @@ struct client_background::state {
     loop_thread thread{{.name = "client", .blocking = &resolving}};
 };
 
-client_background::client_background() = default;
+client_background::client_background() : made_after_(forks()) {}
 client_background::~client_background() = default;
+
+bool client_background::leave_parents() noexcept {
+    const std::scoped_lock held(starting_);
+    if (made_after_ == forks()) return false;
+    made_after_ = forks();
+    [[maybe_unused]] auto* thread = state_.release();
+    return true;
+}
 
 event_loop& client_background::loop() {
     const std::scoped_lock held(starting_);

@@ -17,13 +17,16 @@ public:
     client_background(const client_background&) = delete;
     client_background& operator=(const client_background&) = delete;
 
-    /// Any thread.
+    /// Any thread. In a forked process it is another.
     [[nodiscard]] event_loop& loop();
+    /// True in a forked process once: what there is belongs to the parent. Any thread.
+    [[nodiscard]] bool leave_parents() noexcept;
 
 private:
     struct state;
     std::mutex starting_;
     std::unique_ptr<state> state_;
+    unsigned made_after_;
 };
 
 }  // namespace rondo::detail

@@ -22,8 +22,13 @@ client::client(client_options options)
 }
 
 client::~client() {
+    leave_parents();
     background_.reset();
     pools_->close();
+}
+
+void client::leave_parents() noexcept {
+    if (background_->leave_parents()) pools_->forget();
 }
 
 const client_options& client::options() const noexcept { return pools_->options(); }
@@ -88,6 +93,7 @@ task<client_response> client::put(std::string url, std::string body, std::string
 
 client_response client::send_sync(client_request request) {
     require_blocking_allowed("client.get_sync");
+    leave_parents();
     return run_on_and_wait(background_->loop(), send(std::move(request)));
 }
 

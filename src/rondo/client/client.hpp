@@ -33,8 +33,9 @@ protected:
 ///     client_response r = co_await client.get("http://127.0.0.1:8000/articles");
 ///
 /// One object serves views on any loop and thread at once: each loop has connections of its own, made when it first
-/// calls. The client must outlive its calls and what open() gave. Every wait is a cancellation point: a cancelled call
-/// closes its connection, which makes room for the next. Errors: client_error; an error status is a response like any.
+/// calls; a forked process makes its own. The client must outlive its calls and what open() gave. Every wait is a
+/// cancellation point: a cancelled call closes its connection, which makes room for the next. Errors: client_error; an
+/// error status is a response like any.
 class client {
 public:
     explicit client(client_options options = {});
@@ -81,6 +82,8 @@ public:
 private:
     struct around;
 
+    /// After a fork: makes nothing of the parent's connections.
+    void leave_parents() noexcept;
     [[nodiscard]] task<client_response> run(client_request request, bool whole);
     [[nodiscard]] task<client_response> run_around(client_request request, bool whole);
     [[nodiscard]] task<client_response> run_inner(client_request request, client_response_handler* then, bool whole);

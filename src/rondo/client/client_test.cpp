@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <semaphore>
@@ -8,6 +9,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <rondo/client/client.hpp>
 #include <rondo/client/upstream_test.hpp>
@@ -456,6 +460,29 @@ TEST_P(client_calls, the_blocking_face_works_without_a_loop_and_refuses_on_one) 
         }
     }).join();
     EXPECT_THROW(std::rethrow_exception(failure), client_error);
+}
+
+TEST_P(client_calls, a_forked_process_makes_connections_of_its_own) {
+    upstream up(loop(), always(ok_text("x")));
+    std::atomic<bool> over{false};
+    int status = -1;
+    std::thread caller([&, url = up.url()] {
+        EXPECT_EQ(http_.get_sync(url).body(), "x");
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(30);
+            ::_exit(http_.get_sync(url).body() == "x" ? 0 : 1);
+        }
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(http_.get_sync(url).body(), "x");
+        over = true;
+    });
+    run([](event_loop& l, std::atomic<bool>& end) -> task<void> {
+        while (!end) co_await l.sleep(1ms);
+    }(loop(), over));
+    caller.join();
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(up.accepted_count(), 2u);
 }
 
 task<void> until_over(event_loop& l, upstream& u, std::size_t accepted) {

@@ -49,6 +49,11 @@ client_pool& client_pools::here() {
     return m->pool();
 }
 
+void client_pools::forget() noexcept {
+    std::lock_guard lock(mutex_);
+    members_.clear();
+}
+
 void client_pools::close() noexcept {
     std::lock_guard lock(mutex_);
     for (member* m : members_) {

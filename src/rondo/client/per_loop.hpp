@@ -22,6 +22,8 @@ public:
     [[nodiscard]] client_pool& here();
     /// Null when this loop has not called yet.
     [[nodiscard]] client_pool* here_if_made() noexcept;
+    /// In a forked process: the pools there are belong to loops of the parent.
+    void forget() noexcept;
     /// Closes all pools, each on its own thread. Any thread.
     void close() noexcept;
 

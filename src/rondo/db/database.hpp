@@ -29,8 +29,8 @@ namespace rondo::db {
 /// One object for the whole process, of any thread: it has one pool of connections, which lives on one loop, its home:
 /// the loop open() was called on, else the first one it was used from that has pools (a server's), else one of its own
 /// on a thread of its own. Who calls from another loop, or from a thread without one, is served through the home. It
-/// may be made before the process forks: it connects when it is first used, and gives its connections up when its home
-/// ends. Must outlive who uses it.
+/// may be made and used before the process forks (on_arbiter_start): it connects when it is first used in a process,
+/// and gives its connections up when its home ends. Must outlive who uses it.
 ///
 /// Every call throws db::error and what is derived from it; `cancelled` when its context is: a statement that was not
 /// sent is then never sent, one that runs is cancelled in the database. The deadline of the context bounds the waits.

@@ -5,6 +5,9 @@
 #include <limits>
 #include <thread>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/databases_test.hpp>
@@ -241,6 +244,29 @@ TEST_P(every_database, threads_without_a_loop) {
 result endless(database& at) {
     if (at.kind() == kind::postgres) return at.query_sync("select pg_sleep(60)");
     return at.query_sync("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
+}
+
+// As a worker does, when a hook of the arbiter has used the database before.
+TEST_P(every_database, a_forked_process_connects_for_itself) {
+    database at(url(), {.connections = 2});
+    at.script_sync("drop table if exists things; create table things (n integer); insert into things values (1)");
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(30);
+        int status = 1;
+        {
+            database mine(url());
+            mine.open_sync();
+            at.open_sync();
+            if (std::string_view(GetParam()) == "memory") status = at.query_sync("select 1").scalar<int>() == 1 ? 0 : 2;
+            else status = at.query_sync("select count(*) from things").scalar<int>() == 1 ? 0 : 3;
+        }
+        ::_exit(status);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 1) << "the parent's connections still stand";
 }
 
 TEST_P(every_database, a_blocking_call_ends_with_whom_its_thread_works_for) {

@@ -3,11 +3,11 @@
 
 #include <atomic>
 #include <mutex>
-#include <optional>
 #include <semaphore>
 
 #include <unistd.h>
 
+#include <rondo/base/forks.hpp>
 #include <rondo/db/postgres/open.hpp>
 #include <rondo/db/session_lease.hpp>
 #include <rondo/db/sqlite/open.hpp>
@@ -15,25 +15,41 @@
 
 namespace rondo::db {
 
-struct home::state final : event_loop::end_hook {
+struct home::state {
     state(location w, options l) : where(std::move(w)), limits(l) {}
+
+    // The loop's end is that of the driver.
+    struct ending final : event_loop::end_hook {
+        explicit ending(state& s) noexcept : of(s) {}
+        void loop_ends() noexcept override {
+            of.driver.reset();
+            of.loop.store(nullptr, std::memory_order_release);
+        }
+        state& of;
+    };
 
     location where;
     options limits;
     std::mutex mutex;
     std::atomic<event_loop*> loop{nullptr};
-    pid_t process = 0;
+    std::atomic<unsigned> made_after{forks()};
     std::unique_ptr<db::driver> driver;
-    std::optional<loop_thread> own;
+    std::unique_ptr<ending> end;
+    std::unique_ptr<loop_thread> own;
 
     void settle(event_loop& at) {
-        at.add(*this);
-        process = getpid();
+        end = std::make_unique<ending>(*this);
+        at.add(*end);
         loop.store(&at, std::memory_order_release);
     }
-    void loop_ends() noexcept override {
-        driver.reset();
-        loop.store(nullptr, std::memory_order_release);
+    // After a fork: the thread is the parent's, and a word on its connections would be taken for the parent's.
+    void leave_parents() noexcept {
+        if (made_after.load(std::memory_order_acquire) == forks()) return;
+        loop.store(nullptr, std::memory_order_relaxed);
+        [[maybe_unused]] auto* listed = end.release();
+        [[maybe_unused]] auto* connections = driver.release();
+        [[maybe_unused]] auto* thread = own.release();
+        made_after.store(forks(), std::memory_order_release);
     }
 };
 
@@ -41,6 +57,7 @@ home::home(location where, options limits) : state_(std::make_unique<state>(std:
 
 home::~home() {
     state& s = *state_;
+    s.leave_parents();
     s.own.reset();  // its end ends the driver
     if (event_loop* at = s.loop.load(std::memory_order_acquire); at && at == event_loop::current_or_null()) {
         s.driver.reset();
@@ -51,13 +68,17 @@ const location& home::where() const noexcept { return state_->where; }
 
 void home::settle_here() {
     std::lock_guard lock(state_->mutex);
+    state_->leave_parents();
     if (!state_->loop.load(std::memory_order_relaxed)) state_->settle(event_loop::current());
 }
 
 event_loop& home::loop() {
     state& s = *state_;
-    if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
+    if (s.made_after.load(std::memory_order_acquire) == forks()) {
+        if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
+    }
     std::lock_guard lock(s.mutex);
+    s.leave_parents();
     if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
     event_loop* here = event_loop::current_or_null();
     if (here && here->blocking()) {
@@ -65,7 +86,7 @@ event_loop& home::loop() {
         return *here;
     }
     s.own.reset();
-    s.own.emplace(loop_thread_options{.name = "database"});
+    s.own = std::make_unique<loop_thread>(loop_thread_options{.name = "database"});
     event_loop& at = s.own->loop();
     std::binary_semaphore settled{0};
     at.post([&] {
