@@ -245,6 +245,11 @@ public:
         return "rediss://" + host + ":" + port_ + "?ca=" + files_.file(authority);
     }
 
+    void restart() {
+        server_->kill();
+        server_->start();
+    }
+
 private:
     static std::string free_port() {
         const unique_fd s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -263,7 +268,7 @@ private:
 };
 
 TEST(redis_over_tls, is_used_as_without) {
-    const secure_redis server;
+    secure_redis server;
     channels all(server.url("ca.pem"), {.patience = 10s});
     event_loop loop;
     subscription mine = all.open();
@@ -273,6 +278,9 @@ TEST(redis_over_tls, is_used_as_without) {
     cache kept(server.url("ca.pem"));
     kept.set_sync("key", "value", 60s);
     EXPECT_EQ(kept.get_sync("key"), "value");
+    server.restart();
+    until_it_works([&] { kept.set_sync("key", "again", 60s); });
+    EXPECT_EQ(kept.get_sync("key"), "again");
 }
 
 TEST(redis_over_tls, says_what_is_wrong_with_a_certificate) {

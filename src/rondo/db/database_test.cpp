@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 #include <thread>
 
 #include <sys/wait.h>
@@ -294,6 +295,38 @@ TEST_P(every_database, a_blocking_call_ends_with_whom_its_thread_works_for) {
         }
         other.join();
     }
+    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 0);
+}
+
+// Threads of views whose clients leave at any moment.
+TEST_P(every_database, blocking_calls_of_many_threads_may_be_cancelled_at_random) {
+    if (std::string_view(GetParam()) == "memory") return;
+    database at(url(), {.connections = 3});
+    at.script_sync("drop table if exists things; create table things (n integer)");
+    std::vector<std::jthread> views;
+    for (unsigned seed = 1; seed <= 4; ++seed) {
+        views.emplace_back([&at, seed] {
+            std::minstd_rand random(seed);
+            for (int i = 0; i < 100; ++i) {
+                context in;
+                std::jthread client([&in, after = random() % 1500] {
+                    std::this_thread::sleep_for(std::chrono::microseconds(after));
+                    in.cancel.announce(cancel_reason::disconnected);
+                });
+                const works_for whom(&in);
+                try {
+                    if (i % 3 == 0) (void)endless(at);
+                    EXPECT_EQ(at.query_sync("select $1 + 0", i).scalar<int>(), i);
+                    at.transaction_sync([i](sync_transaction& tx) {
+                        tx.execute("insert into things values ($1)", i);
+                        tx.execute("delete from things");
+                    });
+                } catch (const cancelled&) {
+                }
+            }
+        });
+    }
+    views.clear();
     EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 0);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/db/url.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -9,7 +10,20 @@ namespace rondo::db {
 
 namespace {
 constexpr const char* forms = "postgres://user:password@host:5432/name, sqlite:path/to/file.db or sqlite::memory:";
+
+// password=... and sslpassword=... among the options.
+std::string without_secrets(std::string_view url) {
+    constexpr std::string_view name = "password=";
+    std::string shown;
+    for (;;) {
+        const std::size_t at = url.find(name);
+        if (at == std::string_view::npos) return shown.append(url);
+        shown.append(url.substr(0, at + name.size())).append("***");
+        url.remove_prefix(std::min(url.size(), url.find('&', at)));
+    }
 }
+
+}  // namespace
 
 location parse_url(std::string_view url) {
     const std::size_t colon = url.find(':');
@@ -37,10 +51,10 @@ location parse_url(std::string_view url) {
 std::string shown_url(std::string_view url) {
     const std::size_t at = url.rfind('@');
     const std::size_t slashes = url.find("://");
-    if (at == std::string_view::npos || slashes == std::string_view::npos) return std::string(url);
+    if (slashes == std::string_view::npos) return std::string(url);
     const std::size_t colon = url.find(':', slashes + 3);
-    if (colon == std::string_view::npos || colon > at) return std::string(url);
-    return fmt::format("{}:***{}", url.substr(0, colon), url.substr(at));
+    if (at == std::string_view::npos || colon == std::string_view::npos || colon > at) return without_secrets(url);
+    return fmt::format("{}:***{}", url.substr(0, colon), without_secrets(url.substr(at)));
 }
 
 }  // namespace rondo::db

@@ -136,6 +136,9 @@ TEST(statement_cache, the_oldest_goes) {
 TEST(url, passwords_are_not_shown) {
     EXPECT_EQ(shown_url("postgres://me:hush@host/name"), "postgres://me:***@host/name");
     EXPECT_EQ(shown_url("postgres://me:hu@sh@host/name"), "postgres://me:***@host/name");
+    EXPECT_EQ(shown_url("postgres://h/n?password=hush&a=b&sslpassword=hush"),
+              "postgres://h/n?password=***&a=b&sslpassword=***");
+    EXPECT_EQ(shown_url("postgres://me:hush@h/n?password=hush"), "postgres://me:***@h/n?password=***");
     EXPECT_EQ(shown_url("postgres://host:5432/name"), "postgres://host:5432/name");
     EXPECT_EQ(parse_url("sqlite:///tmp/x.db").text, "/tmp/x.db");
     EXPECT_EQ(parse_url("sqlite:x.db").text, "x.db");

@@ -61,6 +61,7 @@ std::string_view connect_remedy(std::string_view code, std::string_view message)
     if (message.find("Connection refused") != std::string_view::npos ||
         message.find("No such file") != std::string_view::npos)
         return "start PostgreSQL, or correct host and port in the database URL";
+    if (message.starts_with("invalid ")) return "correct this option in the database URL";
     if (message.find("translate host name") != std::string_view::npos) return "correct the host in the database URL";
     return "see the server's log, and check the database URL";
 }

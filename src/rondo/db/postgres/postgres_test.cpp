@@ -307,6 +307,11 @@ TEST(postgres, what_is_wrong_with_the_url_is_said) {
     EXPECT_NE(sentence("postgres://u:p@127.0.0.1:1/d").find("start PostgreSQL, or correct host and port"),
               std::string::npos);
     EXPECT_EQ(sentence("postgres://u:secret@127.0.0.1:1/d").find("secret"), std::string::npos);
+    EXPECT_EQ(sentence("postgres://u:secret%zz@127.0.0.1:1/d").find("secret"), std::string::npos);
+    EXPECT_EQ(sentence("postgres://127.0.0.1:1/d?password=secret").find("secret"), std::string::npos);
+    for (const char* wrong : {"postgres://127.0.0.1:abc/d", "postgres://127.0.0.1:1/d?sslmode=sometimes"})
+        EXPECT_NE(sentence(wrong).find("correct this option in the database URL"), std::string::npos)
+            << sentence(wrong);
     EXPECT_NE(sentence("postgres://no-such-host.invalid/d").find("correct the host"), std::string::npos);
     EXPECT_NE(sentence(test_server::shared().url_of("nothing")).find("createdb"), std::string::npos);
     {

@@ -84,6 +84,15 @@ void add(std::string& list, const std::string& item, bool first) {
     list += item;
 }
 
+// What libpq quotes may be a part of the password.
+std::string without_quotes(std::string message) {
+    const std::size_t first = message.find('"');
+    const std::size_t last = message.rfind('"');
+    if (message.find("percent-encoded") != std::string::npos && first < last)
+        message.replace(first, last - first + 1, "...");
+    return message;
+}
+
 }  // namespace
 
 target parse_target(const std::string& url) {
@@ -94,7 +103,7 @@ target parse_target(const std::string& url) {
         const std::unique_ptr<char, void (*)(void*)> owned(message, PQfreemem);
         throw std::invalid_argument(fmt::format(
             "the database URL '{}' is not one of PostgreSQL: {}: write postgres://user:password@host:5432/name",
-            shown_url(url), message ? one_line(message) : "no memory"));
+            shown_url(url), message ? without_quotes(one_line(message)) : "no memory"));
     }
     target t;
     for (const PQconninfoOption* o = parsed.get(); o->keyword; ++o)
