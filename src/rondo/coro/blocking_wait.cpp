@@ -2,6 +2,9 @@
 #include <rondo/coro/blocking_wait.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <new>
 
 namespace rondo {
 
@@ -17,7 +20,9 @@ struct waits {
 };
 
 waits& all() noexcept {
-    static waits& those = *new waits;  // threads may end after main()
+    // Never destroyed: threads may end after main().
+    alignas(waits) static std::array<std::byte, sizeof(waits)> room;
+    static waits& those = *::new (room.data()) waits;
     return those;
 }
 

@@ -68,7 +68,7 @@ public:
     /// Holds a connection to its end. A row is read into T (see row_value).
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
-        return detail::stream_rows<T>(home_, s, parameters(values...));
+        return detail::rows_of<T>(home_, nullptr, s, parameters(values...));
     }
 
     /// Runs `body(tx)`, a task, within a transaction on one connection and gives its result. Committed when the body

@@ -18,27 +18,17 @@ namespace detail {
 
 task<std::uint64_t> affected_of(task<result> t);
 
-/// The rows of a statement on a connection that is lent.
+/// The rows of a statement on a connection that is lent; null: on one that is taken for it.
 template <row_value T>
-async_generator<T> rows_of(home& at, session& on, statement s, parameters p) {
-    co_await at.from_here(on.start_rows(s, std::move(p)));
-    for (;;) {
-        result some = co_await at.from_here(on.next_rows());
-        if (some.empty()) break;
-        const row_reader<T> reader(*some.content());
-        for (std::size_t i = 0; i < some.size(); ++i) {
-            T read = reader.read(i);
-            co_yield std::move(read);
-        }
+async_generator<T> rows_of(home& at, session* on, statement s, parameters p) {
+    session_lease own;
+    if (!on) {
+        own = co_await at.lend(false);
+        on = &*own;
     }
-}
-
-template <row_value T>
-async_generator<T> stream_rows(home& at, statement s, parameters p) {
-    session_lease lease = co_await at.lend(false);
-    co_await at.from_here(lease->start_rows(s, std::move(p)));
+    co_await at.from_here(on->start_rows(s, std::move(p)));
     for (;;) {
-        result some = co_await at.from_here(lease->next_rows());
+        result some = co_await at.from_here(on->next_rows());
         if (some.empty()) break;
         const row_reader<T> reader(*some.content());
         for (std::size_t i = 0; i < some.size(); ++i) {
@@ -75,7 +65,7 @@ public:
     /// As database::stream. Take all of it, or leave the transaction: nothing else can run meanwhile.
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
-        return detail::rows_of<T>(lease_.at(), *lease_, s, parameters(values...));
+        return detail::rows_of<T>(lease_.at(), &*lease_, s, parameters(values...));
     }
     /// Several statements in one text, without parameters.
     [[nodiscard]] task<void> script(std::string sql);
