@@ -17,8 +17,8 @@ from launch import Server, each_backend, read_all  # noqa: E402
 
 class Terminate(unittest.TestCase):
     def short_connections(self, server):
-        with Traffic(server.port, kept=0, short=16, pause=0) as traffic:
-            traffic.wait_for(100)
+        with Traffic(server.port, kept=0, short=100, pause=0) as traffic:
+            traffic.wait_for(500)
             traffic.refused_is_fine = True
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(20), 0, server.log)

@@ -148,6 +148,7 @@ class Reading(unittest.TestCase):
             self.assertNotIn("Older messages</a>", page)
 
 
+@unittest.skipIf(CLASS == "sync", "who listens has the worker's one thread: see workers_test.py")
 class Hearing(WallTest):
     def events(self, path="/events", fields=None):
         response = self.wall.open("GET", path, fields=fields)
@@ -250,6 +251,7 @@ class Lasting(unittest.TestCase):
             self.assertEqual(next(events)["id"], str(after["id"]))
             events.close()
 
+    @unittest.skipIf(CLASS == "sync", "two cannot wait there")
     def test_a_server_that_ends_does_not_wait_for_those_who_wait(self):
         with Wall("--graceful-timeout", "20s") as wall, concurrent.futures.ThreadPoolExecutor(1) as pool:
             said = wall.say("the last one")
