@@ -31,6 +31,14 @@ def free_port():
     raise RuntimeError("no free port")
 
 
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def close(response):
     response.close()
     response.connection.close()
@@ -74,15 +82,28 @@ class Wall:
                 time.sleep(0.02)
 
     def stop(self, number=signal.SIGINT):
-        """Returns the exit status; negative: the signal that ended it."""
+        """Returns the exit status; negative: the signal that ended it. Its workers have ended as well."""
+        workers = self.workers()
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(PATIENCE)
+            status = self.process.wait(PATIENCE)
+            end = time.monotonic() + PATIENCE
+            while any(lives(pid) for pid in workers) and time.monotonic() < end:
+                time.sleep(0.005)
+            return status
         finally:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
+
+    def workers(self):
+        """Process ids."""
+        try:
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as children:
+                return [int(pid) for pid in children.read().split()]
+        except OSError:
+            return []
 
     def log(self):
         with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as log:

@@ -13,16 +13,10 @@ from redis_server import Redis, wait_until
 from wall_server import PATIENCE, Events, Wall
 
 
-def workers(wall):
-    """The worker processes."""
-    with open(f"/proc/{wall.process.pid}/task/{wall.process.pid}/children", encoding="ascii") as children:
-        return [int(pid) for pid in children.read().split()]
-
-
 @contextlib.contextmanager
 def only(wall, worker):
     """Connections that begin meanwhile are this worker's: the others are stopped."""
-    others = [pid for pid in workers(wall) if pid != worker]
+    others = [pid for pid in wall.workers() if pid != worker]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -53,7 +47,7 @@ class TwoWorkers(unittest.TestCase):
         wait_until(lambda: "threads  up to" in self.wall.log())
 
     def test_everybody_hears_everything_in_order_whoever_posted_it(self):
-        listeners = [listen(self.wall, worker=worker) for worker in workers(self.wall) for _ in range(8)]
+        listeners = [listen(self.wall, worker=worker) for worker in self.wall.workers() for _ in range(8)]
         said = [self.wall.say(f"number {n}")["id"] for n in range(30)]
         self.assertEqual(said, list(range(1, 31)))
         for events in listeners:
@@ -63,7 +57,7 @@ class TwoWorkers(unittest.TestCase):
     # The other worker is stopped while one takes the message: it has not heard of it when it is asked.
     def test_what_was_said_to_one_is_shown_by_the_other_at_once(self):
         for n in range(10):
-            one, other = workers(self.wall)[::1 if n % 2 else -1]
+            one, other = self.wall.workers()[::1 if n % 2 else -1]
             with only(self.wall, one):
                 self.wall.say(f"number {n}")
             with only(self.wall, other):
@@ -72,7 +66,7 @@ class TwoWorkers(unittest.TestCase):
 
     def test_who_resumes_elsewhere_misses_and_repeats_nothing(self):
         for n in range(1, 11):
-            one, other = workers(self.wall)[::1 if n % 2 else -1]
+            one, other = self.wall.workers()[::1 if n % 2 else -1]
             with only(self.wall, one):
                 said = self.wall.say(f"number {n}")["id"]
             events = listen(self.wall, worker=other, last=said - 1)
@@ -135,7 +129,7 @@ class TwoWorkers(unittest.TestCase):
         for _ in range(3):
             enough = len(acknowledged) + 20
             wait_until(lambda: len(acknowledged) >= enough)
-            os.kill(workers(self.wall)[0], signal.SIGKILL)
+            os.kill(self.wall.workers()[0], signal.SIGKILL)
         wait_until(lambda: len(acknowledged) >= enough + 20)
         posting.clear()
         poster.join()
@@ -162,11 +156,11 @@ class TwoWorkers(unittest.TestCase):
         return ids
 
     def test_a_reload_is_not_noticed_by_who_resumes(self):
-        before = set(workers(self.wall))
+        before = set(self.wall.workers())
         last = self.wall.say("before")["id"]
         events = listen(self.wall, last)
         self.wall.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not before & set(workers(self.wall)))
+        wait_until(lambda: not before & set(self.wall.workers()))
         said = self.wall.say("after")["id"]
         heard = [int(e["id"]) for e in events if "event" not in e]  # the old worker ends the stream
         events.close()
@@ -192,7 +186,7 @@ class OtherKinds(unittest.TestCase):
     def test_sync(self):
         with Wall("--workers", "2", "--worker-class", "sync", "--backend", "epoll") as wall:
             wait_until(lambda: "threads  1" in wall.log())
-            one, other = workers(wall)
+            one, other = wall.workers()
             # The one thread of its worker is the listener's.
             events = listen(wall, worker=one)
             with only(wall, other):
