@@ -6,74 +6,38 @@
 #include <utility>
 
 #include <rondo/http/authority.hpp>
+#include <rondo/http/h1/head_reader.hpp>
 #include <rondo/http/h1/request_fields.hpp>
 #include <rondo/http/h1/scan.hpp>
 
 namespace rondo::http::h1 {
 namespace {
 
-using step = std::expected<void, parse_error>;
-
-constexpr std::size_t max_bytes = std::size_t{1} << 31;
 constexpr int max_leading_lines = 2;
 constexpr std::string_view version_prefix = "HTTP/";
 constexpr std::ptrdiff_t version_size = 8;
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
-
-bool is_line_end(const char* p, const char* stop) noexcept { return stop - p >= 2 && std::memcmp(p, "\r\n", 2) == 0; }
-
-// True for every space, tab and control byte: a cheap first question.
-bool maybe_space(char c) noexcept { return static_cast<unsigned char>(c) <= ' '; }
-
-// Stops at CR at the latest.
-const char* skip_spaces(const char* p) noexcept {
-    while (is_space(*p)) ++p;
-    return p;
-}
-
-const char* skip_spaces_back(const char* begin, const char* end) noexcept {
-    while (end > begin && is_space(end[-1])) --end;
-    return end;
-}
-
-std::unexpected<parse_error> refuse(parse_error error) noexcept { return std::unexpected(error); }
-
-// Reads left to right and decides on the bytes before `p_` only, so an error never depends on where the input was cut.
 template <class Scanner>
-class head_parser {
+class head_parser : head_reader<Scanner, head_parser<Scanner>> {
+    using base = head_reader<Scanner, head_parser<Scanner>>;
+    using base::base_, base::end_, base::limits_, base::p_, base::stop_;
+    using base::field_lines, base::from, base::limit_to, base::refuse, base::short_of;
+    using typename base::step;
+
 public:
     head_parser(std::string_view bytes, const parse_limits& limits, std::span<field_ref> storage,
                 request_head& out) noexcept
-        : base_(bytes.data()),
-          p_(base_),
-          end_(base_ + std::min(bytes.size(), max_bytes)),
-          limits_(limits),
-          storage_(storage.first(std::min<std::size_t>(storage.size(), limits.fields))),
-          out_(out) {}
+        : base(bytes, limits, storage), out_(out) {}
 
     [[nodiscard]] step parse() noexcept {
         if (const step s = leading_lines(); !s) return s;
         if (const step s = request_line(); !s) return s;
-        if (const step s = field_lines(); !s) return s;
+        if (const step s = field_lines(known_, out_.fields); !s) return s;
         out_.size = static_cast<std::uint32_t>(p_ - base_);
         return finish();
     }
 
 private:
-    [[nodiscard]] slice from(const char* begin, const char* end) const noexcept {
-        return {static_cast<std::uint32_t>(begin - base_), static_cast<std::uint32_t>(end - begin)};
-    }
-
-    // The input ends here: because there is no more yet, or because of a limit.
-    [[nodiscard]] std::unexpected<parse_error> short_of(parse_error too_long) const noexcept {
-        return refuse(stop_ < end_ ? too_long : parse_error::incomplete);
-    }
-
-    void limit_to(std::size_t bytes) noexcept {
-        stop_ = static_cast<std::size_t>(end_ - p_) > bytes ? p_ + bytes : end_;
-    }
-
     // A line end at p_, which is known to hold CR.
     [[nodiscard]] step line_end(parse_error too_long) noexcept {
         if (stop_ - p_ < 2) return short_of(too_long);
@@ -228,54 +192,13 @@ private:
         out_.query = from(question_ + 1, end);
     }
 
-    [[nodiscard]] step field_lines() noexcept {
-        limit_to(limits_.fields_bytes);
-        Scanner scan(base_, end_);
-        std::size_t count = 0;
-        for (const char* line = p_;; ++count) {
-            const char* const end = scan.control(line, stop_);
-            if (!is_line_end(end, stop_)) return bad_line_end(end);
-            p_ = end + 2;
-            if (line == end) break;
-            if (count == storage_.size()) return refuse(parse_error::fields_too_large);
-            const char* const colon = scan.end_of_name(line);
-            if (*colon != ':' || colon == line) return refuse(parse_error::bad_field_name);
-            if (const step s = field_line(line, colon, end, storage_[count]); !s) return s;
-            line = end + 2;
-        }
-        out_.fields = storage_.first(count);
-        return {};
-    }
-
-    // At `end` stands CR, so that byte may be read.
-    [[nodiscard]] step field_line(const char* line, const char* colon, const char* end, field_ref& ref) noexcept {
-        const char* value = colon + 1;
-        if (*value == ' ') ++value;
-        if (maybe_space(*value)) value = skip_spaces(value);
-        if (maybe_space(end[-1])) end = skip_spaces_back(value, end);
-        ref = {from(line, colon), from(value, end)};
-        return known_.note({line, colon}, {value, end}, ref.value);
-    }
-
-    // What is wrong where a line should end: a limit, more to come, or a byte.
-    [[nodiscard]] step bad_line_end(const char* p) const noexcept {
-        if (p == stop_ || (*p == '\r' && stop_ - p < 2)) return short_of(parse_error::fields_too_large);
-        return refuse(*p == '\r' || *p == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
-    }
-
     [[nodiscard]] step finish() noexcept {
         if (const step s = known_.finish(out_); !s) return s;
         if (out_.form == target_form::origin || out_.form == target_form::asterisk) out_.authority = known_.host();
         return {};
     }
 
-    const char* const base_;
-    const char* p_;
-    const char* const end_;
-    const char* stop_ = nullptr;      // of what is read now: the end, or where its limit is
     const char* question_ = nullptr;  // the first '?' of the target
-    const parse_limits& limits_;
-    const std::span<field_ref> storage_;
     request_head& out_;
     request_fields known_;
 };

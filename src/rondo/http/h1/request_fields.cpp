@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/h1/request_fields.hpp>
 
-#include <limits>
-
 #include <rondo/http/authority.hpp>
-#include <rondo/http/characters.hpp>
+#include <rondo/http/h1/head_reader.hpp>
 
 namespace rondo::http::h1 {
 namespace {
@@ -32,17 +30,10 @@ std::expected<void, parse_error> request_fields::note_host(std::string_view valu
 }
 
 std::expected<void, parse_error> request_fields::note_content_length(std::string_view value) noexcept {
-    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-    if (has_content_length_ || value.empty()) return std::unexpected(parse_error::bad_content_length);
-    std::uint64_t number = 0;
-    for (const char c : value) {
-        if (!characters::is(c, characters::digit)) return std::unexpected(parse_error::bad_content_length);
-        const auto digit = static_cast<std::uint64_t>(c - '0');
-        if (number > (most - digit) / 10) return std::unexpected(parse_error::bad_content_length);
-        number = number * 10 + digit;
-    }
+    const auto length = parse_content_length(value);
+    if (has_content_length_ || !length) return std::unexpected(parse_error::bad_content_length);
     has_content_length_ = true;
-    content_length_ = number;
+    content_length_ = *length;
     return {};
 }
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/h1/response_parser.hpp>
 
-#include <algorithm>
-#include <cstring>
-#include <limits>
-
 #include <rondo/http/characters.hpp>
+#include <rondo/http/h1/head_reader.hpp>
 #include <rondo/http/h1/request_fields.hpp>
 #include <rondo/http/h1/scan.hpp>
 
@@ -14,17 +11,14 @@ namespace {
 
 using step = std::expected<void, parse_error>;
 
-constexpr std::size_t max_bytes = std::size_t{1} << 31;
 constexpr std::string_view version_pattern = "HTTP/1.1 ";
-
-std::unexpected<parse_error> refuse(parse_error error) noexcept { return std::unexpected(error); }
 
 bool is_digit(char c) noexcept { return characters::is(c, characters::digit); }
 
 // The fields that decide the framing and the life of the connection.
 class response_fields {
 public:
-    [[nodiscard]] step note(std::string_view name, std::string_view value) noexcept {
+    [[nodiscard]] step note(std::string_view name, std::string_view value, slice) noexcept {
         switch (name.size()) {
             case 10:
                 if (is_word(name, "connection")) note_connection(value);
@@ -41,7 +35,7 @@ public:
     }
 
     [[nodiscard]] step finish(method asked, received_head& head) const noexcept {
-        if (chunked_ && (has_length_ || head.minor == 0)) return refuse(parse_error::bad_transfer_encoding);
+        if (chunked_ && (has_length_ || head.minor == 0)) return std::unexpected(parse_error::bad_transfer_encoding);
         head.content_length = length_;
         head.has_content_length = has_length_;
         head.body = framing_of(asked, head.code);
@@ -62,14 +56,9 @@ private:
     }
 
     [[nodiscard]] step note_content_length(std::string_view value) noexcept {
-        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-        if (has_length_ || value.empty()) return refuse(parse_error::bad_content_length);
-        for (const char c : value) {
-            if (!is_digit(c)) return refuse(parse_error::bad_content_length);
-            const auto digit = static_cast<std::uint64_t>(c - '0');
-            if (length_ > (most - digit) / 10) return refuse(parse_error::bad_content_length);
-            length_ = length_ * 10 + digit;
-        }
+        const auto length = parse_content_length(value);
+        if (has_length_ || !length) return std::unexpected(parse_error::bad_content_length);
+        length_ = *length;
         has_length_ = true;
         return {};
     }
@@ -80,7 +69,7 @@ private:
             return {};
         }
         // No other coding was asked for: TE is never sent.
-        return refuse(chunked_ ? parse_error::bad_transfer_encoding : parse_error::unknown_transfer_coding);
+        return std::unexpected(chunked_ ? parse_error::bad_transfer_encoding : parse_error::unknown_transfer_coding);
     }
 
     void note_connection(std::string_view list) noexcept {
@@ -95,39 +84,25 @@ private:
     bool keep_alive_ = false;
 };
 
-// Reads left to right and decides on the bytes before `p_` only, so an error never depends on where the input was cut.
 template <class Scanner>
-class response_head_parser {
+class response_head_parser : head_reader<Scanner, response_head_parser<Scanner>> {
+    using base = head_reader<Scanner, response_head_parser<Scanner>>;
+    using base::base_, base::limits_, base::p_, base::stop_;
+    using base::field_lines, base::from, base::limit_to, base::refuse, base::short_of;
+
 public:
     response_head_parser(std::string_view bytes, const parse_limits& limits, std::span<field_ref> storage,
                          received_head& out) noexcept
-        : base_(bytes.data()),
-          p_(base_),
-          end_(base_ + std::min(bytes.size(), max_bytes)),
-          limits_(limits),
-          storage_(storage.first(std::min<std::size_t>(storage.size(), limits.fields))),
-          out_(out) {}
+        : base(bytes, limits, storage), out_(out) {}
 
     [[nodiscard]] step parse(method asked) noexcept {
         if (const step s = status_line(); !s) return s;
-        if (const step s = field_lines(); !s) return s;
+        if (const step s = field_lines(known_, out_.fields); !s) return s;
         out_.size = static_cast<std::uint32_t>(p_ - base_);
         return known_.finish(asked, out_);
     }
 
 private:
-    [[nodiscard]] slice from(const char* begin, const char* end) const noexcept {
-        return {static_cast<std::uint32_t>(begin - base_), static_cast<std::uint32_t>(end - begin)};
-    }
-
-    [[nodiscard]] std::unexpected<parse_error> short_of(parse_error too_long) const noexcept {
-        return refuse(stop_ < end_ ? too_long : parse_error::incomplete);
-    }
-
-    void limit_to(std::size_t bytes) noexcept {
-        stop_ = static_cast<std::size_t>(end_ - p_) > bytes ? p_ + bytes : end_;
-    }
-
     [[nodiscard]] step status_line() noexcept {
         limit_to(std::size_t{limits_.request_line} + 2);
         for (std::size_t i = 0; i < version_pattern.size(); ++i, ++p_) {
@@ -166,38 +141,6 @@ private:
         return {};
     }
 
-    [[nodiscard]] step field_lines() noexcept {
-        limit_to(limits_.fields_bytes);
-        Scanner scan(base_, end_);
-        std::size_t count = 0;
-        for (const char* line = p_;; ++count) {
-            const char* const end = scan.control(line, stop_);
-            if (stop_ - end < 2 || end[0] != '\r' || end[1] != '\n') return bad_line_end(end);
-            p_ = end + 2;
-            if (line == end) break;
-            if (count == storage_.size()) return refuse(parse_error::fields_too_large);
-            const char* const colon = scan.end_of_name(line);
-            if (*colon != ':' || colon == line) return refuse(parse_error::bad_field_name);
-            const std::string_view value = trimmed({colon + 1, end});
-            storage_[count] = {from(line, colon), from(value.data(), value.data() + value.size())};
-            if (const step s = known_.note({line, colon}, value); !s) return s;
-            line = end + 2;
-        }
-        out_.fields = storage_.first(count);
-        return {};
-    }
-
-    [[nodiscard]] step bad_line_end(const char* p) const noexcept {
-        if (p == stop_ || (*p == '\r' && stop_ - p < 2)) return short_of(parse_error::fields_too_large);
-        return refuse(*p == '\r' || *p == '\n' ? parse_error::bad_line_end : parse_error::bad_field_value);
-    }
-
-    const char* const base_;
-    const char* p_;
-    const char* const end_;
-    const char* stop_ = nullptr;  // of what is read now: the end, or where its limit is
-    const parse_limits& limits_;
-    const std::span<field_ref> storage_;
     received_head& out_;
     response_fields known_;
 };
