@@ -370,6 +370,7 @@ class Kinds(WallTest):
                       "width=0&height=0"):
             self.assertEqual(self.wall.get(f"/mandelbrot.png?{query}")[0], 200, query)
 
+    @unittest.skipIf(CLASS == "sync", "it does one at a time")
     def test_messages_arrive_while_pictures_are_computed(self):
         deep = "/mandelbrot.png?x=-0.743643887037151&y=0.13182590420533&zoom=1000000&width=640&height=400"
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
