@@ -30,6 +30,7 @@ struct model {
 };
 
 auto load_model() {
+    if (const char* const ms = std::getenv("TESTBED_LOADS_MS")) std::this_thread::sleep_for(1ms * std::atoi(ms));
     return [m = std::make_shared<model>()](request& req) {
         rondo::response r = rondo::text(std::string(req.query("say").value_or("-")));
         r.field("X-Process", std::to_string(getpid())).field("X-Loaded-By", m->loaded_by);
@@ -112,7 +113,7 @@ response this_program(request&) { return rondo::file_sync("/proc/self/exe"); }
 
 template <class View>
 auto always(View view) {
-    return rondo::isolated("model", [view] { return view; });
+    return [view] { return view; };
 }
 
 auto load_nothing() {
@@ -120,22 +121,32 @@ auto load_nothing() {
     return &large;
 }
 
+// What the environment says, or the file that it names: so that a reload finds something else.
+std::string wanted_views() {
+    const char* const named = std::getenv("TESTBED_ISOLATED");
+    std::string wanted = named == nullptr ? "" : named;
+    if (wanted.starts_with('/')) std::getline(std::ifstream(wanted), wanted);
+    return wanted;
+}
+
 }  // namespace
 
 void add_isolated(rondo::app& to) {
-    const char* const wanted = std::getenv("TESTBED_ISOLATED");
-    if (wanted == nullptr) return;
-    to.get("/isolated/say", rondo::isolated("model", load_model));
-    to.get("/isolated/stay", always(stay));
-    to.get("/isolated/die", always(die));
-    to.get("/isolated/grow", always(grow));
-    to.get("/isolated/fail", always(fail));
-    to.post("/isolated/echo", always(echo)).body_limit(64 << 20);
-    to.get("/isolated/seen/<word>/<int:number>", always(seen));
-    to.get("/isolated/large", always(large));
-    to.get("/isolated/pieces", always(pieces));
-    to.get("/isolated/file", always(this_program));
-    if (std::string_view(wanted) == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
+    const std::string wanted = wanted_views();
+    if (wanted.empty()) return;
+    const std::string name = wanted == "renamed" ? "other" : "model";
+    to.get("/isolated/say", rondo::isolated(name, load_model));
+    if (wanted == "more") to.get("/isolated/more", rondo::isolated(name, load_model));
+    to.get("/isolated/stay", rondo::isolated(name, always(stay)));
+    to.get("/isolated/die", rondo::isolated(name, always(die)));
+    to.get("/isolated/grow", rondo::isolated(name, always(grow)));
+    to.get("/isolated/fail", rondo::isolated(name, always(fail)));
+    to.post("/isolated/echo", rondo::isolated(name, always(echo))).body_limit(64 << 20);
+    to.get("/isolated/seen/<word>/<int:number>", rondo::isolated(name, always(seen)));
+    to.get("/isolated/large", rondo::isolated(name, always(large)));
+    to.get("/isolated/pieces", rondo::isolated(name, always(pieces)));
+    to.get("/isolated/file", rondo::isolated(name, always(this_program)));
+    if (wanted == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
 }
 
 }  // namespace testbed

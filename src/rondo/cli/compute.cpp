@@ -82,7 +82,9 @@ std::vector<process::kept_socket> listen_for_jobs(app& application, const settin
     std::vector<process::kept_socket> all;
     for (const std::string& name : compute::names_in(application)) {
         const std::string group = group_of(name);
-        std::optional<process::kept_socket> socket = inherited.socket_of(group, key_of_jobs);
+        // Two arbiters have each its own: jobs stay with the image that they come from.
+        std::optional<process::kept_socket> socket;
+        if (inherited.what == process::inheritance::kind::reload) socket = inherited.socket_of(group, key_of_jobs);
         if (!socket) {
             compute::job_socket made = compute::listen();
             // As a foreign one it is left open while the workers end: they still have jobs.

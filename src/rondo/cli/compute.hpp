@@ -21,7 +21,7 @@ inline constexpr std::string_view compute_group = "compute:";
 /// Throws std::runtime_error with a sentence when --compute-workers names what no view has.
 void require_known_computers(app& application, const settings& chosen);
 
-/// The sockets, those of an earlier image of this program where there are any; the views go there from now on.
+/// The sockets, after a reload those of the image before where there are any; the views go there from now on.
 [[nodiscard]] std::vector<process::kept_socket> listen_for_jobs(app& application, const settings& chosen,
                                                                 process::inheritance& inherited);
 

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 namespace {
 constexpr auto kill_after_grace = 5s;
 constexpr auto quick_grace = 5s;
+constexpr unsigned stage_of_strangers = 1;
 }  // namespace
 
 family::family(const arbiter_options& options, int notify, unique_fd& orders)
@@ -44,19 +45,27 @@ void family::add(group g, std::vector<inheritance::table>& inherited) {
     }
     if (!table) table.emplace(g.name, g.memory);
     std::size_t count = g.count;
-    groups_.push_back({std::move(g), std::move(*table), count, 0, 0, {}});
+    std::size_t before = table->wanted();
+    groups_.push_back({std::move(g), std::move(*table), count, before, 0, 0, {}});
+}
+
+// One that only an earlier image of the program knows.
+std::size_t family::group_gone(const std::string& name) {
+    group g{.name = name, .count = 0, .run = nullptr, .stage = stage_of_strangers};
+    groups_.push_back({std::move(g), slot_table(name, 0), 0, 0, 0, 0, {}});
+    return groups_.size() - 1;
 }
 
 void family::adopt(const inheritance::process& p, instant now) {
     member m{.pid = p.pid, .generation = p.generation, .started = now, .was_ready = true, .leaving = p.leaving};
     auto found = std::ranges::find_if(groups_, [&p](const kin& k) { return k.what.name == p.group; });
-    bool orphan = found == groups_.end();
-    m.group = orphan ? 0 : static_cast<std::size_t>(found - groups_.begin());
-    bool known = !orphan && p.slot < slot_table::most_slots && found->table.control(p.slot).pid == p.pid;
+    m.group = found == groups_.end() ? group_gone(p.group) : static_cast<std::size_t>(found - groups_.begin());
+    kin& k = groups_[m.group];
+    bool known = p.slot < slot_table::most_slots && k.table.control(p.slot).pid == p.pid;
     m.slot = known ? p.slot : slot_table::most_slots;
+    if (!known && !m.leaving) ++k.before;
     if (m.leaving) m.kill_at = now + options_.graceful_timeout + kill_after_grace;
     members_.push_back(m);
-    if (orphan) tell_to_leave(members_.back(), now);
 }
 
 slot_control* family::control(const member& m) const noexcept {
@@ -92,7 +101,7 @@ void family::settle(std::size_t g, instant now) {
             std::ranges::count_if(members_, [&](const member& m) { return here(m) && which(m); }));
     };
     std::size_t have = count([this](const member& m) { return current(m); });
-    for (; have < wanted && now >= k.next_start; ++have) {
+    for (; have < wanted && now >= k.next_start && k.what.run; ++have) {
         auto slot = k.table.unused();
         if (!slot) break;  // until one of those that end has ended
         start(g, *slot, now);
@@ -102,8 +111,10 @@ void family::settle(std::size_t g, instant now) {
     if (ready < wanted) return;
     k.complete = generation_;
     if (older_below(k.what.stage)) return;
+    // While a group of the new generation may still fail to start, all of the older one serve.
+    const bool all_ready = paused_ || complete();
     for (member& m : members_)
-        if (here(m) && !m.leaving && (m.tired || m.generation != generation_)) tell_to_leave(m, now);
+        if (here(m) && !m.leaving && (m.tired || (all_ready && m.generation != generation_))) tell_to_leave(m, now);
 }
 
 void family::shrink(std::size_t g, std::size_t surplus, instant now) {

@@ -42,7 +42,8 @@ public:
     ~family();
 
     void add(group g, std::vector<inheritance::table>& inherited);
-    /// A child that an earlier image started. Those of a group that is gone are told to end.
+    /// A child that an earlier image started. Those of a group that is gone end when the workers of that image, whom
+    /// they may serve, have ended.
     void adopt(const inheritance::process& p, instant now);
     void keep(kept_socket s) { sockets_.push_back(std::move(s)); }
 
@@ -99,11 +100,13 @@ private:
         group what;
         slot_table table;
         std::size_t target = 0;
-        unsigned complete = 0;  ///< the last generation of which all were ready
-        int failures = 0;       ///< children in a row that did not live long
+        std::size_t before = 0;  ///< children that the image before this one wanted
+        unsigned complete = 0;   ///< the last generation of which all were ready
+        int failures = 0;        ///< children in a row that did not live long
         instant next_start{};
     };
 
+    [[nodiscard]] std::size_t group_gone(const std::string& name);
     void settle(std::size_t g, instant now);
     void start(std::size_t g, std::size_t slot, instant now);
     [[noreturn]] void become(const kin& k, std::size_t slot, pid_t arbiter);

@@ -153,6 +153,7 @@ void family::mourn(const member& m, int status, instant now) {
         return;
     }
     if (ending_) return;
+    if (!k.what.run && k.target > 0) --k.target;  // nobody can take its place
     log::error(fmt::format("{} {}{}", name(m), how_it_ended(status), WCOREDUMP(status) ? ", core dumped" : ""));
     if (!m.was_ready) not_started(m, now);
     // The first one is replaced at once; one after the other are not.
@@ -186,7 +187,10 @@ void family::keep_older(std::size_t g, instant now) {
         if (m.generation == generation_) tell_to_leave(m, now);
         else m.generation = generation_;
     }
-    for (kin& k : groups_) k.complete = generation_;
+    for (kin& k : groups_) {
+        k.complete = generation_;
+        k.target = k.before;
+    }
 }
 
 }  // namespace rondo::process

@@ -119,7 +119,7 @@ std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
     reader from(received.substr(0, frame_header_size));
     const auto kind = from.number<frame_kind>();
     const auto payload = from.number<std::uint32_t>();
-    if (kind > frame_kind::failed || payload > largest_frame)
+    if (kind > frame_kind::not_here || payload > largest_frame)
         throw std::runtime_error("a compute process sent what is no answer");
     size = frame_header_size + payload;
     if (received.size() < size) return std::nullopt;

@@ -16,7 +16,7 @@
 namespace rondo::detail {
 
 /// Changes with every change of what is sent.
-inline constexpr std::uint32_t compute_layout = 2;
+inline constexpr std::uint32_t compute_layout = 3;
 
 /// A body up to this size follows the head; a larger one is a file in memory whose descriptor comes with the first
 /// byte.
@@ -52,12 +52,13 @@ struct job_parts {
 inline constexpr const char* took_too_long = "the computation took too long";
 
 enum class frame_kind : std::uint8_t {
-    begun,   ///< the view is about to be called
-    head,    ///< of the response: see answer_head
-    bytes,   ///< of its body
-    file,    ///< of its body, in a file whose descriptor comes along: an offset and a length, of eight bytes each
-    end,     ///< of the response: nothing is missing
-    failed,  ///< instead of a head: see answer_failure_text
+    begun,     ///< the view is about to be called
+    head,      ///< of the response: see answer_head
+    bytes,     ///< of its body
+    file,      ///< of its body, in a file whose descriptor comes along: an offset and a length, of eight bytes each
+    end,       ///< of the response: nothing is missing
+    failed,    ///< instead of a head: see answer_failure_text
+    not_here,  ///< instead of anything else: the process is of another image of the program and has no such view
 };
 
 struct frame {

@@ -21,9 +21,11 @@ namespace rondo::detail {
 namespace {
 
 using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
 
 constexpr std::size_t read_size = 64 * 1024;
 constexpr int attempts = 3;
+constexpr auto pause = 20ms;  // while processes of an older image end
 
 /// `co_await descriptor_wait(fd, POLLIN)`
 class [[nodiscard]] descriptor_wait : waiter, poll_operation {
@@ -142,14 +144,20 @@ task<void> compute_job::ask(request& req, std::string_view body) {
         const auto keep = [&file, body] { file = memory_file(body); };
         co_await run_blocking(keep);
     }
-    for (int attempt = 0; attempt < attempts; ++attempt) {
+    for (int died = 0; died < attempts;) {
         connect();
+        std::optional<frame> first;
         const bool sent = co_await send(message, file.value());
-        if (!sent) continue;
-        const std::optional<frame> first = co_await receive();
-        if (!first) continue;
-        if (first->kind != frame_kind::begun) throw lost();
-        co_return;
+        if (sent) first = co_await receive();
+        if (!first) {
+            ++died;
+        } else if (first->kind == frame_kind::begun) {
+            co_return;
+        } else if (first->kind == frame_kind::not_here) {
+            co_await sleep(pause);
+        } else {
+            break;
+        }
     }
     throw lost();
 }

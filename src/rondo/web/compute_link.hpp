@@ -58,7 +58,8 @@ public:
     compute_job& operator=(const compute_job&) = delete;
 
     /// Sends the request and waits until its view is called. A process that dies before that costs nothing: another one
-    /// is asked. Throws pool_full when too many wait already, http_error 502 when no process takes it.
+    /// is asked, and so is another one than one that has no such view. Throws pool_full when too many wait already,
+    /// http_error 502 when no process takes it.
     [[nodiscard]] task<void> begin(request& req, std::string_view body);
     /// The next frame; it holds until the next call. Throws http_error: 502 when the process is gone, 504 when the time
     /// of the job is over.

@@ -44,6 +44,12 @@ void compute_responder::begun_view() {
     send(out);
 }
 
+void compute_responder::not_here() {
+    std::string out;
+    append_frame(out, frame_kind::not_here, {});
+    send(out);
+}
+
 void compute_responder::fail(const answer_failure_text& why) {
     std::string out;
     append_frame(out, frame_kind::failed, failure_payload(why));

@@ -20,6 +20,7 @@ public:
         : connection_(connection), token_(token), head_only_(head_only) {}
 
     void begun_view();
+    void not_here();
     void fail(const answer_failure_text& why);
 
     void respond(const handler::response_head& head, std::string_view body) override;

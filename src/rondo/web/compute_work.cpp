@@ -85,6 +85,16 @@ struct received_job {
     job_parts parts;
 };
 
+// An image of the program that was built with another version of Rondo may send other jobs.
+std::optional<job_parts> parse(int connection, std::string_view received) {
+    try {
+        return parse_job(received);
+    } catch (const std::runtime_error&) {
+        compute_responder(connection, {}, false).not_here();
+        throw;
+    }
+}
+
 // False when the other side went away or sent what is no job.
 bool receive(int connection, received_job& job) {
     constexpr std::size_t step = 64 * 1024;
@@ -96,7 +106,7 @@ bool receive(int connection, received_job& job) {
         job.bytes.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
         if (n < 0 && error == EINTR) continue;
         if (n <= 0) return false;
-        const std::optional<job_parts> whole = parse_job(job.bytes);
+        const std::optional<job_parts> whole = parse(connection, job.bytes);
         if (!whole) continue;
         job.parts = *whole;
         return !whole->lengths.file || job.file;
@@ -189,8 +199,8 @@ private:
         from.memory = &memory;
         const match found = app_.to_views.find(from.method, from.path, memory);
         compute_responder to(connection, in.token(), from.method == http::method::head);
-        // Another image of the program may have other routes.
-        if (!found.route || !found.route->view.isolated || found.route->view.isolated->name != options_.name) return;
+        if (!found.route || !found.route->view.isolated || found.route->view.isolated->name != options_.name)
+            return to.not_here();
         in.activity = found.route->pattern;
         to.begun_view();
         const instant own = options_.timeout.count() > 0 ? from_now(options_.timeout) : instant::max();
