@@ -2,7 +2,10 @@
 """bench/waits as its clients see it: views that wait for a database and another service, over PostgreSQL and SQLite."""
 import http.server
 import json
+import random
+import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import threading
@@ -183,6 +186,30 @@ class OverPostgres(Waits, unittest.TestCase):
             self.leave_while_waiting(self.server, path, lambda: self.sleeping() == 1)
             self.server.wait_until(lambda: self.sleeping() == 0, what=f"the end of the statement of {path}")
             self.assertEqual(self.get("/db?id=7")[0], 200)
+
+    def leave_at_random(self, seed):
+        chance = random.Random(seed)
+        for _ in range(40):
+            with self.server.connect() as s:
+                path = chance.choice(("/db?id=3", "/db-sync?id=3", "/db-sleep?ms=3", "/db-sleep-sync?ms=3", "/fan?path=/",
+                                      "/upstream?path=/", "/upstream-sync?path=/", "/rows?n=20000", "/queries?n=50"))
+                s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                time.sleep(chance.random() * 0.004)
+                if chance.random() < 0.5:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+
+    def test_clients_that_leave_at_any_moment_leave_nothing_behind(self):
+        threads = [threading.Thread(target=self.leave_at_random, args=(seed,)) for seed in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        at_work = ("select count(*) from pg_stat_activity where application_name = 'rondo' and "
+                   "(state = 'active' or state like 'idle in transaction%')")
+        self.server.wait_until(lambda: self.postgres.sql(at_work) == "0", 20, "the end of what nobody waits for")
+        self.server.wait_until(lambda: self.get("/db-sync?id=7")[0] == 200, 20, "an answer")
+        self.assertLessEqual(int(self.postgres.sql("select count(*) from pg_stat_activity where "
+                                                   "application_name = 'rondo'")), 4)
 
     def test_the_deadline_of_a_request_ends_the_statement_of_its_view(self):
         with self.serve("http://127.0.0.1:1", "--request-timeout", "300ms") as server:
