@@ -242,9 +242,9 @@ class OverSqlite(Waits, unittest.TestCase):
 
     def test_the_deadline_of_a_request_ends_the_call_of_its_view(self):
         with Silent() as service, self.serve(f"http://127.0.0.1:{service.port}", "--request-timeout", "300ms") as server:
-            for n, path in enumerate(("/upstream?path=/", "/upstream-sync?path=/"), 1):
+            for path in ("/upstream?path=/", "/upstream-sync?path=/"):
                 self.assertGreaterEqual(server.get(path)[0], 500, path)
-                server.wait_until(lambda: service.left == n, what=f"the end of the call of {path}")
+                server.wait_until(lambda: service.left == service.came, what=f"the end of the call of {path}")
 
 
 class OverSqliteOnThreads(OverSqlite):

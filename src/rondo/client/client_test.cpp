@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
@@ -485,41 +484,35 @@ TEST_P(client_calls, a_forked_process_makes_connections_of_its_own) {
     EXPECT_EQ(up.accepted_count(), 2u);
 }
 
-task<void> until_over(event_loop& l, upstream& u, std::size_t accepted) {
-    while (u.accepted_count() < accepted || u.open() > 0) co_await l.sleep(1ms);
-}
-
 // What a sync view's call ends with that works for `in`.
-std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& url, context& in,
-                                              std::binary_semaphore& over) {
-    std::optional<cancel_reason> why;
+std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& url, context& in) {
     const works_for whom(&in);
     try {
         (void)http.get_sync(url);
     } catch (const cancelled& c) {
-        why = c.reason;
+        return c.reason;
     } catch (const client_error& e) {
-        if (e.kind() == client_failure::time_out) why = cancel_reason::deadline;
+        if (e.kind() == client_failure::time_out) return cancel_reason::deadline;
     }
-    over.release();
-    return why;
+    return std::nullopt;
 }
 
 TEST_P(client_calls, the_blocking_face_ends_with_whom_its_thread_works_for) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });  // no answer, ever
-    std::size_t calls = 0;
     for (const bool by_deadline : {false, true}) {
         context in;
-        if (by_deadline) in.deadline = from_now(20ms);
+        if (by_deadline) in.deadline = from_now(50ms);
         std::optional<cancel_reason> why;
-        std::binary_semaphore over{0};
-        std::thread view([&] { why = end_of_sync_call(http_, up.url(), in, over); });
-        run([](event_loop& l, upstream& u, std::size_t wanted) -> task<void> {
-            while (u.accepted_count() < wanted) co_await l.sleep(1ms);
-        }(loop(), up, ++calls));
-        if (!by_deadline) in.cancel.cancel(cancel_reason::disconnected);
-        run(until_over(loop(), up, calls));  // the call's connection was closed
-        over.acquire();
+        std::atomic<bool> over{false};
+        std::thread view([&] {
+            why = end_of_sync_call(http_, up.url(), in);
+            over = true;
+        });
+        run([](event_loop& l, upstream& u, context& c, bool leaves, std::atomic<bool>& end) -> task<void> {
+            while (leaves && u.open() == 0) co_await l.sleep(1ms);
+            if (leaves) c.cancel.cancel(cancel_reason::disconnected);
+            while (!end || u.open() > 0) co_await l.sleep(1ms);  // the call's connection is closed
+        }(loop(), up, in, !by_deadline, over));
         view.join();
         EXPECT_EQ(why, by_deadline ? cancel_reason::deadline : cancel_reason::disconnected);
     }

@@ -46,7 +46,7 @@ protected:
     /// What opening says.
     static std::string sentence(const std::string& host, const std::string& options) {
         try {
-            database at(url(host, options), {.wait = 500ms});
+            database at(url(host, options), {.wait = 20s});
             at.open_sync();
         } catch (const std::exception& e) {
             return e.what();
@@ -148,7 +148,7 @@ TEST_F(postgres_over_tls, a_certificate_that_does_not_fit_is_a_sentence) {
 
 TEST_F(postgres_over_tls, a_server_without_it_is_a_sentence) {
     try {
-        database at(test_server::shared().url() + "?sslmode=require", {.wait = 500ms});
+        database at(test_server::shared().url() + "?sslmode=require", {.wait = 20s});
         at.open_sync();
         ADD_FAILURE() << "it opened";
     } catch (const connection_lost& e) {
