@@ -96,7 +96,7 @@ class Counted(unittest.TestCase):
             wait_for_note(server, notes, "begun")
             waiting = server.begin("/isolated/say")
             server.until(lambda: server.computer()["waiting"] == 1, "one that waits")
-            os.kill(list(server.workers().values())[0], signal.SIGKILL)
+            os.kill(list(server.told_to_serve().values())[0], signal.SIGKILL)
             server.until_jobs(done=1, cancelled=2)
             self.assertEqual((server.computer()["waiting"], server.computer()["running"]), (0, 0))
             for s in (running, waiting):

@@ -50,8 +50,8 @@ class Watched(Server):
     def running(self):
         return json.loads(self.ask("GET", "/requests")[2])["running"]
 
-    def workers(self):
-        """{name: process} of those that serve."""
+    def told_to_serve(self):
+        """{name: process} of the workers that serve, as the listener tells."""
         return {w["name"]: w["process"] for w in self.status()["workers"] if w["state"] == "serving"}
 
     def until(self, true, what):

@@ -86,7 +86,7 @@ class Dashboard(unittest.TestCase):
         page.wait_for("document.getElementById('count').textContent === '2 workers'")
         page.click("#more")
         page.wait_for("document.getElementById('count').textContent === '3 workers'")
-        self.server.until(lambda: len(self.server.workers()) == 3, "three workers")
+        self.server.until(lambda: len(self.server.told_to_serve()) == 3, "three workers")
         page.click("#fewer")
         page.wait_for("document.getElementById('count').textContent === '2 workers'")
         # Ending the server takes two clicks.

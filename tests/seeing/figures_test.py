@@ -108,9 +108,9 @@ class Surviving(unittest.TestCase):
             Client(server).many("/", 200)
             waiting = [open_request(server, "GET /_test/wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n") for _ in range(3)]
             server.until(lambda: server.metrics().get("rondo_requests_waiting") == 3, "three that wait")
-            (old,) = server.workers().values()
+            (old,) = server.told_to_serve().values()
             os.kill(old, signal.SIGKILL)
-            server.until(lambda: set(server.workers().values()) - {old}, "another worker")
+            server.until(lambda: set(server.told_to_serve().values()) - {old}, "another worker")
             Client(server).many("/", 40)
             server.until_quiet()
             m = server.metrics()
@@ -125,10 +125,10 @@ class Surviving(unittest.TestCase):
     def test_counts_survive_a_reload(self):
         with Watched() as server:
             Client(server).many("/", 100)
-            old = set(server.workers().values())
+            old = set(server.told_to_serve().values())
             admin = server.admin_url
             self.assertEqual(server.ask("POST", "/reload")[0], 202)
-            server.until(lambda: len(server.workers()) == 2 and not old & set(server.workers().values()), "new workers")
+            server.until(lambda: len(server.told_to_serve()) == 2 and not old & set(server.told_to_serve().values()), "new workers")
             self.assertEqual(server.admin_url, admin)
             Client(server).many("/", 100)
             server.until_quiet()
@@ -198,9 +198,9 @@ class Orders(unittest.TestCase):
     def test_scale(self):
         with Watched(workers=1) as server:
             self.assertEqual(server.ask("POST", "/scale?workers=4")[0], 202)
-            server.until(lambda: len(server.workers()) == 4, "four workers")
+            server.until(lambda: len(server.told_to_serve()) == 4, "four workers")
             self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
-            server.until(lambda: len(server.workers()) == 2 and len(server.status()["workers"]) == 2, "two workers")
+            server.until(lambda: len(server.told_to_serve()) == 2 and len(server.status()["workers"]) == 2, "two workers")
             self.assertEqual(server.metrics().get("rondo_worker_crashes_total"), 0)
 
     def test_drain_is_seen_in_readiness_until_the_last_request_is_answered(self):
@@ -218,12 +218,12 @@ class Orders(unittest.TestCase):
     def test_an_arbiter_that_runs_as_another_user_obeys_over_reloads_and_upgrades(self):
         with Watched("--user", "nobody", workers=1) as server:
             self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
-            server.until(lambda: len(server.workers()) == 2, "two workers")
+            server.until(lambda: len(server.told_to_serve()) == 2, "two workers")
             for _ in range(2):
-                old = set(server.workers().values())
+                old = set(server.told_to_serve().values())
                 self.assertEqual(server.ask("POST", "/reload")[0], 202)
-                server.until(lambda: len(server.workers()) == 1 and not old & set(server.workers().values()), "a new worker")
-            self.assertEqual(os.stat(f"/proc/{server.workers().popitem()[1]}").st_uid, 65534)
+                server.until(lambda: len(server.told_to_serve()) == 1 and not old & set(server.told_to_serve().values()), "a new worker")
+            self.assertEqual(os.stat(f"/proc/{server.told_to_serve().popitem()[1]}").st_uid, 65534)
             server.signal(signal.SIGUSR2)
             other = int(server.wait_for_log(r"a second arbiter is started beside this one: process (\d+)")[1])
             server.wait_for_log(rf"serves, process {other}", 20)
@@ -231,7 +231,7 @@ class Orders(unittest.TestCase):
             self.assertEqual(server.wait(20), 0)
             server.wait_for_log("the arbiter before this one has ended", 20)
             self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
-            server.until(lambda: len(server.workers()) == 2, "two workers of the new arbiter")
+            server.until(lambda: len(server.told_to_serve()) == 2, "two workers of the new arbiter")
             self.assertEqual(server.ask("POST", "/drain")[0], 202)
             server.wait_until(lambda: not os.path.exists(f"/proc/{other}"), 20, "the end of the second arbiter")
 
