@@ -141,7 +141,9 @@ class Descriptors(unittest.TestCase):
             server.wait_for_log("raise the limit of open files", 10)
             before = server.cpu_seconds()
             time.sleep(1)
-            self.assertLess(server.cpu_seconds() - before, 0.4)
+            used = server.cpu_seconds() - before
+            print(f"{backend}: descriptors used up in two workers, {used:.2f} s of CPU in a second", flush=True)
+            self.assertLess(used, 0.4)
             for c in clients:
                 c.close()
             server.wait_until(lambda: server.get("/")[0] == 200)
