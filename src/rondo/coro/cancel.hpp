@@ -39,7 +39,7 @@ private:
 };
 
 /// Asks for an end of work. Belongs to one thread (the loop's): only announce(), requested() and reason() may be called
-/// from others. Cancelling twice changes nothing: the first reason stays. Threads that block for it (blocking_wait.hpp)
+/// from others. Cancelling twice changes nothing: the first reason stays. Threads that block for it (works_for.hpp)
 /// are woken by either.
 class cancel_source {
 public:

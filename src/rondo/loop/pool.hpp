@@ -13,8 +13,8 @@
 #include <utility>
 
 #include <rondo/base/try_later.hpp>
-#include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/context.hpp>
+#include <rondo/coro/works_for.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {

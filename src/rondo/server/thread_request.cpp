@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include <rondo/coro/blocking_wait.hpp>
+#include <rondo/coro/works_for.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/server/thread_exchange.hpp>
 
