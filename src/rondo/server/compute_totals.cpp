@@ -34,7 +34,9 @@ constexpr std::tuple process_counts{
     kept_in(&compute_totals::cpu, &compute_figures::cpu),
 };
 
+// Long names are cut off where workers count, so here too.
 compute_totals& of_name(std::vector<compute_totals>& all, std::string_view name) {
+    name = name.substr(0, sizeof(compute_demand::name) - 1);
     const auto known = std::ranges::find(all, name, &compute_totals::name);
     if (known != all.end()) return *known;
     compute_totals& made = all.emplace_back();

@@ -114,6 +114,16 @@ TEST_F(two_computers, one_that_died_leaves_its_counts) {
     EXPECT_EQ(look().computers[0].crashes, 1u);
 }
 
+TEST_F(two_computers, a_long_name_is_one_name) {
+    const std::string name(100, 'x');
+    worker_->demand_of(name).asked();
+    computers_[0].group = computers_[1].group = name;
+    const overview o = look();
+    ASSERT_EQ(o.computers.size(), 1u);
+    EXPECT_EQ(o.computers[0].processes.size(), 2u);
+    EXPECT_EQ(o.computers[0].waiting, 1u);
+}
+
 TEST_F(two_computers, what_a_dead_worker_asked_for_nobody_waits_for) {
     demand().asked();
     demand().asked();
