@@ -329,7 +329,10 @@ class Crowds(unittest.TestCase):
                 i = 0
                 while time.monotonic() < end:
                     i += 1
-                    status, right = ask(f"{number}-{i}")
+                    try:
+                        status, right = ask(f"{number}-{i}")
+                    except (http.client.IncompleteRead, ConnectionResetError):
+                        status, right = "aborted", True
                     statuses[status] = statuses.get(status, 0) + 1
                     if status == 200 and not right:
                         wrong.append((number, i))
