@@ -45,7 +45,7 @@ void exchange::destroy() noexcept {
 
 exchange::exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare,
                    std::size_t spare_bytes)
-    : connection_(c), arena_(spare, spare_bytes), limit_(c.server_.options_.max_body) {
+    : connection_(c), arena_(spare, spare_bytes), limit_(c.server_.options_.max_body), secure_(c.secure_) {
     set_request(c, bytes, head);
     keep_alive_ = head.keep_alive;
     continue_owed_ = head.expect == http::h1::expectation::continue_100 && head.body != http::h1::framing::none;

@@ -153,9 +153,10 @@ private:
     body_state body_state_ = body_state::ended;
     state state_ = state::waiting;
     http::h1::framing framing_ = http::h1::framing::none;
-    bool keep_alive_ = false;
     bool answered_ = false;  // the application has ended
+    bool secure_;            // of the connection, whose own bits the loop writes while a thread asks
     // A byte more would be sixteen for every waiting request.
+    bool keep_alive_ : 1 = false;
     bool chunked_body_ : 1 = false;
     bool continue_owed_ : 1 = false;
     bool omit_body_ : 1 = false;

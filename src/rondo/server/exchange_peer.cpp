@@ -44,8 +44,6 @@ std::uint16_t exchange::peer_port() noexcept {
     }
 }
 
-bool exchange::secure() const noexcept {
-    return told_ && !told_->scheme.empty() ? told_->scheme == "https" : connection_.secure_;
-}
+bool exchange::secure() const noexcept { return told_ && !told_->scheme.empty() ? told_->scheme == "https" : secure_; }
 
 }  // namespace rondo::server

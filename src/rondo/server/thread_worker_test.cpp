@@ -103,6 +103,7 @@ TEST_P(threads, serve_requests_away_from_the_loop) {
     app_.on("/where", [](handler::request& from, handler::responder& to) -> task<void> {
         there = std::this_thread::get_id();
         EXPECT_EQ(from.connection->peer_address(), "127.0.0.1");
+        EXPECT_FALSE(from.connection->secure());
         EXPECT_NE(from.serving, nullptr);
         EXPECT_FALSE(from.draining->is_set());
         EXPECT_EQ(from.memory->copy("kept"), "kept");
