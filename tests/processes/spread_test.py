@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections are spread evenly over workers, and none waits for a worker that is held."""
+import os
+import re
 import signal
 import socket
 import sys
@@ -21,6 +23,18 @@ def connect_all(server, count):
     for s in clients:
         assert read_answer(s)[0] == 200
     return clients
+
+
+def one_request(port):
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
+        assert read_answer(s)[0] == 200
+
+
+def times_woken(pid):
+    """How often the main thread of a process has waited for something."""
+    status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M).group(1))
 
 
 class Spread(unittest.TestCase):
@@ -60,12 +74,30 @@ class Spread(unittest.TestCase):
             time.sleep(0.3)
             began = time.monotonic()
             for _ in range(30):
-                with socket.create_connection(("127.0.0.1", server.port), 10) as s:
-                    s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
-                    self.assertEqual(read_answer(s)[0], 200)
+                one_request(server.port)
             self.assertLess(time.monotonic() - began, 3)
             self.assertEqual(read_answer(held)[0], 200)
             held.close()
+
+    @each_backend
+    def test_nobody_waits_for_a_worker_that_is_stopped(self, backend):
+        with Arbiter("--backend", backend, workers=3) as server:
+            stopped = min(server.workers().values())
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                for _ in range(30):
+                    one_request(server.port)
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+
+    @each_backend
+    def test_a_connection_wakes_one_worker(self, backend):
+        with Arbiter("--backend", backend, workers=4) as server:
+            workers = server.workers().values()
+            before = sum(map(times_woken, workers))
+            for _ in range(200):
+                one_request(server.port)
+            self.assertLess(sum(map(times_woken, workers)) - before, 200 * 3)
 
 
 if __name__ == "__main__":

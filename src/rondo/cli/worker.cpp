@@ -77,7 +77,7 @@ public:
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
           admin_sockets_(std::move(admin)),
-          signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }) {
+          signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH}, [this](int signal) { on_signal(signal); }) {
         app_.elect_with([this](std::string_view name) { return election_.leads(name); });
         if (chosen.access_log != "off")
             log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
@@ -144,6 +144,8 @@ private:
         if (r.over) figures_.holds_no_more();
         else figures_.holds(r.activity, clock::now() - r.held);
         log::warning(r.text());
+        // It may have been woken for a connection that now waits for the end of this.
+        if (self_ && !r.over) server::share(self_->slots(), self_->slot()).call_another(clock::now());
     }
 
     [[nodiscard]] std::function<std::uint64_t()> served() {
@@ -161,6 +163,10 @@ private:
     }
 
     void on_signal(int signal) {
+        if (signal == SIGWINCH) {
+            if (server_) server_->called();
+            return;
+        }
         if (signal == SIGUSR1) {
             log::reopen();
             if (log_) log_->reopen();

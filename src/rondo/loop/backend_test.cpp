@@ -827,6 +827,26 @@ TEST_P(backends, polls_once) {
     EXPECT_TRUE(readable.events & POLLHUP);
 }
 
+TEST_P(backends, polls_a_descriptor_for_which_others_wait) {
+    socket_pair p;
+    unique_fd server(p.server);
+    poller a(w());
+    w().loop.io().poll_as_one_of_many(a, server.value());
+    w().turns();
+    EXPECT_EQ(a.count, 0);
+    put(p.client, "x");
+    ASSERT_TRUE(w().until([&] { return a.count == 1; }));
+    EXPECT_TRUE(a.events & POLLIN);
+    w().turns();
+    EXPECT_EQ(a.count, 1);
+    w().loop.io().poll_as_one_of_many(a, server.value());
+    w().loop.io().cancel(a);
+    w().turns();
+    EXPECT_EQ(a.count, 1);
+    w().loop.io().poll_as_one_of_many(a, server.value());
+    ASSERT_TRUE(w().until([&] { return a.count == 2; }));
+}
+
 TEST_P(backends, a_cancelled_poll_does_not_call) {
     socket_pair p;
     unique_fd server(p.server);

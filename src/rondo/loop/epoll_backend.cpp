@@ -122,6 +122,10 @@ public:
         control(EPOLL_CTL_ADD, fd, wanted, tagged(&op, tag::poll));
         op.fd_ = fd;
     }
+    void poll_as_one_of_many(poll_operation& op, int fd) override {
+        control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLEXCLUSIVE, tagged(&op, tag::poll));
+        op.fd_ = fd;
+    }
     void cancel(poll_operation& op) noexcept override {
         if (op.fd_ < 0) return;
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);

@@ -54,6 +54,7 @@ void server::listener::halt() noexcept {
     rest_.disarm();
     if (way_ == way::alone) server_.loop_.io().stop_accepting(*this);
     if (way_ == way::sharing) server_.loop_.io().cancel(*this);
+    polling_ = false;
     way_ = way::resting;
     left_since_ = instant::max();
 }
@@ -68,9 +69,13 @@ void server::listener::stop() noexcept {
 
 void server::listener::look() noexcept {
     if (!socket_.fd || way_ == way::resting || !server_.share_) return;
-    if ((way_ == way::alone) == server_.share_->alone()) return;
+    if ((way_ == way::alone) == server_.share_->alone()) return called();
     halt();
     start();
+}
+
+void server::listener::called() noexcept {
+    if (socket_.fd && way_ == way::sharing && waits_somebody(fd())) take_share();
 }
 
 void server::listener::rest(clock::duration d) noexcept { server_.loop_.timers().arm(rest_, clock::now() + d); }
@@ -82,12 +87,16 @@ void server::listener::rested() noexcept {
 
 void server::listener::wait_for_connections() noexcept {
     left_since_ = instant::max();
-    server_.loop_.io().poll(*this, fd(), POLLIN);
+    if (!std::exchange(polling_, true)) server_.loop_.io().poll_as_one_of_many(*this, fd());
 }
 
-void server::listener::polled(int) noexcept { take_share(); }
+void server::listener::polled(int) noexcept {
+    polling_ = false;
+    take_share();
+}
 
 void server::listener::take_share() noexcept {
+    rest_.disarm();
     for (int i = 0; i < accepts_per_turn; ++i) {
         if (leaves_it()) return rest(time_for_others);
         int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -102,6 +111,7 @@ bool server::listener::leaves_it() noexcept {
     instant now = clock::now();
     if (!server_.share_->has_enough(now)) return false;
     if (!waits_somebody(fd())) return false;
+    server_.share_->call_another(now);
     if (left_since_ == instant::max()) left_since_ = now;
     return now - left_since_ < patience;
 }

@@ -11,8 +11,9 @@
 
 namespace rondo::server {
 
-/// A listening socket of a server. Alone it accepts as fast as the kernel gives; beside other processes it takes its
-/// share and leaves the rest to them. When descriptors run out it rests for a moment instead of spinning.
+/// A listening socket of a server. Alone it accepts as fast as the kernel gives. Beside other processes a connection
+/// wakes one of them; that one takes its share and calls another for the rest. When descriptors run out it rests for a
+/// moment instead of spinning.
 class server::listener final : acceptor, poll_operation {
 public:
     listener(server& owner, net::listening_socket socket);
@@ -20,8 +21,14 @@ public:
 
     /// Accepts what waits in the queue, then closes the socket.
     void stop() noexcept;
-    /// Whether there are others may have changed.
+    /// Whether there are others may have changed, and one of them may be held that was woken.
     void look() noexcept;
+    /// Another process has enough.
+    void called() noexcept;
+    /// A connection has ended: what was left to others may be taken.
+    void has_room() noexcept {
+        if (left_since_ != instant::max()) take_share();
+    }
 
 private:
     enum class way : std::uint8_t { resting, alone, sharing };
@@ -48,6 +55,7 @@ private:
     server& server_;
     net::listening_socket socket_;
     rest_timer rest_;
+    bool polling_ = false;
     instant left_since_ = instant::max();  ///< since when a connection waits that was left to others
     way way_ = way::resting;
     int last_error_ = 0;

@@ -104,6 +104,10 @@ void server::accept_from(net::listening_socket socket) {
     listeners_.push_back(std::make_unique<listener>(*this, std::move(socket)));
 }
 
+void server::called() noexcept {
+    for (auto& l : listeners_) l->called();
+}
+
 void server::adopt(unique_fd socket) noexcept {
     // Closing at once says more than a connection that nobody serves.
     if (options_.max_connections && count_ >= options_.max_connections) return;
@@ -134,6 +138,8 @@ void server::gone(connection& c) noexcept {
 
 void server::run_on_loop() noexcept {
     while (!gone_.empty()) delete &static_cast<connection&>(gone_.pop_front());
+    if (share_)
+        for (auto& l : listeners_) l->has_room();
 }
 
 void server::refresh_date() noexcept {

@@ -40,6 +40,8 @@ public:
 
     /// There are other processes that accept from the same sockets: all of them take even shares. Before accept_from().
     void share_with(const process::slot_table& all, std::size_t own) noexcept { share_.emplace(all, own); }
+    /// To be said at SIGWINCH, by which one of those processes asks another to take a connection that waits.
+    void called() noexcept;
     /// Accepts connections from now on.
     void accept_from(net::listening_socket socket);
 

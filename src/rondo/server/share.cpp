@@ -4,18 +4,23 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <signal.h>
+
 namespace rondo::server {
 
 namespace {
 
 constexpr auto held_for_a_while = std::chrono::milliseconds(100);
+constexpr auto stopped_for_a_while = std::chrono::seconds(2);  // four of its signs of life
 
 bool serves(const process::slot_control& c) noexcept {
     return c.pid.load(std::memory_order_relaxed) && c.at.load(std::memory_order_relaxed) == process::life::serving;
 }
 
 bool is_held(const process::slot_control& c, instant now) noexcept {
-    std::int64_t began = c.turn_began_ns.load(std::memory_order_relaxed);
+    const std::int64_t began = c.turn_began_ns.load(std::memory_order_relaxed);
+    const std::int64_t beat = c.beat_ns.load(std::memory_order_relaxed);
+    if (beat && now.time_since_epoch() - std::chrono::nanoseconds(beat) > stopped_for_a_while) return true;
     return began && now.time_since_epoch() - std::chrono::nanoseconds(began) > held_for_a_while;
 }
 
@@ -28,16 +33,31 @@ bool share::alone() const noexcept {
     return true;
 }
 
-bool share::has_enough(instant now) const noexcept {
-    std::uint32_t least = UINT32_MAX;
+const process::slot_control* share::least(instant now) const noexcept {
+    const process::slot_control* found = nullptr;
+    std::uint32_t fewest = UINT32_MAX;
     for (std::size_t i = 0; i < all_.used(); ++i) {
         const process::slot_control& c = all_.control(i);
-        if (i != own_ && serves(c) && !is_held(c, now))
-            least = std::min(least, c.connections.load(std::memory_order_relaxed));
+        const std::uint32_t connections = c.connections.load(std::memory_order_relaxed);
+        if (i == own_ || connections >= fewest || !serves(c) || is_held(c, now)) continue;
+        found = &c;
+        fewest = connections;
     }
-    if (least == UINT32_MAX) return false;
-    std::uint32_t margin = std::max<std::uint32_t>(2, least / 8);
-    return all_.control(own_).connections.load(std::memory_order_relaxed) > least + margin;
+    return found;
+}
+
+bool share::has_enough(instant now) const noexcept {
+    const process::slot_control* other = least(now);
+    if (!other) return false;
+    const std::uint32_t fewest = other->connections.load(std::memory_order_relaxed);
+    const std::uint32_t margin = std::max<std::uint32_t>(2, fewest / 8);
+    return all_.control(own_).connections.load(std::memory_order_relaxed) > fewest + margin;
+}
+
+void share::call_another(instant now) const noexcept {
+    const process::slot_control* other = least(now);
+    const std::int32_t pid = other ? other->pid.load(std::memory_order_relaxed) : 0;
+    if (pid > 0) ::kill(pid, SIGWINCH);
 }
 
 }  // namespace rondo::server

@@ -23,8 +23,14 @@ public:
     /// This process has clearly more than the one with the fewest: another one is to take the next connection. Those
     /// whose loop has been held for a while are left out of account.
     [[nodiscard]] bool has_enough(instant now) const noexcept;
+    /// Asks the one with the fewest, of those that are not held, to look for connections that wait: sends it SIGWINCH,
+    /// which a process that does not expect it ignores. Any thread.
+    void call_another(instant now) const noexcept;
 
 private:
+    /// The control of another process that serves and is not held, the one with the fewest connections; null: none.
+    [[nodiscard]] const process::slot_control* least(instant now) const noexcept;
+
     const process::slot_table& all_;
     std::size_t own_;
 };
