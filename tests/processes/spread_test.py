@@ -99,6 +99,20 @@ class Spread(unittest.TestCase):
                 one_request(server.port)
             self.assertLess(sum(map(times_woken, workers)) - before, 200 * 3)
 
+    @each_backend
+    def test_nor_for_one_whose_threads_are_held(self, backend):
+        for options in (["--worker-class", "sync"], ["--worker-class", "threads", "--threads", "1"]):
+            with Arbiter("--backend", backend, *options, workers=2) as server:
+                held = server.connect(20)
+                held.sendall(REQUEST % (b"/_test/wait?ms=60000", b""))
+                server.wait_until(lambda: server.counters()["started"] == 1, what="the view")
+                time.sleep(0.3)
+                began = time.monotonic()
+                for _ in range(30):
+                    one_request(server.port)
+                print(backend, f"30 requests beside a worker without a free thread: {time.monotonic() - began:.3f} s", flush=True)
+                held.close()
+
 
 if __name__ == "__main__":
     unittest.main(warnings="ignore")

@@ -101,7 +101,7 @@ private:
         server_->at_each_look([this](handler::statistics& s) { set_to(s.log_lines_lost, log_ ? log_->dropped() : 0); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
         if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->statistics());
-        if (self_) server_->share_with(self_->slots(), self_->slot());
+        if (self_) server_->share_with(self_->slots(), self_->slot(), kind_.views());
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();

@@ -26,6 +26,8 @@ public:
     /// What the server serves.
     [[nodiscard]] handler::application& application() noexcept;
     void watched_by(server::server& s);
+    /// The threads that all requests run on; null where they begin on the loop.
+    [[nodiscard]] const thread_pool* views() const noexcept { return threads_ ? &threads_->threads() : nullptr; }
 
     /// Requests and jobs that threads are at.
     [[nodiscard]] std::size_t running() const noexcept;

@@ -29,6 +29,7 @@ struct thread_pool::state {
     bool waking = false;  // a thread was woken and has not looked at the queue yet
     bool ending = false;
     std::chrono::nanoseconds usual{0};  // moving average of how long a job takes
+    instant taken{};                    // when the last job was taken
     std::vector<std::thread> threads;
 
     void push(job& j) noexcept {
@@ -97,9 +98,9 @@ void thread_pool::state::serve() noexcept {
         job* j = pop();
         ++running;
         bool wakes = wakes_another();
+        const instant began = taken = clock::now();
         lock.unlock();
         if (wakes) work.notify_one();
-        instant began = clock::now();
         j->run_on_thread();
         auto took = clock::now() - began;
         lock.lock();
@@ -159,6 +160,12 @@ std::size_t thread_pool::waiting() const noexcept {
 std::size_t thread_pool::running() const noexcept {
     std::lock_guard lock(state_->mutex);
     return state_->running;
+}
+
+std::chrono::nanoseconds thread_pool::held_for(instant now) const noexcept {
+    std::lock_guard lock(state_->mutex);
+    if (state_->running < state_->options.threads) return std::chrono::nanoseconds(0);
+    return std::max<std::chrono::nanoseconds>(now - state_->taken, std::chrono::nanoseconds(0));
 }
 
 std::size_t thread_pool::threads() const noexcept {

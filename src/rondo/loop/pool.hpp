@@ -74,6 +74,8 @@ public:
     [[nodiscard]] std::size_t waiting() const noexcept;  ///< jobs queued
     [[nodiscard]] std::size_t running() const noexcept;  ///< jobs being run
     [[nodiscard]] std::size_t threads() const noexcept;  ///< threads started
+    /// For how long all threads there may be have been at jobs without taking another one; zero while one is free.
+    [[nodiscard]] std::chrono::nanoseconds held_for(instant now) const noexcept;
     [[nodiscard]] const pool_options& options() const noexcept;
 
 private:

@@ -137,6 +137,31 @@ TEST_F(pools, give_a_job_back_that_no_thread_has_taken) {
     EXPECT_FALSE(pool.withdraw(first));
 }
 
+TEST_F(pools, tell_for_how_long_all_their_threads_are_held) {
+    thread_pool pool({.threads = 2});
+    const instant later = clock::now() + 1h;
+    EXPECT_EQ(pool.held_for(later), 0ns);
+    gate first, second;
+    loop.run_until([](thread_pool& p, gate& one, gate& other, instant an_hour_on) -> task<> {
+        task_group group(co_await this_context());
+        struct jobs {
+            static task<> hold(thread_pool& held_in, gate& held) {
+                co_await held_in.run([&held] { held.pass(); });
+            }
+        };
+        group.spawn(jobs::hold(p, one));
+        one.begun.acquire();
+        EXPECT_EQ(p.held_for(an_hour_on), 0ns);  // one is free
+        group.spawn(jobs::hold(p, other));
+        other.begun.acquire();
+        EXPECT_GT(p.held_for(an_hour_on), 50min);
+        EXPECT_EQ(p.held_for(an_hour_on - 2h), 0ns);
+        one.open.release();
+        other.open.release();
+        co_await group.join();
+    }(pool, first, second, later));
+}
+
 TEST_F(pools, wake_as_many_threads_as_there_is_work) {
     thread_pool pool({.threads = 4});
     for (int round = 0; round < 20; ++round) {

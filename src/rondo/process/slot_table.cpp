@@ -106,6 +106,7 @@ void slot_table::take(std::size_t slot) noexcept {
     c.beat_ns = now;
     c.turn_began_ns = 0;
     c.connections = 0;
+    c.views_held = 0;
     c.stacks_told = c.stacks_wanted.load();
     c.started_ns = now;
     ++c.starts;
@@ -117,6 +118,7 @@ void slot_table::release(std::size_t slot) noexcept {
     slot_control& c = control(slot);
     c.at = life::none;
     c.connections = 0;
+    c.views_held = 0;
     c.turn_began_ns = 0;
     c.pid = 0;
 }

@@ -34,6 +34,7 @@ struct slot_control {
     std::atomic<std::int64_t> started_ns{0};
     // Written by the child whenever a connection comes or goes; a line of its own.
     alignas(64) std::atomic<std::uint32_t> connections{0};
+    std::atomic<std::uint32_t> views_held{0};  ///< 1: all threads that its views run on have been busy for a while
 };
 
 /// The slots of a group of children: a piece of memory for each, which all processes share, and which outlives the

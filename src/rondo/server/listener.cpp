@@ -98,6 +98,7 @@ void server::listener::polled(int) noexcept {
 void server::listener::take_share() noexcept {
     rest_.disarm();
     for (int i = 0; i < accepts_per_turn; ++i) {
+        if (server_.share_->must_not(clock::now())) return leave_it();
         if (leaves_it()) return rest(time_for_others);
         int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (socket >= 0) server_.adopt(unique_fd(socket));
@@ -105,6 +106,12 @@ void server::listener::take_share() noexcept {
         else if (errno != EINTR && errno != ECONNABORTED) return accept_failed(errno);
     }
     wait_for_connections();
+}
+
+void server::listener::leave_it() noexcept {
+    if (!waits_somebody(fd())) return wait_for_connections();
+    server_.share_->call_another(clock::now());
+    rest(time_for_others);
 }
 
 bool server::listener::leaves_it() noexcept {

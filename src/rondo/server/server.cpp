@@ -54,6 +54,7 @@ void server::look() noexcept {
     look_at_loop(now);
     look_at_pools();
     if (at_each_look_) at_each_look_(statistics_);
+    if (share_) share_->publish_views(now);
     for (auto& l : listeners_) l->look();
     looked_ = now;
     loop_.timers().arm(look_, now + look_interval);

@@ -39,7 +39,10 @@ public:
     server& operator=(const server&) = delete;
 
     /// There are other processes that accept from the same sockets: all of them take even shares. Before accept_from().
-    void share_with(const process::slot_table& all, std::size_t own) noexcept { share_.emplace(all, own); }
+    /// `views`: the threads that all requests run on, if it is so.
+    void share_with(const process::slot_table& all, std::size_t own, const thread_pool* views = nullptr) noexcept {
+        share_.emplace(all, own, views);
+    }
     /// To be said at SIGWINCH, by which one of those processes asks another to take a connection that waits.
     void called() noexcept;
     /// Accepts connections from now on.

@@ -6,6 +6,8 @@
 
 #include <signal.h>
 
+#include <rondo/loop/pool.hpp>
+
 namespace rondo::server {
 
 namespace {
@@ -17,14 +19,22 @@ bool serves(const process::slot_control& c) noexcept {
     return c.pid.load(std::memory_order_relaxed) && c.at.load(std::memory_order_relaxed) == process::life::serving;
 }
 
+// As it was at its last sign of life, which comes twice a second: a turn that had just begun then may be long over.
 bool is_held(const process::slot_control& c, instant now) noexcept {
-    const std::int64_t began = c.turn_began_ns.load(std::memory_order_relaxed);
-    const std::int64_t beat = c.beat_ns.load(std::memory_order_relaxed);
-    if (beat && now.time_since_epoch() - std::chrono::nanoseconds(beat) > stopped_for_a_while) return true;
-    return began && now.time_since_epoch() - std::chrono::nanoseconds(began) > held_for_a_while;
+    const std::chrono::nanoseconds beat(c.beat_ns.load(std::memory_order_relaxed));
+    const std::chrono::nanoseconds began(c.turn_began_ns.load(std::memory_order_relaxed));
+    if (beat.count() && now.time_since_epoch() - beat > stopped_for_a_while) return true;
+    if (began.count() && beat - began > held_for_a_while) return true;
+    return c.views_held.load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace
+
+void share::publish_views(instant now) noexcept {
+    all_.control(own_).views_held.store(views_are_held(now), std::memory_order_relaxed);
+}
+
+bool share::views_are_held(instant now) const noexcept { return views_ && views_->held_for(now) > held_for_a_while; }
 
 bool share::alone() const noexcept {
     if (all_.wanted() > 1) return false;
@@ -59,5 +69,7 @@ void share::call_another(instant now) const noexcept {
     const std::int32_t pid = other ? other->pid.load(std::memory_order_relaxed) : 0;
     if (pid > 0) ::kill(pid, SIGWINCH);
 }
+
+bool share::must_not(instant now) const noexcept { return views_are_held(now) && least(now); }
 
 }  // namespace rondo::server
