@@ -95,6 +95,17 @@ class Dashboard(unittest.TestCase):
         page.wait_for("document.getElementById('drain').textContent === 'Drain'")
         self.assertTrue(self.server.alive())
 
+    def test_what_views_use_is_told(self):
+        with Watched(program="rooms", workers=1) as server:
+            page = self.browser.open(server.admin_url + "/", width=360, height=740)
+            self.addCleanup(page.go, "about:blank")
+            page.wait_for("document.getElementById('state').dataset.state === 'serving'")
+            self.assertTrue(page.run("document.getElementById('used').hidden"))
+            server.request("POST", "/rooms/a", b"hello")
+            page.wait_for("document.getElementById('used').innerText.includes('published 1')")
+            self.assertEqual(page.run("document.documentElement.scrollWidth"), 360)
+            page.go("about:blank")
+
     def test_it_fits_a_phone_and_every_control_can_be_touched(self):
         Client(self.server).many("/reflect", 4)
         for dark in (False, True):

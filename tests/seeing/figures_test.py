@@ -136,6 +136,29 @@ class Surviving(unittest.TestCase):
             self.assertEqual(server.metrics().get("rondo_worker_crashes_total"), 0)
 
 
+class UsedByViews(unittest.TestCase):
+    def test_channels_and_caches_of_all_workers_over_the_death_of_one(self):
+        with Watched(program="rooms") as server:
+            for _ in range(10):
+                self.assertEqual(server.request("POST", "/rooms/a", b"hello")[0], 200)
+                self.assertEqual(server.get("/report")[0], 200)
+            with open_request(server, "GET /rooms/a HTTP/1.1\r\nHost: a\r\n\r\n"):
+                server.until(lambda: server.metrics().get("rondo_channels_subscriptions", of="memory:") == 1, "a subscription")
+            server.until(lambda: server.metrics().get("rondo_channels_published_total", of="memory:") == 10, "ten messages")
+            server.until(lambda: (m := server.metrics()).get("rondo_cache_hits_total") + m.get("rondo_cache_computed_total") == 10,
+                         "ten values")
+            self.assertGreater(server.metrics().get("rondo_cache_entries", of="memory:"), 0)
+            server.until(lambda: server.metrics().get("rondo_channels_subscriptions", of="memory:") == 0, "no subscription")
+            old = server.workers()
+            os.kill(old["0"], signal.SIGKILL)
+            server.until(lambda: server.workers().get("0") not in (None, old["0"]), "another worker")
+            self.assertEqual(server.metrics().get("rondo_channels_published_total"), 10)
+            self.assertEqual(server.request("POST", "/rooms/a", b"hello")[0], 200)
+            server.until(lambda: server.metrics().get("rondo_channels_published_total") == 11, "one message more")
+            out = run("status", "--admin", server.admin_url.removeprefix("http://"), program="rooms")[1]
+            self.assertRegex(out, r"(?m)^channels +memory: +.*published 11")
+
+
 class Stuck(unittest.TestCase):
     def look_at_a_stuck_worker(self, server):
         with open_request(server, "GET /_test/block?ms=6000 HTTP/1.1\r\nHost: a\r\n\r\n") as s:

@@ -2,13 +2,16 @@
 #include <rondo/channels/cache.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 
 #include <unistd.h>
 
+#include <rondo/base/observed.hpp>
 #include <rondo/channels/cache_store.hpp>
 #include <rondo/channels/rendezvous.hpp>
 #include <rondo/coro/blocking.hpp>
@@ -51,8 +54,7 @@ public:
         const std::scoped_lock held(mutex_);
         if (store_ && made_by_ == getpid()) return *store_;
         [[maybe_unused]] auto* parents = store_.release();
-        const std::string text = ask_();
-        const channels_url url = channels_url::parse(text.empty() ? "memory:" : text);
+        const channels_url url = known_url();
         store_ = url.where == channels_url::kind::memory ? make_memory_store(options_.bytes)
                                                          : make_redis_store(url, options_.patience);
         made_by_ = getpid();
@@ -68,15 +70,56 @@ public:
 
     [[nodiscard]] const cache_options& options() const noexcept { return options_; }
 
+    /// Null when this process has not used it yet.
+    [[nodiscard]] cache_store* used() {
+        const std::scoped_lock held(mutex_);
+        return made_by_ == getpid() ? store_.get() : nullptr;
+    }
+    [[nodiscard]] cache::figures count() {
+        cache::figures all{
+            .hits = hits, .misses = misses, .computed = computed, .shared = shared, .failures = failures};
+        const cache_store* store = used();
+        if (store == nullptr) return all;
+        const cache_store::figures kept = store->count();
+        all.entries = kept.entries;
+        all.bytes = kept.bytes;
+        all.evicted = kept.evicted;
+        return all;
+    }
+
     flights flying;
     std::atomic<std::uint64_t> hits{0}, misses{0}, computed{0}, shared{0}, failures{0};
 
 private:
+    static constexpr figure_text texts[] = {
+        {"hits", "Values that were asked for and there."},
+        {"misses", "Values that were asked for and not there."},
+        {"computed", "Values that were computed."},
+        {"shared", "Values that another caller computed at that time."},
+        {"failures", "Calls that went on without Redis."},
+        {"evicted", "Values that went to make room, in memory."},
+        {"entries", "Values kept, in memory.", false},
+        {"bytes", "Memory of keys and values.", false},
+    };
+    bool tell(std::span<std::uint64_t> to) {
+        if (used() == nullptr) return false;
+        const cache::figures f = count();
+        std::ranges::copy(std::array{f.hits, f.misses, f.computed, f.shared, f.failures, f.evicted, f.entries, f.bytes},
+                          to.begin());
+        return true;
+    }
+    [[nodiscard]] channels_url known_url() const {
+        const std::string text = ask_();
+        return channels_url::parse(text.empty() ? "memory:" : text);
+    }
+
     const std::function<std::string()> ask_;
     const cache_options options_;
     std::mutex mutex_;
     std::unique_ptr<cache_store> store_;
     pid_t made_by_ = 0;
+    const observed told_{"cache", texts, [this] { return known_url().text(); },
+                         [this](std::span<std::uint64_t> to) { return tell(to); }};
 };
 
 }  // namespace channels_detail
@@ -210,16 +253,6 @@ void cache::unlock(const std::string& key, const std::string& token) noexcept {
     }
 }
 
-cache::figures cache::count() const {
-    const auto store = state_->use().count();
-    return {.hits = state_->hits,
-            .misses = state_->misses,
-            .computed = state_->computed,
-            .shared = state_->shared,
-            .failures = state_->failures,
-            .entries = store.entries,
-            .bytes = store.bytes,
-            .evicted = store.evicted};
-}
+cache::figures cache::count() const { return state_->count(); }
 
 }  // namespace rondo

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/channels/channels.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <rondo/base/observed.hpp>
 #include <rondo/channels/layer.hpp>
 #include <rondo/coro/blocking.hpp>
 
@@ -62,9 +66,42 @@ public:
     }
     [[nodiscard]] instant end_of_patience() const noexcept { return from_now(options_.patience); }
 
+    [[nodiscard]] channels::figures count() {
+        channels::figures all{.published = published.load(std::memory_order_relaxed)};
+        layer* const out = used();
+        if (out == nullptr) return all;
+        const hub& here = out->subscribers();
+        const layer::figures others = out->count();
+        all.delivered = here.delivered();
+        all.dropped = here.dropped();
+        all.subscriptions = here.subscriptions();
+        all.lost = others.lost;
+        all.reconnects = others.reconnects;
+        all.others = others.others;
+        return all;
+    }
+
     std::atomic<std::uint64_t> published{0};
 
 private:
+    static constexpr figure_text texts[] = {
+        {"published", "Messages published."},
+        {"delivered", "Messages put into the mailbox of a subscriber."},
+        {"dropped", "Messages that subscribers were too slow for."},
+        {"lost", "Messages that another process was too slow for."},
+        {"reconnects", "Connections to Redis that were made anew."},
+        {"subscriptions", "Names and patterns, each counted once for each subscriber.", false},
+        {"peers", "Processes that messages are sent to.", false},
+    };
+    bool tell(std::span<std::uint64_t> to) {
+        if (used() == nullptr) return false;
+        const channels::figures f = count();
+        std::ranges::copy(
+            std::array{f.published, f.delivered, f.dropped, f.lost, f.reconnects, f.subscriptions, f.others},
+            to.begin());
+        return true;
+    }
+
     const channels_url& known_url() {
         if (!url_) {
             const std::string text = ask_();
@@ -79,6 +116,8 @@ private:
     std::mutex mutex_;
     std::unique_ptr<layer> layer_;
     pid_t made_by_ = 0;
+    const observed told_{"channels", texts, [this] { return url().text(); },
+                         [this](std::span<std::uint64_t> to) { return tell(to); }};
 };
 
 }  // namespace channels_detail
@@ -183,19 +222,6 @@ async_generator<channel_message> channels::subscribe_pattern(std::string pattern
     return receive(std::move(names), true, options);
 }
 
-channels::figures channels::count() const {
-    figures all{.published = state_->published.load(std::memory_order_relaxed)};
-    channels_detail::layer* layer = state_->used();
-    if (layer == nullptr) return all;
-    const channels_detail::hub& here = layer->subscribers();
-    const channels_detail::layer::figures out = layer->count();
-    all.delivered = here.delivered();
-    all.dropped = here.dropped();
-    all.subscriptions = here.subscriptions();
-    all.lost = out.lost;
-    all.reconnects = out.reconnects;
-    all.others = out.others;
-    return all;
-}
+channels::figures channels::count() const { return state_->count(); }
 
 }  // namespace rondo

@@ -49,6 +49,7 @@ bool hub::add(const box& to, std::string_view name, bool pattern) {
     table& in = pattern ? patterns_ : names_;
     auto [place, fresh] = in.try_emplace(std::string(name));
     place->second.push_back(to);
+    ++subscriptions_;
     to->entries.push_back({std::string(name), pattern});
     if (fresh && changed_) changed_(name, pattern, true);
     return true;
@@ -58,7 +59,7 @@ void hub::drop(const box& from, const mailbox::entry& what) {
     table& in = what.pattern ? patterns_ : names_;
     const auto place = in.find(what.name);
     if (place == in.end()) return;
-    std::erase(place->second, from);
+    subscriptions_ -= std::erase(place->second, from);
     if (!place->second.empty()) return;
     in.erase(place);
     if (changed_) changed_(what.name, what.pattern, false);
@@ -121,10 +122,7 @@ void hub::mark_gap() {
 
 std::size_t hub::subscriptions() const {
     const std::scoped_lock held(mutex_);
-    std::size_t count = 0;
-    for (const table* in : {&names_, &patterns_})
-        for (const auto& [name, boxes] : *in) count += boxes.size();
-    return count;
+    return subscriptions_;
 }
 
 std::uint64_t hub::delivered() const {

@@ -59,6 +59,7 @@ private:
     table names_;
     table patterns_;
     watcher changed_;
+    std::size_t subscriptions_ = 0;
     std::uint64_t sequence_ = 0;
     std::uint64_t delivered_ = 0;
     std::uint64_t dropped_ = 0;

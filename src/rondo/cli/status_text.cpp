@@ -100,6 +100,8 @@ void write_head(std::string& out, const json_value& now, const json_value& befor
     line = fmt::format("p50 {}   p90 {}   p99 {}   stalls {}   crashes {}   lost {}", duration(number(latency["p50"])),
                        duration(number(latency["p90"])), duration(number(latency["p99"])), whole(number(all["stalls"])),
                        whole(number(all["crashes"])), whole(number(all["lost"])));
+    if (const double lines = number(all["log_lines_lost"]); lines > 0)
+        line += fmt::format("   log lines lost {}", whole(lines));
     out.append(line, 0, width).append("\n\n");
 }
 
@@ -187,6 +189,31 @@ void write_views(std::string& out, const json_value& now, const json_value& befo
     t.write(out, width);
 }
 
+std::string figures_line(const json_value& of) {
+    std::string line;
+    const codec::json_object* figures = of["figures"].if_object();
+    if (figures == nullptr) return "-";
+    for (const auto& [name, value] : *figures) {
+        if (number(value) == 0) continue;
+        const std::string_view shown = name;
+        line += line.empty() ? "" : "  ";
+        if (shown.ends_with("_ms"))
+            line += fmt::format("{} {}", shown.substr(0, shown.size() - 3), duration(number(value)));
+        else line += fmt::format("{} {}", shown, whole(number(value)));
+    }
+    return line.empty() ? "-" : line;
+}
+
+void write_resources(std::string& out, const json_value& now, std::size_t width) {
+    const json_value& resources = now["resources"];
+    if (resources.size() == 0) return;
+    out += '\n';
+    table t({"USED BY VIEWS", "", "FIGURES THAT ARE NOT 0"}, 3);
+    for (std::size_t i = 0; i < resources.size(); ++i)
+        t.add({text(resources[i]["group"]), text(resources[i]["of"]), figures_line(resources[i])});
+    t.write(out, width);
+}
+
 void write_running(std::string& out, const json_value& now, std::size_t width) {
     const json_value& running = now["running"];
     const std::size_t listed = std::min(running.size(), most_running);
@@ -211,6 +238,7 @@ std::string status_text(const json_value& now, const json_value& before, std::si
     write_workers(out, now, before, width);
     write_computers(out, now, before, width);
     write_views(out, now, before, width);
+    write_resources(out, now, width);
     write_running(out, now, width);
     return out;
 }

@@ -20,6 +20,9 @@ codec::json_value status(std::uint64_t requests, std::int64_t at_ms) {
     view.wall_ns = static_cast<std::int64_t>(requests) * 100'000'000;
     view.queue_ns = static_cast<std::int64_t>(requests) * 80'000'000;
     (void)figures->take_row(row, clock::now());
+    figures->resource_of("cache", "memory:", {"hits", ""})->value = 12;
+    figures->resource_of("cache", "memory:", {"misses", ""})->value = 0;
+    figures->log_lines_lost = 3;
     const server::worker_source source{.name = "0", .figures = &*figures, .alive = true, .process = 7};
     return *codec::parse_json(server::status_json(server::read_all({&source, 1}, clock::now()), at_ms));
 }
@@ -31,6 +34,8 @@ TEST(status_text, has_workers_views_advice_and_what_runs) {
     EXPECT_NE(text.find("\nGET, HEAD /slow  sync       100"), text.npos) << text;
     EXPECT_NE(text.find("! /slow 80 % of its time is waiting for a thread"), text.npos) << text;
     EXPECT_NE(text.find("\n/slow    sync  loop"), text.npos) << text;
+    EXPECT_NE(text.find("\ncache          memory:  hits 12\n"), text.npos) << text;
+    EXPECT_NE(text.find("log lines lost 3\n"), text.npos) << text;
 }
 
 TEST(status_text, tells_of_compute_processes_where_there_are_some) {

@@ -19,6 +19,7 @@
 #include <rondo/cli/worker_kind.hpp>
 #include <rondo/contrib/election.hpp>
 #include <rondo/coro/event.hpp>
+#include <rondo/handler/resources.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/signals.hpp>
 #include <rondo/loop/stall_detector.hpp>
@@ -74,6 +75,7 @@ public:
           chosen_(chosen),
           self_(as),
           figures_(begin_figures()),
+          log_lines_lost_before_(figures_.log_lines_lost.load()),
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
           admin_sockets_(std::move(admin)),
@@ -98,7 +100,7 @@ private:
         co_await app_.startup();
         server_.emplace(loop_, kind_.application(), chosen_.limits, &figures_);
         kind_.watched_by(*server_);
-        server_->at_each_look([this](handler::statistics& s) { set_to(s.log_lines_lost, log_ ? log_->dropped() : 0); });
+        server_->at_each_look([this](handler::statistics& s) { look_around(s); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
         if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->statistics());
         if (self_) server_->share_with(self_->slots(), self_->slot(), kind_.views());
@@ -115,6 +117,7 @@ private:
         for (instant end = from_now(1s); kind_.running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
         if (kind_.running() > 0) leave_behind(kind_.running());
         co_await app_.shutdown();  // with signs of life: it waits for background groups
+        look_around(figures_);
         heartbeat_.reset();
         admin_.reset();
         server_.reset();
@@ -137,6 +140,11 @@ private:
         set_to(all.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
         all.begin(getpid());
         return all;
+    }
+
+    void look_around(handler::statistics& s) {
+        if (log_) set_to(s.log_lines_lost, log_lines_lost_before_ + log_->dropped());
+        resources_.look(s);
     }
 
     // On the detector's thread.
@@ -190,6 +198,8 @@ private:
     process::child* self_;
     std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
     handler::statistics& figures_;
+    std::uint64_t log_lines_lost_before_;
+    handler::resource_reader resources_;
     election election_;
     event_loop loop_;
     worker_kind kind_;

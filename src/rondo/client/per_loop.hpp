@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <rondo/base/observed.hpp>
 #include <rondo/client/options.hpp>
 #include <rondo/client/pool.hpp>
 #include <rondo/loop/loop.hpp>
@@ -16,7 +17,7 @@ namespace rondo::detail {
 /// first.
 class client_pools : public std::enable_shared_from_this<client_pools> {
 public:
-    explicit client_pools(client_options options) : options_(std::move(options)) {}
+    explicit client_pools(client_options options);
 
     /// The pool of the calling thread's loop, made when it is first asked for.
     [[nodiscard]] client_pool& here();
@@ -28,13 +29,20 @@ public:
     void close() noexcept;
 
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
+    /// Of all loops, also of those that have ended. Any thread.
+    [[nodiscard]] client_counts count() noexcept;
 
 private:
     class member;
 
+    /// With the mutex: what a member counted is kept.
+    void keep_counts(const member& of) noexcept;
+
     const client_options options_;
     std::mutex mutex_;
     std::vector<member*> members_;
+    client_counts ended_;
+    const observed told_;
 };
 
 }  // namespace rondo::detail

@@ -29,6 +29,28 @@ private:
     client_origin* origin_;
 };
 
+void client_counts::add(const client_counts& more) noexcept {
+    requests += more.requests;
+    opened += more.opened;
+    refused += more.refused;
+    waits += more.waits;
+    waited_ns += more.waited_ns;
+    open += more.open;
+    idle += more.idle;
+    waiting += more.waiting;
+}
+
+client_counts client_pool::count() const noexcept {
+    return {.requests = requests_,
+            .opened = opened_,
+            .refused = refused_,
+            .waits = waits_,
+            .waited_ns = waited_ns_,
+            .open = open_,
+            .idle = idle_,
+            .waiting = waiting_};
+}
+
 client_pool::client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> keep)
     : loop_(loop),
       keep_(std::move(keep)),
@@ -187,11 +209,13 @@ void client_pool::serve_line() noexcept {
 
 task<client_pool::lease> client_pool::acquire(const http::url& to, const client_timeouts& limits, instant until,
                                               bool fresh) {
+    ++requests_;
     client_origin& o = origin_of(to);
     if (fresh) close_all_idle(o);
     client_connection* c = o.line.empty() ? take_idle(o) : nullptr;
     if (!c && (!o.line.empty() || !take_place(o))) {
         if (waiting_ >= options_.waiting) {
+            ++refused_;
             forget_if_unused(o);
             throw client_error(client_failure::busy,
                                fmt::format("{} calls wait for a connection already", options_.waiting));
@@ -212,6 +236,7 @@ task<client_pool::lease> client_pool::acquire(const http::url& to, const client_
     place taken(*this, o);
     c = co_await open(o, std::min(until, from_now(limits.connect)));
     taken.taken();
+    ++opened_;
     co_return lease(*this, *c, false);
 }
 
@@ -236,6 +261,7 @@ client_wait_for_connection::client_wait_for_connection(client_pool& pool, client
 
 bool client_wait_for_connection::enter() noexcept {
     ticket_ = ++pool_.tickets_;
+    since_ = clock::now();
     origin_.line.push_back(*this);
     ++pool_.waiting_;
     if (due() != instant::max()) pool_.loop_.timers().arm(*this, due());
@@ -259,6 +285,8 @@ void client_wait_for_connection::give_back() noexcept {
 
 client_connection* client_wait_for_connection::await_resume() {
     disarm();
+    ++pool_.waits_;
+    pool_.waited_ns_ += static_cast<std::uint64_t>(std::chrono::nanoseconds(clock::now() - since_).count());
     check();
     if (late_) throw timed_out();
     granted_ = false;

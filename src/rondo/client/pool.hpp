@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <rondo/base/intrusive_list.hpp>
+#include <rondo/base/stopwatch.hpp>
 #include <rondo/client/connection.hpp>
 #include <rondo/client/middleware.hpp>
 #include <rondo/client/options.hpp>
@@ -26,6 +28,29 @@
 namespace rondo::detail {
 
 class client_pool;
+
+/// A figure that the loop's thread writes and any may read.
+class loop_figure {
+public:
+    void operator+=(std::uint64_t n) noexcept { add_to(value_, n); }
+    void operator++() noexcept { add_to(value_, 1); }
+    void operator--() noexcept { add_to(value_, -1); }
+    operator std::size_t() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+struct client_counts {
+    std::uint64_t requests = 0;   ///< connections that were asked for
+    std::uint64_t opened = 0;     ///< connections made
+    std::uint64_t refused = 0;    ///< that found the line full
+    std::uint64_t waits = 0;      ///< in that line, which came to an end
+    std::uint64_t waited_ns = 0;  ///< all of them together
+    std::uint64_t open = 0, idle = 0, waiting = 0;
+
+    void add(const client_counts& more) noexcept;
+};
 
 /// A call that waits for a connection, or for leave to open one. What it was given is taken back when it is cancelled
 /// or destroyed before it knew.
@@ -51,6 +76,7 @@ private:
     client_origin& origin_;
     client_connection* connection_ = nullptr;
     std::uint64_t ticket_ = 0;
+    instant since_{};
     bool granted_ = false;  // and the coroutine does not know it yet
     bool late_ = false;
 };
@@ -84,6 +110,8 @@ public:
     [[nodiscard]] std::size_t open() const noexcept { return open_; }
     [[nodiscard]] std::size_t idle() const noexcept { return idle_; }
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
+    /// The same and what was counted. Any thread, while it lives.
+    [[nodiscard]] client_counts count() const noexcept;
     [[nodiscard]] event_loop& loop() noexcept { return loop_; }
     /// Scratch of the head parser.
     [[nodiscard]] std::span<http::field_ref> fields() noexcept { return fields_; }
@@ -129,9 +157,14 @@ private:
     std::unordered_map<std::string, std::unique_ptr<client_origin>> origins_;
     intrusive_list<client_connection_entry> busy_;
     intrusive_list<client_connection_entry> gone_;  // to be destroyed on an empty stack
-    std::size_t open_ = 0;
-    std::size_t idle_ = 0;
-    std::size_t waiting_ = 0;
+    loop_figure open_;
+    loop_figure idle_;
+    loop_figure waiting_;
+    loop_figure requests_;
+    loop_figure opened_;
+    loop_figure refused_;
+    loop_figure waits_;
+    loop_figure waited_ns_;
     std::uint64_t tickets_ = 0;
     std::vector<http::field_ref> fields_;
     std::optional<http::url> http_proxy_;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/db/home.hpp>
 
+#include <array>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <semaphore>
-
-#include <unistd.h>
+#include <span>
 
 #include <rondo/base/forks.hpp>
+#include <rondo/base/observed.hpp>
+#include <rondo/base/stopwatch.hpp>
 #include <rondo/db/postgres/open.hpp>
 #include <rondo/db/session_lease.hpp>
 #include <rondo/db/sqlite/open.hpp>
@@ -15,14 +18,30 @@
 
 namespace rondo::db {
 
+constexpr figure_text figure_texts[] = {
+    {"queries", "Statements."},
+    {"waits", "Waits for a connection that came to an end."},
+    {"wait", "Waited for a connection, all waits together.", true, true},
+    {"connections", "Open connections.", false},
+    {"busy", "Of them those with work.", false},
+    {"lent", "Of them those within a transaction, a stream or a copy.", false},
+    {"running", "Statements that are with the database.", false},
+    {"waiting", "Statements and transactions that wait for a connection.", false},
+    {"limit", "Connections that may be open.", false},
+};
+
 struct home::state {
-    state(location w, options l) : where(std::move(w)), limits(l) {}
+    state(location w, options l) : where(std::move(w)), limits(l) {
+        told.emplace(
+            "database", figure_texts, [this] { return shown_url(where.text); },
+            [this](std::span<std::uint64_t> to) { return tell(to); });
+    }
 
     // The loop's end is that of the driver.
     struct ending final : event_loop::end_hook {
         explicit ending(state& s) noexcept : of(s) {}
         void loop_ends() noexcept override {
-            of.driver.reset();
+            of.end_driver();
             of.loop.store(nullptr, std::memory_order_release);
         }
         state& of;
@@ -36,6 +55,9 @@ struct home::state {
     std::unique_ptr<db::driver> driver;
     std::unique_ptr<ending> end;
     std::unique_ptr<loop_thread> own;
+    std::array<std::uint64_t, 3> counts_before{};                               ///< of drivers that are gone
+    std::array<std::atomic<std::uint64_t>, std::size(figure_texts)> figures{};  ///< as the home last told them
+    std::optional<observed> told;                                               ///< before the rest ends
 
     void settle(event_loop& at) {
         end = std::make_unique<ending>(*this);
@@ -49,7 +71,40 @@ struct home::state {
         [[maybe_unused]] auto* listed = end.release();
         [[maybe_unused]] auto* connections = driver.release();
         [[maybe_unused]] auto* thread = own.release();
+        counts_before = {};
         made_after.store(forks(), std::memory_order_release);
+    }
+    // At home. What it counted goes on.
+    void end_driver() noexcept {
+        keep_figures();
+        for (std::size_t i = 0; i < counts_before.size(); ++i) counts_before[i] = figures[i];
+        driver.reset();
+        keep_figures();
+    }
+
+    // At home.
+    void keep_figures() noexcept {
+        const status s = driver ? driver->now() : status();
+        const auto waited = static_cast<std::uint64_t>(s.waited.count());
+        const std::array<std::uint64_t, 3> counts{s.queries, s.waits, waited};
+        for (std::size_t i = 0; i < counts.size(); ++i) set_to(figures[i], counts_before[i] + counts[i]);
+        std::size_t at = counts.size();
+        for (const std::size_t now :
+             {s.connections, s.connections - s.idle, s.lent, s.running, s.waiting, driver ? limits.connections : 0})
+            set_to(figures[at++], now);
+    }
+    // On any thread. What lives on a thread of its own tells it when it comes to it.
+    [[nodiscard]] bool tell(std::span<std::uint64_t> to) {
+        if (made_after.load(std::memory_order_acquire) != forks()) return false;
+        event_loop* const home = loop.load(std::memory_order_acquire);
+        if (home && home == event_loop::current_or_null()) {
+            keep_figures();
+        } else if (home) {
+            const std::scoped_lock held(mutex);
+            if (own && &own->loop() == home) home->post([this] { keep_figures(); });
+        }
+        for (std::size_t i = 0; i < to.size(); ++i) to[i] = figures[i].load(std::memory_order_relaxed);
+        return true;
     }
 };
 
@@ -58,6 +113,7 @@ home::home(location where, options limits) : state_(std::make_unique<state>(std:
 home::~home() {
     state& s = *state_;
     s.leave_parents();
+    s.told.reset();
     s.own.reset();  // its end ends the driver
     if (event_loop* at = s.loop.load(std::memory_order_acquire); at && at == event_loop::current_or_null()) {
         s.driver.reset();
@@ -108,7 +164,7 @@ db::driver& home::driver() {
 
 task<void> home::open_here() { co_await driver().open(); }
 task<void> home::close_here() {
-    state_->driver.reset();
+    state_->end_driver();
     co_return;
 }
 task<result> home::query_here(statement s, parameters p) { co_return co_await driver().query(s, std::move(p)); }

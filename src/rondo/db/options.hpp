@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace rondo::db {
 
@@ -24,6 +25,10 @@ struct status {
     std::size_t lent = 0;         ///< of them within a transaction, a stream or a copy
     std::size_t running = 0;      ///< statements that are with the server
     std::size_t waiting = 0;      ///< for a connection
+    // Since the object was first used.
+    std::uint64_t queries = 0;           ///< statements
+    std::uint64_t waits = 0;             ///< for a connection, that came to an end
+    std::chrono::nanoseconds waited{0};  ///< all of them together
 };
 
 }  // namespace rondo::db

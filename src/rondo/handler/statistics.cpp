@@ -100,6 +100,10 @@ void statistics::begin(int process_id) noexcept {
     for (compute_demand& d : computers) {
         if (d.used.load(std::memory_order_relaxed) != 0) d.nobody_waits();
     }
+    for (resource_figure& r : resources) {
+        if (r.used.load(std::memory_order_relaxed) == 0) break;
+        if (r.counts == 0) set_to(r.value, 0);
+    }
     const auto used = rows_used.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < used; ++i) running[i].where.store(place::none, std::memory_order_relaxed);
     set_to(rows_used, 0);
@@ -152,6 +156,25 @@ void statistics::holds(std::string_view pattern, instant since) noexcept {
         if (views[i].used.load(std::memory_order_acquire) != 0 && same(views[i].pattern, pattern)) row = i;
     set_to(holding_view, row);
     set_to(holding_since_ns, since.time_since_epoch().count());
+}
+
+resource_figure* statistics::resource_of(std::string_view group, std::string_view of,
+                                         const figure_text& text) noexcept {
+    for (resource_figure& r : resources) {
+        if (r.used.load(std::memory_order_relaxed) == 0) {
+            put(r.group, group);
+            put(r.name, text.name);
+            put(r.of, of);
+            put(r.help, text.help);
+            r.counts = text.counts;
+            r.seconds = text.seconds;
+            set_to(r.value, 0);
+            r.used.store(1, std::memory_order_release);
+            return &r;
+        }
+        if (same(r.group, group) && same(r.name, text.name) && same(r.of, of)) return &r;
+    }
+    return nullptr;
 }
 
 std::uint16_t statistics::take_row(std::uint16_t view, instant began) noexcept {

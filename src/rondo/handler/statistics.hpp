@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include <rondo/base/observed.hpp>
 #include <rondo/base/stopwatch.hpp>
 #include <rondo/handler/compute_figures.hpp>
 #include <rondo/handler/latency.hpp>
@@ -94,6 +95,19 @@ struct pool_figures {
     latency::counts queue;               ///< the waits by length
 };
 
+/// A figure of something that views use: a database, a cache, ... Written by the loop's thread.
+struct alignas(64) resource_figure {
+    std::atomic<std::uint64_t> value;
+    std::atomic<std::uint32_t> used;  ///< the texts are there
+    std::uint8_t counts;              ///< see figure_text
+    std::uint8_t seconds;
+    std::array<char, 24> group;
+    std::array<char, 24> name;
+    std::array<char, 96> of;  ///< which of the group; longer ones are cut off
+    std::array<char, 96> help;
+};
+static_assert(sizeof(resource_figure) == 256);
+
 /// What a worker counts, in memory that outlives it and that others read: each figure is written by one thread, the
 /// loop's unless it says otherwise, and may be read by any, also of another process. All bytes zero: nothing counted.
 /// One worker at a time; the next one goes on counting where its predecessor ended.
@@ -102,6 +116,7 @@ struct alignas(64) statistics {
     static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
     static constexpr std::size_t max_running = 1024;
     static constexpr std::size_t max_computers = 32;  ///< names of isolated views; the last is for the rest
+    static constexpr std::size_t max_resources = 128;  ///< figures of all of them; more are not told
 
     /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
     /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.
@@ -115,6 +130,9 @@ struct alignas(64) statistics {
     [[nodiscard]] std::uint16_t row_of(const view_name& view) noexcept;
     /// The figures of the compute processes of this name. At the start, before a request.
     [[nodiscard]] compute_demand& demand_of(std::string_view computer) noexcept;
+    /// The row of a figure of something that views use: its own, or a new one; null when there are too many.
+    [[nodiscard]] resource_figure* resource_of(std::string_view group, std::string_view of,
+                                               const figure_text& text) noexcept;
     /// A request does not get its answer at once: takes a row in `running` and gives its number, from 1 on, or `no_row`
     /// when all are taken.
     [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant began) noexcept;
@@ -168,6 +186,7 @@ struct alignas(64) statistics {
     std::array<compute_demand, max_computers> computers;
     std::array<running_request, max_running> running;
     std::array<view_figures, max_views> views;
+    std::array<resource_figure, max_resources> resources;
 
 private:
     statistics() = default;

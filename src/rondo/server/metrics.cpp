@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/server/metrics.hpp>
 
+#include <algorithm>
 #include <initializer_list>
 #include <iterator>
 #include <numeric>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -250,6 +253,27 @@ void tell_workers(text& to, const overview& o) {
          [](const worker_totals& w) { return w.blocking.running + w.compute.running; });
 }
 
+// Samples of one family stand together, whatever they are of.
+void tell_resources(text& to, const overview& o) {
+    std::vector<const resource_total*> all;
+    for (const resource_total& r : o.resources) all.push_back(&r);
+    std::ranges::sort(all, {}, [](const resource_total* r) { return std::tie(r->group, r->name, r->of); });
+    const resource_total* before = nullptr;
+    for (const resource_total* r : all) {
+        if (before == nullptr || before->group != r->group || before->name != r->name)
+            to.family(fmt::format("rondo_{}_{}{}{}", r->group, r->name, r->seconds ? "_seconds" : "",
+                                  r->counts ? "_total" : ""),
+                      r->counts ? "counter" : "gauge", r->help);
+        before = r;
+        const auto value = [&](labels with) {
+            if (r->seconds) to.sample(seconds(static_cast<std::int64_t>(r->value)), with);
+            else to.sample(r->value, with);
+        };
+        if (r->of.empty()) value({});
+        else value({{"of", r->of}});
+    }
+}
+
 }  // namespace
 
 std::string metrics_text(const overview& figures) {
@@ -262,6 +286,7 @@ std::string metrics_text(const overview& figures) {
     tell_workers(to, figures);
     tell_computers(to, figures);
     tell_compute_processes(to, figures);
+    tell_resources(to, figures);
     return out;
 }
 

@@ -142,6 +142,35 @@ TEST_F(two_workers, the_json_tells_views_with_their_figures) {
     EXPECT_EQ(json["workers"][0]["state"].as_string(), "serving");
 }
 
+TEST_F(two_workers, what_views_use_is_told_together) {
+    constexpr figure_text hits{"hits", "Found."};
+    constexpr figure_text wait{"wait", "Waited.", true, true};
+    constexpr figure_text entries{"entries", "Kept.", false};
+    for (auto& m : memory_) {
+        m->resource_of("cache", "memory:", hits)->value = 5;
+        m->resource_of("cache", "memory:b", hits)->value = 1;
+        m->resource_of("cache", "memory:", entries)->value = 3;
+        m->resource_of("client", "", wait)->value = 1'500'000'000;
+    }
+    std::string text = metrics_text(look());
+    EXPECT_NE(text.find("# HELP rondo_cache_hits_total Found.\n# TYPE rondo_cache_hits_total counter\n"
+                        "rondo_cache_hits_total{of=\"memory:\"} 10\nrondo_cache_hits_total{of=\"memory:b\"} 2\n"),
+              text.npos)
+        << text;
+    EXPECT_NE(text.find("# TYPE rondo_cache_entries gauge\nrondo_cache_entries{of=\"memory:\"} 6\n"), text.npos);
+    EXPECT_NE(text.find("\nrondo_client_wait_seconds_total 3\n"), text.npos);
+    const auto json = status(look());
+    ASSERT_EQ(json["resources"].size(), 3u);
+    EXPECT_EQ(json["resources"][0]["of"].as_string(), "memory:");
+    EXPECT_EQ(json["resources"][0]["figures"]["entries"].as_integer(), 6);
+    EXPECT_DOUBLE_EQ(json["resources"][2]["figures"]["wait_ms"].as_number(), 3000);
+    // Of one that is gone only what it counted is left.
+    sources_[0].alive = false;
+    text = metrics_text(look());
+    EXPECT_NE(text.find("rondo_cache_hits_total{of=\"memory:\"} 10\n"), text.npos);
+    EXPECT_NE(text.find("rondo_cache_entries{of=\"memory:\"} 3\n"), text.npos);
+}
+
 TEST(overview, of_nobody) {
     const overview o = read_all({}, clock::now());
     EXPECT_EQ(o.all.requests, 0u);

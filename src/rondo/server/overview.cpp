@@ -121,6 +121,28 @@ void read_views(overview& to, const statistics& s) {
     }
 }
 
+void read_resources(overview& to, const statistics& s, bool alive) {
+    for (const handler::resource_figure& r : s.resources) {
+        if (r.used.load(std::memory_order_acquire) == 0) return;
+        const std::string_view group = r.group.data();
+        const std::string_view of = r.of.data();
+        const std::string_view name = r.name.data();
+        const std::uint64_t value = alive || r.counts ? get(r.value) : 0;
+        const auto known = std::ranges::find_if(to.resources, [&](const resource_total& other) {
+            return other.group == group && other.of == of && other.name == name;
+        });
+        if (known != to.resources.end()) known->value += value;
+        else
+            to.resources.push_back({.group = std::string(group),
+                                    .of = std::string(of),
+                                    .name = std::string(name),
+                                    .help = r.help.data(),
+                                    .counts = r.counts != 0,
+                                    .seconds = r.seconds != 0,
+                                    .value = value});
+    }
+}
+
 running_entry entry_of(const worker_source& from, std::size_t view, handler::place where, std::int64_t age) {
     const handler::view_name name = from.figures->views[view].name();
     return {.worker = from.name,
@@ -189,6 +211,7 @@ overview read_all(std::span<const worker_source> from, instant now, std::size_t 
         if (source.figures != nullptr) {
             read_views(all, *source.figures);
             add_demand(all.computers, *source.figures, counts_itself(source));
+            read_resources(all, *source.figures, counts_itself(source));
         }
         if (source.alive) all.workers.push_back(std::move(w));
     }
@@ -198,6 +221,7 @@ overview read_all(std::span<const worker_source> from, instant now, std::size_t 
     add_processes(all.computers, computers, now);
     std::ranges::sort(all.computers, {}, &compute_totals::name);
     std::ranges::sort(all.views, {}, [](const view_totals& v) { return std::tie(v.pattern, v.methods, v.kind); });
+    std::ranges::sort(all.resources, {}, [](const resource_total& r) { return std::tie(r.group, r.of, r.name); });
     std::ranges::sort(all.running, std::ranges::greater{}, &running_entry::age_ns);
     if (all.running.size() > most) all.running.resize(most);
     return all;

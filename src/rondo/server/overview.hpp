@@ -64,6 +64,17 @@ struct running_entry {
     std::int64_t loop_ns = 0, queue_ns = 0, thread_ns = 0;  ///< so far
 };
 
+/// A figure of something that views use, of all workers together.
+struct resource_total {
+    std::string group;  ///< "cache"
+    std::string of;     ///< which one; empty when they are not told apart
+    std::string name;   ///< "hits"
+    std::string help;
+    bool counts = false;
+    bool seconds = false;  ///< kept in nanoseconds
+    std::uint64_t value = 0;
+};
+
 inline constexpr std::size_t places = 10;
 
 /// Everything, at one moment.
@@ -75,6 +86,7 @@ struct overview {
     handler::latency::totals latency{};              ///< of all views
     std::array<std::uint64_t, places> waiting_in{};  ///< requests by handler::place, as far as they are told one by one
     std::vector<running_entry> running;              ///< the oldest first
+    std::vector<resource_total> resources;           ///< by group, what it is of, and name
 };
 
 /// Reads the figures; `most` of the running requests are listed. Locks nothing: what is counted meanwhile may be in one

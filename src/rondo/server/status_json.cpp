@@ -105,6 +105,24 @@ void write_computer(codec::json_writer& to, const compute_totals& c) {
     to.end_object();
 }
 
+// One object for each thing, its figures by name; times in milliseconds.
+void write_resources(codec::json_writer& to, const overview& o) {
+    to.key("resources").begin_array();
+    const resource_total* before = nullptr;
+    for (const resource_total& r : o.resources) {
+        if (before == nullptr || before->group != r.group || before->of != r.of) {
+            if (before != nullptr) to.end_object().end_object();
+            to.begin_object().member("group", std::string_view(r.group)).member("of", std::string_view(r.of));
+            to.key("figures").begin_object();
+        }
+        before = &r;
+        if (r.seconds) to.member(r.name + "_ms", ms(static_cast<std::int64_t>(r.value)));
+        else to.member(r.name, r.value);
+    }
+    if (before != nullptr) to.end_object().end_object();
+    to.end_array();
+}
+
 void write_running(codec::json_writer& to, const overview& o) {
     std::uint64_t listed = o.running.size();
     to.key("running").begin_array();
@@ -155,6 +173,7 @@ std::string status_json(const overview& figures, std::int64_t at_ms) {
     for (std::size_t i = 1; i < places; ++i)
         to.member(to_string(static_cast<handler::place>(i)), figures.waiting_in[i]);
     to.end_object();
+    write_resources(to, figures);
     write_running(to, figures);
     to.end_object();
     return out;

@@ -162,6 +162,8 @@ function fill(id, columns, rows, empty, note = () => '') {
 // HEAD is answered by the view for GET.
 const route = r => [...(r.methods ? [el('span', {className: 'methods', textContent: r.methods.replace('GET, HEAD', 'GET')})] : []), el('code', {textContent: r.pattern || 'no view'})];
 const kind = r => [r.kind ? el('span', {className: 'kind', textContent: r.kind, 'data-kind': r.kind}) : '–'];
+const figures = r => Object.entries(r.figures).map(([name, value]) => el('span', {className: 'figure'},
+  `${name.replace(/_ms$/, '')} `, el('b', {textContent: name.endsWith('_ms') ? time(value) : name === 'bytes' ? size(value) : whole(value)})));
 const state = w => [el('span', {className: 'pill', textContent: w.state, 'data-state': w.state})];
 const key = r => `${r.methods} ${r.pattern} ${r.kind}`;
 
@@ -187,8 +189,15 @@ function tables(now, before) {
     ['On the loop', r => time(r.loop_ms)], ['On a thread', r => time(r.thread_ms)],
   ], listed, 'No request waits.');
 
+  $('used').hidden = !now.resources.length;
+  fill('resources', [
+    ['What', r => r.group, {text: true}], ['Which', null, {text: true, wide: true, content: r => [el('code', {textContent: r.of || 'all'})]}],
+    ['Figures', null, {text: true, wide: true, content: figures}],
+  ], now.resources, '');
+
   const newest = samples.at(-1)?.workers ?? {};
-  $('workers-note').textContent = now.all.crashes ? `${whole(now.all.starts)} started, ${whole(now.all.crashes)} did not end in good order` : `${whole(now.all.starts)} started`;
+  $('workers-note').textContent = [`${whole(now.all.starts)} started`, now.all.crashes && `${whole(now.all.crashes)} did not end in good order`,
+    now.all.log_lines_lost && `${whole(now.all.log_lines_lost)} lines of the access log lost`].filter(Boolean).join(', ');
   fill('workers', [
     ['Worker', w => w.name, {text: true}], ['State', null, {text: true, content: state}], ['Process', w => w.process], ['Age', w => time(w.age_ms)],
     ['Requests', w => whole(w.requests)], ['a second', w => short(newest[w.name]?.rate ?? 0)], ['In flight', w => whole(w.in_flight)],

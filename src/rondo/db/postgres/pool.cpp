@@ -78,6 +78,9 @@ status pool::now() const noexcept {
         s.running += c->load();
     }
     s.waiting = waiting_ + borrowing_count_;
+    s.queries = queries_;
+    s.waits = waits_;
+    s.waited = waited_;
     return s;
 }
 
@@ -118,6 +121,7 @@ void pool::give(command& c, connection& to) noexcept {
 }
 
 void pool::submit(command& c, connection* to) {
+    ++queries_;
     if (to) return give(c, *to);
     if (waiting_ == 0 && borrowing_count_ == 0) {
         if (connection* found = choose(c.sql())) {
@@ -177,11 +181,17 @@ void pool::tidy() noexcept {
     });
 }
 
+void pool::waited_since(instant t) noexcept {
+    ++waits_;
+    waited_ += loop_.now() - t;
+}
+
 bool pool::serve_line() noexcept {
     if (waiting_ == 0) return false;
     connection* to = choose(line_.front().sql());
     if (!to) return false;
     --waiting_;
+    waited_since(line_.front().since);
     give(line_.pop_front(), *to);
     return true;
 }
@@ -199,6 +209,7 @@ bool pool::serve_borrower() noexcept {
     c->lent = true;
     c->reserved = false;
     --borrowing_count_;
+    waited_since(borrowing_.front().since);
     borrowing_.pop_front().grant(*c);
     return true;
 }
@@ -260,10 +271,12 @@ void pool::fail_late() noexcept {
     const std::exception_ptr failure = late();
     while (waiting_ > 0 && line_.front().since <= since) {
         --waiting_;
+        waited_since(line_.front().since);
         line_.pop_front().fail(failure);
     }
     while (borrowing_count_ > 0 && borrowing_.front().since <= since) {
         --borrowing_count_;
+        waited_since(borrowing_.front().since);
         borrowing_.pop_front().fail(failure);
     }
     arm_wait_timer();

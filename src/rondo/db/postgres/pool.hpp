@@ -125,6 +125,7 @@ private:
     [[nodiscard]] bool serve_borrower() noexcept;
     [[nodiscard]] bool serve_line() noexcept;
     void reserve() noexcept;
+    void waited_since(instant t) noexcept;
     void grow(std::size_t wanted) noexcept;
     [[nodiscard]] std::unique_ptr<connection> make_connection();
     void start(connection& c);
@@ -150,6 +151,9 @@ private:
     std::size_t waiting_ = 0;
     intrusive_list<borrower> borrowing_;
     std::size_t borrowing_count_ = 0;
+    std::uint64_t queries_ = 0;
+    std::uint64_t waits_ = 0;
+    clock::duration waited_{0};
     intrusive_list<list_node> sessions_;
 
     later later_;

@@ -57,6 +57,9 @@ struct shared {
     files writer;
     thread_pool threads;
     std::size_t waiting = 0;
+    std::uint64_t queries = 0;
+    std::uint64_t waits = 0;
+    clock::duration waited{0};
 };
 using shared_ptr = std::shared_ptr<shared>;
 
@@ -86,15 +89,20 @@ private:
 
 task<void> acquire(semaphore& free) { co_await free.acquire(); }
 
-class count_scope {
+class waiting_scope {
 public:
-    explicit count_scope(std::size_t& count) noexcept : count_(count) { ++count_; }
-    ~count_scope() { --count_; }
-    count_scope(const count_scope&) = delete;
-    count_scope& operator=(const count_scope&) = delete;
+    explicit waiting_scope(shared& s) noexcept : shared_(s) { ++shared_.waiting; }
+    ~waiting_scope() {
+        --shared_.waiting;
+        ++shared_.waits;
+        shared_.waited += clock::now() - since_;
+    }
+    waiting_scope(const waiting_scope&) = delete;
+    waiting_scope& operator=(const waiting_scope&) = delete;
 
 private:
-    std::size_t& count_;
+    shared& shared_;
+    const instant since_ = clock::now();
 };
 
 task<hold> take(shared_ptr s, files& of) {
@@ -102,7 +110,7 @@ task<hold> take(shared_ptr s, files& of) {
     if (of.free.try_acquire()) co_return hold(s, of);
     if (s->waiting >= s->limits.waiting)
         throw too_busy(fmt::format("{} statements wait for the database already", s->waiting), std::chrono::seconds(1));
-    const count_scope counted(s->waiting);
+    const waiting_scope counted(*s);
     bool late = false;
     try {
         co_await with_timeout(s->limits.wait, acquire(of.free));
@@ -180,6 +188,7 @@ public:
     ~file_session() override { cleaning::start(std::move(hold_)); }
 
     task<result> query(statement s, parameters p) override {
+        ++hold_.common().queries;
         auto job = [&](file& f) { return f.run(s, p); };
         co_return co_await on_thread(hold_, job);
     }
@@ -193,6 +202,7 @@ public:
     }
     task<void> start_rows(statement s, parameters p) override {
         values_ = std::move(p);
+        ++hold_.common().queries;
         auto job = [&](file& f) { f.start(s, values_); };
         co_await on_thread(hold_, job);
     }
@@ -245,6 +255,7 @@ public:
     }
     task<result> query(statement s, parameters p) override {
         const shared_ptr kept = shared_;
+        ++kept->queries;
         if (seems_to_read(s.text())) {
             hold h = co_await take(kept, kept->for_reading());
             auto job = [&](file& f) -> std::optional<result> {
@@ -269,6 +280,9 @@ public:
         s.idle = shared_->writer.unused.size() + shared_->readers.unused.size();
         s.running = shared_->threads.running();
         s.waiting = shared_->waiting;
+        s.queries = shared_->queries;
+        s.waits = shared_->waits;
+        s.waited = shared_->waited;
         return s;
     }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <rondo/base/figure_test.hpp>
+#include <rondo/channels/cache.hpp>
+#include <rondo/channels/channels.hpp>
+#include <rondo/loop/loop.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+task<void> talk(channels& c) {
+    {
+        subscription slow = c.open({.messages = 2});
+        co_await slow.add("a");
+        co_await slow.add_pattern("b*");
+        EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 2u);
+        for (int i = 0; i < 5; ++i) co_await c.publish("a", "x");
+        co_await c.publish("nobody", "x");
+        slow.discard("a");
+        EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 1u);
+    }
+    EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 0u);
+}
+
+TEST(figures, of_channels) {
+    {
+        channels c("memory:talk");
+        EXPECT_EQ(told("channels", "memory:talk", "published"), 0u);
+        event_loop loop;
+        loop.run_until(talk(c));
+        EXPECT_EQ(told("channels", "memory:talk", "published"), 6u);
+        EXPECT_EQ(told("channels", "memory:talk", "delivered"), 5u);
+        EXPECT_EQ(told("channels", "memory:talk", "dropped"), 3u);
+    }
+    EXPECT_EQ(told("channels", "memory:talk", "published"), 6u);
+}
+
+task<void> use(cache& c) {
+    (void)co_await c.get("a");
+    for (int i = 0; i < 3; ++i) {
+        const std::string value = co_await c.get_or_compute("a", 1h, [] { return std::string(1000, 'x'); });
+        EXPECT_EQ(value.size(), 1000u);
+    }
+}
+
+TEST(figures, of_a_cache) {
+    cache c("memory:kept");
+    EXPECT_EQ(c.count().entries, 0u);
+    event_loop loop;
+    loop.run_until(use(c));
+    const auto of = [](std::string_view name) { return told("cache", "memory:kept", name); };
+    EXPECT_EQ(of("hits"), 2u);
+    EXPECT_EQ(of("misses"), c.count().misses);
+    EXPECT_GE(of("misses"), 2u);
+    EXPECT_EQ(of("computed"), 1u);
+    EXPECT_EQ(of("entries"), 1u);
+    EXPECT_GE(of("bytes"), 1001u);
+    EXPECT_EQ(of("evicted"), 0u);
+}
+
+TEST(figures, of_what_was_never_used_are_not_told) {
+    const cache c([]() -> std::string { throw std::runtime_error("the settings are not there yet"); });
+    EXPECT_EQ(c.count().hits, 0u);
+    EXPECT_NO_THROW((void)observed::look());
+}
+
+}  // namespace
+}  // namespace rondo
