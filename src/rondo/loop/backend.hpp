@@ -131,9 +131,9 @@ public:
     virtual void want_writable(stream_socket&) noexcept = 0;
 
     virtual void poll(poll_operation&, int fd, int events) = 0;
-    /// The same for POLLIN of a descriptor for which other processes wait too: where all of them do it this way, what
-    /// comes wakes one, the one that has waited longest. With io_uring that may be one whose loop is held.
-    virtual void poll_as_one_of_many(poll_operation&, int fd) = 0;
+    /// Among the events of poll(): other processes wait for the same descriptor to be readable, and when all of them
+    /// say so, what comes wakes the one that has waited longest. With io_uring that may be one whose loop is held.
+    static constexpr int one_of_many = 1 << 28;
     virtual void cancel(poll_operation&) noexcept = 0;
 
     class turn_watcher {

@@ -831,7 +831,7 @@ TEST_P(backends, polls_a_descriptor_for_which_others_wait) {
     socket_pair p;
     unique_fd server(p.server);
     poller a(w());
-    w().loop.io().poll_as_one_of_many(a, server.value());
+    a.start(server.value(), POLLIN | backend::one_of_many);
     w().turns();
     EXPECT_EQ(a.count, 0);
     put(p.client, "x");
@@ -839,11 +839,11 @@ TEST_P(backends, polls_a_descriptor_for_which_others_wait) {
     EXPECT_TRUE(a.events & POLLIN);
     w().turns();
     EXPECT_EQ(a.count, 1);
-    w().loop.io().poll_as_one_of_many(a, server.value());
+    a.start(server.value(), POLLIN | backend::one_of_many);
     w().loop.io().cancel(a);
     w().turns();
     EXPECT_EQ(a.count, 1);
-    w().loop.io().poll_as_one_of_many(a, server.value());
+    a.start(server.value(), POLLIN | backend::one_of_many);
     ASSERT_TRUE(w().until([&] { return a.count == 2; }));
 }
 

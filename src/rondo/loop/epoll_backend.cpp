@@ -118,12 +118,10 @@ public:
     }
 
     void poll(poll_operation& op, int fd, int events) override {
-        std::uint32_t wanted = EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
+        static_assert(one_of_many == EPOLLEXCLUSIVE);
+        std::uint32_t wanted = (events & one_of_many ? EPOLLEXCLUSIVE : EPOLLONESHOT) |
+                               (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
         control(EPOLL_CTL_ADD, fd, wanted, tagged(&op, tag::poll));
-        op.fd_ = fd;
-    }
-    void poll_as_one_of_many(poll_operation& op, int fd) override {
-        control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLEXCLUSIVE, tagged(&op, tag::poll));
         op.fd_ = fd;
     }
     void cancel(poll_operation& op) noexcept override {

@@ -6,7 +6,6 @@
 
 #include <liburing.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -131,9 +130,6 @@ public:
         op.polling_ = o;
         op.fd_ = fd;
         arm_poll(o, fd, events);
-    }
-    void poll_as_one_of_many(poll_operation& op, int fd) override {
-        poll(op, fd, static_cast<int>(POLLIN | EPOLLEXCLUSIVE));
     }
     void cancel(poll_operation& op) noexcept override {
         op.fd_ = -1;

@@ -87,7 +87,7 @@ void server::listener::rested() noexcept {
 
 void server::listener::wait_for_connections() noexcept {
     left_since_ = instant::max();
-    if (!std::exchange(polling_, true)) server_.loop_.io().poll_as_one_of_many(*this, fd());
+    if (!std::exchange(polling_, true)) server_.loop_.io().poll(*this, fd(), POLLIN | backend::one_of_many);
 }
 
 void server::listener::polled(int) noexcept {
