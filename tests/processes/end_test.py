@@ -39,6 +39,28 @@ class Terminate(unittest.TestCase):
             with Server("--backend", backend) as server:
                 self.short_connections(server)
 
+    def test_a_sync_view_whose_client_has_left_is_finished(self):
+        with Arbiter("--graceful-timeout", "20s", workers=1) as server:
+            client = self.ask(server, b"/_test/hold?ms=2500")
+            server.wait_until(lambda: server.counters()["started"] == 1)
+            client.close()
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(20), 0, server.log)
+            self.assertEqual(server.counters()["finished"], 1)
+
+    def test_work_in_the_background_ends_though_a_view_does_not(self):
+        with Arbiter("--graceful-timeout", "3s", workers=1) as server:
+            self.assertEqual(server.get("/_test/background?ms=1500")[0], 200)
+            self.assertEqual(server.get("/_test/background?ms=60000")[0], 200)
+            held = self.ask(server, b"/_test/hold?ms=60000")
+            server.wait_until(lambda: server.counters()["started"] == 3)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("1 views did not return in time", seconds=20)
+            server.wait(20)
+            self.assertEqual((server.counters()["finished"], server.counters()["cancelled"]), (1, 1), server.log)
+            self.assertIn("background group 'beside': 1 tasks are cancelled", server.log)
+            held.close()
+
     @each_backend
     def test_what_runs_is_finished(self, backend):
         with Arbiter("--backend", backend, "--graceful-timeout", "20s") as server:

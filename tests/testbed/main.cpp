@@ -175,7 +175,7 @@ void add_views(rondo::app& app, const static_files& files) {
     app.get("/short", declare_too_much);
     app.get("/long", declare_too_little);
     app.post("/form", form);
-    app.mount("/_test", probes());
+    app.mount("/_test", probes(app));
     add_isolated(app);
     add_hooks(app);
 }

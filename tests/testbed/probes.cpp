@@ -86,6 +86,25 @@ response wait_sync(request& req) {
     return rondo::text("waited\n");
 }
 
+// Whoever may be waiting for it.
+response hold(request& req) {
+    const visit here;
+    std::this_thread::sleep_for(time_of(req));
+    ++count().finished;
+    return rondo::text("held\n");
+}
+
+task<void> wait_beside(std::chrono::milliseconds time) {
+    const visit here;
+    try {
+        co_await rondo::sleep(time);
+        ++count().finished;
+    } catch (const rondo::cancelled&) {
+        ++count().cancelled;
+        throw;
+    }
+}
+
 task<void> write_forever(rondo::writer& out) {
     const visit here;
     try {
@@ -143,11 +162,16 @@ task<response> trailers(request& req) {
 
 }  // namespace
 
-rondo::app probes() {
+rondo::app probes(rondo::app& in) {
     count();  // before there are workers
     rondo::app app;
     app.get("/wait", wait);
     app.any("/wait-sync", wait_sync);
+    app.get("/hold", hold);
+    app.get("/background", [&in](request& req) -> task<response> {
+        in.background("beside").spawn(wait_beside(time_of(req)));
+        co_return rondo::text("begun\n");
+    });
     app.get("/ticks", ticks);
     app.get("/events", events);
     app.get("/block", block);

@@ -6,6 +6,7 @@
 namespace testbed {
 
 /// Views that tests of the server's behaviour look through: they wait, block, stream, and count what became of them.
-[[nodiscard]] rondo::app probes();
+/// `in` is the application that they are mounted in, whose background they use.
+[[nodiscard]] rondo::app probes(rondo::app& in);
 
 }  // namespace testbed

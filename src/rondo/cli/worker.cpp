@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/cli/worker.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <optional>
@@ -110,11 +111,15 @@ private:
         log::info(fmt::format("ending: {} connections open, {} requests under way", server_->connections(),
                               server_->statistics().in_flight.load()));
         const auto grace = quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout);
-        app_.background_until(from_now(grace));
+        const instant end_of_grace = from_now(grace);
+        app_.background_until(end_of_grace);
         co_await stop_accepting();
         co_await server_->drain(grace);
-        // A thread counts as running for a moment after it handed over its result.
-        for (instant end = from_now(1s); kind_.running() > 0 && clock::now() < end;) co_await loop_.sleep(10ms);
+        // Views whose clients have left may still run, and a thread counts as running for a moment after it handed over
+        // its result.
+        const instant end_of_views = std::max(end_of_grace, from_now(1s));
+        while (kind_.running() > 0 && clock::now() < end_of_views) co_await loop_.sleep(10ms);
+        co_await app_.end_background();
         if (kind_.running() > 0) leave_behind(kind_.running());
         co_await app_.shutdown();  // with signs of life: it waits for background groups
         look_around(figures_);
@@ -188,6 +193,7 @@ private:
 
     // A thread that runs a view cannot be stopped from outside; the process can.
     [[noreturn]] void leave_behind(std::size_t views) {
+        look_around(figures_);
         log::warning(fmt::format("{} views did not return in time: the process ends without them", views));
         log::flush();
         _exit(1);

@@ -115,7 +115,7 @@ struct alignas(64) statistics {
     static constexpr std::uint32_t layout_version = 2;
     static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
     static constexpr std::size_t max_running = 1024;
-    static constexpr std::size_t max_computers = 32;  ///< names of isolated views; the last is for the rest
+    static constexpr std::size_t max_computers = 32;   ///< names of isolated views; the last is for the rest
     static constexpr std::size_t max_resources = 128;  ///< figures of all of them; more are not told
 
     /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero

@@ -92,9 +92,13 @@ task<void> start(app_state& app) {
     start_companions(app, app.elect);
 }
 
-task<void> end(app_state& app) {
+task<void> end_background(app_state& app) {
     constexpr auto standard = std::chrono::seconds(30);
-    co_await end_companions(app, app.background_until.value_or(from_now(standard)));
+    return end_companions(app, app.background_until.value_or(from_now(standard)));
+}
+
+task<void> end(app_state& app) {
+    co_await end_background(app);
     co_await run_stops(app);
 }
 
@@ -214,6 +218,7 @@ std::vector<route_info> app::routes() const {
 }
 
 task<void> app::startup() { return detail::start(*state_); }
+task<void> app::end_background() { return detail::end_background(*state_); }
 task<void> app::shutdown() { return detail::end(*state_); }
 task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
 void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }

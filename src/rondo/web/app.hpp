@@ -229,8 +229,10 @@ public:
 
     /// For who runs several processes: says whether this one does what only one of them may do (every()). On the loop.
     void elect_with(std::function<bool(std::string_view name)> elect);
-    /// For who ends the application: until when shutdown() waits for background groups; 30 s otherwise.
+    /// For who ends the application: until when end_background() waits for background groups; 30 s otherwise.
     void background_until(instant end) noexcept;
+    /// Ends what runs beside requests: waits for background groups, then cancels them. shutdown() begins with it.
+    [[nodiscard]] task<void> end_background();
 
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
