@@ -168,9 +168,9 @@ rondo::app probes(rondo::app& in) {
     app.get("/wait", wait);
     app.any("/wait-sync", wait_sync);
     app.get("/hold", hold);
-    app.get("/background", [&in](request& req) -> task<response> {
+    app.get("/background", [&in](request& req) {
         in.background("beside").spawn(wait_beside(time_of(req)));
-        co_return rondo::text("begun\n");
+        return rondo::text("begun\n");
     });
     app.get("/ticks", ticks);
     app.get("/events", events);
