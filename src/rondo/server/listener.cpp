@@ -24,6 +24,7 @@ constexpr int accepts_per_turn = 16;
 constexpr auto time_for_others = 2ms;  // to take what this process leaves to them
 constexpr auto patience = 20ms;        // they may all be held
 constexpr auto failure_rest = 100ms;
+constexpr auto failure_silence = 10s;
 
 bool waits_somebody(int fd) noexcept {
     pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
@@ -135,11 +136,13 @@ void server::listener::accept_waiting() noexcept {
 void server::listener::accepted(int fd) noexcept { server_.adopt(unique_fd(fd)); }
 
 void server::listener::accept_failed(int error) noexcept {
-    if (error != last_error_) {
+    const instant now = clock::now();
+    if (error != last_error_ || now >= tell_again_) {
         log::warning(fmt::format("{}: accepting rests for 100 ms: {}{}", socket_.url,
                                  std::generic_category().message(error),
                                  error == EMFILE ? "; raise the limit of open files (ulimit -n)" : ""));
         last_error_ = error;
+        tell_again_ = now + failure_silence;
     }
     halt();
     rest(failure_rest);

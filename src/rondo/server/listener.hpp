@@ -61,6 +61,7 @@ private:
     instant left_since_ = instant::max();  ///< since when a connection waits that was left to others
     way way_ = way::resting;
     int last_error_ = 0;
+    instant tell_again_{};
 };
 
 }  // namespace rondo::server
