@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -14,6 +16,7 @@
 #include <rondo/db/database.hpp>
 #include <rondo/db/postgres/server_test.hpp>
 #include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
 
 namespace rondo::db {
 
@@ -70,5 +73,28 @@ private:
 
     temporary_folder folder_;
 };
+
+/// Something that a database is asked for, one of many; it may fail with "never committed".
+using random_thing = task<void>(database& at, unsigned kind);
+
+inline task<void> and_fail(database& at, unsigned kind, random_thing* thing) {
+    try {
+        co_await thing(at, kind);
+    } catch (const std::runtime_error& e) {
+        if (std::string(e.what()) != "never committed") ADD_FAILURE() << e.what();
+    }
+}
+
+/// 250 such things in turn, each cancelled after at most 4 ms.
+inline task<void> cancelled_at_random(database& at, unsigned seed, random_thing* thing) {
+    std::minstd_rand random(seed);
+    for (int i = 0; i < 250; ++i) {
+        const auto after = std::chrono::microseconds(random() % 4000);
+        try {
+            co_await with_timeout(after, and_fail(at, static_cast<unsigned>(random()), thing));
+        } catch (const timed_out&) {
+        }
+    }
+}
 
 }  // namespace rondo::db
