@@ -99,7 +99,7 @@ void server::listener::polled(int) noexcept {
 void server::listener::take_share() noexcept {
     rest_.disarm();
     for (int i = 0; i < accepts_per_turn; ++i) {
-        if (server_.share_->must_not(clock::now())) return leave_it();
+        if (server_.share_->must_not(clock::now())) return leave_it_while_held();
         if (leaves_it()) return rest(time_for_others);
         int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (socket >= 0) server_.adopt(unique_fd(socket));
@@ -109,7 +109,7 @@ void server::listener::take_share() noexcept {
     wait_for_connections();
 }
 
-void server::listener::leave_it() noexcept {
+void server::listener::leave_it_while_held() noexcept {
     if (!waits_somebody(fd())) return wait_for_connections();
     server_.share_->call_another(clock::now());
     rest(time_for_others);

@@ -46,7 +46,7 @@ private:
     /// True when the next connection is left to another process, for a moment.
     [[nodiscard]] bool leaves_it() noexcept;
     /// To another process, for as long as nothing of this one is free.
-    void leave_it() noexcept;
+    void leave_it_while_held() noexcept;
     void accept_waiting() noexcept;
     void rest(clock::duration d) noexcept;
 
