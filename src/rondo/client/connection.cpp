@@ -44,35 +44,25 @@ void client_wait::end() {
 }
 
 client_connection::input_wait::input_wait(client_connection& c, instant until) noexcept
-    : client_wait([](waiter& self) noexcept { static_cast<input_wait&>(self).connection_.forget_reader(); },
+    : client_wait([](waiter& self) noexcept { static_cast<input_wait&>(self).receive_.forget(); },
                   [](timer& self) noexcept {
                       auto& w = static_cast<input_wait&>(self);
                       w.late_ = true;
-                      w.connection_.forget_reader();
+                      w.receive_.forget();
                       w.wake();
                   },
                   c.loop(), until),
-      connection_(c),
       receive_(c.receive()) {}
 
-client_connection::input_wait::~input_wait() {
-    if (waiting()) connection_.forget_reader();
-}
-
 client_connection::output_wait::output_wait(client_connection& c, instant until) noexcept
-    : client_wait([](waiter& self) noexcept { static_cast<output_wait&>(self).connection_.forget_writer(); },
+    : client_wait([](waiter& self) noexcept { static_cast<output_wait&>(self).drained_.forget(); },
                   [](timer& self) noexcept {
                       auto& w = static_cast<output_wait&>(self);
                       w.late_ = true;
-                      w.connection_.forget_writer();
+                      w.drained_.forget();
                       w.wake();
                   },
                   c.loop(), until),
-      connection_(c),
       drained_(c.drained()) {}
-
-client_connection::output_wait::~output_wait() {
-    if (waiting()) connection_.forget_writer();
-}
 
 }  // namespace rondo::detail

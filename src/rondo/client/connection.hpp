@@ -80,7 +80,6 @@ protected:
 class [[nodiscard("co_await it")]] client_connection::input_wait : public client_wait {
 public:
     input_wait(client_connection& c, instant until) noexcept;
-    ~input_wait();
 
     [[nodiscard]] bool await_ready() const noexcept { return receive_.await_ready(); }
     template <class Promise>
@@ -95,14 +94,12 @@ public:
     }
 
 private:
-    client_connection& connection_;
     net::stream::receive_awaiter receive_;
 };
 
 class [[nodiscard("co_await it")]] client_connection::output_wait : public client_wait {
 public:
     output_wait(client_connection& c, instant until) noexcept;
-    ~output_wait();
 
     [[nodiscard]] bool await_ready() const noexcept { return drained_.await_ready(); }
     template <class Promise>
@@ -118,7 +115,6 @@ public:
     }
 
 private:
-    client_connection& connection_;
     net::stream::drained_awaiter drained_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <rondo/coro/ready.hpp>
+
 namespace rondo::detail {
 
 bool joint::start(std::coroutine_handle<> who, std::span<const member> members) noexcept {
@@ -14,7 +16,7 @@ bool joint::start(std::coroutine_handle<> who, std::span<const member> members) 
         ++running_;
         members[i].promise->end_at(this, i);
         members[i].promise->run_in(&context_);
-        members[i].task.resume();
+        detail::start(members[i].task);
     }
     return --running_ != 0;
 }

@@ -21,7 +21,7 @@ void ready_queue::run(std::size_t most) noexcept {
     for (; most > 0 && !nodes_.empty(); --most) {
         ready_node& node = nodes_.pop_front();
         doing_.enter(node.running_in);
-        node.coroutine.resume();
+        std::exchange(node.coroutine_, {}).resume();
         doing_.enter(nullptr);
     }
     running_ = false;
@@ -31,7 +31,7 @@ void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
     bool outer = std::exchange(running_, false);
     {
         runner hold(*this);
-        first.resume();
+        detail::start(first);
         run();
     }
     running_ = outer;

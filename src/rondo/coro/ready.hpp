@@ -13,11 +13,50 @@
 
 namespace rondo {
 
-/// A coroutine that can go on. Leaves the queue when destroyed, so a coroutine may be destroyed while it is ready.
+class epoll_backend;
+class io_uring_backend;
+class ready_queue;
+
+/// Proof that the caller is called by a loop's turn itself, with no operation of a shared object below it on the stack.
+/// Only backends can make one; it is handed down by reference and never kept.
+class loop_turn {
+    friend class epoll_backend;
+    friend class io_uring_backend;
+    loop_turn() = default;
+
+public:
+    loop_turn(const loop_turn&) = delete;
+    loop_turn& operator=(const loop_turn&) = delete;
+};
+
+/// A suspended coroutine in the hands of what it waits for. Nothing can resume it from within an operation: wake() lets
+/// it go on from the ready queue. Leaves the queue when destroyed, so a coroutine may be destroyed while it is ready.
+/// Lives in the coroutine's frame. Belongs to one thread.
 class ready_node : public list_node {
 public:
-    std::coroutine_handle<> coroutine;
+    /// Notes which coroutine waits, and the context it goes on in.
+    void hold(std::coroutine_handle<> who, context* in) noexcept {
+        coroutine_ = who;
+        running_in = in;
+    }
+    /// Forgets the coroutine, also when it is in the queue already.
+    void release() noexcept {
+        unlink();
+        coroutine_ = {};
+    }
+    /// True until the coroutine is resumed.
+    [[nodiscard]] bool holds() const noexcept { return static_cast<bool>(coroutine_); }
+
+    /// The coroutine goes on soon. Once per hold().
+    void wake() noexcept;
+    /// The coroutine goes on now: for input in memory of the loop that holds only during a call of the turn.
+    void resume_within(const loop_turn&) noexcept { std::exchange(coroutine_, {}).resume(); }
+
     context* running_in = nullptr;
+
+private:
+    friend class ready_queue;
+    std::coroutine_handle<> coroutine_;
 };
 
 /// What a thread is doing: in which context code runs, and how often that changed. Written by the thread itself; a
@@ -48,8 +87,9 @@ private:
     stopwatch watch_;
 };
 
-/// The coroutines of this thread that can go on, first come first served. Everything in `coro/` resumes through it,
-/// so that a long chain of resumptions (thousands of waiters of one mutex) never nests on the stack.
+/// The coroutines of this thread that can go on, first come first served. Every wake-up goes through it: no coroutine
+/// runs within an operation of the object it waited for, where it could change or destroy what that operation goes on
+/// to use; and a long chain of resumptions (thousands of waiters of one mutex) never nests on the stack.
 class ready_queue {
 public:
     /// The calling thread's.
@@ -118,5 +158,15 @@ private:
     int runners_ = 0;
     bool running_ = false;
 };
+
+inline void ready_node::wake() noexcept { ready_queue::current().push(*this); }
+
+namespace detail {
+
+/// Runs a task that has not begun up to its first suspension: the one way to begin a task that nobody awaits. It runs
+/// foreign code, so what the caller goes on to use must be looked at again.
+inline void start(std::coroutine_handle<> unbegun) { unbegun.resume(); }
+
+}  // namespace detail
 
 }  // namespace rondo

@@ -21,8 +21,7 @@ bool waiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
         reason_ = in->cancel.reason();
         return false;
     }
-    coroutine = who;
-    running_in = in;
+    hold(who, in);
     waiting_ = true;
     if (in) in->cancel.add(callback_);
     return true;

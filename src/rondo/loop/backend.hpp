@@ -27,8 +27,9 @@ public:
 protected:
     ~stream_socket() = default;
 
-    /// Input; `bytes` hold during the call. With io_uring it may come without having been wanted.
-    virtual void received(std::string_view bytes) noexcept = 0;
+    /// Input; `bytes` hold during the call, in which a reader may be resumed. With io_uring it may come without having
+    /// been wanted.
+    virtual void received(const loop_turn& turn, std::string_view bytes) noexcept = 0;
     /// No input comes any more: `error` is 0 at the end of the stream, else an errno.
     virtual void receive_ended(int error) noexcept = 0;
     /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input

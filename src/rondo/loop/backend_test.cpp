@@ -62,7 +62,7 @@ struct connection final : stream_socket {
     ~connection() { io().close(*this); }
     backend& io() { return world_.loop.io(); }
 
-    void received(std::string_view bytes) noexcept override {
+    void received(const loop_turn&, std::string_view bytes) noexcept override {
         input += bytes;
         ++pieces;
         if (on_received) on_received();

@@ -229,7 +229,7 @@ private:
         if (n > 0) {
             s.ready_ = s.ended_ || static_cast<std::size_t>(n) == receive_size;
             s.wanted_ = false;
-            return s.received({input_.get(), static_cast<std::size_t>(n)});
+            return s.received(turn_, {input_.get(), static_cast<std::size_t>(n)});
         }
         int error = n == 0 ? 0 : errno;
         if (error == EAGAIN || error == EINTR) {
@@ -284,6 +284,7 @@ private:
     std::size_t count_ = 0;
     std::size_t next_ = 0;
     std::vector<stream_socket*> again_;
+    const loop_turn turn_;
 };
 
 std::unique_ptr<backend> make_epoll_backend() { return std::make_unique<epoll_backend>(); }

@@ -264,7 +264,7 @@ private:
             unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
             if (s && cqe.res > 0) {
                 s->wanted_ = false;
-                s->received({memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
+                s->received(turn_, {memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
             }
             give_buffer(id);
         }
@@ -380,6 +380,7 @@ private:
     io_uring_buf_ring* buffers_ = nullptr;
     char* memory_ = nullptr;
     unsigned given_ = 0;
+    const loop_turn turn_;
 };
 
 bool io_uring_available() noexcept {

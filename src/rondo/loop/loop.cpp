@@ -56,10 +56,15 @@ event_loop::event_loop(const loop_options& options)
 }
 
 event_loop::~event_loop() {
-    run_posted();
-    while (!end_hooks_.empty()) end_hooks_.pop_front().loop_ends();
-    run_posted();
-    run_deferred();
+    {
+        const ready_queue::runner runs(ready_);
+        run_posted();
+        ready_.run();
+        while (!end_hooks_.empty()) end_hooks_.pop_front().loop_ends();
+        run_posted();
+        ready_.run();
+        run_deferred();
+    }
     current_loop = nullptr;
     // What a post() brought may have ended this loop before that post() returned.
     while (callers_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
@@ -89,7 +94,7 @@ void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle
     loop_thread_mark mark;
     waited();
     doing_.enter(in);
-    start.resume();
+    detail::start(start);
     doing_.enter(nullptr);
     while (!done.load(std::memory_order_relaxed)) turn(done);
     counters_.turn_began_ns.store(0, std::memory_order_relaxed);
@@ -137,23 +142,36 @@ void event_loop::run_posted() noexcept {
 }
 
 void event_loop::run_deferred() noexcept {
-    while (deferred_) {
-        posted* work = deferred_;
-        deferred_ = work->next_;
+    fence_.release();
+    while (fenced_ || deferred_) {
+        posted*& first = fenced_ ? fenced_ : deferred_;
+        posted* work = std::exchange(first, first->next_);
         work->run_on_loop();
     }
+}
+
+// More coroutines may be ready than a turn resumes: what they look at is destroyed behind them.
+void event_loop::run_fenced() noexcept {
+    if (ready_.empty()) return run_deferred();
+    if (fenced_ && !fence_.linked()) {
+        while (fenced_) std::exchange(fenced_, fenced_->next_)->run_on_loop();
+    }
+    if (fenced_ || !deferred_) return;
+    fenced_ = std::exchange(deferred_, nullptr);
+    fence_.hold(std::noop_coroutine(), nullptr);
+    fence_.wake();
 }
 
 void event_loop::run_due() noexcept {
     timers_.advance(now_);
     run_posted();
     ready_.run(resumed_per_turn);
-    run_deferred();
+    if (deferred_ || fenced_) run_fenced();
     hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
 std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
-    if (!ready_.empty() || deferred_) return std::chrono::nanoseconds(0);
+    if (!ready_.empty() || deferred_ || fenced_) return std::chrono::nanoseconds(0);
     instant next = timers_.next();
     if (next == instant::max()) return std::chrono::nanoseconds(-1);
     return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(next - now_));

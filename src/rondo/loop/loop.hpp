@@ -104,8 +104,9 @@ public:
     /// What the loop's thread is doing; see coro/ready.hpp.
     [[nodiscard]] activity& doing() noexcept { return doing_; }
 
-    /// Runs `work` soon, on top of an empty stack and before the loop waits again: to destroy what a callback of the
-    /// backend belongs to. In no particular order.
+    /// Runs `work` soon, on top of an empty stack and after the coroutines that are ready by then: to destroy what a
+    /// callback of the backend belongs to, or what a coroutine that was woken already still looks at. In no particular
+    /// order.
     void defer(posted& work) noexcept;
     /// Runs what was deferred at once; for the end of what it belongs to.
     void run_deferred() noexcept;
@@ -152,6 +153,7 @@ private:
     void run_due() noexcept;
     void count_turn() noexcept;
     void run_posted() noexcept;
+    void run_fenced() noexcept;
     [[nodiscard]] std::chrono::nanoseconds time_to_wait() noexcept;
     void turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in);
 
@@ -163,6 +165,8 @@ private:
     intrusive_list<wait_hook> hooks_;
     intrusive_list<end_hook> end_hooks_;
     posted* deferred_ = nullptr;
+    posted* fenced_ = nullptr;  // deferred, until fence_ has left the ready queue
+    ready_node fence_;
     loop_counters counters_;
     thread_pool* blocking_ = nullptr;
     thread_pool* compute_ = nullptr;

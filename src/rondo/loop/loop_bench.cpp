@@ -118,7 +118,7 @@ struct echo final : stream_socket {
         loop.io().want_input(*this);
     }
     ~echo() { loop.io().close(*this); }
-    void received(std::string_view bytes) noexcept override {
+    void received(const loop_turn&, std::string_view bytes) noexcept override {
         bytes.copy(answer, sizeof answer);
         (void)loop.io().send(*this, answer, bytes.size(), nullptr);
         loop.io().want_input(*this);

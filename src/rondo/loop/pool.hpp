@@ -99,7 +99,7 @@ public:
         context_ = context_of(who);
         if (context_) context_->token().check();
         if (!pool_) return run_here(), false;
-        coroutine_ = who;
+        waiting_.hold(who, context_);
         loop_ = &event_loop::current();
         pool_->submit(*this, context_ ? context_->deadline : instant::max());
         return true;
@@ -132,16 +132,11 @@ private:
         }
         loop_->post(static_cast<posted&>(*this));
     }
-    void run_on_loop() noexcept override {
-        activity& doing = loop_->doing();
-        doing.enter(context_);
-        coroutine_.resume();
-        doing.enter(nullptr);
-    }
+    void run_on_loop() noexcept override { waiting_.wake(); }
 
     thread_pool* pool_;
     F function_;
-    std::coroutine_handle<> coroutine_;
+    ready_node waiting_;
     context* context_ = nullptr;
     event_loop* loop_ = nullptr;
     std::optional<stored> value_;

@@ -81,16 +81,16 @@ class [[nodiscard]] run_on_awaiter {
         call(event_loop& at, task<T> t)
             : remote_task<T>(at, std::move(t)), back_(event_loop::current()), link_(*this), return_(*this) {}
         void wait(std::coroutine_handle<> who, context* in) {
-            who_ = who;
-            in_ = in;
+            waiting_.hold(who, in);
             if (in) in->cancel.add(link_);
             this->start(in ? in->deadline : instant::max());
         }
         /// Nobody waits any more: this destroys itself when the task has ended.
         void abandon() noexcept {
             link_.unlink();
-            who_ = {};
-            this->cancel(cancel_reason::requested);
+            waiting_.release();
+            if (returned_) delete this;
+            else this->cancel(cancel_reason::requested);
         }
 
     private:
@@ -111,16 +111,14 @@ class [[nodiscard]] run_on_awaiter {
         void told() noexcept override { back_.post(return_); }
         void go_on() noexcept {
             link_.unlink();
-            if (!who_) return delete this;
-            activity& doing = back_.doing();
-            doing.enter(in_);
-            who_.resume();
-            doing.enter(nullptr);
+            if (!waiting_.holds()) return delete this;
+            returned_ = true;
+            waiting_.wake();
         }
 
         event_loop& back_;
-        std::coroutine_handle<> who_;
-        context* in_ = nullptr;
+        ready_node waiting_;
+        bool returned_ = false;
         link link_;
         returning return_;
     };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/net/output.hpp>
 
+#include <new>
+#include <utility>
+
 #include <rondo/net/stream.hpp>
 
 namespace rondo::net {
@@ -63,8 +66,30 @@ void output::drop(stream& s, std::size_t keep) noexcept {
     if (keep == 0) owner_ = nullptr;
 }
 
+void output::note_failure(stream& s) noexcept {
+    if (s.unreported_) return;
+    try {
+        failed_.push_back(&s);
+        s.unreported_ = true;
+    } catch (const std::bad_alloc&) {
+        // Its owner finds out at the next write.
+    }
+}
+
+void output::forget_failure(stream& s) noexcept {
+    if (!s.unreported_) return;
+    s.unreported_ = false;
+    std::erase(failed_, &s);
+}
+
 void output::before_wait() noexcept {
     if (owner_) flush(*owner_);
+    while (!failed_.empty()) {
+        stream& s = *failed_.back();
+        failed_.pop_back();
+        s.unreported_ = false;
+        s.report_failure();
+    }
 }
 
 void output::released(void* keep) noexcept {

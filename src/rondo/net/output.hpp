@@ -45,6 +45,9 @@ private:
     void flush(stream& s) noexcept;
     /// Forgets what is corked for `s` from the position on.
     void drop(stream& s, std::size_t keep = 0) noexcept;
+    /// The owner of `s` hears of its failure before the loop waits, not within the call that failed.
+    void note_failure(stream& s) noexcept;
+    void forget_failure(stream& s) noexcept;
     void before_wait() noexcept override;
     void next_block();
     static void released(void* keep) noexcept;
@@ -54,6 +57,7 @@ private:
     stream* owner_ = nullptr;
     std::uint32_t start_ = 0;  // where the owner's bytes begin
     std::vector<block*> unused_;
+    std::vector<stream*> failed_;
 };
 
 }  // namespace rondo::net

@@ -52,7 +52,12 @@ stream::stream(output& out, unique_fd fd) : stream_socket(fd.value()), out_(out)
     (void)fd.release();
 }
 
-stream::~stream() { close(); }
+stream::~stream() {
+    close();
+    // Their coroutines may still be there; they must not look at this when they are destroyed.
+    if (reader_) reader_->release();
+    if (writer_) writer_->release();
+}
 
 void stream::consume(std::size_t size) noexcept {
     if (!held_) {
@@ -97,12 +102,12 @@ void stream::hold(std::string_view bytes) {
     h.size += bytes.size();
 }
 
-void stream::received(std::string_view bytes) noexcept {
-    if (filter_) return receive_filtered(bytes);
-    deliver(bytes);
+void stream::received(const loop_turn& turn, std::string_view bytes) noexcept {
+    if (filter_) return receive_filtered(turn, bytes);
+    deliver(turn, bytes);
 }
 
-void stream::deliver(std::string_view bytes) noexcept {
+void stream::deliver(const loop_turn& turn, std::string_view bytes) noexcept {
     if (!reader_) {
         hold(bytes);
         if (held_->size - held_->at > unread_limit) {
@@ -113,29 +118,32 @@ void stream::deliver(std::string_view bytes) noexcept {
     }
     if (held_) hold(bytes);
     else passing_ = bytes;
-    wake_reader(input_event::more);
+    event_ = input_event::more;
+    std::exchange(reader_, nullptr)->resume_within(turn);
     // Whoever needs the rest later finds it in the stream's own memory.
     if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
 }
 
 void stream::wake_reader(input_event what) noexcept {
     event_ = what;
-    if (reader_) std::exchange(reader_, {}).resume();
+    if (reader_) std::exchange(reader_, nullptr)->wake();
 }
 
 void stream::wake_writer() noexcept {
-    if (writer_) std::exchange(writer_, {}).resume();
+    if (writer_) std::exchange(writer_, nullptr)->wake();
 }
 
 void stream::receive_ended(int error) noexcept {
     // Without the filter's own word for the end anybody may have cut the stream off here.
     if (filter_ && error == 0 && filter_->now() != stream_filter::state::ended) error = ECONNRESET;
+    // The failed send took the error away that would have been seen here.
+    if (was_reset_ && error == 0) error = ECONNRESET;
     if (!input_ended_) end_input(error);
 }
 
 void stream::end_input(int error) noexcept {
     input_ended_ = true;
-    if (error) failed_ = true;
+    if (error) failed_ = input_failed_ = true;
     wake_reader(error ? input_event::failed : input_event::end);
     if (error) wake_writer();
 }
@@ -180,7 +188,7 @@ bool stream::push(const char* data, std::size_t size, void* block) noexcept {
         return true;
     }
     if (n < 0 && n != -EAGAIN) {
-        fail();
+        fail_output(static_cast<int>(-n));
         return false;
     }
     std::size_t taken = n > 0 ? static_cast<std::size_t>(n) : 0;
@@ -201,7 +209,7 @@ void stream::sent(std::ptrdiff_t result, void* keep) noexcept {
     std::string_view rest(std::exchange(sending_, nullptr), std::exchange(sending_size_, 0u));
     if (result < 0 && result != -EAGAIN) {
         output::released(keep);
-        return fail();
+        return fail_output(static_cast<int>(-result));
     }
     std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
     bytes_sent_ += taken;
@@ -212,31 +220,38 @@ void stream::sent(std::ptrdiff_t result, void* keep) noexcept {
     }
     output::released(keep);
     if (unsent_) send_held();
-    else wake_writer();
+    else all_sent();
 }
 
 std::size_t stream::send_now(std::string_view bytes) noexcept {
-    for (;;) {
+    while (!failed_) {
         ssize_t n = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             bytes_sent_ += static_cast<std::size_t>(n);
             return static_cast<std::size_t>(n);
         }
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) failed_ = true;
-        return 0;
+        if (errno != EAGAIN) fail_output(errno);
+        break;
     }
+    return 0;
 }
 
 void stream::send_held() noexcept {
     held_output& h = *unsent_;
     while (h.at < h.bytes.size()) {
         std::size_t n = send_now(std::string_view(h.bytes).substr(h.at));
-        if (failed_) return fail();
+        if (failed_) return;
         if (n == 0) return loop().io().want_writable(*this);
         h.at += n;
     }
     unsent_.reset();
+    all_sent();
+}
+
+void stream::all_sent() noexcept {
+    if (shutting_down_ && is_open()) ::shutdown(fd(), SHUT_WR);
+    shutting_down_ = false;
     wake_writer();
 }
 
@@ -245,39 +260,53 @@ void stream::writable() noexcept {
     else wake_writer();
 }
 
-void stream::fail() noexcept {
+void stream::fail_output(int error) noexcept {
+    if (failed_) return;
     failed_ = true;
+    // EPIPE: the other side had ended its output before, as it should.
+    was_reset_ = error != EPIPE;
     unsent_.reset();
     wake_writer();
-    if (reader_) wake_reader(input_event::failed);
-    else left(true);
+    // What came before can still be read; behind it is the end, whatever the failure was.
+    if (is_open()) ::shutdown(fd(), SHUT_RD);
+    if (!reader_) out_.note_failure(*this);
 }
 
-// Waits until the kernel takes more; resumed by writable().
-struct writable_awaiter {
-    std::coroutine_handle<>& writer;
+void stream::report_failure() noexcept {
+    if (is_open() && !reader_) left(true);
+}
+
+// Waits until the kernel takes more; woken by writable().
+class [[nodiscard]] stream::room_awaiter : public waiting {
+public:
+    explicit room_awaiter(stream& s) noexcept : waiting(s) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> who) const noexcept { writer = who; }
+    void await_suspend(std::coroutine_handle<> who) noexcept {
+        hold(who, nullptr);
+        stream_.writer_ = this;
+        stream_.loop().io().want_writable(stream_);
+    }
     void await_resume() const noexcept {}
 };
 
 task<bool> stream::write_all(std::string_view bytes) {
     if (filter_) co_return co_await write_all_filtered(bytes);
-    if (!co_await drained()) co_return false;
+    const bool drained_before = co_await drained();
+    if (!drained_before) co_return false;
     while (!bytes.empty()) {
         std::size_t n = send_now(bytes);
         if (failed_ || interrupted_) co_return false;
         bytes.remove_prefix(n);
         if (bytes.empty()) break;
-        loop().io().want_writable(*this);
-        co_await writable_awaiter{writer_};
+        co_await room_awaiter(*this);
     }
     co_return true;
 }
 
 task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size) {
     if (filter_) co_return co_await write_file_filtered(file, offset, size);
-    if (!co_await drained()) co_return false;
+    const bool drained_before = co_await drained();
+    if (!drained_before) co_return false;
     int flags = fcntl(fd(), F_GETFL);
     if (!(flags & O_NONBLOCK)) fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
     while (size > 0) {
@@ -289,13 +318,12 @@ task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size
         size -= static_cast<std::uint64_t>(done.sent);
         bytes_sent_ += static_cast<std::uint64_t>(done.sent);
         if (done.error && done.error != EAGAIN) {
-            if (done.error != ENODATA) failed_ = true;
+            if (done.error != ENODATA) fail_output(done.error);
             co_return false;
         }
         if (failed_ || interrupted_) co_return false;
         if (done.error != EAGAIN) continue;
-        loop().io().want_writable(*this);
-        co_await writable_awaiter{writer_};
+        co_await room_awaiter(*this);
     }
     co_return true;
 }
@@ -303,33 +331,33 @@ task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size
 void stream::interrupt() noexcept {
     interrupted_ = true;
     if (reader_) loop().io().pause_input(*this);
-    // The reader may go on to wait as a writer: that wait was not interrupted.
-    auto writer = std::exchange(writer_, {});
     wake_reader(input_event::interrupted);
-    if (writer) writer.resume();
+    wake_writer();
 }
 
 void stream::forget_reader() noexcept {
-    reader_ = {};
+    reader_ = nullptr;
     if (is_open()) loop().io().pause_input(*this);
 }
 
 void stream::shutdown_output() noexcept {
     flush();
     if (filter_) end_filtered();
-    if (is_open()) ::shutdown(fd(), SHUT_WR);
+    if (sending_ || unsent_) shutting_down_ = true;
+    else if (is_open()) ::shutdown(fd(), SHUT_WR);
 }
 
 void stream::close(bool reset) noexcept {
     if (!is_open()) return;
     out_.drop(*this);
     if (filter_ && !reset && !failed_) end_filtered();
+    out_.forget_failure(*this);
     if (reset) {
         linger now{};
         now.l_onoff = 1;
         ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }
-    failed_ = true;
+    failed_ = input_ended_ = input_failed_ = true;
     loop().io().close(*this);
 }
 

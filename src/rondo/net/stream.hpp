@@ -28,6 +28,9 @@ enum class input_event : std::uint8_t {
 /// and one writer at a time. An idle stream holds no buffer: input is read into memory of the loop and copied only when
 /// it must outlive the turn, output goes through net::output. Whoever wants to know that the other side is gone while
 /// nobody reads derives from it. To be destroyed from event_loop::defer, never within one of its own callbacks.
+///
+/// No call on it runs other code: a reader or writer that is woken goes on from the ready queue, and left() comes in a
+/// turn of the loop. When sending fails, what the other side sent before is still read.
 class stream : public stream_socket {
 public:
     /// Output beyond this makes drained() wait.
@@ -84,7 +87,7 @@ public:
     /// Wakes the reader and the writer; further waits end at once. For time-outs and cancellation.
     void interrupt() noexcept;
     /// Undoes interrupt(), to say a last word to the other side.
-    void resume() noexcept { interrupted_ = false; }
+    void clear_interrupt() noexcept { interrupted_ = false; }
 
     /// From now on the filter stands between this and the wire: TLS. Begins its handshake at once; until
     /// filter()->now() says `open`, nothing may be written. The end of the handshake, or its failure, wakes receive().
@@ -93,11 +96,12 @@ public:
     /// Null for a plain stream.
     [[nodiscard]] const stream_filter* filter() const noexcept { return filter_.get(); }
 
-    /// Says that no more output comes (FIN) after what the kernel has taken.
+    /// Says that no more output comes (FIN), behind all that was written.
     void shutdown_output() noexcept;
     /// Drops what was not sent and closes; with `reset` the other side gets an RST.
     void close(bool reset = false) noexcept;
 
+    /// True when nothing can be sent any more; input may still be there.
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] bool is_open() const noexcept { return fd() >= 0; }
     /// Bytes that the other side's kernel has taken so far: whether a slow reader makes progress. Our kernel's buffer
@@ -108,12 +112,11 @@ public:
 protected:
     /// The other side shut down its sending half (`gone` false: it may still read), or is gone; while nobody reads.
     virtual void left(bool gone) noexcept { (void)gone; }
-    /// Who waits in receive() or drained() is forgotten and must not be resumed by it any more: its wait was cancelled.
-    void forget_reader() noexcept;
-    void forget_writer() noexcept { writer_ = {}; }
 
 private:
     friend class output;
+    class waiting;
+    class room_awaiter;
 
     struct held_input {
         std::unique_ptr<char[]> bytes;
@@ -127,7 +130,7 @@ private:
         std::size_t at = 0;
     };
 
-    void received(std::string_view bytes) noexcept override;
+    void received(const loop_turn& turn, std::string_view bytes) noexcept override;
     void receive_ended(int error) noexcept override;
     void peer_closed(bool gone) noexcept override;
     void sent(std::ptrdiff_t result, void* keep) noexcept override;
@@ -135,20 +138,25 @@ private:
 
     /// Sends or keeps; true when the kernel works on `data` itself until sent().
     [[nodiscard]] bool push(const char* data, std::size_t size, void* block) noexcept;
-    void deliver(std::string_view bytes) noexcept;
+    void deliver(const loop_turn& turn, std::string_view bytes) noexcept;
     void end_input(int error) noexcept;
     void hold(std::string_view bytes);
     void hold_output(std::string_view bytes);
     void send_held() noexcept;
-    /// Bytes sent now, or 0 when the kernel takes none; sets failed_.
+    void all_sent() noexcept;
+    /// Bytes sent now, or 0 when the kernel takes none or output has failed.
     [[nodiscard]] std::size_t send_now(std::string_view bytes) noexcept;
-    void receive_filtered(std::string_view bytes) noexcept;
+    void receive_filtered(const loop_turn& turn, std::string_view bytes) noexcept;
     void push_filtered(std::string_view bytes) noexcept;
     void send_wire(std::string_view wire) noexcept;
     void end_filtered() noexcept;
     [[nodiscard]] task<bool> write_all_filtered(std::string_view bytes);
     [[nodiscard]] task<bool> write_file_filtered(int file, std::uint64_t offset, std::uint64_t size);
-    void fail() noexcept;
+    /// Nothing can be sent any more.
+    void fail_output(int error) noexcept;
+    /// By the loop's turn: says to the owner that output has failed, when nobody reads.
+    void report_failure() noexcept;
+    void forget_reader() noexcept;
     void wake_reader(input_event what) noexcept;
     void wake_writer() noexcept;
 
@@ -157,54 +165,77 @@ private:
     std::unique_ptr<held_input> held_;
     std::unique_ptr<held_output> unsent_;
     std::unique_ptr<stream_filter> filter_;
-    std::coroutine_handle<> reader_;
-    std::coroutine_handle<> writer_;
+    waiting* reader_ = nullptr;
+    waiting* writer_ = nullptr;
     const char* sending_ = nullptr;  // what the kernel works on
     std::uint64_t bytes_sent_ = 0;
     std::uint32_t sending_size_ = 0;
     std::uint32_t flushes_ = 0;
     input_event event_ = input_event::more;
-    bool input_ended_ = false;
-    bool input_paused_ = false;
-    bool failed_ = false;
-    bool interrupted_ = false;
+    bool input_ended_ : 1 = false;
+    bool input_failed_ : 1 = false;
+    bool input_paused_ : 1 = false;
+    bool failed_ : 1 = false;
+    bool was_reset_ : 1 = false;   // an end of input is none that the other side meant
+    bool unreported_ : 1 = false;  // in the output's list of failed streams
+    bool interrupted_ : 1 = false;
+    bool shutting_down_ : 1 = false;  // FIN follows what is not sent yet
 };
 
-class [[nodiscard]] stream::receive_awaiter {
+/// One coroutine that waits for a stream; in the frame of that coroutine.
+class stream::waiting : public ready_node {
 public:
-    explicit receive_awaiter(stream& s) noexcept : stream_(s) {}
-    [[nodiscard]] bool await_ready() const noexcept {
-        return stream_.failed_ || stream_.input_ended_ || stream_.interrupted_;
-    }
-    void await_suspend(std::coroutine_handle<> who) noexcept {
-        stream_.event_ = input_event::more;
-        stream_.reader_ = who;
-        stream_.loop().io().want_input(stream_);
-    }
-    [[nodiscard]] input_event await_resume() const noexcept {
-        if (stream_.interrupted_) return input_event::interrupted;
-        if (stream_.failed_) return input_event::failed;
-        return stream_.input_ended_ ? input_event::end : stream_.event_;
+    waiting(const waiting&) = delete;
+    waiting& operator=(const waiting&) = delete;
+
+    /// Waits no more: the coroutine goes on for another reason, or is destroyed.
+    void forget() noexcept {
+        if (stream_.reader_ == this) stream_.forget_reader();
+        if (stream_.writer_ == this) stream_.writer_ = nullptr;
+        release();
     }
 
-private:
+protected:
+    explicit waiting(stream& s) noexcept : stream_(s) {}
+    ~waiting() {
+        if (holds()) forget();
+    }
+
     stream& stream_;
+};
+
+class [[nodiscard]] stream::receive_awaiter : public waiting {
+public:
+    explicit receive_awaiter(stream& s) noexcept : waiting(s) {}
+    [[nodiscard]] bool await_ready() const noexcept {
+        if (stream_.interrupted_) stream_.event_ = input_event::interrupted;
+        else if (stream_.input_failed_) stream_.event_ = input_event::failed;
+        else stream_.event_ = stream_.input_ended_ ? input_event::end : input_event::more;
+        return stream_.event_ != input_event::more;
+    }
+    void await_suspend(std::coroutine_handle<> who) noexcept {
+        hold(who, nullptr);
+        stream_.reader_ = this;
+        stream_.loop().io().want_input(stream_);
+    }
+    /// What it was woken for, even if more has happened since.
+    [[nodiscard]] input_event await_resume() const noexcept { return stream_.event_; }
 };
 
 inline stream::receive_awaiter stream::receive() noexcept { return receive_awaiter(*this); }
 
-class [[nodiscard]] stream::drained_awaiter {
+class [[nodiscard]] stream::drained_awaiter : public waiting {
 public:
-    explicit drained_awaiter(stream& s) noexcept : stream_(s) {}
+    explicit drained_awaiter(stream& s) noexcept : waiting(s) {}
     [[nodiscard]] bool await_ready() const noexcept {
         stream_.flush();
         return stream_.backlog() == 0 || stream_.failed_ || stream_.interrupted_;
     }
-    void await_suspend(std::coroutine_handle<> who) noexcept { stream_.writer_ = who; }
+    void await_suspend(std::coroutine_handle<> who) noexcept {
+        hold(who, nullptr);
+        stream_.writer_ = this;
+    }
     [[nodiscard]] bool await_resume() const noexcept { return !stream_.failed_ && !stream_.interrupted_; }
-
-private:
-    stream& stream_;
 };
 
 inline stream::drained_awaiter stream::drained() noexcept { return drained_awaiter(*this); }

@@ -26,17 +26,21 @@ void stream::filter_with(std::unique_ptr<stream_filter> filter) {
     send_wire(wire);
 }
 
-void stream::receive_filtered(std::string_view bytes) noexcept {
+void stream::receive_filtered(const loop_turn& turn, std::string_view bytes) noexcept {
     std::string plain;
     std::string wire;
     const auto before = filter_->now();
     const auto after = filter_->receive(bytes, plain, wire);
     send_wire(wire);
-    if (!plain.empty()) deliver(plain);
+    if (!plain.empty()) deliver(turn, plain);
     else if (before == stream_filter::state::opening && after == stream_filter::state::open)
         wake_reader(input_event::more);
     if (!is_open()) return;
-    if (after == stream_filter::state::failed) return fail();
+    if (after == stream_filter::state::failed) {
+        fail_output(EPROTO);
+        if (!input_ended_) end_input(EPROTO);
+        return;
+    }
     if (after == stream_filter::state::ended) {
         if (!input_ended_) end_input(0);
         return;
@@ -47,7 +51,7 @@ void stream::receive_filtered(std::string_view bytes) noexcept {
 void stream::push_filtered(std::string_view bytes) noexcept {
     std::string wire;
     const bool good = filter_->send(bytes, wire);
-    if (!good) return fail();
+    if (!good) return fail_output(EPROTO);
     send_wire(wire);
 }
 
@@ -55,8 +59,7 @@ void stream::send_wire(std::string_view wire) noexcept {
     if (wire.empty() || failed_ || !is_open()) return;
     if (sending_ || unsent_) return hold_output(wire);
     const std::size_t taken = send_now(wire);
-    if (failed_) return fail();
-    if (taken == wire.size()) return;
+    if (failed_ || taken == wire.size()) return;
     hold_output(wire.substr(taken));
     loop().io().want_writable(*this);
 }

@@ -340,7 +340,7 @@ TEST_P(streams, an_interrupted_reader_may_go_on_as_a_writer) {
     struct last_word {
         static task<void> by(stream& s, std::optional<bool>& sent) {
             EXPECT_EQ(co_await s.receive(), input_event::interrupted);
-            s.resume();
+            s.clear_interrupt();
             s.write("farewell");
             sent = co_await s.drained();
             s.shutdown_output();

@@ -69,7 +69,7 @@ void connection::start() noexcept {
     running_ = server_.options_.proxy_protocol ? run_proxied() : run();
     auto coroutine = running_.coroutine();
     coroutine.promise().end_at(this);
-    coroutine.resume();
+    detail::start(coroutine);
 }
 
 std::coroutine_handle<> connection::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {
@@ -150,7 +150,7 @@ bool connection::parse_head() noexcept {
 }
 
 void connection::give_up_head(net::input_event why) {
-    resume();
+    clear_interrupt();
     keep_open_ = false;
     if (input().empty()) return;
     if (why == net::input_event::interrupted && timed_out_) refuse(http::status::request_timeout);
@@ -211,7 +211,7 @@ void connection::refuse(http::status code) {
 }
 
 task<void> connection::end_gracefully() {
-    resume();
+    clear_interrupt();
     if (reset_) co_return close(true);
     writing_phase();
     bool all_sent = co_await drained();
@@ -220,10 +220,12 @@ task<void> connection::end_gracefully() {
         shutdown_output();
         next_phase(phase::lingering, server_.options_.linger_timeout);
         std::size_t discarded = 0;
-        do {
+        net::input_event what = net::input_event::more;
+        while (what == net::input_event::more && discarded < linger_bytes) {
             discarded += input().size();
             consume(input().size());
-        } while (discarded < linger_bytes && co_await receive() == net::input_event::more);
+            what = co_await receive();
+        }
     }
     close(!all_sent && !failed());
 }

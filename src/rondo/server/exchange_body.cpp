@@ -124,7 +124,7 @@ task<void> exchange::receive_more() {
             context_.cancel.cancel(cancel_reason::disconnected);
             throw cancelled{cancel_reason::disconnected};
         case net::input_event::interrupted:
-            connection_.resume();
+            connection_.clear_interrupt();
             if (late) fail_body(http::status::request_timeout, "the body came too slowly");
             body_state_ = body_state::failed;
             throw cancelled{context_.cancel.reason()};

@@ -39,8 +39,7 @@ void thread_request::let_go() noexcept {
 
 void thread_request::leave() noexcept {
     link_.unlink();
-    waiting_.unlink();
-    waiting_.coroutine = {};
+    waiting_.release();
     if (queued_ && !over_ && withdrawn_ == cancel_reason::none) {
         cancel(cancel_reason::drain);
         if (withdrawn_ == cancel_reason::none) left_thread_.wait(false);
@@ -127,8 +126,7 @@ void thread_request::submit() {
 
 bool thread_request::news_awaiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
     thread_request& r = request_;
-    r.waiting_.coroutine = who;
-    r.waiting_.running_in = in;
+    r.waiting_.hold(who, in);
     const std::scoped_lock held(r.mutex_);
     if (r.told_) return false;
     r.loop_waits_ = true;
@@ -136,12 +134,12 @@ bool thread_request::news_awaiter::suspend(std::coroutine_handle<> who, context*
 }
 
 void thread_request::news_awaiter::await_resume() const {
-    request_.waiting_.coroutine = {};
+    request_.waiting_.release();
     if (request_.withdrawn_ != cancel_reason::none) throw cancelled{request_.withdrawn_};
 }
 
 void thread_request::run_on_loop() noexcept {
-    if (waiting_.coroutine) ready_queue::current().push(waiting_);
+    if (waiting_.holds()) waiting_.wake();
     let_go();
 }
 
@@ -149,7 +147,7 @@ void thread_request::cancel(cancel_reason reason) noexcept {
     if (threads_.pool().withdraw(*this)) {
         withdrawn_ = reason;
         holders_.fetch_sub(1, std::memory_order_relaxed);
-        if (waiting_.coroutine) ready_queue::current().push(waiting_);
+        if (waiting_.holds()) waiting_.wake();
         return;
     }
     const std::scoped_lock held(mutex_);

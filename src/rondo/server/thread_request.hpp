@@ -116,8 +116,6 @@ private:
         explicit cancel_link(thread_request& r) noexcept;
         thread_request& owner_;
     };
-    struct wake_node : ready_node {};
-
     void leave() noexcept;
     void let_go() noexcept;
     void end() noexcept;
@@ -125,7 +123,6 @@ private:
     void run_on_loop() noexcept override;
     void run_on_thread() noexcept override;
     void serve_on(view_thread& here);
-    void end_on_thread() noexcept;
     /// Lets the loop look for what was written under `held`, which it releases.
     void tell_loop(std::unique_lock<std::mutex>& held) noexcept;
     /// Lets the thread look for what was written under `held`, which it releases, if it waits for it.
@@ -156,7 +153,7 @@ private:
     std::uint64_t limit_ = 0;
 
     // The loop's.
-    wake_node waiting_;
+    ready_node waiting_;
     std::optional<handler::thread_hop> hop_;
     bool queued_ = false;
     bool over_ = false;
