@@ -166,6 +166,42 @@ TEST_P(features, a_server_that_does_not_want_the_body_is_heard) {
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
+// As curl does: the answer counts, not that the rest could not be sent.
+TEST_P(features, an_early_answer_that_a_reset_follows_is_the_response) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.write("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+        (void)co_await p.drained();
+        p.close(true);
+    });
+    const std::string large(3 << 20, 'x');
+    for (int i = 0; i < 20; ++i) {
+        const client_response whole = run(http_.send(client_request("POST", up.url()).body(large)));
+        EXPECT_EQ(whole.code(), 413);
+        EXPECT_EQ(whole.body(), "big");
+        const client_response streamed = run(http_.send(client_request("PUT", up.url()).body(pieces(300))));
+        EXPECT_EQ(streamed.code(), 413);
+        EXPECT_EQ(streamed.body(), "big");
+    }
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
+TEST_P(features, a_reset_while_a_body_is_sent_is_a_failure_of_the_call) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> {
+        (void)co_await p.head();
+        p.close(true);
+    });
+    for (int i = 0; i < 20; ++i) {
+        try {
+            (void)run(http_.send(client_request("POST", up.url()).body(std::string(3 << 20, 'x'))));
+            ADD_FAILURE() << "there was no response";
+        } catch (const client_error& e) {
+            EXPECT_EQ(e.kind(), client_failure::closed) << e.what();
+        }
+    }
+    EXPECT_EQ(http_.connections().open, 0u);
+}
+
 TEST_P(features, a_server_that_takes_nothing_is_given_up) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();

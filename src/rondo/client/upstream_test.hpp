@@ -78,6 +78,8 @@ public:
         : upstream(loop, std::move(s), net::listen(net::bind_address::parse(at))) {}
     ~upstream() {
         stop();
+        // Their tasks end here, whatever else is ready.
+        const ready_queue::aside own(ready_queue::current());
         for (auto& p : peers_) p->interrupt();
     }
 

@@ -16,7 +16,7 @@ bool joint::start(std::coroutine_handle<> who, std::span<const member> members) 
         ++running_;
         members[i].promise->end_at(this, i);
         members[i].promise->run_in(&context_);
-        detail::start(members[i].task);
+        detail::start_task(members[i].task);
     }
     return --running_ != 0;
 }

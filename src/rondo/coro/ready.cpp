@@ -31,7 +31,7 @@ void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
     bool outer = std::exchange(running_, false);
     {
         runner hold(*this);
-        detail::start(first);
+        detail::start_task(first);
         run();
     }
     running_ = outer;

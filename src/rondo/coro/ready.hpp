@@ -165,7 +165,7 @@ namespace detail {
 
 /// Runs a task that has not begun up to its first suspension: the one way to begin a task that nobody awaits. It runs
 /// foreign code, so what the caller goes on to use must be looked at again.
-inline void start(std::coroutine_handle<> unbegun) { unbegun.resume(); }
+inline void start_task(std::coroutine_handle<> unbegun) { unbegun.resume(); }
 
 }  // namespace detail
 

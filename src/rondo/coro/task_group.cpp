@@ -49,7 +49,7 @@ void task_group::spawn(task<void> t, context& in) {
     handle task = t.release();
     task.promise().end_at(this, tasks_.size() - 1);
     task.promise().run_in(&in);
-    detail::start(task);  // may have destroyed the group
+    detail::start_task(task);  // may have destroyed the group
 }
 
 std::coroutine_handle<> task_group::ended(std::coroutine_handle<> task, std::size_t place,

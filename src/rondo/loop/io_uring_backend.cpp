@@ -367,9 +367,8 @@ private:
     void complete_writable(operation& o) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         operations_.free(o);
-        if (!s) return;
-        s->writing_ = nullptr;
-        s->writable();
+        if (s) s->writing_ = nullptr;
+        if (s) s->writable();
     }
 
     io_uring ring_{};

@@ -94,7 +94,7 @@ void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle
     loop_thread_mark mark;
     waited();
     doing_.enter(in);
-    detail::start(start);
+    detail::start_task(start);
     doing_.enter(nullptr);
     while (!done.load(std::memory_order_relaxed)) turn(done);
     counters_.turn_began_ns.store(0, std::memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include <rondo/coro/blocking.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
+#include <rondo/coro/this_context.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {
@@ -258,6 +259,30 @@ TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
         EXPECT_EQ(a.runs, 1);
         EXPECT_EQ(b.runs, 1);
     }(loop(), work, later));
+}
+
+// A coroutine that was woken still looks at what it waited for.
+TEST_P(loops, deferred_work_runs_after_the_coroutines_that_were_ready_before) {
+    constexpr int many = 5'000;  // more than one turn resumes
+    struct waits {
+        static task<void> for_event(event& e, const posted_flag& destroyed, int& early) {
+            co_await e.wait();
+            early += destroyed.runs == 0 ? 1 : 0;
+        }
+    };
+    posted_flag destroyed;
+    int early = 0;
+    loop().run_until([](event_loop& l, posted_flag& d, int& n) -> task<> {
+        event all;
+        task_group group(co_await this_context());
+        for (int i = 0; i < many; ++i) group.spawn(waits::for_event(all, d, n));
+        all.set();
+        l.defer(d);
+        co_await group.join();
+        while (d.runs == 0) co_await l.sleep(0ms);
+    }(loop(), destroyed, early));
+    EXPECT_EQ(early, many);
+    EXPECT_EQ(destroyed.runs, 1);
 }
 
 // Sleeping

@@ -20,7 +20,7 @@ void remote_run::cancel(cancel_reason reason) noexcept {
 void remote_run::run() noexcept {
     activity& doing = at_.doing();
     doing.enter(&context_);
-    detail::start(begin(this, context_));
+    detail::start_task(begin(this, context_));
     doing.enter(nullptr);
 }
 

@@ -152,8 +152,10 @@ void stream::peer_closed(bool gone) noexcept {
     if (gone) {
         failed_ = true;
         wake_writer();
+        report_gone();
+    } else {
+        left(false);
     }
-    left(gone);
 }
 
 std::size_t stream::backlog() const noexcept {
@@ -272,8 +274,14 @@ void stream::fail_output(int error) noexcept {
     if (!reader_) out_.note_failure(*this);
 }
 
+void stream::report_gone() noexcept {
+    if (reported_gone_) return;
+    reported_gone_ = true;
+    left(true);
+}
+
 void stream::report_failure() noexcept {
-    if (is_open() && !reader_) left(true);
+    if (is_open() && !reader_) report_gone();
 }
 
 // Waits until the kernel takes more; woken by writable().

@@ -156,6 +156,7 @@ private:
     void fail_output(int error) noexcept;
     /// By the loop's turn: says to the owner that output has failed, when nobody reads.
     void report_failure() noexcept;
+    void report_gone() noexcept;
     void forget_reader() noexcept;
     void wake_reader(input_event what) noexcept;
     void wake_writer() noexcept;
@@ -176,8 +177,9 @@ private:
     bool input_failed_ : 1 = false;
     bool input_paused_ : 1 = false;
     bool failed_ : 1 = false;
-    bool was_reset_ : 1 = false;   // an end of input is none that the other side meant
-    bool unreported_ : 1 = false;  // in the output's list of failed streams
+    bool was_reset_ : 1 = false;      // an end of input is none that the other side meant
+    bool unreported_ : 1 = false;     // in the output's list of failed streams
+    bool reported_gone_ : 1 = false;  // once is enough: by a failed send or by the kernel
     bool interrupted_ : 1 = false;
     bool shutting_down_ : 1 = false;  // FIN follows what is not sent yet
 };

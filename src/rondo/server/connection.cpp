@@ -69,7 +69,7 @@ void connection::start() noexcept {
     running_ = server_.options_.proxy_protocol ? run_proxied() : run();
     auto coroutine = running_.coroutine();
     coroutine.promise().end_at(this);
-    detail::start(coroutine);
+    detail::start_task(coroutine);
 }
 
 std::coroutine_handle<> connection::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {

@@ -80,7 +80,7 @@ bool exchange::run(handler::application& app, activity& doing) {
     start.promise().run_in(&context_);
     start.promise().end_at(this);
     doing.enter(&context_);
-    detail::start(start);
+    detail::start_task(start);
     doing.enter(nullptr);
     return answered_;
 }

@@ -56,7 +56,7 @@ void view_threads::follow(event& draining) {
     draining_.store(false, std::memory_order_relaxed);
     watching_ = tell_of_drain(draining);
     watching_.coroutine().promise().run_in(&watching_in_);
-    detail::start(watching_.coroutine());
+    detail::start_task(watching_.coroutine());
 }
 
 task<void> view_threads::tell_of_drain(event& draining) {

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stream does when the other side resets the connection while something is sent to it.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <rondo/coro/task_group.hpp>
+#include <rondo/coro/this_context.hpp>
+#include <rondo/coro/when_all.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
+#include <rondo/net/output.hpp>
+#include <rondo/net/stream.hpp>
+
+namespace rondo::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct watched_stream final : stream {
+    using stream::stream;
+    void left(bool gone) noexcept override { gones += gone ? 1 : 0; }
+    int gones = 0;
+};
+
+class failed_sends : public ::testing::TestWithParam<backend_kind> {
+protected:
+    failed_sends() : loop_({GetParam()}), out_(loop_) {}
+
+    /// A stream and the socket at its other end.
+    std::unique_ptr<watched_stream> connect(unique_fd& peer) {
+        const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof at;
+        auto* address = reinterpret_cast<sockaddr*>(&at);
+        EXPECT_EQ(::bind(listener.value(), address, size), 0);
+        EXPECT_EQ(::listen(listener.value(), 1), 0);
+        EXPECT_EQ(::getsockname(listener.value(), address, &size), 0);
+        unique_fd own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(::connect(own.value(), address, size), 0);
+        peer.reset(::accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC));
+        return std::make_unique<watched_stream>(out_, std::move(own));
+    }
+    template <class T>
+    T run(task<T> t) {
+        return loop_.run_until(with_timeout(20s, std::move(t)));
+    }
+
+    static void reset(unique_fd& peer) {
+        linger now{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(peer.value(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        peer.reset();
+    }
+    static void put(const unique_fd& peer, std::string_view bytes) {
+        EXPECT_EQ(::send(peer.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
+    static std::string received_by(const unique_fd& peer) {
+        std::string bytes(4096, '\0');
+        const ssize_t n = ::recv(peer.value(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return bytes;
+    }
+
+    event_loop loop_;
+    output out_;
+};
+
+struct reader_of_one {
+    stream& from;
+    stream& to;
+    std::optional<input_event> ended;
+
+    task<void> read() {
+        ended = co_await from.receive();
+        to.write("[by the reader]");
+    }
+};
+
+// The reader writes to another stream as soon as it learns of the end: were it resumed within the write below, its
+// words would land in the middle of those.
+TEST_P(failed_sends, the_reader_is_not_resumed_within_a_write_to_another_stream) {
+    unique_fd one_peer;
+    unique_fd two_peer;
+    const auto one = connect(one_peer);
+    const auto two = connect(two_peer);
+    reader_of_one reader{*one, *two, std::nullopt};
+    run([](stream& a, stream& b, reader_of_one& r, unique_fd& peer) -> task<void> {
+        task_group group(co_await this_context());
+        group.spawn(r.read());
+        reset(peer);
+        a.write("never read");
+        b.write("head ");
+        EXPECT_FALSE(r.ended);
+        b.write("body ");
+        EXPECT_FALSE(r.ended);
+        co_await group.join();
+        const bool sent = co_await b.drained();
+        EXPECT_TRUE(sent);
+    }(*one, *two, reader, one_peer));
+    EXPECT_EQ(reader.ended, input_event::failed);
+    EXPECT_EQ(received_by(two_peer), "head body [by the reader]");
+}
+
+TEST_P(failed_sends, the_reader_is_not_resumed_within_flush_reserve_or_interrupt) {
+    for (const int call : {0, 1, 2}) {
+        unique_fd peer;
+        unique_fd other_peer;
+        const auto s = connect(peer);
+        const auto other = connect(other_peer);
+        reader_of_one reader{*s, *other, std::nullopt};
+        run([](stream& a, reader_of_one& r, unique_fd& p, int c) -> task<void> {
+            task_group group(co_await this_context());
+            group.spawn(r.read());
+            reset(p);
+            a.write("never read");
+            if (c == 0) a.flush();
+            else if (c == 1) (void)a.reserve(output::block_size);
+            else a.interrupt();
+            EXPECT_FALSE(r.ended);
+            co_await group.join();
+        }(*s, reader, peer, call));
+        EXPECT_EQ(reader.ended, call == 2 ? input_event::interrupted : input_event::failed);
+    }
+}
+
+// The owner of a stream cancels, closes and destroys when the other side is gone.
+TEST_P(failed_sends, the_owner_hears_of_it_after_the_call) {
+    unique_fd peer;
+    const auto s = connect(peer);
+    run([](watched_stream& a, unique_fd& p) -> task<void> {
+        reset(p);
+        a.write("never read");
+        a.flush();
+        EXPECT_EQ(a.gones, 0);
+        while (a.gones == 0) co_await sleep(1ms);
+        EXPECT_TRUE(a.failed());
+    }(*s, peer));
+    EXPECT_EQ(s->gones, 1);
+}
+
+task<std::string> read_to_end(stream& s) {
+    std::string all;
+    for (;;) {
+        all += s.input();
+        s.consume(s.input().size());
+        const input_event what = co_await s.receive();
+        if (what == input_event::more) continue;
+        co_return all + (what == input_event::end ? "|end" : "|failed");
+    }
+}
+
+TEST_P(failed_sends, what_came_before_is_read_and_then_the_failure) {
+    unique_fd peer;
+    const auto s = connect(peer);
+    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+        put(p, "early answer");
+        reset(p);
+        a.write("unwanted");
+        const bool sent = co_await a.drained();
+        EXPECT_FALSE(sent);
+        EXPECT_TRUE(a.failed());
+        co_return co_await read_to_end(a);
+    }(*s, peer));
+    EXPECT_EQ(got, "early answer|failed");
+}
+
+// The reset came for what was sent after the other side had said all it had to say.
+TEST_P(failed_sends, an_end_before_the_reset_is_an_end) {
+    unique_fd peer;
+    const auto s = connect(peer);
+    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+        put(p, "whole answer");
+        ::shutdown(p.value(), SHUT_WR);
+        reset(p);
+        a.write("unwanted");
+        const bool sent = co_await a.drained();
+        EXPECT_FALSE(sent);
+        co_return co_await read_to_end(a);
+    }(*s, peer));
+    EXPECT_EQ(got, "whole answer|end");
+}
+
+TEST_P(failed_sends, a_writer_that_waits_for_room_ends) {
+    unique_fd peer;
+    const auto s = connect(peer);
+    struct steps {
+        static task<void> send(stream& a, std::optional<bool>& sent) {
+            const std::string much(16 << 20, 'x');
+            sent = co_await a.write_all(much);
+        }
+        static task<void> cut(unique_fd& p) {
+            co_await sleep(20ms);
+            reset(p);
+        }
+    };
+    std::optional<bool> sent;
+    run([](stream& a, unique_fd& p, std::optional<bool>& result) -> task<void> {
+        co_await when_all(steps::send(a, result), steps::cut(p));
+    }(*s, peer, sent));
+    EXPECT_EQ(sent, false);
+}
+
+std::string name_of(const ::testing::TestParamInfo<backend_kind>& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+}
+INSTANTIATE_TEST_SUITE_P(backends, failed_sends, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+                         name_of);
+
+}  // namespace
+}  // namespace rondo::net
