@@ -125,12 +125,47 @@ TEST(statement_cache, the_oldest_goes) {
     const statement a("a");
     const statement b("b");
     const std::string name = cache.add(a).name;
-    cache.add(b);
+    const std::string other = cache.add(b).name;
     EXPECT_NE(cache.find(a), nullptr);
-    EXPECT_EQ(cache.make_room(3), std::nullopt);
-    EXPECT_NE(cache.make_room(2), name);
+    EXPECT_TRUE(cache.make_room(3));
+    EXPECT_FALSE(cache.has_retired());
+    EXPECT_TRUE(cache.make_room(2));
+    EXPECT_EQ(cache.take_retired(), std::vector<std::string>{other});
     EXPECT_EQ(cache.find(b), nullptr);
     EXPECT_EQ(cache.find(a)->name, name);
+}
+
+// Behind a pooler connections are shared: whoever prepared it, under one name there is one statement.
+TEST(statement_cache, a_name_says_what_is_in_it) {
+    postgres::statement_cache one;
+    postgres::statement_cache other;
+    (void)other.add(statement("something else"));
+    EXPECT_EQ(one.add(statement("select 1")).name, other.add(statement("select 1")).name);
+    EXPECT_NE(one.find(statement("select 1"))->name, one.add(statement("select 2")).name);
+    EXPECT_LT(one.find(statement("select 1"))->name.size(), 63U - 16U);  // room for a number
+    EXPECT_FALSE(one.find(statement("select 1"))->prepared);
+}
+
+TEST(statement_cache, what_went_and_is_still_there_is_not_prepared_twice) {
+    postgres::statement_cache cache;
+    cache.add(statement("a")).prepared = true;
+    ASSERT_TRUE(cache.make_room(1));
+    EXPECT_TRUE(cache.add(statement("a")).prepared);
+    EXPECT_FALSE(cache.has_retired());
+    ASSERT_TRUE(cache.make_room(1));
+    EXPECT_FALSE(cache.add(statement("b")).prepared);
+    EXPECT_FALSE(cache.make_room(1)) << "one waits to be deallocated";
+}
+
+TEST(statement_cache, what_is_out_of_date_gets_another_name) {
+    postgres::statement_cache cache;
+    postgres::statement_cache::entry before = cache.add(statement("a"));
+    cache.outdate(statement("a").hash(), before.serial);
+    const std::string after = cache.add(statement("a")).name;
+    EXPECT_NE(before.name, after);
+    cache.outdate(statement("a").hash(), before.serial);  // told again by one that was on its way
+    EXPECT_EQ(cache.find(statement("a"))->name, after);
+    EXPECT_EQ(cache.take_retired(), std::vector<std::string>{before.name});
 }
 
 TEST(url, passwords_are_not_shown) {

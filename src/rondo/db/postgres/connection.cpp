@@ -5,10 +5,12 @@
 
 #include <memory>
 
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <rondo/base/log.hpp>
 #include <rondo/db/error.hpp>
+#include <rondo/db/postgres/effect.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/pool.hpp>
 #include <rondo/db/postgres/tls_input.hpp>
@@ -20,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t rows_ahead = 128;
+constexpr std::size_t messages_ahead = 1024;
 
 void ignore_notice(void*, const PGresult*) {}
 
@@ -52,7 +55,8 @@ void connection::finish_libpq() noexcept {
 
 // ---- connecting ----
 
-void connection::start(const connect_parameters& parameters, clock::duration limit) {
+void connection::start(const connect_parameters& parameters, bool with_options, clock::duration limit) {
+    options_sent_ = with_options;
     std::vector<const char*> names;
     std::vector<const char*> values;
     for (const auto& [name, value] : parameters) {
@@ -87,14 +91,35 @@ void connection::established() {
     phase_ = phase::ready;
     since_ = loop_.now();
     watch(POLLIN);
+    if (!settings_arrived()) pin_settings();
+    if (phase_ != phase::ready) return pool_.connect_failed(*this, "the connection was lost");
     pool_.connected(*this);
 }
 
 void connection::connect_failed(const std::string& message) noexcept {
     limit_.disarm();
-    phase_ = phase::closed;
     finish_libpq();
+    if (pool_.connects_otherwise(*this, message)) return;
+    phase_ = phase::closed;
     pool_.connect_failed(*this, message);
+}
+
+// A pooler may swallow the options of the start; what the server reports tells.
+bool connection::settings_arrived() const noexcept {
+    if (!options_sent_) return false;
+    return std::ranges::all_of(pinned_settings, [this](const pinned_setting& s) {
+        const char* is = PQparameterStatus(conn_, s.name);
+        return !is || pool_.leaves_alone(s.name) || is == std::string_view(s.value) ||
+               std::string_view(is).starts_with(std::string(s.value) + ",");  // "ISO, MDY"
+    });
+}
+
+void connection::pin_settings() noexcept {
+    pinned_ = true;
+    std::string sql = "select ";
+    for (const pinned_setting& s : pinned_settings)
+        if (!pool_.leaves_alone(s.name)) sql += fmt::format("set_config('{}', '{}', false), ", s.name, s.value);
+    send_own(sql + "1", true);
 }
 
 // ---- reading and writing ----
@@ -129,10 +154,19 @@ void connection::polled(int events) noexcept {
 }
 
 void connection::read() noexcept {
-    if (!take_input(conn_)) return close(PQerrorMessage(conn_));
-    take_results();
+    const bool there = take_input(conn_);
+    if (there) take_results();
     if (phase_ != phase::ready) return;
-    while (PGnotify* n = PQnotifies(conn_)) PQfreemem(n);
+    keep_messages();
+    if (!there) close(PQerrorMessage(conn_));
+}
+
+// Who listens takes them with next_notification().
+void connection::keep_messages() noexcept {
+    while (PGnotify* n = PQnotifies(conn_)) {
+        if (extra) heard_.push_back({n->relname, n->extra});
+        PQfreemem(n);
+    }
 }
 
 void connection::flush() noexcept {
@@ -141,7 +175,9 @@ void connection::flush() noexcept {
     watch((paused() ? 0 : POLLIN) | (left > 0 ? POLLOUT : 0));
 }
 
-bool connection::paused() const noexcept { return sink_ && sink_->rows.size() >= rows_ahead; }
+bool connection::paused() const noexcept {
+    return (sink_ && sink_->rows.size() >= rows_ahead) || heard_.size() >= messages_ahead;
+}
 
 void connection::read_on() noexcept {
     if (phase_ != phase::ready) return;
@@ -203,50 +239,107 @@ void connection::finish() noexcept {
     since_ = loop_.now();
     ended_hash_ = ++ended_ == 1 || ended_hash_ == e.hash ? e.hash : 0;
     if (e.preparing || e.failed) ended_hash_ = 0;
+    if (left_open(e)) return refuse_open(std::move(e));
     settle(std::move(e));
+    if (phase_ != phase::ready) return;
     if (load() == 0) drained();
     else if (all_abandoned()) cancel_when_alone();
 }
 
 void connection::drained() noexcept {
     cancel_timer_.disarm();
+    if (!returning_ && !cancelling_) limit_.disarm();
     if (returning_) recover();
     else pool_.wake_up();
 }
 
 // ---- the end of a statement ----
 
+// While more is on its way libpq does not tell the status; then the tag says what was done.
+bool connection::left_open(const in_flight& e) const noexcept {
+    if (lent || e.ours) return false;
+    if (load() == 0) return in_transaction();
+    const std::string_view tag = e.failed || !e.got ? "" : PQcmdStatus(e.got.get());
+    return tag == "BEGIN" || tag == "START TRANSACTION";
+}
+
+void connection::refuse_open(in_flight e) noexcept {
+    const char* sentence =
+        "a plain statement left a transaction open on a connection that others use; it was rolled back: use "
+        "transaction()";
+    log::warning(fmt::format("PostgreSQL: {}{}", sentence, e.who ? fmt::format(" [{}]", e.who->sql().text()) : ""));
+    if (e.who) e.who->fail(std::make_exception_ptr(error(sentence, "25001", std::string(e.who->sql().text()))));
+    else --abandoned_;
+    close("a statement before it left a transaction open, and what ran inside was rolled back");
+}
+
 void connection::settle(in_flight e) noexcept {
-    if (e.failed && (e.prepare_failed || is_stale(e))) statements_.forget(e.hash);
-    if (e.rows && sink_) {
-        row_sink& to = *std::exchange(sink_, nullptr);
-        to.ended = true;
-        if (e.failed) to.failure = failure_of(e.got.get(), {});
-        if (to.waiting) to.waiting->wake();
-        return;
-    }
-    if (e.ours) return;
+    const bool stale = e.failed && note_stale(e);
+    if (!e.failed && !e.ours) note_tag(e.got.get());
+    if (e.rows && sink_) return settle_rows(std::move(e));
+    if (e.ours) return settle_own(e);
     if (!e.who) {
         --abandoned_;
         return;
     }
     command& c = *e.who;
     if (!e.failed) return c.succeed(std::move(e.got));
-    if (is_stale(e) && !c.repeated && !in_transaction()) {
+    if (stale && repeats(c)) {
         c.repeated = true;
         return pool_.give(c, *this);
     }
     c.fail(failure_of(e.got.get(), c.sql().text()));
 }
 
-// The prepared form is gone (DISCARD ALL, a pooler), or a table changed under it.
-bool connection::is_stale(const in_flight& e) const noexcept {
-    if (e.hash == 0 || !e.failed) return false;
+void connection::settle_rows(in_flight e) noexcept {
+    row_sink& to = *std::exchange(sink_, nullptr);
+    to.ended = true;
+    if (e.failed) to.failure = failure_of(e.got.get(), {});
+    if (to.waiting) to.waiting->wake();
+}
+
+void connection::settle_own(const in_flight& e) noexcept {
+    if (!e.failed) return;
+    if (!own_failure_) own_failure_ = failure_of(e.got.get(), {});
+    if (e.needed) close(PQresultErrorMessage(e.got.get()));
+}
+
+// The prepared form does not fit any more: a table changed under it, or a pooler gave the statement a connection that
+// knows other names. Nothing was executed then. The routine in the server is never translated, unlike its message.
+bool connection::note_stale(const in_flight& e) noexcept {
+    if (e.hash == 0 || !e.got) return false;
     const char* code = PQresultErrorField(e.got.get(), PG_DIAG_SQLSTATE);
-    if (!code) return false;
-    return std::string_view(code) == "26000" ||
-           (std::string_view(code) == "0A000" &&
-            std::string_view(PQresultErrorMessage(e.got.get())).find("cached plan") != std::string_view::npos);
+    const char* routine = PQresultErrorField(e.got.get(), PG_DIAG_SOURCE_FUNCTION);
+    const std::string_view said = code ? code : "";
+    if (said == "0A000" && routine && std::string_view(routine) == "RevalidateCachedQuery") {
+        statements_.outdate(e.hash, e.serial);
+        return true;
+    }
+    const bool gone = said == "26000" && !e.preparing;
+    const bool taken = said == "42P05" && e.prepare_failed;
+    if (gone || taken || e.prepare_failed) statements_.forget(e.hash, e.serial);
+    if (!gone && !taken) return false;
+    if (e.generation == statements_.generation()) pool_.names_are_not_kept();
+    return true;
+}
+
+bool connection::repeats(const command& c) const noexcept {
+    const bool outside = !lent || PQtransactionStatus(conn_) == PQTRANS_IDLE;
+    return !c.repeated && outside && is_atomic(c.sql().text());
+}
+
+// Tags are a part of the protocol: no language changes them.
+void connection::note_tag(const pg_result* r) noexcept {
+    const std::string_view tag = r ? PQcmdStatus(const_cast<pg_result*>(r)) : "";
+    if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") statements_.clear();
+    if (!lent) return;
+    if (tag == "LISTEN" || tag.starts_with("DISCARD")) leave(traces::all);
+}
+
+void connection::served_by(const pg_result* r) noexcept {
+    asked_for_server_ = true;
+    if (PQntuples(r) != 1 || PQnfields(r) != 1) return;
+    direct_ = std::to_string(PQbackendPID(conn_)) == PQgetvalue(r, 0, 0);
 }
 
 bool connection::in_transaction() const noexcept {

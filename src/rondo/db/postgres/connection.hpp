@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include <rondo/coro/waiter.hpp>
+#include <rondo/db/driver.hpp>
 #include <rondo/db/postgres/command.hpp>
 #include <rondo/db/postgres/rows.hpp>
 #include <rondo/db/postgres/statement_cache.hpp>
@@ -31,6 +33,10 @@ using connect_parameters = std::vector<std::pair<std::string, std::string>>;
 /// Cancellation. A cancel request names a connection, not a statement: whatever runs when it arrives is ended. So one
 /// is made only when every statement on the way is abandoned, and until it has been served nothing new is sent here. A
 /// statement that somebody still waits for is thus never hit.
+///
+/// Transactions. Only on a lent connection may a statement leave one open: elsewhere what others sent behind it would
+/// run inside and be lost with it. Such statements are refused before they are sent (effect.hpp); should one come
+/// through nevertheless, the connection is closed and everything that ran inside fails.
 class connection final : poll_operation {
 public:
     enum class phase : std::uint8_t { connecting, ready, closed };
@@ -42,8 +48,10 @@ public:
 
     /// Connecting has not begun.
     [[nodiscard]] bool unstarted() const noexcept { return phase_ == phase::connecting && !conn_; }
-    /// Begins to connect: the pool's connected() or connect_failed() is called.
-    void start(const connect_parameters& parameters, clock::duration limit);
+    /// Begins to connect: the pool's connected() or connect_failed() is called. `with_options`: the parameters hold the
+    /// settings of target.hpp; otherwise they are made by a statement.
+    void start(const connect_parameters& parameters, bool with_options, clock::duration limit);
+    [[nodiscard]] bool options_sent() const noexcept { return options_sent_; }
     /// Does not begin: why.
     void refuse(const std::string& message) noexcept { connect_failed(message); }
 
@@ -63,16 +71,30 @@ public:
     [[nodiscard]] bool takes_more(instant now) const noexcept;
     [[nodiscard]] instant idle_since() const noexcept { return since_; }
 
-    /// Sends a statement whose end nobody wants to know.
-    void send_own(const std::string& sql) noexcept;
+    /// Sends a statement whose result nobody wants to know. `needed`: the connection is closed when it fails.
+    void send_own(const std::string& sql, bool needed = false) noexcept;
+    /// The failure of what was sent so since this was asked for last.
+    [[nodiscard]] std::exception_ptr own_failure() noexcept { return std::exchange(own_failure_, nullptr); }
 
     // Lending: the pool sets it, the session's end returns it.
     bool lent = false;
+    bool extra = false;              ///< one beside the pool: its messages are kept
     bool reserved = false;           ///< to be lent when it is idle
     borrower* granted_to = nullptr;  ///< who was given it and does not know yet
-    /// The session is over: what runs is cancelled, a transaction rolled back; then the pool is told.
+    /// The session is over: what runs is cancelled, a transaction rolled back, what it changed in the connection set
+    /// back; then the pool is told.
     void returned() noexcept;
+    /// A transaction is open; known when nothing is on its way.
     [[nodiscard]] bool in_transaction() const noexcept;
+    /// What the session did to it, and has to be set back.
+    enum class traces : std::uint8_t { none, settings, all };
+    void leave(traces t) noexcept { traces_ = std::max(traces_, t); }
+    /// Looks at the tag of a command that has succeeded.
+    void note_tag(const pg_result* r) noexcept;
+    /// Whether the process that serves it is the one that was said when it was made: when not, there is a pooler in
+    /// between, and within a transaction nothing has a name.
+    [[nodiscard]] bool asked_for_server() const noexcept { return asked_for_server_; }
+    void served_by(const pg_result* r) noexcept;
 
     /// The cancel request was served.
     void cancel_served() noexcept;
@@ -91,6 +113,9 @@ public:
     /// Rows were taken.
     void read_on() noexcept;
 
+    /// Messages that came while nobody waited for them.
+    [[nodiscard]] std::vector<notification>& heard() noexcept { return heard_; }
+
     // For a session: libpq itself, without pipeline mode and without anybody reading.
     [[nodiscard]] pg_conn* begin_simple();
     void end_simple() noexcept;
@@ -102,8 +127,11 @@ private:
     struct in_flight {
         command* who = nullptr;  // null: abandoned, or our own
         result_ptr got;
-        std::uint64_t hash = 0;
+        std::uint64_t hash = 0;  // 0: it has no name
+        std::uint64_t serial = 0;
+        std::uint64_t generation = 0;
         bool failed = false;
+        bool needed = false;
         bool preparing = false;
         bool prepare_failed = false;
         bool ours = false;
@@ -124,8 +152,18 @@ private:
     void finish() noexcept;
     void settle(in_flight e) noexcept;
     void drained() noexcept;
+    void pin_settings() noexcept;
+    [[nodiscard]] bool settings_arrived() const noexcept;
+    void keep_messages() noexcept;
+    [[nodiscard]] bool left_open(const in_flight& e) const noexcept;
+    void refuse_open(in_flight e) noexcept;
+    void settle_own(const in_flight& e) noexcept;
+    void settle_rows(in_flight e) noexcept;
+    [[nodiscard]] bool make_ready(const command& c);
     [[nodiscard]] bool send_prepared(const statement& s, in_flight& e);
-    [[nodiscard]] bool is_stale(const in_flight& e) const noexcept;
+    [[nodiscard]] bool note_stale(const in_flight& e) noexcept;
+    [[nodiscard]] bool repeats(const command& c) const noexcept;
+    [[nodiscard]] bool set_back() noexcept;
     void push(in_flight e);
     void sent() noexcept;
     void cork() noexcept;
@@ -158,6 +196,13 @@ private:
     phase phase_ = phase::connecting;
     bool cancelling_ = false;
     bool returning_ = false;
+    bool options_sent_ = false;
+    bool pinned_ = false;  // by a statement
+    bool asked_for_server_ = false;
+    bool direct_ = false;
+    traces traces_ = traces::none;
+    std::exception_ptr own_failure_;
+    std::vector<notification> heard_;
     bool simple_ = false;
     row_sink* sink_ = nullptr;
     io_wait* waiting_io_ = nullptr;

@@ -50,6 +50,7 @@ void connection::request_cancel() noexcept {
             },
             [&owner = pool_, id = id_] { owner.cancel_served(id); });
         cancelling_ = true;
+        if (!limit_.armed()) loop_.timers().arm(limit_, loop_.now() + return_limit);
     } catch (const std::exception& e) {
         log::warning(std::string("a statement cannot be cancelled: ") + e.what());
     }
@@ -86,13 +87,30 @@ void connection::recover() noexcept {
     if (cancelling_) return;
     switch (PQtransactionStatus(conn_)) {
         case PQTRANS_IDLE:
+            if (set_back()) return;
             limit_.disarm();
             returning_ = lent = false;
+            heard_.clear();
             return pool_.wake_up();
         case PQTRANS_INTRANS:
-        case PQTRANS_INERROR: return send_own("rollback");
+        case PQTRANS_INERROR: return send_own("rollback", true);
         default: return close("its transaction is in an unknown state");
     }
+}
+
+// What the last one did to the connection is not for the next one. Prepared statements stay.
+bool connection::set_back() noexcept {
+    const traces left = std::exchange(traces_, traces::none);
+    if (left != traces::none) {
+        send_own("set session authorization default", true);
+        send_own("reset all", true);
+        if (pinned_) pin_settings();
+    }
+    if (left == traces::all)
+        for (const char* sql : {"unlisten *", "close all", "discard temp", "select pg_advisory_unlock_all()"})
+            send_own(sql, true);
+    for (const std::string& name : statements_.take_retired()) send_own("deallocate " + name);
+    return load() > 0 || phase_ != phase::ready;
 }
 
 }  // namespace rondo::db::postgres

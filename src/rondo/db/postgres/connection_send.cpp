@@ -32,34 +32,44 @@ void connection::push(in_flight e) {
 // Prepared in the same breath when it was not before: that costs no round trip.
 bool connection::send_prepared(const statement& s, in_flight& e) {
     const encoder& values = pool_.values();
-    const statement_cache::entry* known = statements_.find(s);
+    statement_cache::entry* known = statements_.find(s);
+    if (!known) known = &statements_.add(s);
     e.hash = s.hash();
-    if (!known) {
-        if (const auto old = statements_.make_room(pool_.limits().statements)) send_own("deallocate " + *old);
-        known = &statements_.add(s);
-        e.preparing = true;
+    e.serial = known->serial;
+    e.generation = statements_.generation();
+    if (!known->prepared) {
+        known->prepared = e.preparing = true;
         if (!PQsendPrepare(conn_, known->name.c_str(), s.text().data(), 0, nullptr)) return false;
     }
     return PQsendQueryPrepared(conn_, known->name.c_str(), values.count(), values.values(), values.lengths(),
                                values.formats(), 0) == 1;
 }
 
+// Whether the statement gets a name. Makes room for it: DEALLOCATE fails in a transaction that has failed, so what goes
+// is only noted while the connection is lent. Sending may close the connection.
+bool connection::make_ready(const command& c) {
+    if (c.repeated || !pool_.keeps_names() || (lent && !direct_)) return false;
+    const bool room = statements_.find(c.sql()) || statements_.make_room(pool_.limits().statements);
+    if (!lent)
+        for (const std::string& name : statements_.take_retired()) send_own("deallocate " + name);
+    return room;
+}
+
 void connection::send(command& c) {
-    if (phase_ != phase::ready)
-        throw connection_lost("the connection to PostgreSQL was lost", {}, std::string(c.sql().text()));
-    if (sink_)
-        throw error("a stream holds this connection: take all of its rows first", {}, std::string(c.sql().text()));
+    const std::string_view text = c.sql().text();
+    if (sink_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(text));
     encoder& values = pool_.values();
     values.encode(c.values());
-    in_flight e;
+    const bool named = phase_ == phase::ready && make_ready(c);
+    if (phase_ != phase::ready) throw connection_lost("the connection to PostgreSQL was lost", {}, std::string(text));
+    push({});
+    in_flight& e = sent_.back();
     e.who = &c;
-    const bool sent_whole = pool_.limits().statements > 0
-                                ? send_prepared(c.sql(), e)
-                                : PQsendQueryParams(conn_, c.sql().text().data(), values.count(), nullptr,
-                                                    values.values(), values.lengths(), values.formats(), 0) == 1;
     c.on = this;
     c.where = command::place::connection;
-    push(std::move(e));
+    const bool sent_whole = named ? send_prepared(c.sql(), e)
+                                  : PQsendQueryParams(conn_, text.data(), values.count(), nullptr, values.values(),
+                                                      values.lengths(), values.formats(), 0) == 1;
     if (!sent_whole) return close(PQerrorMessage(conn_));
     sent();
 }
@@ -87,9 +97,11 @@ void connection::sent() noexcept {
     if (const int left = PQflush(conn_); left != 0) flush();
 }
 
-void connection::send_own(const std::string& sql) noexcept {
+void connection::send_own(const std::string& sql, bool needed) noexcept {
+    if (phase_ != phase::ready) return;
     in_flight e;
     e.ours = true;
+    e.needed = needed;
     push(std::move(e));
     if (!PQsendQueryParams(conn_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0))
         return close(PQerrorMessage(conn_));

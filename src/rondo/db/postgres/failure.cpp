@@ -3,7 +3,7 @@
 
 #include <libpq-fe.h>
 
-#include <cctype>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -32,16 +32,17 @@ std::string sentence_of(const pg_result* result, std::string_view code) {
     return fmt::format("PostgreSQL: {}{} [{}]", one_line(text), remedy_of(code), code);
 }
 
-// "FATAL:  28P01: password authentication failed": the five characters.
+// "FATAL:  28P01: password authentication failed": the five characters. The word before is translated, their place
+// is not.
 std::string sqlstate_in(std::string_view message) {
-    const std::size_t fatal = message.find("FATAL:");
-    if (fatal == std::string_view::npos) return {};
-    std::size_t begin = message.find_first_not_of(' ', fatal + 6);
-    if (begin == std::string_view::npos || begin + 5 >= message.size() || message[begin + 5] != ':') return {};
-    const std::string_view code = message.substr(begin, 5);
-    for (char c : code)
-        if (!std::isupper(static_cast<unsigned char>(c)) && !std::isdigit(static_cast<unsigned char>(c))) return {};
-    return std::string(code);
+    for (std::size_t at = message.find(":  "); at != std::string_view::npos; at = message.find(":  ", at + 1)) {
+        const std::string_view code = message.substr(at + 3, 5);
+        if (code.size() < 5 || message.substr(at + 8, 1) != ":") continue;
+        const bool good =
+            std::ranges::all_of(code, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
+        if (good) return std::string(code);
+    }
+    return {};
 }
 
 std::string_view connect_remedy(std::string_view code, std::string_view message) {
@@ -52,6 +53,11 @@ std::string_view connect_remedy(std::string_view code, std::string_view message)
         return "lower the number of connections of the application (all its processes together), or raise the server's "
                "max_connections";
     if (code == "57P03") return "wait until the server has started";
+    if (code == "08P01")
+        return "a pooler that refuses a parameter of the start takes it with ignore_startup_parameters (docs: "
+               "Transaction poolers)";
+    if (!code.empty()) return "see the server's log, and check the database URL";
+    // What libpq and the system say themselves; only for the advice.
     if (message.find("certificate verify failed") != std::string_view::npos)
         return "name the server's authority in sslrootcert of the database URL";
     if (message.find("does not match host name") != std::string_view::npos)

@@ -8,6 +8,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/db/error.hpp>
+#include <rondo/db/postgres/effect.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/open.hpp>
 #include <rondo/db/postgres/session.hpp>
@@ -45,6 +46,13 @@ pool::~pool() {
 // ---- the driver ----
 
 task<result> pool::query(statement s, parameters p) {
+    const effect e = effect_of(s.text());
+    refuse_shared(s, e);
+    if (e == effect::configures) {
+        // On a connection that is set back after it.
+        const std::unique_ptr<session> own = co_await lend(true);
+        co_return co_await own->query(s, std::move(p));
+    }
     command c(*this, s, p);
     result_ptr r = co_await c;
     co_return rows_of(std::move(r));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <rondo/base/intrusive_list.hpp>
@@ -89,6 +90,16 @@ public:
     void extra_left(borrower& b) noexcept;
 
     // For connections.
+    /// Whether prepared statements get names.
+    [[nodiscard]] bool keeps_names() const noexcept { return limits_.statements > 0 && names_kept_; }
+    /// A pooler in between mixes up who knows which name: from now on there are none.
+    void names_are_not_kept() noexcept;
+    /// The setting is the user's.
+    [[nodiscard]] bool leaves_alone(std::string_view setting) const noexcept {
+        return target_.own_zone && setting == "TimeZone";
+    }
+    /// A pooler may refuse the options of the start: tries again without. False: that is not it.
+    [[nodiscard]] bool connects_otherwise(connection& c, const std::string& message) noexcept;
     void connected(connection& c) noexcept;
     void connect_failed(connection& c, const std::string& message) noexcept;
     void cancel_served(std::uint64_t id) noexcept;
@@ -129,6 +140,7 @@ private:
     void grow(std::size_t wanted) noexcept;
     [[nodiscard]] std::unique_ptr<connection> make_connection();
     void start(connection& c);
+    void start_with(connection& c, const connect_parameters& to);
     void resolved(std::optional<connect_parameters> found, const std::string& message) noexcept;
     void fail_all(const std::exception_ptr& failure) noexcept;
     void fail_late() noexcept;
@@ -164,6 +176,8 @@ private:
     pool_timer idle_timer_;
 
     // Connecting.
+    bool options_taken_ = true;
+    bool names_kept_ = true;
     connect_parameters addresses_;
     instant addresses_until_{};
     bool resolving_ = false;

@@ -53,8 +53,8 @@ void pool::grow(std::size_t wanted) noexcept {
 }
 
 void pool::start(connection& c) {
-    if (!needs_resolving(target_.parameters)) return c.start(target_.parameters, limits_.connect_timeout);
-    if (!addresses_.empty() && loop_.now() < addresses_until_) return c.start(addresses_, limits_.connect_timeout);
+    if (!needs_resolving(target_.parameters)) return start_with(c, target_.parameters);
+    if (!addresses_.empty() && loop_.now() < addresses_until_) return start_with(c, addresses_);
     if (std::exchange(resolving_, true)) return;
     struct answer {
         std::optional<connect_parameters> found;
@@ -63,6 +63,31 @@ void pool::start(connection& c) {
     auto got = std::make_shared<answer>();
     errands_.run([got, asked = target_.parameters] { got->found = resolve(asked, got->message); },
                  [this, got] { resolved(std::move(got->found), got->message); });
+}
+
+void pool::start_with(connection& c, const connect_parameters& to) {
+    if (options_taken_) c.start(target_.with_options(to), true, limits_.connect_timeout);
+    else c.start(to, false, limits_.connect_timeout);
+}
+
+bool pool::connects_otherwise(connection& c, const std::string& message) noexcept {
+    if (!c.options_sent() || explain_connect_failure(message, {}).code != "08P01") return false;
+    try {
+        options_taken_ = false;
+        start(c);
+        return true;
+    } catch (const std::exception& e) {
+        log::error(std::string("no connection to the database can be made: ") + e.what());
+        return false;
+    }
+}
+
+void pool::names_are_not_kept() noexcept {
+    if (!std::exchange(names_kept_, false)) return;
+    log::info(
+        "a pooler between here and PostgreSQL does not keep prepared statements apart: they are sent without names "
+        "from "
+        "now on");
 }
 
 void pool::resolved(std::optional<connect_parameters> found, const std::string& message) noexcept {
@@ -77,7 +102,7 @@ void pool::resolved(std::optional<connect_parameters> found, const std::string& 
     for (const extra_one& e : extras_)
         if (e.made->unstarted()) waiting.push_back(e.made.get());
     for (connection* c : waiting) {
-        if (message.empty() || !addresses_.empty()) c->start(addresses_, limits_.connect_timeout);
+        if (message.empty() || !addresses_.empty()) start_with(*c, addresses_);
         else c->refuse(message);
     }
 }
@@ -88,7 +113,7 @@ void pool::connected(connection& c) noexcept {
     retry_at_ = {};
     for (extra_one& e : extras_) {
         if (e.made.get() != &c || !e.wanted_by) continue;
-        c.lent = true;
+        c.lent = c.extra = true;
         std::exchange(e.wanted_by, nullptr)->grant(c);
     }
     if (!idle_timer_.armed()) close_idle();
@@ -96,7 +121,7 @@ void pool::connected(connection& c) noexcept {
 }
 
 void pool::connect_failed(connection& c, const std::string& message) noexcept {
-    const connect_failure why = explain_connect_failure(message, target_.shown);
+    const connect_failure why = explain_connect_failure(target_.without_secret(message), target_.shown);
     const auto failure = std::make_exception_ptr(connection_lost(why.sentence, why.code));
     for (extra_one& e : extras_) {
         if (e.made.get() != &c) continue;

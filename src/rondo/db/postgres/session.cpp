@@ -11,6 +11,7 @@
 
 #include <rondo/coro/this_context.hpp>
 #include <rondo/db/error.hpp>
+#include <rondo/db/postgres/effect.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/pool.hpp>
 #include <rondo/db/postgres/tls_input.hpp>
@@ -73,27 +74,46 @@ task<result_ptr> lent_session::run(statement s, parameters p) {
 }
 
 task<result> lent_session::query(statement s, parameters p) {
+    const effect e = effect_of(s.text());
+    refuse_lent(s, e, begun_);
+    if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
+    if (e == effect::listens || e == effect::session) line().leave(connection::traces::all);
     command c(pool_, s, p, &line());
     result_ptr r = co_await c;
     co_return rows_of(std::move(r));
 }
 
-// The deadline becomes the server's own limit. It is sent together with BEGIN: that costs no round trip.
+// The deadline becomes the server's own limit. It is sent together with BEGIN: that costs no round trip; nor does the
+// question who serves the connection.
 task<void> lent_session::begin(transaction_options o) {
     const context* in = co_await this_context();
-    if (!in || in->deadline == instant::max()) {
+    const bool limited = in && in->deadline != instant::max();
+    connection& on = line();
+    if (!limited && on.asked_for_server()) {
         const dynamic_sql text(begin_statement(o));
         (void)co_await run(statement(text), parameters());
-        co_return;
+    } else {
+        (void)on.own_failure();
+        on.send_own(begin_statement(o));
+        if (limited) {
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now() + behind_deadline);
+            const parameters most(std::to_string(std::max<std::int64_t>(left.count(), 1)));
+            const result_ptr r =
+                co_await run("select pg_backend_pid() from set_config('statement_timeout', $1, true)", most);
+            line().served_by(r.get());
+        } else {
+            const result_ptr r = co_await run("select pg_backend_pid()", parameters());
+            line().served_by(r.get());
+        }
+        if (const std::exception_ptr failure = line().own_failure()) std::rethrow_exception(failure);
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now() + behind_deadline);
-    line().send_own(begin_statement(o));
-    (void)co_await run("select set_config('statement_timeout', $1, true)",
-                       parameters(std::to_string(std::max<std::int64_t>(left.count(), 1))));
+    begun_ = true;
 }
 
 task<void> lent_session::commit() {
     const result_ptr r = co_await run("commit", parameters());
+    begun_ = false;
     if (std::string_view(PQcmdStatus(r.get())) == "ROLLBACK") {
         throw error(
             "the transaction was rolled back, not committed: a statement in it had failed and the failure was "
@@ -102,12 +122,18 @@ task<void> lent_session::commit() {
     }
 }
 
-task<void> lent_session::rollback() { (void)co_await run("rollback", parameters()); }
+task<void> lent_session::rollback() {
+    (void)co_await run("rollback", parameters());
+    begun_ = false;
+}
 
 // ---- rows as they come ----
 
 task<void> lent_session::start_rows(statement s, parameters p) {
     co_await checkpoint();
+    const effect e = effect_of(s.text());
+    refuse_lent(s, e, true);
+    if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
     auto sink = std::make_unique<connection::row_sink>();
     line().send_rows(s, p, *sink);
     sink_ = std::move(sink);
@@ -148,26 +174,49 @@ task<result_ptr> lent_session::last_result(pg_conn* c) {
     for (;;) {
         result_ptr r = co_await next_result(c);
         if (!r) break;
+        const auto came = PQresultStatus(r.get());
+        if (came == PGRES_COMMAND_OK || came == PGRES_TUPLES_OK) line().note_tag(r.get());
         if (!kept || PQresultStatus(kept.get()) != PGRES_FATAL_ERROR) kept = std::move(r);
-        const auto status = PQresultStatus(kept.get());
-        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) break;
+        if (came == PGRES_COPY_IN || came == PGRES_COPY_OUT) break;
     }
     co_return kept;
 }
 
 task<void> lent_session::script(std::string_view sql) {
     co_await checkpoint();
+    refuse_zero_byte(sql);
     const std::string text(sql);
-    pg_conn* c = line().begin_simple();
+    connection& on = line();
+    on.leave(connection::traces::all);  // what it does is not looked at
+    pg_conn* c = on.begin_simple();
     if (!PQsendQuery(c, text.c_str())) lost();
     co_await flush(c);
     const result_ptr last = co_await last_result(c);
+    const auto status = last ? PQresultStatus(last.get()) : PGRES_EMPTY_QUERY;
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
+        line().close("a script began a COPY");
+        throw error(
+            "COPY does not go into a script: use copy_in() or copy_out(); what the script did before it was "
+            "undone unless it had committed it itself",
+            {}, text);
+    }
     line().end_simple();
-    if (last && PQresultStatus(last.get()) == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
+    if (status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
+    const bool open = line().in_transaction();
+    if (begun_ && !open) {
+        begun_ = false;
+        throw error(
+            "the script ended the transaction it runs in, so that what follows would not be a part of it: leave "
+            "COMMIT and ROLLBACK to transaction()",
+            {}, text);
+    }
+    if (!begun_ && open)  // it is rolled back when the connection is given back
+        throw error("the script left a transaction open, which is rolled back: end it with COMMIT", {}, text);
 }
 
 task<void> lent_session::start_copy(statement s) {
     co_await checkpoint();
+    refuse_zero_byte(s.text());
     simple_ = line().begin_simple();
     if (!PQsendQuery(simple_, s.text().data())) lost();
     co_await flush(simple_);
@@ -224,17 +273,26 @@ task<std::optional<std::string>> lent_session::read_copy() {
 
 // ---- messages ----
 
+// Between LISTEN and the first call the connection keeps what comes; later libpq does. What was received before the
+// connection broke is given first.
 task<notification> lent_session::next_notification() {
+    std::vector<notification>& heard = line().heard();
+    if (!heard.empty()) {
+        notification first = std::move(heard.front());
+        heard.erase(heard.begin());
+        co_return first;
+    }
     if (!simple_) simple_ = line().begin_simple();
     for (;;) {
-        if (!take_input(simple_)) lost();
+        if (line().state() != connection::phase::ready) lost();
+        const bool there = take_input(simple_);
         const std::unique_ptr<PGnotify, void (*)(void*)> n(PQnotifies(simple_), PQfreemem);
         if (n) {
             notification got{n->relname, n->extra};
             co_return got;
         }
+        if (!there) lost();
         co_await line().io(POLLIN);
-        if (line().state() != connection::phase::ready) lost();
     }
 }
 

@@ -48,6 +48,7 @@ private:
     connection* connection_;
     std::unique_ptr<connection::row_sink> sink_;
     pg_conn* simple_ = nullptr;
+    bool begun_ = false;
 };
 
 }  // namespace rondo::db::postgres

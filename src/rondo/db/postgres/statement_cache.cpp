@@ -2,8 +2,23 @@
 #include <rondo/db/postgres/statement_cache.hpp>
 
 #include <algorithm>
+#include <span>
+#include <utility>
+
+#include <rondo/codec/digest.hpp>
 
 namespace rondo::db::postgres {
+
+namespace {
+constexpr std::size_t digest_bytes = 20;  // a name has at most 63 characters
+}
+
+std::string statement_cache::name_of(std::string_view text) const {
+    const codec::sha256_digest digest = codec::sha256(text);
+    std::string name = "rondo_" + codec::hex(std::span(digest).first(digest_bytes));
+    if (outdated_ > 0) name += "_" + std::to_string(outdated_);
+    return name;
+}
 
 statement_cache::entry* statement_cache::find(const statement& s) noexcept {
     const auto at = entries_.find(s.hash());
@@ -12,19 +27,42 @@ statement_cache::entry* statement_cache::find(const statement& s) noexcept {
     return &at->second;
 }
 
-// Of two statements with one hash the last one counts; the name of the other is not used again.
+// Of two statements with one hash the last one counts.
 statement_cache::entry& statement_cache::add(const statement& s) {
+    std::string name = name_of(s.text());
     entry& e = entries_[s.hash()];
-    e = {std::string(s.text()), "rondo_" + std::to_string(++names_), ++uses_};
+    if (!e.name.empty()) retired_.push_back(std::move(e.name));
+    const bool there = std::erase(retired_, name) > 0;
+    e = {std::string(s.text()), std::move(name), ++uses_, ++serials_, there};
     return e;
 }
 
-std::optional<std::string> statement_cache::make_room(std::size_t most) {
-    if (entries_.size() < most) return std::nullopt;
+bool statement_cache::make_room(std::size_t most) {
+    if (entries_.size() < most) return true;
+    if (retired_.size() >= most) return false;
     const auto oldest = std::ranges::min_element(entries_, {}, [](const auto& e) { return e.second.used; });
-    std::string name = std::move(oldest->second.name);
+    retired_.push_back(std::move(oldest->second.name));
     entries_.erase(oldest);
-    return name;
+    return true;
+}
+
+void statement_cache::forget(std::uint64_t hash, std::uint64_t serial) {
+    const auto at = entries_.find(hash);
+    if (at != entries_.end() && at->second.serial == serial) entries_.erase(at);
+}
+
+void statement_cache::outdate(std::uint64_t hash, std::uint64_t serial) {
+    const auto at = entries_.find(hash);
+    if (at == entries_.end() || at->second.serial != serial) return;
+    retired_.push_back(std::move(at->second.name));
+    entries_.erase(at);
+    ++outdated_;
+}
+
+void statement_cache::clear() {
+    entries_.clear();
+    retired_.clear();
+    ++generation_;
 }
 
 }  // namespace rondo::db::postgres

@@ -20,13 +20,10 @@ namespace rondo::db::postgres {
 
 namespace {
 
-// What the program relies on: times in UTC and in the form of ISO 8601.
-constexpr std::string_view session_options = "-c TimeZone=UTC -c DateStyle=ISO";
-
-// What is not said in the URL. A dead peer is noticed within a minute.
+// What is not said in the URL. A dead peer is noticed within a minute, also when it owes us an acknowledgement.
 constexpr std::pair<const char*, const char*> defaults[] = {
-    {"client_encoding", "UTF8"}, {"fallback_application_name", "rondo"}, {"gssencmode", "disable"},
-    {"keepalives_idle", "30"},   {"keepalives_interval", "10"},          {"keepalives_count", "3"},
+    {"fallback_application_name", "rondo"}, {"gssencmode", "disable"}, {"keepalives_idle", "30"},
+    {"keepalives_interval", "10"},          {"keepalives_count", "3"}, {"tcp_user_timeout", "60000"},
 };
 
 const std::string* value_of(const connect_parameters& parameters, std::string_view name) {
@@ -84,13 +81,39 @@ void add(std::string& list, const std::string& item, bool first) {
     list += item;
 }
 
-// What libpq quotes may be a part of the password.
-std::string without_quotes(std::string message) {
-    const std::size_t first = message.find('"');
-    const std::size_t last = message.rfind('"');
-    if (message.find("percent-encoded") != std::string::npos && first < last)
-        message.replace(first, last - first + 1, "...");
-    return message;
+// Between "://" and the last "@", which a password may hold itself.
+std::string secret_of(const std::string& url) {
+    const std::size_t begin = url.find("://");
+    const std::size_t end = url.rfind('@');
+    if (begin == std::string::npos || end == std::string::npos || end < begin + 3) return {};
+    return url.substr(begin + 3, end - begin - 3);
+}
+
+std::string small_letters(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
+// What the program writes and reads is UTF-8 and nothing else.
+void set_encoding(connect_parameters& parameters, const std::string& shown) {
+    const std::string* given = value_of(parameters, "client_encoding");
+    std::string name = given ? small_letters(*given) : "utf8";
+    std::erase(name, '-');
+    if (name != "utf8" && name != "unicode")
+        throw std::invalid_argument(fmt::format(
+            "the database URL '{}' asks for client_encoding={}: texts are UTF-8 here, leave it out", shown, *given));
+    set(parameters, "client_encoding", "UTF8");
+}
+
+// The time zone comes first, so that the URL may say another one: a time is read right in every zone.
+std::string options_with(const std::string* given) {
+    std::string options;
+    for (const pinned_setting& s : pinned_settings) {
+        options += fmt::format("{}-c {}={}", options.empty() ? "" : " ", s.name, s.value);
+        if (given && &s == pinned_settings) options += " " + *given;
+    }
+    return options;
 }
 
 }  // namespace
@@ -101,19 +124,46 @@ target parse_target(const std::string& url) {
                                                                                 PQconninfoFree);
     if (!parsed) {
         const std::unique_ptr<char, void (*)(void*)> owned(message, PQfreemem);
+        target wrong;
+        wrong.secret = secret_of(url);
         throw std::invalid_argument(fmt::format(
             "the database URL '{}' is not one of PostgreSQL: {}: write postgres://user:password@host:5432/name",
-            shown_url(url), message ? without_quotes(one_line(message)) : "no memory"));
+            shown_url(url), message ? wrong.without_secret(one_line(message)) : "no memory"));
     }
     target t;
+    t.shown = shown_url(url);
+    t.secret = secret_of(url);
     for (const PQconninfoOption* o = parsed.get(); o->keyword; ++o)
         if (o->val) t.parameters.emplace_back(o->keyword, o->val);
     for (const auto& [name, value] : defaults)
         if (!value_of(t.parameters, name)) t.parameters.emplace_back(name, value);
+    set_encoding(t.parameters, t.shown);
     const std::string* given = value_of(t.parameters, "options");
-    set(t.parameters, "options", given ? fmt::format("{} {}", session_options, *given) : std::string(session_options));
-    t.shown = shown_url(url);
+    t.options = options_with(given);
+    t.own_zone = given && small_letters(*given).find("timezone") != std::string::npos;
     return t;
+}
+
+connect_parameters target::with_options(connect_parameters to) const {
+    set(to, "options", options);
+    return to;
+}
+
+// Whatever stands in quotes and is a part of the secret, or holds one. No words are looked for: they may be translated.
+std::string target::without_secret(std::string message) const {
+    for (std::size_t begin = message.find('"'); begin != std::string::npos; begin = message.find('"', begin)) {
+        const std::size_t end = message.find('"', begin + 1);
+        if (end == std::string::npos) break;
+        const std::string quoted = message.substr(begin + 1, end - begin - 1);
+        const bool whole = quoted.find('@') != std::string::npos || quoted.find("://") != std::string::npos;
+        const std::size_t colon = secret.find(':');
+        const bool part =
+            colon != std::string::npos && quoted.size() > 1 && secret.find(quoted, colon + 1) != std::string::npos;
+        const std::string shown_part = whole || part ? "..." : quoted;
+        message.replace(begin + 1, quoted.size(), shown_part);
+        begin += shown_part.size() + 2;
+    }
+    return message;
 }
 
 bool needs_resolving(const connect_parameters& parameters) {

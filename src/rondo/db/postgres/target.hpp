@@ -13,7 +13,33 @@ namespace rondo::db::postgres {
 /// Where to connect to, as libpq wants it, and for people.
 struct target {
     connect_parameters parameters;
+    std::string options;    ///< for the start of a connection: those of the URL and the pinned settings
+    bool own_zone = false;  ///< the URL's options say TimeZone
     std::string shown;
+    std::string secret;  ///< user and password, as they stand in the URL
+
+    /// `parameters`, or the same with addresses, and the options.
+    [[nodiscard]] connect_parameters with_options(connect_parameters to) const;
+    /// A message of libpq without what it quotes of the password.
+    [[nodiscard]] std::string without_secret(std::string message) const;
+};
+
+/// A setting that changes how a value is written or read, and what it has to be here: times in UTC and in the form of
+/// ISO 8601, and everything else as PostgreSQL does it when nobody has changed it, with all digits.
+struct pinned_setting {
+    const char* name;
+    const char* value;
+};
+inline constexpr pinned_setting pinned_settings[] = {
+    {"TimeZone", "UTC"},
+    {"DateStyle", "ISO"},
+    {"IntervalStyle", "postgres"},
+    {"extra_float_digits", "3"},
+    {"bytea_output", "hex"},
+    {"lc_monetary", "C"},
+    {"array_nulls", "on"},
+    {"quote_all_identifiers", "off"},
+    {"standard_conforming_strings", "on"},
 };
 
 /// Throws std::invalid_argument with a sentence for a URL that libpq does not understand.
