@@ -35,18 +35,71 @@ bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
     return true;
 }
 
-cell text_cell(std::string_view text) noexcept {
+// PostgreSQL's numbers of types (pg_type.dat), as far as their text is not what it looks like.
+namespace types {
+constexpr std::uint32_t bytea = 17;
+constexpr std::uint32_t text = 25;
+constexpr std::uint32_t bit = 1560;
+constexpr std::uint32_t bit_array = 1561;
+constexpr std::uint32_t varbit = 1562;
+constexpr std::uint32_t varbit_array = 1563;
+constexpr std::uint32_t bytea_array = 1001;
+constexpr std::uint32_t box_array = 1020;
+constexpr std::uint32_t first_of_users = 16384;
+
+bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
+bool is_json(std::uint32_t type) noexcept { return type == 114 || type == 3802; }
+// What stands in braces or brackets and is no array: ranges and several of them.
+bool is_range(std::uint32_t type) noexcept {
+    return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
+           type == 4451 || (type >= 4532 && type <= 4536);
+}
+std::uint32_t of_element(std::uint32_t array) noexcept {
+    switch (array) {
+        case 0: return 0;
+        case bytea_array: return bytea;
+        case bit_array: return bit;
+        case varbit_array: return varbit;
+        default: return array < first_of_users ? text : 0;
+    }
+}
+}  // namespace types
+
+cell text_cell(std::string_view text, std::uint32_t type = 0) noexcept {
     cell c;
     c.kind = cell_kind::text;
+    c.type = type;
     c.text = text;
     return c;
+}
+
+// bytea_output = escape: "\\" and "\ooo".
+bool read_escaped(std::string_view text, std::vector<std::byte>& value) {
+    value.clear();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            value.push_back(static_cast<std::byte>(text[i]));
+        } else if (text.substr(i + 1, 1) == "\\") {
+            value.push_back(std::byte{'\\'});
+            ++i;
+        } else {
+            int byte = 0;
+            const std::string_view digits = text.substr(i + 1, 3);
+            const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 8);
+            if (error != std::errc() || digits.size() != 3 || end != digits.data() + 3 || byte < 0 || byte > 255)
+                return false;
+            value.push_back(static_cast<std::byte>(byte));
+            i += 3;
+        }
+    }
+    return true;
 }
 
 // An array of PostgreSQL: manual, section 8.15.6.
 class array_reader {
 public:
-    array_reader(std::string_view text, std::vector<cell>& elements, std::string& store)
-        : rest_(text), elements_(elements), store_(store) {
+    array_reader(std::string_view text, std::uint32_t type, std::vector<cell>& elements, std::string& store)
+        : rest_(text), type_(type), elements_(elements), store_(store) {
         store_.reserve(text.size());  // the texts of the elements are shorter than all of it: they stay where they are
     }
 
@@ -59,17 +112,28 @@ public:
             const char after = rest_.front();
             rest_.remove_prefix(1);
             if (after == '}') return rest_.empty();
-            if (after != ',') return false;
+            if (after != delimiter()) return false;
         }
     }
 
 private:
+    [[nodiscard]] char delimiter() const noexcept { return type_ == types::box_array ? ';' : ','; }
+    // A type of the user's may have another delimiter, and nothing here tells which: what could be several elements
+    // is none. A range is not an array either.
+    [[nodiscard]] bool doubtful(std::string_view text) const noexcept {
+        if (type_ < types::first_of_users) return false;
+        const bool half =
+            (text.starts_with('[') || text.starts_with('(')) && !text.ends_with(']') && !text.ends_with(')');
+        return half || text.find_first_of(";:|") != std::string_view::npos;
+    }
     bool read_plain() {
-        const std::size_t end = rest_.find_first_of(",}");
-        if (end == std::string_view::npos) return false;
+        const char ends[] = {delimiter(), '}', '\0'};
+        const std::size_t end = rest_.find_first_of(ends);
+        if (end == std::string_view::npos || end == 0) return false;
         const std::string_view text = rest_.substr(0, end);
+        if (doubtful(text)) return false;
         rest_.remove_prefix(end);
-        elements_.push_back(text == "NULL" ? cell() : text_cell(text));
+        elements_.push_back(text == "NULL" ? cell() : text_cell(text, types::of_element(type_)));
         return true;
     }
     bool read_quoted() {
@@ -77,7 +141,7 @@ private:
         for (std::size_t i = 1; i < rest_.size(); ++i) {
             if (rest_[i] == '"') {
                 rest_.remove_prefix(i + 1);
-                elements_.push_back(text_cell(std::string_view(store_).substr(begin)));
+                elements_.push_back(text_cell(std::string_view(store_).substr(begin), types::of_element(type_)));
                 return !rest_.empty();
             }
             if (rest_[i] == '\\' && ++i == rest_.size()) return false;
@@ -87,6 +151,7 @@ private:
     }
 
     std::string_view rest_;
+    std::uint32_t type_;
     std::vector<cell>& elements_;
     std::string& store_;
 };
@@ -114,7 +179,7 @@ bool read_json_array(std::string_view text, std::vector<cell>& elements, std::st
 
 bool read_cell(const cell& from, std::int64_t& value) noexcept {
     if (from.kind == cell_kind::integer) return value = from.integer, true;
-    if (from.kind == cell_kind::text) return parse(from.text, value);
+    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
     constexpr double limit = 9223372036854775808.0;  // 2^63
     if (from.kind != cell_kind::real || from.real < -limit || from.real >= limit || std::trunc(from.real) != from.real)
         return false;
@@ -123,7 +188,7 @@ bool read_cell(const cell& from, std::int64_t& value) noexcept {
 }
 
 bool read_cell(const cell& from, std::uint64_t& value) noexcept {
-    if (from.kind == cell_kind::text) return parse(from.text, value);
+    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
     std::int64_t whole = 0;
     if (!read_cell(from, whole) || whole < 0) return false;
     value = static_cast<std::uint64_t>(whole);
@@ -133,7 +198,7 @@ bool read_cell(const cell& from, std::uint64_t& value) noexcept {
 bool read_cell(const cell& from, double& value) noexcept {
     if (from.kind == cell_kind::real) return value = from.real, true;
     if (from.kind == cell_kind::integer) return value = static_cast<double>(from.integer), true;
-    return from.kind == cell_kind::text && parse(from.text, value);
+    return from.kind == cell_kind::text && !types::is_bits(from.type) && parse(from.text, value);
 }
 
 bool read_cell(const cell& from, bool& value) noexcept {
@@ -164,7 +229,9 @@ bool read_cell(const cell& from, std::string_view& value) noexcept {
 }
 
 bool read_cell(const cell& from, std::vector<std::byte>& value) {
-    if (from.kind == cell_kind::text && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
+    const bool written = from.kind == cell_kind::text && (from.type == 0 || from.type == types::bytea);
+    if (written && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
+    if (written && from.type == types::bytea) return read_escaped(from.text, value);
     if (from.kind != cell_kind::text && from.kind != cell_kind::bytes) return false;
     const auto* begin = reinterpret_cast<const std::byte*>(from.text.data());
     value.assign(begin, begin + from.text.size());
@@ -192,9 +259,16 @@ bool read_cell(const cell& from, codec::json_value& value) {
 }
 
 bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
-    if (from.kind != cell_kind::text || from.text.empty()) return false;
-    if (from.text.front() == '[') return read_json_array(from.text, elements, store);
-    return from.text.front() == '{' && array_reader(from.text, elements, store).read();
+    if (from.kind != cell_kind::text || from.text.empty() || types::is_range(from.type)) return false;
+    std::string_view text = from.text;
+    if (text.front() == '[') {
+        const std::size_t bounds = text.find("]={");
+        const bool one = bounds != std::string_view::npos &&
+                         text.substr(1, bounds - 1).find_first_not_of("0123456789-:") == std::string_view::npos;
+        if (!one) return from.type < types::first_of_users && read_json_array(text, elements, store);
+        text.remove_prefix(bounds + 2);
+    }
+    return text.front() == '{' && !types::is_json(from.type) && array_reader(text, from.type, elements, store).read();
 }
 
 }  // namespace rondo::db

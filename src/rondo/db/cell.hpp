@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@ enum class cell_kind : std::uint8_t { null, integer, real, text, bytes };
 /// A value in a result as the database gives it: PostgreSQL writes everything as text, SQLite has types of its own.
 struct cell {
     cell_kind kind = cell_kind::null;
+    std::uint32_t type = 0;  ///< PostgreSQL's number of the type; 0: not known
     std::int64_t integer = 0;
     double real = 0;
     std::string_view text;  ///< text and bytes; as long as the result
@@ -57,17 +60,25 @@ template <std::integral Integer>
 }
 [[nodiscard]] inline bool read_cell(const cell& from, float& value) noexcept {
     double wide = 0;
-    const bool good = read_cell(from, wide);
+    if (!read_cell(from, wide)) return false;
     value = static_cast<float>(wide);
-    return good;
+    return std::isinf(value) == std::isinf(wide);
 }
+/// Not every time that a database keeps is one of Duration: in nanoseconds (std::chrono::system_clock's own unit) they
+/// end in the year 2262.
 template <class Duration>
     requires(!std::same_as<Duration, std::chrono::microseconds>)
 [[nodiscard]] bool read_cell(const cell& from, std::chrono::sys_time<Duration>& value) noexcept {
     time_point fine;
-    const bool good = read_cell(from, fine);
+    if (!read_cell(from, fine)) return false;
+    using wide = std::chrono::duration<long double, typename Duration::period>;
+    using count = typename Duration::rep;
+    const long double exact = wide(fine.time_since_epoch()).count();
+    if (exact < static_cast<long double>(std::numeric_limits<count>::lowest()) ||
+        exact > static_cast<long double>(std::numeric_limits<count>::max()))
+        return false;
     value = std::chrono::floor<Duration>(fine);
-    return good;
+    return true;
 }
 template <class T>
 [[nodiscard]] bool read_cell(const cell& from, std::optional<T>& value) {
@@ -78,8 +89,9 @@ template <class T>
     return read_cell(from, value.emplace());
 }
 
-/// The elements of an array as text: '{1,NULL,"a b"}' of PostgreSQL, '[1,null,"a b"]' of SQLite. The texts are kept in
-/// `store`. False when it is no such array, or one of several dimensions.
+/// The elements of an array as text: '{1,NULL,"a b"}' or '[0:2]={1,NULL,"a b"}' of PostgreSQL, '[1,null,"a b"]' of
+/// SQLite and of JSON. The texts are kept in `store`. False when it is no such array, one of several dimensions, or one
+/// of a type of the user's whose elements may be separated otherwise than by commas.
 [[nodiscard]] bool read_array(const cell& from, std::vector<cell>& elements, std::string& store);
 
 template <class T>

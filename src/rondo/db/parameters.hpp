@@ -68,8 +68,13 @@ public:
     void add(const std::vector<std::byte>& bytes) { add(std::span<const std::byte>(bytes)); }
     template <class Duration>
     void add(std::chrono::sys_time<Duration> at) {
-        push_integer(parameter_kind::time,
-                     std::chrono::floor<std::chrono::microseconds>(at).time_since_epoch().count());
+        using wide = std::chrono::duration<long double, std::micro>;
+        using fine = std::chrono::microseconds;
+        const long double count =
+            wide(at.time_since_epoch()).count();  // what is too far away is refused when it is sent
+        if (count >= wide(fine::max()).count()) return push_integer(parameter_kind::time, fine::max().count());
+        if (count <= wide(fine::min()).count()) return push_integer(parameter_kind::time, fine::min().count());
+        push_integer(parameter_kind::time, std::chrono::floor<fine>(at).time_since_epoch().count());
     }
     void add(const codec::json_value& json);
     template <class T>

@@ -69,7 +69,8 @@ bool read_clock(reader& from, microseconds& time) noexcept {
     if (from.skip(':') && !from.number(2, s)) return false;
     if (from.skip('.') && !from.fraction(us)) return false;
     time = hours(h) + minutes(m) + seconds(s) + microseconds(us);
-    return h < 25 && m < 60 && s < 61;
+    const bool midnight = h == 24 && m == 0 && s == 0 && us == 0;
+    return (h < 24 || midnight) && m < 60 && s < 61;
 }
 
 bool read_offset(reader& from, seconds& offset) noexcept {
@@ -90,9 +91,10 @@ bool read_offset(reader& from, seconds& offset) noexcept {
 
 bool append_time(std::string& out, time_point at) {
     const auto day = floor<days>(at);
+    // Before it becomes a date: a year of the calendar has 16 bits and turns over.
+    if (day < sys_days(year(1) / 1 / 1) || day > sys_days(year(9999) / 12 / 31)) return false;
     const year_month_day date(day);
     const int y = static_cast<int>(date.year());
-    if (y < 1 || y > 9999) return false;
     const hh_mm_ss time(at - day);
     fmt::format_to(std::back_inserter(out), FMT_COMPILE("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}"), y,
                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),

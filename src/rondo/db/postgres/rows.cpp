@@ -14,6 +14,7 @@ cell cell_of(const PGresult* r, int row, int column) noexcept {
     cell c;
     if (PQgetisnull(r, row, column)) return c;
     c.kind = cell_kind::text;
+    c.type = PQftype(r, column);
     c.text = {PQgetvalue(r, row, column), static_cast<std::size_t>(PQgetlength(r, row, column))};
     return c;
 }

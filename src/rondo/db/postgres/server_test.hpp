@@ -39,9 +39,13 @@ public:
 
     /// restart, stop, start, kill, pause, resume
     void tell(const std::string& word) {
+        if (ask(word) != "done") throw std::runtime_error("the test's PostgreSQL does not " + word);
+    }
+    /// pool_transactions, pool_sessions, pool_without_options: the URL of a pooler.
+    std::string ask(const std::string& word) {
         const std::string line = word + "\n";
-        if (::write(to_, line.data(), line.size()) < 0 || read_line() != "done")
-            throw std::runtime_error("the test's PostgreSQL does not " + word);
+        if (::write(to_, line.data(), line.size()) < 0) return {};
+        return read_line();
     }
 
 private:

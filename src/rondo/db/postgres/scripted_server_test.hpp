@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace rondo::db::postgres {
+
+/// A server that speaks the protocol of PostgreSQL as far as a test wants it: for what a real one does seldom, or only
+/// in another language. Each connection is served by a thread.
+class scripted_server {
+public:
+    static std::string message(char type, std::string_view body = {}) {
+        std::string m(1, type);
+        const std::uint32_t size = htonl(static_cast<std::uint32_t>(body.size() + 4));
+        m.append(reinterpret_cast<const char*>(&size), 4).append(body);
+        return m;
+    }
+    static std::string text(std::string_view t) { return std::string(t) + '\0'; }
+    static std::string failure(std::string_view severity, std::string_view code, std::string_view sentence,
+                               std::string_view routine = "routine") {
+        return message('E', "S" + text(severity) + "VERROR" + '\0' + "C" + text(code) + "M" + text(sentence) + "R" +
+                                text(routine) + '\0');
+    }
+    static std::string ready(char status) { return message('Z', std::string(1, status)); }
+    static std::string note(std::string_view payload) {
+        return message('A', std::string("\0\0\0\7", 4) + text("c") + text(payload));
+    }
+    /// No rows, or what a command gives.
+    static std::string complete(std::string_view tag) { return message('n') + message('C', text(tag)); }
+
+    /// One client.
+    class wire {
+    public:
+        explicit wire(int descriptor) noexcept : descriptor_(descriptor) {}
+        void send(std::string_view bytes) const {
+            while (!bytes.empty()) {
+                const ssize_t n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+                if (n <= 0) return;
+                bytes.remove_prefix(static_cast<std::size_t>(n));
+            }
+        }
+        /// The start: its parameters, as they were sent. Empty: the client is gone.
+        std::string start() {
+            for (;;) {
+                if (!fill(8)) return {};
+                const std::uint32_t size = number(0);
+                const std::uint32_t code = number(4);
+                if (!fill(size)) return {};
+                std::string body = taken(size).substr(8);
+                if (code == 196608) return body;
+                if (code == 80877102) return {};  // a cancel request
+                send("N");
+            }
+        }
+        void welcome(std::string_view more = {}) const {
+            send(message('R', std::string(4, '\0')) + std::string(more) +
+                 message('K', std::string("\0\0\0\1\0\0\0\2", 8)) + ready('I'));
+        }
+        /// The type and the body; type 0: the client is gone.
+        std::pair<char, std::string> next() {
+            if (!fill(5)) return {};
+            const char type = bytes_[0];
+            const std::uint32_t size = number(1);
+            if (!fill(size + 1)) return {};
+            return {type, taken(size + 1).substr(5)};
+        }
+        /// Statements, until the client goes. `answer(step, name, sql)` is asked at every Parse (P), Bind (B), Execute
+        /// (E) and Sync (S) what is said; empty: what a server says when all is well.
+        void converse(const std::function<std::string(char, const std::string&, const std::string&)>& answer) {
+            std::map<std::string, std::string> prepared;
+            std::string name;
+            bool failed = false;
+            for (;;) {
+                const auto [type, body] = next();
+                if (type == 0 || type == 'X') return;
+                if (type == 'P') {
+                    name = body.c_str();
+                    prepared[name] = body.c_str() + name.size() + 1;
+                }
+                if (type == 'B') name = body.c_str() + std::strlen(body.c_str()) + 1;
+                if (type == 'D' || (failed && type != 'S')) continue;
+                std::string said = answer(type, name, prepared[name]);
+                if (type == 'S') failed = false;
+                else failed = said.starts_with('E');
+                if (said.empty()) said = usual(type);
+                send(said);
+            }
+        }
+        /// Ends the server's half.
+        void end() const { ::shutdown(descriptor_, SHUT_WR); }
+
+    private:
+        static std::string usual(char type) {
+            switch (type) {
+                case 'P': return message('1');
+                case 'B': return message('2');
+                case 'E': return complete("SELECT 0");
+                default: return ready('I');
+            }
+        }
+        bool fill(std::size_t size) {
+            char buffer[65536];
+            while (bytes_.size() < size) {
+                const ssize_t n = ::recv(descriptor_, buffer, sizeof buffer, 0);
+                if (n <= 0) return false;
+                bytes_.append(buffer, static_cast<std::size_t>(n));
+            }
+            return true;
+        }
+        [[nodiscard]] std::uint32_t number(std::size_t at) const {
+            std::uint32_t n = 0;
+            std::memcpy(&n, bytes_.data() + at, 4);
+            return ntohl(n);
+        }
+        std::string taken(std::size_t size) {
+            std::string first = bytes_.substr(0, size);
+            bytes_.erase(0, size);
+            return first;
+        }
+        int descriptor_;
+        std::string bytes_;
+    };
+
+    /// `serve(client, which)`: the connections are counted from 1.
+    explicit scripted_server(std::function<void(wire&, int)> serve) : serve_(std::move(serve)) {
+        listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof at;
+        ::bind(listener_, reinterpret_cast<sockaddr*>(&at), size);
+        ::listen(listener_, 16);
+        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size);
+        port_ = ntohs(at.sin_port);
+        accepting_ = std::thread([this] { accept_all(); });
+    }
+    ~scripted_server() {
+        ::shutdown(listener_, SHUT_RDWR);
+        accepting_.join();
+        {
+            const std::lock_guard lock(mutex_);
+            for (const int d : descriptors_) ::shutdown(d, SHUT_RDWR);
+        }
+        for (std::thread& t : serving_) t.join();
+        for (const int d : descriptors_) ::close(d);
+        ::close(listener_);
+    }
+    scripted_server(const scripted_server&) = delete;
+    scripted_server& operator=(const scripted_server&) = delete;
+
+    [[nodiscard]] std::string url() const {
+        return "postgres://u:p@127.0.0.1:" + std::to_string(port_) + "/db?sslmode=disable";
+    }
+
+private:
+    void accept_all() {
+        for (int which = 1;; ++which) {
+            const int d = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            if (d < 0) return;
+            const std::lock_guard lock(mutex_);
+            descriptors_.push_back(d);
+            serving_.emplace_back([this, d, which] {
+                wire client(d);
+                serve_(client, which);
+                ::shutdown(d, SHUT_RDWR);
+            });
+        }
+    }
+
+    std::function<void(wire&, int)> serve_;
+    int listener_ = -1;
+    int port_ = 0;
+    std::mutex mutex_;
+    std::vector<int> descriptors_;
+    std::vector<std::thread> serving_;
+    std::thread accepting_;
+};
+
+}  // namespace rondo::db::postgres

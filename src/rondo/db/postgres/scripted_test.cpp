@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a server does seldom, or only in another language, by a server that is made for it.
+#include <atomic>
+#include <thread>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/databases_test.hpp>
+#include <rondo/db/postgres/scripted_server_test.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::db::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using wire = scripted_server::wire;
+
+template <class Body>
+task<void> opened(database& at, Body body) {
+    co_await at.open();
+    co_await with_timeout(20s, body(at));
+    co_await at.close();
+}
+
+template <class Body>
+void with(const scripted_server& server, Body body, options limits = {}) {
+    event_loop loop;
+    database at(server.url(), limits);
+    loop.run_until(opened(at, std::move(body)));
+}
+
+task<std::string> code_of(task<result> asked) {
+    std::string code;
+    try {
+        (void)co_await std::move(asked);
+        code = "good";
+    } catch (const connection_lost&) {
+        code = "lost";
+    } catch (const error& e) {
+        code = e.code();
+    }
+    co_return code;
+}
+
+TEST(scripted, a_stale_plan_is_known_by_its_routine) {
+    std::atomic<int> executed = 0;
+    std::string routine = "RevalidateCachedQuery";
+    std::vector<std::string> names;
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        c.converse([&](char step, const std::string& name, const std::string& sql) -> std::string {
+            if (!sql.starts_with("select")) return {};  // DEALLOCATE
+            if (step == 'P') names.push_back(name);
+            if (step != 'B' || ++executed != 2) return {};
+            return scripted_server::failure("FEHLER", "0A000", "gecachter Plan darf den Ergebnistyp nicht ändern",
+                                            routine);
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             for (int i = 0; i < 4; ++i) EXPECT_EQ(co_await code_of(at.query("select * from d")), "good");
+             EXPECT_EQ(executed, 5);
+             EXPECT_EQ(names.size(), 3U);  // prepared; repeated without a name; prepared again
+             if (names.size() == 3) {
+                 EXPECT_EQ(names[1], "");
+                 EXPECT_NE(names[0], names[2]);
+             }
+             // The same code by another routine is an error like others, whatever its text.
+             executed = 0;
+             routine = "transformSelect";
+             EXPECT_EQ(co_await code_of(at.query("select * from d")), "good");
+             EXPECT_EQ(co_await code_of(at.query("select * from d")), "0A000");
+             EXPECT_EQ(executed, 2);
+         },
+         {.connections = 1});
+}
+
+TEST(scripted, what_a_pooler_lost_is_repeated_without_a_name) {
+    for (const char* code : {"26000", "42P05"}) {
+        std::atomic<int> failures = 0;
+        const scripted_server server([&](wire& c, int) {
+            c.start();
+            c.welcome();
+            bool parsed = false;
+            c.converse([&](char step, const std::string& name, const std::string&) -> std::string {
+                const bool fails = std::string_view(code) == "42P05" ? step == 'P' && !name.empty()
+                                                                     : step == 'B' && !parsed && !name.empty();
+                if (step == 'P') parsed = true;
+                if (step == 'S') parsed = false;
+                if (!fails) return {};
+                ++failures;
+                return scripted_server::failure("ERREUR", code, "texte");
+            });
+        });
+        with(server,
+             [&](database& at) -> task<void> {
+                 for (int i = 0; i < 5; ++i) EXPECT_EQ(co_await code_of(at.query("select 1")), "good") << code;
+                 EXPECT_EQ(failures, 1) << code;
+             },
+             {.connections = 1});
+    }
+}
+
+// CALL may have committed a part of its work before it fails.
+TEST(scripted, what_is_not_atomic_is_not_repeated) {
+    std::atomic<int> binds = 0;
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        c.converse([&](char step, const std::string& name, const std::string& sql) -> std::string {
+            if (!sql.contains("execute")) return {};
+            if (step == 'B') ++binds;
+            return step == 'E' && binds == 2 && !name.empty() ? scripted_server::failure("ERROR", "26000", "text") : "";
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             EXPECT_EQ(co_await code_of(at.query("/* one */ execute work(1)")), "good");
+             EXPECT_EQ(co_await code_of(at.query("/* one */ execute work(1)")), "26000");
+             EXPECT_EQ(binds, 2);
+         },
+         {.connections = 1});
+}
+
+TEST(scripted, a_refusal_to_connect_is_understood_in_every_language) {
+    for (const char* severity : {"FATAL", "致命错误", "ВАЖНО"}) {
+        const scripted_server server([&](wire& c, int) {
+            c.start();
+            c.send(scripted_server::failure(severity, "28P01", "用户 \"u\" Password 认证失败", "auth_failed"));
+        });
+        std::string said;
+        const auto began = clock::now();
+        try {
+            database at(server.url());
+            at.open_sync();
+        } catch (const connection_lost& e) {
+            said = e.what();
+            EXPECT_EQ(e.code(), "28P01");
+        }
+        EXPECT_TRUE(said.contains("correct the user or the password")) << said;
+        EXPECT_LT(clock::now() - began, 5s);
+    }
+}
+
+// Should a transaction open although no statement that is sent says so.
+TEST(scripted, a_transaction_left_open_fails_its_statement) {
+    std::atomic<int> connections = 0;
+    const scripted_server server([&](wire& c, int) {
+        ++connections;
+        c.start();
+        c.welcome();
+        c.converse([](char step, const std::string&, const std::string& sql) -> std::string {
+            return step == 'S' && sql == "select 'opens'" ? scripted_server::ready('T') : "";
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             std::string said;
+             try {
+                 (void)co_await at.query("select 'opens'");
+             } catch (const error& e) {
+                 said = e.what();
+             }
+             EXPECT_TRUE(said.contains("use transaction()")) << said;
+             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+             EXPECT_EQ(connections, 2);
+         },
+         {.connections = 1});
+}
+
+TEST(scripted, nothing_behind_an_open_transaction_is_reported_as_done) {
+    std::atomic<int> syncs = 0;
+    const scripted_server server([&](wire& c, int which) {
+        c.start();
+        c.welcome();
+        std::string held;
+        c.converse([&](char step, const std::string&, const std::string& sql) -> std::string {
+            if (which > 1) return {};
+            if (step == 'E' && sql == "select 'opens'") return scripted_server::complete("BEGIN");
+            if (step != 'S') return {};
+            ++syncs;
+            return scripted_server::ready('T');
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             auto [first, second, third] =
+                 co_await when_all(code_of(at.query("select 'opens'")), code_of(at.query("insert into t values (1)")),
+                                   code_of(at.query("insert into t values (2)")));
+             EXPECT_EQ(first, "25001");
+             EXPECT_EQ(second, "lost");
+             EXPECT_EQ(third, "lost");
+             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+         },
+         {.connections = 1});
+}
+
+TEST(scripted, a_copy_that_came_through_fails_and_ends_the_connection) {
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        c.converse([](char step, const std::string&, const std::string& sql) -> std::string {
+            const std::string in = scripted_server::message('G', std::string("\0\0\0", 3));
+            return step == 'E' && sql == "select 'copies'" ? in : "";
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             EXPECT_NE(co_await code_of(at.query("select 'copies'")), "good");
+             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+         },
+         {.connections = 1});
+}
+
+// ---- settings ----
+
+TEST(scripted, options_that_are_refused_or_swallowed_are_said_by_a_statement) {
+    for (const bool refused : {true, false}) {
+        std::atomic<bool> pinned = false;
+        std::atomic<bool> again = false;
+        const scripted_server server([&](wire& c, int) {
+            const std::string parameters = c.start();
+            if (refused && parameters.contains("options")) {
+                c.send(scripted_server::failure("FATAL", "08P01", "unsupported startup parameter: options"));
+                return;
+            }
+            again = true;
+            c.welcome(scripted_server::message(
+                'S', scripted_server::text("DateStyle") + scripted_server::text("German, DMY")));
+            c.converse([&](char step, const std::string&, const std::string& sql) -> std::string {
+                if (step == 'E' && sql.contains("set_config('DateStyle', 'ISO', false)") &&
+                    sql.contains("bytea_output") && sql.contains("extra_float_digits"))
+                    pinned = true;
+                return {};
+            });
+        });
+        with(server, [&](database& at) -> task<void> {
+            EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+            EXPECT_TRUE(again);
+            EXPECT_TRUE(pinned);
+        });
+    }
+}
+
+// ---- eviction ----
+
+task<void> send_large(database& at) {  // what the server does not take, so that output is waiting
+    const std::string code = co_await code_of(at.query("select 0", std::string(20 << 20, 'x')));
+    EXPECT_EQ(code, "lost");
+}
+
+task<void> evict(database& at, std::atomic<bool>& ended) {
+    while (!ended) std::this_thread::sleep_for(5ms);  // the loop is held
+    std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(co_await with_timeout(5s, code_of(at.query("select 'the ninth'"))), "lost");
+}
+
+TEST(scripted, eviction_beside_a_broken_connection_fails) {
+    std::atomic<bool> ended = false;
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        int left = 8;
+        c.converse([&](char step, const std::string&, const std::string&) -> std::string {
+            if (step == 'S' && --left == 0) {
+                c.send(scripted_server::ready('I'));
+                std::this_thread::sleep_for(200ms);
+                c.end();
+                ended = true;
+                std::this_thread::sleep_for(1s);
+            }
+            return left == 0 ? scripted_server::message('N', std::string(1, '\0')) : "";
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             for (int i = 0; i < 8; ++i) {
+                 const dynamic_sql sql("select " + std::to_string(i));
+                 EXPECT_EQ(co_await code_of(at.query(sql)), "good");
+             }
+             co_await when_all(send_large(at), evict(at, ended));
+         },
+         {.connections = 1, .statements = 8});
+}
+
+// ---- messages ----
+
+TEST(scripted, messages_are_not_lost_before_the_first_read_nor_beside_missed) {
+    std::atomic<int> listeners = 0;
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        bool listens = false;
+        c.converse([&](char step, const std::string&, const std::string& sql) -> std::string {
+            if (step != 'S' || listens || !sql.starts_with("listen")) return {};
+            listens = true;
+            const auto note = scripted_server::note;
+            c.send(scripted_server::ready('I') + note("1"));
+            if (++listeners == 1) {
+                std::this_thread::sleep_for(100ms);
+                c.send(note("2") + note("3") + note("4"));
+                c.end();  // in one piece with them
+                std::this_thread::sleep_for(20ms);
+            } else {
+                std::this_thread::sleep_for(50ms);
+                c.send(note("5"));
+                std::this_thread::sleep_for(300ms);
+                c.send(note("6"));
+            }
+            return scripted_server::message('N', std::string(1, '\0'));
+        });
+    });
+    with(server, [](database& at) -> task<void> {
+        auto heard = at.listen("c");
+        std::string all;
+        while (!all.ends_with("6")) {
+            const notification* n = co_await heard.next();
+            EXPECT_NE(n, nullptr);
+            if (!n) break;
+            all += n->missed ? "m" : n->payload;
+            co_await sleep(n->missed || all == "1" ? 200ms : 0ms);
+        }
+        EXPECT_EQ(all, "1234m156");
+    });
+}
+
+}  // namespace
+}  // namespace rondo::db::postgres
