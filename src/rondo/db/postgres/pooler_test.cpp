@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Behind a pooler (PgBouncer) that gives each transaction, or each session, another connection of the server.
+#include <thread>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/databases_test.hpp>
+#include <rondo/db/postgres/server_test.hpp>
+
+namespace rondo::db::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Right answers among those to `select N`, each of six statements a hundred times and in other orders.
+task<int> ask(database& at, int seed) {
+    int right = 0;
+    for (int k = 0; k < 100; ++k) {
+        const int n = (seed * 7 + k) % 6;
+        const dynamic_sql sql("select " + std::to_string(n) + ", pg_sleep(0.0005)");
+        const result r = co_await at.query(sql);
+        right += r[0].value<int>(std::size_t{0}) == n;
+    }
+    co_return right;
+}
+
+task<int> ask_in_transactions(database& at, int seed) {
+    int right = 0;
+    for (int k = 0; k < 30; ++k) {
+        const int n = (seed * 5 + k) % 6;
+        right += co_await at.transaction([n](transaction& tx) -> task<int> {
+            const dynamic_sql first("select " + std::to_string(n) + " where $1::int > 0");
+            const result one = co_await tx.query(first, 1);
+            const result two = co_await tx.query("select $1::int + 100", n);
+            co_return one.scalar<int>() == n&& two.scalar<int>() == n + 100;
+        });
+    }
+    co_return right;
+}
+
+task<void> run(database& at) {
+    co_await at.open();
+    std::vector<task<int>> all;
+    for (int i = 0; i < 8; ++i) {
+        all.push_back(ask(at, i));
+        all.push_back(ask_in_transactions(at, i));
+    }
+    int right = 0;
+    for (const int n : co_await when_all(std::move(all))) right += n;
+    EXPECT_EQ(right, 8 * 130);
+    const result when =
+        co_await at.query("select '2026-02-01'::timestamptz, $1::timestamptz = '2026-02-01 00:00:00+00'",
+                          time_point(std::chrono::sys_days(std::chrono::year(2026) / 2 / 1)));
+    const auto [time, same] = when.one<std::tuple<time_point, bool>>();
+    EXPECT_EQ(time, time_point(std::chrono::sys_days(std::chrono::year(2026) / 2 / 1)));
+    EXPECT_TRUE(same);
+    co_await at.script("drop table if exists pooled; create table pooled (n int)");
+    auto stream = at.stream<int>("select generate_series(1, 1000)");
+    int rows = 0;
+    while (const int* n = co_await stream.next()) rows += *n > 0;
+    EXPECT_EQ(rows, 1000);
+    co_await at.close();
+}
+
+void work_through(const std::string& how, options limits = {.connections = 5}) {
+    const std::string url = test_server::shared().ask(how);
+    ASSERT_TRUE(url.starts_with("postgres://")) << "PgBouncer did not start";
+    event_loop loop;
+    database at(url, limits);
+    loop.run_until(run(at));
+}
+
+TEST(pooler, transactions) { work_through("pool_transactions"); }
+TEST(pooler, transactions_without_names) { work_through("pool_transactions", {.connections = 5, .statements = 0}); }
+TEST(pooler, transactions_with_few_names) { work_through("pool_transactions", {.connections = 5, .statements = 3}); }
+TEST(pooler, more_clients_than_servers) { work_through("pool_transactions", {.connections = 20}); }
+TEST(pooler, sessions) { work_through("pool_sessions"); }
+TEST(pooler, one_that_refuses_options) { work_through("pool_without_options"); }
+
+}  // namespace
+}  // namespace rondo::db::postgres

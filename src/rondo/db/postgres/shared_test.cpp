@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections that many share: what one does to them is not felt by the others.
+#include <array>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/databases_test.hpp>
+#include <rondo/db/postgres/server_test.hpp>
+
+namespace rondo::db::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class Body>
+task<void> opened(database& at, Body body) {
+    co_await at.open();
+    co_await body(at);
+    co_await at.close();
+}
+
+template <class Body>
+void with(const std::string& url, Body body, options limits = {.connections = 1}) {
+    event_loop loop;
+    database at(url, limits);
+    loop.run_until(opened(at, std::move(body)));
+}
+
+template <class Body>
+void with_server(Body body, options limits = {.connections = 1}) {
+    with(test_server::shared().url(), std::move(body), limits);
+}
+
+template <class T>
+task<std::string> failure_of_task(task<T> t) {
+    std::string said;
+    try {
+        (void)co_await std::move(t);
+    } catch (const error& e) {
+        said = e.what();
+    }
+    co_return said;
+}
+
+task<std::string> setting(database& at, std::string name) {
+    const result r = co_await at.query("select current_setting($1)", name);
+    co_return r.scalar<std::string>();
+}
+
+task<int> add_row(database& at, int n) {
+    co_return static_cast<int>(co_await at.execute("insert into shared values ($1)", n));
+}
+
+TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        for (const char* sql : {"begin", "/* x */ Begin", "-- x\n start transaction", "; begin", "commit", "rollback",
+                                "end", "abort", "savepoint a", "release a", "rollback to a", "prepare transaction 'x'",
+                                "begin; insert into shared values (0)"}) {
+            const dynamic_sql s(sql);
+            const std::string said = co_await failure_of_task(at.query(s));
+            EXPECT_TRUE(said.contains("use transaction()")) << sql << ": " << said;
+        }
+        std::vector<task<int>> all;
+        for (int i = 0; i < 20; ++i) all.push_back(add_row(at, i));
+        (void)co_await when_all(std::move(all));
+        database other(test_server::shared().url());
+        const result r = co_await other.query("select count(*) from shared");
+        EXPECT_EQ(r.scalar<int>(), 20);
+        co_await other.close();
+    });
+}
+
+TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
+    with_server([](database& at) -> task<void> {
+        const dynamic_sql s(std::string("select 1\0 from nothing", 22));
+        EXPECT_TRUE((co_await failure_of_task(at.query(s))).contains("zero byte"));
+        EXPECT_TRUE((co_await failure_of_task(at.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
+    });
+}
+
+// The statements beside it, on the same connection, are not hit.
+TEST(shared, copy_as_a_plain_statement_is_refused) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        auto [in, one, out, two] =
+            co_await when_all(failure_of_task(at.query("copy shared from stdin")), add_row(at, 1),
+                              failure_of_task(at.query("COPY (select 1) TO STDOUT")), add_row(at, 2));
+        EXPECT_TRUE(in.contains("copy_in()")) << in;
+        EXPECT_TRUE(out.contains("copy_out()")) << out;
+        EXPECT_EQ(one + two, 2);
+        const std::string within = co_await failure_of_task(at.transaction([](transaction& tx) -> task<void> {
+            (void)co_await tx.execute("insert into shared values (3)");
+            (void)co_await tx.query("copy shared from stdin");
+        }));
+        EXPECT_TRUE(within.contains("copy_in()")) << within;
+        const std::string script =
+            co_await failure_of_task(at.script("insert into shared values (4); copy shared from stdin"));
+        EXPECT_TRUE(script.contains("COPY does not go into a script")) << script;
+        const result r = co_await at.query("select count(*) from shared");
+        EXPECT_EQ(r.scalar<int>(), 2);
+    });
+}
+
+TEST(shared, a_transaction_is_not_ended_from_within) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        for (const char* sql : {"commit", "rollback", "begin", "prepare transaction 'x'"}) {
+            const dynamic_sql s(sql);
+            const std::string said = co_await failure_of_task(at.transaction([&s](transaction& tx) -> task<void> {
+                (void)co_await tx.execute("insert into shared values (1)");
+                (void)co_await tx.query(s);
+            }));
+            EXPECT_TRUE(said.contains("begun and ended by transaction()")) << said;
+        }
+        const std::string script = co_await failure_of_task(at.transaction([](transaction& tx) -> task<void> {
+            co_await tx.script("select 1; commit");
+            (void)co_await tx.execute("insert into shared values (2)");
+        }));
+        EXPECT_TRUE(script.contains("the script ended the transaction")) << script;
+        const result none = co_await at.query("select count(*) from shared");
+        EXPECT_EQ(none.scalar<int>(), 0);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            (void)co_await tx.query("savepoint a");
+            (void)co_await tx.execute("insert into shared values (3)");
+            (void)co_await tx.query("rollback to a");
+            (void)co_await tx.execute("insert into shared values (4)");
+            (void)co_await tx.query("release a");
+        });
+        const result one = co_await at.query("select n from shared");
+        EXPECT_EQ(one.scalar<int>(), 4);
+    });
+}
+
+TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        const std::string said = co_await failure_of_task(at.script("begin; insert into shared values (1)"));
+        EXPECT_TRUE(said.contains("left a transaction open")) << said;
+        co_await at.script("begin; insert into shared values (2); commit");
+        const result r = co_await at.query("select n from shared");
+        EXPECT_EQ(r.scalar<int>(), 2);
+    });
+}
+
+// ---- settings ----
+
+TEST(shared, a_plain_statement_does_not_change_the_connection) {
+    with_server([](database& at) -> task<void> {
+        for (const char* sql : {"set work_mem = '1MB'", "reset all", "set local work_mem = '1MB'", "listen c",
+                                "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
+                                "update pg_settings set setting = '1024' where name = 'work_mem'"}) {
+            const dynamic_sql s(sql);
+            EXPECT_NE(co_await failure_of_task(at.query(s)), "") << sql;
+        }
+        const std::string before = co_await setting(at, "work_mem");
+        (void)co_await at.query("select set_config('work_mem', '1MB', false)");
+        (void)co_await at.query("do $$ begin perform set_config('work_mem', '1MB', false); end $$");
+        EXPECT_EQ(co_await setting(at, "work_mem"), before);
+    });
+}
+
+TEST(shared, what_a_session_changed_is_set_back) {
+    with_server([](database& at) -> task<void> {
+        const std::string before = co_await setting(at, "work_mem");
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            (void)co_await tx.query("set work_mem = '1MB'");
+            (void)co_await tx.query("set datestyle = 'German'");
+        });
+        EXPECT_EQ(co_await setting(at, "work_mem"), before);
+        EXPECT_TRUE((co_await setting(at, "DateStyle")).starts_with("ISO"));
+        co_await at.script(
+            "set work_mem = '1MB'; set role pg_monitor; create temp table mine (a int); listen c; "
+            "select pg_advisory_lock(7)");
+        EXPECT_EQ(co_await setting(at, "work_mem"), before);
+        const result r = co_await at.query(
+            "select current_user::text, (select count(*) from pg_locks where locktype = 'advisory' and objid = 7), "
+            "(select count(*) from pg_listening_channels()), to_regclass('mine') is null");
+        const auto [user, locks, channels, gone] = r.one<std::tuple<std::string, int, int, bool>>();
+        EXPECT_EQ(user, "postgres");
+        EXPECT_EQ(locks, 0);
+        EXPECT_EQ(channels, 0);
+        EXPECT_TRUE(gone);
+    });
+}
+
+// Prepared statements stay when settings are set back.
+TEST(shared, setting_back_keeps_prepared_statements) {
+    with_server([](database& at) -> task<void> {
+        for (int i = 0; i < 3; ++i) (void)co_await at.query("select 'kept'");
+        co_await at.transaction([](transaction& tx) -> task<void> { (void)co_await tx.query("set work_mem = '1MB'"); });
+        const result r =
+            co_await at.query("select count(*) from pg_prepared_statements where statement = 'select ''kept'''");
+        EXPECT_EQ(r.scalar<int>(), 1);
+    });
+}
+
+TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script(
+            "drop role if exists odd; create role odd login superuser;"
+            "alter role odd set datestyle = 'SQL, DMY'; alter role odd set intervalstyle = 'sql_standard';"
+            "alter role odd set timezone = 'Asia/Kathmandu'; alter role odd set extra_float_digits = -10;"
+            "alter role odd set bytea_output = 'escape'; alter role odd set array_nulls = off;"
+            "alter role odd set standard_conforming_strings = off; alter role odd set client_encoding = 'LATIN1';"
+            "alter role odd set quote_all_identifiers = on");
+    });
+    std::string url = test_server::shared().url();
+    url.replace(url.find("postgres@"), 9, "odd@");
+    for (const char* more : {"", "?options=-c%20DateStyle%3DGerman%20-c%20bytea_output%3Descape"}) {
+        with(url + more, [](database& at) -> task<void> {
+            const result r = co_await at.query(
+                "select '2026-02-01 12:00:00'::timestamp, '2026-02-01 12:00:00+00'::timestamptz, 0.1::float8 + "
+                "0.2::float8, "
+                "'\\x5c00ff41'::bytea, '1 day 2 hours'::interval, 'ü', 'a\\b', 'pg_class'::regclass::text");
+            const auto [plain, zoned, real, bytes, interval, letter, slash, name] =
+                r.one<std::tuple<time_point, time_point, double, std::vector<std::byte>, std::string, std::string,
+                                 std::string, std::string>>();
+            const time_point noon = std::chrono::sys_days(std::chrono::year(2026) / 2 / 1) + 12h;
+            EXPECT_EQ(plain, noon);
+            EXPECT_EQ(zoned, noon);
+            EXPECT_EQ(real, 0.1 + 0.2);
+            EXPECT_EQ(bytes, (std::vector<std::byte>{std::byte{0x5c}, std::byte{0}, std::byte{0xff}, std::byte{0x41}}));
+            EXPECT_EQ(interval, "1 day 02:00:00");
+            EXPECT_EQ(letter, "ü");
+            EXPECT_EQ(slash, "a\\b");
+            EXPECT_EQ(name, "pg_class");
+            const result nulls =
+                co_await at.query("select $1::text[]", std::vector<std::optional<std::string>>{std::nullopt});
+            EXPECT_FALSE(nulls.scalar<std::vector<std::optional<std::string>>>().at(0).has_value());
+        });
+    }
+    EXPECT_THROW(database(url + "?client_encoding=LATIN1"), std::invalid_argument);
+    EXPECT_NO_THROW(database(url + "?client_encoding=utf-8"));
+}
+
+// ---- values ----
+
+template <class T>
+task<std::optional<T>> read(database& at, std::string expression) {
+    const dynamic_sql sql("select " + expression);
+    std::optional<T> value;
+    try {
+        const result r = co_await at.query(sql);
+        value = r.scalar<T>();
+    } catch (const result_mismatch&) {
+    }
+    co_return value;
+}
+
+TEST(shared, a_value_or_a_sentence) {
+    with_server([](database& at) -> task<void> {
+        for (const char* none : {"'infinity'::timestamp", "'-infinity'::date", "'0044-03-15 BC'::date",
+                                 "'0044-03-15 BC'::timestamptz", "'10000-01-01'::date", "'294276-12-31'::timestamp",
+                                 "'24:00'::time", "'12:00+01'::timetz", "'1 day'::interval"})
+            EXPECT_EQ(co_await read<time_point>(at, none), std::nullopt) << none;
+        using nanos = std::chrono::sys_time<std::chrono::nanoseconds>;
+        EXPECT_EQ(co_await read<nanos>(at, "'9999-12-31'::date"), std::nullopt);
+        EXPECT_EQ(co_await read<nanos>(at, "'1600-01-01'::date"), std::nullopt);
+        EXPECT_NE(co_await read<nanos>(at, "'2026-01-01'::date"), std::nullopt);
+        using ints = std::vector<int>;
+        using texts = std::vector<std::string>;
+        EXPECT_EQ(co_await read<ints>(at, "'[0:2]={1,2,3}'::int[]"), (ints{1, 2, 3}));
+        EXPECT_EQ(co_await read<ints>(at, "'[-5:-4]={1,2}'::int[]"), (ints{1, 2}));
+        for (const char* none :
+             {"'{{1,2},{3,4}}'::int[]", "'[0:0][1:2]={{1,2}}'::int[]", "'{1,NULL}'::int[]", "'[1,5)'::int4range",
+              "'{[1,3),[5,7)}'::int4multirange", "'{}'::json", "'[1.5,2.5]'::numrange"})
+            EXPECT_EQ(co_await read<ints>(at, none), std::nullopt) << none;
+        EXPECT_EQ(co_await read<texts>(at, "'{[1,3),[5,7)}'::int4multirange"), std::nullopt);
+        EXPECT_EQ(co_await read<texts>(at, "'{(1,1),(0,0);(3,3),(2,2)}'::box[]"),
+                  (texts{"(1,1),(0,0)", "(3,3),(2,2)"}));
+        EXPECT_EQ(co_await read<texts>(at, "'{\"(1,2)\",\"(3,4)\"}'::point[]"), (texts{"(1,2)", "(3,4)"}));
+        EXPECT_EQ(co_await read<texts>(at, "array['{','}',',',';','\"','\\','','NULL','null',' a ']"),
+                  (texts{"{", "}", ",", ";", "\"", "\\", "", "NULL", "null", " a "}));
+        EXPECT_EQ(co_await read<int>(at, "B'101'"), std::nullopt);
+        EXPECT_EQ(co_await read<std::string>(at, "B'101'"), "101");
+        EXPECT_EQ(co_await read<std::vector<int>>(at, "array[B'101']"), std::nullopt);
+        EXPECT_EQ(co_await read<float>(at, "1e300::float8"), std::nullopt);
+        EXPECT_TRUE(std::isnan((co_await read<double>(at, "'NaN'::numeric")).value_or(0)));
+        EXPECT_TRUE(std::isinf((co_await read<double>(at, "'-Infinity'::numeric")).value_or(0)));
+        EXPECT_EQ(co_await read<std::int64_t>(at, "'NaN'::numeric"), std::nullopt);
+        EXPECT_EQ(co_await read<double>(at, "('1' || repeat('0', 400))::numeric"), std::nullopt);
+        EXPECT_EQ(co_await read<std::string>(at, "'1234.5'::numeric::money"), "$1,234.50");
+        EXPECT_EQ(co_await read<std::string>(at, "'24:00'::time"), "24:00:00");
+        using bytes = std::vector<std::byte>;
+        EXPECT_EQ((co_await read<bytes>(at, "'\\x4142'::text")).value_or(bytes()).size(), 6U);
+        EXPECT_EQ(co_await read<bytes>(at, "'\\x4142'::bytea"), (bytes{std::byte{0x41}, std::byte{0x42}}));
+        EXPECT_EQ((co_await read<std::vector<bytes>>(at, "array['\\x41'::bytea]"))
+                      .value_or(std::vector<bytes>())
+                      .at(0)
+                      .size(),
+                  1U);
+        EXPECT_EQ((co_await read<std::vector<bytes>>(at, "array['\\x41']")).value_or(std::vector<bytes>()).at(0).size(),
+                  4U);
+    });
+}
+
+TEST(shared, arrays_of_a_type_with_another_delimiter_are_refused) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script(
+            "drop type if exists odd_type cascade; create type odd_type;"
+            "create function odd_in(cstring) returns odd_type language internal strict immutable as 'textin';"
+            "create function odd_out(odd_type) returns cstring language internal strict immutable as 'textout';"
+            "create type odd_type (input = odd_in, output = odd_out, delimiter = ':', like = text);"
+            "drop type if exists colours; create type colours as enum ('red', 'dark blue')");
+        EXPECT_EQ(co_await read<std::vector<std::string>>(at, "'{ab:cd}'::odd_type[]"), std::nullopt);
+        EXPECT_EQ(co_await read<std::vector<std::string>>(at, "'{red,dark blue}'::colours[]"),
+                  (std::vector<std::string>{"red", "dark blue"}));
+    });
+}
+
+TEST(shared, a_time_that_no_date_is_is_refused) {
+    with_server([](database& at) -> task<void> {
+        using hours = std::chrono::sys_time<std::chrono::hours>;
+        using micros = std::chrono::microseconds;
+        const auto refused = [](task<result> t) -> task<bool> {
+            const std::string said = co_await failure_of_task(std::move(t));
+            co_return said.contains("not between the years 1 and 9999");
+        };
+        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", hours::max())));
+        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", time_point::max())));
+        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", time_point::min())));
+        // 65536 years later: its year has the last 16 bits of this one.
+        const time_point far(std::chrono::duration_cast<micros>(std::chrono::days(23936532)) +
+                             time_point().time_since_epoch());
+        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", far)));
+    });
+}
+
+}  // namespace
+}  // namespace rondo::db::postgres
