@@ -54,8 +54,8 @@ std::string_view connect_remedy(std::string_view code, std::string_view message)
                "max_connections";
     if (code == "57P03") return "wait until the server has started";
     if (code == "08P01")
-        return "a pooler that refuses a parameter of the start takes it with ignore_startup_parameters (docs: "
-               "Transaction poolers)";
+        return "see the log of the pooler in between; what it does not know of a connection's start it takes with "
+               "ignore_startup_parameters";
     if (!code.empty()) return "see the server's log, and check the database URL";
     // What libpq and the system say themselves; only for the advice.
     if (message.find("certificate verify failed") != std::string_view::npos)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Behind a pooler (PgBouncer) that gives each transaction, or each session, another connection of the server.
-#include <thread>
-
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/databases_test.hpp>
 #include <rondo/db/postgres/server_test.hpp>
@@ -64,9 +62,12 @@ task<void> run(database& at) {
 void work_through(const std::string& how, options limits = {.connections = 5}) {
     const std::string url = test_server::shared().ask(how);
     ASSERT_TRUE(url.starts_with("postgres://")) << "PgBouncer did not start";
-    event_loop loop;
-    database at(url, limits);
-    loop.run_until(run(at));
+    {
+        event_loop loop;
+        database at(url, limits);
+        loop.run_until(run(at));
+    }
+    test_server::shared().tell("end_poolers");
 }
 
 TEST(pooler, transactions) { work_through("pool_transactions"); }

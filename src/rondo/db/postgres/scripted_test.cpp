@@ -249,13 +249,15 @@ task<void> send_large(database& at) {  // what the server does not take, so that
     EXPECT_EQ(code, "lost");
 }
 
-task<void> evict(database& at, std::atomic<bool>& ended) {
+task<void> evict(database& at, std::atomic<bool>& begun, std::atomic<bool>& ended) {
+    begun = true;
     while (!ended) std::this_thread::sleep_for(5ms);  // the loop is held
     std::this_thread::sleep_for(50ms);
     EXPECT_EQ(co_await with_timeout(5s, code_of(at.query("select 'the ninth'"))), "lost");
 }
 
 TEST(scripted, eviction_beside_a_broken_connection_fails) {
+    std::atomic<bool> begun = false;
     std::atomic<bool> ended = false;
     const scripted_server server([&](wire& c, int) {
         c.start();
@@ -264,10 +266,10 @@ TEST(scripted, eviction_beside_a_broken_connection_fails) {
         c.converse([&](char step, const std::string&, const std::string&) -> std::string {
             if (step == 'S' && --left == 0) {
                 c.send(scripted_server::ready('I'));
-                std::this_thread::sleep_for(200ms);
+                while (!begun) std::this_thread::sleep_for(1ms);
                 c.end();
                 ended = true;
-                std::this_thread::sleep_for(1s);
+                std::this_thread::sleep_for(500ms);
             }
             return left == 0 ? scripted_server::message('N', std::string(1, '\0')) : "";
         });
@@ -278,7 +280,7 @@ TEST(scripted, eviction_beside_a_broken_connection_fails) {
                  const dynamic_sql sql("select " + std::to_string(i));
                  EXPECT_EQ(co_await code_of(at.query(sql)), "good");
              }
-             co_await when_all(send_large(at), evict(at, ended));
+             co_await when_all(send_large(at), evict(at, begun, ended));
          },
          {.connections = 1, .statements = 8});
 }
