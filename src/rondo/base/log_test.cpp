@@ -70,7 +70,9 @@ TEST_F(error_log, escapes_control_characters) {
     log::info(std::string("a\r\x1b[31m\0b\x7f", 11) +
               "\xc2\x9b"
               "c\xc3\xa4\td\ne");
+    log::info("what is no UTF-8: \x9b[31m \xc3 \xff");
     std::string line = written();
+    EXPECT_NE(line.find("no UTF-8: \\x9b[31m \\xc3 \\xff\n"), std::string::npos) << line;
     EXPECT_NE(line.find("a\\x0d\\x1b[31m\\x00b\\x7f"), std::string::npos) << line;
     EXPECT_NE(line.find("\\x9bc\xc3\xa4\\x09d\n    e\n"), std::string::npos) << line;
 }

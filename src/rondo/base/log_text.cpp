@@ -32,15 +32,16 @@ std::size_t character_size(std::string_view text) {
 std::string escaped(std::string_view text) {
     std::string out;
     out.reserve(text.size());
-    unsigned char before = 0;
-    for (char c : text) {
-        auto u = static_cast<unsigned char>(c);
-        // U+0080 to U+009F are control characters too.
-        bool second_set = before == 0xc2 && u >= 0x80 && u < 0xa0;
-        if (c == '\n') out += "\n    ";
-        else if (u < 0x20 || u == 0x7f || second_set) out += fmt::format("\\x{:02x}", u);
-        else out += c;
-        before = u;
+    while (!text.empty()) {
+        const std::size_t size = character_size(text);
+        const auto first = static_cast<unsigned char>(text[0]);
+        // U+0080 to U+009F are control characters too, and so are their bytes alone to some terminals.
+        const bool second_set = size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+        if (first == '\n') out += "\n    ";
+        else if (size == 0 || first < 0x20 || first == 0x7f) out += fmt::format("\\x{:02x}", first);
+        else if (second_set) out += fmt::format("\\xc2\\x{:02x}", static_cast<unsigned char>(text[1]));
+        else out += text.substr(0, size);
+        text.remove_prefix(std::max<std::size_t>(size, 1));
     }
     return out;
 }
