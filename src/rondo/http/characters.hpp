@@ -11,10 +11,11 @@ namespace rondo::http::characters {
 enum character_class : std::uint8_t {
     token = 1,       ///< tchar (RFC 9110 section 5.6.2)
     field_byte = 2,  ///< HTAB, SP, VCHAR, obs-text: what a field value may hold (RFC 9110 section 5.5)
-    target = 4,      ///< what a request target may hold, but '%' and '?' (RFC 3986; '[' and ']' as browsers send them)
-    hex = 8,         ///< HEXDIG, both cases
-    host = 16,       ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
+    target = 4,  ///< what a request target is taken with: all but controls, SP, '#'; '%' and '?' are looked at apart
+    hex = 8,     ///< HEXDIG, both cases
+    host = 16,   ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
     digit = 32,
+    uri = 64,  ///< what a path and a query are sent with: RFC 3986 without '%' and '?', and '[' and ']'
 };
 
 namespace detail {
@@ -30,7 +31,8 @@ constexpr std::uint8_t classes_of(unsigned c) noexcept {
     unsigned classes = 0;
     if (plain || one_of(c, "!#$%&'*+-.^_`|~")) classes |= token;
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes |= field_byte;
-    if (plain || one_of(c, "-._~!$&'()*+,;=:@/[]")) classes |= target;
+    if (c > 0x20 && c != 0x7f && !one_of(c, "#%?")) classes |= target;
+    if (plain || one_of(c, "-._~!$&'()*+,;=:@/[]")) classes |= uri;
     if (is_digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) classes |= hex;
     if (plain || one_of(c, "-._~!$&'()*+;=")) classes |= host;
     if (is_digit) classes |= digit;

@@ -31,7 +31,7 @@ std::string sendable(std::string_view text) {
         const char c = text[i];
         const bool escape = c == '%' && text.size() - i > 2 && characters::is(text[i + 1], characters::hex) &&
                             characters::is(text[i + 2], characters::hex);
-        if (escape || c == '?' || characters::is(c, characters::target)) {
+        if (escape || c == '?' || characters::is(c, characters::uri)) {
             out += c;
         } else {
             constexpr std::string_view digits = "0123456789ABCDEF";

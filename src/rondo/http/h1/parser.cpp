@@ -79,7 +79,8 @@ private:
         return {};
     }
 
-    // Any text of URI characters up to the space; what form it is of is decided when the line is complete.
+    // Any text up to the space: browsers send more than RFC 3986 has (the URL Standard), other clients raw UTF-8. What
+    // form it is of is decided when the line is complete.
     [[nodiscard]] step target() noexcept {
         const char* const start = p_;
         const Scanner scan(base_, end_);
@@ -91,6 +92,8 @@ private:
             if (*p_ == '?') {
                 if (question_ == nullptr) question_ = p_;
             } else if (*p_ == '%') {
+                // In a query a '%' may stand for itself; in a path nobody knows what it would mean.
+                if (question_ != nullptr) continue;
                 if (const step s = percent_escape(); !s) return s;
             } else {
                 return refuse(parse_error::bad_target);
