@@ -47,6 +47,8 @@ public:
     /// The client's port; 0 for a unix socket.
     [[nodiscard]] virtual std::uint16_t peer_port() noexcept = 0;
     [[nodiscard]] virtual bool secure() const noexcept = 0;
+    /// The other end of the connection itself, whatever a trusted proxy told of its client.
+    [[nodiscard]] virtual std::string_view sender_address() noexcept { return peer_address(); }
 
 protected:
     ~connection_info() = default;

@@ -21,7 +21,7 @@ struct response_head {
 };
 
 /// Takes one response. On the loop thread. Either one respond() or begin(), write()s and finish().
-/// For HEAD, 204 and 304 the server leaves the body out by itself; body_wanted() lets an application not make one.
+/// For HEAD, 204, 205 and 304 the server leaves the body out by itself; body_wanted() lets an application not make one.
 class responder {
 public:
     /// A whole response whose body is at most `small_body` bytes; never waits. Content-Length is written.

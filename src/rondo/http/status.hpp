@@ -82,4 +82,9 @@ enum class status : std::uint16_t {
     return value < 200 || value == 204 || value == 304;
 }
 
+/// Nor is 205 sent with content (RFC 9110 section 15.3.6), though its framing is read as any other's.
+[[nodiscard]] constexpr bool sent_without_content(status code) noexcept {
+    return forbids_body(code) || code == status::reset_content;
+}
+
 }  // namespace rondo::http

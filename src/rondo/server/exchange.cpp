@@ -97,9 +97,10 @@ std::exception_ptr exchange::take_failure() noexcept {
     return failure;
 }
 
-bool exchange::has_body(http::status code) const noexcept {
-    auto number = static_cast<int>(code);
-    return number >= 200 && number != 204 && number != 304;
+http::h1::framing exchange::framing_for(http::status code, std::optional<std::uint64_t> length) const noexcept {
+    if (http::forbids_body(code)) return http::h1::framing::none;
+    if (length || code == http::status::reset_content) return http::h1::framing::length;
+    return request_.version_minor == 0 ? http::h1::framing::none : http::h1::framing::chunked;
 }
 
 void exchange::check_open(const char* what) const {
@@ -114,7 +115,7 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
         keep_alive_ = false;
         connection_.linger_ = true;
     }
-    bool ends_with_connection = framing == http::h1::framing::none && has_body(head.code) && !omit_body_;
+    bool ends_with_connection = framing == http::h1::framing::none && !omit_body_;
     if (ends_with_connection) keep_alive_ = false;
     connection_.keep_open_ = keep_alive_;
 
@@ -149,9 +150,10 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
 void exchange::respond(const handler::response_head& head, std::string_view bytes) {
     if (begun()) throw response_error("a second response to one request");
     code_ = head.code;
-    omit_body_ = !body_wanted() || !has_body(head.code);
+    if (head.code == http::status::reset_content) bytes = {};
+    omit_body_ = !body_wanted() || http::sent_without_content(head.code);
     written_ = omit_body_ ? 0 : bytes.size();
-    auto framing = has_body(head.code) ? http::h1::framing::length : http::h1::framing::none;
+    auto framing = framing_for(head.code, bytes.size());
     if (omit_body_) write_head(head, framing, bytes.size(), 0, {}, true);
     else write_head(head, framing, bytes.size(), bytes.size(), bytes, true);
     state_ = state::finished;
@@ -160,11 +162,9 @@ void exchange::respond(const handler::response_head& head, std::string_view byte
 void exchange::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
     if (begun()) throw response_error("a second response to one request");
     code_ = head.code;
-    omit_body_ = !body_wanted() || !has_body(head.code);
-    if (!has_body(head.code)) framing_ = http::h1::framing::none;
-    else if (length) framing_ = http::h1::framing::length;
-    else framing_ = request_.version_minor == 0 ? http::h1::framing::none : http::h1::framing::chunked;
-    declared_ = length.value_or(0);
+    omit_body_ = !body_wanted() || http::sent_without_content(head.code);
+    framing_ = framing_for(head.code, length);
+    declared_ = head.code == http::status::reset_content ? 0 : length.value_or(0);
     write_head(head, framing_, declared_, 0, {}, false);
     state_ = state::begun;
     // From here on only a client that does not read is waited for in vain.

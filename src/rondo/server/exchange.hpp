@@ -97,6 +97,7 @@ private:
     void read_forwarded();
 
     [[nodiscard]] std::string_view peer_address() noexcept override;
+    [[nodiscard]] std::string_view sender_address() noexcept override;
     [[nodiscard]] std::uint16_t peer_port() noexcept override;
     [[nodiscard]] bool secure() const noexcept override;
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept override;
@@ -116,7 +117,7 @@ private:
 
     void write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
                     std::size_t body_room, std::string_view body, bool whole);
-    [[nodiscard]] bool has_body(http::status code) const noexcept;
+    [[nodiscard]] http::h1::framing framing_for(http::status code, std::optional<std::uint64_t> length) const noexcept;
     void check_open(const char* what) const;
     void account(std::uint64_t size);
     [[nodiscard]] task<void> wait_for_client();

@@ -27,7 +27,10 @@ void exchange::read_forwarded() {
 }
 
 std::string_view exchange::peer_address() noexcept {
-    if (told_ && !told_->address.empty()) return told_->address;
+    return told_ && !told_->address.empty() ? told_->address : sender_address();
+}
+
+std::string_view exchange::sender_address() noexcept {
     try {
         return connection_.peer().address;
     } catch (...) {

@@ -124,6 +124,32 @@ TEST_P(exchanges, head_204_and_304_have_no_body) {
     EXPECT_EQ(answer(get("/x?204")).find("Content-Length"), std::string::npos);
 }
 
+// RFC 9110 section 15.3.6
+TEST_P(exchanges, a_205_has_no_content) {
+    view([](handler::request&, responder& to) -> task<void> {
+        to.respond({.code = http::status::reset_content, .content_type = "text/plain"}, "body");
+        co_return;
+    });
+    app_.on("/begun", [](handler::request& from, responder& to) -> task<void> {
+        to.begin({.code = http::status::reset_content, .content_type = {}},
+                 from.query.empty() ? std::nullopt : std::optional<std::uint64_t>(4));
+        co_await to.write("body");
+        to.finish();
+    });
+    for (const char* path : {"/x", "/begun", "/begun?4"}) {
+        for (const char* method : {"GET ", "HEAD "}) {
+            const std::string got =
+                answer(method + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
+            EXPECT_NE(got.find("Content-Length: 0\r\n"), got.npos) << got;
+            EXPECT_EQ(got.find("chunked"), got.npos) << got;
+        }
+        const std::string old =
+            answer("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/x").substr(0));
+        EXPECT_NE(old.find("keep-alive"), old.npos) << "its end is known: " << old;
+    }
+}
+
 // The rules of a response are checked, and a response that breaks them never looks complete.
 TEST_P(exchanges, misuse_throws) {
     view([](handler::request&, responder& to) -> task<void> {

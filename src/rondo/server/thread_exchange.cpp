@@ -66,7 +66,7 @@ task<void> thread_body::read_through_loop() {
 void thread_responder::keep_head(const handler::response_head& head) {
     if (begun()) throw response_error("a second response to one request");
     code_ = head.code;
-    omit_body_ = !body_wanted() || http::forbids_body(head.code);
+    omit_body_ = !body_wanted() || http::sent_without_content(head.code);
     // The thread writes and the loop only reads once it was told, or the thread has ended.
     response_news& n = of_.news_;
     n.view = request_.view;

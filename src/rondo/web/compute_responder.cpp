@@ -105,7 +105,7 @@ task<void> compute_responder::write_file(int fd, std::uint64_t offset, std::uint
 }
 
 void compute_responder::finish() {
-    if (!head_only_ && !http::forbids_body(code_) && length_.value_or(body_bytes_) != body_bytes_)
+    if (!head_only_ && !http::sent_without_content(code_) && length_.value_or(body_bytes_) != body_bytes_)
         throw response_error("fewer bytes were written than declared");
     std::string out;
     append_frame(out, frame_kind::end, {});

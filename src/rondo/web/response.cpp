@@ -125,7 +125,7 @@ response no_content() noexcept { return {http::status::no_content, {}, std::stri
 response status(int code) {
     auto r = response().status(code);
     const auto reason = http::reason(r.code());
-    if (http::forbids_body(r.code()) || reason.empty()) return r;
+    if (http::sent_without_content(r.code()) || reason.empty()) return r;
     return response(r.code(), plain_type, std::string(reason) + '\n');
 }
 

@@ -63,7 +63,7 @@ public:
         if (head.fields != nullptr) into_.fields = *head.fields;
         if (into_.content_type.empty()) into_.content_type = into_.field("Content-Type");
         into_.length = length;
-        without_body_ = head_only_ || http::forbids_body(head.code);
+        without_body_ = head_only_ || http::sent_without_content(head.code);
     }
     task<void> write(std::string_view bytes) override {
         co_await checkpoint();
