@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import CLASS, ONE_WORKER, Server, each_backend, run  # noqa: E402
+from launch import CLASS, ONE_WORKER, Server, each_backend, read_all, run  # noqa: E402
 
 COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*)" (\d{3}) (\d+) "(.*)" "(.*)"$')
 
@@ -113,6 +113,44 @@ class AccessLog(unittest.TestCase):
             server.wait_until(lambda: server.counters()["started"] == 1)
             s.close()
             server.wait_for_output(r'"GET /_test/wait\?ms=60000 HTTP/1.1" 499 0 ')
+
+    @each_backend
+    def test_a_refused_request_has_its_line(self, backend):
+        refused = [
+            (b"GET /a\x7fb HTTP/1.1\r\nHost: a\r\n\r\n", r'"GET /a\\x7fb HTTP/1\.1" 400 12 "-" "-"'),
+            (b"GET /?q HTTP/1.1\r\nHost : a\r\n\r\n", r'"GET /\?q HTTP/1\.1" 400 12 '),
+            (b"GET /" + b"q" * 9000 + b" HTTP/1.1\r\n\r\n", r'"GET /q{1019}" 414 '),
+            (b"GET /many HTTP/1.1\r\nHost: a\r\nX: " + b"q" * 40000 + b"\r\n\r\n", r'"GET /many HTTP/1\.1" 431 '),
+            (b"POST /te HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", r'"POST /te HTTP/1\.1" 501 '),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", r'"PRI \* HTTP/2\.0" 505 '),
+            (b"\x16\x03\x01\x02\x00\x01\x00", r'"\\x16\\x03\\x01\\x02\\x00\\x01\\x00" 400 '),
+            (b'GET /"\\ 200 0 "-"\x85\xe2\x80\xa8\x1b[31m HTTP/1.1\r\n\r\n', r'"GET /\\"\\\\ 200 0 \\"-\\"\\x85\\xe2\\x80\\xa8\\x1b\[31m HTTP/1\.1" 400 '),
+            (b"GET /half HTTP/1.1\r\nHost:", r'"GET /half HTTP/1\.1" 400 '),
+            (b"GET /nothing-else", r'"GET /nothing-else" 400 '),
+            (b"\r\nnonsense\r\n\r\n", r'"nonsense" 400 '),
+        ]
+        with Server("--backend", backend, "--access-log", "-", "--header-timeout", "1s", *ONE_WORKER) as server:
+            server.connect().close()  # sends nothing: no line
+            for n, (sent, line) in enumerate(refused):
+                server.exchange(sent, shut=True)
+                server.wait_for_output(r"\A(.*\n){%d}\Z" % (n + 1))
+                last = server.output.splitlines()[-1]
+                self.assertRegex(last, r"^127\.0\.0\.1 - - \[.*\] " + line)
+                self.assertTrue(last.isascii() and len(last) < 1500, last)
+            with server.connect() as late:
+                late.sendall(b"GET /late HTTP/1.1\r\n")
+                self.assertTrue(read_all(late).startswith(b"HTTP/1.1 408 "))
+            server.wait_for_output(r'"GET /late HTTP/1.1" 408 ')
+            self.assertEqual(server.output.count("\n"), len(refused) + 1, server.output)
+
+    @each_backend
+    def test_a_refused_request_has_its_line_of_json(self, backend):
+        with Server("--backend", backend, "--access-log", "-", "--access-log-format", "json") as server:
+            server.exchange(b'GET /"\xff\xc3\xa9\n{"status":200} HTTP/1.1\r\n\r\n')
+            server.wait_for_output(r"\n")
+            line = json.loads(server.output)
+            self.assertEqual((line["method"], line["target"], line["status"], line["peer"]),
+                             ("GET", '/"\ufffd\u00e9', 400, "127.0.0.1"))
 
     def test_every_request_has_its_line(self):
         with Server("--access-log", "-") as server:

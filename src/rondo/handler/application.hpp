@@ -34,6 +34,9 @@ public:
     /// Answers a request that the server could not give to serve(), because of `why` (no thread is free in time, say).
     /// Like serve() otherwise. By default: 503.
     [[nodiscard]] virtual task<void> refuse(request& from, responder& to, std::exception_ptr why);
+    /// Told of what the server answered itself because it is no request: `from` holds what could be read of its first
+    /// line (a version_major of 0: no version), the connection and memory, for the time of the call.
+    virtual void refused(request& from, http::status code, std::uint64_t body_bytes) noexcept;
 };
 
 }  // namespace rondo::handler

@@ -104,7 +104,7 @@ task<void> connection::run() {
             what = co_await receive();
         }
         if (refusal_ != http::status{}) {
-            refuse(refusal_);
+            refuse_head(refusal_);
             break;
         }
         if (what != net::input_event::more) {
@@ -153,8 +153,8 @@ void connection::give_up_head(net::input_event why) {
     clear_interrupt();
     keep_open_ = false;
     if (input().empty()) return;
-    if (why == net::input_event::interrupted && timed_out_) refuse(http::status::request_timeout);
-    else if (why == net::input_event::end) refuse(http::status::bad_request);
+    if (why == net::input_event::interrupted && timed_out_) refuse_head(http::status::request_timeout);
+    else if (why == net::input_event::end) refuse_head(http::status::bad_request);
 }
 
 void connection::begin_exchange() {

@@ -66,6 +66,8 @@ private:
     void give_up_head(net::input_event why);
     [[nodiscard]] task<void> end_gracefully();
     void refuse(http::status code);
+    /// The same for a head that is none, with a word to the application.
+    void refuse_head(http::status code);
     void next_phase(phase p, clock::duration limit) noexcept;
     /// A time of waiting for a client to take what is sent; goes on as long as it takes some.
     void writing_phase() noexcept;

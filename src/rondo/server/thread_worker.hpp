@@ -46,6 +46,10 @@ public:
         return inner_.refuse(from, to, why);
     }
 
+    void refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override {
+        inner_.refused(from, code, body_bytes);
+    }
+
     void count_in(handler::statistics& figures) override { inner_.count_in(figures); }
 
     [[nodiscard]] const thread_pool& threads() const noexcept { return threads_.pool(); }

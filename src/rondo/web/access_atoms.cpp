@@ -63,7 +63,12 @@ std::string_view clf_time(std::int64_t unix_time) {
     return text;
 }
 
+// Without a major version there was none (see handler::application::refused).
 void append_version(std::string& out, const handler::request& from) {
+    if (from.version_major == 0) {
+        out += '-';
+        return;
+    }
     out += "HTTP/";
     append_number(out, unsigned{from.version_major});
     out += '.';
@@ -121,13 +126,12 @@ constexpr std::array atoms{
     atom{"t", [](std::string& o, entry, std::int64_t now, text) { o += clf_time(now); }},
     atom{"r",
          [](std::string& o, entry e, std::int64_t, text) {
-             append_escaped(o, e.req->method_text());
-             o += ' ';
-             append_escaped(o, e.req->target());
-             o += ' ';
-             append_version(o, e.req->received());
+             append_or_dash(o, e.req->method_text());
+             if (!e.req->target().empty()) append_escaped(o += ' ', e.req->target());
+             if (e.req->received().version_major == 0) return;
+             append_version(o += ' ', e.req->received());
          }},
-    atom{"m", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->method_text()); }},
+    atom{"m", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, e.req->method_text()); }},
     atom{"U", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->raw_path()); }},
     atom{"q", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->raw_query()); }},
     atom{"H", [](std::string& o, entry e, std::int64_t, text) { append_version(o, e.req->received()); }},

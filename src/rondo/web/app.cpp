@@ -221,10 +221,20 @@ task<void> app::startup() { return detail::start(*state_); }
 task<void> app::end_background() { return detail::end_background(*state_); }
 task<void> app::shutdown() { return detail::end(*state_); }
 task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
+void app::refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept {
+    if (state_->log == nullptr) return;
+    request req(from);
+    state_->log->write({&req, code, body_bytes, clock::duration::zero(), false});
+}
 void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }
 
 std::optional<std::uint64_t> app::body_limit(handler::request& from) {
-    const detail::match found = state_->to_views.find(from.method, from.path, *from.memory);
+    detail::match found;
+    try {
+        found = state_->to_views.find(from.method, from.path, *from.memory);
+    } catch (const http_error&) {
+        // serve() says what is wrong with the path.
+    }
     if (found.route == nullptr) return 0;
     const std::uint64_t limit = found.route->options.body_limit();
     return limit == route_options::server_limit ? std::nullopt : std::optional(limit);

@@ -240,6 +240,7 @@ public:
     void count_in(handler::statistics& figures) override;
     [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
     [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr why) override;
+    void refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override;
 
     /// For the framework.
     [[nodiscard]] detail::app_state& state() noexcept { return *state_; }

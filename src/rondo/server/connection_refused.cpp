@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is told of a request that was refused before it was one.
+#include <algorithm>
+
+#include <rondo/base/arena.hpp>
+#include <rondo/handler/application.hpp>
+#include <rondo/http/characters.hpp>
+#include <rondo/server/connection.hpp>
+#include <rondo/server/server.hpp>
+
+namespace rondo::server {
+
+namespace {
+
+// More of a line is of no use in a log, and its sender chooses how long it is.
+constexpr std::size_t longest_told = 1024;
+constexpr std::string_view version_prefix = " HTTP/";
+
+class sender final : public handler::connection_info {
+public:
+    sender(const net::peer& peer, bool secure) noexcept : peer_(peer), secure_(secure) {}
+    std::string_view peer_address() noexcept override { return peer_.address; }
+    std::uint16_t peer_port() noexcept override { return peer_.port; }
+    bool secure() const noexcept override { return secure_; }
+
+private:
+    const net::peer& peer_;
+    bool secure_;
+};
+
+std::string_view first_line_of(std::string_view input) noexcept {
+    input.remove_prefix(std::min(input.find_first_not_of("\r\n"), input.size()));
+    input = input.substr(0, longest_told);
+    return input.substr(0, input.find_first_of("\r\n"));
+}
+
+// Takes "HTTP/1.1" off the end of the line; without it the version is not known.
+std::string_view take_version(std::string_view line, handler::request& to) noexcept {
+    to.version_major = to.version_minor = 0;
+    const std::size_t at = line.rfind(version_prefix);
+    if (at == std::string_view::npos) return line;
+    const std::string_view number = line.substr(at + version_prefix.size());
+    const auto is_digit = [&](std::size_t i) { return http::characters::is(number[i], http::characters::digit); };
+    if (number.size() != 3 || number[1] != '.' || !is_digit(0) || !is_digit(2)) return line;
+    to.version_major = static_cast<std::uint8_t>(number[0] - '0');
+    to.version_minor = static_cast<std::uint8_t>(number[2] - '0');
+    return line.substr(0, at);
+}
+
+void read_line(std::string_view line, handler::request& to) noexcept {
+    line = take_version(line, to);
+    const std::size_t space = line.find(' ');
+    to.method_text = line.substr(0, space);
+    if (space != std::string_view::npos) to.target = line.substr(space + 1);
+    const std::size_t question = to.target.find('?');
+    to.path = to.target.substr(0, question);
+    to.has_query = question != std::string_view::npos;
+    if (to.has_query) to.query = to.target.substr(question + 1);
+    to.method = http::method::other;
+}
+
+}  // namespace
+
+void connection::refuse_head(http::status code) {
+    refuse(code);
+    handler::request told;
+    read_line(first_line_of(input()), told);
+    sender from(peer(), secure_);
+    arena memory;
+    told.connection = &from;
+    told.memory = &memory;
+    told.arrived = clock::now();
+    server_.app_.refused(told, code, http::reason(code).size() + 1);
+}
+
+}  // namespace rondo::server
