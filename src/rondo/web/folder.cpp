@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
@@ -11,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <rondo/base/log.hpp>
+
 namespace rondo {
 
 namespace {
@@ -18,6 +21,20 @@ namespace {
 constexpr std::size_t longest_name = 1024;
 // O_NONBLOCK: opening a FIFO for reading would wait for its writer. Regular files do not know the flag.
 constexpr int reading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+constexpr auto look_interval = std::chrono::milliseconds(500);
+
+unique_fd open_folder(const std::string& path) noexcept {
+    return unique_fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+bool is_same(int a, int b) noexcept {
+    struct stat of_a;
+    struct stat of_b;
+    // What cannot be told is not taken for something new.
+    if (::fstat(a, &of_a) != 0 || ::fstat(b, &of_b) != 0) return true;
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
 
 int open_beneath(int folder, const char* name, std::uint64_t flags) noexcept {
     open_how how{};
@@ -71,14 +88,32 @@ opened_file open_file(const std::string& path) {
 }
 
 folder::folder(const std::string& path, resolution how)
-    : path_(path), fd_(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), how_(how) {
-    if (!fd_) {
+    : path_(path), absolute_(std::filesystem::absolute(path)), opened_(std::make_unique<opened>()), how_(how) {
+    unique_fd fd = open_folder(path);
+    if (!fd) {
         throw std::runtime_error("cannot serve files of '" + path + "': " + std::generic_category().message(errno) +
                                  "; give a folder that exists and can be read");
     }
     if (how_ == resolution::automatic) {
-        how_ = kernel_has_openat2(fd_.value()) ? resolution::openat2 : resolution::walk;
+        how_ = kernel_has_openat2(fd.value()) ? resolution::openat2 : resolution::walk;
     }
+    opened_->fd = std::make_shared<const unique_fd>(std::move(fd));
+}
+
+std::shared_ptr<const unique_fd> folder::another_than(const unique_fd& before) const {
+    unique_fd found = open_folder(absolute_);
+    if (!found || is_same(found.value(), before.value())) return nullptr;
+    log::info("the folder '" + path_ + "' is another one now: its files are served from here on");
+    return std::make_shared<const unique_fd>(std::move(found));
+}
+
+std::shared_ptr<const unique_fd> folder::now() const {
+    const std::scoped_lock held(opened_->mutex);
+    if (const instant time = clock::now(); time >= opened_->look_again) {
+        opened_->look_again = time + look_interval;
+        if (auto other = another_than(*opened_->fd)) opened_->fd = std::move(other);
+    }
+    return opened_->fd;
 }
 
 bool folder::valid_name(std::string_view name) noexcept {
@@ -95,8 +130,9 @@ bool folder::valid_name(std::string_view name) noexcept {
 std::expected<opened_file, folder::refusal> folder::open(std::string_view name) const {
     if (!valid_name(name)) return std::unexpected(refusal::not_found);
     const std::string path(name);
+    const auto in = now();
     opened_file file;
-    file.fd.reset(how_ == resolution::openat2 ? resolve(path) : walk(path));
+    file.fd.reset(how_ == resolution::openat2 ? resolve(in->value(), path) : walk(in->value(), path));
     const int error = file.fd ? examine(file) : errno;
     if (error == 0) return file;
     if (error == EISDIR) return std::unexpected(refusal::directory);
@@ -104,13 +140,13 @@ std::expected<opened_file, folder::refusal> folder::open(std::string_view name) 
     fail(error, path_ + "/" + path);
 }
 
-int folder::resolve(const std::string& name) const noexcept { return open_beneath(fd_.value(), name.c_str(), reading); }
+int folder::resolve(int root, const std::string& name) noexcept { return open_beneath(root, name.c_str(), reading); }
 
-int folder::walk(const std::string& name) const noexcept {
+int folder::walk(int root, const std::string& name) noexcept {
     unique_fd inner;
     std::size_t begin = 0;
     while (true) {
-        const int in = inner ? inner.value() : fd_.value();
+        const int in = inner ? inner.value() : root;
         const std::size_t end = name.find('/', begin);
         const std::string segment = name.substr(begin, end - begin);
         if (end == std::string::npos) return ::openat(in, segment.c_str(), reading | O_NOFOLLOW);

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include <rondo/base/clock.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo {
@@ -23,8 +26,9 @@ struct opened_file {
 
 /// A folder out of which files are opened by names that strangers send. Nothing outside of it is ever opened: the
 /// kernel resolves the name beneath the folder (openat2), symbolic links included; they may not lead out, and absolute
-/// ones never count as inside. Where the kernel has no openat2, no symbolic link is followed at all.
-/// Immutable: may be used by several threads.
+/// ones never count as inside. Where the kernel has no openat2, no symbolic link is followed at all. What stands under
+/// the folder's own path is looked at again once in half a second: a folder made anew and a symbolic link that was
+/// switched are followed; while there is no folder, the one before is kept. May be used by several threads.
 class folder {
 public:
     /// How names are resolved; `automatic` is openat2 where the kernel has it.
@@ -49,11 +53,20 @@ public:
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
-    [[nodiscard]] int resolve(const std::string& name) const noexcept;
-    [[nodiscard]] int walk(const std::string& name) const noexcept;
+    /// The folder as it was opened last; kept by who opens a file of it while another one takes its place.
+    struct opened {
+        std::mutex mutex;
+        std::shared_ptr<const unique_fd> fd;
+        instant look_again = instant::min();
+    };
+    [[nodiscard]] std::shared_ptr<const unique_fd> now() const;
+    [[nodiscard]] std::shared_ptr<const unique_fd> another_than(const unique_fd& before) const;
+    [[nodiscard]] static int resolve(int root, const std::string& name) noexcept;
+    [[nodiscard]] static int walk(int root, const std::string& name) noexcept;
 
     std::string path_;
-    unique_fd fd_;
+    std::string absolute_;  // the working folder may be another one later
+    std::unique_ptr<opened> opened_;
     resolution how_;
 };
 

@@ -2,6 +2,7 @@
 #include <rondo/web/folder.hpp>
 
 #include <system_error>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -118,12 +119,63 @@ TEST_P(folder_resolution, opens_regular_files_only) {
     expect("fifo", refusal::not_found);  // and does not wait for a writer
 }
 
-TEST_P(folder_resolution, an_exchanged_folder_stays_the_one_that_was_opened) {
+// Waits until the folder is looked at again: at most a second, as is promised.
+template <class Done>
+bool within_a_second(Done done) {
+    const instant end = clock::now() + std::chrono::seconds(1);
+    do {
+        if (done()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    } while (clock::now() < end);
+    return done();
+}
+
+TEST_P(folder_resolution, a_folder_made_anew_is_served) {
     const folder in = make();
-    fs::rename(dir_.at("site"), dir_.at("moved"));
-    fs::create_directory_symlink("/etc", dir_.at("site"));
     EXPECT_TRUE(in.open("hello.txt"));
-    EXPECT_FALSE(in.open("passwd"));
+    fs::rename(dir_.at("site"), dir_.at("moved"));
+    EXPECT_TRUE(in.open("hello.txt")) << "while there is none, the one before is kept";
+    fs::create_directory(dir_.at("site"));
+    dir_.put("site/new.txt", "new");
+    EXPECT_TRUE(within_a_second([&] { return in.open("new.txt").has_value(); }));
+    EXPECT_FALSE(in.open("hello.txt"));
+    fs::remove_all(dir_.at("site"));
+    EXPECT_FALSE(in.open("new.txt"));
+    fs::create_directory(dir_.at("site"));
+    dir_.put("site/newer.txt", "newer");
+    EXPECT_TRUE(within_a_second([&] { return in.open("newer.txt").has_value(); }));
+}
+
+TEST_P(folder_resolution, a_switched_link_is_followed) {
+    for (const char* release : {"r1", "r2"}) {
+        fs::create_directory(dir_.at(release));
+        dir_.put(std::string(release) + "/a", release);
+    }
+    fs::create_directory_symlink("r1", dir_.at("current"));
+    fs::create_symlink("../r1/a", dir_.at("r2/out"));
+    const folder in(dir_.at("current"), GetParam());
+    EXPECT_EQ(content_of(*in.open("a")), "r1");
+    fs::create_directory_symlink("r2", dir_.at("next"));
+    fs::rename(dir_.at("next"), dir_.at("current"));
+    EXPECT_TRUE(within_a_second([&] { return content_of(*in.open("a")) == "r2"; }));
+    EXPECT_FALSE(in.open("out")) << "no link leads out of the other folder either";
+    EXPECT_FALSE(in.open("../r1/a"));
+}
+
+TEST(folder, is_found_again_when_the_working_folder_is_another_one) {
+    const testing::temporary_folder dir;
+    fs::create_directory(dir.at("site"));
+    dir.put("site/a", "a");
+    const fs::path before = fs::current_path();
+    fs::current_path(dir.path);
+    const folder in("site");
+    fs::current_path("/");
+    EXPECT_TRUE(in.open("a"));
+    fs::remove_all(dir.at("site"));
+    fs::create_directory(dir.at("site"));
+    dir.put("site/b", "b");
+    EXPECT_TRUE(within_a_second([&] { return in.open("b").has_value(); }));
+    fs::current_path(before);
 }
 
 TEST(folder, says_what_to_do_when_it_is_not_there) {
