@@ -21,6 +21,14 @@ void check_dots(std::string_view path) {
     check(framed.find("/../") == std::string::npos && framed.find("/./") == std::string::npos);
 }
 
+void check_readings(std::string_view path) {
+    const unsigned readings = http::readings_of(path);
+    if (readings == 0) check(http::path_read_as(path, http::every_path_reading) == path);
+    const std::string plain = http::path_read_as(path, http::every_path_reading);
+    check(http::readings_of(plain) == 0 || plain.find('%') != std::string::npos);
+    check(http::path_read_as(path, 0) == path);
+}
+
 void check_percent(std::string_view text) {
     check(codec::percent_decode(codec::percent_encode(text)) == text);
     check(codec::percent_decode(codec::percent_encode(text, codec::percent_set::path)) == text);
@@ -42,6 +50,7 @@ void check_authority(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text = fuzz::as_text(data, size);
     check_dots(text);
+    check_readings(text);
     check_percent(text);
     check_authority(text);
     return 0;

@@ -36,6 +36,77 @@ std::string remove_dot_segments(std::string_view path) {
     return out;
 }
 
+namespace {
+
+struct path_byte {
+    char value;
+    bool escaped;
+    std::size_t size;  // as written
+};
+
+path_byte first_byte(std::string_view path) noexcept {
+    const bool escaped = path[0] == '%' && path.size() > 2 && characters::is(path[1], characters::hex) &&
+                         characters::is(path[2], characters::hex);
+    if (!escaped) return {path[0], false, 1};
+    return {static_cast<char>(characters::hex_value(path[1]) << 4 | characters::hex_value(path[2])), true, 3};
+}
+
+unsigned reading_that_parts_at(path_byte b) noexcept {
+    if (b.value == '\\') return backslash_parts;
+    if (b.value == '/' && b.escaped) return encoded_slash_parts;
+    return 0;
+}
+
+}  // namespace
+
+bool has_dot_segment(std::string_view decoded_path) noexcept {
+    if (decoded_path.find('.') == std::string_view::npos) return false;
+    for (;;) {
+        const std::size_t end = decoded_path.find_first_of("/\\");
+        const std::string_view segment = decoded_path.substr(0, end);
+        const std::string_view name = segment.substr(0, segment.find(';'));
+        if (name == "." || name == "..") return true;
+        if (end == std::string_view::npos) return false;
+        decoded_path.remove_prefix(end + 1);
+    }
+}
+
+unsigned readings_of(std::string_view path) noexcept {
+    if (path.find_first_of("%\\;") == std::string_view::npos && path.find("//") == std::string_view::npos) return 0;
+    unsigned found = 0;
+    bool after_slash = false;
+    while (!path.empty()) {
+        const path_byte b = first_byte(path);
+        const unsigned parts = reading_that_parts_at(b);
+        const bool slash = b.value == '/' || parts != 0;
+        found |= parts;
+        if (slash && after_slash) found |= empty_segments_vanish;
+        if (b.value == ';') found |= parameters_vanish;
+        after_slash = slash;
+        path.remove_prefix(b.size);
+    }
+    return found;
+}
+
+std::string path_read_as(std::string_view path, unsigned readings) {
+    std::string out;
+    out.reserve(path.size());
+    bool in_parameter = false;
+    while (!path.empty()) {
+        const path_byte b = first_byte(path);
+        const unsigned parts = reading_that_parts_at(b);
+        if ((b.value == '/' && !b.escaped) || (parts & readings) != 0) {
+            in_parameter = false;
+            if ((readings & empty_segments_vanish) == 0 || !out.ends_with('/')) out += '/';
+        } else {
+            if (b.value == ';' && (readings & parameters_vanish) != 0) in_parameter = true;
+            if (!in_parameter) out += path.substr(0, b.size);
+        }
+        path.remove_prefix(b.size);
+    }
+    return out;
+}
+
 std::string decode_form_text(std::string_view text) {
     std::string out;
     out.reserve(text.size());

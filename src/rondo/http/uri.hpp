@@ -16,6 +16,24 @@ namespace rondo::http {
 /// RFC 3986 section 5.2.4: "/a/./b/../c" becomes "/a/c"; never leads above the root.
 [[nodiscard]] std::string remove_dot_segments(std::string_view path);
 
+/// Whether a segment of a decoded path is "." or "..", as any receiver may read it: backslashes part segments too, and
+/// what follows a ';' in a segment (a parameter, RFC 3986 section 3.3) is none of its name.
+[[nodiscard]] bool has_dot_segment(std::string_view decoded_path) noexcept;
+
+/// How else than byte by byte a path may be read by a program that it is handed to.
+enum path_reading : unsigned {
+    encoded_slash_parts = 1,    ///< "%2F" is a slash
+    backslash_parts = 2,        ///< '\\' and "%5C" are slashes
+    empty_segments_vanish = 4,  ///< "//" is one slash
+    parameters_vanish = 8,      ///< ";x=1" at the end of a segment counts for nothing
+};
+inline constexpr unsigned every_path_reading = 15;
+
+/// The readings, a set of path_reading, that make a difference for this path (as received). Mostly none.
+[[nodiscard]] unsigned readings_of(std::string_view path) noexcept;
+/// The path as somebody with these habits reads it; other escapes stay.
+[[nodiscard]] std::string path_read_as(std::string_view path, unsigned readings);
+
 struct query_pair {
     std::string name;
     std::string value;

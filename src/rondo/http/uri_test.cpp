@@ -26,6 +26,21 @@ TEST(uri, decode_path) {
     EXPECT_EQ(decode_path(std::string("/a\0b", 4)), std::nullopt);
 }
 
+TEST(uri, readings_of_a_path) {
+    EXPECT_EQ(readings_of("/a/b%41/c.d"), 0u);
+    EXPECT_EQ(readings_of("/a%2Fb"), unsigned{encoded_slash_parts});
+    EXPECT_EQ(readings_of("/a%252Fb"), 0u);
+    EXPECT_EQ(readings_of("/a\\b"), unsigned{backslash_parts});
+    EXPECT_EQ(readings_of("/a%5cb"), unsigned{backslash_parts});
+    EXPECT_EQ(readings_of("//a"), unsigned{empty_segments_vanish});
+    EXPECT_EQ(readings_of("/%2fa"), unsigned{encoded_slash_parts} | empty_segments_vanish);
+    EXPECT_EQ(readings_of("/a;b"), unsigned{parameters_vanish});
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", 0), "//a%2Fb\\c;d/e%3Bf%41");
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", every_path_reading), "/a/b/c/e");
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d", empty_segments_vanish), "/a%2Fb\\c;d");
+    EXPECT_EQ(path_read_as("/a%2Fb%2", encoded_slash_parts), "/a/b%2");
+}
+
 // The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.
 TEST(uri, remove_dot_segments) {
     const std::vector<std::pair<const char*, const char*>> cases = {

@@ -29,8 +29,9 @@ bool accepts_slug(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(),
                                         [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
 }
-/// Dot segments mean a place in the tree to some clients and proxies: they are never a value.
-bool accepts_str(std::string_view text) { return !text.empty() && text != "." && text != ".."; }
+/// Dot segments mean a place in the tree to clients and to servers behind this one: they are never a value.
+bool accepts_str(std::string_view text) { return !text.empty() && !http::has_dot_segment(text); }
+/// Told apart by its address; what it takes is the rest and looked at there.
 bool accepts_path(std::string_view) { return true; }
 
 /// The order of text segments: most are told apart by their size alone.
@@ -160,6 +161,7 @@ struct router::search {
 
     http::method method;
     bool decode;
+    bool took_rest = false;  // what was found has a `path` parameter
     arena& memory;
     method_set allowed = 0;
     std::size_t count = 0;
@@ -201,8 +203,13 @@ const route_entry* router::search::walk(const node& n, std::string_view rest) {
         const bool takes_rest = d.accepts == accepts_path;
         if (!d.accepts(text)) continue;
         const std::string_view taken = takes_rest ? text_of(rest) : text;
+        if (takes_rest && http::has_dot_segment(taken)) continue;
         arguments[count++] = {taken.data(), taken.size()};
-        if (const route_entry* found = takes_rest ? at_end(*d.child) : below(*d.child, after, last)) return found;
+        const route_entry* const found = takes_rest ? at_end(*d.child) : below(*d.child, after, last);
+        if (found != nullptr) {
+            took_rest |= takes_rest;
+            return found;
+        }
         --count;
     }
     return nullptr;
@@ -223,11 +230,26 @@ void router::add(const route_entry& route) {
     at->put(route);
 }
 
+// The rest of a path goes on to others (an upstream, a folder) that may read it in another way. What guards the route
+// which a request for that reading would have come to must not be walked around.
+void router::require_one_reading(http::method method, std::string_view path, const route_entry& found) const {
+    const unsigned readings = http::readings_of(path);
+    arena memory;
+    for (unsigned some = readings; some != 0; some = (some - 1) & readings) {
+        const std::string other = http::path_read_as(path, some);
+        search s(method, true, memory);
+        const route_entry* const there = s.walk(*root_, std::string_view(other).substr(1));
+        if (there != nullptr && there != &found)
+            throw http_error(http::status::bad_request, "the path can be read in two ways");
+    }
+}
+
 match router::find(http::method method, std::string_view path, arena& memory) const {
     if (path.empty() || path.front() != '/') return {};
     search s(method, path.find('%') != std::string_view::npos, memory);
     match found{.route = s.walk(*root_, path.substr(1))};
     found.allowed = s.allowed;
+    if (s.took_rest) require_one_reading(method, path, *found.route);
     if (s.count != 0 && found.route != nullptr) {
         auto* const kept = static_cast<std::string_view*>(
             memory.allocate(s.count * sizeof(std::string_view), alignof(std::string_view)));

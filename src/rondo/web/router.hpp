@@ -66,12 +66,15 @@ public:
     /// Throws std::invalid_argument with a sentence naming both when a route is there already.
     void add(const route_entry& route);
     /// `path` as received, from its '/'. What has to be decoded, and the arguments, go into `memory`. Throws http_error
-    /// 400 when an escape stands for no character.
+    /// 400 when an escape stands for no character, and when a `path` parameter would take what a server behind this one
+    /// may read as the path of another route ("//admin", "/admin%2Fx"). Dot segments are no value of `str` and `path`.
     [[nodiscard]] match find(http::method method, std::string_view path, arena& memory) const;
 
 private:
     struct node;
     struct search;
+
+    void require_one_reading(http::method method, std::string_view path, const route_entry& found) const;
 
     std::unique_ptr<node> root_;
 };

@@ -101,6 +101,47 @@ TEST(Router, SegmentsAreDecodedByThemselves) {
     EXPECT_EQ(t.find("/caf%C3%A9/%2500"), "/caf\xc3\xa9/<x> %00");
 }
 
+// What a server behind this one, or a file system, would take for a step up or for nothing.
+constexpr std::string_view dot_segments[] = {
+    "..",        ".",          "../x",   "x/..",      "x/../y",  "./x",        "x/./y",          "x/.",
+    "%2e%2e/x",  "%2E%2E/x",   ".%2e/x", "%2e./x",    "x/%2e",   "x/%2e/y",    "..%2fx",         "x%2f..%2fy",
+    "%2e%2e%2f", "x%2F%2e%2E", "..\\x",  "x\\..\\y",  "..%5cx",  "x%5C%2e%2e", "x%5c..",         "x//../y",
+    "..;/x",     "x/..;a=b/y", "x/.;a",  "%2e%2e;/x", "..%3b/x", "x\\.",       "x/y/..%5c..%2f", "..//x"};
+
+TEST(Router, DotSegmentsAreNoValue) {
+    table t;
+    t.add("/<path:x>");
+    t.add("/<name>/<path:x>");
+    for (const std::string_view rest : dot_segments) EXPECT_EQ(t.find("/" + std::string(rest)), "none") << rest;
+    for (const std::string_view rest : dot_segments) EXPECT_EQ(t.find("/a/" + std::string(rest)), "none") << rest;
+    table single;
+    single.add("/<x>");
+    for (const char* rest : {"..", ".", "a%2f..%2fb", "..%2f", "..%5Cx", "..\\x", "%2e%2e;a"})
+        EXPECT_EQ(single.find("/" + std::string(rest)), "none") << rest;
+    // Encoded twice it is data, and so are dots beside other letters.
+    for (const char* rest : {"%252e%252e/x", "..%252fx", ".../x", "a../b", "..a", ".a/b", "a./b", "x/...", "%c0%ae/x"})
+        EXPECT_NE(t.find("/" + std::string(rest)), "none") << rest;
+}
+
+// A path that somebody behind a `path` parameter may read as another route's goes nowhere.
+TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
+    table t;
+    t.add("/<path:x>");
+    t.add("/admin/<path:x>");
+    t.add("/admin/<name>/key");
+    t.add("/files/<path:x>");
+    for (const char* path : {"//admin/y", "///admin/y", "/admin%2Fy", "/admin%2fy", "/admin\\y", "/admin%5cy",
+                             "/%61dmin%2fy", "/\\admin/y", "/%2fadmin/y", "/%2f%5cadmin\\y", "/admin;a=b/y",
+                             "//admin;/y", "/admin%3bx/y", "/admin//b%2fkey", "/files%2f..."})
+        EXPECT_THROW(t.find(path), http_error) << path;
+    EXPECT_EQ(t.find("/admin/a%2fb"), "/admin/<path:x> a/b");
+    EXPECT_EQ(t.find("/files//a\\b%2f;c"), "/files/<path:x> /a\\b/;c");
+    EXPECT_EQ(t.find("/fetch/http://example.org/a"), "/<path:x> fetch/http://example.org/a");
+    EXPECT_EQ(t.find("/projects/group%2Fname"), "/<path:x> projects/group/name");
+    EXPECT_EQ(t.find("/admin%252fy"), "/<path:x> admin%2fy") << "encoded twice";
+    EXPECT_EQ(t.find("/administrator//x"), "/<path:x> administrator//x");
+}
+
 TEST(Router, Preference) {
     table t;
     t.add("/<path:x>");

@@ -203,8 +203,12 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
 task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
                           std::exception_ptr why) {
     request req(from);
-    const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
-    if (found.route != nullptr) req.matched(*found.route, found.arguments);
+    try {
+        const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
+        if (found.route != nullptr) req.matched(*found.route, found.arguments);
+    } catch (const http_error&) {
+        // A path that leads nowhere: the failure is the answer all the same.
+    }
     const bool complete = co_await send_failure(app, req, to, why);
     if (is_told(app)) tell_end(app, req, to, complete);
 }
