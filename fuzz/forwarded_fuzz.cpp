@@ -5,6 +5,7 @@
 
 #include <rondo/http/authority.hpp>
 #include <rondo/http/forwarded.hpp>
+#include <rondo/http/forwarding.hpp>
 
 #include "check.hpp"
 
@@ -36,6 +37,18 @@ struct head {
     [[nodiscard]] fields_view view() const { return {bytes.data(), fields}; }
 };
 
+// What a proxy passes on passes the next one as it is.
+void check_passed_on(const fields_view& fields) {
+    head next(std::string_view{});
+    const std::string addresses = checked_forwarded_for(fields);
+    const std::string elements = checked_forwarded(fields);
+    next.add("X-Forwarded-For", addresses);
+    next.add("Forwarded", elements);
+    check(checked_forwarded_for(next.view()) == addresses);
+    check(checked_forwarded(next.view()) == elements);
+    check(std::ranges::count(elements, '"') % 2 == 0 && elements.find('\\') == std::string::npos);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -47,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(told.host.empty() || valid_authority(told.host));
         if (told.client) check(ip_address::parse(told.client->text()) == told.client);
     }
+    check_passed_on(of.view());
     // Whatever a client sends, what a proxy adds behind it decides.
     of.add("X-Forwarded-For", "203.0.113.7");
     of.add("Forwarded", "for=203.0.113.7");

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -105,6 +106,108 @@ class Proxy(unittest.TestCase):
             self.assertEqual(client.recv(2), b"hi")
             client.close()
             server.close()
+
+    def passed(self, proxy, up, request):
+        """What the upstream gets of a request, and the answer's status."""
+        with proxy.connect() as client:
+            client.sendall(request)
+            server = up.accept()
+            head = read_head(server)
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            server.close()
+            self.assertTrue(read_head(client).startswith("HTTP/1.1 200 "))
+        return head
+
+    def test_targets_pass_as_a_strict_upstream_takes_them(self):
+        with Upstream() as up, proxy_to(up.url + "/base/") as proxy:
+            for sent, gets in ((b"/a/b?q=1", "/a/b?q=1"), (b"http://a/path?query=1", "/path?query=1"), (b"http://a?x=/y", "/?x=/y"),
+                               (b"/a?", "/a?"), (b"/a??b", "/a??b"), (b"/a%2Fb", "/a%2Fb"), (b"/%252e%252e/x", "/%252e%252e/x"),
+                               (b"/f/http://b/c", "/f/http://b/c"), (b"/...", "/..."), (b"/a?../..", "/a?../.."),
+                               (b"/\xc3\xa9|^?{\xff}", "/%C3%A9%7C%5E?%7B%FF%7D"), (b"/a?100%", "/a?100%25"), (b"/x/*", "/x/*")):
+                head = self.passed(proxy, up, b"GET " + sent + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertEqual(head.split(" ")[1], "/base" + gets, sent)
+
+    @each_backend
+    def test_dot_segments_reach_no_upstream(self, backend):
+        with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            up.listener.settimeout(0.2)
+            for path in (b"/..", b"/../x", b"/x/../y", b"/./x", b"/x/.", b"/%2e%2e/x", b"/.%2E/x", b"/%2e./x", b"/x/%2e", b"/x%2f..%2fy",
+                         b"/..%2fx", b"/x%5c..%5cy", b"/x\\..\\y", b"/..;/x", b"/..;a=b/x", b"/x//../y", b"/x/%2e%2e;a/y",
+                         b"http://a/../x", b"http://a/x/%2e%2e"):
+                got = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                self.assertRegex(got, rb"^HTTP/1.1 4", path)
+            got = proxy.exchange(b"POST /%00 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+            self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
+            # Another reading of it is answered here, and so it is no path of the upstream's.
+            for path in (b"//proxy/alive", b"/proxy%2falive", b"/proxy\\alive", b"/proxy;a/alive", b"/%70roxy//alive"):
+                got = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                self.assertTrue(got.startswith(b"HTTP/1.1 400 "), path)
+            with self.assertRaises(socket.timeout):
+                up.accept()
+
+    def test_what_is_told_of_the_way_is_looked_at(self):
+        with Upstream() as up, proxy_to(up.url) as proxy:
+            for lines, forwarded_for, forwarded in (
+                    (b"", "127.0.0.1", "for=127.0.0.1"),
+                    (b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: [2001:db8::1]:5\r\n", "10.0.0.1, [2001:db8::1]:5, 127.0.0.1", "for=127.0.0.1"),
+                    (b"X-Forwarded-For: 6.6.6.6, <x>, 10.0.0.1\r\n", "10.0.0.1, 127.0.0.1", "for=127.0.0.1"),
+                    (b"X-Forwarded-For: \"\r\nForwarded: for=\"\r\n", "127.0.0.1", "for=127.0.0.1"),
+                    (b"Forwarded: for=6.6.6.6;x=\"\r\n", "127.0.0.1", "for=127.0.0.1"),
+                    (b"Forwarded: for=6.6.6.6;by=\"\\\r\nForwarded: for=_a;proto=https\r\n", "127.0.0.1", "for=_a;proto=https, for=127.0.0.1"),
+                    (b"Connection: x-forwarded-for, forwarded, via\r\nForwarded: for=_a\r\n", "127.0.0.1", "for=_a, for=127.0.0.1"),
+                    (b"X_Forwarded_For: 6.6.6.6\r\nX-Forwarded_Proto: https\r\nX-Real-IP: 6.6.6.6\r\nx-real_ip: 6.6.6.6\r\nTransfer_Encoding: chunked\r\n"
+                     b"X-Forwarded-Port: 1\r\nContent_Length: 5\r\nX_Mine: 1\r\n", "127.0.0.1", "for=127.0.0.1")):
+                seen = fields_of(self.passed(proxy, up, b"GET /a HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n"))
+                self.assertEqual(seen["x-forwarded-for"], forwarded_for, lines)
+                self.assertEqual(seen["forwarded"], forwarded + ';host="a";proto=http', lines)
+                for name in seen:
+                    self.assertNotIn(name.replace("_", "-"), ("x-real-ip", "x-forwarded-port", "transfer-encoding", "content-length"), lines)
+                    self.assertFalse("_" in name and name != "x_mine", seen)
+
+    def test_the_address_is_that_of_the_connection(self):
+        with Upstream() as up:
+            with proxy_to(up.url, "--forwarded-allow-ips", "127.0.0.1") as proxy:
+                seen = fields_of(self.passed(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n"
+                                             b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: site\r\n\r\n"))
+                self.assertEqual(seen["x-forwarded-for"], "203.0.113.7, 127.0.0.1")
+                self.assertEqual(seen["forwarded"], 'for=127.0.0.1;host="site";proto=https')
+                self.assertEqual((seen["x-forwarded-host"], seen["x-forwarded-proto"]), ("site", "https"))
+            with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+                path = folder + "/s"
+                with Server("--upstream", up.url, program="proxy", bind="unix:" + path), socket.socket(socket.AF_UNIX) as client:
+                    client.connect(path)
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    server = up.accept()
+                    seen = fields_of(read_head(server))
+                    server.close()
+                    self.assertEqual(seen["x-forwarded-for"], "unknown")
+                    self.assertEqual(seen["forwarded"], 'for=unknown;host="a";proto=http')
+
+    @each_backend
+    def test_a_body_that_breaks_before_its_first_byte_is_502(self, backend):
+        with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            for answer in (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+                           b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"\x15\x03\x01\r\n\r\n", b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n"):
+                for apart in (False, True):
+                    with proxy.connect() as client:
+                        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                        server = up.accept()
+                        read_head(server)
+                        server.sendall(answer)
+                        if apart:
+                            time.sleep(0.1)  # the head alone, in a turn of the loop of its own
+                        server.close()
+                        self.assertRegex(read_all(client), rb"^HTTP/1.1 502 ", (answer, apart))
+
+    def test_a_circle_is_found(self):
+        with Upstream() as up, proxy_to(up.url) as proxy:
+            seen = fields_of(self.passed(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 rondo, 1.1 other\r\n\r\n"))
+            self.assertEqual(seen["via"], "1.1 rondo, 1.1 other, 1.1 rondo")
+            self.assertEqual(proxy.get("/", Via=", ".join(["1.1 rondo"] * 10))[0], 508)
+            # RFC 9110 section 7.6.2
+            head = self.passed(proxy, up, b"OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n")
+            self.assertEqual(fields_of(head)["max-forwards"], "2")
+            self.assertEqual(proxy.request("OPTIONS", "/x", Max_Forwards="0")[0], 204)
 
     @each_backend
     def test_large_bodies_pass_both_ways_without_being_kept(self, backend):

@@ -1,55 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/contrib/proxy.hpp>
 
-#include <array>
+#include <chrono>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/contrib/proxy_fields.hpp>
+#include <rondo/coro/task_group.hpp>
 #include <rondo/handler/error.hpp>
+#include <rondo/http/uri.hpp>
 #include <rondo/http/url.hpp>
+#include <rondo/loop/loop.hpp>
 
 namespace rondo {
 
 namespace {
 
-// What concerns one connection only, besides what Connection itself names.
-bool is_hop_by_hop(std::string_view name) noexcept {
-    using http::same_ignoring_case;
-    return http::is_connection_field(name) || same_ignoring_case(name, "Proxy-Authorization") ||
-           same_ignoring_case(name, "Proxy-Authenticate");
-}
+// A response without a body byte yet is held back this long: breaks it off, the client gets an answer that says so.
+constexpr auto head_held = std::chrono::seconds(1);
 
-// What this proxy writes itself, or answers itself.
-bool is_own(std::string_view name) noexcept {
-    constexpr std::array names = {"Host",      "Expect", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
-                                  "Forwarded", "Via"};
-    for (const char* own : names) {
-        if (http::same_ignoring_case(name, own)) return true;
-    }
-    return false;
-}
-
-bool passes(const http::fields_view& all, std::string_view name) noexcept {
-    return !is_hop_by_hop(name) && !all.contains_token("Connection", name);
-}
-
-// The values of all lines of one name as one list, with one more element.
-std::string list_with(const http::fields_view& all, std::string_view name, std::string_view more) {
-    std::string list;
-    for (const std::string_view value : all.all(name)) (list += value) += ", ";
-    return list += more;
-}
-
-std::string forwarded_element(request& req) {
-    const std::string_view peer = req.peer_address();
-    const bool ipv6 = peer.find(':') != std::string_view::npos;
-    std::string element = ipv6 ? fmt::format("for=\"[{}]\"", peer) : fmt::format("for={}", peer);
-    if (!req.host().empty()) element += fmt::format(";host=\"{}\"", req.host());
-    return element += fmt::format(";proto={}", req.scheme());
-}
+// More passages through one proxy than any sensible way has: it sends to itself.
+constexpr std::size_t most_passages = 10;
 
 [[noreturn]] void answer_for(const client_error& e) {
     http::status code = http::status::bad_gateway;
@@ -76,24 +50,46 @@ public:
         : to_(to), more_(more), via_(via) {}
 
     task<void> handle(client_response& up) override {
-        begin(up);
+        if (up.code() < 200 || up.code() > 599)
+            throw client_error(client_failure::protocol, fmt::format("the upstream answers with status {}", up.code()));
         if (to_.body_wanted()) {
-            for (;;) {
-                const std::string_view piece = co_await up.read();
-                if (piece.empty()) break;
+            std::string_view piece;
+            if (is_event_stream(up)) begin(up);
+            co_await with_group(read_first, this, &up, &piece);
+            begin(up);
+            while (!piece.empty()) {
                 co_await to_.write(piece);
+                piece = co_await up.read();
             }
         }
+        begin(up);
         to_.finish();
     }
 
 private:
+    // The client of an event stream waits for its head, and there may be no event for hours.
+    static bool is_event_stream(const client_response& up) noexcept {
+        constexpr std::string_view type = "text/event-stream";
+        return http::same_ignoring_case(up.field("Content-Type").value_or("").substr(0, type.size()), type);
+    }
+
+    static task<void> read_first(task_group& group, passing* self, client_response* up, std::string_view* piece) {
+        group.spawn(self->begin_later(*up));
+        *piece = co_await up->read();
+        group.cancel();
+    }
+
+    task<void> begin_later(const client_response& up) {
+        co_await sleep(head_held);
+        begin(up);
+    }
+
     void begin(const client_response& up) {
-        if (up.code() > 599) throw client_error(client_failure::protocol, "the upstream's status is none of HTTP");
+        if (to_.begun()) return;
         http::fields out;
         for (const http::field line : up.fields()) {
             // The server writes Date itself.
-            if (passes(up.fields(), line.name) && !http::same_ignoring_case(line.name, "Date"))
+            if (detail::passes_on(up.fields(), line.name) && !http::same_ignoring_case(line.name, "Date"))
                 out.add(line.name, line.value);
         }
         out.add("Via", via_);
@@ -114,7 +110,9 @@ private:
 }  // namespace
 
 struct proxy::state {
-    explicit state(proxy_options o) : options(std::move(o)), http(options.client), via("1.1 " + options.name) {}
+    explicit state(proxy_options o) : options(std::move(o)), http(options.client), via("1.1 " + options.name) {
+        while (options.strip_prefix.ends_with('/')) options.strip_prefix.pop_back();
+    }
 
     [[nodiscard]] const std::string& base() const { return from ? **from : upstream; }
     [[nodiscard]] std::string target_of(const request& req) const;
@@ -173,34 +171,56 @@ proxy::proxy(setting<std::string> upstream, proxy_options options)
     state_->from = std::move(upstream);
 }
 
+namespace {
+
+// How much of the path as received is the prefix (decoded); 0 when it does not begin with it, or not at a segment's
+// end.
+std::size_t size_of_prefix(std::string_view path, std::string_view prefix) {
+    std::size_t at = 0;
+    for (const char c : prefix) {
+        const std::size_t size = path.substr(at).starts_with('%') ? 3 : 1;
+        const auto byte = http::decode_path(path.substr(at, size));
+        // An encoded slash parts no segments.
+        if (!byte || byte->size() != 1 || byte->front() != c || (c == '/' && size == 3)) return 0;
+        at += size;
+    }
+    return at == path.size() || path[at] == '/' ? at : 0;
+}
+
+}  // namespace
+
 std::string proxy::state::target_of(const request& req) const {
-    std::string_view target = req.target();
-    // "GET http://host/path" and "OPTIONS *" have no path of this form.
-    if (!target.starts_with('/')) target = req.raw_path() == "*" ? std::string_view("/") : req.raw_path();
-    if (!options.strip_prefix.empty() && target.starts_with(options.strip_prefix))
-        target.remove_prefix(options.strip_prefix.size());
+    std::string_view path = req.raw_path();
+    // Whatever route led here: an upstream would go where none of this program's guards stand.
+    const auto decoded = http::decode_path(path);
+    if (!decoded || http::has_dot_segment(*decoded))
+        throw http_error(http::status::bad_request, "a path with dot segments is not passed on");
+    if (path == "*") path = "/";
+    path.remove_prefix(size_of_prefix(path, options.strip_prefix));
     std::string url = base();
     while (url.ends_with('/')) url.pop_back();
-    if (!target.starts_with('/')) url += '/';
-    return url += target;
+    if (!path.starts_with('/')) url += '/';
+    url += path;
+    if (req.received().has_query) (url += '?') += req.raw_query();
+    return url;
 }
 
 client_request proxy::state::outgoing(request& req) const {
     client_request out(req.method_text(), target_of(req));
-    for (const http::field line : req.fields()) {
-        if (passes(req.fields(), line.name) && !is_own(line.name)) out.field(line.name, line.value);
-    }
-    out.field("X-Forwarded-For", list_with(req.fields(), "X-Forwarded-For", req.peer_address()));
-    if (!req.host().empty()) out.field("X-Forwarded-Host", req.host());
-    out.field("X-Forwarded-Proto", req.scheme());
-    out.field("Forwarded", list_with(req.fields(), "Forwarded", forwarded_element(req)));
-    out.field("Via", list_with(req.fields(), "Via", via));
+    detail::pass_request_fields(req, via, out);
     if (options.keep_host && !req.host().empty()) out.host(std::string(req.host()));
     if (!req.body().ended()) out.body(std::make_unique<request_body>(req));
     return out;
 }
 
 task<response> proxy::operator()(request& req, std::string_view) const {
+    // RFC 9110 section 7.6.2: the last recipient answers itself.
+    if (req.method() == http::method::options && req.field("Max-Forwards") == "0") co_return no_content();
+    if (detail::times_passed(req.fields(), state_->via) >= most_passages) {
+        log::warning(fmt::format("proxy: {} {} came through this proxy {} times: it is passed on in a circle",
+                                 req.method_text(), req.target(), most_passages));
+        throw http_error(http::status::loop_detected);
+    }
     co_return with_source(std::make_unique<proxied>(state_->http, state_->outgoing(req), state_->via), {});
 }
 

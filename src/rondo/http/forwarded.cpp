@@ -120,10 +120,20 @@ bool read_value(std::string_view text, std::string_view& to) noexcept {
     return !text.empty();
 }
 
+// Of a pair, which may hold a ';' within quotes: a host may have one.
+std::size_t end_of_pair(std::string_view text) noexcept {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') quoted = !quoted;
+        else if (text[i] == ';' && !quoted) return i;
+    }
+    return std::string_view::npos;
+}
+
 std::optional<element> parse_element(std::string_view text) noexcept {
     element out;
     for (std::string_view rest = text;;) {
-        const std::size_t end = rest.find(';');
+        const std::size_t end = end_of_pair(rest);
         const std::string_view pair = trimmed(rest.substr(0, end));
         const std::size_t equals = pair.find('=');
         if (!pair.empty()) {

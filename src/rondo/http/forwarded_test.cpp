@@ -119,6 +119,14 @@ TEST(Forwarded, a_quote_of_the_client_swallows_nothing) {
     EXPECT_EQ(client_in("for=1.1.1.1;x=\", for=203.0.113.7;by=\"10.0.0.1\""), "203.0.113.7");
 }
 
+TEST(Forwarded, a_semicolon_within_quotes_parts_nothing) {
+    const told got = read({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
+    EXPECT_EQ(got.client, "203.0.113.7");
+    EXPECT_EQ(got.host, ";y=");
+    EXPECT_EQ(got.scheme, "https");
+    EXPECT_EQ(client_in("for=6.6.6.6;x=\";for=7.7.7.7"), "");
+}
+
 TEST(Forwarded, scheme_and_host) {
     told got = read({{"Forwarded",
                       "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
