@@ -23,16 +23,18 @@ namespace rondo {
 struct proxy_options {
     client_options client = proxy_client_options();
     bool keep_host = false;      ///< pass the Host of the request on instead of the upstream's
-    std::string strip_prefix;    ///< taken off the path: "/api"
+    std::string strip_prefix;    ///< taken off the path where a segment ends: "/api" of "/api/x", not of "/apifoo"
     std::string name = "rondo";  ///< in Via
 };
 
 /// A view that forwards to an upstream: `app.any("/<path:rest>", proxy("http://127.0.0.1:9000"))`. Both bodies are
 /// streamed, at the same time where the upstream answers early, and no faster than the receiving side takes them; the
 /// route's body_limit bounds a request's. Fields that concern one connection only are left out (RFC 9110
-/// section 7.6.1), X-Forwarded-For, -Host, -Proto, Forwarded (RFC 7239) and Via are added. An upstream that cannot be
-/// reached or does not speak HTTP is 502, one that takes too long 504, no free connection 503. When the client goes
-/// away, the upstream's connection is closed; when the upstream breaks off, so is the client's.
+/// section 7.6.1), and of a request those that only a proxy may write; X-Forwarded-For, -Host, -Proto, Forwarded
+/// (RFC 7239) and Via are added to what came and is well-formed. A path with dot segments is 400 and reaches no
+/// upstream. An upstream that cannot be reached, does not speak HTTP or breaks off before the first byte of a body is
+/// 502, one that takes too long 504, no free connection 503, a request that comes round again and again 508. When the
+/// client goes away, the upstream's connection is closed; when the upstream breaks off later, so is the client's.
 class proxy {
 public:
     /// `upstream` is a URL, "http://10.0.0.1:9000/base" or "http+unix://%2Frun%2Fapp.sock"; its path goes before that

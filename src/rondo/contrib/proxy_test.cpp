@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/contrib/proxy.hpp>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/web/app.hpp>
+#include <rondo/web/test_client.hpp>
+
+namespace rondo {
+namespace {
+
+/// A server that answers every request with the target it got, one connection for each.
+class upstream {
+public:
+    upstream() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof at;
+        EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+        EXPECT_EQ(::listen(listener_.value(), 16), 0);
+        EXPECT_EQ(::getsockname(listener_.value(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+        url_ = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~upstream() {
+        ::shutdown(listener_.value(), SHUT_RDWR);
+        thread_.join();
+    }
+    upstream(const upstream&) = delete;
+    upstream& operator=(const upstream&) = delete;
+
+    [[nodiscard]] const std::string& url() const noexcept { return url_; }
+
+private:
+    void serve() const {
+        for (;;) {
+            const unique_fd client(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (!client) return;
+            std::string head;
+            while (!head.ends_with("\r\n\r\n")) {
+                char byte = 0;
+                if (::recv(client.value(), &byte, 1, 0) != 1) break;
+                head += byte;
+            }
+            const std::size_t target = head.find(' ') + 1;
+            const std::string got = "upstream " + head.substr(target, head.find(' ', target) - target);
+            const std::string answer =
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(got.size()) + "\r\n\r\n" +
+                got;
+            (void)::send(client.value(), answer.data(), answer.size(), MSG_NOSIGNAL);
+        }
+    }
+
+    unique_fd listener_;
+    std::string url_;
+    std::thread thread_;
+};
+
+std::optional<response> only_with_key(request& req) {
+    if (req.field("X-Key") == "open") return std::nullopt;
+    return text("a key is missing").status(401);
+}
+
+TEST(Proxy, APrefixIsStrippedWhereASegmentEnds) {
+    const upstream up;
+    for (const char* prefix : {"/api", "/api/"}) {
+        app a;
+        a.any("/<path:rest>", proxy(up.url() + "/base", {.strip_prefix = prefix}));
+        test_client client(a);
+        for (const auto& [sent, gets] : {std::pair{"/api/x", "/x"},
+                                         {"/api", "/"},
+                                         {"/api/", "/"},
+                                         {"/api?a=/api", "/?a=/api"},
+                                         {"/apifoo", "/apifoo"},
+                                         {"/api.x/y", "/api.x/y"},
+                                         {"/apifoo/api/x", "/apifoo/api/x"},
+                                         {"/%61pi/x", "/x"},
+                                         {"/api%2Fx", "/api%2Fx"},
+                                         {"/API/x", "/API/x"},
+                                         {"/api//x", "//x"},
+                                         {"http://a/api/x?y", "/x?y"}}) {
+            EXPECT_EQ(client.get(sent, {{"Host", "a"}}).body, "upstream /base" + std::string(gets)) << sent;
+        }
+    }
+}
+
+TEST(Proxy, AGuardedMountIsNotWalkedAround) {
+    const upstream up;
+    app a;
+    app admin;
+    admin.use([](request& req, next next) -> task<response> {
+        if (auto refusal = only_with_key(req)) co_return std::move(*refusal);
+        co_return co_await next(req);
+    });
+    admin.any("/<path:rest>", proxy(up.url()));
+    a.mount("/admin", std::move(admin));
+    a.any("/<path:rest>", proxy(up.url()));
+    test_client client(a);
+    EXPECT_EQ(client.get("/admin/y").status, 401);
+    EXPECT_EQ(client.get("/admin/y", {{"X-Key", "open"}}).body, "upstream /admin/y");
+    EXPECT_EQ(client.get("/administrator").body, "upstream /administrator");
+    for (const char* path :
+         {"/x/../admin/y", "/x/%2e%2e/admin/y", "/./admin/y", "/%2e/admin/y", "/admin%2Fy", "//admin/y", "///admin/y",
+          "/x/..%2fadmin/y", "/x%2f..%2fadmin/y", "/x/..%5cadmin/y", "/x\\..\\admin\\y", "/admin\\y", "/admin%5Cy",
+          "/x/..;/admin/y", "/admin;a=b/y", "/x//../admin/y", "/%2fadmin/y", "/.//admin/y", "/x/.%2E/admin/y"}) {
+        const test_response got = client.get(path);
+        EXPECT_TRUE(got.status >= 400 && got.status < 500) << path << ' ' << got.status;
+        EXPECT_EQ(got.body.find("upstream"), std::string::npos) << path;
+    }
+}
+
+// The view looks by itself, whatever its route lets through.
+TEST(Proxy, DotSegmentsReachNoUpstream) {
+    const upstream up;
+    const proxy to(up.url());
+    app a;
+    a.get("/", [&to](request& req) { return to(req, {}); });
+    a.on_error(404, [&to](request& req, const failure&) { return to(req, {}); });
+    test_client client(a);
+    EXPECT_EQ(client.get("/?../..").body, "upstream /?../..");
+    EXPECT_EQ(client.get("/a/b").body, "upstream /a/b");
+    for (const char* path : {"/a/..", "/..%2fa", "/%2e%2e", "/a%5c..", "/a/..;b"}) {
+        const test_response got = client.get(path);
+        EXPECT_EQ(got.body.find("upstream"), std::string::npos) << path;
+        EXPECT_GE(got.status, 400) << path;
+    }
+}
+
+}  // namespace
+}  // namespace rondo
