@@ -12,7 +12,6 @@
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
-#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,6 +26,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log_text.hpp>
+#include <rondo/base/thread.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::log {
@@ -50,7 +50,7 @@ void check_log(const std::string& path) {
 struct line_writer::state {
     explicit state(std::string p, int standard) : path(std::move(p)), standard_fd(standard) {
         open();
-        thread = std::thread([this] { serve(); });
+        thread = named_thread("rondo-log", [this] { serve(); });
     }
     ~state() {
         {
@@ -85,10 +85,6 @@ struct line_writer::state {
     // Lines that come within a few milliseconds go to the file together: a thread woken for each would cost more than
     // the line.
     void serve() noexcept {
-        pthread_setname_np(pthread_self(), "rondo-log");
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, nullptr);
         std::string writing;
         std::unique_lock lock(mutex);
         for (;;) {
@@ -165,7 +161,7 @@ struct line_writer::state {
     bool torn = false;  // the file ends within a line
     unsigned long reported = 0;
     std::chrono::steady_clock::time_point report_again{};
-    std::thread thread;
+    named_thread thread;
 };
 
 line_writer::line_writer(const std::string& path) : state_(new state(path, STDOUT_FILENO)) {}

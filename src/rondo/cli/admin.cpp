@@ -5,7 +5,6 @@
 #include <exception>
 #include <future>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/thread.hpp>
 #include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/arbiter_operations.hpp>
 #include <rondo/cli/heartbeat.hpp>
@@ -128,11 +128,6 @@ struct admin_thread::state {
         : sockets(std::move(s)), what(figures), of(what), pages(of.make()) {}
 
     void run() {
-        pthread_setname_np(pthread_self(), "rondo-admin");
-        // Signals are for the thread that serves.
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, nullptr);
         event_loop own;
         loop = &own;
         try {
@@ -161,12 +156,12 @@ struct admin_thread::state {
     event asked_to_end;
     std::promise<void> start;
     std::promise<void> ended;
-    std::thread thread;
+    named_thread thread;
 };
 
 admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const handler::statistics& figures)
     : state_(std::make_unique<state>(std::move(sockets), figures)) {
-    state_->thread = std::thread([s = state_.get()] { s->run(); });
+    state_->thread = named_thread("rondo-admin", [s = state_.get()] { s->run(); });
     try {
         state_->start.get_future().get();
     } catch (...) {

@@ -6,17 +6,15 @@
 #include <cstdlib>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <dirent.h>
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <rondo/base/interrupt.hpp>
 #include <rondo/base/log.hpp>
+#include <rondo/base/thread.hpp>
 
 namespace rondo::cli {
 
@@ -79,7 +77,7 @@ struct heartbeat::state {
     state(process::child& c, event_loop& l, const lifetime& limits_of, std::function<std::uint64_t()> count)
         : self(c), loop(l), limits(limits_of), requests(std::move(count)), began(clock::now()) {
         stack_trace::prepare();
-        thread = std::thread([this] { serve(); });
+        thread = named_thread("rondo-heart", [this] { serve(); });
     }
     ~state() {
         {
@@ -91,10 +89,6 @@ struct heartbeat::state {
     }
 
     void serve() noexcept {
-        pthread_setname_np(pthread_self(), "rondo-heart");
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, nullptr);
         auto pause = limits.requests ? std::chrono::milliseconds(interval_of_counting) : interval;
         std::unique_lock lock(mutex);
         do {
@@ -123,7 +117,7 @@ struct heartbeat::state {
     std::mutex mutex;
     std::condition_variable wake;
     bool ending = false;
-    std::thread thread;
+    named_thread thread;
 };
 
 heartbeat::heartbeat(process::child& as, event_loop& loop, const lifetime& limits,

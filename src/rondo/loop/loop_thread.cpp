@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/loop/loop_thread.hpp>
 
-#include <csignal>
 #include <exception>
 #include <future>
+#include <string>
 #include <utility>
-
-#include <pthread.h>
 
 namespace rondo {
 
 namespace {
 
-// Signals belong to the loops of the process, not to this thread; those of its own mistakes stay.
-class blocked_signals {
-public:
-    blocked_signals() noexcept {
-        sigset_t all;
-        sigfillset(&all);
-        for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGURG}) sigdelset(&all, own);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~blocked_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    blocked_signals(const blocked_signals&) = delete;
-    blocked_signals& operator=(const blocked_signals&) = delete;
-
-private:
-    sigset_t before_{};
-};
-
 void live(const loop_thread_options& options, std::promise<event_loop*> started) {
-    ::pthread_setname_np(::pthread_self(), options.name.substr(0, 15).c_str());
     bool begun = false;
     try {
         event_loop own(options.loop);
@@ -49,11 +29,8 @@ void live(const loop_thread_options& options, std::promise<event_loop*> started)
 loop_thread::loop_thread(loop_thread_options options) {
     std::promise<event_loop*> started;
     std::future<event_loop*> start = started.get_future();
-    {
-        const blocked_signals during;
-        thread_ = std::thread([o = std::move(options)](std::promise<event_loop*> p) { live(o, std::move(p)); },
-                              std::move(started));
-    }
+    const std::string name = options.name;
+    thread_ = named_thread(name, [o = std::move(options), p = std::move(started)]() mutable { live(o, std::move(p)); });
     try {
         loop_ = start.get();
     } catch (...) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <string>
-#include <thread>
 
+#include <rondo/base/thread.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {
@@ -29,7 +29,7 @@ public:
 
 private:
     event_loop* loop_ = nullptr;
-    std::thread thread_;
+    named_thread thread_;
 };
 
 }  // namespace rondo

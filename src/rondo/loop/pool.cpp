@@ -5,13 +5,13 @@
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <rondo/base/thread.hpp>
 
 namespace rondo {
 
@@ -30,7 +30,7 @@ struct thread_pool::state {
     bool ending = false;
     std::chrono::nanoseconds usual{0};  // moving average of how long a job takes
     instant taken{};                    // when the last job was taken
-    std::vector<std::thread> threads;
+    std::vector<named_thread> threads;
 
     void push(job& j) noexcept {
         j.next_ = nullptr;
@@ -71,11 +71,10 @@ struct thread_pool::state {
     void start_thread();
     void wait_for_work(std::unique_lock<std::mutex>& lock) noexcept;
     void serve() noexcept;
-    void name_thread() const noexcept;
+    void be_nice() const noexcept;
 };
 
-void thread_pool::state::name_thread() const noexcept {
-    pthread_setname_np(pthread_self(), options.name.substr(0, 15).c_str());
+void thread_pool::state::be_nice() const noexcept {
     // On Linux a nice value belongs to a thread; a new one has that of its maker.
     if (options.nice > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options.nice);
 }
@@ -90,7 +89,7 @@ void thread_pool::state::wait_for_work(std::unique_lock<std::mutex>& lock) noexc
 }
 
 void thread_pool::state::serve() noexcept {
-    name_thread();
+    be_nice();
     std::unique_lock lock(mutex);
     for (;;) {
         if (!first && !ending) wait_for_work(lock);
@@ -111,7 +110,7 @@ void thread_pool::state::serve() noexcept {
 
 void thread_pool::state::start_thread() {
     try {
-        threads.emplace_back([this] { serve(); });
+        threads.emplace_back(options.name, [this] { serve(); });
     } catch (const std::system_error&) {
         if (threads.empty()) throw;  // otherwise fewer have to do
     }
@@ -128,7 +127,7 @@ thread_pool::~thread_pool() {
         state_->first = state_->last = nullptr;
     }
     state_->work.notify_all();
-    for (std::thread& t : state_->threads) t.join();
+    for (named_thread& t : state_->threads) t.join();
 }
 
 void thread_pool::submit(job& j, instant deadline) {

@@ -5,20 +5,20 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <future>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <rondo/base/interrupt.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/base/stack_trace.hpp>
+#include <rondo/base/thread.hpp>
 #include <rondo/coro/context.hpp>
 
 namespace rondo {
@@ -87,7 +87,7 @@ struct stall_detector::state {
           loop_thread(gettid()) {
         pthread_getcpuclockid(pthread_self(), &loop_clock);
         stack_trace::prepare();
-        thread = std::thread([this] { serve(); });
+        thread = named_thread("rondo-stalls", [this] { serve(); });
     }
     ~state() {
         {
@@ -96,6 +96,7 @@ struct stall_detector::state {
         }
         wake.notify_all();
         thread.join();
+        if (naming.joinable()) naming.join();
     }
 
     [[nodiscard]] position look() const noexcept {
@@ -133,14 +134,11 @@ struct stall_detector::state {
     std::mutex mutex;
     std::condition_variable wake;
     bool ending = false;
-    std::thread thread;
+    named_thread naming;  // of the frames of a stack
+    named_thread thread;
 };
 
 void stall_detector::state::serve() noexcept {
-    pthread_setname_np(pthread_self(), "rondo-stalls");
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr);
     try {
         watch();
     } catch (const std::exception& e) {
@@ -199,7 +197,17 @@ void stall_detector::state::stalled() {
 std::future<std::string> stall_detector::state::describe(stall_report& r) {
     snapshot s{.doing = loop.doing(), .changes = seen.changes, .stack = {}};
     if (interrupt_thread(loop_thread, snapshot::take, &s, capture_limit)) r.activity.assign(s.name.data(), s.name_size);
-    return std::async(std::launch::async, [stack = s.stack] { return stack.text("rondo::event_loop::"); });
+    if (naming.joinable()) naming.join();
+    std::promise<std::string> told;
+    std::future<std::string> text = told.get_future();
+    naming = named_thread("rondo-stacks", [stack = s.stack, told = std::move(told)]() mutable {
+        try {
+            told.set_value(stack.text("rondo::event_loop::"));
+        } catch (...) {
+            told.set_exception(std::current_exception());
+        }
+    });
+    return text;
 }
 
 void stall_detector::state::measure(stall_report& r) const noexcept {

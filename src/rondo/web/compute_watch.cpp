@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,7 +68,7 @@ compute_watch::compute_watch(options o) : options_(std::move(o)), asked_to_end_(
     action.sa_flags = SA_RESTART;
     for (const int signal : handled) ::sigaction(signal, &action, nullptr);
     tell_life();  // the first sign, before anybody is told that the process is ready
-    thread_ = std::thread([this] { run(); });
+    thread_ = named_thread("rondo-watch", [this] { run(); });
 }
 
 compute_watch::~compute_watch() {
@@ -120,7 +119,6 @@ void compute_watch::tell_life() {
 }
 
 void compute_watch::run() {
-    ::pthread_setname_np(::pthread_self(), "rondo-watch");
     for (;;) {
         turn();
         const std::lock_guard lock(mutex_);

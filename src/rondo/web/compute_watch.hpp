@@ -5,9 +5,9 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/base/thread.hpp>
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/cancel.hpp>
 #include <rondo/handler/compute_figures.hpp>
@@ -74,7 +74,7 @@ private:
     job job_;
     std::int64_t cpu_before_ = 0;  // of the process, when the job began
     bool over_ = false;
-    std::thread thread_;
+    named_thread thread_;
 };
 
 }  // namespace rondo::detail

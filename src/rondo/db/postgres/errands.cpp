@@ -4,10 +4,8 @@
 #include <deque>
 #include <mutex>
 #include <system_error>
-#include <thread>
 
-#include <pthread.h>
-#include <signal.h>
+#include <rondo/base/thread.hpp>
 
 namespace rondo::db::postgres {
 
@@ -19,22 +17,6 @@ struct errand {
     std::move_only_function<void()> then;
 };
 
-// A thread inherits the mask of its maker.
-class signals_blocked {
-public:
-    signals_blocked() noexcept {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    signals_blocked(const signals_blocked&) = delete;
-    signals_blocked& operator=(const signals_blocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
-
 }  // namespace
 
 struct errands::state {
@@ -44,7 +26,6 @@ struct errands::state {
     int threads = 0;
 
     void serve() {
-        pthread_setname_np(pthread_self(), "postgres");
         std::unique_lock lock(mutex);
         while (!waiting.empty()) {
             errand e = std::move(waiting.front());
@@ -77,9 +58,8 @@ void errands::run(std::move_only_function<void()> job, std::move_only_function<v
     std::lock_guard lock(state_->mutex);
     state_->waiting.push_back({std::move(job), std::move(told)});
     if (state_->threads == most_threads) return;
-    signals_blocked during;
     try {
-        std::thread([s = state_] { s->serve(); }).detach();
+        named_thread("postgres", [s = state_] { s->serve(); }).detach();
         ++state_->threads;
     } catch (const std::system_error&) {
         if (state_->threads > 0) return;  // one of them takes it

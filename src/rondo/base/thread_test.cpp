@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <string>
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <rondo/base/interrupt.hpp>
+#include <rondo/base/thread.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool blocks(const sigset_t& mask, int signal) { return sigismember(&mask, signal) == 1; }
+
+sigset_t mask_now() {
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    return mask;
+}
+
+TEST(named_thread, blocks_what_is_for_the_process_and_takes_what_is_for_a_thread) {
+    sigset_t inside;
+    named_thread("of-a-test", [&inside] { inside = mask_now(); }).join();
+    for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM, SIGPIPE, SIGWINCH})
+        EXPECT_TRUE(blocks(inside, signal)) << signal;
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF, SIGURG})
+        EXPECT_FALSE(blocks(inside, signal)) << signal;
+}
+
+TEST(named_thread, does_not_depend_on_the_mask_of_its_maker_and_leaves_that_as_it_was) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t inside;
+    named_thread("of-a-test", [&inside] { inside = mask_now(); }).join();
+    const sigset_t after = mask_now();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    EXPECT_FALSE(blocks(inside, SIGURG));
+    EXPECT_FALSE(blocks(inside, SIGSEGV));
+    EXPECT_TRUE(blocks(after, SIGURG));
+    EXPECT_TRUE(blocks(after, SIGTERM));
+}
+
+TEST(named_thread, gives_the_thread_its_name_cut_to_what_the_kernel_takes) {
+    char name[16] = "";
+    named_thread("a name that is too long", [&name] { pthread_getname_np(pthread_self(), name, sizeof name); }).join();
+    EXPECT_STREQ(name, "a name that is ");
+}
+
+TEST(named_thread, makes_threads_whose_stacks_can_be_taken) {
+    std::promise<pid_t> started;
+    std::promise<void> enough;
+    named_thread waiting("of-a-test", [&] {
+        started.set_value(gettid());
+        enough.get_future().wait();
+    });
+    EXPECT_TRUE(stack_of_thread(started.get_future().get(), 10s));
+    enough.set_value();
+    waiting.join();
+}
+
+}  // namespace
+}  // namespace rondo
