@@ -14,6 +14,7 @@
 
 #include <rondo/web.hpp>
 
+#include "calls.hpp"
 #include "hooks.hpp"
 #include "isolated.hpp"
 #include "probes.hpp"
@@ -176,6 +177,7 @@ void add_views(rondo::app& app, const static_files& files) {
     app.get("/long", declare_too_little);
     app.post("/form", form);
     app.mount("/_test", probes(app));
+    add_calls(app);
     add_isolated(app);
     add_hooks(app);
 }
@@ -188,11 +190,18 @@ void fail_on_purpose() {
     if (file != nullptr && access(file, F_OK) == 0) throw std::runtime_error("the start fails on purpose");
 }
 
+// What a program writes itself, and does not flush.
+void print() {
+    if (std::getenv("TESTBED_PRINTS") != nullptr) std::printf("printed\n");
+}
+
 int run(int argc, char** argv) {
     const static_files files;
     rondo::app app;
     add_views(app, files);
     app.on_start(fail_on_purpose);
+    app.on_start(print);
+    print();
     return rondo::run(app, argc, argv);
 }
 

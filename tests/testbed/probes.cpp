@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rondo/base/log.hpp>
 #include <rondo/web.hpp>
 
 namespace testbed {
@@ -160,6 +161,21 @@ task<response> trailers(request& req) {
     co_return rondo::text(std::move(out));
 }
 
+// Fills the error log.
+task<response> say(request& req) {
+    const auto lines = req.query_as<unsigned>("lines", 1);
+    for (unsigned i = 0; i < lines; ++i) rondo::log::warning("said " + std::to_string(i) + std::string(60, '.'));
+    co_return rondo::text("said\n");
+}
+
+// The way of a program that cannot go on.
+void fail() { throw std::runtime_error("given up on purpose"); }
+void fail_where_nothing_may() noexcept { fail(); }
+response give_up(request&) {
+    fail_where_nothing_may();
+    return rondo::text("never\n");
+}
+
 }  // namespace
 
 rondo::app probes(rondo::app& in) {
@@ -176,6 +192,8 @@ rondo::app probes(rondo::app& in) {
     app.get("/events", events);
     app.get("/block", block);
     app.get("/compute", rondo::cpu(compute));
+    app.get("/say", say);
+    app.get("/give-up", give_up);
     app.post("/read-late", read_late);
     app.post("/read-nothing", read_nothing);
     app.post("/trailers", trailers);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/base/interrupt.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -15,6 +17,8 @@
 namespace rondo {
 
 namespace {
+
+constexpr std::chrono::milliseconds limit_when_blocked{5};
 
 enum class stage : int { none, asked, running, done };
 
@@ -66,6 +70,19 @@ void install() {
     });
 }
 
+// Threads of the kernel's, as io_uring has some, and those of other libraries: they are not waited for.
+bool blocks_signal(pid_t thread) noexcept {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/status", static_cast<int>(thread));
+    std::FILE* status = std::fopen(path, "re");
+    if (!status) return false;
+    unsigned long long blocked = 0;
+    for (char line[256]; std::fgets(line, sizeof line, status);)
+        if (std::sscanf(line, "SigBlk: %llx", &blocked) == 1) break;
+    std::fclose(status);
+    return ((blocked >> (SIGURG - 1)) & 1) != 0;
+}
+
 void wait_until(std::chrono::steady_clock::time_point end) {
     while (current.at.load() != stage::done && std::chrono::steady_clock::now() < end)
         std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -76,6 +93,8 @@ void wait_until(std::chrono::steady_clock::time_point end) {
 bool interrupt_thread(pid_t thread, interrupt_function f, void* with, std::chrono::milliseconds limit) {
     std::lock_guard lock(one_at_a_time);
     install();
+    // It may be about to take it again, but not for long.
+    if (blocks_signal(thread)) limit = std::min(limit, limit_when_blocked);
     current.function = f;
     current.with = with;
     current.thread.store(thread);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,8 @@ namespace rondo::log {
 enum class level : unsigned char { debug, info, warning, error, off };
 
 /// Writes one line with time and level to standard error, or to where to() says. Any thread; never throws; does not
-/// wait for a slow disk on the calling thread. Control characters in `text` are escaped.
+/// wait for a slow disk on the calling thread, nor anywhere for whoever reads a pipe, terminal or socket: when 8192
+/// lines wait, further ones are dropped and counted, and the log says so. Control characters in `text` are escaped.
 void write(level l, std::string_view text) noexcept;
 
 inline void debug(std::string_view text) noexcept { write(level::debug, text); }
@@ -25,7 +27,8 @@ void threshold(level l) noexcept;
 
 /// Said in every line beside the number of the process: "worker 2". Empty: nothing.
 void process_name(const std::string& name);
-/// True: lines are written by the calling thread, and no thread is made. For a process that forks.
+/// True: lines are written by the calling thread, and no thread is made. For a process that forks. What nobody takes at
+/// the moment is tried again with the next line and by flush().
 void on_calling_thread(bool on) noexcept;
 
 /// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
@@ -34,12 +37,16 @@ void to(const std::string& path);
 void format(bool json);
 /// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.
 void reopen();
-/// Waits until everything written so far has reached its file.
-void flush() noexcept;
+/// Waits until everything written so far has reached its file; gives up when nobody has taken anything for `patience`.
+void flush(std::chrono::milliseconds patience = std::chrono::seconds(1)) noexcept;
+/// Lines that this process has lost: nobody read them, or the disk was full.
+[[nodiscard]] unsigned long lost() noexcept;
+/// A line on standard error as it is, for whoever started the program. Waits at most a second for who reads.
+void say(std::string_view text) noexcept;
 
 /// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192
 /// lines), or the disk is full, lines are dropped and counted, and the error log says so. What comes within 5 ms is
-/// written together.
+/// written together. The destructor and flush() wait for the file, but give up when it has taken nothing for a second.
 class line_writer {
 public:
     /// "-" is standard output. Throws std::system_error.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -15,6 +17,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
@@ -323,6 +326,149 @@ TEST(line_writer, never_waits_and_counts_what_did_not_fit_the_queue) {
         }
         EXPECT_EQ(lines, kept);
     }
+}
+
+// A pipe that nobody reads, in the place of standard error.
+class unread_standard_error {
+public:
+    unread_standard_error() : before_(dup(STDERR_FILENO)) {
+        int ends[2];
+        EXPECT_EQ(pipe(ends), 0);
+        reading.reset(ends[0]);
+        fcntl(reading.value(), F_SETFL, O_NONBLOCK);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[1]);
+    }
+    ~unread_standard_error() { end(); }
+    void end() {
+        if (before_) dup2(before_.value(), STDERR_FILENO);
+        before_.reset();
+    }
+    std::string read() const {
+        std::string all;
+        char part[4096];
+        for (ssize_t n = 0; (n = ::read(reading.value(), part, sizeof part)) > 0;)
+            all.append(part, static_cast<std::size_t>(n));
+        return all;
+    }
+    unique_fd reading;
+
+private:
+    unique_fd before_;
+};
+
+constexpr auto no_patience = std::chrono::milliseconds(0);
+
+TEST(standard_error, that_nobody_reads_holds_nobody_and_lost_lines_are_told) {
+    for (const bool on_calling_thread : {true, false}) {
+        log::flush();
+        log::on_calling_thread(on_calling_thread);
+        unread_standard_error pipe;
+        const unsigned long before = log::lost();
+        const auto began = std::chrono::steady_clock::now();
+        for (int i = 0; i < 30'000; ++i) log::info("nobody reads this " + std::to_string(i));
+        log::flush();
+        EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+        const unsigned long lost = log::lost() - before;
+        EXPECT_GT(lost, 10'000u);
+        EXPECT_EQ(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+        std::string all;
+        const auto lines = [&all] { return static_cast<unsigned long>(std::count(all.begin(), all.end(), '\n')); };
+        for (int i = 0; i < 100 && lines() < 30'000 - lost + 1; ++i) {
+            all += pipe.read();
+            log::flush();
+        }
+        pipe.end();
+        const std::string news = std::to_string(lost) + " lines of standard error were lost";
+        EXPECT_NE(all.find("warning " + news), std::string::npos)
+            << all.substr(all.size() < 500 ? 0 : all.size() - 500);
+        EXPECT_EQ(lines(), 30'000 - lost + 1);
+    }
+    log::on_calling_thread(false);
+}
+
+TEST(standard_error, gets_what_waits_as_soon_as_somebody_reads) {
+    log::flush();
+    log::on_calling_thread(true);
+    unread_standard_error pipe;
+    for (int i = 0; i < 2000; ++i) log::info("line " + std::to_string(i) + std::string(60, '.'));
+    std::string all = pipe.read();
+    EXPECT_EQ(all.find("line 1999"), std::string::npos);
+    log::flush(no_patience);
+    all += pipe.read();
+    log::flush(no_patience);
+    all += pipe.read();
+    log::flush(no_patience);
+    all += pipe.read();
+    pipe.end();
+    log::on_calling_thread(false);
+    for (int i = 0; i < 2000; ++i) ASSERT_NE(all.find("line " + std::to_string(i) + "."), std::string::npos) << i;
+}
+
+TEST(standard_error, of_a_child_has_no_lines_of_its_parent) {
+    log::flush();
+    log::on_calling_thread(true);
+    unread_standard_error pipe;
+    for (int i = 0; i < 2000; ++i) log::info("line " + std::to_string(i) + std::string(60, '.'));
+    (void)pipe.read();
+    const pid_t child = fork();
+    if (child == 0) {
+        log::on_calling_thread(false);
+        log::info("of the child");
+        log::flush();
+        _exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    const std::string all = pipe.read();
+    pipe.end();
+    log::on_calling_thread(false);
+    EXPECT_EQ(status, 0);
+    EXPECT_NE(all.find("of the child"), std::string::npos);
+    EXPECT_EQ(all.find("line"), std::string::npos);
+}
+
+TEST(say, writes_a_line_and_does_not_wait_for_ever) {
+    unread_standard_error pipe;
+    log::say("as it is");
+    EXPECT_EQ(pipe.read(), "as it is\n");
+    const std::string all(1 << 20, 'x');
+    const auto began = std::chrono::steady_clock::now();
+    log::say(all);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+    pipe.end();
+}
+
+TEST(line_writer, gives_up_at_its_end_when_nobody_reads) {
+    folder where;
+    const std::string path = where.file("pipe");
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    EXPECT_THROW(log::line_writer{path}, std::system_error);  // nobody has it open
+    const unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    const auto began = std::chrono::steady_clock::now();
+    {
+        log::line_writer out(path);
+        for (int i = 0; i < 3000; ++i) out.write(std::string(100, 'x'));
+        out.flush();
+        out.flush();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+}
+
+TEST(line_writer, goes_over_to_another_file_from_one_that_nobody_reads) {
+    folder where;
+    const std::string path = where.file("pipe");
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    const unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    log::line_writer out(path);
+    for (int i = 0; i < 1500; ++i) out.write(std::string(100, 'x'));
+    ASSERT_EQ(std::remove(path.c_str()), 0);
+    out.reopen();
+    out.write("last");
+    out.flush();
+    const std::string all = content(path);
+    EXPECT_TRUE(all.ends_with("x\nlast\n"));
+    EXPECT_EQ(out.dropped(), 0u);
 }
 
 TEST(line_writer, survives_a_pipe_that_was_closed) {

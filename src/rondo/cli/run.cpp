@@ -93,7 +93,7 @@ std::vector<cli::command_name> command_names(const app& application) {
 class mistaken : public std::exception {};
 
 void complain(std::string_view program, const std::string& sentence) {
-    fmt::print(stderr, "{}: {}\n", program, sentence);
+    log::say(fmt::format("{}: {}", program, sentence));
 }
 
 [[noreturn]] void unknown_command(const app& application, std::string_view program, std::string_view word) {
@@ -117,7 +117,7 @@ void require_right(std::string_view program, const invocation& asked, bool takes
         for (const std::string& word : asked.words)
             complain(program, fmt::format("'{}' is not expected after {}", word, asked.command));
     if (asked.mistakes.empty() && (takes_words || asked.words.empty())) return;
-    fmt::print(stderr, "Try '{} --help'.\n", program);
+    log::say(fmt::format("Try '{} --help'.", program));
     throw mistaken();
 }
 

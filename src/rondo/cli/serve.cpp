@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/log_output.hpp>
 #include <rondo/channels/rendezvous.hpp>
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin.hpp>
@@ -137,6 +138,15 @@ int serve_alone(app& application, const settings& chosen, process::inheritance& 
     return status;
 }
 
+// A log that cannot be opened is no reason to end: the old one is written on.
+void reopen_log() {
+    try {
+        log::reopen();
+    } catch (const std::exception& e) {
+        log::error(e.what());
+    }
+}
+
 process::arbiter_options options_of(const settings& chosen, process::executable program) {
     return {.boot_timeout = chosen.boot_timeout,
             .timeout = chosen.timeout,
@@ -144,7 +154,7 @@ process::arbiter_options options_of(const settings& chosen, process::executable 
             .pid_file = chosen.pid_file,
             .program = std::move(program),
             .on_ready = nullptr,
-            .on_reopen = [] { log::reopen(); }};
+            .on_reopen = reopen_log};
 }
 
 process::group worker_group_of(app& application, const settings& chosen) {
@@ -222,8 +232,11 @@ int serve(app& application, const settings& chosen) {
     require_known_computers(application, chosen);
     log::to(chosen.error_log);
     make_logs(chosen);
-    if (chosen.workers == 0) return serve_alone(application, chosen, inherited);
-    return serve_with_arbiter(application, chosen, std::move(program), std::move(inherited));
+    const int status = chosen.workers == 0
+                           ? serve_alone(application, chosen, inherited)
+                           : serve_with_arbiter(application, chosen, std::move(program), std::move(inherited));
+    log::flush_standard_streams();  // exit() would wait for who reads them
+    return status;
 }
 
 }  // namespace rondo::cli

@@ -2,7 +2,10 @@
 #include <rondo/cli/settle_in.hpp>
 
 #include <csignal>
+#include <cstdlib>
+#include <exception>
 #include <stdexcept>
+#include <string>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -23,6 +26,21 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The handler of the C++ library writes to standard error, which may wait for who reads there for ever.
+[[noreturn]] void tell_and_abort() noexcept {
+    std::string why = "the process ends: std::terminate was called";
+    try {
+        if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        why += std::string(" for an exception that nobody caught: ") + e.what();
+    } catch (...) {
+        why += " for an exception of unknown type that nobody caught";
+    }
+    log::error(why);
+    log::flush();
+    std::abort();
+}
+
 }  // namespace
 
 void settle_in(const settings& chosen) {
@@ -31,6 +49,7 @@ void settle_in(const settings& chosen) {
     if (chosen.umask) ::umask(static_cast<mode_t>(*chosen.umask));
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
+    std::set_terminate(tell_and_abort);
     log::threshold(chosen.log_level);
     log::format(chosen.error_log_json);
 }

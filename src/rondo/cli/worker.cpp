@@ -77,6 +77,7 @@ public:
           self_(as),
           figures_(begin_figures()),
           log_lines_lost_before_(figures_.log_lines_lost.load()),
+          error_lines_lost_before_(figures_.error_log_lines_lost.load() - log::lost()),
           loop_({chosen.backend}),
           kind_(loop_, application, chosen),
           admin_sockets_(std::move(admin)),
@@ -149,6 +150,7 @@ private:
 
     void look_around(handler::statistics& s) {
         if (log_) set_to(s.log_lines_lost, log_lines_lost_before_ + log_->dropped());
+        set_to(s.error_log_lines_lost, error_lines_lost_before_ + log::lost());
         resources_.look(s);
     }
 
@@ -205,6 +207,7 @@ private:
     std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
     handler::statistics& figures_;
     std::uint64_t log_lines_lost_before_;
+    std::uint64_t error_lines_lost_before_;  // less what this process had lost before it was a worker
     handler::resource_reader resources_;
     election election_;
     event_loop loop_;

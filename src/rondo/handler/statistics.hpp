@@ -157,6 +157,7 @@ struct alignas(64) statistics {
     std::atomic<std::int64_t> looked_ns;   ///< when the loop was last seen to turn: twice a second when all is well
     std::atomic<std::int64_t> stall_ns;    ///< longer on the loop is a stall
     std::atomic<std::uint64_t> log_lines_lost;  ///< of the access log
+    std::atomic<std::uint64_t> error_log_lines_lost;
     // What holds the loop. Written by the thread that watches it.
     std::atomic<std::int64_t> holding_since_ns;  ///< on rondo::clock; 0: nothing does
     std::atomic<std::uint16_t> holding_view;     ///< its row in `views`; 0: no view

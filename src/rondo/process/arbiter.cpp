@@ -91,6 +91,7 @@ void arbiter::state::turn() {
     look_at_queues(now);
     look_at_predecessor();
     keep_watchdog_quiet(now);
+    log::flush(0ms);  // what nobody took when it was said
     if (children.ending() && children.empty()) return;
     wait(now);
     now = clock::now();

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of an arbiter that brings in another image of the program.
 #include <csignal>
-#include <cstdio>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/log_output.hpp>
 #include <rondo/process/arbiter_state.hpp>
 
 namespace rondo::process {
+
+using namespace std::chrono_literals;
 
 inheritance arbiter::state::bequest(inheritance::kind what) const {
     bool check = what == inheritance::kind::check;
@@ -71,7 +73,7 @@ void arbiter::state::re_execute() {
         inheritance next = bequest(inheritance::kind::reload);
         next.leave_to(getpid());
         log::flush();
-        std::fflush(nullptr);
+        log::flush_standard_streams();
         char here[4096];
         int error = options.program.execute(getcwd(here, sizeof here) ? here : "/");
         next.withdraw();
@@ -87,8 +89,8 @@ void arbiter::state::start_beside() {
         log::warning("there is another arbiter already: end one of the two first (TERM)");
         return;
     }
-    log::flush();
-    std::fflush(nullptr);
+    log::flush(0ms);
+    log::flush_standard_streams();
     pid_t self = getpid();
     pid_t pid_of_other = fork();
     if (pid_of_other == 0) {

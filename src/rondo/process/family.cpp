@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <system_error>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/log_output.hpp>
 
 namespace rondo::process {
 
@@ -128,8 +128,8 @@ void family::shrink(std::size_t g, std::size_t surplus, instant now) {
 
 void family::start(std::size_t g, std::size_t slot, instant now) {
     kin& k = groups_[g];
-    log::flush();
-    std::fflush(nullptr);
+    log::flush(0ms);
+    log::flush_standard_streams();
     k.table.take(slot);
     pid_t arbiter = getpid();
     pid_t pid = fork();
@@ -173,7 +173,7 @@ void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
         log::error("ended by an exception of unknown type");
     }
     log::flush();
-    std::fflush(nullptr);
+    log::flush_standard_streams();
     // Not exit(): the objects of main() and of the arbiter belong to the arbiter.
     _exit(status);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/log_output.hpp>
 
 namespace rondo::process {
 
@@ -45,8 +46,8 @@ rehearsal::rehearsal(const executable& program, const std::function<void()>& pre
     output_.reset(ends[0]);
     unique_fd writing(ends[1]);
     fcntl(output_.value(), F_SETFL, O_NONBLOCK);
-    log::flush();
-    std::fflush(nullptr);
+    log::flush(std::chrono::milliseconds(0));
+    log::flush_standard_streams();
     pid_ = fork();
     if (pid_ == 0) execute(program, prepare, writing.value());
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");

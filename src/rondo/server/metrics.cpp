@@ -134,6 +134,8 @@ void tell_requests(text& to, const overview& o) {
     to.family("rondo_connections_accepted_total", "counter", "Connections accepted.").sample(a.accepted);
     to.family("rondo_access_log_lines_lost_total", "counter", "Lines that the access log had no room for.")
         .sample(a.log_lines_lost);
+    to.family("rondo_error_log_lines_lost_total", "counter", "Lines of workers that the error log had no room for.")
+        .sample(a.error_log_lines_lost);
 }
 
 void tell_pools(text& to, const overview& o) {

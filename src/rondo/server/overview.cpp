@@ -44,6 +44,7 @@ constexpr std::tuple worker_counts{
     kept_in(&worker_totals::accepted, &statistics::accepted),
     kept_in(&worker_totals::stalls, &statistics::stalls),
     kept_in(&worker_totals::log_lines_lost, &statistics::log_lines_lost),
+    kept_in(&worker_totals::error_log_lines_lost, &statistics::error_log_lines_lost),
     kept_in(&worker_totals::loop_delay, &statistics::loop_delay),
 };
 constexpr std::tuple worker_gauges{

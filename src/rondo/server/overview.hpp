@@ -45,7 +45,8 @@ struct worker_totals {
     std::int64_t loop_delay_ns = 0;  ///< at the last look; or for how long the loop has been stuck, when that is more
     std::int64_t longest_turn_ns = 0;
     std::uint64_t stalls = 0;
-    std::uint64_t log_lines_lost = 0;
+    std::uint64_t log_lines_lost = 0;  ///< of the access log
+    std::uint64_t error_log_lines_lost = 0;
     std::uint64_t resident_bytes = 0;
     handler::latency::totals loop_delay{};
     pool_totals blocking, compute;

@@ -41,7 +41,7 @@ void write_worker(codec::json_writer& to, const worker_totals& w) {
     to.end_object();
     to.member("busy_ms", ms(w.busy_ns)).member("loop_delay_ms", ms(w.loop_delay_ns));
     to.member("longest_turn_ms", ms(w.longest_turn_ns)).member("stalls", w.stalls);
-    to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost);
+    to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost + w.error_log_lines_lost);
     to.key("blocking");
     write(to, w.blocking);
     to.key("compute");

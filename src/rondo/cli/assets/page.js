@@ -197,7 +197,7 @@ function tables(now, before) {
 
   const newest = samples.at(-1)?.workers ?? {};
   $('workers-note').textContent = [`${whole(now.all.starts)} started`, now.all.crashes && `${whole(now.all.crashes)} did not end in good order`,
-    now.all.log_lines_lost && `${whole(now.all.log_lines_lost)} lines of the access log lost`].filter(Boolean).join(', ');
+    now.all.log_lines_lost && `${whole(now.all.log_lines_lost)} log lines lost`].filter(Boolean).join(', ');
   fill('workers', [
     ['Worker', w => w.name, {text: true}], ['State', null, {text: true, content: state}], ['Process', w => w.process], ['Age', w => time(w.age_ms)],
     ['Requests', w => whole(w.requests)], ['a second', w => short(newest[w.name]?.rate ?? 0)], ['In flight', w => whole(w.in_flight)],

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/log_output.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio_ext.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace rondo::log {
+
+namespace {
+
+// A terminal says that it has room when there is room for that much.
+constexpr std::size_t piece_for_a_terminal = 256;
+
+enum class way : std::uint8_t {
+    plain,      // a file: there is no one to wait for but the disk
+    own,        // through a descriptor of its own, which does not block
+    socket,     // a call that does not block
+    splice,     // a pipe of another user's: through one of its own
+    ask_first,  // a terminal of another user's
+};
+
+// A standard descriptor and what is needed to write to it without waiting.
+class standard_file {
+public:
+    // Looks at what the descriptor is by now.
+    void look(int fd) noexcept {
+        struct stat now{};
+        if (fstat(fd, &now)) now = {};
+        if (known_ && now.st_dev == device_ && now.st_ino == inode_) return;
+        known_ = true;
+        device_ = now.st_dev;
+        inode_ = now.st_ino;
+        own_.reset();
+        how_ = way::plain;
+        if (S_ISSOCK(now.st_mode)) how_ = way::socket;
+        else if (S_ISFIFO(now.st_mode)) how_ = open_own(fd) ? way::own : open_pipe() ? way::splice : way::ask_first;
+        else if (S_ISCHR(now.st_mode) && isatty(fd)) how_ = open_own(fd) ? way::own : way::ask_first;
+    }
+
+    ssize_t write(int fd, std::string_view part) noexcept {
+        switch (how_) {
+            case way::plain: return ::write(fd, part.data(), part.size());
+            case way::own: return ::write(own_.value(), part.data(), part.size());
+            case way::socket: return ::send(fd, part.data(), part.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            case way::splice: return write_by_splice(fd, part);
+            case way::ask_first: return write_if_room(fd, part.substr(0, piece_for_a_terminal));
+        }
+        return -1;
+    }
+    [[nodiscard]] bool shared() const noexcept { return how_ != way::plain; }
+
+private:
+    bool open_own(int fd) noexcept {
+        char path[32];
+        std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        own_.reset(::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        return static_cast<bool>(own_);
+    }
+    bool open_pipe() noexcept {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return false;
+        own_.reset(ends[1]);
+        reading_.reset(ends[0]);
+        return true;
+    }
+    ssize_t write_by_splice(int fd, std::string_view part) noexcept {
+        const ssize_t held = ::write(own_.value(), part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
+        if (held <= 0) return held;
+        const ssize_t moved = ::splice(reading_.value(), nullptr, fd, nullptr, static_cast<std::size_t>(held),
+                                       SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        const int error = errno;
+        char rest[PIPE_BUF];
+        while (::read(reading_.value(), rest, sizeof rest) > 0) {
+        }
+        errno = error;
+        return moved;
+    }
+    static ssize_t write_if_room(int fd, std::string_view part) noexcept {
+        pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+        if (::poll(&room, 1, 0) > 0) return ::write(fd, part.data(), part.size());
+        errno = EAGAIN;
+        return -1;
+    }
+
+    bool known_ = false;
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+    way how_ = way::plain;
+    unique_fd own_;
+    unique_fd reading_;
+};
+
+// The descriptors of the process are one for all: a child that a fork made has those of its parent. Never destroyed.
+struct guarded_file {
+    std::mutex mutex;
+    standard_file file;
+};
+guarded_file& standard(int fd) {
+    static auto& those = *new std::array<guarded_file, STDERR_FILENO + 1>;
+    return those[static_cast<std::size_t>(fd)];
+}
+
+// As many whole lines as a pipe takes at once or not at all.
+std::string_view part_of(std::string_view text) {
+    if (text.size() <= PIPE_BUF) return text;
+    const std::size_t end = text.substr(0, PIPE_BUF).rfind('\n');
+    return text.substr(0, end == text.npos ? PIPE_BUF : end + 1);
+}
+
+ssize_t write_to_standard(int fd, std::string_view text) noexcept {
+    auto& [mutex, file] = standard(fd);
+    const std::lock_guard lock(mutex);
+    file.look(fd);
+    return file.write(fd, file.shared() ? part_of(text) : text);
+}
+
+bool takes_more(int fd) noexcept {
+    pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+    return ::poll(&room, 1, 0) > 0;
+}
+
+// False when another thread holds the stream: it may be waiting for who reads.
+bool flush_stream(std::FILE* stream) noexcept {
+    if (ftrylockfile(stream) != 0) return false;
+    if (__fpending(stream) > 0) {
+        if (takes_more(fileno(stream))) std::fflush(stream);
+        else __fpurge(stream);
+    }
+    funlockfile(stream);
+    return true;
+}
+
+}  // namespace
+
+output output::standard(int fd) noexcept { return {unique_fd(), fd}; }
+
+output::output(unique_fd file) noexcept : file_(std::move(file)) {
+    struct stat what{};
+    shared_ = fstat(file_.value(), &what) == 0 && !S_ISREG(what.st_mode);
+}
+
+output::result output::write(std::string_view& text) noexcept {
+    while (!text.empty()) {
+        const std::string_view part = shared_ ? part_of(text) : text;
+        const ssize_t n = file_ ? ::write(file_.value(), part.data(), part.size()) : write_to_standard(standard_, text);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return result::full;
+        if (n <= 0) return result::lost;
+        text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return result::written;
+}
+
+void output::wait(std::chrono::milliseconds limit) const noexcept {
+    pollfd room{.fd = file_ ? file_.value() : standard_, .events = POLLOUT, .revents = 0};
+    ::poll(&room, 1, static_cast<int>(std::max<std::chrono::milliseconds::rep>(limit.count(), 0)));
+}
+
+void prepare_standard_outputs() noexcept {
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+        auto& [mutex, file] = standard(fd);
+        const std::lock_guard lock(mutex);
+        file.look(fd);
+    }
+}
+
+void flush_standard_streams() noexcept {
+    const bool out = flush_stream(stdout);
+    const bool error = flush_stream(stderr);
+    if (out && error) std::fflush(nullptr);
+}
+
+}  // namespace rondo::log
