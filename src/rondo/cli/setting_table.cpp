@@ -179,6 +179,9 @@ rows data_rows() {
         count_row(
             "db-connections", "connections to it, of each process", [](s v) -> auto& { return v.data.db_connections; },
             1, 10'000),
+        count_row(
+            "db-statements", "statements kept prepared on each; 0: none, for transaction poolers",
+            [](s v) -> auto& { return v.data.db_statements; }, 0, 100'000),
         text_row("migrations", "FOLDER", "the changes of its tables", [](s v) -> auto& { return v.data.migrations; }),
         text_row("channels-url", "URL", "what carries channels between processes",
                  [](s v) -> auto& { return v.data.channels_url; }),

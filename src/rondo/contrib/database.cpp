@@ -57,6 +57,7 @@ db::database& app_database::operator*() {
     }
     db::options limits;
     limits.connections = chosen.db_connections;
+    limits.statements = chosen.db_statements;
     return database_.emplace(chosen.db_url, limits);
 }
 

@@ -9,8 +9,9 @@
 
 namespace rondo {
 
-/// The database of an application, as the settings db-url, db-connections and migrations say (docs/databases.md):
-/// opened when the application starts, which fails with a sentence when that is not possible, and closed at its end.
+/// The database of an application, as the settings db-url, db-connections, db-statements and migrations say
+/// (docs/databases.md): opened when the application starts, which fails with a sentence when that is not possible, and
+/// closed at its end.
 ///
 ///     rondo::app app;
 ///     rondo::app_database database(app);

@@ -14,8 +14,8 @@ struct options {
     std::chrono::milliseconds wait{10000};  ///< the longest such wait; after it: too_busy, or connection_lost
     std::chrono::milliseconds connect_timeout{5000};  ///< for one attempt
     std::chrono::milliseconds idle{300000};           ///< a connection without work is closed after this
-    std::size_t statements = 256;  ///< prepared per connection; 0: none (for poolers that give each statement another)
-    std::size_t pipeline = 16;     ///< statements on their way on one connection; 1: no pipeline
+    std::size_t statements = 256;                     ///< prepared per connection; 0: none (for transaction poolers)
+    std::size_t pipeline = 16;                        ///< statements on their way on one connection; 1: no pipeline
 };
 
 /// What a database object is doing now.

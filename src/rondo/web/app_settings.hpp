@@ -12,6 +12,7 @@ namespace rondo {
 struct app_settings {
     std::string db_url;               ///< --db-url; empty: none
     std::size_t db_connections = 10;  ///< --db-connections, of each process
+    std::size_t db_statements = 256;  ///< --db-statements, prepared per connection; 0: none
     std::string migrations;           ///< --migrations, a folder; empty: none
     std::string channels_url;         ///< --channels-url; empty: within the process
     std::string cache_url;            ///< --cache-url; empty: within the process

@@ -132,6 +132,7 @@ private:
         std::uint64_t generation = 0;
         bool failed = false;
         bool needed = false;
+        bool asks = false;  // who serves the connection
         bool preparing = false;
         bool prepare_failed = false;
         bool ours = false;
@@ -160,6 +161,7 @@ private:
     void settle_own(const in_flight& e) noexcept;
     void settle_rows(in_flight e) noexcept;
     [[nodiscard]] bool make_ready(const command& c);
+    void ask_for_server() noexcept;
     [[nodiscard]] bool send_prepared(const statement& s, in_flight& e);
     [[nodiscard]] bool note_stale(const in_flight& e) noexcept;
     [[nodiscard]] bool repeats(const command& c) const noexcept;

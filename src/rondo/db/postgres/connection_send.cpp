@@ -46,13 +46,23 @@ bool connection::send_prepared(const statement& s, in_flight& e) {
 }
 
 // Whether the statement gets a name. Makes room for it: DEALLOCATE fails in a transaction that has failed, so what goes
-// is only noted while the connection is lent. Sending may close the connection.
+// is only noted while the connection is lent. A pooler that keeps names apart does not see DEALLOCATE, and would take
+// the same name again for a mistake: nothing goes there. Sending may close the connection.
 bool connection::make_ready(const command& c) {
+    const std::size_t most = pool_.limits().statements;
     if (c.repeated || !pool_.keeps_names() || (lent && !direct_)) return false;
-    const bool room = statements_.find(c.sql()) || statements_.make_room(pool_.limits().statements);
+    bool room = statements_.find(c.sql()) || statements_.size() < most;
+    if (!room && !asked_for_server_) ask_for_server();
+    else if (!room) room = direct_ && statements_.make_room(most);
     if (!lent)
         for (const std::string& name : statements_.take_retired()) send_own("deallocate " + name);
     return room;
+}
+
+void connection::ask_for_server() noexcept {
+    asked_for_server_ = true;
+    send_own("select pg_backend_pid()");
+    if (phase_ == phase::ready) sent_.back().asks = true;
 }
 
 void connection::send(command& c) {

@@ -285,6 +285,30 @@ TEST(scripted, eviction_beside_a_broken_connection_fails) {
          {.connections = 1, .statements = 8});
 }
 
+// It does not see DEALLOCATE: the same name again would be a mistake that costs the connection.
+TEST(scripted, a_pooler_that_keeps_names_apart_gets_none_twice) {
+    std::atomic<int> twice = 0;
+    const scripted_server server([&](wire& c, int) {
+        c.start();
+        c.welcome();
+        std::map<std::string, int> names;
+        c.converse([&](char step, const std::string& name, const std::string& sql) -> std::string {
+            if (step == 'P' && !name.empty() && ++names[name] > 1) ++twice;
+            return sql.starts_with("deallocate") && step == 'E' ? scripted_server::failure("ERROR", "26000", "no") : "";
+        });
+    });
+    with(server,
+         [&](database& at) -> task<void> {
+             for (int round = 0; round < 3; ++round)
+                 for (int i = 0; i < 10; ++i) {
+                     const dynamic_sql sql("select " + std::to_string(i));
+                     EXPECT_EQ(co_await code_of(at.query(sql)), "good");
+                 }
+             EXPECT_EQ(twice, 0);
+         },
+         {.connections = 1, .statements = 4});
+}
+
 // ---- messages ----
 
 TEST(scripted, messages_are_not_lost_before_the_first_read_nor_beside_missed) {

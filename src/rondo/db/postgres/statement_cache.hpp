@@ -32,6 +32,7 @@ public:
     [[nodiscard]] entry* find(const statement& s) noexcept;
     /// Not prepared, unless it went lately and is still there.
     entry& add(const statement& s);
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
     /// Makes room for one more: what goes is retired. False when too many are retired and wait.
     [[nodiscard]] bool make_room(std::size_t most);
     /// The server does not have it.
