@@ -18,12 +18,13 @@ using http::same_ignoring_case;
 
 bool is_hop_by_hop(std::string_view name) noexcept {
     return http::is_connection_field(name) || same_ignoring_case(name, "Proxy-Authorization") ||
-           same_ignoring_case(name, "Proxy-Authenticate") || same_ignoring_case(name, "HTTP2-Settings");
+           same_ignoring_case(name, "Proxy-Authenticate") || same_ignoring_case(name, "Proxy-Authentication-Info") ||
+           same_ignoring_case(name, "HTTP2-Settings");
 }
 
-// What this proxy writes itself, or answers itself.
+// What this proxy writes itself, or answers itself; and "Proxy", which CGI makes the variable HTTP_PROXY of.
 bool is_own(std::string_view name) noexcept {
-    constexpr std::array names = {"Host", "Expect", "Forwarded", "Via", "Max-Forwards", "X-Real-IP"};
+    constexpr std::array names = {"Host", "Expect", "Forwarded", "Via", "Max-Forwards", "X-Real-IP", "Proxy"};
     constexpr std::string_view told = "X-Forwarded-";
     return same_ignoring_case(name.substr(0, told.size()), told) ||
            std::ranges::any_of(names, [name](const char* own) { return same_ignoring_case(name, own); });

@@ -11,8 +11,8 @@
 
 namespace rondo::handler {
 
-/// The head of a response as an application states it. Date, framing and Connection are the server's part.
-/// The views must hold until the call returns.
+/// The head of a response as an application states it. The status is from 200 to 599 (response_error otherwise). Date,
+/// framing and Connection are the server's part. The views must hold until the call returns.
 struct response_head {
     http::status code = http::status::ok;
     std::string_view content_type;         ///< empty: no Content-Type field; otherwise a valid field value

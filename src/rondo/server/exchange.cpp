@@ -147,8 +147,15 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     s.commit(static_cast<std::size_t>(end - begin));
 }
 
-void exchange::respond(const handler::response_head& head, std::string_view bytes) {
+void exchange::check_begin(http::status code) const {
     if (begun()) throw response_error("a second response to one request");
+    // An interim one would leave its client waiting, another is none at all.
+    if (http::to_int(code) < 200 || http::to_int(code) > 599)
+        throw response_error("a response has a status from 200 to 599");
+}
+
+void exchange::respond(const handler::response_head& head, std::string_view bytes) {
+    check_begin(head.code);
     code_ = head.code;
     if (head.code == http::status::reset_content) bytes = {};
     omit_body_ = !body_wanted() || http::sent_without_content(head.code);
@@ -160,7 +167,7 @@ void exchange::respond(const handler::response_head& head, std::string_view byte
 }
 
 void exchange::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
-    if (begun()) throw response_error("a second response to one request");
+    check_begin(head.code);
     code_ = head.code;
     omit_body_ = !body_wanted() || http::sent_without_content(head.code);
     framing_ = framing_for(head.code, length);

@@ -118,6 +118,7 @@ private:
     void write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
                     std::size_t body_room, std::string_view body, bool whole);
     [[nodiscard]] http::h1::framing framing_for(http::status code, std::optional<std::uint64_t> length) const noexcept;
+    void check_begin(http::status code) const;
     void check_open(const char* what) const;
     void account(std::uint64_t size);
     [[nodiscard]] task<void> wait_for_client();

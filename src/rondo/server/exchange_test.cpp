@@ -154,6 +154,11 @@ TEST_P(exchanges, a_205_has_no_content) {
 TEST_P(exchanges, misuse_throws) {
     view([](handler::request&, responder& to) -> task<void> {
         EXPECT_THROW(to.finish(), response_error);
+        for (const int code : {0, 100, 103, 199, 600, 1000}) {
+            EXPECT_THROW(to.respond({.code = static_cast<http::status>(code), .content_type = {}}, "x"),
+                         response_error);
+            EXPECT_THROW(to.begin({.code = static_cast<http::status>(code), .content_type = {}}, 1), response_error);
+        }
         to.respond({}, "done");
         EXPECT_THROW(to.respond({}, "again"), response_error);
         EXPECT_THROW(to.begin({}, 5), response_error);

@@ -65,6 +65,8 @@ task<void> thread_body::read_through_loop() {
 
 void thread_responder::keep_head(const handler::response_head& head) {
     if (begun()) throw response_error("a second response to one request");
+    if (http::to_int(head.code) < 200 || http::to_int(head.code) > 599)
+        throw response_error("a response has a status from 200 to 599");
     code_ = head.code;
     omit_body_ = !body_wanted() || http::sent_without_content(head.code);
     // The thread writes and the loop only reads once it was told, or the thread has ended.

@@ -172,6 +172,24 @@ TEST(App, ASlashAtTheEndIsRedirected) {
     EXPECT_EQ(client.get("//a/").status, 404);
 }
 
+TEST(App, WhatATargetMayHoldIsEncodedInLocation) {
+    app a;
+    a.get("/<name>/", [](request&, std::string_view) { return text("x"); });
+    test_client client(a);
+    EXPECT_EQ(client.get("/caf\xc3\xa9|^`{}\"<\\>?q={\xff}%").field("Location"),
+              "/caf%C3%A9%7C%5E%60%7B%7D%22%3C%5C%3E/?q=%7B%FF%7D%");
+    EXPECT_EQ(client.get("/\\evil.example").field("Location"), "/%5Cevil.example/");
+}
+
+TEST(App, NoContentWhereNoneMayBe) {
+    app a;
+    a.get("/<int:code>", [](request&, int code) { return text("body").status(code); });
+    a.get("/status", [](request&) { return rondo::status(205); });
+    test_client client(a);
+    for (const char* path : {"/204", "/205", "/304", "/status"}) EXPECT_EQ(client.get(path).body, "") << path;
+    EXPECT_EQ(client.get("/203").body, "body");
+}
+
 TEST(App, NoRedirectLeavesTheSite) {
     app a;
     a.get("/<path:rest>", [](request&, std::string_view) { return text("all"); });
