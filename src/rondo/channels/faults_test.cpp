@@ -295,6 +295,37 @@ TEST(redis_over_tls, says_what_is_wrong_with_a_certificate) {
     says(server.url("nowhere.pem"), "nowhere.pem' holds no certificates of authorities: No such file");
 }
 
+// What somebody on the way says before the handshake is not taken for the server's.
+TEST(redis_over_tls, takes_nothing_from_before_the_handshake) {
+    const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    ASSERT_EQ(::bind(listener.value(), reinterpret_cast<const sockaddr*>(&at), size), 0);
+    ASSERT_EQ(::listen(listener.value(), 8), 0);
+    ::getsockname(listener.value(), reinterpret_cast<sockaddr*>(&at), &size);
+    std::thread server([&listener] {
+        for (;;) {
+            const unique_fd peer(::accept(listener.value(), nullptr, nullptr));
+            if (!peer) return;
+            const std::string_view early = "+PONG\r\n+OK\r\n:1\r\n";
+            (void)::send(peer.value(), early.data(), early.size(), MSG_NOSIGNAL);
+            char byte = 0;
+            while (::recv(peer.value(), &byte, 1, 0) > 0) {
+            }
+        }
+    });
+    {
+        channels all("rediss://localhost:" + std::to_string(ntohs(at.sin_port)), {.patience = 300ms});
+        wait_until([&] {
+            return complaint_of([&] { all.publish_sync("room", "x"); }).find("no TLS with it") != std::string::npos;
+        });
+    }
+    ::shutdown(listener.value(), SHUT_RDWR);
+    server.join();
+}
+
 // A restart: who subscribed goes on, and is told that something may be missing.
 TEST(restarted_redis, heals_and_subscribes_again) {
     redis_server server;

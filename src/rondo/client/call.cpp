@@ -20,6 +20,9 @@ bool is_idempotent(http::method m) noexcept {
     return http::is_safe(m) || m == http::method::put || m == http::method::delete_;
 }
 
+// A Location as a sentence may hold it.
+std::string_view shown(std::string_view location) noexcept { return location.substr(0, 200); }
+
 bool is_redirect(http::status code) noexcept {
     switch (to_int(code)) {
         case 301:
@@ -42,7 +45,7 @@ std::string client_call::text() const {
 
 void client_call::prepare() {
     auto url = http::url::parse(request_.url_);
-    if (!url) throw client_error(client_failure::url, "this is no http or https URL");
+    if (!url) throw client_error(client_failure::url, "this is not an http or https URL");
     to_ = *std::move(url);
     http::fields& fields = request_.fields_;
     if (!pool_.options().user_agent.empty() && !fields.contains("User-Agent"))
@@ -51,7 +54,13 @@ void client_call::prepare() {
                !fields.contains("Range");
     if (decodes_) fields.add("Accept-Encoding", codec::accepted_codings);
     uses_jar_ = pool_.options().cookies && !fields.contains("Cookie");
-    if (!to_.user.empty() && !fields.contains("Authorization")) request_.basic_auth(to_.user, to_.password);
+    if (!to_.user.empty() && !fields.contains("Authorization")) use_credentials(to_);
+}
+
+void client_call::use_credentials(const http::url& of) {
+    if (of.user.find(':') != std::string::npos)
+        throw client_error(client_failure::url, "the user name in the URL holds a colon (RFC 7617 section 2)");
+    request_.basic_auth(of.user, of.password);
 }
 
 task<client_response> client_call::run(bool whole) {
@@ -155,7 +164,7 @@ std::optional<http::url> client_call::elsewhere() const {
     auto next = to_.resolve(*location);
     if (!next)
         throw client_error(client_failure::url,
-                           fmt::format("redirected to '{}', which is no http or https URL", *location));
+                           fmt::format("redirected to '{}', which is not an http or https URL", shown(*location)));
     if (redirects_ >= most) throw client_error(client_failure::redirects, fmt::format("more than {} redirects", most));
     return next;
 }
@@ -173,12 +182,14 @@ void client_call::redirect(http::url to) {
         for (const std::string_view name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"})
             request_.fields_.remove(name);
     }
-    if (to.origin() != to_.origin()) {
+    const bool moved = to.origin() != to_.origin();
+    if (moved) {
         request_.host_.clear();
         for (const std::string_view name : {"Authorization", "Cookie", "Proxy-Authorization"})
             request_.fields_.remove(name);
     }
-    if (!to.user.empty()) request_.basic_auth(to.user, to.password);
+    // A relative reference has the user of the URL that it is relative to.
+    if (!to.user.empty() && (moved || to.user != to_.user || to.password != to_.password)) use_credentials(to);
     to_ = std::move(to);
 }
 

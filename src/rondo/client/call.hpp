@@ -30,6 +30,8 @@ private:
     /// Where the response sends to, when it is to be followed there.
     [[nodiscard]] std::optional<http::url> elsewhere() const;
     void redirect(http::url to);
+    /// Authorization from the user information of a URL.
+    void use_credentials(const http::url& of);
     void begin_attempt();
     void take_cookies();
     void decode_if_asked();

@@ -2,132 +2,145 @@
 #include <rondo/client/cookie_jar.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
-#include <limits>
 #include <utility>
 
-#include <rondo/http/characters.hpp>
+#include <rondo/client/public_suffix.hpp>
 
 namespace rondo {
 
 namespace {
 
-constexpr http::unix_seconds never = std::numeric_limits<http::unix_seconds>::max();
-
 http::unix_seconds seconds_now() noexcept { return ::time(nullptr); }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = http::characters::lower(c);
-    return out;
+std::string site_of(const http::url& u) {
+    return u.unix_path.empty() ? detail::site_of(u.host) : detail::cookie_host(u);
 }
 
-// RFC 6265 section 5.1.3
-bool domain_matches(std::string_view host, std::string_view domain) noexcept {
-    if (host == domain) return true;
-    const bool numeric = host.find(':') != std::string_view::npos ||
-                         (!host.empty() && http::characters::is(host.back(), http::characters::digit));
-    return !numeric && host.size() > domain.size() && host.ends_with(domain) &&
-           host[host.size() - domain.size() - 1] == '.';
+// The one to go first.
+bool less_wanted(const detail::cookie& a, const detail::cookie& b) noexcept {
+    return a.secure != b.secure ? b.secure : a.used < b.used;
 }
 
-// Section 5.1.4
-bool path_matches(std::string_view path, std::string_view of_cookie) noexcept {
-    if (!path.starts_with(of_cookie)) return false;
-    return path.size() == of_cookie.size() || of_cookie.ends_with('/') || path[of_cookie.size()] == '/';
+bool same_place(const detail::cookie& a, const detail::cookie& b) noexcept {
+    return a.name == b.name && a.domain == b.domain && a.host_only == b.host_only && a.path == b.path;
 }
 
-std::string_view path_of(const http::url& u) noexcept {
-    return std::string_view(u.target).substr(0, u.target.find('?'));
-}
-
-std::string default_path(const http::url& u) {
-    const std::string_view path = path_of(u);
-    const std::size_t slash = path.rfind('/');
-    return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
-}
-
-std::pair<std::string_view, std::string_view> split(std::string_view text, char at) noexcept {
-    const std::size_t i = std::min(text.find(at), text.size());
-    return {http::trimmed(text.substr(0, i)),
-            i == text.size() ? std::string_view() : http::trimmed(text.substr(i + 1))};
-}
-
-std::optional<http::unix_seconds> expiry_of_age(std::string_view text) noexcept {
-    http::unix_seconds age = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), age);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    if (age <= 0) return 0;
-    return age > never - seconds_now() ? never : seconds_now() + age;
+// RFC 6265bis section 5.7: what came without TLS neither replaces nor hides what came with it.
+bool hides(const detail::cookie& fresh, const detail::cookie& old) noexcept {
+    const bool related =
+        detail::domain_matches(old.domain, fresh.domain) || detail::domain_matches(fresh.domain, old.domain);
+    return old.secure && old.name == fresh.name && related && detail::path_matches(fresh.path, old.path);
 }
 
 }  // namespace
 
-bool cookie_jar::parse(const http::url& from, std::string_view text, cookie& out) {
-    if (text.size() > largest) return false;
-    auto [pair, rest] = split(text, ';');
-    if (pair.find('=') == std::string_view::npos) return false;
-    const auto [name, value] = split(pair, '=');
-    if (name.empty()) return false;
-    out = {std::string(name), std::string(value), from.host, default_path(from), never, true, false};
-    bool has_age = false;
-    while (!rest.empty()) {
-        const auto [attribute, after] = split(rest, ';');
-        rest = after;
-        const auto [key, content] = split(attribute, '=');
-        if (http::same_ignoring_case(key, "Secure")) {
-            out.secure = true;
-        } else if (http::same_ignoring_case(key, "Path")) {
-            if (content.starts_with('/')) out.path = content;
-        } else if (http::same_ignoring_case(key, "Domain") && !content.empty()) {
-            out.domain = lower(content.starts_with('.') ? content.substr(1) : content);
-            out.host_only = false;
-        } else if (http::same_ignoring_case(key, "Max-Age")) {
-            if (const auto at = expiry_of_age(content)) out.expires = *at, has_age = true;
-        } else if (http::same_ignoring_case(key, "Expires") && !has_age) {
-            if (const auto at = http::parse_date(content, seconds_now())) out.expires = *at;
-        }
-    }
-    if (out.secure && !from.secure()) return false;
-    if (out.host_only) return true;
-    return domain_matches(from.host, out.domain) &&
-           (out.domain == from.host || out.domain.find('.') != std::string::npos);
+cookie_jar::cookie_jar() { detail::load_public_suffixes(); }
+
+void cookie_jar::forget_expired(cookies& of, http::unix_seconds now) {
+    size_ -= std::erase_if(of, [now](const detail::cookie& c) { return c.expires <= now; });
 }
 
-void cookie_jar::put(cookie c) {
-    std::erase_if(cookies_, [&c](const cookie& old) {
-        return old.name == c.name && old.domain == c.domain && old.path == c.path;
-    });
-    if (c.expires <= seconds_now()) return;
-    if (cookies_.size() >= most) cookies_.erase(cookies_.begin());
-    cookies_.push_back(std::move(c));
+void cookie_jar::evict_one(cookies& of, std::string_view domain) {
+    auto victim = of.end();
+    for (auto c = of.begin(); c != of.end(); ++c) {
+        const bool counts = domain.empty() || c->domain == domain;
+        if (counts && (victim == of.end() || less_wanted(*c, *victim))) victim = c;
+    }
+    if (victim == of.end()) return;
+    of.erase(victim);
+    --size_;
+}
+
+// One host of a site does not evict the cookies of another.
+void cookie_jar::evict_of_site(cookies& of) {
+    std::unordered_map<std::string_view, std::size_t> counts;
+    for (const detail::cookie& c : of) ++counts[c.domain];
+    const auto crowded = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+    if (crowded == counts.end()) return;
+    const std::string domain(crowded->first);
+    evict_one(of, domain);
+}
+
+// The site that has more than its share pays; else the cookie that was not used for the longest goes.
+void cookie_jar::evict_of_all(http::unix_seconds now) {
+    for (auto& [site, of] : sites_) forget_expired(of, now);
+    std::erase_if(sites_, [](const auto& entry) { return entry.second.empty(); });
+    if (size_ <= most) return;
+    auto chosen = std::ranges::max_element(sites_, {}, [](const auto& entry) { return entry.second.size(); });
+    if (chosen->second.size() > most_per_host) return evict_of_site(chosen->second);
+    const auto oldest = [](const auto& entry) {
+        return std::ranges::min_element(entry.second, {}, &detail::cookie::used)->used;
+    };
+    chosen = std::ranges::min_element(sites_, {}, oldest);
+    chosen->second.erase(std::ranges::min_element(chosen->second, {}, &detail::cookie::used));
+    --size_;
+    if (chosen->second.empty()) sites_.erase(chosen);
+}
+
+void cookie_jar::evict_for(const std::string& site, const std::string& domain, http::unix_seconds now) {
+    cookies& of = sites_[site];
+    const auto of_domain = std::ranges::count(of, domain, &detail::cookie::domain);
+    if (static_cast<std::size_t>(of_domain) > most_per_host) evict_one(of, domain);
+    if (of.size() > most_per_site) evict_of_site(of);
+    if (size_ > most) evict_of_all(now);
+}
+
+void cookie_jar::put(detail::cookie c, bool over_tls, http::unix_seconds now) {
+    const bool is_path = c.domain.starts_with("unix:");
+    const std::string site = is_path ? c.domain : detail::site_of(c.domain);
+    const auto known = sites_.find(site);
+    if (known != sites_.end()) {
+        cookies& of = known->second;
+        forget_expired(of, now);
+        if (!over_tls && std::ranges::any_of(of, [&c](const detail::cookie& old) { return hides(c, old); })) return;
+        const auto old = std::ranges::find_if(of, [&c](const detail::cookie& o) { return same_place(o, c); });
+        if (old != of.end() && c.expires > now) {
+            *old = std::move(c);
+            return;
+        }
+        if (old != of.end()) of.erase(old), --size_;
+        if (of.empty()) sites_.erase(known);
+    }
+    if (c.expires <= now) return;
+    const std::string domain = c.domain;
+    sites_[site].push_back(std::move(c));
+    ++size_;
+    evict_for(site, domain, now);
 }
 
 void cookie_jar::store(const http::url& from, const http::fields_view& response) {
+    const http::unix_seconds now = seconds_now();
     for (const std::string_view line : response.all("Set-Cookie")) {
-        cookie c;
-        if (!parse(from, line, c)) continue;
+        auto c = detail::parse_set_cookie(from, line, now);
+        if (!c) continue;
         const std::lock_guard lock(mutex_);
-        put(std::move(c));
+        c->used = ++uses_;
+        put(*std::move(c), from.secure(), now);
     }
 }
 
 std::string cookie_jar::value_for(const http::url& to) const {
-    std::vector<const cookie*> sent;
-    const std::lock_guard lock(mutex_);
+    const std::string host = detail::cookie_host(to);
+    const std::string site = site_of(to);
     const http::unix_seconds now = seconds_now();
-    for (const cookie& c : cookies_) {
-        const bool host = c.host_only ? c.domain == to.host : domain_matches(to.host, c.domain);
-        if (host && c.expires > now && (to.secure() || !c.secure) && path_matches(path_of(to), c.path))
-            sent.push_back(&c);
+    std::vector<const detail::cookie*> sent;
+    const std::lock_guard lock(mutex_);
+    const auto known = sites_.find(site);
+    if (known == sites_.end()) return {};
+    for (detail::cookie& c : known->second) {
+        const bool fits = c.host_only ? c.domain == host : detail::domain_matches(host, c.domain);
+        if (!fits || c.expires <= now || (c.secure && !to.secure())) continue;
+        if (!detail::path_matches(detail::path_of(to), c.path)) continue;
+        c.used = ++uses_;
+        sent.push_back(&c);
     }
-    // Longer paths first (section 5.4).
-    std::ranges::sort(sent, [](const cookie* a, const cookie* b) {
+    // Longer paths first, then what was created earlier (RFC 6265 section 5.4).
+    std::ranges::sort(sent, [](const detail::cookie* a, const detail::cookie* b) {
         return a->path.size() != b->path.size() ? a->path.size() > b->path.size() : a < b;
     });
     std::string value;
-    for (const cookie* c : sent) {
+    for (const detail::cookie* c : sent) {
         if (!value.empty()) value += "; ";
         ((value += c->name) += '=') += c->value;
     }
@@ -136,12 +149,13 @@ std::string cookie_jar::value_for(const http::url& to) const {
 
 std::size_t cookie_jar::size() const {
     const std::lock_guard lock(mutex_);
-    return cookies_.size();
+    return size_;
 }
 
 void cookie_jar::clear() {
     const std::lock_guard lock(mutex_);
-    cookies_.clear();
+    sites_.clear();
+    size_ = 0;
 }
 
 }  // namespace rondo

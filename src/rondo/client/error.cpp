@@ -17,6 +17,7 @@ std::string_view to_string(client_failure kind) noexcept {
         case client_failure::body_too_large: return "body too large";
         case client_failure::redirects: return "redirects";
         case client_failure::busy: return "busy";
+        case client_failure::request_too_large: return "request too large";
     }
     std::unreachable();
 }

@@ -65,7 +65,8 @@ void client_exchange::write_head(const outgoing_request& request) {
     }
     const std::size_t bound = http::h1::request_size_bound(parts);
     if (bound > net::output::block_size)
-        throw std::length_error("the URL and the fields of a request are larger than 64 KiB");
+        throw client_error(client_failure::request_too_large,
+                           fmt::format("the URL and the fields of the request are {} bytes, more than 64 KiB", bound));
     char* begin = connection().reserve(bound);
     connection().commit(static_cast<std::size_t>(http::h1::write_request_head(begin, parts) - begin));
     ++connection().requests;

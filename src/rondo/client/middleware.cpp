@@ -30,6 +30,7 @@ bool counts_as_failure(client_failure kind) noexcept {
         case client_failure::url:
         case client_failure::body_too_large:
         case client_failure::redirects:
+        case client_failure::request_too_large:
         case client_failure::busy: return false;
         default: return true;
     }

@@ -67,7 +67,7 @@ struct circuit_breaker_options {
 
 /// Spares a server that fails, and those who would wait for it: after so many failures in a row calls to its origin end
 /// at once with client_error (busy), for a time; then one call is let through, and its outcome decides. A failure is a
-/// client_error other than url, body_too_large, redirects and busy, or a status from 500 on.
+/// client_error other than url, body_too_large, redirects, request_too_large and busy, or a status from 500 on.
 class circuit_breaker final : public client_middleware {
 public:
     explicit circuit_breaker(circuit_breaker_options options = {}) : options_(options) {}

@@ -77,6 +77,11 @@ task<void> client_pool::secure(client_connection& c, const client_origin& o, ins
         text = fmt::format("no TLS with {} in the time allowed", host);
     } catch (const net::tls_error& e) {
         text = e.what();
+    } catch (const net::unread_input& e) {
+        text = fmt::format("no TLS with {}: {}", host, e.what());
+    } catch (const pool_full& e) {
+        kind = client_failure::busy;
+        text = e.what();
     }
     throw client_error(kind, text);
 }
@@ -127,7 +132,12 @@ task<void> client_pool::lead_through(client_connection& c, const client_origin& 
 
 task<client_connection*> client_pool::open(client_origin& o, instant until) {
     unique_fd socket = co_await connect(o.tunnel ? *o.tunnel : o.at, until);
-    auto* c = new client_connection(*this, o, output_, std::move(socket));
+    client_connection* c = nullptr;
+    try {
+        c = new client_connection(*this, o, output_, std::move(socket));
+    } catch (const std::system_error& e) {
+        throw client_error(client_failure::connect, e.what());
+    }
     busy_.push_back(*c);
     std::exception_ptr failure;
     try {

@@ -36,12 +36,17 @@ struct client_proxies {
     std::string http{};
     std::string https{};
     /// Hosts that are reached without: "localhost", "example.org" (and all below it, as ".example.org" and
-    /// "*.example.org"), "10.0.0.1", one of these with ":port", "*".
+    /// "*.example.org"), "10.0.0.1", "[::1]", one of these with ":port", a network ("10.0.0.0/8", "fd00::/8"), "*".
+    /// Case and a dot at the end make no difference.
     std::vector<std::string> except{};
+    /// False: a proxy that cannot be used is refused when the client is made (std::invalid_argument). True: by the
+    /// calls that need it, with client_error (connect); so from() has it: the environment does not end a program.
+    bool check_when_used = false;
 
-    /// What the usual variables say: http_proxy, https_proxy, all_proxy, no_proxy, also in upper case, except
-    /// HTTP_PROXY, which a client of a CGI program can set. `lookup` gives the value of a variable or null: the library
-    /// does not look at the environment by itself; `client_proxies::from(std::getenv)` does.
+    /// What the usual variables say: http_proxy, https_proxy, all_proxy, no_proxy (its entries separated by commas or
+    /// spaces), also in upper case, except HTTP_PROXY, which a client of a CGI program can set. `lookup` gives the
+    /// value of a variable or null: the library does not look at the environment by itself;
+    /// `client_proxies::from(std::getenv)` does.
     [[nodiscard]] static client_proxies from(const std::function<const char*(const char* name)>& lookup);
 };
 

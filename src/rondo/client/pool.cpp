@@ -58,9 +58,8 @@ client_pool::client_pool(event_loop& loop, const client_options& options, std::s
       output_(loop),
       resolver_(loop),
       fields_(options.head.fields) {
-    // The client has looked at them: both are valid.
-    http_proxy_ = http::url::parse(options.proxies.http);
-    https_proxy_ = http::url::parse(options.proxies.https);
+    http_proxy_ = usable_proxy(options.proxies.http);
+    https_proxy_ = usable_proxy(options.proxies.https);
     for (const auto& make : options.middleware) middleware_.push_back(make());
 }
 
@@ -68,6 +67,13 @@ const http::url* client_pool::proxy_for(const http::url& to) const noexcept {
     const auto& proxy = to.secure() ? https_proxy_ : http_proxy_;
     if (!proxy || !to.unix_path.empty() || is_excepted(options_.proxies, to)) return nullptr;
     return &*proxy;
+}
+
+void client_pool::require_usable_proxy(const http::url& to) const {
+    const std::string& stated = to.secure() ? options_.proxies.https : options_.proxies.http;
+    if (stated.empty() || (to.secure() ? https_proxy_ : http_proxy_)) return;
+    if (!to.unix_path.empty() || is_excepted(options_.proxies, to)) return;
+    throw client_error(client_failure::connect, unusable_proxy_text(stated));
 }
 
 void client_pool::close_down() noexcept {
@@ -209,6 +215,7 @@ void client_pool::serve_line() noexcept {
 
 task<client_pool::lease> client_pool::acquire(const http::url& to, const client_timeouts& limits, instant until,
                                               bool fresh) {
+    require_usable_proxy(to);
     ++requests_;
     client_origin& o = origin_of(to);
     if (fresh) close_all_idle(o);

@@ -128,6 +128,8 @@ private:
     class place;
 
     ~client_pool() = default;
+    /// Throws client_error when there should be a proxy for this URL, and the one stated cannot be used.
+    void require_usable_proxy(const http::url& to) const;
     [[nodiscard]] client_origin& origin_of(const http::url& to);
     [[nodiscard]] client_connection* take_idle(client_origin& o) noexcept;
     /// True when a connection to `o` may be opened now; closes one that idles elsewhere to make room.

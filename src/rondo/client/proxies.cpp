@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/client/proxies.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <rondo/codec/base64.hpp>
 #include <rondo/http/fields.hpp>
+#include <rondo/http/ip_address.hpp>
 
 namespace rondo {
 
@@ -27,18 +33,77 @@ std::string with_scheme(const std::string& proxy) {
     return proxy.empty() || proxy.find("://") != std::string::npos ? proxy : "http://" + proxy;
 }
 
+std::string_view without_final_dot(std::string_view name) noexcept {
+    return name.substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
+}
+
+std::string_view without_brackets(std::string_view text) noexcept {
+    const bool bracketed = text.size() > 2 && text.starts_with('[') && text.ends_with(']');
+    return bracketed ? text.substr(1, text.size() - 2) : text;
+}
+
+std::optional<unsigned> number_of(std::string_view text) noexcept {
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+// The address that a connection to this host goes to; none for a name. "127.1" is one too.
+std::optional<http::ip_address> address_of(const http::url& to) noexcept {
+    const std::string_view host = without_final_dot(to.host);
+    if (const auto plain = http::ip_address::parse(host)) return plain;
+    char text[64] = "";
+    in_addr old{};
+    if (host.empty() || host.size() >= sizeof text) return std::nullopt;
+    std::ranges::copy(host, text);
+    if (::inet_aton(text, &old) == 0) return std::nullopt;
+    return http::ip_address::of_ipv4(reinterpret_cast<const std::uint8_t*>(&old));
+}
+
+// "10.0.0.0/8", "fd00::/8"; bits after the prefix make no difference.
+bool is_in_network(const http::ip_address& host, std::string_view address, std::string_view prefix) noexcept {
+    const auto network = http::ip_address::parse(without_brackets(address));
+    auto bits = number_of(prefix);
+    if (!network || !bits || network->is_ipv4() != host.is_ipv4()) return false;
+    const bool short_form = address.find(':') == std::string_view::npos;
+    if (*bits > (short_form ? 32U : 128U)) return false;
+    if (short_form) *bits += 96;
+    for (unsigned i = 0; i < *bits; ++i) {
+        const unsigned mask = 0x80U >> (i % 8);
+        if ((network->bytes[i / 8] & mask) != (host.bytes[i / 8] & mask)) return false;
+    }
+    return true;
+}
+
+// Takes ":port" off the entry; false when it is another port. An address of IPv6 has brackets then.
+bool fits_port(std::string_view& entry, std::uint16_t port) noexcept {
+    const std::size_t colon = entry.rfind(':');
+    if (colon == std::string_view::npos) return true;
+    const bool states_port = entry.starts_with('[') ? entry[colon - 1] == ']' : entry.find(':') == colon;
+    if (!states_port) return true;
+    const std::string_view stated = entry.substr(colon + 1);
+    entry = entry.substr(0, colon);
+    return stated.empty() || number_of(stated) == port;
+}
+
+bool is_or_is_below(std::string_view host, std::string_view name) noexcept {
+    if (name.empty() || name.size() > host.size()) return false;
+    if (!http::same_ignoring_case(host.substr(host.size() - name.size()), name)) return false;
+    return host.size() == name.size() || host[host.size() - name.size() - 1] == '.';
+}
+
 bool matches(std::string_view entry, const http::url& to) noexcept {
     if (entry == "*") return true;
-    if (const std::size_t colon = entry.rfind(':'); colon != std::string_view::npos && entry.find(':') == colon) {
-        if (entry.substr(colon + 1) != std::to_string(to.port)) return false;
-        entry = entry.substr(0, colon);
-    }
+    const auto address = address_of(to);
+    if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos)
+        return address && is_in_network(*address, entry.substr(0, slash), entry.substr(slash + 1));
+    if (!fits_port(entry, to.port)) return false;
+    entry = without_final_dot(entry);
+    if (address) return http::ip_address::parse(without_brackets(entry)) == address;
     if (entry.starts_with("*.")) entry.remove_prefix(2);
     else if (entry.starts_with('.')) entry.remove_prefix(1);
-    const std::string_view host = to.host;
-    if (entry.empty() || entry.size() > host.size()) return false;
-    if (!http::same_ignoring_case(host.substr(host.size() - entry.size()), entry)) return false;
-    return host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
+    return is_or_is_below(without_final_dot(to.host), entry);
 }
 
 }  // namespace
@@ -52,23 +117,35 @@ client_proxies client_proxies::from(const std::function<const char*(const char* 
     if (out.https.empty()) out.https = with_scheme(all);
     const std::string list = first_of(lookup, {"no_proxy", "NO_PROXY"});
     for (std::string_view rest = list; !rest.empty();) {
-        const std::size_t comma = std::min(rest.find(','), rest.size());
-        const std::string_view entry = http::trimmed(rest.substr(0, comma));
-        if (!entry.empty()) out.except.emplace_back(entry);
-        rest.remove_prefix(std::min(comma + 1, rest.size()));
+        const std::size_t end = std::min(rest.find_first_of(", \t\r\n"), rest.size());
+        if (end > 0) out.except.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
     }
+    out.check_when_used = true;
     return out;
 }
 
 namespace detail {
 
+std::optional<http::url> usable_proxy(const std::string& text) {
+    auto proxy = http::url::parse(text);
+    if (!proxy || proxy->secure() || proxy->user.find(':') != std::string::npos) return std::nullopt;
+    return proxy;
+}
+
+std::string unusable_proxy_text(const std::string& text) {
+    const std::size_t scheme = text.find("://");
+    const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+    const std::size_t at = text.rfind('@');
+    const std::string shown =
+        at == std::string::npos || at < begin ? text : text.substr(0, begin) + text.substr(at + 1);
+    return fmt::format("the proxy '{}' cannot be used: http://HOST:PORT is expected", shown);
+}
+
 void check(const client_proxies& proxies) {
-    for (const std::string& text : {proxies.http, proxies.https}) {
-        if (text.empty()) continue;
-        const auto proxy = http::url::parse(text);
-        if (!proxy || proxy->secure())
-            throw std::invalid_argument(fmt::format("'{}' is no proxy: http://HOST:PORT is", text));
-    }
+    if (proxies.check_when_used) return;
+    for (const std::string& text : {proxies.http, proxies.https})
+        if (!text.empty() && !usable_proxy(text)) throw std::invalid_argument(unusable_proxy_text(text));
 }
 
 bool is_excepted(const client_proxies& proxies, const http::url& to) noexcept {

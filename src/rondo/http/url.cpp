@@ -61,6 +61,8 @@ bool read_host(std::string_view text, url& out) {
     if (!parsed) return false;
     std::string_view host = parsed->host;
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+    if (host.data() != text.data() && characters::lower(host[0]) == 'v')
+        return false;  // IPvFuture: of no known version
     out.host = lower(host);
     out.port = parsed->port.value_or(out.secure() ? 443 : 80);
     return out.port != 0;
@@ -116,7 +118,11 @@ std::optional<url> url::parse(std::string_view text) {
 
 std::optional<url> url::resolve(std::string_view reference) const {
     reference = without_fragment(reference);
-    if (has_scheme(reference)) return parse(reference);
+    if (has_scheme(reference)) {
+        auto absolute = parse(reference);
+        if (absolute && !absolute->unix_path.empty()) return std::nullopt;
+        return absolute;
+    }
     if (reference.starts_with("//")) return parse(scheme + ":" + std::string(reference));
     if (has_control_byte(reference)) return std::nullopt;
     url out = *this;

@@ -72,5 +72,17 @@ TEST(url, references_are_resolved_as_rfc_3986_says) {
     EXPECT_EQ(resolved(base, "/\n"), "nothing");
 }
 
+TEST(url, no_reference_of_a_response_leads_to_a_unix_socket) {
+    for (const char* from : {"http://a/", "https://a/", "http+unix://%2Frun%2Fa.sock/"}) {
+        for (const char* to : {"http+unix://%2Frun%2Fa.sock/", "HTTP+Unix://%2Frun%2Fb.sock/x", "http+unix://b.sock",
+                               "http+unix://u:p@%2Frun%2Fb.sock/", "http+unix:%2Frun%2Fb.sock", "unix:/run/b.sock",
+                               "unix:///run/b.sock", "http+unix://%00name/", "http%2Bunix://%2Frun%2Fb.sock/",
+                               "https+unix://%2Frun%2Fb.sock/", "file:///run/b.sock", "fd://3"})
+            EXPECT_EQ(resolved(from, to), "nothing") << from << " " << to;
+        EXPECT_EQ(url::parse(from)->resolve("//%2Frun%2Fb.sock/")->unix_path, "") << from;
+    }
+    EXPECT_EQ(url::parse("http+unix://%2Frun%2Fa.sock/x")->resolve("y")->unix_path, "/run/a.sock");
+}
+
 }  // namespace
 }  // namespace rondo::http

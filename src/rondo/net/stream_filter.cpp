@@ -19,6 +19,8 @@ constexpr std::size_t file_step = 64 * 1024;
 }  // namespace
 
 void stream::filter_with(std::unique_ptr<stream_filter> filter) {
+    // Whoever sits between the two sides may have put it there: the filter has not vouched for it.
+    if (!input().empty()) throw unread_input();
     filter_ = std::move(filter);
     std::string plain;
     std::string wire;

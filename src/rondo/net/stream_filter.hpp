@@ -2,10 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace rondo::net {
+
+/// Thrown by stream::filter_with() when the stream holds input that nobody consumed: it came before the filter and was
+/// not protected by it, so it must not be taken for what comes through the filter.
+class unread_input : public std::runtime_error {
+public:
+    unread_input() : std::runtime_error("data was received before the security layer was established") {}
+};
 
 /// What stands between the bytes of a stream and those on the wire: TLS. It belongs to one stream (stream::filter_with)
 /// and does no input or output itself.

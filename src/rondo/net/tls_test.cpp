@@ -168,6 +168,23 @@ protected:
     std::unique_ptr<stream> b_;
 };
 
+// Who is between the two sides may send something before the handshake: it is not what the other side says.
+TEST_P(tls_streams, what_came_before_the_filter_is_refused) {
+    loop_.run_until([](stream& a, stream& b) -> task<void> {
+        a.write("early");
+        a.flush();
+        const input_event what = co_await b.receive();
+        EXPECT_EQ(what, input_event::more);
+        b.consume(4);
+        EXPECT_THROW(b.filter_with(server_of("good").accept()), unread_input);
+        EXPECT_EQ(b.filter(), nullptr);
+        EXPECT_EQ(b.input(), "y");
+        b.consume(1);
+        co_await both_open(a, b);
+        EXPECT_EQ(a.filter()->now(), state::open);
+    }(*a_, *b_));
+}
+
 TEST_P(tls_streams, a_megabyte_and_an_end) {
     loop_.run_until([](stream& a, stream& b) -> task<void> {
         co_await both_open(a, b);

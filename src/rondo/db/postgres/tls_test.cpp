@@ -2,10 +2,14 @@
 // PostgreSQL over TLS: everything that goes over a plain connection.
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/database.hpp>
 #include <rondo/db/postgres/server_test.hpp>
@@ -156,6 +160,41 @@ TEST_F(postgres_over_tls, a_server_without_it_is_a_sentence) {
                   std::string::npos)
             << e.what();
     }
+}
+
+// What somebody on the way says behind the server's "S" is not taken for the server's (CVE-2021-23222).
+TEST(postgres_tls, takes_nothing_from_before_the_handshake) {
+    const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    ASSERT_EQ(::bind(listener.value(), reinterpret_cast<const sockaddr*>(&at), size), 0);
+    ASSERT_EQ(::listen(listener.value(), 8), 0);
+    ::getsockname(listener.value(), reinterpret_cast<sockaddr*>(&at), &size);
+    std::thread server([&listener] {
+        for (;;) {
+            const unique_fd peer(::accept(listener.value(), nullptr, nullptr));
+            if (!peer) return;
+            char request[8];
+            if (::recv(peer.value(), request, sizeof request, MSG_WAITALL) != sizeof request) continue;
+            const std::string early("SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", 16);
+            (void)::send(peer.value(), early.data(), early.size(), MSG_NOSIGNAL);
+            while (::recv(peer.value(), request, 1, 0) > 0) {
+            }
+        }
+    });
+    std::string said = "it opened";
+    try {
+        database all("postgresql://u@127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/d?sslmode=require",
+                     {.wait = 2s});
+        all.open_sync();
+    } catch (const std::exception& e) {
+        said = e.what();
+    }
+    EXPECT_NE(said.find("unencrypted data after SSL response"), std::string::npos) << said;
+    ::shutdown(listener.value(), SHUT_RDWR);
+    server.join();
 }
 
 }  // namespace

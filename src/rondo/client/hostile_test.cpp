@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// What servers and proxies must not be able to do to a client.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <rondo/client/calls_test.hpp>
+#include <rondo/client/cookie_jar.hpp>
+#include <rondo/net/tls_test.hpp>
+
+namespace rondo {
+namespace {
+
+using testing::ok_text;
+using testing::upstream;
+
+class hostile : public testing::calls {};
+INSTANTIATE_TEST_SUITE_P(backends, hostile, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
+
+std::string line_of(const std::string& head, const std::string& name) {
+    const std::size_t at = head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const std::size_t begin = at + name.size() + 4;
+    return head.substr(begin, head.find('\r', begin) - begin);
+}
+
+std::string moved_to(const std::string& location, const std::string& more = {}) {
+    return "HTTP/1.1 307 Temporary Redirect\r\nLocation: " + location + "\r\n" + more + "Content-Length: 0\r\n\r\n";
+}
+
+TEST_P(hostile, a_redirect_does_not_reach_a_unix_socket) {
+    char folder[] = "/tmp/rondo_client_XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    const std::string path = std::string(folder) + "/victim";
+    std::string escaped = path;
+    for (std::size_t at = 0; (at = escaped.find('/', at)) != std::string::npos;) escaped.replace(at, 1, "%2F");
+    {
+        upstream victim(loop(), always(ok_text("reached")), "unix:" + path);
+        EXPECT_EQ(get("http+unix://" + escaped + "/").body(), "reached");
+        for (const std::string& to :
+             {"http+unix://" + escaped + "/x", "HTTP+UNIX://" + escaped, "Http+Unix://u:p@" + escaped + "/",
+              "unix:" + path, "unix://" + path, "//" + escaped + "/", "http://" + escaped + "/"}) {
+            upstream up(loop(), always(moved_to(to)));
+            EXPECT_NE(failure_of(client_request("POST", up.url()).body("x")), std::nullopt) << to;
+        }
+        EXPECT_EQ(victim.accepted_count(), 1u);
+    }
+    std::filesystem::remove_all(folder);
+}
+
+TEST_P(hostile, a_location_that_cannot_be_followed_is_a_client_error) {
+    for (const std::string to :
+         {"http://a%3Ab:c@127.0.0.1:1/", "http://:@:0/", "http://", "http:", "http://[::1", "http://[v1.a]/",
+          "http://127.0.0.1:0/", "http://127.0.0.1:99999/", "http://u%zz@127.0.0.1/", "javascript:alert(1)",
+          "data:text/plain,x", "http:///x", "http://a b/", "http://\xff/"}) {
+        upstream up(loop(), always(moved_to(to)));
+        EXPECT_EQ(failure_of(up.url()), client_failure::url) << to << said_;
+    }
+    // Each byte of these is sent as three.
+    upstream up(loop(), always(moved_to("/" + std::string(30'000, '\xff'))));
+    EXPECT_EQ(failure_of(up.url()), client_failure::request_too_large) << said_;
+    EXPECT_EQ(failure_of("http://a%3Ab:c@127.0.0.1:1/"), client_failure::url);
+    EXPECT_EQ(failure_of("http://127.0.0.1:1/" + std::string(70'000, 'x')), client_failure::connect);
+}
+
+TEST_P(hostile, a_bomb_of_cookies_is_a_client_error) {
+    client_options options;
+    options.cookies = std::make_shared<cookie_jar>();
+    client http(options);
+    upstream up(loop(), answering([](const std::string& head) {
+                    std::string cookies;
+                    const std::string path = head.substr(5, head.find(' ', 5) - 5);
+                    for (int i = 0; i < 7; ++i)
+                        cookies +=
+                            "Set-Cookie: c" + path + std::to_string(i) + "=" + std::string(4000, 'x') + "; Path=/\r\n";
+                    return ok_text("", cookies);
+                }));
+    std::optional<client_failure> failure;
+    for (int i = 0; i < 4 && !failure; ++i)
+        failure = failure_of(http, client_request("GET", up.url("/" + std::to_string(i))));
+    EXPECT_EQ(failure, client_failure::request_too_large) << said_;
+    EXPECT_EQ(http.connections().open, http.connections().idle);
+}
+
+TEST_P(hostile, a_redirect_from_tls_goes_on_without_it_but_takes_no_credentials_along) {
+    testing::certificates files;
+    files.make("server", "DNS:localhost");
+    upstream plain(loop(), answering([](const std::string& head) {
+                       return ok_text(line_of(head, "Authorization") + "|" + line_of(head, "Cookie"));
+                   }));
+    upstream secure(loop(), always(moved_to("http://localhost" + plain.url().substr(plain.url().rfind(':')),
+                                            "Set-Cookie: s=1; Secure\r\nSet-Cookie: p=2\r\n")));
+    secure.use_tls(net::tls_context::server({.certificate_file = files.file("server.pem"),
+                                             .key_file = files.file("server.key"),
+                                             .protocols = {"http/1.1"}}));
+    client_options options;
+    options.tls.ca_file = files.authority();
+    options.cookies = std::make_shared<cookie_jar>();
+    client http(options);
+    EXPECT_EQ(run(http.send(client_request("GET", secure.secure_url("localhost")).bearer("secret"))).body(), "|p=2");
+}
+
+TEST_P(hostile, authorization_stays_as_it_was_given_within_an_origin) {
+    upstream up(loop(), answering([](const std::string& head) {
+                    if (head.starts_with("GET /end ")) return ok_text(line_of(head, "Authorization"));
+                    return moved_to("/end");
+                }));
+    const std::string with_user = "http://us:pw@" + up.url().substr(7);
+    EXPECT_EQ(run(http_.send(client_request("GET", with_user).bearer("mine"))).body(), "Bearer mine");
+    EXPECT_EQ(get(with_user).body(), "Basic dXM6cHc=");
+}
+
+TEST_P(hostile, what_follows_the_answer_to_connect_is_not_taken_for_the_servers) {
+    testing::certificates files;
+    files.make("server", "DNS:server.example");
+    upstream origin(loop(), always(ok_text("genuine")));
+    origin.use_tls(net::tls_context::server({.certificate_file = files.file("server.pem"),
+                                             .key_file = files.file("server.key"),
+                                             .protocols = {"http/1.1"}}));
+    const std::string port = origin.url().substr(origin.url().rfind(':') + 1);
+    for (const std::string& more :
+         {ok_text("injected", "Set-Cookie: admin=1\r\n"), std::string("x"), std::string("\r\n")}) {
+        upstream proxy(loop(), upstream::with(more, [](const std::string& text, upstream::peer& p) -> task<void> {
+                           (void)co_await p.head();
+                           p.say("HTTP/1.1 200 Connection established\r\n\r\n" + text);
+                           co_await p.end();
+                       }));
+        client_options options;
+        options.tls.ca_file = files.authority();
+        options.proxies.https = proxy.url();
+        options.cookies = std::make_shared<cookie_jar>();
+        client http(options);
+        EXPECT_EQ(failure_of(http, client_request("GET", "https://server.example/")), client_failure::tls) << more;
+        EXPECT_NE(said_.find("before the security layer"), std::string::npos) << said_;
+        EXPECT_EQ(options.cookies->size(), 0u);
+        EXPECT_EQ(http.connections().open, 0u);
+    }
+}
+
+TEST_P(hostile, a_proxy_of_the_environment_that_cannot_be_used_is_a_client_error_of_its_calls) {
+    upstream direct(loop(), always(ok_text("direct")));
+    for (const char* text : {"socks5://us:secret@127.0.0.1:1", "socks5h://x", "https://x:1", "http://", "x:99999",
+                             "http://a b", "http://[::1", "http://us%3Aer:pw@x", "://", "\x7f"}) {
+        const auto lookup = [text](const char* name) {
+            const std::string_view n = name;
+            return n == "all_proxy" ? text : n == "no_proxy" ? "127.0.0.1" : nullptr;
+        };
+        client_options options;
+        options.proxies = client_proxies::from(lookup);
+        client http(options);
+        for (const char* url : {"http://a.example/", "https://a.example/"})
+            EXPECT_EQ(failure_of(http, client_request("GET", url)), client_failure::connect) << text;
+        EXPECT_NE(said_.find("cannot be used: http://HOST:PORT is expected"), std::string::npos) << said_;
+        EXPECT_EQ(said_.find("secret"), std::string::npos) << said_;
+        EXPECT_EQ(run(http.get(direct.url())).body(), "direct") << text;
+    }
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/client/public_suffix.hpp>
+
+#include <algorithm>
+
+#include <libpsl.h>
+
+#include <rondo/http/characters.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+// Never freed: it is read for as long as the program runs.
+const psl_ctx_t* list() {
+    static const psl_ctx_t* const loaded = psl_latest(nullptr);
+    return loaded;
+}
+
+}  // namespace
+
+void load_public_suffixes() { (void)list(); }
+
+bool is_public_suffix(const std::string& domain) {
+    return list() == nullptr || psl_is_public_suffix(list(), domain.c_str()) != 0;
+}
+
+std::string site_of(const std::string& host) {
+    if (list() == nullptr || is_numeric_host(host)) return host;
+    const std::string name = host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0));
+    const char* registered = psl_registrable_domain(list(), name.c_str());
+    return registered == nullptr ? name : registered;
+}
+
+// As browsers tell (https://url.spec.whatwg.org/#ends-in-a-number-checker): no name of the DNS ends in a number.
+bool is_numeric_host(std::string_view host) noexcept {
+    if (host.find(':') != std::string_view::npos) return true;
+    if (host.ends_with('.')) host.remove_suffix(1);
+    std::string_view last = host.substr(host.rfind('.') + 1);
+    if (last.empty()) return false;
+    const bool hex = last.size() >= 2 && last[0] == '0' && http::characters::lower(last[1]) == 'x';
+    if (hex) last.remove_prefix(2);
+    return std::ranges::all_of(
+        last, [hex](char c) { return http::characters::is(c, hex ? http::characters::hex : http::characters::digit); });
+}
+
+}  // namespace rondo::detail
