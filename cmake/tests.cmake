@@ -95,7 +95,7 @@ function(rondo_test_folder folder)
     if(TARGET rondo)
         rondo_test(${folder}_test "${directory}" rondo)
     endif()
-    if(RONDO_SANITIZE AND NOT folder MATCHES "^(conformance|behaviour)$")
+    if(RONDO_SANITIZE AND NOT folder MATCHES "^(conformance|behaviour|hostile)$")
         return()  # sanitizer builds have only the testbed
     endif()
     file(GLOB modules CONFIGURE_DEPENDS "${directory}/*_preload.cpp")
