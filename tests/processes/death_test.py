@@ -115,11 +115,16 @@ class NotStarted(unittest.TestCase):
 class Held(unittest.TestCase):
     @each_backend
     def test_a_worker_that_is_held_too_long_is_killed_with_its_stacks_logged(self, backend):
-        with Arbiter("--backend", backend, "--timeout", "2s") as server:
+        with Arbiter("--backend", backend, "--timeout", "2s", "--access-log", "-", "--threads", "4") as server:
+            self.assertEqual(server.get("/slow-sync")[0], 200)  # so that there are threads of the pool
             s = server.connect(30)
             s.sendall(REQUEST % (b"/_test/block?ms=60000", b""))
             found = server.wait_for_log(r"\(process (\d+)\) is held by one piece of work for more than 2 s", 20)
             server.wait_for_log(r"its threads are here:.*testbed::.*block", 20)
+            server.wait_for_log("is killed after its stacks were logged", 20)
+            for thread in ("rondo-log", "rondo-stalls", "blocking"):
+                self.assertRegex(server.log, rf"thread \d+ \({thread}\):")
+            self.assertNotIn("cannot be interrupted", server.log)
             server.wait_for_workers(2, [int(found.group(1))])
             self.assertEqual(server.get("/")[0], 200)
             s.close()
