@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/uri.hpp>
 
+#include <algorithm>
+
 #include <rondo/codec/percent.hpp>
 #include <rondo/http/characters.hpp>
 
@@ -51,6 +53,12 @@ path_byte first_byte(std::string_view path) noexcept {
     return {static_cast<char>(characters::hex_value(path[1]) << 4 | characters::hex_value(path[2])), true, 3};
 }
 
+// How many bytes at the start no reading looks at.
+std::size_t plain_size(std::string_view path) noexcept {
+    const auto is_special = [](char c) { return c == '/' || c == '%' || c == '\\' || c == ';'; };
+    return static_cast<std::size_t>(std::ranges::find_if(path, is_special) - path.begin());
+}
+
 unsigned reading_that_parts_at(path_byte b) noexcept {
     if (b.value == '\\') return backslash_parts;
     if (b.value == '/' && b.escaped) return encoded_slash_parts;
@@ -88,16 +96,23 @@ unsigned readings_of(std::string_view path) noexcept {
     return found;
 }
 
-std::string path_read_as(std::string_view path, unsigned readings) {
+std::string path_read_as(std::string_view path, unsigned readings, std::size_t most_slashes) {
     std::string out;
-    out.reserve(path.size());
+    std::size_t slashes = 0;
     bool in_parameter = false;
     while (!path.empty()) {
+        const std::size_t plain = plain_size(path);
+        if (!in_parameter) out += path.substr(0, plain);
+        path.remove_prefix(plain);
+        if (path.empty()) break;
         const path_byte b = first_byte(path);
         const unsigned parts = reading_that_parts_at(b);
         if ((b.value == '/' && !b.escaped) || (parts & readings) != 0) {
             in_parameter = false;
-            if ((readings & empty_segments_vanish) == 0 || !out.ends_with('/')) out += '/';
+            if ((readings & empty_segments_vanish) == 0 || !out.ends_with('/')) {
+                out += '/';
+                if (++slashes == most_slashes) break;
+            }
         } else {
             if (b.value == ';' && (readings & parameters_vanish) != 0) in_parameter = true;
             if (!in_parameter) out += path.substr(0, b.size);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -31,8 +32,8 @@ inline constexpr unsigned every_path_reading = 15;
 
 /// The readings, a set of path_reading, that make a difference for this path (as received). Mostly none.
 [[nodiscard]] unsigned readings_of(std::string_view path) noexcept;
-/// The path as somebody with these habits reads it; other escapes stay.
-[[nodiscard]] std::string path_read_as(std::string_view path, unsigned readings);
+/// The path as somebody with these habits reads it, up to and with so many slashes; other escapes stay.
+[[nodiscard]] std::string path_read_as(std::string_view path, unsigned readings, std::size_t most_slashes = SIZE_MAX);
 
 struct query_pair {
     std::string name;

@@ -39,6 +39,8 @@ TEST(uri, readings_of_a_path) {
     EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", every_path_reading), "/a/b/c/e");
     EXPECT_EQ(path_read_as("//a%2Fb\\c;d", empty_segments_vanish), "/a%2Fb\\c;d");
     EXPECT_EQ(path_read_as("/a%2Fb%2", encoded_slash_parts), "/a/b%2");
+    EXPECT_EQ(path_read_as("///a//b;x/c/d", empty_segments_vanish | parameters_vanish, 3), "/a/b/");
+    EXPECT_EQ(path_read_as("/a;b", parameters_vanish, 3), "/a");
 }
 
 // The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.

@@ -223,7 +223,9 @@ router::~router() = default;
 void router::add(const route_entry& route) {
     node* at = root_.get();
     std::size_t parameter = 0;
+    std::size_t depth = 0;
     for_each_segment(route.pattern, [&](const pattern_segment& segment) {
+        depth_ = std::max(depth_, ++depth);
         at = segment.converter.empty() ? &at->text_child(segment.text)
                                        : &at->dynamic_child(segment.converter, route.accepts[parameter++], route);
     });
@@ -236,7 +238,8 @@ void router::require_one_reading(http::method method, std::string_view path, con
     const unsigned readings = http::readings_of(path);
     arena memory;
     for (unsigned some = readings; some != 0; some = (some - 1) & readings) {
-        const std::string other = http::path_read_as(path, some);
+        // What comes behind the deepest route makes no difference.
+        const std::string other = http::path_read_as(path, some, depth_ + 1);
         search s(method, true, memory);
         const route_entry* const there = s.walk(*root_, std::string_view(other).substr(1));
         if (there != nullptr && there != &found)

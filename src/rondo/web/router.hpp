@@ -77,6 +77,7 @@ private:
     void require_one_reading(http::method method, std::string_view path, const route_entry& found) const;
 
     std::unique_ptr<node> root_;
+    std::size_t depth_ = 0;  // of the deepest route, in segments
 };
 
 }  // namespace rondo::detail

@@ -140,6 +140,9 @@ TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
     EXPECT_EQ(t.find("/projects/group%2Fname"), "/<path:x> projects/group/name");
     EXPECT_EQ(t.find("/admin%252fy"), "/<path:x> admin%2fy") << "encoded twice";
     EXPECT_EQ(t.find("/administrator//x"), "/<path:x> administrator//x");
+    // However deep it lies, and whatever comes before it.
+    EXPECT_THROW(t.find("/" + std::string(4000, '/') + "admin/" + std::string(3000, '/')), http_error);
+    EXPECT_EQ(t.find("/x" + std::string(4000, '/') + "admin/y"), "/<path:x> x" + std::string(4000, '/') + "admin/y");
 }
 
 TEST(Router, Preference) {
