@@ -310,7 +310,8 @@ class Upstream:
         connection = Connection(self, reader, writer, self.random.random())
         try:
             await connection.serve()
-        except (Gone, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError):
+        except (Gone, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError,
+                asyncio.CancelledError):  # the last: the loop ends; nothing awaits this
             pass
         finally:
             writer.close()
