@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rondo/base/log_output.hpp>
@@ -28,8 +29,14 @@ namespace {
 constexpr std::chrono::milliseconds usual_patience{1000};
 
 unique_fd open_log(const std::string& path) {
-    unique_fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640));
+    // The superuser follows no link: who may write to the folder could lead it to any file.
+    const bool system = path.starts_with("/dev/") || path.starts_with("/proc/");
+    const bool careful = geteuid() == 0 && !system;
+    unique_fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
     if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
+    struct stat status{};
+    if (careful && !fstat(fd.value(), &status) && S_ISREG(status.st_mode) && status.st_nlink > 1)
+        throw std::system_error(EMLINK, std::generic_category(), "cannot open the log file '" + path + "'");
     return fd;
 }
 

@@ -56,9 +56,10 @@ arbiter::state::state(arbiter_options o, inheritance inherited)
       beside(left.what == inheritance::kind::reload ? left.beside : 0),
       predecessor(left.from) {
     children.in_child = [this] {
+        // Before they are unblocked: one that waits already would end this child.
+        swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH});
         signals.release();
         orders.reader.reset();
-        swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH});
         // Otherwise the old addresses would be listened on for as long as this child lives.
         retired.clear();
         if (trial) trial->disown();

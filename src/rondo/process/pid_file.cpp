@@ -29,7 +29,9 @@ pid_t number_in(const std::string& path) {
 void write_whole(const std::string& path) {
     std::string fresh = fmt::format("{}.{}", path, getpid());
     std::string text = fmt::format("{}\n", getpid());
-    unique_fd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    // Nothing that stands there is written to: it may be a link that somebody else made.
+    unlink(fresh.c_str());
+    unique_fd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     bool good = fd && ::write(fd.value(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                 !std::rename(fresh.c_str(), path.c_str());
     if (good) return;

@@ -82,6 +82,17 @@ TEST_F(pid_files, of_others_are_not_removed) {
     EXPECT_EQ(content(path_), "1\n");
 }
 
+TEST_F(pid_files, are_not_written_through_a_link) {
+    const std::string other = folder_ + "/other";
+    const std::string fresh = path_ + "." + std::to_string(getpid());
+    put(other, "important");
+    ASSERT_EQ(symlink(other.c_str(), fresh.c_str()), 0);
+    pid_file f;
+    f.write(path_);
+    EXPECT_EQ(content(other), "important");
+    EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+}
+
 TEST_F(pid_files, that_cannot_be_written_say_so) {
     pid_file f;
     EXPECT_THROW(f.write("/no/such/folder/pid"), std::runtime_error);

@@ -6,11 +6,15 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
 
 namespace rondo::process {
 
@@ -19,6 +23,10 @@ namespace {
 std::optional<unsigned> number(const std::string& text) {
     unsigned n = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    // For the kernel the last number means "leave it as it is".
+    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+    if (digits && (error != std::errc{} || n == static_cast<unsigned>(-1)))
+        throw std::runtime_error(fmt::format("'{}' is not the number of a user or group: use 0 to 4294967294", text));
     if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
     return n;
 }
@@ -26,6 +34,31 @@ std::optional<unsigned> number(const std::string& text) {
 [[noreturn]] void fail(const std::string& what) {
     throw std::runtime_error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
+
+// The further groups may only be those of the user; a number without a name has none.
+bool set_further_groups(const identity& who) {
+    if (!who.user_name.empty()) return !initgroups(who.user_name.c_str(), who.group.value_or(getegid()));
+    return !setgroups(0, nullptr);
+}
+
+// What was asked for is compared with what the kernel says: a drop that is not complete must not go unnoticed.
+void require_dropped(const identity& who) {
+    uid_t user[3];
+    gid_t group[3];
+    if (getresuid(&user[0], &user[1], &user[2]) || getresgid(&group[0], &group[1], &group[2]))
+        fail("the user of this process cannot be read");
+    for (uid_t u : user)
+        if (who.user && u != *who.user)
+            throw std::runtime_error(fmt::format("this process still has the rights of user {}", u));
+    for (gid_t g : group)
+        if (who.group && g != *who.group)
+            throw std::runtime_error(fmt::format("this process still has the rights of group {}", g));
+    if (!who.user || *who.user == 0) return;
+    if (!setuid(0))
+        throw std::runtime_error("this process can still become the superuser: its rights were not dropped");
+}
+
+bool of_the_system(const std::string& path) { return path.starts_with("/dev/") || path.starts_with("/proc/"); }
 
 }  // namespace
 
@@ -39,6 +72,8 @@ identity identity_of(const std::string& user, const std::string& group) {
         if (entry) {
             who.user_name = entry->pw_name;
             who.group = entry->pw_gid;
+        } else {
+            who.group = *n;  // of a number without an entry nothing else is known; not the group of the superuser
         }
     }
     if (!group.empty()) {
@@ -53,12 +88,13 @@ identity identity_of(const std::string& user, const std::string& group) {
 void assume(const identity& who) {
     int on_death = 0;
     prctl(PR_GET_PDEATHSIG, &on_death);
-    if (who.group && (*who.group != getegid() || geteuid() == 0)) {
-        bool changed = who.user_name.empty() ? !setgroups(0, nullptr) : !initgroups(who.user_name.c_str(), *who.group);
-        if (!changed || setgid(*who.group)) fail(fmt::format("this process cannot run as group {}", *who.group));
-    }
-    if (who.user && *who.user != geteuid() && setuid(*who.user))
+    if (geteuid() == 0 && who.any() && !set_further_groups(who))
+        fail("the further groups of this process cannot be set");
+    if (who.group && setresgid(*who.group, *who.group, *who.group))
+        fail(fmt::format("this process cannot run as group {}", *who.group));
+    if (who.user && setresuid(*who.user, *who.user, *who.user))
         fail(fmt::format("this process cannot run as user {}", *who.user));
+    require_dropped(who);
     prctl(PR_SET_PDEATHSIG, on_death);
 }
 
@@ -66,7 +102,18 @@ void give(const std::string& path, const identity& to) {
     if (!to.any()) return;
     uid_t user = to.user.value_or(static_cast<uid_t>(-1));
     gid_t group = to.group.value_or(static_cast<gid_t>(-1));
-    if (chown(path.c_str(), user, group)) fail(fmt::format("'{}' cannot be given to another owner", path));
+    // Looked at and changed by descriptor: between the two the path may become a link to another file.
+    unique_fd fd(open(path.c_str(), O_PATH | O_CLOEXEC | (of_the_system(path) ? 0 : O_NOFOLLOW)));
+    struct stat status{};
+    if (!fd || fstat(fd.value(), &status)) fail(fmt::format("'{}' cannot be given to another owner", path));
+    if (S_ISLNK(status.st_mode))
+        throw std::runtime_error(fmt::format("'{}' is a symbolic link: name the file itself", path));
+    if (S_ISREG(status.st_mode) && status.st_nlink > 1)
+        throw std::runtime_error(
+            fmt::format("'{}' has {} names (hard links): name a file of its own", path, status.st_nlink));
+    if (S_ISDIR(status.st_mode)) throw std::runtime_error(fmt::format("'{}' is a folder: name a file", path));
+    if (fchownat(fd.value(), "", user, group, AT_EMPTY_PATH))
+        fail(fmt::format("'{}' cannot be given to another owner", path));
 }
 
 }  // namespace rondo::process

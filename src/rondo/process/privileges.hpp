@@ -25,7 +25,8 @@ struct identity {
 /// Throws std::runtime_error with a sentence: only the superuser may.
 void assume(const identity& who);
 
-/// Gives a file to it. Throws std::runtime_error with a sentence.
+/// Gives a file to it, never what a symbolic link leads to (outside /dev and /proc) nor a file with several names.
+/// Throws std::runtime_error with a sentence.
 void give(const std::string& path, const identity& to);
 
 }  // namespace rondo::process

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/privileges.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace rondo::process {
+namespace {
+
+constexpr uid_t unknown_user = 54321;
+
+class privileges : public ::testing::Test {
+protected:
+    privileges() {
+        char name[] = "/tmp/rondo-rights-XXXXXX";
+        folder_ = mkdtemp(name);
+        file_ = folder_ + "/file";
+        link_ = folder_ + "/link";
+        std::fclose(std::fopen(file_.c_str(), "w"));
+    }
+    ~privileges() override {
+        unlink(link_.c_str());
+        unlink(file_.c_str());
+        rmdir(folder_.c_str());
+    }
+    [[nodiscard]] uid_t owner() const {
+        struct stat status{};
+        stat(file_.c_str(), &status);
+        return status.st_uid;
+    }
+
+    std::string folder_, file_, link_;
+};
+
+TEST_F(privileges, of_files_behind_links_are_not_given) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    const identity other = identity_of(std::to_string(unknown_user), "");
+    ASSERT_EQ(symlink(file_.c_str(), link_.c_str()), 0);
+    EXPECT_THROW(give(link_, other), std::runtime_error);
+    unlink(link_.c_str());
+    ASSERT_EQ(link(file_.c_str(), link_.c_str()), 0);
+    EXPECT_THROW(give(link_, other), std::runtime_error);
+    EXPECT_EQ(owner(), 0U);
+    unlink(link_.c_str());
+    give(file_, other);
+    EXPECT_EQ(owner(), unknown_user);
+}
+
+TEST_F(privileges, are_dropped_with_all_groups_for_a_number_without_a_name) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    const pid_t child = fork();
+    if (child == 0) {
+        const gid_t groups[] = {0, 27, 42};
+        if (setgroups(3, groups)) _exit(2);
+        assume(identity_of(std::to_string(unknown_user), ""));
+        _exit(getgroups(0, nullptr) == 0 && getuid() == unknown_user && getegid() != 0 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(privileges, refuse_numbers_that_are_none) {
+    for (const char* text : {"4294967295", "4294967296", "99999999999999999999", "-1", "0x10", "12 "}) {
+        EXPECT_THROW((void)identity_of(text, ""), std::runtime_error) << text;
+        EXPECT_THROW((void)identity_of("", text), std::runtime_error) << text;
+    }
+}
+
+}  // namespace
+}  // namespace rondo::process
