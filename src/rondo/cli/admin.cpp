@@ -5,6 +5,8 @@
 #include <exception>
 #include <future>
 #include <optional>
+#include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -110,12 +112,26 @@ private:
     event asked_to_end_;
 };
 
+using cli::require_private;
+
+void require_private(const net::listening_socket& passed, bool allowed) {
+    constexpr std::string_view tcp = "http://";
+    if (passed.url.starts_with(tcp))
+        return require_private(net::bind_address::parse(passed.url.substr(tcp.size())), allowed);
+    if (!passed.url.starts_with("unix:"))
+        throw std::runtime_error("admin: the passed socket is neither a TCP socket nor a unix socket");
+}
+
 }  // namespace
 
 std::vector<net::listening_socket> listen_for_admin(const settings& chosen) {
     if (!chosen.admin) return {};
     require_private(*chosen.admin, chosen.admin_remote);
-    return net::listen(*chosen.admin, {.mode = owner_only});
+    std::vector<net::listening_socket> sockets = net::listen(*chosen.admin, {.mode = owner_only});
+    // What was passed is judged by the address it really has.
+    if (chosen.admin->what == net::bind_address::kind::inherited)
+        for (const net::listening_socket& s : sockets) require_private(s, chosen.admin_remote);
+    return sockets;
 }
 
 int serve_admin(process::child& self, const std::string& workers) {

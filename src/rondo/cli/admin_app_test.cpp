@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/cli/admin.hpp>
 #include <rondo/handler/statistics.hpp>
 #include <rondo/web/test_client.hpp>
 
@@ -142,6 +143,20 @@ TEST(admin_address, must_be_of_this_machine_unless_allowed) {
         EXPECT_NE(refusal(address).find("127.0.0.1:PORT"), std::string::npos) << address;
         EXPECT_EQ(refusal(address, true), "") << address;
     }
+}
+
+TEST(AdminListener, passed_is_judged_by_its_real_address) {
+    const auto passed = [](const char* text) {
+        return net::listen(net::bind_address::parse(text)).front().fd.release();
+    };
+    settings chosen;
+    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
+    EXPECT_THROW((void)listen_for_admin(chosen), std::invalid_argument);
+    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("127.0.0.1:0")));
+    EXPECT_EQ(listen_for_admin(chosen).size(), 1u);
+    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
+    chosen.admin_remote = true;
+    EXPECT_EQ(listen_for_admin(chosen).size(), 1u);
 }
 
 }  // namespace

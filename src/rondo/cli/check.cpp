@@ -32,6 +32,17 @@ void note(std::vector<std::string>& mistakes, const std::function<void()>& look)
 // Whether a file could be written: it, or the folder it would be made in.
 void require_writable(std::string_view setting, const std::string& path) {
     struct stat status{};
+    const bool system = path.starts_with("/dev/") || path.starts_with("/proc/");
+    if (geteuid() == 0 && !system && !lstat(path.c_str(), &status)) {
+        // As it is opened: a reload must not find that out when it cannot go back.
+        if (S_ISLNK(status.st_mode) && setting != "pid")
+            throw std::runtime_error(
+                fmt::format("{}: '{}' is a symbolic link, which the superuser does not follow; name the file itself",
+                            setting, path));
+        if (S_ISREG(status.st_mode) && status.st_nlink > 1 && setting != "pid")
+            throw std::runtime_error(
+                fmt::format("{}: '{}' has several names (hard links); name a file of its own", setting, path));
+    }
     if (!stat(path.c_str(), &status)) {
         if (S_ISDIR(status.st_mode))
             throw std::runtime_error(fmt::format("{}: '{}' is a folder; name a file", setting, path));

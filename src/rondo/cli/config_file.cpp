@@ -76,6 +76,7 @@ private:
                            unknown_setting(written_name(key), rows_, [](const setting_row& r) { return r.name; }));
         if (!row->in_file) return mistake(at, key, ": cannot be said in the file; use the flag or the variable");
         if (seen_twice(*row)) return mistake(at, key, ": is set twice");
+        if (row->type == "MODE" && !node.is_string()) return mode(*row, node, key, at);
         if (const auto text = text_of(node)) return set(*row, *text, at);
         if (const auto* items = node.as_array(); items && row->shape == row_shape::list) return list(*row, *items, at);
         if (const auto* items = node.as_table(); items && row->shape == row_shape::dictionary)
@@ -84,6 +85,17 @@ private:
                 row->shape == row_shape::list         ? ": must be a text or an array of texts"
                 : row->shape == row_shape::dictionary ? ": must be a table of numbers"
                                                       : ": must be a text, a number or true or false");
+    }
+
+    // A number means what TOML says: 0o660 and 432 are the same, and 660 is another one than the text "660".
+    void mode(const setting_row& row, const toml::node& node, std::string_view key, const toml::source_region& at) {
+        const auto* number = node.as_integer();
+        if (number && number->get() >= 0 && number->get() <= 0777)
+            return set(row, fmt::format("{:04o}", number->get()), at);
+        if (!number) return mistake(at, key, ": must be an octal number like 0o660 or a text like \"0660\"");
+        mistake(
+            at, key,
+            fmt::format(": the number {} is not a permission; write octal digits as 0o660 or \"0660\"", number->get()));
     }
 
     // In an array and a table the line of each item is known; the first one stands for all.

@@ -56,6 +56,19 @@ TEST(ConfigFile, mistakes_name_the_line) {
     EXPECT_EQ(mistakes_in("compute-workers = 3\n").find("'3' is not NAME=N") != std::string::npos, true);
 }
 
+TEST(ConfigFile, octal_settings_mean_what_toml_says) {
+    for (const char* text :
+         {"unix-mode = 0o660\n", "unix-mode = 432\n", "unix-mode = '0660'\n", "unix-mode = '660'\n"}) {
+        const temporary_file file(text);
+        const invocation got = with_file(file);
+        ASSERT_TRUE(got.mistakes.empty()) << got.mistakes[0];
+        EXPECT_EQ(got.chosen.listening.mode, 0660u) << text;
+    }
+    for (const char* text :
+         {"unix-mode = 660\n", "unix-mode = -1\n", "unix-mode = 660.0\n", "unix-mode = true\n", "umask = 777\n"})
+        EXPECT_NE(mistakes_in(text), "") << text;
+}
+
 TEST(ConfigFile, what_is_no_toml) {
     const std::string said = mistakes_in("threads = 4\nbind = \n");
     EXPECT_EQ(said.substr(0, 7), "FILE:2:") << said;
