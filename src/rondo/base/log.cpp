@@ -20,6 +20,7 @@
 #include <rondo/base/log_output.hpp>
 #include <rondo/base/log_queue.hpp>
 #include <rondo/base/log_text.hpp>
+#include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::log {
@@ -28,10 +29,10 @@ namespace {
 
 constexpr std::chrono::milliseconds usual_patience{1000};
 
-unique_fd open_log(const std::string& path) {
+unique_fd open_log(const std::string& asked) {
+    const std::string path = geteuid() == 0 ? follow_trusted_links(asked) : asked;
     // The superuser follows no link: who may write to the folder could lead it to any file.
-    const bool system = path.starts_with("/dev/") || path.starts_with("/proc/");
-    const bool careful = geteuid() == 0 && !system;
+    const bool careful = geteuid() == 0 && !is_system_path(path);
     unique_fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
     if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
     struct stat status{};

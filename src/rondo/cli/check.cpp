@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/base/trusted_path.hpp>
 #include <rondo/channels/url.hpp>
 #include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/compute.hpp>
@@ -30,10 +31,10 @@ void note(std::vector<std::string>& mistakes, const std::function<void()>& look)
 }
 
 // Whether a file could be written: it, or the folder it would be made in.
-void require_writable(std::string_view setting, const std::string& path) {
+void require_writable(std::string_view setting, const std::string& asked) {
+    const std::string path = geteuid() == 0 && setting != "pid" ? follow_trusted_links(asked) : asked;
     struct stat status{};
-    const bool system = path.starts_with("/dev/") || path.starts_with("/proc/");
-    if (geteuid() == 0 && !system && !lstat(path.c_str(), &status)) {
+    if (geteuid() == 0 && !is_system_path(path) && !lstat(path.c_str(), &status)) {
         // As it is opened: a reload must not find that out when it cannot go back.
         if (S_ISLNK(status.st_mode) && setting != "pid")
             throw std::runtime_error(

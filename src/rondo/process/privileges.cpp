@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::process {
@@ -58,8 +59,6 @@ void require_dropped(const identity& who) {
         throw std::runtime_error("this process can still become the superuser: its rights were not dropped");
 }
 
-bool of_the_system(const std::string& path) { return path.starts_with("/dev/") || path.starts_with("/proc/"); }
-
 }  // namespace
 
 identity identity_of(const std::string& user, const std::string& group) {
@@ -98,12 +97,13 @@ void assume(const identity& who) {
     prctl(PR_SET_PDEATHSIG, on_death);
 }
 
-void give(const std::string& path, const identity& to) {
+void give(const std::string& asked, const identity& to) {
     if (!to.any()) return;
+    const std::string path = follow_trusted_links(asked);
     uid_t user = to.user.value_or(static_cast<uid_t>(-1));
     gid_t group = to.group.value_or(static_cast<gid_t>(-1));
     // Looked at and changed by descriptor: between the two the path may become a link to another file.
-    unique_fd fd(open(path.c_str(), O_PATH | O_CLOEXEC | (of_the_system(path) ? 0 : O_NOFOLLOW)));
+    unique_fd fd(open(path.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
     struct stat status{};
     if (!fd || fstat(fd.value(), &status)) fail(fmt::format("'{}' cannot be given to another owner", path));
     if (S_ISLNK(status.st_mode))
