@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/base/trusted_path.hpp>
 
+#include <algorithm>
+#include <array>
 #include <climits>
+#include <string_view>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +12,12 @@
 namespace rondo {
 
 bool is_system_path(const std::string& path) noexcept {
-    return (path.starts_with("/dev/") || path.starts_with("/proc/")) && path.find("/..") == path.npos;
+    constexpr std::array<std::string_view, 7> files = {"/dev/null",  "/dev/full",   "/dev/tty",   "/dev/console",
+                                                       "/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    if (std::ranges::find(files, path) != files.end()) return true;
+    if (path.find("/..") != std::string::npos) return false;
+    return std::ranges::any_of(std::array<std::string_view, 2>{"/dev/fd/", "/proc/self/fd/"},
+                               [&path](std::string_view folder) { return path.starts_with(folder); });
 }
 
 std::string follow_trusted_links(std::string path) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // PostgreSQL over TLS: everything that goes over a plain connection.
+#include <array>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <rondo/base/unique_fd.hpp>
@@ -162,39 +166,87 @@ TEST_F(postgres_over_tls, a_server_without_it_is_a_sentence) {
     }
 }
 
-// What somebody on the way says behind the server's "S" is not taken for the server's (CVE-2021-23222).
-TEST(postgres_tls, takes_nothing_from_before_the_handshake) {
-    const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    ASSERT_EQ(::bind(listener.value(), reinterpret_cast<const sockaddr*>(&at), size), 0);
-    ASSERT_EQ(::listen(listener.value(), 8), 0);
-    ::getsockname(listener.value(), reinterpret_cast<sockaddr*>(&at), &size);
-    std::thread server([&listener] {
+// Between a client and the server: says more behind the server's "S", then passes everything on.
+class injector {
+public:
+    explicit injector(const std::string& server_url) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        server_ = local(static_cast<std::uint16_t>(std::stoi(server_url.substr(server_url.rfind(':') + 1))));
+        sockaddr_in at = local(0);
+        socklen_t size = sizeof at;
+        EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<const sockaddr*>(&at), size), 0);
+        EXPECT_EQ(::listen(listener_.value(), 8), 0);
+        EXPECT_EQ(::getsockname(listener_.value(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+        port_ = ntohs(at.sin_port);
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~injector() {
+        ::shutdown(listener_.value(), SHUT_RDWR);
+        thread_.join();
+    }
+    injector(const injector&) = delete;
+    injector& operator=(const injector&) = delete;
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+private:
+    static sockaddr_in local(std::uint16_t port) {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_port = htons(port);
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return at;
+    }
+    void serve() {
         for (;;) {
-            const unique_fd peer(::accept(listener.value(), nullptr, nullptr));
-            if (!peer) return;
-            char request[8];
-            if (::recv(peer.value(), request, sizeof request, MSG_WAITALL) != sizeof request) continue;
-            const std::string early("SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", 16);
-            (void)::send(peer.value(), early.data(), early.size(), MSG_NOSIGNAL);
-            while (::recv(peer.value(), request, 1, 0) > 0) {
+            const unique_fd client(::accept(listener_.value(), nullptr, nullptr));
+            if (!client) return;
+            const unique_fd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            if (::connect(server.value(), reinterpret_cast<const sockaddr*>(&server_), sizeof server_)) continue;
+            std::array<char, 8> request{};
+            std::string answer(1, '\0');
+            if (::recv(client.value(), request.data(), request.size(), MSG_WAITALL) != 8 ||
+                ::send(server.value(), request.data(), request.size(), MSG_NOSIGNAL) != 8 ||
+                ::recv(server.value(), answer.data(), 1, 0) != 1)
+                continue;
+            answer += std::string("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", 15);
+            (void)::send(client.value(), answer.data(), answer.size(), MSG_NOSIGNAL);
+            pass_on(client.value(), server.value());
+        }
+    }
+    static void pass_on(int a, int b) {
+        std::array<pollfd, 2> ends{
+            {{.fd = a, .events = POLLIN, .revents = 0}, {.fd = b, .events = POLLIN, .revents = 0}}};
+        std::array<char, 4096> bytes{};
+        while (::poll(ends.data(), ends.size(), 20'000) > 0) {
+            for (std::size_t i = 0; i < ends.size(); ++i) {
+                if (!ends[i].revents) continue;
+                const ssize_t n = ::recv(ends[i].fd, bytes.data(), bytes.size(), 0);
+                if (n <= 0 || ::send(ends[1 - i].fd, bytes.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL) != n)
+                    return;
             }
         }
-    });
+    }
+
+    unique_fd listener_;
+    sockaddr_in server_{};
+    std::uint16_t port_ = 0;
+    std::thread thread_;
+};
+
+// What somebody on the way says in the clear is not taken for the server's (CVE-2021-23222).
+TEST_F(postgres_over_tls, nothing_from_before_the_handshake_is_taken) {
+    const std::string direct = server_->url();
+    const injector between(direct.substr(0, direct.rfind('/')));
+    std::string through = url("localhost", verified());
+    const std::size_t colon = through.find(':', through.find("localhost"));
+    through.replace(colon + 1, through.find('/', colon) - colon - 1, std::to_string(between.port()));
     std::string said = "it opened";
     try {
-        database all("postgresql://u@127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/d?sslmode=require",
-                     {.wait = 2s});
-        all.open_sync();
+        database at(through, {.wait = 20s});
+        at.open_sync();
     } catch (const std::exception& e) {
         said = e.what();
     }
     EXPECT_NE(said.find("unencrypted data after SSL response"), std::string::npos) << said;
-    ::shutdown(listener.value(), SHUT_RDWR);
-    server.join();
 }
 
 }  // namespace
