@@ -84,9 +84,8 @@ std::vector<process::kept_socket> listen_on_all(const settings& chosen, process:
         for (; auto s = inherited.socket_of(worker_group, key); known = true) all.push_back(std::move(*s));
         if (known) return;
         for (net::listening_socket& s : net::listen(at, chosen.listening)) {
-            if (!s.unix_path.empty() && !chosen.unix_owner.empty())
-                process::give(s.unix_path, owner_of(chosen.unix_owner));
-            all.push_back({worker_group, key, std::move(s.fd), s.url, s.unix_path, s.foreign});
+            if (!s.file.empty() && !chosen.unix_owner.empty()) process::give(s.file.path, owner_of(chosen.unix_owner));
+            all.push_back({worker_group, key, std::move(s.fd), s.url, s.file, s.foreign});
         }
     };
     for (const net::bind_address& at : chosen.binds) {
@@ -109,22 +108,21 @@ std::vector<process::kept_socket> listen_for_operators(const settings& chosen, p
     while (auto s = inherited.socket_of(admin_group, key)) all.push_back(std::move(*s));
     if (!all.empty()) return all;
     for (net::listening_socket& s : listen_for_admin(chosen)) {
-        if (!s.unix_path.empty()) process::give(s.unix_path, process::identity_of(chosen.user, chosen.group));
+        if (!s.file.empty()) process::give(s.file.path, process::identity_of(chosen.user, chosen.group));
         // As a foreign one it is left open while the workers end: operators want to see that.
-        all.push_back({admin_group, key, std::move(s.fd), s.url, s.unix_path, true});
+        all.push_back({admin_group, key, std::move(s.fd), s.url, s.file, true});
     }
     return all;
 }
 
 // Unless another arbiter, which USR2 started, listens there.
-void remove_admin_path(const settings& chosen) {
-    if (chosen.admin && chosen.admin->what == net::bind_address::kind::unix_path && net::is_free(*chosen.admin))
-        unlink(chosen.admin->path.c_str());
+void remove_admin_file(const settings& chosen, const socket_file& bound) {
+    if (!bound.empty() && net::is_free(*chosen.admin)) bound.remove();
 }
 
 std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_socket> kept) {
     std::vector<net::listening_socket> sockets;
-    for (process::kept_socket& s : kept) sockets.push_back({std::move(s.fd), s.url, s.unix_path, s.foreign});
+    for (process::kept_socket& s : kept) sockets.push_back({std::move(s.fd), s.url, s.file, s.foreign});
     return sockets;
 }
 
@@ -203,6 +201,7 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     for (const process::kept_socket& s : sockets) urls.push_back(s.url);
     std::vector<process::kept_socket> admin = listen_for_operators(chosen, inherited);
     std::string admin_url = admin.empty() ? "" : admin.front().url;
+    const socket_file admin_file = admin.empty() ? socket_file() : admin.front().file;
     std::vector<process::kept_socket> jobs = listen_for_jobs(application, chosen, inherited);
     process::arbiter_options options = options_of(chosen, std::move(program));
     options.on_ready = [&] {
@@ -217,7 +216,7 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     if (!admin.empty()) arbiter.add(admin_group_of(chosen));
     for (process::kept_socket& s : admin) arbiter.keep(std::move(s));
     const int status = arbiter.run();
-    remove_admin_path(chosen);
+    remove_admin_file(chosen, admin_file);
     return status;
 }
 

@@ -56,7 +56,7 @@ std::vector<process::kept_socket> second_descriptors(std::vector<net::listening_
     std::vector<process::kept_socket> all;
     for (net::listening_socket& s : sockets)
         if (!s.foreign)
-            all.push_back({{}, {}, process::duplicate(s.fd.value()), s.url, std::exchange(s.unix_path, {}), false});
+            all.push_back({{}, {}, process::duplicate(s.fd.value()), s.url, std::exchange(s.file, {}), false});
     return all;
 }
 

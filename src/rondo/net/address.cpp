@@ -3,15 +3,19 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -139,16 +143,42 @@ bool is_left_over(const sockaddr_un& address) {
            errno == ECONNREFUSED;
 }
 
+// Two servers that start at once must not take each other's new socket for a file that was left over. Who may only read
+// the folder can hold the lock as well, so it is not waited for endlessly.
+unique_fd lock_folder_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+    unique_fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int tries = 0; fd && tries < 100 && flock(fd.value(), LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return fd;
+}
+
+// By descriptor: whoever may write to the folder could put a link there.
+bool set_mode(const std::string& path, unsigned mode) {
+    const unique_fd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status{};
+    if (!file || fstat(file.value(), &status)) return false;
+    if (!S_ISSOCK(status.st_mode)) return errno = ENOTSOCK, false;
+    return chmod(fmt::format("/proc/self/fd/{}", file.value()).c_str(), mode) == 0;
+}
+
 listening_socket listen_unix(const std::string& path, const listen_options& options) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());
-    listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, path};
+    listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, {}};
     if (!s.fd) cannot(s.url, errno);
+    const unique_fd lock = lock_folder_of(path);
     struct stat status{};
     if (!lstat(path.c_str(), &status) && S_ISSOCK(status.st_mode) && is_left_over(address)) unlink(path.c_str());
     if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
-    if (chmod(path.c_str(), options.mode) || ::listen(s.fd.value(), options.backlog)) cannot(s.url, errno);
+    s.file = socket_file::at(path);
+    if (!set_mode(path, options.mode) || ::listen(s.fd.value(), options.backlog)) {
+        const int error = errno;
+        s.file.remove();
+        cannot(s.url, error);
+    }
     return s;
 }
 

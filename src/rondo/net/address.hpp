@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <rondo/base/socket_file.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::net {
@@ -36,7 +37,7 @@ struct listen_options {
 struct listening_socket {
     unique_fd fd;
     std::string url;        ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
-    std::string unix_path;  ///< to be removed at the end; empty otherwise
+    socket_file file;       ///< of a unix socket: to be removed at the end; empty otherwise
     bool foreign = false;   ///< inherited from who started the process, and not to be ended with it
 };
 

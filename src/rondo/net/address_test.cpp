@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -148,7 +152,7 @@ TEST(listen, a_unix_socket_with_its_permissions) {
     auto sockets = listen(bind_address::parse("unix:" + path), {.mode = 0600});
     ASSERT_EQ(sockets.size(), 1u);
     EXPECT_EQ(sockets[0].url, "unix:" + path);
-    EXPECT_EQ(sockets[0].unix_path, path);
+    EXPECT_EQ(sockets[0].file.path, path);
     struct stat status{};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_TRUE(S_ISSOCK(status.st_mode));
@@ -170,6 +174,61 @@ TEST(listen, a_unix_socket_in_use_is_kept) {
     auto first = listen(at);
     EXPECT_NE(failure_of([&] { return listen(at); }).find("in use"), std::string::npos);
     EXPECT_TRUE(std::filesystem::exists(f.file("s")));
+}
+
+TEST(listen, what_is_no_socket_is_neither_removed_nor_changed) {
+    folder f;
+    const std::string path = f.file("s");
+    const std::string target = f.file("target");
+    for (const std::string& made : {path, target})
+        ASSERT_TRUE(unique_fd(::open(made.c_str(), O_CREAT | O_WRONLY, 0640)));
+    EXPECT_NE(failure_of([&] { return listen(bind_address::parse("unix:" + path)); }).find("in use"),
+              std::string::npos);
+    ::unlink(path.c_str());
+    ASSERT_EQ(::symlink(target.c_str(), path.c_str()), 0);
+    EXPECT_NE(failure_of([&] { return listen(bind_address::parse("unix:" + path), {.mode = 0777}); }).find("in use"),
+              std::string::npos);
+    struct stat status{};
+    ASSERT_EQ(::stat(target.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0640u);
+}
+
+// Another server took the path meanwhile.
+TEST(listen, only_the_own_file_of_a_unix_socket_is_removed) {
+    folder f;
+    const auto at = bind_address::parse("unix:" + f.file("s"));
+    auto first = listen(at);
+    ASSERT_EQ(::unlink(f.file("s").c_str()), 0);
+    auto second = listen(at);
+    first[0].file.remove();
+    EXPECT_TRUE(second[0].file.is_there());
+    EXPECT_FALSE(first[0].file.is_there());
+    second[0].file.remove();
+    EXPECT_FALSE(std::filesystem::exists(f.file("s")));
+}
+
+// A server that was killed left its file; several start at once, one of them gets the path.
+TEST(listen, one_of_many_takes_the_path_that_was_left_over) {
+    folder f;
+    const auto at = bind_address::parse("unix:" + f.file("s"));
+    for (int round = 0; round < 20; ++round) {
+        {
+            const auto left_over = listen(at);
+        }
+        std::atomic<int> listening{0};
+        std::vector<std::vector<listening_socket>> kept(4);
+        std::vector<std::thread> all;
+        for (auto& mine : kept)
+            all.emplace_back([&] {
+                try {
+                    mine = listen(at);
+                    ++listening;
+                } catch (const std::runtime_error&) {
+                }
+            });
+        for (auto& t : all) t.join();
+        EXPECT_EQ(listening, 1);
+    }
 }
 
 TEST(listen, an_inherited_socket) {

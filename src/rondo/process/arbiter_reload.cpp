@@ -21,7 +21,7 @@ inheritance arbiter::state::bequest(inheritance::kind what) const {
     next.from = what == inheritance::kind::reload ? predecessor : getpid();
     auto copy = [&](const kept_socket& s) {
         next.sockets.push_back(
-            {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.unix_path, s.foreign});
+            {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.file, s.foreign});
     };
     for (const kept_socket& s : children.sockets()) copy(s);
     if (what != inheritance::kind::reload) return next;

@@ -92,8 +92,13 @@ void read_line(inheritance& to, const words& w) {
     } else if (is("orders", 2)) {
         to.orders = {descriptor(w[1]), descriptor(w[2])};
     } else if (is("socket", 6)) {
-        to.sockets.push_back({unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), unescaped(w[5]), w[6] == "1"});
+        to.sockets.push_back(
+            {unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), socket_file::at(unescaped(w[5])), w[6] == "1"});
         if (int fd = number<int>(w[1]); fd >= 0) to.sockets.back().fd = descriptor(w[1]);
+    } else if (is("file", 2) && !to.sockets.empty()) {
+        // Of the socket before it; an earlier version did not say it.
+        to.sockets.back().file.device = number<std::uint64_t>(w[1]);
+        to.sockets.back().file.inode = number<std::uint64_t>(w[2]);
     } else if (is("table", 2)) {
         to.tables.push_back({unescaped(w[2]), descriptor(w[1])});
     } else if (is("child", 5)) {
@@ -146,9 +151,11 @@ std::string inheritance::text() const {
     if (notify) out += fmt::format("notify\t{}\n", notify.value());
     if (orders.reader && orders.writer)
         out += fmt::format("orders\t{}\t{}\n", orders.reader.value(), orders.writer.value());
-    for (const kept_socket& s : sockets)
+    for (const kept_socket& s : sockets) {
         out += fmt::format("socket\t{}\t{}\t{}\t{}\t{}\t{}\n", s.fd.value(), escaped(s.group), escaped(s.key),
-                           escaped(s.url), escaped(s.unix_path), s.foreign ? 1 : 0);
+                           escaped(s.url), escaped(s.file.path), s.foreign ? 1 : 0);
+        if (!s.file.empty()) out += fmt::format("file\t{}\t{}\n", s.file.device, s.file.inode);
+    }
     for (const table& t : tables) out += fmt::format("table\t{}\t{}\n", t.fd.value(), escaped(t.group));
     for (const process& p : children)
         out += fmt::format("child\t{}\t{}\t{}\t{}\t{}\n", p.pid, p.generation, p.slot, p.leaving ? 1 : 0,

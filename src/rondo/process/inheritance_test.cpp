@@ -24,8 +24,8 @@ inheritance example() {
     i.pid_file = "/run/with space\tand tab.pid";
     i.notify = some_descriptor();
     i.orders = {some_descriptor(), some_descriptor()};
-    i.sockets.push_back({"worker", "127.0.0.1:80", some_descriptor(), "http://127.0.0.1:80", "", false});
-    i.sockets.push_back({"worker", "unix:/a b", some_descriptor(), "unix:/a b", "/a b", true});
+    i.sockets.push_back({"worker", "127.0.0.1:80", some_descriptor(), "http://127.0.0.1:80", {}, false});
+    i.sockets.push_back({"worker", "unix:/a b", some_descriptor(), "unix:/a b", {"/a b", 7, 8}, true});
     i.tables.push_back({"worker", some_descriptor()});
     i.children.push_back({100, 6, 3, true, "worker"});
     return i;
@@ -43,7 +43,9 @@ TEST(inheritances, are_read_as_they_were_written) {
     EXPECT_EQ(got.generation, 7u);
     EXPECT_EQ(got.pid_file, left.pid_file);
     ASSERT_EQ(got.sockets.size(), 2u);
-    EXPECT_EQ(got.sockets[1].unix_path, "/a b");
+    EXPECT_EQ(got.sockets[1].file.path, "/a b");
+    EXPECT_EQ(got.sockets[1].file.device, 7u);
+    EXPECT_EQ(got.sockets[1].file.inode, 8u);
     EXPECT_TRUE(got.sockets[1].foreign);
     EXPECT_TRUE(closes_on_exec(got.sockets[0].fd.value()));
     EXPECT_EQ(got.orders.reader.value(), left.orders.reader.value());

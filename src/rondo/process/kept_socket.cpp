@@ -16,10 +16,7 @@ namespace rondo::process {
 
 void turn_away(const kept_socket& socket) noexcept {
     if (socket.foreign) return;
-    if (!socket.unix_path.empty()) {
-        unlink(socket.unix_path.c_str());
-        return;
-    }
+    if (!socket.file.empty()) return socket.file.remove();
     // A filter of a TCP socket sees the packet from the TCP header on; its flags are in byte 13.
     constexpr unsigned flags_at = 13;
     constexpr unsigned syn = 0x02;

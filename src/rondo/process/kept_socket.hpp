@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include <rondo/base/socket_file.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::process {
@@ -14,7 +15,7 @@ struct kept_socket {
     std::string key;        ///< what was asked for: under this name the next image of the program finds it
     unique_fd fd;           ///< close-on-exec
     std::string url;        ///< the address it really has
-    std::string unix_path;  ///< to be removed at the end; empty otherwise
+    socket_file file;       ///< of a unix socket: to be removed at the end; empty otherwise
     bool foreign = false;   ///< of who started this process: what waits there may wait for the next one
 };
 

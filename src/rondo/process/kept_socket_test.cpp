@@ -18,7 +18,7 @@ namespace {
 
 kept_socket listen_somewhere(sockaddr_in& at) {
     kept_socket s{"worker", "key", unique_fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-                  "",       "",    false};
+                  "",       {},    false};
     at = {};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -69,11 +69,12 @@ TEST(kept_sockets, of_somebody_else_are_left_alone) {
 
 TEST(kept_sockets, of_unix_lose_their_path) {
     std::string path = "/tmp/rondo-kept-" + std::to_string(getpid());
-    kept_socket s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", path, false};
+    kept_socket s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", {}, false};
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
     std::memcpy(at.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+    s.file = socket_file::at(path);
     turn_away(s);
     EXPECT_NE(access(path.c_str(), F_OK), 0);
 }

@@ -64,7 +64,7 @@ void server::listener::stop() noexcept {
     if (!socket_.fd) return;
     halt();
     accept_waiting();
-    if (!socket_.unix_path.empty()) ::unlink(socket_.unix_path.c_str());
+    if (!socket_.file.empty()) socket_.file.remove();
     socket_.fd.reset();
 }
 
