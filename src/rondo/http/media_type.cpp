@@ -175,6 +175,15 @@ std::optional<std::vector<parameter>> parse_parameters(std::string_view text) {
     return out;
 }
 
+std::string essence_of(std::string_view text) {
+    text = trimmed(text.substr(0, text.find(';')));
+    const std::string_view whole = text;
+    if (take_token(text).empty() || !text.starts_with('/')) return {};
+    text.remove_prefix(1);
+    if (take_token(text).empty() || !text.empty()) return {};
+    return lower_case(whole);
+}
+
 std::optional<media_type> parse_media_type(std::string_view text) {
     text = trimmed(text);
     const std::string_view whole = text;

@@ -24,6 +24,9 @@ struct media_type {
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
 };
 
+/// The "type/subtype" of a Content-Type in lower case, whatever its parameters look like; empty when there is none.
+[[nodiscard]] std::string essence_of(std::string_view text);
+
 /// None when the text is not exactly a media type.
 [[nodiscard]] std::optional<media_type> parse_media_type(std::string_view text);
 

@@ -6,53 +6,57 @@
 #include <utility>
 
 #include <rondo/http/fields.hpp>
+#include <rondo/http/form_parameters.hpp>
 #include <rondo/http/media_type.hpp>
 
 namespace rondo::http {
 namespace {
 
-constexpr std::size_t max_boundary = 70;
+constexpr std::size_t max_boundary = 200;
 constexpr std::string_view line_end = "\r\n";
 constexpr std::string_view blank_line = "\r\n\r\n";
 
-// Browsers send a backslash in a file name as it is; only before a quote or another backslash does it escape.
-std::string with_literal_backslashes(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        out += text[i];
-        if (text[i] != '\\') continue;
-        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
-        out += '\\';
-        if (next == '"' || next == '\\') {
-            out.back() = next;
-            ++i;
+// A line that begins with white space goes on with the one before (RFC 5322 section 2.2.3).
+bool unfold(std::string& head) {
+    for (std::size_t at = head.find(line_end); at + 2 < head.size(); at = head.find(line_end, at)) {
+        const char next = head[at + 2];
+        if (next != ' ' && next != '\t') {
+            at += 2;
+            continue;
         }
+        const std::size_t text = head.find_first_not_of(" \t", at + 2);
+        if (text == std::string::npos || head[text] == '\r') return false;  // a line of nothing but white space
+        head[at] = head[at + 1] = ' ';
     }
-    return out;
+    return true;
 }
+
+// Browsers quote every name.
+std::string name_of(form_parameter& p) { return p.quoted ? decode_form_name(p.value) : std::move(p.value); }
 
 }  // namespace
 
 bool valid_boundary(std::string_view text) noexcept {
-    static constexpr std::string_view marks = "'()+_,-./:=? ";
-    const auto allowed = [](char c) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        return letter || (c >= '0' && c <= '9') || marks.find(c) != std::string_view::npos;
-    };
+    const auto allowed = [](char c) { return c >= ' ' && c <= '~'; };
     return !text.empty() && text.size() <= max_boundary && text.back() != ' ' && std::ranges::all_of(text, allowed);
 }
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
-    const auto type = parse_media_type(content_type);
-    if (!type || type->essence != "multipart/form-data") return std::nullopt;
-    const auto boundary = type->find("boundary");
-    return boundary && valid_boundary(*boundary) ? std::optional<std::string>(*boundary) : std::nullopt;
+    if (essence_of(content_type) != "multipart/form-data") return std::nullopt;
+    const std::size_t semicolon = std::min(content_type.find(';'), content_type.size());
+    const auto parameters = parse_content_type_parameters(content_type.substr(semicolon));
+    if (!parameters) return std::nullopt;
+    std::optional<std::string> boundary;
+    for (const form_parameter& one : *parameters) {
+        if (one.name != "boundary") continue;
+        if (boundary) return std::nullopt;  // readers differ in which of them they take
+        boundary = one.value;
+    }
+    return boundary && valid_boundary(*boundary) ? boundary : std::nullopt;
 }
 
 multipart_parser::multipart_parser(std::string_view boundary, const multipart_limits& limits) : limits_(limits) {
-    if (!valid_boundary(boundary))
-        throw std::invalid_argument("a multipart boundary is 1 to 70 characters of RFC 2046");
+    if (!valid_boundary(boundary)) throw std::invalid_argument("a multipart boundary is 1 to 200 visible characters");
     delimiter_ = "\r\n--";
     delimiter_ += boundary;
 }
@@ -158,6 +162,7 @@ std::size_t multipart_parser::head_bytes(std::string_view in) {
 void multipart_parser::read_head() {
     part_ = {};
     named_ = false;
+    if (!unfold(head_)) return fail(multipart_error::bad_part_head);
     std::string_view rest = head_;
     while (rest != line_end) {
         const std::size_t end = rest.find(line_end);
@@ -183,18 +188,28 @@ bool multipart_parser::read_field(std::string_view line) {
 bool multipart_parser::read_disposition(std::string_view value) {
     const std::size_t semicolon = std::min(value.find(';'), value.size());
     if (named_ || !same_ignoring_case(trimmed(value.substr(0, semicolon)), "form-data")) return false;
-    auto parameters = parse_parameters(with_literal_backslashes(value.substr(semicolon)));
+    auto parameters = parse_disposition_parameters(value.substr(semicolon));
     if (!parameters) return false;
-    for (parameter& one : *parameters) {
+    std::optional<std::string> extended;  // filename*
+    for (form_parameter& one : *parameters) {
         if (one.name == "name") {
             if (std::exchange(named_, true)) return false;
-            part_.name = std::move(one.value);
+            part_.name = name_of(one);
         } else if (one.name == "filename") {
             if (part_.filename) return false;
-            part_.filename = std::move(one.value);
+            part_.filename = name_of(one);
+        } else if (one.name == "filename*") {
+            if (extended) return false;
+            extended = std::move(one.value);
         }
     }
-    return named_;
+    return named_ && (!extended || use_extended_name(*extended));
+}
+
+bool multipart_parser::use_extended_name(std::string_view text) {
+    auto decoded = decode_extended_value(text);
+    if (decoded) part_.filename = std::move(decoded);
+    return part_.filename.has_value();
 }
 
 void multipart_parser::fail(multipart_error error) noexcept {

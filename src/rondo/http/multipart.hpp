@@ -16,8 +16,8 @@ struct multipart_limits {
 
 /// The head of a part of multipart/form-data (RFC 7578 section 4).
 struct multipart_part {
-    std::string name;
-    std::optional<std::string> filename;  ///< as sent: never a path to be used as it is
+    std::string name;  ///< %22, %0D and %0A decoded, which browsers send for '"', CR and LF; so in the file name
+    std::optional<std::string> filename;  ///< as sent, filename* before filename: never a path to be used as it is
     std::string content_type;             ///< empty when the part has none (it is text/plain then)
 };
 
@@ -79,6 +79,7 @@ private:
     void read_head();
     [[nodiscard]] bool read_field(std::string_view line);
     [[nodiscard]] bool read_disposition(std::string_view value);
+    [[nodiscard]] bool use_extended_name(std::string_view text);
     void fail(multipart_error) noexcept;
 
     std::string delimiter_;  // CRLF "--" boundary
@@ -92,7 +93,7 @@ private:
     bool named_ = false;
 };
 
-/// 1 to 70 bchars, the last no space (RFC 2046 section 5.1.1).
+/// 1 to 200 visible characters or spaces, the last no space. RFC 2046 section 5.1.1 has fewer, but clients do not mind.
 [[nodiscard]] bool valid_boundary(std::string_view) noexcept;
 
 /// The boundary of a Content-Type; none when it is not multipart/form-data with a valid boundary.

@@ -96,6 +96,48 @@ TEST(multipart, file_names) {
     EXPECT_EQ(name_of("\"a\\\"b\""), "[f|a\"b|:] done");
     EXPECT_EQ(name_of("\"\xc3\xa9; .txt\""), "[f|\xc3\xa9; .txt|:] done");
     EXPECT_EQ(name_of("\"\""), "[f||:] done");
+    EXPECT_EQ(name_of("\"C:\\\""), "[f|C:\\|:] done") << "the last backslash escapes nothing";
+    EXPECT_EQ(name_of("\"C:\\\"; x=\"y\""), "[f|C:\\|:] done");
+    EXPECT_EQ(name_of("\"C:\\dir\\\" ; x=\"y\\\""), "[f|C:\\dir\\|:] done");
+    EXPECT_EQ(name_of("\"a\\\"; x=1\""), "[f|a\"; x=1|:] done") << "where an escape makes sense it is one";
+    EXPECT_EQ(name_of("report (1).txt"), "[f|report (1).txt|:] done") << "without quotes";
+    EXPECT_EQ(name_of("(a)[b]{c}<d>@e,f:g?h=i/j"), "[f|(a)[b]{c}<d>@e,f:g?h=i/j|:] done");
+    EXPECT_EQ(name_of("C:\\x.txt ; y=z"), "[f|C:\\x.txt|:] done");
+    EXPECT_EQ(name_of("\"(a) b.txt\""), "[f|(a) b.txt|:] done");
+}
+
+TEST(multipart, names_as_browsers_encode_them) {
+    const auto parts_of = [](const std::string& parameters) {
+        return read("--XX\r\nContent-Disposition: form-data; " + parameters + "\r\n\r\n\r\n--XX--");
+    };
+    EXPECT_EQ(parts_of("name=\"a%22b%0D%0Ac\"; filename=\"%22.txt\""), "[a\"b\r\nc|\".txt|:] done");
+    EXPECT_EQ(parts_of("name=\"100%25 %20%0d%0a%2%\"; filename=\"%C3%A9\""), "[100%25 %20%0d%0a%2%|%C3%A9|:] done")
+        << "nothing else is an escape";
+    EXPECT_EQ(parts_of("name=\"%2522\""), "[%2522|-|:] done") << "decoded once";
+    EXPECT_EQ(parts_of("name=a%22b"), "[a%22b|-|:] done") << "browsers quote what they encode";
+    EXPECT_EQ(parts_of("NAME=\"a\"; FileName=\"b\""), "[a|b|:] done");
+    EXPECT_EQ(parts_of("name=\"\""), "[|-|:] done");
+    EXPECT_EQ(parts_of("name = \"a\""), "[a|-|:] done");
+    EXPECT_EQ(parts_of("name=\"a\";"), "[a|-|:] done");
+    EXPECT_EQ(parts_of("filename=\"b\"; x; name=\"a\""), error(multipart_error::bad_part_head));
+}
+
+TEST(multipart, extended_file_names) {
+    const auto name_of = [](const std::string& parameters) {
+        return read("--XX\r\nContent-Disposition: form-data; name=f; " + parameters + "\r\n\r\n\r\n--XX--");
+    };
+    EXPECT_EQ(name_of("filename*=UTF-8''%e2%82%ac.txt"), "[f|\xe2\x82\xac.txt|:] done") << "without filename";
+    EXPECT_EQ(name_of("filename=\"euro.txt\"; filename*=utf-8'en'%E2%82%AC.txt"), "[f|\xe2\x82\xac.txt|:] done");
+    EXPECT_EQ(name_of("filename*=utf-8'en'%E2%82%AC.txt; filename=\"euro.txt\""), "[f|\xe2\x82\xac.txt|:] done");
+    EXPECT_EQ(name_of("filename*=ISO-8859-1''%E9.txt"), "[f|\xc3\xa9.txt|:] done");
+    EXPECT_EQ(name_of("filename*=koi8-r''%C1; filename=\"a\""), "[f|a|:] done") << "one that cannot be read";
+    EXPECT_EQ(name_of("filename*=UTF-8''%2522"), "[f|%22|:] done") << "decoded once";
+}
+
+TEST(multipart, folded_lines) {
+    EXPECT_EQ(read("--XX\r\nContent-Disposition: form-data;\r\n name=\"a\";\r\n\t filename=\"b\"\r\nX: y\r\n  z\r\n\r\n"
+                   "1\r\n--XX--"),
+              "[a|b|:1] done");
 }
 
 TEST(multipart, bad_boundaries) {
@@ -106,13 +148,31 @@ TEST(multipart, bad_boundaries) {
 }
 
 TEST(multipart, bad_heads) {
-    for (const char* head :
-         {"", "X: y\r\n", "Content-Disposition: form-data\r\n", "Content-Disposition: attachment; name=a\r\n",
-          "Content-Disposition: form-data; name\r\n", "Content-Disposition: form-data; name=a; name=b\r\n",
-          "Content-Disposition: form-data; name=\"a\r\n", "Content-Disposition: form-data; name=a\r\n folded\r\n",
-          "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n",
-          "Content-Disposition : form-data; name=a\r\n", "no-colon\r\n", "X: \x01\r\n",
-          "Content-Disposition: form-data; name=a\n"}) {
+    for (const char* head : {"",
+                             "X: y\r\n",
+                             "Content-Disposition: form-data\r\n",
+                             "Content-Disposition: attachment; name=a\r\n",
+                             "Content-Disposition: form-data; name\r\n",
+                             "Content-Disposition: form-data; name=a; name=b\r\n",
+                             "Content-Disposition: form-data; name=\"a\r\n",
+                             "Content-Disposition: form-data; name=a\r\n \r\n",
+                             " folded: x\r\nContent-Disposition: form-data; name=a\r\n",
+                             "Content-Disposition: form-data; name=a\"b\r\n",
+                             "Content-Disposition: form-data; name=\"a\"b\r\n",
+                             "Content-Disposition: form-data; name=\"a\\\"b\r\n",
+                             "Content-Disposition: form-data; filename=\"a\"\r\n",
+                             "Content-Disposition: form-data; name=a; filename=b; filename=c\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=UTF-8''%zz\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=koi8-r''%C1\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=UTF-8''%FF\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=UTF-8''a%00\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=b\r\n",
+                             "Content-Disposition: form-data; name=a; filename*=UTF-8''b; filename*=UTF-8''c\r\n",
+                             "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n",
+                             "Content-Disposition : form-data; name=a\r\n",
+                             "no-colon\r\n",
+                             "X: \x01\r\n",
+                             "Content-Disposition: form-data; name=a\n"}) {
         EXPECT_EQ(read("--XX\r\n" + std::string(head) + "\r\n1\r\n--XX--"), error(multipart_error::bad_part_head))
             << head;
     }
@@ -126,18 +186,33 @@ TEST(multipart, limits) {
               error(multipart_error::head_too_large));
 }
 
+TEST(multipart, a_boundary_of_any_visible_characters) {
+    const std::string boundary = "<[{@;\"\\|--~}]>" + std::string(180, '*');
+    const std::string head = "\r\nContent-Disposition: form-data; name=a\r\n\r\n";
+    EXPECT_EQ(read("--" + boundary + head + "1\r\n--" + boundary + "--", boundary), "[a|-|:1] done");
+}
+
 TEST(multipart, the_boundary_itself) {
     EXPECT_TRUE(valid_boundary("----WebKitFormBoundary7MA4YWxkTrZu0gW"));
     EXPECT_TRUE(valid_boundary("a b'()+_,-./:=?"));
-    EXPECT_TRUE(valid_boundary(std::string(70, 'a')));
-    for (const std::string& bad : {std::string(), std::string("a "), std::string(71, 'a'), std::string("a\r\n"),
-                                   std::string("a\"b"), std::string("\xc3\xa9"), std::string("a;b")}) {
+    EXPECT_TRUE(valid_boundary(std::string(200, 'a')));
+    EXPECT_TRUE(valid_boundary("a;b\"\\<>@[]{}|~^`!#$%&*"));
+    for (const std::string& bad : {std::string(), std::string("a "), std::string(201, 'a'), std::string("a\r\n"),
+                                   std::string("\xc3\xa9"), std::string("a\tb")}) {
         EXPECT_FALSE(valid_boundary(bad)) << bad;
         EXPECT_THROW(multipart_parser{bad}, std::invalid_argument);
     }
     EXPECT_EQ(multipart_boundary("Multipart/Form-Data; charset=utf-8; boundary=\"a b\""), "a b");
+    EXPECT_EQ(multipart_boundary("multipart/form-data; boundary=\"a;b\\\"c\""), "a;b\"c");
+    EXPECT_EQ(multipart_boundary("multipart/form-data;boundary=----=_Part(1)/2:3@[x], y ;charset=utf-8"),
+              "----=_Part(1)/2:3@[x], y");
+    EXPECT_EQ(multipart_boundary("multipart/form-data; BOUNDARY={5b1-~!}"), "{5b1-~!}");
+    EXPECT_EQ(multipart_boundary("multipart/form-data; charset=\"utf-8\"; boundary=" + std::string(200, '-')),
+              std::string(200, '-'));
     for (const char* bad : {"multipart/form-data", "multipart/mixed; boundary=a", "multipart/form-data; boundary=\"\"",
-                            "multipart/form-data; boundary=\"a;b\"", "junk"}) {
+                            "multipart/form-data; boundary=", "multipart/form-data; boundary=\"a",
+                            "multipart/form-data; boundary=a; boundary=b", "multipart/form-data, a; boundary=a",
+                            "multipart/form-data boundary=a", "junk"}) {
         EXPECT_EQ(multipart_boundary(bad), std::nullopt) << bad;
     }
 }
