@@ -8,6 +8,7 @@
 
 #include <rondo/coro/works_for.hpp>
 #include <rondo/handler/error.hpp>
+#include <rondo/loop/pool_batch.hpp>
 #include <rondo/server/thread_exchange.hpp>
 
 namespace rondo::server {
@@ -82,12 +83,25 @@ task<void> thread_request::receive_pieces() {
     }
     in_spool_ = true;
     spooled_.reserve(length_.value_or(0));
-    while (!piece.empty()) {
-        received_ += piece.size();
-        if (spooled_.would_block(piece.size())) co_await run_blocking([this, piece] { spooled_.append(piece); });
-        else spooled_.append(piece);
-        piece = co_await body.read();
+    pool_batch batch;
+    const auto write = [this, &batch] { spooled_.append(batch.bytes()); };
+    std::exception_ptr failure;
+    try {
+        while (!piece.empty()) {
+            received_ += piece.size();
+            if (batch.empty() && !spooled_.would_block(piece.size())) {
+                spooled_.append(piece);
+            } else if (batch.add(piece)) {
+                co_await run_blocking(write);
+                batch.clear();
+            }
+            piece = co_await body.read();
+        }
+    } catch (const http_error&) {
+        failure = std::current_exception();  // of the rest: what was received is read all the same
     }
+    if (!batch.empty()) co_await run_blocking(write);
+    if (failure) std::rethrow_exception(failure);
     whole_body_ = true;
 }
 

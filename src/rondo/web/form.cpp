@@ -8,6 +8,7 @@
 #include <rondo/http/form.hpp>
 #include <rondo/http/media_type.hpp>
 #include <rondo/loop/pool.hpp>
+#include <rondo/loop/pool_batch.hpp>
 #include <rondo/web/form_reader.hpp>
 
 namespace rondo {
@@ -51,9 +52,9 @@ form_file* form_data::file(std::string_view name) noexcept {
 }
 
 form_reader::form_reader(std::string_view content_type, const form_limits& limits) : limits_(limits) {
-    const auto type = http::parse_media_type(content_type);
-    if (type && type->essence == "application/x-www-form-urlencoded") return;
-    if (!type || type->essence != "multipart/form-data") {
+    const std::string type = http::essence_of(content_type);
+    if (type == "application/x-www-form-urlencoded") return;
+    if (type != "multipart/form-data") {
         throw http_error(http::status::unsupported_media_type,
                          "A form is sent as application/x-www-form-urlencoded or multipart/form-data.");
     }
@@ -137,12 +138,19 @@ form_data form_reader::finish() {
 
 task<form_data> read_form(handler::body& from, std::string_view content_type, form_limits limits) {
     form_reader reader(content_type, limits);
+    pool_batch batch;
+    const auto take = [&reader, &batch] { reader.take(batch.bytes()); };
     while (true) {
         const std::string_view bytes = co_await from.read();
         if (bytes.empty()) break;
-        if (reader.would_block(bytes.size())) co_await run_blocking([&reader, bytes] { reader.take(bytes); });
-        else reader.take(bytes);
+        if (batch.empty() && !reader.would_block(bytes.size())) {
+            reader.take(bytes);
+        } else if (batch.add(bytes)) {
+            co_await run_blocking(take);
+            batch.clear();
+        }
     }
+    if (!batch.empty()) co_await run_blocking(take);
     co_return reader.finish();
 }
 

@@ -148,6 +148,48 @@ TEST(read_form, a_failure_on_the_pool_comes_back) {
     }
 }
 
+// A form with a file in pieces of one byte; counts the reads that a thread of the pool came between.
+class tiny_pieces final : public handler::body {
+public:
+    explicit tiny_pieces(std::string text) : text_(std::move(text)) {}
+
+    task<std::string_view> read() override {
+        // Without a hop to the pool and back everything is read in one turn of the loop.
+        const std::uint64_t now = event_loop::current().counters().turns.load();
+        if (at_ != 0 && now != turns_) ++hops;
+        turns_ = now;
+        if (at_ == text_.size()) co_return std::string_view();
+        co_return std::string_view(text_).substr(at_++, 1);
+    }
+    std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
+    bool ended() const noexcept override { return at_ == text_.size(); }
+    void limit(std::uint64_t) noexcept override {}
+    std::uint64_t limit() const noexcept override { return UINT64_MAX; }
+    const http::fields* trailers() const noexcept override { return nullptr; }
+
+    std::size_t hops = 0;
+
+private:
+    std::string text_;
+    std::size_t at_ = 0;
+    std::uint64_t turns_ = 0;
+};
+
+task<form_data> read_tiny(tiny_pieces& body, form_limits limits) {
+    co_return co_await read_form(body, multipart, limits);
+}
+
+TEST(read_form, tiny_pieces_of_a_file_are_gathered_before_they_go_to_the_disk) {
+    test_loop l;
+    const std::string content(200'000, 'x');
+    tiny_pieces in(part("name=\"f\"; filename=\"f\"", content) + "--XX--");
+    form_data form = l.run(read_tiny(in, {.file_threshold = 1000}));
+    ASSERT_EQ(form.files().size(), 1u);
+    EXPECT_EQ(form.file("f")->content.text(), content);
+    EXPECT_LE(in.hops, 4u);
+    EXPECT_GT(in.hops, 0u);
+}
+
 std::string told(form_data& form) {
     form_file* const file = form.file("f");
     return std::string(form.value("a")) + ' ' + (file ? std::to_string(file->content.text().size()) : "no file");

@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/read_to_end.hpp>
 
+#include <exception>
+
+#include <rondo/handler/error.hpp>
 #include <rondo/loop/pool.hpp>
+#include <rondo/loop/pool_batch.hpp>
 
 namespace rondo {
 
 task<void> read_to_end(handler::body& from, spool& to) {
     if (const auto length = from.length()) to.reserve(*length);
-    while (true) {
-        const std::string_view bytes = co_await from.read();
-        if (bytes.empty()) break;
-        if (to.would_block(bytes.size())) co_await run_blocking([&to, bytes] { to.append(bytes); });
-        else to.append(bytes);
+    pool_batch batch;
+    const auto write = [&to, &batch] { to.append(batch.bytes()); };
+    std::exception_ptr failure;
+    try {
+        while (true) {
+            const std::string_view bytes = co_await from.read();
+            if (bytes.empty()) break;
+            if (batch.empty() && !to.would_block(bytes.size())) {
+                to.append(bytes);
+            } else if (batch.add(bytes)) {
+                co_await run_blocking(write);
+                batch.clear();
+            }
+        }
+    } catch (const http_error&) {
+        failure = std::current_exception();  // whoever raises the limit then reads on after what is kept
     }
+    if (!batch.empty()) co_await run_blocking(write);
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace rondo

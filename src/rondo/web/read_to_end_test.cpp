@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/handler/error.hpp>
+#include <rondo/loop/pool_batch.hpp>
 #include <rondo/web/exchange_test.hpp>
 
 namespace rondo {
@@ -28,6 +30,53 @@ TEST(read_to_end, reads_everything) {
     spool s(0);
     l.run(collect(none, s));
     EXPECT_EQ(s.text(), "");
+}
+
+// A body that says how often the spool grew between two reads, and may end in a failure.
+class watched_body final : public handler::body {
+public:
+    watched_body(const spool& to, std::size_t bytes) : to_(to), left_(bytes) {}
+
+    task<std::string_view> read() override {
+        if (to_.size() != std::exchange(seen_, to_.size())) ++appends;
+        if (left_ == 0 && fails) throw http_error(http::status::content_too_large, "enough");
+        if (left_ == 0) co_return std::string_view();
+        --left_;
+        co_return "x";
+    }
+    std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
+    bool ended() const noexcept override { return left_ == 0 && !fails; }
+    void limit(std::uint64_t) noexcept override {}
+    std::uint64_t limit() const noexcept override { return UINT64_MAX; }
+    const http::fields* trailers() const noexcept override { return nullptr; }
+
+    std::size_t appends = 0;
+    bool fails = false;
+
+private:
+    const spool& to_;
+    std::uint64_t seen_ = 0;
+    std::size_t left_;
+};
+
+task<void> collect_watched(watched_body& body, spool& to) { co_await read_to_end(body, to); }
+
+TEST(read_to_end, tiny_pieces_are_gathered_before_they_go_to_the_disk) {
+    test_loop l;
+    spool s(0);
+    watched_body body(s, 2 * pool_batch::enough + 10);
+    l.run(collect_watched(body, s));
+    EXPECT_EQ(s.size(), 2 * pool_batch::enough + 10);
+    EXPECT_EQ(body.appends, 2u) << "hops to the blocking pool until the last read";
+}
+
+TEST(read_to_end, what_came_before_a_failure_is_kept) {
+    test_loop l;
+    spool s(5);
+    watched_body body(s, 100);
+    body.fails = true;
+    EXPECT_THROW(l.run(collect_watched(body, s)), http_error);
+    EXPECT_EQ(s.text(), std::string(100, 'x'));
 }
 
 }  // namespace
