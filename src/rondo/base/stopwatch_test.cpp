@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/base/stopwatch.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
+#include <vector>
+
+#include <sched.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -28,8 +33,10 @@ TEST(stopwatch, tells_waiting_from_computing) {
     on_new_thread([] {
         const lap slept = timed_sleep();
         EXPECT_GE(slept.ns, 20'000'000);
-        EXPECT_EQ(slept.measured_ns, slept.ns);
-        EXPECT_LT(slept.cpu_ns, slept.ns / 2);
+        // The rest the thread had no processor, at its end.
+        EXPECT_GE(slept.measured_ns, 20'000'000 * 9 / 10);
+        EXPECT_LE(slept.measured_ns, slept.ns);
+        EXPECT_LT(slept.cpu_ns, slept.measured_ns / 2);
 
         stopwatch watch;
         watch.start();
@@ -40,6 +47,56 @@ TEST(stopwatch, tells_waiting_from_computing) {
             if (i % 1000 == 0) computed = watch.stop();
         EXPECT_GE(computed.cpu_ns, 5'000'000);
         EXPECT_LE(computed.cpu_ns, computed.ns);
+    });
+}
+
+/// Threads that compute, on the one processor that the test uses.
+class busy_processor {
+public:
+    busy_processor() {
+        cpu_set_t all;
+        CPU_ZERO(&all);
+        sched_getaffinity(0, sizeof all, &all);
+        CPU_ZERO(&one_);
+        int first = 0;
+        while (!CPU_ISSET(first, &all)) ++first;
+        CPU_SET(first, &one_);
+        sched_setaffinity(0, sizeof one_, &one_);
+        for (int i = 0; i < 4; ++i) threads_.emplace_back([this] { compute(); });
+    }
+    ~busy_processor() {
+        end_ = true;
+        for (std::thread& t : threads_) t.join();
+    }
+
+private:
+    void compute() const noexcept {
+        while (!end_.load(std::memory_order_relaxed)) {
+        }
+    }
+    cpu_set_t one_{};
+    std::atomic<bool> end_{false};
+    std::vector<std::thread> threads_;
+};
+
+TEST(stopwatch, time_without_a_processor_is_neither_computing_nor_waiting) {
+    if (access("/proc/thread-self/schedstat", R_OK) != 0) GTEST_SKIP() << "this kernel does not tell";
+    on_new_thread([] {
+        const busy_processor busy;
+        stopwatch watch;
+        watch.start();
+        lap computed;
+        for (unsigned i = 0; computed.cpu_ns < 50'000'000; ++i)
+            if (i % 1000 == 0) computed = watch.stop();
+        EXPECT_GT(computed.ns, computed.cpu_ns * 2) << "five threads share a processor";
+        EXPECT_GE(computed.cpu_ns, computed.measured_ns / 10 * 8) << "it did nothing but compute";
+        time_held held{};
+        computed.add_to(held);
+        EXPECT_EQ(held.ns, computed.measured_ns);
+
+        const lap slept = timed_sleep();
+        EXPECT_GE(slept.measured_ns, 20'000'000 * 9 / 10);
+        EXPECT_LT(slept.cpu_ns, slept.measured_ns / 10) << "it did nothing but wait";
     });
 }
 

@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/handler/thread_hop.hpp>
 
+#include <algorithm>
+
+#include <rondo/base/run_delay.hpp>
+
 namespace rondo::handler {
+
+namespace {
+
+constexpr std::int64_t long_wait_ns = 500'000;  // beside this a system call is nothing
+
+// A thread that was free and had no processor yet was not waited for: more threads would not have helped. What it had
+// no processor for since it was last asked is that, nearly.
+std::int64_t waited_for_thread(std::int64_t ns) noexcept {
+    if (ns < long_wait_ns) return ns;
+    const std::int64_t before = last_run_delay();
+    return ns - std::clamp<std::int64_t>(run_delay() - before, 0, ns);
+}
+
+}  // namespace
 
 thread_hop::thread_hop(request& r, place queue) noexcept
     : request_(r), row_(r.goes(queue)), asked_(clock::now()), compute_(queue == place::compute_queue) {}
@@ -22,7 +40,7 @@ thread_hop::~thread_hop() {
 }
 
 thread_hop::stay::stay(thread_hop& hop, place where) noexcept : hop_(hop) {
-    hop_.waited_ns_ = (clock::now() - hop_.asked_).count();
+    hop_.waited_ns_ = waited_for_thread((clock::now() - hop_.asked_).count());
     if (hop_.row_ == nullptr) return;
     add_to(hop_.row_->queue_ns, hop_.waited_ns_);
     hop_.row_->goes(where);
@@ -34,7 +52,7 @@ thread_hop::stay::~stay() {
     const lap took = watch_.stop();
     add_to(hop_.row_->held.cpu_ns, took.cpu_ns);
     if (hop_.request_.on_thread) return;  // that thread's stay counts this time
-    add_to(hop_.row_->thread_ns, took.ns);
+    add_to(hop_.row_->thread_ns, took.measured_ns ? took.measured_ns : took.ns);
     add_to(hop_.row_->held.measured_ns, took.measured_ns);
 }
 

@@ -11,6 +11,9 @@ namespace {
 constexpr std::uint64_t many_per_second = 4000;
 constexpr std::uint32_t one_in = 16;
 
+// Without the time in which the thread had no processor, where that is known.
+std::int64_t held(const lap& took) noexcept { return took.measured_ns ? took.measured_ns : took.ns; }
+
 }  // namespace
 
 void request_counter::adapt(std::uint64_t per_second, bool stalls) noexcept {
@@ -38,7 +41,7 @@ void request_counter::waits(handler::request& r) noexcept {
     const lap first = watch_.stop();
     if (handler::running_request* row = figures_.row(r.row)) first.add_to(row->held);
     // The rest of its times are taken in any case.
-    add_to(figures_.views[r.view].loop_ns, first.ns * (every_ - 1));
+    add_to(figures_.views[r.view].loop_ns, held(first) * (every_ - 1));
 }
 
 void request_counter::count_time(handler::view_figures& v, const handler::request& r) noexcept {
@@ -47,10 +50,10 @@ void request_counter::count_time(handler::view_figures& v, const handler::reques
     const std::int64_t wall = (took.ended - r.arrived).count();
     set_to(v.last_bucket, handler::latency::bucket_of(wall));
     add_to(v.wall_ns, wall * every_);
-    add_to(v.loop_ns, took.ns * every_);
+    add_to(v.loop_ns, held(took) * every_);
     add_to(v.measured_ns, took.measured_ns);
     add_to(v.cpu_ns, took.cpu_ns);
-    note_hold(v, took.ns);
+    note_hold(v, held(took));
 }
 
 void request_counter::end_of_wait(handler::view_figures& v, handler::request& r, activity& doing) noexcept {
