@@ -172,7 +172,11 @@ task<void> redis_connection::secure() {
     interruption at_end(stream);
     in.token().check();
     in.cancel.add(at_end);
-    stream.filter_with(here_->tls->connect(url_.host, fmt::format("{}:{}", url_.host, url_.port)));
+    try {
+        stream.filter_with(here_->tls->connect(url_.host, fmt::format("{}:{}", url_.host, url_.port)));
+    } catch (const net::unread_input& e) {
+        throw std::runtime_error(fmt::format("no TLS with it: {}", e.what()));
+    }
     net::input_event what = net::input_event::more;
     while (stream.filter()->now() == net::stream_filter::state::opening && what == net::input_event::more)
         what = co_await stream.receive();
