@@ -38,6 +38,46 @@ TEST_P(transactions, commit_and_give_a_value) {
     });
 }
 
+TEST_P(transactions, a_plain_statement_or_a_script_leaves_none_open) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        for (const bool script : {false, true}) {
+            bool refused = false;
+            try {
+                if (script) co_await at.script("begin; insert into things values (7)");
+                else (void)co_await at.execute("begin");
+            } catch (const error& e) {
+                refused = std::string(e.what()).contains("transaction");
+            }
+            EXPECT_TRUE(refused) << script;
+        }
+        (void)co_await at.execute("insert into things values (1)");
+        co_await at.transaction(
+            [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (2)"); });
+        EXPECT_EQ(co_await count(at), 2);
+    });
+}
+
+TEST_P(transactions, none_is_ended_from_within) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        for (const bool script : {false, true}) {
+            bool refused = false;
+            try {
+                co_await at.transaction([script](transaction& tx) -> task<void> {
+                    if (script) co_await tx.script("rollback");
+                    else (void)co_await tx.execute("rollback");
+                    (void)co_await tx.execute("insert into things values (1)");
+                });
+            } catch (const error& e) {
+                refused = std::string(e.what()).contains("transaction()");
+            }
+            EXPECT_TRUE(refused) << script;
+        }
+        EXPECT_EQ(co_await count(at), 0);
+    });
+}
+
 TEST_P(transactions, an_exception_rolls_back) {
     with_database([](database& at) -> task<void> {
         co_await make_table(at);

@@ -182,6 +182,27 @@ private:
 
 [[noreturn]] void refuse(const char* what) { throw error(fmt::format("SQLite has no {}", what)); }
 
+void refuse_left_open(file& f, std::string_view sql) {
+    if (!f.in_transaction()) return;
+    f.clean_up();
+    throw error("the statement left a transaction open, which was rolled back: use transaction()", {},
+                std::string(sql));
+}
+
+// A statement for itself: what it would leave open would hold everything that others write.
+result run_alone(file& f, const statement& s, const parameters& p) {
+    result r = f.run(s, p);
+    refuse_left_open(f, s.text());
+    return r;
+}
+
+// Within transaction(): what ends it would let the rest of it be written for good at once.
+void refuse_ended(const file& f, bool begun, std::string_view sql) {
+    if (begun && !f.in_transaction())
+        throw error("the statement ended the transaction: leave COMMIT and ROLLBACK to transaction()", {},
+                    std::string(sql));
+}
+
 class file_session final : public session {
 public:
     explicit file_session(hold h) noexcept : hold_(std::move(h)) {}
@@ -189,15 +210,32 @@ public:
 
     task<result> query(statement s, parameters p) override {
         ++hold_.common().queries;
-        auto job = [&](file& f) { return f.run(s, p); };
+        auto job = [&](file& f) {
+            result r = f.run(s, p);
+            refuse_ended(f, begun_, s.text());
+            return r;
+        };
         co_return co_await on_thread(hold_, job);
     }
-    task<void> begin(transaction_options) override { return plain(hold_.writes() ? "begin immediate" : "begin"); }
-    task<void> commit() override { return plain("commit"); }
-    task<void> rollback() override { return plain("rollback"); }
+    task<void> begin(transaction_options) override {
+        co_await plain(hold_.writes() ? "begin immediate" : "begin");
+        begun_ = true;
+    }
+    task<void> commit() override {
+        co_await plain("commit");
+        begun_ = false;
+    }
+    task<void> rollback() override {
+        co_await plain("rollback");
+        begun_ = false;
+    }
     task<void> script(std::string_view sql) override {
         const std::string text(sql);
-        auto job = [&](file& f) { f.script(text); };
+        auto job = [&](file& f) {
+            f.script(text);
+            refuse_ended(f, begun_, text);
+            if (!begun_) refuse_left_open(f, text);
+        };
         co_await on_thread(hold_, job);
     }
     task<void> start_rows(statement s, parameters p) override {
@@ -223,6 +261,7 @@ private:
     }
 
     hold hold_;
+    bool begun_ = false;
     parameters values_;  // of the rows being read: bound, not copied
 };
 
@@ -260,13 +299,13 @@ public:
             hold h = co_await take(kept, kept->for_reading());
             auto job = [&](file& f) -> std::optional<result> {
                 if (!f.only_reads(s) && !kept->one_file) return std::nullopt;
-                return f.run(s, p);
+                return run_alone(f, s, p);
             };
             std::optional<result> read = co_await on_thread(h, job);
             if (read) co_return std::move(*read);
         }
         hold h = co_await take(kept, kept->writer);
-        auto job = [&](file& f) { return f.run(s, p); };
+        auto job = [&](file& f) { return run_alone(f, s, p); };
         co_return co_await on_thread(h, job);
     }
     task<std::unique_ptr<session>> lend(bool writes) override {

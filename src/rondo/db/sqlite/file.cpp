@@ -242,6 +242,8 @@ void file::run(const char* sql) {
 
 void file::script(const std::string& sql) { run(sql.c_str()); }
 
+bool file::in_transaction() const noexcept { return database_ && sqlite3_get_autocommit(database_.get()) == 0; }
+
 void file::clean_up() noexcept {
     if (open_rows_) {
         sqlite3_reset(open_rows_);

@@ -44,6 +44,8 @@ public:
     void run(const char* sql);
     /// Several statements.
     void script(const std::string& sql);
+    /// A transaction is open.
+    [[nodiscard]] bool in_transaction() const noexcept;
     /// Ends what is open: a statement whose rows were not all taken, a transaction.
     void clean_up() noexcept;
 
