@@ -16,8 +16,8 @@ namespace rondo {
 using interrupt_function = void (*)(void* with, std::uintptr_t at) noexcept;
 
 /// Makes a thread of this process call `f(with, at)` at once, whatever it is doing, and waits for that. False when it
-/// did not within `limit`, or blocks the signal; then it never will. The signal is SIGURG with SA_RESTART; sleep(), poll() and their
-/// like are cut short by it all the same. Any thread but the interrupted one.
+/// did not within `limit`, or blocks the signal; then it never will. The signal is SIGURG with SA_RESTART; sleep(),
+/// poll() and their like are cut short by it all the same. Any thread but the interrupted one.
 [[nodiscard]] bool interrupt_thread(pid_t thread, interrupt_function f, void* with, std::chrono::milliseconds limit);
 
 /// The stack of another thread of this process.

@@ -87,8 +87,7 @@ public:
 private:
     task<int> live() {
         std::vector<net::listening_socket> sockets;
-        for (process::kept_socket& s : self_.sockets())
-            sockets.push_back({std::move(s.fd), s.url, s.file, s.foreign});
+        for (process::kept_socket& s : self_.sockets()) sockets.push_back({std::move(s.fd), s.url, s.file, s.foreign});
         std::function<void()> ready = [this] {
             beats_.emplace(self_, loop_, lifetime{}, [] { return std::uint64_t{0}; });
             self_.ready();

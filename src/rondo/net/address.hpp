@@ -36,9 +36,9 @@ struct listen_options {
 /// A listening socket with the address it really has.
 struct listening_socket {
     unique_fd fd;
-    std::string url;        ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
-    socket_file file;       ///< of a unix socket: to be removed at the end; empty otherwise
-    bool foreign = false;   ///< inherited from who started the process, and not to be ended with it
+    std::string url;       ///< "http://127.0.0.1:8000", "unix:/run/app.sock"
+    socket_file file;      ///< of a unix socket: to be removed at the end; empty otherwise
+    bool foreign = false;  ///< inherited from who started the process, and not to be ended with it
 };
 
 /// Listens on every address the name stands for. Throws std::runtime_error with a sentence: address in use, not

@@ -91,8 +91,8 @@ public:
 
     /// From now on the filter stands between this and the wire: TLS. Begins its handshake at once; until
     /// filter()->now() says `open`, nothing may be written. The end of the handshake, or its failure, wakes receive().
-    /// What write_all() and write_file() send is then copied. Throws unread_input when input() is not empty, and changes
-    /// nothing then.
+    /// What write_all() and write_file() send is then copied. Throws unread_input when input() is not empty, and
+    /// changes nothing then.
     void filter_with(std::unique_ptr<stream_filter> filter);
     /// Null for a plain stream.
     [[nodiscard]] const stream_filter* filter() const noexcept { return filter_.get(); }

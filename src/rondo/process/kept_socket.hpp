@@ -11,12 +11,12 @@ namespace rondo::process {
 
 /// A listening socket that the arbiter keeps for a group of children, all of whom accept from it.
 struct kept_socket {
-    std::string group;      ///< whose children get it
-    std::string key;        ///< what was asked for: under this name the next image of the program finds it
-    unique_fd fd;           ///< close-on-exec
-    std::string url;        ///< the address it really has
-    socket_file file;       ///< of a unix socket: to be removed at the end; empty otherwise
-    bool foreign = false;   ///< of who started this process: what waits there may wait for the next one
+    std::string group;     ///< whose children get it
+    std::string key;       ///< what was asked for: under this name the next image of the program finds it
+    unique_fd fd;          ///< close-on-exec
+    std::string url;       ///< the address it really has
+    socket_file file;      ///< of a unix socket: to be removed at the end; empty otherwise
+    bool foreign = false;  ///< of who started this process: what waits there may wait for the next one
 };
 
 /// No new connection can begin at this listening socket, while what has begun can still be accepted: a filter drops
