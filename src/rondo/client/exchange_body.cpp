@@ -102,15 +102,17 @@ std::string_view client_exchange::decoded(std::string_view coded) {
     decoding& d = *decoding_;
     using state = codec::decompressor::state;
     d.out.clear();
-    if (d.ended && !coded.empty()) fail(client_failure::protocol, "bytes follow the end of the coded body");
+    const bool behind_the_end = d.ended && !coded.empty();
     const auto result = d.decoder->decode(coded, d.out, decoded_step);
     d.taken += result.consumed;
     d.given += d.out.size();
-    if (result.what == state::bad) fail(client_failure::protocol, "the coded body is not valid");
+    if (result.what == state::bad) {
+        fail(client_failure::protocol,
+             behind_the_end ? "bytes follow the end of the coded body" : "the coded body is not valid");
+    }
     d.ended = result.what == state::ended;
     d.rest = coded.substr(result.consumed);
     d.full = result.what == state::full;
-    if (d.ended && !d.rest.empty()) fail(client_failure::protocol, "bytes follow the end of the coded body");
     if (d.given > max_body_) {
         fail(client_failure::body_too_large,
              fmt::format("the decoded body of the response is larger than {} bytes", max_body_));

@@ -67,13 +67,34 @@ decompressor::result run(std::string_view in, std::string& out, std::size_t most
 
 class zlib_decompressor final : public decompressor {
 public:
-    explicit zlib_decompressor(bool deflate) : deflate_(deflate) { begin(deflate ? MAX_WBITS : MAX_WBITS + 16); }
+    explicit zlib_decompressor(bool deflate) : undecided_(deflate), gzip_(!deflate) {
+        begin(deflate ? MAX_WBITS : MAX_WBITS + 16);
+    }
     ~zlib_decompressor() override { inflateEnd(&stream_); }
     zlib_decompressor(const zlib_decompressor&) = delete;
     zlib_decompressor& operator=(const zlib_decompressor&) = delete;
 
     result decode(std::string_view in, std::string& out, std::size_t most) override {
         choose_form(in);
+        const std::size_t before = out.size();
+        std::size_t consumed = 0;
+        for (;;) {
+            if (ended_) {
+                consumed += take_padding(in.substr(consumed));
+                if (consumed == in.size()) return {state::ended, consumed};
+                if (!gzip_ || padded_ || inflateReset(&stream_) != Z_OK) return {state::bad, consumed};
+                ended_ = false;
+            }
+            result one = decode_member(in.substr(consumed), out, most - (out.size() - before));
+            one.consumed += consumed;
+            ended_ = one.what == state::ended;
+            if (!ended_) return one;
+            consumed = one.consumed;
+        }
+    }
+
+private:
+    result decode_member(std::string_view in, std::string& out, std::size_t most) {
         return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
             from = from.substr(0, UINT_MAX);
             stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
@@ -85,23 +106,31 @@ public:
             return progress{from.size() - stream_.avail_in, size - stream_.avail_out, done == Z_STREAM_END, bad};
         });
     }
-
-private:
+    // Zero bytes behind the last member, as tapes and some servers add; nothing else follows them.
+    std::size_t take_padding(std::string_view in) noexcept {
+        if (!gzip_) return 0;
+        const std::size_t zeros = std::min(in.find_first_not_of('\0'), in.size());
+        padded_ = padded_ || zeros > 0;
+        return zeros;
+    }
     void begin(int window_bits) {
         stream_ = {};
         if (inflateInit2(&stream_, window_bits) != Z_OK) throw std::bad_alloc();
     }
     // "deflate" means the zlib format; some servers send the bare one, which begins otherwise.
     void choose_form(std::string_view in) {
-        if (!deflate_ || in.empty()) return;
-        deflate_ = false;
+        if (!undecided_ || in.empty()) return;
+        undecided_ = false;
         if ((static_cast<unsigned char>(in.front()) & 0x0f) == Z_DEFLATED) return;
         inflateEnd(&stream_);
         begin(-MAX_WBITS);
     }
 
     z_stream stream_{};
-    bool deflate_;
+    bool undecided_;  // about the form of deflate
+    bool gzip_;
+    bool ended_ = false;   // a member
+    bool padded_ = false;  // behind it
 };
 
 class brotli_decompressor final : public decompressor {
@@ -111,7 +140,8 @@ public:
     }
 
     result decode(std::string_view in, std::string& out, std::size_t most) override {
-        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+        if (BrotliDecoderIsFinished(state_.get())) return {in.empty() ? state::ended : state::bad, 0};
+        const result all = run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
             std::size_t left = from.size();
             const auto* next = reinterpret_cast<const std::uint8_t*>(from.data());
             std::size_t free = size;
@@ -121,6 +151,7 @@ public:
             return progress{from.size() - left, size - free, done == BROTLI_DECODER_RESULT_SUCCESS,
                             done == BROTLI_DECODER_RESULT_ERROR};
         });
+        return all.what == state::ended && all.consumed < in.size() ? result{state::bad, all.consumed} : all;
     }
 
 private:
@@ -138,11 +169,14 @@ public:
     }
 
     result decode(std::string_view in, std::string& out, std::size_t most) override {
+        if (ended_ && in.empty()) return {state::ended, 0};
         return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
             ZSTD_inBuffer input{from.data(), from.size(), 0};
             ZSTD_outBuffer output{to, size, 0};
             const std::size_t done = ZSTD_decompressStream(state_.get(), &output, &input);
-            return progress{input.pos, output.pos, done == 0, ZSTD_isError(done) != 0};
+            // The next call begins another frame when there is more input.
+            ended_ = done == 0;
+            return progress{input.pos, output.pos, ended_ && input.pos == from.size(), ZSTD_isError(done) != 0};
         });
     }
 
@@ -151,6 +185,7 @@ private:
         void operator()(ZSTD_DStream* s) const noexcept { ZSTD_freeDStream(s); }
     };
     std::unique_ptr<ZSTD_DStream, destroy> state_;
+    bool ended_ = false;
 };
 
 bool is(std::string_view text, std::string_view lower) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include <brotli/encode.h>
@@ -90,6 +91,67 @@ TEST_P(codings, no_more_comes_than_is_allowed) {
         }
     }
     EXPECT_EQ(size, text.size());
+}
+
+// All of it, in pieces of this size; nothing when it is not valid or not complete.
+std::optional<std::string> decoded(std::string_view coding, std::string_view bytes, std::size_t piece) {
+    auto d = decompressor::make(coding);
+    std::string out;
+    auto state = decompressor::state::more;
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+        const auto r = d->decode(bytes.substr(at, piece), out, 1 << 30);
+        if (r.what == decompressor::state::bad) return std::nullopt;
+        state = r.what;
+    }
+    return state == decompressor::state::ended ? std::optional(out) : std::nullopt;
+}
+
+TEST(decompressor, members_and_frames_follow_one_another) {
+    const std::string skippable("\x50\x2a\x4d\x18\x03\0\0\0abc", 11);
+    for (const std::string coding : {"gzip", "zstd"}) {
+        const std::string a = coded("foo\n", coding);
+        const std::string b = coded("bar\n", coding);
+        const std::string none = coded("", coding);
+        for (const std::size_t piece : {std::size_t{1}, std::size_t{3}, a.size(), std::size_t{1000}}) {
+            EXPECT_EQ(decoded(coding, a + b, piece), "foo\nbar\n") << coding << piece;
+            EXPECT_EQ(decoded(coding, none + a + none + b + none, piece), "foo\nbar\n") << coding << piece;
+            EXPECT_EQ(decoded(coding, a + b.substr(0, b.size() - 1), piece), std::nullopt) << coding << piece;
+            EXPECT_EQ(decoded(coding, a + "garbage", piece), std::nullopt) << coding << piece;
+        }
+    }
+    EXPECT_EQ(decoded("zstd", skippable + coded("x", "zstd") + skippable, 4), "x");
+    EXPECT_EQ(decoded("zstd", coded("x", "zstd") + std::string(8, '\0'), 4), std::nullopt);
+}
+
+TEST(decompressor, zero_bytes_behind_gzip_are_padding) {
+    const std::string a = coded("foo\n", "gzip");
+    for (const std::size_t piece : {1U, 5U, 1000U}) {
+        EXPECT_EQ(decoded("gzip", a + std::string(600, '\0'), piece), "foo\n");
+        EXPECT_EQ(decoded("gzip", a + std::string(6, '\0') + a, piece), std::nullopt);
+        EXPECT_EQ(decoded("gzip", a + std::string(6, '\0') + "x", piece), std::nullopt);
+    }
+    EXPECT_EQ(decoded("gzip", std::string(6, '\0') + a, 1000), std::nullopt);
+}
+
+TEST(decompressor, nothing_follows_deflate_and_brotli) {
+    for (const std::string coding : {"deflate", "br"}) {
+        const std::string a = coded("foo\n", coding);
+        EXPECT_EQ(decoded(coding, a, 1), "foo\n") << coding;
+        for (const std::size_t piece : {1U, 1000U}) {
+            EXPECT_EQ(decoded(coding, a + a, piece), std::nullopt) << coding;
+            EXPECT_EQ(decoded(coding, a + std::string(1, '\0'), piece), std::nullopt) << coding;
+        }
+    }
+}
+
+TEST(decompressor, members_share_one_limit) {
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += coded(std::string(1000, 'x'), "gzip");
+    auto d = decompressor::make("gzip");
+    std::string out;
+    const auto r = d->decode(many, out, 10'500);
+    EXPECT_EQ(r.what, decompressor::state::full);
+    EXPECT_EQ(out.size(), 10'500u);
 }
 
 TEST_P(codings, what_is_not_valid_is_told) {

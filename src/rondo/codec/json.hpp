@@ -111,7 +111,8 @@ struct json_error {
 
 inline constexpr std::size_t max_json_depth = 256;
 
-/// Parses one JSON text, UTF-8, strictly; nesting up to max_json_depth.
+/// Parses one JSON text, UTF-8, strictly; nesting up to max_json_depth. A byte order mark before it is ignored. Whole
+/// numbers that fit neither std::int64_t nor std::uint64_t are doubles; a number that no double can hold is an error.
 [[nodiscard]] std::expected<json_value, json_error> parse_json(std::string_view text);
 
 /// Adds the value in the shortest form. Numbers that JSON does not know (NaN, infinities) become null.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <simdjson.h>
-
 #include <rondo/codec/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <system_error>
+
+#include <simdjson.h>
 
 namespace rondo::codec {
 namespace {
@@ -37,17 +42,68 @@ json_value convert(const simdjson::dom::element& element) {
     return {};
 }
 
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+bool fits_64_bits(std::string_view digits) noexcept {
+    std::int64_t number = 0;
+    std::uint64_t positive = 0;
+    const char* const end = digits.data() + digits.size();
+    return std::from_chars(digits.data(), end, number).ec == std::errc{} ||
+           std::from_chars(digits.data(), end, positive).ec == std::errc{};
+}
+
+// Where the string ends whose quote is at `at`.
+std::size_t end_of_string(std::string_view text, std::size_t at) noexcept {
+    for (++at; at < text.size() && text[at] != '"'; ++at)
+        if (text[at] == '\\') ++at;
+    return std::min(at + 1, text.size());
+}
+
+// The same text with an exponent behind whole numbers of more than 64 bits: doubles, as JavaScript reads and writes
+// them up to 1e21, and databases longer ones.
+std::string with_large_numbers_as_doubles(std::string_view text) {
+    std::string out;
+    out.reserve(text.size() + 16);
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t begin = at;
+        if (text[at] == '"') {
+            at = end_of_string(text, at);
+        } else if (text[at] == '-' || is_digit(text[at])) {
+            ++at;
+            while (at < text.size() && is_digit(text[at])) ++at;
+            const bool whole = at == text.size() || (text[at] != '.' && text[at] != 'e' && text[at] != 'E');
+            const std::string_view number = text.substr(begin, at - begin);
+            // The digits of a fraction or an exponent are not a number of their own.
+            while (!whole && at < text.size() && std::string_view("0123456789.eE+-").contains(text[at])) ++at;
+            out += text.substr(begin, at - begin);
+            if (whole && !fits_64_bits(number)) out += "e0";
+            continue;
+        } else {
+            ++at;
+        }
+        out += text.substr(begin, at - begin);
+    }
+    return out;
+}
+
+std::expected<json_value, simdjson::error_code> parse(std::string_view text) {
+    simdjson::dom::parser parser;
+    if (const auto error = parser.allocate(text.size(), max_json_depth); error != simdjson::SUCCESS)
+        return std::unexpected(error);
+    const auto parsed = parser.parse(text.data(), text.size());
+    if (parsed.error() != simdjson::SUCCESS) return std::unexpected(parsed.error());
+    return convert(parsed.value_unsafe());
+}
+
 }  // namespace
 
 std::expected<json_value, json_error> parse_json(std::string_view text) {
-    simdjson::dom::parser parser;
-    if (const auto error = parser.allocate(text.size(), max_json_depth); error != simdjson::SUCCESS) {
-        return std::unexpected(json_error{simdjson::error_message(error)});
-    }
-    const auto parsed = parser.parse(text.data(), text.size());
-    if (parsed.error() != simdjson::SUCCESS)
-        return std::unexpected(json_error{simdjson::error_message(parsed.error())});
-    return convert(parsed.value_unsafe());
+    // A byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    auto value = parse(text);
+    if (!value && value.error() == simdjson::NUMBER_ERROR) value = parse(with_large_numbers_as_doubles(text));
+    if (value) return *std::move(value);
+    return std::unexpected(json_error{simdjson::error_message(value.error())});
 }
 
 }  // namespace rondo::codec

@@ -98,6 +98,36 @@ TEST(json, numbers) {
     EXPECT_EQ(json_value(3.0), json_value(3));
 }
 
+TEST(json, whole_numbers_of_more_than_64_bits_are_doubles) {
+    EXPECT_EQ(parsed("18446744073709551615").if_integer(), std::nullopt);
+    EXPECT_EQ(to_string(parsed("[18446744073709551615,-9223372036854775808,9223372036854775807]")),
+              "[18446744073709551615,-9223372036854775808,9223372036854775807]");
+    EXPECT_EQ(parsed("18446744073709551616").as_number(), 18446744073709551616.0);
+    EXPECT_EQ(parsed("-9223372036854775809").as_number(), -9223372036854775808.0);
+    EXPECT_EQ(parsed("1000000000000000000000000000000").as_number(), 1e30);
+    const json_value mixed = parsed(
+        R"({"a":[1,-2.5e3,123456789012345678901, 0.123456789012345678901,1E5],"123456789012345678901":"123456789012345678901",)"
+        R"("q\"1":123456789012345678901})");
+    EXPECT_EQ(mixed["a"][0].as_integer(), 1);
+    EXPECT_EQ(mixed["a"][1].as_number(), -2500);
+    EXPECT_EQ(mixed["a"][2].as_number(), 123456789012345678901.0);
+    EXPECT_EQ(mixed["a"][4].as_number(), 1e5);
+    EXPECT_EQ(mixed["123456789012345678901"].as_string(), "123456789012345678901");
+    EXPECT_EQ(mixed["q\"1"].as_number(), 123456789012345678901.0);
+    for (const std::string& bad : {std::string("1e400"), std::string(400, '9'), std::string("00000000000000000000000"),
+                                   std::string("123456789012345678901x"), std::string("-"), std::string("--1")})
+        EXPECT_FALSE(parse_json(bad)) << bad;
+}
+
+TEST(json, a_byte_order_mark_is_ignored) {
+    EXPECT_EQ(parsed("\xEF\xBB\xBF[1]")[0].as_integer(), 1);
+    EXPECT_FALSE(parse_json("\xEF\xBB[1]"));
+    EXPECT_FALSE(parse_json("\xEF\xBB\xBF"));
+    EXPECT_FALSE(
+        parse_json("[\xEF\xBB\xBF"
+                   "1]"));
+}
+
 TEST(json, strings) {
     const auto text = [](std::string_view s) {
         std::string out;

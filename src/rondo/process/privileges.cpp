@@ -72,7 +72,7 @@ identity identity_of(const std::string& user, const std::string& group) {
             who.user_name = entry->pw_name;
             who.group = entry->pw_gid;
         } else {
-            who.group = *n;  // of a number without an entry nothing else is known; not the group of the superuser
+            who.group = n;  // of a number without an entry nothing else is known; not the group of the superuser
         }
     }
     if (!group.empty()) {
