@@ -149,6 +149,49 @@ TEST_P(client_calls, interim_responses_are_skipped) {
     EXPECT_EQ(get(up.url()).body(), "y");
 }
 
+TEST_P(client_calls, many_interim_responses_are_skipped_but_not_any_number) {
+    const auto with = [](int count) {
+        std::string text;
+        for (int i = 0; i < count; ++i) text += "HTTP/1.1 102 Processing\r\n\r\n";
+        return text + ok_text("y");
+    };
+    upstream patient(loop(), always(with(100)));
+    EXPECT_EQ(get(patient.url()).body(), "y");
+    upstream endless(loop(), always(with(101)));
+    EXPECT_EQ(failure_of(endless.url()), client_failure::protocol);
+}
+
+// RFC 9112 sections 5.1 and 5.2 say how a client is to read them.
+TEST_P(client_calls, heads_of_old_servers_are_mended) {
+    for (const std::string lines :
+         {"X-A: b\r\n c\r\n", "X-A : b   c\r\n", "X-A \t: b\r\n  c\r\n", "X-A:\r\n\tb   c\r\n"}) {
+        const std::string answer = "HTTP/1.1 200 OK\r\n" + lines + "Content-Length : 2\r\n\r\nok";
+        upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+                        for (std::size_t cut = 1; cut < text.size(); ++cut) {
+                            (void)co_await p.head();
+                            p.say(text.substr(0, cut));
+                            co_await event_loop::current().sleep(1ms);
+                            p.say(text.substr(cut));
+                        }
+                    }));
+        for (std::size_t cut = 1; cut < answer.size(); ++cut) {
+            const client_response r = get(up.url());
+            ASSERT_EQ(r.body(), "ok") << lines << cut;
+            const std::string_view value = r.fields().find("X-A").value_or("");
+            ASSERT_TRUE(value.starts_with("b") && value.ends_with("c")) << value;
+            ASSERT_EQ(value.find_first_of("\r\n"), std::string_view::npos);
+        }
+        EXPECT_EQ(up.accepted_count(), 1u);
+    }
+    for (const std::string bad :
+         {" folded: at once\r\n", "X A: b\r\n", "Content-Length: 1\r\n 2\r\n", "Content-Length : 2\r\n"}) {
+        upstream up(loop(), once("HTTP/1.1 200 OK\r\n" + bad + "Content-Length: 1\r\n\r\nabc"));
+        EXPECT_EQ(failure_of(up.url()), client_failure::protocol) << bad;
+    }
+    upstream padded(loop(), always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0\t\r\n\r\n"));
+    EXPECT_EQ(get(padded.url()).body(), "ok");
+}
+
 TEST_P(client_calls, a_head_cut_anywhere_is_the_same) {
     const std::string answer = ok_text("abc", "A: b\r\n");
     upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {

@@ -11,6 +11,7 @@
 #include <rondo/client/decoding.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/this_context.hpp>
+#include <rondo/http/h1/mend.hpp>
 #include <rondo/http/h1/request_writer.hpp>
 #include <rondo/loop/timeout.hpp>
 
@@ -18,7 +19,7 @@ namespace rondo::detail {
 
 namespace {
 
-constexpr std::uint8_t most_interim_heads = 16;
+constexpr std::uint8_t most_interim_heads = 100;
 constexpr std::size_t body_step = 16 * 1024;
 
 bool wants_length(http::method m) noexcept {
@@ -171,14 +172,24 @@ bool client_exchange::parse_head(http::method asked) {
         if (parsed_size_ && input.size() > parsed_size_ && input.size() < 2 * parsed_size_ &&
             !std::memchr(input.data() + parsed_size_, '\n', input.size() - parsed_size_))
             return false;
-        const auto parsed = http::h1::parse_response_head(input, asked, pool_.options().head, pool_.fields(), head_);
+        std::string_view bytes = input;
+        std::string mended;
+        auto parsed = http::h1::parse_response_head(bytes, asked, pool_.options().head, pool_.fields(), head_);
+        if (!parsed && parsed.error() == http::h1::parse_error::bad_field_name) {
+            const std::size_t end = http::h1::head_end(input);
+            mended = input.substr(0, end);
+            if (http::h1::mend_response_head(mended)) {
+                bytes = mended;
+                parsed = http::h1::parse_response_head(bytes, asked, pool_.options().head, pool_.fields(), head_);
+            }
+        }
         parsed_size_ = input.size();
         if (!parsed) {
             if (parsed.error() == http::h1::parse_error::incomplete) return false;
             fail(client_failure::protocol, fmt::format("the response is not valid: {}", to_string(parsed.error())));
         }
         parsed_size_ = 0;
-        if (!head_.interim()) return take_head(input), true;
+        if (!head_.interim()) return take_head(bytes), true;
         if (++interim_ > most_interim_heads) fail(client_failure::protocol, "too many interim responses");
         connection().consume(head_.size);
     }

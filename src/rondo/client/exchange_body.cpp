@@ -37,7 +37,7 @@ void client_exchange::end_body() noexcept {
 
 client_exchange::piece client_exchange::next_chunk_piece() {
     using event = http::h1::chunked_decoder::event;
-    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>();
+    if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>(http::h1::chunked_decoder::from::server);
     for (;;) {
         const auto result = chunked_->decode(connection().input());
         switch (result.what) {

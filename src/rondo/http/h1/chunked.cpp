@@ -116,6 +116,7 @@ bool chunked_decoder::size_byte(unsigned char c) noexcept {
 bool chunked_decoder::extension_byte(unsigned char c) noexcept {
     switch (state_) {
         case state::extension_space:
+            if (c == '\r' && padded_sizes_) return state_ = state::size_lf, true;
             if (c == ';') state_ = state::extension_start;
             return c == ';' || is_space(c);
         case state::extension_start:

@@ -14,6 +14,12 @@ namespace rondo::http::h1 {
 /// Decodes a chunked body (RFC 9112 section 7.1), strictly, from pieces cut anywhere. One decoder per body.
 class chunked_decoder {
 public:
+    /// Of whom: some servers pad chunk sizes with spaces. Nothing else may come between a size and the end of its line,
+    /// so no two readers of a response could disagree; those of requests are refused all the same.
+    enum class from : bool { client, server };
+
+    explicit chunked_decoder(from sender = from::client) noexcept : padded_sizes_(sender == from::server) {}
+
     /// Bounds over one whole body.
     static constexpr std::uint32_t max_extension_bytes = 16384;
     static constexpr std::uint32_t max_trailer_bytes = 16384;
@@ -80,6 +86,7 @@ private:
     std::uint8_t digits_ = 0;
     std::uint8_t trailer_count_ = 0;
     state state_ = state::size_start;
+    bool padded_sizes_;
     std::unique_ptr<std::string> line_;  // the trailer line read so far
     fields trailers_;
 };

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/h1/mend.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+#include <rondo/http/characters.hpp>
+
+namespace rondo::http::h1 {
+
+namespace {
+
+bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+
+// "Name :" becomes "Name: ".
+bool mend_name(std::string& head, std::size_t line, std::size_t end) noexcept {
+    std::size_t name = line;
+    while (name < end && characters::is(head[name], characters::token)) ++name;
+    std::size_t colon = name;
+    while (colon < end && is_space(head[colon])) ++colon;
+    if (name == line || colon == name || colon == end || head[colon] != ':') return false;
+    head[name] = ':';
+    std::fill(head.begin() + static_cast<std::ptrdiff_t>(name) + 1,
+              head.begin() + static_cast<std::ptrdiff_t>(colon) + 1, ' ');
+    return true;
+}
+
+}  // namespace
+
+std::size_t head_end(std::string_view bytes) noexcept {
+    const std::size_t blank = bytes.find("\r\n\r\n");
+    return blank == std::string_view::npos ? blank : blank + 4;
+}
+
+bool mend_response_head(std::string& head) noexcept {
+    bool mended = false;
+    bool after_field = false;
+    std::size_t line = head.find("\r\n");
+    while (line != std::string::npos && line + 2 < head.size()) {
+        line += 2;
+        const std::size_t end = head.find("\r\n", line);
+        if (end == std::string::npos || end == line) break;
+        if (is_space(head[line]) && after_field) {
+            head[line - 2] = head[line - 1] = ' ';
+            mended = true;
+        } else {
+            mended = mend_name(head, line, end) || mended;
+        }
+        after_field = true;
+        line = end;
+    }
+    return mended;
+}
+
+}  // namespace rondo::http::h1
