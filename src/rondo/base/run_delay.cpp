@@ -13,24 +13,15 @@ namespace rondo {
 
 namespace {
 
-/// The thread's file. The kernel tells of the thread that opened it: after a fork, that is another one.
+constexpr const char* file_of_thread = "/proc/thread-self/schedstat";
+
 struct schedstat {
-    int fd = -1;
-    pid_t thread = 0;
+    int kept = -1;
+    pid_t keeper = 0;  // after a fork the kept one tells of the parent's thread
     std::int64_t last = 0;
 
     ~schedstat() {
-        if (fd >= 0 && thread == ::gettid()) ::close(fd);
-    }
-    [[nodiscard]] bool open() noexcept {
-        const pid_t self = ::gettid();
-        if (thread != self) {
-            // The descriptor of before the fork may have become another file's: it is left alone.
-            thread = self;
-            last = 0;
-            fd = ::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-        }
-        return fd >= 0;
+        if (kept >= 0 && keeper == ::gettid()) ::close(kept);
     }
 };
 
@@ -45,14 +36,24 @@ std::int64_t second_number(std::string_view text) noexcept {
 
 }  // namespace
 
-std::int64_t run_delay() noexcept {
-    if (!own.open()) return 0;
-    std::array<char, 96> text{};
-    const ssize_t size = ::pread(own.fd, text.data(), text.size(), 0);
-    if (size <= 0) return own.last;
-    return own.last = second_number({text.data(), static_cast<std::size_t>(size)});
+void keep_run_delay_open() noexcept {
+    if (own.kept >= 0 && own.keeper == ::gettid()) return;
+    own.keeper = ::gettid();
+    own.last = 0;
+    own.kept = ::open(file_of_thread, O_RDONLY | O_CLOEXEC);
 }
 
-std::int64_t last_run_delay() noexcept { return own.thread == 0 ? 0 : own.last; }
+std::int64_t run_delay() noexcept {
+    const bool kept = own.kept >= 0 && own.keeper == ::gettid();
+    const int fd = kept ? own.kept : ::open(file_of_thread, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return own.last;
+    std::array<char, 96> text{};
+    const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
+    if (!kept) ::close(fd);
+    if (size > 0) own.last = second_number({text.data(), static_cast<std::size_t>(size)});
+    return own.last;
+}
+
+std::int64_t last_run_delay() noexcept { return own.last; }
 
 }  // namespace rondo

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/base/run_delay.hpp>
 #include <rondo/base/version.hpp>
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin.hpp>
@@ -99,6 +100,7 @@ public:
 
 private:
     task<int> live(std::vector<net::listening_socket> sockets) {
+        keep_run_delay_open();
         co_await app_.startup();
         server_.emplace(loop_, kind_.application(), chosen_.limits, &figures_);
         kind_.watched_by(*server_);
