@@ -199,7 +199,7 @@ class Tour(unittest.TestCase):
         self.assertEqual(broken.status, 500)
         self.assertNotIn("never reaches", broken.text)
         missing = self.ask("GET", "/no<where")
-        self.assertEqual(missing.status, 400)
+        self.assertEqual((missing.status, missing.text), (404, "<h1>Nothing at /no&lt;where</h1>"))
         missing = self.ask("GET", "/nowhere")
         self.assertEqual((missing.status, missing.text), (404, "<h1>Nothing at /nowhere</h1>"))
 
