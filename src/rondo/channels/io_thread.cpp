@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/channels/io_thread.hpp>
 
+#include <exception>
 #include <future>
 #include <mutex>
 #include <utility>
@@ -30,12 +31,16 @@ void io_thread::post(std::move_only_function<void()> work) { loop().post(std::mo
 
 void io_thread::run(std::move_only_function<void()> work) {
     std::promise<void> done;
-    const std::future<void> end = done.get_future();
+    std::future<void> end = done.get_future();
     post([&work, done = std::move(done)]() mutable {
-        work();
-        done.set_value();
+        try {
+            work();
+            done.set_value();
+        } catch (...) {
+            done.set_exception(std::current_exception());
+        }
     });
-    end.wait();
+    end.get();
 }
 
 }  // namespace rondo::channels_detail

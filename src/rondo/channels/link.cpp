@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ namespace rondo::channels_detail {
 namespace {
 
 constexpr std::size_t read_step = 256u << 10;
-constexpr int reads_per_turn = 16;
+constexpr int reads_per_turn = 4;
 
 // What is left of three pieces after the first `sent` bytes.
 int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::span<iovec> to) {
@@ -172,12 +173,22 @@ receiver::receiver(event_loop& loop, unique_fd socket, sink to)
 receiver::~receiver() { loop_.io().cancel(*this); }
 
 void receiver::polled(int) noexcept {
-    ssize_t n = 1;
-    for (int i = 0; i < reads_per_turn && n > 0; ++i) n = read_some();
-    parse();
-    if (n != 0) return loop_.io().poll(*this, socket_.value(), POLLIN);
+    try {
+        if (receive()) return loop_.io().poll(*this, socket_.value(), POLLIN);
+    } catch (const std::exception& e) {
+        log::warning(fmt::format("channels: the connection of process {} is closed: {}",
+                                 rendezvous::process_of(socket_.value()), e.what()));
+    }
     const auto ended = to_.ended;  // which destroys this
     ended(*this);
+}
+
+// False at the end.
+bool receiver::receive() {
+    std::ptrdiff_t n = 1;
+    for (int i = 0; i < reads_per_turn && n > 0; ++i) n = read_some();
+    parse();
+    return n != 0;
 }
 
 // Zero at the end, negative when there is nothing now.
@@ -192,15 +203,34 @@ std::ptrdiff_t receiver::read_some() {
     return n > 0 ? n : 0;
 }
 
+void receiver::check(const frame_head& head) const {
+    bool valid = greeted_;
+    switch (head.what) {
+        case frame_head::hello:
+            valid = !greeted_ && head.size == 0 && head.name_size > 0 && head.name_size <= largest_member_name;
+            break;
+        case frame_head::message:
+            valid = valid && head.name_size <= largest_channel_name && head.size <= largest_message;
+            break;
+        case frame_head::gap: valid = valid && head.name_size == 0 && head.size == 0; break;
+        default: valid = false;
+    }
+    if (!valid)
+        throw std::runtime_error(fmt::format("it sent an invalid frame (kind {}, a name of {} bytes, {} bytes)",
+                                             head.what, head.name_size, head.size));
+}
+
 void receiver::parse() {
     std::string_view left = buffer_;
     frame_head head;
     while (left.size() >= sizeof head) {
         std::memcpy(&head, left.data(), sizeof head);
-        if (left.size() - sizeof head < head.name_size + head.size) break;
-        const std::string_view name = left.substr(sizeof head, head.name_size);
-        to_.arrived(head, name, left.substr(sizeof head + head.name_size, head.size));
-        left.remove_prefix(sizeof head + head.name_size + head.size);
+        check(head);
+        const std::string_view rest = left.substr(sizeof head);
+        if (rest.size() < head.name_size || rest.size() - head.name_size < head.size) break;
+        greeted_ = true;
+        to_.arrived(head, rest.substr(0, head.name_size), rest.substr(head.name_size, head.size));
+        left = rest.substr(head.name_size + head.size);
     }
     buffer_.erase(0, buffer_.size() - left.size());
     if (buffer_.empty() && buffer_.capacity() > 4 * read_step) buffer_.shrink_to_fit();

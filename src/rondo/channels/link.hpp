@@ -35,7 +35,7 @@ private:
 /// What goes over a link: a head, the name, the bytes.
 struct frame_head {
     enum kind : std::uint32_t { hello = 1, message = 2, gap = 3 };
-    std::uint32_t what = message;
+    std::uint32_t what = message;  // a kind
     std::uint32_t name_size = 0;
     std::uint64_t size = 0;
 };
@@ -95,9 +95,15 @@ private:
     std::function<void()> ended_;
 };
 
-/// The other end: what arrives.
+/// The other end: what arrives. It is parsed as what a client sends: a process of the same user may be anything. What
+/// is not valid ends the connection, and so does an exception of the sink.
 class receiver final : poll_operation {
 public:
+    /// Of one frame; an application's own limit of a message is smaller, as a rule.
+    static constexpr std::uint64_t largest_message = 1u << 30;
+    static constexpr std::uint32_t largest_channel_name = 1u << 20;
+    static constexpr std::uint32_t largest_member_name = 107;  // unix(7)
+
     struct sink {
         std::function<void(frame_head head, std::string_view name, std::string_view bytes)> arrived;
         std::function<void(receiver& self)> ended;  ///< may destroy it
@@ -109,12 +115,16 @@ public:
 private:
     void polled(int events) noexcept override;
     [[nodiscard]] std::ptrdiff_t read_some();
+    /// Both throw std::runtime_error for what is not valid.
     void parse();
+    void check(const frame_head& head) const;
+    [[nodiscard]] bool receive();
 
     event_loop& loop_;
     unique_fd socket_;
     sink to_;
     std::string buffer_;
+    bool greeted_ = false;
 };
 
 }  // namespace rondo::channels_detail

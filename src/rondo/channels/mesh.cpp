@@ -2,6 +2,7 @@
 #include <rondo/channels/mesh.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -12,10 +13,16 @@
 
 namespace rondo::channels_detail {
 
-mesh::mesh(const std::string& prefix, sink to) : mesh(prefix + rendezvous::make_suffix(), std::move(to), nullptr) {
+namespace {
+// More processes than any server has; the next one is refused, so that a flood of connections costs no memory.
+constexpr std::size_t most_receivers = 1024;
+}  // namespace
+
+mesh::mesh(const std::string& prefix, sink to)
+    : mesh(prefix + rendezvous::make_suffix(), prefix.size(), std::move(to)) {
     // Whoever listens later than this look finds us.
     std::vector<std::string> there = rendezvous::find(prefix);
-    std::erase(there, name_);
+    std::erase_if(there, [this](const std::string& other) { return other == name_ || !is_member(other); });
     expected_.insert(there.begin(), there.end());
     io_->run([&] {
         io_->loop().io().start_accepting(*this);
@@ -23,13 +30,14 @@ mesh::mesh(const std::string& prefix, sink to) : mesh(prefix + rendezvous::make_
     });
 }
 
-mesh::mesh(const std::string& own_name, sink to, std::nullptr_t)
-    : mesh(own_name, rendezvous::claim(own_name), std::move(to)) {}
+mesh::mesh(const std::string& own_name, std::size_t prefix, sink to)
+    : mesh(own_name, prefix, rendezvous::claim(own_name), std::move(to)) {}
 
-mesh::mesh(std::string own_name, unique_fd socket, sink to)
+mesh::mesh(std::string own_name, std::size_t prefix, unique_fd socket, sink to)
     : acceptor(socket.value()),
       io_(io_thread::shared()),
       name_(std::move(own_name)),
+      prefix_size_(prefix),
       to_(std::move(to)),
       socket_(std::move(socket)) {}
 
@@ -81,10 +89,22 @@ std::uint64_t mesh::missed() const {
 void mesh::accepted(int fd) noexcept {
     unique_fd socket(fd);
     if (!rendezvous::same_user(fd)) return;
+    if (receivers_.size() >= most_receivers)
+        return log::warning(fmt::format("channels: refused process {}: {} are connected already",
+                                        rendezvous::process_of(fd), most_receivers));
     const receiver::sink to{
         .arrived = [this](frame_head head, std::string_view name, std::string_view bytes) { take(head, name, bytes); },
         .ended = [this](receiver& r) { std::erase_if(receivers_, [&](const auto& p) { return p.get() == &r; }); }};
-    receivers_.push_back(std::make_unique<receiver>(io_->loop(), std::move(socket), to));
+    try {
+        receivers_.push_back(std::make_unique<receiver>(io_->loop(), std::move(socket), to));
+    } catch (const std::exception& e) {
+        log::error(fmt::format("channels: a worker cannot be reached by another: {}", e.what()));
+    }
+}
+
+bool mesh::is_member(std::string_view name) const noexcept {
+    return name.size() == name_.size() && name.starts_with(std::string_view(name_).substr(0, prefix_size_)) &&
+           name.find_first_not_of("0123456789abcdef", prefix_size_) == std::string_view::npos;
 }
 
 void mesh::accept_failed(int error) noexcept {
@@ -101,6 +121,7 @@ void mesh::take(frame_head head, std::string_view name, std::string_view bytes) 
 
 // It sends here from now on; it has to be sent to as well.
 void mesh::came(const std::string& name) {
+    if (name == name_ || !is_member(name)) throw std::runtime_error("it is not another process of this server");
     heard_of(name);
     arrived(name);
 }

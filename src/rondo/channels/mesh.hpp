@@ -43,20 +43,24 @@ public:
 
 private:
     using link_list = std::vector<std::shared_ptr<link>>;
-    mesh(const std::string& own_name, sink to, std::nullptr_t);
-    mesh(std::string own_name, unique_fd socket, sink to);
+    mesh(const std::string& own_name, std::size_t prefix, sink to);
+    mesh(std::string own_name, std::size_t prefix, unique_fd socket, sink to);
 
     void accepted(int fd) noexcept override;
     void accept_failed(int error) noexcept override;
     void take(frame_head head, std::string_view name, std::string_view bytes);
     void came(const std::string& name);
     void arrived(const std::string& name);
+    /// Throws std::system_error.
     void heard_of(const std::string& name);
+    /// Whether a process of this server could have this name.
+    [[nodiscard]] bool is_member(std::string_view name) const noexcept;
     void lost(const std::string& name);
     [[nodiscard]] std::shared_ptr<const link_list> links() const;
 
     std::shared_ptr<io_thread> io_;
     const std::string name_;
+    const std::size_t prefix_size_;
     sink to_;
     unique_fd socket_;
     std::vector<std::unique_ptr<receiver>> receivers_;  // the I/O thread's
