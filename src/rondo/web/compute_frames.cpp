@@ -3,6 +3,9 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <string>
+
+#include <rondo/http/fields.hpp>
 
 namespace rondo::detail {
 
@@ -58,6 +61,33 @@ std::string request_head(request& req) {
     return head += "\r\n";
 }
 
+// A frame that says nothing would cost a turn of the reader, and nothing ends an endless row of them.
+bool is_valid(frame_kind kind, std::uint32_t size) noexcept {
+    switch (kind) {
+        case frame_kind::begun:
+        case frame_kind::end:
+        case frame_kind::not_here: return size == 0;
+        case frame_kind::head:
+        case frame_kind::bytes:
+        case frame_kind::failed: return size > 0 && size <= largest_frame;
+        case frame_kind::file: return size == sizeof(file_part);
+    }
+    return false;
+}
+
+// As in a process that serves HTTP: these the server writes by itself.
+void check_field(std::string_view name) {
+    if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date"))
+        throw std::runtime_error("a compute process sent a field that only the server writes: " + std::string(name));
+}
+
+http::status checked_code(std::uint16_t number, int least) {
+    if (number < least || number > 599)
+        throw std::runtime_error("a compute process sent a status that is not valid: " + std::to_string(number));
+    return static_cast<http::status>(number);
+}
+
+constexpr std::int64_t longest_retry = 365 * 86'400;
 constexpr std::uint64_t no_length = UINT64_MAX;
 constexpr std::int64_t no_retry = -1;
 constexpr std::uint32_t largest_head = 16 << 20;
@@ -119,8 +149,7 @@ std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
     reader from(received.substr(0, frame_header_size));
     const auto kind = from.number<frame_kind>();
     const auto payload = from.number<std::uint32_t>();
-    if (kind > frame_kind::not_here || payload > largest_frame)
-        throw std::runtime_error("a compute process sent what is no answer");
+    if (!is_valid(kind, payload)) throw std::runtime_error("a compute process sent what is no answer");
     size = frame_header_size + payload;
     if (received.size() < size) return std::nullopt;
     return frame{kind, received.substr(frame_header_size, payload)};
@@ -138,6 +167,8 @@ file_part parse_file_payload(std::string_view payload) {
     file_part part;
     part.offset = from.number<std::uint64_t>();
     part.length = from.number<std::uint64_t>();
+    if (part.length > INT64_MAX || part.offset > INT64_MAX - part.length)
+        throw std::runtime_error("a compute process sent what is no part of a file");
     return part;
 }
 
@@ -152,10 +183,12 @@ std::string failure_payload(const answer_failure_text& why) {
 answer_failure_text parse_failure_payload(std::string_view payload) {
     reader from(payload);
     answer_failure_text failed;
-    failed.code = static_cast<http::status>(from.number<std::uint16_t>());
+    failed.code = checked_code(from.number<std::uint16_t>(), 400);
     const auto retry = from.number<std::int64_t>();
+    if (retry < no_retry || retry > longest_retry) throw std::runtime_error("a compute process sent what is no answer");
     if (retry != no_retry) failed.retry_after = std::chrono::seconds(retry);
     failed.text = from.text();
+    if (!from.empty()) throw std::runtime_error("a compute process sent what is no answer");
     return failed;
 }
 
@@ -176,13 +209,14 @@ std::string head_payload(const handler::response_head& head, std::optional<std::
 answer_head parse_head_payload(std::string_view payload) {
     reader from(payload);
     answer_head head;
-    head.code = static_cast<http::status>(from.number<std::uint16_t>());
+    head.code = checked_code(from.number<std::uint16_t>(), 200);
     head.close = from.number<std::uint8_t>() != 0;
     const auto length = from.number<std::uint64_t>();
     if (length != no_length) head.length = length;
     head.content_type = from.text();
     while (!from.empty()) {
         const std::string_view name = from.text();
+        check_field(name);
         head.fields.add(name, from.text());
     }
     return head;

@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/compute_frames.hpp>
 
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/web/compute_socket.hpp>
 
 namespace rondo::detail {
 namespace {
@@ -36,6 +47,81 @@ TEST(compute_frames, refuse_what_is_none) {
     EXPECT_THROW((void)parse_file_payload("short"), std::runtime_error);
     EXPECT_THROW((void)parse_failure_payload("x"), std::runtime_error);
     EXPECT_THROW((void)parse_job(std::string(sizeof(job_head), '\x7f')), std::runtime_error);
+}
+
+std::string head_with(http::status code, const char* name) {
+    http::fields fields;
+    if (name) fields.add(name, "1");
+    return head_payload({code, "a/b", &fields, false}, 1);
+}
+
+// The process runs what was loaded into it; what it sends is not believed.
+TEST(compute_frames, take_nothing_that_only_the_server_may_say) {
+    EXPECT_NO_THROW((void)parse_head_payload(head_with(http::status::ok, "X-Own")));
+    for (const char* name :
+         {"Content-Length", "content-length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Date"})
+        EXPECT_THROW((void)parse_head_payload(head_with(http::status::ok, name)), std::runtime_error) << name;
+    for (const int code : {0, 100, 199, 600, 999, 65535})
+        EXPECT_THROW((void)parse_head_payload(head_with(static_cast<http::status>(code), nullptr)), std::runtime_error)
+            << code;
+    for (const int code : {200, 302, 600})
+        EXPECT_THROW((void)parse_failure_payload(failure_payload({static_cast<http::status>(code), "x", {}})),
+                     std::runtime_error)
+            << code;
+    EXPECT_THROW((void)parse_failure_payload(failure_payload({http::status::bad_gateway, "x", {}}) + "more"),
+                 std::runtime_error);
+    EXPECT_THROW(
+        (void)parse_failure_payload(failure_payload({http::status::bad_gateway, "x", std::chrono::seconds(-5)})),
+        std::runtime_error);
+    EXPECT_THROW((void)parse_file_payload(file_payload({1ULL << 62, 1ULL << 62})), std::runtime_error);
+    EXPECT_THROW((void)parse_file_payload(file_payload({UINT64_MAX, 2})), std::runtime_error);
+}
+
+TEST(compute_frames, that_say_nothing_are_refused) {
+    for (const auto& [kind, payload] : {std::pair(frame_kind::bytes, ""),
+                                        {frame_kind::head, ""},
+                                        {frame_kind::failed, ""},
+                                        {frame_kind::file, "short"},
+                                        {frame_kind::end, "x"},
+                                        {frame_kind::begun, "x"}}) {
+        std::string sent;
+        append_frame(sent, kind, payload);
+        std::size_t size = 0;
+        EXPECT_THROW((void)first_frame(sent, size), std::runtime_error) << static_cast<int>(kind);
+    }
+}
+
+TEST(compute_sockets, take_one_descriptor_at_a_time) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const unique_fd from(ends[0]);
+    const unique_fd to(ends[1]);
+    const auto open_files = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
+    const auto before = open_files();
+    for (const std::size_t count : {1U, 2U, 3U, 20U}) {
+        std::vector<int> files(count, from.value());
+        std::vector<char> space(CMSG_SPACE(count * sizeof(int)));
+        char byte = 'x';
+        iovec part{&byte, 1};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = space.data();
+        message.msg_controllen = space.size();
+        cmsghdr* const c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(count * sizeof(int));
+        std::memcpy(CMSG_DATA(c), files.data(), count * sizeof(int));
+        ASSERT_EQ(::sendmsg(from.value(), &message, MSG_NOSIGNAL), 1);
+        unique_fd file;
+        char got = 0;
+        const ssize_t n = receive_with_file(to.value(), &got, 1, file);
+        EXPECT_EQ(n, count == 1 ? 1 : -1) << count;
+        EXPECT_EQ(static_cast<bool>(file), count == 1) << count;
+        file.reset();
+        EXPECT_EQ(open_files(), before) << count;
+    }
 }
 
 TEST(compute_frames, keep_the_head_of_a_response) {

@@ -24,6 +24,8 @@ using std::chrono_literals::operator""s;
 using std::chrono_literals::operator""ms;
 
 constexpr std::size_t read_size = 64 * 1024;
+constexpr unsigned frames_per_turn = 64;
+constexpr std::size_t most_files = 4;  // each comes with its frame
 constexpr int attempts = 3;
 constexpr auto pause = 20ms;  // while processes of an older image end
 
@@ -164,6 +166,11 @@ task<void> compute_job::ask(request& req, std::string_view body) {
 
 task<std::optional<frame>> compute_job::receive() {
     received_.erase(0, std::exchange(used_, 0));
+    // A process that always has more to say must not hold the loop.
+    if (++without_wait_ > frames_per_turn) {
+        without_wait_ = 0;
+        co_await sleep(clock::duration::zero());
+    }
     for (;;) {
         const std::optional<frame> found = first_frame(received_, used_);
         if (found) co_return found;
@@ -174,10 +181,13 @@ task<std::optional<frame>> compute_job::receive() {
         const ssize_t n = receive_with_file(socket_.value(), received_.data() + before, read_size, file);
         const int error = errno;
         received_.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
+        if (file && files_.size() == most_files) co_return std::nullopt;
         if (file) files_.push_back(std::move(file));
         if (n > 0) continue;
         if (n == 0 || (error != EAGAIN && error != EINTR)) co_return std::nullopt;
-        if (error == EAGAIN) co_await ready_for(socket_.value(), POLLIN);
+        if (error != EAGAIN) continue;
+        without_wait_ = 0;
+        co_await ready_for(socket_.value(), POLLIN);
     }
 }
 

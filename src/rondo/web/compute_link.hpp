@@ -77,7 +77,8 @@ private:
     std::shared_ptr<compute_link> link_;
     unique_fd socket_;
     std::string received_;
-    std::size_t used_ = 0;  // of it, by frames that were given
+    std::size_t used_ = 0;       // of it, by frames that were given
+    unsigned without_wait_ = 0;  // frames taken since the last wait for one
     std::vector<unique_fd> files_;
     instant until_ = instant::max();
     instant asked_ = clock::now();

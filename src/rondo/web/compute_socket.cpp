@@ -58,14 +58,22 @@ ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& fil
     message.msg_control = space;
     message.msg_controllen = sizeof space;
     const ssize_t n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (n <= 0) return n;
+    if (n < 0) return n;
+    // The padding behind one descriptor has room for another.
+    std::size_t count = 0;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
-        file.reset(fd);
+        for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+            unique_fd taken(fd);
+            if (++count == 1) file = std::move(taken);
+        }
     }
-    return n;
+    if (count <= 1 && !(message.msg_flags & MSG_CTRUNC)) return n;
+    file.reset();
+    errno = EPROTO;
+    return -1;
 }
 
 }  // namespace rondo::detail

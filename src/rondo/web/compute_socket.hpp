@@ -29,7 +29,8 @@ private:
 
 /// send() that passes a descriptor along with the first byte, unless `file` is -1.
 [[nodiscard]] ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept;
-/// recv() that takes such a descriptor.
+/// recv() that takes such a descriptor. More than one at once is not taken: they are closed, and the call fails
+/// (EPROTO).
 [[nodiscard]] ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& file) noexcept;
 
 }  // namespace rondo::detail

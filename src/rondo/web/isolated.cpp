@@ -44,13 +44,15 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-task<std::string> whole_body(compute_job& job) {
+task<std::string> whole_body(compute_job& job, std::uint64_t length) {
     std::string body;
     for (;;) {
         const frame f = co_await job.next();
         if (f.kind == frame_kind::end) break;
         if (f.kind != frame_kind::bytes)
             throw http_error(http::status::bad_gateway, "a compute process broke its answer off");
+        if (f.payload.size() > length - body.size())
+            throw http_error(http::status::bad_gateway, "a compute process sent more than it had said");
         body.append(f.payload);
     }
     co_return body;
@@ -75,7 +77,7 @@ task<response> call_in_process(std::shared_ptr<compute_link> link, request& req,
     if (!head.content_type.empty()) r.type(head.content_type);
     if (head.close) r.close();
     if (head.length && *head.length <= handler::responder::small_body && req.method() != http::method::head) {
-        r.body() = co_await whole_body(*job);
+        r.body() = co_await whole_body(*job, *head.length);
     } else {
         r.body() = std::unique_ptr<body_source>(std::make_unique<answer_of_process>(std::move(job), head.length));
     }
