@@ -100,7 +100,7 @@ task<void> connection::run() {
     for (;;) {
         net::input_event what = net::input_event::more;
         while (!parse_head() && refusal_ == http::status{} && what == net::input_event::more) {
-            if (phase_ == phase::idle && !input().empty()) next_phase(phase::head, server_.options_.header_timeout);
+            if (phase_ == phase::idle && !input().empty()) next_phase(phase::head, head_time());
             what = co_await receive();
         }
         if (refusal_ != http::status{}) {
@@ -253,12 +253,18 @@ void connection::on_write_timer() noexcept {
 
 void connection::drain(bool patient) noexcept {
     draining_ = true;
-    // A request that is on its way, or about to come on a new connection, is still answered.
-    if (exchange_ || unread()) return;
+    // A request that is on its way, or about to come on a new connection, is still answered; a head that does not come
+    // to its end must not hold the end of the process.
+    if (exchange_) return;
+    if (phase_ == phase::head) return next_phase(phase::head, head_time());
+    if (unread()) return;
     bool active = patient && clock::now() < due() - server_.options_.keepalive_timeout + drain_active;
     if (phase_ == phase::idle) next_phase(phase::idle, active ? drain_active : drain_idle);
-    else if (phase_ == phase::head)
-        next_phase(phase::head, std::min<clock::duration>(server_.options_.header_timeout, drain_new));
+}
+
+clock::duration connection::head_time() const noexcept {
+    const clock::duration limit = server_.options_.header_timeout;
+    return draining_ ? std::min<clock::duration>(limit, drain_new) : limit;
 }
 
 void connection::cancel(cancel_reason reason) noexcept {

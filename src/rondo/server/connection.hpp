@@ -69,6 +69,8 @@ private:
     /// The same for a head that is none, with a word to the application.
     void refuse_head(http::status code);
     void next_phase(phase p, clock::duration limit) noexcept;
+    /// What a head may take from now on.
+    [[nodiscard]] clock::duration head_time() const noexcept;
     /// A time of waiting for a client to take what is sent; goes on as long as it takes some.
     void writing_phase() noexcept;
     void begin_exchange();

@@ -101,6 +101,22 @@ TEST_P(servers, a_request_that_comes_as_the_drain_begins_is_served) {
     }
 }
 
+// The header time-out is ten seconds: a part of a head does not hold the end for that long.
+TEST_P(servers, half_a_head_does_not_hold_the_end) {
+    served s(app_, GetParam());
+    client first(s);
+    client second(s);
+    ASSERT_TRUE(second.send(request));
+    (void)second.response();
+    for (client* c : {&first, &second}) ASSERT_TRUE(c->send("GET / HTTP/1.1\r\nHos"));
+    constexpr auto heads = static_cast<std::size_t>(handler::connection_state::head);
+    ASSERT_TRUE(s.until([](server& x) { return x.statistics().connections_in[heads].load() == 2; }));
+    const auto began = std::chrono::steady_clock::now();
+    s.end(60s);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
+    for (client* c : {&first, &second}) EXPECT_TRUE(c->receive_all().starts_with("HTTP/1.1 408 "));
+}
+
 TEST_P(servers, drain_cancels_after_the_grace) {
     served s(app_, GetParam());
     client c(s);
