@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/process/pid_file.hpp>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
@@ -41,6 +47,36 @@ void write_whole(const std::string& path) {
         fmt::format("pid: '{}' cannot be written: {}", path, std::generic_category().message(error)));
 }
 
+// Seconds since the epoch; nothing when there is no such process.
+std::optional<double> start_of(pid_t process) {
+    unique_fd fd(open(fmt::format("/proc/{}/stat", process).c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 1024> text{};
+    const ssize_t size = fd ? read(fd.value(), text.data(), text.size()) : -1;
+    const std::string_view all(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    // The second field, a name in parentheses, may hold anything; the start is the 22nd.
+    std::size_t at = all.rfind(')');
+    for (int field = 2; field < 22 && at != std::string_view::npos; ++field) at = all.find(' ', at + 1);
+    if (at == std::string_view::npos) return std::nullopt;
+    unsigned long long ticks = 0;
+    if (std::from_chars(all.data() + at + 1, all.data() + all.size(), ticks).ec != std::errc{}) return std::nullopt;
+    timespec now{};
+    timespec up{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    const auto seconds = [](const timespec& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+    };
+    return seconds(now) - seconds(up) + static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+// True when the process has begun after the file was written: it got a number that was free again.
+bool is_recycled(pid_t process, const std::string& path) {
+    constexpr double doubt = 2;  // seconds, of two clocks
+    struct stat status{};
+    const auto start = start_of(process);
+    return start && !stat(path.c_str(), &status) && *start > static_cast<double>(status.st_mtim.tv_sec) + doubt;
+}
+
 }  // namespace
 
 pid_file::pid_file(pid_file&& other) noexcept : path_(std::exchange(other.path_, {})) {}
@@ -60,7 +96,7 @@ void pid_file::write(const std::string& path) {
     if (path != path_) remove();
     if (path.empty()) return;
     pid_t other = number_in(path);
-    if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM))
+    if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM) && !is_recycled(other, path))
         throw std::runtime_error(fmt::format(
             "pid: '{}' says that process {} runs already; end it, or remove the file if it is another program", path,
             other));

@@ -18,7 +18,7 @@ public:
     pid_file& operator=(pid_file&& other) noexcept;
 
     /// Writes it anew; one under another name is removed. Throws std::runtime_error with a sentence: not writable, or
-    /// it holds the number of another process that runs.
+    /// it holds the number of another process that runs and has begun before the file was written.
     void write(const std::string& path);
     /// Gives it another name; keeps the old one when that fails.
     void rename(const std::string& path) noexcept;

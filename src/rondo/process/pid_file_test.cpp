@@ -6,7 +6,9 @@
 #include <stdexcept>
 #include <string>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace rondo::process {
@@ -50,6 +52,16 @@ TEST_F(pid_files, hold_the_number_until_the_end) {
         EXPECT_EQ(content(folder_ + "/other"), std::to_string(getpid()) + "\n");
     }
     EXPECT_EQ(content(folder_ + "/other"), "");
+}
+
+// After a crash the number may be that of any program by now.
+TEST_F(pid_files, whose_number_was_given_again_are_overwritten) {
+    put(path_, std::to_string(getppid()) + "\n");
+    timespec long_ago[2] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
+    ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), long_ago, 0), 0);
+    pid_file f;
+    f.write(path_);
+    EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
 TEST_F(pid_files, of_a_process_that_runs_are_not_overwritten) {
