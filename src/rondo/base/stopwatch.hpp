@@ -30,7 +30,7 @@ struct time_held {
 /// What one piece of work took.
 struct lap {
     std::int64_t ns = 0;
-    std::int64_t measured_ns = 0;  ///< ns or 0
+    std::int64_t measured_ns = 0;  ///< ns without the time on the run queue; 0: not measured
     std::int64_t cpu_ns = 0;
     instant ended{};
 

@@ -54,9 +54,9 @@ struct alignas(64) view_figures {
     std::atomic<std::uint32_t> last_bucket;              ///< of the last one whose time was taken: the next are alike
     std::atomic<std::uint32_t> used;                     ///< the name is there
     std::atomic<std::int64_t> wall_ns;      ///< from the head to the end of the answer, all requests together
-    std::atomic<std::int64_t> loop_ns;      ///< time on the loop
+    std::atomic<std::int64_t> loop_ns;      ///< time on the loop, without waits for a processor where known
     std::atomic<std::int64_t> queue_ns;     ///< waiting for a thread
-    std::atomic<std::int64_t> thread_ns;    ///< on a thread
+    std::atomic<std::int64_t> thread_ns;    ///< on a thread, the same way
     std::atomic<std::int64_t> measured_ns;  ///< of loop_ns and thread_ns, where processor time was measured
     std::atomic<std::int64_t> cpu_ns;       ///< the processor time within measured_ns
     std::array<char, 16> kind;
