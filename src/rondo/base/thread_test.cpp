@@ -8,6 +8,8 @@
 #include <future>
 #include <string>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -59,15 +61,20 @@ TEST(named_thread, gives_the_thread_its_name_cut_to_what_the_kernel_takes) {
 }
 
 TEST(named_thread, makes_threads_whose_stacks_can_be_taken) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
     std::promise<pid_t> started;
-    std::promise<void> enough;
     named_thread waiting("of-a-test", [&] {
         started.set_value(gettid());
-        enough.get_future().wait();
+        // Not the wait of a future: ThreadSanitizer keeps a signal back until a call that it knows.
+        pollfd end{ends[0], POLLIN, 0};
+        while (poll(&end, 1, -1) < 0) {
+        }
     });
     EXPECT_TRUE(stack_of_thread(started.get_future().get(), 10s));
-    enough.set_value();
+    close(ends[1]);
     waiting.join();
+    close(ends[0]);
 }
 
 }  // namespace
