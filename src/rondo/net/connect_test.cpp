@@ -162,11 +162,17 @@ TEST(endpoint, has_a_text) {
 }
 
 std::atomic<int> asked = 0;
+std::atomic<int> under_way = 0;
 std::atomic<bool> hold = false;
+std::atomic<bool> hold_silent = false;  // those names alone
 
 std::vector<endpoint> made_up(const std::string& host) {
+    struct counted {
+        counted() { ++under_way; }
+        ~counted() { --under_way; }
+    } const here;
     ++asked;
-    while (hold) std::this_thread::yield();
+    while (hold || (host.starts_with("silent") && hold_silent)) std::this_thread::sleep_for(1ms);
     if (host == "none") return {};
     if (host == "fails") throw resolve_error("the name 'fails' cannot be resolved");
     return {local(0, "10.0.0.1"), local(0, "10.0.0.2"), local(0, "::1"), local(0, "::2")};
@@ -177,7 +183,12 @@ public:
     resolving() : pool_({.name = "blocking", .threads = 2}) {
         loop_.use_pools(&pool_, nullptr);
         asked = 0;
-        hold = false;
+        hold = hold_silent = false;
+    }
+    // Lookups outlive their resolvers: none may reach into the next test.
+    ~resolving() override {
+        hold = hold_silent = false;
+        while (under_way > 0) std::this_thread::yield();
     }
 
 protected:
@@ -245,6 +256,98 @@ TEST_F(resolving, one_question_for_all_who_ask_and_nobody_has_to_wait_for_it) {
     EXPECT_EQ(asked, 1);
 }
 
+task<std::string> failure_of(task<std::vector<endpoint>> asking) {
+    try {
+        (void)co_await std::move(asking);
+    } catch (const timed_out&) {
+        co_return "late";
+    } catch (const resolve_error& e) {
+        co_return e.what();
+    }
+    co_return "";
+}
+
+// A resolver whose server never answers costs the system's getaddrinfo() half a minute, whoever waits.
+TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_others) {
+    resolver names(loop_, {.lookups = 2, .abandoned = 8, .lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        for (const char* name : {"silent1", "silent2", "silent3", "silent4", "silent5"})
+            EXPECT_EQ(co_await failure_of(r.resolve(name, 1, from_now(5ms))), "late");
+        EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);
+        // Who asks again joins the lookup that is under way.
+        EXPECT_EQ(co_await failure_of(r.resolve("silent1", 1, from_now(5ms))), "late");
+        EXPECT_EQ(asked, 6);
+        hold_silent = false;
+        EXPECT_EQ((co_await r.resolve("silent2", 1)).size(), 4u);
+        EXPECT_EQ(asked, 6);
+    }(names));
+}
+
+TEST_F(resolving, one_of_two_who_leaves_does_not_give_up_the_place) {
+    resolver names(loop_, {.lookups = 1, .lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        const auto leaves_and_releases = [&r]() -> task<void> {
+            EXPECT_EQ(co_await failure_of(r.resolve("silent", 1, from_now(5ms))), "late");
+            EXPECT_EQ(co_await failure_of(r.resolve("other", 1, from_now(5ms))), "late");
+            EXPECT_EQ(asked, 1);
+            hold_silent = false;
+        };
+        co_await when_all(r.resolve("silent", 1), leaves_and_releases());
+        EXPECT_EQ((co_await r.resolve("other", 1)).size(), 4u);  // it gave its turn up, and asks anew
+    }(names));
+}
+
+TEST_F(resolving, abandoned_lookups_are_bounded) {
+    resolver names(loop_, {.lookups = 1, .abandoned = 1, .lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        for (const char* name : {"silent1", "silent2", "silent3", "some"})
+            EXPECT_EQ(co_await failure_of(r.resolve(name, 1, from_now(10ms))), "late");
+        EXPECT_EQ(asked, 2);
+        hold_silent = false;
+        EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);
+        EXPECT_EQ((co_await r.resolve("silent3", 1)).size(), 4u);
+    }(names));
+}
+
+TEST_F(resolving, what_is_being_asked_is_not_forgotten) {
+    resolver names(loop_, {.entries = 1, .lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        for (const char* name : {"silent", "some", "other", "silent"})
+            co_await failure_of(r.resolve(name, 1, from_now(name[1] == 'i' ? 5ms : 5s)));
+        EXPECT_EQ(asked, 3);
+        hold_silent = false;
+    }(names));
+}
+
+TEST_F(resolving, at_its_end_who_waits_is_told) {
+    hold = true;
+    auto names = std::make_unique<resolver>(loop_, resolver_options{.lookup = made_up});
+    const auto ends = [&names]() -> task<void> {
+        while (asked == 0) co_await event_loop::current().sleep(1ms);
+        names.reset();
+    };
+    auto [told, nothing] = loop_.run_until(when_all(failure_of(names->resolve("some", 1)), ends()));
+    EXPECT_EQ(told, "the name 'some' was not resolved before the end of who asked for it");
+}
+
+TEST_F(resolving, silent_names_take_no_thread_of_the_pool) {
+    resolver names(loop_, {.lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        const auto works_and_releases = []() -> task<void> {
+            while (asked < 3) co_await event_loop::current().sleep(1ms);
+            co_await run_blocking([] {});
+            hold_silent = false;
+        };
+        co_await when_all(r.resolve("silent1", 1), r.resolve("silent2", 1), r.resolve("silent3", 1),
+                          works_and_releases());
+    }(names));
+}
+
 TEST_F(resolving, it_may_end_while_a_lookup_runs) {
     hold = true;
     {
@@ -253,7 +356,7 @@ TEST_F(resolving, it_may_end_while_a_lookup_runs) {
         EXPECT_THROW((void)loop_.run_until(names.resolve("other", 1, from_now(5ms))), timed_out);
         while (asked < 2) std::this_thread::yield();
     }
-    hold = false;
+    EXPECT_EQ(under_way, 2);
 }
 
 TEST_F(resolving, lookups_occupy_no_more_threads_than_allowed) {

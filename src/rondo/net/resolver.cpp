@@ -5,17 +5,18 @@
 #include <cerrno>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <rondo/base/thread.hpp>
 #include <rondo/coro/event.hpp>
-#include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
 
 namespace rondo::net {
@@ -64,126 +65,196 @@ std::vector<endpoint> alternating(const std::vector<endpoint>& all) {
 
 }  // namespace
 
-// Outlives the resolver as long as a lookup runs.
-struct resolver::state : std::enable_shared_from_this<resolver::state> {
-    struct lookup;
+namespace {
 
-    state(event_loop& l, const resolver_options& o) : loop(l), options(o) {}
+using lookup_function = std::vector<endpoint> (*)(const std::string& host);
 
-    std::shared_ptr<lookup> find(const std::string& host);
-    void start(const std::shared_ptr<lookup>& l);
-    void ended(lookup& l);
-    void forget_old();
-
-    event_loop& loop;
-    resolver_options options;
-    std::unordered_map<std::string, std::shared_ptr<lookup>> known;
-    std::deque<std::shared_ptr<lookup>> waiting;
-    std::size_t running = 0;
-};
-
-// A question and its answer. Owns itself while a thread works on it.
-struct resolver::state::lookup final : thread_pool::job, posted, std::enable_shared_from_this<lookup> {
-    lookup(std::shared_ptr<state> o, std::string h) : owner(std::move(o)), host(std::move(h)) {}
+// What the thread of a lookup shares with the loop; all that it touches. Nobody waits for such a thread: getaddrinfo()
+// cannot be interrupted and may take half a minute, longer than its resolver, its loop and the pools live.
+class question final : posted, public std::enable_shared_from_this<question> {
+public:
+    question(lookup_function by, std::string host, std::move_only_function<void()> ended)
+        : by_(by), host_(std::move(host)), ended_(std::move(ended)) {}
 
     void ask() noexcept {
         try {
-            found = alternating(owner->options.lookup ? owner->options.lookup(host) : ask_system(host));
-            if (found.empty()) throw resolve_error(fmt::format("the name '{}' has no address", host));
+            found = alternating(by_ ? by_(host_) : ask_system(host_));
+            if (found.empty()) throw resolve_error(fmt::format("the name '{}' has no address", host_));
         } catch (...) {
             failure = std::current_exception();
         }
     }
-    void run_on_thread() noexcept override {
-        ask();
-        owner->loop.post(static_cast<posted&>(*this));
+    // Throws std::system_error when no thread can be made.
+    void ask_on_thread(event_loop& loop) {
+        loop_ = &loop;
+        named_thread("resolver", [self = shared_from_this()] {
+            self->ask();
+            self->answer();
+        }).detach();
+    }
+    // From now on nobody is told.
+    void forget() noexcept {
+        const std::scoped_lock lock(mutex_);
+        loop_ = nullptr;
+        ended_ = nullptr;
+    }
+
+    std::vector<endpoint> found;
+    std::exception_ptr failure;
+
+private:
+    void answer() noexcept {
+        const std::scoped_lock lock(mutex_);
+        if (!loop_) return;
+        posted_ = shared_from_this();
+        loop_->post(static_cast<posted&>(*this));
     }
     void run_on_loop() noexcept override {
-        auto keep = std::exchange(self, nullptr);
-        std::exchange(owner, nullptr)->ended(*this);
+        const auto keep = std::exchange(posted_, nullptr);
+        if (auto ended = std::exchange(ended_, nullptr)) ended();
     }
-    void end(clock::duration ttl) noexcept {
+
+    lookup_function by_;
+    std::string host_;
+    std::move_only_function<void()> ended_;  // the loop's
+    std::shared_ptr<question> posted_;
+    std::mutex mutex_;
+    event_loop* loop_ = nullptr;  // guarded by mutex_
+};
+
+}  // namespace
+
+// A name that was asked for: waits for a place, runs, or has its answer for a time.
+struct resolver::lookup {
+    lookup(resolver* o, std::string h) : owner(o), host(std::move(h)) {}
+
+    void end(std::exception_ptr why, clock::duration ttl) noexcept {
+        failure = std::move(why);
         until = from_now(ttl);
         done.set();
     }
 
-    std::shared_ptr<state> owner;
-    std::shared_ptr<lookup> self;
+    resolver* owner;  // null after its end
     std::string host;
     std::vector<endpoint> found;
     std::exception_ptr failure;
     instant until = instant::max();
+    std::shared_ptr<question> asked;  // as long as a thread has it
+    std::size_t waiters = 0;
+    bool has_place = false;
     event done;
 };
 
-std::shared_ptr<resolver::state::lookup> resolver::state::find(const std::string& host) {
-    if (auto at = known.find(host); at != known.end()) {
+// One who waits for a lookup. A coroutine that leaves early takes it along.
+class resolver::waiter {
+public:
+    explicit waiter(std::shared_ptr<lookup> l) noexcept : lookup_(std::move(l)) { ++lookup_->waiters; }
+    ~waiter() {
+        if (--lookup_->waiters == 0 && lookup_->owner) lookup_->owner->left_alone(*lookup_);
+    }
+    waiter(const waiter&) = delete;
+    waiter& operator=(const waiter&) = delete;
+
+private:
+    std::shared_ptr<lookup> lookup_;
+};
+
+std::shared_ptr<resolver::lookup> resolver::find(const std::string& host) {
+    if (auto at = known_.find(host); at != known_.end()) {
         if (at->second->until > clock::now()) return at->second;
-        known.erase(at);
+        known_.erase(at);
     }
     forget_old();
-    auto l = std::make_shared<lookup>(shared_from_this(), host);
-    known.emplace(host, l);
-    if (running < options.lookups) start(l);
-    else waiting.push_back(l);
+    auto l = std::make_shared<lookup>(this, host);
+    known_.emplace(host, l);
+    if (places_taken_ < options_.lookups) start(l);
+    else waiting_.push_back(l);
     return l;
 }
 
-void resolver::state::start(const std::shared_ptr<lookup>& l) {
-    thread_pool* pool = loop.blocking();
-    if (!pool) {
-        l->ask();
-        return l->end(l->failure ? options.failure_ttl : options.ttl);
+void resolver::start(const std::shared_ptr<lookup>& l) {
+    const auto ended = [this, l] {
+        if (std::exchange(l->has_place, false)) --places_taken_;
+        else --abandoned_;
+        const auto answer = std::exchange(l->asked, nullptr);
+        l->found = std::move(answer->found);
+        const auto ttl = answer->failure ? options_.failure_ttl : options_.ttl;
+        l->end(std::move(answer->failure), ttl);
+        start_waiting();
+    };
+    l->asked = std::make_shared<question>(options_.lookup, l->host, ended);
+    l->has_place = true;
+    ++places_taken_;
+    if (!loop_.blocking()) {
+        l->asked->ask();
+        return ended();
     }
     try {
-        l->self = l;
-        ++running;
-        pool->submit(*l);
-    } catch (const pool_full&) {
-        --running;
-        l->self = nullptr;
-        l->failure = std::make_exception_ptr(resolve_error(
-            fmt::format("the name '{}' cannot be resolved: the pool for blocking work is full", l->host)));
-        l->end(clock::duration(0));
-    } catch (...) {
-        l->failure = std::current_exception();
-        l->end(clock::duration(0));
+        l->asked->ask_on_thread(loop_);
+    } catch (const std::system_error& e) {
+        l->has_place = false;
+        --places_taken_;
+        l->asked = nullptr;
+        l->end(std::make_exception_ptr(resolve_error(fmt::format(
+                   "the name '{}' cannot be resolved: no thread can be made for it: {}", l->host, e.code().message()))),
+               clock::duration(0));
     }
 }
 
-void resolver::state::ended(lookup& l) {
-    --running;
-    l.end(l.failure ? options.failure_ttl : options.ttl);
-    while (running < options.lookups && !waiting.empty()) {
-        auto next = std::move(waiting.front());
-        waiting.pop_front();
+void resolver::start_waiting() {
+    while (places_taken_ < options_.lookups && !waiting_.empty()) {
+        const auto next = std::move(waiting_.front());
+        waiting_.pop_front();
         start(next);
     }
 }
 
-void resolver::state::forget_old() {
-    if (known.size() < options.entries) return;
-    const instant now = clock::now();
-    std::erase_if(known, [now](const auto& entry) { return entry.second->until <= now; });
-    // Of those that are all of use any one goes; what is being asked stays with those who wait for it.
-    if (known.size() >= options.entries) known.erase(known.begin());
+void resolver::left_alone(lookup& l) {
+    if (l.done.is_set()) return;
+    if (!l.asked) {
+        std::erase_if(waiting_, [&l](const auto& w) { return w.get() == &l; });
+        known_.erase(l.host);
+    } else if (l.has_place && abandoned_ < options_.abandoned) {
+        l.has_place = false;
+        --places_taken_;
+        ++abandoned_;
+        start_waiting();
+    }
 }
 
-resolver::resolver(event_loop& loop, const resolver_options& options)
-    : state_(std::make_shared<state>(loop, options)) {}
+void resolver::forget_old() {
+    if (known_.size() < options_.entries) return;
+    const instant now = clock::now();
+    std::erase_if(known_, [now](const auto& entry) { return entry.second->until <= now; });
+    if (known_.size() < options_.entries) return;
+    // Of those that are all of use any one goes, but none that is being asked: it would be asked twice.
+    const auto answered = std::ranges::find_if(known_, [](const auto& entry) { return entry.second->done.is_set(); });
+    if (answered != known_.end()) known_.erase(answered);
+}
+
+resolver::resolver(event_loop& loop, const resolver_options& options) : loop_(loop), options_(options) {}
 
 resolver::~resolver() {
-    state_->known.clear();
-    state_->waiting.clear();
+    for (const auto& [host, l] : known_) {
+        l->owner = nullptr;
+        if (l->done.is_set()) continue;
+        if (l->asked) l->asked->forget();
+        l->end(std::make_exception_ptr(resolve_error(
+                   fmt::format("the name '{}' was not resolved before the end of who asked for it", host))),
+               clock::duration(0));
+    }
 }
 
 task<std::vector<endpoint>> resolver::resolve(std::string host, std::uint16_t port, instant until) {
     if (auto plain = endpoint::numeric(host, port)) co_return std::vector<endpoint>{*plain};
     struct wait {
-        static task<void> for_end(std::shared_ptr<state::lookup> l) { co_await l->done.wait(); }
+        static task<void> for_end(std::shared_ptr<lookup> l) { co_await l->done.wait(); }
     };
-    auto l = state_->find(host);
-    if (!l->done.is_set()) co_await with_timeout(until - clock::now(), wait::for_end(l));
+    const auto l = find(host);
+    if (!l->done.is_set()) {
+        const waiter waits(l);
+        co_await with_timeout(until - clock::now(), wait::for_end(l));
+    }
     if (l->failure) std::rethrow_exception(l->failure);
     std::vector<endpoint> found = l->found;
     for (endpoint& e : found) e.set_port(port);

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <rondo/base/clock.hpp>
@@ -26,14 +28,19 @@ struct resolver_options {
     std::chrono::milliseconds ttl{30'000};  ///< an answer is used for so long; the system's resolver tells no time
     std::chrono::milliseconds failure_ttl{1'000};  ///< the same for a name without an address
     std::size_t entries = 256;                     ///< answers kept
-    std::size_t lookups = 4;                       ///< threads of the blocking pool occupied at once
-    /// Asks for the addresses of a name, on a thread of the pool; throws resolve_error. Null: getaddrinfo().
+    std::size_t lookups = 32;                      ///< names asked for at once, each on a thread of its own; more wait
+    /// Besides these, lookups under way that nobody waits for any more. A name whose server is silent takes the
+    /// system's resolver half a minute, and nothing can interrupt that; its place is given to another name as soon as
+    /// all who waited have left. With so many, they keep their places.
+    std::size_t abandoned = 96;
+    /// Asks for the addresses of a name, on any thread; throws resolve_error. Null: getaddrinfo().
     std::vector<endpoint> (*lookup)(const std::string& host) = nullptr;
 };
 
-/// Addresses of host names for one loop. Names are asked for with getaddrinfo() on the loop's blocking pool, so what
-/// /etc/hosts and nsswitch.conf say holds; concurrent questions for one name are one. A loop without such a pool is
-/// that of a thread that may block: there it is asked at once. Loop thread only.
+/// Addresses of host names for one loop. Names are asked for with getaddrinfo() on threads of their own, so what
+/// /etc/hosts and nsswitch.conf say holds, and names whose servers are silent hold up neither views nor other names;
+/// concurrent questions for one name are one. A loop without a blocking pool is that of a thread that may block: there
+/// a name is asked for at once. Loop thread only. At its end every resolve() that is under way fails.
 class resolver {
 public:
     explicit resolver(event_loop& loop, const resolver_options& options = {});
@@ -41,14 +48,28 @@ public:
     resolver(const resolver&) = delete;
     resolver& operator=(const resolver&) = delete;
 
-    /// The addresses in the order to try them, families alternating (RFC 8305 section 4). A numeric address needs no
-    /// pool. Throws resolve_error, timed_out at `until`, `cancelled` at once (a lookup that runs goes on by itself).
+    /// The addresses in the order to try them, families alternating (RFC 8305 section 4). A numeric address asks
+    /// nobody. Throws resolve_error, timed_out at `until`, `cancelled` at once (a lookup that runs goes on by itself,
+    /// and its answer is kept for who asks next).
     [[nodiscard]] task<std::vector<endpoint>> resolve(std::string host, std::uint16_t port,
                                                       instant until = instant::max());
 
 private:
-    struct state;
-    std::shared_ptr<state> state_;
+    struct lookup;
+    class waiter;
+
+    std::shared_ptr<lookup> find(const std::string& host);
+    void start(const std::shared_ptr<lookup>& l);
+    void start_waiting();
+    void left_alone(lookup& l);
+    void forget_old();
+
+    event_loop& loop_;
+    resolver_options options_;
+    std::unordered_map<std::string, std::shared_ptr<lookup>> known_;
+    std::deque<std::shared_ptr<lookup>> waiting_;  // for a place
+    std::size_t places_taken_ = 0;
+    std::size_t abandoned_ = 0;
 };
 
 }  // namespace rondo::net
