@@ -46,19 +46,26 @@ struct view_name {
     std::string_view kind;  ///< "async", "sync", "cpu", ...
 };
 
+/// A figure for each way in which a request ends: 1 to 5 are the classes of its status, 1xx to 5xx.
+template <typename Figure>
+using outcomes = std::array<Figure, 7>;
+inline constexpr std::size_t outcome_aborted = 0;  ///< the response did not come to its end
+inline constexpr std::size_t outcome_left =
+    6;  ///< the same because the client went, as all do who follow an endless one
+
 /// What is counted of one view. Written by the loop's thread. Every request is counted; times are taken of every one
 /// that waited or ran on a thread, and of those answered at once of one in statistics::sample_every.
 struct alignas(64) view_figures {
-    std::array<std::atomic<std::uint64_t>, 6> by_class;  ///< 1xx to 5xx; 0: the response did not come to its end
-    std::atomic<std::uint64_t> stalls;                   ///< requests that held the loop for too long
-    std::atomic<std::uint32_t> last_bucket;              ///< of the last one whose time was taken: the next are alike
-    std::atomic<std::uint32_t> used;                     ///< the name is there
-    std::atomic<std::int64_t> wall_ns;      ///< from the head to the end of the answer, all requests together
-    std::atomic<std::int64_t> loop_ns;      ///< time on the loop, without waits for a processor where known
-    std::atomic<std::int64_t> queue_ns;     ///< waiting for a thread
-    std::atomic<std::int64_t> thread_ns;    ///< on a thread, the same way
-    std::atomic<std::int64_t> measured_ns;  ///< of loop_ns and thread_ns, where processor time was measured
-    std::atomic<std::int64_t> cpu_ns;       ///< the processor time within measured_ns
+    outcomes<std::atomic<std::uint64_t>> by_class;
+    std::atomic<std::uint64_t> stalls;       ///< requests that held the loop for too long
+    std::atomic<std::uint32_t> last_bucket;  ///< of the last one whose time was taken: the next are alike
+    std::atomic<std::uint32_t> used;         ///< the name is there
+    std::atomic<std::int64_t> wall_ns;       ///< from the head to the end of the answer, all requests together
+    std::atomic<std::int64_t> loop_ns;       ///< time on the loop, without waits for a processor where known
+    std::atomic<std::int64_t> queue_ns;      ///< waiting for a thread
+    std::atomic<std::int64_t> thread_ns;     ///< on a thread, the same way
+    std::atomic<std::int64_t> measured_ns;   ///< of loop_ns and thread_ns, where processor time was measured
+    std::atomic<std::int64_t> cpu_ns;        ///< the processor time within measured_ns
     std::array<char, 16> kind;
     std::array<char, 64> methods;
     std::array<char, 192> pattern;  ///< longer ones are cut off
@@ -112,7 +119,7 @@ static_assert(sizeof(resource_figure) == 256);
 /// loop's unless it says otherwise, and may be read by any, also of another process. All bytes zero: nothing counted.
 /// One worker at a time; the next one goes on counting where its predecessor ended.
 struct alignas(64) statistics {
-    static constexpr std::uint32_t layout_version = 2;
+    static constexpr std::uint32_t layout_version = 3;
     static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
     static constexpr std::size_t max_running = 1024;
     static constexpr std::size_t max_computers = 32;   ///< names of isolated views; the last is for the rest
@@ -166,6 +173,7 @@ struct alignas(64) statistics {
     std::atomic<std::uint64_t> responses;             ///< finished
     std::atomic<std::uint64_t> refused;               ///< answered 4xx/5xx by the server itself: bad input, time-outs
     std::atomic<std::uint64_t> aborted;               ///< ended before the response was complete
+    std::atomic<std::uint64_t> left;                  ///< the same because their clients went
     std::atomic<std::uint64_t> connections;           ///< open now
     std::atomic<std::uint64_t> accepted;              ///< connections in all
     std::atomic<std::uint64_t> in_flight;             ///< requests being answered now, waiting ones included

@@ -46,7 +46,7 @@ public:
     void await_resume() noexcept {
         exchange& x = *connection_.exchange_;
         connection_.settle_failure(x.take_failure());
-        connection_.server_.counter_.ends(x.request(), x.code(), x.finished(), connection_.server_.loop_.doing());
+        connection_.server_.counter_.ends(x.request(), connection_.outcome(), connection_.server_.loop_.doing());
     }
 
 private:
@@ -167,10 +167,19 @@ void connection::begin_exchange() {
 
 void connection::finish_exchange() noexcept {
     handler::statistics& s = server_.statistics_;
-    add_to(exchange_->finished() ? s.responses : s.aborted, 1);
+    if (exchange_->finished()) add_to(s.responses, 1);
+    else add_to(outcome() == handler::outcome_left ? s.left : s.aborted, 1);
     add_to(s.in_flight, -1);
     server_.counter_.gone(exchange_->request());
     std::exchange(exchange_, nullptr)->destroy();
+}
+
+std::size_t connection::outcome() const noexcept {
+    if (exchange_->finished()) return request_counter::class_of(exchange_->code());
+    // A client that the server gave up has not left.
+    if (reset_) return handler::outcome_aborted;
+    const bool left = failed() || exchange_->running_in().cancel.reason() == cancel_reason::disconnected;
+    return left ? handler::outcome_left : handler::outcome_aborted;
 }
 
 void connection::settle_failure(const std::exception_ptr& failure) noexcept {

@@ -74,6 +74,8 @@ private:
     /// A time of waiting for a client to take what is sent; goes on as long as it takes some.
     void writing_phase() noexcept;
     void begin_exchange();
+    /// Of the exchange, which has ended: for request_counter.
+    [[nodiscard]] std::size_t outcome() const noexcept;
     void settle_failure(const std::exception_ptr& failure) noexcept;
     void finish_exchange() noexcept;
 

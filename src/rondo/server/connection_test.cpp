@@ -213,7 +213,7 @@ TEST_P(connections, a_client_that_leaves_cancels_its_view) {
     EXPECT_EQ(views.cancelled, 2);
     EXPECT_EQ(views.destroyed, 2);
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().in_flight.load(); }), 0u);
-    EXPECT_EQ(s.ask([](server& x) { return x.statistics().aborted.load(); }), 2u);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 2u);
 }
 
 TEST_P(connections, a_reader_that_stops_is_given_up) {

@@ -83,7 +83,7 @@ private:
 std::string_view route_of(const view_totals& v) { return v.pattern.empty() ? "(none)" : std::string_view(v.pattern); }
 std::string_view kind_of(const view_totals& v) { return v.kind.empty() ? "none" : std::string_view(v.kind); }
 
-constexpr std::string_view classes[] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx"};
+constexpr std::string_view classes[] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx", "left"};
 
 void tell_views(text& to, const overview& o) {
     to.family("rondo_http_requests_total", "counter", "Requests answered, by view and class of status.");
@@ -122,6 +122,8 @@ void tell_requests(text& to, const overview& o) {
     to.family("rondo_requests_refused_total", "counter", "Bad requests and time-outs, answered by the server itself.")
         .sample(a.refused);
     to.family("rondo_requests_aborted_total", "counter", "Responses that did not come to their end.").sample(a.aborted);
+    to.family("rondo_requests_left_total", "counter", "Responses that did not, because their clients left.")
+        .sample(a.left);
     to.family("rondo_requests_lost_total", "counter", "Requests that ended with their worker.").sample(a.lost);
     to.family("rondo_requests_in_flight", "gauge", "Requests being answered.").sample(a.in_flight);
     to.family("rondo_requests_waiting", "gauge", "Of them those that were not answered at once.").sample(a.waiting);

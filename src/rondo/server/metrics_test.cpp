@@ -22,6 +22,8 @@ protected:
             row_ = s.row_of({.pattern = "/a \"quoted\" \\ one", .methods = "GET, HEAD", .kind = "sync"});
             s.views[row_].by_class[2] = 8;
             s.views[row_].by_class[5] = 1;
+            s.views[row_].by_class[handler::outcome_left] = 3;
+            s.left = 3;
             handler::latency::count(s.views[row_].latency, 3'000'000);
             sources_.push_back({.name = std::to_string(i),
                                 .figures = &s,
@@ -52,6 +54,8 @@ TEST_F(two_workers, are_told_together_and_one_by_one) {
     EXPECT_NE(
         text.find("{route=\"/a \\\"quoted\\\" \\\\ one\",methods=\"GET, HEAD\",kind=\"sync\",status=\"2xx\"} 16\n"),
         text.npos);
+    EXPECT_NE(text.find("kind=\"sync\",status=\"left\"} 6\n"), text.npos);
+    EXPECT_NE(text.find("\nrondo_requests_left_total 6\n"), text.npos);
     EXPECT_NE(text.find("kind=\"sync\",le=\"0.004194304\"} 2\n"), text.npos);
     EXPECT_NE(text.find("kind=\"sync\",le=\"0.002097152\"} 0\n"), text.npos);
 }
@@ -130,6 +134,7 @@ TEST_F(two_workers, the_json_tells_views_with_their_figures) {
         v.queue_ns = 80'000'000;
         v.by_class[2] = 18;
         v.by_class[5] = 0;
+        v.by_class[handler::outcome_left] = 0;
     }
     const auto json = status(look());
     const auto& view = json["views"][1];

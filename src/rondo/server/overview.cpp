@@ -41,6 +41,7 @@ constexpr std::tuple worker_counts{
     kept_in(&worker_totals::responses, &statistics::responses),
     kept_in(&worker_totals::refused, &statistics::refused),
     kept_in(&worker_totals::aborted, &statistics::aborted),
+    kept_in(&worker_totals::left, &statistics::left),
     kept_in(&worker_totals::accepted, &statistics::accepted),
     kept_in(&worker_totals::stalls, &statistics::stalls),
     kept_in(&worker_totals::log_lines_lost, &statistics::log_lines_lost),

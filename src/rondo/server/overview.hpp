@@ -38,7 +38,7 @@ struct worker_totals {
     int process = 0;
     std::uint64_t starts = 0, crashes = 0, lost = 0;
     std::int64_t age_ns = 0;
-    std::uint64_t requests = 0, responses = 0, refused = 0, aborted = 0, accepted = 0;
+    std::uint64_t requests = 0, responses = 0, refused = 0, aborted = 0, left = 0, accepted = 0;
     std::uint64_t connections = 0, in_flight = 0, waiting = 0;
     std::array<std::uint64_t, handler::connection_states> connections_in{};
     std::int64_t busy_ns = 0;

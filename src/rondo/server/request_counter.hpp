@@ -25,10 +25,10 @@ public:
     }
     /// The application did not answer at once.
     void waits(handler::request& r) noexcept;
-    /// The application has answered, or given up.
-    void ends(handler::request& r, http::status code, bool complete, activity& doing) noexcept {
+    /// The application has answered, or given up: `outcome` is class_of() its status, or one of the other outcomes.
+    void ends(handler::request& r, std::size_t outcome, activity& doing) noexcept {
         handler::view_figures& v = figures_.views[r.view];
-        add_to(v.by_class[complete ? class_of(code) : 0], 1);
+        add_to(v.by_class[outcome], 1);
         if (r.row != 0) return end_of_wait(v, r, doing);
         if (timed_) count_time(v, r);
         add_to(v.latency[v.last_bucket.load(std::memory_order_relaxed)], 1);
@@ -42,11 +42,12 @@ public:
     /// Now and then: takes every time as long as requests are few or the loop is held for long.
     void adapt(std::uint64_t per_second, bool stalls) noexcept;
 
-private:
     static std::size_t class_of(http::status code) noexcept {
         const auto n = static_cast<unsigned>(http::to_int(code)) / 100;
-        return n <= 5 ? n : 0;
+        return n <= 5 ? n : handler::outcome_aborted;
     }
+
+private:
     void start_timing() noexcept;
     void count_time(handler::view_figures& v, const handler::request& r) noexcept;
     void free_row(handler::request& r) noexcept;

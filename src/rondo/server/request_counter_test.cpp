@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,18 @@ class counting : public ::testing::TestWithParam<backend_kind> {
 protected:
     counting() {
         app_.on("/hang", [](handler::request&, handler::responder&) -> task<void> { co_await sleep(60s); });
+        app_.on("/ticks", [](handler::request&, handler::responder& to) -> task<void> {
+            to.begin({}, std::nullopt);
+            for (;;) {
+                co_await to.write("tick\n");
+                co_await sleep(5ms);
+            }
+        });
+        app_.on("/breaks-off", [](handler::request&, handler::responder& to) -> task<void> {
+            to.begin({}, 100);
+            co_await to.write("some");
+            throw std::runtime_error("no more");
+        });
         app_.on("/nap", [](handler::request&, handler::responder& to) -> task<void> {
             hold_for(10ms);
             co_await sleep(20ms);
@@ -60,7 +73,7 @@ protected:
     }
 
     struct figures {
-        std::array<std::uint64_t, 6> by_class{};
+        handler::outcomes<std::uint64_t> by_class{};
         std::uint64_t timed = 0;  // requests with a latency
         std::uint64_t stalls = 0;
         std::int64_t wall_ns = 0, loop_ns = 0, measured_ns = 0, cpu_ns = 0;
@@ -68,7 +81,7 @@ protected:
     static figures of(server& s, std::uint16_t row) {
         const auto& v = s.statistics().views[row];
         figures f;
-        for (std::size_t i = 0; i < 6; ++i) f.by_class[i] = v.by_class[i];
+        for (std::size_t i = 0; i < f.by_class.size(); ++i) f.by_class[i] = v.by_class[i];
         for (const auto& n : v.latency) f.timed += n;
         f.stalls = v.stalls;
         f.wall_ns = v.wall_ns;
@@ -105,7 +118,7 @@ TEST_P(counting, every_request_by_view_and_class) {
         ASSERT_FALSE(c.response().empty());
     }
     const figures hello = view(s, "/");
-    EXPECT_EQ(hello.by_class, (std::array<std::uint64_t, 6>{0, 0, 100, 0, 0, 0}));
+    EXPECT_EQ(hello.by_class, (handler::outcomes<std::uint64_t>{0, 0, 100, 0, 0, 0, 0}));
     EXPECT_EQ(hello.timed, 100u);
     EXPECT_GT(hello.wall_ns, 0);
     EXPECT_GT(hello.loop_ns, 0);
@@ -129,7 +142,7 @@ TEST_P(counting, a_request_that_waits_is_seen_and_its_pieces_on_the_loop_add_up)
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().waiting == 0; }));
 }
 
-TEST_P(counting, a_client_that_leaves_is_a_request_without_a_response) {
+TEST_P(counting, a_client_that_leaves_is_not_a_failure) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/hang")));
@@ -137,7 +150,43 @@ TEST_P(counting, a_client_that_leaves_is_a_request_without_a_response) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().waiting.load(); }), 1u);
     c.reset();
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().in_flight == 0; }));
-    EXPECT_EQ(view(s, "/hang").by_class[0], 1u);
+    EXPECT_EQ(view(s, "/hang").by_class, (handler::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 1u);
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().aborted.load(); }), 0u);
+}
+
+// A browser that closes a page ends the connection in good order; who follows a stream never does anything else.
+TEST_P(counting, a_client_that_leaves_an_endless_stream_is_not_a_failure) {
+    served s(app_, GetParam());
+    for (const bool resets : {false, true}) {
+        client c(s);
+        ASSERT_TRUE(c.send(get("/ticks")));
+        EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::loop); }));
+        if (resets) c.reset();
+        else c.close();
+        EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().in_flight == 0; }));
+    }
+    EXPECT_EQ(view(s, "/ticks").by_class, (handler::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 2u);
+}
+
+TEST_P(counting, a_response_that_the_application_breaks_off_is_one) {
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(get("/breaks-off")));
+    EXPECT_TRUE(s.until([](server& x) { return x.statistics().aborted == 1; }));
+    EXPECT_EQ(view(s, "/breaks-off").by_class, (handler::outcomes<std::uint64_t>{1, 0, 0, 0, 0, 0, 0}));
+    EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 0u);
+}
+
+TEST_P(counting, a_client_that_takes_nothing_is_one) {
+    options limits;
+    limits.write_timeout = 100ms;
+    served s(app_, GetParam(), limits);
+    client reads_not(s);
+    ASSERT_TRUE(reads_not.send(get("/flood")));
+    EXPECT_TRUE(s.until([](server& x) { return x.statistics().aborted == 1; }));
+    EXPECT_EQ(view(s, "/flood").by_class[handler::outcome_aborted], 1u);
 }
 
 TEST_P(counting, who_waits_for_a_body_and_who_waits_for_a_reader) {
@@ -216,7 +265,7 @@ TEST(sampling, many_requests_are_timed_now_and_then_and_all_counted) {
         r.serving = &*memory;
         r.arrived = clock::now();
         counter.starts();
-        counter.ends(r, http::status::ok, true, doing);
+        counter.ends(r, request_counter::class_of(http::status::ok), doing);
     }
     const auto& v = memory->views[1];
     EXPECT_EQ(v.by_class[2], 1600u);

@@ -33,7 +33,10 @@ void write_worker(codec::json_writer& to, const worker_totals& w) {
         .member("age_ms", ms(w.age_ns));
     to.member("starts", w.starts).member("crashes", w.crashes).member("lost", w.lost);
     to.member("requests", w.requests).member("responses", w.responses).member("refused", w.refused);
-    to.member("aborted", w.aborted).member("in_flight", w.in_flight).member("waiting", w.waiting);
+    to.member("aborted", w.aborted)
+        .member("left", w.left)
+        .member("in_flight", w.in_flight)
+        .member("waiting", w.waiting);
     to.member("accepted", w.accepted).member("connections", w.connections);
     to.key("connections_in").begin_object();
     for (std::size_t i = 0; i < w.connections_in.size(); ++i)

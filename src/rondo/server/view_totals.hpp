@@ -14,7 +14,7 @@ struct view_totals {
     std::string pattern;
     std::string methods;
     std::string kind;
-    std::array<std::uint64_t, 6> by_class{};  ///< 1xx to 5xx; 0: the response did not come to its end
+    handler::outcomes<std::uint64_t> by_class{};
     std::uint64_t stalls = 0;
     std::uint64_t running = 0;  ///< requests that wait or are on a thread now
     std::int64_t wall_ns = 0;
