@@ -16,6 +16,7 @@
 #include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/compute.hpp>
 #include <rondo/cli/setting_values.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -26,7 +27,7 @@ void note(std::vector<std::string>& mistakes, const std::function<void()>& look)
     try {
         look();
     } catch (const std::exception& e) {
-        mistakes.emplace_back(e.what());
+        mistakes.push_back(codec::without_secrets(e.what()));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <rondo/codec/secrets.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -20,10 +21,10 @@ setting_row row_of(detail::declared_setting& declared) {
     row.name = declared.name;
     row.type = declared.type;
     row.help = declared.help;
-    row.standard = declared.standard;
     row.group = "Of this application";
     row.shape = declared.is_switch() ? row_shape::on_off : row_shape::value;
-    row.secret = declared.type == "SECRET";
+    row.secret = declared.type == "SECRET" || (row.shape == row_shape::value && codec::names_secret(declared.name));
+    row.standard = row.secret ? "" : codec::without_secrets(declared.standard);
     row.read = [&declared](settings&, std::span<const std::string> texts) { declared.read(texts.back()); };
     row.show = [&declared](const settings&) { return declared.text(); };
     return row;
@@ -42,6 +43,14 @@ std::span<const char* const> take_command(std::span<const char* const> arguments
     if (arguments.empty() || arguments[0][0] == '-') return arguments;
     command = arguments[0];
     return arguments.subspan(1);
+}
+
+// What was given, where a sentence repeats it.
+std::string hide(std::string sentence, std::span<const std::string> texts) {
+    for (const std::string& text : texts)
+        for (std::size_t at = 0; !text.empty() && (at = sentence.find(text, at)) != sentence.npos; at += 3)
+            sentence.replace(at, text.size(), "***");
+    return sentence;
 }
 
 void complete(settings& s) {
@@ -77,10 +86,12 @@ void apply(invocation& asked, std::span<const given_settings> sources) {
                 g.row->read(asked.chosen, g.texts);
                 asked.origins[static_cast<std::size_t>(g.row - asked.rows.data())] = g.origin;
             } catch (const std::exception& e) {
-                asked.mistakes.push_back(fmt::format("{}: {}", g.source, e.what()));
+                asked.mistakes.push_back(
+                    fmt::format("{}: {}", g.source, g.row->secret ? hide(e.what(), g.texts) : e.what()));
             }
         }
     }
+    for (std::string& mistake : asked.mistakes) mistake = codec::without_secrets(mistake);
     complete(asked.chosen);
 }
 

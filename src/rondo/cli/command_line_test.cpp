@@ -217,6 +217,29 @@ TEST(Texts, secrets_are_not_printed) {
     EXPECT_THAT(text, HasSubstr("postgres://me:***@db:5432/x"));
 }
 
+TEST(Texts, secrets_are_printed_nowhere) {
+    app application;
+    (void)application.setting("pin", "SECRET", 1234, "a number");
+    (void)application.setting("smtp-password", "TEXT", "of-the-source", "it sounds like one");
+    (void)application.setting("peer", "URL", "http://me:of-the-source@peer/", "a service");
+    for (const words& flags : std::initializer_list<words>{{"--pin", "9hush9"},
+                                                           {"--smtp-password", "hush"},
+                                                           {"--peer", "http://a:hush@b/?c=d"},
+                                                           {"--db-url", "postgres://h/n?password=hush"},
+                                                           {"--db-url", "postgres://h/n?a=b&PASSWORD=hush"},
+                                                           {"--channels-url", "redis://:hu@sh@h/x"},
+                                                           {"--workers", "redis://u:hush@h/"},
+                                                           {"redis://u:hush@h/"},
+                                                           {"--no-such=redis://u:hush@h/"},
+                                                           {"--no-such", "redis://u:hush@h/"}}) {
+        const invocation asked = asked_of(application, flags);
+        const std::string text =
+            effective_text(asked) + mistakes(asked) + help_text("x", {}, asked.rows) + reference_text(asked.rows);
+        EXPECT_THAT(text, testing::Not(testing::AnyOf(HasSubstr("hush"), HasSubstr("sh@h"), HasSubstr("of-the-source"),
+                                                      HasSubstr("1234"))));
+    }
+}
+
 TEST(Texts, the_reference_page_is_the_table) {
     std::ifstream page(RONDO_SOURCE_DIR "/docs/settings.md");
     const std::string text(std::istreambuf_iterator<char>(page), {});

@@ -18,6 +18,7 @@
 #include <rondo/cli/serve.hpp>
 #include <rondo/cli/settle_in.hpp>
 #include <rondo/cli/status.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo {
@@ -93,7 +94,7 @@ std::vector<cli::command_name> command_names(const app& application) {
 class mistaken : public std::exception {};
 
 void complain(std::string_view program, const std::string& sentence) {
-    log::say(fmt::format("{}: {}", program, sentence));
+    log::say(fmt::format("{}: {}", program, codec::without_secrets(sentence)));
 }
 
 [[noreturn]] void unknown_command(const app& application, std::string_view program, std::string_view word) {

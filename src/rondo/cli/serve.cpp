@@ -21,6 +21,7 @@
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/cli/settle_in.hpp>
 #include <rondo/cli/worker.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/handler/statistics.hpp>
 #include <rondo/process/arbiter.hpp>
 #include <rondo/process/privileges.hpp>
@@ -94,7 +95,7 @@ std::vector<process::kept_socket> listen_on_all(const settings& chosen, process:
         } catch (const std::exception& e) {
             // A reload must not end what runs.
             if (inherited.what != process::inheritance::kind::reload) throw;
-            log::error(e.what());
+            log::error(codec::without_secrets(e.what()));
         }
     }
     return all;
@@ -141,7 +142,7 @@ void reopen_log() {
     try {
         log::reopen();
     } catch (const std::exception& e) {
-        log::error(e.what());
+        log::error(codec::without_secrets(e.what()));
     }
 }
 

@@ -34,7 +34,7 @@ struct setting_row {
     std::string standard;  ///< the default as text, "" for none
     row_shape shape = row_shape::value;
     bool in_file = true;  ///< false for what says where the file is
-    bool secret = false;  ///< `check` does not print it
+    bool secret = false;  ///< `check`, --help and messages do not print it
 
     /// Sets the value from all texts of one source; of what an earlier source said nothing is left. Throws
     /// std::invalid_argument with a sentence that shows the text and says what is allowed.

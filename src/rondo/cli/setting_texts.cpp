@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <rondo/cli/command_line.hpp>
+#include <rondo/codec/secrets.hpp>
 
 namespace rondo::cli {
 
@@ -61,19 +62,9 @@ std::string cell(std::string_view text) {
 
 std::string code(std::string_view text) { return text.empty() ? std::string() : fmt::format("`{}`", cell(text)); }
 
-// user:password@ of a URL.
-std::string without_password(std::string text) {
-    const std::size_t begin = text.find("://");
-    const std::size_t at = text.find('@', begin == text.npos ? text.size() : begin);
-    const std::size_t colon = begin == text.npos ? text.npos : text.find(':', begin + 3);
-    if (at != text.npos && colon < at) text.replace(colon + 1, at - colon - 1, "***");
-    return text;
-}
-
 std::string shown(const setting_row& row, const settings& chosen) {
-    std::string text = row.show(chosen);
-    if (row.secret && !text.empty()) return "***";
-    return without_password(std::move(text));
+    const std::string text = row.show(chosen);
+    return row.secret && !text.empty() ? "***" : codec::without_secrets(text);
 }
 
 }  // namespace

@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/db/url.hpp>
 
-#include <algorithm>
 #include <stdexcept>
 
 #include <fmt/format.h>
+
+#include <rondo/codec/secrets.hpp>
 
 namespace rondo::db {
 
 namespace {
 constexpr const char* forms = "postgres://user:password@host:5432/name, sqlite:path/to/file.db or sqlite::memory:";
-
-// password=... and sslpassword=... among the options.
-std::string without_secrets(std::string_view url) {
-    constexpr std::string_view name = "password=";
-    std::string shown;
-    for (;;) {
-        const std::size_t at = url.find(name);
-        if (at == std::string_view::npos) return shown.append(url);
-        shown.append(url.substr(0, at + name.size())).append("***");
-        url.remove_prefix(std::min(url.size(), url.find('&', at)));
-    }
-}
 
 }  // namespace
 
@@ -44,17 +33,19 @@ location parse_url(std::string_view url) {
     std::string_view path = url.substr(colon + 1);
     if (path.starts_with("//")) path.remove_prefix(2);
     if (path.empty())
-        throw std::invalid_argument(fmt::format("the database URL '{}' names no file: write {}", url, forms));
+        throw std::invalid_argument(
+            fmt::format("the database URL '{}' names no file: write {}", shown_url(url), forms));
     return {kind::sqlite, std::string(path)};
 }
 
 std::string shown_url(std::string_view url) {
+    // A URL that lacks its "//" has a password all the same.
+    const std::size_t colon = url.find(':');
     const std::size_t at = url.rfind('@');
-    const std::size_t slashes = url.find("://");
-    if (slashes == std::string_view::npos) return std::string(url);
-    const std::size_t colon = url.find(':', slashes + 3);
-    if (at == std::string_view::npos || colon == std::string_view::npos || colon > at) return without_secrets(url);
-    return fmt::format("{}:***{}", url.substr(0, colon), without_secrets(url.substr(at)));
+    if (at != std::string_view::npos && colon < at && !url.substr(colon).starts_with("://") &&
+        !url.starts_with("sqlite:"))
+        return fmt::format("{}:***{}", url.substr(0, colon), codec::without_secrets(url.substr(at)));
+    return codec::without_secrets(url);
 }
 
 }  // namespace rondo::db

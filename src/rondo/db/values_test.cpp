@@ -101,6 +101,18 @@ TEST(cell, arrays) {
         EXPECT_EQ(read<std::vector<int>>(wrong), std::nullopt) << wrong;
 }
 
+// What has no text in JSON would become null, or another text.
+TEST(parameters, json_is_what_json_can_express) {
+    using codec::json_value;
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    for (const json_value& wrong :
+         {json_value(nan), json_value("\xff"), json_value::array({1, json_value::array({-nan})}),
+          json_value::object({{"a", std::numeric_limits<double>::infinity()}}), json_value::object({{"\xff", 1}})})
+        EXPECT_THROW((void)parameters(wrong), error);
+    const parameters good(json_value::array({1, 0.5, nullptr, "\xc3\xa4", true}));
+    EXPECT_EQ(good.bytes(good[0]), "[1,0.5,null,\"\xc3\xa4\",true]");
+}
+
 TEST(encode, as_postgres_reads_it) {
     postgres::encoder e;
     e.encode(parameters(1, true, 2.5, "text", nullptr, std::vector<std::string>{"a\"b", "c\\"},
@@ -175,6 +187,9 @@ TEST(url, passwords_are_not_shown) {
               "postgres://h/n?password=***&a=b&sslpassword=***");
     EXPECT_EQ(shown_url("postgres://me:hush@h/n?password=hush"), "postgres://me:***@h/n?password=***");
     EXPECT_EQ(shown_url("postgres://host:5432/name"), "postgres://host:5432/name");
+    EXPECT_EQ(shown_url("postgres:me:hush@h/n"), "postgres:***@h/n");
+    EXPECT_EQ(shown_url("me:hush@h/n"), "me:***@h/n");
+    EXPECT_EQ(shown_url("sqlite:/a:b@c"), "sqlite:/a:b@c");
     EXPECT_EQ(parse_url("sqlite:///tmp/x.db").text, "/tmp/x.db");
     EXPECT_EQ(parse_url("sqlite:x.db").text, "x.db");
 }
