@@ -92,6 +92,7 @@ std::vector<process::kept_socket> listen_for_jobs(app& application, const settin
         }
         compute::link(application, name,
                       {.address = socket->url,
+                       .socket = socket->fd.value(),
                        .places = chosen.compute_queue + processes_for(chosen, name),
                        .timeout = chosen.compute_timeout});
         all.push_back(std::move(*socket));

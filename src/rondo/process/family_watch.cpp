@@ -41,8 +41,10 @@ long seconds(clock::duration d) {
     return static_cast<long>(std::chrono::duration_cast<std::chrono::seconds>(d).count());
 }
 
+// A child wrote it, who may write anything.
 instant instant_of(std::int64_t ns) {
-    return instant(std::chrono::duration_cast<clock::duration>(std::chrono::nanoseconds(ns)));
+    return instant(
+        std::chrono::duration_cast<clock::duration>(std::chrono::nanoseconds(std::max<std::int64_t>(ns, 0))));
 }
 
 }  // namespace

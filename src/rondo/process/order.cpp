@@ -54,8 +54,10 @@ int send(int writer, const order& what) noexcept {
 
 std::optional<std::string> receive(int reader) {
     char text[longest];
-    const ssize_t n = recv(reader, text, sizeof text, MSG_DONTWAIT);
-    if (n <= 0) return std::nullopt;
+    const ssize_t n = recv(reader, text, sizeof text, MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0) return std::nullopt;
+    // One that is cut off could read as another order.
+    if (static_cast<std::size_t>(n) > sizeof text) return "an order that is too long";
     return std::string(text, static_cast<std::size_t>(n));
 }
 

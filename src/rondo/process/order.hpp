@@ -41,7 +41,8 @@ struct order_line {
 /// 0, or the errno for which it did not go out: EAGAIN when the arbiter has not read those before. Never waits.
 [[nodiscard]] int send(int writer, const order& what) noexcept;
 
-/// The next message, as it came; nothing when there is none. Never waits.
+/// The next message, as it came, or a text that is no order for one that is too long; nothing when there is none. Never
+/// waits. At least one writer is open.
 [[nodiscard]] std::optional<std::string> receive(int reader);
 
 }  // namespace rondo::process

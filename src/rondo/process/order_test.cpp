@@ -47,6 +47,17 @@ TEST(order, that_is_too_long_is_read_as_none) {
     ASSERT_TRUE(first);
     EXPECT_FALSE(order::parse(*first));
     EXPECT_EQ(receive(line.reader.value()), "reload");
+    // Nor is one whose beginning, as much as is looked at, is an order.
+    const std::string padded = "scale " + std::string(57, '0') + "42";
+    ASSERT_EQ(::send(line.writer.value(), padded.data(), padded.size(), 0), static_cast<ssize_t>(padded.size()));
+    const auto cut = receive(line.reader.value());
+    ASSERT_TRUE(cut);
+    EXPECT_FALSE(order::parse(*cut));
+    // An empty one does not hide those behind it.
+    ASSERT_EQ(::send(line.writer.value(), "", 0, 0), 0);
+    EXPECT_EQ(send(line.writer.value(), {order::kind::end}), 0);
+    EXPECT_EQ(receive(line.reader.value()), "");
+    EXPECT_EQ(receive(line.reader.value()), "end");
     line.reader.reset();
     EXPECT_EQ(send(line.writer.value(), {order::kind::end}), EPIPE);
 }

@@ -82,7 +82,9 @@ std::size_t slot_table::used() const noexcept {
     return std::min(top().used.load(std::memory_order_relaxed), most_slots);
 }
 
-std::size_t slot_table::wanted() const noexcept { return top().wanted.load(std::memory_order_relaxed); }
+std::size_t slot_table::wanted() const noexcept {
+    return std::min(top().wanted.load(std::memory_order_relaxed), most_slots);
+}
 void slot_table::want(std::size_t children) noexcept { top().wanted = children; }
 
 slot_control& slot_table::control(std::size_t slot) const noexcept {

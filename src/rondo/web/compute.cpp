@@ -51,7 +51,7 @@ job_socket listen() {
 }
 
 void link(app& application, std::string_view name, const link_options& with) {
-    const auto to = std::make_shared<detail::compute_link>(std::string(name), with.address, with.places, with.timeout);
+    const auto to = std::make_shared<detail::compute_link>(std::string(name), with);
     application.state().for_each_route([&](detail::route_entry& route) {
         if (route.view.isolated && route.view.isolated->name == name) route.view.isolated->link = to;
     });

@@ -28,7 +28,10 @@ struct job_socket {
 [[nodiscard]] job_socket listen();
 
 struct link_options {
-    std::string address;                        ///< of the job_socket
+    std::string address;  ///< of the job_socket
+    /// The job_socket itself, at the time of the call: jobs go to nobody who took the address after its owner's end.
+    /// -1: whoever listens there gets them.
+    int socket = -1;
     std::size_t places = 257;                   ///< jobs of a process that serves HTTP which run or wait; more get 503
     std::chrono::milliseconds timeout{60'000};  ///< of a job that has begun; 0: none
 };

@@ -91,6 +91,7 @@ constexpr std::int64_t longest_retry = 365 * 86'400;
 constexpr std::uint64_t no_length = UINT64_MAX;
 constexpr std::int64_t no_retry = -1;
 constexpr std::uint32_t largest_head = 16 << 20;
+constexpr std::uint32_t largest_text = 64 << 10;  // of an id, of an address
 
 }  // namespace
 
@@ -121,8 +122,8 @@ std::optional<job_parts> parse_job(std::string_view received) {
     job_parts parts;
     std::memcpy(&parts.lengths, received.data(), sizeof(job_head));
     const job_head& of = parts.lengths;
-    if (of.layout != compute_layout || of.head > largest_head || of.id > largest_head || of.peer > largest_head ||
-        of.body > inline_body) {
+    if (of.layout != compute_layout || of.head > largest_head || of.id > largest_text || of.peer > largest_text ||
+        of.body > inline_body || of.deadline < 0 || of.file != (of.file_size != 0) || of.file_size > INT64_MAX) {
         throw std::runtime_error("what came is no job of this program");
     }
     received.remove_prefix(sizeof(job_head));

@@ -10,9 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/web/compute_socket.hpp>
@@ -122,6 +125,43 @@ TEST(compute_sockets, take_one_descriptor_at_a_time) {
         file.reset();
         EXPECT_EQ(open_files(), before) << count;
     }
+}
+
+TEST(compute_sockets, know_a_file_that_stays_as_it_is) {
+    const unique_fd sealed = memory_file("bytes");
+    EXPECT_TRUE(is_sealed(sealed.value(), 5));
+    EXPECT_FALSE(is_sealed(sealed.value(), 6));
+    EXPECT_NE(::ftruncate(sealed.value(), 0), 0);
+    EXPECT_EQ(::write(sealed.value(), "x", 1), -1);
+    const unique_fd open(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(::write(open.value(), "bytes", 5), 5);
+    EXPECT_FALSE(is_sealed(open.value(), 5));
+    const unique_fd device(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+    EXPECT_FALSE(is_sealed(device.value(), 5));
+}
+
+TEST(compute_jobs, of_impossible_lengths_are_refused) {
+    const auto refused = [](auto change) {
+        job_head j;
+        change(j);
+        const std::string sent(reinterpret_cast<const char*>(&j), sizeof j);
+        try {
+            (void)parse_job(sent);
+        } catch (const std::runtime_error&) {
+            return true;
+        }
+        return false;
+    };
+    EXPECT_FALSE(refused([](job_head&) {}));
+    EXPECT_TRUE(refused([](job_head& j) { j.layout = 0; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.head = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.id = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.peer = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.body = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.file = true; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.file = true, j.file_size = UINT64_MAX; }));
+    EXPECT_TRUE(refused([](job_head& j) { j.deadline = INT64_MIN; }));
 }
 
 TEST(compute_frames, keep_the_head_of_a_response) {

@@ -6,9 +6,12 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <rondo/base/log.hpp>
 #include <rondo/coro/waiter.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/loop.hpp>
@@ -80,6 +83,17 @@ handler::job_end end_of(const answer_failure_text& f) {
 
 }  // namespace
 
+compute_link::compute_link(std::string name, const compute::link_options& with)
+    : name_(std::move(name)), address_(with.address), places_(with.places), timeout_(with.timeout) {
+    if (with.socket >= 0) listener_ = owner_of(with.socket);
+}
+
+bool compute_link::leads_to_ours(int connection) const {
+    if (!listener_) return true;
+    const ucred who = owner_of(connection);
+    return who.uid == listener_->uid && who.pid == listener_->pid;
+}
+
 void compute_link::enter() {
     if (taken_.fetch_add(1, std::memory_order_relaxed) < places_) return figures_->asked();
     leave();
@@ -100,7 +114,13 @@ void compute_job::connect() {
     socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket_) throw failure_of_system("cannot make a socket for a compute process");
     const unix_name to(link_->address());
-    if (::connect(socket_.value(), to.address(), to.size()) == 0) return;
+    if (::connect(socket_.value(), to.address(), to.size()) == 0) {
+        if (link_->leads_to_ours(socket_.value())) return;
+        // When all who had the socket are gone, anybody may listen at its name.
+        log::error(fmt::format("another process listens at the socket of the compute processes of '{}': it gets no job",
+                               link_->name()));
+        throw lost();
+    }
     if (errno == EAGAIN) {
         end_ = handler::job_end::refused;
         throw pool_full("too many requests wait for the compute processes of '" + link_->name() + "'", 1s);
@@ -165,16 +185,19 @@ task<void> compute_job::ask(request& req, std::string_view body) {
 }
 
 task<std::optional<frame>> compute_job::receive() {
-    received_.erase(0, std::exchange(used_, 0));
     // A process that always has more to say must not hold the loop.
     if (++without_wait_ > frames_per_turn) {
         without_wait_ = 0;
         co_await sleep(clock::duration::zero());
     }
     for (;;) {
-        const std::optional<frame> found = first_frame(received_, used_);
-        if (found) co_return found;
-        used_ = 0;
+        std::size_t size = 0;
+        const std::optional<frame> found = first_frame(std::string_view(received_).substr(used_), size);
+        if (found) {
+            used_ += size;
+            co_return found;
+        }
+        received_.erase(0, std::exchange(used_, 0));
         const std::size_t before = received_.size();
         received_.resize(before + read_size);
         unique_fd file;
@@ -228,6 +251,10 @@ unique_fd compute_job::take_file() {
     if (files_.empty()) throw std::runtime_error("a compute process sent no file with its answer");
     unique_fd first = std::move(files_.front());
     files_.erase(files_.begin());
+    // A pipe or a device would hold the thread that reads it.
+    struct stat status{};
+    if (::fstat(first.value(), &status) != 0 || !S_ISREG(status.st_mode))
+        throw std::runtime_error("a compute process sent something else than a file with its answer");
     return first;
 }
 

@@ -11,10 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include <sys/socket.h>
+
 #include <rondo/base/clock.hpp>
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/compute_figures.hpp>
+#include <rondo/web/compute.hpp>
 #include <rondo/web/compute_frames.hpp>
 
 namespace rondo::detail {
@@ -23,11 +26,12 @@ namespace rondo::detail {
 /// that what waits is finite. Any thread.
 class compute_link {
 public:
-    compute_link(std::string name, std::string address, std::size_t places, std::chrono::milliseconds timeout)
-        : name_(std::move(name)), address_(std::move(address)), places_(places), timeout_(timeout) {}
+    compute_link(std::string name, const compute::link_options& with);
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
+    /// Whether jobs may go through this connection.
+    [[nodiscard]] bool leads_to_ours(int connection) const;
     [[nodiscard]] std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
     /// What is asked is counted there from now on. Before the first job.
@@ -41,6 +45,7 @@ public:
 private:
     std::string name_;
     std::string address_;
+    std::optional<ucred> listener_;  // who called listen(); known to the kernel of the connections too
     std::size_t places_;
     std::chrono::milliseconds timeout_;
     std::atomic<std::size_t> taken_{0};

@@ -7,7 +7,9 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace rondo::detail {
@@ -20,7 +22,7 @@ unix_name::unix_name(std::string_view name) {
 }
 
 unique_fd memory_file(std::string_view bytes) {
-    unique_fd file(::memfd_create("rondo-body", MFD_CLOEXEC));
+    unique_fd file(::memfd_create("rondo-body", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!file) throw std::system_error(errno, std::generic_category(), "cannot make a file in memory for a body");
     while (!bytes.empty()) {
         const ssize_t n = ::write(file.value(), bytes.data(), bytes.size());
@@ -28,7 +30,24 @@ unique_fd memory_file(std::string_view bytes) {
         if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot keep a body in memory");
         bytes.remove_prefix(static_cast<std::size_t>(n));
     }
+    if (::fcntl(file.value(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
+        throw std::system_error(errno, std::generic_category(), "cannot seal a body in memory");
     return file;
+}
+
+bool is_sealed(int file, std::uint64_t size) noexcept {
+    const int seals = ::fcntl(file, F_GET_SEALS);
+    struct stat status{};
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && ::fstat(file, &status) == 0 &&
+           static_cast<std::uint64_t>(status.st_size) >= size;
+}
+
+ucred owner_of(int socket) {
+    ucred who{};
+    socklen_t size = sizeof who;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &size))
+        throw std::system_error(errno, std::generic_category(), "cannot tell whose a socket is");
+    return who;
 }
 
 ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include <sys/socket.h>
@@ -24,8 +25,16 @@ private:
     socklen_t size_;
 };
 
-/// A file in memory that holds these bytes. Throws std::system_error.
+/// A file in memory that holds these bytes, and that nobody can change any more. Throws std::system_error.
 [[nodiscard]] unique_fd memory_file(std::string_view bytes);
+
+/// The process at the other end, as it was when it called connect() or listen(); of a listening socket, who called
+/// listen(). Throws std::system_error.
+[[nodiscard]] ucred owner_of(int socket);
+
+/// Whether a file has these bytes to read, and its owner cannot take them away: reading mapped ones that are gone would
+/// end the process.
+[[nodiscard]] bool is_sealed(int file, std::uint64_t size) noexcept;
 
 /// send() that passes a descriptor along with the first byte, unless `file` is -1.
 [[nodiscard]] ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept;

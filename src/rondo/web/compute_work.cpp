@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
@@ -30,7 +29,7 @@ namespace {
 
 using namespace detail;
 
-constexpr timeval patience{5, 0};  // with a process that does not finish sending its job
+constexpr std::chrono::seconds patience{5};  // with a process that does not finish sending its job
 
 /// A file of a body, mapped.
 class mapped_body {
@@ -95,10 +94,16 @@ std::optional<job_parts> parse(int connection, std::string_view received) {
     }
 }
 
-// False when the other side went away or sent what is no job.
+// False when the other side went away, sent what is no job, or takes too long to send it.
 bool receive(int connection, received_job& job) {
     constexpr std::size_t step = 64 * 1024;
+    const instant until = from_now(patience);
     for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
+        pollfd at{connection, POLLIN, 0};
+        const int ready = left.count() > 0 ? ::poll(&at, 1, static_cast<int>(left.count())) : 0;
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready <= 0) return false;
         const std::size_t before = job.bytes.size();
         job.bytes.resize(before + step);
         const ssize_t n = receive_with_file(connection, job.bytes.data() + before, step, job.file);
@@ -109,19 +114,13 @@ bool receive(int connection, received_job& job) {
         const std::optional<job_parts> whole = parse(connection, job.bytes);
         if (!whole) continue;
         job.parts = *whole;
-        return !whole->lengths.file || job.file;
+        return !whole->lengths.file || (job.file && is_sealed(job.file.value(), whole->lengths.file_size));
     }
 }
 
 bool is_gone(int connection) noexcept {
     pollfd at{connection, POLLRDHUP, 0};
     return ::poll(&at, 1, 0) > 0;
-}
-
-bool is_ours(int connection) noexcept {
-    ucred who{};
-    socklen_t size = sizeof who;
-    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == ::geteuid();
 }
 
 /// A job is watched up to the end of this, also when it throws.
@@ -148,7 +147,7 @@ public:
         while (at[1].revents == 0) {
             if (::poll(at, 2, -1) < 1 || at[1].revents != 0) continue;
             const unique_fd connection(::accept4(options_.socket, nullptr, nullptr, SOCK_CLOEXEC));
-            if (connection && is_ours(connection.value())) take(connection.value());
+            if (connection) take(connection.value());
         }
         if (options_.figures != nullptr) options_.figures->end();
     }
@@ -168,10 +167,9 @@ private:
     }
 
     void take(int connection) {
-        ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         try {
             received_job job;
-            if (is_gone(connection) || !receive(connection, job)) return;
+            if (owner_of(connection).uid != ::geteuid() || is_gone(connection) || !receive(connection, job)) return;
             answer(connection, job);
         } catch (const cancelled&) {
         } catch (const std::exception& e) {

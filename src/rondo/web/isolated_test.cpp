@@ -8,10 +8,14 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <rondo/coro/when_all.hpp>
 #include <rondo/web/app.hpp>
 #include <rondo/web/compute.hpp>
+#include <rondo/web/compute_socket.hpp>
 #include <rondo/web/test_client.hpp>
 
 namespace rondo {
@@ -85,6 +89,35 @@ TEST(isolated, a_process_that_is_not_there_is_a_bad_gateway) {
     test_client client(a);
     EXPECT_EQ(client.get("/n/1").status, 502);
     EXPECT_EQ(w.made, 0);
+}
+
+TEST(isolated, another_process_that_took_the_name_gets_no_job) {
+    const compute::job_socket ours = compute::listen();
+    const detail::unix_name taken("rondo-compute-test-" + std::to_string(getpid()));
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t other = fork();
+    if (other == 0) {
+        const int at = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (bind(at, taken.address(), taken.size()) != 0 || listen(at, 5) != 0) _exit(2);
+        if (write(ends[1], "x", 1) != 1) _exit(2);
+        char byte = 0;
+        const int connection = accept(at, nullptr, nullptr);
+        _exit(recv(connection, &byte, 1, 0) == 0 ? 0 : 1);
+    }
+    char listens = 0;
+    ASSERT_EQ(read(ends[0], &listens, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    compute::link(a, "model", {.address = "rondo-compute-test-" + std::to_string(getpid()), .socket = ours.fd.value()});
+    test_client client(a);
+    EXPECT_EQ(client.get("/n/1").status, 502);
+    int status = -1;
+    ASSERT_EQ(waitpid(other, &status, 0), other);
+    EXPECT_EQ(status, 0) << "the other process was sent something";
 }
 
 TEST(isolated, more_than_may_wait_are_refused) {
