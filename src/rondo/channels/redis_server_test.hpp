@@ -65,14 +65,28 @@ public:
     void pause() const { ::kill(pid_, SIGSTOP); }
     void go_on() const { ::kill(pid_, SIGCONT); }
 
+    /// The first line of the answer to a command, on a connection of its own.
+    [[nodiscard]] std::string answer_to(std::string command) const {
+        const unique_fd s = connected();
+        if (!s) throw std::runtime_error("redis-server cannot be reached");
+        command += "\r\n";
+        (void)::send(s.value(), command.data(), command.size(), MSG_NOSIGNAL);
+        std::string line;
+        for (char c = 0; ::recv(s.value(), &c, 1, 0) == 1 && c != '\r';) line += c;
+        return line;
+    }
+
 private:
-    [[nodiscard]] bool reachable() const {
-        const unique_fd s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    /// Null when it cannot be reached.
+    [[nodiscard]] unique_fd connected() const {
+        unique_fd s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
         path().copy(at.sun_path, sizeof at.sun_path - 1);
-        return ::connect(s.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+        if (::connect(s.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return {};
+        return s;
     }
+    [[nodiscard]] bool reachable() const { return static_cast<bool>(connected()); }
 
     std::vector<std::string> options_;
     std::string folder_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -45,6 +46,23 @@ unique_fd make_socket() {
     unique_fd made(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!made) throw std::system_error(errno, std::generic_category(), "a unix socket between the workers");
     return made;
+}
+
+// 0, or why it is not connected.
+int connect_to(int socket, std::string_view full_name) {
+    const abstract_address to(full_name);
+    int status = 0;
+    do {
+        status = ::connect(socket, to.get(), to.size);
+    } while (status != 0 && errno == EINTR);
+    return status == 0 ? 0 : errno;
+}
+
+std::optional<ucred> peer_of(int socket) noexcept {
+    ucred other{};
+    socklen_t size = sizeof other;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) != 0) return std::nullopt;
+    return other;
 }
 
 // A line of /proc/net/unix: address, references, protocol, flags, type, state, inode, name.
@@ -96,27 +114,38 @@ std::vector<std::string> find(std::string_view prefix) {
     return found;
 }
 
+bool holder::trusted() const noexcept { return connection && (user == ::geteuid() || user == 0); }
+
+holder holder_of(std::string_view full_name) {
+    holder found;
+    unique_fd made = make_socket();
+    found.error = connect_to(made.value(), full_name);
+    if (found.error != 0) return found;
+    const std::optional<ucred> other = peer_of(made.value());
+    if (!other) {
+        found.error = errno;
+        return found;
+    }
+    found.connection = std::move(made);
+    found.user = other->uid;
+    found.process = other->pid;
+    return found;
+}
+
 unique_fd connect(std::string_view full_name) {
     unique_fd made = make_socket();
-    const abstract_address to(full_name);
-    int status = 0;
-    do {
-        status = ::connect(made.value(), to.get(), to.size);
-    } while (status != 0 && errno == EINTR);
-    if (status != 0 || !same_user(made.value())) return {};
+    if (connect_to(made.value(), full_name) != 0 || !same_user(made.value())) return {};
     return made;
 }
 
 bool same_user(int socket) noexcept {
-    ucred other{};
-    socklen_t size = sizeof other;
-    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 && other.uid == ::geteuid();
+    const std::optional<ucred> other = peer_of(socket);
+    return other && other->uid == ::geteuid();
 }
 
 pid_t process_of(int socket) noexcept {
-    ucred other{};
-    socklen_t size = sizeof other;
-    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 ? other.pid : 0;
+    const std::optional<ucred> other = peer_of(socket);
+    return other ? other->pid : 0;
 }
 
 }  // namespace rondo::rendezvous

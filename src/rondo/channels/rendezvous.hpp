@@ -30,6 +30,18 @@ void set(std::string name);
 [[nodiscard]] unique_fd claim(std::string_view full_name);
 /// Who listens now on a name that begins with `prefix`. Throws std::runtime_error when the kernel does not tell.
 [[nodiscard]] std::vector<std::string> find(std::string_view prefix);
+/// The process that has a name which claim() did not give.
+struct holder {
+    unique_fd connection;  ///< hangs up when the process ends; null, with `error` set, when there is none
+    int error = 0;         ///< why not; the rest is not known then
+    uid_t user = 0;        ///< of the process when it began to listen
+    pid_t process = 0;     ///< 0 when it cannot be told
+
+    /// Whether it belongs to this process's user, or to the superuser, who may do as that one.
+    [[nodiscard]] bool trusted() const noexcept;
+};
+/// Connects to it without waiting. Throws std::system_error when no socket can be made.
+[[nodiscard]] holder holder_of(std::string_view full_name);
 /// A non-blocking connection to one of them; nothing when it is gone or belongs to another user.
 [[nodiscard]] unique_fd connect(std::string_view full_name);
 /// Whether the other end of a unix socket belongs to this process's user.

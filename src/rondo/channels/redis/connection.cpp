@@ -29,6 +29,17 @@ using namespace std::chrono_literals;
 constexpr auto first_pause = 50ms, longest_pause = 2000ms;
 constexpr std::size_t unsent_limit = 64u << 20;
 
+// Error codes of a server that another one may have replaced, as after a failover: it must not be written to, it has
+// not loaded its data, it has lost its master. What a whole cluster is busy with (CLUSTERDOWN, TRYAGAIN) is not among
+// them: a new connection would be answered the same.
+constexpr std::array<std::string_view, 3> wrong_server_codes{"READONLY", "LOADING", "MASTERDOWN"};
+
+bool is_wrong_server(const redis_value& value) {
+    if (value.what != redis_value::kind::error) return false;
+    const std::string_view code = std::string_view(value.text).substr(0, value.text.find(' '));
+    return std::ranges::find(wrong_server_codes, code) != wrong_server_codes.end();
+}
+
 std::string command_of(std::initializer_list<std::string_view> words) {
     std::string bytes;
     append_command(bytes, std::span(words.begin(), words.size()));
@@ -59,7 +70,9 @@ struct redis_connection::on_thread {
     std::deque<command> waiting;  // for a connection
     std::size_t waiting_bytes = 0;
     instant heard;
+    instant connected_since;
     std::optional<instant> away_since;
+    std::string refusal;  // why this connection is about to be ended
     bool pinged = false;
     bool ever_connected = false;
     bool ending = false;
@@ -143,7 +156,8 @@ task<void> redis_connection::live() {
         } catch (const std::exception& e) {
             why = e.what();
         }
-        if (connected()) pause = first_pause;
+        // A server that refuses soon after each connection is not hurried.
+        if (connected() && clock::now() - here_->connected_since > longest_pause) pause = first_pause;
         broke(why);
         co_await sleep(pause);
         here_->stream.reset();
@@ -157,6 +171,7 @@ task<void> redis_connection::one_life() {
     here_->reader.emplace();
     here_->heard = clock::now();
     here_->pinged = false;
+    here_->refusal.clear();
     if (url_.secure) co_await with_timeout(patience_, secure());
     co_await when_any(read(), watch());
 }
@@ -210,6 +225,7 @@ task<void> redis_connection::greet() {
 task<void> redis_connection::watch() {
     co_await greet();
     connected_.store(true, std::memory_order_relaxed);
+    here_->connected_since = clock::now();
     here_->away_since.reset();
     if (std::exchange(here_->ever_connected, true)) {
         reconnects_.fetch_add(1, std::memory_order_relaxed);
@@ -246,9 +262,11 @@ void redis_connection::take_input(std::string_view bytes) {
     here_->pinged = false;
     here_->reader->feed(bytes);
     while (auto value = here_->reader->next()) take(*std::move(value));
+    if (!here_->refusal.empty()) throw std::runtime_error(here_->refusal);
 }
 
 void redis_connection::take(redis_value value) {
+    if (is_wrong_server(value)) here_->refusal = fmt::format("it answered '{}'", value.text);
     if (told_.pushed && here_->sent.empty()) return told_.pushed(std::move(value));
     if (here_->sent.empty()) throw std::runtime_error("it answered what was not asked");
     const command answered = std::move(here_->sent.front());
@@ -271,8 +289,9 @@ void redis_connection::tell(std::string_view bytes) {
 }
 
 void redis_connection::submit(command c) {
-    if (connected() && here_->stream->backlog() < unsent_limit) return send_now(std::move(c));
-    if (connected()) return fail(c.to, "it does not read what is sent to it");
+    const bool usable = connected() && here_->refusal.empty();
+    if (usable && here_->stream->backlog() < unsent_limit) return send_now(std::move(c));
+    if (usable) return fail(c.to, "it does not read what is sent to it");
     if (!may_wait(c)) return fail(c.to, "it is away, and too much waits for it already");
     if (here_->away_since && clock::now() - *here_->away_since > patience_) {
         const std::scoped_lock held(mutex_);

@@ -19,8 +19,9 @@
 namespace rondo::channels_detail {
 
 /// A connection to Redis that is made when first needed and made anew whenever it breaks, after 50 ms, 100 ms and so on
-/// up to 2 s. A server that says nothing for as long as `patience` is asked (PING), and left when it does not answer
-/// for as long again.
+/// up to 2 s; only one that held for longer than that begins at 50 ms again. A server that says nothing for as long as
+/// `patience` is asked (PING), and left when it does not answer for as long again. An answer that begins with READONLY,
+/// LOADING or MASTERDOWN ends the connection, so that the next one leads to where the name points now.
 class redis_connection {
 public:
     using answer = std::shared_ptr<reply<redis_value>>;

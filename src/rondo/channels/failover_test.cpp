@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another Redis becomes the master while connections still lead to the old one.
+#include <rondo/channels/cache.hpp>
+#include <rondo/channels/channels.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <rondo/channels/redis_server_test.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto long_enough = 30s;
+
+std::string failure_of(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const channels_unavailable& e) {
+        return e.what();
+    }
+    return {};
+}
+
+void wait_until(const std::function<bool()>& condition) {
+    bool done = condition();
+    for (int i = 0; i < 3000 && !done; ++i) {
+        std::this_thread::sleep_for(10ms);
+        done = condition();
+    }
+    ASSERT_TRUE(done);
+}
+
+// Two servers and a path that leads to the master, as a name in DNS does.
+class redis_failover : public testing::Test {
+protected:
+    redis_failover() { lead_to(old_master_); }
+
+    [[nodiscard]] std::string url() const { return "redis+unix://" + link(); }
+
+    // Of a master that nobody can reach: the replica stays without one.
+    static void demote(const redis_server& server) { ASSERT_EQ(server.answer_to("REPLICAOF 127.0.0.1 1"), "+OK"); }
+    static void promote(const redis_server& server) { ASSERT_EQ(server.answer_to("REPLICAOF NO ONE"), "+OK"); }
+    static void refuse_stale_reads(const redis_server& server) {
+        ASSERT_EQ(server.answer_to("CONFIG SET replica-serve-stale-data no"), "+OK");
+    }
+    void fail_over() {
+        demote(old_master_);
+        lead_to(new_master_);
+    }
+
+    redis_server old_master_, new_master_;
+
+private:
+    [[nodiscard]] std::string link() const { return old_master_.path() + "-of-the-master"; }
+    void lead_to(const redis_server& server) const {
+        std::filesystem::create_symlink(server.path(), link() + "-new");
+        std::filesystem::rename(link() + "-new", link());
+    }
+};
+
+TEST_F(redis_failover, ends_a_connection_that_must_not_be_written_to) {
+    cache kept(url());
+    cache on_new_master(new_master_.url());
+    kept.set_sync("key", "before", 60s);
+    fail_over();
+    EXPECT_EQ(failure_of([&] { kept.set_sync("key", "lost", 60s); }),
+              "Redis at " + url() +
+                  "?db=0 cannot be used: it answered 'READONLY You can't write against a read only replica.'");
+    EXPECT_EQ(failure_of([&] { kept.set_sync("key", "after", 60s); }), "");
+    EXPECT_EQ(on_new_master.get_sync("key"), "after");
+}
+
+TEST_F(redis_failover, ends_a_connection_to_a_replica_without_its_master) {
+    refuse_stale_reads(old_master_);
+    cache kept(url());
+    cache on_new_master(new_master_.url());
+    on_new_master.set_sync("key", "after", 60s);
+    kept.set_sync("key", "before", 60s);
+    fail_over();
+    EXPECT_NE(failure_of([&] { (void)kept.get_sync("key"); }).find("it answered 'MASTERDOWN "), std::string::npos);
+    std::optional<std::string> found;
+    EXPECT_EQ(failure_of([&] { found = kept.get_sync("key"); }), "");
+    EXPECT_EQ(found, "after");
+}
+
+// A replica does not refuse PUBLISH; that its master is away is noticed by the PING of a quiet connection.
+TEST_F(redis_failover, keeps_subscriptions) {
+    refuse_stale_reads(old_master_);
+    channels all(url(), {.patience = 500ms});
+    event_loop loop;
+    subscription mine = all.open({.report_gaps = true});
+    const auto next = [&] {
+        return loop.run_until(with_timeout(long_enough, [](subscription& from) -> task<std::string> {
+            const channel_message m = co_await from.next();
+            co_return m.gap() && m.bytes().empty() ? "gap" : std::string(m.bytes());
+        }(mine)));
+    };
+    wait_until([&] { return failure_of([&] { loop.run_until(mine.add("room")); }).empty(); });
+    const std::uint64_t reconnects = all.count().reconnects;
+    fail_over();
+    EXPECT_EQ(next(), "gap");
+    EXPECT_GT(all.count().reconnects, reconnects);
+    // The number of subscribers that it reached.
+    wait_until([&] { return new_master_.answer_to("PUBLISH room after") == ":1"; });
+    std::string text = next();
+    while (text == "gap") text = next();
+    EXPECT_EQ(text, "after");
+}
+
+// Each refusal ends a connection, so it must not bring the next attempt forward: 50, 100, 200, 400, 800 ms.
+TEST_F(redis_failover, does_not_hurry_a_server_that_goes_on_refusing) {
+    cache kept(url(), {.patience = long_enough});
+    kept.set_sync("key", "before", 60s);
+    demote(old_master_);
+    const instant began = clock::now();
+    for (int i = 0; i < 6; ++i)
+        EXPECT_NE(failure_of([&] { kept.set_sync("key", "lost", 60s); }).find("'READONLY "), std::string::npos);
+    EXPECT_GE(clock::now() - began, 1550ms);
+    promote(old_master_);
+    EXPECT_EQ(failure_of([&] { kept.set_sync("key", "after", 60s); }), "");
+    EXPECT_EQ(kept.get_sync("key"), "after");
+}
+
+}  // namespace
+}  // namespace rondo
