@@ -3,9 +3,11 @@
 
 #include <exception>
 #include <functional>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <rondo/base/log.hpp>
 #include <rondo/channels/rendezvous.hpp>
@@ -22,19 +24,60 @@ std::string socket_name(std::string_view name) {
     return fmt::format("{}/lead/{}{:016x}", place, name.substr(0, longest - 16), std::hash<std::string_view>()(name));
 }
 
+bool is_open(const unique_fd& connection) noexcept {
+    pollfd at{connection.value(), 0, 0};
+    return connection && ::poll(&at, 1, 0) == 0;
+}
+
+constexpr std::string_view remedy =
+    "end that process, or restart the server, which then uses new names (a reload keeps them)";
+
+void report_stranger(std::string_view name, std::string_view socket, const rendezvous::holder& holder) {
+    log::error(fmt::format(
+        "no process of this server can lead '{}': user {} (process {}) holds its name, the unix socket @{}; {}", name,
+        holder.user, holder.process, socket, remedy));
+}
+
+void report_unknown(std::string_view name, std::string_view socket, int error) {
+    log::error(
+        fmt::format("who leads '{}' cannot be checked: what holds its name, the unix socket @{}, takes no connection "
+                    "({}); if it is not a worker of this server (see ss -xap), {}",
+                    name, socket, std::generic_category().message(error), remedy));
+}
+
 }  // namespace
 
 bool election::leads(std::string_view name) noexcept {
     if (rendezvous::name().empty() || held_.contains(name)) return true;
     try {
-        unique_fd won = rendezvous::claim(socket_name(name));
-        if (!won) return false;
+        const std::string socket = socket_name(name);
+        unique_fd won = rendezvous::claim(socket);
+        if (!won) {
+            check_holder(others_[std::string(name)], name, socket);
+            return false;
+        }
+        others_.erase(std::string(name));
         held_.emplace(name, std::move(won));
         return true;
     } catch (const std::exception& e) {
         log::error(fmt::format("who does '{}' cannot be decided: {}", name, e.what()));
         return false;
     }
+}
+
+void election::check_holder(other_leader& other, std::string_view name, const std::string& socket) {
+    if (other.reported || is_open(other.connection)) return;
+    rendezvous::holder holder = rendezvous::holder_of(socket);
+    if (holder.trusted()) {
+        other.unanswered = 0;
+        other.connection = std::move(holder.connection);
+        return;
+    }
+    // The first time it may have ended by now, or be about to listen.
+    if (!holder.connection && ++other.unanswered == 1) return;
+    other.reported = true;
+    if (holder.connection) report_stranger(name, socket, holder);
+    else report_unknown(name, socket, holder.error);
 }
 
 }  // namespace rondo

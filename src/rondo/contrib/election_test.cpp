@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/contrib/election.hpp>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <rondo/base/log.hpp>
+#include <rondo/base/unique_fd.hpp>
 #include <rondo/channels/rendezvous.hpp>
 
 namespace rondo {
@@ -15,8 +27,31 @@ namespace {
 
 class at_a_rendezvous : public testing::Test {
 protected:
-    at_a_rendezvous() { rendezvous::set(rendezvous::make_name()); }
-    ~at_a_rendezvous() override { rendezvous::set(""); }
+    at_a_rendezvous() {
+        rendezvous::set(rendezvous::make_name());
+        if (::mkdtemp(folder_) == nullptr) throw std::runtime_error("no temporary folder");
+        log::to(log_file());
+        // A child opens it for itself, perhaps as another user.
+        std::filesystem::permissions(folder_, std::filesystem::perms::all);
+        std::filesystem::permissions(log_file(), std::filesystem::perms::all);
+    }
+    ~at_a_rendezvous() override {
+        log::to("-");
+        std::filesystem::remove_all(folder_);
+        rendezvous::set("");
+    }
+    [[nodiscard]] std::vector<std::string> logged() const {
+        log::flush();
+        std::vector<std::string> lines;
+        std::ifstream in(log_file());
+        for (std::string line; std::getline(in, line);) lines.push_back(line);
+        return lines;
+    }
+
+private:
+    [[nodiscard]] std::string log_file() const { return std::string(folder_) + "/log"; }
+
+    char folder_[32] = "/tmp/rondo-election-XXXXXX";
 };
 using election_of_processes = at_a_rendezvous;
 
@@ -34,27 +69,147 @@ TEST_F(election_of_processes, has_one_winner_for_each_name) {
     EXPECT_TRUE(two.leads(long_name + "y"));
 }
 
-TEST_F(election_of_processes, is_open_again_when_the_winner_is_killed) {
-    int told[2];
-    ASSERT_EQ(::pipe(told), 0);
-    const pid_t winner = ::fork();
-    if (winner == 0) {
-        election mine;
-        const char won = mine.leads("cleanup") ? 'y' : 'n';
-        (void)!::write(told[1], &won, 1);
-        ::pause();
-        ::_exit(0);
+// Leads as soon as it is made.
+class leading_process {
+public:
+    explicit leading_process(std::string_view name, uid_t user = ::geteuid()) {
+        int told[2];
+        if (::pipe(told) != 0) return;
+        const unique_fd reading(told[0]);
+        unique_fd writing(told[1]);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            const bool right_user = user == ::geteuid() || (::setgid(user) == 0 && ::setuid(user) == 0);
+            election mine;
+            const char won = right_user && mine.leads(name) ? 'y' : 'n';
+            log::flush();
+            (void)!::write(told[1], &won, 1);
+            ::pause();
+            ::_exit(0);
+        }
+        writing.reset();
+        char won = 0;
+        leads_ = ::read(told[0], &won, 1) == 1 && won == 'y';
     }
-    char won = 0;
-    ASSERT_EQ(::read(told[0], &won, 1), 1);
-    EXPECT_EQ(won, 'y');
+    ~leading_process() { end(); }
+    leading_process(const leading_process&) = delete;
+    leading_process& operator=(const leading_process&) = delete;
+
+    [[nodiscard]] bool leads() const noexcept { return leads_; }
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    void end() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+    }
+
+private:
+    pid_t pid_ = 0;
+    bool leads_ = false;
+};
+
+// A socket of any process at the place where the leader's would be.
+class socket_of_another {
+public:
+    explicit socket_of_another(std::string_view name) {
+        const std::string full = rendezvous::name() + "/lead/" + std::string(name);
+        at_.sun_family = AF_UNIX;
+        full.copy(at_.sun_path + 1, sizeof at_.sun_path - 1);
+        size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + full.size());
+        EXPECT_EQ(::bind(socket_.value(), address(), size_), 0);
+    }
+    void listen_and_be_full() {
+        ASSERT_EQ(::listen(socket_.value(), 0), 0);
+        do crowd_.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        while (::connect(crowd_.back().value(), address(), size_) == 0);
+        ASSERT_EQ(errno, EAGAIN);
+    }
+
+private:
+    [[nodiscard]] const sockaddr* address() const noexcept { return reinterpret_cast<const sockaddr*>(&at_); }
+
+    unique_fd socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    std::vector<unique_fd> crowd_;
+    sockaddr_un at_{};
+    socklen_t size_ = 0;
+};
+
+TEST_F(election_of_processes, is_open_again_when_the_winner_is_killed) {
+    leading_process winner("cleanup");
+    EXPECT_TRUE(winner.leads());
     election next;
     EXPECT_FALSE(next.leads("cleanup"));
-    ::kill(winner, SIGKILL);
-    ::waitpid(winner, nullptr, 0);
+    winner.end();
     EXPECT_TRUE(next.leads("cleanup"));
-    ::close(told[0]);
-    ::close(told[1]);
+    EXPECT_EQ(logged(), std::vector<std::string>());
+}
+
+TEST_F(election_of_processes, names_a_winner_that_belongs_to_another_user_once) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    constexpr uid_t nobody = 65534;
+    leading_process stranger("cleanup", nobody);
+    ASSERT_TRUE(stranger.leads());
+    election mine;
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(mine.leads("cleanup"));
+    ASSERT_EQ(logged().size(), 1u);
+    EXPECT_NE(logged()[0].find(" error   no process of this server can lead 'cleanup': user 65534 (process " +
+                               std::to_string(stranger.pid()) + ") holds its name, the unix socket @" +
+                               rendezvous::name() + "/lead/cleanup; "),
+              std::string::npos)
+        << logged()[0];
+    EXPECT_TRUE(mine.leads("report"));
+    stranger.end();
+    EXPECT_TRUE(mine.leads("cleanup"));
+}
+
+// Workers run as another user than the arbiter; what the superuser holds is no stranger's.
+TEST_F(election_of_processes, trusts_the_superuser) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    const leading_process winner("cleanup");
+    ASSERT_TRUE(winner.leads());
+    const leading_process asking("cleanup", 65534);
+    EXPECT_FALSE(asking.leads());
+    EXPECT_EQ(logged(), std::vector<std::string>());
+}
+
+TEST_F(election_of_processes, finds_a_stranger_that_comes_after_a_winner) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    leading_process winner("cleanup");
+    election mine;
+    EXPECT_FALSE(mine.leads("cleanup"));
+    winner.end();
+    const leading_process stranger("cleanup", 65534);
+    ASSERT_TRUE(stranger.leads());
+    EXPECT_FALSE(mine.leads("cleanup"));
+    EXPECT_EQ(logged().size(), 1u);
+}
+
+TEST_F(election_of_processes, says_that_a_holder_cannot_be_checked) {
+    const socket_of_another silent("cleanup");
+    socket_of_another full("report");
+    full.listen_and_be_full();
+    election mine;
+    EXPECT_FALSE(mine.leads("cleanup"));
+    EXPECT_FALSE(mine.leads("report"));
+    EXPECT_EQ(logged(), std::vector<std::string>()) << "it may be about to listen";
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_FALSE(mine.leads("cleanup"));
+        EXPECT_FALSE(mine.leads("report"));
+    }
+    const std::vector<std::string> lines = logged();
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_NE(lines[0].find(" error   who leads 'cleanup' cannot be checked: "), std::string::npos) << lines[0];
+    EXPECT_NE(lines[1].find(" error   who leads 'report' cannot be checked: "), std::string::npos) << lines[1];
+}
+
+// More often than connections fit into the queue of the winner, which accepts none.
+TEST_F(election_of_processes, may_be_asked_for_ever) {
+    election one;
+    election two;
+    ASSERT_TRUE(one.leads("cleanup"));
+    for (int i = 0; i < 2 * SOMAXCONN; ++i) ASSERT_FALSE(two.leads("cleanup"));
+    EXPECT_EQ(logged(), std::vector<std::string>());
 }
 
 TEST(election_of_one_process, is_won) {
