@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <span>
 #include <string>
 
 #include <rondo/http/h1/chunked.hpp>
@@ -57,6 +58,26 @@ outcome decode_whole(std::string_view text) {
     return out;
 }
 
+// Several chunks as one piece are the same body.
+outcome decode_joined(std::string text) {
+    decoder d;
+    outcome out;
+    std::span<char> in(text);
+    for (;;) {
+        const auto result = d.decode_joined(in);
+        check(result.consumed <= in.size() && rondo::fuzz::is_inside(result.data, {in.data(), in.size()}));
+        out.last = result.what;
+        out.body += result.data;
+        if (result.what != decoder::event::error) out.used += result.consumed;
+        in = in.subspan(result.consumed);
+        if (result.what != decoder::event::data) break;
+        check(!result.data.empty());
+    }
+    out.trailers = d.trailers().wire();
+    if (out.last == decoder::event::error) out.used = 0;
+    return out;
+}
+
 // What was decoded, sent as one chunk, decodes the same.
 void check_written_anew(const outcome& first) {
     std::string again;
@@ -80,6 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text = rondo::fuzz::as_text(data + 1, size - 1);
     const outcome whole = decode_whole(text);
     check(decode(cutter(text, data[0])) == whole);
+    check(decode_joined(std::string(text)) == whole);
     if (whole.last == decoder::event::done) check_written_anew(whole);
     return 0;
 }

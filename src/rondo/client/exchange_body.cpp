@@ -39,7 +39,7 @@ client_exchange::piece client_exchange::next_chunk_piece() {
     using event = http::h1::chunked_decoder::event;
     if (!chunked_) chunked_ = std::make_unique<http::h1::chunked_decoder>(http::h1::chunked_decoder::from::server);
     for (;;) {
-        const auto result = chunked_->decode(connection().input());
+        const auto result = chunked_->decode_joined(connection().input_in_place());
         switch (result.what) {
             case event::need_more:
                 connection().consume(result.consumed);

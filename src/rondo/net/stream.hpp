@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,11 @@ public:
     /// The input not consumed yet. Holds until the calling coroutine suspends; see hold_input().
     [[nodiscard]] std::string_view input() const noexcept {
         return held_ ? std::string_view(held_->bytes.get() + held_->at, held_->size - held_->at) : passing_;
+    }
+    /// The same for who decodes it where it is.
+    [[nodiscard]] std::span<char> input_in_place() noexcept {
+        const std::string_view in = input();
+        return {const_cast<char*>(in.data()), in.size()};
     }
     void consume(std::size_t size) noexcept;
     /// Moves the input to memory of the stream's own: a view of input() then holds until the next receive().

@@ -42,7 +42,7 @@ exchange::piece exchange::held_piece() noexcept {
 exchange::piece exchange::next_chunk_piece() {
     if (!chunked_) chunked_ = std::make_unique<chunked_state>();
     for (;;) {
-        auto result = chunked_->decode(connection_.input());
+        auto result = chunked_->decode_joined(connection_.input_in_place());
         switch (result.what) {
             case http::h1::chunked_decoder::event::need_more:
                 connection_.consume(result.consumed);

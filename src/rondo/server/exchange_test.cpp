@@ -280,6 +280,24 @@ TEST_P(exchanges, the_body_of_a_request) {
     EXPECT_EQ(s.text, "hello");
 }
 
+// On a view thread each piece costs a hop to the loop: the sender must not choose how many there are.
+TEST_P(exchanges, tiny_chunks_that_came_together_are_one_piece) {
+    std::size_t pieces = 0;
+    std::string text;
+    app_.on("/x", [&](handler::request& from, responder& to) -> task<void> {
+        for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read()) {
+            ++pieces;
+            text += part;
+        }
+        to.respond({}, "");
+    });
+    std::string chunks;
+    for (int i = 0; i < 2000; ++i) chunks += "1\r\nx\r\n";
+    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", chunks + "0\r\n\r\n")).starts_with("HTTP/1.1 200"));
+    EXPECT_EQ(text, std::string(2000, 'x'));
+    EXPECT_LE(pieces, 20u);
+}
+
 TEST_P(exchanges, a_body_may_be_read_after_the_response_has_begun) {
     view([](handler::request& from, responder& to) -> task<void> {
         to.begin({}, std::nullopt);

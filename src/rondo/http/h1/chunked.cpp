@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include <rondo/http/characters.hpp>
 
@@ -77,6 +78,23 @@ chunked_decoder::result chunked_decoder::decode(std::string_view in) {
         }
     }
     return {state_ == state::done ? event::done : event::error, at, {}};
+}
+
+chunked_decoder::result chunked_decoder::decode_joined(std::span<char> in) {
+    const std::string_view input(in.data(), in.size());
+    result joined = decode(input);
+    if (joined.what != event::data) return joined;
+    char* const begin = in.data() + (joined.data.data() - in.data());
+    std::size_t size = joined.data.size();
+    while (joined.consumed < in.size()) {
+        const result next = decode(input.substr(joined.consumed));
+        joined.consumed += next.consumed;
+        if (next.what != event::data) break;
+        std::memmove(begin + size, next.data.data(), next.data.size());
+        size += next.data.size();
+    }
+    joined.data = {begin, size};
+    return joined;
 }
 
 // False when the byte has no place here.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,11 @@ public:
     /// Call again with the rest of the input until `need_more`, `done` or `error`. Throws std::bad_alloc only, and only
     /// for trailers.
     [[nodiscard]] result decode(std::string_view in);
+
+    /// The same, with the data of all chunks of the input as one piece: what was read so far is overwritten with it. A
+    /// sender of tiny chunks does not choose how often its reader is called. What comes behind the data, `done` and
+    /// `error` too, is for the next call.
+    [[nodiscard]] result decode_joined(std::span<char> in);
 
     [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
 
