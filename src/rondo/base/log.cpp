@@ -29,12 +29,12 @@ namespace {
 
 constexpr std::chrono::milliseconds usual_patience{1000};
 
-unique_fd open_log(const std::string& asked) {
-    const std::string path = geteuid() == 0 ? follow_trusted_links(asked) : asked;
-    // The superuser follows no link: who may write to the folder could lead it to any file.
+unique_fd open_log(const std::string& path) {
+    const file_place at = place_of_file(path);
+    // Who may write to the folder could lead the superuser to any file by a link.
     const bool careful = geteuid() == 0 && !is_system_path(path);
-    unique_fd fd(::open(path.c_str(),
-                        O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
+    unique_fd fd(::openat(at.folder.value(), at.name.c_str(),
+                          O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
     if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
     struct stat status{};
     if (careful && !fstat(fd.value(), &status) && S_ISREG(status.st_mode) && status.st_nlink > 1)

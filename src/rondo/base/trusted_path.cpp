@@ -3,39 +3,105 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace rondo {
+
+namespace {
+
+constexpr int most_links = 40;  // as the kernel
+
+[[noreturn]] void fail(int error, const std::string& what) {
+    throw std::system_error(error, std::generic_category(), what);
+}
+
+bool only_root_can_have_made(const struct stat& link, int folder) {
+    struct stat in{};
+    if (link.st_uid != 0 || ::fstat(folder, &in) || in.st_uid != 0) return false;
+    return !(in.st_mode & (S_IWGRP | S_IWOTH)) || (in.st_mode & S_ISVTX);
+}
+
+// Goes down one name after the other, each by the descriptor of the folder before.
+class walk {
+public:
+    explicit walk(const std::string& path) : path_(path), left_(path) { begin(); }
+
+    file_place to_end() {
+        for (;;) {
+            const std::string name = take_name();
+            struct stat status{};
+            const bool there = ::fstatat(at_.value(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+            if (there && S_ISLNK(status.st_mode)) follow(name, status);
+            else if (left_.empty()) return {std::move(at_), name};
+            else enter(name);
+        }
+    }
+
+private:
+    void begin() {
+        at_.reset(::open(left_.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!at_) fail(errno, "'" + path_ + "' cannot be reached");
+    }
+
+    std::string take_name() {
+        left_.erase(0, std::min(left_.find_first_not_of('/'), left_.size()));
+        std::string name = left_.substr(0, left_.find('/'));
+        left_.erase(0, name.size());
+        if (name.empty()) fail(EISDIR, "'" + path_ + "' is a folder: name a file");
+        return name;
+    }
+
+    void enter(const std::string& name) {
+        unique_fd next(::openat(at_.value(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next) fail(errno, "the folder '" + name + "' of '" + path_ + "' cannot be reached");
+        at_ = std::move(next);
+    }
+
+    void follow(const std::string& name, const struct stat& link) {
+        char to[PATH_MAX];
+        const ssize_t n = ::readlinkat(at_.value(), name.c_str(), to, sizeof to);
+        if (n <= 0 || ++links_ > most_links || !only_root_can_have_made(link, at_.value()))
+            fail(ELOOP, "'" + name + "' of '" + path_ +
+                            "' is a symbolic link that somebody else may have made, which the superuser does not "
+                            "follow; name the place itself");
+        left_.insert(0, to, static_cast<std::size_t>(n));
+        if (left_.starts_with('/')) begin();
+    }
+
+    const std::string& path_;
+    std::string left_;
+    unique_fd at_;
+    int links_ = 0;
+};
+
+}  // namespace
 
 bool is_system_path(const std::string& path) noexcept {
     constexpr std::array<std::string_view, 7> files = {"/dev/null",  "/dev/full",   "/dev/tty",   "/dev/console",
                                                        "/dev/stdin", "/dev/stdout", "/dev/stderr"};
     if (std::ranges::find(files, path) != files.end()) return true;
     if (path.find("/..") != std::string::npos) return false;
-    return std::ranges::any_of(std::array<std::string_view, 2>{"/dev/fd/", "/proc/self/fd/"},
+    return std::ranges::any_of(std::array<std::string_view, 3>{"/dev/fd/", "/proc/self/fd/", "/proc/1/fd/"},
                                [&path](std::string_view folder) { return path.starts_with(folder); });
 }
 
-std::string follow_trusted_links(std::string path) {
-    constexpr int most_links = 8;
-    for (int i = 0; i < most_links && !is_system_path(path); ++i) {
-        const std::size_t slash = path.rfind('/');
-        const std::string folder = slash == path.npos ? "./" : path.substr(0, slash + 1);
-        struct stat link{};
-        struct stat in{};
-        if (lstat(path.c_str(), &link) || !S_ISLNK(link.st_mode) || link.st_uid != 0) break;
-        if (stat(folder.c_str(), &in) || in.st_uid != 0 || (in.st_mode & (S_IWGRP | S_IWOTH))) break;
-        char to[PATH_MAX];
-        const ssize_t n = readlink(path.c_str(), to, sizeof to);
-        if (n <= 0) break;
-        const std::string target(to, static_cast<std::size_t>(n));
-        path = target.starts_with('/') ? target : folder + target;
-    }
-    return path;
+file_place place_of_file(const std::string& path) {
+    if (::geteuid() == 0 && !is_system_path(path)) return walk(path).to_end();
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+    file_place place{unique_fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
+                     slash == path.npos ? path : path.substr(slash + 1)};
+    if (!place.folder) fail(errno, "the folder '" + folder + "' cannot be reached");
+    if (place.name.empty()) fail(EISDIR, "'" + path + "' is a folder: name a file");
+    return place;
 }
 
 }  // namespace rondo

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,31 +32,30 @@ void note(std::vector<std::string>& mistakes, const std::function<void()>& look)
     }
 }
 
-// Whether a file could be written: it, or the folder it would be made in.
-void require_writable(std::string_view setting, const std::string& asked) {
-    const std::string path = geteuid() == 0 && setting != "pid" ? follow_trusted_links(asked) : asked;
+// Whether a file could be written: it, or the folder it would be made in. As it is opened: a reload must not find that
+// out when it cannot go back.
+void require_writable(std::string_view setting, const std::string& path) {
+    const auto no = [&](std::string_view why) {
+        throw std::runtime_error(fmt::format("{}: '{}' {}", setting, path, why));
+    };
+    file_place at;
+    try {
+        at = place_of_file(path);
+    } catch (const std::system_error& e) {
+        throw std::runtime_error(fmt::format("{}: {}", setting, e.what()));
+    }
+    const int folder = at.folder.value();
+    const bool careful = geteuid() == 0 && !is_system_path(path) && setting != "pid";
     struct stat status{};
-    if (geteuid() == 0 && !is_system_path(path) && !lstat(path.c_str(), &status)) {
-        // As it is opened: a reload must not find that out when it cannot go back.
-        if (S_ISLNK(status.st_mode) && setting != "pid")
-            throw std::runtime_error(
-                fmt::format("{}: '{}' is a symbolic link, which the superuser does not follow; name the file itself",
-                            setting, path));
-        if (S_ISREG(status.st_mode) && status.st_nlink > 1 && setting != "pid")
-            throw std::runtime_error(
-                fmt::format("{}: '{}' has several names (hard links); name a file of its own", setting, path));
-    }
-    if (!stat(path.c_str(), &status)) {
-        if (S_ISDIR(status.st_mode))
-            throw std::runtime_error(fmt::format("{}: '{}' is a folder; name a file", setting, path));
-        if (!access(path.c_str(), W_OK)) return;
+    if (!fstatat(folder, at.name.c_str(), &status, careful ? AT_SYMLINK_NOFOLLOW : 0)) {
+        if (S_ISDIR(status.st_mode)) no("is a folder; name a file");
+        if (careful && S_ISREG(status.st_mode) && status.st_nlink > 1)
+            no("has several names (hard links); name a file of its own");
+        if (!faccessat(folder, at.name.c_str(), W_OK, 0)) return;
     } else if (errno == ENOENT) {
-        const std::size_t slash = path.rfind('/');
-        const std::string folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-        if (!access(folder.c_str(), W_OK | X_OK)) return;
+        if (!faccessat(folder, ".", W_OK | X_OK, 0)) return;
     }
-    throw std::runtime_error(
-        fmt::format("{}: '{}' cannot be written: {}", setting, path, std::generic_category().message(errno)));
+    no(fmt::format("cannot be written: {}", std::generic_category().message(errno)));
 }
 
 void require_place(std::string_view setting, const std::string& url) {

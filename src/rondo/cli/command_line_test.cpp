@@ -207,6 +207,13 @@ TEST(ApplicationSettings, have_names_of_their_own) {
                 HasSubstr("prefer(\"treads\"): there is no such setting; did you mean threads?"));
 }
 
+TEST(Values, numbers_that_no_user_has_are_told_before_the_start) {
+    for (const char* flag : {"--user", "--group"})
+        for (const char* number : {"4294967295", "4294967296", "99999999999999999999"})
+            EXPECT_THAT(mistakes(asked({flag, number})), HasSubstr("use 0 to 4294967294")) << flag << ' ' << number;
+    EXPECT_EQ(mistakes(asked({"--user", "4294967294", "--group", "0"})), "");
+}
+
 TEST(Texts, secrets_are_not_printed) {
     app application;
     (void)application.setting("token", "SECRET", "", "of the service");

@@ -230,8 +230,15 @@ int serve(app& application, const settings& chosen) {
     if (inherited.what == process::inheritance::kind::check) return rehearse(application, chosen, inherited);
     application.check();
     require_known_computers(application, chosen);
-    log::to(chosen.error_log);
-    make_logs(chosen);
+    try {
+        log::to(chosen.error_log);
+        make_logs(chosen);
+    } catch (const std::exception& e) {
+        // Somebody made it impossible since the check, when there is no image left to go back to: what runs goes on.
+        if (inherited.what != process::inheritance::kind::reload) throw;
+        log::to("-");
+        log::error(e.what());
+    }
     const int status = chosen.workers == 0
                            ? serve_alone(application, chosen, inherited)
                            : serve_with_arbiter(application, chosen, std::move(program), std::move(inherited));

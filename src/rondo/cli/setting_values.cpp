@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <rondo/cli/setting_kinds.hpp>
+#include <rondo/process/privileges.hpp>
 #include <rondo/web/access_format.hpp>
 
 namespace rondo::cli {
@@ -31,12 +32,14 @@ bool is_number(std::string_view text) {
 }
 
 void require_user(const std::string& name) {
-    if (is_number(name) || getpwnam(name.c_str())) return;
+    if (is_number(name)) return static_cast<void>(process::identity_of(name, ""));
+    if (getpwnam(name.c_str())) return;
     throw std::invalid_argument(fmt::format("'{}' is no user of this machine: create it, or name another", name));
 }
 
 void require_group(const std::string& name) {
-    if (is_number(name) || getgrnam(name.c_str())) return;
+    if (is_number(name)) return static_cast<void>(process::identity_of("", name));
+    if (getgrnam(name.c_str())) return;
     throw std::invalid_argument(fmt::format("'{}' is no group of this machine: create it, or name another", name));
 }
 

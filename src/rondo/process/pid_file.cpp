@@ -19,32 +19,43 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 
 namespace rondo::process {
 
 namespace {
 
-pid_t number_in(const std::string& path) {
-    unique_fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+pid_t number_in(const file_place& at) {
+    unique_fd fd(openat(at.folder.value(), at.name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     char text[32] = "";
     return fd && read(fd.value(), text, sizeof text - 1) > 0 ? static_cast<pid_t>(std::strtol(text, nullptr, 10)) : 0;
 }
 
 // Whole or not at all: somebody may read it at any time.
-void write_whole(const std::string& path) {
-    std::string fresh = fmt::format("{}.{}", path, getpid());
-    std::string text = fmt::format("{}\n", getpid());
+void write_whole(const std::string& path, const file_place& at) {
+    const int folder = at.folder.value();
+    const std::string fresh = fmt::format("{}.{}", at.name, getpid());
+    const std::string text = fmt::format("{}\n", getpid());
     // Nothing that stands there is written to: it may be a link that somebody else made.
-    unlink(fresh.c_str());
-    unique_fd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    unlinkat(folder, fresh.c_str(), 0);
+    unique_fd fd(openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     bool good = fd && ::write(fd.value(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                !std::rename(fresh.c_str(), path.c_str());
+                !renameat(folder, fresh.c_str(), folder, at.name.c_str());
     if (good) return;
     int error = errno;
-    unlink(fresh.c_str());
+    unlinkat(folder, fresh.c_str(), 0);
     throw std::runtime_error(
         fmt::format("pid: '{}' cannot be written: {}", path, std::generic_category().message(error)));
+}
+
+// Of a file that is there.
+std::optional<file_place> place_of(const std::string& path) noexcept {
+    try {
+        return place_of_file(path);
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
 }
 
 // Seconds since the epoch; nothing when there is no such process.
@@ -70,11 +81,12 @@ std::optional<double> start_of(pid_t process) {
 }
 
 // True when the process has begun after the file was written: it got a number that was free again.
-bool is_recycled(pid_t process, const std::string& path) {
+bool is_recycled(pid_t process, const file_place& at) {
     constexpr double doubt = 2;  // seconds, of two clocks
     struct stat status{};
     const auto start = start_of(process);
-    return start && !stat(path.c_str(), &status) && *start > static_cast<double>(status.st_mtim.tv_sec) + doubt;
+    return start && !fstatat(at.folder.value(), at.name.c_str(), &status, 0) &&
+           *start > static_cast<double>(status.st_mtim.tv_sec) + doubt;
 }
 
 }  // namespace
@@ -95,21 +107,31 @@ pid_file pid_file::adopt(std::string path) {
 void pid_file::write(const std::string& path) {
     if (path != path_) remove();
     if (path.empty()) return;
-    pid_t other = number_in(path);
-    if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM) && !is_recycled(other, path))
+    file_place at;
+    try {
+        at = place_of_file(path);
+    } catch (const std::system_error& e) {
+        throw std::runtime_error(fmt::format("pid: {}", e.what()));
+    }
+    pid_t other = number_in(at);
+    if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM) && !is_recycled(other, at))
         throw std::runtime_error(fmt::format(
             "pid: '{}' says that process {} runs already; end it, or remove the file if it is another program", path,
             other));
-    write_whole(path);
+    write_whole(path, at);
     path_ = path;
 }
 
 void pid_file::rename(const std::string& path) noexcept {
-    if (!path_.empty() && !std::rename(path_.c_str(), path.c_str())) path_ = path;
+    const auto from = place_of(path_);
+    const auto to = place_of(path);
+    if (from && to && !renameat(from->folder.value(), from->name.c_str(), to->folder.value(), to->name.c_str()))
+        path_ = path;
 }
 
 void pid_file::remove() noexcept {
-    if (!path_.empty() && number_in(path_) == getpid()) unlink(path_.c_str());
+    const auto at = path_.empty() ? std::nullopt : place_of(path_);
+    if (at && number_in(*at) == getpid()) unlinkat(at->folder.value(), at->name.c_str(), 0);
     path_.clear();
 }
 

@@ -105,6 +105,27 @@ TEST_F(pid_files, are_not_written_through_a_link) {
     EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
+TEST_F(pid_files, are_not_written_where_another_user_leads_a_folder) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    const std::string theirs = folder_ + "/theirs";
+    ASSERT_EQ(mkdir(theirs.c_str(), 0755), 0);
+    ASSERT_EQ(symlink(folder_.c_str(), (theirs + "/run").c_str()), 0);
+    ASSERT_EQ(lchown((theirs + "/run").c_str(), 65'534, 65'534), 0);
+    ASSERT_EQ(chown(theirs.c_str(), 65'534, 65'534), 0);
+    pid_file f;
+    EXPECT_THROW(f.write(theirs + "/run/pid"), std::runtime_error);
+    EXPECT_EQ(content(path_), "");
+    unlink((theirs + "/run").c_str());
+    rmdir(theirs.c_str());
+}
+
+TEST_F(pid_files, do_not_hang_at_a_pipe) {
+    ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+    pid_file f;
+    f.write(path_);
+    EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+}
+
 TEST_F(pid_files, that_cannot_be_written_say_so) {
     pid_file f;
     EXPECT_THROW(f.write("/no/such/folder/pid"), std::runtime_error);

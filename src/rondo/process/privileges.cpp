@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/process/privileges.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <stdexcept>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -40,6 +42,25 @@ std::optional<unsigned> number(const std::string& text) {
 bool set_further_groups(const identity& who) {
     if (!who.user_name.empty()) return !initgroups(who.user_name.c_str(), who.group.value_or(getegid()));
     return !setgroups(0, nullptr);
+}
+
+// All that were asked for above, and no other.
+void require_further_groups(const identity& who) {
+    std::vector<gid_t> wanted;
+    if (!who.user_name.empty()) {
+        int count = 0;
+        const gid_t own = who.group.value_or(getegid());
+        getgrouplist(who.user_name.c_str(), own, nullptr, &count);
+        wanted.resize(static_cast<std::size_t>(count));
+        getgrouplist(who.user_name.c_str(), own, wanted.data(), &count);
+        wanted.resize(static_cast<std::size_t>(std::max(count, 0)));
+    }
+    std::vector<gid_t> had(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
+    if (getgroups(static_cast<int>(had.size()), had.data()) != static_cast<int>(had.size()))
+        fail("the groups of this process cannot be read");
+    for (const gid_t g : had)
+        if (std::ranges::find(wanted, g) == wanted.end())
+            throw std::runtime_error(fmt::format("this process still has the rights of group {}", g));
 }
 
 // What was asked for is compared with what the kernel says: a drop that is not complete must not go unnoticed.
@@ -87,23 +108,25 @@ identity identity_of(const std::string& user, const std::string& group) {
 void assume(const identity& who) {
     int on_death = 0;
     prctl(PR_GET_PDEATHSIG, &on_death);
-    if (geteuid() == 0 && who.any() && !set_further_groups(who))
-        fail("the further groups of this process cannot be set");
+    const bool drops = geteuid() == 0 && who.any();
+    if (drops && !set_further_groups(who)) fail("the further groups of this process cannot be set");
     if (who.group && setresgid(*who.group, *who.group, *who.group))
         fail(fmt::format("this process cannot run as group {}", *who.group));
     if (who.user && setresuid(*who.user, *who.user, *who.user))
         fail(fmt::format("this process cannot run as user {}", *who.user));
+    if (drops) require_further_groups(who);
     require_dropped(who);
     prctl(PR_SET_PDEATHSIG, on_death);
 }
 
-void give(const std::string& asked, const identity& to) {
+void give(const std::string& path, const identity& to) {
     if (!to.any()) return;
-    const std::string path = follow_trusted_links(asked);
+    const file_place at = place_of_file(path);
     uid_t user = to.user.value_or(static_cast<uid_t>(-1));
     gid_t group = to.group.value_or(static_cast<gid_t>(-1));
     // Looked at and changed by descriptor: between the two the path may become a link to another file.
-    unique_fd fd(open(path.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
+    unique_fd fd(
+        openat(at.folder.value(), at.name.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
     struct stat status{};
     if (!fd || fstat(fd.value(), &status)) fail(fmt::format("'{}' cannot be given to another owner", path));
     if (S_ISLNK(status.st_mode))
