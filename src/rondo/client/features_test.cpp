@@ -497,6 +497,21 @@ TEST_P(features, a_circuit_opens_and_closes) {
     EXPECT_EQ(ask("/good"), std::nullopt);
 }
 
+TEST_P(features, a_circuit_breaker_does_not_remember_everybody) {
+    const auto fails =
+        answering([](const std::string&) { return std::string("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"); });
+    upstream first(loop(), fails), second(loop(), fails), third(loop(), fails);
+    client_options options;
+    options.middleware.push_back(
+        [] { return std::make_unique<circuit_breaker>(circuit_breaker_options{.failures = 1, .origins = 2}); });
+    client http(options);
+    const auto ask = [&](upstream& u) { return failure_of(http, client_request("GET", u.url("/"))); };
+    for (upstream* u : {&first, &second, &third}) EXPECT_EQ(ask(*u), std::nullopt);
+    EXPECT_EQ(ask(third), client_failure::busy);
+    const auto known = static_cast<int>(ask(first) == client_failure::busy) + (ask(second) == client_failure::busy);
+    EXPECT_LE(known, 1);
+}
+
 TEST_P(features, calls_are_limited) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();

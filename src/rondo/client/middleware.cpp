@@ -69,7 +69,14 @@ private:
     std::string origin_;
 };
 
-void circuit_breaker::failed(circuit& c) noexcept {
+void circuit_breaker::failed(const std::string& origin) {
+    if (circuits_.size() >= options_.origins && !circuits_.contains(origin)) {
+        // Names may come from a request. First those that do not fail any more, as far as is known.
+        const instant now = clock::now();
+        std::erase_if(circuits_, [now](const auto& c) { return c.second.closed_until <= now; });
+        if (circuits_.size() >= options_.origins) circuits_.erase(circuits_.begin());
+    }
+    circuit& c = circuits_[origin];
     if (++c.failures >= options_.failures) c.closed_until = from_now(options_.open_for);
 }
 
@@ -93,7 +100,7 @@ task<client_response> circuit_breaker::call(client_request request, client_next 
     }
     const bool bad = failure ? counts_as_failure(failure->kind()) : response.code() >= 500;
     if (bad) {
-        failed(circuits_[origin]);
+        failed(origin);
     } else if (!failure) {
         trying.reset();
         circuits_.erase(origin);

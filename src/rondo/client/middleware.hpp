@@ -63,6 +63,7 @@ private:
 struct circuit_breaker_options {
     unsigned failures = 5;                       ///< so many in a row open the circuit
     std::chrono::milliseconds open_for{10'000};  ///< then one call tries whether it is better
+    std::size_t origins = 1024;                  ///< remembered of those that failed last; of more, any
 };
 
 /// Spares a server that fails, and those who would wait for it: after so many failures in a row calls to its origin end
@@ -81,7 +82,7 @@ private:
     };
     class trial;
 
-    void failed(circuit& c) noexcept;
+    void failed(const std::string& origin);
 
     circuit_breaker_options options_;
     std::unordered_map<std::string, circuit> circuits_;  // of origins that failed last

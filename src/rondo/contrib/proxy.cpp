@@ -29,6 +29,7 @@ constexpr std::size_t most_passages = 10;
     http::status code = http::status::bad_gateway;
     if (e.kind() == client_failure::time_out) code = http::status::gateway_timeout;
     if (e.kind() == client_failure::busy) code = http::status::service_unavailable;
+    if (e.kind() == client_failure::request_too_large) code = http::status::request_header_fields_too_large;
     log::warning(fmt::format("proxy: {}", e.what()));
     throw http_error(code, std::string(http::reason(code)));
 }

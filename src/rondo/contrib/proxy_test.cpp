@@ -94,6 +94,15 @@ TEST(Proxy, APrefixIsStrippedWhereASegmentEnds) {
     }
 }
 
+TEST(Proxy, ARequestThatIsTooLargeToPassOnIsTheClientsMistake) {
+    const upstream up;
+    app a;
+    a.any("/<path:rest>", proxy(up.url()));
+    test_client client(a);
+    EXPECT_EQ(client.get("/x", {{"X-Large", std::string(70'000, 'x')}}).status, 431);
+    EXPECT_EQ(client.get("/x").status, 200);
+}
+
 TEST(Proxy, AGuardedMountIsNotWalkedAround) {
     const upstream up;
     app a;
