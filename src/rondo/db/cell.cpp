@@ -38,7 +38,7 @@ bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
 // PostgreSQL's numbers of types (pg_type.dat), as far as their text is not what it looks like.
 namespace types {
 constexpr std::uint32_t bytea = 17;
-constexpr std::uint32_t text = 25;
+constexpr std::uint32_t json = 114;
 constexpr std::uint32_t bit = 1560;
 constexpr std::uint32_t bit_array = 1561;
 constexpr std::uint32_t varbit = 1562;
@@ -46,9 +46,11 @@ constexpr std::uint32_t varbit_array = 1563;
 constexpr std::uint32_t bytea_array = 1001;
 constexpr std::uint32_t box_array = 1020;
 constexpr std::uint32_t first_of_users = 16384;
+// Not one of PostgreSQL: the content of a string of JSON.
+constexpr std::uint32_t json_string = static_cast<std::uint32_t>(-1);
 
 bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
-bool is_json(std::uint32_t type) noexcept { return type == 114 || type == 3802; }
+bool is_json(std::uint32_t type) noexcept { return type == json || type == 3802; }
 // What stands in braces or brackets and is no array: ranges and several of them.
 bool is_range(std::uint32_t type) noexcept {
     return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
@@ -60,7 +62,7 @@ std::uint32_t of_element(std::uint32_t array) noexcept {
         case bytea_array: return bytea;
         case bit_array: return bit;
         case varbit_array: return varbit;
-        default: return array < first_of_users ? text : 0;
+        default: return array < first_of_users ? text_type : 0;
     }
 }
 }  // namespace types
@@ -159,18 +161,19 @@ private:
 bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
     const auto parsed = codec::parse_json(text);
     if (!parsed || !parsed->is_array()) return false;
-    store.reserve(text.size() + 8 * parsed->size());
+    store.reserve(text.size() + 24 * parsed->size());  // a number may be written longer than it was
     for (const codec::json_value& value : parsed->as_array()) {
         if (value.is_null()) {
-            elements.emplace_back();
+            elements.emplace_back().type = types::json;
             continue;
         }
-        if (value.is_array() || value.is_object()) return false;
         const std::string written = value.is_string() ? value.as_string() : codec::to_string(value);
         const std::size_t begin = store.size();
         if (store.capacity() - begin < written.size()) return false;
         store += written;
-        elements.push_back(text_cell(std::string_view(store).substr(begin)));
+        cell c = text_cell(std::string_view(store).substr(begin), value.is_string() ? types::json_string : 0);
+        if (value.is_array() || value.is_object()) c.kind = cell_kind::json;
+        elements.push_back(c);
     }
     return true;
 }
@@ -218,7 +221,8 @@ bool read_cell(const cell& from, std::string& value) {
             value.assign(digits, std::to_chars(digits, digits + sizeof digits, from.real).ptr);
             return true;
         }
-        case cell_kind::null: break;
+        case cell_kind::null:
+        case cell_kind::json: break;
     }
     return false;
 }
@@ -229,7 +233,8 @@ bool read_cell(const cell& from, std::string_view& value) noexcept {
 }
 
 bool read_cell(const cell& from, std::vector<std::byte>& value) {
-    const bool written = from.kind == cell_kind::text && (from.type == 0 || from.type == types::bytea);
+    const bool written = from.kind == cell_kind::text &&
+                         (from.type == 0 || from.type == types::bytea || from.type == types::json_string);
     if (written && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
     if (written && from.type == types::bytea) return read_escaped(from.text, value);
     if (from.kind != cell_kind::text && from.kind != cell_kind::bytes) return false;
@@ -249,8 +254,12 @@ bool read_cell(const cell& from, codec::json_value& value) {
     switch (from.kind) {
         case cell_kind::integer: value = from.integer; return true;
         case cell_kind::real: value = from.real; return true;
-        case cell_kind::text: break;
-        default: return false;
+        case cell_kind::null: value = nullptr; return types::is_json(from.type);
+        case cell_kind::bytes: return false;
+        case cell_kind::text:
+            if (from.type == types::json_string) return value = from.text, true;
+            break;
+        case cell_kind::json: break;
     }
     auto parsed = codec::parse_json(from.text);
     if (!parsed) return false;

@@ -19,7 +19,8 @@
 
 namespace rondo::db {
 
-enum class cell_kind : std::uint8_t { null, integer, real, text, bytes };
+/// json: an element of a JSON array that is an array or an object itself.
+enum class cell_kind : std::uint8_t { null, integer, real, text, bytes, json };
 
 /// A value in a result as the database gives it: PostgreSQL writes everything as text, SQLite has types of its own.
 struct cell {
@@ -27,8 +28,11 @@ struct cell {
     std::uint32_t type = 0;  ///< PostgreSQL's number of the type; 0: not known
     std::int64_t integer = 0;
     double real = 0;
-    std::string_view text;  ///< text and bytes; as long as the result
+    std::string_view text;  ///< text, bytes and json; as long as the result
 };
+
+/// The type of a text that is nothing else, however it looks.
+inline constexpr std::uint32_t text_type = 25;
 
 /// What a cell is as a type of C++; false when it is not one.
 [[nodiscard]] bool read_cell(const cell& from, std::int64_t& value) noexcept;

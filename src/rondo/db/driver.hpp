@@ -44,12 +44,15 @@ public:
     virtual task<void> begin(transaction_options o) = 0;
     virtual task<void> commit() = 0;
     virtual task<void> rollback() = 0;
-    /// Several statements, without parameters and results.
+    /// Several statements, without parameters and results. Throws error while anything else runs, as that does
+    /// while this runs.
     virtual task<void> script(std::string_view sql) = 0;
 
-    /// Begins a statement whose rows are then taken with next_rows(): some of them each time, none after the last.
-    virtual task<void> start_rows(statement s, parameters p) = 0;
-    [[nodiscard]] virtual task<result> next_rows() = 0;
+    /// Begins a statement whose rows are then taken with next_rows(). Until the database has given the last of them,
+    /// everything else throws error, and so does this while anything else runs. Gives the stream's number.
+    [[nodiscard]] virtual task<std::uint64_t> start_rows(statement s, parameters p) = 0;
+    /// Some of the rows of the stream of this number, none after the last.
+    [[nodiscard]] virtual task<result> next_rows(std::uint64_t stream) = 0;
 
     /// COPY ... FROM STDIN: write, then end, which gives the rows taken. Throws error where there is no COPY.
     virtual task<void> start_copy(statement s) = 0;

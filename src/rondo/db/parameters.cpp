@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/db/parameters.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
+#include <rondo/codec/utf8.hpp>
+#include <rondo/db/error.hpp>
+
 namespace rondo::db {
+
+namespace {
+
+// Whether its text says what it is: codec::to_string() replaces the rest.
+bool has_json_text(const codec::json_value& value) {
+    if (const std::string* text = value.if_string()) return codec::valid_utf8(*text);
+    if (const auto* elements = value.if_array()) return std::ranges::all_of(*elements, has_json_text);
+    if (const auto* members = value.if_object())
+        return std::ranges::all_of(
+            *members, [](const codec::json_member& m) { return codec::valid_utf8(m.name) && has_json_text(m.value); });
+    const std::optional<double> number = value.if_number();
+    return !number || std::isfinite(*number);
+}
+
+}  // namespace
 
 void parameters::push(const parameter& p) {
     if (count_ < near_.size()) near_[count_] = p;
@@ -23,8 +43,17 @@ void parameters::push_bytes(parameter_kind kind, std::string_view bytes) {
     push(p);
 }
 
-void parameters::add_large(std::uint64_t value) { push_bytes(parameter_kind::text, std::to_string(value)); }
+void parameters::push_large(std::uint64_t value) {
+    parameter p;
+    p.kind = parameter_kind::large;
+    p.large = value;
+    push(p);
+}
 
-void parameters::add(const codec::json_value& json) { push_bytes(parameter_kind::json, codec::to_string(json)); }
+void parameters::add(const codec::json_value& json) {
+    if (!has_json_text(json))
+        throw error("a JSON parameter holds NaN, an infinity or a text that is not UTF-8, which JSON cannot express");
+    push_bytes(parameter_kind::json, codec::to_string(json));
+}
 
 }  // namespace rondo::db

@@ -20,7 +20,8 @@
 
 namespace rondo::db {
 
-enum class parameter_kind : std::uint8_t { null, boolean, integer, real, text, bytes, time, json, array };
+/// large: a whole number beyond std::int64_t.
+enum class parameter_kind : std::uint8_t { null, boolean, integer, large, real, text, bytes, time, json, array };
 
 /// One value, or the head of an array: then `size` entries follow, its elements.
 struct parameter {
@@ -28,6 +29,7 @@ struct parameter {
     std::uint32_t size = 0;  ///< of text, bytes and json; of an array the number of elements
     union {
         std::int64_t integer = 0;  ///< boolean, integer, time (microseconds since 1970)
+        std::uint64_t large;
         double real;
         std::size_t offset;  ///< text, bytes, json: where it is in the store
     };
@@ -51,7 +53,7 @@ public:
         requires(!std::same_as<Integer, bool>)
     void add(Integer value) {
         if (std::in_range<std::int64_t>(value)) push_integer(parameter_kind::integer, static_cast<std::int64_t>(value));
-        else add_large(static_cast<std::uint64_t>(value));
+        else push_large(static_cast<std::uint64_t>(value));
     }
     void add(std::floating_point auto value) {
         parameter p;
@@ -76,6 +78,7 @@ public:
         if (count <= wide(fine::min()).count()) return push_integer(parameter_kind::time, fine::min().count());
         push_integer(parameter_kind::time, std::chrono::floor<fine>(at).time_since_epoch().count());
     }
+    /// Throws error for what JSON cannot hold: NaN, an infinity, a text that is not UTF-8.
     void add(const codec::json_value& json);
     template <class T>
     void add(const std::optional<T>& value) {
@@ -113,7 +116,7 @@ private:
         push(p);
     }
     void push_bytes(parameter_kind kind, std::string_view bytes);
-    void add_large(std::uint64_t value);
+    void push_large(std::uint64_t value);
 
     std::array<parameter, 6> near_;
     std::vector<parameter> far_;

@@ -26,9 +26,9 @@ async_generator<T> rows_of(home& at, session* on, statement s, parameters p) {
         own = co_await at.lend(false);
         on = &*own;
     }
-    co_await at.from_here(on->start_rows(s, std::move(p)));
+    const std::uint64_t stream = co_await at.from_here(on->start_rows(s, std::move(p)));
     for (;;) {
-        result some = co_await at.from_here(on->next_rows());
+        result some = co_await at.from_here(on->next_rows(stream));
         if (some.empty()) break;
         const row_reader<T> reader(*some.content());
         for (std::size_t i = 0; i < some.size(); ++i) {

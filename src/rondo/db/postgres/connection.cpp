@@ -282,7 +282,11 @@ void connection::close(std::string_view why) noexcept {
 
 // ---- libpq itself ----
 
-pg_conn* connection::begin_simple() {
+pg_conn* connection::begin_simple(std::string_view sql) {
+    require_free(sql);
+    if (load() > 0)
+        throw error("a script or a copy needs its connection for itself: await what runs on it first", {},
+                    std::string(sql));
     if (phase_ != phase::ready || PQexitPipelineMode(conn_) != 1)
         throw connection_lost("the connection to PostgreSQL was lost");
     unwatch();

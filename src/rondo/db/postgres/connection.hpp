@@ -24,6 +24,9 @@ namespace rondo::db::postgres {
 class borrower;
 class pool;
 
+/// Throws error: a stream does not begin on a connection that is in use.
+[[noreturn]] void refuse_stream(std::string_view sql);
+
 /// What libpq is told: names and values of connection parameters.
 using connect_parameters = std::vector<std::pair<std::string, std::string>>;
 
@@ -116,8 +119,9 @@ public:
     /// Messages that came while nobody waited for them.
     [[nodiscard]] std::vector<notification>& heard() noexcept { return heard_; }
 
-    // For a session: libpq itself, without pipeline mode and without anybody reading.
-    [[nodiscard]] pg_conn* begin_simple();
+    // For a session: libpq itself, without pipeline mode and without anybody reading. Throws error while anything else
+    // runs.
+    [[nodiscard]] pg_conn* begin_simple(std::string_view sql);
     void end_simple() noexcept;
     class io_wait;
     /// Waits for POLLIN, POLLOUT.
@@ -166,6 +170,7 @@ private:
     [[nodiscard]] bool note_stale(const in_flight& e) noexcept;
     [[nodiscard]] bool repeats(const command& c) const noexcept;
     [[nodiscard]] bool set_back() noexcept;
+    void require_free(std::string_view sql) const;
     void push(in_flight e);
     void sent() noexcept;
     void cork() noexcept;

@@ -65,9 +65,18 @@ void connection::ask_for_server() noexcept {
     if (phase_ == phase::ready) sent_.back().asks = true;
 }
 
+void refuse_stream(std::string_view sql) {
+    throw error("a stream needs its connection for itself: await what runs on it first", {}, std::string(sql));
+}
+
+void connection::require_free(std::string_view sql) const {
+    if (sink_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(sql));
+    if (simple_) throw error("a script or a copy holds this connection: await its end first", {}, std::string(sql));
+}
+
 void connection::send(command& c) {
     const std::string_view text = c.sql().text();
-    if (sink_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(text));
+    require_free(text);
     encoder& values = pool_.values();
     values.encode(c.values());
     const bool named = phase_ == phase::ready && make_ready(c);
@@ -121,8 +130,7 @@ void connection::send_own(const std::string& sql, bool needed) noexcept {
 void connection::send_rows(const statement& s, const parameters& values, row_sink& to) {
     if (phase_ != phase::ready)
         throw connection_lost("the connection to PostgreSQL was lost", {}, std::string(s.text()));
-    if (load() > 0)
-        throw error("a stream needs its connection for itself: await what runs on it first", {}, std::string(s.text()));
+    if (simple_ || load() > 0) refuse_stream(s.text());
     encoder& e = pool_.values();
     e.encode(values);
     in_flight entry;

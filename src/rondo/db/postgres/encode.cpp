@@ -48,6 +48,7 @@ void encoder::append(const parameters& from, const parameter& p) {
     switch (p.kind) {
         case parameter_kind::boolean: text_ += p.integer ? 't' : 'f'; break;
         case parameter_kind::integer: append_number(text_, p.integer); break;
+        case parameter_kind::large: append_number(text_, p.large); break;
         case parameter_kind::real: append_real(text_, p.real); break;
         case parameter_kind::time:
             if (!append_time(text_, time_point(std::chrono::microseconds(p.integer))))

@@ -129,21 +129,25 @@ task<void> lent_session::rollback() {
 
 // ---- rows as they come ----
 
-task<void> lent_session::start_rows(statement s, parameters p) {
+task<std::uint64_t> lent_session::start_rows(statement s, parameters p) {
     co_await checkpoint();
+    // The connection is done with the last stream before all of its rows were taken from here.
+    if (sink_ && (!sink_->rows.empty() || sink_->failure)) refuse_stream(s.text());
     const effect e = effect_of(s.text());
     refuse_lent(s, e, true);
     if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
     auto sink = std::make_unique<connection::row_sink>();
     line().send_rows(s, p, *sink);
     sink_ = std::move(sink);
+    co_return ++stream_;
 }
 
-task<result> lent_session::next_rows() {
+task<result> lent_session::next_rows(std::uint64_t stream) {
+    if (stream != stream_) co_return {};
     connection::row_sink& from = *sink_;
     while (from.rows.empty() && !from.ended) co_await sink_wait(from);
     std::vector<result_ptr> rows = std::exchange(from.rows, {});
-    if (rows.empty() && from.failure) std::rethrow_exception(from.failure);
+    if (rows.empty() && from.failure) std::rethrow_exception(std::exchange(from.failure, nullptr));
     if (!from.ended && connection_) connection_->read_on();
     co_return rows_of(std::move(rows));
 }
@@ -188,7 +192,7 @@ task<void> lent_session::script(std::string_view sql) {
     const std::string text(sql);
     connection& on = line();
     on.leave(connection::traces::all);  // what it does is not looked at
-    pg_conn* c = on.begin_simple();
+    pg_conn* c = on.begin_simple(text);
     if (!PQsendQuery(c, text.c_str())) lost();
     co_await flush(c);
     const result_ptr last = co_await last_result(c);
@@ -217,7 +221,7 @@ task<void> lent_session::script(std::string_view sql) {
 task<void> lent_session::start_copy(statement s) {
     co_await checkpoint();
     refuse_zero_byte(s.text());
-    simple_ = line().begin_simple();
+    simple_ = line().begin_simple(s.text());
     if (!PQsendQuery(simple_, s.text().data())) lost();
     co_await flush(simple_);
     const result_ptr r = co_await last_result(simple_);
@@ -282,7 +286,7 @@ task<notification> lent_session::next_notification() {
         heard.erase(heard.begin());
         co_return first;
     }
-    if (!simple_) simple_ = line().begin_simple();
+    if (!simple_) simple_ = line().begin_simple({});
     for (;;) {
         if (line().state() != connection::phase::ready) lost();
         const bool there = take_input(simple_);

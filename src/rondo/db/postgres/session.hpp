@@ -28,8 +28,8 @@ public:
     task<void> commit() override;
     task<void> rollback() override;
     task<void> script(std::string_view sql) override;
-    task<void> start_rows(statement s, parameters p) override;
-    task<result> next_rows() override;
+    task<std::uint64_t> start_rows(statement s, parameters p) override;
+    task<result> next_rows(std::uint64_t stream) override;
     task<void> start_copy(statement s) override;
     task<void> write_copy(std::string_view bytes) override;
     task<std::uint64_t> end_copy() override;
@@ -46,7 +46,8 @@ private:
 
     pool& pool_;
     connection* connection_;
-    std::unique_ptr<connection::row_sink> sink_;
+    std::unique_ptr<connection::row_sink> sink_;  // of the last stream
+    std::uint64_t stream_ = 0;
     pg_conn* simple_ = nullptr;
     bool begun_ = false;
 };

@@ -4,12 +4,12 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include <rondo/db/error.hpp>
+#include <rondo/db/sqlite/bind.hpp>
 #include <rondo/db/sqlite/failure.hpp>
 #include <rondo/db/sqlite/table.hpp>
 
@@ -20,6 +20,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int steps_between_looks = 1000;
+
+void refuse_zero_byte(std::string_view sql) {
+    if (sql.find('\0') != std::string_view::npos)
+        throw error("the statement holds a zero byte, which SQLite does not take", {}, std::string(sql));
+}
 
 // Ends a statement's run however the scope is left: one that stands open holds its snapshot of the file.
 class run_scope {
@@ -35,87 +40,6 @@ public:
 private:
     sqlite3_stmt* statement_;
 };
-
-void append_json_element(std::string& out, const parameters& from, std::size_t& at) {
-    const parameter& p = from[at++];
-    codec::json_writer writer(out);
-    switch (p.kind) {
-        case parameter_kind::null: writer.value(nullptr); break;
-        case parameter_kind::boolean: writer.value(p.integer != 0); break;
-        case parameter_kind::integer: writer.value(p.integer); break;
-        case parameter_kind::real: writer.value(p.real); break;
-        case parameter_kind::text:
-        case parameter_kind::bytes: writer.value(from.bytes(p)); break;
-        case parameter_kind::json: out += from.bytes(p); break;
-        case parameter_kind::time: {
-            std::string text;
-            (void)append_time(text, time_point(std::chrono::microseconds(p.integer)));
-            writer.value(std::string_view(text));
-            break;
-        }
-        case parameter_kind::array:
-            out += '[';
-            for (std::uint32_t i = 0; i < p.size; ++i) {
-                if (i > 0) out += ',';
-                append_json_element(out, from, at);
-            }
-            out += ']';
-            break;
-    }
-}
-
-int bind_text(sqlite3_stmt* made, int place, std::string_view text, sqlite3_destructor_type life) {
-    return sqlite3_bind_text64(made, place, text.data(), text.size(), life, SQLITE_UTF8);
-}
-
-int bind_entry(sqlite3_stmt* made, int place, const parameters& from, std::size_t at) {
-    const parameter& p = from[at];
-    switch (p.kind) {
-        case parameter_kind::null: return sqlite3_bind_null(made, place);
-        case parameter_kind::boolean:
-        case parameter_kind::integer: return sqlite3_bind_int64(made, place, p.integer);
-        case parameter_kind::real: return sqlite3_bind_double(made, place, p.real);
-        case parameter_kind::text:
-        case parameter_kind::json: return bind_text(made, place, from.bytes(p), SQLITE_STATIC);
-        case parameter_kind::bytes: {
-            const std::string_view bytes = from.bytes(p);
-            return sqlite3_bind_blob64(made, place, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_STATIC);
-        }
-        case parameter_kind::time: {
-            std::string text;
-            if (!append_time(text, time_point(std::chrono::microseconds(p.integer))))
-                throw error("a time parameter is not between the years 1 and 9999");
-            return bind_text(made, place, text, SQLITE_TRANSIENT);
-        }
-        case parameter_kind::array: {
-            std::string text;
-            append_json_element(text, from, at);
-            return bind_text(made, place, text, SQLITE_TRANSIENT);
-        }
-    }
-    return SQLITE_OK;
-}
-
-// Which value stands for a parameter of the statement: $3 and ?3 say it, ? counts.
-std::size_t number_of(const char* name, int place) {
-    if (!name) return static_cast<std::size_t>(place);
-    const std::string_view text(name);
-    std::size_t number = 0;
-    const auto [end, wrong] = std::from_chars(text.data() + 1, text.data() + text.size(), number);
-    if (wrong != std::errc() || end != text.data() + text.size() || number == 0)
-        throw error(fmt::format("the parameter {} of the statement is not numbered: write $1, $2, ...", text));
-    return number;
-}
-
-std::vector<std::size_t> places_of(const parameters& values) {
-    std::vector<std::size_t> begins;
-    for (std::size_t at = 0; at < values.entries();) {
-        begins.push_back(at);
-        for (std::size_t left = 1; left > 0; --left, ++at)
-            if (values[at].kind == parameter_kind::array) left += values[at].size;
-    }
-    return begins;
-}
 
 }  // namespace
 
@@ -152,10 +76,22 @@ void file::open() {
         run("pragma journal_mode = wal");
         run("pragma synchronous = full");
         run("pragma foreign_keys = on");
+        utf8_ = encoding_is_utf8();
     } catch (...) {
         database_.reset();
         throw;
     }
+}
+
+// Of the texts in the file: whoever made it chose.
+bool file::encoding_is_utf8() {
+    bool utf8 = false;
+    const auto note = [](void* to, int, char** values, char**) {
+        *static_cast<bool*>(to) = values[0] && std::string_view(values[0]) == "UTF-8";
+        return 0;
+    };
+    if (sqlite3_exec(database_.get(), "pragma encoding", note, &utf8, nullptr) != SQLITE_OK) fail("pragma encoding");
+    return utf8;
 }
 
 // Called by SQLite each time it finds the file held by another connection.
@@ -167,7 +103,14 @@ bool file::wait_for_writer(int times) {
     return true;
 }
 
+// Nothing but a stream's own calls touches its statement, and none is taken out of the cache meanwhile.
+void file::require_no_stream(std::string_view sql) const {
+    if (stream_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(sql));
+}
+
 sqlite3_stmt* file::prepare(const statement& s) {
+    require_no_stream(s.text());
+    refuse_zero_byte(s.text());
     open();
     if (auto at = statements_.find(s.hash()); at != statements_.end()) {
         if (at->second.text == s.text()) {
@@ -196,35 +139,20 @@ sqlite3_stmt* file::prepare(const statement& s) {
     return made;
 }
 
-void file::bind(sqlite3_stmt* made, const parameters& values, std::string_view sql) {
-    const std::vector<std::size_t> begins = places_of(values);
-    const int places = sqlite3_bind_parameter_count(made);
-    std::size_t greatest = 0;
-    for (int place = 1; place <= places; ++place) {
-        // $2 alone is the first parameter of SQLite, ?2 alone the second of two: it has no name for the first.
-        const char* name = sqlite3_bind_parameter_name(made, place);
-        const std::size_t number = number_of(name, place);
-        greatest = std::max(greatest, number);
-        if (number <= begins.size() && bind_entry(made, place, values, begins[number - 1]) != SQLITE_OK) fail(sql);
-    }
-    if (greatest != begins.size()) {
-        throw error(fmt::format("the statement has {} parameters and was given {} values", greatest, begins.size()), {},
-                    std::string(sql));
-    }
-}
-
 bool file::only_reads(const statement& s) { return sqlite3_stmt_readonly(prepare(s)) != 0; }
 
+// Columns are looked at after the first step, which prepares the statement again when a table was changed.
 result file::run(const statement& s, const parameters& values) {
     sqlite3_stmt* made = prepare(s);
     const run_scope scope(made);
-    bind(made, values, s.text());
-    auto rows = std::make_unique<table>(made);
+    bind(made, values, s.text(), utf8_);
+    std::unique_ptr<table> rows;
     const int before = sqlite3_total_changes(database_.get());
     for (;;) {
         const int status = sqlite3_step(made);
+        if (status != SQLITE_ROW && status != SQLITE_DONE) fail(s.text());
+        if (!rows) rows = std::make_unique<table>(made);
         if (status == SQLITE_DONE) break;
-        if (status != SQLITE_ROW) fail(s.text());
         rows->add(made);
     }
     const bool changes = sqlite3_stmt_readonly(made) == 0;
@@ -236,43 +164,62 @@ result file::run(const statement& s, const parameters& values) {
 }
 
 void file::run(const char* sql) {
+    require_no_stream(sql);
     open();
     if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(sql);
 }
 
-void file::script(const std::string& sql) { run(sql.c_str()); }
+void file::script(const std::string& sql) {
+    refuse_zero_byte(sql);
+    run(sql.c_str());
+}
 
 bool file::in_transaction() const noexcept { return database_ && sqlite3_get_autocommit(database_.get()) == 0; }
 
 void file::clean_up() noexcept {
-    if (open_rows_) {
-        sqlite3_reset(open_rows_);
-        sqlite3_clear_bindings(std::exchange(open_rows_, nullptr));
-    }
+    end_stream();
     if (database_ && !sqlite3_get_autocommit(database_.get()))
         sqlite3_exec(database_.get(), "rollback", nullptr, nullptr, nullptr);
 }
 
 void file::start(const statement& s, const parameters& values) {
-    sqlite3_stmt* made = prepare(s);
-    open_rows_ = made;
-    open_sql_ = s.text();
-    bind(made, values, s.text());
+    stream_ = prepare(s);
+    try {
+        stream_sql_ = s.text();
+        bind(stream_, values, s.text(), utf8_);
+    } catch (...) {
+        end_stream();
+        throw;
+    }
+}
+
+void file::end_stream() noexcept {
+    if (!stream_) return;
+    sqlite3_reset(stream_);
+    sqlite3_clear_bindings(std::exchange(stream_, nullptr));
 }
 
 result file::next(std::size_t most) {
-    if (!open_rows_) return {};
-    auto rows = std::make_unique<table>(open_rows_);
-    while (rows->size() < most) {
-        const int status = sqlite3_step(open_rows_);
-        if (status == SQLITE_ROW) {
-            rows->add(open_rows_);
-            continue;
+    if (!stream_) return {};
+    try {
+        return read_rows(most);
+    } catch (...) {
+        end_stream();
+        throw;
+    }
+}
+
+result file::read_rows(std::size_t most) {
+    std::unique_ptr<table> rows;
+    while (!rows || rows->size() < most) {
+        const int status = sqlite3_step(stream_);
+        if (status != SQLITE_ROW && status != SQLITE_DONE) fail(stream_sql_);
+        if (!rows) rows = std::make_unique<table>(stream_);
+        if (status == SQLITE_DONE) {
+            end_stream();
+            break;
         }
-        if (status != SQLITE_DONE) fail(open_sql_);
-        sqlite3_reset(open_rows_);
-        sqlite3_clear_bindings(std::exchange(open_rows_, nullptr));
-        break;
+        rows->add(stream_);
     }
     return result(std::move(rows));
 }

@@ -49,9 +49,11 @@ public:
     /// Ends what is open: a statement whose rows were not all taken, a transaction.
     void clean_up() noexcept;
 
-    /// Begins a statement; then at most so many of its rows each time, none after the last.
+    /// Begins a statement; then at most so many of its rows each time, none after the last. The values must outlive
+    /// that. Until the last row was read or the statement failed, everything else but clean_up() throws error.
     void start(const statement& s, const parameters& values);
     [[nodiscard]] result next(std::size_t most);
+    [[nodiscard]] bool streams() const noexcept { return stream_ != nullptr; }
 
     /// Ends what runs, or runs next, with SQLITE_INTERRUPT until go_on(). Any thread.
     void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
@@ -66,7 +68,10 @@ private:
     };
 
     [[nodiscard]] sqlite3_stmt* prepare(const statement& s);
-    void bind(sqlite3_stmt* made, const parameters& values, std::string_view sql);
+    void require_no_stream(std::string_view sql) const;
+    [[nodiscard]] result read_rows(std::size_t most);
+    void end_stream() noexcept;
+    [[nodiscard]] bool encoding_is_utf8();
     bool wait_for_writer(int times);
     [[noreturn]] void fail(std::string_view sql);
 
@@ -76,8 +81,9 @@ private:
     std::unique_ptr<sqlite3, closer> database_;
     std::unordered_map<std::uint64_t, prepared> statements_;
     std::list<std::uint64_t> order_;  // the one used last is the last
-    sqlite3_stmt* open_rows_ = nullptr;
-    std::string open_sql_;
+    sqlite3_stmt* stream_ = nullptr;  // one of statements_
+    std::string stream_sql_;
+    bool utf8_ = true;
     std::atomic<bool> stopped_{false};
     std::chrono::steady_clock::time_point busy_since_{};
 };

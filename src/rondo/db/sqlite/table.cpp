@@ -22,7 +22,9 @@ void table::add(sqlite3_stmt* from) {
             s.real = sqlite3_column_double(from, i);
         } else if (type != SQLITE_NULL) {
             s.kind = type == SQLITE_TEXT ? cell_kind::text : cell_kind::bytes;
-            const auto* bytes = static_cast<const char*>(sqlite3_column_blob(from, i));
+            // As text it is UTF-8, whatever the encoding of the file.
+            const auto* bytes = static_cast<const char*>(type == SQLITE_TEXT ? sqlite3_column_text(from, i)
+                                                                             : sqlite3_column_blob(from, i));
             s.size = static_cast<std::uint32_t>(sqlite3_column_bytes(from, i));
             s.offset = bytes_.size();
             if (s.size > 0) bytes_.append(bytes, s.size);
@@ -38,6 +40,7 @@ cell table::at(std::size_t row, std::size_t column) const noexcept {
     if (s.kind == cell_kind::integer) c.integer = s.integer;
     else if (s.kind == cell_kind::real) c.real = s.real;
     else if (s.kind != cell_kind::null) c.text = std::string_view(bytes_).substr(s.offset, s.size);
+    if (s.kind == cell_kind::text) c.type = text_type;
     return c;
 }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/sqlite/file_pool.hpp>
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::db::sqlite {
+
+namespace {
+
+task<void> acquire(semaphore& free) { co_await free.acquire(); }
+
+class waiting_scope {
+public:
+    explicit waiting_scope(file_pool& p) noexcept : pool_(p) { ++pool_.waiting; }
+    ~waiting_scope() {
+        --pool_.waiting;
+        ++pool_.waits;
+        pool_.waited += clock::now() - since_;
+    }
+    waiting_scope(const waiting_scope&) = delete;
+    waiting_scope& operator=(const waiting_scope&) = delete;
+
+private:
+    file_pool& pool_;
+    const instant since_ = clock::now();
+};
+
+class cleanup_job final : thread_pool::job, posted {
+public:
+    cleanup_job(file_lease lease, event_loop& loop) noexcept : lease_(std::move(lease)), loop_(loop) {}
+    static void start(file_lease lease) noexcept {
+        auto self = std::make_unique<cleanup_job>(std::move(lease), event_loop::current());
+        try {
+            self->lease_.pool().threads.submit(*self);
+            [[maybe_unused]] auto* its_own = self.release();
+        } catch (const std::exception&) {
+            self->lease_.get().clean_up();  // the queue is full: better here than not at all
+        }
+    }
+
+private:
+    void run_on_thread() noexcept override {
+        lease_.get().clean_up();
+        loop_.post(static_cast<posted&>(*this));
+    }
+    void run_on_loop() noexcept override { delete this; }
+
+    file_lease lease_;
+    event_loop& loop_;
+};
+
+}  // namespace
+
+file_pool::file_pool(const std::string& path, const options& l)
+    : limits(l),
+      one_file(path == ":memory:" || l.connections <= 1),
+      readers(one_file ? 0 : l.connections - 1),
+      writer(1),
+      // Whoever has a file has a thread, as soon as the one before him has left it.
+      threads({.name = "sqlite", .threads = one_file ? 1 : l.connections, .queue = l.waiting, .refuses_late = false}) {
+    add(writer, path);
+    for (std::size_t i = 1; !one_file && i < l.connections; ++i) add(readers, path);
+}
+
+void file_pool::add(file_group& to, const std::string& path) {
+    to.all.push_back(std::make_unique<file>(path, limits.wait, limits.statements));
+    to.unused.push_back(to.all.back().get());
+}
+
+task<file_lease> acquire_file(file_pool_ptr pool, file_group& of) {
+    co_await checkpoint();
+    if (of.free.try_acquire()) co_return file_lease(pool, of);
+    if (pool->waiting >= pool->limits.waiting)
+        throw too_busy(fmt::format("{} statements wait for the database already", pool->waiting),
+                       std::chrono::seconds(1));
+    const waiting_scope counted(*pool);
+    bool late = false;
+    try {
+        co_await with_timeout(pool->limits.wait, acquire(of.free));
+    } catch (const timed_out&) {
+        late = true;
+    }
+    if (late)
+        throw too_busy(fmt::format("the SQLite file was not free within {} ms: shorten the transactions that hold it",
+                                   pool->limits.wait.count()),
+                       std::chrono::seconds(1));
+    co_return file_lease(pool, of);
+}
+
+void clean_and_release(file_lease lease) noexcept { cleanup_job::start(std::move(lease)); }
+
+}  // namespace rondo::db::sqlite

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connections to a file, the threads that work on them, and who has which.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <rondo/coro/semaphore.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/coro/this_context.hpp>
+#include <rondo/db/error.hpp>
+#include <rondo/db/options.hpp>
+#include <rondo/db/sqlite/file.hpp>
+#include <rondo/loop/pool.hpp>
+
+namespace rondo::db::sqlite {
+
+/// One connection that writes, or some that read; each serves one user at a time.
+struct file_group {
+    explicit file_group(std::size_t count) noexcept : free(count) {}
+    std::vector<std::unique_ptr<file>> all;
+    std::vector<file*> unused;
+    semaphore free;
+};
+
+/// What the driver, its sessions and the coroutines that work on a file have in common. The threads are the driver's
+/// own: those of the blocking pool may all be waiting for it. Belongs to the driver's loop.
+struct file_pool {
+    file_pool(const std::string& path, const options& l);
+    [[nodiscard]] file_group& for_reading() noexcept { return one_file ? writer : readers; }
+
+    options limits;
+    bool one_file;
+    file_group readers;
+    file_group writer;
+    thread_pool threads;
+    bool closed = false;  ///< the driver has ended: no more statements
+    std::size_t waiting = 0;
+    std::uint64_t queries = 0;
+    std::uint64_t waits = 0;
+    clock::duration waited{0};
+
+private:
+    void add(file_group& to, const std::string& path);
+};
+using file_pool_ptr = std::shared_ptr<file_pool>;
+
+/// A file in use; it goes back at the end.
+class file_lease {
+public:
+    /// Precondition: a unit of `of.free` was taken.
+    file_lease(file_pool_ptr pool, file_group& of) noexcept
+        : pool_(std::move(pool)), of_(&of), file_(of.unused.back()) {
+        of.unused.pop_back();
+    }
+    file_lease(file_lease&& other) noexcept
+        : pool_(std::move(other.pool_)), of_(other.of_), file_(std::exchange(other.file_, nullptr)) {}
+    file_lease& operator=(file_lease&&) = delete;
+    ~file_lease() {
+        if (!file_) return;
+        of_->unused.push_back(file_);
+        of_->free.release();
+    }
+    [[nodiscard]] file& get() const noexcept { return *file_; }
+    [[nodiscard]] file_pool& pool() const noexcept { return *pool_; }
+    [[nodiscard]] bool writes() const noexcept { return of_ == &pool_->writer; }
+
+private:
+    file_pool_ptr pool_;
+    file_group* of_;
+    file* file_;
+};
+
+/// Waits for a file of the group; throws too_busy when that takes too long.
+[[nodiscard]] task<file_lease> acquire_file(file_pool_ptr pool, file_group& of);
+
+/// Gives a file back on which a statement or a transaction may be open: a thread ends them first.
+void clean_and_release(file_lease lease) noexcept;
+
+/// Stops what runs on a file when the context is cancelled.
+class interrupter final : public cancel_callback {
+public:
+    interrupter(file& f, context* in) noexcept
+        : cancel_callback(
+              [](cancel_callback& self, cancel_reason) noexcept { static_cast<interrupter&>(self).file_.stop(); }),
+          file_(f) {
+        file_.go_on();  // what an earlier user's end was told too late
+        if (in) in->cancel.add(*this);
+    }
+    ~interrupter() { file_.go_on(); }
+
+private:
+    file& file_;
+};
+
+/// Runs `f(file)` on a thread; what ends because of a cancellation ends as cancelled. One at a time for each file.
+template <class F>
+task<std::invoke_result_t<F&, file&>> on_thread(const file_lease& lease, F f) {
+    file_pool& pool = lease.pool();
+    if (pool.closed) throw connection_lost("the database object was closed");
+    context* in = co_await this_context();
+    file& on = lease.get();
+    interrupter stops(on, in);
+    auto job = [&f, &on] { return f(on); };
+    try {
+        co_return co_await pool.threads.run(job);
+    } catch (const statement_ended&) {
+        if (!on.stopped()) throw;
+    }
+    if (in && in->cancel.requested()) throw cancelled{in->cancel.reason()};
+    throw connection_lost(pool.closed ? "the database object was closed" : "the connection was given back");
+}
+
+}  // namespace rondo::db::sqlite

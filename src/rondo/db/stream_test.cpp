@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream within a transaction, and what else is begun there meanwhile.
+#include <string>
+#include <vector>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/db/databases_test.hpp>
+
+namespace rondo::db {
+namespace {
+
+class streams : public every_database {};
+INSTANTIATE_TEST_SUITE_P(db, streams, testing::Values("postgres", "sqlite", "memory"),
+                         [](const auto& which) { return std::string(which.param); });
+
+// More than any driver reads ahead.
+constexpr statement many_rows =
+    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
+constexpr statement few_rows = "select n from things order by n";
+
+task<void> make_table(database& at) {
+    co_await at.script(
+        "create table things (n integer primary key); insert into things values (1), (2), (3), (4), (5)");
+}
+
+task<int> count(database& at) {
+    const result r = co_await at.query("select count(*) from things");
+    co_return r.scalar<int>();
+}
+
+template <class T>
+task<std::string> failure_of(task<T> t) {
+    std::string sentence;
+    try {
+        (void)co_await std::move(t);
+    } catch (const error& e) {
+        sentence = e.what();
+    }
+    co_return sentence;
+}
+
+task<int> sum_of(async_generator<int> rows) {
+    int sum = 0;
+    for (;;) {
+        const int* n = co_await rows.next();
+        if (!n) break;
+        sum += *n;
+    }
+    co_return sum;
+}
+
+task<int> next_of(async_generator<int>& rows) {
+    const int* n = co_await rows.next();
+    co_return n ? *n : 0;
+}
+
+constexpr const char* held = "a stream holds this connection: take all of its rows first";
+constexpr const char* in_use = "a stream needs its connection for itself: await what runs on it first";
+
+TEST_P(streams, refuse_what_is_begun_on_their_connection) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            auto rows = tx.stream<int>(many_rows);
+            EXPECT_EQ(co_await next_of(rows), 1);
+            EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
+            EXPECT_EQ(co_await failure_of(tx.execute("insert into things values (6)")), held);
+            EXPECT_EQ(co_await failure_of(tx.execute("savepoint here")), held);
+            EXPECT_EQ(co_await failure_of(tx.script("insert into things values (7)")), held);
+            EXPECT_EQ(co_await failure_of(sum_of(tx.stream<int>(few_rows))), in_use);
+            EXPECT_EQ(co_await sum_of(std::move(rows)), 20000 * 20001 / 2 - 1);
+            (void)co_await tx.execute("insert into things values (8)");
+            EXPECT_EQ(co_await sum_of(tx.stream<int>(few_rows)), 23);
+        });
+        EXPECT_EQ(co_await count(at), 6);
+    });
+}
+
+// Each is a statement of its own: the cache of statements would be full.
+TEST_P(streams, give_their_own_rows_whatever_is_begun_meanwhile) {
+    with_database(
+        [](database& at) -> task<void> {
+            co_await at.transaction([](transaction& tx) -> task<void> {
+                auto rows = tx.stream<int>(many_rows);
+                int sum = 0;
+                for (int i = 0;; ++i) {
+                    const int n = co_await next_of(rows);
+                    if (n == 0) break;
+                    sum += n;
+                    if (i < 20) {
+                        const dynamic_sql other("select " + std::to_string(i));
+                        EXPECT_EQ(co_await failure_of(tx.query(other)), held);
+                    }
+                }
+                EXPECT_EQ(sum, 20000 * 20001 / 2);
+            });
+        },
+        {.connections = 2, .statements = 8});
+}
+
+TEST_P(streams, hold_the_transaction_until_their_last_row) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        for (const bool destroyed : {false, true}) {
+            const std::string sentence = co_await failure_of(at.transaction(
+                [](transaction& tx, bool early) -> task<void> {
+                    (void)co_await tx.execute("insert into things values (9)");
+                    auto rows = tx.stream<int>(many_rows);
+                    EXPECT_EQ(co_await next_of(rows), 1);
+                    if (early) rows = {};
+                    EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
+                },
+                destroyed));
+            EXPECT_EQ(sentence, held) << "COMMIT";
+            EXPECT_EQ(co_await count(at), 5) << "it was rolled back";
+        }
+    });
+}
+
+TEST_P(streams, end_with_the_exception_of_a_transaction) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        bool thrown = false;
+        try {
+            co_await at.transaction([](transaction& tx) -> task<void> {
+                (void)co_await tx.execute("insert into things values (9)");
+                auto rows = tx.stream<int>(many_rows);
+                EXPECT_EQ(co_await next_of(rows), 1);
+                throw std::runtime_error("no");
+            });
+        } catch (const std::runtime_error& e) {
+            thrown = std::string(e.what()) == "no";
+        }
+        EXPECT_TRUE(thrown);
+        co_await at.transaction(
+            [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (10)"); });
+        EXPECT_EQ(co_await count(at), 6);
+    });
+}
+
+TEST_P(streams, that_failed_hold_nothing) {
+    with_database([](database& at) -> task<void> {
+        const bool postgres = at.kind() == kind::postgres;
+        co_await make_table(at);
+        const std::string sentence = co_await failure_of(at.transaction(
+            [](transaction& tx, bool fails_whole) -> task<void> {
+                EXPECT_TRUE((co_await failure_of(sum_of(tx.stream<int>("select n from nothing_there"))))
+                                .contains("nothing_there"));
+                EXPECT_NE(co_await failure_of(sum_of(tx.stream<int>("select $1 + 0"))), "") << "no value";
+                const std::string after = co_await failure_of(tx.execute("insert into things values (6)"));
+                EXPECT_EQ(!after.empty(), fails_whole) << after;
+            },
+            postgres));
+        EXPECT_EQ(sentence.empty(), !postgres) << sentence;
+    });
+}
+
+// The database is done with the first before all of its rows were taken.
+TEST_P(streams, one_never_gives_the_rows_of_the_next) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            auto first = tx.stream<int>(few_rows);
+            EXPECT_EQ(co_await next_of(first), 1);
+            auto second = tx.stream<int>(many_rows);
+            int got = 0;
+            const std::string refused = co_await failure_of(
+                [](auto& from, int& to) -> task<void> { to = co_await next_of(from); }(second, got));
+            EXPECT_TRUE(refused.empty() ? got == 1 : refused == in_use) << refused << got;
+            EXPECT_EQ(co_await sum_of(std::move(first)), 2 + 3 + 4 + 5);
+            const int left = refused.empty() ? co_await sum_of(std::move(second)) : 0;
+            EXPECT_EQ(left, refused.empty() ? 20000 * 20001 / 2 - 1 : 0);
+        });
+    });
+}
+
+task<int> number(transaction& tx, int i) {
+    const result r = co_await tx.query("insert into things values ($1) returning n + 0", i);
+    co_return r.scalar<int>();
+}
+
+TEST_P(streams, statements_at_the_same_time_take_turns) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            for (int round = 1; round <= 10; ++round) {
+                std::vector<task<int>> all;
+                for (int i = 0; i < 20; ++i) all.push_back(number(tx, 100 * round + i));
+                const std::vector<int> got = co_await when_all(std::move(all));
+                for (int i = 0; i < 20; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], 100 * round + i);
+            }
+        });
+        EXPECT_EQ(co_await count(at), 205);
+    });
+}
+
+TEST_P(streams, nothing_begins_beside_another_that_needs_the_connection) {
+    with_database([](database& at) -> task<void> {
+        co_await make_table(at);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            const auto [one, late_stream] =
+                co_await when_all(failure_of(tx.query("select 1")), failure_of(sum_of(tx.stream<int>(few_rows))));
+            EXPECT_EQ(one, "");
+            EXPECT_EQ(late_stream, in_use);
+            const auto [stream, late] =
+                co_await when_all(failure_of(sum_of(tx.stream<int>(many_rows))), failure_of(tx.query("select 1")));
+            EXPECT_EQ(stream, "");
+            EXPECT_EQ(late, held);
+            const auto [script, beside_script] =
+                co_await when_all(failure_of(tx.script("select 1; select 2")), failure_of(tx.query("select 1")));
+            EXPECT_EQ(script, "");
+            EXPECT_TRUE(beside_script.contains("a script")) << beside_script;
+            const auto [two, late_script] =
+                co_await when_all(failure_of(tx.query("select 1")), failure_of(tx.script("select 1")));
+            EXPECT_EQ(two, "");
+            EXPECT_TRUE(late_script.contains("needs its connection for itself")) << late_script;
+            (void)co_await tx.execute("insert into things values (6)");
+        });
+        EXPECT_EQ(co_await count(at), 6);
+    });
+}
+
+}  // namespace
+}  // namespace rondo::db
