@@ -9,14 +9,14 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, each_backend, read_all, run  # noqa: E402
+from launch import PATIENCE, Server, each_backend, read_all, run  # noqa: E402
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 def ask_unix(path):
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
+        s.settimeout(PATIENCE)
         s.connect(path)
         s.sendall(REQUEST)
         return read_all(s)

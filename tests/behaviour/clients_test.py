@@ -10,14 +10,14 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import CLASS, Server, each_backend  # noqa: E402
+from launch import CLASS, PATIENCE, Server, each_backend  # noqa: E402
 
 
 class Python(unittest.TestCase):
     @each_backend
     def test_one_connection_for_everything(self, backend):
         with Server("--backend", backend) as server:
-            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
             local = None
             for method, path, body, wanted in (
                     ("GET", "/", None, b"ok\n"), ("HEAD", "/", None, b""), ("POST", "/echo", b"x" * 100000, b"x" * 100000),
@@ -57,7 +57,7 @@ class Python(unittest.TestCase):
 @unittest.skipUnless(shutil.which("curl"), "no curl here")
 class Curl(unittest.TestCase):
     def curl(self, server, path, *options, code=0):
-        done = subprocess.run(["curl", "-sS", "--max-time", "20", *map(str, options), f"http://127.0.0.1:{server.port}{path}"],
+        done = subprocess.run(["curl", "-sS", "--max-time", "60", *map(str, options), f"http://127.0.0.1:{server.port}{path}"],
                               capture_output=True)
         self.assertIn(done.returncode, code if isinstance(code, tuple) else (code,), done.stderr)
         return done.stdout

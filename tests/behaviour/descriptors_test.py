@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import ONE_WORKER, Server, each_backend  # noqa: E402
+from launch import ONE_WORKER, PATIENCE, Server, each_backend  # noqa: E402
 
 
 def limit_to_64():
@@ -35,7 +35,7 @@ class Descriptors(unittest.TestCase):
                 c.close()
             # Those that waited get their turn.
             clients[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            clients[-1].settimeout(5)
+            clients[-1].settimeout(PATIENCE)
             self.assertIn(b"200 OK", clients[-1].recv(4096))
             for c in clients[60:]:
                 c.close()

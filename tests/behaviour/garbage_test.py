@@ -71,13 +71,12 @@ class Garbage(unittest.TestCase):
                 rnd = random.Random(seed)
                 end = time.monotonic() + SECONDS
                 count, most = 0, 0
-                while time.monotonic() < end:
+                while time.monotonic() < end or count <= 100:
                     attack(server, rnd)
                     count += 1
                     if count % 100 == 0:
                         self.assertEqual(server.get("/")[0], 200)
                         most = max(most, server.memory())
-                self.assertGreater(count, 100)
                 self.assertLess(most, 150 << 20)
                 server.wait_for_no_connections()
                 self.assertEqual(server.get("/static/hello.txt")[2], b"hello static\n")

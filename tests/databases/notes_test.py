@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs examples/notes on SQLite and on PostgreSQL, and makes PostgreSQL fail under it."""
+import collections
 import concurrent.futures
 import http.client
 import json
@@ -35,9 +36,9 @@ class Notes:
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--bind", f"127.0.0.1:{self.port}", "--db-url", url, "--log-level", "off", *arguments],
+            [PROGRAM, "serve", "--bind", f"127.0.0.1:{self.port}", "--db-url", url, "--error-log", "log", *arguments],
             cwd=self.folder.name)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -49,7 +50,7 @@ class Notes:
                 time.sleep(0.02)
 
     def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -58,10 +59,16 @@ class Notes:
             connection.close()
 
     def close(self):
-        if self.process.poll() is None:
+        died = self.process.poll() is not None
+        if not died:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-        self.folder.cleanup()
+        try:
+            status = self.process.wait(timeout=60)
+            if died:
+                with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as log:
+                    raise AssertionError(f"it ended by itself, with {status}:\n{log.read()}")
+        finally:
+            self.folder.cleanup()
 
     def __enter__(self):
         return self
@@ -70,11 +77,11 @@ class Notes:
         self.close()
 
 
-def eventually(condition, what, seconds=20):
+def eventually(condition, what, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(what)
+            raise AssertionError(what() if callable(what) else what)
         time.sleep(0.02)
 
 
@@ -187,11 +194,11 @@ class OnPostgres(OnEveryDatabase, unittest.TestCase):
             for t in threads:
                 t.start()
             for how in (signal.SIGINT, signal.SIGKILL):
-                eventually(lambda: answers.count(200) > 50, "no answers")
+                eventually(lambda: answers.count(200) > 50, lambda: f"no answers, or these: {collections.Counter(answers)}")
                 self.server.stop(how)
                 self.server.start()
                 answers.clear()
-            eventually(lambda: answers.count(200) > 50, "no answers after the restarts")
+            eventually(lambda: answers.count(200) > 50, lambda: f"after the restarts these: {collections.Counter(answers)}")
             stop.set()
             for t in threads:
                 t.join()
@@ -199,7 +206,7 @@ class OnPostgres(OnEveryDatabase, unittest.TestCase):
             self.assertLessEqual(len(answers) - answers.count(200), 8)
 
     def test_more_connections_than_the_server_has(self):
-        hold = [subprocess.Popen(["psql", "-XAtq", self.url, "-c", "select pg_sleep(60)"], stdout=subprocess.DEVNULL,
+        hold = [subprocess.Popen(["psql", "-XAtq", self.url, "-c", "select pg_sleep(600)"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL) for _ in range(40)]
         try:
             eventually(lambda: int(self.server.sql("select count(*) from pg_stat_activity where datname = 'notes'")) == 40,

@@ -19,7 +19,7 @@ WORKERS = (0, 2)  # alone it accepts in another way than beside others
 
 
 def ask(server, path="/"):
-    s = server.connect(20)
+    s = server.connect()
     s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
     return s
 
@@ -115,7 +115,7 @@ class FullDisk(unittest.TestCase):
         server.wait_until(self.wrote_again(server), what="a line in the access log")
         # The news of it waits at most until the logs end.
         server.signal(signal.SIGTERM)
-        self.assertEqual(server.wait(20), 0)
+        self.assertEqual(server.wait(), 0)
         lost = sum(int(n) for n in re.findall(r"(\d+) lines of '\S+access' were lost", self.errors.read_text()))
         kept = self.access.read_text().splitlines()
         self.assertGreater(lost, 0)

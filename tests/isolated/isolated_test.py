@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Isolated views: what their processes do to the requests, and what becomes of the processes."""
 import concurrent.futures
+import contextlib
 import http.client
 import os
 import pwd
@@ -15,8 +16,9 @@ import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("processes", "seeing")]
 from traffic import Arbiter, state_of  # noqa: E402
+from admin import Watched  # noqa: E402
 from launch import Server, run  # noqa: E402
 
 ENVIRONMENT = {"TESTBED_ISOLATED": "1"}
@@ -49,24 +51,62 @@ class Isolated(Arbiter):
         return computers_of(self.pid)
 
     def wait_for_computers(self, count, other_than=()):
-        self.wait_until(lambda: len(self.computers()) == count and not set(self.computers()) & set(other_than), 20,
-                        f"{count} compute processes")
-        return list(self.computers())
+        def look():
+            now = list(self.computers())
+            return now if len(now) == count and not set(now) & set(other_than) else None
+        return self.wait_until(look, what=f"{count} compute processes")
 
     def notes(self):
         return Path(self.folder.name) / f"notes-{random.getrandbits(60)}"
 
     def begin(self, path):
-        s = self.connect(30)
+        s = self.connect()
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         return s
 
+    def hold(self, query):
+        """(connection, the process) of a job that has begun and goes on only with release()."""
+        while True:
+            notes = self.notes()
+            s = self.begin(f"/isolated/stay?{query}&notes={notes}")
+            process, = wait_for_note(self, notes, "begun")
+            os.kill(process, signal.SIGSTOP)
+            self.wait_until(lambda: state_of(process) == "T", what="the stop")
+            if "finished" not in notes.read_text():
+                return s, process
+            self.release(process)  # too late
+            s.close()
 
-def wait_for_note(server, notes, word, count=1, seconds=20):
+    @staticmethod
+    def release(process):
+        os.kill(process, signal.SIGCONT)
+
+
+class Seen(Isolated, Watched):
+    """With an admin listener."""
+
+    def __init__(self, *options, **more):
+        Watched.__init__(self, *options, env=ENVIRONMENT, **more)
+
+    def computer(self):
+        computer, = self.status()["computers"]
+        return computer
+
+    def jobs(self):
+        return self.computer()["jobs"]
+
+    def until_jobs(self, **wanted):
+        self.until(lambda: wanted.items() <= self.jobs().items(), f"{wanted}, but {self.jobs()},")
+
+    def until_asked(self, count):
+        """Until so many jobs wait or run."""
+        self.until(lambda: (c := self.computer())["waiting"] + c["running"] == count, f"{count} jobs")
+
+
+def wait_for_note(server, notes, word):
     def look():
-        return notes.exists() and notes.read_text().count(word) >= count
-    server.wait_until(look, seconds, f"'{word}' in the notes")
-    return [int(p) for p in re.findall(rf"{word} (\d+)", notes.read_text())]
+        return re.findall(rf"^{word} (\d+)\n", notes.read_text(), re.M) if notes.exists() else None
+    return [int(p) for p in server.wait_until(look, what=f"'{word}' in the notes")]
 
 
 def answer_of(s):
@@ -154,11 +194,11 @@ class Mistakes(unittest.TestCase):
 
 class Deaths(unittest.TestCase):
     def test_who_waits_is_served_by_the_next_process(self):
-        with Isolated(workers=1) as server:
+        with Seen(workers=1) as server:
             victim, = server.wait_for_computers(1)
             os.kill(victim, signal.SIGSTOP)
             waiting = [server.begin(f"/isolated/say?say={i}") for i in range(8)]
-            time.sleep(0.1)
+            server.until_asked(8)
             os.kill(victim, signal.SIGKILL)
             self.assertEqual([answer_of(s) for s in waiting], [(200, b"%d" % i, True) for i in range(8)])
 
@@ -191,7 +231,7 @@ class Deaths(unittest.TestCase):
             self.assertEqual(list(server.computers()), before)
 
     def test_over_its_time(self):
-        with Isolated("--compute-timeout", "300ms", workers=1) as server:
+        with Isolated("--compute-timeout", "2s", workers=1) as server:
             before = server.wait_for_computers(1)
             self.assertEqual(server.get("/isolated/stay?ms=60000")[0], 504)  # it sees that and returns
             self.assertEqual(server.get("/isolated/say")[0], 200)
@@ -202,21 +242,21 @@ class Deaths(unittest.TestCase):
             server.wait_for_computers(1, before)
 
     def test_without_a_time_of_their_own_jobs_have_that_of_the_request(self):
-        with Isolated("--compute-timeout", "0", "--request-timeout", "1s", workers=1) as server:
+        with Isolated("--compute-timeout", "0", "--request-timeout", "2s", workers=1) as server:
             self.assertEqual(server.get("/isolated/stay?ms=50&say=done")[::2], (200, b"done"))
             self.assertEqual(server.get("/isolated/stay?ms=60000")[0], 504)
             # Which is for the beginning of a response, not for its end.
-            self.assertEqual(answer_of(server.begin("/isolated/pieces?count=20&ms=100"))[1:],
-                             (b"".join(b"%d\n" % i for i in range(20)), True))
+            self.assertEqual(answer_of(server.begin("/isolated/pieces?count=30&ms=100"))[1:],
+                             (b"".join(b"%d\n" % i for i in range(30)), True))
 
     def test_a_worker_dies(self):
-        with Isolated(workers=1) as server:
+        with Seen(workers=1) as server:
             notes, never = server.notes(), server.notes()
             process, = server.wait_for_computers(1)
             running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
             wait_for_note(server, notes, "begun")
             waiting = [server.begin(f"/isolated/stay?ms=60000&notes={never}") for _ in range(5)]
-            time.sleep(0.1)
+            server.until_asked(6)
             worker, = server.workers().values()
             os.kill(worker, signal.SIGKILL)
             self.assertEqual(wait_for_note(server, notes, "cancelled"), [process])
@@ -236,48 +276,48 @@ class Deaths(unittest.TestCase):
                 wait_for_note(server, notes, "cancelled")
                 self.assertEqual(server.get("/isolated/say")[0], 200)
 
-
     def test_one_that_dies_while_it_loads_is_replaced(self):
-        with Isolated(env={**ENVIRONMENT, "TESTBED_LOADS_MS": "500"}, workers=1) as server:
-            before = server.wait_for_computers(1)
-            os.kill(before[0], signal.SIGKILL)
-            loading = server.wait_for_computers(1, before)
-            waiting = server.begin("/isolated/say?say=a")
-            os.kill(loading[0], signal.SIGKILL)
-            self.assertEqual(answer_of(waiting), (200, b"a", True))
-            server.wait_for_computers(1, before + loading)
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            loads = Path(folder) / "loads"
+            # Of those that load for long, it is the test that decides how long.
+            with Isolated("--boot-timeout", "10m", env={**ENVIRONMENT, "TESTBED_LOADS_WHILE": str(loads)}, workers=1) as server:
+                before = server.wait_for_computers(1)
+                loads.touch()
+                os.kill(before[0], signal.SIGKILL)
+                loading = server.wait_for_computers(1, before)
+                waiting = server.begin("/isolated/say?say=a")
+                server.wait_until_read(waiting)
+                os.kill(loading[0], signal.SIGKILL)
+                loads.unlink()
+                self.assertEqual(answer_of(waiting), (200, b"a", True))
+                server.wait_for_computers(1, before + loading)
 
 
 class Silence(unittest.TestCase):
     def test_an_idle_one_that_is_frozen_is_killed_and_replaced(self):
-        with Isolated("--timeout", "1s", workers=1) as server:
+        with Isolated("--timeout", "2s", workers=1) as server:
             frozen, = server.wait_for_computers(1)
             os.kill(frozen, signal.SIGSTOP)
-            self.assertEqual(server.get("/isolated/say?say=waited", timeout=30)[2], b"waited")
+            self.assertEqual(server.get("/isolated/say?say=waited")[2], b"waited")
             server.wait_for_computers(1, [frozen])
-            self.assertIn(f"compute:model 0 (process {frozen}) has given no sign of life for 1 s (timeout)", server.log)
+            self.assertIn(f"compute:model 0 (process {frozen}) has given no sign of life for 2 s (timeout)", server.log)
 
     def test_one_that_computes_is_left_to_its_deadline(self):
-        with Isolated("--timeout", "1s", workers=1) as server:
+        with Isolated("--timeout", "2s", workers=1) as server:
             before = server.wait_for_computers(1)
-            self.assertEqual(server.get("/isolated/stay?ms=3000&say=done")[2], b"done")
+            self.assertEqual(server.get("/isolated/stay?ms=4000&say=done")[2], b"done")
             # Frozen in a job, too: it has until the end of the job's time.
-            notes = server.notes()
-            running = server.begin(f"/isolated/stay?ms=4000&say=thawed&notes={notes}")
-            wait_for_note(server, notes, "begun")
-            os.kill(before[0], signal.SIGSTOP)
-            time.sleep(2.5)
-            os.kill(before[0], signal.SIGCONT)
+            running, process = server.hold("ms=500&say=thawed")
+            self.assertEqual([process], before)
+            time.sleep(4)
+            server.release(process)
             self.assertEqual(answer_of(running), (200, b"thawed", True))
             self.assertEqual(list(server.computers()), before)
             self.assertNotIn("sign of life", server.log)
 
     def test_one_that_is_frozen_in_a_job_is_killed_after_its_time(self):
-        with Isolated("--timeout", "1s", "--compute-timeout", "1s", workers=1) as server:
-            notes = server.notes()
-            running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
-            frozen, = wait_for_note(server, notes, "begun")
-            os.kill(frozen, signal.SIGSTOP)
+        with Isolated("--timeout", "2s", "--compute-timeout", "2s", workers=1) as server:
+            running, frozen = server.hold("ms=60000")
             self.assertEqual(answer_of(running)[0], 504)
             server.wait_for_computers(1, [frozen])
             self.assertEqual(server.get("/isolated/say")[0], 200)
@@ -285,30 +325,26 @@ class Silence(unittest.TestCase):
 
 class Crowds(unittest.TestCase):
     def test_more_than_may_wait(self):
-        with Isolated("--compute-queue", "2", workers=1) as server:
+        with Seen("--compute-queue", "2", workers=1) as server:
             notes = server.notes()
-            taken = [server.begin(f"/isolated/stay?ms=60000&notes={notes}")]
-            process, = wait_for_note(server, notes, "begun")
-            taken += [server.begin(f"/isolated/say?say={i}") for i in range(2)]
-
-            def full():
-                try:  # one that comes before the two waits as they do, until it gives up
-                    status, fields, _ = server.get("/isolated/say?say=more", timeout=1)
-                    return status == 503 and "retry-after" in fields
-                except TimeoutError:
-                    return False
-            server.wait_until(full, 20, "a full queue")
+            running = server.begin(f"/isolated/stay?ms=60000&notes={notes}")
+            wait_for_note(server, notes, "begun")
+            waiting = [server.begin(f"/isolated/say?say={i}") for i in range(2)]
+            server.until(lambda: server.computer()["waiting"] == 2, "a full queue")
+            status, fields, _ = server.get("/isolated/say?say=more")
+            self.assertEqual((status, "retry-after" in fields), (503, True))
             self.assertEqual(server.get("/")[0], 200)
-            taken[0].close()
-            statuses = [answer_of(s)[0] for s in taken[1:]]
-            self.assertIn(200, statuses)
-            self.assertLessEqual(set(statuses), {200, 503})  # 503: one of full() was there before it
+            running.close()
+            self.assertEqual([answer_of(s) for s in waiting], [(200, b"0", True), (200, b"1", True)])
             self.assertEqual(server.get("/isolated/say?say=more")[0], 200)
 
     def test_nobody_gets_the_answer_of_another(self):
         with Isolated("--compute-workers", "model=2", "--compute-queue", "1000") as server:
-            end = time.monotonic() + 3
+            end, latest = time.monotonic() + 3, time.monotonic() + 120
             wrong, statuses = [], {}
+
+            def goes_on():
+                return time.monotonic() < end or (statuses.get(200, 0) <= 100 and time.monotonic() < latest)
 
             def ask(number):
                 """(status, whether the answer is that of what was asked for): short and long ones, with large bodies
@@ -317,17 +353,17 @@ class Crowds(unittest.TestCase):
                 what = random.choice(("say", "stay", "echo", "pieces"))
                 if what == "echo":
                     sent = word.encode() * random.choice((1, 2000))
-                    status, _, body = server.request("POST", "/isolated/echo", sent, timeout=30)
+                    status, _, body = server.request("POST", "/isolated/echo", sent)
                     return status, body == sent
                 if what == "pieces":
                     status, body, whole = answer_of(server.begin("/isolated/pieces?count=300"))
                     return (status, body == b"".join(b"%d\n" % i for i in range(300))) if whole or status != 200 else ("aborted", True)
-                status, _, body = server.get(f"/isolated/{what}?ms=2&say={word}", timeout=30)
+                status, _, body = server.get(f"/isolated/{what}?ms=2&say={word}")
                 return status, body == word.encode()
 
             def client(number):
                 i = 0
-                while time.monotonic() < end:
+                while goes_on():
                     i += 1
                     try:
                         status, right = ask(f"{number}-{i}")
@@ -339,10 +375,11 @@ class Crowds(unittest.TestCase):
 
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 clients = [pool.submit(client, n) for n in range(8)]
-                while time.monotonic() < end:
+                while goes_on():
                     time.sleep(random.uniform(0.05, 0.25))
                     for pid in list(server.computers())[:1]:
-                        os.kill(pid, signal.SIGKILL)
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
                 for c in clients:
                     c.result()
             self.assertEqual(wrong, [])
@@ -369,7 +406,7 @@ class Images(unittest.TestCase):
 
             def client():
                 while not ending.is_set():
-                    results.append(server.get("/isolated/stay?ms=5&say=a", timeout=30)[::2])
+                    results.append(server.get("/isolated/stay?ms=5&say=a")[::2])
 
             threads = [threading.Thread(target=client) for _ in range(3)]
             for t in threads:
@@ -377,7 +414,7 @@ class Images(unittest.TestCase):
             server.signal(signal.SIGHUP)
             server.wait_for_computers(1, before)
             count = len(results)
-            server.wait_until(lambda: len(results) > count + 20, 20, "an answer after the reload")
+            server.wait_until(lambda: len(results) > count + 20, what="an answer after the reload")
             ending.set()
             for t in threads:
                 t.join()
@@ -385,18 +422,28 @@ class Images(unittest.TestCase):
 
     def reload_while_a_job_runs(self, server, views):
         """The answers of /isolated/say from a reload to the end of the old processes."""
-        notes = server.notes()
         old = list(server.computers())
-        running = server.begin(f"/isolated/stay?ms=1500&say=old&notes={notes}")
-        wait_for_note(server, notes, "begun")
+        running, process = server.hold("ms=500&say=old")
         self.views.write_text(views)
         before = set(server.workers().values())
         server.signal(signal.SIGHUP)
+        freeing = threading.Thread(target=self.release_after_the_reload, args=(server, process, before, old))
+        freeing.start()
         answers = []
         while before & set(server.workers().values()) or set(old) & set(server.computers()):
-            answers.append(server.get("/isolated/say?say=a", timeout=30)[::2])
+            answers.append(server.get("/isolated/say?say=a")[::2])
+        freeing.join()
         self.assertEqual(answer_of(running), (200, b"old", True))
         return answers
+
+    @staticmethod
+    def release_after_the_reload(server, process, workers, computers):
+        """Lets a job that is held go on when there are other workers and other compute processes."""
+        try:
+            server.wait_until(lambda: set(server.workers().values()) - set(workers), what="new workers")
+            server.wait_until(lambda: set(server.computers()) - set(computers), what="new compute processes")
+        finally:
+            server.release(process)
 
     def test_a_name_that_a_reload_takes_away_serves_the_old_workers(self):
         with self.isolated(workers=1) as server:
@@ -408,14 +455,16 @@ class Images(unittest.TestCase):
     def test_a_view_that_a_reload_brings_is_not_asked_of_old_processes(self):
         with self.isolated("--compute-workers", "model=2", workers=1) as server:
             old = server.wait_for_computers(2)
-            notes = server.notes()
-            running = server.begin(f"/isolated/stay?ms=1500&say=old&notes={notes}")
-            wait_for_note(server, notes, "begun")
+            running, process = server.hold("ms=500&say=old")
+            workers = set(server.workers().values())
             self.views.write_text("more")
             server.signal(signal.SIGHUP)
+            freeing = threading.Thread(target=self.release_after_the_reload, args=(server, process, workers, old))
+            freeing.start()
             statuses = []
             while set(old) & set(server.computers()):
-                statuses.append(server.get("/isolated/more", timeout=30)[0])
+                statuses.append(server.get("/isolated/more")[0])
+            freeing.join()
             self.assertEqual(answer_of(running), (200, b"old", True))
             self.assertIn(200, statuses)
             self.assertLessEqual(set(statuses), {200, 404})  # 404: of the old workers
@@ -428,8 +477,8 @@ class Images(unittest.TestCase):
             server.wait_for_log("the new compute:broken does not start: the reload is given up, the old one serves on")
             self.assertIn("isolated view 'broken' (/isolated/broken): its factory failed: the weights are not there",
                           server.log)
-            server.wait_until(lambda: set(server.children()) == before, 20, "the end of the new processes")
-            server.wait_for_log("serving on with what was there before the reload", 20)
+            server.wait_until(lambda: set(server.children()) == before, what="the end of the new processes")
+            server.wait_for_log("serving on with what was there before the reload")
             self.assertEqual(server.get("/isolated/say?say=still")[2], b"still")
             # What dies now is replaced, what did not start is not tried again.
             os.kill(list(server.computers())[0], signal.SIGKILL)
@@ -440,33 +489,31 @@ class Images(unittest.TestCase):
             workers = set(server.workers().values())
             server.signal(signal.SIGHUP)
             server.wait_for_workers(1, workers)
-            server.wait_until(lambda: server.get("/isolated/more")[0] == 200, 20, "the new view")
+            server.wait_until(lambda: server.get("/isolated/more")[0] == 200, what="the new view")
 
     def test_a_second_arbiter_has_compute_processes_of_its_own(self):
         server = self.isolated("--compute-workers", "model=2", workers=1)
         try:
             old = server.wait_for_computers(2)
-            notes = server.notes()
-            running = server.begin(f"/isolated/stay?ms=3000&say=old&notes={notes}")
-            wait_for_note(server, notes, "begun")
+            running, process = server.hold("ms=500&say=old")
             server.signal(signal.SIGUSR2)
             other = int(server.wait_for_log(r"a second arbiter is started beside this one: process (\d+)")[1])
-            server.wait_until(lambda: server.log.count("serves, process") == 2, 20, "its workers")
+            server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
             new = computers_of(other)
             self.assertEqual(len(new), 2)
             server.signal(signal.SIGTERM)
-            server.wait_for_log(r"worker 0\] .*ending: ")
-            time.sleep(0.2)  # the old worker accepts what was under way
+            server.wait_for_log(r"worker 0\] .*drain: accepting has stopped")
             processes = {int(server.get("/isolated/say")[1]["x-process"]) for _ in range(20)}
             self.assertLessEqual(processes, set(new))
             self.assertTrue(server.alive())
+            server.release(process)
             self.assertEqual(answer_of(running), (200, b"old", True))
-            self.assertEqual(server.wait(20), 0)
+            self.assertEqual(server.wait(), 0)
             self.assertEqual([state_of(p) for p in old], [None, None])
             self.assertEqual(server.get("/isolated/say?say=a")[2], b"a")
             everybody = [other, *children_of(other)]
             os.kill(other, signal.SIGTERM)
-            server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in everybody), 20, "the end of all")
+            server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in everybody), what="the end of all")
         finally:
             server.end()
 
@@ -474,10 +521,10 @@ class Images(unittest.TestCase):
 class Ends(unittest.TestCase):
     def test_the_end_waits_for_what_runs(self):
         with Isolated(workers=1) as server:
-            notes = server.notes()
-            running = server.begin(f"/isolated/stay?ms=700&say=done&notes={notes}")
-            wait_for_note(server, notes, "begun")
+            running, process = server.hold("ms=500&say=done")
             server.signal(signal.SIGTERM)
+            server.wait_for_log("ending: ")
+            server.release(process)
             self.assertEqual(answer_of(running), (200, b"done", True))
             self.assertEqual(server.wait(), 0)
 
@@ -498,8 +545,8 @@ class Ends(unittest.TestCase):
             # They end with the arbiter, whatever it dies of.
             everybody = server.children()
             os.kill(server.pid, signal.SIGKILL)
-            server.wait(20)
-            server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in everybody), 20, "the end of all")
+            server.wait()
+            server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in everybody), what="the end of all")
 
 
 if __name__ == "__main__":

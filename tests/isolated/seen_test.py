@@ -7,25 +7,9 @@ import sys
 import unittest
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "seeing"), str(Path(__file__).resolve().parent)]
-from admin import Watched  # noqa: E402
-from isolated_test import ENVIRONMENT, Isolated, answer_of, wait_for_note  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from isolated_test import Seen, answer_of, wait_for_note  # noqa: E402
 from launch import run  # noqa: E402
-
-
-class Seen(Isolated, Watched):
-    def __init__(self, *options, **more):
-        Watched.__init__(self, *options, env=ENVIRONMENT, **more)
-
-    def computer(self):
-        computer, = self.status()["computers"]
-        return computer
-
-    def jobs(self):
-        return self.computer()["jobs"]
-
-    def until_jobs(self, **wanted):
-        self.until(lambda: wanted.items() <= self.jobs().items(), f"{wanted}, but {self.jobs()},")
 
 
 class Counted(unittest.TestCase):

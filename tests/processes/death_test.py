@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from traffic import REQUEST, Arbiter, Traffic, read_answer, state_of  # noqa: E402
-from launch import BIN, each_backend, read_all, run  # noqa: E402
+from launch import BIN, PATIENCE, each_backend, read_all, run  # noqa: E402
 
 
 def gone(pid):
@@ -27,7 +27,7 @@ class Killed(unittest.TestCase):
                 os.kill(pid, signal.SIGSTOP)
             waiting = []
             for _ in range(10):
-                s = server.connect(20)
+                s = server.connect()
                 s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
                 waiting.append(s)
             before = set(server.workers().values())
@@ -38,7 +38,7 @@ class Killed(unittest.TestCase):
             for s in waiting:
                 self.assertIn(b"200 OK", read_all(s))
             print(backend, f"two workers replaced, ten waiting connections served after {time.monotonic() - began:.3f} s")
-            self.assertLess(time.monotonic() - began, 5)
+            self.assertNotIn("did not live long", server.log)  # no pause of a second or more
 
     @each_backend
     def test_only_what_ran_in_it_fails(self, backend):
@@ -54,7 +54,7 @@ class Killed(unittest.TestCase):
             traffic.wait_for(500)
             traffic.end()
             print(f"{backend}: a worker with {held} connections killed, another one after {took:.3f} s, {traffic}", flush=True)
-            self.assertLess(took, 5)
+            self.assertNotIn("did not live long", server.log)  # no pause of a second or more
             self.assertLessEqual(len(traffic.failures), held, collections.Counter(traffic.failures))
             for failure in traffic.failures:
                 self.assertRegex(failure, "(request|answer): ")  # nobody was refused
@@ -73,7 +73,7 @@ class Killed(unittest.TestCase):
         with Arbiter(workers=1) as server:
             end = time.monotonic() + 4
             killed = set()
-            while time.monotonic() < end:
+            while time.monotonic() < end or ("did not live long" not in server.log and time.monotonic() < end + 60):
                 for pid in server.workers().values():
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
@@ -106,7 +106,7 @@ class NotStarted(unittest.TestCase):
                 fail.touch()
                 victim = server.workers()[0]
                 os.kill(victim, signal.SIGKILL)
-                server.wait_for_log("in a row did not live long", 20)
+                server.wait_for_log("in a row did not live long")
                 self.assertEqual(server.get("/")[0], 200)
                 fail.unlink()
                 server.wait_for_workers(2, [victim])
@@ -119,9 +119,9 @@ class Held(unittest.TestCase):
             self.assertEqual(server.get("/slow-sync")[0], 200)  # so that there are threads of the pool
             s = server.connect(30)
             s.sendall(REQUEST % (b"/_test/block?ms=60000", b""))
-            found = server.wait_for_log(r"\(process (\d+)\) is held by one piece of work for more than 2 s", 20)
-            server.wait_for_log(r"its threads are here:.*testbed::.*block", 20)
-            server.wait_for_log("is killed after its stacks were logged", 20)
+            found = server.wait_for_log(r"\(process (\d+)\) is held by one piece of work for more than 2 s")
+            server.wait_for_log(r"its threads are here:.*testbed::.*block")
+            server.wait_for_log("is killed after its stacks were logged")
             for thread in ("rondo-log", "rondo-stalls", "blocking"):
                 self.assertRegex(server.log, rf"thread \d+ \({thread}\):")
             self.assertNotIn("cannot be interrupted", server.log)
@@ -134,10 +134,12 @@ class Held(unittest.TestCase):
         with Arbiter("--backend", backend, "--timeout", "30s") as server:
             before = server.workers()
             s = server.connect(30)
-            s.sendall(REQUEST % (b"/_test/block?ms=2500", b""))
+            s.sendall(REQUEST % (b"/_test/block?while=%s" % bytes(server.gate), b""))
             server.wait_for_log("the event loop is held by /_test/block")
             for _ in range(10):
                 self.assertEqual(server.get("/")[0], 200)
+            self.assertEqual(server.counters()["finished"], 0)
+            server.open_gate()
             self.assertEqual(read_answer(s)[0], 200)
             self.assertEqual(server.workers(), before)
             s.close()
@@ -146,8 +148,8 @@ class Held(unittest.TestCase):
         with Arbiter("--timeout", "2s") as server:
             victim = server.workers()[0]
             os.kill(victim, signal.SIGSTOP)
-            server.wait_for_log(rf"\(process {victim}\) has given no sign of life for 2 s", 20)
-            server.wait_for_workers(2, [victim], 30)
+            server.wait_for_log(rf"\(process {victim}\) has given no sign of life for 2 s")
+            server.wait_for_workers(2, [victim])
 
     def test_one_that_does_not_get_ready(self):
         status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--boot-timeout", "1s",
@@ -161,30 +163,35 @@ class Alone(unittest.TestCase):
         inside = ("import os, subprocess, sys, time\n"
                   "os.execv(sys.argv[1], [sys.argv[1], 'serve', '--bind', '127.0.0.1:0', '--workers', '1'])\n")
         try:
-            probe = subprocess.run(["unshare", "-pf", "--kill-child", "true"], capture_output=True, timeout=20)
+            probe = subprocess.run(["unshare", "-pf", "--kill-child", "true"], capture_output=True, timeout=60)
         except OSError:
             self.skipTest("no unshare here")
         if probe.returncode:
             self.skipTest("no name space of processes can be made here")
-        with tempfile.TemporaryFile() as log:
+        with tempfile.TemporaryFile() as log, tempfile.NamedTemporaryFile(delete=False) as gate:
             process = subprocess.Popen(["unshare", "-pf", "--kill-child", "--mount-proc", sys.executable, "-c", inside,
                                         str(BIN / "testbed")], stderr=log, stdout=log)
             try:
                 def text():
                     log.seek(0)
                     return log.read().decode()
-                Arbiter._wait_for(lambda: "threads" in text(), 20, text)
+                Arbiter._wait_for(lambda: "threads" in text(), PATIENCE, text)
                 first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-                # An orphan: its parent ends, it is given to process 1.
-                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", "(sleep 0.2 &) ; true"], check=True)
-                time.sleep(0.6)
-                children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-                self.assertEqual([state_of(int(p)) for p in children if state_of(int(p)) == "Z"], [])
-                self.assertEqual(len(children), 1)
+
+                def children():
+                    return len(Path(f"/proc/{first}/task/{first}/children").read_text().split())
+                self.assertEqual(children(), 1)
+                # An orphan: its parent ends, it is given to process 1, and ends.
+                orphan = f"(while [ -e {gate.name} ]; do sleep 0.05; done &) ; true"
+                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", orphan], check=True)
+                Arbiter._wait_for(lambda: children() == 2, PATIENCE, lambda: "the orphan did not come")
+                os.unlink(gate.name)
+                Arbiter._wait_for(lambda: children() == 1, PATIENCE, lambda: "nobody reaped the orphan")
                 os.kill(first, signal.SIGTERM)
-                process.wait(20)
+                process.wait(PATIENCE)
                 self.assertNotIn("error", text())
             finally:
+                Path(gate.name).unlink(missing_ok=True)
                 process.kill()
                 process.wait()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from traffic import REQUEST, Arbiter, Traffic  # noqa: E402
-from launch import Server, each_backend, read_all  # noqa: E402
+from launch import PATIENCE, Server, each_backend, read_all  # noqa: E402
 
 
 class Terminate(unittest.TestCase):
@@ -21,7 +21,7 @@ class Terminate(unittest.TestCase):
             traffic.wait_for(500)
             traffic.refused_is_fine = True
             server.signal(signal.SIGTERM)
-            self.assertEqual(server.wait(20), 0, server.log)
+            self.assertEqual(server.wait(), 0, server.log)
         # Whom the kernel had told that it is connected was answered.
         self.assertEqual(traffic.failures, [], server.log)
         self.assertNotIn("still wait to be accepted", server.log)
@@ -40,46 +40,52 @@ class Terminate(unittest.TestCase):
                 self.short_connections(server)
 
     def test_a_sync_view_whose_client_has_left_is_finished(self):
-        with Arbiter("--graceful-timeout", "20s", workers=1) as server:
-            client = self.ask(server, b"/_test/hold?ms=2500")
-            server.wait_until(lambda: server.counters()["started"] == 1)
+        with Arbiter("--graceful-timeout", "2m", workers=1) as server:
+            client = self.ask(server, f"/_test/hold?while={server.gate}")
+            server.wait_for_started(1)
             client.close()
             server.signal(signal.SIGTERM)
-            self.assertEqual(server.wait(20), 0, server.log)
+            server.wait_for_log("ending: ")
+            server.open_gate()
+            self.assertEqual(server.wait(), 0, server.log)
             self.assertEqual(server.counters()["finished"], 1)
 
     def test_work_in_the_background_ends_though_a_view_does_not(self):
         with Arbiter("--graceful-timeout", "3s", workers=1) as server:
-            self.assertEqual(server.get("/_test/background?ms=1500")[0], 200)
+            self.assertEqual(server.get(f"/_test/background?while={server.gate}")[0], 200)
             self.assertEqual(server.get("/_test/background?ms=60000")[0], 200)
-            held = self.ask(server, b"/_test/hold?ms=60000")
-            server.wait_until(lambda: server.counters()["started"] == 3)
+            held = self.ask(server, "/_test/hold?ms=600000")
+            server.wait_for_started(3)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("1 views did not return in time", seconds=20)
-            server.wait(20)
+            server.wait_for_log("ending: ")
+            server.open_gate()
+            server.wait_for_log("1 views did not return in time")
+            server.wait()
             self.assertEqual((server.counters()["finished"], server.counters()["cancelled"]), (1, 1), server.log)
             self.assertIn("background group 'beside': 1 tasks are cancelled", server.log)
             held.close()
 
     @each_backend
     def test_what_runs_is_finished(self, backend):
-        with Arbiter("--backend", backend, "--graceful-timeout", "20s") as server:
-            streams = [self.ask(server, b"/_test/events") for _ in range(100)]
+        with Arbiter("--backend", backend, "--graceful-timeout", "2m") as server:
+            streams = [self.ask(server, "/_test/events") for _ in range(100)]
             uploads = [self.begin_upload(server) for _ in range(50)]
             for s in streams:
                 self.assertIn(b"200 OK", s.recv(4096))
-            slow = [self.ask(server, b"/_test/wait?ms=3000") for _ in range(500)]
-            server.wait_until(lambda: server.counters()["started"] == 500, what="the slow requests")
+            slow = [self.ask(server, f"/_test/wait?while={server.gate}") for _ in range(500)]
+            server.wait_for_started(500)
+            server.wait_until_read(*uploads)
             began = time.monotonic()
             server.signal(signal.SIGTERM)
             server.wait_for_log("ending: .*ending: ")
             self.assertEqual(server.counters()["finished"], 0)
+            server.open_gate()
             for s in uploads:
                 s.sendall(b"y" * 500)
             self.assertEqual([s for s in streams if not read_all(s).endswith(b"0\r\n\r\n")], [])
             self.assertEqual([s for s in uploads if not read_all(s).endswith(b"x" * 500 + b"y" * 500)], [])
             self.assertEqual([s for s in slow if not read_all(s).endswith(b"waited\n")], [])
-            self.assertEqual(server.wait(20), 0, server.log)
+            self.assertEqual(server.wait(), 0, server.log)
             print(f"{backend}: 500 slow requests, 100 streams, 50 uploads, ended after {time.monotonic() - began:.1f} s",
                   flush=True)
             self.assertEqual(server.counters(), {"started": 500, "finished": 500, "cancelled": 0, "cleaned": 500})
@@ -88,68 +94,69 @@ class Terminate(unittest.TestCase):
 
     @staticmethod
     def begin_upload(server):
-        s = server.connect(20)
+        s = server.connect()
         s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
         return s
 
     @staticmethod
     def ask(server, path):
-        s = server.connect(20)
-        s.sendall(REQUEST % (path, b""))
+        s = server.connect()
+        s.sendall(REQUEST % (path.encode(), b""))
         return s
 
     @each_backend
     def test_the_steps_are_logged_and_the_grace_ends(self, backend):
         with Arbiter("--backend", backend, "--graceful-timeout", "500ms") as server:
-            s = self.ask(server, b"/_test/wait?ms=60000")
-            time.sleep(0.2)
+            s = self.ask(server, "/_test/wait?ms=600000")
+            server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             self.assertRegex(read_all(s), rb"^HTTP/1.1 503 ")
-            self.assertEqual(server.wait(10), 0)
+            self.assertEqual(server.wait(), 0)
             for step in ("asked to end: 2 processes", "ending: 1 connections open, 1 requests under way",
                          "drain: accepting has stopped; 1 connections", "1 requests are cancelled", "ended"):
                 self.assertRegex(server.log, step)
 
     def test_who_does_not_end_is_killed(self):
         with Arbiter("--graceful-timeout", "500ms") as server:
-            s = self.ask(server, b"/_test/block?ms=60000")
-            time.sleep(0.3)
+            s = self.ask(server, "/_test/block?ms=600000")
+            server.wait_for_started(1)
             server.signal(signal.SIGTERM)
-            self.assertEqual(server.wait(20), 1)
+            self.assertEqual(server.wait(), 1)
             self.assertIn("did not end in time and is killed", server.log)
             s.close()
 
     def test_operators_are_answered_until_the_end(self):
         with Arbiter("--admin", "127.0.0.1:0") as server:
             port = int(re.search(r"^ +admin +http://127.0.0.1:(\d+)", server.log, re.M).group(1))
-            s = self.ask(server, b"/slow")
-            time.sleep(0.2)
+            s = self.ask(server, f"/_test/wait?while={server.gate}")
+            server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait_for_log("ending: ")
-            with socket.create_connection(("127.0.0.1", port), 10) as admin:
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as admin:
                 admin.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 self.assertIn(b" 200 ", read_all(admin))
-            self.assertTrue(read_all(s).endswith(b"slow\n"))
-            self.assertEqual(server.wait(20), 0, server.log)
+            server.open_gate()
+            self.assertTrue(read_all(s).endswith(b"waited\n"))
+            self.assertEqual(server.wait(), 0, server.log)
 
     def test_a_second_one_is_quicker(self):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
-            with Arbiter("--graceful-timeout", "60s") as server:
-                s = self.ask(server, b"/_test/wait?ms=60000")
-                time.sleep(0.2)
+            with Arbiter("--graceful-timeout", "10m") as server:
+                s = self.ask(server, "/_test/wait?ms=600000")
+                server.wait_for_started(1)
                 server.signal(first)
                 server.wait_for_log("ending: ")
                 server.signal(second)
-                self.assertEqual(server.wait(10), 0)
+                self.assertEqual(server.wait(), 0)
                 s.close()
 
     def test_interrupt_and_quit_are_quick(self):
         for number in (signal.SIGINT, signal.SIGQUIT):
-            with Arbiter("--graceful-timeout", "60s") as server:
-                s = self.ask(server, b"/_test/wait?ms=60000")
-                time.sleep(0.2)
+            with Arbiter("--graceful-timeout", "10m") as server:
+                s = self.ask(server, "/_test/wait?ms=600000")
+                server.wait_for_started(1)
                 server.signal(number)
-                self.assertEqual(server.wait(10), 0)
+                self.assertEqual(server.wait(), 0)
                 s.close()
 
 
@@ -160,7 +167,7 @@ class Descriptors(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         with Arbiter("--backend", backend, preexec=few) as server:
             clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(150)]
-            server.wait_for_log("raise the limit of open files", 10)
+            server.wait_for_log("raise the limit of open files")
             before = server.cpu_seconds()
             time.sleep(1)
             used = server.cpu_seconds() - before
@@ -183,7 +190,8 @@ class Logs(unittest.TestCase):
                 errors.rename(Path(folder) / "errors.old")
                 server.signal(signal.SIGUSR1)
                 server.wait_until(lambda: access.exists() and errors.exists(), what="new log files")
-                time.sleep(0.3)
+                for old in ("access.old", "errors.old"):
+                    server.wait_until_closed(Path(folder) / old, server.pid, *server.serving())
                 for i in range(20):
                     server.get(f"/?second{i}")
                 server.wait_until(lambda: access.read_text().count("second") == 20, what="the lines in the new file")

@@ -6,13 +6,13 @@ import signal
 import socket
 import sys
 import tempfile
-import time
+import threading
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter, Traffic  # noqa: E402
-from launch import BIN, each_backend, run  # noqa: E402
+from traffic import Arbiter, Traffic, state_of  # noqa: E402
+from launch import BIN, PATIENCE, each_backend, run  # noqa: E402
 
 
 def reload(server):
@@ -32,6 +32,12 @@ def free_ports(count):
     for s in sockets:
         s.close()
     return ports
+
+
+def number_in(file):
+    """None as long as it is not there, or not written."""
+    file = Path(file)
+    return int(text) if file.exists() and (text := file.read_text().strip()) else None
 
 
 def files_of(pid):
@@ -172,14 +178,14 @@ class Reload(unittest.TestCase):
                     old.refused_is_fine = True
                     bind(two)  # and one fewer: who is connected to it is served to the end
                     reload(server)
-                    old.thread.join(20)
+                    old.thread.join(60)
                     self.assertFalse(old.thread.is_alive(), "the old address is still served")
                     new.wait_for(200)
                     new.end()
                     print(f"{backend}: the address that went {old}; the one that came {new}", flush=True)
                     self.assertEqual((old.failures, new.failures), ([], []), server.log)
                 with self.assertRaises(ConnectionRefusedError):
-                    socket.create_connection(("127.0.0.1", one), 5)
+                    socket.create_connection(("127.0.0.1", one), PATIENCE)
 
 
 class Scale(unittest.TestCase):
@@ -214,7 +220,7 @@ class Recycle(unittest.TestCase):
         with Arbiter("--backend", backend, "--max-requests", "100", "--max-requests-jitter", "20") as server:
             files, memory = files_of(server.pid), memory_of(server.pid)
             with Traffic(server.port, **LOAD) as traffic:
-                server.wait_until(lambda: server.log.count("it has served max-requests") >= 20, 60, "twenty replacements")
+                server.wait_until(lambda: server.log.count("it has served max-requests") >= 20, 120, "twenty replacements")
                 self.assertGreaterEqual(len(server.workers()), 2)
             self.assertEqual(traffic.failures, [], server.log)
             server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
@@ -242,8 +248,7 @@ class Beside(unittest.TestCase):
                 self.assertEqual(int(pid_file.read_text()), server.pid)
                 old = set(server.workers().values())
                 server.signal(signal.SIGUSR2)
-                server.wait_until(lambda: Path(f"{pid_file}.2").exists(), what="the second arbiter")
-                other = int(Path(f"{pid_file}.2").read_text())
+                other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
                 server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
                 server.signal(signal.SIGWINCH)
                 server.wait_until(lambda: not server.workers(), what="the end of the old workers")
@@ -270,13 +275,12 @@ class Beside(unittest.TestCase):
                     server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
                     other = int(Path(f"{pid_file}.2").read_text())
                     server.signal(signal.SIGTERM)
-                    self.assertEqual(server.wait(20), 0)
-                    server.wait_until(lambda: pid_file.exists() and int(pid_file.read_text()) == other, what="its name")
+                    self.assertEqual(server.wait(), 0)
+                    server.wait_until(lambda: number_in(pid_file) == other, what="its name")
                     traffic.wait_for(50)
                 self.assertEqual(traffic.failures, [], server.log)
                 os.kill(other, signal.SIGTERM)
-                server.wait_until(lambda: not Path(f"/proc/{other}").exists() or
-                                  Path(f"/proc/{other}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z", 20, "its end")
+                server.wait_until(lambda: state_of(other) in ("Z", None), what="its end")
                 self.assertFalse(pid_file.exists())
             finally:
                 server.end()
@@ -291,6 +295,27 @@ class Check(unittest.TestCase):
                 file.write_text(f'bind = ["127.0.0.1:{other.port}"]\n')
                 server.signal(signal.SIGHUP)
                 server.wait_for_log("in use by another process")
+
+    def test_a_log_that_cannot_be_opened_after_the_check_ends_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            file = Path(folder) / "rondo.toml"
+            os.mkfifo(file)  # so that the program that checks reads another text than the one that serves
+
+            def give_all():  # to the start, to the check, to the new image
+                for text in ("", "", 'error-log = "/no/such/folder/log"\n'):
+                    with file.open("w") as f:  # there is a reader; the next one finds another pipe
+                        file.unlink()
+                        os.mkfifo(file)
+                        f.write(text)
+            giver = threading.Thread(target=give_all)
+            giver.start()
+            with Arbiter("--config", file) as server:
+                old = server.wait_for_workers(2)
+                server.signal(signal.SIGHUP)
+                giver.join(30)
+                server.wait_for_log("error +the folder '.*' .*cannot be reached: No such file")
+                server.wait_for_workers(2, old)
+                self.assertEqual(server.get("/")[0], 200)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from traffic import Arbiter, Traffic, state_of  # noqa: E402
-from launch import BIN, run  # noqa: E402
+from launch import BIN, PATIENCE, run  # noqa: E402
 
 
 class Notified:
@@ -23,7 +23,7 @@ class Notified:
         self.path = str(Path(folder) / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
 
     def wait_for(self, start):
         """The next message that begins so; others are passed over."""
@@ -48,7 +48,7 @@ class Service(unittest.TestCase):
                 notified.wait_for("READY=1")
                 server.signal(signal.SIGTERM)
                 notified.wait_for("STOPPING=1")
-                self.assertEqual(server.wait(20), 0)
+                self.assertEqual(server.wait(), 0)
 
     def test_sockets_that_are_passed(self):
         with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.NamedTemporaryFile() as log:
@@ -58,19 +58,19 @@ class Service(unittest.TestCase):
                 ["/bin/sh", "-c", f"LISTEN_FDS=1 LISTEN_PID=$$ exec {BIN / 'testbed'} serve --workers 2"],
                 stderr=log, stdin=subprocess.DEVNULL, pass_fds=[3], preexec_fn=lambda: os.dup2(listener.fileno(), 3))
             try:
-                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), 20, lambda: Path(log.name).read_text())
+                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), PATIENCE, lambda: Path(log.name).read_text())
                 self.assertIn(f"http://127.0.0.1:{port}", Path(log.name).read_text())
                 with Traffic(port, kept=2, short=4) as traffic:
                     traffic.wait_for(20)
                     process.send_signal(signal.SIGHUP)
-                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), 20,
+                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), PATIENCE,
                                       lambda: Path(log.name).read_text())
                     traffic.wait_for(20)
                 self.assertEqual(traffic.failures, [])
                 process.send_signal(signal.SIGTERM)
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE), 0)
                 # It is open in who passed it: whoever connects waits for the next start.
-                socket.create_connection(("127.0.0.1", port), 5).close()
+                socket.create_connection(("127.0.0.1", port), PATIENCE).close()
             finally:
                 process.kill()
                 process.wait()

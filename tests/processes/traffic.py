@@ -5,7 +5,6 @@ Every answer that does not come, or is not the whole of what was asked for, coun
 connection goes on with a new one after `Connection: close`, as every client does.
 """
 import asyncio
-import os
 import re
 import socket
 import sys
@@ -14,8 +13,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, link_of, state_of  # noqa: E402
+from launch import PATIENCE, Server, descriptors_of, link_of, state_of  # noqa: E402
 
+LONGEST_REST = 0.3  # seconds; a server that ends waits for 0.5 s for who asked a moment ago
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
 
@@ -48,11 +48,12 @@ def read_answer(s):
 class Traffic:
     """Some clients with kept connections and some with one connection per request, in one thread of their own, until the
     end of `with`. `pause` is what each waits between two requests. `failures` has a line for each request without its
-    whole answer, `resets` are those of them that an RST ended."""
+    whole answer, `resets` are those of them that an RST ended. Not among them, but `late`: who let a kept connection rest
+    for so long that a server which ends may have closed it, as on a busy machine; it asks again on another one."""
 
     def __init__(self, port, kept=8, short=8, path="/", pause=0.01):
         self.port, self.path, self.pause = port, path.encode(), pause
-        self.answered, self.failures, self.resets = 0, [], 0
+        self.answered, self.failures, self.resets, self.late = 0, [], 0, 0
         self.ending = False
         self.refused_is_fine = False  # nobody listens any more
         self.thread = threading.Thread(target=lambda: asyncio.run(self._clients(kept, short)), daemon=True)
@@ -68,7 +69,7 @@ class Traffic:
         self.ending = True
         self.thread.join(60)
 
-    def wait_for(self, answers, seconds=20):
+    def wait_for(self, answers, seconds=60):
         """Until so many more were answered."""
         wanted, end = self.answered + answers, time.monotonic() + seconds
         while self.answered < wanted and time.monotonic() < end:
@@ -76,7 +77,7 @@ class Traffic:
         assert self.answered >= wanted, f"{self.answered} answers, {self.failures[:5]}"
 
     def __str__(self):
-        return f"{self.answered} answers, {len(self.failures)} failures, {self.resets} resets"
+        return f"{self.answered} answers, {len(self.failures)} failures, {self.resets} resets, {self.late} late"
 
     async def _clients(self, kept, short):
         await asyncio.gather(*(self._client(i < kept) for i in range(kept + short)))
@@ -86,7 +87,7 @@ class Traffic:
         request = REQUEST % (self.path, b"" if keep else b"Connection: close\r\n")
         while not self.ending:
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     fields = await connection.exchange(request)
                 self.answered += 1
                 if not keep or fields.get(b"connection") == b"close":
@@ -94,6 +95,10 @@ class Traffic:
             except (OSError, Failure) as e:
                 if connection.step == "connect" and self.refused_is_fine:
                     break
+                if connection.came_late(e):
+                    self.late += 1
+                    connection.close()
+                    continue
                 self.failures.append(f"{'kept' if keep else 'short'}: {connection.step}: {e!r}")
                 self.resets += isinstance(e, (ConnectionResetError, BrokenPipeError))
                 connection.close()
@@ -106,6 +111,7 @@ class Connection:
 
     def __init__(self, port):
         self.port, self.socket, self.step = port, None, ""
+        self.asked = self.rested = self.got = 0
 
     async def exchange(self, request):
         """The fields of the answer, when it is good and whole."""
@@ -115,7 +121,10 @@ class Connection:
             self.socket = socket.socket()
             self.socket.setblocking(False)
             await loop.sock_connect(self.socket, ("127.0.0.1", self.port))
+            self.asked = loop.time()
         self.step = "request"
+        # No less than the time since the answer before, as the server knows it.
+        self.rested, self.asked, self.got = loop.time() - self.asked, loop.time(), 0
         await loop.sock_sendall(self.socket, request)
         self.step = "answer"
         data = b""
@@ -124,9 +133,15 @@ class Connection:
             if not part:
                 raise Failure(f"ended after {len(data)} bytes")
             data += part
+            self.got = len(data)
         if answer[0] != 200:
             raise Failure(f"status {answer[0]}")
         return answer[1]
+
+    def came_late(self, error):
+        """Whether nothing of an answer came to a request after a rest for which a server that ends does not wait."""
+        ended = isinstance(error, (Failure, ConnectionResetError, BrokenPipeError))
+        return ended and self.step != "connect" and self.got == 0 and self.rested > LONGEST_REST
 
     def close(self):
         if self.socket is not None:
@@ -140,13 +155,12 @@ class Arbiter(Server):
     def __init__(self, *options, workers=2, **more):
         super().__init__("--workers", workers, *options, **more)
 
-    def wait_for_workers(self, count, other_than=(), seconds=20):
-        """Until there are so many workers, none of them among these."""
+    def wait_for_workers(self, count, other_than=(), seconds=PATIENCE):
+        """Until there are so many workers, none of them among these; their processes."""
         def look():
             now = set(self.workers().values())
-            return len(now) == count and not now & set(other_than)
-        self.wait_until(look, seconds, f"{count} workers")
-        return set(self.workers().values())
+            return now if len(now) == count and not now & set(other_than) else None
+        return self.wait_until(look, seconds, f"{count} workers")
 
     def connections_of(self, pid):
         """Established connections of a process, by its descriptors."""
@@ -154,7 +168,7 @@ class Arbiter(Server):
 
 
 def sockets_of(pid):
-    links = [link_of(pid, fd) for fd in os.listdir(f"/proc/{pid}/fd")]
+    links = [link_of(pid, fd) for fd in descriptors_of(pid)]
     return {int(link[8:-1]) for link in links if link.startswith("socket:[")}
 
 

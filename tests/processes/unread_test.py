@@ -18,7 +18,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BIN, CLASS, each_backend, read_all, state_of  # noqa: E402
+from launch import BIN, CLASS, PATIENCE, each_backend, read_all, state_of  # noqa: E402
 
 ENOUGH = 3000  # lines: more than a pipe, a socket or a terminal holds, less than what waits in the process
 TOO_MUCH = 20_000
@@ -68,8 +68,9 @@ class Unread:
         self.unread, self.port = unread, free_port()
         self.said = b""
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
+        # No lines but those that a test causes.
         command = [str(BIN / "testbed"), "serve", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers), "--backend",
-                   backend, "--worker-class", CLASS, "--graceful-timeout", "2s", *options]
+                   backend, "--worker-class", CLASS, "--graceful-timeout", "2s", "--stall-threshold", "0", *options]
         if stream == "output":
             command += ["--access-log", "-", "--error-log", str(Path(self.folder.name) / "errors")]
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -80,9 +81,9 @@ class Unread:
         environment = dict(os.environ, TMPDIR=self.folder.name, **(env or {}))
         self.flags = fcntl.fcntl(unread.writing, fcntl.F_GETFL)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **streams)
-        self.wait_for(lambda: self.get("/") == 200, "an answer", 20)
+        self.wait_for(lambda: self.get("/") == 200, "an answer")
 
-    def get(self, path, seconds=5):
+    def get(self, path, seconds=PATIENCE):
         try:
             with socket.create_connection(("127.0.0.1", self.port), seconds) as s:
                 s.settimeout(seconds)
@@ -92,7 +93,7 @@ class Unread:
             return 0
 
     @staticmethod
-    def wait_for(true, what, seconds=10):
+    def wait_for(true, what, seconds=PATIENCE):
         end = time.monotonic() + seconds
         while not (found := true()):
             assert time.monotonic() < end, f"{what} did not come"
@@ -111,13 +112,13 @@ class Unread:
         return [pid for pid, name in self.children().items() if name.startswith("worker ")]
 
     def other_workers(self, than, count=1):
-        return self.wait_for(lambda: len(now := self.workers()) == count and not set(now) & set(than) and now, "another worker", 20)
+        return self.wait_for(lambda: len(now := self.workers()) == count and not set(now) & set(than) and now, "another worker")
 
     def fill(self, lines=ENOUGH):
         for _ in range(0, lines, 500):
             assert self.get("/_test/say?lines=500") == 200
 
-    def read_until(self, pattern, seconds=20):
+    def read_until(self, pattern, seconds=PATIENCE):
         """Someone reads again."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.said)):
@@ -125,7 +126,7 @@ class Unread:
             self.said += self.unread.drain()
         return found
 
-    def end(self, number=signal.SIGTERM, seconds=9):
+    def end(self, number=signal.SIGTERM, seconds=PATIENCE):
         """How long it took, and the status."""
         began = time.monotonic()
         self.process.send_signal(number)
@@ -204,7 +205,7 @@ class ErrorLog(unittest.TestCase):
                 found = server.read_until(rb"(\d+) lines of standard error were lost, \1 since the start")
                 lost = int(found.group(1))
                 self.assertGreater(lost, TOO_MUCH - 2 * 8192 - 1500)
-                end = time.monotonic() + 20
+                end = time.monotonic() + PATIENCE
                 while server.said.count(b" said ") < TOO_MUCH - lost and time.monotonic() < end:
                     server.said += server.unread.drain()
                 self.assertEqual(server.said.count(b" said "), TOO_MUCH - lost)
@@ -222,7 +223,7 @@ class ErrorLog(unittest.TestCase):
                     s.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                     found = re.search(rb"^rondo_error_log_lines_lost_total (\d+)", read_all(s), re.M)
                     return int(found.group(1))
-            self.assertGreater(server.wait_for(lost, "lost lines in the metrics"), TOO_MUCH - 2 * 8192 - 1500)
+            server.wait_for(lambda: lost() > TOO_MUCH - 2 * 8192 - 1500, "lost lines in the metrics")
 
     def test_the_pipe_of_another_user(self):
         if os.geteuid() != 0:
@@ -320,21 +321,24 @@ class AccessLog(unittest.TestCase):
             self.ask(server, TOO_MUCH)
             errors = Path(server.folder.name) / "errors"
             server.read_until(rb"GET /\?")
-            threading.Thread(target=self.read_on, args=(server,), daemon=True).start()
-            server.wait_for(lambda: re.search(r"\d+ lines of standard output were lost", errors.read_text()), "the news")
+            ending = threading.Event()
+            reading = threading.Thread(target=self.read_on, args=(server, ending))
+            reading.start()
+            try:
+                server.wait_for(lambda: re.search(r"\d+ lines of standard output were lost", errors.read_text()), "the news")
+            finally:
+                ending.set()  # before the number of its descriptor is another one's
+                reading.join()
 
     @staticmethod
-    def read_on(server):
-        try:
-            while True:
-                server.unread.drain()
-        except OSError:
-            pass
+    def read_on(server, ending):
+        while not ending.is_set():
+            server.unread.drain()
 
     @staticmethod
     def ask(server, count):
         with socket.create_connection(("127.0.0.1", server.port)) as s:
-            s.settimeout(10)
+            s.settimeout(PATIENCE)
             for _ in range(0, count, 100):
                 s.sendall(b"GET /?xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
                 got = 0

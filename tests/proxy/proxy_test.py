@@ -12,9 +12,10 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, each_backend, read_all  # noqa: E402
+from launch import PATIENCE, Server, each_backend, read_all  # noqa: E402
 
 LARGE = 64 << 20
+HEAD_HELD = 1  # seconds that a head waits for the first byte of its body
 
 
 class Upstream:
@@ -22,12 +23,12 @@ class Upstream:
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(10)
+        self.listener.settimeout(PATIENCE)
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
 
     def accept(self):
         s, _ = self.listener.accept()
-        s.settimeout(10)
+        s.settimeout(PATIENCE)
         return s
 
     def __enter__(self):
@@ -56,7 +57,7 @@ def proxy_to(url, *options, backend="epoll"):
 
 
 def curl(*arguments):
-    return subprocess.run(["curl", "-s", "--max-time", "60", *arguments], capture_output=True, check=False)
+    return subprocess.run(["curl", "-s", "--max-time", "120", *arguments], capture_output=True, check=False)
 
 
 class Proxy(unittest.TestCase):
@@ -189,15 +190,24 @@ class Proxy(unittest.TestCase):
             for answer in (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
                            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"\x15\x03\x01\r\n\r\n", b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n"):
                 for apart in (False, True):
-                    with proxy.connect() as client:
-                        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                        server = up.accept()
-                        read_head(server)
-                        server.sendall(answer)
-                        if apart:
-                            time.sleep(0.1)  # the head alone, in a turn of the loop of its own
-                        server.close()
-                        self.assertRegex(read_all(client), rb"^HTTP/1.1 502 ", (answer, apart))
+                    took = HEAD_HELD
+                    while took >= HEAD_HELD:  # too late: the head has gone on alone
+                        got, took = self.broken_answer(proxy, up, answer, apart)
+                    self.assertRegex(got, rb"^HTTP/1.1 502 ", (answer, apart))
+
+    @staticmethod
+    def broken_answer(proxy, up, answer, apart):
+        """What the client gets, and how long after the upstream's answer."""
+        with proxy.connect() as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            server = up.accept()
+            read_head(server)
+            began = time.monotonic()
+            server.sendall(answer)
+            if apart:
+                proxy.wait_until_read(server)  # the head alone, in a turn of the loop of its own
+            server.close()
+            return read_all(client), time.monotonic() - began
 
     def test_a_circle_is_found(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
@@ -308,7 +318,7 @@ class Proxy(unittest.TestCase):
         with proxy_to(gone) as proxy:
             self.assertEqual(proxy.get("/")[0], 502)
             proxy.wait_for_log("proxy: GET http://.*refused")
-        with Upstream() as up, proxy_to(up.url, "--request-timeout", "1s") as proxy:
+        with Upstream() as up, proxy_to(up.url, "--request-timeout", "3s") as proxy:
             for answer, status in ((b"nonsense\r\n\r\n", 502), (b"", 502), (None, 504)):
                 found = []
                 asking = threading.Thread(target=lambda: found.append(proxy.get("/")[0]))

@@ -9,11 +9,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server  # noqa: E402
+from launch import PATIENCE, Server  # noqa: E402
 
 from prometheus import Metrics  # noqa: E402
-
-PATIENCE = 30  # seconds
 
 
 class Watched(Server):

@@ -74,10 +74,11 @@ class Dashboard(unittest.TestCase):
 
     def test_a_stuck_worker_is_seen_while_it_is_stuck(self):
         page = self.open()
-        asking = threading.Thread(target=Client(self.server).many, args=("/_test/block?ms=5000", 1), kwargs={"threads": 1})
+        asking = threading.Thread(target=Client(self.server).many, args=(f"/_test/block?while={self.server.gate}", 1), kwargs={"threads": 1})
         asking.start()
         page.wait_for("document.getElementById('state').dataset.state === 'blocked'")
         page.wait_for(f"{cell('running', '/_test/block', 'Where')} === 'holding the loop'")
+        self.server.open_gate()
         asking.join()
         page.wait_for("document.getElementById('state').dataset.state === 'serving'")
 

@@ -31,7 +31,7 @@ class Folder(unittest.TestCase):
 
     def run_here(self, *arguments, env=None, program="testbed"):
         """In the folder: (exit status, standard output, standard error)."""
-        done = subprocess.run([str(BIN / program), *map(str, arguments)], capture_output=True, text=True, timeout=30,
+        done = subprocess.run([str(BIN / program), *map(str, arguments)], capture_output=True, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, cwd=self.folder, env=dict(os.environ, **(env or {})), check=False)
         return done.returncode, done.stdout, done.stderr
 
@@ -83,11 +83,11 @@ class Sources(Folder):
             self.assertEqual(server.request("POST", "/echo", b"123456")[0], 413)
             self.put("max-body = 'much'\nchdir = 'elsewhere'\naccess-log = 'log'\n")
             server.signal(signal.SIGHUP)
-            server.wait_for_log("rondo.toml:1: max-body: 'much' is not a size", seconds=20)
+            server.wait_for_log("rondo.toml:1: max-body: 'much' is not a size")
             self.assertEqual(server.request("POST", "/echo", b"123456")[0], 413)
             self.put("max-body = 6\nchdir = 'elsewhere'\naccess-log = 'log'\n")
             server.signal(signal.SIGHUP)
-            server.wait_until(lambda: server.request("POST", "/echo", b"123456")[0] == 200, seconds=20)
+            server.wait_until(lambda: server.request("POST", "/echo", b"123456")[0] == 200)
             server.wait_until(lambda: "POST /echo" in (self.folder / "elsewhere/log").read_text())
 
     def test_relative_paths_are_looked_for_in_the_folder_of_the_server(self):

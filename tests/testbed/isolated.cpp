@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -30,7 +31,8 @@ struct model {
 };
 
 auto load_model() {
-    if (const char* const ms = std::getenv("TESTBED_LOADS_MS")) std::this_thread::sleep_for(1ms * std::atoi(ms));
+    if (const char* const file = std::getenv("TESTBED_LOADS_WHILE"))
+        while (std::filesystem::exists(file)) std::this_thread::sleep_for(5ms);
     return [m = std::make_shared<model>()](request& req) {
         rondo::response r = rondo::text(std::string(req.query("say").value_or("-")));
         r.field("X-Process", std::to_string(getpid())).field("X-Loaded-By", m->loaded_by);

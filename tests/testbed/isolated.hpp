@@ -8,7 +8,7 @@ namespace testbed {
 /// Isolated views, of the name "model", that wait, die, grow and stream. Only when the environment has
 /// TESTBED_ISOLATED: a name is a process more. Its value, or the first line of the file that it names, may be "broken":
 /// a name with a factory that fails; "renamed": the name is "other"; "more": /isolated/more is there.
-/// To load "model" takes TESTBED_LOADS_MS.
+/// To load "model" takes as long as the file that TESTBED_LOADS_WHILE names is there.
 void add_isolated(rondo::app& to);
 
 }  // namespace testbed

@@ -8,6 +8,7 @@ The environment says with which workers, for a test that does not say it itself 
 
     TESTBED_CLASS=async|threads|sync   TESTBED_WORKERS=0|1|4 (0: no arbiter)   TESTBED_BACKENDS="epoll io_uring"
 """
+import errno
 import functools
 import http.client
 import os
@@ -25,7 +26,11 @@ BIN = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin"))
 CLASS = os.environ.get("TESTBED_CLASS", "async")
 WORKERS = int(os.environ.get("TESTBED_WORKERS", "0"))
 BACKENDS = tuple(os.environ.get("TESTBED_BACKENDS", "epoll io_uring").split())
-START_SECONDS = 30
+# Of linux/netlink.h, linux/sock_diag.h and net/tcp_states.h.
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, NLMSG_ERROR, TCP_LISTEN = 4, 20, 1, 2, 10
+START_SECONDS = 60
+# Seconds for what has to happen: they only bound a failure.
+PATIENCE = 30
 
 # For a test whose numbers are those of one process.
 ONE_WORKER = ("--workers", str(min(WORKERS, 1)))
@@ -52,6 +57,9 @@ class Server:
         if len(BACKENDS) == 1 and "--backend" not in arguments and "RONDO_BACKEND" not in (env or {}):
             arguments += ["--backend", BACKENDS[0]]
         self.counters_file = Path(self.folder.name) / "counters"
+        # The probes that are asked with `while=` and its name take as long as it is there.
+        self.gate = Path(self.folder.name) / "gate"
+        self.gate.touch()
         environment = dict(os.environ, TMPDIR=self.folder.name, TESTBED_COUNTERS=str(self.counters_file), **(env or {}))
         with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,
@@ -83,12 +91,12 @@ class Server:
     def output(self):
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for_log(self, pattern, seconds=5):
+    def wait_for_log(self, pattern, seconds=PATIENCE):
         """The match of a regular expression in the log, as soon as it is there."""
         return self._wait_for(lambda: re.search(pattern, self.log, re.M | re.S), seconds,
                               lambda: f"the log has no {pattern!r}:\n{self.log}")
 
-    def wait_for_output(self, pattern, seconds=5):
+    def wait_for_output(self, pattern, seconds=PATIENCE):
         return self._wait_for(lambda: re.search(pattern, self.output, re.M | re.S), seconds,
                               lambda: f"standard output has no {pattern!r}:\n{self.output}")
 
@@ -102,15 +110,40 @@ class Server:
             assert time.monotonic() < end, complaint()
             time.sleep(0.01)
 
-    def wait_until(self, true, seconds=5, what="it"):
+    def wait_until(self, true, seconds=PATIENCE, what="it"):
         return self._wait_for(true, seconds, lambda: f"{what} did not happen; the log:\n{self.log}")
 
-    def connect(self, timeout=10):
+    def open_gate(self):
+        """What waits for it goes on."""
+        self.gate.unlink(missing_ok=True)
+
+    def wait_for_started(self, count, what="the views"):
+        """Until so many of the testbed's probes that are counted have begun."""
+        self.wait_until(lambda: self.counters()["started"] >= count, what=what)
+
+    def wait_until_read(self, *clients):
+        """Until the other side has taken what these sockets have sent."""
+        for s in clients:
+            ours, theirs = s.getsockname(), s.getpeername()
+            self.wait_until(lambda: not unsent_and_unread(ours, theirs)[0] and not unsent_and_unread(theirs, ours)[1],
+                            what="the reading of what was sent")
+
+    def wait_until_full(self, *clients):
+        """Until the server cannot send more to one of these sockets, which do not read."""
+        self.wait_until(lambda: any(unsent_and_unread(s.getpeername(), s.getsockname())[0] for s in clients),
+                        what="a full connection")
+
+    def wait_until_closed(self, path, *pids):
+        """Until these processes have the file open no more."""
+        self.wait_until(lambda: not any(link_of(pid, fd) == str(path) for pid in pids for fd in descriptors_of(pid)),
+                        what=f"the closing of {path}")
+
+    def connect(self, timeout=PATIENCE):
         s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
-    def exchange(self, data, timeout=10, shut=False):
+    def exchange(self, data, timeout=PATIENCE, shut=False):
         """Everything that comes back for these bytes, until the server closes."""
         with self.connect(timeout) as s:
             s.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
@@ -121,7 +154,7 @@ class Server:
     def get(self, path="/", **fields):
         return self.request("GET", path, **fields)
 
-    def request(self, method, path="/", body=None, timeout=10, **fields):
+    def request(self, method, path="/", body=None, timeout=PATIENCE, **fields):
         """(status, fields in lower case, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -174,14 +207,14 @@ class Server:
         return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.serving())
 
     def _sockets(self):
-        links = (link_of(pid, fd) for pid in self.serving() for fd in os.listdir(f"/proc/{pid}/fd"))
+        links = (link_of(pid, fd) for pid in self.serving() for fd in descriptors_of(pid))
         return sum(link.startswith("socket:") for link in links)
 
     def connections(self):
         """How many they hold open."""
         return self._sockets() - self.sockets_at_start
 
-    def wait_for_no_connections(self, seconds=10):
+    def wait_for_no_connections(self, seconds=PATIENCE):
         self.wait_until(lambda: self.connections() <= 0, seconds, "the end of the connections")
 
     def cpu_seconds(self):
@@ -198,16 +231,17 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, seconds=10):
+    def wait(self, seconds=PATIENCE):
         """The exit status."""
         return self.process.wait(seconds)
 
     def end(self):
         """Ends it with SIGINT; True when it went in good order."""
+        self.open_gate()
         if self.alive():
             self.signal(signal.SIGINT)
         try:
-            status = self.process.wait(10)
+            status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -257,6 +291,33 @@ def link_of(pid, fd):
         return ""
 
 
+def unsent_and_unread(here, there):
+    """Bytes that the other side has not got, and bytes to read, of this machine's socket from one address of IPv4 to
+    another; zeros when there is none. By sock_diag(7): to read the table of all sockets can take a second."""
+    ports = struct.pack("!HH", here[1], there[1])
+    addresses = [socket.inet_aton(address) for address, _ in (here, there)]
+    ask = struct.pack("=BBBxI4s4s12x4s12xI8s", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF, ports, *addresses, 0, b"\xff" * 8)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as s:
+        s.send(struct.pack("=IHHII", 16 + len(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + ask)
+        got = s.recv(4096)
+    if struct.unpack_from("=H", got, 4)[0] == NLMSG_ERROR:
+        error = -struct.unpack_from("=i", got, 16)[0]
+        if error == errno.ENOENT:
+            return 0, 0
+        raise OSError(error, os.strerror(error))
+    if got[17] == TCP_LISTEN:  # the one that it would belong to
+        return 0, 0
+    unread, unsent = struct.unpack_from("=II", got, 72)
+    return unsent, unread
+
+
+def descriptors_of(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:  # it has ended
+        return []
+
+
 def each_backend(test):
     """A test of unittest that runs once per backend, with its name as a further argument."""
     @functools.wraps(test)
@@ -267,7 +328,7 @@ def each_backend(test):
     return both
 
 
-def run(*arguments, program="testbed", timeout=20, env=None):
+def run(*arguments, program="testbed", timeout=60, env=None):
     """Runs a program to its end: (exit status, standard output, standard error)."""
     done = subprocess.run([str(BIN / program), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))

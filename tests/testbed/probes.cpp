@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
@@ -61,10 +62,33 @@ std::chrono::milliseconds time_of(request& req) {
     return std::chrono::milliseconds(std::min(req.query_as<unsigned>("ms", 100), 600'000U));
 }
 
+// As long as `ms`, and as the file `while` is there: for tests that need a view to be under way.
+class stay {
+public:
+    explicit stay(request& req) : time_(time_of(req)), file_(req.query("while").value_or("")) {}
+    [[nodiscard]] bool over() const {
+        return rondo::clock::now() >= began_ + time_ && (file_.empty() || access(file_.c_str(), F_OK) != 0);
+    }
+    task<void> wait() const {
+        co_await rondo::sleep(time_);
+        while (!over()) co_await rondo::sleep(5ms);
+    }
+    void block() const {
+        std::this_thread::sleep_for(time_);
+        while (!over()) std::this_thread::sleep_for(5ms);
+    }
+
+private:
+    rondo::instant began_ = rondo::clock::now();
+    std::chrono::milliseconds time_;
+    std::string file_;
+};
+
 task<response> wait(request& req) {
     const visit here;
+    const stay time(req);
     try {
-        co_await rondo::sleep(time_of(req));
+        co_await time.wait();
     } catch (const rondo::cancelled&) {
         ++count().cancelled;
         throw;
@@ -75,8 +99,8 @@ task<response> wait(request& req) {
 
 response wait_sync(request& req) {
     const visit here;
-    const auto end = rondo::clock::now() + time_of(req);
-    while (rondo::clock::now() < end) {
+    const stay time(req);
+    while (!time.over()) {
         if (req.cancelled()) {
             ++count().cancelled;
             break;
@@ -90,15 +114,15 @@ response wait_sync(request& req) {
 // Whoever may be waiting for it.
 response hold(request& req) {
     const visit here;
-    std::this_thread::sleep_for(time_of(req));
+    stay(req).block();
     ++count().finished;
     return rondo::text("held\n");
 }
 
-task<void> wait_beside(std::chrono::milliseconds time) {
+task<void> wait_beside(stay time) {
     const visit here;
     try {
-        co_await rondo::sleep(time);
+        co_await time.wait();
         ++count().finished;
     } catch (const rondo::cancelled&) {
         ++count().cancelled;
@@ -132,16 +156,33 @@ task<response> events(request&) { co_return rondo::sse(numbers()); }
 
 // Blocks the loop: for the stall detector to find.
 task<response> block(request& req) {
-    std::this_thread::sleep_for(time_of(req));
+    const visit here;
+    stay(req).block();
+    ++count().finished;
     co_return rondo::text("blocked\n");
 }
 
 response compute(request& req) {
-    const auto end = rondo::clock::now() + time_of(req);
+    const visit here;
+    const stay time(req);
     unsigned long long sum = 0;
-    while (rondo::clock::now() < end)
+    while (!time.over())
         for (unsigned i = 0; i < 1000; ++i) sum = sum * 31 + i;
+    ++count().finished;
     return rondo::text(std::to_string(sum) + "\n");
+}
+
+// So much processor time, however long that takes.
+response burn(request& req) {
+    const auto used = [] {
+        timespec t{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    };
+    const auto end = used() + time_of(req);
+    while (used() < end) {
+    }
+    return rondo::text("burnt\n");
 }
 
 // Answers before it reads: what happens to the body is the server's affair.
@@ -185,13 +226,14 @@ rondo::app probes(rondo::app& in) {
     app.any("/wait-sync", wait_sync);
     app.get("/hold", hold);
     app.get("/background", [&in](request& req) {
-        in.background("beside").spawn(wait_beside(time_of(req)));
+        in.background("beside").spawn(wait_beside(stay(req)));
         return rondo::text("begun\n");
     });
     app.get("/ticks", ticks);
     app.get("/events", events);
     app.get("/block", block);
     app.get("/compute", rondo::cpu(compute));
+    app.get("/burn", burn);
     app.get("/say", say);
     app.get("/give-up", give_up);
     app.post("/read-late", read_late);

@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 
+PATIENCE = 30  # seconds
 BIN = os.environ.get("RONDO_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
 PROGRAM = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else os.path.join(BIN, "tour"))
 
@@ -28,7 +29,7 @@ def start(folder):
     """The program and its port, when it listens."""
     port = free_port()
     server = subprocess.Popen([PROGRAM, "serve", "--bind", f"127.0.0.1:{port}", "--log-level", "off"], cwd=folder)
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -53,12 +54,12 @@ class Tour(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.server.terminate()
-        status = cls.server.wait(timeout=20)
+        status = cls.server.wait(timeout=PATIENCE)
         cls.folder.cleanup()
         assert status == 0, status
 
     def ask(self, method, path, body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         c.request(method, path, body, headers or {})
         r = c.getresponse()
         r.text = r.read().decode()
@@ -67,7 +68,7 @@ class Tour(unittest.TestCase):
 
     def say(self, *sent, end=False):
         """What comes back for these bytes, up to the end of the connection; `end` shuts down the sending half."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as s:
             s.sendall("\r\n".join(sent).encode())
             if end:
                 s.shutdown(socket.SHUT_WR)
@@ -138,7 +139,7 @@ class Tour(unittest.TestCase):
         self.assertTrue(left.endswith("\r\n\r\nwaited\n"), left)
 
     def test_events_and_long_polling(self):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         c.request("GET", "/events")
         r = c.getresponse()
         self.assertTrue(r.getheader("Content-Type").startswith("text/event-stream"))
@@ -153,13 +154,13 @@ class Tour(unittest.TestCase):
 
     def test_events_end_with_the_server(self):
         server, port = start(self.folder.name)
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as s:
             s.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
             got = s.recv(65536)
             server.terminate()
             got += b"".join(iter(lambda: s.recv(65536), b""))
         self.assertTrue(got.endswith(b"\r\n0\r\n\r\n"), got)
-        self.assertEqual(server.wait(timeout=10), 0)
+        self.assertEqual(server.wait(timeout=PATIENCE), 0)
 
     def test_coroutines(self):
         began = time.monotonic()

@@ -13,16 +13,15 @@ import time
 import unittest
 import zlib
 
+from redis_server import wait_until
 from wall_server import CLASS, PROGRAM, WORKERS, Events, Wall, close
 
 
 def wait_until_waiting(wall, clients):
     if WORKERS > 1:  # the figures are those of the worker that is asked
-        return time.sleep(1)
-    end = time.monotonic() + 10
+        return wait_until(lambda: wall.connections_read() >= clients)
     # The request that asks is one of those under way.
-    while wall.get_json("/figures.json")["waiting"] < clients + 1 and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: wall.get_json("/figures.json")["waiting"] > clients)
 
 
 class WallTest(unittest.TestCase):
@@ -253,15 +252,13 @@ class Lasting(unittest.TestCase):
 
     @unittest.skipIf(CLASS == "sync", "two cannot wait there")
     def test_a_server_that_ends_does_not_wait_for_those_who_wait(self):
-        with Wall("--graceful-timeout", "20s") as wall, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with Wall("--graceful-timeout", "10m") as wall, concurrent.futures.ThreadPoolExecutor(1) as pool:
             said = wall.say("the last one")
             events = Events(wall.open("GET", f"/events?after={said['id']}"))
             next(events)
             poll = pool.submit(wall.get_json, f"/poll?after={said['id']}")
             wait_until_waiting(wall, 2)
-            began = time.monotonic()
-            self.assertEqual(wall.stop(signal.SIGTERM), 0, wall.log())
-            self.assertLess(time.monotonic() - began, 15)
+            self.assertEqual(wall.stop(signal.SIGTERM), 0, wall.log())  # within its patience
             self.assertEqual(poll.result(), {"messages": [], "last": said["id"]})
             self.assertEqual(list(events), [])
             events.close()
@@ -314,7 +311,7 @@ class Lasting(unittest.TestCase):
     def test_a_folder_that_is_not_there_stops_the_start_with_a_sentence(self):
         with tempfile.TemporaryDirectory(prefix="rondo-wall-") as folder:
             ended = subprocess.run([PROGRAM, "serve", "--bind", f"unix:{folder}/socket"], capture_output=True, text=True,
-                                   timeout=30, env=dict(os.environ, WALL_DB=f"{folder}/none/messages.sqlite"))
+                                   timeout=60, env=dict(os.environ, WALL_DB=f"{folder}/none/messages.sqlite"))
         self.assertEqual(ended.returncode, 3, ended.stderr)
         self.assertIn("cannot be kept in", ended.stderr)
         self.assertIn("set WALL_DB", ended.stderr)
@@ -372,12 +369,15 @@ class Kinds(WallTest):
 
     @unittest.skipIf(CLASS == "sync", "it does one at a time")
     def test_messages_arrive_while_pictures_are_computed(self):
-        deep = "/mandelbrot.png?x=-0.743643887037151&y=0.13182590420533&zoom=1000000&width=640&height=400"
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            pictures = [pool.submit(self.wall.get, deep) for _ in range(3)]
+        deep = "/mandelbrot.png?x=-0.743643887037151&y=0.13182590420533&zoom=1000000&width=320&height=200"
+        began = time.monotonic()
+        self.assertEqual(self.wall.get(deep)[0], 200)
+        count = max(3, min(50, int(5 / (time.monotonic() - began))))  # some seconds' worth
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            pictures = [pool.submit(self.wall.get, deep) for _ in range(count)]
             said = self.wall.say("in between")
             self.assertFalse(all(picture.done() for picture in pictures))
-            self.assertEqual([picture.result()[0] for picture in pictures], [200] * 3)
+            self.assertEqual([picture.result()[0] for picture in pictures], [200] * count)
         self.assertIn(said["text"], self.wall.texts())
 
     def test_files_are_kept_by_browsers_until_they_change(self):

@@ -105,6 +105,13 @@ class Wall:
         except OSError:
             return []
 
+    def connections_read(self):
+        """How many connections there are from which it has read all that was sent."""
+        with open("/proc/net/tcp", encoding="ascii") as sockets:
+            rows = [row.split()[1:5] for row in sockets.readlines()[1:]]
+        return sum(local.endswith(f":{self.port:04X}") and state == "01" and queues.endswith(":00000000")
+                   for local, _, state, queues in rows)
+
     def log(self):
         with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as log:
             return log.read()
