@@ -265,6 +265,26 @@ class Beside(unittest.TestCase):
                       flush=True)
                 self.assertLessEqual(files_of(server.pid), files)
 
+    @each_backend
+    def test_who_cannot_take_a_connection_does_not_keep_the_wake_up_of_the_other(self, backend):
+        """The kernel wakes one process for a connection. With io_uring that may be one that takes nothing: killed and not
+        yet torn down or, as here, stopped."""
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            pid_file = Path(folder) / "pid"
+            with Arbiter("--pid", pid_file, "--backend", backend, "--timeout", "0", workers=1) as server:
+                first, = server.workers().values()
+                os.kill(first, signal.SIGSTOP)
+                server.signal(signal.SIGUSR2)
+                other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
+                try:
+                    server.wait_until(lambda: server.log.count("serves, process") == 2, what="its worker")
+                    for _ in range(5):
+                        self.assertEqual(server.get("/")[0], 200)
+                finally:
+                    os.kill(first, signal.SIGCONT)
+                    os.kill(other, signal.SIGTERM)
+                    server.wait_for_log("has ended")
+
     def test_an_upgrade(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"

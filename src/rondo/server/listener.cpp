@@ -70,13 +70,20 @@ void server::listener::stop() noexcept {
 
 void server::listener::look() noexcept {
     if (!socket_.fd || way_ == way::resting || !server_.share_) return;
-    if ((way_ == way::alone) == server_.share_->alone()) return called();
+    if ((way_ == way::alone) == server_.share_->alone()) return take_what_waits();
     halt();
     start();
 }
 
 void server::listener::called() noexcept {
-    if (socket_.fd && way_ == way::sharing && waits_somebody(fd())) take_share();
+    if (way_ == way::sharing) take_what_waits();
+}
+
+// The kernel may have woken a process that takes nothing: one that is stopped, or was killed and is not torn down yet.
+void server::listener::take_what_waits() noexcept {
+    if (!socket_.fd || !waits_somebody(fd())) return;
+    if (way_ == way::sharing) take_share();
+    else accept_waiting();
 }
 
 void server::listener::rest(clock::duration d) noexcept { server_.loop_.timers().arm(rest_, clock::now() + d); }

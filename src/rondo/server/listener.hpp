@@ -43,6 +43,7 @@ private:
     void rested() noexcept;
     void wait_for_connections() noexcept;
     void take_share() noexcept;
+    void take_what_waits() noexcept;
     /// True when the next connection is left to another process, for a moment.
     [[nodiscard]] bool leaves_it() noexcept;
     /// To another process, for as long as nothing of this one is free.
