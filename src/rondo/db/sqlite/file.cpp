@@ -26,6 +26,13 @@ void refuse_zero_byte(std::string_view sql) {
         throw error("the statement holds a zero byte, which SQLite does not take", {}, std::string(sql));
 }
 
+[[noreturn]] void refuse_end(std::string_view sql) {
+    throw error(
+        "the transaction is begun and ended by transaction(): return from its function to commit, throw to roll "
+        "back",
+        {}, std::string(sql));
+}
+
 // Ends a statement's run however the scope is left: one that stands open holds its snapshot of the file.
 class run_scope {
 public:
@@ -71,6 +78,14 @@ void file::open() {
         opened, [](void* self, int times) { return static_cast<file*>(self)->wait_for_writer(times) ? 1 : 0; }, this);
     sqlite3_progress_handler(
         opened, steps_between_looks, [](void* self) { return static_cast<file*>(self)->stopped() ? 1 : 0; }, this);
+    // Asked while a statement is prepared, and again when it is because a table was changed.
+    sqlite3_set_authorizer(
+        opened,
+        [](void* self, int action, const char*, const char*, const char*, const char*) {
+            const bool may = action != SQLITE_TRANSACTION || static_cast<file*>(self)->may_end_transaction();
+            return may ? SQLITE_OK : SQLITE_DENY;
+        },
+        this);
     try {
         // WAL: who reads does not wait for who writes, nor the other way.
         run("pragma journal_mode = wal");
@@ -94,6 +109,11 @@ bool file::encoding_is_utf8() {
     return utf8;
 }
 
+bool file::may_end_transaction() noexcept {
+    ends_ = true;
+    return !begun_;
+}
+
 // Called by SQLite each time it finds the file held by another connection.
 bool file::wait_for_writer(int times) {
     const auto now = std::chrono::steady_clock::now();
@@ -114,6 +134,7 @@ sqlite3_stmt* file::prepare(const statement& s) {
     open();
     if (auto at = statements_.find(s.hash()); at != statements_.end()) {
         if (at->second.text == s.text()) {
+            if (at->second.ends && begun_) refuse_end(s.text());
             order_.splice(order_.end(), order_, at->second.used);
             return at->second.made.get();
         }
@@ -122,9 +143,11 @@ sqlite3_stmt* file::prepare(const statement& s) {
     }
     sqlite3_stmt* made = nullptr;
     const char* rest = nullptr;
+    ends_ = false;
     const int status = sqlite3_prepare_v3(database_.get(), s.text().data(), static_cast<int>(s.text().size()),
                                           SQLITE_PREPARE_PERSISTENT, &made, &rest);
     statement_ptr owned(made);
+    if (status == SQLITE_AUTH && ends_) refuse_end(s.text());
     if (status != SQLITE_OK) fail(s.text());
     if (!made) throw error("the statement is empty", {}, std::string(s.text()));
     if (std::string_view(rest).find_first_not_of(" \t\r\n;") != std::string_view::npos)
@@ -135,7 +158,7 @@ sqlite3_stmt* file::prepare(const statement& s) {
         order_.pop_front();
     }
     const auto used = order_.insert(order_.end(), s.hash());
-    statements_[s.hash()] = {std::string(s.text()), std::move(owned), used};
+    statements_[s.hash()] = {std::string(s.text()), std::move(owned), ends_, used};
     return made;
 }
 
@@ -166,7 +189,30 @@ result file::run(const statement& s, const parameters& values) {
 void file::run(const char* sql) {
     require_no_stream(sql);
     open();
-    if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(sql);
+    ends_ = false;
+    const int status = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
+    if (status == SQLITE_AUTH && ends_) refuse_end(sql);
+    if (status != SQLITE_OK) fail(sql);
+}
+
+void file::begin(const char* sql) {
+    run(sql);
+    begun_ = true;
+}
+
+void file::commit() {
+    begun_ = false;
+    try {
+        run("commit");
+    } catch (...) {
+        begun_ = true;
+        throw;
+    }
+}
+
+void file::rollback() {
+    begun_ = false;
+    run("rollback");
 }
 
 void file::script(const std::string& sql) {
@@ -178,6 +224,7 @@ bool file::in_transaction() const noexcept { return database_ && sqlite3_get_aut
 
 void file::clean_up() noexcept {
     end_stream();
+    begun_ = false;
     if (database_ && !sqlite3_get_autocommit(database_.get()))
         sqlite3_exec(database_.get(), "rollback", nullptr, nullptr, nullptr);
 }

@@ -44,6 +44,11 @@ public:
     void run(const char* sql);
     /// Several statements.
     void script(const std::string& sql);
+    /// One that only commit(), rollback() and clean_up() end: any other statement that would begin or end one throws
+    /// error before it runs.
+    void begin(const char* sql);
+    void commit();
+    void rollback();
     /// A transaction is open.
     [[nodiscard]] bool in_transaction() const noexcept;
     /// Ends what is open: a statement whose rows were not all taken, a transaction.
@@ -64,6 +69,7 @@ private:
     struct prepared {
         std::string text;
         statement_ptr made;
+        bool ends = false;  // or begins a transaction
         std::list<std::uint64_t>::iterator used;
     };
 
@@ -73,6 +79,7 @@ private:
     void end_stream() noexcept;
     [[nodiscard]] bool encoding_is_utf8();
     bool wait_for_writer(int times);
+    [[nodiscard]] bool may_end_transaction() noexcept;
     [[noreturn]] void fail(std::string_view sql);
 
     std::string path_;
@@ -84,6 +91,8 @@ private:
     sqlite3_stmt* stream_ = nullptr;  // one of statements_
     std::string stream_sql_;
     bool utf8_ = true;
+    bool begun_ = false;  // by begin()
+    bool ends_ = false;   // what was prepared last: ends or begins a transaction
     std::atomic<bool> stopped_{false};
     std::chrono::steady_clock::time_point busy_since_{};
 };

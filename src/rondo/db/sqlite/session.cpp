@@ -17,13 +17,6 @@ constexpr std::size_t rows_at_once = 256;
 
 [[noreturn]] void refuse(const char* what) { throw error(fmt::format("SQLite has no {}", what)); }
 
-// Within transaction(): what ends it would let the rest of it be written for good at once.
-void refuse_ended(const file& f, bool begun, std::string_view sql) {
-    if (begun && !f.in_transaction())
-        throw error("the statement ended the transaction: leave COMMIT and ROLLBACK to transaction()", {},
-                    std::string(sql));
-}
-
 // SQLite rolls all of a transaction back when a writing statement in it is interrupted or finds the disk full.
 void require_transaction(const file& f, bool begun, std::string_view sql) {
     if (begun && !f.in_transaction())
@@ -114,9 +107,7 @@ public:
         ++s->lease.pool().queries;
         auto job = [&](file& f) {
             require_transaction(f, s->begun, q.text());
-            result r = f.run(q, p);
-            refuse_ended(f, s->begun, q.text());
-            return r;
+            return f.run(q, p);
         };
         co_return co_await in_turn(s, job);
     }
@@ -125,7 +116,7 @@ public:
         const char* sql = s->lease.writes() ? "begin immediate" : "begin";
         refuse_meanwhile(*s, sql);
         auto job = [&](file& f) {
-            f.run(sql);
+            f.begin(sql);
             s->begun = true;
         };
         co_await in_turn(s, job);
@@ -135,7 +126,7 @@ public:
         refuse_meanwhile(*s, "commit");
         auto job = [&](file& f) {
             require_transaction(f, s->begun, "commit");
-            f.run("commit");
+            f.commit();
             s->begun = false;
         };
         co_await in_turn(s, job);
@@ -144,7 +135,7 @@ public:
         const state_ptr s = state_;
         refuse_meanwhile(*s, "rollback");
         auto job = [&](file& f) {
-            f.run("rollback");
+            f.rollback();
             s->begun = false;
         };
         co_await in_turn(s, job);
@@ -159,7 +150,6 @@ public:
         auto job = [&](file& f) {
             require_transaction(f, s->begun, text);
             f.script(text);
-            refuse_ended(f, s->begun, text);
             if (!s->begun) refuse_left_open(f, text);
         };
         co_await in_turn(s, job);
@@ -184,11 +174,7 @@ public:
         const state_ptr s = state_;
         if (stream != s->streams || !s->streaming) co_return {};
         const streaming_scope streaming(*s);
-        auto job = [&](file& f) {
-            result r = f.next(rows_at_once);
-            refuse_ended(f, s->begun, {});
-            return r;
-        };
+        auto job = [](file& f) { return f.next(rows_at_once); };
         co_return co_await in_turn(s, job);
     }
     task<void> start_copy(statement) override { refuse("COPY: insert within one transaction, which is as fast"); }

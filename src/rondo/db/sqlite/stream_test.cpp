@@ -130,7 +130,39 @@ TEST_F(sqlite_stream, a_transaction_is_not_ended_by_one) {
             auto rows = tx.stream<int>("rollback");
             (void)co_await rows.next();
         }));
-        EXPECT_TRUE(sentence.contains("ended the transaction")) << sentence;
+        EXPECT_TRUE(sentence.contains("ended by transaction()")) << sentence;
+    });
+}
+
+// Refused before it runs: afterwards what was to be rolled back would be there for good.
+TEST_F(sqlite_stream, nor_by_another_statement) {
+    with_file([](database& at) -> task<void> {
+        // In the cache of statements too: alone they fail, or change nothing.
+        for (const char* sql : {"commit", "end", "rollback", "begin"})
+            (void)co_await failure_of(at.execute(dynamic_sql(sql)));
+        co_await at.execute("create table kept (n int)");
+        for (const std::string sql : {"commit", "COMMIT", "end transaction", "rollback", "begin", "/* */ commit;"}) {
+            for (const bool script : {false, true}) {
+                const std::string sentence = co_await failure_of(at.transaction(
+                    [](transaction& tx, std::string s, bool in_script) -> task<void> {
+                        co_await tx.execute("insert into kept values (1)");
+                        if (in_script) co_await tx.script("insert into kept values (2); " + s);
+                        else co_await tx.execute(dynamic_sql(s));
+                    },
+                    sql, script));
+                EXPECT_TRUE(sentence.contains("ended by transaction()")) << sql << ": " << sentence;
+                const result left = co_await at.query("select count(*) as n from kept");
+                EXPECT_EQ(left[0].value<int>("n"), 0) << sql;
+            }
+        }
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await tx.execute("insert into kept values (1)");
+            co_await tx.execute("savepoint here");
+            co_await tx.execute("insert into kept values (2)");
+            co_await tx.execute("rollback to here");
+        });
+        const result left = co_await at.query("select n from kept");
+        EXPECT_EQ(left.size(), 1u);
     });
 }
 
