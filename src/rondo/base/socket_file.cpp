@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/base/socket_file.hpp>
 
+#include <exception>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/base/trusted_path.hpp>
+
 namespace rondo {
+
+namespace {
+
+bool look_at(const file_place& at, struct stat& status) noexcept {
+    return ::fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+}  // namespace
 
 socket_file socket_file::at(std::string path) noexcept {
     struct stat status{};
-    if (::lstat(path.c_str(), &status)) return {std::move(path), 0, 0};
-    return {std::move(path), status.st_dev, status.st_ino};
+    try {
+        if (look_at(place_of_file(path), status)) return {std::move(path), status.st_dev, status.st_ino};
+    } catch (const std::exception&) {
+        // Where there is no folder there is no file.
+    }
+    return {std::move(path), 0, 0};
 }
 
 bool socket_file::is_there() const noexcept {
@@ -20,7 +36,15 @@ bool socket_file::is_there() const noexcept {
 }
 
 void socket_file::remove() const noexcept {
-    if (is_there()) ::unlink(path.c_str());
+    if (empty() || inode == 0) return;
+    try {
+        const file_place place = place_of_file(path);
+        struct stat status{};
+        if (look_at(place, status) && status.st_dev == device && status.st_ino == inode)
+            ::unlinkat(place.folder.value(), place.name.c_str(), 0);
+    } catch (const std::exception&) {
+        // The folder is gone, and the file with it.
+    }
 }
 
 }  // namespace rondo

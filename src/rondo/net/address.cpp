@@ -23,6 +23,8 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/trusted_path.hpp>
+
 namespace rondo::net {
 
 namespace {
@@ -145,22 +147,28 @@ bool is_left_over(const sockaddr_un& address) {
 
 // Two servers that start at once must not take each other's new socket for a file that was left over. Who may only read
 // the folder can hold the lock as well, so it is not waited for endlessly.
-unique_fd lock_folder_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
-    unique_fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+unique_fd lock(const unique_fd& folder) {
+    unique_fd fd(openat(folder.value(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (int tries = 0; fd && tries < 100 && flock(fd.value(), LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK; ++tries)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return fd;
 }
 
 // By descriptor: whoever may write to the folder could put a link there.
-bool set_mode(const std::string& path, unsigned mode) {
-    const unique_fd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+bool set_mode(const file_place& at, unsigned mode) {
+    const unique_fd file(openat(at.folder.value(), at.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat status{};
     if (!file || fstat(file.value(), &status)) return false;
     if (!S_ISSOCK(status.st_mode)) return errno = ENOTSOCK, false;
     return chmod(fmt::format("/proc/self/fd/{}", file.value()).c_str(), mode) == 0;
+}
+
+file_place place_of_socket(const std::string& path) {
+    try {
+        return place_of_file(path);
+    } catch (const std::system_error& e) {
+        throw std::runtime_error(fmt::format("cannot listen on unix:{}: {}", path, e.what()));
+    }
 }
 
 listening_socket listen_unix(const std::string& path, const listen_options& options) {
@@ -169,12 +177,16 @@ listening_socket listen_unix(const std::string& path, const listen_options& opti
     std::memcpy(address.sun_path, path.data(), path.size());
     listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, {}};
     if (!s.fd) cannot(s.url, errno);
-    const unique_fd lock = lock_folder_of(path);
+    const file_place at = place_of_socket(path);
+    const unique_fd held = lock(at.folder);
     struct stat status{};
-    if (!lstat(path.c_str(), &status) && S_ISSOCK(status.st_mode) && is_left_over(address)) unlink(path.c_str());
+    if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(status.st_mode) &&
+        is_left_over(address))
+        unlinkat(at.folder.value(), at.name.c_str(), 0);
     if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
-    s.file = socket_file::at(path);
-    if (!set_mode(path, options.mode) || ::listen(s.fd.value(), options.backlog)) {
+    if (fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW)) cannot(s.url, errno);
+    s.file = {path, status.st_dev, status.st_ino};
+    if (!set_mode(at, options.mode) || ::listen(s.fd.value(), options.backlog)) {
         const int error = errno;
         s.file.remove();
         cannot(s.url, error);
@@ -186,14 +198,13 @@ bool is_free_unix(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());
+    const file_place at = place_of_socket(path);
     struct stat status{};
-    if (!lstat(path.c_str(), &status)) {
+    if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW)) {
         if (!S_ISSOCK(status.st_mode)) throw std::runtime_error("unix:" + path + " exists and is no socket; remove it");
         return is_left_over(address);
     }
-    const std::size_t slash = path.rfind('/');
-    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
-    if (access(folder.c_str(), W_OK | X_OK)) cannot("unix:" + path, errno);
+    if (faccessat(at.folder.value(), ".", W_OK | X_OK, 0)) cannot("unix:" + path, errno);
     return true;
 }
 

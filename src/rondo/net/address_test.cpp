@@ -194,6 +194,31 @@ TEST(listen, what_is_no_socket_is_neither_removed_nor_changed) {
 }
 
 // Another server took the path meanwhile.
+// Whoever owns a folder on the way could have root change the mode of another server's socket, or remove it.
+TEST(listen, a_unix_socket_is_not_made_where_another_user_leads) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    constexpr uid_t stranger = 65'534;
+    folder ours;
+    folder theirs;
+    const std::string there = ours.file("s");
+    const auto other = listen(bind_address::parse("unix:" + there), {.mode = 0600});
+    const std::string link = theirs.file("run");
+    const std::string folder_of_ours = there.substr(0, there.rfind('/'));
+    ASSERT_EQ(symlink(folder_of_ours.c_str(), link.c_str()), 0);
+    ASSERT_EQ(lchown(link.c_str(), stranger, stranger), 0);
+    const auto at = bind_address::parse("unix:" + link + "/s");
+    EXPECT_NE(failure_of([&] { return listen(at, {.mode = 0666}); }).find("symbolic link"), std::string::npos);
+    EXPECT_NE(failure_of([&] { return is_free(at); }).find("symbolic link"), std::string::npos);
+    // One that was bound before the folder was led elsewhere.
+    socket_file bound = other[0].file;
+    bound.path = link + "/s";
+    bound.remove();
+    struct stat status{};
+    ASSERT_EQ(stat(there.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+    unlink(link.c_str());
+}
+
 TEST(listen, only_the_own_file_of_a_unix_socket_is_removed) {
     folder f;
     const auto at = bind_address::parse("unix:" + f.file("s"));
