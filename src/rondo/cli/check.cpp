@@ -42,7 +42,8 @@ void require_writable(std::string_view setting, const std::string& path) {
     try {
         at = place_of_file(path);
     } catch (const std::system_error& e) {
-        throw std::runtime_error(fmt::format("{}: {}", setting, e.what()));
+        if (e.code() == std::errc::is_a_directory) no("is a folder; name a file");
+        no(fmt::format("cannot be written: {}", e.what()));
     }
     const int folder = at.folder.value();
     const bool careful = geteuid() == 0 && !is_system_path(path) && setting != "pid";

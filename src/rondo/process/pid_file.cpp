@@ -111,7 +111,7 @@ void pid_file::write(const std::string& path) {
     try {
         at = place_of_file(path);
     } catch (const std::system_error& e) {
-        throw std::runtime_error(fmt::format("pid: {}", e.what()));
+        throw std::runtime_error(fmt::format("pid: '{}' cannot be written: {}", path, e.what()));
     }
     pid_t other = number_in(at);
     if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM) && !is_recycled(other, at))
