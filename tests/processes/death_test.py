@@ -46,6 +46,7 @@ class Killed(unittest.TestCase):
             traffic.wait_for(500)
             victim = next(iter(server.workers().values()))
             os.kill(victim, signal.SIGSTOP)  # so that they can be counted
+            server.wait_until(lambda: state_of(victim) == "T", what="its stop")
             held = server.connections_of(victim)
             began = time.monotonic()
             os.kill(victim, signal.SIGKILL)

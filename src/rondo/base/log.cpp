@@ -217,6 +217,7 @@ void format(bool json) {
 
 void reopen() {
     const std::lock_guard lock(errors().mutex);
+    if (errors().queue && errors().queue->of_parent()) errors().close();
     if (errors().queue && errors().path != "-") errors().queue->change(errors().open());
 }
 

@@ -28,6 +28,8 @@ public:
     /// Takes what is written off the front of `text`. What several processes may write to gets whole lines as far as
     /// they are no longer than PIPE_BUF.
     [[nodiscard]] result write(std::string_view& text) noexcept;
+    /// Nothing more is written. Standard streams stay open.
+    void close() noexcept { file_.reset(); }
     /// Waits until more may be taken, at most so long.
     void wait(std::chrono::milliseconds limit) const noexcept;
 

@@ -260,7 +260,9 @@ line_queue::line_queue(output to, writer by, telling tell)
 
 line_queue::~line_queue() {
     if (of_parent()) {
-        // Its thread is not here, its mutex may be held for ever.
+        // Its thread is not here, its mutex may be held for ever. What is open is closed: a file that the parent has
+        // left since would stay on the disk as long as this process lives.
+        state_->to.close();
         [[maybe_unused]] const auto* left = new (std::nothrow) std::shared_ptr<state>(std::move(state_));
         return;
     }

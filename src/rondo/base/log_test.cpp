@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -426,6 +427,40 @@ TEST(standard_error, of_a_child_has_no_lines_of_its_parent) {
     EXPECT_EQ(status, 0);
     EXPECT_NE(all.find("of the child"), std::string::npos);
     EXPECT_EQ(all.find("line"), std::string::npos);
+}
+
+bool has_open(const std::string& path) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        if (std::filesystem::read_symlink(entry.path(), gone) == path) return true;
+    }
+    return false;
+}
+
+// A file that was put away would keep its place on the disk as long as one of them lives.
+TEST(log_of_a_parent, is_not_open_in_its_children) {
+    const folder where;
+    const std::string path = where.file("log");
+    log::on_calling_thread(true);
+    log::to(path);
+    log::info("of the parent");
+    ASSERT_TRUE(has_open(path));
+    for (void (*leaves)() :
+         {+[] { log::process_name("child"); }, +[] { log::info("of the child"); }, +[] { log::reopen(); }}) {
+        const std::string old = path + ".old";
+        const pid_t child = fork();
+        if (child == 0) {
+            if (rename(path.c_str(), old.c_str())) _exit(2);
+            leaves();
+            _exit(has_open(old) ? 1 : 0);
+        }
+        int status = -1;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        EXPECT_EQ(status, 0);
+        ASSERT_EQ(rename(old.c_str(), path.c_str()), 0);
+    }
+    log::to("-");
+    log::on_calling_thread(false);
 }
 
 TEST(say, writes_a_line_and_does_not_wait_for_ever) {
