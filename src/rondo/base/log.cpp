@@ -209,6 +209,8 @@ void to(const std::string& path) {
     errors().path = path;
 }
 
+void make_file(const std::string& path) { static_cast<void>(open_log(path)); }
+
 void format(bool json) {
     const std::lock_guard lock(errors().mutex);
     errors().close();

@@ -33,6 +33,8 @@ void on_calling_thread(bool on) noexcept;
 
 /// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
 void to(const std::string& path);
+/// Makes the file, if it is not there, as a log would be opened, and leaves nothing open. Throws std::system_error.
+void make_file(const std::string& path);
 /// Text (the default), or one JSON object per line: time, level, worker, pid, message.
 void format(bool json);
 /// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.

@@ -107,6 +107,7 @@ void line_queue::state::serve() noexcept {
     }
     lock.unlock();
     tell_losses(true);
+    to.close();  // before anybody forks who waited for this
     lock.lock();
     ended = true;
     moved.notify_all();

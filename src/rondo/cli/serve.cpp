@@ -45,7 +45,7 @@ void make_logs(const settings& chosen) {
     process::identity who = process::identity_of(chosen.user, chosen.group);
     for (const std::string& path : {chosen.access_log, chosen.error_log}) {
         if (path == "-" || path == "off") continue;
-        log::line_writer(path).flush();
+        log::make_file(path);
         if (geteuid() == 0) process::give(path, who);
     }
 }
