@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/db/database.hpp>
+#include <rondo/db/error.hpp>
 #include <rondo/db/postgres/server_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -43,6 +44,44 @@ inline std::size_t open_descriptors() {
     for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
 }
+
+/// The sentence of the error that the task ends with; empty when it does not.
+template <class T>
+task<std::string> failure_of(task<T> t) {
+    std::string sentence;
+    try {
+        (void)co_await std::move(t);
+    } catch (const error& e) {
+        sentence = e.what();
+    }
+    co_return sentence;
+}
+
+/// What holds for SQLite alone, with a file that has the table `things`.
+class with_sqlite_file : public testing::Test {
+protected:
+    [[nodiscard]] std::string path() const { return (folder_.path() / "test.db").string(); }
+    [[nodiscard]] std::string url() const { return "sqlite:" + path(); }
+
+    /// Runs `body(database)` on a loop that is the database's home.
+    template <class Body>
+    void with_file(Body body, db::options limits = {}) {
+        event_loop loop;
+        database at(url(), limits);
+        loop.run_until(run(at, std::move(body)));
+    }
+
+private:
+    template <class Body>
+    static task<void> run(database& at, Body body) {
+        co_await at.open();
+        co_await at.script("create table things (n integer)");
+        co_await body(at);
+        co_await at.close();
+    }
+
+    temporary_folder folder_;
+};
 
 /// What holds for every database, said once: "postgres", "sqlite" (a file), "memory".
 class every_database : public testing::TestWithParam<const char*> {

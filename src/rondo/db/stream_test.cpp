@@ -28,17 +28,6 @@ task<int> count(database& at) {
     co_return r.scalar<int>();
 }
 
-template <class T>
-task<std::string> failure_of(task<T> t) {
-    std::string sentence;
-    try {
-        (void)co_await std::move(t);
-    } catch (const error& e) {
-        sentence = e.what();
-    }
-    co_return sentence;
-}
-
 task<int> sum_of(async_generator<int> rows) {
     int sum = 0;
     for (;;) {

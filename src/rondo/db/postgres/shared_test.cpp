@@ -43,17 +43,6 @@ std::string joined(const std::optional<std::vector<T>>& all) {
     return text;
 }
 
-template <class T>
-task<std::string> failure_of_task(task<T> t) {
-    std::string said;
-    try {
-        (void)co_await std::move(t);
-    } catch (const error& e) {
-        said = e.what();
-    }
-    co_return said;
-}
-
 task<std::string> setting(database& at, std::string name) {
     const result r = co_await at.query("select current_setting($1)", name);
     co_return r.scalar<std::string>();
@@ -70,7 +59,7 @@ TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
                                 "end", "abort", "savepoint a", "release a", "rollback to a", "prepare transaction 'x'",
                                 "begin; insert into shared values (0)"}) {
             const dynamic_sql s(sql);
-            const std::string said = co_await failure_of_task(at.query(s));
+            const std::string said = co_await failure_of(at.query(s));
             EXPECT_TRUE(said.contains("use transaction()")) << sql << ": " << said;
         }
         std::vector<task<int>> all;
@@ -86,8 +75,8 @@ TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
 TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
     with_server([](database& at) -> task<void> {
         const dynamic_sql s(std::string("select 1\0 from nothing", 22));
-        EXPECT_TRUE((co_await failure_of_task(at.query(s))).contains("zero byte"));
-        EXPECT_TRUE((co_await failure_of_task(at.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
+        EXPECT_TRUE((co_await failure_of(at.query(s))).contains("zero byte"));
+        EXPECT_TRUE((co_await failure_of(at.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
     });
 }
 
@@ -95,19 +84,18 @@ TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
 TEST(shared, copy_as_a_plain_statement_is_refused) {
     with_server([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
-        auto [in, one, out, two] =
-            co_await when_all(failure_of_task(at.query("copy shared from stdin")), add_row(at, 1),
-                              failure_of_task(at.query("COPY (select 1) TO STDOUT")), add_row(at, 2));
+        auto [in, one, out, two] = co_await when_all(failure_of(at.query("copy shared from stdin")), add_row(at, 1),
+                                                     failure_of(at.query("COPY (select 1) TO STDOUT")), add_row(at, 2));
         EXPECT_TRUE(in.contains("copy_in()")) << in;
         EXPECT_TRUE(out.contains("copy_out()")) << out;
         EXPECT_EQ(one + two, 2);
-        const std::string within = co_await failure_of_task(at.transaction([](transaction& tx) -> task<void> {
+        const std::string within = co_await failure_of(at.transaction([](transaction& tx) -> task<void> {
             (void)co_await tx.execute("insert into shared values (3)");
             (void)co_await tx.query("copy shared from stdin");
         }));
         EXPECT_TRUE(within.contains("copy_in()")) << within;
         const std::string script =
-            co_await failure_of_task(at.script("insert into shared values (4); copy shared from stdin"));
+            co_await failure_of(at.script("insert into shared values (4); copy shared from stdin"));
         EXPECT_TRUE(script.contains("COPY does not go into a script")) << script;
         const result r = co_await at.query("select count(*) from shared");
         EXPECT_EQ(r.scalar<int>(), 2);
@@ -119,13 +107,13 @@ TEST(shared, a_transaction_is_not_ended_from_within) {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"commit", "rollback", "begin", "prepare transaction 'x'"}) {
             const dynamic_sql s(sql);
-            const std::string said = co_await failure_of_task(at.transaction([&s](transaction& tx) -> task<void> {
+            const std::string said = co_await failure_of(at.transaction([&s](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into shared values (1)");
                 (void)co_await tx.query(s);
             }));
             EXPECT_TRUE(said.contains("begun and ended by transaction()")) << said;
         }
-        const std::string script = co_await failure_of_task(at.transaction([](transaction& tx) -> task<void> {
+        const std::string script = co_await failure_of(at.transaction([](transaction& tx) -> task<void> {
             co_await tx.script("select 1; commit");
             (void)co_await tx.execute("insert into shared values (2)");
         }));
@@ -147,7 +135,7 @@ TEST(shared, a_transaction_is_not_ended_from_within) {
 TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
     with_server([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
-        const std::string said = co_await failure_of_task(at.script("begin; insert into shared values (1)"));
+        const std::string said = co_await failure_of(at.script("begin; insert into shared values (1)"));
         EXPECT_TRUE(said.contains("left a transaction open")) << said;
         co_await at.script("begin; insert into shared values (2); commit");
         const result r = co_await at.query("select n from shared");
@@ -163,7 +151,7 @@ TEST(shared, a_plain_statement_does_not_change_the_connection) {
                                 "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
                                 "update pg_settings set setting = '1024' where name = 'work_mem'"}) {
             const dynamic_sql s(sql);
-            EXPECT_NE(co_await failure_of_task(at.query(s)), "") << sql;
+            EXPECT_NE(co_await failure_of(at.query(s)), "") << sql;
         }
         const std::string before = co_await setting(at, "work_mem");
         (void)co_await at.query("select set_config('work_mem', '1MB', false)");
@@ -339,7 +327,7 @@ TEST(shared, a_time_that_no_date_is_is_refused) {
         using hours = std::chrono::sys_time<std::chrono::hours>;
         using micros = std::chrono::microseconds;
         const auto refused = [](task<result> t) -> task<bool> {
-            const std::string said = co_await failure_of_task(std::move(t));
+            const std::string said = co_await failure_of(std::move(t));
             co_return said.contains("not between the years 1 and 9999");
         };
         EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", hours::max())));

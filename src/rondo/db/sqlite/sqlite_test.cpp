@@ -19,28 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class sqlite_file : public ::testing::Test {
-protected:
-    [[nodiscard]] std::string url() const { return "sqlite:" + (folder_.path() / "test.db").string(); }
-
-    template <class Body>
-    void with_file(Body body, options limits = {}) {
-        event_loop loop;
-        database at(url(), limits);
-        loop.run_until(run(at, std::move(body)));
-    }
-
-private:
-    template <class Body>
-    static task<void> run(database& at, Body body) {
-        co_await at.open();
-        co_await at.script("create table things (n integer)");
-        co_await body(at);
-        co_await at.close();
-    }
-
-    temporary_folder folder_;
-};
+class sqlite_file : public with_sqlite_file {};
 
 // Minutes of work, to read and to write.
 constexpr statement long_read =

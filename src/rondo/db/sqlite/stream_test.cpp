@@ -24,39 +24,7 @@ constexpr statement long_write =
     "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
     "select 0 from n where i < 0";
 
-template <class T>
-task<std::string> failure_of(task<T> t) {
-    std::string sentence;
-    try {
-        (void)co_await std::move(t);
-    } catch (const error& e) {
-        sentence = e.what();
-    }
-    co_return sentence;
-}
-
-class sqlite_stream : public ::testing::Test {
-protected:
-    [[nodiscard]] std::string path() const { return (folder_.path() / "test.db").string(); }
-
-    template <class Body>
-    void with_file(Body body, options limits = {}) {
-        event_loop loop;
-        database at("sqlite:" + path(), limits);
-        loop.run_until(run(at, std::move(body)));
-    }
-
-private:
-    template <class Body>
-    static task<void> run(database& at, Body body) {
-        co_await at.open();
-        co_await at.script("create table things (n integer)");
-        co_await body(at);
-        co_await at.close();
-    }
-
-    temporary_folder folder_;
-};
+class sqlite_stream : public with_sqlite_file {};
 
 task<int> count(database& at) {
     const result r = co_await at.query("select count(*) from things");
