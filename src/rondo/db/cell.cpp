@@ -56,6 +56,10 @@ bool is_range(std::uint32_t type) noexcept {
     return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
            type == 4451 || (type >= 4532 && type <= 4536);
 }
+bool is_line(std::uint32_t type) noexcept { return type == 628; }
+bool is_plain_text(std::uint32_t type) noexcept {
+    return type == 0 || type == text_type || type == 1042 || type == 1043;
+}
 std::uint32_t of_element(std::uint32_t array) noexcept {
     switch (array) {
         case 0: return 0;
@@ -126,7 +130,7 @@ private:
         if (type_ < types::first_of_users) return false;
         const bool half =
             (text.starts_with('[') || text.starts_with('(')) && !text.ends_with(']') && !text.ends_with(')');
-        return half || text.find_first_of(";:|") != std::string_view::npos;
+        return half || text.find_first_of(";:|/\\#~!*&^%=<>?") != std::string_view::npos;
     }
     bool read_plain() {
         const char ends[] = {delimiter(), '}', '\0'};
@@ -161,19 +165,23 @@ private:
 bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
     const auto parsed = codec::parse_json(text);
     if (!parsed || !parsed->is_array()) return false;
-    store.reserve(text.size() + 24 * parsed->size());  // a number may be written longer than it was
+    std::vector<std::size_t> ends;  // of the elements in the store, which moves as it grows
     for (const codec::json_value& value : parsed->as_array()) {
-        if (value.is_null()) {
-            elements.emplace_back().type = types::json;
-            continue;
-        }
-        const std::string written = value.is_string() ? value.as_string() : codec::to_string(value);
-        const std::size_t begin = store.size();
-        if (store.capacity() - begin < written.size()) return false;
-        store += written;
-        cell c = text_cell(std::string_view(store).substr(begin), value.is_string() ? types::json_string : 0);
+        if (value.is_string()) store += value.as_string();
+        else if (!value.is_null()) store += codec::to_string(value);
+        ends.push_back(store.size());
+    }
+    std::size_t begin = 0;
+    auto end = ends.begin();
+    for (const codec::json_value& value : parsed->as_array()) {
+        cell c;
+        if (value.is_null()) c.type = types::json;
+        else
+            c = text_cell(std::string_view(store).substr(begin, *end - begin),
+                          value.is_string() ? types::json_string : 0);
         if (value.is_array() || value.is_object()) c.kind = cell_kind::json;
         elements.push_back(c);
+        begin = *end++;
     }
     return true;
 }
@@ -258,6 +266,9 @@ bool read_cell(const cell& from, codec::json_value& value) {
         case cell_kind::bytes: return false;
         case cell_kind::text:
             if (from.type == types::json_string) return value = from.text, true;
+            // "{}" is also an empty array, and "[1,2]" a range.
+            if (types::is_bits(from.type) || types::is_range(from.type)) return false;
+            if (from.text == "{}" && !types::is_json(from.type) && !types::is_plain_text(from.type)) return false;
             break;
         case cell_kind::json: break;
     }
@@ -268,7 +279,8 @@ bool read_cell(const cell& from, codec::json_value& value) {
 }
 
 bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
-    if (from.kind != cell_kind::text || from.text.empty() || types::is_range(from.type)) return false;
+    if (from.kind != cell_kind::text || from.text.empty() || types::is_range(from.type) || types::is_line(from.type))
+        return false;
     std::string_view text = from.text;
     if (text.front() == '[') {
         const std::size_t bounds = text.find("]={");

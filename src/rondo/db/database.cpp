@@ -21,7 +21,7 @@ constexpr auto longest_pause = std::chrono::milliseconds(5000);
 
 task<std::uint64_t> copy_into(home& at, statement s, async_generator<std::string> pieces) {
     session_lease lease = co_await at.lend(true);
-    co_await at.from_here(lease->start_copy(s));
+    co_await at.from_here(lease->start_copy(s, copy_way::in));
     for (;;) {
         const std::string* piece = co_await pieces.next();
         if (!piece) break;
@@ -32,7 +32,7 @@ task<std::uint64_t> copy_into(home& at, statement s, async_generator<std::string
 
 async_generator<std::string> copy_out_of(home& at, statement s) {
     session_lease lease = co_await at.lend(false);
-    co_await at.from_here(lease->start_copy(s));
+    co_await at.from_here(lease->start_copy(s, copy_way::out));
     for (;;) {
         std::optional<std::string> piece = co_await at.from_here(lease->read_copy());
         if (!piece) break;

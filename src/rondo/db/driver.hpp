@@ -34,6 +34,8 @@ struct notification {
     bool missed = false;  ///< no message: the connection was lost, and with it perhaps messages
 };
 
+enum class copy_way : std::uint8_t { in, out };
+
 /// A connection in the hands of one user. What is called before the last call has ended waits for it. When it is
 /// destroyed, what runs on it is cancelled, an open transaction is rolled back, and the connection goes back; nobody
 /// waits for that. Everything on the loop of its driver.
@@ -54,8 +56,9 @@ public:
     /// Some of the rows of the stream of this number, none after the last.
     [[nodiscard]] virtual task<result> next_rows(std::uint64_t stream) = 0;
 
-    /// COPY ... FROM STDIN: write, then end, which gives the rows taken. Throws error where there is no COPY.
-    virtual task<void> start_copy(statement s) = 0;
+    /// COPY ... FROM STDIN: write, then end, which gives the rows taken. Throws error where there is no COPY, and for
+    /// one of the other way.
+    virtual task<void> start_copy(statement s, copy_way way) = 0;
     virtual task<void> write_copy(std::string_view bytes) = 0;
     [[nodiscard]] virtual task<std::uint64_t> end_copy() = 0;
     /// COPY ... TO STDOUT: what comes next; nothing at the end.

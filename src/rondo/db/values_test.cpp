@@ -97,6 +97,14 @@ TEST(cell, arrays) {
     EXPECT_EQ((read<std::vector<std::optional<std::string>>>(R"({NULL,"NULL"})")),
               (std::vector<std::optional<std::string>>{std::nullopt, "NULL"}));
     EXPECT_EQ(read<std::vector<int>>("[1,2]"), (std::vector<int>{1, 2}));
+    std::string powers = "[[1e5";  // written out they are longer
+    for (int i = 0; i < 30; ++i) powers += ",1e5";
+    powers += "],\"x\",null,[]]";
+    const auto several = read<std::vector<codec::json_value>>(powers);
+    ASSERT_TRUE(several.has_value() && several->size() == 4);
+    EXPECT_EQ(several->at(0).size(), 31U);
+    EXPECT_EQ(several->at(1), codec::json_value("x"));
+    EXPECT_TRUE(several->at(2).is_null() && several->at(3).is_array());
     for (const char* wrong : {"", "1", "{", "{1", "{1,}x", "{{1}}", "{\"a", "{\"a\\", "{1}2", "[1", "[[1]]", "{x}"})
         EXPECT_EQ(read<std::vector<int>>(wrong), std::nullopt) << wrong;
 }

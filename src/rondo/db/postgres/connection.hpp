@@ -90,7 +90,7 @@ public:
     /// A transaction is open; known when nothing is on its way.
     [[nodiscard]] bool in_transaction() const noexcept;
     /// What the session did to it, and has to be set back.
-    enum class traces : std::uint8_t { none, settings, all };
+    enum class traces : std::uint8_t { none, settings, all, prepared };
     void leave(traces t) noexcept { traces_ = std::max(traces_, t); }
     /// Looks at the tag of a command that has succeeded.
     void note_tag(const pg_result* r) noexcept;

@@ -98,7 +98,8 @@ void connection::recover() noexcept {
     }
 }
 
-// What the last one did to the connection is not for the next one. Prepared statements stay.
+// What the last one did to the connection is not for the next one. Our own prepared statements stay, unless names of
+// the program's are among them.
 bool connection::set_back() noexcept {
     const traces left = std::exchange(traces_, traces::none);
     if (left != traces::none) {
@@ -106,9 +107,13 @@ bool connection::set_back() noexcept {
         send_own("reset all", true);
         if (pinned_) pin_settings();
     }
-    if (left == traces::all)
+    if (left >= traces::all)
         for (const char* sql : {"unlisten *", "close all", "discard temp", "select pg_advisory_unlock_all()"})
             send_own(sql, true);
+    if (left == traces::prepared) {
+        send_own("deallocate all", true);
+        statements_.clear();
+    }
     for (const std::string& name : statements_.take_retired()) send_own("deallocate " + name);
     return load() > 0 || phase_ != phase::ready;
 }

@@ -2,6 +2,8 @@
 // The end of a statement.
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -78,6 +80,10 @@ bool connection::note_stale(const in_flight& e) noexcept {
         statements_.outdate(e.hash, e.serial);
         return true;
     }
+    // The types of parameters were settled when it was prepared, and a column may have another one since: a value that
+    // does not fit any more fails once and not for ever. Mostly it is the value's own fault: that is not repeated.
+    constexpr std::string_view misfits[] = {"22P02", "22003", "22007", "22008", "42804", "42883"};
+    if (!e.preparing && std::ranges::find(misfits, said) != std::end(misfits)) statements_.outdate(e.hash, e.serial);
     const bool gone = said == "26000" && !e.preparing;
     const bool taken = said == "42P05" && e.prepare_failed;
     if (gone || taken || e.prepare_failed) statements_.forget(e.hash, e.serial);
@@ -96,7 +102,8 @@ void connection::note_tag(const pg_result* r) noexcept {
     const std::string_view tag = r ? PQcmdStatus(const_cast<pg_result*>(r)) : "";
     if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") statements_.clear();
     if (!lent) return;
-    if (tag == "LISTEN" || tag.starts_with("DISCARD")) leave(traces::all);
+    if (tag == "LISTEN" || tag == "DECLARE CURSOR" || tag.starts_with("DISCARD")) leave(traces::all);
+    if (tag == "PREPARE" || tag == "DEALLOCATE") leave(traces::prepared);
 }
 
 void connection::served_by(const pg_result* r) noexcept {

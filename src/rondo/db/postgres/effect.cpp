@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <string>
+#include <utility>
 
 #include <rondo/db/error.hpp>
 
@@ -139,63 +140,99 @@ effect of_copy(scanner& words) noexcept {
     return effect::none;
 }
 
-effect of_create(scanner& words) noexcept {
-    std::string_view w = words.next();
-    while (any_of(w, {"or", "replace", "local", "global"})) w = words.next();
-    if (any_of(w, {"temp", "temporary"})) return effect::session;
-    for (; !w.empty() && w != "(" && !same(w, "as"); w = words.next())
-        if (same(w, "pg_temp")) return effect::session;
-    return effect::none;
-}
-
 std::string_view unquoted(std::string_view name) noexcept {
     return name.size() > 2 && name.front() == '"' ? name.substr(1, name.size() - 2) : name;
 }
 
-// Functions that are called somewhere in it.
-effect of_functions(scanner& words) noexcept {
-    std::string_view before;
-    for (std::string_view w = words.next(); !w.empty(); before = unquoted(w), w = words.next()) {
-        if (w != "(") continue;
-        if (same(before, "set_config")) return effect::configures;
-        if (any_of(before, {"pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
+// What it does by the way, beginning with its second word: functions that it calls, a new table of SELECT INTO, an
+// UPDATE of pg_settings.
+effect of_content(scanner& words, std::string_view first) noexcept {
+    std::string_view earlier;
+    std::string_view before = first;
+    bool updates = same(first, "update");
+    for (std::string_view w = words.next(); !w.empty(); w = words.next()) {
+        const std::string_view name = unquoted(w);
+        const bool bare = !words.quoted();
+        if (updates && same(name, "pg_settings")) return effect::sets;
+        updates = (bare && same(w, "update")) || (updates && any_of(name, {"only", "(", "pg_catalog", "."}));
+        const bool temporary = bare ? any_of(w, {"temp", "temporary", "pg_temp"}) : name == "pg_temp";
+        if (temporary && same(before, "into") && !any_of(earlier, {"insert", "merge"})) return effect::session;
+        if (w == "(" && same(before, "set_config")) return effect::configures;
+        if (w == "(" &&
+            any_of(before, {"pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
                             "pg_try_advisory_lock_shared", "pg_advisory_unlock", "pg_advisory_unlock_shared"}))
             return effect::session;
+        earlier = std::exchange(before, name);
     }
     return effect::none;
 }
 
-effect of_update(scanner& words) noexcept {
+effect of_create(scanner& words) noexcept {
     std::string_view w = words.next();
-    if (same(w, "only")) w = words.next();
-    if (same(unquoted(w), "pg_catalog")) {
-        (void)words.next();  // the point
+    while (any_of(w, {"or", "replace", "local", "global"})) w = words.next();
+    if (any_of(w, {"temp", "temporary"})) return effect::session;
+    const bool table = same(w, "table");
+    for (; !w.empty() && w != "(" && !same(w, "as"); w = words.next())
+        if (same(unquoted(w), "pg_temp")) return effect::session;
+    return table ? of_content(words, w) : effect::none;
+}
+
+effect of_declare(scanner& words) noexcept {
+    std::string_view before;
+    for (std::string_view w = words.next(); !w.empty() && !same(w, "for"); before = w, w = words.next())
+        if (same(w, "hold") && same(before, "with")) return effect::session;
+    return effect::none;
+}
+
+effect of_statement(scanner& words, std::string_view first) noexcept;
+
+// EXPLAIN ANALYZE does what it explains.
+effect of_explain(scanner& words) noexcept {
+    int depth = 0;
+    std::string_view w = words.next();
+    while (!w.empty() && (depth > 0 || any_of(w, {"analyze", "analyse", "verbose", "("}))) {
+        if (w == "(") ++depth;
+        if (w == ")") --depth;
+        if (depth < 0) break;
         w = words.next();
     }
-    return same(unquoted(w), "pg_settings") ? effect::sets : of_functions(words);
+    return of_statement(words, w);
 }
 
 [[noreturn]] void refuse(const char* sentence, const statement& s) { throw error(sentence, {}, std::string(s.text())); }
 
-}  // namespace
-
-effect effect_of(std::string_view sql) noexcept {
-    scanner words(sql);
-    const std::string_view first = first_word(words);
+effect of_statement(scanner& words, std::string_view first) noexcept {
     if (any_of(first, {"begin", "start"})) return effect::begins;
     if (any_of(first, {"commit", "end", "rollback", "abort"})) return end_of_transaction(words);
     if (any_of(first, {"savepoint", "release"})) return effect::savepoint;
-    if (same(first, "prepare")) return same(words.next(), "transaction") ? effect::ends : effect::none;
+    if (same(first, "prepare")) return same(words.next(), "transaction") ? effect::ends : effect::prepares;
+    if (same(first, "execute")) return effect::executes;
+    if (same(first, "deallocate")) return same(words.next(), "all") ? effect::none : effect::prepares;
     if (same(first, "copy")) return of_copy(words);
     if (any_of(first, {"listen", "unlisten"})) return effect::listens;
     if (any_of(first, {"reset", "discard"})) return effect::sets;
     if (same(first, "set"))
         return any_of(words.next(), {"local", "transaction", "constraints"}) ? effect::sets_local : effect::sets;
     if (same(first, "create")) return of_create(words);
-    if (same(first, "update")) return of_update(words);
-    // What they do inside is not seen: as if they had changed settings.
-    if (any_of(first, {"do", "call"})) return effect::configures;
-    return of_functions(words);
+    if (same(first, "declare")) return of_declare(words);
+    if (same(first, "explain")) return of_explain(words);
+    if (any_of(first, {"do", "call"})) return effect::hidden;
+    return of_content(words, first);
+}
+
+}  // namespace
+
+effect effect_of(std::string_view sql) noexcept {
+    scanner words(sql);
+    return of_statement(words, first_word(words));
+}
+
+bool chains(std::string_view sql) noexcept {
+    scanner words(sql);
+    std::string_view before;
+    for (std::string_view w = words.next(); !w.empty(); before = w, w = words.next())
+        if (same(w, "chain") && same(before, "and")) return true;
+    return false;
 }
 
 bool is_atomic(std::string_view sql) noexcept {
@@ -212,7 +249,9 @@ void refuse_shared(const statement& s, effect e) {
     refuse_zero_byte(s.text());
     switch (e) {
         case effect::none:
-        case effect::configures: return;
+        case effect::executes:  // of a name that no shared connection has
+        case effect::configures:
+        case effect::hidden: return;
         case effect::begins:
         case effect::ends:
         case effect::savepoint:
@@ -221,6 +260,11 @@ void refuse_shared(const statement& s, effect e) {
                 "use transaction()",
                 s);
         case effect::copies: refuse("COPY is not a plain statement: use copy_in() or copy_out()", s);
+        case effect::prepares:
+            refuse(
+                "a statement that was prepared belongs to one connection, and the next one may run on another: write "
+                "the statement itself, which is prepared on every connection that it runs on",
+                s);
         case effect::sets:
             refuse(
                 "a plain statement does not change the settings of a connection, because others use the same one: "
@@ -231,8 +275,8 @@ void refuse_shared(const statement& s, effect e) {
         case effect::listens: refuse("LISTEN is not a plain statement: use listen()", s);
         case effect::session:
             refuse(
-                "a temporary table or an advisory lock of the session belongs to one connection, and the next "
-                "statement may run on another: use transaction(), with pg_advisory_xact_lock for a lock",
+                "a temporary table, a cursor and an advisory lock of the session belong to one connection, and the "
+                "next statement may run on another: use transaction(), with pg_advisory_xact_lock for a lock",
                 s);
     }
 }

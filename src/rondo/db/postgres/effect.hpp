@@ -15,15 +15,21 @@ enum class effect : std::uint8_t {
     ends,        ///< COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION
     savepoint,   ///< SAVEPOINT, RELEASE, ROLLBACK TO
     copies,      ///< COPY with STDIN or STDOUT
+    prepares,    ///< PREPARE, DEALLOCATE of a name
+    executes,    ///< EXECUTE
     sets,        ///< SET, RESET, DISCARD, UPDATE pg_settings
     sets_local,  ///< SET LOCAL, SET TRANSACTION, SET CONSTRAINTS
-    configures,  ///< calls set_config(), or may: DO, CALL
+    configures,  ///< calls set_config()
+    hidden,      ///< DO, CALL: what they do inside is not seen
     listens,     ///< LISTEN, UNLISTEN
-    session,     ///< makes a temporary table, or takes an advisory lock of the session
+    session,     ///< makes a temporary table or a cursor WITH HOLD, or takes an advisory lock of the session
 };
 
 /// Comments, empty statements and letter case do not matter; what stands in quotes does not count.
 [[nodiscard]] effect effect_of(std::string_view sql) noexcept;
+
+/// Whether it holds AND CHAIN, which ends a transaction and begins another.
+[[nodiscard]] bool chains(std::string_view sql) noexcept;
 
 /// Whether it is atomic outside of a transaction: CALL and DO may commit a part of their work, and EXECUTE runs
 /// what the program prepared itself.

@@ -48,7 +48,7 @@ pool::~pool() {
 task<result> pool::query(statement s, parameters p) {
     const effect e = effect_of(s.text());
     refuse_shared(s, e);
-    if (e == effect::configures) {
+    if (e == effect::configures || e == effect::hidden) {
         // On a connection that is set back after it.
         const std::unique_ptr<session> own = co_await lend(true);
         co_return co_await own->query(s, std::move(p));

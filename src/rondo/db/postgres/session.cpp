@@ -68,6 +68,12 @@ connection& lent_session::line() const {
     return *connection_;
 }
 
+void lent_session::note(effect e) {
+    if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
+    if (e == effect::listens || e == effect::session || e == effect::hidden || e == effect::executes)
+        line().leave(connection::traces::all);
+}
+
 task<result_ptr> lent_session::run(statement s, parameters p) {
     command c(pool_, s, p, &line());
     co_return co_await c;
@@ -76,8 +82,7 @@ task<result_ptr> lent_session::run(statement s, parameters p) {
 task<result> lent_session::query(statement s, parameters p) {
     const effect e = effect_of(s.text());
     refuse_lent(s, e, begun_);
-    if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
-    if (e == effect::listens || e == effect::session) line().leave(connection::traces::all);
+    note(e);
     command c(pool_, s, p, &line());
     result_ptr r = co_await c;
     co_return rows_of(std::move(r));
@@ -99,8 +104,12 @@ task<void> lent_session::begin(transaction_options o) {
             const auto left =
                 std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now() + behind_deadline);
             const parameters most(std::to_string(std::max<std::int64_t>(left.count(), 1)));
-            const result_ptr r =
-                co_await run("select pg_backend_pid() from set_config('statement_timeout', $1, true)", most);
+            // A shorter one of the URL or the role stays.
+            const result_ptr r = co_await run(
+                "select pg_backend_pid() from set_config('statement_timeout', least($1::numeric, "
+                "nullif(trunc(1000 * extract(epoch from current_setting('statement_timeout')::interval)), 0))::text, "
+                "true)",
+                most);
             line().served_by(r.get());
         } else {
             const result_ptr r = co_await run("select pg_backend_pid()", parameters());
@@ -135,7 +144,7 @@ task<std::uint64_t> lent_session::start_rows(statement s, parameters p) {
     if (sink_ && (!sink_->rows.empty() || sink_->failure)) refuse_stream(s.text());
     const effect e = effect_of(s.text());
     refuse_lent(s, e, true);
-    if (e == effect::sets || e == effect::configures) line().leave(connection::traces::settings);
+    note(e);
     auto sink = std::make_unique<connection::row_sink>();
     line().send_rows(s, p, *sink);
     sink_ = std::move(sink);
@@ -172,14 +181,22 @@ task<result_ptr> lent_session::next_result(pg_conn* c) {
     co_return result_ptr(PQgetResult(c));
 }
 
-// The first failure of those to come, else the last result.
+// The first failure of those to come, else the last result. A COMMIT among them ends the transaction, and so does a
+// ROLLBACK when a BEGIN follows: alone it may be one to a savepoint, which has the same tag.
 task<result_ptr> lent_session::last_result(pg_conn* c) {
     result_ptr kept;
+    rolled_back_ = ended_ = false;
     for (;;) {
         result_ptr r = co_await next_result(c);
         if (!r) break;
         const auto came = PQresultStatus(r.get());
-        if (came == PGRES_COMMAND_OK || came == PGRES_TUPLES_OK) line().note_tag(r.get());
+        if (came == PGRES_COMMAND_OK || came == PGRES_TUPLES_OK) {
+            line().note_tag(r.get());
+            const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(r.get()));
+            if (tag == "ROLLBACK") rolled_back_ = true;
+            if (tag == "COMMIT" || tag == "PREPARE TRANSACTION") ended_ = true;
+            if (rolled_back_ && (tag == "BEGIN" || tag == "START TRANSACTION")) ended_ = true;
+        }
         if (!kept || PQresultStatus(kept.get()) != PGRES_FATAL_ERROR) kept = std::move(r);
         if (came == PGRES_COPY_IN || came == PGRES_COPY_OUT) break;
     }
@@ -207,26 +224,34 @@ task<void> lent_session::script(std::string_view sql) {
     line().end_simple();
     if (status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
     const bool open = line().in_transaction();
-    if (begun_ && !open) {
+    if (begun_ && (!open || ended_ || (rolled_back_ && chains(text)))) {
         begun_ = false;
         throw error(
-            "the script ended the transaction it runs in, so that what follows would not be a part of it: leave "
-            "COMMIT and ROLLBACK to transaction()",
+            "the script ended the transaction it runs in, so that it is not one any more: leave COMMIT and ROLLBACK "
+            "to transaction()",
             {}, text);
     }
     if (!begun_ && open)  // it is rolled back when the connection is given back
         throw error("the script left a transaction open, which is rolled back: end it with COMMIT", {}, text);
 }
 
-task<void> lent_session::start_copy(statement s) {
+// In the extended protocol, where a text is one statement.
+task<void> lent_session::start_copy(statement s, copy_way way) {
     co_await checkpoint();
     refuse_zero_byte(s.text());
+    line().leave(connection::traces::all);  // a COPY runs the functions of its query, of defaults and of triggers
     simple_ = line().begin_simple(s.text());
-    if (!PQsendQuery(simple_, s.text().data())) lost();
+    if (!PQsendQueryParams(simple_, s.text().data(), 0, nullptr, nullptr, nullptr, nullptr, 0)) lost();
     co_await flush(simple_);
     const result_ptr r = co_await last_result(simple_);
     const auto status = r ? PQresultStatus(r.get()) : PGRES_FATAL_ERROR;
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) co_return;
+    if (status == (way == copy_way::in ? PGRES_COPY_IN : PGRES_COPY_OUT)) co_return;
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
+        line().close("a COPY went the other way");
+        throw error(way == copy_way::in ? "copy_in() is for COPY ... FROM STDIN: use copy_out()"
+                                        : "copy_out() is for COPY ... TO STDOUT: use copy_in()",
+                    {}, std::string(s.text()));
+    }
     line().end_simple();
     if (r && status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), s.text()));
     throw error("the statement is no COPY ... FROM STDIN or COPY ... TO STDOUT", {}, std::string(s.text()));

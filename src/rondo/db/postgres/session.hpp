@@ -10,6 +10,7 @@
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/db/driver.hpp>
 #include <rondo/db/postgres/connection.hpp>
+#include <rondo/db/postgres/effect.hpp>
 
 namespace rondo::db::postgres {
 
@@ -30,7 +31,7 @@ public:
     task<void> script(std::string_view sql) override;
     task<std::uint64_t> start_rows(statement s, parameters p) override;
     task<result> next_rows(std::uint64_t stream) override;
-    task<void> start_copy(statement s) override;
+    task<void> start_copy(statement s, copy_way way) override;
     task<void> write_copy(std::string_view bytes) override;
     task<std::uint64_t> end_copy() override;
     task<std::optional<std::string>> read_copy() override;
@@ -38,6 +39,8 @@ public:
 
 private:
     [[nodiscard]] connection& line() const;
+    /// What the statement leaves in the connection.
+    void note(effect e);
     task<result_ptr> run(statement s, parameters p);
     /// Of libpq in simple mode: sends all there is, or waits for and gives the next result; null after the last.
     task<void> flush(pg_conn* c);
@@ -50,6 +53,8 @@ private:
     std::uint64_t stream_ = 0;
     pg_conn* simple_ = nullptr;
     bool begun_ = false;
+    bool rolled_back_ = false;  // by the last script, perhaps to a savepoint only
+    bool ended_ = false;        // and the transaction is over
 };
 
 }  // namespace rondo::db::postgres

@@ -132,6 +132,58 @@ TEST(shared, a_transaction_is_not_ended_from_within) {
     });
 }
 
+TEST(shared, a_script_neither_ends_a_transaction_and_begins_another) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        for (const char* sql :
+             {"rollback; begin; insert into shared values (2)", "commit; begin", "select 1; rollback and chain",
+              "commit and chain; select 1", "abort; start transaction", "savepoint a; rollback to a; end; begin"}) {
+            const std::string said = co_await failure_of(at.transaction([sql](transaction& tx) -> task<void> {
+                (void)co_await tx.query("select count(*) from shared");
+                co_await tx.script(sql);
+            }));
+            EXPECT_TRUE(said.contains("the script ended the transaction")) << sql << ": " << said;
+        }
+        const result none = co_await at.query("select count(*) from shared");
+        EXPECT_EQ(none.scalar<int>(), 0);
+        co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await tx.script(
+                "savepoint a; insert into shared values (1); rollback to a; insert into shared values (2)");
+            co_await tx.script("create or replace function two() returns int begin atomic select 2; end");
+        });
+        const result one = co_await at.query("select n from shared");
+        EXPECT_EQ(one.scalar<int>(), 2);
+    });
+}
+
+async_generator<std::string> one_line() { co_yield "1\n"; }
+
+task<int> taken(async_generator<std::string> pieces) {
+    int count = 0;
+    while (co_await pieces.next()) ++count;
+    co_return count;
+}
+
+TEST(shared, a_copy_is_one_statement_and_goes_one_way) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        for (const char* sql : {"begin; copy shared from stdin", "copy shared from stdin; copy shared from stdin",
+                                "copy shared to stdout", "copy shared from stdin; rollback"}) {
+            const dynamic_sql s(sql);
+            EXPECT_NE(co_await failure_of(at.copy_in(statement(s), one_line())), "") << sql;
+        }
+        for (const char* sql : {"copy shared to stdout; copy shared to stdout", "copy shared from stdin",
+                                "begin; copy shared to stdout"}) {
+            const dynamic_sql s(sql);
+            EXPECT_NE(co_await failure_of(taken(at.copy_out(statement(s)))), "") << sql;
+        }
+        const std::string said = co_await failure_of(at.copy_in("copy shared to stdout", one_line()));
+        EXPECT_TRUE(said.contains("copy_out()")) << said;
+        EXPECT_EQ(co_await at.copy_in("copy shared from stdin;", one_line()), 1U);
+        EXPECT_EQ(co_await taken(at.copy_out("/* all */ copy shared to stdout")), 1);
+    });
+}
+
 TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
     with_server([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
@@ -147,9 +199,12 @@ TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
 
 TEST(shared, a_plain_statement_does_not_change_the_connection) {
     with_server([](database& at) -> task<void> {
-        for (const char* sql : {"set work_mem = '1MB'", "reset all", "set local work_mem = '1MB'", "listen c",
-                                "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
-                                "update pg_settings set setting = '1024' where name = 'work_mem'"}) {
+        for (const char* sql :
+             {"set work_mem = '1MB'", "reset all", "set local work_mem = '1MB'", "listen c",
+              "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
+              "update pg_settings set setting = '1024' where name = 'work_mem'", "select 1 as a into temp x",
+              "declare c cursor with hold for select 1", "prepare q as select 1", "deallocate q",
+              "explain analyze create temp table x as select 1"}) {
             const dynamic_sql s(sql);
             EXPECT_NE(co_await failure_of(at.query(s)), "") << sql;
         }
@@ -184,6 +239,83 @@ TEST(shared, what_a_session_changed_is_set_back) {
     });
 }
 
+task<void> expect_nothing_left(database& at, const char* after) {
+    const result r = co_await at.query(
+        "select (select count(*) from pg_locks where locktype = 'advisory'), "
+        "(select count(*) from pg_listening_channels()), to_regclass('mine') is null, "
+        "current_setting('bytea_output'), (select count(*) from pg_cursors where is_holdable), "
+        "(select count(*) from pg_prepared_statements where name not like 'rondo%')");
+    const auto [locks, channels, gone, bytes, cursors, names] =
+        r.one<std::tuple<int, int, bool, std::string, int, int>>();
+    EXPECT_EQ(locks, 0) << after;
+    EXPECT_EQ(channels, 0) << after;
+    EXPECT_TRUE(gone) << after;
+    EXPECT_EQ(bytes, "hex") << after;
+    EXPECT_EQ(cursors, 0) << after;
+    EXPECT_EQ(names, 0) << after;
+}
+
+TEST(shared, whatever_changed_a_connection_nothing_is_left) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        for (const char* sql : {"do $$ begin perform pg_advisory_lock(9); end $$",
+                                "do $$ begin create temp table mine (n int); execute 'listen xyz'; end $$"}) {
+            const dynamic_sql s(sql);
+            (void)co_await at.query(s);
+            co_await expect_nothing_left(at, sql);
+        }
+        for (const char* sql : {"select pg_advisory_lock(5)::text", "create temp table mine (n int)"}) {
+            const dynamic_sql s(sql);
+            auto rows = at.stream<std::string>(statement(s));
+            while (co_await rows.next()) {
+            }
+            co_await expect_nothing_left(at, sql);
+        }
+        (void)co_await taken(at.copy_out("copy (select set_config('bytea_output', 'escape', false)) to stdout"));
+        co_await expect_nothing_left(at, "a setting of a copy");
+        (void)co_await taken(at.copy_out("copy (select pg_advisory_lock(3)) to stdout"));
+        co_await expect_nothing_left(at, "a lock of a copy");
+        for (int i = 0; i < 2; ++i) {
+            co_await at.transaction([](transaction& tx) -> task<void> {
+                (void)co_await tx.query("select 1 as n into temp mine");
+                (void)co_await tx.query("declare held cursor with hold for select 1");
+                (void)co_await tx.query("prepare own as select set_config('bytea_output', 'escape', false)");
+                (void)co_await tx.query("execute own");
+                (void)co_await tx.query("explain analyze select pg_advisory_lock(8)");
+            });
+            co_await expect_nothing_left(at, "a transaction");
+        }
+    });
+}
+
+TEST(shared, a_prepared_statement_whose_column_changed_fails_at_most_once) {
+    with_server([](database& at) -> task<void> {
+        co_await at.script("drop table if exists shared; create table shared (n int)");
+        (void)co_await at.execute("insert into shared values ($1)", 1);
+        co_await at.script("alter table shared alter n type bigint");
+        (void)co_await failure_of(at.execute("insert into shared values ($1)", 3'000'000'000));
+        EXPECT_EQ(co_await at.execute("insert into shared values ($1)", 3'000'000'000), 1U);
+        co_await at.script("alter table shared alter n type text");
+        (void)co_await failure_of(at.execute("insert into shared values ($1)", "a"));
+        EXPECT_EQ(co_await at.execute("insert into shared values ($1)", "a"), 1U);
+    });
+}
+
+TEST(shared, the_shorter_time_limit_counts) {
+    const std::string url = test_server::shared().url() + "?options=-c%20statement_timeout%3D";
+    for (const auto& [given, in_a_minute] :
+         {std::pair("5s", "5s"), std::pair("0", "60500ms"), std::pair("90s", "60500ms")})
+        with(url + given, [&](database& at) -> task<void> {
+            const auto inside = [](transaction& tx) -> task<std::string> {
+                const result r = co_await tx.query("select current_setting('statement_timeout')");
+                co_return r.scalar<std::string>();
+            };
+            const std::string limit = co_await with_timeout(60s, at.transaction(inside));
+            if (std::string_view(in_a_minute) == "5s") EXPECT_EQ(limit, "5s");
+            else EXPECT_TRUE(limit.starts_with("60") && limit.ends_with("ms")) << limit;
+        });
+}
+
 // Prepared statements stay when settings are set back.
 TEST(shared, setting_back_keeps_prepared_statements) {
     with_server([](database& at) -> task<void> {
@@ -203,7 +335,7 @@ TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
             "alter role odd set timezone = 'Asia/Kathmandu'; alter role odd set extra_float_digits = -10;"
             "alter role odd set bytea_output = 'escape'; alter role odd set array_nulls = off;"
             "alter role odd set standard_conforming_strings = off; alter role odd set client_encoding = 'LATIN1';"
-            "alter role odd set quote_all_identifiers = on");
+            "alter role odd set quote_all_identifiers = on; alter role odd set xmlbinary = hex");
     });
     std::string url = test_server::shared().url();
     url.replace(url.find("postgres@"), 9, "odd@");
@@ -278,10 +410,13 @@ TEST(shared, arrays_are_a_value_or_a_sentence) {
     with_server([](database& at) -> task<void> {
         co_await expect<int>(at, "'[0:2]={1,2,3}'::int[]", "1 | 2 | 3");
         co_await expect<int>(at, "'[-5:-4]={1,2}'::int[]", "1 | 2");
-        for (const char* none :
-             {"'{{1,2},{3,4}}'::int[]", "'[0:0][1:2]={{1,2}}'::int[]", "'{1,NULL}'::int[]", "'[1,5)'::int4range",
-              "'{[1,3),[5,7)}'::int4multirange", "'{}'::json", "'[1.5,2.5]'::numrange", "array[B'101']"})
+        for (const char* none : {"'{{1,2},{3,4}}'::int[]", "'[0:0][1:2]={{1,2}}'::int[]", "'{1,NULL}'::int[]",
+                                 "'[1,5)'::int4range", "'{[1,3),[5,7)}'::int4multirange", "'{}'::json",
+                                 "'[1.5,2.5]'::numrange", "array[B'101']", "'{1,2,3}'::line"})
             co_await expect_none<std::vector<int>>(at, none);
+        for (const char* none : {"'{}'::int[]", "'{}'::int4multirange", "'[1,5]'::numrange", "'101'::bit(3)"})
+            co_await expect_none<codec::json_value>(at, none);
+        EXPECT_TRUE((co_await read<codec::json_value>(at, "'{}'::text")).has_value());
         co_await expect_none<std::vector<std::string>>(at, "'{[1,3),[5,7)}'::int4multirange");
         co_await expect<std::string>(at, "'{(1,1),(0,0);(3,3),(2,2)}'::box[]", "(1,1),(0,0) | (3,3),(2,2)");
         co_await expect<std::string>(at, "'{\"(1,2)\",\"(3,4)\"}'::point[]", "(1,2) | (3,4)");

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
@@ -138,6 +139,9 @@ target parse_target(const std::string& url) {
     for (const auto& [name, value] : defaults)
         if (!value_of(t.parameters, name)) t.parameters.emplace_back(name, value);
     set_encoding(t.parameters, t.shown);
+    // As libpq does it, which does not look there when it is told options.
+    const char* of_environment = std::getenv("PGOPTIONS");
+    if (of_environment && !value_of(t.parameters, "options")) t.parameters.emplace_back("options", of_environment);
     const std::string* given = value_of(t.parameters, "options");
     t.options = options_with(given);
     t.own_zone = given && small_letters(*given).find("timezone") != std::string::npos;

@@ -40,6 +40,8 @@ inline constexpr pinned_setting pinned_settings[] = {
     {"array_nulls", "on"},
     {"quote_all_identifiers", "off"},
     {"standard_conforming_strings", "on"},
+    {"xmlbinary", "base64"},
+    {"xmloption", "content"},
 };
 
 /// Throws std::invalid_argument with a sentence for a URL that libpq does not understand.

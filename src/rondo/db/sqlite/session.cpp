@@ -177,7 +177,9 @@ public:
         auto job = [](file& f) { return f.next(rows_at_once); };
         co_return co_await in_turn(s, job);
     }
-    task<void> start_copy(statement) override { refuse("COPY: insert within one transaction, which is as fast"); }
+    task<void> start_copy(statement, copy_way) override {
+        refuse("COPY: insert within one transaction, which is as fast");
+    }
     task<void> write_copy(std::string_view) override { refuse("COPY"); }
     task<std::uint64_t> end_copy() override { refuse("COPY"); }
     task<std::optional<std::string>> read_copy() override { refuse("COPY: use stream()"); }
