@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A kernel that has no memory for a new connection: while the file that ACCEPT_FAILS names is there, every accept of
 // the program that this is loaded before (LD_PRELOAD) fails with ENOMEM, the system call as well as io_uring's. Each
-// failure adds a byte to the file. An accept that io_uring was given before goes on.
+// failure adds a byte to the file. An accept that io_uring was given before goes on. The same with WATCH_FAILS for
+// epoll's waits for one of many, which fail with ENOSPC as at fs.epoll.max_user_watches.
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -9,19 +10,28 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
 
-bool fails() {
-    static const char* const name = std::getenv("ACCEPT_FAILS");
+bool fails(const char* name) {
     if (name == nullptr) return false;
     const int file = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (file < 0) return false;
     const bool counted = write(file, "x", 1) == 1;
     close(file);
     return counted;
+}
+
+bool accept_fails() {
+    static const char* const name = std::getenv("ACCEPT_FAILS");
+    return fails(name);
+}
+bool watch_fails() {
+    static const char* const name = std::getenv("WATCH_FAILS");
+    return fails(name);
 }
 
 template <class Function>
@@ -34,7 +44,7 @@ void spoil(io_uring* ring) {
     constexpr unsigned inject_result = 1;  // IORING_NOP_INJECT_RESULT, Linux 6.9
     for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; ++i) {
         io_uring_sqe& entry = ring->sq.sqes[i & *ring->sq.kring_mask];
-        if (entry.opcode != IORING_OP_ACCEPT || !fails()) continue;
+        if (entry.opcode != IORING_OP_ACCEPT || !accept_fails()) continue;
         const auto user_data = entry.user_data;
         std::memset(&entry, 0, sizeof entry);
         entry.opcode = IORING_OP_NOP;
@@ -50,8 +60,16 @@ extern "C" {
 
 int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
     static auto* const next = real<decltype(accept4)>("accept4");
-    if (!fails()) return next(fd, address, size, flags);
+    if (!accept_fails()) return next(fd, address, size, flags);
     errno = ENOMEM;
+    return -1;
+}
+
+int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
+    static auto* const next = real<int(int, int, int, epoll_event*)>("epoll_ctl");
+    const bool one_of_many = what == EPOLL_CTL_ADD && (event->events & EPOLLEXCLUSIVE) != 0;
+    if (!one_of_many || !watch_fails()) return next(epoll, what, fd, event);
+    errno = ENOSPC;
     return -1;
 }
 

@@ -36,8 +36,8 @@ class Memory(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.fault = Path(folder.name) / "fault"
 
-    def serve(self, *options):
-        return Server(*options, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), "ACCEPT_FAILS": str(self.fault)})
+    def serve(self, *options, what="ACCEPT_FAILS"):
+        return Server(*options, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), what: str(self.fault)})
 
     @each_backend
     def test_no_memory_for_connections(self, backend):
@@ -47,6 +47,16 @@ class Memory(unittest.TestCase):
             self.fault.touch()
             with self.serve("--backend", backend, "--workers", workers) as server:
                 self.no_memory(server, f"{backend}, {workers} workers")
+
+    def test_no_room_to_wait_for_connections(self):
+        self.fault.touch()
+        with self.serve("--backend", "epoll", "--workers", 2, what="WATCH_FAILS") as server:
+            server.wait_for_log("accepting rests for 100 ms: No space left on device")
+            workers = server.serving()
+            self.assertLess(used_in_a_second(server), 0.2)
+            self.fault.unlink()
+            self.assertEqual(server.get("/")[0], 200)
+            self.assertEqual(server.serving(), workers, "no worker ended")
 
     def no_memory(self, server, what):
         clients = [ask(server) for _ in range(20)]

@@ -34,8 +34,8 @@ protected:
     virtual void receive_ended(int error) noexcept = 0;
     /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input
     /// was wanted (what was sent before may not have been read). With io_uring not while input is paused or before it
-    /// was wanted for the first time.
-    virtual void peer_closed(bool gone) noexcept = 0;
+    /// was wanted for the first time. `error`: an errno that a receive would have ended with and will not again, or 0.
+    virtual void peer_closed(bool gone, int error) noexcept = 0;
     /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was
     /// given.
     virtual void sent(std::ptrdiff_t result, void* keep) noexcept = 0;

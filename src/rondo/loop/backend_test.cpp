@@ -75,7 +75,7 @@ struct connection final : stream_socket {
         if (on_ended) on_ended();
         world_.changed();
     }
-    void peer_closed(bool gone) noexcept override {
+    void peer_closed(bool gone, int) noexcept override {
         ++(gone ? gones : half_closes);
         if (on_closed) on_closed();
         world_.changed();

@@ -221,7 +221,7 @@ private:
         if (s.gone_ ? s.told_gone_ : s.told_closed_) return;
         s.told_closed_ = true;
         s.told_gone_ = s.gone_;
-        s.peer_closed(s.gone_);
+        s.peer_closed(s.gone_, 0);
     }
 
     void receive(stream_socket& s) noexcept {

@@ -292,7 +292,7 @@ private:
             s.receive_ended(error);
         } else {
             if (!error) watch_for_hang_up(s);
-            s.peer_closed(error != 0);
+            s.peer_closed(error != 0, error);
         }
     }
 
@@ -312,7 +312,7 @@ private:
         if (!s || (more && !gone)) return;
         if (more) abandon(s->receiving_);
         s->receiving_ = nullptr;
-        if (gone) s->peer_closed(true);
+        if (gone) s->peer_closed(true, 0);
     }
 
     void complete_send(operation& o, const io_uring_cqe& cqe) noexcept {

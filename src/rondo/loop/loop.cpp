@@ -2,9 +2,14 @@
 #include <rondo/loop/loop.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 #include <thread>
 #include <utility>
+
+#include <fmt/format.h>
+
+#include <rondo/base/log.hpp>
 
 namespace rondo {
 
@@ -20,7 +25,13 @@ class posted_function final : public posted {
 public:
     explicit posted_function(std::move_only_function<void()> f) : function_(std::move(f)) {}
     void run_on_loop() noexcept override {
-        function_();
+        try {
+            function_();
+        } catch (const std::exception& e) {
+            log::error(fmt::format("bug: a function that was posted to a loop threw: {}", e.what()));
+        } catch (...) {
+            log::error("bug: a function that was posted to a loop threw");
+        }
         delete this;
     }
 

@@ -124,7 +124,7 @@ struct echo final : stream_socket {
         loop.io().want_input(*this);
     }
     void receive_ended(int) noexcept override {}
-    void peer_closed(bool) noexcept override {}
+    void peer_closed(bool, int) noexcept override {}
     void sent(std::ptrdiff_t, void*) noexcept override {}
     void writable() noexcept override {}
     event_loop& loop;

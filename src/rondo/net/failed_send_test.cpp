@@ -31,7 +31,7 @@ struct watched_stream final : stream {
 };
 
 class failed_sends : public ::testing::TestWithParam<backend_kind> {
-protected:
+public:
     failed_sends() : loop_({GetParam()}), out_(loop_) {}
 
     /// A stream and the socket at its other end.
@@ -187,6 +187,57 @@ TEST_P(failed_sends, an_end_before_the_reset_is_an_end) {
         co_return co_await read_to_end(a);
     }(*s, peer));
     EXPECT_EQ(got, "whole answer|end");
+}
+
+// The kernel tells an error once, here to a receive that nobody waits for.
+TEST_P(failed_sends, a_reset_while_nobody_reads_is_no_end) {
+    unique_fd peer;
+    const auto s = connect(peer);
+    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+        put(p, "part");
+        const input_event first = co_await a.receive();
+        EXPECT_EQ(first, input_event::more);
+        a.hold_input();
+        co_await sleep(20ms);
+        reset(p);
+        co_await sleep(20ms);
+        co_return co_await read_to_end(a);
+    }(*s, peer));
+    EXPECT_EQ(got, "part|failed");
+}
+
+// The last of what was sent from the shared block is done while another stream is about to write to it.
+TEST_P(failed_sends, a_block_of_output_is_used_again) {
+    unique_fd full_peer;
+    const auto full = connect(full_peer);
+    struct steps {
+        static task<void> write_when_woken(stream& woken, stream& to) {
+            (void)co_await woken.receive();
+            to.write(std::string(3000, 'b'));
+        }
+        static task<void> write_later(stream& to) {
+            co_await sleep(0ms);
+            to.write(std::string(16000, 'c'));
+        }
+    };
+    run([](failed_sends& t, stream& unsent) -> task<void> {
+        unsent.write(std::string(8 << 20, 'x'));
+        co_await sleep(20ms);
+        for (int i = 0; i < 20; ++i) {
+            unique_fd peers[3];
+            const auto sends = t.connect(peers[0]);
+            const auto woken = t.connect(peers[1]);
+            const auto last = t.connect(peers[2]);
+            put(peers[1], "x");
+            task_group group(co_await this_context());
+            group.spawn(steps::write_when_woken(*woken, unsent));
+            sends->write(std::string(60000, 'a'));
+            group.spawn(steps::write_later(*last));
+            co_await group.join();
+            co_await sleep(1ms);
+        }
+        EXPECT_LE(t.out_.blocks(), 8u);
+    }(*this, *full));
 }
 
 TEST_P(failed_sends, a_writer_that_waits_for_room_ends) {

@@ -41,10 +41,15 @@ char* output::reserve(stream& s, std::size_t size) {
 }
 
 void output::next_block() {
+    if (block_->references == 0) {  // what was sent from it is done
+        block_->used = 0;
+        return;
+    }
     if (unused_.empty()) {
         unused_.reserve(blocks_kept);
         block_ = new block;
         block_->home = this;
+        ++blocks_;
         return;
     }
     block_ = unused_.back();
@@ -101,8 +106,9 @@ void output::released(void* keep) noexcept {
         return;
     }
     b->used = 0;
-    if (home && home->unused_.size() < blocks_kept) home->unused_.push_back(b);
-    else delete b;
+    if (home && home->unused_.size() < blocks_kept) return home->unused_.push_back(b);
+    if (home) --home->blocks_;
+    delete b;
 }
 
 }  // namespace rondo::net

@@ -25,6 +25,8 @@ public:
     output& operator=(const output&) = delete;
 
     [[nodiscard]] event_loop& loop() const noexcept { return loop_; }
+    /// Blocks there are: the one that is written to, those that the kernel works on and a few that are kept.
+    [[nodiscard]] std::size_t blocks() const noexcept { return blocks_; }
 
 private:
     friend class stream;
@@ -55,6 +57,7 @@ private:
     event_loop& loop_;
     block* block_;
     stream* owner_ = nullptr;
+    std::size_t blocks_ = 1;
     std::uint32_t start_ = 0;  // where the owner's bytes begin
     std::vector<block*> unused_;
     std::vector<stream*> failed_;

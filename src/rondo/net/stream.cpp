@@ -136,7 +136,7 @@ void stream::wake_writer() noexcept {
 void stream::receive_ended(int error) noexcept {
     // Without the filter's own word for the end anybody may have cut the stream off here.
     if (filter_ && error == 0 && filter_->now() != stream_filter::state::ended) error = ECONNRESET;
-    // The failed send took the error away that would have been seen here.
+    // The failed send, or a receive that nobody waited for, took the error away that would have been seen here.
     if (was_reset_ && error == 0) error = ECONNRESET;
     if (!input_ended_) end_input(error);
 }
@@ -148,8 +148,9 @@ void stream::end_input(int error) noexcept {
     if (error) wake_writer();
 }
 
-void stream::peer_closed(bool gone) noexcept {
+void stream::peer_closed(bool gone, int error) noexcept {
     if (gone) {
+        if (error) was_reset_ = true;
         failed_ = true;
         wake_writer();
         report_gone();

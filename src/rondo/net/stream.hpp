@@ -139,7 +139,7 @@ private:
 
     void received(const loop_turn& turn, std::string_view bytes) noexcept override;
     void receive_ended(int error) noexcept override;
-    void peer_closed(bool gone) noexcept override;
+    void peer_closed(bool gone, int error) noexcept override;
     void sent(std::ptrdiff_t result, void* keep) noexcept override;
     void writable() noexcept override;
 

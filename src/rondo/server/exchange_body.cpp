@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <rondo/coro/this_context.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/server/connection.hpp>
 #include <rondo/server/exchange.hpp>
@@ -12,6 +13,21 @@ namespace rondo::server {
 namespace {
 // What is read and thrown away of a body that the application did not want, to keep the connection.
 constexpr std::uint64_t skip_at_most = 256 * 1024;
+
+// Ends the wait of a reader that is cancelled without its request: one of a group, or within a time limit.
+class ends_wait final : cancel_callback {
+public:
+    ends_wait(net::stream& waited_for, context* reader) noexcept
+        : cancel_callback([](cancel_callback& self, cancel_reason) noexcept {
+              static_cast<ends_wait&>(self).waited_for_.interrupt();
+          }),
+          waited_for_(waited_for) {
+        if (reader) reader->cancel.add(*this);
+    }
+
+private:
+    net::stream& waited_for_;
+};
 }  // namespace
 
 std::optional<std::uint64_t> exchange::length() const noexcept {
@@ -101,6 +117,9 @@ void exchange::send_continue() {
 
 task<void> exchange::receive_more() {
     if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
+    context* const here = co_await this_context();
+    context* const reader = here == &context_ ? nullptr : here;
+    if (reader && reader->cancel.requested()) throw cancelled{reader->cancel.reason()};
     const options& limits = connection_.server_.options_;
     instant now = connection_.server_.loop_.now();
     if (body_began_ == instant{}) body_began_ = now;
@@ -110,7 +129,11 @@ task<void> exchange::receive_more() {
     auto left = body_began_ + limits.body_timeout + earned - now;
     connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
     request_.goes(handler::place::body);
-    net::input_event what = co_await connection_.receive();
+    net::input_event what = net::input_event::more;
+    {
+        const ends_wait cancelled_alone(connection_, reader);
+        what = co_await connection_.receive();
+    }
     goes_on();
     bool late = connection_.timed_out_;
     context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
@@ -126,6 +149,8 @@ task<void> exchange::receive_more() {
         case net::input_event::interrupted:
             connection_.clear_interrupt();
             if (late) fail_body(http::status::request_timeout, "the body came too slowly");
+            // Another may read on.
+            if (reader && !context_.cancel.requested()) throw cancelled{reader->cancel.reason()};
             body_state_ = body_state::failed;
             throw cancelled{context_.cancel.reason()};
     }

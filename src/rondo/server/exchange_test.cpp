@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
 #include <rondo/server/scripted_test.hpp>
 #include <rondo/server/served_test.hpp>
 
@@ -344,6 +346,30 @@ TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
     client does_not(s);
     ASSERT_TRUE(does_not.send(post("/x", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
     EXPECT_TRUE(does_not.receive_all().starts_with("HTTP/1.1 200 OK"));
+}
+
+// A read that is cancelled alone, by a time limit here, ends; the body can still be read.
+TEST_P(exchanges, a_read_may_be_cancelled) {
+    std::atomic<int> late = 0;
+    app_.on("/x", late, [](std::atomic<int>& count, handler::request& from, responder& to) -> task<void> {
+        std::string body;
+        for (bool whole = false; !whole;) {
+            try {
+                const std::string_view part = co_await with_timeout(20ms, from.body->read());
+                body += part;
+                whole = part.empty();
+            } catch (const timed_out&) {
+                ++count;
+            }
+        }
+        to.respond({}, body);
+    });
+    served s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(post("/x", "Content-Length: 5\r\n", "he")));
+    ASSERT_TRUE(s.until([&](auto&) { return late > 1; }));
+    ASSERT_TRUE(c.send("llo"));
+    EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
 }
 
 TEST_P(exchanges, trailers) {

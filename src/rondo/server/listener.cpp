@@ -95,7 +95,13 @@ void server::listener::rested() noexcept {
 
 void server::listener::wait_for_connections() noexcept {
     left_since_ = instant::max();
-    if (!std::exchange(polling_, true)) server_.loop_.io().poll(*this, fd(), POLLIN | backend::one_of_many);
+    if (polling_) return;
+    try {
+        server_.loop_.io().poll(*this, fd(), POLLIN | backend::one_of_many);
+        polling_ = true;
+    } catch (const std::system_error& e) {  // no memory, or fs.epoll.max_user_watches is reached
+        accept_failed(e.code().value());
+    }
 }
 
 void server::listener::polled(int) noexcept {
