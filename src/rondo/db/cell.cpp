@@ -15,6 +15,13 @@ bool parse(std::string_view text, T& value) noexcept {
     return error == std::errc() && end == text.data() + text.size();
 }
 
+// False for a whole number beyond 2^53 that lies between two doubles.
+bool exactly(std::int64_t whole, double& value) noexcept {
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    value = static_cast<double>(whole);
+    return value < limit && static_cast<std::int64_t>(value) == whole;
+}
+
 int hex_digit(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -38,6 +45,7 @@ bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
 // PostgreSQL's numbers of types (pg_type.dat), as far as their text is not what it looks like.
 namespace types {
 constexpr std::uint32_t bytea = 17;
+constexpr std::uint32_t int8 = 20;
 constexpr std::uint32_t json = 114;
 constexpr std::uint32_t bit = 1560;
 constexpr std::uint32_t bit_array = 1561;
@@ -208,8 +216,11 @@ bool read_cell(const cell& from, std::uint64_t& value) noexcept {
 
 bool read_cell(const cell& from, double& value) noexcept {
     if (from.kind == cell_kind::real) return value = from.real, true;
-    if (from.kind == cell_kind::integer) return value = static_cast<double>(from.integer), true;
-    return from.kind == cell_kind::text && !types::is_bits(from.type) && parse(from.text, value);
+    if (from.kind == cell_kind::integer) return exactly(from.integer, value);
+    if (from.kind != cell_kind::text || types::is_bits(from.type)) return false;
+    std::int64_t whole = 0;
+    if (from.type == types::int8) return parse(from.text, whole) && exactly(whole, value);
+    return parse(from.text, value);
 }
 
 bool read_cell(const cell& from, bool& value) noexcept {

@@ -75,6 +75,15 @@ TEST(cell, whole_numbers_must_fit) {
     EXPECT_FALSE(read_cell(real, value));
     real.real = 1e300;
     EXPECT_FALSE(read_cell(real, value));
+    double wide = 0;
+    cell whole;
+    whole.kind = cell_kind::integer;
+    whole.integer = 9007199254740992;
+    EXPECT_TRUE(read_cell(whole, wide) && wide == 9007199254740992.0);
+    whole.integer = 9007199254740993;
+    EXPECT_FALSE(read_cell(whole, wide));
+    whole.integer = std::numeric_limits<std::int64_t>::max();
+    EXPECT_FALSE(read_cell(whole, wide));
 }
 
 TEST(cell, the_rest) {

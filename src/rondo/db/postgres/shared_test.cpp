@@ -429,6 +429,8 @@ TEST(shared, numbers_and_bytes_are_a_value_or_a_sentence) {
     with_server([](database& at) -> task<void> {
         co_await expect_none<int>(at, "B'101'");
         co_await expect_none<float>(at, "1e300::float8");
+        co_await expect_none<double>(at, "9007199254740993::int8");
+        EXPECT_EQ(co_await read<double>(at, "9007199254740992::int8"), 9007199254740992.0);
         co_await expect_none<std::int64_t>(at, "'NaN'::numeric");
         co_await expect_none<double>(at, "('1' || repeat('0', 400))::numeric");
         EXPECT_EQ(co_await read<std::string>(at, "B'101'"), "101");
