@@ -195,6 +195,30 @@ class Proxy(unittest.TestCase):
                         got, took = self.broken_answer(proxy, up, answer, apart)
                     self.assertRegex(got, rb"^HTTP/1.1 502 ", (answer, apart))
 
+    @each_backend
+    def test_what_breaks_before_anything_is_sent_is_502(self, backend):
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            for answer in (chunked + b"2\r\nok\r\nzz\r\n", chunked + b"2\r\nok\r\n0\r\nX T: 1\r\n\r\n",
+                           chunked + b"2\r\nokzz", chunked + b"2\r\nok\r\n0\r\n X: 1\r\n\r\n"):
+                got, _ = self.broken_answer(proxy, up, answer, False)
+                self.assertRegex(got, rb"^HTTP/1.1 502 Bad Gateway\r\n", answer)
+                self.assertTrue(got.endswith(b"\r\n\r\nBad Gateway\n"), got)
+
+    @each_backend
+    def test_old_servers_are_understood(self, backend):
+        chunks = b"2\r\nok\r\n0\r\n"
+        with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
+            for answer in (b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks + b"\r\n",
+                           b"Transfer-Encoding:\r\n\tchunked\r\n\r\n" + chunks + b"\r\n", b"Content-Length:\r\n 2\r\n\r\nok",
+                           b"Content-Length: 2\r\n \r\n\r\nok",
+                           b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"X-T : 1\r\n\r\n",
+                           b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"X-T: 1\r\n 2\r\n\r\n"):
+                for apart in (False, True):
+                    got, _ = self.broken_answer(proxy, up, b"HTTP/1.1 200 OK\r\n" + answer, apart)
+                    self.assertRegex(got, rb"^HTTP/1.1 200 ", answer)
+                    self.assertRegex(got, rb"\r\n\r\n(ok|2\r\nok\r\n0\r\n\r\n)$", answer)
+
     @staticmethod
     def broken_answer(proxy, up, answer, apart):
         """What the client gets, and how long after the upstream's answer."""

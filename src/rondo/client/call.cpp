@@ -86,7 +86,7 @@ task<client_response> client_call::run(bool whole) {
 task<void> client_call::attempt(bool fresh) {
     for (;;) {
         client_pool::lease lease = co_await pool_.acquire(to_, limits_, until_, fresh);
-        exchange_ = std::make_unique<client_exchange>(pool_, std::move(lease), limits_, until_,
+        exchange_ = std::make_shared<client_exchange>(pool_, std::move(lease), limits_, until_,
                                                       request_.max_body_.value_or(pool_.options().max_body));
         begin_attempt();
         const outgoing_request out{.method_text = request_.method_text_,
@@ -143,16 +143,9 @@ task<void> client_call::hand_over(void* self) {
     call.handled_ = true;
     call.exchange_->read_until(instant::max());
     call.decode_if_asked();
-    client_response response(std::move(call.exchange_), call.to_.text());
-    std::exception_ptr failure;
-    try {
-        co_await call.then_->handle(response);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    // The exchange is at work until it returns from here.
-    call.exchange_ = std::move(response.from_);
-    if (failure) std::rethrow_exception(failure);
+    // The exchange is at work beyond this, whatever becomes of the response.
+    client_response response(call.exchange_, call.to_.text());
+    co_await call.then_->handle(response);
 }
 
 std::optional<http::url> client_call::elsewhere() const {
@@ -163,8 +156,10 @@ std::optional<http::url> client_call::elsewhere() const {
     if (!location) return std::nullopt;
     auto next = to_.resolve(*location);
     if (!next)
-        throw client_error(client_failure::url,
-                           fmt::format("redirected to '{}', which is not an http or https URL", shown(*location)));
+        throw client_error(
+            client_failure::url,
+            fmt::format("redirected to '{}', which is not an http or https URL without user and password",
+                        shown(*location)));
     if (redirects_ >= most) throw client_error(client_failure::redirects, fmt::format("more than {} redirects", most));
     return next;
 }
@@ -182,14 +177,11 @@ void client_call::redirect(http::url to) {
         for (const std::string_view name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"})
             request_.fields_.remove(name);
     }
-    const bool moved = to.origin() != to_.origin();
-    if (moved) {
+    if (to.origin() != to_.origin()) {
         request_.host_.clear();
         for (const std::string_view name : {"Authorization", "Cookie", "Proxy-Authorization"})
             request_.fields_.remove(name);
     }
-    // A relative reference has the user of the URL that it is relative to.
-    if (!to.user.empty() && (moved || to.user != to_.user || to.password != to_.password)) use_credentials(to);
     to_ = std::move(to);
 }
 

@@ -49,7 +49,7 @@ private:
     bool uses_jar_ = false;
     std::string host_;
     std::string target_;
-    std::unique_ptr<client_exchange> exchange_;
+    std::shared_ptr<client_exchange> exchange_;
 };
 
 }  // namespace rondo::detail

@@ -192,6 +192,41 @@ TEST_P(client_calls, heads_of_old_servers_are_mended) {
     EXPECT_EQ(get(padded.url()).body(), "ok");
 }
 
+TEST_P(client_calls, folded_framing_is_mended_before_it_is_understood) {
+    const std::string chunks = "\r\n2\r\nok\r\n0\r\n\r\n";
+    for (const std::string& rest :
+         {std::string("Content-Length:\r\n 2\r\n\r\nok"), std::string("Content-Length: 2\r\n \r\n\r\nok"),
+          "Transfer-Encoding:\r\n chunked\r\n" + chunks, "Transfer-Encoding :\r\n\tchunked\r\n" + chunks}) {
+        const std::string answer = "HTTP/1.1 200 OK\r\n" + rest;
+        upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+                        for (std::size_t cut = 1; cut < text.size(); ++cut) {
+                            (void)co_await p.head();
+                            p.say(text.substr(0, cut));
+                            co_await event_loop::current().sleep(1ms);
+                            p.say(text.substr(cut));
+                        }
+                    }));
+        for (std::size_t cut = 1; cut < answer.size(); ++cut) ASSERT_EQ(get(up.url()).body(), "ok") << rest << cut;
+    }
+    for (const std::string bad : {"Transfer-Encoding:\r\n", "Transfer-Encoding: gzip,\r\n chunked\r\n",
+                                  "Content-Length:\r\n 2\r\nTransfer-Encoding:\r\n chunked\r\n"}) {
+        upstream up(loop(), once(std::string("HTTP/1.1 200 OK\r\n").append(bad).append(chunks)));
+        EXPECT_EQ(failure_of(up.url()), client_failure::protocol) << bad;
+    }
+}
+
+TEST_P(client_calls, trailers_of_old_servers_are_mended) {
+    upstream up(loop(), always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+                               "X-A : 1\r\nX-B: 2\r\n 3\r\n\r\n"));
+    for (int i = 0; i < 2; ++i) {
+        const client_response r = get(up.url());
+        EXPECT_EQ(r.body(), "ok");
+        ASSERT_NE(r.trailers(), nullptr);
+        EXPECT_EQ(r.trailers()->wire(), "X-A: 1\r\nX-B: 2   3\r\n");
+    }
+    EXPECT_EQ(up.accepted_count(), 1u);
+}
+
 TEST_P(client_calls, a_head_cut_anywhere_is_the_same) {
     const std::string answer = ok_text("abc", "A: b\r\n");
     upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {

@@ -19,7 +19,6 @@ namespace rondo::detail {
 
 namespace {
 
-constexpr std::uint8_t most_interim_heads = 100;
 constexpr std::size_t body_step = 16 * 1024;
 
 bool wants_length(http::method m) noexcept {
@@ -172,25 +171,17 @@ bool client_exchange::parse_head(http::method asked) {
         if (parsed_size_ && input.size() > parsed_size_ && input.size() < 2 * parsed_size_ &&
             !std::memchr(input.data() + parsed_size_, '\n', input.size() - parsed_size_))
             return false;
-        std::string_view bytes = input;
         std::string mended;
-        auto parsed = http::h1::parse_response_head(bytes, asked, pool_.options().head, pool_.fields(), head_);
-        if (!parsed && parsed.error() == http::h1::parse_error::bad_field_name) {
-            const std::size_t end = http::h1::head_end(input);
-            mended = input.substr(0, end);
-            if (http::h1::mend_response_head(mended)) {
-                bytes = mended;
-                parsed = http::h1::parse_response_head(bytes, asked, pool_.options().head, pool_.fields(), head_);
-            }
-        }
+        const auto parsed =
+            http::h1::parse_mended_response_head(input, asked, pool_.options().head, pool_.fields(), head_, mended);
         parsed_size_ = input.size();
         if (!parsed) {
             if (parsed.error() == http::h1::parse_error::incomplete) return false;
             fail(client_failure::protocol, fmt::format("the response is not valid: {}", to_string(parsed.error())));
         }
         parsed_size_ = 0;
-        if (!head_.interim()) return take_head(bytes), true;
-        if (++interim_ > most_interim_heads) fail(client_failure::protocol, "too many interim responses");
+        if (!head_.interim()) return take_head(mended.empty() ? input : mended), true;
+        if (++interim_ > most_interim) fail(client_failure::protocol, "too many interim responses");
         connection().consume(head_.size);
     }
 }

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/base/frame_memory.hpp>
 #include <rondo/client/error.hpp>
 #include <rondo/client/options.hpp>
 #include <rondo/client/pool.hpp>
@@ -39,15 +38,14 @@ class client_exchange {
 public:
     /// Up to here a body is handed over at once, and the response waited for.
     static constexpr std::size_t small_body = 64 * 1024;
+    /// Interim responses before the final one.
+    static constexpr std::uint8_t most_interim = 100;
 
     client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& limits, instant until,
                     std::uint64_t max_body) noexcept;
     ~client_exchange();
     client_exchange(const client_exchange&) = delete;
     client_exchange& operator=(const client_exchange&) = delete;
-
-    static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
-    static void operator delete(void* memory, std::size_t size) noexcept { frame_memory::deallocate(memory, size); }
 
     /// Sends the request and reads the head of the response. Where the body is streamed, this goes on until all of it
     /// is sent; unless the head brings an error or a redirect: then the rest is not wanted.

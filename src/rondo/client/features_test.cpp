@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -249,6 +250,48 @@ TEST_P(features, both_directions_at_once) {
     EXPECT_EQ(http_.connections().idle, 1u);
 }
 
+// Takes the response away from who gave it.
+class dropping final : public client_response_handler {
+public:
+    explicit dropping(bool f) : fails(f) {}
+    task<void> handle(client_response& response) override {
+        {
+            const client_response mine = std::move(response);
+        }
+        co_await event_loop::current().sleep(5ms);
+        if (fails) throw client_error(client_failure::protocol, "not wanted");
+    }
+    bool fails;
+};
+
+TEST_P(features, a_response_that_its_handler_moves_out_and_drops_ends_nothing_too_early) {
+    for (const bool fails : {false, true}) {
+        for (const std::size_t size : {std::size_t{0}, std::size_t{20'000'000}}) {
+            for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                                       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"}) {
+                upstream up(loop(), upstream::with(std::string(answer),
+                                                   [](const std::string& text, upstream::peer& p) -> task<void> {
+                                                       (void)co_await p.head();
+                                                       p.say(text);
+                                                       co_await p.end();
+                                                   }));
+                dropping handler(fails);
+                client_options options;
+                options.cookies = std::make_shared<cookie_jar>();
+                client http(options);
+                std::optional<client_failure> failure;
+                try {
+                    run(http.exchange(client_request("PUT", up.url()).body(std::string(size, 'x')), handler));
+                } catch (const client_error& e) {
+                    failure = e.kind();
+                }
+                EXPECT_EQ(failure, fails ? std::optional(client_failure::protocol) : std::nullopt) << size << answer;
+                EXPECT_EQ(http.connections().open, http.connections().idle);
+            }
+        }
+    }
+}
+
 TEST_P(features, a_slow_reader_slows_the_server_down) {
     std::size_t sent = 0;
     upstream up(loop(), upstream::with(&sent, [](std::size_t* const& count, upstream::peer& p) -> task<void> {
@@ -404,6 +447,7 @@ task<void> pump(net::stream& from, net::stream& to) {
 struct tunnel_test {
     std::uint16_t port;
     std::string* seen;
+    std::string answer = "HTTP/1.1 200 Connected\r\nX-Proxy: 1\r\n\r\n";
 };
 
 task<void> tunnel(const tunnel_test& t, upstream::peer& p) {
@@ -412,7 +456,7 @@ task<void> tunnel(const tunnel_test& t, upstream::peer& p) {
     std::vector<net::endpoint> to{*net::endpoint::numeric("127.0.0.1", t.port)};
     unique_fd fd = co_await net::connect(to);
     net::stream inner(out, std::move(fd));
-    p.say("HTTP/1.1 200 Connected\r\nX-Proxy: 1\r\n\r\n");
+    p.say(t.answer);
     co_await when_all(pump(p, inner), pump(inner, p));
     co_await event_loop::current().sleep(1ms);  // off the callbacks of `inner`
 }
@@ -425,9 +469,19 @@ TEST_P(features, https_goes_through_a_tunnel) {
         {.certificate_file = files.file("good.pem"), .key_file = files.file("good.key"), .protocols = {"http/1.1"}}));
     const auto port = static_cast<std::uint16_t>(std::stoi(up.url("").substr(up.url("").rfind(':') + 1)));
     std::string seen;
-    upstream proxy(loop(), upstream::with(tunnel_test{port, &seen}, tunnel));
+    upstream proxy(loop(), upstream::with(tunnel_test{.port = port, .seen = &seen}, tunnel));
+    upstream old_proxy(loop(), upstream::with(tunnel_test{.port = port,
+                                                          .seen = &seen,
+                                                          .answer = "HTTP/1.1 103 X\r\nLink: a\r\n b\r\n\r\n"
+                                                                    "HTTP/1.0 204 OK\r\nX: a\r\n b\r\nVia : x\r\n\r\n"},
+                                              tunnel));
     client_options options;
     options.tls.ca_file = files.authority();
+    options.proxies.https = old_proxy.url();
+    {
+        client http(options);
+        EXPECT_EQ(run(http.get("https://server.example/x")).body(), "secret");
+    }
     options.proxies.https = "http://us:pw@" + proxy.url().substr(7);
     {
         client http(options);
@@ -439,6 +493,9 @@ TEST_P(features, https_goes_through_a_tunnel) {
     run([](event_loop& l, upstream& u) -> task<void> {
         while (u.open() > 0) co_await l.sleep(1ms);
     }(loop(), proxy));
+    run([](event_loop& l, upstream& u) -> task<void> {
+        while (u.open() > 0) co_await l.sleep(1ms);
+    }(loop(), old_proxy));
 }
 
 TEST_P(features, a_proxy_that_refuses_is_a_failure_to_connect) {

@@ -68,6 +68,20 @@ TEST_P(hostile, a_location_that_cannot_be_followed_is_a_client_error) {
     EXPECT_EQ(failure_of("http://127.0.0.1:1/" + std::string(70'000, 'x')), client_failure::connect);
 }
 
+// RFC 9110 section 4.2.4
+TEST_P(hostile, a_location_names_no_credentials) {
+    upstream other(loop(), answering([](const std::string& head) { return ok_text(line_of(head, "Authorization")); }));
+    const std::string at = other.url().substr(7);
+    for (const std::string& to : {"http://u:p@" + at, "http://u@" + at, "http://:p@" + at, "//u:p@" + at}) {
+        upstream up(loop(), always(moved_to(to)));
+        EXPECT_EQ(failure_of(up.url()), client_failure::url) << to;
+        EXPECT_NE(said_.find("without user and password"), std::string::npos) << said_;
+    }
+    EXPECT_EQ(other.accepted_count(), 0u);
+    upstream up(loop(), always(moved_to("http://" + at)));
+    EXPECT_EQ(get("http://u:p@" + up.url().substr(7)).body(), "");
+}
+
 TEST_P(hostile, a_bomb_of_cookies_is_a_client_error) {
     client_options options;
     options.cookies = std::make_shared<cookie_jar>();
@@ -140,6 +154,33 @@ TEST_P(hostile, what_follows_the_answer_to_connect_is_not_taken_for_the_servers)
         EXPECT_EQ(options.cookies->size(), 0u);
         EXPECT_EQ(http.connections().open, 0u);
     }
+}
+
+TEST_P(hostile, a_proxy_does_not_hold_up_a_tunnel_with_interim_responses) {
+    const auto failure = [this](const std::string& answer) {
+        upstream proxy(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+                           (void)co_await p.head();
+                           p.say(text);
+                           co_await p.end();
+                       }));
+        client_options options;
+        options.proxies.https = proxy.url();
+        client http(options);
+        return failure_of(http, client_request("GET", "https://server.example/"));
+    };
+    const auto interim = [](int count) {
+        std::string text;
+        for (int i = 0; i < count; ++i) text += "HTTP/1.1 100 Continue\r\n\r\n";
+        return text;
+    };
+    const std::string refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    EXPECT_EQ(failure(interim(100) + refusal), client_failure::connect);
+    EXPECT_NE(said_.find("refuses a tunnel to server.example:443: 403"), std::string::npos) << said_;
+    EXPECT_EQ(failure(interim(101) + refusal), client_failure::connect);
+    EXPECT_NE(said_.find("too many interim responses"), std::string::npos) << said_;
+    EXPECT_EQ(failure(interim(100'000)), client_failure::connect);
+    EXPECT_EQ(failure("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), client_failure::connect);
+    EXPECT_NE(said_.find("refuses a tunnel to server.example:443: 101"), std::string::npos) << said_;
 }
 
 TEST_P(hostile, a_proxy_of_the_environment_that_cannot_be_used_is_a_client_error_of_its_calls) {

@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include <rondo/client/error.hpp>
+#include <rondo/client/exchange.hpp>
 #include <rondo/client/pool.hpp>
 #include <rondo/client/proxies.hpp>
+#include <rondo/http/h1/mend.hpp>
 #include <rondo/http/h1/request_writer.hpp>
 #include <rondo/http/h1/response_parser.hpp>
 #include <rondo/loop/pool.hpp>
@@ -100,14 +102,18 @@ task<void> client_pool::lead_through(client_connection& c, const client_origin& 
     out.resize(static_cast<std::size_t>(http::h1::write_request_head(out.data(), parts) - out.data()));
     c.write(out);
     http::h1::received_head head{};
+    std::string mended;
+    std::uint8_t interim = 0;
     bool late = false;
     while (!late) {
-        const auto parsed =
-            http::h1::parse_response_head(c.input(), http::method::connect, options_.head, fields_, head);
+        const auto parsed = http::h1::parse_mended_response_head(c.input(), http::method::connect, options_.head,
+                                                                 fields_, head, mended);
         if (parsed) {
             c.consume(head.size);
-            if (head.interim()) continue;
-            break;
+            if (!head.interim()) break;
+            if (++interim <= client_exchange::most_interim) continue;
+            throw client_error(client_failure::connect,
+                               fmt::format("the proxy {} sends too many interim responses", o.tunnel->origin()));
         }
         if (parsed.error() != http::h1::parse_error::incomplete)
             throw client_error(client_failure::connect,
@@ -123,7 +129,8 @@ task<void> client_pool::lead_through(client_connection& c, const client_origin& 
                                fmt::format("the proxy {} closed the connection", o.tunnel->origin()));
     }
     if (late) throw client_error(client_failure::time_out, fmt::format("no tunnel to {} in the time allowed", target));
-    if (head.body != http::h1::response_framing::tunnel) {
+    // A 101 too is no tunnel (RFC 9110 section 9.3.6).
+    if (to_int(head.code) < 200 || to_int(head.code) > 299) {
         throw client_error(client_failure::connect,
                            fmt::format("the proxy {} refuses a tunnel to {}: {} {}", o.tunnel->origin(), target,
                                        to_int(head.code), http::reason(head.code)));

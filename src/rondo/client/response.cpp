@@ -10,7 +10,7 @@
 namespace rondo {
 
 client_response::client_response() noexcept = default;
-client_response::client_response(std::unique_ptr<detail::client_exchange> from, std::string url) noexcept
+client_response::client_response(std::shared_ptr<detail::client_exchange> from, std::string url) noexcept
     : from_(std::move(from)), url_(std::move(url)) {}
 client_response::client_response(client_response&&) noexcept = default;
 client_response& client_response::operator=(client_response&&) noexcept = default;

@@ -27,7 +27,7 @@ class client_call;
 class client_response {
 public:
     client_response() noexcept;
-    client_response(std::unique_ptr<detail::client_exchange> from, std::string url) noexcept;
+    client_response(std::shared_ptr<detail::client_exchange> from, std::string url) noexcept;
     client_response(client_response&&) noexcept;
     client_response& operator=(client_response&&) noexcept;
     ~client_response();
@@ -64,7 +64,7 @@ public:
 private:
     friend class detail::client_call;
 
-    std::unique_ptr<detail::client_exchange> from_;
+    std::shared_ptr<detail::client_exchange> from_;  // with the call while that is at work
     std::string url_;
     std::string body_;
 };

@@ -25,13 +25,12 @@ constexpr auto head_held = std::chrono::seconds(1);
 // More passages through one proxy than any sensible way has: it sends to itself.
 constexpr std::size_t most_passages = 10;
 
-[[noreturn]] void answer_for(const client_error& e) {
+http::status status_for(const client_error& e) {
     http::status code = http::status::bad_gateway;
     if (e.kind() == client_failure::time_out) code = http::status::gateway_timeout;
     if (e.kind() == client_failure::busy) code = http::status::service_unavailable;
     if (e.kind() == client_failure::request_too_large) code = http::status::request_header_fields_too_large;
-    log::warning(fmt::format("proxy: {}", e.what()));
-    throw http_error(code, std::string(http::reason(code)));
+    return code;
 }
 
 class request_body final : public client_body {
@@ -141,7 +140,11 @@ public:
         } catch (const client_error& e) {
             failure = e;
         }
-        if (failure) answer_for(*failure);
+        if (!failure) co_return;
+        const http::status code = status_for(*failure);
+        log::warning(fmt::format("proxy: {}", failure->what()));
+        if (to.begun()) to.abort_as(code);
+        throw http_error(code, std::string(http::reason(code)));
     }
 
 private:

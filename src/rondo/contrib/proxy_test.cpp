@@ -119,13 +119,29 @@ TEST(Proxy, AGuardedMountIsNotWalkedAround) {
     EXPECT_EQ(client.get("/admin/y", {{"X-Key", "open"}}).body, "upstream /admin/y");
     EXPECT_EQ(client.get("/administrator").body, "upstream /administrator");
     for (const char* path :
-         {"/x/../admin/y", "/x/%2e%2e/admin/y", "/./admin/y", "/%2e/admin/y", "/admin%2Fy", "//admin/y", "///admin/y",
-          "/x/..%2fadmin/y", "/x%2f..%2fadmin/y", "/x/..%5cadmin/y", "/x\\..\\admin\\y", "/admin\\y", "/admin%5Cy",
-          "/x/..;/admin/y", "/admin;a=b/y", "/x//../admin/y", "/%2fadmin/y", "/.//admin/y", "/x/.%2E/admin/y"}) {
+         {"/x/../admin/y",    "/x/%2e%2e/admin/y", "/./admin/y",      "/%2e/admin/y",      "/admin%2Fy",
+          "//admin/y",        "///admin/y",        "/x/..%2fadmin/y", "/x%2f..%2fadmin/y", "/x/..%5cadmin/y",
+          "/x\\..\\admin\\y", "/admin\\y",         "/admin%5Cy",      "/x/..;/admin/y",    "/admin;a=b/y",
+          "/x//../admin/y",   "/%2fadmin/y",       "/.//admin/y",     "/x/.%2E/admin/y",   "/;/admin/y",
+          "/;x=1/admin/y",    "/;a=/admin/y",      "/%3b/admin/y",    "/;%2f;/admin/y",    "/.;/admin/y",
+          "/;../admin/y",     "/%2e;x/admin/y",    "/;x%2fadmin/y",   "/x/;/..;/admin/y",  "/admin;%2fx/y"}) {
         const test_response got = client.get(path);
         EXPECT_TRUE(got.status >= 400 && got.status < 500) << path << ' ' << got.status;
         EXPECT_EQ(got.body.find("upstream"), std::string::npos) << path;
     }
+}
+
+TEST(Proxy, APrefixThatIsStrippedDoesNotHideAGuardedPath) {
+    const upstream up;
+    app a;
+    a.any("/api/private/<path:rest>", [](request&, std::string_view) { return status(403); });
+    a.any("/api/<path:rest>", proxy(up.url(), {.strip_prefix = "/api"}));
+    test_client client(a);
+    EXPECT_EQ(client.get("/api/private/x").status, 403);
+    EXPECT_EQ(client.get("/api/public;v=1/x").body, "upstream /public;v=1/x");
+    for (const char* path : {"/api/;/private/x", "/api/%3b/private/x", "/api/;x=1/private/x", "/api//private/x",
+                             "/api/private;/x", "/api/;%2fprivate/x"})
+        EXPECT_EQ(client.get(path).status, 400) << path;
 }
 
 // The view looks by itself, whatever its route lets through.

@@ -39,6 +39,8 @@ public:
     virtual void finish() = 0;
     /// Ends the connection such that the client sees that the response is not complete. Nothing can be sent after it.
     virtual void abort() noexcept = 0;
+    /// The same, with the error status that the client gets when nothing of the response is on its way yet.
+    virtual void abort_as(http::status) noexcept { abort(); }
 
     /// True from respond() or begin() on.
     [[nodiscard]] virtual bool begun() const noexcept = 0;

@@ -83,16 +83,24 @@ unsigned readings_of(std::string_view path) noexcept {
     if (path.find_first_of("%\\;") == std::string_view::npos && path.find("//") == std::string_view::npos) return 0;
     unsigned found = 0;
     bool after_slash = false;
+    bool escaped_parameter = false;
+    bool plain_parameter = false;
     while (!path.empty()) {
         const path_byte b = first_byte(path);
         const unsigned parts = reading_that_parts_at(b);
         const bool slash = b.value == '/' || parts != 0;
         found |= parts;
-        if (slash && after_slash) found |= empty_segments_vanish;
-        if (b.value == ';') found |= parameters_vanish;
+        // A segment that is only a parameter is empty when that has vanished.
+        if ((slash || b.value == ';') && after_slash) found |= empty_segments_vanish;
+        if (b.value == ';') {
+            found |= parameters_vanish;
+            (b.escaped ? escaped_parameter : plain_parameter) = true;
+        }
         after_slash = slash;
         path.remove_prefix(b.size);
     }
+    const bool order_matters = escaped_parameter || (found & (encoded_slash_parts | backslash_parts)) != 0;
+    if (plain_parameter && order_matters) found |= parameters_go_first;
     return found;
 }
 
@@ -105,6 +113,10 @@ std::string path_read_as(std::string_view path, unsigned readings, std::size_t m
         if (!in_parameter) out += path.substr(0, plain);
         path.remove_prefix(plain);
         if (path.empty()) break;
+        if ((readings & parameters_go_first) != 0 && path.front() == ';') {
+            path.remove_prefix(std::min(path.find('/'), path.size()));
+            continue;
+        }
         const path_byte b = first_byte(path);
         const unsigned parts = reading_that_parts_at(b);
         if ((b.value == '/' && !b.escaped) || (parts & readings) != 0) {

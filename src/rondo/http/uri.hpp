@@ -26,9 +26,10 @@ enum path_reading : unsigned {
     encoded_slash_parts = 1,    ///< "%2F" is a slash
     backslash_parts = 2,        ///< '\\' and "%5C" are slashes
     empty_segments_vanish = 4,  ///< "//" is one slash
-    parameters_vanish = 8,      ///< ";x=1" at the end of a segment counts for nothing
+    parameters_vanish = 8,      ///< ";x=1" at the end of a segment counts for nothing, "%3B" begins one too
+    parameters_go_first = 16,   ///< they vanish before anything is decoded: only ';' begins one, only '/' ends it
 };
-inline constexpr unsigned every_path_reading = 15;
+inline constexpr unsigned every_path_reading = 31;
 
 /// The readings, a set of path_reading, that make a difference for this path (as received). Mostly none.
 [[nodiscard]] unsigned readings_of(std::string_view path) noexcept;

@@ -43,6 +43,32 @@ TEST(uri, readings_of_a_path) {
     EXPECT_EQ(path_read_as("/a;b", parameters_vanish, 3), "/a");
 }
 
+TEST(uri, a_segment_that_is_only_a_parameter_may_be_empty) {
+    const unsigned vanish = unsigned{parameters_vanish} | empty_segments_vanish;
+    for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/%3B;/a", "/a/;", "/a/;x", "/a/%3bx", "/;a", "/a;/;/b"})
+        EXPECT_EQ(readings_of(path) & ~parameters_go_first, vanish) << path;
+    EXPECT_EQ(readings_of("/a\\;/b"), vanish | backslash_parts | parameters_go_first);
+    EXPECT_EQ(readings_of("/a;/b;c=;d"), unsigned{parameters_vanish}) << "no segment without a name";
+    for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/;a=/;/;b/a", "/a;/", "//;//a"})
+        EXPECT_EQ(path_read_as(path, vanish).substr(0, 2), "/a") << path;
+    EXPECT_EQ(path_read_as("/;x/..;/a", vanish), "/../a");
+    EXPECT_EQ(path_read_as("/a/;x", vanish), "/a/");
+}
+
+// Some drop parameters first and decode what is left, others the other way round.
+TEST(uri, parameters_vanish_before_or_after_the_rest_is_decoded) {
+    const unsigned first = unsigned{parameters_go_first} | encoded_slash_parts | backslash_parts;
+    EXPECT_EQ(readings_of("/a;b%2fc/d"), unsigned{parameters_vanish} | encoded_slash_parts | parameters_go_first);
+    EXPECT_EQ(readings_of("/a;b%3bc"), unsigned{parameters_vanish} | parameters_go_first);
+    EXPECT_EQ(readings_of("/a%3bb%2fc"), unsigned{parameters_vanish} | encoded_slash_parts);
+    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", first), "/a/d/e");
+    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", unsigned{parameters_vanish} | encoded_slash_parts), "/a/c/d/e");
+    EXPECT_EQ(path_read_as("/a;b\\c/d\\e", first), "/a/d/e");
+    EXPECT_EQ(path_read_as("/a;b/%3bc", parameters_go_first), "/a/%3bc");
+    EXPECT_EQ(path_read_as("/a;b", first), "/a");
+    EXPECT_EQ(path_read_as(";", first), "");
+}
+
 // The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.
 TEST(uri, remove_dot_segments) {
     const std::vector<std::pair<const char*, const char*>> cases = {

@@ -84,6 +84,12 @@ std::pair<std::string_view, std::string_view> split_query(std::string_view text)
     return {text.substr(0, question), text.substr(question)};
 }
 
+std::optional<url> of_response(std::optional<url> absolute) {
+    if (absolute && (!absolute->unix_path.empty() || !absolute->user.empty() || !absolute->password.empty()))
+        return std::nullopt;
+    return absolute;
+}
+
 bool has_scheme(std::string_view text) {
     const std::size_t colon = text.find(':');
     if (colon == 0 || colon == std::string_view::npos || text.find_first_of("/?") < colon) return false;
@@ -118,12 +124,8 @@ std::optional<url> url::parse(std::string_view text) {
 
 std::optional<url> url::resolve(std::string_view reference) const {
     reference = without_fragment(reference);
-    if (has_scheme(reference)) {
-        auto absolute = parse(reference);
-        if (absolute && !absolute->unix_path.empty()) return std::nullopt;
-        return absolute;
-    }
-    if (reference.starts_with("//")) return parse(scheme + ":" + std::string(reference));
+    if (has_scheme(reference)) return of_response(parse(reference));
+    if (reference.starts_with("//")) return of_response(parse(scheme + ":" + std::string(reference)));
     if (has_control_byte(reference)) return std::nullopt;
     url out = *this;
     const auto [own_path, own_query] = split_query(target);

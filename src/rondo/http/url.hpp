@@ -22,8 +22,8 @@ struct url {
     /// bytes, another scheme, an empty or invalid host are refused: nothing.
     [[nodiscard]] static std::optional<url> parse(std::string_view text);
     /// What a reference ("/b", "?q=1", "c", "//host/d", an absolute URL) found in a response means (RFC 3986
-    /// section 5.2). Nothing as for parse(), and for a unix socket (http+unix): only a program may name one of its own
-    /// machine, a server elsewhere may not.
+    /// section 5.2). Nothing as for parse(), and for what only a program may name, never a server elsewhere: a unix
+    /// socket of this machine (http+unix), and credentials (RFC 9110 section 4.2.4). A relative one has those of this.
     [[nodiscard]] std::optional<url> resolve(std::string_view reference) const;
 
     [[nodiscard]] bool secure() const noexcept { return scheme == "https"; }

@@ -72,6 +72,16 @@ TEST(url, references_are_resolved_as_rfc_3986_says) {
     EXPECT_EQ(resolved(base, "/\n"), "nothing");
 }
 
+TEST(url, no_reference_of_a_response_names_credentials) {
+    const auto base = url::parse("http://u:p@a:81/b");
+    for (const char* to : {"http://x:y@a:81/", "http://u:p@a:81/", "http://x@h/", "https://:y@h/", "HTTP://x:y@h/",
+                           "//x:y@h/", "//x@a:81/", "http://x%3Ay@h/", "http://good.example@evil.example/"})
+        EXPECT_EQ(resolved("http://u:p@a:81/b", to), "nothing") << to;
+    EXPECT_EQ(base->resolve("http://a:81/@c")->user, "");
+    EXPECT_EQ(base->resolve("//a:81/c")->user, "");
+    EXPECT_EQ(base->resolve("/x:y@c")->user, "u");
+}
+
 TEST(url, no_reference_of_a_response_leads_to_a_unix_socket) {
     for (const char* from : {"http://a/", "https://a/", "http+unix://%2Frun%2Fa.sock/"}) {
         for (const char* to : {"http+unix://%2Frun%2Fa.sock/", "HTTP+Unix://%2Frun%2Fb.sock/x", "http+unix://b.sock",

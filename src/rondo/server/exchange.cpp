@@ -268,7 +268,7 @@ void exchange::finish() {
     state_ = state::finished;
 }
 
-void exchange::abort() noexcept {
+void exchange::abort_as(http::status instead) noexcept {
     if (state_ == state::finished || state_ == state::aborted) return;
     net::stream& s = connection_;
     bool unsent = state_ == state::waiting || s.flushes() == flushes_at_begin_;
@@ -280,8 +280,8 @@ void exchange::abort() noexcept {
         // Nothing of this response is on its way yet: the client gets a clean error instead.
         if (was_begun) s.drop_corked(corked_at_begin_);
         try {
-            connection_.refuse(http::status::internal_server_error);
-            code_ = http::status::internal_server_error;
+            connection_.refuse(instead);
+            code_ = instead;
         } catch (...) {
             connection_.reset_ = true;
         }

@@ -252,6 +252,15 @@ TEST_P(exchanges, abort_takes_back_what_was_not_sent) {
     EXPECT_EQ(got.find("taken back"), got.npos);
 }
 
+TEST_P(exchanges, abort_as_says_what_the_client_gets_instead) {
+    view([](handler::request&, responder& to) -> task<void> {
+        to.begin({}, 4);
+        to.abort_as(http::status::bad_gateway);
+        co_return;
+    });
+    EXPECT_TRUE(answer(get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+}
+
 TEST_P(exchanges, the_body_of_a_request) {
     struct seen {
         std::optional<std::uint64_t> length{};

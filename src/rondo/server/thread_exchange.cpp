@@ -167,11 +167,12 @@ void thread_responder::finish() {
     of_.untold_ = true;
 }
 
-void thread_responder::abort() noexcept {
+void thread_responder::abort_as(http::status instead) noexcept {
     if (state_ == state::finished || state_ == state::aborted) return;
     state_ = state::aborted;
     const std::scoped_lock held(of_.mutex_);
     of_.news_.how = response_news::end::abort;
+    of_.news_.instead = instead;
     of_.untold_ = true;
 }
 

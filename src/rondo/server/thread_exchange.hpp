@@ -46,7 +46,8 @@ public:
     [[nodiscard]] task<void> write(std::string_view bytes) override;
     [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
     void finish() override;
-    void abort() noexcept override;
+    void abort() noexcept override { abort_as(http::status::internal_server_error); }
+    void abort_as(http::status instead) noexcept override;
 
     [[nodiscard]] bool begun() const noexcept override { return state_ != state::waiting; }
     [[nodiscard]] bool body_wanted() const noexcept override { return of_.from_.method != http::method::head; }

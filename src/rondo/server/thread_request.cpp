@@ -219,7 +219,7 @@ task<void> thread_request::deliver() {
         failed = std::current_exception();
     }
     if (failed) fail(failed);
-    if (now.how == response_news::end::abort) to_.abort();
+    if (now.how == response_news::end::abort) to_.abort_as(now.instead);
     if (read) co_await read_for_thread();
     if (!ended) co_return;
     end();

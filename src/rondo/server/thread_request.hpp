@@ -50,6 +50,7 @@ struct response_news {
     std::string body;  ///< of respond
     std::vector<piece> pieces;
     end how = end::none;
+    http::status instead{};  ///< of abort
 
     [[nodiscard]] handler::response_head response_head() const noexcept {
         return {code, content_type, fields.empty() ? nullptr : &fields, close};

@@ -426,6 +426,11 @@ TEST_P(threads, hand_over_what_leaves_the_application) {
         to.abort();
         EXPECT_THROW(to.finish(), response_error);
     });
+    app_.on("/instead", [](handler::request&, handler::responder& to) -> task<void> {
+        to.begin({}, 100);
+        to.abort_as(http::status::bad_gateway);
+        co_return;
+    });
     app_.on("/nothing", [](handler::request&, handler::responder&) -> task<void> { co_return; });
     app_.on("/fields", [](handler::request&, handler::responder& to) -> task<void> {
         http::fields fields;
@@ -464,6 +469,9 @@ TEST_P(threads, hand_over_what_leaves_the_application) {
         ASSERT_TRUE(c.send(get(path)));
         EXPECT_TRUE(c.response().starts_with("HTTP/1.1 500 ")) << path;
     }
+    client instead(*served_);
+    ASSERT_TRUE(instead.send(get("/instead")));
+    EXPECT_TRUE(instead.response().starts_with("HTTP/1.1 502 "));
     client fields(*served_);
     ASSERT_TRUE(fields.send(get("/fields")));
     const std::string refused = fields.response();  // by the application: see refuse()

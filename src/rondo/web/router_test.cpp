@@ -38,6 +38,15 @@ struct table {
         return text;
     }
 
+    /// Whether no route is found: 404, or 400.
+    bool refuses(std::string_view path) {
+        try {
+            return find(path) == "none";
+        } catch (const http_error&) {
+            return true;
+        }
+    }
+
     std::deque<route_entry> routes;
     router all;
     arena memory;
@@ -134,6 +143,18 @@ TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
                              "/%61dmin%2fy", "/\\admin/y", "/%2fadmin/y", "/%2f%5cadmin\\y", "/admin;a=b/y",
                              "//admin;/y", "/admin%3bx/y", "/admin//b%2fkey", "/files%2f..."})
         EXPECT_THROW(t.find(path), http_error) << path;
+    // A segment that is only a parameter is none to those who drop parameters.
+    for (const char* path : {"/;/admin/x", "/;x=1/admin/x", "/;a=/admin/x", "/%3b/admin/x", "/%3Bx/admin/x",
+                             "/;;/;/admin/x", "/;%2f;/admin/x", "/;a=%2f/admin/x", "/%5c;/admin/x", "/;\\admin/x",
+                             "/;x%2fadmin/x", "/;..%5cadmin/x", "/;%2f%2f%5c;a/;/admin/x", "/admin/;/b/key",
+                             "/admin/b/%3bx/key", "/;../admin/x", "/%3b../admin/x", "/;./files/"})
+        EXPECT_THROW(t.find(path), http_error) << path;
+    for (const char* path : {"/.;/admin/x", "/..;/admin/x", "/%2e;x/admin/x", "/.%3b/admin/x", "/;%2f../admin/x",
+                             "/;/../admin/x", "/x/%2e%2e;/admin/x", "/;/.;/admin/x"})
+        EXPECT_TRUE(t.refuses(path)) << path;
+    EXPECT_EQ(t.find("/files/;/x;y/"), "/files/<path:x> ;/x;y/");
+    EXPECT_EQ(t.find("/a;b/;c"), "/<path:x> a;b/;c");
+    EXPECT_EQ(t.find("/;"), "/<path:x> ;");
     EXPECT_EQ(t.find("/admin/a%2fb"), "/admin/<path:x> a/b");
     EXPECT_EQ(t.find("/files//a\\b%2f;c"), "/files/<path:x> /a\\b/;c");
     EXPECT_EQ(t.find("/fetch/http://example.org/a"), "/<path:x> fetch/http://example.org/a");
@@ -143,6 +164,17 @@ TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
     // However deep it lies, and whatever comes before it.
     EXPECT_THROW(t.find("/" + std::string(4000, '/') + "admin/" + std::string(3000, '/')), http_error);
     EXPECT_EQ(t.find("/x" + std::string(4000, '/') + "admin/y"), "/<path:x> x" + std::string(4000, '/') + "admin/y");
+}
+
+// Some drop parameters before they decode: a parameter takes in an encoded slash, and an encoded ';' is a name.
+TEST(Router, ParametersMayVanishFirst) {
+    table t;
+    t.add("/<path:x>");
+    t.add("/admin/<name>/key");
+    for (const char* path : {"/admin;%2fz/b%2fkey", "/admin;z\\z/b\\key", "/admin;%5cz/b%5ckey", "/admin;/%3bx/key",
+                             "/;z%2fz/admin/b%2fkey"})
+        EXPECT_THROW(t.find(path), http_error) << path;
+    EXPECT_EQ(t.find("/public;%2fz/b%2fkey"), "/<path:x> public;/z/b/key");
 }
 
 TEST(Router, Preference) {

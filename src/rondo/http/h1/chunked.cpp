@@ -134,7 +134,7 @@ bool chunked_decoder::size_byte(unsigned char c) noexcept {
 bool chunked_decoder::extension_byte(unsigned char c) noexcept {
     switch (state_) {
         case state::extension_space:
-            if (c == '\r' && padded_sizes_) return state_ = state::size_lf, true;
+            if (c == '\r' && mends_) return state_ = state::size_lf, true;
             if (c == ';') state_ = state::extension_start;
             return c == ';' || is_space(c);
         case state::extension_start:
@@ -178,6 +178,15 @@ bool chunked_decoder::end_of_extension(unsigned char c, state after_space) noexc
 
 // Reads up to the end of one line and returns the bytes taken.
 std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
+    if (line_ != nullptr && line_->ends_with("\r\n")) {
+        if (is_space(static_cast<unsigned char>(in.front())) && line_->find(':') != std::string::npos) {
+            line_->replace(line_->size() - 2, 2, "  ");
+        } else {
+            trailer_line(*line_);
+            line_.reset();
+            if (state_ == state::failed) return 0;
+        }
+    }
     const std::size_t lf = in.find('\n');
     const std::size_t taken = std::min(in.size(), lf == std::string_view::npos ? lf : lf + 1);
     if (taken > max_trailer_bytes - trailer_bytes_) {
@@ -186,13 +195,15 @@ std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
     }
     trailer_bytes_ = static_cast<std::uint16_t>(trailer_bytes_ + taken);
     const std::string_view piece = in.substr(0, taken);
-    if (line_ == nullptr && lf != std::string_view::npos) {
+    if (line_ == nullptr && lf != std::string_view::npos && (!mends_ || piece == "\r\n")) {
         trailer_line(piece);
         return taken;
     }
     if (line_ == nullptr) line_ = std::make_unique<std::string>();
     line_->append(piece);
-    if (lf != std::string_view::npos) {
+    // Whether the line goes on is told by the byte after it.
+    const bool may_be_folded = mends_ && !line_->starts_with('\r') && line_->ends_with("\r\n");
+    if (lf != std::string_view::npos && !may_be_folded) {
         trailer_line(*line_);
         line_.reset();
     }
@@ -208,7 +219,8 @@ void chunked_decoder::trailer_line(std::string_view line) {
     const std::size_t colon = line.find(':');
     state_ = state::failed;
     if (!line.ends_with("\r\n") || colon == std::string_view::npos || trailer_count_ == max_trailers) return;
-    const std::string_view name = line.substr(0, colon);
+    std::string_view name = line.substr(0, colon);
+    while (mends_ && !name.empty() && is_space(static_cast<unsigned char>(name.back()))) name.remove_suffix(1);
     const std::string_view value = trimmed(line.substr(colon + 1, line.size() - colon - 3));
     if (!valid_field_name(name) || !valid_field_value(value)) return;
     ++trailer_count_;

@@ -16,10 +16,11 @@ namespace rondo::http::h1 {
 class chunked_decoder {
 public:
     /// Of whom: some servers pad chunk sizes with spaces. Nothing else may come between a size and the end of its line,
-    /// so no two readers of a response could disagree; those of requests are refused all the same.
+    /// so no two readers of a response could disagree; those of requests are refused all the same. Trailers of servers
+    /// are mended as their heads are (mend.hpp).
     enum class from : bool { client, server };
 
-    explicit chunked_decoder(from sender = from::client) noexcept : padded_sizes_(sender == from::server) {}
+    explicit chunked_decoder(from sender = from::client) noexcept : mends_(sender == from::server) {}
 
     /// Bounds over one whole body.
     static constexpr std::uint32_t max_extension_bytes = 16384;
@@ -92,8 +93,8 @@ private:
     std::uint8_t digits_ = 0;
     std::uint8_t trailer_count_ = 0;
     state state_ = state::size_start;
-    bool padded_sizes_;
-    std::unique_ptr<std::string> line_;  // the trailer line read so far
+    bool mends_;
+    std::unique_ptr<std::string> line_;  // the trailer line read so far; whole: it may be folded yet
     fields trailers_;
 };
 

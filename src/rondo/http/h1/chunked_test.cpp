@@ -24,8 +24,9 @@ chunked_decoder::result decode_one(chunked_decoder& by, std::span<char> in) {
 chunked_decoder::result decode_joined(chunked_decoder& by, std::span<char> in) { return by.decode_joined(in); }
 
 std::string decode_pieces(std::vector<std::string> pieces,
-                          chunked_decoder::result (*decode)(chunked_decoder&, std::span<char>) = decode_one) {
-    chunked_decoder decoder;
+                          chunked_decoder::result (*decode)(chunked_decoder&, std::span<char>) = decode_one,
+                          chunked_decoder::from sender = chunked_decoder::from::client) {
+    chunked_decoder decoder(sender);
     std::string data;
     std::string rest;
     chunked_decoder::event last = chunked_decoder::event::need_more;
@@ -56,15 +57,16 @@ std::string decode_pieces(std::vector<std::string> pieces,
 }
 
 // The outcome in one piece, after checking that it is the same byte by byte and cut in two anywhere.
-std::string decode(const std::string& body) {
-    const std::string whole = decode_pieces({body});
-    EXPECT_EQ(decode_pieces({body}, decode_joined), whole);
+std::string decode(const std::string& body, chunked_decoder::from sender = chunked_decoder::from::client) {
+    const std::string whole = decode_pieces({body}, decode_one, sender);
+    EXPECT_EQ(decode_pieces({body}, decode_joined, sender), whole);
     std::vector<std::string> bytes;
     for (const char c : body) bytes.emplace_back(1, c);
-    EXPECT_EQ(decode_pieces(bytes), whole);
+    EXPECT_EQ(decode_pieces(bytes, decode_one, sender), whole);
     for (std::size_t cut = 0; cut <= body.size() && body.size() < 3000; ++cut) {
-        EXPECT_EQ(decode_pieces({body.substr(0, cut), body.substr(cut)}), whole) << "cut at " << cut;
-        EXPECT_EQ(decode_pieces({body.substr(0, cut), body.substr(cut)}, decode_joined), whole) << "cut at " << cut;
+        const std::vector<std::string> cut_in_two{body.substr(0, cut), body.substr(cut)};
+        EXPECT_EQ(decode_pieces(cut_in_two, decode_one, sender), whole) << "cut at " << cut;
+        EXPECT_EQ(decode_pieces(cut_in_two, decode_joined, sender), whole) << "cut at " << cut;
     }
     return whole;
 }
@@ -169,6 +171,30 @@ TEST(chunked, trailers) {
     for (const std::string& end : {"X: a\n\r\n"s, "X: a\r\n\n"s, "X: a\n\n"s}) {
         EXPECT_EQ(decode("0\r\n" + end), refused_after("")) << end;
     }
+}
+
+// RFC 9112 sections 5.1 and 5.2
+TEST(chunked, trailers_of_old_servers_are_mended) {
+    const auto of_server = [](const std::string& lines) {
+        return decode("1\r\nx\r\n0\r\n" + lines + "\r\nrest", chunked_decoder::from::server);
+    };
+    EXPECT_EQ(of_server(""), "x||done|rest");
+    EXPECT_EQ(of_server("X-T: v\r\nY: w\r\n"), "x|X-T: v\r\nY: w\r\n|done|rest");
+    EXPECT_EQ(of_server("X-T : 1\r\nY\t: 2\r\n"), "x|X-T: 1\r\nY: 2\r\n|done|rest");
+    EXPECT_EQ(of_server("X-T: 1\r\n 2\r\n\t3\r\nY: w\r\n"), "x|X-T: 1   2  \t3\r\nY: w\r\n|done|rest");
+    EXPECT_EQ(of_server("X-T:\r\n 2 : 3\r\n"), "x|X-T: 2 : 3\r\n|done|rest");
+    EXPECT_EQ(of_server("X-T: 1\r\n \r\n"), "x|X-T: 1\r\n|done|rest");
+    EXPECT_EQ(of_server("Content-Length :\r\n 5\r\n"), "x||done|rest") << "must not come late";
+    for (const std::string& lines :
+         {" X: v\r\n"s, "X T: v\r\n"s, "X\r\n : v\r\n"s, " : v\r\n"s, "X: a\n"s, "X: a\n b\r\n"s, "X: a\rb\r\n"s,
+          "X: a\r\r\n b\r\n"s, "X: a\r\n b\n"s, "\rX: a\r\n"s})
+        EXPECT_EQ(of_server(lines), refused_after("x")) << lines;
+    const std::string endless = "0\r\nX: 1" + [] {
+        std::string folds;
+        for (int i = 0; i < 6000; ++i) folds += "\r\n ";
+        return folds;
+    }();
+    EXPECT_EQ(decode_pieces({endless}, decode_one, chunked_decoder::from::server), refused_after(""));
 }
 
 TEST(chunked, trailers_that_must_not_come_late_are_dropped) {

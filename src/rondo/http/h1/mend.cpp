@@ -39,17 +39,31 @@ bool mend_response_head(std::string& head) noexcept {
     while (line != std::string::npos && line + 2 < head.size()) {
         line += 2;
         const std::size_t end = head.find("\r\n", line);
-        if (end == std::string::npos || end == line) break;
+        if (end == line) break;
         if (is_space(head[line]) && after_field) {
             head[line - 2] = head[line - 1] = ' ';
             mended = true;
-        } else {
+        } else if (end != std::string::npos) {
             mended = mend_name(head, line, end) || mended;
         }
         after_field = true;
         line = end;
     }
     return mended;
+}
+
+std::expected<void, parse_error> parse_mended_response_head(std::string_view bytes, method asked,
+                                                            const parse_limits& limits, std::span<field_ref> storage,
+                                                            received_head& out, std::string& mended) {
+    mended.clear();
+    const auto strict = parse_response_head(bytes, asked, limits, storage, out);
+    if (strict || strict.error() == parse_error::incomplete) return strict;
+    const std::size_t end = head_end(bytes);
+    mended = bytes.substr(0, end);
+    // Whether the last line goes on is told by the byte after it.
+    if (end == std::string_view::npos && mended.ends_with("\r\n")) mended.pop_back();
+    (void)mend_response_head(mended);
+    return parse_response_head(mended, asked, limits, storage, out);
 }
 
 }  // namespace rondo::http::h1

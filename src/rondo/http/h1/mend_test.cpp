@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
+#include <utility>
 
 namespace rondo::http::h1 {
 namespace {
@@ -30,6 +32,46 @@ TEST(mend, space_before_the_colon_goes_behind_it) {
     EXPECT_EQ(mended("A : b\r\n"), "A:  b\r\n");
     EXPECT_EQ(mended("A \t:b\r\nC: d\r\n"), "A:  b\r\nC: d\r\n");
     EXPECT_EQ(mended("A : b\r\n c\r\n"), "A:  b   c\r\n");
+}
+
+// The status line and the body that a head cut anywhere ends in; "incomplete" and the error otherwise.
+std::string parsed(const std::string& bytes) {
+    received_head head{};
+    std::array<field_ref, 10> storage;
+    std::string text;
+    const auto result = parse_mended_response_head(bytes, method::get, {}, storage, head, text);
+    if (!result) return std::string(to_string(result.error()));
+    if (text.empty()) text = bytes;
+    return std::to_string(head.size) + (head.body == response_framing::chunked ? " chunked" : " ") +
+           std::to_string(head.content_length);
+}
+
+TEST(mend, a_fold_comes_before_the_meaning_of_its_field) {
+    for (const auto& [lines, expected] : {std::pair<std::string, std::string>{"Content-Length:\r\n 2\r\n", " 2"},
+                                          {"Content-Length: 2\r\n \r\n", " 2"},
+                                          {"A: b\r\n c\r\nContent-Length :\r\n\t 2\r\nD : e\r\n", " 2"},
+                                          {"Transfer-Encoding:\r\n chunked\r\n", " chunked0"},
+                                          {"Transfer-Encoding:\r\n\tchunked\r\n", " chunked0"},
+                                          {"Transfer-Encoding:\r\n \r\n chunked\r\nA: b\r\n", " chunked0"}}) {
+        const std::string head = "HTTP/1.1 200 OK\r\n" + lines + "\r\n";
+        EXPECT_EQ(parsed(head + "\r\nbody"), std::to_string(head.size()) + expected) << lines;
+        for (std::size_t cut = 0; cut < head.size(); ++cut)
+            EXPECT_EQ(parsed(head.substr(0, cut)), to_string(parse_error::incomplete)) << lines << cut;
+    }
+}
+
+TEST(mend, what_stays_wrong_is_an_error_as_soon_as_it_is_known) {
+    for (const char* head :
+         {"nonsense\r\n", "HTTP/1.1 200 OK\r\n a: b\r\nA", "HTTP/1.1 200 OK\r\nA b: c\r\nD",
+          "HTTP/1.1 200 OK\r\nContent-Length: x\r\nA", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\nA",
+          "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length :\r\n 2\r\nContent-Length: 2\r\n\r\n"})
+        EXPECT_NE(parsed(head), to_string(parse_error::incomplete)) << head;
+    std::string endless = "HTTP/1.1 200 OK\r\nContent-Length:\r\n";
+    while (endless.size() < 100'000) endless += " \r\n";
+    EXPECT_EQ(parsed(endless), to_string(parse_error::fields_too_large));
 }
 
 TEST(mend, everything_else_stays) {
