@@ -2,8 +2,9 @@
 // A kernel that has no memory for a new connection: while the file that ACCEPT_FAILS names is there, every accept of
 // the program that this is loaded before (LD_PRELOAD) fails with ENOMEM, the system call as well as io_uring's. Each
 // failure adds a byte to the file. An accept that io_uring was given before goes on. The same with WATCH_FAILS for
-// epoll's waits for one of many, which fail with ENOSPC as at fs.epoll.max_user_watches.
+// epoll's waits for one of many and for output, which fail with ENOSPC as at fs.epoll.max_user_watches.
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -67,8 +68,10 @@ int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
 
 int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
     static auto* const next = real<int(int, int, int, epoll_event*)>("epoll_ctl");
-    const bool one_of_many = what == EPOLL_CTL_ADD && (event->events & EPOLLEXCLUSIVE) != 0;
-    if (!one_of_many || !watch_fails()) return next(epoll, what, fd, event);
+    constexpr std::uint32_t for_output = EPOLLONESHOT | EPOLLOUT;
+    const std::uint32_t events = what == EPOLL_CTL_ADD ? event->events : 0;
+    const bool meant = (events & EPOLLEXCLUSIVE) != 0 || (events & for_output) == for_output;
+    if (!meant || !watch_fails()) return next(epoll, what, fd, event);
     errno = ENOSPC;
     return -1;
 }

@@ -36,8 +36,8 @@ class Memory(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.fault = Path(folder.name) / "fault"
 
-    def serve(self, *options, what="ACCEPT_FAILS"):
-        return Server(*options, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), what: str(self.fault)})
+    def serve(self, *options, what="ACCEPT_FAILS", **how):
+        return Server(*options, **how, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), what: str(self.fault)})
 
     @each_backend
     def test_no_memory_for_connections(self, backend):
@@ -56,6 +56,42 @@ class Memory(unittest.TestCase):
             self.assertLess(used_in_a_second(server), 0.2)
             self.fault.unlink()
             self.assertEqual(server.get("/")[0], 200)
+            self.assertEqual(server.serving(), workers, "no worker ended")
+
+    def test_no_room_to_wait_for_another_worker(self):
+        with self.serve("--workers", 2, what="WATCH_FAILS", program="rooms") as server:
+            workers = server.serving()
+            readers = [ask(server, "/rooms/a") for _ in range(8)]
+            for s in readers:
+                self.assertTrue(s.recv(1000))
+            os.kill(workers[0], signal.SIGSTOP)
+            try:
+                self.fault.touch()
+                text = b"x" * 900_000
+                post = (f"POST /rooms/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n"
+                        .encode() + text)
+                writers = []
+                for _ in range(60):  # until what the other does not take waits for it
+                    if self.fault.stat().st_size:
+                        break
+                    s = server.connect()
+                    s.settimeout(1)
+                    try:
+                        s.sendall(post)
+                        writers.append(s)
+                    except TimeoutError:  # the kernel gave it to the one that is stopped
+                        s.close()
+                    time.sleep(0.2)
+            finally:
+                os.kill(workers[0], signal.SIGCONT)
+            self.assertGreater(self.fault.stat().st_size, 0)
+            self.fault.unlink()
+            for s in writers:
+                s.settimeout(60)
+                self.assertIn(b" 200 ", read_all(s)[:20])
+                s.close()
+            for s in readers:
+                s.close()
             self.assertEqual(server.serving(), workers, "no worker ended")
 
     def no_memory(self, server, what):

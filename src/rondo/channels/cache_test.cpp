@@ -239,6 +239,16 @@ TEST(memory_cache, drops_what_was_not_used_for_longest) {
     EXPECT_FALSE(c.get_sync("huge"));
 }
 
+TEST(memory_cache, drops_nothing_for_what_it_has_no_room_for) {
+    cache c("memory:", {.bytes = 8 * 10'000});
+    for (int i = 0; i < 100; ++i) c.set_sync(std::to_string(i), "x", 1h);
+    for (int i = 0; i < 100; ++i) c.set_sync("huge" + std::to_string(i), std::string(20'000, 'x'), 1h);
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(c.get_sync(std::to_string(i))) << i;
+    EXPECT_EQ(c.count().evicted, 100u);
+    c.set_sync("1", std::string(20'000, 'x'), 1h);
+    EXPECT_FALSE(c.get_sync("1"));  // nor is the old value left
+}
+
 // Two objects are as two processes to Redis.
 TEST(redis_cache, computes_once_for_all_processes) {
     const std::string url = shared_redis().url("?prefix=" + rendezvous::make_suffix());

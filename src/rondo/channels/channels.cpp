@@ -51,10 +51,16 @@ public:
 
     [[nodiscard]] std::shared_ptr<pending> publish(layer& to, std::string name, std::string bytes) {
         if (name.empty()) throw std::invalid_argument("a message needs the name of a channel; this one is empty");
-        if (bytes.size() > options_.max_message) {
+        // A name may be a client's, and a longer one would end the connections to the other workers.
+        if (name.size() > largest_channel_name) {
+            throw std::invalid_argument(fmt::format("the name of a channel has {} bytes; at most {} are allowed",
+                                                    name.size(), largest_channel_name));
+        }
+        const std::uint64_t limit = std::min<std::uint64_t>(options_.max_message, largest_message);
+        if (bytes.size() > limit) {
             throw std::invalid_argument(
                 fmt::format("the message to '{}' has {} bytes; at most {} are allowed (channels_options::max_message)",
-                            name, bytes.size(), options_.max_message));
+                            name, bytes.size(), limit));
         }
         published.fetch_add(1, std::memory_order_relaxed);
         return to.publish(std::make_shared<message_body>(std::move(name), std::move(bytes)));

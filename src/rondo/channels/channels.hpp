@@ -26,7 +26,7 @@ struct channels_options {
     /// How long publish() and the beginning of a subscription wait for Redis, or for a worker that does not read. A
     /// Redis that says nothing for twice as long is left and connected to anew.
     clock::duration patience = std::chrono::seconds(5);
-    std::size_t max_message = 16u << 20;  ///< bytes of one message
+    std::size_t max_message = 16u << 20;  ///< bytes of one message; 1 GiB whatever is said here
 };
 
 /// What one subscriber receives: a mailbox that any number of names lead to (a *group* is a name that several add).

@@ -286,6 +286,25 @@ TEST_P(on_every_layer, refuses_what_it_cannot_send) {
     EXPECT_THROW(all.publish_sync("room", "x"), synchronous_only);
 }
 
+// A name may be a client's.
+TEST_P(on_every_layer, takes_names_up_to_a_length_and_the_others_still_hear_it) {
+    channels all(place_.url());
+    channels others(place_.url());
+    channels& listening = place_.reaches_others() ? others : all;
+    event_loop loop;
+    subscription mine = listening.open();
+    const std::string longest(1u << 20, 'n');
+    loop.run_until(with_timeout(long_enough, mine.add(longest)));
+    EXPECT_THROW(all.publish_sync(longest + "n", "x"), std::invalid_argument);
+    all.publish_sync(longest, "heard");
+    EXPECT_EQ(loop.run_until(with_timeout(long_enough,
+                                          [](subscription& from) -> task<std::string> {
+                                              const channel_message m = co_await from.next();
+                                              co_return read(m);
+                                          }(mine))),
+              "heard");
+}
+
 // Subscribers and publishers that are cancelled at random points: nothing leaks (AddressSanitizer), the rest goes on.
 task<void> one_that_is_cancelled(channels& all, unsigned n) {
     auto messages = all.subscribe("room");

@@ -231,6 +231,18 @@ TEST(redis_with_a_password, is_logged_in_to_or_says_why_not) {
     right.publish_sync("room", "x");
 }
 
+TEST(redis_with_a_password, is_not_quoted_where_the_server_repeats_it) {
+    const redis_server server({"--rename-command", "AUTH", ""});
+    const std::string longer_than_it_repeats(200, 'x');
+    channels asked("redis+unix://u:hunter2" + longer_than_it_repeats + "@" + server.path(), {.patience = 300ms});
+    std::string said;
+    wait_until([&] {
+        said = complaint_of([&] { asked.publish_sync("room", "x"); });
+        return said.find("unknown command") != std::string::npos;
+    });
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+}
+
 // A Redis that speaks TLS on a free port.
 class secure_redis {
 public:

@@ -11,7 +11,9 @@
 namespace rondo::channels_detail {
 
 // A ring of its own would cost memory and gain nothing.
-io_thread::io_thread() : thread_({.name = "channels", .loop = {backend_kind::epoll}}) {}
+io_thread::io_thread()
+    : blocking_({.name = "channels files"}),
+      thread_({.name = "channels", .loop = {backend_kind::epoll}, .blocking = &blocking_}) {}
 
 std::shared_ptr<io_thread> io_thread::shared() {
     static std::mutex mutex;

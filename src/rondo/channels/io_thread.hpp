@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <rondo/loop/loop_thread.hpp>
+#include <rondo/loop/pool.hpp>
 
 namespace rondo::channels_detail {
 
@@ -28,6 +29,7 @@ public:
 private:
     io_thread();
 
+    thread_pool blocking_;  // of the loop
     loop_thread thread_;
 };
 

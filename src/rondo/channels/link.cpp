@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <span>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,6 +24,7 @@ namespace {
 
 constexpr std::size_t read_step = 256u << 10;
 constexpr int reads_per_turn = 4;
+constexpr auto watch_retry = std::chrono::milliseconds(100);
 
 // What is left of three pieces after the first `sent` bytes.
 int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::span<iovec> to) {
@@ -40,7 +43,19 @@ int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::spa
 }  // namespace
 
 link::link(io_thread& io, std::string to, unique_fd socket)
-    : io_(io), to_(std::move(to)), process_(rendezvous::process_of(socket.value())), socket_(std::move(socket)) {}
+    : io_(io),
+      to_(std::move(to)),
+      process_(rendezvous::process_of(socket.value())),
+      socket_(std::move(socket)),
+      again_(*this) {}
+
+link::retry::retry(link& l) noexcept
+    : timer([](timer& self) noexcept {
+          link& waits = static_cast<retry&>(self).owner;
+          const std::scoped_lock held(waits.mutex_);
+          waits.watch_again();
+      }),
+      owner(l) {}
 
 std::string link::text() const { return fmt::format("process {}", process_); }
 
@@ -116,11 +131,15 @@ void link::watch(std::function<void()> ended) {
     watch_again();
 }
 
-void link::watch_again() {
+void link::watch_again() noexcept {
     if (!socket_) return;
-    if (polling_) io_.loop().io().cancel(*this);
-    polling_ = true;
-    io_.loop().io().poll(*this, socket_.value(), asked_to_flush_ ? POLLIN | POLLOUT : POLLIN);
+    if (std::exchange(polling_, false)) io_.loop().io().cancel(*this);
+    try {
+        io_.loop().io().poll(*this, socket_.value(), asked_to_flush_ ? POLLIN | POLLOUT : POLLIN);
+        polling_ = true;
+    } catch (const std::system_error&) {  // no memory, or fs.epoll.max_user_watches is reached: that may pass
+        io_.loop().timers().arm(again_, io_.loop().now() + watch_retry);
+    }
 }
 
 void link::polled(int events) noexcept {
@@ -158,6 +177,7 @@ void link::flush() {
 void link::end() noexcept {
     const std::scoped_lock held(mutex_);
     if (std::exchange(polling_, false)) io_.loop().io().cancel(*this);
+    again_.disarm();
     socket_.reset();
     for (const frame& f : unsent_)
         if (f.waits) f.waits->done();
@@ -223,15 +243,18 @@ void receiver::check(const frame_head& head) const {
 void receiver::parse() {
     std::string_view left = buffer_;
     frame_head head;
+    unsigned gaps = 0;  // each is a walk over all subscribers: one at once, and one for all that follow
     while (left.size() >= sizeof head) {
         std::memcpy(&head, left.data(), sizeof head);
         check(head);
         const std::string_view rest = left.substr(sizeof head);
         if (rest.size() < head.name_size || rest.size() - head.name_size < head.size) break;
         greeted_ = true;
-        to_.arrived(head, rest.substr(0, head.name_size), rest.substr(head.name_size, head.size));
+        if (head.what != frame_head::gap || ++gaps == 1)
+            to_.arrived(head, rest.substr(0, head.name_size), rest.substr(head.name_size, head.size));
         left = rest.substr(head.name_size + head.size);
     }
+    if (gaps > 1) to_.arrived({frame_head::gap, 0, 0}, {}, {});
     buffer_.erase(0, buffer_.size() - left.size());
     if (buffer_.empty() && buffer_.capacity() > 4 * read_step) buffer_.shrink_to_fit();
 }

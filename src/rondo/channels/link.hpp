@@ -74,8 +74,12 @@ private:
         std::size_t sent = 0;
         std::shared_ptr<fan_in> waits;
     };
+    struct retry : timer {
+        explicit retry(link& l) noexcept;
+        link& owner;
+    };
     void polled(int events) noexcept override;
-    void watch_again();  ///< with the mutex
+    void watch_again() noexcept;  ///< with the mutex
     void queue(frame f);
     void flush();
     bool send_some(frame& f);
@@ -90,6 +94,7 @@ private:
     std::size_t unsent_bytes_ = 0;
     bool lagging_ = false;
     bool polling_ = false;  // the I/O thread's
+    retry again_;           // and so is this
     bool asked_to_flush_ = false;
     std::atomic<std::uint64_t> missed_{0};
     std::function<void()> ended_;
@@ -99,9 +104,6 @@ private:
 /// is not valid ends the connection, and so does an exception of the sink.
 class receiver final : poll_operation {
 public:
-    /// Of one frame; an application's own limit of a message is smaller, as a rule.
-    static constexpr std::uint64_t largest_message = 1u << 30;
-    static constexpr std::uint32_t largest_channel_name = 1u << 20;
     static constexpr std::uint32_t largest_member_name = 107;  // unix(7)
 
     struct sink {

@@ -34,6 +34,8 @@ public:
             if (only_new && found->second->until > clock::now()) return false;
             drop(found->second);
         }
+        // Else all the others would go to make room for it, and then it as well.
+        if (size_of(key, value) > limit) return ++evicted_, true;
         entries_.push_front({std::string(key), std::move(value), until});
         places_.emplace(entries_.front().key, entries_.begin());
         bytes_ += size_of(entries_.front());
@@ -68,9 +70,10 @@ private:
     };
     using place = std::list<entry>::iterator;
 
-    [[nodiscard]] static std::size_t size_of(const entry& e) noexcept {
-        return e.key.size() + e.value.size() + entry_overhead;
+    [[nodiscard]] static std::size_t size_of(std::string_view key, std::string_view value) noexcept {
+        return key.size() + value.size() + entry_overhead;
     }
+    [[nodiscard]] static std::size_t size_of(const entry& e) noexcept { return size_of(e.key, e.value); }
     void drop(place at) {
         bytes_ -= size_of(*at);
         places_.erase(at->key);

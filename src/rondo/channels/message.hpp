@@ -11,6 +11,10 @@ namespace rondo {
 
 namespace channels_detail {
 
+/// Of a name and of the bytes of one message. What is larger ends a connection between workers.
+inline constexpr std::uint32_t largest_channel_name = 1u << 20;
+inline constexpr std::uint64_t largest_message = 1u << 30;
+
 /// What was published, once per process, however many receive it.
 struct message_body {
     std::string channel;

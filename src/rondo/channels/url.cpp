@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include <rondo/codec/percent.hpp>
+#include <rondo/codec/secrets.hpp>
 
 namespace rondo {
 
@@ -32,8 +34,16 @@ Number number(std::string_view text, std::string_view what) {
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size())
-        refuse(fmt::format("'{}' is no {} of a Redis server", text, what));
+        refuse(
+            fmt::format("the {} of a Redis server is a number, at most {}", what, std::numeric_limits<Number>::max()));
     return value;
+}
+
+// What follows a '?' that a password should have had encoded is not said either.
+[[noreturn]] void refuse_option(std::string_view key, bool may_be_password) {
+    if (may_be_password)
+        refuse("the URL of a Redis server has an unknown option; in a password '?' is written %3F and '@' %40");
+    refuse(fmt::format("'{}' is no option of the URL of a Redis server", key));
 }
 
 // The part before `mark`, which is taken off; nothing when there is no mark.
@@ -46,6 +56,7 @@ std::string_view take_before(std::string_view& text, char mark) {
 }
 
 void read_query(channels_url& to, std::string_view query) {
+    const bool has_at = query.find('@') != std::string_view::npos;
     while (!query.empty()) {
         const std::string_view one = query.substr(0, query.find('&'));
         query.remove_prefix(std::min(query.size(), one.size() + 1));
@@ -55,7 +66,7 @@ void read_query(channels_url& to, std::string_view query) {
         if (key == "prefix") to.prefix = decoded(value);
         else if (key == "db" && !to.path.empty()) to.database = number<unsigned>(value, "database");
         else if (key == "ca" && to.secure) to.ca_file = decoded(value);
-        else refuse(fmt::format("'{}' is no option of the URL of a Redis server", key));
+        else refuse_option(key, has_at);
     }
 }
 
@@ -111,7 +122,8 @@ channels_url channels_url::parse(std::string_view text) {
     } else if (text.starts_with(local)) {
         read_redis(made, text.substr(local.size()), true);
     } else {
-        refuse(fmt::format("'{}' is no place for channels or a cache", text.substr(0, text.find(':'))));
+        refuse(fmt::format("'{}' is no place for channels or a cache",
+                           codec::redacted_url(text.substr(0, text.find(':')))));
     }
     return made;
 }

@@ -37,7 +37,8 @@ TEST(channels_url, refuses_with_a_sentence_and_without_the_password) {
     for (const char* wrong :
          {"", "redis", "http://x", "memory:a/b", "memory:123456789012345678901234567890123", "redis://",
           "redis://:secret@h:x", "redis://:secret@h:99999", "redis://:secret@h/x", "redis://:secret@h?db=1",
-          "redis+unix://relative", "redis://:secret%4@h", "redis://:secret@h?ca=x"}) {
+          "redis+unix://relative", "redis://:secret%4@h", "redis://:secret@h?ca=x", "redis://:secret?x@h",
+          "redis://h?secret@h", "redis://me:12?secret=x@h"}) {
         try {
             (void)channels_url::parse(wrong);
             ADD_FAILURE() << wrong;

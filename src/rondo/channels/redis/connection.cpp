@@ -15,8 +15,10 @@
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/this_context.hpp>
 #include <rondo/coro/when_any.hpp>
+#include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/output.hpp>
+#include <rondo/net/resolver.hpp>
 #include <rondo/net/stream.hpp>
 #include <rondo/net/tls.hpp>
 
@@ -34,9 +36,20 @@ constexpr std::size_t unsent_limit = 64u << 20;
 // them: a new connection would be answered the same.
 constexpr std::array<std::string_view, 3> wrong_server_codes{"READONLY", "LOADING", "MASTERDOWN"};
 
-bool is_wrong_server(const redis_value& value) {
+// Until Redis 6 the error of a command in a script stands behind its place in the script, and its code is not the
+// answer's: "ERR Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't write ...".
+std::string_view code_of(std::string_view text, bool of_script) {
+    constexpr std::string_view script_failed = "ERR Error running script ", before_code = ": -";
+    if (of_script && text.starts_with(script_failed)) {
+        const std::size_t at = text.find(before_code);
+        if (at != std::string_view::npos) text.remove_prefix(at + before_code.size());
+    }
+    return text.substr(0, text.find(' '));
+}
+
+bool is_wrong_server(const redis_value& value, bool of_script) {
     if (value.what != redis_value::kind::error) return false;
-    const std::string_view code = std::string_view(value.text).substr(0, value.text.find(' '));
+    const std::string_view code = code_of(value.text, of_script);
     return std::ranges::find(wrong_server_codes, code) != wrong_server_codes.end();
 }
 
@@ -56,13 +69,22 @@ struct interruption : cancel_callback {
     net::stream& stream;
 };
 
+// A server that does not know AUTH repeats the beginning of what followed it.
+std::string without_password(std::string text, std::string_view password) {
+    const std::size_t at = password.empty() ? text.npos : text.find(password.substr(0, 16));
+    if (at != text.npos) text.replace(at, text.npos, "***");
+    return text;
+}
+
 }  // namespace
 
 struct redis_connection::on_thread {
-    explicit on_thread(event_loop& loop) : output(loop) {}
+    // Each connection leads to where the name points then: no answer is used twice.
+    on_thread(event_loop& loop, lookup_function lookup)
+        : output(loop), names(loop, {.ttl = 0ms, .failure_ttl = 0ms, .lookup = lookup}) {}
 
     net::output output;
-    thread_pool resolver{{.name = "resolve", .threads = 1, .queue = 4, .nice = 0}};
+    net::resolver names;
     std::unique_ptr<net::stream> stream;  // to be destroyed in a turn of its own
     std::optional<net::tls_context> tls;  // made when it is first needed
     std::optional<redis_reader> reader;
@@ -76,18 +98,18 @@ struct redis_connection::on_thread {
     bool pinged = false;
     bool ever_connected = false;
     bool ending = false;
-    // Its only task ends by itself: live() catches everything.
-    task_group group{&task_group::ignore, nullptr};
+    task_group group{&task_group::ignore, nullptr};  // of live(), which catches everything
+    task_group end{&task_group::ignore, nullptr};    // of finish()
 };
 
 redis_connection::redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience,
-                                   events told)
+                                   events told, lookup_function lookup)
     : io_(std::move(io)),
       url_(std::move(url)),
       patience_(patience),
       told_(std::move(told)),
       trouble_("it is being connected to") {
-    io_->run([this] { here_ = std::make_unique<on_thread>(io_->loop()); });
+    io_->run([this, lookup] { here_ = std::make_unique<on_thread>(io_->loop(), lookup); });
 }
 
 redis_connection::~redis_connection() {
@@ -100,7 +122,13 @@ redis_connection::~redis_connection() {
 void redis_connection::stop(std::promise<void> stopped) {
     here_->ending = true;
     here_->group.cancel();
-    // On top of an empty stack, when the tasks are gone.
+    here_->end.spawn(finish(std::move(stopped)));
+}
+
+// A task that waits for a thread of the pool ends when that is done, not when it is cancelled.
+task<void> redis_connection::finish(std::promise<void> stopped) {
+    co_await here_->group.join();
+    // On top of an empty stack, when this task is gone too.
     io_->post([this, stopped = std::move(stopped)]() mutable {
         broke("it was left");
         for (const command& c : here_->waiting) fail(c.to, "it was left");
@@ -118,9 +146,17 @@ void redis_connection::start() {
 }
 
 redis_connection::answer redis_connection::ask(std::string bytes) {
+    return enqueue({.bytes = std::move(bytes), .to = std::make_shared<reply<redis_value>>()});
+}
+
+redis_connection::answer redis_connection::ask_script(std::string bytes) {
+    return enqueue({.bytes = std::move(bytes), .to = std::make_shared<reply<redis_value>>(), .is_script = true});
+}
+
+redis_connection::answer redis_connection::enqueue(command c) {
     start();
-    auto to = std::make_shared<reply<redis_value>>();
-    io_->post([this, c = command{std::move(bytes), to}]() mutable { submit(std::move(c)); });
+    answer to = c.to;
+    io_->post([this, c = std::move(c)]() mutable { submit(std::move(c)); });
     return to;
 }
 
@@ -166,7 +202,7 @@ task<void> redis_connection::live() {
 }
 
 task<void> redis_connection::one_life() {
-    unique_fd socket = co_await with_timeout(patience_, connect_to(url_, here_->resolver));
+    unique_fd socket = co_await connect_to(url_, here_->names, from_now(patience_));
     here_->stream = std::make_unique<net::stream>(here_->output, std::move(socket));
     here_->reader.emplace();
     here_->heard = clock::now();
@@ -180,7 +216,7 @@ task<void> redis_connection::secure() {
     if (!here_->tls) {
         const net::tls_client_options wanted{.ca_file = url_.ca_file, .protocols = {}};
         auto make = [&wanted] { return net::tls_context::client(wanted); };
-        here_->tls = co_await here_->resolver.run(make);
+        here_->tls = co_await run_blocking(make);
     }
     net::stream& stream = *here_->stream;
     context& in = *co_await this_context();
@@ -218,7 +254,7 @@ task<void> redis_connection::greet() {
         const bool in_time = co_await a->wait(until);
         if (!in_time) throw timed_out();
         if (a->value().what == redis_value::kind::error)
-            throw std::runtime_error(fmt::format("it answered '{}'", a->value().text));
+            throw std::runtime_error(fmt::format("it answered '{}'", without_password(a->value().text, url_.password)));
     }
 }
 
@@ -266,7 +302,8 @@ void redis_connection::take_input(std::string_view bytes) {
 }
 
 void redis_connection::take(redis_value value) {
-    if (is_wrong_server(value)) here_->refusal = fmt::format("it answered '{}'", value.text);
+    const bool of_script = !here_->sent.empty() && here_->sent.front().is_script;
+    if (is_wrong_server(value, of_script)) here_->refusal = fmt::format("it answered '{}'", value.text);
     if (told_.pushed && here_->sent.empty()) return told_.pushed(std::move(value));
     if (here_->sent.empty()) throw std::runtime_error("it answered what was not asked");
     const command answered = std::move(here_->sent.front());

@@ -9,12 +9,14 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <rondo/channels/error.hpp>
 #include <rondo/channels/io_thread.hpp>
 #include <rondo/channels/redis/protocol.hpp>
 #include <rondo/channels/reply.hpp>
 #include <rondo/channels/url.hpp>
+#include <rondo/net/endpoint.hpp>
 
 namespace rondo::channels_detail {
 
@@ -34,9 +36,12 @@ public:
         /// What was not asked for. Without it every value is the answer to the oldest command.
         std::function<void(redis_value)> pushed;
     };
+    /// That of net::resolver_options: asks for the addresses of a name.
+    using lookup_function = std::vector<net::endpoint> (*)(const std::string& host);
     /// `events` are called on the I/O thread.
-    redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience, events told);
-    /// Who waits for an answer gets channels_unavailable.
+    redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience, events told,
+                     lookup_function lookup = nullptr);
+    /// Who waits for an answer gets channels_unavailable. A name that is being looked up is not waited for.
     ~redis_connection();
     redis_connection(const redis_connection&) = delete;
     redis_connection& operator=(const redis_connection&) = delete;
@@ -46,6 +51,8 @@ public:
     /// Any thread: sends a command, in order; waits for a connection when there is none. An error that the server
     /// answers is given as channels_unavailable. Commands whose answer nobody waits for any more are not sent.
     [[nodiscard]] answer ask(std::string command);
+    /// The same for EVAL.
+    [[nodiscard]] answer ask_script(std::string command);
     /// On the I/O thread, while connected: a command whose answer is pushed.
     void tell(std::string_view command);
 
@@ -59,11 +66,13 @@ public:
 private:
     struct command {
         std::string bytes;
-        answer to;                ///< null when nobody wants it
+        answer to{};              ///< null when nobody wants it
         bool errors_too = false;  ///< an error is given as any other value
+        bool is_script = false;   ///< EVAL
     };
     struct on_thread;
 
+    [[nodiscard]] answer enqueue(command c);
     task<void> live();
     task<void> one_life();
     task<void> secure();
@@ -79,6 +88,7 @@ private:
     void broke(const std::string& why);
     void fail(const answer& to, const std::string& why) const;
     void stop(std::promise<void> stopped);
+    task<void> finish(std::promise<void> stopped);
 
     std::shared_ptr<io_thread> io_;
     const channels_url url_;

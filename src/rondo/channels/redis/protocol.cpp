@@ -35,6 +35,33 @@ redis_value value_of(const redisReply& from) {
     return made;
 }
 
+// The server names the number before the values come, and hiredis makes room for so many at once.
+constexpr std::size_t most_values = 1024;
+constexpr int deepest_nesting = 7;
+
+decltype(redisReplyObjectFunctions::createArray) make_any_array = nullptr;
+
+// Count is another type from one version of hiredis to the next.
+template <class Count>
+void* make_array(const redisReadTask* task, Count count) {
+    int depth = 0;
+    for (const redisReadTask* in = task; in->parent != nullptr; in = in->parent) ++depth;
+    const bool allowed = static_cast<std::size_t>(count) <= most_values && depth <= deepest_nesting;
+    return allowed ? make_any_array(task, count) : nullptr;
+}
+
+redisReplyObjectFunctions* bounded_functions() {
+    static redisReplyObjectFunctions functions = [] {
+        const std::unique_ptr<redisReader, reader_end> any(redisReaderCreate());
+        if (!any) throw std::bad_alloc();
+        redisReplyObjectFunctions made = *any->fn;
+        make_any_array = made.createArray;
+        made.createArray = make_array;
+        return made;
+    }();
+    return &functions;
+}
+
 }  // namespace
 
 void append_command(std::string& to, std::span<const std::string_view> words) {
@@ -46,23 +73,30 @@ void append_command(std::string& to, std::span<const std::string_view> words) {
 }
 
 struct redis_reader::state {
-    std::unique_ptr<redisReader, reader_end> reader{redisReaderCreate()};
+    std::unique_ptr<redisReader, reader_end> reader{redisReaderCreateWithFunctions(bounded_functions())};
 };
 
-redis_reader::redis_reader() : state_(std::make_unique<state>()) {
+redis_reader::redis_reader(std::size_t most_unread) : state_(std::make_unique<state>()), most_unread_(most_unread) {
     if (!state_->reader) throw std::bad_alloc();
 }
 redis_reader::~redis_reader() = default;
 
 void redis_reader::feed(std::string_view bytes) {
     redisReader* r = state_->reader.get();
+    if (r->len - r->pos + bytes.size() > most_unread_)
+        throw std::runtime_error(fmt::format("it sent a value of more than {} bytes", most_unread_));
     if (redisReaderFeed(r, bytes.data(), bytes.size()) != REDIS_OK) throw std::runtime_error(r->errstr);
 }
 
 std::optional<redis_value> redis_reader::next() {
     redisReader* r = state_->reader.get();
     void* made = nullptr;
-    if (redisReaderGetReply(r, &made) != REDIS_OK) throw std::runtime_error(r->errstr);
+    if (redisReaderGetReply(r, &made) != REDIS_OK) {
+        if (r->err != REDIS_ERR_OOM) throw std::runtime_error(r->errstr);
+        throw std::runtime_error(
+            fmt::format("it sent an array of more than {} values, too many levels of them, or more than fits in memory",
+                        most_values));
+    }
     if (made == nullptr) return std::nullopt;
     const std::unique_ptr<redisReply, reply_end> whole(static_cast<redisReply*>(made));
     return value_of(*whole);

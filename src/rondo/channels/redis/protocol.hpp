@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,7 +27,11 @@ void append_command(std::string& to, std::span<const std::string_view> words);
 /// Makes replies of bytes, by the parser of hiredis.
 class redis_reader {
 public:
-    redis_reader();
+    /// At most so many bytes of what is not whole yet are kept: more than Redis lets one value have
+    /// (proto-max-bulk-len).
+    static constexpr std::size_t most_unread_bytes = 1u << 30;
+
+    explicit redis_reader(std::size_t most_unread = most_unread_bytes);
     ~redis_reader();
     redis_reader(const redis_reader&) = delete;
     redis_reader& operator=(const redis_reader&) = delete;
@@ -39,6 +44,7 @@ public:
 private:
     struct state;
     std::unique_ptr<state> state_;
+    const std::size_t most_unread_;
 };
 
 }  // namespace rondo::channels_detail

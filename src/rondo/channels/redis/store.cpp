@@ -42,7 +42,10 @@ public:
     cached remove(std::string_view key, const std::string* expected, std::shared_ptr<pending>& later) override {
         const std::string name = prefix_ + std::string(key);
         if (expected == nullptr) return ask(std::array<std::string_view, 2>{"DEL", name}, later);
-        return ask(std::array<std::string_view, 5>{"EVAL", remove_if, "1", name, *expected}, later);
+        std::string bytes;
+        append_command(bytes, std::array<std::string_view, 5>{"EVAL", remove_if, "1", name, *expected});
+        later = connection_.ask_script(std::move(bytes));
+        return {};
     }
 
     cached read(pending& settled) override {

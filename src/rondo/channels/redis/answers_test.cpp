@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Redis may answer, said by a server that follows a script.
+#include <rondo/channels/cache_store.hpp>
+#include <rondo/channels/redis/protocol.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/channels/error.hpp>
+#include <rondo/net/address.hpp>
+
+namespace rondo::channels_detail {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto long_enough = 30s;
+
+// Answers each command by its name; PING is answered as it should be.
+class scripted_redis {
+public:
+    using script = std::map<std::string, std::string, std::less<>>;
+
+    explicit scripted_redis(script answers)
+        : answers_(std::move(answers)),
+          listener_(std::move(net::listen(net::bind_address::parse("127.0.0.1:0"), {}).at(0))),
+          thread_([this] { serve(); }) {}
+    ~scripted_redis() {
+        ::shutdown(listener_.fd.value(), SHUT_RDWR);
+        thread_.join();
+    }
+    scripted_redis(const scripted_redis&) = delete;
+    scripted_redis& operator=(const scripted_redis&) = delete;
+
+    [[nodiscard]] channels_url url() const {
+        return channels_url::parse("redis://127.0.0.1" + listener_.url.substr(listener_.url.rfind(':')));
+    }
+    [[nodiscard]] int connections() const { return connections_; }
+
+private:
+    void serve() {
+        for (;;) {
+            const unique_fd peer(::accept4(listener_.fd.value(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (!peer) return;
+            ++connections_;
+            redis_reader reader;
+            char bytes[4096];
+            for (ssize_t n = 0; (n = ::recv(peer.value(), bytes, sizeof bytes, 0)) > 0;) {
+                reader.feed({bytes, static_cast<std::size_t>(n)});
+                while (const auto command = reader.next()) answer(peer.value(), command->items.at(0).text);
+            }
+        }
+    }
+    void answer(int to, const std::string& command) {
+        const std::string line = (command == "PING" ? "+PONG" : answers_.at(command)) + "\r\n";
+        (void)::send(to, line.data(), line.size(), MSG_NOSIGNAL);
+    }
+
+    const script answers_;
+    net::listening_socket listener_;
+    std::atomic<int> connections_ = 0;
+    std::thread thread_;
+};
+
+std::string failure_of(const std::shared_ptr<pending>& answer) {
+    try {
+        (void)answer->wait_sync(from_now(long_enough));
+    } catch (const channels_unavailable& e) {
+        return e.what();
+    }
+    return "no failure";
+}
+
+// How many connections it takes to be refused by a script, then by GET, then to be answered.
+int connections_for(const std::string& error) {
+    scripted_redis server({{"EVAL", error}, {"GET", error}, {"DEL", ":1"}});
+    const auto store = make_redis_store(server.url(), long_enough);
+    std::shared_ptr<pending> later;
+    const std::string token = "token";
+    (void)store->remove("key", &token, later);
+    EXPECT_NE(failure_of(later).find("it answered '" + error.substr(1) + "'"), std::string::npos);
+    (void)store->get("key", later);
+    EXPECT_NE(failure_of(later).find("it answered '" + error.substr(1) + "'"), std::string::npos);
+    (void)store->remove("key", nullptr, later);
+    EXPECT_EQ(failure_of(later), "no failure");
+    return server.connections();
+}
+
+// The names of the functions and places are as Redis 6 says them.
+TEST(redis_script, that_a_wrong_server_refuses_ends_the_connection) {
+    const std::string place = "-ERR Error running script (call to f_c0ffee): @user_script:1: ";
+    for (const char* code : {"READONLY", "LOADING", "MASTERDOWN"}) {
+        const std::string error = fmt::format("-{} You can't.", code);
+        EXPECT_EQ(connections_for(place + error), 2) << code;
+        EXPECT_EQ(connections_for(fmt::format("{}@user_script: 1: {}", place, error)), 2) << code;
+        EXPECT_EQ(connections_for(error), 3) << code;
+    }
+    EXPECT_EQ(connections_for(place + "-WRONGTYPE of -READONLY "), 1);
+    EXPECT_EQ(connections_for(place + "READONLY You can't."), 1);
+    EXPECT_EQ(connections_for("-ERR of @user_script:1: -READONLY You can't."), 1);
+}
+
+std::string refusal_of(const std::string& bytes) {
+    redis_reader reader;
+    try {
+        reader.feed(bytes);
+        (void)reader.next();
+    } catch (const std::runtime_error& e) {
+        return e.what();
+    }
+    return "none";
+}
+
+// The numbers come before what they count.
+TEST(redis_reader, makes_no_room_for_more_values_than_there_are) {
+    EXPECT_EQ(refusal_of("*1024\r\n:1\r\n"), "none");
+    const std::string many =
+        "it sent an array of more than 1024 values, too many levels of them, or more than fits in memory";
+    EXPECT_EQ(refusal_of("*1025\r\n:1\r\n"), many);
+    EXPECT_EQ(refusal_of("*2147483647\r\n"), many);
+    std::string nested;
+    for (int i = 0; i < 1'000'000; ++i) nested += "*1\r\n";
+    EXPECT_NE(refusal_of(nested + ":1\r\n"), "none");
+}
+
+TEST(redis_reader, keeps_no_more_than_a_value_may_have) {
+    redis_reader reader(1000);
+    const auto feed = [&reader](const std::string& bytes) {
+        reader.feed(bytes);
+        return reader.next().has_value();
+    };
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(feed("$900\r\n" + std::string(900, 'x') + "\r\n"));
+    EXPECT_FALSE(feed("$2000000000\r\n" + std::string(900, 'x')));
+    EXPECT_THROW((void)feed(std::string(100, 'x')), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace rondo::channels_detail
