@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a user sees it: where settings come from, what `check` says, settings and commands of an application."""
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BIN, Server, run  # noqa: E402
+from launch import BIN, ONE_WORKER, Server, run  # noqa: E402
 
 
 def effective(output):
@@ -183,6 +185,87 @@ class Applications(Folder):
         self.assertIn("| `--bind ADDRESS`, `-b` | `RONDO_BIND` | `127.0.0.1:8000` |", output)
         self.assertIn("## Of this application", output)
         self.assertIn("| `--greeting TEXT` | `RONDO_GREETING` | `Hello` | what /welcome says |", output)
+
+
+class Secrets(Folder):
+    """A password in a URL is printed nowhere, however the URL is written."""
+    SECRET = "hunter2"
+    PLACE = "127.0.0.1:1"
+    # Whoever puts them into a URL forgets to encode them.
+    PASSWORDS = ("hunter2", "a'hunter2", "\"hunter2", "a<hunter2", "a>hunter2", "a hunter2", "a\thunter2", "' hunter2",
+                 "x@y' hunter2", "a/hunter2", "a?hunter2", "a#hunter2", "\"a/hunter2", "x,http://hunter2")
+    DAMAGED = ("u:hunter2@h/db", "//u:hunter2@h", "postgres:u:hunter2@h", "postgres:/u:hunter2@h", "postgres;//u:hunter2@h",
+               "redis:u:hunter2@h", "redis//u:hunter2@h", "u:x://hunter2@h", "host=h password='hunter2'", "password = hunter2",
+               "host=h password = 'it\\'s hunter2' user=u", "host=h password=\"hunter2\"", "host=h password=a,hunter2")
+    OPTIONS = ("password='hunter2'", "password=a'hunter2", "password = hunter2", "password=\"hunter2\"", "password='hunter2",
+               "password=a hunter2", "a=b&sslpassword='hunter2'", "password=a&hunter2", "password=hunter2%zz")
+
+    def assertHidden(self, url, *texts):
+        for text in texts:
+            self.assertNotIn(self.SECRET, text, url)
+
+    def urls(self, scheme):
+        for password in self.PASSWORDS:
+            yield f"{scheme}://u:{password}@{self.PLACE}/0"
+        for option in self.OPTIONS:
+            yield f"{scheme}://{self.PLACE}/0?{option}"
+        yield from self.DAMAGED
+
+    def test_not_by_check(self):
+        for name, scheme, program in (("db-url", "postgres", "testbed"), ("channels-url", "redis", "testbed"),
+                                      ("cache-url", "redis", "testbed"), ("upstream", "http", "proxy")):
+            for url in self.urls(scheme):
+                _, output, errors = self.run_here("check", f"--{name}", url, program=program)
+                self.assertHidden((name, url), output, errors)
+                value = re.search(rf"^{name} +(.*?) +flag$", output, re.M | re.S)
+                self.assertIn("***", value[1], url)
+                if url.startswith(f"{scheme}://u:"):
+                    self.assertEqual(value[1], f"{scheme}://u:***@{self.PLACE}/0")
+
+    def test_not_by_check_from_the_file_and_the_environment(self):
+        for url in self.urls("postgres"):
+            self.put(f"db-url = {json.dumps(url)}\n")
+            self.assertHidden(url, *self.run_here("check")[1:])
+            self.put(f"db-url = {url}\n")  # its quotes were forgotten
+            self.assertHidden(url, *self.run_here("check")[1:])
+            self.put("")
+            self.assertHidden(url, *self.run_here("check", env={"RONDO_DB_URL": url})[1:])
+
+    def test_not_where_it_is_no_setting_at_all(self):
+        for url in self.urls("postgres"):
+            for arguments in ((url,), ("check", url), ("check", f"-x{url}"), ("check", f"--{url}"), ("check", "--workers", url)):
+                self.assertHidden(arguments, *self.run_here(*arguments)[1:])
+
+    def serve(self, program, *arguments):
+        """Everything written by a server that does not start, or that says what it cannot use."""
+        log = self.folder / "log"
+        log.write_text("")
+        command = [BIN / program, "serve", "--bind", "127.0.0.1:0", "--workers", "0", "--error-log", log, *arguments]
+        with open(self.folder / "out", "wb") as out:
+            process = subprocess.Popen([*map(str, command)], stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=self.folder)
+        end = time.monotonic() + 60
+        try:
+            while process.poll() is None and not re.search("^ *threads|cannot be used", log.read_text(), re.M):
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.wait()
+        written = log.read_text() + (self.folder / "out").read_text()
+        self.assertTrue(written)
+        return written
+
+    def test_not_by_a_server_without_its_database(self):
+        for url in self.urls("postgres"):
+            self.assertHidden(url, self.serve("notes", "--db-url", url))
+
+    def test_not_by_a_server_without_its_channels(self):
+        for url in self.urls("redis"):
+            with Server("--channels-url", url, *ONE_WORKER, program="rooms") as server:
+                with server.connect() as client:
+                    client.sendall(b"POST /rooms/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+                    server.wait_for_log("cannot be used|POST /rooms/x")
+                self.assertHidden(url, server.log, server.output)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ setting_row row_of(detail::declared_setting& declared) {
     row.group = "Of this application";
     row.shape = declared.is_switch() ? row_shape::on_off : row_shape::value;
     row.secret = declared.type == "SECRET" || (row.shape == row_shape::value && codec::names_secret(declared.name));
-    row.standard = row.secret ? "" : codec::without_secrets(declared.standard);
+    row.standard = row.secret ? "" : without_secrets(row, declared.standard);
     row.read = [&declared](settings&, std::span<const std::string> texts) { declared.read(texts.back()); };
     row.show = [&declared](const settings&) { return declared.text(); };
     return row;
@@ -45,11 +45,13 @@ std::span<const char* const> take_command(std::span<const char* const> arguments
     return arguments.subspan(1);
 }
 
-// What was given, where a sentence repeats it.
-std::string hide(std::string sentence, std::span<const std::string> texts) {
-    for (const std::string& text : texts)
-        for (std::size_t at = 0; !text.empty() && (at = sentence.find(text, at)) != sentence.npos; at += 3)
-            sentence.replace(at, text.size(), "***");
+// What was given, where a sentence repeats it: it may be a URL that another setting was meant to have.
+std::string hide(std::string sentence, const given& what) {
+    for (const std::string& text : what.texts) {
+        const std::string shown = what.row->secret ? "***" : codec::redacted_url(text);
+        for (std::size_t at = 0; !text.empty() && (at = sentence.find(text, at)) != sentence.npos; at += shown.size())
+            sentence.replace(at, text.size(), shown);
+    }
     return sentence;
 }
 
@@ -86,8 +88,7 @@ void apply(invocation& asked, std::span<const given_settings> sources) {
                 g.row->read(asked.chosen, g.texts);
                 asked.origins[static_cast<std::size_t>(g.row - asked.rows.data())] = g.origin;
             } catch (const std::exception& e) {
-                asked.mistakes.push_back(
-                    fmt::format("{}: {}", g.source, g.row->secret ? hide(e.what(), g.texts) : e.what()));
+                asked.mistakes.push_back(fmt::format("{}: {}", g.source, hide(e.what(), g)));
             }
         }
     }

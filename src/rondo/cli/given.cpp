@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <rondo/cli/nearest.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -73,7 +74,8 @@ private:
     }
 
     void unknown(std::string_view name, bool has_value) {
-        out_.mistakes.push_back(fmt::format("--{}{}", name, unknown_setting(name, rows_, flag_of)));
+        out_.mistakes.push_back(
+            fmt::format("--{}{}", codec::redacted_url(name), unknown_setting(name, rows_, flag_of)));
         // Probably its value: one mistake is enough.
         if (!has_value && !left_.empty() && left_.front()[0] != '-') take();
     }
@@ -82,7 +84,8 @@ private:
         if (word == "-h") return void(out_.help = true);
         auto row = std::ranges::find(rows_, word[1], &setting_row::letter);
         if (row == rows_.end())
-            return out_.mistakes.push_back(fmt::format("{}: there is no such setting; --help lists them", word));
+            return out_.mistakes.push_back(
+                fmt::format("{}: there is no such setting; --help lists them", codec::redacted_url(word)));
         if (word.size() > 2) set(*row, word.substr(word[2] == '=' ? 3 : 2));
         else set_to_next(*row);
     }

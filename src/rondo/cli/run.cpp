@@ -106,8 +106,9 @@ void complain(std::string_view program, const std::string& sentence) {
         list.append(list.empty() ? "" : ", ").append(c.name);
     }
     const std::string_view near = cli::nearest(word, names);
-    complain(program, near.empty() ? fmt::format("'{}' is no command; there are {}", word, list)
-                                   : fmt::format("'{}' is no command; did you mean {}?", word, near));
+    const std::string shown = codec::redacted_url(word);  // it may be meant for a setting
+    complain(program, near.empty() ? fmt::format("'{}' is no command; there are {}", shown, list)
+                                   : fmt::format("'{}' is no command; did you mean {}?", shown, near));
     throw mistaken();
 }
 
@@ -116,7 +117,7 @@ void require_right(std::string_view program, const invocation& asked, bool takes
     for (const std::string& sentence : asked.mistakes) complain(program, sentence);
     if (!takes_words)
         for (const std::string& word : asked.words)
-            complain(program, fmt::format("'{}' is not expected after {}", word, asked.command));
+            complain(program, fmt::format("'{}' is not expected after {}", codec::redacted_url(word), asked.command));
     if (asked.mistakes.empty() && (takes_words || asked.words.empty())) return;
     log::say(fmt::format("Try '{} --help'.", program));
     throw mistaken();

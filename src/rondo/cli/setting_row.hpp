@@ -52,6 +52,9 @@ struct setting_row {
 /// Those and what the application declared. Throws std::invalid_argument with a sentence when a name is used twice.
 [[nodiscard]] std::vector<setting_row> rows_of(const app& application);
 
+/// A text of this setting, or its value, for people: nothing of a secret one, no password in any.
+[[nodiscard]] std::string without_secrets(const setting_row& row, std::string_view text);
+
 /// Null when there is none.
 [[nodiscard]] const setting_row* find_row(std::span<const setting_row> rows, std::string_view name) noexcept;
 

@@ -62,12 +62,15 @@ std::string cell(std::string_view text) {
 
 std::string code(std::string_view text) { return text.empty() ? std::string() : fmt::format("`{}`", cell(text)); }
 
-std::string shown(const setting_row& row, const settings& chosen) {
-    const std::string text = row.show(chosen);
-    return row.secret && !text.empty() ? "***" : codec::without_secrets(text);
-}
+std::string shown(const setting_row& row, const settings& chosen) { return without_secrets(row, row.show(chosen)); }
 
 }  // namespace
+
+std::string without_secrets(const setting_row& row, std::string_view text) {
+    if (row.secret) return text.empty() ? "" : "***";
+    const bool is_url = row.type == "URL" || codec::names_url(row.name);
+    return is_url ? codec::redacted_url(text) : codec::without_secrets(text);
+}
 
 std::string help_text(std::string_view program, std::span<const command_name> commands,
                       std::span<const setting_row> rows) {

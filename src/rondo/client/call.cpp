@@ -9,6 +9,7 @@
 #include <rondo/client/cookie_jar.hpp>
 #include <rondo/client/proxies.hpp>
 #include <rondo/codec/decompress.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/coro/this_context.hpp>
 
 namespace rondo::detail {
@@ -40,7 +41,8 @@ client_call::client_call(client_pool& pool, client_request& request, client_resp
     : pool_(pool), request_(request), then_(then), limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
 
 std::string client_call::text() const {
-    return fmt::format("{} {}", request_.method_text_, to_.scheme.empty() ? request_.url_ : to_.text());
+    return fmt::format("{} {}", request_.method_text_,
+                       to_.scheme.empty() ? codec::redacted_url(request_.url_) : to_.text());
 }
 
 void client_call::prepare() {

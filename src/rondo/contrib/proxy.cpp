@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <rondo/base/log.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/contrib/proxy_fields.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/handler/error.hpp>
@@ -166,7 +167,8 @@ client_options proxy_client_options() {
 
 proxy::proxy(std::string upstream, proxy_options options) : state_(std::make_shared<state>(std::move(options))) {
     if (!http::url::parse(upstream))
-        throw std::invalid_argument(fmt::format("'{}' is no upstream: http://HOST:PORT is", upstream));
+        throw std::invalid_argument(
+            fmt::format("'{}' is no upstream: http://HOST:PORT is", codec::redacted_url(upstream)));
     state_->upstream = std::move(upstream);
 }
 

@@ -38,14 +38,6 @@ location parse_url(std::string_view url) {
     return {kind::sqlite, std::string(path)};
 }
 
-std::string shown_url(std::string_view url) {
-    // A URL that lacks its "//" has a password all the same.
-    const std::size_t colon = url.find(':');
-    const std::size_t at = url.rfind('@');
-    if (at != std::string_view::npos && colon < at && !url.substr(colon).starts_with("://") &&
-        !url.starts_with("sqlite:"))
-        return fmt::format("{}:***{}", url.substr(0, colon), codec::without_secrets(url.substr(at)));
-    return codec::without_secrets(url);
-}
+std::string shown_url(std::string_view url) { return codec::redacted_url(url); }
 
 }  // namespace rondo::db

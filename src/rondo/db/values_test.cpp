@@ -206,6 +206,9 @@ TEST(url, passwords_are_not_shown) {
     EXPECT_EQ(shown_url("postgres://host:5432/name"), "postgres://host:5432/name");
     EXPECT_EQ(shown_url("postgres:me:hush@h/n"), "postgres:***@h/n");
     EXPECT_EQ(shown_url("me:hush@h/n"), "me:***@h/n");
+    EXPECT_EQ(shown_url("postgres://me:a'hush@h/n"), "postgres://me:***@h/n");
+    EXPECT_EQ(shown_url("//me:hush@h/n"), "//me:***@h/n");
+    EXPECT_EQ(shown_url("postgres://h/n?password='hush'"), "postgres://h/n?password=***");
     EXPECT_EQ(shown_url("sqlite:/a:b@c"), "sqlite:/a:b@c");
     EXPECT_EQ(parse_url("sqlite:///tmp/x.db").text, "/tmp/x.db");
     EXPECT_EQ(parse_url("sqlite:x.db").text, "x.db");

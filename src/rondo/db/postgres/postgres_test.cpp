@@ -309,6 +309,15 @@ TEST(postgres, what_is_wrong_with_the_url_is_said) {
     EXPECT_EQ(sentence("postgres://u:secret@127.0.0.1:1/d").find("secret"), std::string::npos);
     EXPECT_EQ(sentence("postgres://u:secret%zz@127.0.0.1:1/d").find("secret"), std::string::npos);
     EXPECT_EQ(sentence("postgres://127.0.0.1:1/d?password=secret").find("secret"), std::string::npos);
+    for (const char* shows_none :
+         {"postgres://u:a'secret@127.0.0.1:1/d", "postgres://u:\"secret@127.0.0.1:1/d",
+          "postgres://u:a secret@127.0.0.1:1/d", "postgres://u:a<secret@127.0.0.1:1/d",
+          "postgres://u:a/secret@127.0.0.1:1/d", "postgres://u:\"secret/x@127.0.0.1:1/d",
+          "postgres://u:secret%20x/y@127.0.0.1:1/d", "postgres://u:x@y' secret@127.0.0.1:1/d",
+          "postgres://127.0.0.1:1/d?password='secret'", "postgres://127.0.0.1:1/d?password=x&secret",
+          "postgres://[127.0.0.1\"x?password=secret", "postgres://127.0.0.1:1/d?password=\"x&\"secret\"",
+          "//u:secret@h", "u:secret@h/d", "postgres:/u:secret@h"})
+        EXPECT_EQ(sentence(shows_none).find("secret"), std::string::npos) << sentence(shows_none);
     for (const char* wrong : {"postgres://127.0.0.1:abc/d", "postgres://127.0.0.1:1/d?sslmode=sometimes"})
         EXPECT_NE(sentence(wrong).find("correct this option in the database URL"), std::string::npos)
             << sentence(wrong);

@@ -14,6 +14,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <rondo/codec/percent.hpp>
+#include <rondo/codec/secrets.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/url.hpp>
 
@@ -82,12 +84,26 @@ void add(std::string& list, const std::string& item, bool first) {
     list += item;
 }
 
-// Between "://" and the last "@", which a password may hold itself.
-std::string secret_of(const std::string& url) {
-    const std::size_t begin = url.find("://");
-    const std::size_t end = url.rfind('@');
-    if (begin == std::string::npos || end == std::string::npos || end < begin + 3) return {};
-    return url.substr(begin + 3, end - begin - 3);
+void add_secret(target& to, std::string_view part) {
+    if (part.empty()) return;
+    to.secrets.emplace_back(part);
+    if (auto plain = codec::percent_decode(part); plain && *plain != part) to.secrets.push_back(*std::move(plain));
+}
+
+// A password may hold '@', '&' and '#' itself.
+void find_secrets(target& of, std::string_view url) {
+    const std::size_t mark = url.find("://");
+    const std::size_t at = url.rfind('@');
+    const std::size_t colon = url.find(':', mark == url.npos ? 0 : mark + 3);
+    if (at != url.npos && colon < at) add_secret(of, url.substr(colon + 1, at - colon - 1));
+    for (std::size_t equals = url.find('='); equals != url.npos; equals = url.find('=', equals + 1)) {
+        const std::size_t before = url.substr(0, equals).find_last_of("?&");
+        const std::size_t begin = before == url.npos ? 0 : before + 1;
+        if (!codec::names_secret(url.substr(begin, equals - begin))) continue;
+        add_secret(of, url.substr(equals + 1));
+        break;
+    }
+    of.holds_quote = url.find('"') != url.npos || url.find("%22") != url.npos;
 }
 
 std::string small_letters(std::string text) {
@@ -117,6 +133,19 @@ std::string options_with(const std::string* given) {
     return options;
 }
 
+void hide(std::string& message, const std::string& text) {
+    for (std::size_t at = message.find(text); at != std::string::npos; at = message.find(text, at + 3))
+        message.replace(at, text.size(), "...");
+}
+
+// Everything from the first quote of a message to the last one.
+std::string without_quotes(std::string message) {
+    const std::size_t begin = message.find('"');
+    const std::size_t end = message.rfind('"');
+    if (begin != std::string::npos && begin < end) message.replace(begin + 1, end - begin - 1, "...");
+    return message;
+}
+
 }  // namespace
 
 target parse_target(const std::string& url) {
@@ -126,14 +155,14 @@ target parse_target(const std::string& url) {
     if (!parsed) {
         const std::unique_ptr<char, void (*)(void*)> owned(message, PQfreemem);
         target wrong;
-        wrong.secret = secret_of(url);
+        find_secrets(wrong, url);
         throw std::invalid_argument(fmt::format(
             "the database URL '{}' is not one of PostgreSQL: {}: write postgres://user:password@host:5432/name",
             shown_url(url), message ? wrong.without_secret(one_line(message)) : "no memory"));
     }
     target t;
     t.shown = shown_url(url);
-    t.secret = secret_of(url);
+    find_secrets(t, url);
     for (const PQconninfoOption* o = parsed.get(); o->keyword; ++o)
         if (o->val) t.parameters.emplace_back(o->keyword, o->val);
     for (const auto& [name, value] : defaults)
@@ -153,17 +182,25 @@ connect_parameters target::with_options(connect_parameters to) const {
     return to;
 }
 
-// Whatever stands in quotes and is a part of the secret, or holds one. No words are looked for: they may be translated.
+bool target::is_secret(std::string_view text) const {
+    if (text.find('@') != text.npos || text.find("://") != text.npos) return true;
+    return text.size() > 1 && std::ranges::any_of(secrets, [text](const std::string& secret) {
+               return secret.find(text) != std::string::npos;
+           });
+}
+
+// Whatever stands in quotes and is a part of a secret, or holds one. No words are looked for: they may be translated.
+// So may the quotes, of a server: what a password was read as is hidden wherever it stands.
 std::string target::without_secret(std::string message) const {
+    for (const char* name : {"dbname", "host", "port"})
+        if (const std::string* value = value_of(parameters, name); value && value->size() > 2 && is_secret(*value))
+            hide(message, *value);
+    if (holds_quote) return without_quotes(std::move(message));
     for (std::size_t begin = message.find('"'); begin != std::string::npos; begin = message.find('"', begin)) {
         const std::size_t end = message.find('"', begin + 1);
         if (end == std::string::npos) break;
         const std::string quoted = message.substr(begin + 1, end - begin - 1);
-        const bool whole = quoted.find('@') != std::string::npos || quoted.find("://") != std::string::npos;
-        const std::size_t colon = secret.find(':');
-        const bool part =
-            colon != std::string::npos && quoted.size() > 1 && secret.find(quoted, colon + 1) != std::string::npos;
-        const std::string shown_part = whole || part ? "..." : quoted;
+        const std::string shown_part = is_secret(quoted) ? "..." : quoted;
         message.replace(begin + 1, quoted.size(), shown_part);
         begin += shown_part.size() + 2;
     }

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,12 +17,17 @@ struct target {
     std::string options;    ///< for the start of a connection: those of the URL and the pinned settings
     bool own_zone = false;  ///< the URL's options say TimeZone
     std::string shown;
-    std::string secret;  ///< user and password, as they stand in the URL
+    /// Parts of the URL that no message may quote, as they stand there and decoded: the password, which may have been
+    /// read as something else, and what follows the name of one.
+    std::vector<std::string> secrets;
+    bool holds_quote = false;  ///< the URL: then it cannot be seen where a message ends to quote it
 
     /// `parameters`, or the same with addresses, and the options.
     [[nodiscard]] connect_parameters with_options(connect_parameters to) const;
     /// A message of libpq without what it quotes of the password.
     [[nodiscard]] std::string without_secret(std::string message) const;
+    /// Whether a message must not quote this text.
+    [[nodiscard]] bool is_secret(std::string_view text) const;
 };
 
 /// A setting that changes how a value is written or read, and what it has to be here: times in UTC and in the form of
