@@ -144,7 +144,6 @@ public:
         if (!failure) co_return;
         const http::status code = status_for(*failure);
         log::warning(fmt::format("proxy: {}", failure->what()));
-        if (to.begun()) to.abort_as(code);
         throw http_error(code, std::string(http::reason(code)));
     }
 

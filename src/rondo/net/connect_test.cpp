@@ -269,7 +269,7 @@ task<std::string> failure_of(task<std::vector<endpoint>> asking) {
 
 // A resolver whose server never answers costs the system's getaddrinfo() half a minute, whoever waits.
 TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_others) {
-    resolver names(loop_, {.lookups = 2, .abandoned = 8, .lookup = made_up});
+    resolver names(loop_, {.lookups = 6, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent1", "silent2", "silent3", "silent4", "silent5"})
@@ -281,6 +281,46 @@ TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_oth
         hold_silent = false;
         EXPECT_EQ((co_await r.resolve("silent2", 1)).size(), 4u);
         EXPECT_EQ(asked, 6);
+    }(names));
+}
+
+TEST_F(resolving, silent_names_do_not_hold_up_others_whether_they_are_waited_for_or_not) {
+    resolver names(loop_, {.lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        std::vector<task<std::string>> silent;
+        for (int i = 0; i < 200; ++i)
+            silent.push_back(failure_of(r.resolve("silent" + std::to_string(i), 1, from_now(i % 2 ? 5ms : 1min))));
+        const auto asks_and_releases = [&r]() -> task<void> {
+            co_await event_loop::current().sleep(20ms);  // half of them have left
+            EXPECT_EQ(co_await failure_of(r.resolve("some", 1, from_now(5s))), "");
+            hold_silent = false;
+        };
+        const auto [failures, nothing] = co_await when_all(when_all(std::move(silent)), asks_and_releases());
+        for (std::size_t i = 0; i < failures.size(); ++i) EXPECT_EQ(failures[i], i % 2 ? "late" : "") << i;
+    }(names));
+}
+
+TEST_F(resolving, a_name_that_finds_no_thread_is_refused) {
+    resolver names(loop_, {.lookups = 2, .patience = 20ms, .lookup = made_up});
+    hold_silent = true;
+    loop_.run_until([](resolver& r) -> task<void> {
+        const auto asks_and_releases = [&r]() -> task<void> {
+            EXPECT_EQ(co_await failure_of(r.resolve("silent2", 1, from_now(5ms))), "late");
+            auto [some, other] = co_await when_all(failure_of(r.resolve("some", 1, from_now(5s))),
+                                                   failure_of(r.resolve("other", 1, from_now(5s))));
+            EXPECT_EQ(some,
+                      "the name 'some' cannot be resolved: the servers of 2 other names have not answered yet; "
+                      "try again later");
+            EXPECT_TRUE(other.starts_with("the name 'other' cannot be resolved: the servers of 2 other names"))
+                << other;
+            EXPECT_EQ(asked, 2);
+            hold_silent = false;
+            EXPECT_EQ((co_await r.resolve("silent2", 1)).size(), 4u);
+            EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);  // the refusal is not kept
+        };
+        const auto [silent, nothing] = co_await when_all(r.resolve("silent1", 1), asks_and_releases());
+        EXPECT_EQ(silent.size(), 4u);
     }(names));
 }
 
@@ -300,7 +340,7 @@ TEST_F(resolving, one_of_two_who_leaves_does_not_give_up_the_place) {
 }
 
 TEST_F(resolving, abandoned_lookups_are_bounded) {
-    resolver names(loop_, {.lookups = 1, .abandoned = 1, .lookup = made_up});
+    resolver names(loop_, {.lookups = 2, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent1", "silent2", "silent3", "some"})

@@ -124,7 +124,7 @@ private:
 
 }  // namespace
 
-// A name that was asked for: waits for a place, runs, or has its answer for a time.
+// A name that was asked for: waits for a thread, runs, or has its answer for a time.
 struct resolver::lookup {
     lookup(resolver* o, std::string h) : owner(o), host(std::move(h)) {}
 
@@ -139,9 +139,9 @@ struct resolver::lookup {
     std::vector<endpoint> found;
     std::exception_ptr failure;
     instant until = instant::max();
-    std::shared_ptr<question> asked;  // as long as a thread has it
+    std::shared_ptr<question> asked;      // as long as a thread has it
+    instant refused_at = instant::max();  // unless it has a thread before
     std::size_t waiters = 0;
-    bool has_place = false;
     event done;
 };
 
@@ -167,15 +167,14 @@ std::shared_ptr<resolver::lookup> resolver::find(const std::string& host) {
     forget_old();
     auto l = std::make_shared<lookup>(this, host);
     known_.emplace(host, l);
-    if (places_taken_ < options_.lookups) start(l);
-    else waiting_.push_back(l);
+    if (running_ < options_.lookups) start(l);
+    else wait_for_thread(l);
     return l;
 }
 
 void resolver::start(const std::shared_ptr<lookup>& l) {
     const auto ended = [this, l] {
-        if (std::exchange(l->has_place, false)) --places_taken_;
-        else --abandoned_;
+        --running_;
         const auto answer = std::exchange(l->asked, nullptr);
         l->found = std::move(answer->found);
         const auto ttl = answer->failure ? options_.failure_ttl : options_.ttl;
@@ -183,8 +182,7 @@ void resolver::start(const std::shared_ptr<lookup>& l) {
         start_waiting();
     };
     l->asked = std::make_shared<question>(options_.lookup, l->host, ended);
-    l->has_place = true;
-    ++places_taken_;
+    ++running_;
     if (!loop_.blocking()) {
         l->asked->ask();
         return ended();
@@ -192,8 +190,7 @@ void resolver::start(const std::shared_ptr<lookup>& l) {
     try {
         l->asked->ask_on_thread(loop_);
     } catch (const std::system_error& e) {
-        l->has_place = false;
-        --places_taken_;
+        --running_;
         l->asked = nullptr;
         l->end(std::make_exception_ptr(resolve_error(fmt::format(
                    "the name '{}' cannot be resolved: no thread can be made for it: {}", l->host, e.code().message()))),
@@ -202,24 +199,41 @@ void resolver::start(const std::shared_ptr<lookup>& l) {
 }
 
 void resolver::start_waiting() {
-    while (places_taken_ < options_.lookups && !waiting_.empty()) {
+    while (running_ < options_.lookups && !waiting_.empty()) {
         const auto next = std::move(waiting_.front());
         waiting_.pop_front();
         start(next);
     }
 }
 
-void resolver::left_alone(lookup& l) {
-    if (l.done.is_set()) return;
-    if (!l.asked) {
-        std::erase_if(waiting_, [&l](const auto& w) { return w.get() == &l; });
-        known_.erase(l.host);
-    } else if (l.has_place && abandoned_ < options_.abandoned) {
-        l.has_place = false;
-        --places_taken_;
-        ++abandoned_;
-        start_waiting();
+resolver::end_of_patience::end_of_patience(resolver& owner) noexcept
+    : timer([](timer& self) noexcept { static_cast<end_of_patience&>(self).owner_.refuse_late(); }), owner_(owner) {}
+
+void resolver::wait_for_thread(const std::shared_ptr<lookup>& l) {
+    l->refused_at = from_now(options_.patience);
+    waiting_.push_back(l);
+    if (!end_of_patience_.armed()) loop_.timers().arm(end_of_patience_, l->refused_at);
+}
+
+// Threads that silent servers hold for half a minute are not waited for: whoever asks hears of it, and may ask again.
+void resolver::refuse_late() noexcept {
+    while (!waiting_.empty() && waiting_.front()->refused_at <= clock::now()) {
+        const auto late = std::move(waiting_.front());
+        waiting_.pop_front();
+        late->end(std::make_exception_ptr(
+                      resolve_error(fmt::format("the name '{}' cannot be resolved: the servers of {} other names have "
+                                                "not answered yet; try again later",
+                                                late->host, running_))),
+                  clock::duration(0));
     }
+    if (!waiting_.empty()) loop_.timers().arm(end_of_patience_, waiting_.front()->refused_at);
+}
+
+// What has its thread goes on: its answer is for who asks next.
+void resolver::left_alone(lookup& l) {
+    if (l.done.is_set() || l.asked) return;
+    std::erase_if(waiting_, [&l](const auto& w) { return w.get() == &l; });
+    known_.erase(l.host);
 }
 
 void resolver::forget_old() {

@@ -39,7 +39,7 @@ public:
 
 private:
     std::string_view take(std::size_t size) {
-        if (size > rest_.size()) throw std::runtime_error("a compute process sent what is no answer");
+        if (size > rest_.size()) throw invalid_answer("it sent a frame that ends too early");
         const std::string_view taken = rest_.substr(0, size);
         rest_.remove_prefix(size);
         return taken;
@@ -76,14 +76,17 @@ bool is_valid(frame_kind kind, std::uint32_t size) noexcept {
 }
 
 // As in a process that serves HTTP: these the server writes by itself.
-void check_field(std::string_view name) {
+void check_field(std::string_view name, std::string_view value) {
+    if (!http::valid_field_name(name)) throw invalid_answer("it sent a field whose name is not valid");
+    if (!http::valid_field_value(value))
+        throw invalid_answer("it sent a value that is not valid for the field " + std::string(name));
     if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date"))
-        throw std::runtime_error("a compute process sent a field that only the server writes: " + std::string(name));
+        throw invalid_answer("it sent a field that only the server writes: " + std::string(name));
 }
 
 http::status checked_code(std::uint16_t number, int least) {
     if (number < least || number > 599)
-        throw std::runtime_error("a compute process sent a status that is not valid: " + std::to_string(number));
+        throw invalid_answer("it sent a status that is not valid: " + std::to_string(number));
     return static_cast<http::status>(number);
 }
 
@@ -103,17 +106,18 @@ std::string job_message(request& req, std::string_view body) {
     j.head = static_cast<std::uint32_t>(head.size());
     j.id = static_cast<std::uint32_t>(id.size());
     j.peer = static_cast<std::uint32_t>(peer.size());
-    j.file = body.size() > inline_body;
-    j.body = j.file ? 0 : static_cast<std::uint32_t>(body.size());
-    j.file_size = j.file ? body.size() : 0;
+    const bool in_file = body.size() > inline_body;
+    j.file = in_file ? 1 : 0;
+    j.body = in_file ? 0 : static_cast<std::uint32_t>(body.size());
+    j.file_size = in_file ? body.size() : 0;
     j.port = req.received().connection ? req.received().connection->peer_port() : 0;
-    j.secure = req.scheme() == "https";
+    j.secure = req.scheme() == "https" ? 1 : 0;
     j.deadline = req.deadline().time_since_epoch().count();
     std::string message;
     message.reserve(sizeof j + head.size() + id.size() + peer.size() + j.body);
     append_number(message, j);
     message.append(head).append(id).append(peer);
-    if (!j.file) message.append(body);
+    if (!in_file) message.append(body);
     return message;
 }
 
@@ -123,7 +127,8 @@ std::optional<job_parts> parse_job(std::string_view received) {
     std::memcpy(&parts.lengths, received.data(), sizeof(job_head));
     const job_head& of = parts.lengths;
     if (of.layout != compute_layout || of.head > largest_head || of.id > largest_text || of.peer > largest_text ||
-        of.body > inline_body || of.deadline < 0 || of.file != (of.file_size != 0) || of.file_size > INT64_MAX) {
+        of.body > inline_body || of.secure > 1 || of.file > 1 || of.deadline < 0 ||
+        (of.file != 0) != (of.file_size != 0) || of.file_size > INT64_MAX) {
         throw std::runtime_error("what came is no job of this program");
     }
     received.remove_prefix(sizeof(job_head));
@@ -150,7 +155,9 @@ std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
     reader from(received.substr(0, frame_header_size));
     const auto kind = from.number<frame_kind>();
     const auto payload = from.number<std::uint32_t>();
-    if (!is_valid(kind, payload)) throw std::runtime_error("a compute process sent what is no answer");
+    if (!is_valid(kind, payload))
+        throw invalid_answer("it sent what is not a frame: kind " + std::to_string(static_cast<int>(kind)) + ", " +
+                             std::to_string(payload) + " bytes");
     size = frame_header_size + payload;
     if (received.size() < size) return std::nullopt;
     return frame{kind, received.substr(frame_header_size, payload)};
@@ -169,7 +176,7 @@ file_part parse_file_payload(std::string_view payload) {
     part.offset = from.number<std::uint64_t>();
     part.length = from.number<std::uint64_t>();
     if (part.length > INT64_MAX || part.offset > INT64_MAX - part.length)
-        throw std::runtime_error("a compute process sent what is no part of a file");
+        throw invalid_answer("it sent what is not a part of a file");
     return part;
 }
 
@@ -186,10 +193,11 @@ answer_failure_text parse_failure_payload(std::string_view payload) {
     answer_failure_text failed;
     failed.code = checked_code(from.number<std::uint16_t>(), 400);
     const auto retry = from.number<std::int64_t>();
-    if (retry < no_retry || retry > longest_retry) throw std::runtime_error("a compute process sent what is no answer");
+    if (retry < no_retry || retry > longest_retry)
+        throw invalid_answer("it sent a time to try again that is not valid");
     if (retry != no_retry) failed.retry_after = std::chrono::seconds(retry);
     failed.text = from.text();
-    if (!from.empty()) throw std::runtime_error("a compute process sent what is no answer");
+    if (!from.empty()) throw invalid_answer("it sent more than a failure");
     return failed;
 }
 
@@ -211,14 +219,21 @@ answer_head parse_head_payload(std::string_view payload) {
     reader from(payload);
     answer_head head;
     head.code = checked_code(from.number<std::uint16_t>(), 200);
-    head.close = from.number<std::uint8_t>() != 0;
+    const auto close = from.number<std::uint8_t>();
+    if (close > 1) throw invalid_answer("it sent a head that is not valid");
+    head.close = close == 1;
     const auto length = from.number<std::uint64_t>();
     if (length != no_length) head.length = length;
     head.content_type = from.text();
+    check_field("Content-Type", head.content_type);
+    std::size_t types = head.content_type.empty() ? 0 : 1;
     while (!from.empty()) {
         const std::string_view name = from.text();
-        check_field(name);
-        head.fields.add(name, from.text());
+        const std::string_view value = from.text();
+        check_field(name, value);
+        if (http::same_ignoring_case(name, "Content-Type") && ++types > 1)
+            throw invalid_answer("it sent more than one Content-Type");
+        head.fields.add(name, value);
     }
     return head;
 }

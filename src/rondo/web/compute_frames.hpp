@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,9 @@ struct job_head {
     std::uint32_t peer = 0;  ///< of the client's address
     std::uint32_t body = 0;  ///< of a body that follows
     std::uint16_t port = 0;  ///< the client's
-    bool secure = false;
-    bool file = false;          ///< the body is in a file
+    // Not bool: that has no other values, and these come over a socket.
+    std::uint8_t secure = 0;    ///< 1: over TLS
+    std::uint8_t file = 0;      ///< 1: the body is in a file
     std::int64_t deadline = 0;  ///< of the request, in ticks of the clock
     std::uint64_t file_size = 0;
 };
@@ -48,6 +50,12 @@ struct job_parts {
 };
 /// Nothing when more is needed. Throws std::runtime_error for what is no job.
 [[nodiscard]] std::optional<job_parts> parse_job(std::string_view received);
+
+/// What came back is not an answer. `what()` says of the process what it did.
+class invalid_answer : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
 
 inline constexpr const char* took_too_long = "the computation took too long";
 
@@ -70,8 +78,8 @@ inline constexpr std::size_t frame_header_size = 5;
 inline constexpr std::size_t largest_frame = 1 << 20;
 
 void append_frame(std::string& to, frame_kind kind, std::string_view payload);
-/// The first frame of what was received, with its size in `size`; nothing when more is needed. Throws
-/// std::runtime_error for what is no frame.
+/// The first frame of what was received, with its size in `size`; nothing when more is needed. Throws invalid_answer
+/// for what is no frame.
 [[nodiscard]] std::optional<frame> first_frame(std::string_view received, std::size_t& size);
 
 /// The head of a response, as it was sent.
@@ -89,7 +97,7 @@ struct file_part {
     std::uint64_t length = 0;
 };
 [[nodiscard]] std::string file_payload(file_part part);
-/// Throws std::runtime_error for what is none; so does parse_failure_payload().
+/// Throws invalid_answer for what is none; so does parse_failure_payload().
 [[nodiscard]] file_part parse_file_payload(std::string_view payload);
 
 /// Why there is no response.
@@ -102,7 +110,7 @@ struct answer_failure_text {
 [[nodiscard]] answer_failure_text parse_failure_payload(std::string_view payload);
 
 [[nodiscard]] std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length);
-/// Throws std::runtime_error for what is no head.
+/// Throws invalid_answer for what is no head, and for one with two types of its body.
 [[nodiscard]] answer_head parse_head_payload(std::string_view payload);
 
 }  // namespace rondo::detail

@@ -2,8 +2,10 @@
 #include <rondo/web/compute_frames.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -80,6 +82,37 @@ TEST(compute_frames, take_nothing_that_only_the_server_may_say) {
     EXPECT_THROW((void)parse_file_payload(file_payload({UINT64_MAX, 2})), std::runtime_error);
 }
 
+std::string head_of_type(std::string_view type, std::initializer_list<const char*> further = {}) {
+    http::fields fields;
+    for (const char* name : further) fields.add(name, "c/d");
+    return head_payload({http::status::ok, type, &fields, false}, 1);
+}
+
+TEST(compute_frames, have_one_type_of_a_body) {
+    EXPECT_EQ(parse_head_payload(head_of_type("a/b")).content_type, "a/b");
+    EXPECT_EQ(parse_head_payload(head_of_type("", {"Content-Type"})).fields.find("Content-Type"), "c/d");
+    EXPECT_THROW((void)parse_head_payload(head_of_type("a/b\r\nX: 1")), invalid_answer);
+    EXPECT_THROW((void)parse_head_payload(head_of_type("a/b", {"Content-Type"})), invalid_answer);
+    EXPECT_THROW((void)parse_head_payload(head_of_type("", {"Content-Type", "content-type"})), invalid_answer);
+}
+
+TEST(compute_frames, take_only_fields_that_can_be_sent_on) {
+    const auto with = [](std::string_view name, std::string_view value) {
+        std::string payload = head_of_type("");
+        for (const std::string_view text : {name, value}) {
+            const auto size = static_cast<std::uint32_t>(text.size());
+            payload.append(reinterpret_cast<const char*>(&size), sizeof size).append(text);
+        }
+        return payload;
+    };
+    EXPECT_NO_THROW((void)parse_head_payload(with("X-A", "b")));
+    EXPECT_THROW((void)parse_head_payload(with("a b", "x")), invalid_answer);
+    EXPECT_THROW((void)parse_head_payload(with("a", "x\r\ny: z")), invalid_answer);
+    std::string close = head_of_type("");
+    close[2] = 2;
+    EXPECT_THROW((void)parse_head_payload(close), invalid_answer);
+}
+
 TEST(compute_frames, that_say_nothing_are_refused) {
     for (const auto& [kind, payload] : {std::pair(frame_kind::bytes, ""),
                                         {frame_kind::head, ""},
@@ -127,6 +160,29 @@ TEST(compute_sockets, take_one_descriptor_at_a_time) {
     }
 }
 
+// Room is not cleared for each call: a frame that comes byte by byte would cost 64 KiB of zeros per byte.
+TEST(compute_sockets, write_no_more_than_came) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const unique_fd from(ends[0]);
+    const unique_fd to(ends[1]);
+    constexpr std::size_t room = 64 * 1024;
+    std::string received(2 * room, '#');
+    received.resize(1);
+    ASSERT_EQ(::send(from.value(), "ab", 2, 0), 2);
+    unique_fd none;
+    ASSERT_EQ(receive_with_file(to.value(), received, room, none), 2);
+    EXPECT_EQ(received, "#ab");
+    received.resize_and_overwrite(room, [](char*, std::size_t size) { return size; });
+    EXPECT_EQ(received.substr(0, 3), "#ab");
+    EXPECT_EQ(received[3], '\0');  // the end of what was there
+    EXPECT_EQ(received.find_first_not_of('#', 4), std::string::npos);
+    received.resize(3);
+    ::shutdown(from.value(), SHUT_WR);
+    EXPECT_EQ(receive_with_file(to.value(), received, room, none), 0);
+    EXPECT_EQ(received, "#ab");
+}
+
 TEST(compute_sockets, know_a_file_that_stays_as_it_is) {
     const unique_fd sealed = memory_file("bytes");
     EXPECT_TRUE(is_sealed(sealed.value(), 5));
@@ -141,10 +197,11 @@ TEST(compute_sockets, know_a_file_that_stays_as_it_is) {
 }
 
 TEST(compute_jobs, of_impossible_lengths_are_refused) {
-    const auto refused = [](auto change) {
+    const auto refused = [](auto change, std::size_t at = 0, char byte = 0) {
         job_head j;
         change(j);
-        const std::string sent(reinterpret_cast<const char*>(&j), sizeof j);
+        std::string sent(reinterpret_cast<const char*>(&j), sizeof j);
+        if (byte != 0) sent[at] = byte;
         try {
             (void)parse_job(sent);
         } catch (const std::runtime_error&) {
@@ -162,6 +219,11 @@ TEST(compute_jobs, of_impossible_lengths_are_refused) {
     EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }));
     EXPECT_TRUE(refused([](job_head& j) { j.file = true, j.file_size = UINT64_MAX; }));
     EXPECT_TRUE(refused([](job_head& j) { j.deadline = INT64_MIN; }));
+    // Two values are all that a bool may have.
+    const auto nothing = [](job_head&) {};
+    EXPECT_FALSE(refused(nothing, offsetof(job_head, secure), 1));
+    EXPECT_TRUE(refused(nothing, offsetof(job_head, secure), 2));
+    EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }, offsetof(job_head, file), 2));
 }
 
 TEST(compute_frames, keep_the_head_of_a_response) {

@@ -146,6 +146,8 @@ task<bool> compute_job::send(std::string_view message, int file) {
 task<void> compute_job::begin(request& req, std::string_view body) {
     try {
         co_await ask(req, body);
+    } catch (const invalid_answer& e) {
+        throw invalid(e.what());
     } catch (const http_error&) {
         end_ = handler::job_end::lost;
         throw;
@@ -198,12 +200,9 @@ task<std::optional<frame>> compute_job::receive() {
             co_return found;
         }
         received_.erase(0, std::exchange(used_, 0));
-        const std::size_t before = received_.size();
-        received_.resize(before + read_size);
         unique_fd file;
-        const ssize_t n = receive_with_file(socket_.value(), received_.data() + before, read_size, file);
+        const ssize_t n = receive_with_file(socket_.value(), received_, read_size, file);
         const int error = errno;
-        received_.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
         if (file && files_.size() == most_files) co_return std::nullopt;
         if (file) files_.push_back(std::move(file));
         if (n > 0) continue;
@@ -217,9 +216,10 @@ task<std::optional<frame>> compute_job::receive() {
 task<frame> compute_job::next() {
     try {
         const frame f = co_await next_in_time();
-        if (f.kind == frame_kind::end) end_ = handler::job_end::done;
-        if (f.kind == frame_kind::failed) end_ = end_of(parse_failure_payload(f.payload));
+        check(f);
         co_return f;
+    } catch (const invalid_answer& e) {
+        throw invalid(e.what());
     } catch (const http_error& e) {
         end_ = e.code() == http::status::gateway_timeout ? handler::job_end::late : handler::job_end::lost;
         throw;
@@ -227,6 +227,39 @@ task<frame> compute_job::next() {
         if (c.reason == cancel_reason::deadline) end_ = handler::job_end::late;
         throw;
     }
+}
+
+void compute_job::check(const frame& f) {
+    switch (f.kind) {
+        case frame_kind::bytes: return count(f.payload.size());
+        case frame_kind::file: return count(parse_file_payload(f.payload).length);
+        case frame_kind::failed: end_ = end_of(parse_failure_payload(f.payload)); return;
+        case frame_kind::end:
+            if (missing_.value_or(0) != 0 && !left_out_)
+                throw invalid_answer(fmt::format("its body lacks {} of the declared bytes", *missing_));
+            end_ = handler::job_end::done;
+            return;
+        case frame_kind::begun:
+        case frame_kind::head:
+        case frame_kind::not_here: return;
+    }
+}
+
+void compute_job::count(std::uint64_t bytes) {
+    if (!missing_) return;
+    if (bytes > *missing_) throw invalid_answer("its body has more bytes than declared");
+    *missing_ -= bytes;
+}
+
+void compute_job::expect(std::uint64_t length, bool left_out) noexcept {
+    missing_ = length;
+    left_out_ = left_out;
+}
+
+http_error compute_job::invalid(std::string_view why) {
+    end_ = handler::job_end::lost;
+    log::error(fmt::format("a compute process of '{}' sent an invalid answer: {}", link_->name(), why));
+    return http_error(http::status::bad_gateway, "the process that computes this sent an invalid answer");
 }
 
 task<frame> compute_job::next_in_time() {
@@ -247,14 +280,16 @@ task<frame> compute_job::next_in_time() {
     co_return *found;
 }
 
-unique_fd compute_job::take_file() {
-    if (files_.empty()) throw std::runtime_error("a compute process sent no file with its answer");
+unique_fd compute_job::take_file(file_part part) {
+    if (files_.empty()) throw invalid("a file of its body did not come");
     unique_fd first = std::move(files_.front());
     files_.erase(files_.begin());
     // A pipe or a device would hold the thread that reads it.
     struct stat status{};
     if (::fstat(first.value(), &status) != 0 || !S_ISREG(status.st_mode))
-        throw std::runtime_error("a compute process sent something else than a file with its answer");
+        throw invalid("a file of its body is not a regular file");
+    if (static_cast<std::uint64_t>(status.st_size) < part.offset + part.length)
+        throw invalid("a file of its body is shorter than declared");
     return first;
 }
 

@@ -17,6 +17,7 @@
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/compute_figures.hpp>
+#include <rondo/handler/error.hpp>
 #include <rondo/web/compute.hpp>
 #include <rondo/web/compute_frames.hpp>
 
@@ -66,16 +67,22 @@ public:
     /// is asked, and so is another one than one that has no such view. Throws pool_full when too many wait already,
     /// http_error 502 when no process takes it.
     [[nodiscard]] task<void> begin(request& req, std::string_view body);
-    /// The next frame; it holds until the next call. Throws http_error: 502 when the process is gone, 504 when the time
-    /// of the job is over.
+    /// The next frame; it holds until the next call. Throws http_error: 502 when the process is gone or what it sent is
+    /// not valid, 504 when the time of the job is over.
     [[nodiscard]] task<frame> next();
-    /// The descriptor that belongs to a frame_kind::file. Throws std::runtime_error when none came.
-    [[nodiscard]] unique_fd take_file();
+    /// next() fails for more bytes of the body than `length`, and for an end before that unless the body is `left_out`.
+    void expect(std::uint64_t length, bool left_out) noexcept;
+    /// The descriptor that belongs to a frame_kind::file. Throws http_error 502 when none came with these bytes.
+    [[nodiscard]] unique_fd take_file(file_part part);
+    /// What next() gave does not belong there: the job is lost, and the log says why. Gives what is to be thrown: 502.
+    [[nodiscard]] http_error invalid(std::string_view why);
 
 private:
     void connect();
     [[nodiscard]] task<void> ask(request& req, std::string_view body);
     [[nodiscard]] task<frame> next_in_time();
+    void check(const frame& f);
+    void count(std::uint64_t bytes);
     [[nodiscard]] task<bool> send(std::string_view message, int file);
     [[nodiscard]] task<std::optional<frame>> receive();
 
@@ -85,6 +92,8 @@ private:
     std::size_t used_ = 0;       // of it, by frames that were given
     unsigned without_wait_ = 0;  // frames taken since the last wait for one
     std::vector<unique_fd> files_;
+    std::optional<std::uint64_t> missing_;  // bytes of the body, of those that were declared
+    bool left_out_ = false;
     instant until_ = instant::max();
     instant asked_ = clock::now();
     bool begun_ = false;

@@ -95,4 +95,14 @@ ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& fil
     return -1;
 }
 
+ssize_t receive_with_file(int socket, std::string& to, std::size_t most, unique_fd& file) {
+    const std::size_t before = to.size();
+    ssize_t n = 0;
+    to.resize_and_overwrite(before + most, [&](char* bytes, std::size_t) {
+        n = receive_with_file(socket, bytes + before, most, file);
+        return n > 0 ? before + static_cast<std::size_t>(n) : before;
+    });
+    return n;
+}
+
 }  // namespace rondo::detail

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <sys/socket.h>
@@ -41,5 +42,7 @@ private:
 /// recv() that takes such a descriptor. More than one at once is not taken: they are closed, and the call fails
 /// (EPROTO).
 [[nodiscard]] ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& file) noexcept;
+/// The same, appended to `to`. A byte costs what a byte costs, however many are asked for.
+[[nodiscard]] ssize_t receive_with_file(int socket, std::string& to, std::size_t most, unique_fd& file);
 
 }  // namespace rondo::detail

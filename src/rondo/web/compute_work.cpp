@@ -71,7 +71,7 @@ public:
     explicit sender(const job_parts& job) noexcept : job_(job) {}
     std::string_view peer_address() noexcept override { return job_.peer; }
     std::uint16_t peer_port() noexcept override { return job_.lengths.port; }
-    bool secure() const noexcept override { return job_.lengths.secure; }
+    bool secure() const noexcept override { return job_.lengths.secure != 0; }
 
 private:
     const job_parts& job_;
@@ -104,17 +104,13 @@ bool receive(int connection, received_job& job) {
         const int ready = left.count() > 0 ? ::poll(&at, 1, static_cast<int>(left.count())) : 0;
         if (ready < 0 && errno == EINTR) continue;
         if (ready <= 0) return false;
-        const std::size_t before = job.bytes.size();
-        job.bytes.resize(before + step);
-        const ssize_t n = receive_with_file(connection, job.bytes.data() + before, step, job.file);
-        const int error = errno;
-        job.bytes.resize(before + static_cast<std::size_t>(n > 0 ? n : 0));
-        if (n < 0 && error == EINTR) continue;
+        const ssize_t n = receive_with_file(connection, job.bytes, step, job.file);
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return false;
         const std::optional<job_parts> whole = parse(connection, job.bytes);
         if (!whole) continue;
         job.parts = *whole;
-        return !whole->lengths.file || (job.file && is_sealed(job.file.value(), whole->lengths.file_size));
+        return whole->lengths.file == 0 || (job.file && is_sealed(job.file.value(), whole->lengths.file_size));
     }
 }
 
@@ -184,8 +180,8 @@ private:
         const auto most = static_cast<std::uint32_t>(text.size());
         if (!http::h1::parse_request_head(text, {most, most, most}, refs, head)) return;
         const mapped_body file =
-            job.parts.lengths.file ? mapped_body(job.file, job.parts.lengths.file_size) : mapped_body();
-        received_body body(job.parts.lengths.file ? file.text() : job.parts.body);
+            job.parts.lengths.file != 0 ? mapped_body(job.file, job.parts.lengths.file_size) : mapped_body();
+        received_body body(job.parts.lengths.file != 0 ? file.text() : job.parts.body);
         sender from_whom(job.parts);
         arena memory;
         context in;

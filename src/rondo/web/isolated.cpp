@@ -13,6 +13,8 @@ namespace rondo::detail {
 
 namespace {
 
+constexpr std::string_view out_of_place = "it sent a frame where another one belongs";
+
 /// The body of an answer that is too large to be waited for.
 class answer_of_process final : public body_source {
 public:
@@ -29,11 +31,11 @@ public:
             if (f.kind == frame_kind::bytes) {
                 co_await to.write(f.payload);
             } else if (f.kind == frame_kind::file) {
-                const unique_fd file = job_->take_file();
                 const file_part part = parse_file_payload(f.payload);
+                const unique_fd file = job_->take_file(part);
                 co_await to.write_file(file.value(), part.offset, part.length);
             } else {
-                throw http_error(http::status::bad_gateway, "a compute process broke its answer off");
+                throw job_->invalid(out_of_place);
             }
         }
         to.finish();
@@ -44,18 +46,24 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-task<std::string> whole_body(compute_job& job, std::uint64_t length) {
+task<std::string> whole_body(compute_job& job) {
     std::string body;
     for (;;) {
         const frame f = co_await job.next();
         if (f.kind == frame_kind::end) break;
-        if (f.kind != frame_kind::bytes)
-            throw http_error(http::status::bad_gateway, "a compute process broke its answer off");
-        if (f.payload.size() > length - body.size())
-            throw http_error(http::status::bad_gateway, "a compute process sent more than it had said");
+        if (f.kind != frame_kind::bytes) throw job.invalid(out_of_place);
         body.append(f.payload);
     }
     co_return body;
+}
+
+answer_head head_of(compute_job& job, const frame& first) {
+    if (first.kind != frame_kind::head) throw job.invalid(out_of_place);
+    try {
+        return parse_head_payload(first.payload);
+    } catch (const invalid_answer& e) {
+        throw job.invalid(e.what());
+    }
 }
 
 task<response> call_in_process(std::shared_ptr<compute_link> link, request& req, std::string_view body) {
@@ -69,15 +77,16 @@ task<response> call_in_process(std::shared_ptr<compute_link> link, request& req,
         if (failed.retry_after) throw busy_elsewhere(failed.code, failed.text, *failed.retry_after);
         throw failed_elsewhere(failed.code, failed.text);
     }
-    if (first.kind != frame_kind::head) throw http_error(http::status::bad_gateway, "a compute process gave no answer");
-    answer_head head = parse_head_payload(first.payload);
+    answer_head head = head_of(*job, first);
     response r;
     r.status(head.code);
     r.fields() = std::move(head.fields);
     if (!head.content_type.empty()) r.type(head.content_type);
     if (head.close) r.close();
-    if (head.length && *head.length <= handler::responder::small_body && req.method() != http::method::head) {
-        r.body() = co_await whole_body(*job, *head.length);
+    const bool head_only = req.method() == http::method::head;
+    if (head.length) job->expect(*head.length, head_only || http::sent_without_content(head.code));
+    if (head.length && *head.length <= handler::responder::small_body && !head_only) {
+        r.body() = co_await whole_body(*job);
     } else {
         r.body() = std::unique_ptr<body_source>(std::make_unique<answer_of_process>(std::move(job), head.length));
     }

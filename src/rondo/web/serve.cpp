@@ -89,7 +89,7 @@ struct noted_fields {
                                           std::exception_ptr cause) {
     report(req, cause);
     if (to.begun() || req.token().reason() == cancel_reason::disconnected) {
-        to.abort();
+        to.abort_as(failure_of(cause).code);
         co_return false;
     }
     const app_state& owner = req.matched_route() != nullptr ? *req.matched_route()->owner : app;
