@@ -2,6 +2,7 @@
 """Workers that die, hang, or do not start; the death of the arbiter."""
 import collections
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,31 @@ class Killed(unittest.TestCase):
         server.wait()
         server.wait_until(lambda: all(gone(pid) for pid in workers.values()), what="the end of the workers")
         server.folder.cleanup()
+
+
+class Untrusted(unittest.TestCase):
+    def test_what_an_isolated_view_does_to_shared_memory_ends_nobody_else(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            admin = f"unix:{folder}/admin"
+            options = ("--admin", admin, "--compute-workers", "model=2")
+            with Arbiter(*options, env={"TESTBED_ISOLATED": "spoil"}) as server:
+                workers = server.workers()
+                for _ in range(5):
+                    status, _, body = server.get("/isolated/spoil")
+                    self.assertEqual(status, 200)
+                    found = re.fullmatch(rb"(\d+) descriptors, (\d+) bytes", body)
+                    self.assertEqual(int(found.group(1)), 0)
+                    self.assertLess(int(found.group(2)), 64 << 10)  # its own slot, and nobody's figures
+                    self.assertEqual(server.get("/")[0], 200)
+                    status, output, errors = run("status", "--admin", admin)
+                    self.assertEqual(status, 0, errors)
+                    self.assertIn("worker", output)
+                    time.sleep(0.5)  # the arbiter looks once a second at the latest
+                self.assertTrue(server.alive(), server.log)
+                self.assertEqual(server.workers(), workers)
+                # The slots of processes that ended are used again, whatever was written there.
+                self.assertNotRegex(server.log, r"compute:model \d\d")
+                server.wait_until(lambda: server.get("/isolated/say?say=yes")[2] == b"yes", what="an answer")
 
 
 class NotStarted(unittest.TestCase):

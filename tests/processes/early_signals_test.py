@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals that come while a process is being made: each finds its handler, or is kept until there is one."""
+import errno
 import os
 import signal
 import sys
@@ -17,7 +18,53 @@ TOLD = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTTIN, signal.SI
         signal.SIGPIPE, signal.SIGCHLD, signal.SIGCONT)
 
 
+# What `pkill -USR1 app` and the like send to all.
+TOLD_TO_BOTH = (signal.SIGUSR1, signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD, signal.SIGCONT)
+
+
+def name_of(pid):
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
+class Held:
+    """A file of settings that holds the next program which reads it, before it knows any signal."""
+
+    def __init__(self, folder):
+        self.path = Path(folder) / "rondo.toml"
+        self.path.touch()
+
+    def hold(self):
+        self.path.unlink()
+        os.mkfifo(self.path)
+
+    def wait(self, server):
+        """Until it reads, and goes on when what this returns is closed."""
+        def open_if_read():
+            try:
+                return open(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK), "w")
+            except OSError as e:
+                if e.errno != errno.ENXIO:
+                    raise
+                return None
+        opened = server.wait_until(open_if_read, what="the new program")
+        self.path.unlink()
+        self.path.touch()
+        return opened
+
+
 class EarlySignals(unittest.TestCase):
+    def start_under_fire(self, server, held, how):
+        """What this signal starts gets signals before it can handle them."""
+        before = set(children_of(server.pid))
+        held.hold()
+        server.signal(how)
+        with held.wait(server):
+            started, = set(children_of(server.pid)) - before
+            for s in TOLD_TO_BOTH * 5:
+                os.kill(started, s)
+                time.sleep(0.005)
+        return started
+
     def test_a_worker_that_is_starting(self):
         with Isolated(env={"TESTBED_SLEEPS": "2"}, workers=1) as server:
             before = set(children_of(server.pid))
@@ -70,6 +117,29 @@ class EarlySignals(unittest.TestCase):
             self.assertEqual(server.get("/")[0], 200)
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
+
+    def test_an_arbiter_that_starts_beside_another(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            held = Held(folder)
+            with Isolated("--config", held.path, env={}, workers=1) as server:
+                other = self.start_under_fire(server, held, signal.SIGUSR2)
+                server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
+                self.assertNotIn("has ended", server.log)
+                # What it starts has them unblocked.
+                worker, = [p for p in children_of(other) if name_of(p).startswith("worker")]
+                os.kill(worker, signal.SIGTERM)
+                server.wait_until(lambda: worker not in children_of(other), what="the end of its worker")
+                os.kill(other, signal.SIGTERM)
+                server.wait_for_log(rf"process {other}\) has ended")
+
+    def test_the_check_of_a_reload(self):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            held = Held(folder)
+            with Isolated("--config", held.path, env={}, workers=1) as server:
+                old = server.workers().values()
+                self.start_under_fire(server, held, signal.SIGHUP)
+                server.wait_for_workers(1, old)
+                self.assertNotIn("given up", server.log)
 
 
 if __name__ == "__main__":

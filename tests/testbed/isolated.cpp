@@ -5,12 +5,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -111,6 +113,31 @@ response pieces(request& req) {
         "text/plain");
 }
 
+// What is mapped for writing of the memory that the server's processes share, and as which descriptors they have it.
+// Cuts off what has a descriptor, and overwrites the rest.
+response spoil_shared_memory(request&) {
+    std::size_t descriptors = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        const std::string file = std::filesystem::read_symlink(entry, gone).string();
+        if (!file.starts_with("/memfd:rondo:")) continue;
+        ++descriptors;
+        [[maybe_unused]] const int failed = ftruncate(std::stoi(entry.path().filename().string()), 0);
+    }
+    std::size_t bytes = 0;
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("/memfd:rondo:") == std::string::npos || line.find(" rw-s ") == std::string::npos) continue;
+        const std::size_t middle = line.find('-');
+        const auto from = std::stoull(line, nullptr, 16);
+        const auto to = std::stoull(line.substr(middle + 1), nullptr, 16);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): so it stands in the file
+        std::memset(reinterpret_cast<void*>(from), 0xff, to - from);
+        bytes += to - from;
+    }
+    return rondo::text(std::to_string(descriptors) + " descriptors, " + std::to_string(bytes) + " bytes");
+}
+
 response this_program(request&) { return rondo::file_sync("/proc/self/exe"); }
 
 template <class View>
@@ -148,6 +175,7 @@ void add_isolated(rondo::app& to) {
     to.get("/isolated/large", rondo::isolated(name, always(large)));
     to.get("/isolated/pieces", rondo::isolated(name, always(pieces)));
     to.get("/isolated/file", rondo::isolated(name, always(this_program)));
+    if (wanted == "spoil") to.get("/isolated/spoil", rondo::isolated(name, always(spoil_shared_memory)));
     if (wanted == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
 }
 

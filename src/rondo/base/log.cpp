@@ -47,32 +47,39 @@ output open_output(const std::string& path, int standard) {
 }
 
 std::string losses(const std::string& file, unsigned long lost, unsigned long total) {
-    return fmt::format("{} lines of {} were lost, {} since the start: the disk is full, or nobody reads", lost, file,
-                       total);
+    return fmt::format(
+        "{} lines of {} were lost, {} since the start: the disk is full, nobody reads, or the file cannot be opened",
+        lost, file, total);
 }
 
 }  // namespace
 
 struct line_writer::state {
-    explicit state(std::string p)
+    state(std::string p, opening o)
         : path(std::move(p)),
-          queue(open(), line_queue::writer::own_thread, [this](unsigned long lost, unsigned long total) {
+          queue(open(o), line_queue::writer::own_thread, [this](unsigned long lost, unsigned long total) {
               warning(losses(path == "-" ? "standard output" : "'" + path + "'", lost, total));
               return std::string();
           }) {}
 
-    [[nodiscard]] output open() const { return open_output(path, STDOUT_FILENO); }
+    [[nodiscard]] output open(opening o) const try {
+        return open_output(path, STDOUT_FILENO);
+    } catch (const std::system_error& e) {
+        if (o == opening::required) throw;
+        error(fmt::format("{}; the lines of this log are lost until USR1 opens its file", e.what()));
+        return output::none();
+    }
 
     std::string path;
     line_queue queue;
 };
 
-line_writer::line_writer(const std::string& path) : state_(new state(path)) {}
+line_writer::line_writer(const std::string& path, opening o) : state_(new state(path, o)) {}
 line_writer::~line_writer() { delete state_; }
 void line_writer::write(std::string_view line) noexcept { state_->queue.push(line); }
 unsigned long line_writer::dropped() const noexcept { return state_->queue.dropped(); }
 void line_writer::reopen() {
-    if (state_->path != "-") state_->queue.change(state_->open());
+    if (state_->path != "-") state_->queue.change(state_->open(opening::required));
 }
 void line_writer::flush() noexcept { state_->queue.flush(usual_patience); }
 
@@ -120,7 +127,7 @@ struct error_log {
     line_format format;
     bool on_calling_thread = false;
     std::shared_ptr<line_queue> queue;
-    unsigned long lost_before = 0;  // by queues that are no more
+    unsigned long lost_before = 0;  // by queues that are no more, or could not be made
     std::atomic<level> lowest{level::info};
 
     [[nodiscard]] output open() const { return open_output(path, STDERR_FILENO); }
@@ -131,7 +138,18 @@ struct error_log {
             return f.line(level::warning, losses(file, lost, total)) + "\n";
         };
         const auto by = on_calling_thread ? line_queue::writer::caller : line_queue::writer::own_thread;
-        queue = std::make_shared<line_queue>(open(), by, std::move(tell));
+        std::string failure;
+        output to = open_or_standard(failure);
+        queue = std::make_shared<line_queue>(std::move(to), by, std::move(tell));
+        if (!failure.empty()) queue->push(format.line(level::error, failure));
+    }
+
+    // A process that cannot open the log, as after a rotation, must not be silent.
+    [[nodiscard]] output open_or_standard(std::string& failure) const try {
+        return open();
+    } catch (const std::system_error& e) {
+        failure = fmt::format("{}; the lines of this log go to standard error until USR1 opens its file", e.what());
+        return output::standard(STDERR_FILENO);
     }
 
     // Works off what waits, as far as it is taken. The next line begins anew.
@@ -147,9 +165,14 @@ struct error_log {
     // Under the lock, so that no line goes to a queue that is ending.
     void write(level l, std::string_view text) {
         const std::lock_guard lock(mutex);
-        if (queue && queue->of_parent()) close();
-        if (!queue) begin();
-        queue->push(format.line(l, text));
+        try {
+            if (queue && queue->of_parent()) close();
+            if (!queue) begin();
+            queue->push(format.line(l, text));
+        } catch (...) {
+            ++lost_before;
+            throw;
+        }
     }
 
     [[nodiscard]] std::shared_ptr<line_queue> current() {

@@ -31,7 +31,9 @@ void process_name(const std::string& name);
 /// the moment is tried again with the next line and by flush().
 void on_calling_thread(bool on) noexcept;
 
-/// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error.
+/// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error. A file
+/// that cannot be opened later, as in a child after a rotation, has its lines on standard error until reopen()
+/// succeeds.
 void to(const std::string& path);
 /// Makes the file, if it is not there, as a log would be opened, and leaves nothing open. Throws std::system_error.
 void make_file(const std::string& path);
@@ -46,13 +48,17 @@ void flush(std::chrono::milliseconds patience = std::chrono::seconds(1)) noexcep
 /// A line on standard error as it is, for whoever started the program. Waits at most a second for who reads.
 void say(std::string_view text) noexcept;
 
+/// Whether a log must be open from its beginning.
+enum class opening : bool { required, optional };
+
 /// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192
 /// lines), or the disk is full, lines are dropped and counted, and the error log says so. What comes within 5 ms is
 /// written together. The destructor and flush() wait for the file, but give up when it has taken nothing for a second.
 class line_writer {
 public:
-    /// "-" is standard output. Throws std::system_error.
-    explicit line_writer(const std::string& path);
+    /// "-" is standard output. Throws std::system_error when `o` is required. Otherwise the error log says what is
+    /// wrong, and lines are lost and counted until reopen() succeeds.
+    explicit line_writer(const std::string& path, opening o = opening::required);
     ~line_writer();
     line_writer(const line_writer&) = delete;
     line_writer& operator=(const line_writer&) = delete;

@@ -154,6 +154,7 @@ output::output(unique_fd file) noexcept : file_(std::move(file)) {
 }
 
 output::result output::write(std::string_view& text) noexcept {
+    if (!file_ && standard_ < 0) return result::lost;
     while (!text.empty()) {
         const std::string_view part = shared_ ? part_of(text) : text;
         const ssize_t n = file_ ? ::write(file_.value(), part.data(), part.size()) : write_to_standard(standard_, text);

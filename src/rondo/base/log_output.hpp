@@ -24,6 +24,8 @@ public:
     static output standard(int fd) noexcept;
     /// A file that was opened with O_NONBLOCK.
     explicit output(unique_fd file) noexcept;
+    /// Loses everything.
+    static output none() noexcept { return {unique_fd(), -1}; }
 
     /// Takes what is written off the front of `text`. What several processes may write to gets whole lines as far as
     /// they are no longer than PIPE_BUF.

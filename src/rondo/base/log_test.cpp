@@ -263,6 +263,22 @@ TEST(line_writer, that_cannot_be_opened_is_an_error) {
     rmdir(where.file("a").c_str());
 }
 
+TEST(line_writer, loses_lines_until_its_file_can_be_opened) {
+    folder where;
+    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
+    log::line_writer out(where.file("a"), log::opening::optional);
+    out.write("lost");
+    out.flush();
+    EXPECT_EQ(out.dropped(), 1u);
+    EXPECT_THROW(out.reopen(), std::system_error);
+    rmdir(where.file("a").c_str());
+    out.reopen();
+    out.write("written");
+    out.flush();
+    EXPECT_EQ(out.dropped(), 1u);
+    EXPECT_EQ(content(where.file("a")), "written\n");
+}
+
 TEST(line_writer, counts_what_a_full_disk_lost) {
     log::line_writer out("/dev/full");
     for (int i = 0; i < 10; ++i) out.write("lost");
@@ -461,6 +477,34 @@ TEST(log_of_a_parent, is_not_open_in_its_children) {
     }
     log::to("-");
     log::on_calling_thread(false);
+}
+
+// As in a worker that has not said anything when the log was put away, and may not make another.
+TEST(standard_error, gets_the_lines_of_a_log_that_cannot_be_opened) {
+    folder where;
+    log::to(where.file("a"));
+    log::on_calling_thread(true);
+    ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
+    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
+    const unsigned long lost = log::lost();
+    unread_standard_error pipe;
+    log::info("first");
+    log::info("second");
+    const std::string all = pipe.read();
+    EXPECT_THROW(log::reopen(), std::system_error);
+    rmdir(where.file("a").c_str());
+    log::reopen();
+    log::info("third");
+    const std::string rest = pipe.read();
+    pipe.end();
+    log::to("-");
+    log::on_calling_thread(false);
+    EXPECT_NE(all.find("cannot open the log file '" + where.file("a") + "'"), std::string::npos) << all;
+    EXPECT_NE(all.find("first\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("second\n"), std::string::npos) << all;
+    EXPECT_EQ(rest, "");
+    EXPECT_NE(content(where.file("a")).find("third\n"), std::string::npos);
+    EXPECT_EQ(log::lost(), lost);
 }
 
 TEST(say, writes_a_line_and_does_not_wait_for_ever) {

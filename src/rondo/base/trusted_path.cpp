@@ -29,6 +29,10 @@ bool only_root_can_have_made(const struct stat& link, int folder) {
     return !(in.st_mode & (S_IWGRP | S_IWOTH)) || (in.st_mode & S_ISVTX);
 }
 
+bool is_number(std::string_view text) noexcept {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
+
 // Goes down one name after the other, each by the descriptor of the folder before.
 class walk {
 public:
@@ -88,9 +92,11 @@ bool is_system_path(const std::string& path) noexcept {
     constexpr std::array<std::string_view, 7> files = {"/dev/null",  "/dev/full",   "/dev/tty",   "/dev/console",
                                                        "/dev/stdin", "/dev/stdout", "/dev/stderr"};
     if (std::ranges::find(files, path) != files.end()) return true;
-    if (path.find("/..") != std::string::npos) return false;
-    return std::ranges::any_of(std::array<std::string_view, 3>{"/dev/fd/", "/proc/self/fd/", "/proc/1/fd/"},
-                               [&path](std::string_view folder) { return path.starts_with(folder); });
+    // The descriptor itself, not what is in a folder that it leads to.
+    return std::ranges::any_of(
+        std::array<std::string_view, 3>{"/dev/fd/", "/proc/self/fd/", "/proc/1/fd/"}, [&path](std::string_view folder) {
+            return path.starts_with(folder) && is_number(std::string_view(path).substr(folder.size()));
+        });
 }
 
 file_place place_of_file(const std::string& path) {

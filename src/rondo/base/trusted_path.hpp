@@ -21,7 +21,7 @@ struct file_place {
 [[nodiscard]] file_place place_of_file(const std::string& path);
 
 /// A device or an open descriptor by its name (/dev/stderr, /proc/self/fd/2), whose links are made by the kernel. Other
-/// files of /dev are not: everybody may write to /dev/shm.
+/// files of /dev are not, as everybody may write to /dev/shm; nor is what lies in a folder behind a descriptor.
 [[nodiscard]] bool is_system_path(const std::string& path) noexcept;
 
 }  // namespace rondo

@@ -121,6 +121,23 @@ TEST_F(places, links_of_the_superuser_are_followed) {
     EXPECT_EQ(error_of(folder_ / "ours/round"), ELOOP);
 }
 
+TEST(system_paths, are_devices_and_descriptors) {
+    for (const char* path : {"/dev/null", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2", "/proc/1/fd/17"})
+        EXPECT_TRUE(is_system_path(path)) << path;
+    for (const char* path : {"/dev/shm/log", "/dev/fd/", "/dev/fd/9/log", "/proc/self/fd/9/log", "/proc/self/fd/9/",
+                             "/proc/1/fd/9/log", "/proc/self/fd//9", "/proc/self/fd/../9", "/proc/self/fd/x", "fd/2"})
+        EXPECT_FALSE(is_system_path(path)) << path;
+}
+
+TEST_F(places, links_in_a_folder_behind_a_descriptor_lead_the_superuser_nowhere) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    give_away();
+    link(folder_ / "ours/file", folder_ / "theirs/log/app.log", stranger);
+    const unique_fd fd(open((folder_ / "theirs/log").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (const char* descriptors : {"/proc/self/fd", "/dev/fd"})
+        EXPECT_EQ(error_of(std::filesystem::path(descriptors) / std::to_string(fd.value()) / "app.log"), ELOOP);
+}
+
 // What a folder is led to after it was looked at changes nothing.
 TEST_F(places, stay_what_they_are) {
     const file_place at = place_of_file(folder_ / "theirs/log/new");

@@ -13,9 +13,10 @@ namespace rondo::cli {
 class access_log_file final : public access_log_sink {
 public:
     /// "-" is standard output; `format` as access_format takes it. `worker` names the process in lines that have it.
-    /// Throws std::system_error.
-    access_log_file(const std::string& path, const std::string& format, std::string worker = {})
-        : lines_(path), format_(format, std::move(worker)) {}
+    /// What a file that cannot be opened means, see log::line_writer.
+    access_log_file(const std::string& path, const std::string& format, std::string worker = {},
+                    log::opening o = log::opening::required)
+        : lines_(path, o), format_(format, std::move(worker)) {}
 
     void write(const access_entry& entry) noexcept override;
     [[nodiscard]] bool wants_response_fields() const noexcept override { return format_.wants_response_fields(); }

@@ -18,6 +18,7 @@
 #include <rondo/cli/admin_app.hpp>
 #include <rondo/cli/arbiter_operations.hpp>
 #include <rondo/cli/heartbeat.hpp>
+#include <rondo/cli/log_files.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/loop/signals.hpp>
 #include <rondo/server/server.hpp>
@@ -97,7 +98,7 @@ private:
         co_return 0;
     }
     void on_signal(int signal) {
-        if (signal == SIGUSR1) return log::reopen();
+        if (signal == SIGUSR1) return reopen_logs();
         asked_to_end_.set();
     }
 

@@ -111,7 +111,8 @@ std::vector<process::group> compute_groups(app& application, const settings& cho
                        .run = run,
                        .memory = sizeof(handler::compute_figures),
                        .scales = false,
-                       .stage = stage});
+                       .stage = stage,
+                       .isolated = true});
     }
     return all;
 }

@@ -4,6 +4,7 @@
 #include <exception>
 
 #include <rondo/base/log.hpp>
+#include <rondo/cli/log_files.hpp>
 #include <rondo/cli/settle_in.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
@@ -41,6 +42,7 @@ int run_command(app& application, const detail::declared_command& command, comma
     application.check();
     settle_in(chosen);
     log::to(chosen.error_log);
+    make_log_file(chosen.error_log, chosen);
     event_loop loop({chosen.backend});
     thread_pool blocking({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0});
     settings alone = chosen;

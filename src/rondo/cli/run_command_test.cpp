@@ -4,6 +4,10 @@
 #include <stdexcept>
 #include <thread>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
 #include <rondo/cli/settings_test.hpp>
 #include <rondo/loop/loop.hpp>
 
@@ -20,8 +24,7 @@ struct told {
         application.on_start([this] { order += "start "; });
         application.on_stop([this] { order += "stop "; });
     }
-    int run(std::string_view name, std::vector<std::string> words = {}) {
-        settings chosen;
+    int run(std::string_view name, std::vector<std::string> words = {}, settings chosen = {}) {
         chosen.threads = 2;
         for (const detail::declared_command* c : application.declared_commands())
             if (c->name == name) return run_command(application, *c, words, chosen);
@@ -71,6 +74,22 @@ TEST(RunCommand, that_fails_stops_the_application_all_the_same) {
     t.application.command("fail", "x", []() -> int { throw std::runtime_error("broken"); });
     EXPECT_THROW(t.run("fail"), std::runtime_error);
     EXPECT_EQ(t.order, "start stop ");
+}
+
+TEST(RunCommand, as_root_makes_a_log_that_the_workers_can_write) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+    const temporary_file log("");
+    ::unlink(log.path().c_str());
+    settings chosen;
+    chosen.error_log = log.path();
+    chosen.user = "65534";
+    told t;
+    t.application.command("migrate", "x", [] { return 0; });
+    EXPECT_EQ(t.run("migrate", {}, chosen), 0);
+    log::to("-");
+    struct stat status{};
+    ASSERT_EQ(::stat(log.path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 65'534U);
 }
 
 TEST(RunCommand, needs_a_name) {

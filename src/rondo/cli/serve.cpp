@@ -18,6 +18,7 @@
 #include <rondo/cli/admin.hpp>
 #include <rondo/cli/check.hpp>
 #include <rondo/cli/compute.hpp>
+#include <rondo/cli/log_files.hpp>
 #include <rondo/cli/setting_values.hpp>
 #include <rondo/cli/settle_in.hpp>
 #include <rondo/cli/worker.hpp>
@@ -38,16 +39,6 @@ const std::string admin_group = "admin";
 process::identity owner_of(const std::string& text) {
     std::size_t colon = text.find(':');
     return process::identity_of(text.substr(0, colon), colon == text.npos ? "" : text.substr(colon + 1));
-}
-
-// The files that both the arbiter and its workers write.
-void make_logs(const settings& chosen) {
-    process::identity who = process::identity_of(chosen.user, chosen.group);
-    for (const std::string& path : {chosen.access_log, chosen.error_log}) {
-        if (path == "-" || path == "off") continue;
-        log::make_file(path);
-        if (geteuid() == 0) process::give(path, who);
-    }
 }
 
 // Those that systemd passed to this process, or to an earlier image of it.
@@ -116,9 +107,14 @@ std::vector<process::kept_socket> listen_for_operators(const settings& chosen, p
     return all;
 }
 
-// Unless another arbiter, which USR2 started, listens there.
-void remove_admin_file(const settings& chosen, const socket_file& bound) {
-    if (!bound.empty() && net::is_free(*chosen.admin)) bound.remove();
+// What the arbiter left because another one, which USR2 started, could listen there.
+void remove_admin_file(const settings& chosen, const socket_file& bound) noexcept {
+    if (!bound.is_there()) return;
+    try {
+        if (net::is_free(*chosen.admin)) bound.remove();
+    } catch (const std::exception& e) {
+        log::warning(codec::without_secrets(e.what()));
+    }
 }
 
 std::vector<net::listening_socket> sockets_of_server(std::vector<process::kept_socket> kept) {
@@ -137,15 +133,6 @@ int serve_alone(app& application, const settings& chosen, process::inheritance& 
     return status;
 }
 
-// A log that cannot be opened is no reason to end: the old one is written on.
-void reopen_log() {
-    try {
-        log::reopen();
-    } catch (const std::exception& e) {
-        log::error(codec::without_secrets(e.what()));
-    }
-}
-
 process::arbiter_options options_of(const settings& chosen, process::executable program) {
     return {.boot_timeout = chosen.boot_timeout,
             .timeout = chosen.timeout,
@@ -153,14 +140,21 @@ process::arbiter_options options_of(const settings& chosen, process::executable 
             .pid_file = chosen.pid_file,
             .program = std::move(program),
             .on_ready = nullptr,
-            .on_reopen = reopen_log};
+            .on_complete = nullptr,
+            .on_reopen = [&chosen] {
+                try_to_make_log_files(chosen);  // the workers may not be allowed to
+                reopen_logs();
+            }};
 }
 
-process::group worker_group_of(app& application, const settings& chosen) {
+// A first start, or a reload, is given up for a log that cannot be opened; a worker that takes the place of another has
+// to serve (`complete`: all do already).
+process::group worker_group_of(app& application, const settings& chosen, const bool& complete) {
     process::identity who = process::identity_of(chosen.user, chosen.group);
-    auto run = [&application, &chosen, who](process::child& self) {
+    auto run = [&application, &chosen, &complete, who](process::child& self) {
         process::assume(who);
-        return work(application, chosen, sockets_of_server(std::move(self.sockets())), &self);
+        const log::opening access_log = complete ? log::opening::optional : log::opening::required;
+        return work(application, chosen, sockets_of_server(std::move(self.sockets())), &self, {}, access_log);
     };
     return {.name = worker_group,
             .count = chosen.workers,
@@ -208,10 +202,12 @@ int serve_with_arbiter(app& application, const settings& chosen, process::execut
     options.on_ready = [&] {
         log::info(start_text(application, chosen, urls, backend_name(chosen.backend), admin_url));
     };
+    bool complete = false;
+    options.on_complete = [&complete] { complete = true; };
     application.in_arbiter(inherited.what == process::inheritance::kind::reload);
     process::arbiter arbiter(std::move(options), std::move(inherited));
     for (process::kept_socket& s : sockets) arbiter.keep(std::move(s));
-    arbiter.add(worker_group_of(application, chosen));
+    arbiter.add(worker_group_of(application, chosen, complete));
     for (process::group& g : compute_groups(application, chosen)) arbiter.add(std::move(g));
     for (process::kept_socket& s : jobs) arbiter.keep(std::move(s));
     if (!admin.empty()) arbiter.add(admin_group_of(chosen));
@@ -232,7 +228,7 @@ int serve(app& application, const settings& chosen) {
     require_known_computers(application, chosen);
     try {
         log::to(chosen.error_log);
-        make_logs(chosen);
+        make_log_files(chosen);
     } catch (const std::exception& e) {
         // Somebody made it impossible since the check, when there is no image left to go back to: what runs goes on.
         if (inherited.what != process::inheritance::kind::reload) throw;

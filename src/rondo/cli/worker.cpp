@@ -18,6 +18,7 @@
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin.hpp>
 #include <rondo/cli/heartbeat.hpp>
+#include <rondo/cli/log_files.hpp>
 #include <rondo/cli/worker_kind.hpp>
 #include <rondo/contrib/election.hpp>
 #include <rondo/coro/event.hpp>
@@ -72,7 +73,8 @@ lifetime lifetime_of(const settings& chosen) {
 
 class worker {
 public:
-    worker(app& application, const settings& chosen, process::child* as, std::vector<net::listening_socket> admin)
+    worker(app& application, const settings& chosen, process::child* as, std::vector<net::listening_socket> admin,
+           log::opening access_log)
         : app_(application),
           chosen_(chosen),
           self_(as),
@@ -85,7 +87,7 @@ public:
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH}, [this](int signal) { on_signal(signal); }) {
         app_.elect_with([this](std::string_view name) { return election_.leads(name); });
         if (chosen.access_log != "off")
-            log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string());
+            log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string(), access_log);
         if (log_) app_.access_log(&*log_);
         if (chosen.stall_threshold > 0ms)
             stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold},
@@ -184,11 +186,7 @@ private:
             if (server_) server_->called();
             return;
         }
-        if (signal == SIGUSR1) {
-            log::reopen();
-            if (log_) log_->reopen();
-            return;
-        }
+        if (signal == SIGUSR1) return reopen_logs(log_ ? &*log_ : nullptr);
         if (signal != SIGTERM) quick_ = true;
         // Asked twice: whoever asks does not want to wait.
         if (asked_to_end_.is_set() && server_) server_->cut_off();
@@ -229,8 +227,8 @@ private:
 }  // namespace
 
 int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets, process::child* as,
-         std::vector<net::listening_socket> admin) {
-    return worker(application, chosen, as, std::move(admin)).run(std::move(sockets));
+         std::vector<net::listening_socket> admin, log::opening access_log) {
+    return worker(application, chosen, as, std::move(admin), access_log).run(std::move(sockets));
 }
 
 std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,

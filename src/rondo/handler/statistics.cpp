@@ -21,10 +21,17 @@ void put(std::array<char, Size>& to, std::string_view text) noexcept {
     std::copy(text.begin(), text.end(), to.begin());
 }
 
+// Other processes can write there: the zero at the end may be missing.
+template <std::size_t Size>
+std::string_view text_in(const std::array<char, Size>& kept) noexcept {
+    const std::string_view all(kept.data(), Size);
+    return all.substr(0, all.find('\0'));
+}
+
 // What put() makes of a text.
 template <std::size_t Size>
 bool same(const std::array<char, Size>& kept, std::string_view text) noexcept {
-    return std::string_view(kept.data()) == text.substr(0, Size - 1);
+    return text_in(kept) == text.substr(0, Size - 1);
 }
 
 }  // namespace
@@ -71,7 +78,7 @@ std::string_view to_string(connection_state s) noexcept {
 }
 
 view_name view_figures::name() const noexcept {
-    return {.pattern = pattern.data(), .methods = methods.data(), .kind = kind.data()};
+    return {.pattern = text_in(pattern), .methods = text_in(methods), .kind = text_in(kind)};
 }
 
 void running_request::goes(place to) noexcept {
@@ -104,7 +111,7 @@ void statistics::begin(int process_id) noexcept {
         if (r.used.load(std::memory_order_relaxed) == 0) break;
         if (r.counts == 0) set_to(r.value, 0);
     }
-    const auto used = rows_used.load(std::memory_order_relaxed);
+    const auto used = std::min<std::uint64_t>(rows_used.load(std::memory_order_relaxed), max_running);
     for (std::size_t i = 0; i < used; ++i) running[i].where.store(place::none, std::memory_order_relaxed);
     set_to(rows_used, 0);
     set_to(free_head, 0);
@@ -180,9 +187,9 @@ resource_figure* statistics::resource_of(std::string_view group, std::string_vie
 std::uint16_t statistics::take_row(std::uint16_t view, instant began) noexcept {
     add_to(waiting, 1);
     auto number = free_head.load(std::memory_order_relaxed);
-    if (number == 0) {
+    if (number == 0 || number > max_running) {
         const auto used = rows_used.load(std::memory_order_relaxed);
-        if (used == max_running) return no_row;
+        if (used >= max_running) return no_row;
         number = static_cast<std::uint16_t>(used + 1);
         set_to(rows_used, number);
     } else {

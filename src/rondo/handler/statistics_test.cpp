@@ -95,6 +95,25 @@ TEST(statistics, what_waits_beyond_the_table_is_counted) {
     EXPECT_NE(s->take_row(0, clock::now()), statistics::no_row);
 }
 
+// It is shared memory: what stands there need not be what this process wrote.
+TEST(statistics, indices_and_names_that_were_overwritten_lead_nowhere_else) {
+    statistics_memory s;
+    (void)s->row_of(articles);
+    s->views[1].pattern.fill('x');
+    s->views[1].methods.fill('y');
+    s->views[1].kind.fill('z');
+    EXPECT_EQ(s->views[1].name().pattern, std::string(sizeof(view_figures::pattern), 'x'));
+    EXPECT_EQ(s->views[1].name().kind, std::string(sizeof(view_figures::kind), 'z'));
+    EXPECT_EQ(s->row_of(articles), 2);
+    s->rows_used = UINT64_MAX;
+    s->begin(1);
+    EXPECT_EQ(s->rows_used, 0u);
+    s->rows_used = statistics::max_running + 7;
+    EXPECT_EQ(s->take_row(0, clock::now()), statistics::no_row);
+    s->free_head = 60'000;
+    EXPECT_EQ(s->take_row(0, clock::now()), statistics::no_row);
+}
+
 TEST(statistics, a_worker_goes_on_counting_where_its_predecessor_died) {
     statistics_memory s;
     s->begin(100);

@@ -23,6 +23,7 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/clock.hpp>
 #include <rondo/base/trusted_path.hpp>
 
 namespace rondo::net {
@@ -72,6 +73,17 @@ void set_option(int fd, int level, int option) {
     setsockopt(fd, level, option, &on, sizeof on);
 }
 
+// Calls `attempt` until it returns true. False: the address was in use all the time.
+template <class Attempt>
+bool within(std::chrono::milliseconds patience, Attempt attempt) {
+    constexpr std::chrono::milliseconds step(25);
+    for (const instant end = clock::now() + patience; !attempt();) {
+        if (clock::now() >= end) return false;
+        std::this_thread::sleep_for(step);
+    }
+    return true;
+}
+
 listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
     std::string url = url_of(at.ai_addr, at.ai_addrlen);
     listening_socket s;
@@ -82,7 +94,13 @@ listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
     if (at.ai_family == AF_INET6) set_option(s.fd.value(), IPPROTO_IPV6, IPV6_V6ONLY);
     // Accepted sockets inherit it.
     set_option(s.fd.value(), IPPROTO_TCP, TCP_NODELAY);
-    if (bind(s.fd.value(), at.ai_addr, at.ai_addrlen) || ::listen(s.fd.value(), options.backlog)) cannot(url, errno);
+    const auto attempt = [&] {
+        if (bind(s.fd.value(), at.ai_addr, at.ai_addrlen) == 0) return true;
+        if (errno != EADDRINUSE) cannot(url, errno);
+        return false;
+    };
+    if (!within(options.patience, attempt)) cannot(url, EADDRINUSE);
+    if (::listen(s.fd.value(), options.backlog)) cannot(url, errno);
     s.url = url_of(s.fd.value());
     return s;
 }
@@ -138,9 +156,10 @@ bool is_free_tcp(const bind_address& at) {
     return free;
 }
 
-// True when nobody listens behind a socket file that an earlier process left.
+// True when nobody listens behind a socket file that an earlier process left. Of one whose queue is full (EAGAIN)
+// somebody does; to wait there could be for ever.
 bool is_left_over(const sockaddr_un& address) {
-    unique_fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    unique_fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     return probe && connect(probe.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 &&
            errno == ECONNREFUSED;
 }
@@ -171,18 +190,22 @@ file_place place_of_socket(const std::string& path) {
     }
 }
 
-listening_socket listen_unix(const std::string& path, const listen_options& options) {
+sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());
-    listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, {}};
-    if (!s.fd) cannot(s.url, errno);
-    const file_place at = place_of_socket(path);
+    return address;
+}
+
+// False when a socket is in use there.
+bool try_listen(listening_socket& s, const std::string& path, const file_place& at, const listen_options& options) {
+    const sockaddr_un address = address_of(path);
     const unique_fd held = lock(at.folder);
     struct stat status{};
-    if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(status.st_mode) &&
-        is_left_over(address))
+    if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(status.st_mode)) {
+        if (!is_left_over(address)) return false;
         unlinkat(at.folder.value(), at.name.c_str(), 0);
+    }
     if (bind(s.fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) cannot(s.url, errno);
     if (fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW)) cannot(s.url, errno);
     s.file = {path, status.st_dev, status.st_ino};
@@ -191,18 +214,23 @@ listening_socket listen_unix(const std::string& path, const listen_options& opti
         s.file.remove();
         cannot(s.url, error);
     }
+    return true;
+}
+
+listening_socket listen_unix(const std::string& path, const listen_options& options) {
+    listening_socket s{unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "unix:" + path, {}};
+    if (!s.fd) cannot(s.url, errno);
+    const file_place at = place_of_socket(path);
+    if (!within(options.patience, [&] { return try_listen(s, path, at, options); })) cannot(s.url, EADDRINUSE);
     return s;
 }
 
 bool is_free_unix(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
     const file_place at = place_of_socket(path);
     struct stat status{};
     if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW)) {
         if (!S_ISSOCK(status.st_mode)) throw std::runtime_error("unix:" + path + " exists and is no socket; remove it");
-        return is_left_over(address);
+        return is_left_over(address_of(path));
     }
     if (faccessat(at.folder.value(), ".", W_OK | X_OK, 0)) cannot("unix:" + path, errno);
     return true;

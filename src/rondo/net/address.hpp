@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ struct listen_options {
     int backlog = 4096;       ///< connections that may wait to be accepted; the kernel's somaxconn bounds it
     bool reuse_port = false;  ///< several sockets on one address
     unsigned mode = 0666;     ///< permissions of a unix socket
+    /// For an address in use: the workers of a server that was killed listen until the kernel has ended them, some
+    /// milliseconds longer than it. Waited on the calling thread.
+    std::chrono::milliseconds patience{1'000};
 };
 
 /// A listening socket with the address it really has.

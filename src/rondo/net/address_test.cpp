@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -176,6 +178,46 @@ TEST(listen, a_unix_socket_in_use_is_kept) {
     EXPECT_TRUE(std::filesystem::exists(f.file("s")));
 }
 
+// The workers of a server that was killed listen for some milliseconds longer than it.
+TEST(listen, an_address_that_is_given_up_a_moment_later) {
+    folder f;
+    auto tcp = listen(bind_address::parse("127.0.0.1:0"));
+    const std::string taken = "127.0.0.1:" + std::to_string(port_of(tcp[0]));
+    auto unix_socket = listen(bind_address::parse("unix:" + f.file("s")));
+    std::thread ends([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        unix_socket.clear();
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        tcp.clear();
+    });
+    EXPECT_EQ(failure_of([&] { return listen(bind_address::parse("unix:" + f.file("s"))); }), "");
+    EXPECT_EQ(failure_of([&] { return listen(bind_address::parse(taken)); }), "");
+    ends.join();
+}
+
+// A server that is stuck: connect() to it waits.
+TEST(listen, a_unix_socket_whose_queue_is_full_is_in_use) {
+    folder f;
+    const std::string path = f.file("s");
+    const auto at = bind_address::parse("unix:" + path);
+    const auto stuck = listen(at, {.backlog = 0});
+    std::vector<unique_fd> waiting;
+    int error = 0;
+    while (error == 0 && waiting.size() < 100) {
+        waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        sockaddr_un to{};
+        to.sun_family = AF_UNIX;
+        path.copy(to.sun_path, sizeof to.sun_path - 1);
+        error = ::connect(waiting.back().value(), reinterpret_cast<sockaddr*>(&to), sizeof to) ? errno : 0;
+    }
+    ASSERT_EQ(error, EAGAIN);
+    ::alarm(20);  // rather than to hang
+    EXPECT_FALSE(is_free(at));
+    EXPECT_NE(failure_of([&] { return listen(at, {.patience = {}}); }).find("in use"), std::string::npos);
+    ::alarm(0);
+    EXPECT_TRUE(std::filesystem::exists(path));
+}
+
 TEST(listen, what_is_no_socket_is_neither_removed_nor_changed) {
     folder f;
     const std::string path = f.file("s");
@@ -246,7 +288,7 @@ TEST(listen, one_of_many_takes_the_path_that_was_left_over) {
         for (auto& mine : kept)
             all.emplace_back([&] {
                 try {
-                    mine = listen(at);
+                    mine = listen(at, {.patience = {}});
                     ++listening;
                 } catch (const std::runtime_error&) {
                 }

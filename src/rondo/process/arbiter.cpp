@@ -60,6 +60,7 @@ arbiter::state::state(arbiter_options o, inheritance inherited)
         swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH});
         signals.release();
         orders.reader.reset();
+        pid.disown();
         // Otherwise the old addresses would be listened on for as long as this child lives.
         retired.clear();
         if (trial) trial->disown();
@@ -181,17 +182,32 @@ void arbiter::state::look_at_generation(instant now) {
     if (children.kept_older())
         for (kept_socket& s : std::exchange(retired, {})) children.keep(std::move(s));
     if (children.older() && !retired.empty() && retire_at == instant::max()) {
-        for (const kept_socket& s : retired) turn_away(s);
+        turn_retired_away();
         retire_at = now + half_open_time;
     } else if (!children.older() || retired.empty()) {
         retire_at = instant::min();
     }
-    if (!children.older_accept()) retired.clear();
+    if (!children.older_accept()) close_retired();
     if (std::exchange(told_ready, true)) return;
+    if (options.on_complete) options.on_complete();
     if (children.kept_older()) log::info("serving on with what was there before the reload");
     else if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
     else if (options.on_ready) options.on_ready();
     service.ready(children.summary());
+}
+
+// Another arbiter may still listen there.
+void arbiter::state::turn_retired_away() {
+    if (shares_sockets()) return;
+    for (kept_socket& s : retired) {
+        turn_away(s);
+        s.file = {};  // the path may be somebody else's from now on
+    }
+}
+
+void arbiter::state::close_retired() {
+    turn_retired_away();
+    retired.clear();
 }
 
 void arbiter::state::look_at_predecessor() {

@@ -26,6 +26,9 @@ struct group {
     /// has a higher one than they.
     unsigned stage = 0;
     bool commands = false;  ///< its children may give the arbiter orders: child::tell()
+    /// Its children run code that is not trusted: of the shared memory they have their own slot only. child::slots()
+    /// and slots_of() are not for them.
+    bool isolated = false;
 };
 
 struct arbiter_options {
@@ -34,8 +37,9 @@ struct arbiter_options {
     std::chrono::milliseconds graceful_timeout{30'000};  ///< for a child to end; five seconds later it is killed
     std::string pid_file;                                ///< empty: none
     executable program;                                  ///< what HUP and USR2 execute
-    std::function<void()> on_ready;   ///< when all children serve for the first time in this image; throws nothing
-    std::function<void()> on_reopen;  ///< at USR1, before the children are told
+    std::function<void()> on_ready;     ///< when all children serve for the first time in this image; throws nothing
+    std::function<void()> on_complete;  ///< as on_ready, but also after a reload; throws nothing
+    std::function<void()> on_reopen;    ///< at USR1, before the children are told; throws nothing
 };
 
 /// Keeps groups of child processes running: starts them by fork, replaces those that die, hang or ask for it, reloads

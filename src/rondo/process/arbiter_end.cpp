@@ -81,7 +81,7 @@ void arbiter::state::close_unused_sockets() {
 
 void arbiter::state::finish() {
     close_unused_sockets();
-    retired.clear();
+    close_retired();
     pid.remove();
     log::info("ended");
     log::flush();

@@ -46,10 +46,8 @@ void arbiter::state::on_hang_up(instant now) {
     log::info("asked to reload: the program and its settings are checked");
     service.reloading();
     try {
-        auto prepare = [this] {
-            signals.release();
-            bequest(inheritance::kind::check).leave_to(getpid());
-        };
+        // The signals stay blocked: the program that is executed takes them when it can.
+        auto prepare = [this] { bequest(inheritance::kind::check).leave_to(getpid()); };
         trial.emplace(options.program, prepare, now + options.boot_timeout);
     } catch (const std::exception& e) {
         log::error(fmt::format("the reload is given up, everything stays as it is: {}", e.what()));
@@ -95,7 +93,7 @@ void arbiter::state::start_beside() {
     pid_t pid_of_other = fork();
     if (pid_of_other == 0) {
         try {
-            signals.release();
+            // The signals stay blocked: the program that is executed takes them when it can.
             inheritance next = bequest(inheritance::kind::upgrade);
             next.from = self;
             next.leave_to(getpid());

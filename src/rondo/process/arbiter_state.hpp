@@ -34,6 +34,8 @@ struct arbiter::state {
 
     // Ready, reloaded, promoted.
     void look_at_generation(instant now);
+    void turn_retired_away();
+    void close_retired();
     void look_at_predecessor();
     void keep_watchdog_quiet(instant now);
 

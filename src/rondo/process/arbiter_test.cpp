@@ -196,6 +196,23 @@ TEST_F(arbiters, obey_children_that_command_and_nobody_else) {
     EXPECT_EQ(board_.refused, EPERM);
 }
 
+TEST_F(arbiters, give_isolated_children_their_own_slot_only) {
+    auto isolated = [this](child& self) {
+        self.memory()[0] = std::byte{1};
+        board_.refused = self.tables().size() == 1 && self.slots_of("one") == nullptr && self.slots().fd() < 0 ? 1 : -1;
+        ++board_.started;
+        self.ready();
+        return pause();
+    };
+    begin([&](arbiter& a) {
+        a.add(waiting("one", 1));
+        a.add({.name = "isolated", .count = 2, .run = isolated, .memory = 64, .stage = 1, .isolated = true});
+    });
+    ASSERT_TRUE(until([this] { return board_.started == 3; }));
+    EXPECT_EQ(board_.refused, 1);
+    EXPECT_EQ(end(SIGTERM), 0);
+}
+
 TEST_F(arbiters, take_no_two_groups_of_one_name) {
     arbiter a({}, {});
     a.add(waiting("one", 1));

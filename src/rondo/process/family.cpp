@@ -63,6 +63,7 @@ void family::adopt(const inheritance::process& p, instant now) {
     kin& k = groups_[m.group];
     bool known = p.slot < slot_table::most_slots && k.table.control(p.slot).pid == p.pid;
     m.slot = known ? p.slot : slot_table::most_slots;
+    if (known) k.table.keep_taken(p.slot);
     if (!known && !m.leaving) ++k.before;
     if (m.leaving) m.kill_at = now + options_.graceful_timeout + kill_after_grace;
     members_.push_back(m);
@@ -147,7 +148,7 @@ void family::start(std::size_t g, std::size_t slot, instant now) {
 }
 
 // In the child. It has its own process group: what the terminal sends is for the arbiter, who passes it on.
-void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
+void family::become(kin& k, std::size_t slot, pid_t arbiter) {
     int status = exit_not_started;
     try {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -155,8 +156,7 @@ void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
         setpgid(0, 0);
         k.table.control(slot).pid = getpid();
         in_child();
-        std::vector<child::table_entry> tables;
-        for (const kin& other : groups_) tables.push_back({other.what.name, &other.table});
+        const std::vector<child::table_entry> tables = tables_for(k, slot);
         std::vector<kept_socket> own;
         for (kept_socket& s : sockets_)
             if (s.group == k.what.name) own.push_back({s.group, s.key, std::move(s.fd), s.url, {}, s.foreign});
@@ -176,6 +176,21 @@ void family::become(const kin& k, std::size_t slot, pid_t arbiter) {
     log::flush_standard_streams();
     // Not exit(): the objects of main() and of the arbiter belong to the arbiter.
     _exit(status);
+}
+
+// What a child has of the shared memory. In the child.
+std::vector<child::table_entry> family::tables_for(kin& k, std::size_t slot) {
+    std::vector<child::table_entry> tables;
+    for (kin& other : groups_) {
+        if (k.what.isolated && &other != &k) {
+            const slot_table unmapped(std::move(other.table));
+            continue;
+        }
+        other.table.close_file();
+        tables.push_back({other.what.name, &other.table});
+    }
+    if (k.what.isolated) k.table.keep_only(slot);
+    return tables;
 }
 
 void family::tell_to_leave(member& m, instant now) noexcept {

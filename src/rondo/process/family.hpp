@@ -109,7 +109,8 @@ private:
     [[nodiscard]] std::size_t group_gone(const std::string& name);
     void settle(std::size_t g, instant now);
     void start(std::size_t g, std::size_t slot, instant now);
-    [[noreturn]] void become(const kin& k, std::size_t slot, pid_t arbiter);
+    [[noreturn]] void become(kin& k, std::size_t slot, pid_t arbiter);
+    [[nodiscard]] std::vector<child::table_entry> tables_for(kin& k, std::size_t slot);
     [[nodiscard]] bool current(const member& m) const noexcept;
     [[nodiscard]] bool older_below(unsigned stage) const noexcept;
     void tell_to_leave(member& m, instant now) noexcept;

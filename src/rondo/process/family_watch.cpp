@@ -34,7 +34,7 @@ std::string_view text_of(wish w) {
         case wish::age: return "it is older than max-age";
         case wish::none: break;
     }
-    return "";
+    return "it asks for it, and says nothing that is known";
 }
 
 long seconds(clock::duration d) {

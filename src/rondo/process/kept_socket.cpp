@@ -15,8 +15,8 @@
 namespace rondo::process {
 
 void turn_away(const kept_socket& socket) noexcept {
-    if (socket.foreign) return;
     if (!socket.file.empty()) return socket.file.remove();
+    if (socket.foreign) return;
     // A filter of a TCP socket sees the packet from the TCP header on; its flags are in byte 13.
     constexpr unsigned flags_at = 13;
     constexpr unsigned syn = 0x02;

@@ -22,7 +22,7 @@ struct kept_socket {
 /// No new connection can begin at this listening socket, while what has begun can still be accepted: a filter drops
 /// the first packet of every handshake (of TCP), or the path is removed (of a unix socket). Its client tries again a
 /// second later and is refused, when the socket is closed by then. For every process that shares the socket, so nothing
-/// is done to a foreign one.
+/// is done to a foreign one; but a path that this program made is its own to remove.
 void turn_away(const kept_socket& socket) noexcept;
 
 /// Connections that wait to be accepted; 0 when the kernel does not tell (unix sockets).

@@ -75,6 +75,7 @@ TEST(kept_sockets, of_unix_lose_their_path) {
     std::memcpy(at.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
     s.file = socket_file::at(path);
+    s.foreign = true;  // as the operators' socket, which is left open
     turn_away(s);
     EXPECT_NE(access(path.c_str(), F_OK), 0);
 }

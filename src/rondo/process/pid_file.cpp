@@ -4,8 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
+#include <climits>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -26,23 +25,49 @@ namespace rondo::process {
 
 namespace {
 
-pid_t number_in(const file_place& at) {
-    unique_fd fd(openat(at.folder.value(), at.name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    char text[32] = "";
-    return fd && read(fd.value(), text, sizeof text - 1) > 0 ? static_cast<pid_t>(std::strtol(text, nullptr, 10)) : 0;
+unique_fd open_at(const file_place& at, int how) {
+    return unique_fd(openat(at.folder.value(), at.name.c_str(), how | O_NONBLOCK | O_CLOEXEC));
+}
+
+// 0 when the file holds anything but a number and the end of its line.
+pid_t number_in(int file) {
+    std::array<char, 32> text{};
+    const ssize_t size = read(file, text.data(), text.size());
+    std::string_view all(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    if (all.ends_with('\n')) all.remove_suffix(1);
+    pid_t number = 0;
+    const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), number);
+    return error == std::errc{} && end == all.data() + all.size() && number > 0 ? number : 0;
+}
+
+// Locks of a process are gone with it, and are not its children's. To close any descriptor of the file ends it too.
+void lock(int file) noexcept {
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    fcntl(file, F_SETLK, &whole);
+}
+
+// The process that has locked the file for writing, which nobody can who may only read it; 0: none. A process of
+// another namespace has no number: -1.
+pid_t locked_by(int file) noexcept {
+    struct flock found{};
+    found.l_type = F_RDLCK;
+    if (fcntl(file, F_GETLK, &found) || found.l_type == F_UNLCK) return 0;
+    return found.l_pid > 0 ? found.l_pid : -1;
 }
 
 // Whole or not at all: somebody may read it at any time.
-void write_whole(const std::string& path, const file_place& at) {
+unique_fd write_whole(const std::string& path, const file_place& at) {
     const int folder = at.folder.value();
     const std::string fresh = fmt::format("{}.{}", at.name, getpid());
     const std::string text = fmt::format("{}\n", getpid());
     // Nothing that stands there is written to: it may be a link that somebody else made.
     unlinkat(folder, fresh.c_str(), 0);
     unique_fd fd(openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    if (fd) lock(fd.value());
     bool good = fd && ::write(fd.value(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                 !renameat(folder, fresh.c_str(), folder, at.name.c_str());
-    if (good) return;
+    if (good) return fd;
     int error = errno;
     unlinkat(folder, fresh.c_str(), 0);
     throw std::runtime_error(
@@ -58,14 +83,20 @@ std::optional<file_place> place_of(const std::string& path) noexcept {
     }
 }
 
-// Seconds since the epoch; nothing when there is no such process.
-std::optional<double> start_of(pid_t process) {
+struct process_times {
+    char state = 0;    ///< Z: it has ended, and its parent does not know yet
+    double start = 0;  ///< seconds since the epoch
+};
+
+// Nothing when there is no such process.
+std::optional<process_times> times_of(pid_t process) {
     unique_fd fd(open(fmt::format("/proc/{}/stat", process).c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 1024> text{};
     const ssize_t size = fd ? read(fd.value(), text.data(), text.size()) : -1;
     const std::string_view all(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
     // The second field, a name in parentheses, may hold anything; the start is the 22nd.
     std::size_t at = all.rfind(')');
+    const char state = at != std::string_view::npos && at + 2 < all.size() ? all[at + 2] : '\0';
     for (int field = 2; field < 22 && at != std::string_view::npos; ++field) at = all.find(' ', at + 1);
     if (at == std::string_view::npos) return std::nullopt;
     unsigned long long ticks = 0;
@@ -77,30 +108,67 @@ std::optional<double> start_of(pid_t process) {
     const auto seconds = [](const timespec& t) {
         return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
     };
-    return seconds(now) - seconds(up) + static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+    return process_times{
+        state, seconds(now) - seconds(up) + static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK))};
 }
 
-// True when the process has begun after the file was written: it got a number that was free again.
-bool is_recycled(pid_t process, const file_place& at) {
+std::string link_text(const std::string& path) {
+    char text[PATH_MAX];
+    const ssize_t size = readlink(path.c_str(), text, sizeof text);
+    return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+}
+
+// A reload may have put another file where the one was that a process executes.
+bool executes_other_program(pid_t process) {
+    constexpr std::string_view gone = " (deleted)";
+    const std::string link = fmt::format("/proc/{}/exe", process);
+    struct stat its{};
+    struct stat own{};
+    if (stat("/proc/self/exe", &own)) return false;  // nothing is known of anybody
+    if (stat(link.c_str(), &its)) return errno == ENOENT;
+    if (its.st_dev == own.st_dev && its.st_ino == own.st_ino) return false;
+    std::string path = link_text("/proc/self/exe");
+    if (path.ends_with(gone)) path.resize(path.size() - gone.size());
+    return link_text(link) != path.append(gone);
+}
+
+// Whether the process of this number is the one that wrote the file: numbers are given again.
+bool is_its_writer(pid_t process, int file) {
     constexpr double doubt = 2;  // seconds, of two clocks
+    if (kill(process, 0) && errno != EPERM) return false;
+    const auto times = times_of(process);
+    if (times && (times->state == 'Z' || times->state == 'X')) return false;
+    if (executes_other_program(process)) return false;
     struct stat status{};
-    const auto start = start_of(process);
-    return start && !fstatat(at.folder.value(), at.name.c_str(), &status, 0) &&
-           *start > static_cast<double>(status.st_mtim.tv_sec) + doubt;
+    return !times || fstat(file, &status) || times->start <= static_cast<double>(status.st_mtim.tv_sec) + doubt;
+}
+
+// The process whose file this is, if it runs and is not this one; 0: nobody's.
+pid_t running_owner(const file_place& at) {
+    const unique_fd file = open_at(at, O_RDONLY);
+    if (!file) return 0;
+    const pid_t number = number_in(file.value());
+    if (const pid_t holder = locked_by(file.value())) return holder > 0 ? holder : number;
+    return number > 0 && number != getpid() && is_its_writer(number, file.value()) ? number : 0;
 }
 
 }  // namespace
 
-pid_file::pid_file(pid_file&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+pid_file::pid_file(pid_file&& other) noexcept
+    : path_(std::exchange(other.path_, {})), locked_(std::move(other.locked_)) {}
 
 pid_file& pid_file::operator=(pid_file&& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(locked_, other.locked_);
     return *this;
 }
 
 pid_file pid_file::adopt(std::string path) {
     pid_file file;
     file.path_ = std::move(path);
+    const auto at = file.path_.empty() ? std::nullopt : place_of(file.path_);
+    if (at) file.locked_ = open_at(*at, O_RDWR | O_NOFOLLOW);
+    if (file.locked_ && number_in(file.locked_.value()) == getpid()) lock(file.locked_.value());
     return file;
 }
 
@@ -113,12 +181,11 @@ void pid_file::write(const std::string& path) {
     } catch (const std::system_error& e) {
         throw std::runtime_error(fmt::format("pid: '{}' cannot be written: {}", path, e.what()));
     }
-    pid_t other = number_in(at);
-    if (other > 0 && other != getpid() && (kill(other, 0) == 0 || errno == EPERM) && !is_recycled(other, at))
+    if (const pid_t other = running_owner(at))
         throw std::runtime_error(fmt::format(
             "pid: '{}' says that process {} runs already; end it, or remove the file if it is another program", path,
             other));
-    write_whole(path, at);
+    locked_ = write_whole(path, at);
     path_ = path;
 }
 
@@ -131,8 +198,14 @@ void pid_file::rename(const std::string& path) noexcept {
 
 void pid_file::remove() noexcept {
     const auto at = path_.empty() ? std::nullopt : place_of(path_);
-    if (at && number_in(*at) == getpid()) unlinkat(at->folder.value(), at->name.c_str(), 0);
+    const unique_fd file = at ? open_at(*at, O_RDONLY) : unique_fd();
+    if (file && number_in(file.value()) == getpid()) unlinkat(at->folder.value(), at->name.c_str(), 0);
+    disown();
+}
+
+void pid_file::disown() noexcept {
     path_.clear();
+    locked_.reset();
 }
 
 }  // namespace rondo::process

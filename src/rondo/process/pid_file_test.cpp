@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/process/pid_file.hpp>
 
+#include <array>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <stdexcept>
 #include <string>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace rondo::process {
@@ -39,7 +44,56 @@ protected:
         std::fclose(f);
     }
 
+    // As if the file had been written before any process that runs began.
+    static void make_old(const std::string& path) {
+        const std::array<timespec, 2> long_ago{
+            {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}}};
+        ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), long_ago.data(), 0), 0);
+    }
+    // Whether a start with this pid file is refused, and with which sentence.
+    static std::string refusal(const std::string& path) {
+        pid_file f;
+        try {
+            f.write(path);
+        } catch (const std::runtime_error& e) {
+            return e.what();
+        }
+        EXPECT_EQ(content(path), std::to_string(getpid()) + "\n");
+        return {};
+    }
+
     std::string folder_, path_;
+};
+
+// A process that begins with `first` and stays until the end of the scope.
+class process_of {
+public:
+    explicit process_of(const std::function<void()>& first = [] {}) {
+        std::array<int, 2> ends{};
+        if (pipe2(ends.data(), O_CLOEXEC)) std::abort();
+        pid_ = fork();
+        if (pid_ == 0) {
+            first();
+            if (::write(ends[1], "", 1) != 1) _exit(1);
+            for (;;) pause();
+        }
+        close(ends[1]);
+        char byte = 0;
+        if (read(ends[0], &byte, 1) < 0) std::abort();  // nothing when it executed another program
+        close(ends[0]);
+    }
+    ~process_of() {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+    process_of(const process_of&) = delete;
+    process_of& operator=(const process_of&) = delete;
+
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    [[nodiscard]] std::string number() const { return std::to_string(pid_); }
+
+private:
+    pid_t pid_ = 0;
 };
 
 TEST_F(pid_files, hold_the_number_until_the_end) {
@@ -56,33 +110,71 @@ TEST_F(pid_files, hold_the_number_until_the_end) {
 
 // After a crash the number may be that of any program by now.
 TEST_F(pid_files, whose_number_was_given_again_are_overwritten) {
-    put(path_, std::to_string(getppid()) + "\n");
-    timespec long_ago[2] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
-    ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), long_ago, 0), 0);
-    pid_file f;
-    f.write(path_);
-    EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+    const process_of other;
+    put(path_, other.number() + "\n");
+    make_old(path_);
+    EXPECT_EQ(refusal(path_), "");
+}
+
+TEST_F(pid_files, of_another_program_are_overwritten) {
+    const process_of other([] { execl("/bin/sleep", "sleep", "1000", nullptr); });
+    put(path_, other.number() + "\n");
+    EXPECT_EQ(refusal(path_), "");
+}
+
+TEST_F(pid_files, of_a_process_that_was_not_waited_for_are_overwritten) {
+    const process_of other;
+    put(path_, other.number() + "\n");
+    EXPECT_NE(refusal(path_), "");
+    kill(other.pid(), SIGKILL);
+    siginfo_t ended{};
+    waitid(P_PID, static_cast<id_t>(other.pid()), &ended, WEXITED | WNOWAIT);
+    EXPECT_EQ(refusal(path_), "");
+}
+
+// The clock was set, or the file was touched or put back.
+TEST_F(pid_files, of_a_server_that_runs_are_kept_whatever_their_time_is) {
+    const process_of other([this] {
+        static pid_file file;
+        file.write(path_);
+    });
+    make_old(path_);
+    EXPECT_NE(refusal(path_).find("process " + other.number() + " runs already"), std::string::npos);
+    EXPECT_EQ(content(path_), other.number() + "\n");
+    put(path_, "1\n");
+    make_old(path_);
+    EXPECT_NE(refusal(path_).find("process " + other.number() + " runs already"), std::string::npos);
+}
+
+TEST_F(pid_files, are_recognised_under_another_name_and_by_another_image) {
+    const std::string renamed = folder_ + "/other";
+    const process_of other([this, &renamed] {
+        pid_file first;
+        first.write(path_);
+        first.rename(renamed);
+        first.disown();  // as to execute a program does, its lock ends
+        static const pid_file file = pid_file::adopt(renamed);
+    });
+    make_old(renamed);
+    EXPECT_NE(refusal(renamed).find("runs already"), std::string::npos);
 }
 
 TEST_F(pid_files, of_a_process_that_runs_are_not_overwritten) {
-    put(path_, std::to_string(getppid()) + "\n");
-    pid_file f;
-    try {
-        f.write(path_);
-        FAIL();
-    } catch (const std::runtime_error& e) {
-        EXPECT_NE(std::string(e.what()).find(std::to_string(getppid())), std::string::npos);
-    }
-    f.remove();
-    EXPECT_EQ(content(path_), std::to_string(getppid()) + "\n");
+    const process_of other;
+    put(path_, other.number() + "\n");
+    EXPECT_NE(refusal(path_).find(other.number()), std::string::npos);
+    EXPECT_EQ(content(path_), other.number() + "\n");
 }
 
+// Numbers that cannot be one of a process, also when a part of them is.
+
 TEST_F(pid_files, that_were_left_over_are) {
-    for (const char* text : {"", "x", "999999999\n"}) {
+    const process_of other;
+    const std::string wrapped = std::to_string((std::uint64_t{1} << 32) + static_cast<std::uint64_t>(other.pid()));
+    for (const std::string& text : {std::string(), std::string("x"), std::string("999999999\n"), std::string("0\n"),
+                                    std::string("-1\n"), wrapped, other.number() + "x", other.number() + " 1\n"}) {
         put(path_, text);
-        pid_file f;
-        f.write(path_);
-        EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
+        EXPECT_EQ(refusal(path_), "") << text;
     }
 }
 

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,16 @@ constexpr std::uint64_t layout = 0x726f6e646f'0001;  // "rondo", then the versio
 
 constexpr std::size_t in_pages(std::size_t bytes) { return (bytes + page - 1) / page * page; }
 
+constexpr int sealed_size = F_SEAL_SHRINK | F_SEAL_GROW;
+
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+// The addresses stay reserved, so that unmapping the whole is right later.
+void unshare(std::byte* from, const std::byte* to) {
+    if (from == to) return;
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    if (mmap(from, static_cast<std::size_t>(to - from), PROT_NONE, flags, -1, 0) == MAP_FAILED) fail("mmap");
+}
 
 }  // namespace
 
@@ -41,12 +51,14 @@ constexpr std::size_t size_of(std::size_t memory) { return memories_at + in_page
 }  // namespace
 
 slot_table::slot_table(const std::string& group, std::size_t memory)
-    : slot_table(unique_fd(memfd_create(("rondo:" + group).c_str(), MFD_CLOEXEC)), memory, true) {}
+    : slot_table(unique_fd(memfd_create(("rondo:" + group).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING)), memory, true) {}
 
 slot_table::slot_table(unique_fd fd, std::size_t memory, bool fresh) : fd_(std::move(fd)), memory_(memory) {
     if (!fd_) fail("memfd_create");
     std::size_t size = size_of(memory);
     if (fresh && ftruncate(fd_.value(), static_cast<off_t>(size))) fail("ftruncate");
+    // To read a page that a child has cut off would end the arbiter.
+    if (fresh && fcntl(fd_.value(), F_ADD_SEALS, sealed_size | F_SEAL_SEAL)) fail("F_ADD_SEALS");
     void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.value(), 0);
     if (at == MAP_FAILED) fail("mmap");
     base_ = static_cast<std::byte*>(at);
@@ -57,6 +69,8 @@ slot_table::slot_table(unique_fd fd, std::size_t memory, bool fresh) : fd_(std::
 }
 
 std::optional<slot_table> slot_table::adopt(unique_fd fd, std::size_t memory) {
+    const int seals = fcntl(fd.value(), F_GET_SEALS);
+    if (seals < 0 || (seals & sealed_size) != sealed_size) return std::nullopt;
     struct stat status{};
     if (fstat(fd.value(), &status) || static_cast<std::size_t>(status.st_size) != size_of(memory)) return std::nullopt;
     slot_table table(std::move(fd), memory, false);
@@ -65,12 +79,16 @@ std::optional<slot_table> slot_table::adopt(unique_fd fd, std::size_t memory) {
 }
 
 slot_table::slot_table(slot_table&& other) noexcept
-    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)), memory_(other.memory_) {}
+    : fd_(std::move(other.fd_)),
+      base_(std::exchange(other.base_, nullptr)),
+      memory_(other.memory_),
+      taken_(other.taken_) {}
 
 slot_table& slot_table::operator=(slot_table&& other) noexcept {
     std::swap(fd_, other.fd_);
     std::swap(base_, other.base_);
     std::swap(memory_, other.memory_);
+    std::swap(taken_, other.taken_);
     return *this;
 }
 
@@ -97,11 +115,12 @@ std::span<std::byte> slot_table::memory(std::size_t slot) const noexcept {
 
 std::optional<std::size_t> slot_table::unused() const noexcept {
     for (std::size_t slot = 0; slot < most_slots; ++slot)
-        if (control(slot).pid.load(std::memory_order_relaxed) == 0) return slot;
+        if (!taken_[slot]) return slot;
     return std::nullopt;
 }
 
 void slot_table::take(std::size_t slot) noexcept {
+    taken_[slot] = true;
     slot_control& c = control(slot);
     std::int64_t now = clock::now().time_since_epoch().count();
     c.asks = wish::none;
@@ -117,12 +136,22 @@ void slot_table::take(std::size_t slot) noexcept {
 }
 
 void slot_table::release(std::size_t slot) noexcept {
+    taken_[slot] = false;
     slot_control& c = control(slot);
     c.at = life::none;
     c.connections = 0;
     c.views_held = 0;
     c.turn_began_ns = 0;
     c.pid = 0;
+}
+
+void slot_table::keep_only(std::size_t slot) {
+    close_file();
+    const std::size_t control_page = page + sizeof(slot_control) * slot / page * page;
+    const std::size_t memory_at = memories_at + in_pages(memory_) * slot;
+    unshare(base_, base_ + control_page);
+    unshare(base_ + control_page + page, base_ + memory_at);
+    unshare(base_ + memory_at + in_pages(memory_), base_ + size_of(memory_));
 }
 
 }  // namespace rondo::process

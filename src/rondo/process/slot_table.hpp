@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -38,7 +39,8 @@ struct slot_control {
 };
 
 /// The slots of a group of children: a piece of memory for each, which all processes share, and which outlives the
-/// child and a re-execution of the arbiter. Pages that nobody touched cost nothing. Move-only.
+/// child and a re-execution of the arbiter. Its size is sealed: no process can take away pages that another one reads.
+/// Pages that nobody touched cost nothing. Move-only.
 class slot_table {
 public:
     /// More than there are children: those that end have a slot beside those that replace them.
@@ -46,7 +48,8 @@ public:
 
     /// Makes one with `memory` bytes per slot for the group's own use, all zero. Throws std::system_error.
     slot_table(const std::string& group, std::size_t memory);
-    /// Takes over one that an earlier image of this program made; nothing when it was laid out in another way.
+    /// Takes over one that an earlier image of this program made; nothing when it was laid out in another way, or when
+    /// its size is not sealed.
     [[nodiscard]] static std::optional<slot_table> adopt(unique_fd fd, std::size_t memory);
     slot_table(slot_table&& other) noexcept;
     slot_table& operator=(slot_table&& other) noexcept;
@@ -62,12 +65,21 @@ public:
     /// Aligned to a page; what children wrote stays when they are gone.
     [[nodiscard]] std::span<std::byte> memory(std::size_t slot) const noexcept;
 
-    /// The lowest slot that nobody has; nothing when there is none.
+    /// The lowest slot that was not taken, or was released; nothing when there is none. The arbiter knows it by itself:
+    /// in the shared memory children write.
     [[nodiscard]] std::optional<std::size_t> unused() const noexcept;
+    /// A child of an earlier image has this slot.
+    void keep_taken(std::size_t slot) noexcept { taken_[slot] = true; }
     /// Gives a slot to a child that is about to start; the arbiter sets its pid.
     void take(std::size_t slot) noexcept;
     /// Its child is gone.
     void release(std::size_t slot) noexcept;
+
+    /// In a child: it has the mapping, and cannot make another one.
+    void close_file() noexcept { fd_.reset(); }
+    /// In a child that is not trusted: only control() and memory() of this slot may be used from now on, nothing else
+    /// is mapped any more (controls share pages: some of other slots of this group are). Throws std::system_error.
+    void keep_only(std::size_t slot);
 
 private:
     struct head;
@@ -77,6 +89,7 @@ private:
     unique_fd fd_;
     std::byte* base_ = nullptr;
     std::size_t memory_ = 0;
+    std::bitset<most_slots> taken_;
 };
 
 }  // namespace rondo::process

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/process/slot_table.hpp>
 
+#include <csignal>
 #include <cstring>
+#include <functional>
+#include <utility>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +47,19 @@ TEST(slot_tables, hand_out_the_lowest_slot_and_keep_its_memory) {
     EXPECT_EQ(t.used(), 3u);
 }
 
+TEST(slot_tables, know_what_is_taken_whatever_children_write) {
+    slot_table t("test", 8);
+    t.take(0);
+    t.control(0).pid = 0;
+    t.control(1).pid = 4711;
+    EXPECT_EQ(t.unused(), 1u);
+    t.keep_taken(1);
+    slot_table moved(std::move(t));
+    EXPECT_EQ(moved.unused(), 2u);
+    moved.release(0);
+    EXPECT_EQ(moved.unused(), 0u);
+}
+
 TEST(slot_tables, are_shared_with_processes_that_are_forked) {
     slot_table t("test", 64);
     pid_t child = fork();
@@ -65,6 +83,67 @@ TEST(slot_tables, are_taken_over_when_they_are_laid_out_alike) {
     EXPECT_EQ(same->used(), 4u);
     EXPECT_FALSE(slot_table::adopt(duplicate(t.fd()), 100));
     EXPECT_FALSE(slot_table::adopt(duplicate(STDIN_FILENO), 5000));
+}
+
+TEST(slot_tables, cannot_be_cut_off_by_a_process_that_has_the_file) {
+    slot_table t("test", 5000);
+    t.memory(511)[4999] = std::byte{7};
+    const pid_t child = fork();
+    if (child == 0) _exit(ftruncate(t.fd(), 0) == 0 || ftruncate(t.fd(), 1 << 30) == 0);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(t.memory(511)[4999], std::byte{7});
+}
+
+TEST(slot_tables, are_not_taken_over_when_they_could_be_cut_off) {
+    const slot_table t("test", 8);
+    const unique_fd open(memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const off_t size = lseek(t.fd(), 0, SEEK_END);
+    ASSERT_EQ(ftruncate(open.value(), size), 0);
+    off_t from = 0;
+    ASSERT_GT(copy_file_range(t.fd(), &from, open.value(), nullptr, 4096, 0), 0);
+    EXPECT_FALSE(slot_table::adopt(duplicate(open.value()), 8));
+    ASSERT_EQ(fcntl(open.value(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    EXPECT_TRUE(slot_table::adopt(duplicate(open.value()), 8));
+}
+
+// The signal that ended it, 0 when none did.
+int ended_by(const std::function<void()>& in_child) {
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        in_child();
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+TEST(slot_tables, leave_a_child_nothing_but_its_slot) {
+    slot_table t("test", 5000);
+    for (std::size_t own : {0u, 40u, 511u}) {
+        EXPECT_EQ(ended_by([&] {
+                      t.keep_only(own);
+                      t.control(own).connections = 9;
+                      t.memory(own)[4999] = std::byte{9};
+                      if (t.fd() >= 0) _exit(1);
+                  }),
+                  0);
+        EXPECT_EQ(t.control(own).connections.load(), 9u);
+        EXPECT_EQ(t.memory(own)[4999], std::byte{9});
+        const auto forbidden = [&](const std::function<void()>& use) {
+            return ended_by([&] {
+                t.keep_only(own);
+                use();
+            });
+        };
+        EXPECT_EQ(forbidden([&] { t.want(1); }), SIGSEGV);
+        EXPECT_EQ(forbidden([&] { t.control((own + 100) % 512).connections = 1; }), SIGSEGV);
+        EXPECT_EQ(forbidden([&] { t.memory((own + 1) % 512)[0] = std::byte{1}; }), SIGSEGV);
+    }
+    EXPECT_EQ(t.wanted(), 0u);
 }
 
 TEST(slot_tables, keep_controls_on_lines_of_their_own) {

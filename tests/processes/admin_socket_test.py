@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unix socket of the operators: its path is there as long as somebody listens, and only the own one is removed."""
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from traffic import Arbiter, state_of  # noqa: E402
+
+
+class AdminSocket(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.inner = self.folder / "d"
+        self.inner.mkdir()
+        self.path = self.inner / "adm.sock"
+
+    def end(self, server):
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.log)
+
+    def test_its_path_is_removed_at_the_end(self):
+        with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
+            self.assertTrue(self.path.is_socket())
+            self.end(server)
+        self.assertFalse(self.path.exists())
+
+    def test_an_end_whose_folder_is_gone(self):
+        with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
+            shutil.rmtree(self.inner)
+            self.end(server)
+
+    def test_an_end_with_another_file_at_the_path(self):
+        with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
+            self.path.unlink()
+            self.path.write_text("of somebody else")
+            self.end(server)
+        self.assertEqual(self.path.read_text(), "of somebody else")
+
+    def test_an_end_with_the_socket_of_another_server_at_the_path(self):
+        with Arbiter("--admin", f"unix:{self.path}", workers=1) as server, socket.socket(socket.AF_UNIX) as other:
+            self.path.rename(self.folder / "kept")  # so that its number is not used again
+            other.bind(str(self.path))
+            self.end(server)
+        self.assertTrue(self.path.is_socket())
+
+    def configured(self, path):
+        return f'admin = "unix:{path}"\n'
+
+    def test_a_reload_to_another_path(self):
+        file, second = self.folder / "rondo.toml", self.folder / "adm2.sock"
+        file.write_text(self.configured(self.path))
+        with Arbiter("--config", file, workers=1) as server:
+            old = server.workers().values()
+            file.write_text(self.configured(second))
+            server.signal(signal.SIGHUP)
+            server.wait_for_workers(1, old)
+            server.wait_until(lambda: not self.path.exists(), what="the end of the old path")
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(second))
+            self.end(server)
+        self.assertFalse(self.path.exists() or second.exists())
+
+    def test_a_reload_that_is_given_up(self):
+        file, second, fails = self.folder / "rondo.toml", self.folder / "adm2.sock", self.folder / "fails"
+        file.write_text(self.configured(self.path))
+        with Arbiter("--config", file, workers=1, env={"TESTBED_FAILS": str(fails)}) as server:
+            file.write_text(self.configured(second))
+            fails.touch()
+            server.signal(signal.SIGHUP)
+            server.wait_for_log("serving on with what was there before")
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(self.path))
+            fails.unlink()
+            self.end(server)
+        self.assertFalse(self.path.exists() or second.exists())
+
+    def test_another_arbiter_that_listens_there_keeps_it(self):
+        pid_file = self.folder / "pid"
+        with Arbiter("--admin", f"unix:{self.path}", "--pid", pid_file, workers=1) as server:
+            server.signal(signal.SIGUSR2)
+            server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
+            other = int(Path(f"{pid_file}.2").read_text())
+            self.end(server)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(self.path))
+            os.kill(other, signal.SIGTERM)
+            server.wait_until(lambda: state_of(other) in ("Z", None), what="its end")
+        self.assertFalse(self.path.exists())
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
