@@ -116,6 +116,14 @@ class Untrusted(unittest.TestCase):
                 # The slots of processes that ended are used again, whatever was written there.
                 self.assertNotRegex(server.log, r"compute:model \d\d")
                 server.wait_until(lambda: server.get("/isolated/say?say=yes")[2] == b"yes", what="an answer")
+                # A process that is killed while all end would be told by the exit status.
+                server.wait_until(lambda: self.stays_as_it_is(server), what="the replacement of the last one")
+
+    @staticmethod
+    def stays_as_it_is(server):
+        before = server.children()
+        time.sleep(1.5)  # longer than the arbiter goes without looking
+        return server.children() == before
 
 
 class NotStarted(unittest.TestCase):
