@@ -161,19 +161,24 @@ TEST_P(client_calls, many_interim_responses_are_skipped_but_not_any_number) {
     EXPECT_EQ(failure_of(endless.url()), client_failure::protocol);
 }
 
+// The answer in two pieces, each time cut behind another byte.
+auto cut_everywhere(const std::string& answer) {
+    return upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+        for (std::size_t cut = 1; cut < text.size(); ++cut) {
+            (void)co_await p.head();
+            p.say(text.substr(0, cut));
+            co_await event_loop::current().sleep(1ms);
+            p.say(text.substr(cut));
+        }
+    });
+}
+
 // RFC 9112 sections 5.1 and 5.2 say how a client is to read them.
 TEST_P(client_calls, heads_of_old_servers_are_mended) {
     for (const std::string lines :
          {"X-A: b\r\n c\r\n", "X-A : b   c\r\n", "X-A \t: b\r\n  c\r\n", "X-A:\r\n\tb   c\r\n"}) {
         const std::string answer = "HTTP/1.1 200 OK\r\n" + lines + "Content-Length : 2\r\n\r\nok";
-        upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
-                        for (std::size_t cut = 1; cut < text.size(); ++cut) {
-                            (void)co_await p.head();
-                            p.say(text.substr(0, cut));
-                            co_await event_loop::current().sleep(1ms);
-                            p.say(text.substr(cut));
-                        }
-                    }));
+        upstream up(loop(), cut_everywhere(answer));
         for (std::size_t cut = 1; cut < answer.size(); ++cut) {
             const client_response r = get(up.url());
             ASSERT_EQ(r.body(), "ok") << lines << cut;
@@ -198,14 +203,7 @@ TEST_P(client_calls, folded_framing_is_mended_before_it_is_understood) {
          {std::string("Content-Length:\r\n 2\r\n\r\nok"), std::string("Content-Length: 2\r\n \r\n\r\nok"),
           "Transfer-Encoding:\r\n chunked\r\n" + chunks, "Transfer-Encoding :\r\n\tchunked\r\n" + chunks}) {
         const std::string answer = "HTTP/1.1 200 OK\r\n" + rest;
-        upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
-                        for (std::size_t cut = 1; cut < text.size(); ++cut) {
-                            (void)co_await p.head();
-                            p.say(text.substr(0, cut));
-                            co_await event_loop::current().sleep(1ms);
-                            p.say(text.substr(cut));
-                        }
-                    }));
+        upstream up(loop(), cut_everywhere(answer));
         for (std::size_t cut = 1; cut < answer.size(); ++cut) ASSERT_EQ(get(up.url()).body(), "ok") << rest << cut;
     }
     for (const std::string bad : {"Transfer-Encoding:\r\n", "Transfer-Encoding: gzip,\r\n chunked\r\n",
