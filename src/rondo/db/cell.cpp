@@ -59,12 +59,11 @@ constexpr std::uint32_t json_string = static_cast<std::uint32_t>(-1);
 
 bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
 bool is_json(std::uint32_t type) noexcept { return type == json || type == 3802; }
-// What stands in braces or brackets and is no array: ranges and several of them.
-bool is_range(std::uint32_t type) noexcept {
+// What stands in braces or brackets and is no array: ranges, several of them, and line.
+bool is_no_array(std::uint32_t type) noexcept {
     return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
-           type == 4451 || (type >= 4532 && type <= 4536);
+           type == 4451 || (type >= 4532 && type <= 4536) || type == 628;
 }
-bool is_line(std::uint32_t type) noexcept { return type == 628; }
 bool is_plain_text(std::uint32_t type) noexcept {
     return type == 0 || type == text_type || type == 1042 || type == 1043;
 }
@@ -278,7 +277,7 @@ bool read_cell(const cell& from, codec::json_value& value) {
         case cell_kind::text:
             if (from.type == types::json_string) return value = from.text, true;
             // "{}" is also an empty array, and "[1,2]" a range.
-            if (types::is_bits(from.type) || types::is_range(from.type)) return false;
+            if (types::is_bits(from.type) || types::is_no_array(from.type)) return false;
             if (from.text == "{}" && !types::is_json(from.type) && !types::is_plain_text(from.type)) return false;
             break;
         case cell_kind::json: break;
@@ -290,8 +289,7 @@ bool read_cell(const cell& from, codec::json_value& value) {
 }
 
 bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
-    if (from.kind != cell_kind::text || from.text.empty() || types::is_range(from.type) || types::is_line(from.type))
-        return false;
+    if (from.kind != cell_kind::text || from.text.empty() || types::is_no_array(from.type)) return false;
     std::string_view text = from.text;
     if (text.front() == '[') {
         const std::size_t bounds = text.find("]={");

@@ -89,7 +89,8 @@ public:
     void returned() noexcept;
     /// A transaction is open; known when nothing is on its way.
     [[nodiscard]] bool in_transaction() const noexcept;
-    /// What the session did to it, and has to be set back.
+    /// What the session did to it, and has to be set back: `all` is settings and what else belongs to a session but
+    /// names of PREPARE, `prepared` those too.
     enum class traces : std::uint8_t { none, settings, all, prepared };
     void leave(traces t) noexcept { traces_ = std::max(traces_, t); }
     /// Looks at the tag of a command that has succeeded.

@@ -181,21 +181,28 @@ task<result_ptr> lent_session::next_result(pg_conn* c) {
     co_return result_ptr(PQgetResult(c));
 }
 
-// The first failure of those to come, else the last result. A COMMIT among them ends the transaction, and so does a
-// ROLLBACK when a BEGIN follows: alone it may be one to a savepoint, which has the same tag.
-task<result_ptr> lent_session::last_result(pg_conn* c) {
+// What the tags of commands tell of the transaction around them. COMMIT ends it, and so does ROLLBACK when BEGIN
+// follows: alone it may be one to a savepoint, which has the same tag.
+struct lent_session::transaction_tags {
+    void note(std::string_view tag) noexcept {
+        const bool begins = tag == "BEGIN" || tag == "START TRANSACTION";
+        if (tag == "COMMIT" || tag == "PREPARE TRANSACTION" || (rolled_back && begins)) ended = true;
+        if (tag == "ROLLBACK") rolled_back = true;
+    }
+    bool rolled_back = false;
+    bool ended = false;
+};
+
+// The first failure of those to come, else the last result.
+task<result_ptr> lent_session::last_result(pg_conn* c, transaction_tags& seen) {
     result_ptr kept;
-    rolled_back_ = ended_ = false;
     for (;;) {
         result_ptr r = co_await next_result(c);
         if (!r) break;
         const auto came = PQresultStatus(r.get());
         if (came == PGRES_COMMAND_OK || came == PGRES_TUPLES_OK) {
             line().note_tag(r.get());
-            const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(r.get()));
-            if (tag == "ROLLBACK") rolled_back_ = true;
-            if (tag == "COMMIT" || tag == "PREPARE TRANSACTION") ended_ = true;
-            if (rolled_back_ && (tag == "BEGIN" || tag == "START TRANSACTION")) ended_ = true;
+            seen.note(PQcmdStatus(const_cast<PGresult*>(r.get())));
         }
         if (!kept || PQresultStatus(kept.get()) != PGRES_FATAL_ERROR) kept = std::move(r);
         if (came == PGRES_COPY_IN || came == PGRES_COPY_OUT) break;
@@ -212,7 +219,8 @@ task<void> lent_session::script(std::string_view sql) {
     pg_conn* c = on.begin_simple(text);
     if (!PQsendQuery(c, text.c_str())) lost();
     co_await flush(c);
-    const result_ptr last = co_await last_result(c);
+    transaction_tags seen;
+    const result_ptr last = co_await last_result(c, seen);
     const auto status = last ? PQresultStatus(last.get()) : PGRES_EMPTY_QUERY;
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
         line().close("a script began a COPY");
@@ -224,7 +232,7 @@ task<void> lent_session::script(std::string_view sql) {
     line().end_simple();
     if (status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
     const bool open = line().in_transaction();
-    if (begun_ && (!open || ended_ || (rolled_back_ && chains(text)))) {
+    if (begun_ && (!open || seen.ended || (seen.rolled_back && chains(text)))) {
         begun_ = false;
         throw error(
             "the script ended the transaction it runs in, so that it is not one any more: leave COMMIT and ROLLBACK "
@@ -243,7 +251,8 @@ task<void> lent_session::start_copy(statement s, copy_way way) {
     simple_ = line().begin_simple(s.text());
     if (!PQsendQueryParams(simple_, s.text().data(), 0, nullptr, nullptr, nullptr, nullptr, 0)) lost();
     co_await flush(simple_);
-    const result_ptr r = co_await last_result(simple_);
+    transaction_tags seen;
+    const result_ptr r = co_await last_result(simple_, seen);
     const auto status = r ? PQresultStatus(r.get()) : PGRES_FATAL_ERROR;
     if (status == (way == copy_way::in ? PGRES_COPY_IN : PGRES_COPY_OUT)) co_return;
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
@@ -269,7 +278,8 @@ task<void> lent_session::write_copy(std::string_view bytes) {
 task<std::uint64_t> lent_session::end_copy() {
     while (PQputCopyEnd(simple_, nullptr) == 0) co_await flush(simple_);
     co_await flush(simple_);
-    const result_ptr r = co_await last_result(simple_);
+    transaction_tags seen;
+    const result_ptr r = co_await last_result(simple_, seen);
     line().end_simple();
     if (!r || PQresultStatus(r.get()) == PGRES_FATAL_ERROR) {
         if (r) std::rethrow_exception(failure_of(r.get(), "copy"));
@@ -294,7 +304,8 @@ task<std::optional<std::string>> lent_session::read_copy() {
         co_await line().io(POLLIN);
         if (line().state() != connection::phase::ready || !take_input(simple_)) lost();
     }
-    const result_ptr r = co_await last_result(simple_);
+    transaction_tags seen;
+    const result_ptr r = co_await last_result(simple_, seen);
     line().end_simple();
     if (r && PQresultStatus(r.get()) == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), "copy"));
     co_return std::nullopt;

@@ -38,6 +38,8 @@ public:
     task<notification> next_notification() override;
 
 private:
+    struct transaction_tags;
+
     [[nodiscard]] connection& line() const;
     /// What the statement leaves in the connection.
     void note(effect e);
@@ -45,7 +47,7 @@ private:
     /// Of libpq in simple mode: sends all there is, or waits for and gives the next result; null after the last.
     task<void> flush(pg_conn* c);
     task<result_ptr> next_result(pg_conn* c);
-    task<result_ptr> last_result(pg_conn* c);
+    task<result_ptr> last_result(pg_conn* c, transaction_tags& seen);
 
     pool& pool_;
     connection* connection_;
@@ -53,8 +55,6 @@ private:
     std::uint64_t stream_ = 0;
     pg_conn* simple_ = nullptr;
     bool begun_ = false;
-    bool rolled_back_ = false;  // by the last script, perhaps to a savepoint only
-    bool ended_ = false;        // and the transaction is over
 };
 
 }  // namespace rondo::db::postgres

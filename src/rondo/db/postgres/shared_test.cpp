@@ -132,7 +132,7 @@ TEST(shared, a_transaction_is_not_ended_from_within) {
     });
 }
 
-TEST(shared, a_script_neither_ends_a_transaction_and_begins_another) {
+TEST(shared, a_script_does_not_end_a_transaction_and_begin_another) {
     with_server([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql :
