@@ -42,6 +42,9 @@ TEST(cookie_jar, hosts_and_domains) {
     EXPECT_EQ(sent("http://a.example.org/", "n=v; Domain=b.a.example.org", "http://b.a.example.org/"), "");
     EXPECT_EQ(sent("http://a.example.org/", "n=v; Domain=org", "http://b.org/"), "");
     EXPECT_EQ(sent("http://10.0.0.1/", "n=v; Domain=0.0.1", "http://10.0.0.1/"), "");
+    EXPECT_EQ(sent("http://.a.example.org/", "n=v; Domain=.example.org", "http://.a.example.org/"), "n=v");
+    EXPECT_EQ(sent("http://.example.org/", "n=v; Domain=example.org", "http://b.example.org/"), "n=v");
+    EXPECT_EQ(sent("http://.org/", "n=v; Domain=org", "http://b.org/"), "");
 }
 
 TEST(cookie_jar, the_last_domain_counts_and_an_empty_one_is_none) {
@@ -327,6 +330,10 @@ TEST(cookie_jar, sites) {
     for (const auto& [host, site] :
          std::initializer_list<std::pair<const char*, const char*>>{{"a.b.example.co.uk", "example.co.uk"},
                                                                     {"example.co.uk.", "example.co.uk"},
+                                                                    {"..a.example.co.uk", "example.co.uk"},
+                                                                    {"a..example.co.uk", "example.co.uk"},
+                                                                    {".co.uk", "co.uk"},
+                                                                    {"..", ".."},
                                                                     {"co.uk", "co.uk"},
                                                                     {"a.b.github.io", "b.github.io"},
                                                                     {"localhost", "localhost"},

@@ -27,7 +27,10 @@ bool is_public_suffix(const std::string& domain) {
 
 std::string site_of(const std::string& host) {
     if (list() == nullptr || is_numeric_host(host)) return host;
-    const std::string name = host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0));
+    const std::size_t begin = host.find_first_not_of('.');
+    if (begin == std::string::npos) return host;
+    // The library knows no site of a name with an empty label in front, though there is one of the names above it.
+    const std::string name = host.substr(begin, host.size() - begin - (host.ends_with('.') ? 1 : 0));
     const char* registered = psl_registrable_domain(list(), name.c_str());
     return registered == nullptr ? name : registered;
 }
