@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("processes", "seeing")]
 from traffic import Arbiter, state_of  # noqa: E402
 from admin import Watched  # noqa: E402
-from launch import Server, run  # noqa: E402
+from launch import Server, name_of, run  # noqa: E402
 
 ENVIRONMENT = {"TESTBED_ISOLATED": "1"}
 
@@ -31,15 +31,8 @@ def children_of(arbiter):
 
 def computers_of(arbiter):
     """{process: name} of the compute processes of an arbiter."""
-    found = {}
-    for pid in children_of(arbiter):
-        try:
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-        except OSError:
-            continue
-        if name.startswith("compute:"):
-            found[pid] = name
-    return found
+    names = {pid: name_of(pid) for pid in children_of(arbiter)}
+    return {pid: name for pid, name in names.items() if name.startswith("compute:")}
 
 
 class Isolated(Arbiter):

@@ -12,18 +12,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
 from isolated_test import ENVIRONMENT, Isolated, answer_of, children_of  # noqa: E402
+from launch import name_of  # noqa: E402
 
 # Those that tell a process something else than to end.
 TOLD = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGURG,
         signal.SIGPIPE, signal.SIGCHLD, signal.SIGCONT)
 
-
 # What `pkill -USR1 app` and the like send to all.
 TOLD_TO_BOTH = (signal.SIGUSR1, signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD, signal.SIGCONT)
-
-
-def name_of(pid):
-    return Path(f"/proc/{pid}/comm").read_text()
 
 
 class Held:

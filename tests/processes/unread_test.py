@@ -18,7 +18,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BIN, CLASS, PATIENCE, each_backend, read_all, state_of  # noqa: E402
+from launch import BIN, CLASS, PATIENCE, each_backend, name_of, read_all, state_of  # noqa: E402
 
 ENOUGH = 3000  # lines: more than a pipe, a socket or a terminal holds, less than what waits in the process
 TOO_MUCH = 20_000
@@ -102,11 +102,7 @@ class Unread:
 
     def children(self):
         pids = map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
-        names = {}
-        for pid in pids:
-            if state_of(pid) not in ("Z", None):
-                names[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
-        return names
+        return {pid: name_of(pid) for pid in pids if state_of(pid) not in ("Z", None)}
 
     def workers(self):
         return [pid for pid, name in self.children().items() if name.startswith("worker ")]

@@ -183,10 +183,7 @@ class Server:
         """Process id by slot."""
         found = {}
         for pid in self.children():
-            try:
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-            except OSError:
-                continue
+            name = name_of(pid)
             if name.startswith("worker "):
                 found[int(name.split()[1])] = pid
         return found
@@ -204,7 +201,7 @@ class Server:
 
     def descriptors(self):
         """As many as the one of them with the most has open."""
-        return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.serving())
+        return max(len(descriptors_of(pid)) for pid in self.serving())
 
     def _sockets(self):
         links = (link_of(pid, fd) for pid in self.serving() for fd in descriptors_of(pid))
@@ -282,6 +279,14 @@ def state_of(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return None
+
+
+def name_of(pid):
+    """Empty when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def link_of(pid, fd):
