@@ -52,7 +52,8 @@ endfunction()
 
 function(rondo_bench name directory library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${directory}/*_bench.cpp")
-    if(NOT sources)
+    # Nothing is measured with a sanitizer, and ThreadSanitizer has an operator new of its own.
+    if(NOT sources OR RONDO_SANITIZE)
         return()
     endif()
     add_executable(${name} ${sources})
