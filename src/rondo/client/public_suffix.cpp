@@ -29,7 +29,7 @@ std::string site_of(const std::string& host) {
     if (list() == nullptr || is_numeric_host(host)) return host;
     const std::size_t begin = host.find_first_not_of('.');
     if (begin == std::string::npos) return host;
-    // The library knows no site of a name with an empty label in front, though there is one of the names above it.
+    // libpsl finds no registrable domain for a name that begins with a dot.
     const std::string name = host.substr(begin, host.size() - begin - (host.ends_with('.') ? 1 : 0));
     const char* registered = psl_registrable_domain(list(), name.c_str());
     return registered == nullptr ? name : registered;

@@ -15,8 +15,7 @@ void load_public_suffixes();
 [[nodiscard]] bool is_public_suffix(const std::string& domain);
 
 /// What one owner has: the public suffix of a host and the label before it ("a.b.example.co.uk": "example.co.uk"); the
-/// host itself when it is a public suffix or numeric. Dots before a host count for nothing (".example.com":
-/// "example.com").
+/// host itself when it is a public suffix or numeric. Leading dots are ignored (".example.com": "example.com").
 [[nodiscard]] std::string site_of(const std::string& host);
 
 /// Whether a host is an address in any spelling that the system takes for one ("127.1", "0x7f000001", "::1").
