@@ -459,11 +459,14 @@ class Runner:
             c.out += data
             c.pump(t_end, lambda: True)
             return
-        # A busy machine may not get 16 KiB out byte by byte in the time that the server gives a head.
-        soon = time.monotonic() + (self.cfg.header_timeout or self.cfg.timeout) / 3
+        # A busy machine may not get 16 KiB out byte by byte in the time that the server gives a head: when half of that
+        # has passed, all but the end goes out at once. The end of a message is where the most is decided.
+        late = time.monotonic() + (self.cfg.header_timeout or self.cfg.timeout) / 2
         i = 0
         while i < len(data) and not c.eof:
-            k = 1024 if time.monotonic() > soon else 1 if mode == "bytes" else self.rnd.randint(1, 40)
+            k = 1 if mode == "bytes" else self.rnd.randint(1, 40)
+            if time.monotonic() > late:
+                k = max(k, len(data) - i - 1024)
             c.out += data[i:i + k]
             i += k
             c.pump(t_end, lambda: True)
