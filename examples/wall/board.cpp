@@ -24,7 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t on_a_page = 50, in_a_batch = 100;
-constexpr std::int64_t newest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t after_all = std::numeric_limits<std::int64_t>::max();
 constexpr unsigned longest_wait = 25;  // seconds: less than proxies and browsers wait
 
 std::string list_json(std::span<const message> messages, std::int64_t last) {
@@ -87,16 +87,16 @@ rondo::task<void> end_of_server(const rondo::request& req) {
 // The id that a client has seen last. Another worker may have told it of a message before this one heard of it. An id
 // of another life of the file would wait for ever.
 rondo::task<std::int64_t> board::wanted(std::int64_t id) {
-    if (id > feed_->last() && id != newest) co_await rondo::run_blocking([this] { feed_->catch_up(); });
+    if (id > feed_->last() && id != after_all) co_await rondo::run_blocking([this] { feed_->catch_up(); });
     co_return std::clamp<std::int64_t>(id, 0, feed_->last());
 }
 
 rondo::response board::page(rondo::request& req) {
-    const auto before = req.query_as<std::int64_t>("before", newest);
+    const auto before = req.query_as<std::int64_t>("before", after_all);
     feed_->catch_up();
     const std::int64_t last = feed_->last();
     const std::vector<message> messages = feed_->before(before, on_a_page);
-    return wall_page({.messages = messages, .last = last, .live = before == newest, .kept = {}, .complaint = {}});
+    return wall_page({.messages = messages, .last = last, .live = before == after_all, .kept = {}, .complaint = {}});
 }
 
 rondo::response board::list(rondo::request& req) {
@@ -106,7 +106,7 @@ rondo::response board::list(rondo::request& req) {
         const std::int64_t after = std::clamp<std::int64_t>(req.query_as<std::int64_t>("after"), 0, last);
         return news_json(feed_->after(after, in_a_batch), after);
     }
-    std::vector<message> messages = feed_->before(req.query_as<std::int64_t>("before", newest), in_a_batch);
+    std::vector<message> messages = feed_->before(req.query_as<std::int64_t>("before", after_all), in_a_batch);
     std::ranges::reverse(messages);
     return news_json(messages, last);
 }
@@ -124,13 +124,13 @@ rondo::response board::post(rondo::request& req) {
     }
     const refusal& no = checked.error();
     if (is_json(req) || no.status == 400) throw rondo::http_error(no.status, no.sentence);
-    const std::vector<message> messages = feed_->before(newest, on_a_page);
+    const std::vector<message> messages = feed_->before(after_all, on_a_page);
     return wall_page({messages, feed_->last(), true, std::move(wish), no.sentence}).status(no.status);
 }
 
 rondo::task<rondo::response> board::events(rondo::request& req) {
-    std::int64_t seen = req.query_as<std::int64_t>("after", newest);
-    if (const auto id = rondo::last_event_id(req)) seen = rondo::parse_integer(*id).value_or(newest);
+    std::int64_t seen = req.query_as<std::int64_t>("after", after_all);
+    if (const auto id = rondo::last_event_id(req)) seen = rondo::parse_integer(*id).value_or(after_all);
     seen = co_await wanted(seen);
     co_return rondo::sse(follow(seen));
 }
@@ -145,7 +145,7 @@ rondo::async_generator<rondo::sse_event> board::follow(std::int64_t seen) {
 }
 
 rondo::task<rondo::response> board::poll(rondo::request& req) {
-    const std::int64_t after = co_await wanted(req.query_as<std::int64_t>("after", newest));
+    const std::int64_t after = co_await wanted(req.query_as<std::int64_t>("after", after_all));
     const std::chrono::seconds most(std::min(req.query_as<unsigned>("wait", longest_wait), longest_wait));
     // A server that ends does not wait for those who wait for news: they ask the next one.
     const auto first = co_await rondo::when_any(feed_->wait_after(after, in_a_batch, most), end_of_server(req));

@@ -47,14 +47,14 @@ double escape_time(double x, double y, unsigned most) {
     return -1;
 }
 
-std::uint8_t channel(double value) { return static_cast<std::uint8_t>(std::clamp(value, 0.0, 1.0) * 255); }
+std::uint8_t color_byte(double value) { return static_cast<std::uint8_t>(std::clamp(value, 0.0, 1.0) * 255); }
 
 // A wheel of colours from night blue over white and amber.
 pixel colour_of(double time) {
     if (time < 0) return {12, 10, 22};
     const double turn = 0.35 + 0.16 * std::sqrt(time);
     const auto wave = [turn](double shift) { return 0.5 + 0.5 * std::cos(2 * std::numbers::pi * (turn + shift)); };
-    return {channel(wave(0.00)), channel(0.08 + 0.84 * wave(0.10)), channel(0.16 + 0.80 * wave(0.25))};
+    return {color_byte(wave(0.00)), color_byte(0.08 + 0.84 * wave(0.10)), color_byte(0.16 + 0.80 * wave(0.25))};
 }
 
 std::vector<pixel> render(const place& at, picture_size size, const rondo::request& req) {

@@ -15,7 +15,7 @@
 namespace testbed {
 namespace {
 
-void say(std::string_view name, std::string_view what = {}) {
+void log_hook(std::string_view name, std::string_view what = {}) {
     const int file = open(std::getenv("TESTBED_HOOKS"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0) throw std::runtime_error("TESTBED_HOOKS cannot be written");
     std::string line = std::string(name) + ' ' + std::to_string(getpid());
@@ -27,22 +27,22 @@ void say(std::string_view name, std::string_view what = {}) {
 }
 
 void before(rondo::request& req) {
-    say("before", req.target());
+    log_hook("before", req.target());
     if (req.field("X-Before") == "throw") throw std::runtime_error("before_request throws on purpose");
 }
 
 void after(const rondo::access_entry& entry) {
-    say("after", std::string(entry.req->target()) + ' ' + std::to_string(static_cast<int>(entry.code)) +
-                     (entry.aborted ? " aborted" : ""));
+    log_hook("after", std::string(entry.req->target()) + ' ' + std::to_string(static_cast<int>(entry.code)) +
+                          (entry.aborted ? " aborted" : ""));
 }
 
 rondo::task<void> stopped() {
     co_await rondo::sleep(std::chrono::milliseconds(1));  // it has a loop
-    say("stop");
+    log_hook("stop");
 }
 
 void reloaded() {
-    say("reload");
+    log_hook("reload");
     if (std::getenv("TESTBED_RELOAD_FAILS") != nullptr) throw std::runtime_error("on_reload fails on purpose");
 }
 
@@ -50,9 +50,9 @@ void reloaded() {
 
 void add_hooks(rondo::app& app) {
     if (std::getenv("TESTBED_HOOKS") == nullptr) return;
-    app.on_arbiter_start([] { say("arbiter"); });
+    app.on_arbiter_start([] { log_hook("arbiter"); });
     app.on_reload(reloaded);
-    app.on_start([] { say("start"); });
+    app.on_start([] { log_hook("start"); });
     app.on_stop(stopped);
     app.before_request(before);
     app.after_request(after);

@@ -43,7 +43,7 @@ auto load_model() {
 }
 
 // Notes in a file what becomes of it, and stays until it is cancelled or `ms` are over.
-response stay(request& req) {
+response isolated_stay(request& req) {
     const std::string notes(req.query("notes").value_or(""));
     const auto note = [&notes](std::string_view what) {
         if (!notes.empty()) std::ofstream(notes, std::ios::app) << what << ' ' << getpid() << '\n';
@@ -84,7 +84,7 @@ response fail(request& req) {
     throw std::runtime_error("secret");
 }
 
-response echo(request& req) {
+response isolated_echo(request& req) {
     return rondo::bytes(std::string(req.read_all_sync()), req.field("Content-Type").value_or("a/b"));
 }
 
@@ -96,7 +96,9 @@ response seen(request& req, std::string_view word, int number) {
     return rondo::text(text).status(202).cookie("a", "b").add_field("X-Two", "1").add_field("X-Two", "2");
 }
 
-response large(request& req) { return rondo::bytes(std::string(req.query_as<std::size_t>("bytes", 1), 'y'), "a/b"); }
+response isolated_large(request& req) {
+    return rondo::bytes(std::string(req.query_as<std::size_t>("bytes", 1), 'y'), "a/b");
+}
 
 rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::milliseconds pause, std::size_t dies_at) {
     for (std::size_t i = 0; i < count; ++i) {
@@ -106,7 +108,7 @@ rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::millis
     }
 }
 
-response pieces(request& req) {
+response isolated_pieces(request& req) {
     return rondo::stream(
         some_pieces(req.query_as<std::size_t>("count", 3), std::chrono::milliseconds(req.query_as<unsigned>("ms", 0)),
                     req.query_as<std::size_t>("dies-at", SIZE_MAX)),
@@ -147,7 +149,7 @@ auto always(View view) {
 
 auto load_nothing() {
     throw std::runtime_error("the weights are not there");
-    return &large;
+    return &isolated_large;
 }
 
 // What the environment says, or the file that it names: so that a reload finds something else.
@@ -166,14 +168,14 @@ void add_isolated(rondo::app& to) {
     const std::string name = wanted == "renamed" ? "other" : "model";
     to.get("/isolated/say", rondo::isolated(name, load_model));
     if (wanted == "more") to.get("/isolated/more", rondo::isolated(name, load_model));
-    to.get("/isolated/stay", rondo::isolated(name, always(stay)));
+    to.get("/isolated/stay", rondo::isolated(name, always(isolated_stay)));
     to.get("/isolated/die", rondo::isolated(name, always(die)));
     to.get("/isolated/grow", rondo::isolated(name, always(grow)));
     to.get("/isolated/fail", rondo::isolated(name, always(fail)));
-    to.post("/isolated/echo", rondo::isolated(name, always(echo))).body_limit(64 << 20);
+    to.post("/isolated/echo", rondo::isolated(name, always(isolated_echo))).body_limit(64 << 20);
     to.get("/isolated/seen/<word>/<int:number>", rondo::isolated(name, always(seen)));
-    to.get("/isolated/large", rondo::isolated(name, always(large)));
-    to.get("/isolated/pieces", rondo::isolated(name, always(pieces)));
+    to.get("/isolated/large", rondo::isolated(name, always(isolated_large)));
+    to.get("/isolated/pieces", rondo::isolated(name, always(isolated_pieces)));
     to.get("/isolated/file", rondo::isolated(name, always(this_program)));
     if (wanted == "spoil") to.get("/isolated/spoil", rondo::isolated(name, always(spoil_shared_memory)));
     if (wanted == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));

@@ -26,6 +26,7 @@
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/signals.hpp>
 #include <rondo/loop/stall_detector.hpp>
+#include <rondo/process/kept_socket.hpp>
 #include <rondo/server/server.hpp>
 #include <rondo/web/app.hpp>
 
@@ -35,7 +36,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 
 std::string count_views(app& application) {
     std::size_t async = 0;
@@ -175,7 +175,7 @@ private:
     // Without an arbiter this process sees to it that no connection is lost which the kernel has completed.
     task<void> stop_accepting() {
         for (const process::kept_socket& s : own_) process::turn_away(s);
-        if (!own_.empty() && !quick_) co_await loop_.sleep(half_open_time);
+        if (!own_.empty() && !quick_) co_await loop_.sleep(process::half_open_time);
         server_->stop_accepting();
         own_.clear();
         if (self_) self_->draining();

@@ -47,11 +47,16 @@ constexpr std::array<std::uint8_t, 256> make_table() noexcept {
 
 }  // namespace detail
 
+inline constexpr std::string_view crlf = "\r\n";
+
 inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
 
 [[nodiscard]] constexpr bool is(char c, character_class wanted) noexcept {
     return (table[static_cast<unsigned char>(c)] & wanted) != 0;
 }
+
+/// OWS of RFC 9110 section 5.6.3.
+[[nodiscard]] constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 
 [[nodiscard]] constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 

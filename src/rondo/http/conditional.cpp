@@ -9,7 +9,7 @@ namespace {
 using comparison = bool (*)(entity_tag, entity_tag);
 
 // Whether one of the lines names the representation.
-bool names(const fields_view& request, std::string_view field_name, const validators& known, comparison same) noexcept {
+bool names_representation(const fields_view& request, std::string_view field_name, const validators& known, comparison same) noexcept {
     const auto tag = parse_etag(known.etag);
     for (const std::string_view list : request.all(field_name)) {
         if (trimmed(list) == "*") return known.exists;
@@ -28,13 +28,13 @@ std::optional<unix_seconds> date_of(const fields_view& request, std::string_view
 
 precondition evaluate(method m, const fields_view& request, const validators& known, unix_seconds now) noexcept {
     if (request.contains("if-match")) {
-        if (!names(request, "if-match", known, same_strongly)) return precondition::failed;
+        if (!names_representation(request, "if-match", known, same_strongly)) return precondition::failed;
     } else if (const auto date = date_of(request, "if-unmodified-since", now); date && known.last_modified) {
         if (*known.last_modified > *date) return precondition::failed;
     }
     const bool reading = m == method::get || m == method::head;
     if (request.contains("if-none-match")) {
-        if (!names(request, "if-none-match", known, same_weakly)) return precondition::proceed;
+        if (!names_representation(request, "if-none-match", known, same_weakly)) return precondition::proceed;
         return reading ? precondition::not_modified : precondition::failed;
     }
     const auto date = reading ? date_of(request, "if-modified-since", now) : std::nullopt;

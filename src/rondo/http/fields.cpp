@@ -13,11 +13,11 @@
 namespace rondo::http {
 namespace {
 
+using characters::crlf;
+using characters::is_space;
+
 constexpr std::size_t max_fields_bytes = std::size_t{1} << 30;
 constexpr std::string_view separator = ": ";
-constexpr std::string_view line_end = "\r\n";
-
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 
 void check(std::string_view name, std::string_view value) {
     if (!valid_field_name(name)) {
@@ -53,8 +53,12 @@ bool same_ignoring_case(std::string_view a, std::string_view b) noexcept {
            });
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
+void skip_spaces(std::string_view& text) noexcept {
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+    skip_spaces(text);
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;
 }
@@ -131,7 +135,7 @@ void fields::iterator::read() noexcept {
 }
 
 fields::iterator& fields::iterator::operator++() noexcept {
-    rest_.remove_prefix(now_.name.size() + separator.size() + now_.value.size() + line_end.size());
+    rest_.remove_prefix(now_.name.size() + separator.size() + now_.value.size() + crlf.size());
     read();
     return *this;
 }
@@ -171,7 +175,7 @@ void fields::add(std::string_view name, std::string_view value) {
     value = trimmed(value);
     check(name, value);
     const std::size_t before = wire().size();
-    const std::size_t after = before + name.size() + value.size() + separator.size() + line_end.size();
+    const std::size_t after = before + name.size() + value.size() + separator.size() + crlf.size();
     if (name.size() > max_fields_bytes || value.size() > max_fields_bytes || after > max_fields_bytes) {
         throw std::length_error("the fields of a message are limited to 1 GiB");
     }
@@ -184,7 +188,7 @@ void fields::add(std::string_view name, std::string_view value) {
     char* out = append(target->bytes() + before, name);
     out = append(out, separator);
     out = append(out, value);
-    append(out, line_end);
+    append(out, crlf);
     target->size = static_cast<std::uint32_t>(after);
     if (target != block_) release(std::exchange(block_, target));
 }
@@ -207,7 +211,7 @@ std::size_t fields::remove(std::string_view name) {
     const std::string wanted(name);  // the name may be a view into the bytes that move
     for (iterator at(text); at != iterator();) {
         const field line = *at;
-        const std::size_t size = line.name.size() + line.value.size() + separator.size() + line_end.size();
+        const std::size_t size = line.name.size() + line.value.size() + separator.size() + crlf.size();
         const char* const from = line.name.data();
         ++at;
         if (same_ignoring_case(line.name, wanted)) {

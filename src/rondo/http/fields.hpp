@@ -42,6 +42,9 @@ struct field {
 /// Compares ASCII letters without case, every other byte as it is.
 [[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
+/// Removes the spaces and tabs that `text` begins with.
+void skip_spaces(std::string_view& text) noexcept;
+
 /// `text` without spaces and tabs at its ends (OWS).
 [[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
 

@@ -23,12 +23,6 @@ enum class backslash : std::uint8_t {
 
 using characters::field_byte;
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
-
-void skip_spaces(std::string_view& text) noexcept {
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-}
-
 bool valid_bytes(std::string_view text) noexcept {
     return std::ranges::all_of(text, [](char c) { return characters::is(c, field_byte); });
 }

@@ -116,10 +116,6 @@ std::string_view take_token(std::string_view& text) noexcept {
     return token;
 }
 
-void skip_spaces(std::string_view& text) noexcept {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-}
-
 // A quoted-string without its quotes and backslashes; none when it does not end or holds a control byte.
 std::optional<std::string> take_quoted(std::string_view& text) {
     std::string out;

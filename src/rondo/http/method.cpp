@@ -7,19 +7,19 @@
 namespace rondo::http {
 namespace {
 
-constexpr std::array<std::string_view, 9> names = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+constexpr std::array<std::string_view, 9> method_names = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
                                                    "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 }  // namespace
 
 std::string_view to_string(method m) noexcept {
     const auto index = static_cast<std::size_t>(m);
-    return index < names.size() ? names[index] : std::string_view();
+    return index < method_names.size() ? method_names[index] : std::string_view();
 }
 
 method method_of(std::string_view token) noexcept {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (names[i] == token) return static_cast<method>(i);
+    for (std::size_t i = 0; i < method_names.size(); ++i) {
+        if (method_names[i] == token) return static_cast<method>(i);
     }
     return method::other;
 }

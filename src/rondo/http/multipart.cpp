@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <rondo/http/characters.hpp>
 #include <rondo/http/fields.hpp>
 #include <rondo/http/form_parameters.hpp>
 #include <rondo/http/media_type.hpp>
@@ -12,13 +13,14 @@
 namespace rondo::http {
 namespace {
 
+using characters::crlf;
+
 constexpr std::size_t max_boundary = 200;
-constexpr std::string_view line_end = "\r\n";
 constexpr std::string_view blank_line = "\r\n\r\n";
 
 // A line that begins with white space goes on with the one before (RFC 5322 section 2.2.3).
 bool unfold(std::string& head) {
-    for (std::size_t at = head.find(line_end); at + 2 < head.size(); at = head.find(line_end, at)) {
+    for (std::size_t at = head.find(crlf); at + 2 < head.size(); at = head.find(crlf, at)) {
         const char next = head[at + 2];
         if (next != ' ' && next != '\t') {
             at += 2;
@@ -150,9 +152,9 @@ std::size_t multipart_parser::head_bytes(std::string_view in) {
     }
     head_ += in.substr(0, taken);
     if (lf == std::string_view::npos) return taken;
-    if (!head_.ends_with(line_end)) {
+    if (!head_.ends_with(crlf)) {
         fail(multipart_error::bad_part_head);
-    } else if (head_ == line_end || head_.ends_with(blank_line)) {
+    } else if (head_ == crlf || head_.ends_with(blank_line)) {
         read_head();
         head_.clear();
     }
@@ -164,10 +166,10 @@ void multipart_parser::read_head() {
     named_ = false;
     if (!unfold(head_)) return fail(multipart_error::bad_part_head);
     std::string_view rest = head_;
-    while (rest != line_end) {
-        const std::size_t end = rest.find(line_end);
+    while (rest != crlf) {
+        const std::size_t end = rest.find(crlf);
         if (!read_field(rest.substr(0, end))) return fail(multipart_error::bad_part_head);
-        rest.remove_prefix(end + line_end.size());
+        rest.remove_prefix(end + crlf.size());
     }
     if (!named_) return fail(multipart_error::bad_part_head);
     if (parts_++ == limits_.parts) return fail(multipart_error::too_many_parts);

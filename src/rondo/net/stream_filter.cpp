@@ -15,7 +15,7 @@ namespace rondo::net {
 
 namespace {
 constexpr std::size_t filtered_step = 16 * 1024;  // a record of TLS
-constexpr std::size_t file_step = 64 * 1024;
+constexpr std::size_t filtered_file_step = 64 * 1024;
 }  // namespace
 
 void stream::filter_with(std::unique_ptr<stream_filter> filter) {
@@ -87,7 +87,7 @@ task<bool> stream::write_all_filtered(std::string_view bytes) {
 task<bool> stream::write_file_filtered(int file, std::uint64_t offset, std::uint64_t size) {
     std::string piece;
     while (size > 0) {
-        piece.resize(std::min<std::uint64_t>(size, file_step));
+        piece.resize(std::min<std::uint64_t>(size, filtered_file_step));
         char* const to = piece.data();
         const std::size_t most = piece.size();
         const ssize_t n = co_await loop().blocking()->run(

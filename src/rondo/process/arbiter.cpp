@@ -24,7 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 constexpr int orders_per_turn = 16;
 
 unique_fd made_or_inherited(unique_fd inherited) {

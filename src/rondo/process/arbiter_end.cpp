@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto half_open_time = 20ms;  // for handshakes that are under way
 constexpr auto longest_wait = 2s;      // for queues to be emptied: the children may hang
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -24,6 +25,8 @@ struct kept_socket {
 /// second later and is refused, when the socket is closed by then. For every process that shares the socket, so nothing
 /// is done to a foreign one; but a path that this program made is its own to remove.
 void turn_away(const kept_socket& socket) noexcept;
+/// What the handshakes that were under way get to end in, after that.
+inline constexpr std::chrono::milliseconds half_open_time{20};
 
 /// Connections that wait to be accepted; 0 when the kernel does not tell (unix sockets).
 [[nodiscard]] std::size_t waiting_at(int listening_fd) noexcept;

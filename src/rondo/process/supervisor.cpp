@@ -20,22 +20,22 @@ namespace {
 
 constexpr int first_passed = 3;
 
-std::string variable(const char* name) {
+std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value ? value : "";
 }
 
 // Meant for another process when it names one.
 bool for_this_process(const char* name) {
-    std::string pid = variable(name);
+    std::string pid = environment(name);
     return pid.empty() || std::strtol(pid.c_str(), nullptr, 10) == getpid();
 }
 
 }  // namespace
 
-supervisor::supervisor() : path_(variable("NOTIFY_SOCKET")) {
+supervisor::supervisor() : path_(environment("NOTIFY_SOCKET")) {
     if (!path_.empty() && for_this_process("WATCHDOG_PID"))
-        watchdog_ = std::chrono::microseconds(std::strtoll(variable("WATCHDOG_USEC").c_str(), nullptr, 10) / 2);
+        watchdog_ = std::chrono::microseconds(std::strtoll(environment("WATCHDOG_USEC").c_str(), nullptr, 10) / 2);
 }
 
 void supervisor::say(const std::string& text) const {
@@ -66,8 +66,8 @@ void supervisor::alive() const { say("WATCHDOG=1\n"); }
 
 std::vector<int> passed_descriptors() {
     std::vector<int> passed;
-    long count = std::strtol(variable("LISTEN_FDS").c_str(), nullptr, 10);
-    if (!variable("LISTEN_PID").empty() && for_this_process("LISTEN_PID")) {
+    long count = std::strtol(environment("LISTEN_FDS").c_str(), nullptr, 10);
+    if (!environment("LISTEN_PID").empty() && for_this_process("LISTEN_PID")) {
         for (int fd = first_passed; fd < first_passed + count; ++fd) {
             close_on_exec(fd, true);
             passed.push_back(fd);

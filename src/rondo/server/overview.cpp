@@ -115,7 +115,7 @@ worker_totals read(const worker_source& from, std::int64_t now) {
 void read_views(overview& to, const statistics& s) {
     for (std::size_t i = 0; i < statistics::max_views; ++i) {
         if (i != 0 && s.views[i].used.load(std::memory_order_acquire) == 0) continue;
-        view_totals v = server::read(s.views[i]);
+        view_totals v = rondo::server::read(s.views[i]);
         add_figure(to.latency, v.latency);
         const auto known = std::ranges::find_if(to.views, [&](const view_totals& other) { return other.same_view(v); });
         if (known != to.views.end()) known->add(v);

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto first_pause = 100ms, longest_pause = 10'000ms;
 
 // What `call` threw, as text; nothing when it did not. Cancellation goes on.
-task<std::optional<std::string>> failure_of(const hook& call) {
+task<std::optional<std::string>> error_of(const hook& call) {
     try {
         co_await run_hook(call);
     } catch (const cancelled&) {
@@ -75,7 +75,7 @@ task<void> companions::keep_running(const lasting& what) {
     std::chrono::milliseconds pause = first_pause;
     while (true) {
         const instant began = clock::now();
-        const std::optional<std::string> failure = co_await failure_of(what.call);
+        const std::optional<std::string> failure = co_await error_of(what.call);
         if (!failure) co_return;
         if (clock::now() - began > longest_pause) pause = first_pause;
         log::error(fmt::format("'{}' failed and is started again in {} ms: {}", what.name, pause.count(), *failure));
@@ -91,7 +91,7 @@ task<void> companions::repeat(const lasting& what, election elect) {
         next = std::max(next + *what.interval, clock::now());
         co_await event_loop::current().sleep_until(next);
         if (elect && !elect(what.name)) continue;
-        const std::optional<std::string> failure = co_await failure_of(what.call);
+        const std::optional<std::string> failure = co_await error_of(what.call);
         if (failure) log::error(fmt::format("the periodic task '{}' failed: {}", what.name, *failure));
     }
 }

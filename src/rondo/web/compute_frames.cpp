@@ -12,14 +12,14 @@ namespace rondo::detail {
 namespace {
 
 template <class T>
-void append_number(std::string& to, T number) {
+void append_binary(std::string& to, T number) {
     char bytes[sizeof number];
     std::memcpy(bytes, &number, sizeof number);
     to.append(bytes, sizeof number);
 }
 
 void append_text(std::string& to, std::string_view text) {
-    append_number(to, static_cast<std::uint32_t>(text.size()));
+    append_binary(to, static_cast<std::uint32_t>(text.size()));
     to.append(text);
 }
 
@@ -115,7 +115,7 @@ std::string job_message(request& req, std::string_view body) {
     j.deadline = req.deadline().time_since_epoch().count();
     std::string message;
     message.reserve(sizeof j + head.size() + id.size() + peer.size() + j.body);
-    append_number(message, j);
+    append_binary(message, j);
     message.append(head).append(id).append(peer);
     if (!in_file) message.append(body);
     return message;
@@ -146,7 +146,7 @@ std::optional<job_parts> parse_job(std::string_view received) {
 }
 
 void append_frame(std::string& to, frame_kind kind, std::string_view payload) {
-    append_number(to, kind);
+    append_binary(to, kind);
     append_text(to, payload);
 }
 
@@ -165,8 +165,8 @@ std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
 
 std::string file_payload(file_part part) {
     std::string out;
-    append_number(out, part.offset);
-    append_number(out, part.length);
+    append_binary(out, part.offset);
+    append_binary(out, part.length);
     return out;
 }
 
@@ -182,8 +182,8 @@ file_part parse_file_payload(std::string_view payload) {
 
 std::string failure_payload(const answer_failure_text& why) {
     std::string out;
-    append_number(out, static_cast<std::uint16_t>(http::to_int(why.code)));
-    append_number(out, why.retry_after ? std::int64_t{why.retry_after->count()} : no_retry);
+    append_binary(out, static_cast<std::uint16_t>(http::to_int(why.code)));
+    append_binary(out, why.retry_after ? std::int64_t{why.retry_after->count()} : no_retry);
     append_text(out, std::string_view(why.text).substr(0, inline_body));
     return out;
 }
@@ -203,9 +203,9 @@ answer_failure_text parse_failure_payload(std::string_view payload) {
 
 std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length) {
     std::string out;
-    append_number(out, static_cast<std::uint16_t>(http::to_int(head.code)));
-    append_number(out, static_cast<std::uint8_t>(head.close));
-    append_number(out, length.value_or(no_length));
+    append_binary(out, static_cast<std::uint16_t>(http::to_int(head.code)));
+    append_binary(out, static_cast<std::uint8_t>(head.close));
+    append_binary(out, length.value_or(no_length));
     append_text(out, head.content_type);
     if (head.fields == nullptr) return out;
     for (const http::field f : *head.fields) {

@@ -52,7 +52,7 @@ bool may_come_late(std::string_view name) noexcept {
                         [name](std::string_view other) { return same_ignoring_case(name, other); });
 }
 
-bool is_space(unsigned char c) noexcept { return c == ' ' || c == '\t'; }
+bool is_space(unsigned char c) noexcept { return characters::is_space(static_cast<char>(c)); }
 
 // Inside a quoted string, but for the quote and the backslash.
 bool is_quotable(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::field_byte); }

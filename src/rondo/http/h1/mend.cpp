@@ -10,7 +10,7 @@ namespace rondo::http::h1 {
 
 namespace {
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+using characters::is_space;
 
 // "Name :" becomes "Name: ".
 bool mend_name(std::string& head, std::size_t line, std::size_t end) noexcept {

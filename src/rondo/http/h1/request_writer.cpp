@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/h1/request_writer.hpp>
 
-#include <cstring>
+#include <rondo/http/h1/put.hpp>
 
 namespace rondo::http::h1 {
-namespace {
-
-[[nodiscard]] char* put(char* out, std::string_view text) noexcept {
-    std::memcpy(out, text.data(), text.size());
-    return out + text.size();
-}
-
-}  // namespace
 
 char* write_request_head(char* out, const request_parts& parts) noexcept {
     out = put(out, parts.method);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include <rondo/http/h1/put.hpp>
 #include <rondo/http/reasons.hpp>
 
 namespace rondo::http::h1 {
@@ -49,18 +50,6 @@ constexpr auto digit_pairs = [] {
     }
     return pairs;
 }();
-
-// Of a literal: the size is known, so this is a move or two.
-template <std::size_t Size>
-[[nodiscard]] char* put(char* out, const char (&text)[Size]) noexcept {
-    std::memcpy(out, text, Size - 1);
-    return out + (Size - 1);
-}
-
-[[nodiscard]] char* put(char* out, std::string_view text) noexcept {
-    std::memcpy(out, text.data(), text.size());
-    return out + text.size();
-}
 
 [[nodiscard]] char* put_connection(char* out, connection_option option) noexcept {
     switch (option) {
