@@ -133,7 +133,7 @@ TEST_F(places, links_in_a_folder_behind_a_descriptor_lead_the_superuser_nowhere)
     if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
     give_away();
     link(folder_ / "ours/file", folder_ / "theirs/log/app.log", stranger);
-    const unique_fd fd(open((folder_ / "theirs/log").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd fd(::open((folder_ / "theirs/log").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (const char* descriptors : {"/proc/self/fd", "/dev/fd"})
         EXPECT_EQ(error_of(std::filesystem::path(descriptors) / std::to_string(fd.value()) / "app.log"), ELOOP);
 }

@@ -24,14 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto long_enough = 30s;
-
-redis_server& shared_redis() {
-    static redis_server server;
-    return server;
-}
-
-class on_every_store : public testing::TestWithParam<bool> {
+class on_every_store : public ::testing::TestWithParam<bool> {
 protected:
     [[nodiscard]] bool redis() const { return GetParam(); }
     [[nodiscard]] const std::string& url() const { return url_; }
@@ -46,8 +39,8 @@ private:
     std::string url_ = GetParam() ? shared_redis().url("?prefix=" + rendezvous::make_suffix()) : "memory:";
 };
 
-std::string store_name(const testing::TestParamInfo<bool>& which) { return which.param ? "redis" : "memory"; }
-INSTANTIATE_TEST_SUITE_P(cache, on_every_store, testing::Values(false, true), store_name);
+std::string store_name(const ::testing::TestParamInfo<bool>& which) { return which.param ? "redis" : "memory"; }
+INSTANTIATE_TEST_SUITE_P(cache, on_every_store, ::testing::Values(false, true), store_name);
 
 task<void> keep_and_forget(cache& c) {
     EXPECT_EQ(co_await c.get("a"), std::nullopt);

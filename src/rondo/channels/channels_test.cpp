@@ -25,13 +25,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto long_enough = 30s;
-
-redis_server& shared_redis() {
-    static redis_server server;
-    return server;
-}
-
 // memory: one object, no socket. mesh: several objects that meet over sockets, as the workers of a server do.
 enum class kind { memory, mesh, redis };
 
@@ -64,12 +57,12 @@ void on_loop(F body) {
     loop.run_until(with_timeout(long_enough, body()));
 }
 
-class on_every_layer : public testing::TestWithParam<kind> {
+class on_every_layer : public ::testing::TestWithParam<kind> {
 protected:
     place place_{GetParam()};
 };
 
-std::string name_of(const testing::TestParamInfo<kind>& which) {
+std::string name_of(const ::testing::TestParamInfo<kind>& which) {
     switch (which.param) {
         case kind::memory: return "memory";
         case kind::mesh: return "mesh";
@@ -78,7 +71,7 @@ std::string name_of(const testing::TestParamInfo<kind>& which) {
     return "";
 }
 
-INSTANTIATE_TEST_SUITE_P(channels, on_every_layer, testing::Values(kind::memory, kind::mesh, kind::redis), name_of);
+INSTANTIATE_TEST_SUITE_P(channels, on_every_layer, ::testing::Values(kind::memory, kind::mesh, kind::redis), name_of);
 
 task<void> first_messages(channels& all) {
     subscription mine = all.open();

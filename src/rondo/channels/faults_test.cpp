@@ -34,8 +34,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto long_enough = 30s;
-
 // A number that several processes see.
 class shared_number {
 public:
@@ -81,21 +79,6 @@ public:
     rendezvous_of_test(const rendezvous_of_test&) = delete;
     rendezvous_of_test& operator=(const rendezvous_of_test&) = delete;
 };
-
-void wait_until(const std::function<bool()>& true_) {
-    for (int i = 0; i < 3000 && !true_(); ++i) std::this_thread::sleep_for(10ms);
-    ASSERT_TRUE(true_());
-}
-
-// What it says when it fails; nothing when it does not.
-std::string complaint_of(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const channels_unavailable& e) {
-        return e.what();
-    }
-    return {};
-}
 
 // With little patience and a busy machine the first attempts may come too early.
 void until_it_works(const std::function<void()>& f) {

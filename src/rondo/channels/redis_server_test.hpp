@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
+#include <rondo/channels/error.hpp>
 
 namespace rondo {
 
@@ -92,5 +95,33 @@ private:
     std::string folder_;
     pid_t pid_ = 0;
 };
+
+/// One for all tests of the program.
+inline redis_server& shared_redis() {
+    static redis_server server;
+    return server;
+}
+
+inline constexpr std::chrono::seconds long_enough{30};
+
+/// Asks until it is true, and not once more: asking may do something.
+inline void wait_until(const std::function<bool()>& condition) {
+    bool done = condition();
+    for (int i = 0; i < 3000 && !done; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        done = condition();
+    }
+    ASSERT_TRUE(done);
+}
+
+/// What it says when it fails; nothing when it does not.
+inline std::string complaint_of(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const channels_unavailable& e) {
+        return e.what();
+    }
+    return {};
+}
 
 }  // namespace rondo

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/source_dir_test.hpp>
 #include <rondo/cli/settings_test.hpp>
 
 namespace rondo::cli {
@@ -248,7 +249,7 @@ TEST(Texts, secrets_are_printed_nowhere) {
 }
 
 TEST(Texts, the_reference_page_is_the_table) {
-    std::ifstream page(RONDO_SOURCE_DIR "/docs/settings.md");
+    std::ifstream page(source_dir() + "/docs/settings.md");
     const std::string text(std::istreambuf_iterator<char>(page), {});
     EXPECT_THAT(text, HasSubstr("<!-- settings -->\n" + reference_text(framework_rows()) + "<!-- end of settings -->"))
         << "run tools/check_docs --write --program build/debug/bin/tour";

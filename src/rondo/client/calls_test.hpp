@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <rondo/client/client.hpp>
 #include <rondo/client/upstream_test.hpp>
+#include <rondo/loop/backends_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 
@@ -70,12 +70,12 @@ protected:
     std::string said_;
 };
 
-inline std::vector<backend_kind> all_backends() {
-    if (!io_uring_available()) return {backend_kind::epoll};
-    return {backend_kind::epoll, backend_kind::io_uring};
-}
-inline std::string backend_name(const ::testing::TestParamInfo<backend_kind>& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+/// The value of a field of a head; empty when it is not there.
+inline std::string line_of(const std::string& head, const std::string& name) {
+    const std::size_t at = head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const std::size_t begin = at + name.size() + 4;
+    return head.substr(begin, head.find('\r', begin) - begin);
 }
 
 }  // namespace rondo::testing

@@ -18,6 +18,7 @@
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
+#include <rondo/loop/backends_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
 
@@ -56,14 +57,7 @@ protected:
     std::string said_;
 };
 
-std::string name_of(const ::testing::TestParamInfo<backend_kind>& info) {
-    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
-}
-std::vector<backend_kind> backends() {
-    if (!io_uring_available()) return {backend_kind::epoll};
-    return {backend_kind::epoll, backend_kind::io_uring};
-}
-INSTANTIATE_TEST_SUITE_P(backends, client_calls, ::testing::ValuesIn(backends()), name_of);
+INSTANTIATE_TEST_SUITE_P(backends, client_calls, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
 // Answers each request on a connection the same way.
 upstream::script always(std::string answer) {

@@ -28,18 +28,12 @@ namespace rondo {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::line_of;
 using testing::ok_text;
 using testing::upstream;
 
 class features : public testing::calls {};
 INSTANTIATE_TEST_SUITE_P(backends, features, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
-
-std::string line_of(const std::string& head, const std::string& name) {
-    const std::size_t at = head.find("\r\n" + name + ": ");
-    if (at == std::string::npos) return "";
-    const std::size_t begin = at + name.size() + 4;
-    return head.substr(begin, head.find('\r', begin) - begin);
-}
 
 // ---- redirects ----
 

@@ -16,18 +16,12 @@
 namespace rondo {
 namespace {
 
+using testing::line_of;
 using testing::ok_text;
 using testing::upstream;
 
 class hostile : public testing::calls {};
 INSTANTIATE_TEST_SUITE_P(backends, hostile, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
-
-std::string line_of(const std::string& head, const std::string& name) {
-    const std::size_t at = head.find("\r\n" + name + ": ");
-    if (at == std::string::npos) return "";
-    const std::size_t begin = at + name.size() + 4;
-    return head.substr(begin, head.find('\r', begin) - begin);
-}
 
 std::string moved_to(const std::string& location, const std::string& more = {}) {
     return "HTTP/1.1 307 Temporary Redirect\r\nLocation: " + location + "\r\n" + more + "Content-Length: 0\r\n\r\n";

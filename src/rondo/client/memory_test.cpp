@@ -27,7 +27,7 @@ using testing::upstream;
 class memory : public testing::calls {};
 INSTANTIATE_TEST_SUITE_P(backends, memory, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
-constexpr int count = 400;
+constexpr int call_count = 400;
 
 struct held_back {
     event answer;
@@ -44,9 +44,9 @@ task<void> answers_later(held_back* const& held, upstream::peer& p) {
 task<void> calls_and_looks(client& http, std::string url, held_back& held, std::size_t& bytes) {
     const std::size_t before = ::mallinfo2().uordblks;
     std::vector<task<client_response>> all;
-    for (int i = 0; i < count; ++i) all.push_back(http.get(url));
+    for (int i = 0; i < call_count; ++i) all.push_back(http.get(url));
     const auto looks = [](held_back& h, std::size_t& used, std::size_t at_first) -> task<void> {
-        while (h.asked < count) co_await event_loop::current().sleep(std::chrono::milliseconds(1));
+        while (h.asked < call_count) co_await event_loop::current().sleep(std::chrono::milliseconds(1));
         used = ::mallinfo2().uordblks - at_first;
         h.answer.set();
     };
@@ -62,13 +62,13 @@ TEST_P(memory, a_call_that_waits_costs_little) {
     held_back held;
     upstream up(loop(), upstream::with(&held, answers_later));
     client_options options;
-    options.connections_per_origin = count;
+    options.connections_per_origin = call_count;
     client http(options);
     std::size_t bytes = 0;
     run(calls_and_looks(http, up.url(), held, bytes));
     // With the server's side of the test in it, and without optimisation.
-    EXPECT_LT(bytes / count, 8u * 1024);
-    RecordProperty("bytes_per_call", static_cast<int>(bytes / count));
+    EXPECT_LT(bytes / call_count, 8u * 1024);
+    RecordProperty("bytes_per_call", static_cast<int>(bytes / call_count));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 
 #include <rondo/client/client.hpp>
 #include <rondo/client/upstream_test.hpp>
+#include <rondo/loop/backends_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -230,13 +231,7 @@ TEST_P(tls_calls, a_server_that_forgot_the_session_is_served_anew) {
     EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << "its certificate is looked at";
 }
 
-std::vector<backend_kind> backends() {
-    if (!io_uring_available()) return {backend_kind::epoll};
-    return {backend_kind::epoll, backend_kind::io_uring};
-}
-INSTANTIATE_TEST_SUITE_P(backends, tls_calls, ::testing::ValuesIn(backends()), [](const auto& info) {
-    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
-});
+INSTANTIATE_TEST_SUITE_P(backends, tls_calls, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
 }  // namespace
 }  // namespace rondo

@@ -27,7 +27,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-INSTANTIATE_TEST_SUITE_P(db, every_database, testing::Values("postgres", "sqlite", "memory"),
+INSTANTIATE_TEST_SUITE_P(db, every_database, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 task<void> make_things(database& at) {

@@ -57,8 +57,27 @@ task<std::string> failure_of(task<T> t) {
     co_return sentence;
 }
 
+inline task<int> count_things(database& at) {
+    const result r = co_await at.query("select count(*) from things");
+    co_return r.scalar<int>();
+}
+
+/// Waits until so many statements run.
+inline task<void> until_running(database& at, std::size_t wanted) {
+    for (;;) {
+        const status s = co_await at.now();
+        if (s.running == wanted) break;
+        co_await sleep(std::chrono::milliseconds(1));
+    }
+}
+
+/// Minutes of work that writes nothing, for SQLite.
+inline constexpr statement long_write =
+    "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
+    "select 0 from n where i < 0";
+
 /// What holds for SQLite alone, with a file that has the table `things`.
-class with_sqlite_file : public testing::Test {
+class with_sqlite_file : public ::testing::Test {
 protected:
     [[nodiscard]] std::string path() const { return (folder_.path() / "test.db").string(); }
     [[nodiscard]] std::string url() const { return "sqlite:" + path(); }
@@ -84,7 +103,7 @@ private:
 };
 
 /// What holds for every database, said once: "postgres", "sqlite" (a file), "memory".
-class every_database : public testing::TestWithParam<const char*> {
+class every_database : public ::testing::TestWithParam<const char*> {
 protected:
     [[nodiscard]] bool postgres() const { return std::string_view(GetParam()) == "postgres"; }
     [[nodiscard]] std::string url() const {

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 class database_figures : public every_database {};
-INSTANTIATE_TEST_SUITE_P(databases, database_figures, testing::Values("postgres", "sqlite", "memory"));
+INSTANTIATE_TEST_SUITE_P(databases, database_figures, ::testing::Values("postgres", "sqlite", "memory"));
 
 task<void> one_after_another(transaction& tx) {
     for (int i = 0; i < 3; ++i) (void)co_await tx.query("select 1");

@@ -36,7 +36,7 @@ protected:
 
     temporary_folder files_;
 };
-INSTANTIATE_TEST_SUITE_P(db, migrations, testing::Values("postgres", "sqlite", "memory"),
+INSTANTIATE_TEST_SUITE_P(db, migrations, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 task<std::string> sentence_of(database& at, std::vector<migration> files) {

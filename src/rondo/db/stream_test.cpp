@@ -10,7 +10,7 @@ namespace rondo::db {
 namespace {
 
 class streams : public every_database {};
-INSTANTIATE_TEST_SUITE_P(db, streams, testing::Values("postgres", "sqlite", "memory"),
+INSTANTIATE_TEST_SUITE_P(db, streams, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 // More than any driver reads ahead.
@@ -18,14 +18,9 @@ constexpr statement many_rows =
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
 constexpr statement few_rows = "select n from things order by n";
 
-task<void> make_table(database& at) {
+task<void> make_five_things(database& at) {
     co_await at.script(
         "create table things (n integer primary key); insert into things values (1), (2), (3), (4), (5)");
-}
-
-task<int> count(database& at) {
-    const result r = co_await at.query("select count(*) from things");
-    co_return r.scalar<int>();
 }
 
 task<int> sum_of(async_generator<int> rows) {
@@ -48,7 +43,7 @@ constexpr const char* in_use = "a stream needs its connection for itself: await 
 
 TEST_P(streams, refuse_what_is_begun_on_their_connection) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         co_await at.transaction([](transaction& tx) -> task<void> {
             auto rows = tx.stream<int>(many_rows);
             EXPECT_EQ(co_await next_of(rows), 1);
@@ -61,7 +56,7 @@ TEST_P(streams, refuse_what_is_begun_on_their_connection) {
             (void)co_await tx.execute("insert into things values (8)");
             EXPECT_EQ(co_await sum_of(tx.stream<int>(few_rows)), 23);
         });
-        EXPECT_EQ(co_await count(at), 6);
+        EXPECT_EQ(co_await count_things(at), 6);
     });
 }
 
@@ -89,7 +84,7 @@ TEST_P(streams, give_their_own_rows_whatever_is_begun_meanwhile) {
 
 TEST_P(streams, hold_the_transaction_until_their_last_row) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         for (const bool destroyed : {false, true}) {
             const std::string sentence = co_await failure_of(at.transaction(
                 [](transaction& tx, bool early) -> task<void> {
@@ -101,14 +96,14 @@ TEST_P(streams, hold_the_transaction_until_their_last_row) {
                 },
                 destroyed));
             EXPECT_EQ(sentence, held) << "COMMIT";
-            EXPECT_EQ(co_await count(at), 5) << "it was rolled back";
+            EXPECT_EQ(co_await count_things(at), 5) << "it was rolled back";
         }
     });
 }
 
 TEST_P(streams, end_with_the_exception_of_a_transaction) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         bool thrown = false;
         try {
             co_await at.transaction([](transaction& tx) -> task<void> {
@@ -123,14 +118,14 @@ TEST_P(streams, end_with_the_exception_of_a_transaction) {
         EXPECT_TRUE(thrown);
         co_await at.transaction(
             [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (10)"); });
-        EXPECT_EQ(co_await count(at), 6);
+        EXPECT_EQ(co_await count_things(at), 6);
     });
 }
 
 TEST_P(streams, that_failed_hold_nothing) {
     with_database([](database& at) -> task<void> {
         const bool postgres = at.kind() == kind::postgres;
-        co_await make_table(at);
+        co_await make_five_things(at);
         const std::string sentence = co_await failure_of(at.transaction(
             [](transaction& tx, bool fails_whole) -> task<void> {
                 EXPECT_TRUE((co_await failure_of(sum_of(tx.stream<int>("select n from nothing_there"))))
@@ -147,7 +142,7 @@ TEST_P(streams, that_failed_hold_nothing) {
 // The database is done with the first before all of its rows were taken.
 TEST_P(streams, one_never_gives_the_rows_of_the_next) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         co_await at.transaction([](transaction& tx) -> task<void> {
             auto first = tx.stream<int>(few_rows);
             EXPECT_EQ(co_await next_of(first), 1);
@@ -170,7 +165,7 @@ task<int> number(transaction& tx, int i) {
 
 TEST_P(streams, statements_at_the_same_time_take_turns) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         co_await at.transaction([](transaction& tx) -> task<void> {
             for (int round = 1; round <= 10; ++round) {
                 std::vector<task<int>> all;
@@ -179,13 +174,13 @@ TEST_P(streams, statements_at_the_same_time_take_turns) {
                 for (int i = 0; i < 20; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], 100 * round + i);
             }
         });
-        EXPECT_EQ(co_await count(at), 205);
+        EXPECT_EQ(co_await count_things(at), 205);
     });
 }
 
 TEST_P(streams, nothing_begins_beside_another_that_needs_the_connection) {
     with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+        co_await make_five_things(at);
         co_await at.transaction([](transaction& tx) -> task<void> {
             const auto [one, late_stream] =
                 co_await when_all(failure_of(tx.query("select 1")), failure_of(sum_of(tx.stream<int>(few_rows))));
@@ -205,7 +200,7 @@ TEST_P(streams, nothing_begins_beside_another_that_needs_the_connection) {
             EXPECT_TRUE(late_script.contains("needs its connection for itself")) << late_script;
             (void)co_await tx.execute("insert into things values (6)");
         });
-        EXPECT_EQ(co_await count(at), 6);
+        EXPECT_EQ(co_await count_things(at), 6);
     });
 }
 

@@ -12,15 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 
 class transactions : public every_database {};
-INSTANTIATE_TEST_SUITE_P(db, transactions, testing::Values("postgres", "sqlite", "memory"),
+INSTANTIATE_TEST_SUITE_P(db, transactions, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 task<void> make_table(database& at) { co_await at.script("create table things (n integer primary key)"); }
-
-task<int> count(database& at) {
-    const result r = co_await at.query("select count(*) from things");
-    co_return r.scalar<int>();
-}
 
 TEST_P(transactions, commit_and_give_a_value) {
     with_database([](database& at) -> task<void> {
@@ -34,7 +29,7 @@ TEST_P(transactions, commit_and_give_a_value) {
             },
             1, 2);
         EXPECT_EQ(sum, 3);
-        EXPECT_EQ(co_await count(at), 2);
+        EXPECT_EQ(co_await count_things(at), 2);
     });
 }
 
@@ -54,7 +49,7 @@ TEST_P(transactions, a_plain_statement_or_a_script_leaves_none_open) {
         (void)co_await at.execute("insert into things values (1)");
         co_await at.transaction(
             [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (2)"); });
-        EXPECT_EQ(co_await count(at), 2);
+        EXPECT_EQ(co_await count_things(at), 2);
     });
 }
 
@@ -74,7 +69,7 @@ TEST_P(transactions, none_is_ended_from_within) {
             }
             EXPECT_TRUE(refused) << script;
         }
-        EXPECT_EQ(co_await count(at), 0);
+        EXPECT_EQ(co_await count_things(at), 0);
     });
 }
 
@@ -91,7 +86,7 @@ TEST_P(transactions, an_exception_rolls_back) {
             thrown = std::string(e.what()) == "no";
         }
         EXPECT_TRUE(thrown);
-        EXPECT_EQ(co_await count(at), 0);
+        EXPECT_EQ(co_await count_things(at), 0);
     });
 }
 
@@ -108,7 +103,7 @@ TEST_P(transactions, a_failed_statement_rolls_back) {
             thrown = true;
         }
         EXPECT_TRUE(thrown);
-        EXPECT_EQ(co_await count(at), 0);
+        EXPECT_EQ(co_await count_things(at), 0);
     });
 }
 
@@ -131,7 +126,7 @@ TEST_P(transactions, a_cancellation_rolls_back) {
         co_await inserted.wait();
         group.cancel();
         co_await group.join();
-        EXPECT_EQ(co_await count(at), 0);
+        EXPECT_EQ(co_await count_things(at), 0);
         // The connection is free again: who writes gets in at once.
         (void)co_await at.execute("insert into things values (1)");
     });
@@ -154,7 +149,7 @@ TEST_P(transactions, a_failure_that_was_swallowed_is_not_committed) {
             refused = true;
         }
         EXPECT_EQ(refused, postgres);  // SQLite undoes the statement, not the transaction
-        EXPECT_EQ(co_await count(at), postgres ? 0 : 1);
+        EXPECT_EQ(co_await count_things(at), postgres ? 0 : 1);
     });
 }
 
@@ -193,7 +188,7 @@ TEST_P(transactions, rows_one_by_one) {
             const int* first = co_await left.next();
             EXPECT_TRUE(first && *first == 0);
         }
-        EXPECT_EQ(co_await count(at), 1000);
+        EXPECT_EQ(co_await count_things(at), 1000);
         auto wrong = at.stream<int>("select n from nothing_there");
         EXPECT_THROW((void)co_await wrong.next(), error);
     });

@@ -11,7 +11,7 @@
 namespace rondo::http {
 namespace {
 
-std::string pairs_of(std::string_view value) {
+std::string cookies_of(std::string_view value) {
     std::string out;
     for (const field pair : cookie_pairs(value))
         out += "[" + std::string(pair.name) + "|" + std::string(pair.value) + "]";
@@ -19,12 +19,12 @@ std::string pairs_of(std::string_view value) {
 }
 
 TEST(cookie, pairs) {
-    EXPECT_EQ(pairs_of("a=1; b=2"), "[a|1][b|2]");
-    EXPECT_EQ(pairs_of("a=1;b=\"x y\" ; c = d=e ;;f;=g; h="), "[a|1][b|x y][c|d=e][h|]");
-    EXPECT_EQ(pairs_of("a=\""), "[a|\"]");
-    EXPECT_EQ(pairs_of("a=\"\""), "[a|]");
-    EXPECT_EQ(pairs_of(""), "");
-    EXPECT_EQ(pairs_of(";;;"), "");
+    EXPECT_EQ(cookies_of("a=1; b=2"), "[a|1][b|2]");
+    EXPECT_EQ(cookies_of("a=1;b=\"x y\" ; c = d=e ;;f;=g; h="), "[a|1][b|x y][c|d=e][h|]");
+    EXPECT_EQ(cookies_of("a=\""), "[a|\"]");
+    EXPECT_EQ(cookies_of("a=\"\""), "[a|]");
+    EXPECT_EQ(cookies_of(""), "");
+    EXPECT_EQ(cookies_of(";;;"), "");
 }
 
 TEST(cookie, find_over_several_lines) {

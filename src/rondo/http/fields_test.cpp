@@ -118,7 +118,7 @@ TEST(fields, a_refused_set_changes_nothing) {
     EXPECT_EQ(f.wire(), "X: 1\r\n");
 }
 
-class fields_view_test : public testing::Test {
+class fields_view_test : public ::testing::Test {
 protected:
     static constexpr std::string_view text = "Host: a\r\nX: 1, Foo\r\nx: bar ,2\r\nY:\r\n";
     std::array<field_ref, 4> refs_ = {{{{0, 4}, {6, 1}}, {{9, 1}, {12, 6}}, {{20, 1}, {23, 6}}, {{31, 1}, {33, 0}}}};

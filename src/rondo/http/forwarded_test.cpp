@@ -18,8 +18,8 @@ struct told {
 
 using lines = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-told read(lines of, forwarded_fields which = forwarded_fields::automatic,
-          const allow_list& trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"})) {
+told read_lines(lines of, forwarded_fields which = forwarded_fields::automatic,
+                const allow_list& trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"})) {
     std::string bytes;
     std::vector<field_ref> refs;
     const auto put = [&bytes](std::string_view text) {
@@ -35,8 +35,8 @@ told read(lines of, forwarded_fields which = forwarded_fields::automatic,
     return {f.client ? f.client->text() : "", std::string(f.scheme), std::string(f.host), f.port};
 }
 
-std::string client_of(std::string_view list) { return read({{"X-Forwarded-For", list}}).client; }
-std::string client_in(std::string_view list) { return read({{"Forwarded", list}}).client; }
+std::string client_of(std::string_view list) { return read_lines({{"X-Forwarded-For", list}}).client; }
+std::string client_in(std::string_view list) { return read_lines({{"Forwarded", list}}).client; }
 
 TEST(XForwarded, the_first_from_the_right_that_is_no_proxy) {
     EXPECT_EQ(client_of("203.0.113.7"), "203.0.113.7");
@@ -50,10 +50,10 @@ TEST(XForwarded, the_first_from_the_right_that_is_no_proxy) {
 }
 
 TEST(XForwarded, several_lines_are_one_list) {
-    EXPECT_EQ(
-        read({{"X-Forwarded-For", "1.1.1.1"}, {"Host", "a"}, {"x-forwarded-for", "203.0.113.7, 10.0.0.2"}}).client,
-        "203.0.113.7");
-    EXPECT_EQ(read({{"X-Forwarded-For", "203.0.113.7"}, {"X-FORWARDED-FOR", "10.0.0.2"}}).client, "203.0.113.7");
+    EXPECT_EQ(read_lines({{"X-Forwarded-For", "1.1.1.1"}, {"Host", "a"}, {"x-forwarded-for", "203.0.113.7, 10.0.0.2"}})
+                  .client,
+              "203.0.113.7");
+    EXPECT_EQ(read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-FORWARDED-FOR", "10.0.0.2"}}).client, "203.0.113.7");
 }
 
 TEST(XForwarded, ports_and_ipv6) {
@@ -61,10 +61,10 @@ TEST(XForwarded, ports_and_ipv6) {
     EXPECT_EQ(client_of("[2001:db8::1]"), "2001:db8::1");
     EXPECT_EQ(client_of("203.0.113.7, fd00::1"), "203.0.113.7");
     EXPECT_EQ(client_of("203.0.113.7, ::ffff:10.0.0.2"), "203.0.113.7");
-    const told six = read({{"X-Forwarded-For", "[2001:db8::1]:8080"}});
+    const told six = read_lines({{"X-Forwarded-For", "[2001:db8::1]:8080"}});
     EXPECT_EQ(six.client, "2001:db8::1");
     EXPECT_EQ(six.port, 8080u);
-    const told four = read({{"X-Forwarded-For", "203.0.113.7:99, 10.0.0.2:5"}});
+    const told four = read_lines({{"X-Forwarded-For", "203.0.113.7:99, 10.0.0.2:5"}});
     EXPECT_EQ(four.client, "203.0.113.7");
     EXPECT_EQ(four.port, 99u);
 }
@@ -78,21 +78,21 @@ TEST(XForwarded, what_is_no_address_ends_the_list) {
 }
 
 TEST(XForwarded, scheme_and_host_of_the_proxy_nearest_to_the_client) {
-    told got = read({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
-                     {"X-Forwarded-Proto", "https, http"},
-                     {"X-Forwarded-Host", "evil.example, example.org, inner"}});
+    told got = read_lines({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
+                           {"X-Forwarded-Proto", "https, http"},
+                           {"X-Forwarded-Host", "evil.example, example.org, inner"}});
     EXPECT_EQ(got.scheme, "https");
     EXPECT_EQ(got.host, "example.org");
-    got = read({{"X-Forwarded-For", "203.0.113.7"}, {"X-Forwarded-Proto", "https, http"}});
+    got = read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-Forwarded-Proto", "https, http"}});
     EXPECT_EQ(got.scheme, "http") << "only the last part was written by the proxy";
-    got = read(
+    got = read_lines(
         {{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"}, {"X-Forwarded-Proto", "HTTPS"}, {"X-Forwarded-Host", "a:80"}});
     EXPECT_EQ(got.scheme, "https");
     EXPECT_EQ(got.host, "a:80");
-    got = read({{"X-Forwarded-Proto", "wss"}});
+    got = read_lines({{"X-Forwarded-Proto", "wss"}});
     EXPECT_EQ(got.scheme, "https");
     EXPECT_EQ(got.client, "");
-    got = read({{"X-Forwarded-Proto", "javascript"}, {"X-Forwarded-Host", "a b"}});
+    got = read_lines({{"X-Forwarded-Proto", "javascript"}, {"X-Forwarded-Host", "a b"}});
     EXPECT_EQ(got.scheme + got.host, "");
 }
 
@@ -102,7 +102,7 @@ TEST(Forwarded, elements_from_the_right) {
     EXPECT_EQ(client_in("for=\"[2001:db8:cafe::17]:4711\""), "2001:db8:cafe::17");
     EXPECT_EQ(client_in("FOR=\"203.0.113.7:_obf\""), "203.0.113.7");
     EXPECT_EQ(client_in("proto=http ; for=203.0.113.7;ext=\"x y\""), "203.0.113.7");
-    EXPECT_EQ(read({{"Forwarded", "for=203.0.113.7"}, {"Forwarded", "for=10.0.0.2"}}).client, "203.0.113.7");
+    EXPECT_EQ(read_lines({{"Forwarded", "for=203.0.113.7"}, {"Forwarded", "for=10.0.0.2"}}).client, "203.0.113.7");
 }
 
 TEST(Forwarded, what_is_no_address_ends_the_list) {
@@ -120,7 +120,7 @@ TEST(Forwarded, a_quote_of_the_client_swallows_nothing) {
 }
 
 TEST(Forwarded, a_semicolon_within_quotes_parts_nothing) {
-    const told got = read({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
+    const told got = read_lines({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
     EXPECT_EQ(got.client, "203.0.113.7");
     EXPECT_EQ(got.host, ";y=");
     EXPECT_EQ(got.scheme, "https");
@@ -128,33 +128,34 @@ TEST(Forwarded, a_semicolon_within_quotes_parts_nothing) {
 }
 
 TEST(Forwarded, scheme_and_host) {
-    told got = read({{"Forwarded",
-                      "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
-                      "for=10.0.0.2;proto=http;host=inner"}});
+    told got = read_lines({{"Forwarded",
+                            "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
+                            "for=10.0.0.2;proto=http;host=inner"}});
     EXPECT_EQ(got.scheme, "https");
     EXPECT_EQ(got.host, "example.org:444");
-    got = read({{"Forwarded", "for=203.0.113.7;proto=gopher;host=\"a b\", for=10.0.0.2;proto=https;host=a"}});
+    got = read_lines({{"Forwarded", "for=203.0.113.7;proto=gopher;host=\"a b\", for=10.0.0.2;proto=https;host=a"}});
     EXPECT_EQ(got.scheme, "https");
     EXPECT_EQ(got.host, "a");
-    EXPECT_EQ(read({{"Forwarded", "proto=https"}}).scheme, "https");
+    EXPECT_EQ(read_lines({{"Forwarded", "proto=https"}}).scheme, "https");
 }
 
 TEST(Forwarded, which_of_both_is_read) {
     const lines both = {{"Forwarded", "for=1.1.1.1"}, {"X-Forwarded-For", "2.2.2.2"}};
-    EXPECT_EQ(read(both).client, "2.2.2.2");
-    EXPECT_EQ(read(both, forwarded_fields::x_forwarded).client, "2.2.2.2");
-    EXPECT_EQ(read(both, forwarded_fields::forwarded).client, "1.1.1.1");
-    EXPECT_EQ(read({{"Forwarded", "for=1.1.1.1"}}).client, "1.1.1.1");
-    EXPECT_EQ(read({{"Forwarded", "for=1.1.1.1"}}, forwarded_fields::x_forwarded).client, "");
-    EXPECT_EQ(read({{"Forwarded", "for=1.1.1.1"}, {"X-Forwarded-Proto", "https"}}).client, "");
+    EXPECT_EQ(read_lines(both).client, "2.2.2.2");
+    EXPECT_EQ(read_lines(both, forwarded_fields::x_forwarded).client, "2.2.2.2");
+    EXPECT_EQ(read_lines(both, forwarded_fields::forwarded).client, "1.1.1.1");
+    EXPECT_EQ(read_lines({{"Forwarded", "for=1.1.1.1"}}).client, "1.1.1.1");
+    EXPECT_EQ(read_lines({{"Forwarded", "for=1.1.1.1"}}, forwarded_fields::x_forwarded).client, "");
+    EXPECT_EQ(read_lines({{"Forwarded", "for=1.1.1.1"}, {"X-Forwarded-Proto", "https"}}).client, "");
 }
 
 TEST(Forwarded, everybody_trusted_is_the_first_of_all_within_bounds) {
     const allow_list all = allow_list::of({"*"});
-    EXPECT_EQ(read({{"X-Forwarded-For", "1.1.1.1, 2.2.2.2"}}, forwarded_fields::automatic, all).client, "1.1.1.1");
+    EXPECT_EQ(read_lines({{"X-Forwarded-For", "1.1.1.1, 2.2.2.2"}}, forwarded_fields::automatic, all).client,
+              "1.1.1.1");
     std::string many = "9.9.9.9";
     for (int i = 0; i < 5000; ++i) many += ",1.1.1.1";
-    EXPECT_EQ(read({{"X-Forwarded-For", many}}, forwarded_fields::automatic, all).client, "1.1.1.1");
+    EXPECT_EQ(read_lines({{"X-Forwarded-For", many}}, forwarded_fields::automatic, all).client, "1.1.1.1");
 }
 
 }  // namespace

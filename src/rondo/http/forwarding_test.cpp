@@ -10,10 +10,10 @@
 namespace rondo::http {
 namespace {
 
-using lines = std::initializer_list<std::string_view>;
+using field_values = std::initializer_list<std::string_view>;
 
 // What `check` makes of the lines of one field.
-std::string passed_on(std::string (*check)(const fields_view&), std::string_view name, lines values) {
+std::string passed_on(std::string (*check)(const fields_view&), std::string_view name, field_values values) {
     std::string bytes(name);
     std::vector<field_ref> refs;
     for (const std::string_view value : values) {
@@ -24,8 +24,8 @@ std::string passed_on(std::string (*check)(const fields_view&), std::string_view
     return check({bytes.data(), refs});
 }
 
-std::string addresses(lines values) { return passed_on(checked_forwarded_for, "X-Forwarded-For", values); }
-std::string elements(lines values) { return passed_on(checked_forwarded, "Forwarded", values); }
+std::string addresses(field_values values) { return passed_on(checked_forwarded_for, "X-Forwarded-For", values); }
+std::string elements(field_values values) { return passed_on(checked_forwarded, "Forwarded", values); }
 
 TEST(forwarding, addresses_pass) {
     EXPECT_EQ(addresses({}), "");

@@ -20,10 +20,12 @@
 #include <unistd.h>
 
 #include <rondo/net/address.hpp>
+#include <rondo/net/port_test.hpp>
 
 namespace rondo::net {
 namespace {
 
+using testing::port_of;
 using kind = bind_address::kind;
 
 std::string refusal_of(std::string_view text) {
@@ -43,10 +45,6 @@ std::string failure_of(F f) {
         return e.what();
     }
     return {};
-}
-
-std::uint16_t port_of(const listening_socket& s) {
-    return static_cast<std::uint16_t>(std::stoi(s.url.substr(s.url.rfind(':') + 1)));
 }
 
 unique_fd connect_to(std::uint16_t port) {

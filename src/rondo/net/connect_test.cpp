@@ -17,23 +17,22 @@
 
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_all.hpp>
+#include <rondo/loop/backends_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/address.hpp>
+#include <rondo/net/port_test.hpp>
 #include <rondo/net/resolver.hpp>
 
 namespace rondo::net {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::port_of;
 
 listening_socket listen_at(const std::string& at, int backlog = 16) {
     return std::move(listen(bind_address::parse(at), {.backlog = backlog}).at(0));
-}
-
-std::uint16_t port_of(const listening_socket& s) {
-    return static_cast<std::uint16_t>(std::stoi(s.url.substr(s.url.rfind(':') + 1)));
 }
 
 endpoint local(std::uint16_t port, const std::string& host = "127.0.0.1") { return *endpoint::numeric(host, port); }
@@ -144,13 +143,7 @@ TEST_P(connecting, a_unix_socket_with_a_full_queue_is_tried_again) {
     EXPECT_THROW((void)connected({endpoint::unix_path(path)}), connect_error);
 }
 
-std::vector<backend_kind> backends() {
-    if (!io_uring_available()) return {backend_kind::epoll};
-    return {backend_kind::epoll, backend_kind::io_uring};
-}
-INSTANTIATE_TEST_SUITE_P(backends, connecting, ::testing::ValuesIn(backends()), [](const auto& info) {
-    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
-});
+INSTANTIATE_TEST_SUITE_P(backends, connecting, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
 TEST(endpoint, has_a_text) {
     EXPECT_EQ(local(80).text(), "127.0.0.1:80");
@@ -256,7 +249,7 @@ TEST_F(resolving, one_question_for_all_who_ask_and_nobody_has_to_wait_for_it) {
     EXPECT_EQ(asked, 1);
 }
 
-task<std::string> failure_of(task<std::vector<endpoint>> asking) {
+task<std::string> lookup_failure(task<std::vector<endpoint>> asking) {
     try {
         (void)co_await std::move(asking);
     } catch (const timed_out&) {
@@ -273,10 +266,10 @@ TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_oth
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent1", "silent2", "silent3", "silent4", "silent5"})
-            EXPECT_EQ(co_await failure_of(r.resolve(name, 1, from_now(5ms))), "late");
+            EXPECT_EQ(co_await lookup_failure(r.resolve(name, 1, from_now(5ms))), "late");
         EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);
         // Who asks again joins the lookup that is under way.
-        EXPECT_EQ(co_await failure_of(r.resolve("silent1", 1, from_now(5ms))), "late");
+        EXPECT_EQ(co_await lookup_failure(r.resolve("silent1", 1, from_now(5ms))), "late");
         EXPECT_EQ(asked, 6);
         hold_silent = false;
         EXPECT_EQ((co_await r.resolve("silent2", 1)).size(), 4u);
@@ -290,10 +283,10 @@ TEST_F(resolving, silent_names_do_not_hold_up_others_whether_they_are_waited_for
     loop_.run_until([](resolver& r) -> task<void> {
         std::vector<task<std::string>> silent;
         for (int i = 0; i < 200; ++i)
-            silent.push_back(failure_of(r.resolve("silent" + std::to_string(i), 1, from_now(i % 2 ? 5ms : 1min))));
+            silent.push_back(lookup_failure(r.resolve("silent" + std::to_string(i), 1, from_now(i % 2 ? 5ms : 1min))));
         const auto asks_and_releases = [&r]() -> task<void> {
             co_await event_loop::current().sleep(20ms);  // half of them have left
-            EXPECT_EQ(co_await failure_of(r.resolve("some", 1, from_now(5s))), "");
+            EXPECT_EQ(co_await lookup_failure(r.resolve("some", 1, from_now(5s))), "");
             hold_silent = false;
         };
         const auto [failures, nothing] = co_await when_all(when_all(std::move(silent)), asks_and_releases());
@@ -306,9 +299,9 @@ TEST_F(resolving, a_name_that_finds_no_thread_is_refused) {
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         const auto asks_and_releases = [&r]() -> task<void> {
-            EXPECT_EQ(co_await failure_of(r.resolve("silent2", 1, from_now(5ms))), "late");
-            auto [some, other] = co_await when_all(failure_of(r.resolve("some", 1, from_now(5s))),
-                                                   failure_of(r.resolve("other", 1, from_now(5s))));
+            EXPECT_EQ(co_await lookup_failure(r.resolve("silent2", 1, from_now(5ms))), "late");
+            auto [some, other] = co_await when_all(lookup_failure(r.resolve("some", 1, from_now(5s))),
+                                                   lookup_failure(r.resolve("other", 1, from_now(5s))));
             EXPECT_EQ(some,
                       "the name 'some' cannot be resolved: the servers of 2 other names have not answered yet; "
                       "try again later");
@@ -329,8 +322,8 @@ TEST_F(resolving, one_of_two_who_leaves_does_not_give_up_the_place) {
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         const auto leaves_and_releases = [&r]() -> task<void> {
-            EXPECT_EQ(co_await failure_of(r.resolve("silent", 1, from_now(5ms))), "late");
-            EXPECT_EQ(co_await failure_of(r.resolve("other", 1, from_now(5ms))), "late");
+            EXPECT_EQ(co_await lookup_failure(r.resolve("silent", 1, from_now(5ms))), "late");
+            EXPECT_EQ(co_await lookup_failure(r.resolve("other", 1, from_now(5ms))), "late");
             EXPECT_EQ(asked, 1);
             hold_silent = false;
         };
@@ -344,7 +337,7 @@ TEST_F(resolving, abandoned_lookups_are_bounded) {
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent1", "silent2", "silent3", "some"})
-            EXPECT_EQ(co_await failure_of(r.resolve(name, 1, from_now(10ms))), "late");
+            EXPECT_EQ(co_await lookup_failure(r.resolve(name, 1, from_now(10ms))), "late");
         EXPECT_EQ(asked, 2);
         hold_silent = false;
         EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);
@@ -357,7 +350,7 @@ TEST_F(resolving, what_is_being_asked_is_not_forgotten) {
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent", "some", "other", "silent"})
-            co_await failure_of(r.resolve(name, 1, from_now(name[1] == 'i' ? 5ms : 5s)));
+            co_await lookup_failure(r.resolve(name, 1, from_now(name[1] == 'i' ? 5ms : 5s)));
         EXPECT_EQ(asked, 3);
         hold_silent = false;
     }(names));
@@ -370,7 +363,7 @@ TEST_F(resolving, at_its_end_who_waits_is_told) {
         while (asked == 0) co_await event_loop::current().sleep(1ms);
         names.reset();
     };
-    auto [told, nothing] = loop_.run_until(when_all(failure_of(names->resolve("some", 1)), ends()));
+    auto [told, nothing] = loop_.run_until(when_all(lookup_failure(names->resolve("some", 1)), ends()));
     EXPECT_EQ(told, "the name 'some' was not resolved before the end of who asked for it");
 }
 

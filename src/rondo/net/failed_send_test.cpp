@@ -147,7 +147,7 @@ TEST_P(failed_sends, the_owner_hears_of_it_after_the_call) {
     EXPECT_EQ(s->gones, 1);
 }
 
-task<std::string> read_to_end(stream& s) {
+task<std::string> read_with_ending(stream& s) {
     std::string all;
     for (;;) {
         all += s.input();
@@ -168,7 +168,7 @@ TEST_P(failed_sends, what_came_before_is_read_and_then_the_failure) {
         const bool sent = co_await a.drained();
         EXPECT_FALSE(sent);
         EXPECT_TRUE(a.failed());
-        co_return co_await read_to_end(a);
+        co_return co_await read_with_ending(a);
     }(*s, peer));
     EXPECT_EQ(got, "early answer|failed");
 }
@@ -184,7 +184,7 @@ TEST_P(failed_sends, an_end_before_the_reset_is_an_end) {
         a.write("unwanted");
         const bool sent = co_await a.drained();
         EXPECT_FALSE(sent);
-        co_return co_await read_to_end(a);
+        co_return co_await read_with_ending(a);
     }(*s, peer));
     EXPECT_EQ(got, "whole answer|end");
 }
@@ -201,7 +201,7 @@ TEST_P(failed_sends, a_reset_while_nobody_reads_is_no_end) {
         co_await sleep(20ms);
         reset(p);
         co_await sleep(20ms);
-        co_return co_await read_to_end(a);
+        co_return co_await read_with_ending(a);
     }(*s, peer));
     EXPECT_EQ(got, "part|failed");
 }

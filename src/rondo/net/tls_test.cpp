@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <rondo/coro/when_all.hpp>
+#include <rondo/loop/backends_test.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/net/stream.hpp>
@@ -228,13 +229,7 @@ TEST_P(tls_streams, a_stream_that_is_cut_off_is_no_end) {
     }(*a_, *b_));
 }
 
-std::vector<backend_kind> backends() {
-    if (!io_uring_available()) return {backend_kind::epoll};
-    return {backend_kind::epoll, backend_kind::io_uring};
-}
-INSTANTIATE_TEST_SUITE_P(backends, tls_streams, ::testing::ValuesIn(backends()), [](const auto& info) {
-    return std::string(info.param == backend_kind::epoll ? "epoll" : "io_uring");
-});
+INSTANTIATE_TEST_SUITE_P(backends, tls_streams, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
 }  // namespace
 }  // namespace rondo::net

@@ -16,19 +16,18 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::client;
+using testing::get;
 using testing::scripted;
 using testing::served;
 
-const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string last_request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 std::string post(std::string_view body) {
     return "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
            std::string(body);
 }
 
-constexpr std::size_t large = 16 << 20;
+constexpr std::size_t large_size = 16 << 20;
 
 int count(std::string_view text, std::string_view of) {
     int n = 0;
@@ -46,7 +45,7 @@ TEST_P(connections, several_requests_over_one) {
     served s(app_, GetParam());
     client c(s);
     for (int i = 0; i < 10; ++i) {
-        ASSERT_TRUE(c.send(request));
+        ASSERT_TRUE(c.send(get("/")));
         std::string got = c.response();
         EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\nDate: ")) << got;
         EXPECT_TRUE(got.ends_with("\r\n\r\nok\n")) << got;
@@ -85,7 +84,7 @@ TEST_P(connections, byte_by_byte) {
 TEST_P(connections, a_bad_request_is_answered_and_ends_it) {
     served s(app_, GetParam());
     client c(s);
-    ASSERT_TRUE(c.send(request + "GET / HTTP/1.1\r\n\r\n" + request));
+    ASSERT_TRUE(c.send(get("/") + "GET / HTTP/1.1\r\n\r\n" + get("/")));
     std::string all = c.receive_all();
     EXPECT_EQ(c.error(), 0);
     EXPECT_EQ(count(all, "HTTP/1.1 "), 2) << all;
@@ -110,7 +109,7 @@ TEST_P(connections, a_silent_one_just_ends) {
     client silent(s);
     EXPECT_EQ(silent.receive_all(), "");
     client idle(s);
-    ASSERT_TRUE(idle.send(request));
+    ASSERT_TRUE(idle.send(get("/")));
     EXPECT_EQ(count(idle.receive_all(), "HTTP/1.1 "), 1);
 }
 
@@ -154,7 +153,7 @@ TEST_P(connections, an_answer_reaches_a_client_that_goes_on_sending) {
 // Bytes that nobody reads must not turn the end into an RST, which overtakes what is still on its way.
 TEST_P(connections, a_large_last_answer_arrives_although_the_client_sent_on) {
     app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
-        std::string block(large, 'x');
+        std::string block(large_size, 'x');
         to.begin({}, block.size());
         co_await to.write(block);
         to.finish();
@@ -164,10 +163,10 @@ TEST_P(connections, a_large_last_answer_arrives_although_the_client_sent_on) {
         client c(s);
         ASSERT_TRUE(c.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
         std::this_thread::sleep_for(5ms);
-        ASSERT_TRUE(c.send(request));
+        ASSERT_TRUE(c.send(get("/")));
         std::string all = c.receive_all();
         EXPECT_EQ(c.error(), 0);
-        EXPECT_GT(all.size(), large);
+        EXPECT_GT(all.size(), large_size);
     }
 }
 
@@ -205,7 +204,7 @@ TEST_P(connections, a_client_that_leaves_cancels_its_view) {
     client closes(s);
     client resets(s);
     ASSERT_TRUE(closes.send(get("/hang")));
-    ASSERT_TRUE(resets.send(get("/hang") + request));
+    ASSERT_TRUE(resets.send(get("/hang") + get("/")));
     ASSERT_TRUE(s.until([&](server&) { return views.waiting == 2; }));
     closes.close();
     resets.reset();
@@ -234,7 +233,7 @@ TEST_P(connections, a_reader_that_stops_is_given_up) {
 TEST_P(connections, one_that_reads_slowly_is_not) {
     limits_.write_timeout = 200ms;
     app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
-        std::string block(large, 'x');
+        std::string block(large_size, 'x');
         to.begin({}, block.size());
         co_await to.write(block);
         to.finish();
@@ -248,7 +247,7 @@ TEST_P(connections, one_that_reads_slowly_is_not) {
         std::this_thread::sleep_for(20ms);
     }
     got += c.receive_all().size();
-    EXPECT_GT(got, large);
+    EXPECT_GT(got, large_size);
     EXPECT_EQ(c.error(), 0);
 }
 
@@ -274,7 +273,7 @@ TEST_P(connections, what_is_pipelined_behind_a_slow_reader_waits) {
 TEST_P(connections, http10_ends_after_its_answer) {
     served s(app_, GetParam());
     client c(s);
-    ASSERT_TRUE(c.send("GET / HTTP/1.0\r\n\r\n" + request));
+    ASSERT_TRUE(c.send("GET / HTTP/1.0\r\n\r\n" + get("/")));
     std::string all = c.receive_all();
     EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 1) << all;
     client kept(s);

@@ -23,10 +23,10 @@ using testing::client;
 using testing::scripted;
 using testing::served;
 
-std::string get(std::string_view path, std::string_view version = "1.1") {
+std::string closing_get(std::string_view path, std::string_view version = "1.1") {
     return "GET " + std::string(path) + " HTTP/" + std::string(version) + "\r\nHost: a\r\nConnection: close\r\n\r\n";
 }
-std::string post(std::string_view path, std::string_view fields, std::string_view body = {}) {
+std::string closing_post(std::string_view path, std::string_view fields, std::string_view body = {}) {
     return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(fields) +
            "\r\n" + std::string(body);
 }
@@ -59,7 +59,7 @@ TEST_P(exchanges, a_response_in_one_piece) {
         EXPECT_EQ(to.body_bytes(), 4u);
         co_return;
     });
-    std::string got = answer(get("/x"));
+    std::string got = answer(closing_get("/x"));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 201 Created\r\n")) << got;
     for (std::string_view line :
          {"Content-Type: text/x\r\n", "X-A: 1\r\n", "Content-Length: 4\r\n", "Connection: close\r\n"})
@@ -78,13 +78,13 @@ task<void> write_pieces(responder& to, std::optional<std::uint64_t> length) {
 TEST_P(exchanges, a_response_in_pieces) {
     view([](handler::request&, responder& to) { return write_pieces(to, std::nullopt); });
     app_.on("/known", [](handler::request&, responder& to) { return write_pieces(to, 6); });
-    std::string got = answer(get("/x"));
+    std::string got = answer(closing_get("/x"));
     EXPECT_NE(got.find("Transfer-Encoding: chunked\r\n"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")) << got;
-    got = answer(get("/known"));
+    got = answer(closing_get("/known"));
     EXPECT_NE(got.find("Content-Length: 6\r\n"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
-    got = answer(get("/x", "1.0"));
+    got = answer(closing_get("/x", "1.0"));
     EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
 }
@@ -96,7 +96,7 @@ TEST_P(exchanges, large_pieces_in_chunks) {
         for (int i = 0; i < 3; ++i) co_await to.write(block);
         to.finish();
     });
-    std::string got = answer(get("/x"));
+    std::string got = answer(closing_get("/x"));
     EXPECT_GT(got.size(), 900'000u);
     EXPECT_NE(got.find("\r\n493e0\r\nxxx"), got.npos);
     EXPECT_TRUE(got.ends_with("x\r\n0\r\n\r\n"));
@@ -118,12 +118,12 @@ TEST_P(exchanges, head_204_and_304_have_no_body) {
               std::string::npos);
     EXPECT_TRUE(answer("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
     for (const char* code : {"204", "304"}) {
-        std::string got = answer(get("/x?" + std::string(code)));
+        std::string got = answer(closing_get("/x?" + std::string(code)));
         EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
         EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
         EXPECT_EQ(got.find("body"), got.npos);
     }
-    EXPECT_EQ(answer(get("/x?204")).find("Content-Length"), std::string::npos);
+    EXPECT_EQ(answer(closing_get("/x?204")).find("Content-Length"), std::string::npos);
 }
 
 // RFC 9110 section 15.3.6
@@ -146,8 +146,8 @@ TEST_P(exchanges, a_205_has_no_content) {
             EXPECT_NE(got.find("Content-Length: 0\r\n"), got.npos) << got;
             EXPECT_EQ(got.find("chunked"), got.npos) << got;
         }
-        const std::string old =
-            answer("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/x").substr(0));
+        const std::string old = answer("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
+                                       closing_get("/x").substr(0));
         EXPECT_NE(old.find("keep-alive"), old.npos) << "its end is known: " << old;
     }
 }
@@ -173,7 +173,7 @@ TEST_P(exchanges, misuse_throws) {
         }
         EXPECT_TRUE(refused);
     });
-    EXPECT_TRUE(answer(get("/x")).ends_with("\r\n\r\ndone"));
+    EXPECT_TRUE(answer(closing_get("/x")).ends_with("\r\n\r\ndone"));
 }
 
 TEST_P(exchanges, too_much_or_too_little) {
@@ -194,12 +194,12 @@ TEST_P(exchanges, too_much_or_too_little) {
     app_.on("/little-later", little_later, writing);
     // Nothing was sent yet: a clean error instead.
     for (const char* path : {"/much", "/little"}) {
-        std::string got = answer(get(path));
+        std::string got = answer(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
         EXPECT_EQ(got.find("HTTP/1.1 200"), got.npos);
     }
     for (const char* path : {"/much-later", "/little-later"}) {
-        std::string got = answer(get(path));
+        std::string got = answer(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 200 "));
         EXPECT_NE(got.find("Content-Length: 5\r\n"), got.npos);
         EXPECT_LT(got.substr(got.find("\r\n\r\n") + 4).size(), 5u);
@@ -213,7 +213,7 @@ TEST_P(exchanges, a_failure_before_the_head_is_500) {
     });
     app_.on("/nothing", [](handler::request&, responder&) -> task<void> { co_return; });
     for (const char* path : {"/x", "/nothing"}) {
-        std::string got = answer(get(path));
+        std::string got = answer(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
         EXPECT_EQ(got.find("secret"), got.npos);
     }
@@ -229,12 +229,12 @@ TEST_P(exchanges, a_failure_after_it_breaks_the_connection_off) {
     };
     app_.on("/chunked", none, failing);
     app_.on("/length", hundred, failing);
-    std::string got = answer(get("/chunked"));
+    std::string got = answer(closing_get("/chunked"));
     EXPECT_TRUE(got.ends_with("5\r\nfirst\r\n")) << got;
-    got = answer(get("/length"));
+    got = answer(closing_get("/length"));
     EXPECT_TRUE(got.ends_with("\r\n\r\nfirst")) << got;
     int error = 0;
-    got = answer(get("/chunked", "1.0"), &error);
+    got = answer(closing_get("/chunked", "1.0"), &error);
     EXPECT_EQ(error, ECONNRESET);  // nothing else would tell
 }
 
@@ -246,7 +246,7 @@ TEST_P(exchanges, abort_takes_back_what_was_not_sent) {
         to.abort();
         EXPECT_TRUE(to.begun());
     });
-    std::string got = answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + get("/x"));
+    std::string got = answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + closing_get("/x"));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));  // the one before stays
     EXPECT_NE(got.find("ok\nHTTP/1.1 500 "), got.npos) << got;
     EXPECT_EQ(got.find("taken back"), got.npos);
@@ -258,7 +258,7 @@ TEST_P(exchanges, abort_as_says_what_the_client_gets_instead) {
         to.abort_as(http::status::bad_gateway);
         co_return;
     });
-    EXPECT_TRUE(answer(get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+    EXPECT_TRUE(answer(closing_get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
 TEST_P(exchanges, the_body_of_a_request) {
@@ -277,15 +277,15 @@ TEST_P(exchanges, the_body_of_a_request) {
         EXPECT_EQ(co_await from.body->read(), "");
         to.respond({}, "");
     });
-    EXPECT_TRUE(answer(get("/x")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(answer(closing_get("/x")).starts_with("HTTP/1.1 200"));
     EXPECT_EQ(s.length, 0u);
     EXPECT_TRUE(s.ended_before);
-    EXPECT_TRUE(answer(post("/x", "Content-Length: 5\r\n", "hello")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(answer(closing_post("/x", "Content-Length: 5\r\n", "hello")).starts_with("HTTP/1.1 200"));
     EXPECT_EQ(s.length, 5u);
     EXPECT_EQ(s.text, "hello");
     EXPECT_FALSE(s.ended_before);
     EXPECT_TRUE(s.ended_after);
-    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"))
+    EXPECT_TRUE(answer(closing_post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"))
                     .starts_with("HTTP/1.1 200"));
     EXPECT_FALSE(s.length.has_value());
     EXPECT_EQ(s.text, "hello");
@@ -304,7 +304,8 @@ TEST_P(exchanges, tiny_chunks_that_came_together_are_one_piece) {
     });
     std::string chunks;
     for (int i = 0; i < 2000; ++i) chunks += "1\r\nx\r\n";
-    EXPECT_TRUE(answer(post("/x", "Transfer-Encoding: chunked\r\n", chunks + "0\r\n\r\n")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(
+        answer(closing_post("/x", "Transfer-Encoding: chunked\r\n", chunks + "0\r\n\r\n")).starts_with("HTTP/1.1 200"));
     EXPECT_EQ(text, std::string(2000, 'x'));
     EXPECT_LE(pieces, 20u);
 }
@@ -332,13 +333,14 @@ TEST_P(exchanges, the_limit_of_a_body) {
         to.respond({}, std::to_string(size));
     });
     std::string eleven(11, 'x');
-    EXPECT_TRUE(answer(post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
-    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
+    EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
                     .starts_with("HTTP/1.1 413 "));
     // The size of a chunk is enough to know.
-    EXPECT_TRUE(answer(post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
-    EXPECT_TRUE(answer(post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
-    EXPECT_TRUE(answer(post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
+    EXPECT_TRUE(
+        answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
+    EXPECT_TRUE(answer(closing_post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
 }
 
 TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
@@ -348,12 +350,12 @@ TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
     });
     served s(app_, GetParam());
     client reads(s);
-    ASSERT_TRUE(reads.send(post("/echo", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
+    ASSERT_TRUE(reads.send(closing_post("/echo", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
     EXPECT_EQ(reads.receive_to("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     ASSERT_TRUE(reads.send("hello"));
     EXPECT_TRUE(reads.receive_all().ends_with("hello"));
     client does_not(s);
-    ASSERT_TRUE(does_not.send(post("/x", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
+    ASSERT_TRUE(does_not.send(closing_post("/x", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
     EXPECT_TRUE(does_not.receive_all().starts_with("HTTP/1.1 200 OK"));
 }
 
@@ -375,7 +377,7 @@ TEST_P(exchanges, a_read_may_be_cancelled) {
     });
     served s(app_, GetParam());
     client c(s);
-    ASSERT_TRUE(c.send(post("/x", "Content-Length: 5\r\n", "he")));
+    ASSERT_TRUE(c.send(closing_post("/x", "Content-Length: 5\r\n", "he")));
     ASSERT_TRUE(s.until([&](auto&) { return late > 1; }));
     ASSERT_TRUE(c.send("llo"));
     EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
@@ -390,7 +392,8 @@ TEST_P(exchanges, trailers) {
         if (const http::fields* t = from.body->trailers()) sum = t->find("X-Sum").value_or("");
         to.respond({}, "");
     });
-    (void)answer(post("/x", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n"));
+    (void)answer(
+        closing_post("/x", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n"));
     EXPECT_EQ(seen, "42");
 }
 

@@ -20,10 +20,9 @@ namespace {
 using namespace std::chrono_literals;
 using handler::place;
 using testing::client;
+using testing::get;
 using testing::scripted;
 using testing::served;
-
-std::string get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 
 std::chrono::nanoseconds processor_time() {
     timespec t{};

@@ -200,4 +200,7 @@ private:
     bool connected_ = false;
 };
 
+/// A request that keeps the connection.
+inline std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
+
 }  // namespace rondo::server::testing

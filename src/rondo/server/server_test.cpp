@@ -18,10 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::client;
+using testing::get;
 using testing::scripted;
 using testing::served;
-
-const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 class servers : public ::testing::TestWithParam<backend_kind> {
 protected:
@@ -66,7 +65,7 @@ TEST_P(servers, drain_finishes_what_runs_and_ends_what_idles) {
     client idle(s);
     client fresh(s);
     client busy(s);
-    ASSERT_TRUE(idle.send(request));
+    ASSERT_TRUE(idle.send(get("/")));
     (void)idle.response();
     ASSERT_TRUE(busy.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n"));
     ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 1; }));
@@ -87,15 +86,15 @@ TEST_P(servers, a_request_that_comes_as_the_drain_begins_is_served) {
         served s(app_, GetParam());
         client kept(s);
         client fresh(s);
-        ASSERT_TRUE(kept.send(request));
+        ASSERT_TRUE(kept.send(get("/")));
         (void)kept.response();
         // The loop learns of both in the same turn.
         s.ask([&](server&) {
-            (void)kept.send(request);
+            (void)kept.send(get("/"));
             s.drain(5s);
             return 0;
         });
-        ASSERT_TRUE(fresh.send(request));
+        ASSERT_TRUE(fresh.send(get("/")));
         EXPECT_TRUE(kept.receive_all().ends_with("ok\n"));
         EXPECT_TRUE(fresh.receive_all().ends_with("ok\n"));
     }
@@ -106,7 +105,7 @@ TEST_P(servers, half_a_head_does_not_hold_the_end) {
     served s(app_, GetParam());
     client first(s);
     client second(s);
-    ASSERT_TRUE(second.send(request));
+    ASSERT_TRUE(second.send(get("/")));
     (void)second.response();
     for (client* c : {&first, &second}) ASSERT_TRUE(c->send("GET / HTTP/1.1\r\nHos"));
     constexpr auto heads = static_cast<std::size_t>(handler::connection_state::head);
@@ -154,7 +153,7 @@ TEST_P(servers, those_in_the_accept_queue_are_served) {
     std::vector<std::unique_ptr<client>> waiting;
     for (int i = 0; i < 10; ++i) {
         waiting.push_back(std::make_unique<client>(s));
-        ASSERT_TRUE(waiting.back()->send(request));
+        ASSERT_TRUE(waiting.back()->send(get("/")));
     }
     s.end(5s);
     EXPECT_TRUE(blocking.receive_all().ends_with("blocked"));
@@ -168,14 +167,14 @@ TEST_P(servers, a_limit_of_connections) {
     std::vector<std::unique_ptr<client>> all;
     for (int i = 0; i < 3; ++i) {
         all.push_back(std::make_unique<client>(s));
-        ASSERT_TRUE(all.back()->send(request));
+        ASSERT_TRUE(all.back()->send(get("/")));
         EXPECT_TRUE(all.back()->response().ends_with("ok\n"));
     }
     EXPECT_EQ(client(s).receive_all(), "");
     all.pop_back();
     ASSERT_TRUE(s.until([](server& x) { return x.connections() == 2; }));
     client again(s);
-    ASSERT_TRUE(again.send(request));
+    ASSERT_TRUE(again.send(get("/")));
     EXPECT_TRUE(again.response().ends_with("ok\n"));
 }
 
@@ -183,7 +182,7 @@ TEST_P(servers, figures) {
     served s(app_, GetParam());
     client a(s);
     client b(s);
-    ASSERT_TRUE(a.send(request));
+    ASSERT_TRUE(a.send(get("/")));
     (void)a.response();
     ASSERT_TRUE(b.send("nonsense\r\n\r\n"));
     (void)b.receive_all();

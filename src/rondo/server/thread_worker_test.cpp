@@ -28,10 +28,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::client;
+using testing::get;
 using testing::scripted;
 using testing::served;
-
-std::string get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 
 std::string body_of(const std::string& response) { return response.substr(response.find("\r\n\r\n") + 4); }
 

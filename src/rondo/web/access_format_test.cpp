@@ -17,7 +17,7 @@
 namespace rondo {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr std::int64_t noon = 1'700'000'000;  // 2023-11-14 22:13:20 UTC
 
@@ -145,8 +145,8 @@ TEST(AccessFormat, EachAtom) {
                                                           {"scheme", "http"},
                                                           {"worker", "worker 1"}})
         EXPECT_EQ(line_of("%(" + atom + ")s", "/x/1?a=b", fields), text + "\n") << atom;
-    EXPECT_THAT(line_of("%(id)s", "/x/1"), testing::MatchesRegex("[0-9a-f]{32}\n"));
-    EXPECT_THAT(line_of("%(L)s %(D)s %(M)s", "/x/1"), testing::MatchesRegex("0\\.[0-9]{6} [0-9]+ [0-9]+\n"));
+    EXPECT_THAT(line_of("%(id)s", "/x/1"), ::testing::MatchesRegex("[0-9a-f]{32}\n"));
+    EXPECT_THAT(line_of("%(L)s %(D)s %(M)s", "/x/1"), ::testing::MatchesRegex("0\\.[0-9]{6} [0-9]+ [0-9]+\n"));
     EXPECT_EQ(line_of("100%% of %(m)s, 7%%", "/x/1"), "100% of GET, 7%\n");
     EXPECT_EQ(line_of("%(b)s", "/none").back(), '\n');
 }

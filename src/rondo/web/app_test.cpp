@@ -31,7 +31,7 @@ struct rondo::path_converter<month> {
 namespace rondo {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string thread_name() {
     char name[32] = {};

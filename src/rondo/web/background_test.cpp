@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct fixture : testing::Test {
+struct fixture : ::testing::Test {
     event_loop loop;
     thread_pool pool{{.name = "blocking"}};
     app application;

@@ -17,8 +17,8 @@
 namespace rondo {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 response secret(request&) { throw std::runtime_error("secret-detail"); }
 

@@ -15,7 +15,6 @@
 namespace rondo {
 namespace {
 
-using http::status;
 using testing::exchange;
 using testing::test_loop;
 
@@ -54,7 +53,7 @@ protected:
 TEST_F(file_view, sends_a_small_file_at_once) {
     exchange x("/");
     get(x, "small.txt");
-    EXPECT_EQ(x.to.status, status::ok);
+    EXPECT_EQ(x.to.status, http::status::ok);
     EXPECT_EQ(x.to.body, digits(1000));
     EXPECT_EQ(x.to.type, "text/plain; charset=utf-8");
     EXPECT_EQ(x.to.field("Last-Modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -67,7 +66,7 @@ TEST_F(file_view, sends_a_small_file_at_once) {
 TEST_F(file_view, sends_a_large_file_from_the_descriptor) {
     exchange x("/");
     get(x, "large.bin");
-    EXPECT_EQ(x.to.status, status::ok);
+    EXPECT_EQ(x.to.status, http::status::ok);
     EXPECT_EQ(x.to.length, 100'000u);
     EXPECT_EQ(x.to.body, digits(100'000));
     EXPECT_EQ(x.to.file_writes, 1);
@@ -77,7 +76,7 @@ TEST_F(file_view, sends_a_large_file_from_the_descriptor) {
 TEST_F(file_view, sends_an_empty_file) {
     exchange x("/");
     get(x, "empty.css");
-    EXPECT_EQ(x.to.status, status::ok);
+    EXPECT_EQ(x.to.status, http::status::ok);
     EXPECT_EQ(x.to.length, 0u);
     EXPECT_EQ(x.to.type, "text/css; charset=utf-8");
 }
@@ -86,7 +85,7 @@ TEST_F(file_view, head_has_the_length_and_no_body) {
     for (const char* name : {"small.txt", "large.bin"}) {
         exchange x("/", {{"Range", "bytes=0-4"}}, "HEAD");
         get(x, name);
-        EXPECT_EQ(x.to.status, status::ok);
+        EXPECT_EQ(x.to.status, http::status::ok);
         EXPECT_EQ(x.to.length, std::filesystem::file_size(dir_.at(name)));
         EXPECT_EQ(x.to.body, "");
         EXPECT_EQ(x.to.file_writes, 0);
@@ -100,7 +99,7 @@ TEST_F(file_view, is_404_when_there_is_no_such_file) {
             (void)loop_.run(file(path));
             FAIL() << path;
         } catch (const http_error& e) {
-            EXPECT_EQ(e.code(), status::not_found);
+            EXPECT_EQ(e.code(), http::status::not_found);
         }
     }
 }
@@ -114,26 +113,26 @@ TEST_F(file_view, file_sync_gives_the_same) {
 struct condition {
     const char* name;
     const char* value;  // "@" is the file's own ETag
-    status expected;
+    http::status expected;
 };
 
 TEST_F(file_view, answers_conditional_requests) {
     const std::string etag = etag_of("small.txt");
     const condition table[] = {
-        {"If-None-Match", "@", status::not_modified},
-        {"If-None-Match", "W/@", status::not_modified},
-        {"If-None-Match", "\"a\", @", status::not_modified},
-        {"If-None-Match", "*", status::not_modified},
-        {"If-None-Match", "\"other\"", status::ok},
-        {"If-Match", "@", status::ok},
-        {"If-Match", "*", status::ok},
-        {"If-Match", "W/@", status::precondition_failed},
-        {"If-Match", "\"other\"", status::precondition_failed},
-        {"If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", status::not_modified},
-        {"If-Modified-Since", "Sun, 06 Nov 1994 08:49:36 GMT", status::ok},
-        {"If-Modified-Since", "yesterday", status::ok},
-        {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", status::ok},
-        {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:36 GMT", status::precondition_failed},
+        {"If-None-Match", "@", http::status::not_modified},
+        {"If-None-Match", "W/@", http::status::not_modified},
+        {"If-None-Match", "\"a\", @", http::status::not_modified},
+        {"If-None-Match", "*", http::status::not_modified},
+        {"If-None-Match", "\"other\"", http::status::ok},
+        {"If-Match", "@", http::status::ok},
+        {"If-Match", "*", http::status::ok},
+        {"If-Match", "W/@", http::status::precondition_failed},
+        {"If-Match", "\"other\"", http::status::precondition_failed},
+        {"If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", http::status::not_modified},
+        {"If-Modified-Since", "Sun, 06 Nov 1994 08:49:36 GMT", http::status::ok},
+        {"If-Modified-Since", "yesterday", http::status::ok},
+        {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", http::status::ok},
+        {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:36 GMT", http::status::precondition_failed},
     };
     for (const condition& c : table) {
         std::string value = c.value;
@@ -144,7 +143,7 @@ TEST_F(file_view, answers_conditional_requests) {
             EXPECT_EQ(x.to.status, c.expected) << c.name << ": " << value;
             EXPECT_TRUE(x.to.finished);
             EXPECT_EQ(x.to.field("ETag"), etag);
-            if (c.expected != status::ok) {
+            if (c.expected != http::status::ok) {
                 EXPECT_EQ(x.to.body, "");
                 EXPECT_EQ(x.to.type, "");
             }
@@ -178,7 +177,7 @@ TEST_F(file_view, sends_one_range) {
     for (const range_case& c : table) {
         exchange x("/", {{"Range", c.range}});
         get(x, "small.txt");
-        EXPECT_EQ(x.to.status, status::partial_content) << c.range;
+        EXPECT_EQ(x.to.status, http::status::partial_content) << c.range;
         EXPECT_EQ(x.to.body, digits(1000).substr(c.first, c.last - c.first + 1));
         EXPECT_EQ(x.to.length, c.last - c.first + 1);
         EXPECT_EQ(x.to.field("Content-Range"), http::content_range({c.first, c.last}, 1000));
@@ -190,7 +189,7 @@ TEST_F(file_view, sends_one_range) {
 TEST_F(file_view, sends_a_range_of_a_large_file) {
     exchange x("/", {{"Range", "bytes=90001-90020"}});
     get(x, "large.bin");
-    EXPECT_EQ(x.to.status, status::partial_content);
+    EXPECT_EQ(x.to.status, http::status::partial_content);
     EXPECT_EQ(x.to.body, digits(100'000).substr(90'001, 20));
     EXPECT_EQ(x.to.file_writes, 1);
 }
@@ -199,7 +198,7 @@ TEST_F(file_view, sends_several_ranges_as_multipart) {
     for (const char* name : {"small.txt", "large.bin"}) {
         exchange x("/", {{"Range", "bytes=0-1,10-12"}});
         get(x, name);
-        EXPECT_EQ(x.to.status, status::partial_content);
+        EXPECT_EQ(x.to.status, http::status::partial_content);
         const std::string type =
             std::string(name) == "small.txt" ? "text/plain; charset=utf-8" : "application/octet-stream";
         const std::string size = std::to_string(std::filesystem::file_size(dir_.at(name)));
@@ -220,12 +219,12 @@ TEST_F(file_view, ignores_bad_ranges) {
     for (const char* range : {"bytes=5-2", "bytes=a-b", "bytes", "bytes=", "bytes=--5", "items=0-5"}) {
         exchange x("/", {{"Range", range}});
         get(x, "small.txt");
-        EXPECT_EQ(x.to.status, status::ok) << range;
+        EXPECT_EQ(x.to.status, http::status::ok) << range;
         EXPECT_EQ(x.to.body.size(), 1000u);
     }
     exchange twice("/", {{"Range", "bytes=0-1"}, {"Range", "bytes=2-3"}});
     get(twice, "small.txt");
-    EXPECT_EQ(twice.to.status, status::ok);
+    EXPECT_EQ(twice.to.status, http::status::ok);
 }
 
 TEST_F(file_view, many_small_ranges_do_not_multiply_the_work) {
@@ -234,25 +233,26 @@ TEST_F(file_view, many_small_ranges_do_not_multiply_the_work) {
     range += "0-";
     exchange x("/", {{"Range", range}});
     get(x, "large.bin");
-    EXPECT_EQ(x.to.status, status::ok);
+    EXPECT_EQ(x.to.status, http::status::ok);
     EXPECT_EQ(x.to.body.size(), 100'000u);
 }
 
 TEST_F(file_view, a_range_behind_the_end_is_416) {
     exchange x("/", {{"Range", "bytes=1000-"}});
     get(x, "small.txt");
-    EXPECT_EQ(x.to.status, status::range_not_satisfiable);
+    EXPECT_EQ(x.to.status, http::status::range_not_satisfiable);
     EXPECT_EQ(x.to.field("Content-Range"), "bytes */1000");
     EXPECT_EQ(x.to.body, "");
 }
 
 TEST_F(file_view, if_range_decides_whether_the_range_counts) {
     const std::string etag = etag_of("small.txt");
-    const std::pair<std::string, status> table[] = {{etag, status::partial_content},
-                                                    {"W/" + etag, status::ok},
-                                                    {"\"other\"", status::ok},
-                                                    {"Sun, 06 Nov 1994 08:49:37 GMT", status::partial_content},
-                                                    {"Sun, 06 Nov 1994 08:49:38 GMT", status::ok}};
+    const std::pair<std::string, http::status> table[] = {
+        {etag, http::status::partial_content},
+        {"W/" + etag, http::status::ok},
+        {"\"other\"", http::status::ok},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", http::status::partial_content},
+        {"Sun, 06 Nov 1994 08:49:38 GMT", http::status::ok}};
     for (const auto& [value, expected] : table) {
         exchange x("/", {{"Range", "bytes=0-4"}, {"If-Range", value}});
         get(x, "small.txt");
@@ -263,19 +263,19 @@ TEST_F(file_view, if_range_decides_whether_the_range_counts) {
 TEST_F(file_view, another_status_or_method_is_sent_whole) {
     exchange page("/", {{"Range", "bytes=0-4"}, {"If-None-Match", "*"}});
     loop_.run(page.send(file_sync(dir_.at("small.txt")).status(404)));
-    EXPECT_EQ(page.to.status, status::not_found);
+    EXPECT_EQ(page.to.status, http::status::not_found);
     EXPECT_EQ(page.to.body.size(), 1000u);
 
     exchange post("/", {{"Range", "bytes=0-4"}, {"If-None-Match", "*"}}, "POST");
     get(post, "small.txt");
-    EXPECT_EQ(post.to.status, status::ok);
+    EXPECT_EQ(post.to.status, http::status::ok);
     EXPECT_EQ(post.to.body.size(), 1000u);
 }
 
 TEST_F(file_view, fields_and_type_of_the_view_win) {
     exchange x("/", {{"If-None-Match", "\"mine\""}});
     loop_.run(x.send(file_sync(dir_.at("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
-    EXPECT_EQ(x.to.status, status::not_modified);
+    EXPECT_EQ(x.to.status, http::status::not_modified);
     EXPECT_EQ(x.to.field("X-A"), "b");
 }
 

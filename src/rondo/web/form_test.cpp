@@ -10,7 +10,6 @@
 namespace rondo {
 namespace {
 
-using http::status;
 using testing::fake_body;
 using testing::test_loop;
 
@@ -21,10 +20,10 @@ std::string part(const std::string& head, const std::string& content) {
     return "--XX\r\nContent-Disposition: form-data; " + head + "\r\n\r\n" + content + "\r\n";
 }
 
-status refusal_of(const std::string& body, const char* type, const form_limits& limits = {}) {
+http::status refusal_of(const std::string& body, const char* type, const form_limits& limits = {}) {
     try {
         (void)parse_form(body, type, limits);
-        return status::ok;
+        return http::status::ok;
     } catch (const http_error& e) {
         return e.code();
     }
@@ -63,36 +62,36 @@ TEST(form, reads_multipart_fields_and_files) {
 }
 
 TEST(form, refuses_other_types) {
-    EXPECT_EQ(refusal_of("a=b", "text/plain"), status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", ""), status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", "application/json"), status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", "multipart/mixed; boundary=XX"), status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", "text/plain"), http::status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", ""), http::status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", "application/json"), http::status::unsupported_media_type);
+    EXPECT_EQ(refusal_of("a=b", "multipart/mixed; boundary=XX"), http::status::unsupported_media_type);
 }
 
 TEST(form, refuses_what_is_malformed) {
-    EXPECT_EQ(refusal_of("", "multipart/form-data"), status::bad_request);
-    EXPECT_EQ(refusal_of("", "multipart/form-data; boundary=\"\""), status::bad_request);
-    EXPECT_EQ(refusal_of("", multipart), status::bad_request);
+    EXPECT_EQ(refusal_of("", "multipart/form-data"), http::status::bad_request);
+    EXPECT_EQ(refusal_of("", "multipart/form-data; boundary=\"\""), http::status::bad_request);
+    EXPECT_EQ(refusal_of("", multipart), http::status::bad_request);
     EXPECT_EQ(refusal_of("--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--\r\n", multipart),
-              status::bad_request);
-    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), status::bad_request);  // no end
-    EXPECT_EQ(refusal_of("--XX--\r\n", multipart), status::ok);
+              http::status::bad_request);
+    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), http::status::bad_request);  // no end
+    EXPECT_EQ(refusal_of("--XX--\r\n", multipart), http::status::ok);
 }
 
 TEST(form, has_limits) {
     const form_limits small{.fields = 2, .files = 1, .text_bytes = 12};
-    EXPECT_EQ(refusal_of("a=1&b=2", urlencoded, small), status::ok);
-    EXPECT_EQ(refusal_of("a=1&b=2&c=3", urlencoded, small), status::content_too_large);
-    EXPECT_EQ(refusal_of("a=12345678901", urlencoded, small), status::content_too_large);
+    EXPECT_EQ(refusal_of("a=1&b=2", urlencoded, small), http::status::ok);
+    EXPECT_EQ(refusal_of("a=1&b=2&c=3", urlencoded, small), http::status::content_too_large);
+    EXPECT_EQ(refusal_of("a=12345678901", urlencoded, small), http::status::content_too_large);
     const std::string one = part("name=\"a\"", "1"), file = part("name=\"f\"; filename=\"f\"", "1"), end = "--XX--";
-    EXPECT_EQ(refusal_of(one + one + end, multipart, small), status::ok);
-    EXPECT_EQ(refusal_of(one + one + one + end, multipart, small), status::content_too_large);
-    EXPECT_EQ(refusal_of(file + one + end, multipart, small), status::ok);
-    EXPECT_EQ(refusal_of(file + file + end, multipart, small), status::content_too_large);
-    EXPECT_EQ(refusal_of(part("name=\"a\"", "123456789012") + end, multipart, small), status::content_too_large);
+    EXPECT_EQ(refusal_of(one + one + end, multipart, small), http::status::ok);
+    EXPECT_EQ(refusal_of(one + one + one + end, multipart, small), http::status::content_too_large);
+    EXPECT_EQ(refusal_of(file + one + end, multipart, small), http::status::ok);
+    EXPECT_EQ(refusal_of(file + file + end, multipart, small), http::status::content_too_large);
+    EXPECT_EQ(refusal_of(part("name=\"a\"", "123456789012") + end, multipart, small), http::status::content_too_large);
     std::string many;
     for (int i = 0; i < 100'000; ++i) many += "k=v&";
-    EXPECT_EQ(refusal_of(many, urlencoded), status::content_too_large);
+    EXPECT_EQ(refusal_of(many, urlencoded), http::status::content_too_large);
 }
 
 TEST(form, a_large_file_goes_to_the_disk) {
@@ -144,7 +143,7 @@ TEST(read_form, a_failure_on_the_pool_comes_back) {
         (void)l.run(read(in, multipart, {.file_threshold = 10}));
         FAIL();
     } catch (const http_error& e) {
-        EXPECT_EQ(e.code(), status::bad_request);
+        EXPECT_EQ(e.code(), http::status::bad_request);
     }
 }
 

@@ -113,7 +113,7 @@ TEST(isolated, another_process_that_took_the_name_gets_no_job) {
         _exit(recv(connection, &byte, 1, 0) == 0 ? 0 : 1);
     }
     char listens = 0;
-    ASSERT_EQ(read(ends[0], &listens, 1), 1);
+    ASSERT_EQ(::read(ends[0], &listens, 1), 1);
     close(ends[0]);
     close(ends[1]);
     watched w;

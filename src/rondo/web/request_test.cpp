@@ -12,7 +12,7 @@
 namespace rondo {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 static_assert(sizeof(request) < 200);
 

@@ -10,7 +10,7 @@ namespace rondo::detail {
 namespace {
 
 using http::method;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 struct table {
     void add(std::string pattern, method_set methods = bit(method::get), accepts_function own = nullptr) {

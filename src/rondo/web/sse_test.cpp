@@ -98,7 +98,7 @@ TEST(sse, a_broken_connection_ends_the_generator) {
     EXPECT_FALSE(x.to.finished);
 }
 
-async_generator<sse_event> failing() {
+async_generator<sse_event> failing_events() {
     co_yield sse_event("first");
     throw std::runtime_error("secret-detail");
 }
@@ -108,7 +108,7 @@ async_generator<sse_event> bad_id() { co_yield sse_event("first", "a\nb"); }
 TEST(sse, a_failure_breaks_it_off) {
     test_loop l;
     exchange x("/"), y("/");
-    EXPECT_THROW(l.run(x.send(sse(failing()))), std::runtime_error);
+    EXPECT_THROW(l.run(x.send(sse(failing_events()))), std::runtime_error);
     EXPECT_FALSE(x.to.finished);
     EXPECT_THROW(l.run(y.send(sse(bad_id()))), std::invalid_argument);
     EXPECT_FALSE(y.to.finished);

@@ -12,7 +12,6 @@
 namespace rondo {
 namespace {
 
-using http::status;
 using testing::exchange;
 using testing::test_loop;
 
@@ -56,7 +55,7 @@ TEST_F(static_view, serves_files) {
     for (const char* path : {"/static/hello.txt", "/static/%68ello.txt"}) {
         exchange x(path);
         get(x, view);
-        EXPECT_EQ(x.to.status, status::ok);
+        EXPECT_EQ(x.to.status, http::status::ok);
         EXPECT_EQ(x.to.body, "hello static\n");
         EXPECT_EQ(x.to.type, "text/plain; charset=utf-8");
         EXPECT_EQ(x.to.field("X-Content-Type-Options"), "nosniff");
@@ -101,7 +100,7 @@ TEST_F(static_view, serves_nothing_else) {
         exchange x("/static/");
         x.from.path = path;
         get(x, view);
-        EXPECT_EQ(x.to.status, status::not_found) << path;
+        EXPECT_EQ(x.to.status, http::status::not_found) << path;
     }
 }
 
@@ -110,7 +109,7 @@ TEST_F(static_view, refuses_an_encoded_nul_when_the_router_does_not) {
     exchange x("/static/hello.txt%00.png");
     const std::string_view name("hello.txt\0.png", 14);
     loop_.run(answer(x, view, name));
-    EXPECT_EQ(x.to.status, status::not_found);
+    EXPECT_EQ(x.to.status, http::status::not_found);
 }
 
 TEST_F(static_view, a_folder_shows_its_index) {
@@ -124,7 +123,7 @@ TEST_F(static_view, a_folder_shows_its_index) {
     EXPECT_EQ(docs.to.body, "<h1>docs</h1>");
     exchange bare("/static/docs?a=b");
     get(bare, view);
-    EXPECT_EQ(bare.to.status, status::permanent_redirect);
+    EXPECT_EQ(bare.to.status, http::status::permanent_redirect);
     EXPECT_EQ(bare.to.field("Location"), "/static/docs/?a=b");
 }
 
@@ -133,7 +132,7 @@ TEST_F(static_view, the_index_can_be_turned_off) {
     for (const char* path : {"/static/", "/static/docs/", "/static/docs"}) {
         exchange x(path);
         get(x, view);
-        EXPECT_EQ(x.to.status, status::not_found) << path;
+        EXPECT_EQ(x.to.status, http::status::not_found) << path;
     }
     exchange x("/static/hello.txt");
     get(x, view);
@@ -144,10 +143,10 @@ TEST_F(static_view, answers_conditional_requests_and_ranges) {
     const static_folder view = make();
     exchange known("/static/hello.txt", {{"If-None-Match", "*"}});
     get(known, view);
-    EXPECT_EQ(known.to.status, status::not_modified);
+    EXPECT_EQ(known.to.status, http::status::not_modified);
     exchange part("/static/hello.txt", {{"Range", "bytes=6-11"}});
     get(part, view);
-    EXPECT_EQ(part.to.status, status::partial_content);
+    EXPECT_EQ(part.to.status, http::status::partial_content);
     EXPECT_EQ(part.to.body, "static");
 }
 

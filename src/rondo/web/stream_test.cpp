@@ -14,7 +14,6 @@ namespace rondo {
 namespace {
 
 using namespace std::chrono_literals;
-using http::status;
 using testing::exchange;
 using testing::test_loop;
 
@@ -27,7 +26,7 @@ struct alive {
     int& count;
 };
 
-async_generator<std::string> lines(int count) {
+async_generator<std::string> async_lines(int count) {
     for (int i = 0; i < count; ++i) {
         co_await sleep(1ms);
         co_yield "line " + std::to_string(i) + "\n";
@@ -44,12 +43,12 @@ generator<std::string> blocking_lines(int count, std::vector<std::thread::id>& t
 TEST(stream, sends_what_an_async_generator_yields) {
     test_loop l;
     exchange x("/");
-    l.run(x.send(stream(lines(3))));
+    l.run(x.send(stream(async_lines(3))));
     EXPECT_EQ(x.to.body, "line 0\nline 1\nline 2\n");
     EXPECT_EQ(x.to.writes, 3);
     EXPECT_FALSE(x.to.length);
-    EXPECT_EQ(stream(lines(1)).content_type(), "text/plain; charset=utf-8");
-    EXPECT_EQ(stream(lines(1), "text/csv").content_type(), "text/csv");
+    EXPECT_EQ(stream(async_lines(1)).content_type(), "text/plain; charset=utf-8");
+    EXPECT_EQ(stream(async_lines(1), "text/csv").content_type(), "text/csv");
     EXPECT_TRUE(x.to.finished);
 }
 
@@ -80,20 +79,20 @@ TEST(stream, takes_a_function_that_writes) {
 TEST(stream, may_be_empty) {
     test_loop l;
     exchange x("/");
-    l.run(x.send(stream(lines(0))));
-    EXPECT_EQ(x.to.status, status::ok);
+    l.run(x.send(stream(async_lines(0))));
+    EXPECT_EQ(x.to.status, http::status::ok);
     EXPECT_TRUE(x.to.finished);
 }
 
 TEST(stream, can_declare_its_length) {
     test_loop l;
     exchange right("/"), less("/"), more("/");
-    l.run(right.send(stream(lines(2), "text/plain", 14)));
+    l.run(right.send(stream(async_lines(2), "text/plain", 14)));
     EXPECT_EQ(right.to.length, 14u);
     EXPECT_TRUE(right.to.finished);
-    EXPECT_THROW(l.run(less.send(stream(lines(2), "text/plain", 100))), response_error);
+    EXPECT_THROW(l.run(less.send(stream(async_lines(2), "text/plain", 100))), response_error);
     EXPECT_FALSE(less.to.finished);
-    EXPECT_THROW(l.run(more.send(stream(lines(2), "text/plain", 8))), response_error);
+    EXPECT_THROW(l.run(more.send(stream(async_lines(2), "text/plain", 8))), response_error);
     EXPECT_FALSE(more.to.finished);
 }
 

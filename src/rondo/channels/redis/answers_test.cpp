@@ -4,7 +4,6 @@
 #include <rondo/channels/redis/protocol.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -19,14 +18,11 @@
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/channels/error.hpp>
+#include <rondo/channels/redis_server_test.hpp>
 #include <rondo/net/address.hpp>
 
 namespace rondo::channels_detail {
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr auto long_enough = 30s;
 
 // Answers each command by its name; PING is answered as it should be.
 class scripted_redis {

@@ -20,14 +20,13 @@
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/channels/io_thread.hpp>
+#include <rondo/channels/redis_server_test.hpp>
 #include <rondo/net/address.hpp>
 
 namespace rondo::channels_detail {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr auto long_enough = 30s;
 
 // A name server that says nothing until it is let: what look-ups wait for, and how many do.
 class silent_server {
@@ -83,7 +82,7 @@ std::string failure_of(const redis_connection::answer& answer) {
     return "no failure";
 }
 
-class redis_name : public testing::Test {
+class redis_name : public ::testing::Test {
 public:
     redis_name() { server().reset(); }
     ~redis_name() override { server().speak(); }

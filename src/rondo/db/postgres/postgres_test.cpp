@@ -15,20 +15,11 @@ namespace {
 using namespace std::chrono_literals;
 
 template <class Body>
-task<void> run(database& at, Body body) {
-    co_await at.open();
-    co_await body(at);
-    co_await at.close();
-}
-
-template <class Body>
 void with_server(Body body, options limits = {}) {
     event_loop loop;
     database at(test_server::shared().url(), limits);
-    loop.run_until(run(at, std::move(body)));
+    loop.run_until(opened(at, std::move(body)));
 }
-
-task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
 
 // How many statements like this the server runs, but for the one that asks.
 task<int> running(database& watcher, std::string text) {

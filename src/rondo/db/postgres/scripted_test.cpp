@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using wire = scripted_server::wire;
 
 template <class Body>
-task<void> opened(database& at, Body body) {
+task<void> opened_with_timeout(database& at, Body body) {
     co_await at.open();
     co_await with_timeout(20s, body(at));
     co_await at.close();
@@ -25,7 +25,7 @@ template <class Body>
 void with(const scripted_server& server, Body body, options limits = {}) {
     event_loop loop;
     database at(server.url(), limits);
-    loop.run_until(opened(at, std::move(body)));
+    loop.run_until(opened_with_timeout(at, std::move(body)));
 }
 
 task<std::string> code_of(task<result> asked) {

@@ -12,6 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <rondo/base/source_dir_test.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/db/database.hpp>
+
 namespace rondo::db::postgres {
 
 /// A PostgreSQL server for this test program (tests/databases/postgres_server.py), started when first asked for and
@@ -57,7 +61,7 @@ private:
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, in[0], 0);
         posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-        words.insert(words.begin(), {"python3", std::string(RONDO_SOURCE_DIR) + "/tests/databases/postgres_server.py"});
+        words.insert(words.begin(), {"python3", source_dir() + "/tests/databases/postgres_server.py"});
         std::vector<char*> arguments;
         for (std::string& w : words) arguments.push_back(w.data());
         arguments.push_back(nullptr);
@@ -82,5 +86,15 @@ private:
     int from_ = -1;
     std::string url_;
 };
+
+/// Opens the database, runs `body(database)` and closes it.
+template <class Body>
+task<void> opened(database& at, Body body) {
+    co_await at.open();
+    co_await body(at);
+    co_await at.close();
+}
+
+inline task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
 
 }  // namespace rondo::db::postgres

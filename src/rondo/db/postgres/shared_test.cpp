@@ -12,13 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 
 template <class Body>
-task<void> opened(database& at, Body body) {
-    co_await at.open();
-    co_await body(at);
-    co_await at.close();
-}
-
-template <class Body>
 void with(const std::string& url, Body body, options limits = {.connections = 1}) {
     event_loop loop;
     database at(url, limits);
@@ -26,7 +19,7 @@ void with(const std::string& url, Body body, options limits = {.connections = 1}
 }
 
 template <class Body>
-void with_server(Body body, options limits = {.connections = 1}) {
+void with_one_connection(Body body, options limits = {.connections = 1}) {
     with(test_server::shared().url(), std::move(body), limits);
 }
 
@@ -53,7 +46,7 @@ task<int> add_row(database& at, int n) {
 }
 
 TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"begin", "/* x */ Begin", "-- x\n start transaction", "; begin", "commit", "rollback",
                                 "end", "abort", "savepoint a", "release a", "rollback to a", "prepare transaction 'x'",
@@ -73,7 +66,7 @@ TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
 }
 
 TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         const dynamic_sql s(std::string("select 1\0 from nothing", 22));
         EXPECT_TRUE((co_await failure_of(at.query(s))).contains("zero byte"));
         EXPECT_TRUE((co_await failure_of(at.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
@@ -82,7 +75,7 @@ TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
 
 // The statements beside it, on the same connection, are not hit.
 TEST(shared, copy_as_a_plain_statement_is_refused) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         auto [in, one, out, two] = co_await when_all(failure_of(at.query("copy shared from stdin")), add_row(at, 1),
                                                      failure_of(at.query("COPY (select 1) TO STDOUT")), add_row(at, 2));
@@ -103,7 +96,7 @@ TEST(shared, copy_as_a_plain_statement_is_refused) {
 }
 
 TEST(shared, a_transaction_is_not_ended_from_within) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"commit", "rollback", "begin", "prepare transaction 'x'"}) {
             const dynamic_sql s(sql);
@@ -133,7 +126,7 @@ TEST(shared, a_transaction_is_not_ended_from_within) {
 }
 
 TEST(shared, a_script_does_not_end_a_transaction_and_begin_another) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql :
              {"rollback; begin; insert into shared values (2)", "commit; begin", "select 1; rollback and chain",
@@ -165,7 +158,7 @@ task<int> taken(async_generator<std::string> pieces) {
 }
 
 TEST(shared, a_copy_is_one_statement_and_goes_one_way) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"begin; copy shared from stdin", "copy shared from stdin; copy shared from stdin",
                                 "copy shared to stdout", "copy shared from stdin; rollback"}) {
@@ -185,7 +178,7 @@ TEST(shared, a_copy_is_one_statement_and_goes_one_way) {
 }
 
 TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         const std::string said = co_await failure_of(at.script("begin; insert into shared values (1)"));
         EXPECT_TRUE(said.contains("left a transaction open")) << said;
@@ -198,7 +191,7 @@ TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
 // ---- settings ----
 
 TEST(shared, a_plain_statement_does_not_change_the_connection) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         for (const char* sql :
              {"set work_mem = '1MB'", "reset all", "set local work_mem = '1MB'", "listen c",
               "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
@@ -216,7 +209,7 @@ TEST(shared, a_plain_statement_does_not_change_the_connection) {
 }
 
 TEST(shared, what_a_session_changed_is_set_back) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         const std::string before = co_await setting(at, "work_mem");
         co_await at.transaction([](transaction& tx) -> task<void> {
             (void)co_await tx.query("set work_mem = '1MB'");
@@ -256,7 +249,7 @@ task<void> expect_nothing_left(database& at, const char* after) {
 }
 
 TEST(shared, whatever_changed_a_connection_nothing_is_left) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"do $$ begin perform pg_advisory_lock(9); end $$",
                                 "do $$ begin create temp table mine (n int); execute 'listen xyz'; end $$"}) {
@@ -289,7 +282,7 @@ TEST(shared, whatever_changed_a_connection_nothing_is_left) {
 }
 
 TEST(shared, a_prepared_statement_whose_column_changed_fails_at_most_once) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script("drop table if exists shared; create table shared (n int)");
         (void)co_await at.execute("insert into shared values ($1)", 1);
         co_await at.script("alter table shared alter n type bigint");
@@ -318,7 +311,7 @@ TEST(shared, the_shorter_time_limit_counts) {
 
 // Prepared statements stay when settings are set back.
 TEST(shared, setting_back_keeps_prepared_statements) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         for (int i = 0; i < 3; ++i) (void)co_await at.query("select 'kept'");
         co_await at.transaction([](transaction& tx) -> task<void> { (void)co_await tx.query("set work_mem = '1MB'"); });
         const result r =
@@ -328,7 +321,7 @@ TEST(shared, setting_back_keeps_prepared_statements) {
 }
 
 TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script(
             "drop role if exists odd; create role odd login superuser;"
             "alter role odd set datestyle = 'SQL, DMY'; alter role odd set intervalstyle = 'sql_standard';"
@@ -393,7 +386,7 @@ task<void> expect_none(database& at, const char* expression) {
 }
 
 TEST(shared, times_are_a_value_or_a_sentence) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         for (const char* none : {"'infinity'::timestamp", "'-infinity'::date", "'0044-03-15 BC'::date",
                                  "'0044-03-15 BC'::timestamptz", "'10000-01-01'::date", "'294276-12-31'::timestamp",
                                  "'24:00'::time", "'12:00+01'::timetz", "'1 day'::interval"})
@@ -407,7 +400,7 @@ TEST(shared, times_are_a_value_or_a_sentence) {
 }
 
 TEST(shared, arrays_are_a_value_or_a_sentence) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await expect<int>(at, "'[0:2]={1,2,3}'::int[]", "1 | 2 | 3");
         co_await expect<int>(at, "'[-5:-4]={1,2}'::int[]", "1 | 2");
         for (const char* none : {"'{{1,2},{3,4}}'::int[]", "'[0:0][1:2]={{1,2}}'::int[]", "'{1,NULL}'::int[]",
@@ -426,7 +419,7 @@ TEST(shared, arrays_are_a_value_or_a_sentence) {
 }
 
 TEST(shared, numbers_and_bytes_are_a_value_or_a_sentence) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await expect_none<int>(at, "B'101'");
         co_await expect_none<float>(at, "1e300::float8");
         co_await expect_none<double>(at, "9007199254740993::int8");
@@ -447,7 +440,7 @@ TEST(shared, numbers_and_bytes_are_a_value_or_a_sentence) {
 }
 
 TEST(shared, arrays_of_a_type_with_another_delimiter_are_refused) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         co_await at.script(
             "drop type if exists odd_type cascade; create type odd_type;"
             "create function odd_in(cstring) returns odd_type language internal strict immutable as 'textin';"
@@ -460,7 +453,7 @@ TEST(shared, arrays_of_a_type_with_another_delimiter_are_refused) {
 }
 
 TEST(shared, a_time_that_no_date_is_is_refused) {
-    with_server([](database& at) -> task<void> {
+    with_one_connection([](database& at) -> task<void> {
         using hours = std::chrono::sys_time<std::chrono::hours>;
         using micros = std::chrono::microseconds;
         const auto refused = [](task<result> t) -> task<bool> {

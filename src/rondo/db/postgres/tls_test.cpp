@@ -102,14 +102,14 @@ TEST_F(postgres_over_tls, answers_of_every_size_come) {
     });
 }
 
-async_generator<std::string> lines(int count) {
+async_generator<std::string> single_lines(int count) {
     for (int i = 0; i < count; ++i) co_yield std::to_string(i) + "\tline\n";
 }
 
 TEST_F(postgres_over_tls, rows_and_copies_stream) {
     with(verified(), [](database& at) -> task<void> {
         co_await at.script("create table copied (n int, text text)");
-        EXPECT_EQ(co_await at.copy_in("copy copied from stdin", lines(20'000)), 20'000U);
+        EXPECT_EQ(co_await at.copy_in("copy copied from stdin", single_lines(20'000)), 20'000U);
         long long sum = 0;
         auto rows = at.stream<int>("select n from copied");
         while (const int* n = co_await rows.next()) sum += *n;
@@ -120,8 +120,6 @@ TEST_F(postgres_over_tls, rows_and_copies_stream) {
         EXPECT_EQ(pieces, 20'000U);
     });
 }
-
-task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
 
 TEST_F(postgres_over_tls, a_statement_is_cancelled) {
     with(verified(), [](database& at) -> task<void> {

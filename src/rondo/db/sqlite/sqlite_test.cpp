@@ -21,22 +21,11 @@ using namespace std::chrono_literals;
 
 class sqlite_file : public with_sqlite_file {};
 
-// Minutes of work, to read and to write.
+// Minutes of work.
 constexpr statement long_read =
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) select count(*) from n";
-constexpr statement long_write =
-    "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
-    "select 0 from n where i < 0";
 
 task<void> run_long(database& at, bool writes) { (void)co_await at.query(writes ? long_write : long_read); }
-
-task<void> until_running(database& at, std::size_t wanted) {
-    for (;;) {
-        const status s = co_await at.now();
-        if (s.running == wanted) break;
-        co_await sleep(1ms);
-    }
-}
 
 TEST_F(sqlite_file, a_cancelled_statement_stops) {
     with_file([](database& at) -> task<void> {

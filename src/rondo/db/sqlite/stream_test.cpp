@@ -20,16 +20,8 @@ using namespace std::chrono_literals;
 
 constexpr statement many_rows =
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
-constexpr statement long_write =
-    "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
-    "select 0 from n where i < 0";
 
 class sqlite_stream : public with_sqlite_file {};
-
-task<int> count(database& at) {
-    const result r = co_await at.query("select count(*) from things");
-    co_return r.scalar<int>();
-}
 
 TEST_F(sqlite_stream, its_statement_is_not_touched_until_its_end) {
     file f(path(), 1s, 8);
@@ -87,7 +79,7 @@ TEST_F(sqlite_stream, nothing_is_written_after_a_transaction_was_rolled_back) {
                 },
                 interrupted));
             EXPECT_TRUE(sentence.contains("rolled back")) << "COMMIT: " << sentence;
-            EXPECT_EQ(co_await count(at), 0);
+            EXPECT_EQ(co_await count_things(at), 0);
         }
     });
 }
@@ -171,17 +163,9 @@ TEST_F(sqlite_stream, the_end_of_the_database_object_ends_transactions) {
                 },
                 &at, streaming));
             EXPECT_EQ(sentence, "the database object was closed");
-            EXPECT_EQ(co_await count(at), 0);
+            EXPECT_EQ(co_await count_things(at), 0);
         }
     });
-}
-
-task<void> until_running(database& at, std::size_t wanted) {
-    for (;;) {
-        const status s = co_await at.now();
-        if (s.running == wanted) break;
-        co_await sleep(1ms);
-    }
 }
 
 task<void> expect_given_back(session_lease& lease, statement s) {
@@ -201,7 +185,7 @@ TEST_F(sqlite_stream, a_connection_that_is_given_back_ends_what_runs_on_it) {
         co_await group.join();
         const std::uint64_t changed = co_await at.execute("insert into things values (2)");
         EXPECT_EQ(changed, 1U);
-        EXPECT_EQ(co_await count(at), 1);
+        EXPECT_EQ(co_await count_things(at), 1);
     });
 }
 
@@ -227,7 +211,7 @@ TEST_F(sqlite_stream, statements_that_take_turns_are_cancelled_each_by_itself) {
             }
             (void)co_await tx.execute("insert into things values (1)");
         });
-        EXPECT_EQ(co_await count(at), 1);
+        EXPECT_EQ(co_await count_things(at), 1);
     });
 }
 

@@ -35,7 +35,7 @@ TEST(mend, space_before_the_colon_goes_behind_it) {
 }
 
 // The status line and the body that a head cut anywhere ends in; "incomplete" and the error otherwise.
-std::string parsed(const std::string& bytes) {
+std::string mended_outcome(const std::string& bytes) {
     received_head head{};
     std::array<field_ref, 10> storage;
     std::string text;
@@ -54,9 +54,9 @@ TEST(mend, a_fold_comes_before_the_meaning_of_its_field) {
                                           {"Transfer-Encoding:\r\n\tchunked\r\n", " chunked0"},
                                           {"Transfer-Encoding:\r\n \r\n chunked\r\nA: b\r\n", " chunked0"}}) {
         const std::string head = "HTTP/1.1 200 OK\r\n" + lines + "\r\n";
-        EXPECT_EQ(parsed(head + "\r\nbody"), std::to_string(head.size()) + expected) << lines;
+        EXPECT_EQ(mended_outcome(head + "\r\nbody"), std::to_string(head.size()) + expected) << lines;
         for (std::size_t cut = 0; cut < head.size(); ++cut)
-            EXPECT_EQ(parsed(head.substr(0, cut)), to_string(parse_error::incomplete)) << lines << cut;
+            EXPECT_EQ(mended_outcome(head.substr(0, cut)), to_string(parse_error::incomplete)) << lines << cut;
     }
 }
 
@@ -68,10 +68,10 @@ TEST(mend, what_stays_wrong_is_an_error_as_soon_as_it_is_known) {
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\nA",
           "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
           "HTTP/1.1 200 OK\r\nContent-Length :\r\n 2\r\nContent-Length: 2\r\n\r\n"})
-        EXPECT_NE(parsed(head), to_string(parse_error::incomplete)) << head;
+        EXPECT_NE(mended_outcome(head), to_string(parse_error::incomplete)) << head;
     std::string endless = "HTTP/1.1 200 OK\r\nContent-Length:\r\n";
     while (endless.size() < 100'000) endless += " \r\n";
-    EXPECT_EQ(parsed(endless), to_string(parse_error::fields_too_large));
+    EXPECT_EQ(mended_outcome(endless), to_string(parse_error::fields_too_large));
 }
 
 TEST(mend, everything_else_stays) {

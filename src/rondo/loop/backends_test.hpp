@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include <rondo/loop/loop.hpp>
+
+/// For tests that run on a loop of each kind.
+namespace rondo::testing {
+
+inline std::vector<backend_kind> all_backends() {
+    if (!io_uring_available()) return {backend_kind::epoll};
+    return {backend_kind::epoll, backend_kind::io_uring};
+}
+inline std::string backend_name(const ::testing::TestParamInfo<backend_kind>& info) {
+    return info.param == backend_kind::epoll ? "epoll" : "io_uring";
+}
+
+}  // namespace rondo::testing
