@@ -9,11 +9,11 @@ namespace rondo {
 
 namespace {
 
-constinit std::atomic<unsigned> count{0};
-[[maybe_unused]] const int counting = ::pthread_atfork(nullptr, nullptr, [] { count.fetch_add(1); });
+constinit std::atomic<unsigned> fork_count{0};
+[[maybe_unused]] const int counting = ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); });
 
 }  // namespace
 
-unsigned forks() noexcept { return count.load(std::memory_order_relaxed); }
+unsigned forks() noexcept { return fork_count.load(std::memory_order_relaxed); }
 
 }  // namespace rondo

@@ -13,7 +13,7 @@ namespace {
 
 using codec::json_value;
 
-constexpr std::size_t most_running = 15;
+constexpr std::size_t most_running_shown = 15;
 
 double number(const json_value& v) { return v.if_number().value_or(0); }
 std::string text(const json_value& v) { return v.if_string() ? *v.if_string() : std::string(); }
@@ -216,7 +216,7 @@ void write_resources(std::string& out, const json_value& now, std::size_t width)
 
 void write_running(std::string& out, const json_value& now, std::size_t width) {
     const json_value& running = now["running"];
-    const std::size_t listed = std::min(running.size(), most_running);
+    const std::size_t listed = std::min(running.size(), most_running_shown);
     if (listed == 0) return;
     out += '\n';
     table t({"RUNNING", "KIND", "WHERE", "WORKER", "FOR", "AGE"}, 4);

@@ -36,7 +36,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-
 std::string count_views(app& application) {
     std::size_t async = 0;
     std::size_t sync = 0;

@@ -9,7 +9,8 @@ namespace {
 using comparison = bool (*)(entity_tag, entity_tag);
 
 // Whether one of the lines names the representation.
-bool names_representation(const fields_view& request, std::string_view field_name, const validators& known, comparison same) noexcept {
+bool names_representation(const fields_view& request, std::string_view field_name, const validators& known,
+                          comparison same) noexcept {
     const auto tag = parse_etag(known.etag);
     for (const std::string_view list : request.all(field_name)) {
         if (trimmed(list) == "*") return known.exists;

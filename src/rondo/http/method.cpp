@@ -8,7 +8,7 @@ namespace rondo::http {
 namespace {
 
 constexpr std::array<std::string_view, 9> method_names = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
-                                                   "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+                                                          "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 }  // namespace
 

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_wait = 2s;      // for queues to be emptied: the children may hang
+constexpr auto longest_wait = 2s;  // for queues to be emptied: the children may hang
 
 }  // namespace
 
