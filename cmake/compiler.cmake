@@ -10,23 +10,38 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 # A static library that a Python extension module can take in as well.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+# Most of what a source costs to compile is its headers, so many are compiled as one. Not those of the library that is
+# shipped: a program links only the objects it needs, and that each compiles by itself shows that it includes what it uses.
+set(RONDO_UNITY OFF CACHE STRING "What is compiled many sources at a time: OFF, PROGRAMS (and tests), ALL")
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 24 CACHE STRING "")
+if(RONDO_UNITY)
+    set(CMAKE_UNITY_BUILD ON)
+endif()
+
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # What ccache asks for before it takes in precompiled headers.
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
+    # The sloppiness is what ccache asks for before it takes in precompiled headers; with the base directory, a second
+    # clone of the tree finds what the first one compiled.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+        "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" "${CCACHE}")
 endif()
 
+file(RELATIVE_PATH RONDO_ROOT "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
 add_library(rondo_build INTERFACE)
 target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror
     # Stack traces, assertions and debug information name files from the root of the tree, wherever it was built.
-    "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+    "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${RONDO_ROOT}=")
 target_link_libraries(rondo_build INTERFACE Threads::Threads)
 target_link_options(rondo_build INTERFACE -Wl,--as-needed)
 
+if(RONDO_UNITY STREQUAL "ALL" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # In a unity build every source looks like a header, which must not use the anonymous namespace.
+    target_compile_options(rondo_build INTERFACE -Wno-subobject-linkage)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_compile_options(rondo_build INTERFACE -Wshadow)
     find_program(LLD NAMES ld.lld-19 ld.lld)

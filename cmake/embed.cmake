@@ -10,6 +10,12 @@ function(rondo_embed target folder)
         COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/embed" "${folder}" "${out}" ${ARGN}
         DEPENDS ${files} "${CMAKE_SOURCE_DIR}/tools/embed"
         COMMENT "Embedding the assets of ${target}" VERBATIM)
+    # `assets` makes them all, for tools that read sources without building them.
+    if(NOT TARGET assets)
+        add_custom_target(assets)
+    endif()
+    add_custom_target(${target}_assets DEPENDS "${out}/assets.cpp" "${out}/${header}")
+    add_dependencies(assets ${target}_assets)
     target_sources(${target} PRIVATE "${out}/assets.cpp" "${out}/${header}")
     target_include_directories(${target} PRIVATE "${out}")
 endfunction()
