@@ -97,6 +97,10 @@ class CheckFloors(unittest.TestCase):
     def test_quotes(self):
         self.refused("web/app.cpp", '#include "app.hpp"', "include root")
 
+    def test_source(self):
+        self.put("web/other.cpp", "")
+        self.refused("web/app.cpp", "#include <rondo/web/other.cpp>", "is a source")
+
     def test_foreign_header_in_its_file(self):
         self.allowed("codec/gzip.cpp", "#include <zlib.h>\n#include <fmt/format.h>")
 
