@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # rondo_embed(<target> <folder> [<place>]): the files of a folder become part of the target, which gets
 #   #include <assets.hpp>            // namespace assets { std::string_view find(std::string_view path); }
-#   #include <rondo/cli/assets.hpp>  // namespace rondo::cli::assets: the place is rondo/cli
+#   #include <rondo/admin/assets.hpp>  // namespace rondo::cli::assets: the place is rondo/cli
 function(rondo_embed target folder)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS "${folder}/*")
     set(out "${CMAKE_BINARY_DIR}/embed/${target}")

@@ -8,7 +8,7 @@ include(CMakePackageConfigHelpers)
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/rondo")
 
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/rondo" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-    FILES_MATCHING PATTERN "*.hpp" PATTERN "*_test.hpp" EXCLUDE)
+    FILES_MATCHING PATTERN "*.hpp" PATTERN "*_fixture.hpp" EXCLUDE)
 install(TARGETS rondo EXPORT rondo ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT rondo NAMESPACE rondo:: FILE rondoTargets.cmake DESTINATION "${config_dir}")
 

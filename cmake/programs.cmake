@@ -4,7 +4,7 @@
 #   bench/<name>/*.cpp      one program <name> when it has a main.cpp, else one program per source
 #   bench/*.cpp             one program per source
 #   tests/testbed/*.cpp     the program testbed
-# Sanitizer builds have only the testbed. A folder <program>/assets is embedded (cmake/embed.cmake). Further packages: floors.toml, [programs].
+# Sanitizer builds have only the testbed. A folder <program>/assets is embedded (cmake/embed.cmake). Further packages: layers.toml, [programs].
 set(RONDO_PROGRAM_TARGETS "")
 
 function(rondo_program name folder)

@@ -3,7 +3,7 @@
 
 #include <rondo/codec/percent.hpp>
 #include <rondo/http/authority.hpp>
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 
 #include "check.hpp"
 

@@ -2,7 +2,7 @@
 #include <string>
 
 #include <rondo/http/form.hpp>
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 
 #include "check.hpp"
 

@@ -7,7 +7,7 @@
 #include <new>
 #include <string>
 
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/server_fixture.hpp>
 #include <rondo/web.hpp>
 
 #if defined(__has_feature)

@@ -61,7 +61,7 @@ class CheckText(unittest.TestCase):
                 self.put("src/rondo/net/a.cpp", "\n" + line + "\n")
                 self.refused("src/rondo/net/a.cpp:3: resumes a coroutine within whatever calls it")
         self.put("src/rondo/net/a.cpp", "node.resume_within(turn);  // not resume()\nvoid await_resume() const;\n")
-        for free in ("src/rondo/coro/ready.cpp", "src/rondo/coro/generator.hpp", "src/rondo/net/a_test.cpp"):
+        for free in ("src/rondo/coro/ready_queue.cpp", "src/rondo/coro/generator.hpp", "src/rondo/net/a_test.cpp"):
             self.put(free, "handle.resume();\n")
         self.allowed()
 

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/base/log_escape.hpp>
 #include <rondo/base/log_output.hpp>
 #include <rondo/base/log_queue.hpp>
-#include <rondo/base/log_text.hpp>
 #include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 

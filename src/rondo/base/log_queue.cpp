@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include <rondo/base/forks.hpp>
+#include <rondo/base/fork_generation.hpp>
 #include <rondo/base/thread.hpp>
 
 namespace rondo::log {

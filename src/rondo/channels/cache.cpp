@@ -11,12 +11,12 @@
 
 #include <unistd.h>
 
-#include <rondo/base/observed.hpp>
 #include <rondo/channels/cache_store.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
 #include <rondo/coro/blocking.hpp>
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/loop/loop.hpp>
+#include <rondo/stats/stats_source.hpp>
 
 namespace rondo {
 

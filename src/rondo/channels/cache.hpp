@@ -14,7 +14,7 @@
 
 #include <rondo/base/clock.hpp>
 #include <rondo/channels/error.hpp>
-#include <rondo/channels/flights.hpp>
+#include <rondo/channels/single_flight.hpp>
 #include <rondo/channels/url.hpp>
 #include <rondo/coro/sync_wait.hpp>
 #include <rondo/coro/task.hpp>

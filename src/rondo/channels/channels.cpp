@@ -13,9 +13,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <rondo/base/observed.hpp>
 #include <rondo/channels/layer.hpp>
 #include <rondo/coro/blocking.hpp>
+#include <rondo/stats/stats_source.hpp>
 
 namespace rondo {
 

@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/channels/redis_server_test.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
+#include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/coro/blocking.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_all.hpp>

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/channels/redis_server_test.hpp>
+#include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
 

@@ -20,14 +20,14 @@
 #include <unistd.h>
 
 #include <rondo/channels/cache.hpp>
-#include <rondo/channels/redis_server_test.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
+#include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/coro/when_any.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo {
 namespace {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <rondo/base/figure_test.hpp>
 #include <rondo/channels/cache.hpp>
 #include <rondo/channels/channels.hpp>
 #include <rondo/loop/loop.hpp>
+#include <rondo/stats/stats_source_fixture.hpp>
 
 namespace rondo {
 namespace {

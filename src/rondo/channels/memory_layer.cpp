@@ -5,8 +5,8 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/channels/layer.hpp>
-#include <rondo/channels/mesh.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
+#include <rondo/channels/peers.hpp>
 
 namespace rondo::channels_detail {
 

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <rondo/codec/percent.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 
 namespace rondo {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <rondo/base/log.hpp>
-#include <rondo/web/access_format.hpp>
+#include <rondo/cli/access_format.hpp>
 
 namespace rondo::cli {
 

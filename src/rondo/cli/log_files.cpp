@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/process/privileges.hpp>
 
 namespace rondo::cli {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include <rondo/cli/access_log.hpp>
-#include <rondo/cli/settings.hpp>
+#include <rondo/cli/settings/settings.hpp>
 
 namespace rondo::cli {
 

@@ -11,14 +11,14 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/base/version.hpp>
-#include <rondo/cli/check.hpp>
-#include <rondo/cli/command_line.hpp>
-#include <rondo/cli/nearest.hpp>
+#include <rondo/cli/process_settings.hpp>
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/serve.hpp>
-#include <rondo/cli/settle_in.hpp>
-#include <rondo/cli/status.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/cli/settings/command_line.hpp>
+#include <rondo/cli/settings/spelling_suggestion.hpp>
+#include <rondo/cli/status_command.hpp>
+#include <rondo/cli/validate.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo {

@@ -5,7 +5,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/cli/log_files.hpp>
-#include <rondo/cli/settle_in.hpp>
+#include <rondo/cli/process_settings.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app.hpp>

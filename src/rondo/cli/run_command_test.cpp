@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/cli/settings_test.hpp>
+#include <rondo/cli/settings/settings_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo::cli {

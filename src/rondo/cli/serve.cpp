@@ -13,20 +13,20 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/base/log_output.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
 #include <rondo/cli/access_log.hpp>
-#include <rondo/cli/admin.hpp>
-#include <rondo/cli/check.hpp>
-#include <rondo/cli/compute.hpp>
+#include <rondo/cli/admin_listener.hpp>
+#include <rondo/cli/compute_processes.hpp>
 #include <rondo/cli/log_files.hpp>
-#include <rondo/cli/setting_values.hpp>
-#include <rondo/cli/settle_in.hpp>
+#include <rondo/cli/process_settings.hpp>
+#include <rondo/cli/settings/parsers.hpp>
+#include <rondo/cli/validate.hpp>
 #include <rondo/cli/worker.hpp>
-#include <rondo/codec/secrets.hpp>
-#include <rondo/handler/statistics.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/process/arbiter.hpp>
 #include <rondo/process/privileges.hpp>
-#include <rondo/process/supervisor.hpp>
+#include <rondo/process/systemd_notifier.hpp>
+#include <rondo/stats/worker_stats.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -159,7 +159,7 @@ process::group worker_group_of(app& application, const settings& chosen, const b
     return {.name = worker_group,
             .count = chosen.workers,
             .run = run,
-            .memory = sizeof(handler::statistics),
+            .memory = sizeof(stats::statistics),
             .scales = true,
             .stage = 0};
 }

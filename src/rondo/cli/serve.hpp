@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <rondo/cli/settings.hpp>
+#include <rondo/cli/settings/settings.hpp>
 
 namespace rondo {
 class app;

@@ -16,18 +16,18 @@
 #include <rondo/base/run_delay.hpp>
 #include <rondo/base/version.hpp>
 #include <rondo/cli/access_log.hpp>
-#include <rondo/cli/admin.hpp>
+#include <rondo/cli/admin_listener.hpp>
 #include <rondo/cli/heartbeat.hpp>
 #include <rondo/cli/log_files.hpp>
 #include <rondo/cli/worker_kind.hpp>
 #include <rondo/contrib/election.hpp>
 #include <rondo/coro/event.hpp>
-#include <rondo/handler/resources.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/signals.hpp>
 #include <rondo/loop/stall_detector.hpp>
-#include <rondo/process/kept_socket.hpp>
+#include <rondo/process/managed_listener.hpp>
 #include <rondo/server/server.hpp>
+#include <rondo/stats/client_library_stats.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -105,7 +105,7 @@ private:
         co_await app_.startup();
         server_.emplace(loop_, kind_.application(), chosen_.limits, &figures_);
         kind_.watched_by(*server_);
-        server_->at_each_look([this](handler::statistics& s) { look_around(s); });
+        server_->at_each_look([this](stats::statistics& s) { look_around(s); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
         if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->statistics());
         if (self_) server_->share_with(self_->slots(), self_->slot(), kind_.views());
@@ -144,14 +144,14 @@ private:
     }
 
     // Those of the slot, which go on from one process to the next.
-    handler::statistics& begin_figures() {
-        handler::statistics& all = self_ ? handler::statistics::in(self_->memory()) : *own_figures_.emplace();
+    stats::statistics& begin_figures() {
+        stats::statistics& all = self_ ? stats::statistics::in(self_->memory()) : *own_figures_.emplace();
         set_to(all.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
         all.begin(getpid());
         return all;
     }
 
-    void look_around(handler::statistics& s) {
+    void look_around(stats::statistics& s) {
         if (log_) set_to(s.log_lines_lost, log_lines_lost_before_ + log_->dropped());
         set_to(s.error_log_lines_lost, error_lines_lost_before_ + log::lost());
         resources_.look(s);
@@ -203,11 +203,11 @@ private:
     app& app_;
     const settings& chosen_;
     process::child* self_;
-    std::optional<handler::statistics_memory> own_figures_;  // without an arbiter
-    handler::statistics& figures_;
+    std::optional<stats::statistics_memory> own_figures_;  // without an arbiter
+    stats::statistics& figures_;
     std::uint64_t log_lines_lost_before_;
     std::uint64_t error_lines_lost_before_;  // less what this process had lost before it was a worker
-    handler::resource_reader resources_;
+    stats::resource_reader resources_;
     election election_;
     event_loop loop_;
     worker_kind kind_;

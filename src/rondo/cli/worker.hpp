@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/cli/settings.hpp>
+#include <rondo/cli/settings/settings.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/process/child.hpp>
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include <rondo/cli/settings.hpp>
+#include <rondo/cli/settings/settings.hpp>
 #include <rondo/handler/application.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>

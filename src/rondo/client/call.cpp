@@ -9,7 +9,7 @@
 #include <rondo/client/cookie_jar.hpp>
 #include <rondo/client/proxies.hpp>
 #include <rondo/codec/decompress.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/coro/this_context.hpp>
 
 namespace rondo::detail {

@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
-#include <rondo/client/background.hpp>
 #include <rondo/client/call.hpp>
 #include <rondo/client/middleware.hpp>
-#include <rondo/client/per_loop.hpp>
+#include <rondo/client/pools.hpp>
 #include <rondo/client/proxies.hpp>
+#include <rondo/client/sync_client_loop.hpp>
 #include <rondo/coro/blocking.hpp>
 #include <rondo/loop/run_on.hpp>
 

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include <rondo/client/client.hpp>
-#include <rondo/client/upstream_test.hpp>
+#include <rondo/client/upstream_fixture.hpp>
 #include <rondo/coro/blocking.hpp>
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/loop/backends_test.hpp>
+#include <rondo/loop/backends_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <rondo/client/calls_test.hpp>
+#include <rondo/client/calls_fixture.hpp>
 #include <rondo/client/cookie_jar.hpp>
 #include <rondo/client/middleware.hpp>
 #include <rondo/codec/json.hpp>
@@ -22,7 +22,7 @@
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/connect.hpp>
 #include <rondo/net/endpoint.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo {
 namespace {

@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include <rondo/base/figure_test.hpp>
-#include <rondo/client/calls_test.hpp>
+#include <rondo/client/calls_fixture.hpp>
 #include <rondo/coro/when_all.hpp>
+#include <rondo/stats/stats_source_fixture.hpp>
 
 namespace rondo {
 namespace {

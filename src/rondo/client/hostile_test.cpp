@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include <rondo/client/calls_test.hpp>
+#include <rondo/client/calls_fixture.hpp>
 #include <rondo/client/cookie_jar.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo {
 namespace {

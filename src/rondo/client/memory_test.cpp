@@ -8,7 +8,7 @@
 #include <malloc.h>
 
 #include <rondo/base/frame_memory.hpp>
-#include <rondo/client/calls_test.hpp>
+#include <rondo/client/calls_fixture.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
 

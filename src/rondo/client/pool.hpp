@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <rondo/base/intrusive_list.hpp>
-#include <rondo/base/stopwatch.hpp>
 #include <rondo/client/connection.hpp>
 #include <rondo/client/middleware.hpp>
 #include <rondo/client/options.hpp>
@@ -24,6 +23,7 @@
 #include <rondo/net/output.hpp>
 #include <rondo/net/resolver.hpp>
 #include <rondo/net/tls.hpp>
+#include <rondo/stats/cpu_timer.hpp>
 
 namespace rondo::detail {
 

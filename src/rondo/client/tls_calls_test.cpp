@@ -18,12 +18,12 @@
 #include <rondo/base/unique_fd.hpp>
 
 #include <rondo/client/client.hpp>
-#include <rondo/client/upstream_test.hpp>
-#include <rondo/loop/backends_test.hpp>
+#include <rondo/client/upstream_fixture.hpp>
+#include <rondo/loop/backends_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo {
 namespace {

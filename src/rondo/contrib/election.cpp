@@ -10,7 +10,7 @@
 #include <poll.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
 
 namespace rondo {
 

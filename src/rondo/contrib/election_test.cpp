@@ -20,7 +20,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/base/unique_fd.hpp>
-#include <rondo/channels/rendezvous.hpp>
+#include <rondo/channels/peer_discovery.hpp>
 
 namespace rondo {
 namespace {

@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/contrib/proxy_fields.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/handler/error.hpp>
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 #include <rondo/http/url.hpp>
 #include <rondo/loop/loop.hpp>
 

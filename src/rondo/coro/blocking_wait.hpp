@@ -5,8 +5,8 @@
 #include <mutex>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/coro/blocking_scope.hpp>
 #include <rondo/coro/cancel.hpp>
-#include <rondo/coro/works_for.hpp>
 
 namespace rondo {
 

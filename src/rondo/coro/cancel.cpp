@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/cancel.hpp>
 
-#include <rondo/coro/ready.hpp>
-#include <rondo/coro/works_for.hpp>
+#include <rondo/coro/blocking_scope.hpp>
+#include <rondo/coro/ready_queue.hpp>
 
 namespace rondo {
 

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/coro/context.hpp>
+#include <rondo/coro/task_context.hpp>
 
 namespace rondo {
 namespace {

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/base/frame_memory.hpp>
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 
 namespace rondo {
 namespace {

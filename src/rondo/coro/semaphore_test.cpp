@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 #include <rondo/coro/mutex.hpp>
 
 namespace rondo {

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include <rondo/coro/blocking.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 
 namespace rondo::detail {
 

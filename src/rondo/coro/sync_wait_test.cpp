@@ -10,7 +10,7 @@
 
 #include <rondo/base/frame_memory.hpp>
 #include <rondo/coro/blocking.hpp>
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 #include <rondo/coro/queue.hpp>
 #include <rondo/coro/when_all.hpp>
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include <rondo/base/frame_memory.hpp>
-#include <rondo/coro/context.hpp>
+#include <rondo/coro/task_context.hpp>
 
 namespace rondo {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/task_group.hpp>
 
-#include <rondo/base/bug.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/base/assertion.hpp>
+#include <rondo/coro/ready_queue.hpp>
 
 namespace rondo {
 

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <rondo/coro/context.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/coro/task_context.hpp>
 #include <rondo/coro/this_context.hpp>
 
 namespace rondo {
@@ -22,7 +22,7 @@ namespace rondo {
 /// The tasks run in a context of the group, a child of the one given. A task that ends by `cancelled` has not failed.
 ///
 /// To destroy a group with tasks in it, unless somebody is suspended in its join(), is a bug: it is reported
-/// (base/bug.hpp) and the tasks are destroyed where they wait. with_group() cannot be used in this wrong way.
+/// (base/assertion.hpp) and the tasks are destroyed where they wait. with_group() cannot be used in this wrong way.
 class task_group final : detail::task_end {
 public:
     /// Is told of each failure; `with` is what the group was given. May be called within spawn(). Must not destroy

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/base/bug.hpp>
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/base/assertion.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 
 namespace rondo {
 namespace {

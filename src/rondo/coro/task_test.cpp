@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/base/frame_memory.hpp>
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 #include <rondo/coro/this_context.hpp>
 
 namespace rondo {

@@ -3,7 +3,7 @@
 
 #include <coroutine>
 
-#include <rondo/coro/context.hpp>
+#include <rondo/coro/task_context.hpp>
 
 namespace rondo {
 

@@ -4,8 +4,8 @@
 #include <coroutine>
 
 #include <rondo/coro/cancel.hpp>
-#include <rondo/coro/context.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
+#include <rondo/coro/task_context.hpp>
 
 namespace rondo {
 

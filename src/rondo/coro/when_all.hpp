@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <rondo/coro/joint.hpp>
+#include <rondo/coro/combinator_state.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/coro/this_context.hpp>
 

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/coro/lives_test.hpp>
+#include <rondo/coro/live_objects_fixture.hpp>
 
 namespace rondo {
 namespace {

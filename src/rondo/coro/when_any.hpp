@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include <rondo/coro/joint.hpp>
+#include <rondo/coro/combinator_state.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/coro/this_context.hpp>
 

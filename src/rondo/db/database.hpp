@@ -12,9 +12,9 @@
 
 #include <rondo/coro/async_generator.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/db/database_state.hpp>
 #include <rondo/db/driver.hpp>
 #include <rondo/db/error.hpp>
-#include <rondo/db/home.hpp>
 #include <rondo/db/options.hpp>
 #include <rondo/db/parameters.hpp>
 #include <rondo/db/result.hpp>

@@ -11,7 +11,7 @@
 
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 
 namespace rondo::db {
 

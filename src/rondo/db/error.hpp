@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include <rondo/base/try_later.hpp>
+#include <rondo/base/unavailable_error.hpp>
 
 namespace rondo::db {
 

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <rondo/base/clock.hpp>
-#include <rondo/base/figure_test.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
+#include <rondo/stats/stats_source_fixture.hpp>
 
 namespace rondo::db {
 namespace {

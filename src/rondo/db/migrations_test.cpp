@@ -4,7 +4,7 @@
 #include <fstream>
 #include <thread>
 
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 
 namespace rondo::db {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include <rondo/codec/json.hpp>
-#include <rondo/db/time_text.hpp>
+#include <rondo/db/timestamp_text.hpp>
 
 namespace rondo::db {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <rondo/codec/describe.hpp>
-#include <rondo/db/cell.hpp>
+#include <rondo/db/value.hpp>
 
 namespace rondo::db {
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include <rondo/db/database_state.hpp>
 #include <rondo/db/driver.hpp>
-#include <rondo/db/home.hpp>
 
 namespace rondo::db {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 
 namespace rondo::db {
 namespace {

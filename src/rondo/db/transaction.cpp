@@ -3,8 +3,8 @@
 
 #include <chrono>
 
+#include <rondo/coro/blocking_scope.hpp>
 #include <rondo/coro/this_context.hpp>
-#include <rondo/coro/works_for.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/loop/timeout.hpp>
 

@@ -4,7 +4,7 @@
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_any.hpp>
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 
 namespace rondo::db {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 
 namespace rondo::db {
 

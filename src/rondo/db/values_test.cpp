@@ -4,13 +4,13 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/db/cell.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/db/parameters.hpp>
 #include <rondo/db/postgres/encode.hpp>
 #include <rondo/db/postgres/statement_cache.hpp>
-#include <rondo/db/time_text.hpp>
+#include <rondo/db/timestamp_text.hpp>
 #include <rondo/db/url.hpp>
+#include <rondo/db/value.hpp>
 
 namespace rondo::db {
 namespace {

@@ -26,7 +26,7 @@ public:
     /// Sets request.view to the view's row as well.
     [[nodiscard]] virtual task<void> serve(request& from, responder& to) = 0;
     /// Asks for the rows of its views (statistics::row_of). Called once per server, before the first request.
-    virtual void count_in(statistics&) {}
+    virtual void count_in(stats::statistics&) {}
 
     /// Asked by a server that receives the body before it calls serve(): how many bytes it may have (what the route
     /// allows), nothing for the server's own limit, 0 when the body of this request is of no use.

@@ -7,12 +7,12 @@
 
 #include <rondo/base/arena.hpp>
 #include <rondo/base/clock.hpp>
-#include <rondo/coro/context.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task.hpp>
-#include <rondo/handler/statistics.hpp>
+#include <rondo/coro/task_context.hpp>
 #include <rondo/http/fields.hpp>
 #include <rondo/http/method.hpp>
+#include <rondo/stats/worker_stats.hpp>
 
 namespace rondo::handler {
 
@@ -76,12 +76,12 @@ struct request {
     instant arrived;                 ///< when the head was complete
     rondo::arena* memory = nullptr;  ///< lives as long as the request
     event* draining = nullptr;       ///< set when the server ends: what would go on without end finishes; may be null
-    statistics* serving = nullptr;   ///< what the server counts; null when there is no server (a test)
+    stats::statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)
 
     /// Says where the request is from now on, because it is not answered at once. On the loop's thread; while another
     /// thread runs the request, that one says so (thread_hop::stay, on_thread: what is the loop elsewhere is that
     /// thread then). Null when nobody counts, or when more requests wait than can be told one by one.
-    running_request* goes(place to) noexcept;
+    stats::running_request* goes(stats::place to) noexcept;
 };
 
 }  // namespace rondo::handler

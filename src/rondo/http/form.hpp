@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 
 namespace rondo::http {
 

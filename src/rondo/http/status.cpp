@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/status.hpp>
 
-#include <rondo/http/reasons.hpp>
+#include <rondo/http/reason_phrases.hpp>
 
 namespace rondo::http {
 

@@ -8,7 +8,7 @@
 #include <rondo/http/authority.hpp>
 #include <rondo/http/characters.hpp>
 #include <rondo/http/fields.hpp>
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 
 namespace rondo::http {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 
 namespace rondo {
 

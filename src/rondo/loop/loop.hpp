@@ -11,7 +11,7 @@
 
 #include <rondo/base/clock.hpp>
 #include <rondo/coro/blocking.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/loop/timer.hpp>
@@ -101,7 +101,7 @@ public:
     [[nodiscard]] thread_pool* blocking() const noexcept { return blocking_; }
     [[nodiscard]] thread_pool* compute() const noexcept { return compute_; }
 
-    /// What the loop's thread is doing; see coro/ready.hpp.
+    /// What the loop's thread is doing; see coro/ready_queue.hpp.
     [[nodiscard]] activity& doing() noexcept { return doing_; }
 
     /// Runs `work` soon, on top of an empty stack and after the coroutines that are ready by then: to destroy what a

@@ -12,9 +12,9 @@
 #include <type_traits>
 #include <utility>
 
-#include <rondo/base/try_later.hpp>
-#include <rondo/coro/context.hpp>
-#include <rondo/coro/works_for.hpp>
+#include <rondo/base/unavailable_error.hpp>
+#include <rondo/coro/blocking_scope.hpp>
+#include <rondo/coro/task_context.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo {

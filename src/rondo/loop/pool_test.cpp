@@ -30,7 +30,7 @@ struct gate {
     }
 };
 
-struct pools : testing::Test {
+struct pools : ::testing::Test {
     event_loop loop;
     ~pools() override { EXPECT_TRUE(loop.doing().running() == nullptr); }
 };

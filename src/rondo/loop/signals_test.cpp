@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class signals : public testing::TestWithParam<backend_kind> {
+class signals : public ::testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
         if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
@@ -35,7 +35,7 @@ protected:
     std::vector<int> seen;
 };
 
-INSTANTIATE_TEST_SUITE_P(all, signals, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+INSTANTIATE_TEST_SUITE_P(all, signals, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 TEST_P(signals, are_called_for_on_the_loop) {

@@ -19,7 +19,7 @@
 #include <rondo/base/log.hpp>
 #include <rondo/base/stack_trace.hpp>
 #include <rondo/base/thread.hpp>
-#include <rondo/coro/context.hpp>
+#include <rondo/coro/task_context.hpp>
 
 namespace rondo {
 

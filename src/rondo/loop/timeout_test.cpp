@@ -26,7 +26,7 @@ task<> cleans_up(event_loop& l, bool& cleaned) {
     }
 }
 
-struct with_timeout_ : testing::Test {
+struct with_timeout_ : ::testing::Test {
     event_loop loop;
 };
 

@@ -248,7 +248,7 @@ TEST(timer, agrees_with_a_sorted_list) {
     for (unsigned seed = 0; seed < 60; ++seed) {
         SCOPED_TRACE(seed);
         wheel_and_model both(seed);
-        for (int i = 0; i < 400 && !testing::Test::HasFatalFailure(); ++i) both.step();
+        for (int i = 0; i < 400 && !::testing::Test::HasFatalFailure(); ++i) both.step();
     }
 }
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include <rondo/net/address.hpp>
-#include <rondo/net/port_test.hpp>
+#include <rondo/net/port_fixture.hpp>
 
 namespace rondo::net {
 namespace {

@@ -17,12 +17,12 @@
 
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/loop/backends_test.hpp>
+#include <rondo/loop/backends_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/address.hpp>
-#include <rondo/net/port_test.hpp>
+#include <rondo/net/port_fixture.hpp>
 #include <rondo/net/resolver.hpp>
 
 namespace rondo::net {

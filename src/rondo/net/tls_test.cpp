@@ -12,11 +12,11 @@
 #include <utility>
 
 #include <rondo/coro/when_all.hpp>
-#include <rondo/loop/backends_test.hpp>
+#include <rondo/loop/backends_fixture.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/net/stream.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo::net {
 namespace {

@@ -9,8 +9,8 @@
 
 #include <rondo/process/child.hpp>
 #include <rondo/process/executable.hpp>
-#include <rondo/process/inheritance.hpp>
-#include <rondo/process/kept_socket.hpp>
+#include <rondo/process/handover.hpp>
+#include <rondo/process/managed_listener.hpp>
 
 namespace rondo::process {
 

@@ -7,12 +7,12 @@
 
 #include <rondo/base/clock.hpp>
 #include <rondo/process/arbiter.hpp>
-#include <rondo/process/family.hpp>
-#include <rondo/process/order.hpp>
+#include <rondo/process/child_processes.hpp>
+#include <rondo/process/config_check.hpp>
+#include <rondo/process/control_command.hpp>
 #include <rondo/process/pid_file.hpp>
-#include <rondo/process/rehearsal.hpp>
 #include <rondo/process/signal_queue.hpp>
-#include <rondo/process/supervisor.hpp>
+#include <rondo/process/systemd_notifier.hpp>
 
 namespace rondo::process {
 

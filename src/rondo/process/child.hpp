@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/process/kept_socket.hpp>
-#include <rondo/process/order.hpp>
+#include <rondo/process/control_command.hpp>
+#include <rondo/process/managed_listener.hpp>
 #include <rondo/process/slot_table.hpp>
 
 namespace rondo::process {

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <rondo/process/kept_socket.hpp>
+#include <rondo/process/managed_listener.hpp>
 
 namespace rondo::process {
 namespace {

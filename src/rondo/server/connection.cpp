@@ -160,15 +160,15 @@ void connection::give_up_head(net::input_event why) {
 void connection::begin_exchange() {
     exchange_ = exchange::make(*this, input().data(), server_.head_);
     consume(server_.head_.size);
-    handler::statistics& s = server_.statistics_;
+    stats::statistics& s = server_.statistics_;
     add_to(s.requests, 1);
     add_to(s.in_flight, 1);
 }
 
 void connection::finish_exchange() noexcept {
-    handler::statistics& s = server_.statistics_;
+    stats::statistics& s = server_.statistics_;
     if (exchange_->finished()) add_to(s.responses, 1);
-    else add_to(outcome() == handler::outcome_left ? s.left : s.aborted, 1);
+    else add_to(outcome() == stats::outcome_left ? s.left : s.aborted, 1);
     add_to(s.in_flight, -1);
     server_.counter_.gone(exchange_->request());
     std::exchange(exchange_, nullptr)->destroy();
@@ -177,9 +177,9 @@ void connection::finish_exchange() noexcept {
 std::size_t connection::outcome() const noexcept {
     if (exchange_->finished()) return request_counter::class_of(exchange_->code());
     // A client that the server gave up has not left.
-    if (reset_) return handler::outcome_aborted;
+    if (reset_) return stats::outcome_aborted;
     const bool left = failed() || exchange_->running_in().cancel.reason() == cancel_reason::disconnected;
-    return left ? handler::outcome_left : handler::outcome_aborted;
+    return left ? stats::outcome_left : stats::outcome_aborted;
 }
 
 void connection::settle_failure(const std::exception_ptr& failure) noexcept {

@@ -9,12 +9,12 @@
 #include <rondo/base/frame_memory.hpp>
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/coro/task.hpp>
-#include <rondo/handler/statistics.hpp>
 #include <rondo/http/proxy_protocol.hpp>
 #include <rondo/http/status.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/net/stream.hpp>
+#include <rondo/stats/worker_stats.hpp>
 
 namespace rondo::server {
 
@@ -49,7 +49,7 @@ private:
     friend class exchange;
 
     /// What the timer watches.
-    using phase = handler::connection_state;
+    using phase = stats::connection_state;
 
     task<void> run();
     /// The same for a connection that begins with a header of the PROXY protocol.

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <rondo/base/log.hpp>
-#include <rondo/base/stopwatch.hpp>
 #include <rondo/server/connection.hpp>
 #include <rondo/server/server.hpp>
+#include <rondo/stats/cpu_timer.hpp>
 
 namespace rondo::server {
 

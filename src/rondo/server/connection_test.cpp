@@ -8,8 +8,8 @@
 #include <thread>
 
 #include <rondo/loop/loop.hpp>
-#include <rondo/server/scripted_test.hpp>
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/scripted_application_fixture.hpp>
+#include <rondo/server/server_fixture.hpp>
 
 namespace rondo::server {
 namespace {

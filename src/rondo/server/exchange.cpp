@@ -189,7 +189,7 @@ void exchange::account(std::uint64_t size) {
 
 void exchange::goes_on() noexcept {
     connection_.server_.loop_.doing().enter(&context_);
-    request_.goes(handler::place::loop);
+    request_.goes(stats::place::loop);
 }
 
 void exchange::client_gone() const {
@@ -200,7 +200,7 @@ void exchange::client_gone() const {
 task<void> exchange::wait_for_client() {
     net::stream& s = connection_;
     connection_.writing_phase();
-    request_.goes(handler::place::sending);
+    request_.goes(stats::place::sending);
     bool sent = co_await s.drained();
     goes_on();
     connection_.next_phase(connection::phase::serving, clock::duration::max());
@@ -228,7 +228,7 @@ task<void> exchange::write(std::string_view bytes) {
     }
     if (!small) {
         connection_.writing_phase();
-        request_.goes(handler::place::sending);
+        request_.goes(stats::place::sending);
         bool sent = co_await s.write_all(bytes);
         goes_on();
         connection_.next_phase(connection::phase::serving, clock::duration::max());
@@ -249,7 +249,7 @@ task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t leng
         s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, length) - begin));
     }
     connection_.writing_phase();
-    request_.goes(handler::place::sending);
+    request_.goes(stats::place::sending);
     bool sent = co_await s.write_file(fd, offset, length);
     goes_on();
     connection_.next_phase(connection::phase::serving, clock::duration::max());

@@ -10,9 +10,9 @@
 #include <string_view>
 
 #include <rondo/base/arena.hpp>
-#include <rondo/coro/context.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 #include <rondo/coro/task.hpp>
+#include <rondo/coro/task_context.hpp>
 #include <rondo/handler/application.hpp>
 #include <rondo/handler/request.hpp>
 #include <rondo/handler/responder.hpp>

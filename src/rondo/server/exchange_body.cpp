@@ -128,7 +128,7 @@ task<void> exchange::receive_more() {
     auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
     auto left = body_began_ + limits.body_timeout + earned - now;
     connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
-    request_.goes(handler::place::body);
+    request_.goes(stats::place::body);
     net::input_event what = net::input_event::more;
     {
         const ends_wait cancelled_alone(connection_, reader);

@@ -11,8 +11,8 @@
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
-#include <rondo/server/scripted_test.hpp>
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/scripted_application_fixture.hpp>
+#include <rondo/server/server_fixture.hpp>
 
 namespace rondo::server {
 namespace {

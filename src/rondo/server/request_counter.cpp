@@ -31,24 +31,24 @@ void request_counter::start_timing() noexcept {
     watch_.start();
 }
 
-void request_counter::note_hold(handler::view_figures& v, std::int64_t ns) noexcept {
+void request_counter::note_hold(stats::view_figures& v, std::int64_t ns) noexcept {
     if (ns > figures_.stall_ns.load(std::memory_order_relaxed)) add_to(v.stalls, 1);
 }
 
 void request_counter::waits(handler::request& r) noexcept {
-    if (r.row == 0) r.goes(handler::place::loop);
+    if (r.row == 0) r.goes(stats::place::loop);
     if (!std::exchange(timed_, false)) return;
     const lap first = watch_.stop();
-    if (handler::running_request* row = figures_.row(r.row)) first.add_to(row->held);
+    if (stats::running_request* row = figures_.row(r.row)) first.add_to(row->held);
     // The rest of its times are taken in any case.
     add_to(figures_.views[r.view].loop_ns, held(first) * (every_ - 1));
 }
 
-void request_counter::count_time(handler::view_figures& v, const handler::request& r) noexcept {
+void request_counter::count_time(stats::view_figures& v, const handler::request& r) noexcept {
     timed_ = false;
     const lap took = watch_.stop();
     const std::int64_t wall = (took.ended - r.arrived).count();
-    set_to(v.last_bucket, handler::latency::bucket_of(wall));
+    set_to(v.last_bucket, stats::latency::bucket_of(wall));
     add_to(v.wall_ns, wall * every_);
     add_to(v.loop_ns, held(took) * every_);
     add_to(v.measured_ns, took.measured_ns);
@@ -56,13 +56,13 @@ void request_counter::count_time(handler::view_figures& v, const handler::reques
     note_hold(v, held(took));
 }
 
-void request_counter::end_of_wait(handler::view_figures& v, handler::request& r, activity& doing) noexcept {
+void request_counter::end_of_wait(stats::view_figures& v, handler::request& r, activity& doing) noexcept {
     doing.settle();
     timed_ = false;
     const std::int64_t wall = (clock::now() - r.arrived).count();
-    handler::latency::count(v.latency, wall);
+    stats::latency::count(v.latency, wall);
     add_to(v.wall_ns, wall);
-    if (const handler::running_request* row = figures_.row(r.row)) {
+    if (const stats::running_request* row = figures_.row(r.row)) {
         add_to(v.loop_ns, row->held.ns.load(std::memory_order_relaxed));
         add_to(v.measured_ns, row->held.measured_ns.load(std::memory_order_relaxed));
         add_to(v.cpu_ns, row->held.cpu_ns.load(std::memory_order_relaxed));

@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <rondo/base/stopwatch.hpp>
-#include <rondo/coro/ready.hpp>
+#include <rondo/coro/ready_queue.hpp>
 #include <rondo/handler/request.hpp>
-#include <rondo/handler/statistics.hpp>
 #include <rondo/http/status.hpp>
+#include <rondo/stats/cpu_timer.hpp>
+#include <rondo/stats/worker_stats.hpp>
 
 namespace rondo::server {
 
@@ -17,7 +17,7 @@ namespace rondo::server {
 /// fifteen more. On the loop's thread.
 class request_counter {
 public:
-    explicit request_counter(handler::statistics& in) noexcept : figures_(in) {}
+    explicit request_counter(stats::statistics& in) noexcept : figures_(in) {}
 
     /// The application is about to be called.
     void starts() noexcept {
@@ -27,7 +27,7 @@ public:
     void waits(handler::request& r) noexcept;
     /// The application has answered, or given up: `outcome` is class_of() its status, or one of the other outcomes.
     void ends(handler::request& r, std::size_t outcome, activity& doing) noexcept {
-        handler::view_figures& v = figures_.views[r.view];
+        stats::view_figures& v = figures_.views[r.view];
         add_to(v.by_class[outcome], 1);
         if (r.row != 0) return end_of_wait(v, r, doing);
         if (timed_) count_time(v, r);
@@ -44,17 +44,17 @@ public:
 
     static std::size_t class_of(http::status code) noexcept {
         const auto n = static_cast<unsigned>(http::to_int(code)) / 100;
-        return n <= 5 ? n : handler::outcome_aborted;
+        return n <= 5 ? n : stats::outcome_aborted;
     }
 
 private:
     void start_timing() noexcept;
-    void count_time(handler::view_figures& v, const handler::request& r) noexcept;
+    void count_time(stats::view_figures& v, const handler::request& r) noexcept;
     void free_row(handler::request& r) noexcept;
-    void end_of_wait(handler::view_figures& v, handler::request& r, activity& doing) noexcept;
-    void note_hold(handler::view_figures& v, std::int64_t ns) noexcept;
+    void end_of_wait(stats::view_figures& v, handler::request& r, activity& doing) noexcept;
+    void note_hold(stats::view_figures& v, std::int64_t ns) noexcept;
 
-    handler::statistics& figures_;
+    stats::statistics& figures_;
     std::uint32_t until_timed_ = 1;
     std::uint32_t every_ = 1;
     std::uint32_t timed_since_ = 0;  // it was adapted

@@ -11,14 +11,14 @@
 #include <time.h>
 
 #include <rondo/loop/loop.hpp>
-#include <rondo/server/scripted_test.hpp>
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/scripted_application_fixture.hpp>
+#include <rondo/server/server_fixture.hpp>
 
 namespace rondo::server {
 namespace {
 
 using namespace std::chrono_literals;
-using handler::place;
+using stats::place;
 using testing::client;
 using testing::get;
 using testing::scripted;
@@ -72,7 +72,7 @@ protected:
     }
 
     struct figures {
-        handler::outcomes<std::uint64_t> by_class{};
+        stats::outcomes<std::uint64_t> by_class{};
         std::uint64_t timed = 0;  // requests with a latency
         std::uint64_t stalls = 0;
         std::int64_t wall_ns = 0, loop_ns = 0, measured_ns = 0, cpu_ns = 0;
@@ -93,14 +93,14 @@ protected:
         return s.ask([row = app_.row_of(path)](server& x) { return of(x, row); });
     }
     // Where the requests are that are not answered at once.
-    static std::vector<place> places(server& s) {
-        std::vector<place> all;
+    static std::vector<stats::place> places(server& s) {
+        std::vector<stats::place> all;
         const auto& figures = s.statistics();
         for (std::size_t i = 0; i < figures.rows_used; ++i)
-            if (figures.running[i].where != place::none) all.push_back(figures.running[i].where);
+            if (figures.running[i].where != stats::place::none) all.push_back(figures.running[i].where);
         return all;
     }
-    static bool one_at(server& s, place where) { return places(s) == std::vector{where}; }
+    static bool one_at(server& s, stats::place where) { return places(s) == std::vector{where}; }
 
     scripted app_;
 };
@@ -117,7 +117,7 @@ TEST_P(counting, every_request_by_view_and_class) {
         ASSERT_FALSE(c.response().empty());
     }
     const figures hello = view(s, "/");
-    EXPECT_EQ(hello.by_class, (handler::outcomes<std::uint64_t>{0, 0, 100, 0, 0, 0, 0}));
+    EXPECT_EQ(hello.by_class, (stats::outcomes<std::uint64_t>{0, 0, 100, 0, 0, 0, 0}));
     EXPECT_EQ(hello.timed, 100u);
     EXPECT_GT(hello.wall_ns, 0);
     EXPECT_GT(hello.loop_ns, 0);
@@ -145,11 +145,11 @@ TEST_P(counting, a_client_that_leaves_is_not_a_failure) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/hang")));
-    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::loop); }));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, stats::place::loop); }));
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().waiting.load(); }), 1u);
     c.reset();
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().in_flight == 0; }));
-    EXPECT_EQ(view(s, "/hang").by_class, (handler::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_EQ(view(s, "/hang").by_class, (stats::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 1}));
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 1u);
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().aborted.load(); }), 0u);
 }
@@ -160,12 +160,12 @@ TEST_P(counting, a_client_that_leaves_an_endless_stream_is_not_a_failure) {
     for (const bool resets : {false, true}) {
         client c(s);
         ASSERT_TRUE(c.send(get("/ticks")));
-        EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::loop); }));
+        EXPECT_TRUE(s.until([](server& x) { return one_at(x, stats::place::loop); }));
         if (resets) c.reset();
         else c.close();
         EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().in_flight == 0; }));
     }
-    EXPECT_EQ(view(s, "/ticks").by_class, (handler::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(view(s, "/ticks").by_class, (stats::outcomes<std::uint64_t>{0, 0, 0, 0, 0, 0, 2}));
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 2u);
 }
 
@@ -174,7 +174,7 @@ TEST_P(counting, a_response_that_the_application_breaks_off_is_one) {
     client c(s);
     ASSERT_TRUE(c.send(get("/breaks-off")));
     EXPECT_TRUE(s.until([](server& x) { return x.statistics().aborted == 1; }));
-    EXPECT_EQ(view(s, "/breaks-off").by_class, (handler::outcomes<std::uint64_t>{1, 0, 0, 0, 0, 0, 0}));
+    EXPECT_EQ(view(s, "/breaks-off").by_class, (stats::outcomes<std::uint64_t>{1, 0, 0, 0, 0, 0, 0}));
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 0u);
 }
 
@@ -185,19 +185,19 @@ TEST_P(counting, a_client_that_takes_nothing_is_one) {
     client reads_not(s);
     ASSERT_TRUE(reads_not.send(get("/flood")));
     EXPECT_TRUE(s.until([](server& x) { return x.statistics().aborted == 1; }));
-    EXPECT_EQ(view(s, "/flood").by_class[handler::outcome_aborted], 1u);
+    EXPECT_EQ(view(s, "/flood").by_class[stats::outcome_aborted], 1u);
 }
 
 TEST_P(counting, who_waits_for_a_body_and_who_waits_for_a_reader) {
     served s(app_, GetParam());
     client uploads(s);
     ASSERT_TRUE(uploads.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"));
-    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::body); }));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, stats::place::body); }));
     ASSERT_TRUE(uploads.send("llo"));
     EXPECT_TRUE(uploads.response().ends_with("hello"));
     client reads_not(s);
     ASSERT_TRUE(reads_not.send(get("/flood")));
-    EXPECT_TRUE(s.until([](server& x) { return one_at(x, place::sending); }));
+    EXPECT_TRUE(s.until([](server& x) { return one_at(x, stats::place::sending); }));
     reads_not.reset();
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty(); }));
 }
@@ -236,12 +236,12 @@ TEST_P(counting, connections_by_what_they_do) {
     ASSERT_FALSE(idle.response().empty());
     ASSERT_TRUE(head.send("GET / HT"));
     ASSERT_TRUE(hanging.send(get("/hang")));
-    const auto in = [](server& x, handler::connection_state state) {
+    const auto in = [](server& x, stats::connection_state state) {
         return x.statistics().connections_in[static_cast<std::size_t>(state)].load();
     };
     EXPECT_TRUE(s.until([&](server& x) {
-        return in(x, handler::connection_state::idle) == 1 && in(x, handler::connection_state::head) == 2 &&
-               in(x, handler::connection_state::serving) == 1;
+        return in(x, stats::connection_state::idle) == 1 && in(x, stats::connection_state::head) == 2 &&
+               in(x, stats::connection_state::serving) == 1;
     }));
     for (client* c : {&idle, &head, &hanging, &silent}) c->reset();
     EXPECT_TRUE(s.until([&](server& x) {
@@ -252,7 +252,7 @@ TEST_P(counting, connections_by_what_they_do) {
 
 TEST(sampling, many_requests_are_timed_now_and_then_and_all_counted) {
     scripted app;
-    handler::statistics_memory memory;
+    stats::statistics_memory memory;
     memory->begin(1);
     request_counter counter(*memory);
     counter.adapt(100'000, false);

@@ -25,7 +25,7 @@ namespace {
 constexpr auto look_interval = 500ms;
 }
 
-server::server(event_loop& loop, handler::application& app, const options& settings, handler::statistics* counted_in)
+server::server(event_loop& loop, handler::application& app, const options& settings, stats::statistics* counted_in)
     : loop_(loop),
       app_(app),
       options_(settings),
@@ -42,7 +42,7 @@ server::server(event_loop& loop, handler::application& app, const options& setti
     date_[0] = 0;
     if (!counted_in) statistics_.begin(getpid());
     app_.count_in(statistics_);
-    statistics_.state.store(handler::worker_state::serving, std::memory_order_relaxed);
+    statistics_.state.store(stats::worker_state::serving, std::memory_order_relaxed);
     loop_.timers().arm(look_, loop_.now() + look_interval);
 }
 
@@ -61,12 +61,12 @@ void server::look() noexcept {
 }
 
 void server::look_at_loop(instant now) noexcept {
-    handler::statistics& s = statistics_;
+    stats::statistics& s = statistics_;
     loop_counters& loop = loop_.counters();
     auto delay = std::chrono::nanoseconds(now - look_.due()).count();
     set_to(s.looked_ns, now.time_since_epoch().count());
     set_to(s.loop_delay_ns, delay);
-    handler::latency::count(s.loop_delay, delay);
+    stats::latency::count(s.loop_delay, delay);
     set_to(s.busy_ns, loop.busy_ns.load(std::memory_order_relaxed));
     set_to(s.longest_turn_ns, loop.longest_turn_ns.exchange(0, std::memory_order_relaxed));
     set_to(s.stalls, stalls_before_ + loop.stalls.load(std::memory_order_relaxed));
@@ -82,7 +82,7 @@ void server::look_at_pools() noexcept {
     for (std::size_t i = 0; i < pools_.size(); ++i) {
         const thread_pool* p = pools_[i];
         if (!p) continue;
-        handler::pool_figures& f = i == 0 ? statistics_.blocking : statistics_.compute;
+        stats::pool_figures& f = i == 0 ? statistics_.blocking : statistics_.compute;
         set_to(f.threads, p->threads());
         set_to(f.most, p->options().threads);
         set_to(f.running, p->running());
@@ -98,7 +98,7 @@ server::~server() {
     // Views that did not let go are destroyed where they wait.
     while (!list_.empty()) gone(static_cast<connection&>(list_.front()));
     loop_.run_deferred();
-    statistics_.state.store(handler::worker_state::ended, std::memory_order_relaxed);
+    statistics_.state.store(stats::worker_state::ended, std::memory_order_relaxed);
 }
 
 void server::accept_from(net::listening_socket socket) {
@@ -168,7 +168,7 @@ void server::cut_off() noexcept {
 
 void server::stop_accepting() noexcept {
     draining_ = true;
-    statistics_.state.store(handler::worker_state::draining, std::memory_order_relaxed);
+    statistics_.state.store(stats::worker_state::draining, std::memory_order_relaxed);
     for (auto& l : listeners_) l->stop();
     listeners_.clear();
 }

@@ -13,16 +13,16 @@
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/handler/application.hpp>
-#include <rondo/handler/statistics.hpp>
 #include <rondo/http/h1/parser.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/net/address.hpp>
 #include <rondo/net/output.hpp>
+#include <rondo/server/accept_balancer.hpp>
 #include <rondo/server/connection.hpp>
 #include <rondo/server/options.hpp>
 #include <rondo/server/request_counter.hpp>
-#include <rondo/server/share.hpp>
+#include <rondo/stats/worker_stats.hpp>
 
 namespace rondo::server {
 
@@ -32,7 +32,7 @@ public:
     /// `app` must outlive the server, and so must `counted_in`, where statistics::begin() was said; null: the server
     /// keeps its figures for itself.
     server(event_loop& loop, handler::application& app, const options& settings = {},
-           handler::statistics* counted_in = nullptr);
+           stats::statistics* counted_in = nullptr);
     /// Connections that still live are cut off.
     ~server();
     server(const server&) = delete;
@@ -61,10 +61,10 @@ public:
     void watch(const thread_pool& blocking, const thread_pool& compute) noexcept { pools_ = {&blocking, &compute}; }
 
     /// Is called twice a second, for figures that somebody else counts.
-    void at_each_look(std::function<void(handler::statistics&)> f) { at_each_look_ = std::move(f); }
+    void at_each_look(std::function<void(stats::statistics&)> f) { at_each_look_ = std::move(f); }
 
     [[nodiscard]] std::size_t connections() const noexcept { return count_; }
-    [[nodiscard]] handler::statistics& statistics() noexcept { return statistics_; }
+    [[nodiscard]] stats::statistics& statistics() noexcept { return statistics_; }
     [[nodiscard]] event_loop& loop() noexcept { return loop_; }
 
 private:
@@ -102,8 +102,8 @@ private:
     handler::application& app_;
     options options_;
     net::output output_;
-    std::optional<handler::statistics_memory> own_statistics_;
-    handler::statistics& statistics_;
+    std::optional<stats::statistics_memory> own_statistics_;
+    stats::statistics& statistics_;
     request_counter counter_;
     intrusive_list<connection_entry> list_;
     intrusive_list<connection_entry> gone_;  // to be destroyed on an empty stack
@@ -115,7 +115,7 @@ private:
     std::vector<http::field_ref> fields_;  // scratch of the head parser
     http::h1::request_head head_;
     std::array<const thread_pool*, 2> pools_{};
-    std::function<void(handler::statistics&)> at_each_look_;
+    std::function<void(stats::statistics&)> at_each_look_;
     look_timer look_;
     instant looked_;
     std::uint64_t requests_then_;

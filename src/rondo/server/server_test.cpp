@@ -10,8 +10,8 @@
 #include <vector>
 
 #include <rondo/loop/loop.hpp>
-#include <rondo/server/scripted_test.hpp>
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/scripted_application_fixture.hpp>
+#include <rondo/server/server_fixture.hpp>
 
 namespace rondo::server {
 namespace {
@@ -108,7 +108,7 @@ TEST_P(servers, half_a_head_does_not_hold_the_end) {
     ASSERT_TRUE(second.send(get("/")));
     (void)second.response();
     for (client* c : {&first, &second}) ASSERT_TRUE(c->send("GET / HTTP/1.1\r\nHos"));
-    constexpr auto heads = static_cast<std::size_t>(handler::connection_state::head);
+    constexpr auto heads = static_cast<std::size_t>(stats::connection_state::head);
     ASSERT_TRUE(s.until([](server& x) { return x.statistics().connections_in[heads].load() == 2; }));
     const auto began = std::chrono::steady_clock::now();
     s.end(60s);

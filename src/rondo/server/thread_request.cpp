@@ -6,10 +6,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include <rondo/coro/works_for.hpp>
+#include <rondo/coro/blocking_scope.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/pool_batch.hpp>
-#include <rondo/server/thread_exchange.hpp>
+#include <rondo/server/thread_responder.hpp>
 
 namespace rondo::server {
 
@@ -125,7 +125,7 @@ task<void> thread_request::read_for_thread() {
 
 void thread_request::submit() {
     from_.running_in->token().check();
-    hop_.emplace(from_, handler::place::pool_queue);
+    hop_.emplace(from_, stats::place::pool_queue);
     holders_.store(2, std::memory_order_relaxed);
     left_thread_.store(false, std::memory_order_relaxed);
     try {
@@ -294,7 +294,7 @@ void thread_request::run_on_thread() noexcept {
 void thread_request::serve_on(view_thread& here) {
     context in;
     in.deadline = from_.running_in->deadline;
-    const handler::thread_hop::stay stay(*hop_, handler::place::pool_thread);
+    const handler::thread_hop::stay stay(*hop_, stats::place::pool_thread);
     handler::request request = from_;
     thread_body body(*this);
     thread_responder responder(*this, request);

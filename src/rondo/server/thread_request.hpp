@@ -17,10 +17,10 @@
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/handler/application.hpp>
-#include <rondo/handler/thread_hop.hpp>
+#include <rondo/handler/offload_timer.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/pool.hpp>
-#include <rondo/server/view_threads.hpp>
+#include <rondo/server/view_thread_pool.hpp>
 
 namespace rondo::server {
 

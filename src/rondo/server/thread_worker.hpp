@@ -8,7 +8,7 @@
 
 #include <rondo/handler/application.hpp>
 #include <rondo/loop/pool.hpp>
-#include <rondo/server/view_threads.hpp>
+#include <rondo/server/view_thread_pool.hpp>
 
 namespace rondo::server {
 
@@ -50,7 +50,7 @@ public:
         inner_.refused(from, code, body_bytes);
     }
 
-    void count_in(handler::statistics& figures) override { inner_.count_in(figures); }
+    void count_in(stats::statistics& figures) override { inner_.count_in(figures); }
 
     [[nodiscard]] const thread_pool& threads() const noexcept { return threads_.pool(); }
 

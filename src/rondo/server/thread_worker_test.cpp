@@ -20,8 +20,8 @@
 
 #include <rondo/coro/sync_wait.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/server/scripted_test.hpp>
-#include <rondo/server/served_test.hpp>
+#include <rondo/server/scripted_application_fixture.hpp>
+#include <rondo/server/server_fixture.hpp>
 
 namespace rondo::server {
 namespace {

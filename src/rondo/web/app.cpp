@@ -55,7 +55,7 @@ void list_routes(const app_state& app, std::vector<route_info>& to) {
     for (const auto& sub : app.mounted) list_routes(*sub, to);
 }
 
-void take_rows(const app_state& app, handler::statistics& figures) {
+void take_rows(const app_state& app, stats::statistics& figures) {
     for (const auto& route : app.routes) {
         const std::string methods = methods_of(*route);
         route->row.store(
@@ -226,7 +226,7 @@ void app::refused(handler::request& from, http::status code, std::uint64_t body_
     request req(from);
     state_->log->write({&req, code, body_bytes, clock::duration::zero(), false});
 }
-void app::count_in(handler::statistics& figures) { detail::take_rows(*state_, figures); }
+void app::count_in(stats::statistics& figures) { detail::take_rows(*state_, figures); }
 
 std::optional<std::uint64_t> app::body_limit(handler::request& from) {
     detail::match found;

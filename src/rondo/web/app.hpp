@@ -24,9 +24,9 @@
 #include <rondo/web/error_response.hpp>
 #include <rondo/web/lifespan.hpp>
 #include <rondo/web/middleware.hpp>
-#include <rondo/web/path.hpp>
+#include <rondo/web/routing/path.hpp>
+#include <rondo/web/routing/view.hpp>
 #include <rondo/web/setting.hpp>
-#include <rondo/web/view.hpp>
 
 namespace rondo {
 
@@ -237,7 +237,7 @@ public:
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
-    void count_in(handler::statistics& figures) override;
+    void count_in(stats::statistics& figures) override;
     [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
     [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr why) override;
     void refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <rondo/web/app.hpp>
-#include <rondo/web/companions.hpp>
-#include <rondo/web/router.hpp>
+#include <rondo/web/lifespan_tasks.hpp>
+#include <rondo/web/routing/router.hpp>
 
 namespace rondo::detail {
 
@@ -67,7 +67,7 @@ struct app_state {
 /// Calls an isolated view, in a process of its own or, without those, on a compute thread.
 [[nodiscard]] task<response> call_isolated(const route_entry& route, request& req);
 /// What it asks of compute processes is counted there from now on.
-void count_isolated(isolated_part& part, handler::statistics& figures);
+void count_isolated(isolated_part& part, stats::statistics& figures);
 /// The response for a failure: by the application's handler for it, or the built-in page.
 [[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
 /// Logs what a view threw, unless it is an http_error below 500 or a cancellation.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <rondo/coro/task.hpp>
-#include <rondo/web/view.hpp>
+#include <rondo/web/routing/view.hpp>
 
 namespace rondo {
 

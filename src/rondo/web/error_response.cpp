@@ -12,7 +12,7 @@
 #include <typeinfo>
 
 #include <rondo/base/log.hpp>
-#include <rondo/base/try_later.hpp>
+#include <rondo/base/unavailable_error.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/http/accept.hpp>
 #include <rondo/loop/pool.hpp>

@@ -8,11 +8,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <rondo/base/try_later.hpp>
+#include <rondo/base/unavailable_error.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
-#include <rondo/web/view.hpp>
+#include <rondo/web/routing/view.hpp>
 
 namespace rondo {
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/web/app.hpp>
-#include <rondo/web/exchange_test.hpp>
+#include <rondo/web/exchange_fixture.hpp>
 #include <rondo/web/test_client.hpp>
 
 namespace rondo {

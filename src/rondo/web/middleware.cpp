@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/middleware.hpp>
 
-#include <rondo/handler/thread_hop.hpp>
+#include <rondo/handler/offload_timer.hpp>
 #include <rondo/loop/pool.hpp>
 
 namespace rondo::detail {
@@ -11,9 +11,9 @@ task<std::optional<response>> run_before(std::optional<response> (*f)(const void
     thread_pool* const pool = event_loop::current().blocking();
     const auto here = [&] { return f(object, req); };
     if (pool == nullptr) co_return co_await run_on(nullptr, here);
-    handler::thread_hop hop(req.received(), handler::place::pool_queue);
+    handler::thread_hop hop(req.received(), stats::place::pool_queue);
     const auto call = [&] {
-        const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
+        const handler::thread_hop::stay stay(hop, stats::place::pool_thread);
         return here();
     };
     co_return co_await pool->run(call);
@@ -23,9 +23,9 @@ task<response> run_after(response (*f)(const void*, request&, response), const v
     thread_pool* const pool = event_loop::current().blocking();
     const auto here = [&] { return f(object, req, std::move(r)); };
     if (pool == nullptr) co_return co_await run_on(nullptr, here);
-    handler::thread_hop hop(req.received(), handler::place::pool_queue);
+    handler::thread_hop hop(req.received(), stats::place::pool_queue);
     const auto call = [&] {
-        const handler::thread_hop::stay stay(hop, handler::place::pool_thread);
+        const handler::thread_hop::stay stay(hop, stats::place::pool_thread);
         return here();
     };
     co_return co_await pool->run(call);

@@ -9,7 +9,7 @@
 
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
-#include <rondo/web/view.hpp>
+#include <rondo/web/routing/view.hpp>
 
 namespace rondo {
 

@@ -5,7 +5,7 @@
 
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/pool_batch.hpp>
-#include <rondo/web/exchange_test.hpp>
+#include <rondo/web/exchange_fixture.hpp>
 
 namespace rondo {
 namespace {

@@ -9,11 +9,11 @@
 #include <rondo/codec/json.hpp>
 #include <rondo/http/cookie.hpp>
 #include <rondo/http/media_type.hpp>
-#include <rondo/http/uri.hpp>
+#include <rondo/http/path_and_query.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/form.hpp>
 #include <rondo/web/read_to_end.hpp>
-#include <rondo/web/router.hpp>
+#include <rondo/web/routing/router.hpp>
 
 namespace rondo {
 namespace {

@@ -14,7 +14,7 @@
 #include <rondo/coro/task.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/handler/request.hpp>
-#include <rondo/web/convert.hpp>
+#include <rondo/web/routing/convert.hpp>
 
 namespace rondo::codec {
 class json_value;

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include <rondo/codec/units.hpp>
+#include <rondo/codec/size_and_duration.hpp>
 
 namespace rondo::detail {
 

@@ -8,7 +8,7 @@
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/coro/when_any.hpp>
-#include <rondo/web/wait_for.hpp>
+#include <rondo/loop/wait_for.hpp>
 
 namespace rondo {
 

@@ -5,7 +5,7 @@
 
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
-#include <rondo/web/exchange_test.hpp>
+#include <rondo/web/exchange_fixture.hpp>
 
 namespace rondo {
 namespace {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/coro/task_group.hpp>
-#include <rondo/web/exchange_test.hpp>
+#include <rondo/web/exchange_fixture.hpp>
 
 namespace rondo {
 namespace {

@@ -11,10 +11,10 @@
 #include <rondo/codec/describe.hpp>
 #include <rondo/codec/json_struct.hpp>
 #include <rondo/coro/task.hpp>
-#include <rondo/web/convert.hpp>
 #include <rondo/web/form.hpp>
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
+#include <rondo/web/routing/convert.hpp>
 
 /// Described structs (codec/describe.hpp) as what views take and give.
 namespace rondo {

@@ -18,7 +18,7 @@
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/channels/error.hpp>
-#include <rondo/channels/redis_server_test.hpp>
+#include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/net/address.hpp>
 
 namespace rondo::channels_detail {

@@ -12,7 +12,7 @@
 
 #include <rondo/coro/waiter.hpp>
 #include <rondo/db/driver.hpp>
-#include <rondo/db/postgres/command.hpp>
+#include <rondo/db/postgres/pending_query.hpp>
 #include <rondo/db/postgres/rows.hpp>
 #include <rondo/db/postgres/statement_cache.hpp>
 #include <rondo/loop/loop.hpp>

@@ -8,10 +8,10 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/db/error.hpp>
-#include <rondo/db/postgres/effect.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/open.hpp>
 #include <rondo/db/postgres/session.hpp>
+#include <rondo/db/postgres/statement_effect.hpp>
 
 namespace rondo::db::postgres {
 

@@ -12,11 +12,11 @@
 
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/db/driver.hpp>
-#include <rondo/db/postgres/command.hpp>
+#include <rondo/db/postgres/blocking_calls.hpp>
 #include <rondo/db/postgres/connection.hpp>
 #include <rondo/db/postgres/encode.hpp>
-#include <rondo/db/postgres/errands.hpp>
-#include <rondo/db/postgres/speeds.hpp>
+#include <rondo/db/postgres/pending_query.hpp>
+#include <rondo/db/postgres/statement_latency.hpp>
 #include <rondo/db/postgres/target.hpp>
 #include <rondo/loop/loop.hpp>
 

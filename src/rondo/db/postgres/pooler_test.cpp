@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Behind a pooler (PgBouncer) that gives each transaction, or each session, another connection of the server.
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
-#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
+#include <rondo/db/postgres/server_fixture.hpp>
 
 namespace rondo::db::postgres {
 namespace {

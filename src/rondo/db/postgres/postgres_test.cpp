@@ -5,8 +5,8 @@
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
-#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
+#include <rondo/db/postgres/server_fixture.hpp>
 #include <rondo/loop/timeout.hpp>
 
 namespace rondo::db::postgres {

@@ -4,8 +4,8 @@
 #include <thread>
 
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
-#include <rondo/db/postgres/scripted_server_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
+#include <rondo/db/postgres/scripted_server_fixture.hpp>
 #include <rondo/loop/timeout.hpp>
 
 namespace rondo::db::postgres {

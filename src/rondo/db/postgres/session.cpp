@@ -11,9 +11,9 @@
 
 #include <rondo/coro/this_context.hpp>
 #include <rondo/db/error.hpp>
-#include <rondo/db/postgres/effect.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/postgres/pool.hpp>
+#include <rondo/db/postgres/statement_effect.hpp>
 #include <rondo/db/postgres/tls_input.hpp>
 
 namespace rondo::db::postgres {

@@ -10,7 +10,7 @@
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/db/driver.hpp>
 #include <rondo/db/postgres/connection.hpp>
-#include <rondo/db/postgres/effect.hpp>
+#include <rondo/db/postgres/statement_effect.hpp>
 
 namespace rondo::db::postgres {
 

@@ -3,8 +3,8 @@
 #include <array>
 
 #include <rondo/coro/when_all.hpp>
-#include <rondo/db/databases_test.hpp>
-#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
+#include <rondo/db/postgres/server_fixture.hpp>
 
 namespace rondo::db::postgres {
 namespace {

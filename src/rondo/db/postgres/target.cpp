@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #include <rondo/codec/percent.hpp>
-#include <rondo/codec/secrets.hpp>
+#include <rondo/codec/redact.hpp>
 #include <rondo/db/postgres/failure.hpp>
 #include <rondo/db/url.hpp>
 

@@ -16,9 +16,9 @@
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/database.hpp>
-#include <rondo/db/postgres/server_test.hpp>
+#include <rondo/db/postgres/server_fixture.hpp>
 #include <rondo/loop/timeout.hpp>
-#include <rondo/net/tls_test.hpp>
+#include <rondo/net/tls_fixture.hpp>
 
 namespace rondo::db::postgres {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/db/sqlite/file.hpp>
 

@@ -11,7 +11,7 @@
 #include <rondo/db/error.hpp>
 #include <rondo/db/sqlite/bind.hpp>
 #include <rondo/db/sqlite/failure.hpp>
-#include <rondo/db/sqlite/table.hpp>
+#include <rondo/db/sqlite/result_table.hpp>
 
 namespace rondo::db::sqlite {
 

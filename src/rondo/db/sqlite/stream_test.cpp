@@ -9,7 +9,7 @@
 #include <rondo/coro/this_context.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/database.hpp>
-#include <rondo/db/databases_test.hpp>
+#include <rondo/db/databases_fixture.hpp>
 #include <rondo/db/sqlite/file.hpp>
 #include <rondo/loop/timeout.hpp>
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include <rondo/http/h1/put.hpp>
-#include <rondo/http/reasons.hpp>
+#include <rondo/http/reason_phrases.hpp>
 
 namespace rondo::http::h1 {
 namespace {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "figures.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <string>
+
+#include <rondo/codec/json.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/web/sse.hpp>
+
+#include "pages.hpp"
+
+namespace wall {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct process_figures {
+    std::uint64_t threads = 0;
+    std::uint64_t memory_kib = 0;  // resident
+};
+
+// The kernel makes this file when it is read: nothing to wait for, so it may be read on the loop.
+process_figures read_process() {
+    process_figures found;
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("Threads:")) found.threads = std::stoull(line.substr(8));
+        if (line.starts_with("VmRSS:")) found.memory_kib = std::stoull(line.substr(6));
+    }
+    return found;
+}
+
+// In a test there is no server that counts.
+const rondo::stats::statistics& counted(const rondo::request& req) {
+    static const rondo::stats::statistics_memory nothing;
+    const rondo::stats::statistics* serving = req.received().serving;
+    return serving != nullptr ? *serving : *nothing;
+}
+
+// Totals: the page makes rates of them.
+std::string snapshot(const rondo::stats::statistics& server) {
+    const process_figures process = read_process();
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(rondo::clock::now().time_since_epoch());
+    std::string out;
+    rondo::codec::json_writer writer(out);
+    writer.begin_object();
+    writer.member("at_ms", static_cast<std::int64_t>(now.count()));
+    writer.member("process", static_cast<std::int64_t>(::getpid()));
+    writer.member("requests", server.requests.load());
+    writer.member("responses", server.responses.load());
+    writer.member("waiting", server.in_flight.load());
+    writer.member("connections", server.connections.load());
+    writer.member("busy_ms", static_cast<double>(server.busy_ns.load()) / 1e6);
+    writer.member("loop_delay_ms", static_cast<double>(server.loop_delay_ns.load()) / 1e6);
+    writer.member("stalls", server.stalls.load());
+    writer.member("threads", process.threads);
+    writer.member("pool_threads", server.pool_threads.load());
+    writer.member("memory_bytes", process.memory_kib * 1024);
+    writer.end_object();
+    return out;
+}
+
+rondo::async_generator<rondo::sse_event> each_second(const rondo::stats::statistics& server) {
+    while (true) {
+        rondo::sse_event event;
+        event.data = snapshot(server);
+        co_yield std::move(event);
+        co_await rondo::sleep(1s);
+    }
+}
+
+rondo::response show_figures(const rondo::stats::statistics& server) {
+    const process_figures process = read_process();
+    return page("figures", "Live figures",
+                {{"process", std::to_string(::getpid())},
+                 {"requests", std::to_string(server.requests.load())},
+                 {"waiting", std::to_string(server.in_flight.load())},
+                 {"delay", fmt::format("{:.2f}", static_cast<double>(server.loop_delay_ns.load()) / 1e6)},
+                 {"threads", std::to_string(process.threads)},
+                 {"memory", fmt::format("{:.1f}", static_cast<double>(process.memory_kib) / 1024)},
+                 {"connections", std::to_string(server.connections.load())}});
+}
+
+}  // namespace
+
+rondo::task<rondo::response> figures_page(rondo::request& req) { co_return show_figures(counted(req)); }
+
+rondo::task<rondo::response> figures_now(rondo::request& req) {
+    co_return rondo::json_text(snapshot(counted(req))).field("Cache-Control", "no-store");
+}
+
+rondo::task<rondo::response> figures_events(rondo::request& req) { co_return rondo::sse(each_second(counted(req))); }
+
+}  // namespace wall

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <rondo/admin/admin_backend.hpp>
+#include <rondo/process/child.hpp>
+
+namespace rondo::admin {
+
+/// Looks at the slots of a group of workers, and gives the arbiter orders. In a child of that arbiter.
+class arbiter_operations final : public operations {
+public:
+    /// `self` must outlive this.
+    arbiter_operations(process::child& self, const std::string& workers);
+
+    [[nodiscard]] std::vector<worker_source> workers() override;
+    [[nodiscard]] std::vector<compute_source> computers() override;
+    [[nodiscard]] std::string reload() override;
+    [[nodiscard]] std::string drain() override;
+    [[nodiscard]] std::string scale(std::size_t workers) override;
+
+private:
+    [[nodiscard]] std::string tell(const process::order& what);
+
+    process::child& self_;
+    const process::slot_table& slots_;
+};
+
+}  // namespace rondo::admin

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/admin/metrics.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+#include <rondo/base/version.hpp>
+#include <rondo/codec/json.hpp>
+
+namespace rondo::admin {
+
+namespace {
+
+double ms(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e6; }
+double quantile_ms(const stats::latency::totals& of, double part) noexcept {
+    return stats::latency::quantile(of, part) / 1e6;
+}
+
+void write(codec::json_writer& to, const pool_totals& p) {
+    to.begin_object();
+    to.member("threads", p.threads).member("limit", p.most).member("busy", p.running).member("waiting", p.waiting);
+    to.member("jobs", p.jobs).member("refused", p.refused);
+    to.member("queue_ms", p.jobs ? ms(p.queue_ns) / static_cast<double>(p.jobs) : 0.0);
+    to.member("queue_p99_ms", quantile_ms(p.queue, 0.99));
+    to.end_object();
+}
+
+void write_worker(codec::json_writer& to, const worker_totals& w) {
+    to.begin_object();
+    to.member("name", std::string_view(w.name))
+        .member("state", std::string_view(w.state))
+        .member("process", w.process)
+        .member("age_ms", ms(w.age_ns));
+    to.member("starts", w.starts).member("crashes", w.crashes).member("lost", w.lost);
+    to.member("requests", w.requests).member("responses", w.responses).member("refused", w.refused);
+    to.member("aborted", w.aborted)
+        .member("left", w.left)
+        .member("in_flight", w.in_flight)
+        .member("waiting", w.waiting);
+    to.member("accepted", w.accepted).member("connections", w.connections);
+    to.key("connections_in").begin_object();
+    for (std::size_t i = 0; i < w.connections_in.size(); ++i)
+        to.member(stats::to_string(static_cast<stats::connection_state>(i)), w.connections_in[i]);
+    to.end_object();
+    to.member("busy_ms", ms(w.busy_ns)).member("loop_delay_ms", ms(w.loop_delay_ns));
+    to.member("longest_turn_ms", ms(w.longest_turn_ns)).member("stalls", w.stalls);
+    to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost + w.error_log_lines_lost);
+    to.key("blocking");
+    write(to, w.blocking);
+    to.key("compute");
+    write(to, w.compute);
+    to.end_object();
+}
+
+void write_view(codec::json_writer& to, const view_totals& v) {
+    const std::uint64_t n = v.requests();
+    const auto mean = [n](std::int64_t ns) { return n ? ms(ns) / static_cast<double>(n) : 0.0; };
+    to.begin_object();
+    to.member("pattern", std::string_view(v.pattern))
+        .member("methods", std::string_view(v.methods))
+        .member("kind", std::string_view(v.kind));
+    to.member("requests", n).member("running", v.running).member("stalls", v.stalls);
+    to.key("by_class").begin_array();
+    for (const std::uint64_t count : v.by_class) to.value(count);
+    to.end_array();
+    to.member("wall_ms", mean(v.wall_ns)).member("loop_ms", mean(v.loop_ns)).member("queue_ms", mean(v.queue_ns));
+    to.member("thread_ms", mean(v.thread_ns));
+    to.key("cpu_share");
+    if (v.measured_ns > 0) to.value(std::min(1.0, static_cast<double>(v.cpu_ns) / static_cast<double>(v.measured_ns)));
+    else to.value(nullptr);
+    to.member("p50_ms", quantile_ms(v.latency, 0.5)).member("p90_ms", quantile_ms(v.latency, 0.9));
+    to.member("p99_ms", quantile_ms(v.latency, 0.99));
+    to.member("advice", std::string_view(advice(v)));
+    to.end_object();
+}
+
+// Mean and quantiles of some durations.
+void write_durations(codec::json_writer& to, const char* name, std::int64_t sum_ns,
+                     const stats::latency::totals& counts) {
+    const auto n = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    to.key(name).begin_object();
+    to.member("mean_ms", n ? ms(sum_ns) / static_cast<double>(n) : 0.0);
+    to.member("p50_ms", quantile_ms(counts, 0.5)).member("p99_ms", quantile_ms(counts, 0.99));
+    to.end_object();
+}
+
+void write_computer(codec::json_writer& to, const compute_totals& c) {
+    to.begin_object();
+    to.member("name", std::string_view(c.name)).member("busy", c.busy()).member("waiting", c.waiting);
+    to.member("running", c.running).member("starts", c.starts).member("crashes", c.crashes);
+    to.member("memory_bytes", c.resident_bytes());
+    to.key("jobs").begin_object();
+    for (std::size_t i = 0; i < stats::job_ends; ++i)
+        to.member(stats::to_string(static_cast<stats::job_end>(i)), c.ended[i]);
+    to.end_object();
+    write_durations(to, "queue", c.queue_ns, c.queue);
+    write_durations(to, "run", c.wall_ns, c.wall);
+    write_durations(to, "cpu", c.cpu_ns, c.cpu);
+    to.key("processes").begin_array();
+    for (const compute_process& p : c.processes) {
+        to.begin_object();
+        to.member("name", std::string_view(p.name)).member("state", std::string_view(p.state));
+        to.member("process", p.process).member("age_ms", ms(p.age_ns)).member("busy_ms", ms(p.busy_ns));
+        to.member("jobs", p.jobs).member("memory_bytes", p.resident_bytes);
+        to.end_object();
+    }
+    to.end_array();
+    to.end_object();
+}
+
+// One object for each thing, its figures by name; times in milliseconds.
+void write_resources(codec::json_writer& to, const overview& o) {
+    to.key("resources").begin_array();
+    const resource_total* before = nullptr;
+    for (const resource_total& r : o.resources) {
+        if (before == nullptr || before->group != r.group || before->of != r.of) {
+            if (before != nullptr) to.end_object().end_object();
+            to.begin_object().member("group", std::string_view(r.group)).member("of", std::string_view(r.of));
+            to.key("figures").begin_object();
+        }
+        before = &r;
+        if (r.seconds) to.member(r.name + "_ms", ms(static_cast<std::int64_t>(r.value)));
+        else to.member(r.name, r.value);
+    }
+    if (before != nullptr) to.end_object().end_object();
+    to.end_array();
+}
+
+void write_running(codec::json_writer& to, const overview& o) {
+    std::uint64_t listed = o.running.size();
+    to.key("running").begin_array();
+    for (const running_entry& r : o.running) {
+        to.begin_object();
+        to.member("worker", std::string_view(r.worker))
+            .member("pattern", std::string_view(r.pattern))
+            .member("methods", std::string_view(r.methods))
+            .member("kind", std::string_view(r.kind));
+        to.member("where", stats::to_string(r.where)).member("age_ms", ms(r.age_ns)).member("here_ms", ms(r.here_ns));
+        to.member("loop_ms", ms(r.loop_ns)).member("queue_ms", ms(r.queue_ns)).member("thread_ms", ms(r.thread_ns));
+        to.end_object();
+    }
+    to.end_array();
+    to.member("not_listed", o.all.waiting > listed ? o.all.waiting - listed : 0);
+}
+
+}  // namespace
+
+std::string status_json(const overview& figures, std::int64_t at_ms) {
+    std::string out;
+    codec::json_writer to(out);
+    to.begin_object();
+    to.member("version", version).member("at_ms", at_ms);
+    to.key("all");
+    write_worker(to, figures.all);
+    to.key("latency_ms").begin_object();
+    for (const auto& [name, part] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}})
+        to.member(name, quantile_ms(figures.latency, part));
+    to.end_object();
+    // So that who asks again and again can tell the latencies between.
+    to.key("bounds_ms").begin_array();
+    for (std::size_t i = 0; i + 1 < stats::latency::buckets; ++i) to.value(ms(stats::latency::bound(i)));
+    to.end_array();
+    to.key("latency_counts").begin_array();
+    for (const std::uint64_t count : figures.latency) to.value(count);
+    to.end_array();
+    to.key("workers").begin_array();
+    for (const worker_totals& w : figures.workers) write_worker(to, w);
+    to.end_array();
+    to.key("computers").begin_array();
+    for (const compute_totals& c : figures.computers) write_computer(to, c);
+    to.end_array();
+    to.key("views").begin_array();
+    for (const view_totals& v : figures.views) write_view(to, v);
+    to.end_array();
+    to.key("places").begin_object();
+    for (std::size_t i = 1; i < places; ++i)
+        to.member(stats::to_string(static_cast<stats::place>(i)), figures.waiting_in[i]);
+    to.end_object();
+    write_resources(to, figures);
+    write_running(to, figures);
+    to.end_object();
+    return out;
+}
+
+std::string requests_json(const overview& figures) {
+    std::string out;
+    codec::json_writer to(out);
+    to.begin_object();
+    write_running(to, figures);
+    to.end_object();
+    return out;
+}
+
+}  // namespace rondo::admin

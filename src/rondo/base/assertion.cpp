@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/base/assertion.hpp>
+
+#include <atomic>
+#include <exception>
+#include <string>
+
+#include <rondo/base/log.hpp>
+
+namespace rondo {
+
+namespace {
+
+void log_bug(const char* what) noexcept {
+    try {
+        log::error(std::string("bug: ") + what);
+    } catch (const std::exception&) {
+        log::error(what);
+    }
+}
+
+constinit std::atomic<bug_handler> handler{log_bug};
+
+}  // namespace
+
+void report_bug(const char* what) noexcept { handler.load()(what); }
+
+bug_handler on_bug(bug_handler h) noexcept { return handler.exchange(h ? h : log_bug); }
+
+}  // namespace rondo

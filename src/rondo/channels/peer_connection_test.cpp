@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes over a link is parsed as what a client sends.
+#include <rondo/channels/peer_connection.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <rondo/channels/channels.hpp>
+#include <rondo/channels/peer_discovery.hpp>
+#include <rondo/loop/loop.hpp>
+#include <rondo/loop/timeout.hpp>
+
+namespace rondo::channels_detail {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string frame(std::uint32_t what, std::uint32_t name_size, std::uint64_t size, const std::string& content) {
+    const frame_head head{what, name_size, size};
+    return std::string(reinterpret_cast<const char*>(&head), sizeof head) + content;
+}
+std::string frame(std::uint32_t what, const std::string& name, const std::string& bytes = {}) {
+    return frame(what, static_cast<std::uint32_t>(name.size()), bytes.size(), name + bytes);
+}
+
+// What a receiver makes of these bytes; "closed" when it ends the connection before its other end does.
+class receiving {
+public:
+    std::vector<std::string> of(const std::string& bytes, std::size_t piece, bool throws = false) {
+        std::vector<std::string> got;
+        int ends[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        unique_fd sender(ends[1]);
+        std::optional<receiver> made;
+        bool ended = false;
+        made.emplace(loop_, unique_fd(ends[0]),
+                     receiver::sink{.arrived =
+                                        [&](frame_head, std::string_view name, std::string_view text) {
+                                            if (throws) throw std::runtime_error("refused");
+                                            got.push_back(std::string(name) + "=" + std::string(text));
+                                        },
+                                    .ended =
+                                        [&](receiver&) {
+                                            made.reset();
+                                            ended = true;
+                                        }});
+        for (std::size_t at = 0; at < bytes.size() && !ended; at += piece) {
+            (void)::send(sender.value(), bytes.data() + at, std::min(piece, bytes.size() - at), MSG_NOSIGNAL);
+            turn();
+        }
+        turn();
+        if (ended) got.emplace_back("closed");
+        sender.reset();
+        while (!ended) turn();
+        return got;
+    }
+
+private:
+    void turn() {
+        loop_.run_until([](event_loop& l) -> task<void> { co_await l.sleep(1ms); }(loop_));
+    }
+    event_loop loop_{{backend_kind::epoll}};
+};
+
+const std::string hello = frame(frame_head::hello, "rondo-x");
+
+TEST(receiver, frames_arrive_however_they_are_cut) {
+    const std::string bytes = hello + frame(frame_head::message, "room", "text") + frame(frame_head::gap, "") +
+                              frame(frame_head::message, "", "") +
+                              frame(frame_head::message, "r", std::string(60'000, 'x'));
+    for (const std::size_t piece : {std::size_t{7}, std::size_t{100'000}, bytes.size()}) {
+        if (piece == 7 && bytes.size() > 10'000) continue;
+        const auto got = receiving().of(bytes, piece);
+        EXPECT_EQ(got, (std::vector<std::string>{"rondo-x=", "room=text", "=", "=", "r=" + std::string(60'000, 'x')}));
+    }
+    EXPECT_EQ(receiving().of(hello + frame(frame_head::message, "room", "text"), 1),
+              (std::vector<std::string>{"rondo-x=", "room=text"}));
+}
+
+TEST(receiver, what_is_not_valid_ends_the_connection) {
+    const std::string none;
+    for (const std::string& bytes :
+         {frame(frame_head::hello, 200, 0, std::string(200, 'x')), frame(frame_head::hello, ""),
+          frame(frame_head::hello, "a", "b"), frame(frame_head::message, "room", "text"), frame(frame_head::gap, ""),
+          frame(0, ""), frame(77, "")}) {
+        EXPECT_EQ(receiving().of(bytes, bytes.size()), std::vector<std::string>{"closed"});
+    }
+    for (const std::string& bytes :
+         {hello, frame(frame_head::message, 64, UINT64_MAX - 63, none), frame(frame_head::message, UINT32_MAX, 0, none),
+          frame(frame_head::message, UINT32_MAX, UINT64_MAX, none), frame(frame_head::message, 1, UINT64_MAX, none),
+          frame(frame_head::message, 1, largest_message + 1, none), frame(frame_head::gap, "x"), frame(4, "")}) {
+        EXPECT_EQ(receiving().of(hello + bytes, 1000), (std::vector<std::string>{"rondo-x=", "closed"}));
+    }
+    EXPECT_EQ(receiving().of(hello, 1000, true), std::vector<std::string>{"closed"});
+}
+
+// A report of a gap is 16 bytes for who sends it, and all subscribers for who gets it.
+TEST(receiver, many_gaps_at_once_are_few) {
+    std::string bytes = hello;
+    for (int i = 0; i < 1000; ++i) bytes += frame(frame_head::gap, "") + frame(frame_head::message, "r", "x");
+    const auto got = receiving().of(bytes, bytes.size());
+    EXPECT_EQ(std::ranges::count(got, "r=x"), 1000);
+    EXPECT_LT(std::ranges::count(got, "="), 20);
+    EXPECT_EQ(got.at(1), "=");
+    EXPECT_EQ(got.back(), "=");
+}
+
+TEST(receiver, random_bytes_do_no_harm) {
+    std::mt19937 random(4711);
+    for (int i = 0; i < 300; ++i) {
+        std::string bytes = random() % 2 ? hello : std::string();
+        const std::size_t size = random() % 200;
+        while (bytes.size() < size) bytes += static_cast<char>(random() % 4 ? random() % 4 : random());
+        (void)receiving().of(bytes, 1 + random() % 50);
+    }
+}
+
+// Whoever has the user of the workers reaches them; they go on.
+TEST(mesh, strangers_end_no_worker) {
+    rendezvous::set(rendezvous::make_name());
+    {
+        channels all;
+        event_loop loop;
+        loop.run_until(with_timeout(30s, [](channels& c) -> task<void> {
+            co_await c.publish("room", "made");
+            const std::string& prefix = rendezvous::name();
+            for (const std::string& name : rendezvous::find(prefix)) {
+                for (const std::string& bytes :
+                     {frame(frame_head::hello, 200, 0, std::string(200, 'x')),
+                      frame(frame_head::hello, "rondo-of-another"),
+                      frame(frame_head::hello, name) + frame(frame_head::message, 64, UINT64_MAX - 63, {})}) {
+                    const unique_fd stranger = rendezvous::connect(name);
+                    if (!stranger) continue;
+                    (void)::send(stranger.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+                    char end = 0;
+                    while (::recv(stranger.value(), &end, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) co_await sleep(1ms);
+                }
+            }
+            co_await c.publish("room", "still here");
+        }(all)));
+    }
+    rendezvous::set("");
+}
+
+}  // namespace
+}  // namespace rondo::channels_detail

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts that a line of the access log can be made of; their names are those of Gunicorn.
+#include <rondo/cli/access_atoms.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <rondo/codec/base64.hpp>
+#include <rondo/http/fields.hpp>
+#include <rondo/web/request.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+bool is_plain(char c) noexcept {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
+}
+
+// What Apache does: quotes and backslashes are escaped, bytes that are no printable ASCII become \xHH.
+void append_escaped(std::string& out, std::string_view text) {
+    while (!text.empty()) {
+        const auto odd = std::ranges::find_if_not(text, is_plain);
+        out.append(text.begin(), odd);
+        if (odd == text.end()) return;
+        const auto byte = static_cast<unsigned char>(*odd);
+        if (*odd == '"' || *odd == '\\') out += '\\', out += *odd;
+        else fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+        text.remove_prefix(static_cast<std::size_t>(odd - text.begin()) + 1);
+    }
+}
+
+void append_or_dash(std::string& out, std::string_view text) {
+    if (text.empty()) out += '-';
+    else append_escaped(out, text);
+}
+
+std::tm broken_down(std::int64_t unix_time) {
+    const auto seconds = static_cast<std::time_t>(unix_time);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return parts;
+}
+
+// The time of a line, made anew once a second.
+std::string_view clf_time(std::int64_t unix_time) {
+    static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    thread_local std::int64_t made_for = -1;
+    thread_local std::string text;
+    if (made_for != unix_time) {
+        const std::tm at = broken_down(unix_time);
+        text = fmt::format("[{:02}/{}/{}:{:02}:{:02}:{:02} +0000]", at.tm_mday, months[at.tm_mon], at.tm_year + 1900,
+                           at.tm_hour, at.tm_min, at.tm_sec);
+        made_for = unix_time;
+    }
+    return text;
+}
+
+// Without a major version there was none (see handler::application::refused).
+void append_version(std::string& out, const handler::request& from) {
+    if (from.version_major == 0) {
+        out += '-';
+        return;
+    }
+    out += "HTTP/";
+    append_number(out, unsigned{from.version_major});
+    out += '.';
+    append_number(out, unsigned{from.version_minor});
+}
+
+std::string_view field_of(const access_entry& e, std::string_view name) {
+    return e.req->field(name).value_or(std::string_view());
+}
+
+// The name before the colon of "Basic" credentials (RFC 7617).
+std::string user_of(const access_entry& e) {
+    const std::string_view credentials = field_of(e, "Authorization");
+    constexpr std::string_view scheme = "basic ";
+    if (!http::same_ignoring_case(credentials.substr(0, scheme.size()), scheme)) return {};
+    const auto decoded = codec::base64_decode(http::trimmed(credentials.substr(scheme.size())));
+    return decoded ? decoded->substr(0, decoded->find(':')) : std::string();
+}
+
+std::string_view response_field(const response_fields& fields, std::string_view name) {
+    if (http::same_ignoring_case(name, "content-type") && !fields.content_type.empty()) return fields.content_type;
+    for (std::string_view rest = fields.lines; !rest.empty();) {
+        const std::string_view line = rest.substr(0, rest.find('\r'));
+        rest.remove_prefix(std::min(rest.size(), line.size() + 2));
+        const std::size_t colon = line.find(':');
+        if (http::same_ignoring_case(line.substr(0, colon), name)) return http::trimmed(line.substr(colon + 1));
+    }
+    return {};
+}
+
+template <class Unit>
+auto in(const access_entry& e) {
+    return std::chrono::duration_cast<Unit>(e.duration).count();
+}
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+using text = const std::string&;
+using entry = const access_entry&;
+
+struct atom {
+    std::string_view name;
+    append_atom append;
+};
+
+// 499 is nginx' word for a client that did not wait.
+int status_of(entry e) { return e.code == http::status{} ? 499 : http::to_int(e.code); }
+
+constexpr std::array atoms{
+    atom{"h", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, e.req->peer_address()); }},
+    atom{"l", [](std::string& o, entry, std::int64_t, text) { o += '-'; }},
+    atom{"u", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, user_of(e)); }},
+    atom{"t", [](std::string& o, entry, std::int64_t now, text) { o += clf_time(now); }},
+    atom{"r",
+         [](std::string& o, entry e, std::int64_t, text) {
+             append_or_dash(o, e.req->method_text());
+             if (!e.req->target().empty()) append_escaped(o += ' ', e.req->target());
+             if (e.req->received().version_major == 0) return;
+             append_version(o += ' ', e.req->received());
+         }},
+    atom{"m", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, e.req->method_text()); }},
+    atom{"U", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->raw_path()); }},
+    atom{"q", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->raw_query()); }},
+    atom{"H", [](std::string& o, entry e, std::int64_t, text) { append_version(o, e.req->received()); }},
+    atom{"s", [](std::string& o, entry e, std::int64_t, text) { append_number(o, status_of(e)); }},
+    atom{"b",
+         [](std::string& o, entry e, std::int64_t, text) {
+             if (e.body_bytes == 0) o += '-';
+             else append_number(o, e.body_bytes);
+         }},
+    atom{"B", [](std::string& o, entry e, std::int64_t, text) { append_number(o, e.body_bytes); }},
+    atom{"f", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, field_of(e, "Referer")); }},
+    atom{"a", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, field_of(e, "User-Agent")); }},
+    atom{"T", [](std::string& o, entry e, std::int64_t, text) { append_number(o, in<seconds>(e)); }},
+    atom{"M", [](std::string& o, entry e, std::int64_t, text) { append_number(o, in<milliseconds>(e)); }},
+    atom{"D", [](std::string& o, entry e, std::int64_t, text) { append_number(o, in<microseconds>(e)); }},
+    atom{"L",
+         [](std::string& o, entry e, std::int64_t, text) {
+             const auto us = in<microseconds>(e);
+             fmt::format_to(std::back_inserter(o), "{}.{:06}", us / 1'000'000, us % 1'000'000);
+         }},
+    atom{"p",
+         [](std::string& o, entry, std::int64_t, text) { fmt::format_to(std::back_inserter(o), "<{}>", getpid()); }},
+    atom{"{}i", [](std::string& o, entry e, std::int64_t, text name) { append_or_dash(o, field_of(e, name)); }},
+    atom{"{}o", [](std::string& o, entry e, std::int64_t,
+                   text name) { append_or_dash(o, e.fields ? response_field(*e.fields, name) : std::string_view()); }},
+    atom{"{}e", [](std::string& o, entry, std::int64_t, text value) { append_or_dash(o, value); }},
+    atom{"id", [](std::string& o, entry e, std::int64_t, text) { append_escaped(o, e.req->id()); }},
+    atom{"route", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, e.req->route()); }},
+    atom{"host", [](std::string& o, entry e, std::int64_t, text) { append_or_dash(o, e.req->host()); }},
+    atom{"scheme", [](std::string& o, entry e, std::int64_t, text) { o += e.req->scheme(); }},
+    atom{"worker", [](std::string& o, entry, std::int64_t, text name) { append_or_dash(o, name); }},
+};
+
+}  // namespace
+
+append_atom find_atom(std::string_view name) noexcept {
+    const auto found = std::ranges::find(atoms, name, &atom::name);
+    return found == atoms.end() ? nullptr : found->append;
+}
+
+std::string atom_names() {
+    std::string all;
+    for (const atom& a : atoms) {
+        all.append(all.empty() ? "%(" : " %(");
+        if (a.name.starts_with("{}")) all.append("{NAME}").append(a.name.substr(2));
+        else all.append(a.name);
+        all += ")s";
+    }
+    return all;
+}
+
+void append_literal(std::string& out, const access_entry&, std::int64_t, const std::string& text) { out += text; }
+
+std::string_view iso_time(std::int64_t unix_time) {
+    thread_local std::int64_t made_for = -1;
+    thread_local std::string text;
+    if (made_for != unix_time) {
+        const std::tm at = broken_down(unix_time);
+        text = fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
+                           at.tm_hour, at.tm_min, at.tm_sec);
+        made_for = unix_time;
+    }
+    return text;
+}
+
+void append_thousandths(std::string& out, std::int64_t n) {
+    append_number(out, n / 1000);
+    const auto rest = static_cast<unsigned>(n % 1000);
+    out += '.';
+    for (unsigned place : {100u, 10u, 1u}) out += static_cast<char>('0' + rest / place % 10);
+}
+
+}  // namespace rondo::detail

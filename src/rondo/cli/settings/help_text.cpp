@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings as text: --help, the reference of the documentation, what `check` prints.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <rondo/cli/settings/command_line.hpp>
+#include <rondo/codec/redact.hpp>
+
+namespace rondo::cli {
+
+namespace {
+
+constexpr std::size_t help_column = 32;
+constexpr std::size_t help_width = 100;
+
+constexpr std::string_view units =
+    "TIME: 250ms, 3s, 2m, 1h. SIZE: 65536, 512KiB, 1MiB. Lists: several times, or separated by commas.\n"
+    "Each setting is also a variable (RONDO_BACKEND for --backend) and a line of rondo.toml (backend = \"epoll\").\n"
+    "A flag goes before the variable, that before the file.\n";
+
+// Words of `text` from column `at` on, in lines that begin at help_column.
+void append_wrapped(std::string& out, std::string_view text, std::size_t at) {
+    if (at + 2 > help_column) {
+        out += '\n';
+        at = 0;
+    }
+    out.append(help_column - at, ' ');
+    at = help_column;
+    while (!text.empty()) {
+        const std::size_t space = std::min(text.find(' '), text.size());
+        if (at > help_column && at + 1 + space > help_width) {
+            out.append("\n").append(help_column, ' ');
+            at = help_column;
+        }
+        if (at > help_column) out += ' ', ++at;
+        out += text.substr(0, space);
+        at += space;
+        text.remove_prefix(std::min(space + 1, text.size()));
+    }
+    out += '\n';
+}
+
+void append_entry(std::string& out, std::string_view name, std::string_view text) {
+    out += name;
+    append_wrapped(out, text, name.size());
+}
+
+std::string help_name(const setting_row& row) {
+    std::string name =
+        row.letter ? fmt::format("  -{}, {}", row.letter, row.flag()) : fmt::format("      {}", row.flag());
+    if (row.shape != row_shape::on_off) name.append(" ").append(row.type);
+    return name;
+}
+
+// '|' would end a cell.
+std::string cell(std::string_view text) {
+    std::string out;
+    for (char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+    return out;
+}
+
+std::string code(std::string_view text) { return text.empty() ? std::string() : fmt::format("`{}`", cell(text)); }
+
+std::string shown(const setting_row& row, const settings& chosen) { return without_secrets(row, row.show(chosen)); }
+
+}  // namespace
+
+std::string without_secrets(const setting_row& row, std::string_view text) {
+    if (row.secret) return text.empty() ? "" : "***";
+    const bool is_url = row.type == "URL" || codec::names_url(row.name);
+    return is_url ? codec::redacted_url(text) : codec::without_secrets(text);
+}
+
+std::string help_text(std::string_view program, std::span<const command_name> commands,
+                      std::span<const setting_row> rows) {
+    std::string out = fmt::format(
+        "An application served by Rondo. Without a command it serves.\n\n"
+        "Usage: {} [COMMAND] [SETTINGS]\n\nCommands:\n",
+        program);
+    for (const command_name& c : commands) append_entry(out, "  " + c.name, c.help);
+    std::string_view group;
+    for (const setting_row& row : rows) {
+        if (row.group != group) out += fmt::format("\n{}:\n", row.group);
+        group = row.group;
+        append_entry(out, help_name(row),
+                     row.standard.empty() ? row.help : fmt::format("{} [{}]", row.help, row.standard));
+    }
+    out.append("\n").append(units);
+    return out;
+}
+
+std::string reference_text(std::span<const setting_row> rows) {
+    std::string out;
+    std::string_view group;
+    for (const setting_row& row : rows) {
+        if (row.group != group) {
+            out += fmt::format("{}## {}\n\n| flag | variable | default | |\n|---|---|---|---|\n",
+                               group.empty() ? "" : "\n", row.group);
+        }
+        group = row.group;
+        std::string flag = row.flag();
+        if (row.shape != row_shape::on_off) flag.append(" ").append(row.type);
+        std::string letter = row.letter ? fmt::format(", `-{}`", row.letter) : std::string();
+        out += fmt::format("| {}{} | `{}` | {} | {} |\n", code(flag), letter, row.variable(), code(row.standard),
+                           cell(row.help));
+    }
+    return out;
+}
+
+std::string effective_text(const invocation& asked) {
+    std::size_t names = 0;
+    std::size_t values = 0;
+    for (const setting_row& row : asked.rows) {
+        names = std::max(names, row.name.size());
+        values = std::min<std::size_t>(40, std::max(values, shown(row, asked.chosen).size()));
+    }
+    std::string out;
+    for (std::size_t i = 0; i < asked.rows.size(); ++i) {
+        const setting_row& row = asked.rows[i];
+        if (row.name == "config") continue;
+        out += fmt::format("{:{}}  {:{}}  {}\n", row.name, names, shown(row, asked.chosen), values, asked.origins[i]);
+    }
+    return out;
+}
+
+}  // namespace rondo::cli

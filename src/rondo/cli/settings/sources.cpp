@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/settings/sources.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include <rondo/cli/settings/spelling_suggestion.hpp>
+#include <rondo/codec/redact.hpp>
+#include <rondo/web/app.hpp>
+
+namespace rondo::cli {
+
+namespace {
+
+// Where the tests of this tree find what they test, and what an arbiter leaves to the next.
+constexpr std::array<std::string_view, 5> not_settings{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE", "RONDO_INHERIT",
+                                                       "RONDO_RENDEZVOUS"};
+
+std::string flag_of(const setting_row& row) { return row.flag(); }
+std::string variable_of(const setting_row& row) { return row.variable(); }
+
+std::string flag_origin(const setting_row&) { return "flag"; }
+
+// Reads flags one after another.
+class flag_reader {
+public:
+    flag_reader(std::span<const char* const> arguments, std::span<const setting_row> rows)
+        : left_(arguments), rows_(rows) {}
+
+    given_flags read() {
+        while (!left_.empty()) {
+            const std::string_view word = take();
+            if (word == "--") break;
+            if (word.starts_with("--")) long_flag(word.substr(2));
+            else if (word.size() > 1 && word[0] == '-') letter(word);
+            else out_.words.emplace_back(word);
+        }
+        for (const char* word : left_) out_.words.emplace_back(word);
+        return std::move(out_);
+    }
+
+private:
+    std::string_view take() {
+        const std::string_view word = left_.front();
+        left_ = left_.subspan(1);
+        return word;
+    }
+
+    void set(const setting_row& row, std::string_view text) {
+        out_.add(row, std::string(text), row.flag(), flag_origin(row));
+    }
+
+    void set_to_next(const setting_row& row) {
+        if (!left_.empty()) return set(row, take());
+        out_.mistakes.push_back(fmt::format("{} needs a value: {} {}", row.flag(), row.flag(), row.type));
+    }
+
+    void long_flag(std::string_view text) {
+        if (text == "help") return void(out_.help = true);
+        const std::size_t equals = text.find('=');
+        const std::string_view name = text.substr(0, equals);
+        const setting_row* row = find_row(rows_, name);
+        if (!row && name.starts_with("no-") && equals == text.npos) {
+            const setting_row* opposite = find_row(rows_, name.substr(3));
+            if (opposite && opposite->shape == row_shape::on_off) return set(*opposite, "off");
+        }
+        if (!row) return unknown(name, equals != text.npos);
+        if (equals != text.npos) set(*row, text.substr(equals + 1));
+        else if (row->shape == row_shape::on_off) set(*row, "on");
+        else set_to_next(*row);
+    }
+
+    void unknown(std::string_view name, bool has_value) {
+        out_.mistakes.push_back(
+            fmt::format("--{}{}", codec::redacted_url(name), unknown_setting(name, rows_, flag_of)));
+        // Probably its value: one mistake is enough.
+        if (!has_value && !left_.empty() && left_.front()[0] != '-') take();
+    }
+
+    void letter(std::string_view word) {
+        if (word == "-h") return void(out_.help = true);
+        auto row = std::ranges::find(rows_, word[1], &setting_row::letter);
+        if (row == rows_.end())
+            return out_.mistakes.push_back(
+                fmt::format("{}: there is no such setting; --help lists them", codec::redacted_url(word)));
+        if (word.size() > 2) set(*row, word.substr(word[2] == '=' ? 3 : 2));
+        else set_to_next(*row);
+    }
+
+    std::span<const char* const> left_;
+    std::span<const setting_row> rows_;
+    given_flags out_;
+};
+
+// "RONDO_HEADER_TIMEOUT" is header-timeout.
+std::string name_of_variable(std::string_view variable) {
+    std::string name;
+    for (char c : variable.substr(6))
+        name += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return name;
+}
+
+}  // namespace
+
+std::string setting_row::variable() const {
+    std::string out = "RONDO_";
+    for (char c : name) out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return out;
+}
+
+void given_settings::add(const setting_row& row, std::string_view text, std::string source, std::string origin) {
+    auto item = std::ranges::find(items, &row, &given::row);
+    if (item == items.end()) {
+        items.push_back({&row, {}, std::move(source), std::move(origin)});
+        item = items.end() - 1;
+    }
+    const bool several = row.shape == row_shape::list || row.shape == row_shape::dictionary;
+    for (std::string_view rest = text;;) {
+        const std::size_t comma = several ? rest.find(',') : rest.npos;
+        item->texts.emplace_back(rest.substr(0, comma));
+        if (comma == rest.npos) return;
+        rest.remove_prefix(comma + 1);
+    }
+}
+
+std::string unknown_setting(std::string_view name, std::span<const setting_row> rows,
+                            std::string (*shown)(const setting_row&)) {
+    std::vector<std::string_view> names;
+    for (const setting_row& row : rows) names.push_back(row.name);
+    const std::string_view near = nearest(name, names);
+    if (near.empty()) return ": there is no such setting; --help lists them";
+    return fmt::format(": there is no such setting; did you mean {}?", shown(*find_row(rows, near)));
+}
+
+std::string place_of(const std::source_location& where) {
+    const std::string_view file = where.file_name();
+    return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), where.line());
+}
+
+given_flags read_flags(std::span<const char* const> arguments, std::span<const setting_row> rows) {
+    return flag_reader(arguments, rows).read();
+}
+
+given_settings read_environment(const char* const* variables, std::span<const setting_row> rows) {
+    given_settings out;
+    for (; variables && *variables; ++variables) {
+        const std::string_view entry = *variables;
+        const std::size_t equals = entry.find('=');
+        const std::string_view variable = entry.substr(0, equals);
+        if (!variable.starts_with("RONDO_") || equals == entry.npos || equals + 1 == entry.size()) continue;
+        if (std::ranges::find(not_settings, variable) != not_settings.end()) continue;
+        const std::string name = name_of_variable(variable);
+        const setting_row* row = find_row(rows, name);
+        if (row && row->variable() == variable)
+            out.add(*row, std::string(entry.substr(equals + 1)), std::string(variable), std::string(variable));
+        else out.mistakes.push_back(fmt::format("{}{}", variable, unknown_setting(name, rows, variable_of)));
+    }
+    return out;
+}
+
+given_settings read_preferred(const app& application, std::span<const setting_row> rows) {
+    given_settings out;
+    for (const detail::preferred_setting* preferred : application.preferred_settings()) {
+        const std::string place = place_of(preferred->where);
+        const setting_row* row = find_row(rows, preferred->name);
+        if (row) out.add(*row, preferred->value, fmt::format("{}: prefer(\"{}\")", place, row->name), place);
+        else {
+            out.mistakes.push_back(
+                fmt::format("{}: prefer(\"{}\"){}", place, preferred->name,
+                            unknown_setting(preferred->name, rows, [](const setting_row& r) { return r.name; })));
+        }
+    }
+    return out;
+}
+
+}  // namespace rondo::cli

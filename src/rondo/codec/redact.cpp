@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/codec/redact.hpp>
+
+#include <algorithm>
+#include <initializer_list>
+#include <vector>
+
+#include <rondo/codec/percent.hpp>
+
+namespace rondo::codec {
+
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+constexpr std::string_view hidden = "***";
+constexpr std::string_view spaces = " \t\r\n\f\v";
+constexpr std::string_view quotes = "\"'<>";
+constexpr std::string_view digits = "0123456789";
+
+struct range {
+    std::size_t begin;
+    std::size_t end;
+};
+
+bool is_one_of(char c, std::string_view set) { return set.find(c) != npos; }
+
+bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_one_of(c, digits) || is_one_of(c, "_-.%");
+}
+
+std::size_t first_not_of(std::string_view text, std::string_view set, std::size_t from) {
+    return std::min(text.find_first_not_of(set, from), text.size());
+}
+
+std::string hide(std::string_view text, std::vector<range> all) {
+    std::ranges::sort(all, {}, &range::begin);
+    std::string out;
+    std::size_t done = 0;
+    for (const range& r : all) {
+        if (r.begin >= done) out.append(text.substr(done, r.begin - done)).append(hidden);
+        done = std::max(done, r.end);
+    }
+    return out.append(text.substr(done));
+}
+
+// ---- in running text ----
+
+// A quote ends a word unless the word goes on behind it, as that of a password does.
+bool ends_word(std::string_view text, std::size_t at) {
+    if (is_one_of(text[at], spaces)) return true;
+    if (!is_one_of(text[at], quotes)) return false;
+    return at + 1 == text.size() || is_one_of(text[at + 1], spaces) || is_one_of(text[at + 1], ",.;:!?)]}>&\"'");
+}
+
+std::size_t end_of_word(std::string_view text, std::size_t at) {
+    while (at < text.size() && !ends_word(text, at)) ++at;
+    return at;
+}
+
+// A host with a port, or none: whatever follows a ':' that no number follows is a password.
+bool lacks_port(std::string_view text) {
+    const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;  // of an IPv6 address
+    const std::size_t colon = text.find_first_of(":/?#", bracket == npos ? 0 : bracket);
+    if (colon == npos || text[colon] != ':') return false;
+    const std::size_t end = first_not_of(text, digits, colon + 1);
+    if (end == text.size() || is_one_of(text[end], spaces) || is_one_of(text[end], "/?#")) return false;
+    return end == colon + 1 || !is_one_of(text[end], ",;:.!)]}\"'<>");
+}
+
+std::size_t begin_of_next_url(std::string_view text, std::size_t from) {
+    std::size_t at = text.find("://", from);
+    if (at == npos) return text.size();
+    while (at > from && (is_word(text[at - 1]) || text[at - 1] == '+')) --at;
+    return at;
+}
+
+// Of the URL whose "//" ends before `begin`; several may stand in a list. A password with a space goes on behind it.
+std::size_t end_of_url(std::string_view text, std::size_t begin) {
+    const std::size_t end = end_of_word(text, begin);
+    const std::string_view url = text.substr(begin, end - begin);
+    const std::size_t next = url.find("://");
+    if (next != npos) {
+        const std::size_t comma = url.rfind(',', next);
+        const std::string_view one = url.substr(0, comma);
+        const bool whole = comma != npos && (one.find('@') != npos || !lacks_port(text.substr(begin, comma)));
+        return whole ? begin + comma : end;
+    }
+    if (url.find('@') != npos || !lacks_port(text.substr(begin))) return end;
+    const std::size_t limit = std::min(text.find_first_of("\r\n", begin), begin_of_next_url(text, end));
+    const std::size_t at = text.substr(0, limit).rfind('@');
+    return at == npos || at < end ? end : at + 1;
+}
+
+void find_user_information(std::string_view text, std::vector<range>& found) {
+    for (std::size_t mark = text.find("//"), done = 0; mark != npos; mark = text.find("//", done)) {
+        const std::size_t begin = mark + 2;
+        const std::string_view url = text.substr(begin, end_of_url(text, begin) - begin);
+        const std::size_t at = url.rfind('@');
+        const std::size_t colon = url.find(':');
+        const bool any = at != npos && colon < at;
+        if (any) found.push_back({begin + colon + 1, begin + at});
+        done = any ? begin + at : begin;
+    }
+}
+
+// ---- NAME=VALUE ----
+
+// Behind the quote that ends what begins at `at`; libpq's quoted values have backslash escapes.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+    for (std::size_t i = at + 1; i < text.size(); ++i) {
+        if (text[i] == '\\') ++i;
+        else if (text[i] == text[at]) return i + 1;
+    }
+    return npos;
+}
+
+// Of a value in running text, an option of a URL or a word of its own.
+std::size_t end_of_value(std::string_view text, std::size_t at, bool is_option) {
+    while (at < text.size() && !ends_word(text, at) && !(is_option && is_one_of(text[at], "&#")))
+        at += text[at] == '\\' ? 2 : 1;
+    return std::min(at, text.size());
+}
+
+bool begins_with_name(std::string_view text) {
+    const auto end = std::ranges::find_if_not(text, is_word);
+    const auto size = static_cast<std::size_t>(end - text.begin());
+    const std::size_t equals = text.find_first_not_of(spaces, size);
+    return size > 0 && equals != npos && text[equals] == '=';
+}
+
+// Of a value in a text that is nothing but a URL, or libpq's keywords and values.
+std::size_t end_of_last_word(std::string_view text, std::size_t at) {
+    for (; at < text.size(); ++at) {
+        const bool may_end = is_one_of(text[at], spaces) || is_one_of(text[at], "&;");
+        if (may_end && begins_with_name(text.substr(first_not_of(text, spaces, at + 1)))) return at;
+        if (text[at] == '\\') ++at;
+    }
+    return text.size();
+}
+
+// The name before the '=', which may be in quotes itself.
+range name_before(std::string_view text, std::size_t equals) {
+    std::size_t end = text.substr(0, equals).find_last_not_of(" \t\r\n\f\v\"'");
+    end = end == npos ? 0 : end + 1;
+    const std::size_t before = text.substr(0, end).find_last_of(" \t\r\n\f\v\"'<>&;?#,");
+    return {before == npos ? 0 : before + 1, end};
+}
+
+void find_values(std::string_view text, bool is_url, std::vector<range>& found) {
+    std::size_t done = 0;
+    for (std::size_t equals = text.find('='); equals != npos; equals = text.find('=', equals + 1)) {
+        if (equals < done) continue;
+        const range name = name_before(text, equals);
+        if (!names_secret(text.substr(name.begin, name.end - name.begin))) continue;
+        const std::size_t begin = first_not_of(text, spaces, equals + 1);
+        const bool quoted = begin < text.size() && is_one_of(text[begin], "\"'");
+        const std::size_t closed = quoted ? end_of_quoted(text, begin) : npos;
+        const std::size_t from = closed == npos ? begin : closed;
+        const bool is_option = name.begin > 0 && is_one_of(text[name.begin - 1], "?&");
+        done = is_url ? end_of_last_word(text, from) : end_of_value(text, from, is_option);
+        if (done > begin) found.push_back({begin, done});
+    }
+}
+
+// Behind "scheme://", unless a ':' comes before that: then it is a part of a password.
+std::size_t behind_scheme(std::string_view url) {
+    const std::size_t colon = url.find(':');
+    return colon != npos && url.substr(colon).starts_with("://") ? colon + 3 : 0;
+}
+
+std::string small_letters(std::string_view text) {
+    std::string small(text);
+    for (char& c : small)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return small;
+}
+
+}  // namespace
+
+bool names_secret(std::string_view name) {
+    const std::string small = small_letters(percent_decode(name).value_or(std::string(name)));
+    const auto holds = [&small](std::string_view word) { return small.find(word) != std::string::npos; };
+    return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passwd", "passphrase", "pwd",
+                                                                       "secret", "token", "credential"},
+                               holds) ||
+           (holds("api") && holds("key"));
+}
+
+bool names_url(std::string_view name) {
+    const std::string small = small_letters(name);
+    for (std::string_view rest = small; !rest.empty();) {
+        const std::string_view word = rest.substr(0, rest.find_first_of("-_"));
+        rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+        for (const std::string_view one :
+             {"url", "urls", "uri", "uris", "dsn", "dsns", "proxy", "proxies", "upstream", "upstreams"})
+            if (word == one) return true;
+    }
+    return false;
+}
+
+std::string without_secrets(std::string_view text) {
+    std::vector<range> found;
+    find_user_information(text, found);
+    find_values(text, false, found);
+    return hide(text, std::move(found));
+}
+
+std::string redacted_url(std::string_view url) {
+    std::vector<range> found;
+    const std::size_t colon = url.find(':', behind_scheme(url));
+    std::size_t at = url.rfind('@');
+    if (at == npos) at = url.rfind("%40");  // too much was encoded
+    const bool is_path = url.starts_with("sqlite:") || url.starts_with("unix:");
+    if (at != npos && colon < at && !is_path) found.push_back({colon + 1, at});
+    find_values(url, true, found);
+    return hide(url, std::move(found));
+}
+
+}  // namespace rondo::codec

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/codec/redact.hpp>
+
+#include <gtest/gtest.h>
+
+namespace rondo::codec {
+namespace {
+
+TEST(secrets, passwords_of_urls_are_hidden_however_they_are_written) {
+    EXPECT_EQ(without_secrets("postgres://me:hush@db:5432/x"), "postgres://me:***@db:5432/x");
+    EXPECT_EQ(without_secrets("postgres://me:hu@sh@db/x"), "postgres://me:***@db/x");
+    EXPECT_EQ(without_secrets("postgres://me:hu/s?h#@db/x"), "postgres://me:***@db/x");
+    EXPECT_EQ(without_secrets("redis://:hush@db:6379/0"), "redis://:***@db:6379/0");
+    EXPECT_EQ(without_secrets("redis+unix://me:hush@/run/redis"), "redis+unix://me:***@/run/redis");
+    EXPECT_EQ(without_secrets("http://a:one@b/,http://c:two@d/"), "http://a:***@b/,http://c:***@d/");
+    EXPECT_EQ(without_secrets("'http://a:one@b/' and \"http://c:two@d/\""),
+              "'http://a:***@b/' and \"http://c:***@d/\"");
+    EXPECT_EQ(without_secrets("postgres://a:one,two@h1:1,h2:2/n"), "postgres://a:***@h1:1,h2:2/n");
+}
+
+TEST(secrets, so_are_those_among_the_options) {
+    EXPECT_EQ(without_secrets("postgres://h/n?password=hush&a=b&sslpassword=hush#x"),
+              "postgres://h/n?password=***&a=b&sslpassword=***#x");
+    EXPECT_EQ(without_secrets("postgres://h/n?PASSWORD=hush"), "postgres://h/n?PASSWORD=***");
+    EXPECT_EQ(without_secrets("postgres://h/n?pass%77ord=hush"), "postgres://h/n?pass%77ord=***");
+    EXPECT_EQ(without_secrets("http://h/?a=1&api_key=hush"), "http://h/?a=1&api_key=***");
+    EXPECT_EQ(without_secrets("host=h password=hush user=me"), "host=h password=*** user=me");
+    EXPECT_EQ(without_secrets("http://u:one@h/?token=two=2"), "http://u:***@h/?token=***");
+}
+
+struct shown {
+    const char* text;
+    const char* expected;
+};
+
+TEST(secrets, a_text_that_is_a_url_shows_no_password_whatever_it_holds) {
+    for (const auto& [url, expected] : {
+             shown{"postgres://u:a'hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:\"hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:a<hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:a>hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:a hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:a\nhunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:x@y' hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:x,http://hunter2@h/db", "postgres://u:***@h/db"},
+             shown{"postgres://u:hunter2%40h/db", "postgres://u:***%40h/db"},
+             shown{"u:hunter2@h/db", "u:***@h/db"},
+             shown{":hunter2@h", ":***@h"},
+             shown{"//u:hunter2@h/db", "//u:***@h/db"},
+             shown{"u:x://hunter2@h", "u:***@h"},
+             shown{"postgres:u:hunter2@h/db", "postgres:***@h/db"},
+             shown{"postgres:/u:hunter2@h/db", "postgres:***@h/db"},
+             shown{"postgres;//u:hunter2@h/db", "postgres;//u:***@h/db"},
+             shown{"redis:u:hunter2@h", "redis:***@h"},
+             shown{"redis//u:hunter2@h", "redis//u:***@h"},
+             shown{"http://h:8080/hunter2@h/", "http://h:***@h/"},
+         })
+        EXPECT_EQ(redacted_url(url), expected) << url;
+}
+
+TEST(secrets, nor_one_among_its_options) {
+    for (const auto& [url, expected] : {
+             shown{"postgres://h/n?password='hunter2'&a=b", "postgres://h/n?password=***&a=b"},
+             shown{"postgres://h/n?password='hunter2", "postgres://h/n?password=***"},
+             shown{"postgres://h/n?password=\"hunter2\"&a=b", "postgres://h/n?password=***&a=b"},
+             shown{"postgres://h/n?password=a'hunter2&a=b", "postgres://h/n?password=***&a=b"},
+             shown{"postgres://h/n?password=a<hunter2", "postgres://h/n?password=***"},
+             shown{"postgres://h/n?password=a,hunter2;#hunter2&a=b", "postgres://h/n?password=***&a=b"},
+             shown{"postgres://h/n?password=a hunter2", "postgres://h/n?password=***"},
+             shown{"postgres://h/n?password=a&hunter2", "postgres://h/n?password=***"},
+             shown{"postgres://h/n?a=b&PASSWORD = hunter2", "postgres://h/n?a=b&PASSWORD = ***"},
+             shown{"host=h password='hunter2' user=u", "host=h password=*** user=u"},
+             shown{"host=h password='it\\'s hunter2' user=u", "host=h password=*** user=u"},
+             shown{"host=h password='a user=hunter2' user=u", "host=h password=*** user=u"},
+             shown{"host=h password = hunter2 user = u", "host=h password = *** user = u"},
+             shown{"host=h password\t=\n'hunter2' user=u", "host=h password\t=\n*** user=u"},
+             shown{"password=a\\ b=hunter2 host=h", "password=*** host=h"},
+             shown{"password=a&hunter2 host=h", "password=*** host=h"},
+             shown{"a:b password=x@y hunter2", "a:***"},
+             shown{"Host=h;Password=hunter2;User=u", "Host=h;Password=***;User=u"},
+             shown{"\"password\" = \"hunter2\"", "\"password\" = ***"},
+             shown{"host=h password='hunter2", "host=h password=***"},
+         })
+        EXPECT_EQ(redacted_url(url), expected) << url;
+}
+
+TEST(secrets, a_url_without_a_password_is_shown_as_it_is) {
+    for (const char* url :
+         {"", "postgres://me@db:5432/x?sslmode=require", "postgres://h1:1,h2:2/n", "http://[::1]:80/a?b=c",
+          "sqlite:/a:b@c", "sqlite::memory:", "memory:rooms", "redis://h:6379/0?prefix=a", "host=h user=u",
+          "redis+unix:///run/redis.sock?db=4", "unix:/run/a:b@c", "http://h/?password=", "me@example.com", "h:80"})
+        EXPECT_EQ(redacted_url(url), url);
+    for (const char* url : {"postgres://u:a'hunter2@h/db", "u:hunter2@h", "host=h password = 'a b' user=u"}) {
+        EXPECT_EQ(redacted_url(redacted_url(url)), redacted_url(url));
+        EXPECT_EQ(without_secrets(redacted_url(url)), redacted_url(url));
+    }
+}
+
+TEST(secrets, a_password_with_quotes_or_spaces_is_hidden_in_a_sentence_too) {
+    for (const auto& [text, expected] : {
+             shown{"cannot connect to postgres://u:a'hunter2@h/db: refused",
+                   "cannot connect to postgres://u:***@h/db: refused"},
+             shown{"'postgres://u:a\"hunter2@h/db' is wrong", "'postgres://u:***@h/db' is wrong"},
+             shown{"<postgres://u:a<hunter2@h/db>, me@h", "<postgres://u:***@h/db>, me@h"},
+             shown{"at postgres://u:a hunter2@h/db: refused", "at postgres://u:***@h/db: refused"},
+             shown{"at postgres://u:a' hunter2@h/db: refused", "at postgres://u:***@h/db: refused"},
+             shown{"at postgres://u:x,http://hunter2@h: refused", "at postgres://u:***@h: refused"},
+             shown{"'redis//u:hunter2@h' is wrong", "'redis//u:***@h' is wrong"},
+             shown{"'host=h password='hunter2'' is wrong", "'host=h password=***' is wrong"},
+             shown{"'host=h password = 'a \\'hunter2' user=u' is wrong", "'host=h password = *** user=u' is wrong"},
+             shown{"'host=h password = hunter2 user=u' is wrong", "'host=h password = *** user=u' is wrong"},
+             shown{"'host=h password=a,hunter2&b' is wrong", "'host=h password=***' is wrong"},
+             shown{"'postgres://h/n?password=a'hunter2&b=c' is wrong", "'postgres://h/n?password=***&b=c' is wrong"},
+         })
+        EXPECT_EQ(without_secrets(text), expected) << text;
+}
+
+TEST(secrets, prose_stays) {
+    for (const char* text :
+         {"http://h:80: refused; write to me@example.com", "see http://h/x:y and write to me@example.com",
+          "'http://h:80/' and 'http://[::1]:81/', ask me@example.com", "http://host: refused, says me@example.com",
+          "'password=' is empty", "mailto:me@example.com", "127.0.0.1:8000 // of me@example.com",
+          "http://a:80,http://b:81,postgres://me@h/", "<http://a:80>, <http://me@b>", "the password is wrong: a = b"})
+        EXPECT_EQ(without_secrets(text), text);
+}
+
+TEST(secrets, nothing_else_is) {
+    for (const char* text : {"", "=", "a=b", "127.0.0.1:8000,unix:/run/a@b", "postgres://me@db:5432/x",
+                             "http://[::1]:80/a?b=c", "sqlite:/tmp/a@b", "password=", "://", "me@example.com"})
+        EXPECT_EQ(without_secrets(text), text);
+}
+
+TEST(secrets, names) {
+    for (const char* name : {"password", "SMTP-Password", "secret_key", "api-key", "access_token", "pwd"})
+        EXPECT_TRUE(names_secret(name)) << name;
+    for (const char* name : {"", "passfile", "key", "sslkey", "user", "greeting", "%zz"})
+        EXPECT_FALSE(names_secret(name)) << name;
+    for (const char* name : {"db-url", "URL", "peer_uri", "upstreams", "http-proxy", "proxies", "dsn"})
+        EXPECT_TRUE(names_url(name)) << name;
+    for (const char* name : {"", "security", "curl", "greeting", "-"}) EXPECT_FALSE(names_url(name)) << name;
+}
+
+}  // namespace
+}  // namespace rondo::codec

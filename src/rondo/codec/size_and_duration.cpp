@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/codec/size_and_duration.hpp>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace rondo::codec {
+
+namespace {
+
+using unit = std::pair<std::string_view, double>;
+
+constexpr std::array<unit, 5> durations{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::array<unit, 8> sizes{{{"", 1},
+                                     {"B", 1},
+                                     {"kB", 1e3},
+                                     {"MB", 1e6},
+                                     {"GB", 1e9},
+                                     {"KiB", 1024},
+                                     {"MiB", 1024.0 * 1024},
+                                     {"GiB", 1024.0 * 1024 * 1024}}};
+
+template <std::size_t N>
+double parse(std::string_view text, const std::array<unit, N>& units, double most, const char* wanted) {
+    double number = 0;
+    auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    std::string_view name(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+    if (error == std::errc{} && std::isfinite(number) && number >= 0) {
+        for (const unit& u : units)
+            if (name == u.first && number * u.second <= most) return number * u.second;
+    }
+    throw std::invalid_argument(fmt::format("'{}' is not {}", text, wanted));
+}
+
+}  // namespace
+
+std::chrono::milliseconds parse_duration(std::string_view text) {
+    constexpr double year_ms = 365.0 * 24 * 3'600'000;
+    double ms = parse(text, durations, year_ms, "a duration: use for example 250ms, 3s, 2m or 1h (at most a year)");
+    return std::chrono::milliseconds(std::llround(ms));
+}
+
+std::uint64_t parse_size(std::string_view text) {
+    constexpr double most = 1e15;
+    double bytes = parse(text, sizes, most, "a size: use for example 65536, 512KiB, 1MiB or 2GiB");
+    return static_cast<std::uint64_t>(std::llround(bytes));
+}
+
+std::string duration_text(std::chrono::milliseconds duration) {
+    const auto ms = duration.count();
+    if (ms % 1000 != 0) return fmt::format("{}ms", ms);
+    if (ms != 0 && ms % 3'600'000 == 0) return fmt::format("{}h", ms / 3'600'000);
+    return fmt::format("{}s", ms / 1000);
+}
+
+std::string size_text(std::uint64_t bytes) {
+    for (const auto& [unit, shift] : {std::pair{"GiB", 30}, std::pair{"MiB", 20}, std::pair{"KiB", 10}}) {
+        const std::uint64_t mask = (std::uint64_t{1} << shift) - 1;
+        if (bytes != 0 && (bytes & mask) == 0) return fmt::format("{}{}", bytes >> shift, unit);
+    }
+    return fmt::format("{}", bytes);
+}
+
+}  // namespace rondo::codec

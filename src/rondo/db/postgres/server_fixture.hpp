@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/base/source_dir_fixture.hpp>
+#include <rondo/coro/task.hpp>
+#include <rondo/db/database.hpp>
+
+namespace rondo::db::postgres {
+
+/// A PostgreSQL server for this test program (tests/databases/postgres_server.py), started when first asked for and
+/// gone at its end, also when it crashes.
+class test_server {
+public:
+    /// `words`: the files of a certificate and its key, for TLS.
+    explicit test_server(std::vector<std::string> words = {}) { start(std::move(words)); }
+    ~test_server() {
+        ::close(to_);
+        ::close(from_);
+        waitpid(process_, nullptr, 0);
+    }
+    test_server(const test_server&) = delete;
+    test_server& operator=(const test_server&) = delete;
+    static test_server& shared() {
+        static test_server server;
+        return server;
+    }
+    [[nodiscard]] const std::string& url() const noexcept { return url_; }
+    [[nodiscard]] std::string url_of(const std::string& database) const {
+        return url_.substr(0, url_.rfind('/') + 1) + database;
+    }
+    [[nodiscard]] std::string url_without_server() const { return "postgres://postgres@127.0.0.1:1/postgres"; }
+
+    /// restart, stop, start, kill, pause, resume
+    void tell(const std::string& word) {
+        if (ask(word) != "done") throw std::runtime_error("the test's PostgreSQL does not " + word);
+    }
+    /// pool_transactions, pool_sessions, pool_without_options: the URL of a pooler.
+    std::string ask(const std::string& word) {
+        const std::string line = word + "\n";
+        if (::write(to_, line.data(), line.size()) < 0) return {};
+        return read_line();
+    }
+
+private:
+    void start(std::vector<std::string> words) {
+        int in[2];
+        int out[2];
+        if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+        posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+        words.insert(words.begin(), {"python3", source_dir() + "/tests/databases/postgres_server.py"});
+        std::vector<char*> arguments;
+        for (std::string& w : words) arguments.push_back(w.data());
+        arguments.push_back(nullptr);
+        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, arguments.data(), environ);
+        posix_spawn_file_actions_destroy(&actions);
+        ::close(in[0]);
+        ::close(out[1]);
+        to_ = in[1];
+        from_ = out[0];
+        if (failed) throw std::runtime_error("python3 cannot be started");
+        url_ = read_line();
+        if (url_.empty()) throw std::runtime_error("the test's PostgreSQL did not start");
+    }
+    std::string read_line() const {
+        std::string line;
+        for (char c = 0; ::read(from_, &c, 1) == 1 && c != '\n';) line += c;
+        return line;
+    }
+
+    pid_t process_ = -1;
+    int to_ = -1;
+    int from_ = -1;
+    std::string url_;
+};
+
+/// Opens the database, runs `body(database)` and closes it.
+template <class Body>
+task<void> opened(database& at, Body body) {
+    co_await at.open();
+    co_await body(at);
+    co_await at.close();
+}
+
+inline task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
+
+}  // namespace rondo::db::postgres

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/sqlite/result_table.hpp>
+
+#include <sqlite3.h>
+
+namespace rondo::db::sqlite {
+
+table::table(sqlite3_stmt* from) {
+    const int columns = sqlite3_column_count(from);
+    for (int i = 0; i < columns; ++i) names_.emplace_back(sqlite3_column_name(from, i));
+}
+
+void table::add(sqlite3_stmt* from) {
+    for (int i = 0; i < static_cast<int>(names_.size()); ++i) {
+        stored s;
+        const int type = sqlite3_column_type(from, i);
+        if (type == SQLITE_INTEGER) {
+            s.kind = cell_kind::integer;
+            s.integer = sqlite3_column_int64(from, i);
+        } else if (type == SQLITE_FLOAT) {
+            s.kind = cell_kind::real;
+            s.real = sqlite3_column_double(from, i);
+        } else if (type != SQLITE_NULL) {
+            s.kind = type == SQLITE_TEXT ? cell_kind::text : cell_kind::bytes;
+            // As text it is UTF-8, whatever the encoding of the file.
+            const auto* bytes = static_cast<const char*>(type == SQLITE_TEXT ? sqlite3_column_text(from, i)
+                                                                             : sqlite3_column_blob(from, i));
+            s.size = static_cast<std::uint32_t>(sqlite3_column_bytes(from, i));
+            s.offset = bytes_.size();
+            if (s.size > 0) bytes_.append(bytes, s.size);
+        }
+        cells_.push_back(s);
+    }
+}
+
+cell table::at(std::size_t row, std::size_t column) const noexcept {
+    const stored& s = cells_[row * names_.size() + column];
+    cell c;
+    c.kind = s.kind;
+    if (s.kind == cell_kind::integer) c.integer = s.integer;
+    else if (s.kind == cell_kind::real) c.real = s.real;
+    else if (s.kind != cell_kind::null) c.text = std::string_view(bytes_).substr(s.offset, s.size);
+    if (s.kind == cell_kind::text) c.type = text_type;
+    return c;
+}
+
+}  // namespace rondo::db::sqlite

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/timestamp_text.hpp>
+
+#include <charconv>
+
+#include <fmt/compile.h>
+#include <fmt/format.h>
+
+namespace rondo::db {
+
+namespace {
+
+using namespace std::chrono;
+
+// Takes what it reads off the front of a text.
+class reader {
+public:
+    explicit reader(std::string_view text) noexcept : rest_(text) {}
+
+    [[nodiscard]] bool done() const noexcept { return rest_.empty(); }
+    bool skip(char c) noexcept {
+        if (rest_.empty() || rest_.front() != c) return false;
+        rest_.remove_prefix(1);
+        return true;
+    }
+    /// Exactly so many digits.
+    bool number(std::size_t digits, int& value) noexcept {
+        if (rest_.size() < digits) return false;
+        value = 0;
+        for (char c : rest_.substr(0, digits)) {
+            if (c < '0' || c > '9') return false;
+            value = value * 10 + (c - '0');
+        }
+        rest_.remove_prefix(digits);
+        return true;
+    }
+    /// Digits after a point, as microseconds; what is finer is cut off.
+    bool fraction(int& value) noexcept {
+        std::size_t digits = 0;
+        value = 0;
+        for (; digits < rest_.size() && rest_[digits] >= '0' && rest_[digits] <= '9'; ++digits)
+            if (digits < 6) value = value * 10 + (rest_[digits] - '0');
+        for (std::size_t i = digits; i < 6; ++i) value *= 10;
+        rest_.remove_prefix(digits);
+        return digits > 0;
+    }
+
+private:
+    std::string_view rest_;
+};
+
+bool read_day(reader& from, sys_days& day) noexcept {
+    int y = 0;
+    int m = 0;
+    int d = 0;
+    if (!from.number(4, y) || !from.skip('-') || !from.number(2, m) || !from.skip('-') || !from.number(2, d))
+        return false;
+    const year_month_day date(year(y), month(static_cast<unsigned>(m)), std::chrono::day(static_cast<unsigned>(d)));
+    day = date;
+    return date.ok();
+}
+
+bool read_clock(reader& from, microseconds& time) noexcept {
+    int h = 0;
+    int m = 0;
+    int s = 0;
+    int us = 0;
+    if (!from.number(2, h) || !from.skip(':') || !from.number(2, m)) return false;
+    if (from.skip(':') && !from.number(2, s)) return false;
+    if (from.skip('.') && !from.fraction(us)) return false;
+    time = hours(h) + minutes(m) + seconds(s) + microseconds(us);
+    const bool midnight = h == 24 && m == 0 && s == 0 && us == 0;
+    return (h < 24 || midnight) && m < 60 && s < 61;
+}
+
+bool read_offset(reader& from, seconds& offset) noexcept {
+    if (from.done() || from.skip('Z')) return true;
+    const bool west = from.skip('-');
+    int h = 0;
+    int m = 0;
+    int s = 0;
+    if (!west && !from.skip('+')) return false;
+    if (!from.number(2, h)) return false;
+    if (from.skip(':') && !from.number(2, m)) return false;
+    if (from.skip(':') && !from.number(2, s)) return false;
+    offset = (west ? -1 : 1) * (hours(h) + minutes(m) + seconds(s));
+    return true;
+}
+
+}  // namespace
+
+bool append_time(std::string& out, time_point at) {
+    const auto day = floor<days>(at);
+    // Before it becomes a date: a year of the calendar has 16 bits and turns over.
+    if (day < sys_days(year(1) / 1 / 1) || day > sys_days(year(9999) / 12 / 31)) return false;
+    const year_month_day date(day);
+    const int y = static_cast<int>(date.year());
+    const hh_mm_ss time(at - day);
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}"), y,
+                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
+                   time.minutes().count(), time.seconds().count(), time.subseconds().count());
+    return true;
+}
+
+std::optional<time_point> parse_time(std::string_view text) noexcept {
+    reader from(text);
+    sys_days day;
+    microseconds time{0};
+    seconds offset{0};
+    if (!read_day(from, day)) return std::nullopt;
+    if (!from.done()) {
+        if (!from.skip(' ') && !from.skip('T')) return std::nullopt;
+        if (!read_clock(from, time) || !read_offset(from, offset) || !from.done()) return std::nullopt;
+    }
+    return time_point(day) + time - offset;
+}
+
+}  // namespace rondo::db

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/db/value.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace rondo::db {
+
+namespace {
+
+template <class T>
+bool parse(std::string_view text, T& value) noexcept {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+// False for a whole number beyond 2^53 that lies between two doubles.
+bool exactly(std::int64_t whole, double& value) noexcept {
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    value = static_cast<double>(whole);
+    return value < limit && static_cast<std::int64_t>(value) == whole;
+}
+
+int hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
+    if (digits.size() % 2 != 0) return false;
+    value.clear();
+    value.reserve(digits.size() / 2);
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+        const int high = hex_digit(digits[i]);
+        const int low = hex_digit(digits[i + 1]);
+        if (high < 0 || low < 0) return false;
+        value.push_back(static_cast<std::byte>(high * 16 + low));
+    }
+    return true;
+}
+
+// PostgreSQL's numbers of types (pg_type.dat), as far as their text is not what it looks like.
+namespace types {
+constexpr std::uint32_t bytea = 17;
+constexpr std::uint32_t int8 = 20;
+constexpr std::uint32_t json = 114;
+constexpr std::uint32_t bit = 1560;
+constexpr std::uint32_t bit_array = 1561;
+constexpr std::uint32_t varbit = 1562;
+constexpr std::uint32_t varbit_array = 1563;
+constexpr std::uint32_t bytea_array = 1001;
+constexpr std::uint32_t box_array = 1020;
+constexpr std::uint32_t first_of_users = 16384;
+// Not one of PostgreSQL: the content of a string of JSON.
+constexpr std::uint32_t json_string = static_cast<std::uint32_t>(-1);
+
+bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
+bool is_json(std::uint32_t type) noexcept { return type == json || type == 3802; }
+// What stands in braces or brackets and is no array: ranges, several of them, and line.
+bool is_no_array(std::uint32_t type) noexcept {
+    return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
+           type == 4451 || (type >= 4532 && type <= 4536) || type == 628;
+}
+bool is_plain_text(std::uint32_t type) noexcept {
+    return type == 0 || type == text_type || type == 1042 || type == 1043;
+}
+std::uint32_t of_element(std::uint32_t array) noexcept {
+    switch (array) {
+        case 0: return 0;
+        case bytea_array: return bytea;
+        case bit_array: return bit;
+        case varbit_array: return varbit;
+        default: return array < first_of_users ? text_type : 0;
+    }
+}
+}  // namespace types
+
+cell text_cell(std::string_view text, std::uint32_t type = 0) noexcept {
+    cell c;
+    c.kind = cell_kind::text;
+    c.type = type;
+    c.text = text;
+    return c;
+}
+
+// bytea_output = escape: "\\" and "\ooo".
+bool read_escaped(std::string_view text, std::vector<std::byte>& value) {
+    value.clear();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            value.push_back(static_cast<std::byte>(text[i]));
+        } else if (text.substr(i + 1, 1) == "\\") {
+            value.push_back(std::byte{'\\'});
+            ++i;
+        } else {
+            int byte = 0;
+            const std::string_view digits = text.substr(i + 1, 3);
+            const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 8);
+            if (error != std::errc() || digits.size() != 3 || end != digits.data() + 3 || byte < 0 || byte > 255)
+                return false;
+            value.push_back(static_cast<std::byte>(byte));
+            i += 3;
+        }
+    }
+    return true;
+}
+
+// An array of PostgreSQL: manual, section 8.15.6.
+class array_reader {
+public:
+    array_reader(std::string_view text, std::uint32_t type, std::vector<cell>& elements, std::string& store)
+        : rest_(text), type_(type), elements_(elements), store_(store) {
+        store_.reserve(text.size());  // the texts of the elements are shorter than all of it: they stay where they are
+    }
+
+    bool read() {
+        rest_.remove_prefix(1);
+        if (rest_ == "}") return true;
+        for (;;) {
+            if (rest_.empty() || rest_.front() == '{') return false;
+            if (!(rest_.front() == '"' ? read_quoted() : read_plain())) return false;
+            const char after = rest_.front();
+            rest_.remove_prefix(1);
+            if (after == '}') return rest_.empty();
+            if (after != delimiter()) return false;
+        }
+    }
+
+private:
+    [[nodiscard]] char delimiter() const noexcept { return type_ == types::box_array ? ';' : ','; }
+    // A type of the user's may have another delimiter, and nothing here tells which: what could be several elements
+    // is none. A range is not an array either.
+    [[nodiscard]] bool doubtful(std::string_view text) const noexcept {
+        if (type_ < types::first_of_users) return false;
+        const bool half =
+            (text.starts_with('[') || text.starts_with('(')) && !text.ends_with(']') && !text.ends_with(')');
+        return half || text.find_first_of(";:|/\\#~!*&^%=<>?") != std::string_view::npos;
+    }
+    bool read_plain() {
+        const char ends[] = {delimiter(), '}', '\0'};
+        const std::size_t end = rest_.find_first_of(ends);
+        if (end == std::string_view::npos || end == 0) return false;
+        const std::string_view text = rest_.substr(0, end);
+        if (doubtful(text)) return false;
+        rest_.remove_prefix(end);
+        elements_.push_back(text == "NULL" ? cell() : text_cell(text, types::of_element(type_)));
+        return true;
+    }
+    bool read_quoted() {
+        const std::size_t begin = store_.size();
+        for (std::size_t i = 1; i < rest_.size(); ++i) {
+            if (rest_[i] == '"') {
+                rest_.remove_prefix(i + 1);
+                elements_.push_back(text_cell(std::string_view(store_).substr(begin), types::of_element(type_)));
+                return !rest_.empty();
+            }
+            if (rest_[i] == '\\' && ++i == rest_.size()) return false;
+            store_ += rest_[i];
+        }
+        return false;
+    }
+
+    std::string_view rest_;
+    std::uint32_t type_;
+    std::vector<cell>& elements_;
+    std::string& store_;
+};
+
+bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
+    const auto parsed = codec::parse_json(text);
+    if (!parsed || !parsed->is_array()) return false;
+    std::vector<std::size_t> ends;  // of the elements in the store, which moves as it grows
+    for (const codec::json_value& value : parsed->as_array()) {
+        if (value.is_string()) store += value.as_string();
+        else if (!value.is_null()) store += codec::to_string(value);
+        ends.push_back(store.size());
+    }
+    std::size_t begin = 0;
+    auto end = ends.begin();
+    for (const codec::json_value& value : parsed->as_array()) {
+        cell c;
+        if (value.is_null()) c.type = types::json;
+        else
+            c = text_cell(std::string_view(store).substr(begin, *end - begin),
+                          value.is_string() ? types::json_string : 0);
+        if (value.is_array() || value.is_object()) c.kind = cell_kind::json;
+        elements.push_back(c);
+        begin = *end++;
+    }
+    return true;
+}
+
+}  // namespace
+
+bool read_cell(const cell& from, std::int64_t& value) noexcept {
+    if (from.kind == cell_kind::integer) return value = from.integer, true;
+    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    if (from.kind != cell_kind::real || from.real < -limit || from.real >= limit || std::trunc(from.real) != from.real)
+        return false;
+    value = static_cast<std::int64_t>(from.real);
+    return true;
+}
+
+bool read_cell(const cell& from, std::uint64_t& value) noexcept {
+    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
+    std::int64_t whole = 0;
+    if (!read_cell(from, whole) || whole < 0) return false;
+    value = static_cast<std::uint64_t>(whole);
+    return true;
+}
+
+bool read_cell(const cell& from, double& value) noexcept {
+    if (from.kind == cell_kind::real) return value = from.real, true;
+    if (from.kind == cell_kind::integer) return exactly(from.integer, value);
+    if (from.kind != cell_kind::text || types::is_bits(from.type)) return false;
+    std::int64_t whole = 0;
+    if (from.type == types::int8) return parse(from.text, whole) && exactly(whole, value);
+    return parse(from.text, value);
+}
+
+bool read_cell(const cell& from, bool& value) noexcept {
+    if (from.kind == cell_kind::integer) return value = from.integer != 0, true;
+    if (from.kind != cell_kind::text) return false;
+    value = from.text == "t" || from.text == "true" || from.text == "1";
+    return value || from.text == "f" || from.text == "false" || from.text == "0";
+}
+
+bool read_cell(const cell& from, std::string& value) {
+    switch (from.kind) {
+        case cell_kind::text:
+        case cell_kind::bytes: value = from.text; return true;
+        case cell_kind::integer: value = std::to_string(from.integer); return true;
+        case cell_kind::real: {
+            char digits[32];
+            value.assign(digits, std::to_chars(digits, digits + sizeof digits, from.real).ptr);
+            return true;
+        }
+        case cell_kind::null:
+        case cell_kind::json: break;
+    }
+    return false;
+}
+
+bool read_cell(const cell& from, std::string_view& value) noexcept {
+    value = from.text;
+    return from.kind == cell_kind::text || from.kind == cell_kind::bytes;
+}
+
+bool read_cell(const cell& from, std::vector<std::byte>& value) {
+    const bool written = from.kind == cell_kind::text &&
+                         (from.type == 0 || from.type == types::bytea || from.type == types::json_string);
+    if (written && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
+    if (written && from.type == types::bytea) return read_escaped(from.text, value);
+    if (from.kind != cell_kind::text && from.kind != cell_kind::bytes) return false;
+    const auto* begin = reinterpret_cast<const std::byte*>(from.text.data());
+    value.assign(begin, begin + from.text.size());
+    return true;
+}
+
+bool read_cell(const cell& from, time_point& value) noexcept {
+    if (from.kind != cell_kind::text) return false;
+    const auto read = parse_time(from.text);
+    if (read) value = *read;
+    return read.has_value();
+}
+
+bool read_cell(const cell& from, codec::json_value& value) {
+    switch (from.kind) {
+        case cell_kind::integer: value = from.integer; return true;
+        case cell_kind::real: value = from.real; return true;
+        case cell_kind::null: value = nullptr; return types::is_json(from.type);
+        case cell_kind::bytes: return false;
+        case cell_kind::text:
+            if (from.type == types::json_string) return value = from.text, true;
+            // "{}" is also an empty array, and "[1,2]" a range.
+            if (types::is_bits(from.type) || types::is_no_array(from.type)) return false;
+            if (from.text == "{}" && !types::is_json(from.type) && !types::is_plain_text(from.type)) return false;
+            break;
+        case cell_kind::json: break;
+    }
+    auto parsed = codec::parse_json(from.text);
+    if (!parsed) return false;
+    value = *std::move(parsed);
+    return true;
+}
+
+bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
+    if (from.kind != cell_kind::text || from.text.empty() || types::is_no_array(from.type)) return false;
+    std::string_view text = from.text;
+    if (text.front() == '[') {
+        const std::size_t bounds = text.find("]={");
+        const bool one = bounds != std::string_view::npos &&
+                         text.substr(1, bounds - 1).find_first_not_of("0123456789-:") == std::string_view::npos;
+        if (!one) return from.type < types::first_of_users && read_json_array(text, elements, store);
+        text.remove_prefix(bounds + 2);
+    }
+    return text.front() == '{' && !types::is_json(from.type) && array_reader(text, from.type, elements, store).read();
+}
+
+}  // namespace rondo::db

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/path_and_query.hpp>
+
+#include <algorithm>
+
+#include <rondo/codec/percent.hpp>
+#include <rondo/http/characters.hpp>
+
+namespace rondo::http {
+
+std::optional<std::string> decode_path(std::string_view path) {
+    auto decoded = codec::percent_decode(path);
+    if (decoded && decoded->find('\0') != std::string::npos) return std::nullopt;
+    return decoded;
+}
+
+std::string remove_dot_segments(std::string_view path) {
+    std::string out;
+    out.reserve(path.size());
+    const bool absolute = path.starts_with('/');
+    if (absolute) path.remove_prefix(1);
+    bool directory = false;  // what is read so far ends with a slash
+    for (bool last = false; !last;) {
+        const std::size_t slash = path.find('/');
+        last = slash == std::string_view::npos;
+        const std::string_view segment = path.substr(0, slash);
+        directory = segment == "." || segment == "..";
+        if (segment == "..") {
+            const std::size_t before = out.rfind('/');
+            out.erase(before == std::string::npos ? 0 : before);
+        } else if (segment != ".") {
+            if (absolute || !out.empty()) out += '/';
+            out += segment;
+        }
+        if (!last) path.remove_prefix(slash + 1);
+    }
+    if (directory && (absolute || !out.empty())) out += '/';
+    return out;
+}
+
+namespace {
+
+struct path_byte {
+    char value;
+    bool escaped;
+    std::size_t size;  // as written
+};
+
+path_byte first_byte(std::string_view path) noexcept {
+    const bool escaped = path[0] == '%' && path.size() > 2 && characters::is(path[1], characters::hex) &&
+                         characters::is(path[2], characters::hex);
+    if (!escaped) return {path[0], false, 1};
+    return {static_cast<char>(characters::hex_value(path[1]) << 4 | characters::hex_value(path[2])), true, 3};
+}
+
+// How many bytes at the start no reading looks at.
+std::size_t plain_size(std::string_view path) noexcept {
+    const auto is_special = [](char c) { return c == '/' || c == '%' || c == '\\' || c == ';'; };
+    return static_cast<std::size_t>(std::ranges::find_if(path, is_special) - path.begin());
+}
+
+unsigned reading_that_parts_at(path_byte b) noexcept {
+    if (b.value == '\\') return backslash_parts;
+    if (b.value == '/' && b.escaped) return encoded_slash_parts;
+    return 0;
+}
+
+}  // namespace
+
+bool has_dot_segment(std::string_view decoded_path) noexcept {
+    if (decoded_path.find('.') == std::string_view::npos) return false;
+    for (;;) {
+        const std::size_t end = decoded_path.find_first_of("/\\");
+        const std::string_view segment = decoded_path.substr(0, end);
+        const std::string_view name = segment.substr(0, segment.find(';'));
+        if (name == "." || name == "..") return true;
+        if (end == std::string_view::npos) return false;
+        decoded_path.remove_prefix(end + 1);
+    }
+}
+
+unsigned readings_of(std::string_view path) noexcept {
+    if (path.find_first_of("%\\;") == std::string_view::npos && path.find("//") == std::string_view::npos) return 0;
+    unsigned found = 0;
+    bool after_slash = false;
+    bool escaped_parameter = false;
+    bool plain_parameter = false;
+    while (!path.empty()) {
+        const path_byte b = first_byte(path);
+        const unsigned parts = reading_that_parts_at(b);
+        const bool slash = b.value == '/' || parts != 0;
+        found |= parts;
+        // A segment that is only a parameter is empty when that has vanished.
+        if ((slash || b.value == ';') && after_slash) found |= empty_segments_vanish;
+        if (b.value == ';') {
+            found |= parameters_vanish;
+            (b.escaped ? escaped_parameter : plain_parameter) = true;
+        }
+        after_slash = slash;
+        path.remove_prefix(b.size);
+    }
+    const bool order_matters = escaped_parameter || (found & (encoded_slash_parts | backslash_parts)) != 0;
+    if (plain_parameter && order_matters) found |= parameters_go_first;
+    return found;
+}
+
+std::string path_read_as(std::string_view path, unsigned readings, std::size_t most_slashes) {
+    std::string out;
+    std::size_t slashes = 0;
+    bool in_parameter = false;
+    while (!path.empty()) {
+        const std::size_t plain = plain_size(path);
+        if (!in_parameter) out += path.substr(0, plain);
+        path.remove_prefix(plain);
+        if (path.empty()) break;
+        if ((readings & parameters_go_first) != 0 && path.front() == ';') {
+            path.remove_prefix(std::min(path.find('/'), path.size()));
+            continue;
+        }
+        const path_byte b = first_byte(path);
+        const unsigned parts = reading_that_parts_at(b);
+        if ((b.value == '/' && !b.escaped) || (parts & readings) != 0) {
+            in_parameter = false;
+            if ((readings & empty_segments_vanish) == 0 || !out.ends_with('/')) {
+                out += '/';
+                if (++slashes == most_slashes) break;
+            }
+        } else {
+            if (b.value == ';' && (readings & parameters_vanish) != 0) in_parameter = true;
+            if (!in_parameter) out += path.substr(0, b.size);
+        }
+        path.remove_prefix(b.size);
+    }
+    return out;
+}
+
+std::string decode_form_text(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool escape = text[i] == '%' && text.size() - i > 2 && characters::is(text[i + 1], characters::hex) &&
+                            characters::is(text[i + 2], characters::hex);
+        if (escape) {
+            out += static_cast<char>(characters::hex_value(text[i + 1]) << 4 | characters::hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            out += text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return out;
+}
+
+void query_pairs::iterator::read() {
+    while (!rest_.empty()) {
+        const std::size_t ampersand = rest_.find('&');
+        const std::string_view part = rest_.substr(0, ampersand);
+        rest_.remove_prefix(ampersand == std::string_view::npos ? rest_.size() : ampersand + 1);
+        if (part.empty()) continue;
+        const std::size_t equals = part.find('=');
+        now_.name = decode_form_text(part.substr(0, equals));
+        now_.value = equals == std::string_view::npos ? std::string() : decode_form_text(part.substr(equals + 1));
+        return;
+    }
+    ended_ = true;
+}
+
+std::optional<std::string> query_pairs::find(std::string_view name) const {
+    for (const query_pair& pair : *this) {
+        if (pair.name == name) return pair.value;
+    }
+    return std::nullopt;
+}
+
+void append_query_pair(std::string& query, std::string_view name, std::string_view value) {
+    if (!query.empty()) query += '&';
+    query += codec::percent_encode(name);
+    query += '=';
+    query += codec::percent_encode(value);
+}
+
+}  // namespace rondo::http

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/http/path_and_query.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <rondo/http/form.hpp>
+
+namespace rondo::http {
+namespace {
+
+std::vector<query_pair> pairs_of(std::string_view query) {
+    std::vector<query_pair> out;
+    for (const query_pair& pair : query_pairs(query)) out.push_back(pair);
+    return out;
+}
+
+TEST(uri, decode_path) {
+    EXPECT_EQ(decode_path("/a%20b/%C3%A9"), "/a b/\xc3\xa9");
+    EXPECT_EQ(decode_path("/a+b"), "/a+b");
+    EXPECT_EQ(decode_path("/%252e"), "/%2e") << "decoded once";
+    EXPECT_EQ(decode_path("/%2F"), "//");
+    for (const char* bad : {"/%00", "/a%", "/a%4", "/a%4g", "/%%41"}) EXPECT_EQ(decode_path(bad), std::nullopt) << bad;
+    EXPECT_EQ(decode_path(std::string("/a\0b", 4)), std::nullopt);
+}
+
+TEST(uri, readings_of_a_path) {
+    EXPECT_EQ(readings_of("/a/b%41/c.d"), 0u);
+    EXPECT_EQ(readings_of("/a%2Fb"), unsigned{encoded_slash_parts});
+    EXPECT_EQ(readings_of("/a%252Fb"), 0u);
+    EXPECT_EQ(readings_of("/a\\b"), unsigned{backslash_parts});
+    EXPECT_EQ(readings_of("/a%5cb"), unsigned{backslash_parts});
+    EXPECT_EQ(readings_of("//a"), unsigned{empty_segments_vanish});
+    EXPECT_EQ(readings_of("/%2fa"), unsigned{encoded_slash_parts} | empty_segments_vanish);
+    EXPECT_EQ(readings_of("/a;b"), unsigned{parameters_vanish});
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", 0), "//a%2Fb\\c;d/e%3Bf%41");
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", every_path_reading), "/a/b/c/e");
+    EXPECT_EQ(path_read_as("//a%2Fb\\c;d", empty_segments_vanish), "/a%2Fb\\c;d");
+    EXPECT_EQ(path_read_as("/a%2Fb%2", encoded_slash_parts), "/a/b%2");
+    EXPECT_EQ(path_read_as("///a//b;x/c/d", empty_segments_vanish | parameters_vanish, 3), "/a/b/");
+    EXPECT_EQ(path_read_as("/a;b", parameters_vanish, 3), "/a");
+}
+
+TEST(uri, a_segment_that_is_only_a_parameter_may_be_empty) {
+    const unsigned vanish = unsigned{parameters_vanish} | empty_segments_vanish;
+    for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/%3B;/a", "/a/;", "/a/;x", "/a/%3bx", "/;a", "/a;/;/b"})
+        EXPECT_EQ(readings_of(path) & ~parameters_go_first, vanish) << path;
+    EXPECT_EQ(readings_of("/a\\;/b"), vanish | backslash_parts | parameters_go_first);
+    EXPECT_EQ(readings_of("/a;/b;c=;d"), unsigned{parameters_vanish}) << "no segment without a name";
+    for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/;a=/;/;b/a", "/a;/", "//;//a"})
+        EXPECT_EQ(path_read_as(path, vanish).substr(0, 2), "/a") << path;
+    EXPECT_EQ(path_read_as("/;x/..;/a", vanish), "/../a");
+    EXPECT_EQ(path_read_as("/a/;x", vanish), "/a/");
+}
+
+// Some drop parameters first and decode what is left, others the other way round.
+TEST(uri, parameters_vanish_before_or_after_the_rest_is_decoded) {
+    const unsigned first = unsigned{parameters_go_first} | encoded_slash_parts | backslash_parts;
+    EXPECT_EQ(readings_of("/a;b%2fc/d"), unsigned{parameters_vanish} | encoded_slash_parts | parameters_go_first);
+    EXPECT_EQ(readings_of("/a;b%3bc"), unsigned{parameters_vanish} | parameters_go_first);
+    EXPECT_EQ(readings_of("/a%3bb%2fc"), unsigned{parameters_vanish} | encoded_slash_parts);
+    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", first), "/a/d/e");
+    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", unsigned{parameters_vanish} | encoded_slash_parts), "/a/c/d/e");
+    EXPECT_EQ(path_read_as("/a;b\\c/d\\e", first), "/a/d/e");
+    EXPECT_EQ(path_read_as("/a;b/%3bc", parameters_go_first), "/a/%3bc");
+    EXPECT_EQ(path_read_as("/a;b", first), "/a");
+    EXPECT_EQ(path_read_as(";", first), "");
+}
+
+// The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.
+TEST(uri, remove_dot_segments) {
+    const std::vector<std::pair<const char*, const char*>> cases = {
+        {"/a/b/c/./../../g", "/a/g"},
+        {"/", "/"},
+        {"", ""},
+        {"/.", "/"},
+        {"/..", "/"},
+        {"/./", "/"},
+        {"/../", "/"},
+        {"/../../x", "/x"},
+        {"/a/..", "/"},
+        {"/a/../", "/"},
+        {"/a/.", "/a/"},
+        {"/a/./", "/a/"},
+        {"/a/b/..", "/a/"},
+        {"/a/b/../c", "/a/c"},
+        {"/a//b", "/a//b"},
+        {"/a//..", "/a/"},
+        {"/a//../b", "/a/b"},
+        {"/...", "/..."},
+        {"/a./.b", "/a./.b"},
+        {"//x", "//x"},
+        {"/a/../../b", "/b"},
+        {"mid/content=5/../6", "mid/6"},
+    };
+    for (const auto& [path, expected] : cases) EXPECT_EQ(remove_dot_segments(path), expected) << path;
+}
+
+TEST(uri, query_pairs) {
+    EXPECT_EQ(pairs_of("a=1&b=2"), (std::vector<query_pair>{{"a", "1"}, {"b", "2"}}));
+    EXPECT_EQ(pairs_of("a+b=c%26d%3D&%41"), (std::vector<query_pair>{{"a b", "c&d="}, {"A", ""}}));
+    EXPECT_EQ(pairs_of("&&a=b=c&&=x&"), (std::vector<query_pair>{{"a", "b=c"}, {"", "x"}}));
+    EXPECT_EQ(pairs_of("a=%zz%4"), (std::vector<query_pair>{{"a", "%zz%4"}})) << "no escape stands for itself";
+    EXPECT_EQ(pairs_of(""), (std::vector<query_pair>{}));
+    EXPECT_EQ(pairs_of("&"), (std::vector<query_pair>{}));
+    EXPECT_EQ(query_pairs("x=1&y=2&x=3").find("x"), "1");
+    EXPECT_EQ(query_pairs("x=1").find("y"), std::nullopt);
+}
+
+TEST(uri, append_query_pair) {
+    std::string query;
+    append_query_pair(query, "a b", "c&d=\xc3\xa9+");
+    append_query_pair(query, "x", "");
+    EXPECT_EQ(query, "a%20b=c%26d%3D%C3%A9%2B&x=");
+    EXPECT_EQ(pairs_of(query), (std::vector<query_pair>{{"a b", "c&d=\xc3\xa9+"}, {"x", ""}}));
+}
+
+TEST(form, urlencoded) {
+    const auto pairs = parse_urlencoded("name=J%C3%B6rg&text=a+b%0D%0Ac&empty=");
+    ASSERT_TRUE(pairs);
+    EXPECT_EQ(*pairs, (std::vector<query_pair>{{"name", "J\xc3\xb6rg"}, {"text", "a b\r\nc"}, {"empty", ""}}));
+}
+
+TEST(form, limits_the_pairs) {
+    EXPECT_TRUE(parse_urlencoded("a&b&c", {.pairs = 3}));
+    const auto refused = parse_urlencoded("a&b&c&d", {.pairs = 3});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), form_error::too_many_pairs);
+}
+
+}  // namespace
+}  // namespace rondo::http

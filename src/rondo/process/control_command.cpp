@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/control_command.hpp>
+
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+namespace rondo::process {
+
+namespace {
+constexpr std::string_view scale_word = "scale ";
+constexpr std::size_t longest = 64;
+}  // namespace
+
+std::string order::text() const {
+    switch (what) {
+        case kind::reload: return "reload";
+        case kind::end: return "end";
+        case kind::scale: return fmt::format("{}{}", scale_word, children);
+    }
+    return {};
+}
+
+std::optional<order> order::parse(std::string_view text) {
+    if (text == "reload") return order{kind::reload};
+    if (text == "end") return order{kind::end};
+    if (!text.starts_with(scale_word)) return std::nullopt;
+    text.remove_prefix(scale_word.size());
+    order o{kind::scale};
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), o.children);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (o.children < 1 || o.children > most_children) return std::nullopt;
+    return o;
+}
+
+order_line order_line::make() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends))
+        throw std::system_error(errno, std::generic_category(), "socketpair");
+    return {unique_fd(ends[0]), unique_fd(ends[1])};
+}
+
+int send(int writer, const order& what) noexcept {
+    try {
+        const std::string text = what.text();
+        return ::send(writer, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
+    } catch (const std::bad_alloc&) {
+        return ENOMEM;
+    }
+}
+
+std::optional<std::string> receive(int reader) {
+    char text[longest];
+    const ssize_t n = recv(reader, text, sizeof text, MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0) return std::nullopt;
+    // One that is cut off could read as another order.
+    if (static_cast<std::size_t>(n) > sizeof text) return "an order that is too long";
+    return std::string(text, static_cast<std::size_t>(n));
+}
+
+}  // namespace rondo::process

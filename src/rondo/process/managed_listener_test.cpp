@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/managed_listener.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace rondo::process {
+namespace {
+
+kept_socket listen_somewhere(sockaddr_in& at) {
+    kept_socket s{"worker", "key", unique_fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+                  "",       {},    false};
+    at = {};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    EXPECT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), size), 0);
+    EXPECT_EQ(listen(s.fd.value(), 16), 0);
+    EXPECT_EQ(getsockname(s.fd.value(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+    return s;
+}
+
+// A connection that is complete within the time, or not.
+bool connects(const sockaddr_in& to, unique_fd& s, int ms) {
+    s.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!connect(s.value(), reinterpret_cast<const sockaddr*>(&to), sizeof to)) return true;
+    pollfd p{.fd = s.value(), .events = POLLOUT, .revents = 0};
+    return errno == EINPROGRESS && poll(&p, 1, ms) == 1 && !(p.revents & POLLERR);
+}
+
+TEST(kept_sockets, turn_away_who_comes_and_keep_who_is_there) {
+    sockaddr_in at{};
+    kept_socket s = listen_somewhere(at);
+    unique_fd before;
+    unique_fd after;
+    ASSERT_TRUE(connects(at, before, 5000));
+    EXPECT_EQ(waiting_at(s.fd.value()), 1u);
+    turn_away(s);
+    EXPECT_FALSE(connects(at, after, 200));
+    EXPECT_EQ(waiting_at(s.fd.value()), 1u);
+    unique_fd accepted(accept(s.fd.value(), nullptr, nullptr));
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ(waiting_at(s.fd.value()), 0u);
+    // An accepted connection is not filtered.
+    ASSERT_EQ(write(before.value(), "x", 1), 1);
+    pollfd p{.fd = accepted.value(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&p, 1, 5000), 1);
+    char c = 0;
+    EXPECT_EQ(read(accepted.value(), &c, 1), 1);
+}
+
+TEST(kept_sockets, of_somebody_else_are_left_alone) {
+    sockaddr_in at{};
+    kept_socket s = listen_somewhere(at);
+    s.foreign = true;
+    turn_away(s);
+    unique_fd client;
+    EXPECT_TRUE(connects(at, client, 5000));
+}
+
+TEST(kept_sockets, of_unix_lose_their_path) {
+    std::string path = "/tmp/rondo-kept-" + std::to_string(getpid());
+    kept_socket s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", {}, false};
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    std::memcpy(at.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+    s.file = socket_file::at(path);
+    s.foreign = true;  // as the operators' socket, which is left open
+    turn_away(s);
+    EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+}  // namespace
+}  // namespace rondo::process

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/systemd_notifier.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+#include <rondo/process/managed_listener.hpp>
+
+namespace rondo::process {
+
+namespace {
+
+constexpr int first_passed = 3;
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+// Meant for another process when it names one.
+bool for_this_process(const char* name) {
+    std::string pid = environment(name);
+    return pid.empty() || std::strtol(pid.c_str(), nullptr, 10) == getpid();
+}
+
+}  // namespace
+
+supervisor::supervisor() : path_(environment("NOTIFY_SOCKET")) {
+    if (!path_.empty() && for_this_process("WATCHDOG_PID"))
+        watchdog_ = std::chrono::microseconds(std::strtoll(environment("WATCHDOG_USEC").c_str(), nullptr, 10) / 2);
+}
+
+void supervisor::say(const std::string& text) const {
+    sockaddr_un to{};
+    if (path_.empty() || path_.size() >= sizeof to.sun_path) return;
+    to.sun_family = AF_UNIX;
+    std::memcpy(to.sun_path, path_.data(), path_.size());
+    if (path_[0] == '@') to.sun_path[0] = '\0';
+    auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
+    unique_fd s(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (s)
+        sendto(s.value(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to),
+               size);
+}
+
+void supervisor::ready(std::string_view status) const { say(fmt::format("READY=1\nSTATUS={}\n", status)); }
+
+void supervisor::reloading() const {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading\n", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+}
+
+void supervisor::stopping() const { say("STOPPING=1\nSTATUS=ending\n"); }
+void supervisor::status(std::string_view text) const { say(fmt::format("STATUS={}\n", text)); }
+void supervisor::main_process(pid_t pid) const { say(fmt::format("MAINPID={}\n", pid)); }
+void supervisor::alive() const { say("WATCHDOG=1\n"); }
+
+std::vector<int> passed_descriptors() {
+    std::vector<int> passed;
+    long count = std::strtol(environment("LISTEN_FDS").c_str(), nullptr, 10);
+    if (!environment("LISTEN_PID").empty() && for_this_process("LISTEN_PID")) {
+        for (int fd = first_passed; fd < first_passed + count; ++fd) {
+            close_on_exec(fd, true);
+            passed.push_back(fd);
+        }
+    }
+    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) unsetenv(name);
+    return passed;
+}
+
+}  // namespace rondo::process

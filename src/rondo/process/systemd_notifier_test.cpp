@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/process/systemd_notifier.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
+
+namespace rondo::process {
+namespace {
+
+class supervisors : public ::testing::Test {
+protected:
+    ~supervisors() override {
+        for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
+            unsetenv(name);
+        if (!path_.empty()) unlink(path_.c_str());
+    }
+    void listen(const std::string& name) {
+        sockaddr_un at{};
+        at.sun_family = AF_UNIX;
+        std::memcpy(at.sun_path, name.data(), name.size());
+        if (name[0] == '@') at.sun_path[0] = 0;
+        else path_ = name;
+        socket_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+        ASSERT_EQ(bind(socket_.value(), reinterpret_cast<sockaddr*>(&at), size), 0);
+        setenv("NOTIFY_SOCKET", name.c_str(), 1);
+    }
+    std::string told() {
+        char text[512];
+        ssize_t n = recv(socket_.value(), text, sizeof text, 0);
+        return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
+    }
+
+    std::string path_;
+    unique_fd socket_;
+};
+
+TEST_F(supervisors, are_told_how_it_goes) {
+    for (const std::string& name :
+         {"/tmp/rondo-notify-" + std::to_string(getpid()), "@rondo-notify-" + std::to_string(getpid())}) {
+        listen(name);
+        supervisor s;
+        s.ready("2 worker");
+        EXPECT_EQ(told(), "READY=1\nSTATUS=2 worker\n");
+        s.reloading();
+        std::string text = told();
+        EXPECT_TRUE(text.starts_with("RELOADING=1\nMONOTONIC_USEC=")) << text;
+        s.stopping();
+        EXPECT_TRUE(told().starts_with("STOPPING=1\n"));
+        s.main_process(7);
+        EXPECT_EQ(told(), "MAINPID=7\n");
+        s.alive();
+        EXPECT_EQ(told(), "WATCHDOG=1\n");
+    }
+}
+
+TEST_F(supervisors, need_not_be_there) {
+    supervisor s;
+    s.ready("");
+    EXPECT_EQ(s.watchdog().count(), 0);
+}
+
+TEST_F(supervisors, may_want_signs_of_life) {
+    setenv("NOTIFY_SOCKET", "/nowhere", 1);
+    setenv("WATCHDOG_USEC", "4000000", 1);
+    setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
+    EXPECT_EQ(supervisor().watchdog().count(), 2'000'000);
+    setenv("WATCHDOG_PID", "1", 1);
+    EXPECT_EQ(supervisor().watchdog().count(), 0);
+}
+
+TEST_F(supervisors, pass_descriptors_to_one_process) {
+    setenv("LISTEN_FDS", "2", 1);
+    setenv("LISTEN_PID", "1", 1);
+    EXPECT_TRUE(passed_descriptors().empty());
+    EXPECT_EQ(std::getenv("LISTEN_FDS"), nullptr);
+    setenv("LISTEN_FDS", "2", 1);
+    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+    EXPECT_EQ(passed_descriptors(), (std::vector<int>{3, 4}));
+    EXPECT_TRUE(passed_descriptors().empty());
+}
+
+}  // namespace
+}  // namespace rondo::process

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include <rondo/coro/event.hpp>
+#include <rondo/handler/error.hpp>
+#include <rondo/handler/responder.hpp>
+#include <rondo/loop/test_loop_fixture.hpp>
+#include <rondo/web/request.hpp>
+#include <rondo/web/response.hpp>
+
+/// What the tests of bodies and responses need of a server: a loop with pools, a request and a responder that records.
+namespace rondo::testing {
+
+/// A body of given pieces.
+class fake_body final : public handler::body {
+public:
+    task<std::string_view> read() override {
+        if (at_ == pieces.size()) co_return std::string_view();
+        co_return pieces[at_++];
+    }
+    std::optional<std::uint64_t> length() const noexcept override { return declared; }
+    bool ended() const noexcept override { return at_ == pieces.size(); }
+    void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
+    std::uint64_t limit() const noexcept override { return limit_; }
+    const http::fields* trailers() const noexcept override { return nullptr; }
+
+    std::vector<std::string> pieces;
+    std::optional<std::uint64_t> declared;
+
+private:
+    std::size_t at_ = 0;
+    std::uint64_t limit_ = 1 << 20;
+};
+
+/// Records a response and keeps the rules of handler::responder.
+class fake_responder final : public handler::responder {
+public:
+    void respond(const handler::response_head& head, std::string_view text) override {
+        begin(head, text.size());
+        keep(text);
+        finish();
+    }
+    void begin(const handler::response_head& head, std::optional<std::uint64_t> declared) override {
+        if (begun_) throw response_error("two heads");
+        begun_ = true;
+        status = head.code;
+        type = head.content_type;
+        if (head.fields) fields = *head.fields;
+        length = declared;
+    }
+    task<void> write(std::string_view bytes) override {
+        if (open_for) {
+            while (*open_for == 0) {
+                opened.reset();
+                co_await opened.wait();
+            }
+            --*open_for;
+        }
+        keep(bytes);
+        ++writes;
+        wrote.set();
+        if (fail_at && writes == *fail_at) throw std::system_error(std::make_error_code(std::errc::broken_pipe));
+    }
+    task<void> write_file(int fd, std::uint64_t offset, std::uint64_t size) override {
+        std::string bytes(size, '\0');
+        if (::pread(fd, bytes.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
+            throw std::system_error(std::make_error_code(std::errc::io_error));
+        ++file_writes;
+        keep(bytes);
+        co_return;
+    }
+    void finish() override {
+        if (wanted && length && body.size() != *length) throw response_error("too few bytes");
+        finished = true;
+    }
+    void abort() noexcept override { aborted = true; }
+    bool begun() const noexcept override { return begun_; }
+    bool body_wanted() const noexcept override { return wanted; }
+    http::status code() const noexcept override { return status; }
+    std::uint64_t body_bytes() const noexcept override { return body.size(); }
+
+    /// Lets `n` more writes through; before the first call all go through.
+    void allow(int n) {
+        open_for = open_for.value_or(0) + n;
+        opened.set();
+    }
+    [[nodiscard]] std::string_view field(std::string_view name) const { return fields.find(name).value_or("(none)"); }
+
+    http::status status{};
+    std::string type;
+    http::fields fields;
+    std::optional<std::uint64_t> length;
+    std::string body;
+    bool wanted = true;
+    bool finished = false;
+    bool aborted = false;
+    int writes = 0;
+    int file_writes = 0;
+    std::optional<int> fail_at;
+    std::optional<int> open_for;
+    event opened;
+    event wrote;
+
+private:
+    void keep(std::string_view bytes) {
+        if (!begun_ || finished) throw response_error("write outside of a response");
+        if (length && body.size() + bytes.size() > *length) throw response_error("too many bytes");
+        if (wanted) body.append(bytes);
+    }
+    bool begun_ = false;
+};
+
+/// A request and where its response goes.
+class exchange {
+public:
+    explicit exchange(std::string_view target, std::initializer_list<http::field> lines = {},
+                      std::string_view method = "GET")
+        : target_(target), req(from) {
+        for (const http::field& line : lines) add(line);
+        from.method = http::method_of(method);
+        from.method_text = method;
+        const std::string_view view = target_;
+        from.target = view;
+        const std::size_t mark = view.find('?');
+        from.path = view.substr(0, mark);
+        from.has_query = mark != view.npos;
+        if (from.has_query) from.query = view.substr(mark + 1);
+        from.fields = http::fields_view(text_.data(), refs_);
+        from.body = &body;
+        from.running_in = &running_in;
+        from.memory = &memory_;
+        to.wanted = method != "HEAD";
+    }
+
+    /// Sends a response as an application does.
+    task<void> send(response r) {
+        if (auto* source = std::get_if<std::unique_ptr<body_source>>(&r.body()))
+            co_await (*source)->send(to, r.head(), req);
+        else to.respond(r.head(), r.text());
+    }
+
+private:
+    void add(const http::field& line) {
+        const auto put = [this](std::string_view part) {
+            const auto at = static_cast<std::uint32_t>(text_.size());
+            text_.append(part);
+            return http::slice{at, static_cast<std::uint32_t>(part.size())};
+        };
+        const http::slice name = put(line.name);
+        refs_.push_back({name, put(line.value)});
+    }
+
+    std::string target_;
+    std::string text_;
+    std::vector<http::field_ref> refs_;
+    arena memory_;
+
+public:
+    handler::request from;
+    context running_in;
+    fake_body body;
+    fake_responder to;
+    request req;
+};
+
+/// A folder of its own, gone afterwards.
+class temporary_folder {
+public:
+    temporary_folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "rondo-test-XXXXXX").string();
+        if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
+        path = name;
+    }
+    ~temporary_folder() { std::filesystem::remove_all(path); }
+    temporary_folder(const temporary_folder&) = delete;
+    temporary_folder& operator=(const temporary_folder&) = delete;
+
+    void put(const std::string& name, std::string_view content) const {
+        std::filesystem::create_directories((path / name).parent_path());
+        std::ofstream(path / name, std::ios::binary) << content;
+    }
+    [[nodiscard]] std::string at(const std::string& name) const { return (path / name).string(); }
+
+    std::filesystem::path path;
+};
+
+}  // namespace rondo::testing

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/files/folder.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <rondo/base/log.hpp>
+
+namespace rondo {
+
+namespace {
+
+constexpr std::size_t longest_name = 1024;
+// O_NONBLOCK: opening a FIFO for reading would wait for its writer. Regular files do not know the flag.
+constexpr int reading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+constexpr auto look_interval = std::chrono::milliseconds(500);
+
+unique_fd open_folder(const std::string& path) noexcept {
+    return unique_fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+bool is_same(int a, int b) noexcept {
+    struct stat of_a;
+    struct stat of_b;
+    // What cannot be told is not taken for something new.
+    if (::fstat(a, &of_a) != 0 || ::fstat(b, &of_b) != 0) return true;
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+int open_beneath(int folder, const char* name, std::uint64_t flags) noexcept {
+    open_how how{};
+    how.flags = flags;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    // EAGAIN: something was renamed meanwhile and the kernel could not tell whether the name stayed inside.
+    for (int attempt = 0; attempt < 8; ++attempt) {
+        long fd = ::syscall(SYS_openat2, folder, name, &how, sizeof how);
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
+    }
+    return -1;
+}
+
+bool kernel_has_openat2(int folder) noexcept {
+    // ENOSYS from old kernels, EPERM from system call filters.
+    return unique_fd(open_beneath(folder, ".", O_PATH | O_CLOEXEC)).value() >= 0;
+}
+
+std::int64_t nanoseconds(const timespec& t) noexcept { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
+
+/// 0, or the errno that says why this is no file to be served.
+int examine(opened_file& file) noexcept {
+    struct stat facts;
+    if (::fstat(file.fd.value(), &facts) != 0) return errno;
+    if (S_ISDIR(facts.st_mode)) return EISDIR;
+    if (!S_ISREG(facts.st_mode)) return EINVAL;
+    file.size = static_cast<std::uint64_t>(facts.st_size);
+    file.modified_ns = nanoseconds(facts.st_mtim);
+    return 0;
+}
+
+/// What a name can be the reason of; everything else is a failure of the machine.
+bool says_not_found(int error) noexcept {
+    constexpr int errors[] = {ENOENT,       ENOTDIR, EACCES, EPERM,  ELOOP, EXDEV,
+                              ENAMETOOLONG, EINVAL,  ENXIO,  ENODEV, EAGAIN};
+    return std::ranges::find(errors, error) != std::end(errors);
+}
+
+[[noreturn]] void fail(int error, const std::string& path) {
+    throw std::system_error(error, std::generic_category(), "cannot open " + path);
+}
+
+}  // namespace
+
+opened_file open_file(const std::string& path) {
+    opened_file file;
+    file.fd.reset(::open(path.c_str(), reading));
+    const int error = file.fd ? examine(file) : errno;
+    if (error != 0) fail(error, path);
+    return file;
+}
+
+folder::folder(const std::string& path, resolution how)
+    : path_(path), absolute_(std::filesystem::absolute(path)), opened_(std::make_unique<opened>()), how_(how) {
+    unique_fd fd = open_folder(path);
+    if (!fd) {
+        throw std::runtime_error("cannot serve files of '" + path + "': " + std::generic_category().message(errno) +
+                                 "; give a folder that exists and can be read");
+    }
+    if (how_ == resolution::automatic) {
+        how_ = kernel_has_openat2(fd.value()) ? resolution::openat2 : resolution::walk;
+    }
+    opened_->fd = std::make_shared<const unique_fd>(std::move(fd));
+}
+
+std::shared_ptr<const unique_fd> folder::another_than(const unique_fd& before) const {
+    unique_fd found = open_folder(absolute_);
+    if (!found || is_same(found.value(), before.value())) return nullptr;
+    log::info("the folder '" + path_ + "' is another one now: its files are served from here on");
+    return std::make_shared<const unique_fd>(std::move(found));
+}
+
+std::shared_ptr<const unique_fd> folder::now() const {
+    const std::scoped_lock held(opened_->mutex);
+    if (const instant time = clock::now(); time >= opened_->look_again) {
+        opened_->look_again = time + look_interval;
+        if (auto other = another_than(*opened_->fd)) opened_->fd = std::move(other);
+    }
+    return opened_->fd;
+}
+
+bool folder::valid_name(std::string_view name) noexcept {
+    if (name.empty() || name.size() > longest_name || name.back() == '/') return false;
+    bool segment_begins = true;
+    for (const char c : name) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\') return false;
+        if (segment_begins && (c == '/' || c == '.')) return false;
+        segment_begins = c == '/';
+    }
+    return true;
+}
+
+std::expected<opened_file, folder::refusal> folder::open(std::string_view name) const {
+    if (!valid_name(name)) return std::unexpected(refusal::not_found);
+    const std::string path(name);
+    const auto in = now();
+    opened_file file;
+    file.fd.reset(how_ == resolution::openat2 ? resolve(in->value(), path) : walk(in->value(), path));
+    const int error = file.fd ? examine(file) : errno;
+    if (error == 0) return file;
+    if (error == EISDIR) return std::unexpected(refusal::directory);
+    if (says_not_found(error)) return std::unexpected(refusal::not_found);
+    fail(error, path_ + "/" + path);
+}
+
+int folder::resolve(int root, const std::string& name) noexcept { return open_beneath(root, name.c_str(), reading); }
+
+int folder::walk(int root, const std::string& name) noexcept {
+    unique_fd inner;
+    std::size_t begin = 0;
+    while (true) {
+        const int in = inner ? inner.value() : root;
+        const std::size_t end = name.find('/', begin);
+        const std::string segment = name.substr(begin, end - begin);
+        if (end == std::string::npos) return ::openat(in, segment.c_str(), reading | O_NOFOLLOW);
+        inner.reset(::openat(in, segment.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!inner) return -1;
+        begin = end + 1;
+    }
+}
+
+}  // namespace rondo

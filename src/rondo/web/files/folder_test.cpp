@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/files/folder.hpp>
+
+#include <system_error>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <rondo/web/exchange_fixture.hpp>
+
+namespace rondo {
+namespace {
+
+namespace fs = std::filesystem;
+using refusal = folder::refusal;
+using resolution = folder::resolution;
+
+std::string content_of(const opened_file& file) {
+    std::string content(file.size, '\0');
+    EXPECT_EQ(::pread(file.fd.value(), content.data(), content.size(), 0), static_cast<ssize_t>(file.size));
+    return content;
+}
+
+/// Both ways of resolving a name.
+class folder_resolution : public ::testing::TestWithParam<resolution> {
+protected:
+    folder_resolution() {
+        dir_.put("site/hello.txt", "hello static\n");
+        dir_.put("site/css/deep/a.css", "a{}");
+        dir_.put("site/.hidden", "no");
+        dir_.put("site/.git/config", "no");
+        dir_.put("secret", "outside");
+        dir_.put("site-other/file", "outside");
+    }
+    [[nodiscard]] folder make() const { return folder(dir_.at("site"), GetParam()); }
+    void expect(const char* name, refusal why) const {
+        const auto got = make().open(name);
+        ASSERT_FALSE(got) << name;
+        EXPECT_EQ(got.error(), why) << name;
+    }
+
+    testing::temporary_folder dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(both, folder_resolution, ::testing::Values(resolution::automatic, resolution::walk),
+                         [](const auto& p) { return p.param == resolution::walk ? "walk" : "automatic"; });
+
+TEST_P(folder_resolution, opens_files_inside) {
+    const folder in = make();
+    const auto hello = in.open("hello.txt");
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(content_of(*hello), "hello static\n");
+    EXPECT_GT(hello->modified_ns, 1'000'000'000'000'000'000);
+    EXPECT_TRUE(in.open("css/deep/a.css"));
+}
+
+TEST_P(folder_resolution, refuses_what_is_not_inside) {
+    for (const char* name : {"../secret",
+                             "css/../../secret",
+                             "..",
+                             ".",
+                             "/etc/passwd",
+                             "//etc/passwd",
+                             "css//deep/a.css",
+                             "./hello.txt",
+                             "....//secret",
+                             "..;/secret",
+                             "..\\secret",
+                             "../site-other/file",
+                             "",
+                             "/",
+                             "hello.txt/",
+                             "hello.txt/x",
+                             "css/",
+                             ".hidden",
+                             ".git/config",
+                             ".git",
+                             "css/.a",
+                             "nothing",
+                             "css\\deep\\a.css",
+                             "hello.txt\n",
+                             "\xc0\xae\xc0\xae/secret",
+                             "%2e%2e/secret"}) {
+        expect(name, refusal::not_found);
+    }
+    const folder in = make();
+    EXPECT_FALSE(in.open(std::string_view("hello.txt\0", 10)));
+    EXPECT_FALSE(in.open(std::string_view("hello.txt\0.png", 14)));
+    EXPECT_FALSE(in.open(std::string(5000, 'a')));
+    EXPECT_FALSE(in.open(std::string(300, 'a')));
+}
+
+TEST_P(folder_resolution, says_what_is_a_folder) {
+    expect("css", refusal::directory);
+    expect("css/deep", refusal::directory);
+}
+
+TEST_P(folder_resolution, follows_no_link_that_leads_out) {
+    fs::create_symlink("/etc/passwd", dir_.at("site/escape"));
+    fs::create_symlink("../secret", dir_.at("site/up"));
+    fs::create_symlink("..", dir_.at("site/parent"));
+    fs::create_symlink("/etc", dir_.at("site/etc"));
+    fs::create_symlink("/proc/self/root", dir_.at("site/magic"));
+    fs::create_symlink("loop", dir_.at("site/loop"));
+    fs::create_symlink("../../site/hello.txt", dir_.at("site/css/around"));
+    for (const char* name : {"escape", "up", "parent/secret", "etc/passwd", "magic/etc/passwd", "loop", "css/around"}) {
+        expect(name, refusal::not_found);
+    }
+}
+
+TEST_P(folder_resolution, a_link_that_stays_inside_is_served_where_the_kernel_can_tell) {
+    fs::create_symlink("../hello.txt", dir_.at("site/css/link"));
+    EXPECT_EQ(make().open("css/link").has_value(), GetParam() == resolution::automatic);
+}
+
+TEST_P(folder_resolution, opens_regular_files_only) {
+    ASSERT_EQ(::mkfifo(dir_.at("site/fifo").c_str(), 0600), 0);
+    expect("fifo", refusal::not_found);  // and does not wait for a writer
+}
+
+// Waits until the folder is looked at again: at most a second, as is promised.
+template <class Done>
+bool within_a_second(Done done) {
+    const instant end = clock::now() + std::chrono::seconds(1);
+    do {
+        if (done()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    } while (clock::now() < end);
+    return done();
+}
+
+TEST_P(folder_resolution, a_folder_made_anew_is_served) {
+    const folder in = make();
+    EXPECT_TRUE(in.open("hello.txt"));
+    fs::rename(dir_.at("site"), dir_.at("moved"));
+    EXPECT_TRUE(in.open("hello.txt")) << "while there is none, the one before is kept";
+    fs::create_directory(dir_.at("site"));
+    dir_.put("site/new.txt", "new");
+    EXPECT_TRUE(within_a_second([&] { return in.open("new.txt").has_value(); }));
+    EXPECT_FALSE(in.open("hello.txt"));
+    fs::remove_all(dir_.at("site"));
+    EXPECT_FALSE(in.open("new.txt"));
+    fs::create_directory(dir_.at("site"));
+    dir_.put("site/newer.txt", "newer");
+    EXPECT_TRUE(within_a_second([&] { return in.open("newer.txt").has_value(); }));
+}
+
+TEST_P(folder_resolution, a_switched_link_is_followed) {
+    for (const char* release : {"r1", "r2"}) {
+        fs::create_directory(dir_.at(release));
+        dir_.put(std::string(release) + "/a", release);
+    }
+    fs::create_directory_symlink("r1", dir_.at("current"));
+    fs::create_symlink("../r1/a", dir_.at("r2/out"));
+    const folder in(dir_.at("current"), GetParam());
+    EXPECT_EQ(content_of(*in.open("a")), "r1");
+    fs::create_directory_symlink("r2", dir_.at("next"));
+    fs::rename(dir_.at("next"), dir_.at("current"));
+    EXPECT_TRUE(within_a_second([&] { return content_of(*in.open("a")) == "r2"; }));
+    EXPECT_FALSE(in.open("out")) << "no link leads out of the other folder either";
+    EXPECT_FALSE(in.open("../r1/a"));
+}
+
+TEST(folder, is_found_again_when_the_working_folder_is_another_one) {
+    const testing::temporary_folder dir;
+    fs::create_directory(dir.at("site"));
+    dir.put("site/a", "a");
+    const fs::path before = fs::current_path();
+    fs::current_path(dir.path);
+    const folder in("site");
+    fs::current_path("/");
+    EXPECT_TRUE(in.open("a"));
+    fs::remove_all(dir.at("site"));
+    fs::create_directory(dir.at("site"));
+    dir.put("site/b", "b");
+    EXPECT_TRUE(within_a_second([&] { return in.open("b").has_value(); }));
+    fs::current_path(before);
+}
+
+TEST(folder, says_what_to_do_when_it_is_not_there) {
+    try {
+        const folder in("/nowhere/at/all");
+        FAIL();
+    } catch (const std::runtime_error& e) {
+        EXPECT_NE(std::string_view(e.what()).find("'/nowhere/at/all'"), std::string_view::npos);
+        EXPECT_NE(std::string_view(e.what()).find("give a folder that exists"), std::string_view::npos);
+    }
+    const testing::temporary_folder dir;
+    dir.put("file", "");
+    EXPECT_THROW(folder(dir.at("file")), std::runtime_error);
+}
+
+TEST(open_file, opens_regular_files_and_says_why_not) {
+    const testing::temporary_folder dir;
+    dir.put("a", "abc");
+    EXPECT_EQ(content_of(open_file(dir.at("a"))), "abc");
+    EXPECT_THROW((void)open_file(dir.at("b")), std::system_error);
+    try {
+        (void)open_file(dir.path.string());
+        FAIL();
+    } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code().value(), EISDIR);
+    }
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/isolated/responder.hpp>
+
+#include <cerrno>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rondo/handler/error.hpp>
+#include <rondo/web/isolated/socket.hpp>
+
+namespace rondo::detail {
+
+namespace {
+
+std::string part_of(int fd, std::uint64_t offset, std::uint64_t length) {
+    std::string bytes(length, '\0');
+    for (std::size_t had = 0; had < length;) {
+        const ssize_t n = ::pread(fd, bytes.data() + had, length - had, static_cast<off_t>(offset + had));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) throw response_error("the file is shorter than was said");
+        had += static_cast<std::size_t>(n);
+    }
+    return bytes;
+}
+
+}  // namespace
+
+void compute_responder::send(std::string_view bytes, int file) {
+    while (!bytes.empty()) {
+        const ssize_t n = send_with_file(connection_, bytes, file);
+        if (n > 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+            file = -1;
+        } else if (errno != EINTR) {
+            throw cancelled{cancel_reason::disconnected};
+        }
+    }
+}
+
+void compute_responder::begun_view() {
+    std::string out;
+    append_frame(out, frame_kind::begun, {});
+    send(out);
+}
+
+void compute_responder::not_here() {
+    std::string out;
+    append_frame(out, frame_kind::not_here, {});
+    send(out);
+}
+
+void compute_responder::fail(const answer_failure_text& why) {
+    std::string out;
+    append_frame(out, frame_kind::failed, failure_payload(why));
+    send(out);
+}
+
+void compute_responder::respond(const handler::response_head& head, std::string_view body) {
+    if (begun()) throw response_error("the response has a head already");
+    code_ = head.code;
+    body_bytes_ = body.size();
+    std::string out;
+    append_frame(out, frame_kind::head, head_payload(head, body.size()));
+    if (!head_only_ && !body.empty()) append_frame(out, frame_kind::bytes, body);
+    append_frame(out, frame_kind::end, {});
+    send(out);
+}
+
+void compute_responder::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
+    if (begun()) throw response_error("the response has a head already");
+    code_ = head.code;
+    length_ = length;
+    std::string out;
+    append_frame(out, frame_kind::head, head_payload(head, length));
+    send(out);
+}
+
+task<void> compute_responder::write(std::string_view bytes) {
+    token_.check();
+    if (bytes.empty() || head_only_) co_return;
+    body_bytes_ += bytes.size();
+    std::string out;
+    if (bytes.size() <= inline_body) {
+        append_frame(out, frame_kind::bytes, bytes);
+        send(out);
+        co_return;
+    }
+    const unique_fd file = memory_file(bytes);
+    append_frame(out, frame_kind::file, file_payload({0, bytes.size()}));
+    send(out, file.value());
+}
+
+task<void> compute_responder::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
+    token_.check();
+    if (length == 0 || head_only_) co_return;
+    if (length <= inline_body) {
+        const std::string bytes = part_of(fd, offset, length);
+        co_return co_await write(bytes);
+    }
+    body_bytes_ += length;
+    std::string out;
+    append_frame(out, frame_kind::file, file_payload({offset, length}));
+    send(out, fd);
+}
+
+void compute_responder::finish() {
+    if (!head_only_ && !http::sent_without_content(code_) && length_.value_or(body_bytes_) != body_bytes_)
+        throw response_error("fewer bytes were written than declared");
+    std::string out;
+    append_frame(out, frame_kind::end, {});
+    send(out);
+}
+
+void compute_responder::abort() noexcept { ::shutdown(connection_, SHUT_RDWR); }
+
+}  // namespace rondo::detail

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <rondo/coro/cancel.hpp>
+#include <rondo/handler/responder.hpp>
+#include <rondo/web/isolated/protocol.hpp>
+
+namespace rondo::detail {
+
+/// Sends a response as frames over the connection of a job, and blocks while the other side is slow. Throws `cancelled`
+/// when that is gone or the job was cancelled.
+class compute_responder final : public handler::responder {
+public:
+    compute_responder(int connection, cancel_token token, bool head_only) noexcept
+        : connection_(connection), token_(token), head_only_(head_only) {}
+
+    void begun_view();
+    void not_here();
+    void fail(const answer_failure_text& why);
+
+    void respond(const handler::response_head& head, std::string_view body) override;
+    void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override;
+    [[nodiscard]] task<void> write(std::string_view bytes) override;
+    [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
+    void finish() override;
+    void abort() noexcept override;
+
+    [[nodiscard]] bool begun() const noexcept override { return code_ != http::status{}; }
+    [[nodiscard]] bool body_wanted() const noexcept override { return !head_only_; }
+    [[nodiscard]] http::status code() const noexcept override { return code_; }
+    [[nodiscard]] std::uint64_t body_bytes() const noexcept override { return body_bytes_; }
+
+private:
+    void send(std::string_view bytes, int file = -1);
+
+    int connection_;
+    cancel_token token_;
+    bool head_only_;
+    http::status code_{};
+    std::uint64_t body_bytes_ = 0;
+    std::optional<std::uint64_t> length_;
+};
+
+}  // namespace rondo::detail

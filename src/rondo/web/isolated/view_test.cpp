@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/coro/when_all.hpp>
+#include <rondo/web/app.hpp>
+#include <rondo/web/app_state.hpp>
+#include <rondo/web/isolated/client.hpp>
+#include <rondo/web/isolated/processes.hpp>
+#include <rondo/web/isolated/protocol.hpp>
+#include <rondo/web/isolated/socket.hpp>
+#include <rondo/web/test_client.hpp>
+
+namespace rondo {
+namespace {
+
+struct watched {
+    std::atomic<int> made{0};
+    std::atomic<int> inside{0};
+    std::atomic<int> most{0};
+};
+
+auto factory_of(watched& w) {
+    return [&w] {
+        ++w.made;
+        return [&w, state = std::make_unique<std::string>("loaded")](request&, int number) {
+            w.most = std::max(w.most.load(), ++w.inside);
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            --w.inside;
+            return *state + " " + std::to_string(number);
+        };
+    };
+}
+
+task<void> ask(test_client& client, int number, std::vector<std::string>& answers) {
+    const test_response r = co_await client.async_get("/n/" + std::to_string(number));
+    answers.push_back(r.body);
+}
+
+TEST(isolated, without_processes_it_is_loaded_once_and_serves_one_at_a_time) {
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    test_client client(a);
+    EXPECT_EQ(w.made, 0);
+    std::vector<std::string> answers;
+    client.run(when_all(ask(client, 1, answers), ask(client, 2, answers), ask(client, 3, answers)));
+    EXPECT_EQ(answers.size(), 3u);
+    EXPECT_EQ(client.get("/n/7").body, "loaded 7");
+    EXPECT_EQ(client.get("/n/x").status, 404);
+    EXPECT_EQ(w.made, 1);
+    EXPECT_EQ(w.most, 1);
+}
+
+TEST(isolated, has_a_kind_and_a_name) {
+    watched w;
+    app inner;
+    inner.get("/n/<int:number>", isolated("b", factory_of(w)));
+    app a;
+    a.get("/n/<int:number>", isolated("c", factory_of(w)));
+    a.get("/m/<int:number>", isolated("c", factory_of(w)));
+    a.mount("/inner", std::move(inner));
+    EXPECT_EQ(to_string(a.routes()[0].kind), "isolated");
+    EXPECT_EQ(compute::names_in(a), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST(isolated, a_factory_that_fails_is_a_failure_of_the_request) {
+    app a;
+    a.get("/", isolated("model", [] {
+              if (true) throw std::runtime_error("not there");
+              return [](request&) { return std::string(); };
+          }));
+    test_client client(a);
+    EXPECT_EQ(client.get("/").status, 500);
+}
+
+TEST(isolated, a_process_that_is_not_there_is_a_bad_gateway) {
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    compute::link(a, "model", {.address = "rondo-compute-of-nobody"});
+    test_client client(a);
+    EXPECT_EQ(client.get("/n/1").status, 502);
+    EXPECT_EQ(w.made, 0);
+}
+
+TEST(isolated, another_process_that_took_the_name_gets_no_job) {
+    const compute::job_socket ours = compute::listen();
+    const detail::unix_name taken("rondo-compute-test-" + std::to_string(getpid()));
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t other = fork();
+    if (other == 0) {
+        const int at = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (bind(at, taken.address(), taken.size()) != 0 || listen(at, 5) != 0) _exit(2);
+        if (write(ends[1], "x", 1) != 1) _exit(2);
+        char byte = 0;
+        const int connection = accept(at, nullptr, nullptr);
+        _exit(recv(connection, &byte, 1, 0) == 0 ? 0 : 1);
+    }
+    char listens = 0;
+    ASSERT_EQ(::read(ends[0], &listens, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    compute::link(a, "model", {.address = "rondo-compute-test-" + std::to_string(getpid()), .socket = ours.fd.value()});
+    test_client client(a);
+    EXPECT_EQ(client.get("/n/1").status, 502);
+    int status = -1;
+    ASSERT_EQ(waitpid(other, &status, 0), other);
+    EXPECT_EQ(status, 0) << "the other process was sent something";
+}
+
+TEST(isolated, more_than_may_wait_are_refused) {
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    const compute::job_socket nobody_accepts = compute::listen();
+    compute::link(a, "model", {.address = nobody_accepts.address, .places = 0});
+    test_client client(a);
+    const test_response r = client.get("/n/1");
+    EXPECT_EQ(r.status, 503);
+    EXPECT_EQ(r.field("Retry-After"), "1");
+}
+
+/// Takes one job and sends these bytes back, the first of them with a descriptor.
+void answer_one(int listener, std::string_view sent, int file) {
+    pollfd at{listener, POLLIN, 0};
+    while (poll(&at, 1, -1) < 1) {
+    }
+    const unique_fd connection(accept(listener, nullptr, nullptr));
+    std::string job;
+    unique_fd none;
+    while (!detail::parse_job(job)) ASSERT_GT(detail::receive_with_file(connection.value(), job, 4096, none), 0);
+    while (!sent.empty()) {
+        const ssize_t n = detail::send_with_file(connection.value(), sent, std::exchange(file, -1));
+        if (n <= 0) return;
+        sent.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+struct answered {
+    test_response response;
+    std::uint64_t done;
+    std::uint64_t lost;
+    std::uint64_t cancelled;
+};
+
+/// What a client gets, and what is counted, when a compute process sends these bytes.
+answered answer_for(const std::string& sent, int file = -1) {
+    watched w;
+    app a;
+    a.get("/n/<int:number>", isolated("model", factory_of(w)));
+    const compute::job_socket socket = compute::listen();
+    compute::link(a, "model", {.address = socket.address});
+    std::thread process([&] { answer_one(socket.fd.value(), sent, file); });
+    test_client client(a);
+    answered got{.response = client.get("/n/1"), .done = 0, .lost = 0, .cancelled = 0};
+    process.join();
+    a.state().for_each_route([&got](detail::route_entry& route) {
+        const auto& ended = route.view.isolated->link->figures().ended;
+        got.done = ended[static_cast<std::size_t>(stats::job_end::done)];
+        got.lost = ended[static_cast<std::size_t>(stats::job_end::lost)];
+        got.cancelled = ended[static_cast<std::size_t>(stats::job_end::cancelled)];
+    });
+    return got;
+}
+
+std::string framed(detail::frame_kind kind, std::string_view payload = {}) {
+    std::string out;
+    detail::append_frame(out, kind, payload);
+    return out;
+}
+
+std::string begun_with(std::uint64_t length, http::status code = http::status::ok, const http::fields* fields = nullptr,
+                       std::string_view type = {}) {
+    return framed(detail::frame_kind::begun) +
+           framed(detail::frame_kind::head,
+                  detail::head_payload({.code = code, .content_type = type, .fields = fields}, length));
+}
+
+TEST(isolated, an_answer_that_is_not_valid_is_a_bad_gateway) {
+    using detail::frame_kind;
+    const std::string end = framed(frame_kind::end);
+    const std::string hello = framed(frame_kind::bytes, "hello");
+    http::fields two_types;
+    two_types.add("Content-Type", "a/b");
+    two_types.add("content-type", "c/d");
+    http::fields one_type;
+    one_type.add("Content-Type", "c/d");
+    const std::pair<const char*, std::string> wrong[] = {
+        {"shorter than declared", begun_with(100) + hello + end},
+        {"nothing of it", begun_with(100) + end},
+        {"longer than declared", begun_with(4) + hello + end},
+        {"no end", begun_with(5) + hello},
+        {"two heads", begun_with(5) + begun_with(5)},
+        {"a failure within it",
+         begun_with(5) + framed(frame_kind::failed, detail::failure_payload({http::status::not_found, "gone"}))},
+        {"an end at once", framed(frame_kind::begun) + end},
+        {"garbage at once", std::string(100, '\xff')},
+        {"garbage instead of a head", framed(frame_kind::begun) + std::string(100, '\xff')},
+        {"garbage within the body", begun_with(100) + hello + std::string(100, '\xff')},
+        {"a bad failure", framed(frame_kind::begun) + framed(frame_kind::failed, "x")},
+        {"a bad head", framed(frame_kind::begun) + framed(frame_kind::head, "x")},
+        {"a control byte in the type", begun_with(5, http::status::ok, nullptr, "a/b\r\nX: 1") + hello + end},
+        {"two types", begun_with(5, http::status::ok, &two_types) + hello + end},
+        {"two types in two places", begun_with(5, http::status::ok, &one_type, "a/b") + hello + end},
+    };
+    for (const auto& [what, sent] : wrong) {
+        const answered got = answer_for(sent);
+        EXPECT_EQ(got.response.status, 502) << what;
+        EXPECT_EQ(got.lost, 1u) << what;
+        EXPECT_EQ(got.done + got.cancelled, 0u) << what;
+    }
+    const answered whole = answer_for(begun_with(5, http::status::ok, &one_type) + hello + end);
+    EXPECT_EQ(whole.response.body, "hello");
+    EXPECT_EQ(whole.response.content_type, "c/d");
+    EXPECT_EQ(whole.done, 1u);
+    const answered nothing = answer_for(begun_with(100, http::status::not_modified) + end);
+    EXPECT_EQ(nothing.response.status, 304);
+    EXPECT_EQ(nothing.done, 1u);
+}
+
+TEST(isolated, a_large_answer_that_is_not_valid_breaks_off) {
+    using detail::frame_kind;
+    constexpr std::uint64_t size = 100'000;
+    const std::string end = framed(frame_kind::end);
+    const std::string part = framed(frame_kind::file, detail::file_payload({0, size}));
+    const unique_fd short_file = detail::memory_file("short");
+    const unique_fd whole_file = detail::memory_file(std::string(size, 'x'));
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const unique_fd reads(pipe_ends[0]);
+    const unique_fd writes(pipe_ends[1]);
+    const std::tuple<const char*, std::string, int> wrong[] = {
+        {"shorter than declared", begun_with(size) + framed(frame_kind::bytes, "short") + end, -1},
+        {"longer than declared", begun_with(size) + framed(frame_kind::bytes, std::string(size + 1, 'x')) + end, -1},
+        {"garbage", begun_with(size) + std::string(100, '\xff'), -1},
+        {"no file", begun_with(size) + part + end, -1},
+        {"a pipe", begun_with(size) + part + end, reads.value()},
+        {"a file that is too short", begun_with(size) + part + end, short_file.value()},
+    };
+    for (const auto& [what, sent, file] : wrong) {
+        const answered got = answer_for(sent, file);
+        EXPECT_TRUE(got.response.aborted) << what;
+        EXPECT_EQ(got.lost, 1u) << what;
+        EXPECT_EQ(got.done + got.cancelled, 0u) << what;
+    }
+    const answered whole = answer_for(begun_with(size) + part + end, whole_file.value());
+    EXPECT_EQ(whole.response.body.size(), size);
+    EXPECT_FALSE(whole.response.aborted);
+    EXPECT_EQ(whole.done, 1u);
+}
+
+}  // namespace
+}  // namespace rondo

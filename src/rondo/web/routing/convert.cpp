@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/routing/convert.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace rondo {
+namespace {
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+template <class T>
+std::optional<T> parse_whole(std::string_view text) noexcept {
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_integer(std::string_view text) noexcept { return parse_whole<std::int64_t>(text); }
+
+std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { return parse_whole<std::uint64_t>(text); }
+
+std::optional<double> parse_decimal(std::string_view text) noexcept {
+    std::string_view rest = text;
+    if (!rest.empty() && rest.front() == '-') rest.remove_prefix(1);
+    const std::size_t point = std::min(rest.find('.'), rest.size());
+    const std::string_view whole = rest.substr(0, point);
+    const std::string_view fraction = point == rest.size() ? std::string_view("0") : rest.substr(point + 1);
+    if (whole.empty() || fraction.empty() || !std::all_of(whole.begin(), whole.end(), is_digit) ||
+        !std::all_of(fraction.begin(), fraction.end(), is_digit)) {
+        return std::nullopt;
+    }
+    return parse_whole<double>(text);
+}
+
+std::optional<bool> parse_bool(std::string_view text) noexcept {
+    for (const std::string_view yes : {"1", "true", "yes", "on"}) {
+        if (text == yes) return true;
+    }
+    for (const std::string_view no : {"0", "false", "no", "off"}) {
+        if (text == no) return false;
+    }
+    return std::nullopt;
+}
+
+}  // namespace rondo

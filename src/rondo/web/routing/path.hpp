@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <source_location>
+#include <string_view>
+
+#include <rondo/web/routing/convert.hpp>
+#include <rondo/web/routing/view.hpp>
+
+/// What the compiler names when a path is wrong or does not fit its view: the explanation is the function's name.
+namespace rondo::path_error {
+
+void a_path_begins_with_a_slash();
+void a_parameter_is_a_whole_segment_written_between_angle_brackets();
+void a_parameter_needs_a_name_of_letters_digits_and_underscores();
+void two_parameters_have_the_same_name();
+void a_path_holds_no_question_mark_no_hash_and_no_white_space();
+void a_path_parameter_must_be_the_last_segment();
+void a_path_has_at_most_16_parameters();
+void the_prefix_of_a_mounted_app_has_no_parameters_and_no_slash_at_its_end();
+void the_view_takes_more_parameters_than_the_path_has();
+void the_path_has_more_parameters_than_the_view_takes();
+void the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter();
+
+}  // namespace rondo::path_error
+
+namespace rondo::detail {
+
+inline constexpr std::size_t max_parameters = 16;
+
+/// One segment of a pattern: a text, or a parameter.
+struct pattern_segment {
+    std::string_view text;       ///< empty for a parameter
+    std::string_view converter;  ///< empty for a text
+    std::string_view name;
+};
+
+constexpr bool is_name(std::string_view text) noexcept {
+    if (text.empty()) return false;
+    for (const char c : text) {
+        const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        if (!word) return false;
+    }
+    return true;
+}
+
+constexpr pattern_segment parse_segment(std::string_view text) {
+    if (text.find_first_of("<>") == std::string_view::npos) return {text, {}, {}};
+    if (text.front() != '<' || text.find('>') != text.size() - 1 || text.rfind('<') != 0) {
+        path_error::a_parameter_is_a_whole_segment_written_between_angle_brackets();
+    }
+    text = text.substr(1, text.size() - 2);
+    const std::size_t colon = text.find(':');
+    const bool named_only = colon == std::string_view::npos;
+    const std::string_view name = named_only ? text : text.substr(colon + 1);
+    const std::string_view converter = named_only ? std::string_view("str") : text.substr(0, colon);
+    if (!is_name(name) || !is_name(converter)) path_error::a_parameter_needs_a_name_of_letters_digits_and_underscores();
+    return {{}, converter, name};
+}
+
+/// Calls `f(pattern_segment)` for each segment of a pattern.
+template <class F>
+constexpr void for_each_segment(std::string_view pattern, F&& f) {
+    std::size_t at = 1;
+    while (at <= pattern.size()) {
+        const std::size_t slash = pattern.find('/', at);
+        const std::size_t end = slash == std::string_view::npos ? pattern.size() : slash;
+        f(parse_segment(pattern.substr(at, end - at)));
+        at = end + 1;
+    }
+}
+
+/// The parameters of a pattern, checked.
+struct pattern_parameters {
+    std::array<pattern_segment, max_parameters> items{};
+    std::size_t count = 0;
+
+    constexpr explicit pattern_parameters(std::string_view pattern) {
+        if (pattern.empty() || pattern.front() != '/') path_error::a_path_begins_with_a_slash();
+        if (pattern.find_first_of("?# \t\r\n") != std::string_view::npos) {
+            path_error::a_path_holds_no_question_mark_no_hash_and_no_white_space();
+        }
+        bool ended = false;
+        for_each_segment(pattern, [&](const pattern_segment& segment) {
+            if (ended) path_error::a_path_parameter_must_be_the_last_segment();
+            if (segment.converter.empty()) return;
+            ended = segment.converter == "path";
+            add(segment);
+        });
+    }
+
+private:
+    constexpr void add(const pattern_segment& segment) {
+        if (count == max_parameters) path_error::a_path_has_at_most_16_parameters();
+        for (std::size_t i = 0; i < count; ++i) {
+            if (items[i].name == segment.name) path_error::two_parameters_have_the_same_name();
+        }
+        items[count++] = segment;
+    }
+};
+
+/// Whether `<converter:...>` gives what a parameter of type T takes.
+template <class T>
+constexpr bool converter_fits(std::string_view converter) noexcept {
+    if constexpr (has_path_converter<T>) {
+        return converter == path_converter<T>::name;
+    } else if constexpr (text_like<T>) {
+        return converter == "str" || converter == "slug" || converter == "uuid" || converter == "path";
+    } else if constexpr (std::floating_point<T>) {
+        return converter == "float";
+    } else if constexpr (std::unsigned_integral<T>) {
+        return converter == "uint";
+    } else {
+        return converter == "int" || converter == "uint";
+    }
+}
+
+template <class... T>
+consteval void check_pattern(const pattern_parameters& of_path, parameter_list<T...>) {
+    static_assert((good_parameter<T>() && ...));
+    if (of_path.count < sizeof...(T)) path_error::the_view_takes_more_parameters_than_the_path_has();
+    if (of_path.count > sizeof...(T)) path_error::the_path_has_more_parameters_than_the_view_takes();
+    std::size_t i = 0;
+    if (!(converter_fits<T>(of_path.items[i++].converter) && ...)) {
+        path_error::the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter();
+    }
+}
+
+}  // namespace rondo::detail
+
+namespace rondo {
+
+/// The path of a route, a string literal, checked against the view's signature while compiling:
+/// "/articles/<int:year>/<slug:name>" fits a view (request&, int, std::string_view).
+///
+///     int    ['-'] digits        any signed integer         slug   letters, digits, '-', '_'   std::string_view,
+///     std::string uint   digits              any integer                uuid   8-4-4-4-12 hex digits       the same
+///     float  digits ['.' digits] double, float              str    any but '/'; also `<name>`  the same
+///     name of your own           see path_converter         path   the rest, slashes too       the same
+template <class View>
+class path_for {
+public:
+    consteval path_for(const char* pattern, std::source_location where = std::source_location::current())
+        : pattern_(pattern), where_(where) {
+        detail::check_pattern(detail::pattern_parameters(pattern_), detail::parameters_of<View>{});
+    }
+
+    [[nodiscard]] constexpr std::string_view pattern() const noexcept { return pattern_; }
+    [[nodiscard]] constexpr const std::source_location& where() const noexcept { return where_; }
+
+private:
+    std::string_view pattern_;
+    std::source_location where_;
+};
+
+/// Where an application is mounted: "/api".
+class path_prefix {
+public:
+    consteval path_prefix(const char* prefix) : text_(prefix) {
+        if (detail::pattern_parameters(text_).count != 0 || text_.back() == '/') {
+            path_error::the_prefix_of_a_mounted_app_has_no_parameters_and_no_slash_at_its_end();
+        }
+    }
+    [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }
+
+private:
+    std::string_view text_;
+};
+
+}  // namespace rondo

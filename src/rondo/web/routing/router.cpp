@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/routing/router.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include <rondo/http/path_and_query.hpp>
+
+namespace rondo::detail {
+namespace {
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+bool accepts_uint(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
+bool accepts_int(std::string_view text) { return accepts_uint(text.starts_with('-') ? text.substr(1) : text); }
+bool accepts_float(std::string_view text) { return parse_decimal(text).has_value(); }
+bool accepts_uuid(std::string_view text) {
+    if (text.size() != 36) return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !is_hex(text[i])) return false;
+    }
+    return true;
+}
+bool accepts_slug(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(),
+                                        [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
+}
+/// Dot segments mean a place in the tree to clients and to servers behind this one: they are never a value.
+bool accepts_str(std::string_view text) { return !text.empty() && !http::has_dot_segment(text); }
+/// Told apart by its address; what it takes is the rest and looked at there.
+bool accepts_path(std::string_view) { return true; }
+
+/// The order of text segments: most are told apart by their size alone.
+bool before(std::string_view a, std::string_view b) noexcept {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+struct converter {
+    std::string_view name;
+    accepts_function accepts;
+};
+/// In the order they are tried; converters of the user's come before `slug`.
+constexpr converter converters[] = {{"uint", accepts_uint}, {"int", accepts_int},   {"float", accepts_float},
+                                    {"uuid", accepts_uuid}, {"slug", accepts_slug}, {"str", accepts_str},
+                                    {"path", accepts_path}};
+constexpr int rank_of_own = 4;
+
+struct ranked {
+    int rank;
+    accepts_function accepts;
+};
+
+ranked rank_of(std::string_view name, accepts_function own) {
+    if (own != nullptr) return {rank_of_own, own};
+    const auto* const at =
+        std::find_if(std::begin(converters), std::end(converters), [&](const converter& c) { return c.name == name; });
+    const auto place = static_cast<int>(at - std::begin(converters));
+    return {place < rank_of_own ? place : place + 1, at->accepts};
+}
+
+std::string place_of(const route_entry& route) {
+    return std::string(route.where.file_name()) + ':' + std::to_string(route.where.line());
+}
+
+[[noreturn]] void refuse_alike(const route_entry& a, const route_entry& b, method_set both) {
+    const std::string methods = a.any && b.any ? "every method" : names_of(both);
+    throw std::invalid_argument("two routes are alike for " + methods + ": '" + a.pattern + "' (" + place_of(a) +
+                                ") and '" + b.pattern + "' (" + place_of(b) + "); remove one or change its path");
+}
+
+}  // namespace
+
+std::string names_of(method_set methods) {
+    std::string out;
+    for (unsigned m = 0; m < method_count; ++m) {
+        const auto name = http::to_string(static_cast<http::method>(m));
+        if ((methods & (1u << m)) == 0 || name.empty()) continue;
+        if (!out.empty()) out += ", ";
+        out += name;
+    }
+    return out;
+}
+
+struct router::node {
+    struct dynamic {
+        int rank;
+        accepts_function accepts;
+        std::string converter;
+        std::unique_ptr<node> child;
+    };
+
+    std::string text;
+    std::vector<std::unique_ptr<node>> texts;  ///< sorted by before()
+    std::vector<dynamic> dynamics;             ///< by rank
+    std::array<const route_entry*, method_count> routes{};
+    method_set allowed = 0;
+    const route_entry* any = nullptr;
+
+    [[nodiscard]] std::vector<std::unique_ptr<node>>::const_iterator place_of_text(
+        std::string_view wanted) const noexcept {
+        return std::lower_bound(texts.begin(), texts.end(), wanted,
+                                [](const auto& child, std::string_view t) { return before(child->text, t); });
+    }
+    [[nodiscard]] const node* find_text(std::string_view wanted) const noexcept {
+        const auto at = place_of_text(wanted);
+        return at != texts.end() && (*at)->text == wanted ? at->get() : nullptr;
+    }
+    node& text_child(std::string_view wanted);
+    node& dynamic_child(std::string_view converter, accepts_function own, const route_entry& route);
+    void put(const route_entry& route);
+};
+
+router::node& router::node::text_child(std::string_view wanted) {
+    const auto at = place_of_text(wanted);
+    if (at != texts.end() && (*at)->text == wanted) return **at;
+    auto child = std::make_unique<node>();
+    child->text = wanted;
+    return **texts.insert(at, std::move(child));
+}
+
+router::node& router::node::dynamic_child(std::string_view converter, accepts_function own, const route_entry& route) {
+    const auto [rank, accepts] = rank_of(converter, own);
+    for (dynamic& d : dynamics) {
+        if (d.converter != converter) continue;
+        if (d.accepts == accepts) return *d.child;
+        throw std::invalid_argument("'" + route.pattern + "' (" + place_of(route) + ") uses a converter '" +
+                                    std::string(converter) + "', a name another type has too; rename one");
+    }
+    const auto at = std::find_if(dynamics.begin(), dynamics.end(), [&](const dynamic& d) { return d.rank > rank; });
+    return *dynamics.insert(at, dynamic{rank, accepts, std::string(converter), std::make_unique<node>()})->child;
+}
+
+void router::node::put(const route_entry& route) {
+    if (route.any) {
+        if (any != nullptr) refuse_alike(*any, route, any_method);
+        any = &route;
+        allowed |= any_method;
+        return;
+    }
+    for (unsigned m = 0; m < method_count; ++m) {
+        if ((route.methods & (1u << m)) == 0) continue;
+        if (routes[m] != nullptr) refuse_alike(*routes[m], route, bit(static_cast<http::method>(m)));
+        routes[m] = &route;
+    }
+    allowed |= route.methods | bit(http::method::options);
+    if (route.methods & bit(http::method::get)) allowed |= bit(http::method::head);
+}
+
+/// One walk through the tree. Every node has one depth, so no node is visited twice.
+struct router::search {
+    struct captured {
+        const char* data;
+        std::size_t size;
+    };
+
+    search(http::method m, bool has_escapes, arena& a) noexcept : method(m), decode(has_escapes), memory(a) {}
+
+    http::method method;
+    bool decode;
+    bool took_rest = false;  // what was found has a `path` parameter
+    arena& memory;
+    method_set allowed = 0;
+    std::size_t count = 0;
+    captured arguments[max_parameters];  // not initialised: most routes have none
+
+    [[nodiscard]] std::string_view text_of(std::string_view segment) {
+        if (!decode || segment.find('%') == std::string_view::npos) return segment;
+        const auto decoded = http::decode_path(segment);
+        if (!decoded)
+            throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
+        return memory.copy(*decoded);
+    }
+    [[nodiscard]] const route_entry* at_end(const node& n) noexcept {
+        const route_entry* found = n.routes[static_cast<std::size_t>(method)];
+        if (found == nullptr && method == http::method::head)
+            found = n.routes[static_cast<std::size_t>(http::method::get)];
+        if (found == nullptr && (any_method & bit(method)) != 0) found = n.any;
+        if (found == nullptr) allowed |= n.allowed;
+        return found;
+    }
+    [[nodiscard]] const route_entry* below(const node& n, std::string_view rest, bool last) {
+        return last ? at_end(n) : walk(n, rest);
+    }
+    const route_entry* walk(const node& n, std::string_view rest);
+};
+
+/// `rest`: what follows the slash after the node's own segment.
+const route_entry* router::search::walk(const node& n, std::string_view rest) {
+    const void* const slash = rest.empty() ? nullptr : std::memchr(rest.data(), '/', rest.size());
+    const std::size_t end =
+        slash ? static_cast<std::size_t>(static_cast<const char*>(slash) - rest.data()) : rest.size();
+    const bool last = slash == nullptr;
+    const std::string_view text = text_of(rest.substr(0, end));
+    const std::string_view after = last ? std::string_view() : rest.substr(end + 1);
+    if (const node* child = n.find_text(text)) {
+        if (const route_entry* found = below(*child, after, last)) return found;
+    }
+    for (const node::dynamic& d : n.dynamics) {
+        const bool takes_rest = d.accepts == accepts_path;
+        if (!d.accepts(text)) continue;
+        const std::string_view taken = takes_rest ? text_of(rest) : text;
+        if (takes_rest && http::has_dot_segment(taken)) continue;
+        arguments[count++] = {taken.data(), taken.size()};
+        const route_entry* const found = takes_rest ? at_end(*d.child) : below(*d.child, after, last);
+        if (found != nullptr) {
+            took_rest |= takes_rest;
+            return found;
+        }
+        --count;
+    }
+    return nullptr;
+}
+
+router::router() : root_(std::make_unique<node>()) {}
+router::router(router&&) noexcept = default;
+router& router::operator=(router&&) noexcept = default;
+router::~router() = default;
+
+void router::add(const route_entry& route) {
+    node* at = root_.get();
+    std::size_t parameter = 0;
+    std::size_t depth = 0;
+    for_each_segment(route.pattern, [&](const pattern_segment& segment) {
+        depth_ = std::max(depth_, ++depth);
+        at = segment.converter.empty() ? &at->text_child(segment.text)
+                                       : &at->dynamic_child(segment.converter, route.accepts[parameter++], route);
+    });
+    at->put(route);
+}
+
+// The rest of a path goes on to others (an upstream, a folder) that may read it in another way. What guards the route
+// which a request for that reading would have come to must not be walked around.
+void router::require_one_reading(http::method method, std::string_view path, const route_entry& found) const {
+    const unsigned readings = http::readings_of(path);
+    arena memory;
+    for (unsigned some = readings; some != 0; some = (some - 1) & readings) {
+        // What comes behind the deepest route makes no difference.
+        const std::string other = http::path_read_as(path, some, depth_ + 1);
+        search s(method, true, memory);
+        const route_entry* const there = s.walk(*root_, std::string_view(other).substr(1));
+        if (there != nullptr && there != &found)
+            throw http_error(http::status::bad_request, "the path can be read in two ways");
+    }
+}
+
+match router::find(http::method method, std::string_view path, arena& memory) const {
+    if (path.empty() || path.front() != '/') return {};
+    search s(method, path.find('%') != std::string_view::npos, memory);
+    match found{.route = s.walk(*root_, path.substr(1))};
+    found.allowed = s.allowed;
+    if (s.took_rest) require_one_reading(method, path, *found.route);
+    if (s.count != 0 && found.route != nullptr) {
+        auto* const kept = static_cast<std::string_view*>(
+            memory.allocate(s.count * sizeof(std::string_view), alignof(std::string_view)));
+        for (std::size_t i = 0; i < s.count; ++i) std::construct_at(kept + i, s.arguments[i].data, s.arguments[i].size);
+        found.arguments = kept;
+    }
+    return found;
+}
+
+}  // namespace rondo::detail

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <rondo/handler/error.hpp>
+#include <rondo/web/request.hpp>
+#include <rondo/web/response.hpp>
+#include <rondo/web/routing/convert.hpp>
+
+namespace rondo {
+
+/// Where a view runs. Decided by its signature when it is registered.
+enum class view_kind : std::uint8_t {
+    async,     ///< task<response>(request&, ...): on the event loop
+    sync,      ///< response(request&, ...): on a thread of the blocking pool
+    cpu,       ///< cpu(view): on a compute thread
+    isolated,  ///< isolated(name, factory): in a process of its own
+};
+
+[[nodiscard]] std::string_view to_string(view_kind) noexcept;
+
+/// A view that computes: it runs on the compute threads. Made by cpu().
+template <class View>
+struct cpu_view {
+    View view;
+};
+
+/// An object and one of its member functions as a view. The object must outlive the application. Made by bind().
+template <class Object, class Member>
+struct member_view {
+    Object* object;
+    Member member;
+
+    template <class... Argument>
+    auto operator()(request& req, Argument&&... arguments) const {
+        return (object->*member)(req, std::forward<Argument>(arguments)...);
+    }
+};
+
+/// A view that runs in compute processes. Made by isolated().
+template <class Factory>
+struct isolated_view {
+    std::string name;
+    Factory factory;
+
+    using callable = std::remove_cvref_t<std::invoke_result_t<const Factory&>>;
+};
+
+/// A sync view in processes of its own, with what it has loaded: `app.post("/predict", isolated("model", load_model))`.
+/// The factory is called once per process, before it takes requests, and returns the view:
+///
+///     auto load_model() {
+///         return [model = model::load("weights")](rondo::request& req) { return rondo::json(model.answer(req)); };
+///     }
+///
+/// The processes of a name (--compute-workers name=N) serve every view of that name, one request at a time each. Their
+/// crash, their deadline (--compute-timeout: 504) and their memory limit cost that one request a 502 or 504 and nothing
+/// else. Only the request itself gets there, nothing that middleware put into request::local(). Without an arbiter
+/// (--workers 0, test_client) the view runs on the compute threads of this process, one request at a time as well.
+template <class Factory>
+[[nodiscard]] isolated_view<Factory> isolated(std::string name, Factory factory) {
+    static_assert(std::is_invocable_v<const Factory&>,
+                  "isolated() takes a name and a function without parameters that returns the view");
+    return {std::move(name), std::move(factory)};
+}
+
+/// Marks a sync view as CPU work: `app.post("/predict", rondo::cpu(predict))`.
+template <class View>
+[[nodiscard]] cpu_view<View> cpu(View view) {
+    return {std::move(view)};
+}
+
+/// `bind(&object, &type::view)`
+template <class Object, class Member>
+    requires std::is_member_function_pointer_v<Member>
+[[nodiscard]] member_view<Object, Member> bind(Object* object, Member member) {
+    return {object, member};
+}
+
+namespace detail {
+
+template <class... T>
+struct parameter_list {
+    static constexpr std::size_t size = sizeof...(T);
+};
+
+template <class Result, class... T>
+struct view_signature {
+    using result = Result;
+    using parameters = parameter_list<T...>;
+};
+
+template <class T>
+struct signature_of_function {
+    static_assert(!std::same_as<T, T>, "a view takes `rondo::request&` first, then one parameter for each of the path");
+};
+template <class R, class... T>
+struct signature_of_function<R(request&, T...)> : view_signature<R, T...> {};
+
+template <class T>
+struct signature_of_member;
+template <class R, class C, class... T>
+struct signature_of_member<R (C::*)(T...)> : signature_of_function<R(T...)> {
+    static constexpr bool is_const = false;
+};
+template <class R, class C, class... T>
+struct signature_of_member<R (C::*)(T...) noexcept> : signature_of_member<R (C::*)(T...)> {};
+template <class R, class C, class... T>
+struct signature_of_member<R (C::*)(T...) const> : signature_of_function<R(T...)> {
+    static constexpr bool is_const = true;
+};
+template <class R, class C, class... T>
+struct signature_of_member<R (C::*)(T...) const noexcept> : signature_of_member<R (C::*)(T...) const> {};
+
+template <class View>
+struct signature {
+    static_assert(
+        requires { &View::operator(); },
+        "a view is a function, a lambda (without `auto` parameters), a function object or bind(&object, &type::view)");
+    using type = signature_of_member<decltype(&View::operator())>;
+    static_assert(type::is_const,
+                  "a view serves many requests at once: its operator() must be const (no `mutable` lambda)");
+};
+template <class R, class... T>
+struct signature<R (*)(T...)> {
+    using type = signature_of_function<R(T...)>;
+};
+template <class R, class... T>
+struct signature<R (*)(T...) noexcept> {
+    using type = signature_of_function<R(T...)>;
+};
+template <class Object, class Member>
+struct signature<member_view<Object, Member>> {
+    using type = signature_of_member<Member>;
+};
+template <class View>
+struct signature<cpu_view<View>> : signature<View> {};
+template <class Factory>
+struct signature<isolated_view<Factory>> : signature<typename isolated_view<Factory>::callable> {};
+
+template <class View>
+using signature_t = typename signature<View>::type;
+template <class View>
+using view_result = typename signature_t<View>::result;
+template <class View>
+using parameters_of = typename signature_t<View>::parameters;
+
+template <class T>
+struct task_result {
+    using type = T;
+    static constexpr bool is_task = false;
+};
+template <class T>
+struct task_result<task<T>> {
+    using type = T;
+    static constexpr bool is_task = true;
+};
+
+template <class T>
+concept response_like = std::same_as<T, response> || std::same_as<T, std::string> ||
+                        std::same_as<T, std::string_view> || std::same_as<T, const char*>;
+
+template <class View>
+inline constexpr bool is_cpu = false;
+template <class View>
+inline constexpr bool is_cpu<cpu_view<View>> = true;
+
+template <class View>
+inline constexpr bool is_isolated = false;
+template <class Factory>
+inline constexpr bool is_isolated<isolated_view<Factory>> = true;
+
+template <class View>
+constexpr view_kind kind_of() {
+    using result = view_result<View>;
+    static_assert(
+        response_like<typename task_result<result>::type>,
+        "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
+    static_assert(!(is_cpu<View> && task_result<result>::is_task),
+                  "cpu() takes a view that returns a response, not a task: a coroutine runs on the event loop");
+    static_assert(!(is_isolated<View> && task_result<result>::is_task),
+                  "the view of isolated() returns a response, not a task: it has a process of its own to block");
+    if (is_cpu<View>) return view_kind::cpu;
+    if (is_isolated<View>) return view_kind::isolated;
+    return task_result<result>::is_task ? view_kind::async : view_kind::sync;
+}
+
+template <class T>
+constexpr bool good_parameter() {
+    static_assert(!std::is_reference_v<T>,
+                  "a view takes its path parameters by value: a reference would not outlive a co_await");
+    static_assert(
+        has_path_converter<T> || text_like<T> || number<T> || std::floating_point<T>,
+        "a parameter of a view is an integer, double, std::string_view, std::string or a type with a path_converter");
+    return true;
+}
+
+template <class T>
+T argument(std::string_view text) {
+    if constexpr (text_like<T>) {
+        return T(text);
+    } else {
+        auto value = convert<T>(text);
+        if (!value) throw http_error(http::status::not_found);
+        return *std::move(value);
+    }
+}
+
+inline response into_response(response r) { return r; }
+inline response into_response(std::string body) { return rondo::text(std::move(body)); }
+inline response into_response(std::string_view body) { return rondo::text(body); }
+inline response into_response(const char* body) { return rondo::text(body); }
+
+template <class T>
+task<response> into_response_later(task<T> t) {
+    co_return into_response(co_await std::move(t));
+}
+
+template <class View>
+const auto& callable(const View& view) noexcept {
+    if constexpr (is_cpu<View>) return view.view;
+    else return view;
+}
+
+template <class View, class... T, std::size_t... I>
+auto call_view(const void* view, request& req, const std::string_view* arguments, parameter_list<T...>,
+               std::index_sequence<I...>) {
+    static_assert((good_parameter<T>() && ...));
+    return callable(*static_cast<const View*>(view))(req, argument<T>(arguments[I])...);
+}
+
+using async_call = task<response> (*)(const void* view, request&, const std::string_view* arguments);
+using sync_call = response (*)(const void* view, request&, const std::string_view* arguments);
+
+template <class View>
+task<response> call_async(const void* view, request& req, const std::string_view* arguments) {
+    using parameters = parameters_of<View>;
+    auto t = call_view<View>(view, req, arguments, parameters{}, std::make_index_sequence<parameters::size>{});
+    if constexpr (std::same_as<decltype(t), task<response>>) return t;
+    else return into_response_later(std::move(t));
+}
+
+template <class View>
+response call_sync(const void* view, request& req, const std::string_view* arguments) {
+    using parameters = parameters_of<View>;
+    return into_response(
+        call_view<View>(view, req, arguments, parameters{}, std::make_index_sequence<parameters::size>{}));
+}
+
+/// Something of the user's, kept at one address as long as the application lives: a lambda that is a coroutine may use
+/// its captures to the end.
+using owned = std::unique_ptr<void, void (*)(void*) noexcept>;
+
+template <class T>
+owned own(T value) {
+    return owned(static_cast<void*>(new T(std::move(value))),
+                 [](void* object) noexcept { delete static_cast<T*>(object); });
+}
+
+class compute_link;
+
+/// What an isolated view has besides.
+struct isolated_part {
+    std::string name;
+    owned (*make)(const void* view) = nullptr;  ///< calls the factory
+    std::shared_ptr<compute_link> link;         ///< to its processes; none: it runs in this one
+    std::mutex mutex;                           ///< of what it has loaded in this process
+    owned state{nullptr, [](void*) noexcept {}};
+};
+
+/// A view without its type.
+struct view_box {
+    owned view{nullptr, [](void*) noexcept {}};
+    view_kind kind = view_kind::async;
+    async_call async = nullptr;  ///< one of the two
+    sync_call sync = nullptr;
+    std::unique_ptr<isolated_part> isolated{};  ///< null for other kinds
+};
+
+template <class View>
+view_box box(View view) {
+    constexpr view_kind kind = kind_of<View>();
+    if constexpr (kind == view_kind::isolated) {
+        using callable = typename View::callable;
+        auto part = std::make_unique<isolated_part>();
+        part->name = view.name;
+        part->make = [](const void* of) { return own<callable>(static_cast<const View*>(of)->factory()); };
+        return {own(std::move(view)), kind, nullptr, &call_sync<callable>, std::move(part)};
+    } else if constexpr (kind == view_kind::async) return {own(std::move(view)), kind, &call_async<View>, nullptr};
+    else return {own(std::move(view)), kind, nullptr, &call_sync<View>};
+}
+
+using accepts_function = bool (*)(std::string_view text);
+
+/// For each parameter the test of its own converter, null for the converters of Rondo.
+template <class T>
+constexpr accepts_function accepts() noexcept {
+    if constexpr (has_path_converter<T>)
+        return [](std::string_view text) { return path_converter<T>::parse(text).has_value(); };
+    else return nullptr;
+}
+
+}  // namespace detail
+}  // namespace rondo
