@@ -273,12 +273,12 @@ def load(server, connections, seconds, *words, path=None):
     return json.loads(text)
 
 
-class Crowd:
+class ManyConnections:
     """Many connections at once, in a process of its own: `with Crowd(server, 10000, hold=True) as c: ...; c.result`."""
 
     def __init__(self, server, count, path=None, hold=False, deadline=60):
         words = ["--hold"] if hold else []
-        self.process = client("crowd", "--port", server.port, "-n", count, "--path", path or server.path,
+        self.process = client("many_connections", "--port", server.port, "-n", count, "--path", path or server.path,
                               "--deadline", deadline, *words, stdin=subprocess.PIPE)
         self.deadline, self.result = deadline, None
         if hold:

@@ -105,7 +105,7 @@ def idle(target, count):
     with harness.Server(target) as server:
         time.sleep(0.3)
         before = server.size()
-        with harness.Crowd(server, count, hold=True) as crowd:
+        with harness.ManyConnections(server, count, hold=True) as crowd:
             time.sleep(1)
             after = server.size()
             r = crowd.finish()
@@ -118,7 +118,7 @@ def wait(target, count, path=None, deadline=60):
     with harness.Server(target) as server:
         time.sleep(0.3)
         before, stacks = server.size(), harness.kernel_stacks()
-        with harness.Watch(server) as watch, harness.Crowd(server, count, path or target["wait"],
+        with harness.Watch(server) as watch, harness.ManyConnections(server, count, path or target["wait"],
                                                            deadline=deadline) as crowd:
             r = crowd.finish()
     return dict(r, name=target["name"], bytes=(watch.peak["rss"] - before["rss"]) / count,
@@ -157,7 +157,7 @@ def main():
     p.add_argument("mode", choices=["rps", "calls", "idle", "wait"])
     p.add_argument("--only", help="names of targets, separated by commas; '*' at the end stands for anything")
     p.add_argument("--targets", default=f"{harness.HERE}/targets.json", help="files, separated by commas")
-    p.add_argument("--base", default="limit epoll", help="what the ratios are to")
+    p.add_argument("--base", default="ceiling epoll", help="what the ratios are to")
     p.add_argument("--bin", help="the folder of the programs (build/release/bin)")
     p.add_argument("--cores", help="of server and client (0,1)")
     p.add_argument("-c", "--connections", default="64,256")

@@ -147,6 +147,6 @@ int main() try {
     rings();
     memory();
 } catch (const std::exception& e) {
-    fmt::print(stderr, "microcost: {}\n", e.what());
+    fmt::print(stderr, "syscall_cost: {}\n", e.what());
     return 1;
 }

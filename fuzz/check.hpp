@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Checks and input splitting shared by the fuzz targets.
 #pragma once
 
 #include <algorithm>
@@ -8,21 +9,21 @@
 
 namespace rondo::fuzz {
 
-/// Stops the fuzzer when something that always holds does not.
-inline void check(bool holds) {
-    if (!holds) __builtin_trap();
+/// Traps, which stops the fuzzer, when an invariant is violated.
+inline void check(bool invariant) {
+    if (!invariant) __builtin_trap();
 }
 
 inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {
     return {reinterpret_cast<const char*>(data), size};
 }
 
-/// True when `part` lies within `whole`; an empty one lies anywhere.
+/// Returns true when `part` is a view into `whole`, or empty.
 inline bool is_inside(std::string_view part, std::string_view whole) {
     return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
 }
 
-/// Takes the text in pieces of sizes that depend on `seed`, so that an input says how it is cut.
+/// Splits a text into pieces whose sizes depend on `seed`, so that the fuzz input determines the split.
 class cutter {
 public:
     cutter(std::string_view text, std::uint32_t seed) : rest_(text), state_(seed | 1) {}
@@ -31,8 +32,8 @@ public:
 
     [[nodiscard]] std::string_view next() {
         state_ = state_ * 1664525 + 1013904223;
-        const std::size_t most = (state_ >> 30) == 0 ? 200 : 5;
-        const std::size_t size = std::min<std::size_t>(rest_.size(), 1 + (state_ >> 16) % most);
+        const std::size_t max_size = (state_ >> 30) == 0 ? 200 : 5;
+        const std::size_t size = std::min<std::size_t>(rest_.size(), 1 + (state_ >> 16) % max_size);
         const std::string_view piece = rest_.substr(0, size);
         rest_.remove_prefix(size);
         return piece;

@@ -16,19 +16,19 @@ struct outcome {
     decoder::event last = decoder::event::need_more;
     std::string body;
     std::string trailers;
-    std::size_t used = 0;  // up to the end of the body
+    std::size_t consumed = 0;  // up to the end of the body
 
     bool operator==(const outcome&) const = default;
 };
 
-// Returns whether there may be more.
+// Returns whether the decoder needs more input.
 bool feed(decoder& d, std::string_view piece, outcome& out) {
     for (;;) {
         const auto result = d.decode(piece);
         check(result.consumed <= piece.size() && rondo::fuzz::is_inside(result.data, piece));
         out.last = result.what;
         out.body += result.data;
-        if (result.what != decoder::event::error) out.used += result.consumed;
+        if (result.what != decoder::event::error) out.consumed += result.consumed;
         piece.remove_prefix(result.consumed);
         if (result.what == decoder::event::data) {
             check(!result.data.empty());
@@ -45,7 +45,7 @@ outcome decode(cutter pieces) {
     while (!pieces.empty() && feed(d, pieces.next(), out)) {
     }
     out.trailers = d.trailers().wire();
-    if (out.last == decoder::event::error) out.used = 0;  // how far it came depends on the cuts
+    if (out.last == decoder::event::error) out.consumed = 0;  // depends on the split
     return out;
 }
 
@@ -54,11 +54,11 @@ outcome decode_whole(std::string_view text) {
     outcome out;
     feed(d, text, out);
     out.trailers = d.trailers().wire();
-    if (out.last == decoder::event::error) out.used = 0;
+    if (out.last == decoder::event::error) out.consumed = 0;
     return out;
 }
 
-// Several chunks as one piece are the same body.
+// Joining chunks must not change the body.
 outcome decode_joined(std::string text) {
     decoder d;
     outcome out;
@@ -68,30 +68,30 @@ outcome decode_joined(std::string text) {
         check(result.consumed <= in.size() && rondo::fuzz::is_inside(result.data, {in.data(), in.size()}));
         out.last = result.what;
         out.body += result.data;
-        if (result.what != decoder::event::error) out.used += result.consumed;
+        if (result.what != decoder::event::error) out.consumed += result.consumed;
         in = in.subspan(result.consumed);
         if (result.what != decoder::event::data) break;
         check(!result.data.empty());
     }
     out.trailers = d.trailers().wire();
-    if (out.last == decoder::event::error) out.used = 0;
+    if (out.last == decoder::event::error) out.consumed = 0;
     return out;
 }
 
-// What was decoded, sent as one chunk, decodes the same.
-void check_written_anew(const outcome& first) {
-    std::string again;
+// The decoded body, encoded as one chunk, must decode to the same.
+void check_round_trip(const outcome& first) {
+    std::string encoded;
     if (!first.body.empty()) {
         char digits[20];
         std::size_t at = sizeof digits;
         for (std::size_t size = first.body.size(); size != 0; size /= 16) digits[--at] = "0123456789ABCDEF"[size % 16];
-        again.append(digits + at, sizeof digits - at);
-        ((again += "\r\n") += first.body) += "\r\n";
+        encoded.append(digits + at, sizeof digits - at);
+        ((encoded += "\r\n") += first.body) += "\r\n";
     }
-    ((again += "0\r\n") += first.trailers) += "\r\n";
-    const outcome second = decode_whole(again);
+    ((encoded += "0\r\n") += first.trailers) += "\r\n";
+    const outcome second = decode_whole(encoded);
     check(second.last == decoder::event::done && second.body == first.body && second.trailers == first.trailers);
-    check(second.used == again.size());
+    check(second.consumed == encoded.size());
 }
 
 }  // namespace
@@ -102,6 +102,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const outcome whole = decode_whole(text);
     check(decode(cutter(text, data[0])) == whole);
     check(decode_joined(std::string(text)) == whole);
-    if (whole.last == decoder::event::done) check_written_anew(whole);
+    if (whole.last == decoder::event::done) check_round_trip(whole);
     return 0;
 }

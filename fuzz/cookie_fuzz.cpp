@@ -20,14 +20,14 @@ std::optional<std::string> written(const set_cookie& cookie) {
     }
 }
 
-// A cookie that may be set comes back as it was, and never splits the field.
+// An accepted cookie must parse back unchanged and never split the field.
 void check_set(const field& pair, std::string_view path) {
     const auto text =
         written({.name = std::string(pair.name), .value = std::string(pair.value), .path = std::string(path)});
     if (!text) return;
     check(valid_field_value(*text));
-    const field back = *cookie_pairs(*text).begin();
-    check(back.name == pair.name && back.value == pair.value);
+    const field parsed = *cookie_pairs(*text).begin();
+    check(parsed.name == pair.name && parsed.value == pair.value);
 }
 
 }  // namespace

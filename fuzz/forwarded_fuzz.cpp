@@ -16,7 +16,7 @@ using rondo::fuzz::check;
 
 constexpr std::string_view names[] = {"X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Forwarded"};
 
-// One field per line; its first byte says which.
+// One field per line; its first byte chooses the name.
 struct head {
     std::string bytes;
     std::vector<field_ref> fields;
@@ -30,15 +30,15 @@ struct head {
     }
     void add(std::string_view name, std::string_view value) { fields.push_back({put(name), put(value)}); }
     slice put(std::string_view text) {
-        const slice at{static_cast<std::uint32_t>(bytes.size()), static_cast<std::uint32_t>(text.size())};
+        const slice added{static_cast<std::uint32_t>(bytes.size()), static_cast<std::uint32_t>(text.size())};
         bytes += text;
-        return at;
+        return added;
     }
     [[nodiscard]] fields_view view() const { return {bytes.data(), fields}; }
 };
 
-// What a proxy passes on passes the next one as it is.
-void check_passed_on(const fields_view& fields) {
+// Sanitized fields must pass another proxy unchanged.
+void check_sanitized(const fields_view& fields) {
     head next(std::string_view{});
     const std::string addresses = checked_forwarded_for(fields);
     const std::string elements = checked_forwarded(fields);
@@ -53,18 +53,18 @@ void check_passed_on(const fields_view& fields) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const allow_list trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"});
-    head of(rondo::fuzz::as_text(data, size));
+    head received(rondo::fuzz::as_text(data, size));
     for (const auto which : {forwarded_fields::automatic, forwarded_fields::x_forwarded, forwarded_fields::forwarded}) {
-        const forwarded told = read_forwarded(of.view(), trusted, which);
-        check(told.scheme.empty() || told.scheme == "http" || told.scheme == "https");
-        check(told.host.empty() || valid_authority(told.host));
-        if (told.client) check(ip_address::parse(told.client->text()) == told.client);
+        const forwarded result = read_forwarded(received.view(), trusted, which);
+        check(result.scheme.empty() || result.scheme == "http" || result.scheme == "https");
+        check(result.host.empty() || valid_authority(result.host));
+        if (result.client) check(ip_address::parse(result.client->text()) == result.client);
     }
-    check_passed_on(of.view());
-    // Whatever a client sends, what a proxy adds behind it decides.
-    of.add("X-Forwarded-For", "203.0.113.7");
-    of.add("Forwarded", "for=203.0.113.7");
+    check_sanitized(received.view());
+    // Whatever a client sends, the element appended by a proxy must decide.
+    received.add("X-Forwarded-For", "203.0.113.7");
+    received.add("Forwarded", "for=203.0.113.7");
     for (const auto which : {forwarded_fields::x_forwarded, forwarded_fields::forwarded})
-        check(read_forwarded(of.view(), trusted, which).client == ip_address::parse("203.0.113.7"));
+        check(read_forwarded(received.view(), trusted, which).client == ip_address::parse("203.0.113.7"));
     return 0;
 }

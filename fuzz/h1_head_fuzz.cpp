@@ -42,26 +42,26 @@ void check_accepted(std::string_view text, const h1::request_head& head) {
     check(head.body == h1::framing::length || head.content_length == 0);
 }
 
-// What was understood, written anew, is understood the same.
-void check_written_anew(std::string_view text, const h1::request_head& head) {
+// The parsed head, written again, must parse to the same.
+void check_round_trip(std::string_view text, const h1::request_head& head) {
     const char* const base = text.data();
-    std::string again(head.method_text.in(base));
-    again += ' ';
-    again += head.target.in(base);
-    again += head.minor == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
-    for (const field line : head.view(base)) (((again += line.name) += ':') += line.value) += "\r\n";
-    again += "\r\n";
-    const parsed second(again);
+    std::string written(head.method_text.in(base));
+    written += ' ';
+    written += head.target.in(base);
+    written += head.minor == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
+    for (const field line : head.view(base)) (((written += line.name) += ':') += line.value) += "\r\n";
+    written += "\r\n";
+    const parsed second(written);
     check(second.result.has_value());
-    check(second.head.size == again.size());
+    check(second.head.size == written.size());
     check(second.head.method == head.method && second.head.form == head.form && second.head.minor == head.minor);
     check(second.head.body == head.body && second.head.content_length == head.content_length);
     check(second.head.keep_alive == head.keep_alive && second.head.expect == head.expect);
     check(second.head.upgrade == head.upgrade && second.head.has_query == head.has_query);
-    check(second.head.authority.in(again.data()) == head.authority.in(base));
-    check(second.head.path.in(again.data()) == head.path.in(base));
-    check(second.head.query.in(again.data()) == head.query.in(base));
-    check(std::ranges::equal(second.head.view(again.data()), head.view(base)));
+    check(second.head.authority.in(written.data()) == head.authority.in(base));
+    check(second.head.path.in(written.data()) == head.path.in(base));
+    check(second.head.query.in(written.data()) == head.query.in(base));
+    check(std::ranges::equal(second.head.view(written.data()), head.view(base)));
 }
 
 void check_prefixes(std::string_view text, const parsed& whole) {
@@ -81,14 +81,14 @@ std::vector<const char*> controls(std::string_view text) {
     Scanner scan(text.data(), end);
     std::vector<const char*> found;
     for (const char* p = text.data();; ++p) {
-        p = scan.control(p, end);
+        p = scan.find_control(p, end);
         found.push_back(p);
         if (p == end) return found;
     }
 }
 
 void check_scanners(std::string_view text) {
-    if (text.size() < h1::fast_scanner::least) return;
+    if (text.size() < h1::fast_scanner::min_size) return;
     check(controls<h1::fast_scanner>(text) == controls<h1::scalar_scanner>(text));
     const char* const end = text.data() + text.size();
     const h1::fast_scanner fast(text.data(), end);
@@ -106,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const parsed whole(text);
     if (whole.result) {
         check_accepted(text, whole.head);
-        check_written_anew(text, whole.head);
+        check_round_trip(text, whole.head);
     } else {
         const int status = h1::status_of(whole.result.error());
         check(status == 0 || (status >= 400 && status < 600));

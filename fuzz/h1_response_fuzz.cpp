@@ -15,7 +15,8 @@ using rondo::fuzz::check;
 constexpr h1::parse_limits limits{.request_line = 300, .fields_bytes = 2000, .fields = 20};
 
 struct parsed {
-    parsed(std::string_view text, method asked) : result(h1::parse_response_head(text, asked, limits, storage, head)) {}
+    parsed(std::string_view text, method request_method)
+        : result(h1::parse_response_head(text, request_method, limits, storage, head)) {}
 
     std::array<field_ref, 20> storage{};
     h1::received_head head{};
@@ -24,7 +25,7 @@ struct parsed {
 
 bool is_inside(slice part, std::size_t size) { return part.at <= size && part.size <= size - part.at; }
 
-void check_accepted(std::string_view text, const h1::received_head& head, method asked) {
+void check_accepted(std::string_view text, const h1::received_head& head, method request_method) {
     check(head.size <= text.size() && text.substr(0, head.size).ends_with("\r\n\r\n"));
     check(is_inside(head.reason, head.size));
     for (const field_ref& ref : head.fields) check(is_inside(ref.name, head.size) && is_inside(ref.value, head.size));
@@ -34,38 +35,38 @@ void check_accepted(std::string_view text, const h1::received_head& head, method
     check(head.has_content_length == view.contains("content-length"));
     check(!(view.contains("content-length") && view.contains("transfer-encoding")));
     check(head.body != h1::response_framing::until_close || !head.keep_alive);
-    check(asked != method::head || head.body == h1::response_framing::none || to_int(head.code) == 101);
+    check(request_method != method::head || head.body == h1::response_framing::none || to_int(head.code) == 101);
 }
 
-// What was understood, written anew, is understood the same.
-void check_written_anew(std::string_view text, const h1::received_head& head, method asked) {
-    std::string again = head.minor == 0 ? "HTTP/1.0 " : "HTTP/1.1 ";
-    again += std::to_string(to_int(head.code)) + ' ';
-    again += head.reason.in(text.data());
-    again += "\r\n";
-    for (const field line : head.view(text.data())) (((again += line.name) += ':') += line.value) += "\r\n";
-    again += "\r\n";
-    const parsed second(again, asked);
-    check(second.result.has_value() && second.head.size == again.size());
+// The parsed head, written again, must parse to the same.
+void check_round_trip(std::string_view text, const h1::received_head& head, method request_method) {
+    std::string written = head.minor == 0 ? "HTTP/1.0 " : "HTTP/1.1 ";
+    written += std::to_string(to_int(head.code)) + ' ';
+    written += head.reason.in(text.data());
+    written += "\r\n";
+    for (const field line : head.view(text.data())) (((written += line.name) += ':') += line.value) += "\r\n";
+    written += "\r\n";
+    const parsed second(written, request_method);
+    check(second.result.has_value() && second.head.size == written.size());
     check(second.head.code == head.code && second.head.body == head.body && second.head.minor == head.minor);
     check(second.head.content_length == head.content_length && second.head.keep_alive == head.keep_alive);
-    check(std::ranges::equal(second.head.view(again.data()), head.view(text.data())));
+    check(std::ranges::equal(second.head.view(written.data()), head.view(text.data())));
 }
 
 }  // namespace
 
-// The first byte says what was asked.
+// The first byte chooses the request method.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
-    const method asked = data[0] == 'H' ? method::head : data[0] == 'C' ? method::connect : method::get;
+    const method request_method = data[0] == 'H' ? method::head : data[0] == 'C' ? method::connect : method::get;
     const std::string_view text = rondo::fuzz::as_text(data + 1, size - 1);
-    const parsed whole(text, asked);
+    const parsed whole(text, request_method);
     if (whole.result) {
-        check_accepted(text, whole.head, asked);
-        check_written_anew(text, whole.head, asked);
+        check_accepted(text, whole.head, request_method);
+        check_round_trip(text, whole.head, request_method);
     }
     for (std::size_t cut = 0; cut < text.size(); cut += 1 + text.size() / 64) {
-        const parsed part(text.substr(0, cut), asked);
+        const parsed part(text.substr(0, cut), request_method);
         if (part.result) check(whole.result && part.head.size == whole.head.size);
         else if (part.result.error() != h1::parse_error::incomplete)
             check(!whole.result && whole.result.error() == part.result.error());

@@ -14,10 +14,10 @@ using event = parser::event;
 
 constexpr rondo::http::multipart_limits limits{.parts = 8, .head_bytes = 300};
 
-// The events as text, neighbouring data joined.
+// The events as text, with adjacent data joined.
 struct reading {
     parser p{"XX", limits};
-    std::string told;
+    std::string events;
     bool in_part = false;
 
     bool feed(std::string_view piece) {
@@ -38,16 +38,16 @@ struct reading {
         if (result.what == event::part_begin) {
             check(!in_part);
             in_part = true;
-            told += "\n<" + p.part().name + "|" + p.part().filename.value_or("-") + "|" + p.part().content_type + ">";
+            events += "\n<" + p.part().name + "|" + p.part().filename.value_or("-") + "|" + p.part().content_type + ">";
         } else if (result.what == event::part_data) {
             check(in_part && !result.data.empty());
-            told += result.data;
+            events += result.data;
         } else if (result.what == event::part_end) {
             check(in_part);
             in_part = false;
-            told += "</>";
+            events += "</>";
         } else if (result.what == event::error) {
-            told += "error " + std::to_string(static_cast<int>(p.error()));
+            events += "error " + std::to_string(static_cast<int>(p.error()));
         }
     }
 };
@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (cutter pieces(text, data[0]); !pieces.empty();) {
         if (!cut.feed(pieces.next())) break;
     }
-    check(cut.told == whole.told);
+    check(cut.events == whole.events);
     check(cut.p.done() == whole.p.done());
     return 0;
 }

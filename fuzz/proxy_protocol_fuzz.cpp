@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view bytes = rondo::fuzz::as_text(data, size);
     const auto whole = parse_proxy_header(bytes);
     if (whole) check(whole->size <= bytes.size() && whole->size <= max_proxy_header && whole->size > 0);
-    // What comes in pieces gives the same as what comes at once: incomplete until it is decided, and then the same.
+    // A prefix must be incomplete or give the same result as the whole input.
     for (std::size_t n = 0; n < size && n < 300; ++n) {
         const auto part = parse_proxy_header(bytes.substr(0, n));
         if (part) {
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         if (whole) check(n < whole->size);
     }
-    // What follows the header does not matter.
+    // Bytes after the header must not matter.
     if (whole) {
         const auto alone = parse_proxy_header(bytes.substr(0, whole->size));
         const auto followed = parse_proxy_header(std::string(bytes.substr(0, whole->size)) + "\r\n\0GET");

@@ -21,9 +21,9 @@ void check_dots(std::string_view path) {
     check(framed.find("/../") == std::string::npos && framed.find("/./") == std::string::npos);
 }
 
-void check_readings(std::string_view path) {
-    const unsigned readings = http::readings_of(path);
-    if (readings == 0) check(http::path_read_as(path, http::every_path_reading) == path);
+void check_normalizations(std::string_view path) {
+    const unsigned normalizations = http::readings_of(path);
+    if (normalizations == 0) check(http::path_read_as(path, http::every_path_reading) == path);
     const std::string plain = http::path_read_as(path, http::every_path_reading);
     check(http::readings_of(plain) == 0 || plain.find('%') != std::string::npos);
     check(http::path_read_as(path, 0) == path);
@@ -39,9 +39,9 @@ void check_authority(std::string_view text) {
     const auto parsed = http::parse_authority(text);
     if (!parsed) return;
     check(!parsed->host.empty() && fuzz::is_inside(parsed->host, text));
-    std::string again(parsed->host);
-    if (parsed->port) again += ":" + std::to_string(*parsed->port);
-    const auto second = http::parse_authority(again);
+    std::string written(parsed->host);
+    if (parsed->port) written += ":" + std::to_string(*parsed->port);
+    const auto second = http::parse_authority(written);
     check(second && second->host == parsed->host && second->port == parsed->port);
 }
 
@@ -50,7 +50,7 @@ void check_authority(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text = fuzz::as_text(data, size);
     check_dots(text);
-    check_readings(text);
+    check_normalizations(text);
     check_percent(text);
     check_authority(text);
     return 0;

@@ -13,9 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto pairs = parse_urlencoded(text, {.pairs = 50});
     if (!pairs) return 0;
     check(pairs->size() <= 50);
-    std::string again;
-    for (const query_pair& pair : *pairs) append_query_pair(again, pair.name, pair.value);
-    check(parse_urlencoded(again, {.pairs = 50}) == pairs);
+    std::string encoded;
+    for (const query_pair& pair : *pairs) append_query_pair(encoded, pair.name, pair.value);
+    check(parse_urlencoded(encoded, {.pairs = 50}) == pairs);
     for (const query_pair& pair : *pairs) check(query_pairs(text).find(pair.name).has_value());
     return 0;
 }

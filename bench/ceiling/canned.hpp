@@ -11,7 +11,7 @@
 #include "../sockets.hpp"
 
 /// What both limit servers have in common: one canned response and the least that finds the end of a head.
-namespace limit {
+namespace ceiling {
 
 inline constexpr std::string_view response =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
@@ -90,4 +90,4 @@ private:
     std::deque<answer> long_;
 };
 
-}  // namespace limit
+}  // namespace ceiling

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens many connections at once and tells what became of them:
 //
-//   crowd --port P [--path /] [-n 10000] [--rate 512] [--barrier 5] [--deadline 60] [--hold]
+//   many_connections --port P [--path /] [-n 10000] [--rate 512] [--barrier 5] [--deadline 60] [--hold]
 //
 // First it opens N connections, at most --rate of them under way at once, from source addresses 127.0.1.1, 127.0.1.2,
 // ... so that no address runs out of ports. When all are open, or after --barrier seconds, every one sends a GET; one
@@ -69,14 +69,14 @@ bool complete(const std::string& in) {
     return in.ends_with("\r\n0\r\n\r\n");
 }
 
-class crowd {
+class many_connections {
 public:
-    explicit crowd(const options& o)
+    explicit many_connections(const options& o)
         : options_(o),
           to_(bench::loopback(o.port)),
           clients_(o.connections),
           request_(
-              fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: crowd\r\nAccept: */*\r\n\r\n", o.path)) {
+              fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: many_connections\r\nAccept: */*\r\n\r\n", o.path)) {
         epoll_ = bench::checked(epoll_create1(0), "epoll_create1");
         latencies_.reserve(o.connections);
     }
@@ -150,7 +150,7 @@ private:
 
     void fail(client& c) {
         if (c.now == state::connecting) --connecting_;
-        if (!failed_++) fmt::print(stderr, "crowd: a connection failed: {}\n", std::strerror(errno));
+        if (!failed_++) fmt::print(stderr, "many_connections: a connection failed: {}\n", std::strerror(errno));
         hang_up(c);
         c.now = state::failed;
     }
@@ -229,11 +229,11 @@ private:
 int main(int argc, char** argv) try {
     bench::allow_descriptors();
     const options o = parse(argc, argv);
-    crowd all(o);
+    many_connections all(o);
     all.run();
     if (o.hold) all.hold();
     all.report();
 } catch (const std::exception& e) {
-    fmt::print(stderr, "crowd: {}\n", e.what());
+    fmt::print(stderr, "many_connections: {}\n", e.what());
     return 1;
 }

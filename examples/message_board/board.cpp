@@ -18,7 +18,7 @@
 
 #include "pages.hpp"
 
-namespace wall {
+namespace message_board {
 namespace {
 
 using namespace std::chrono_literals;
@@ -96,7 +96,7 @@ rondo::response board::page(rondo::request& req) {
     feed_->catch_up();
     const std::int64_t last = feed_->last();
     const std::vector<message> messages = feed_->before(before, on_a_page);
-    return wall_page({.messages = messages, .last = last, .live = before == after_all, .kept = {}, .complaint = {}});
+    return board_page({.messages = messages, .last = last, .live = before == after_all, .kept = {}, .complaint = {}});
 }
 
 rondo::response board::list(rondo::request& req) {
@@ -125,7 +125,7 @@ rondo::response board::post(rondo::request& req) {
     const refusal& no = checked.error();
     if (is_json(req) || no.status == 400) throw rondo::http_error(no.status, no.sentence);
     const std::vector<message> messages = feed_->before(after_all, on_a_page);
-    return wall_page({messages, feed_->last(), true, std::move(wish), no.sentence}).status(no.status);
+    return board_page({messages, feed_->last(), true, std::move(wish), no.sentence}).status(no.status);
 }
 
 rondo::task<rondo::response> board::events(rondo::request& req) {
@@ -153,4 +153,4 @@ rondo::task<rondo::response> board::poll(rondo::request& req) {
     co_return news_json(news != nullptr ? *news : std::vector<message>(), after);
 }
 
-}  // namespace wall
+}  // namespace message_board

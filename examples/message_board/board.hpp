@@ -11,7 +11,7 @@
 
 #include "feed.hpp"
 
-namespace wall {
+namespace message_board {
 
 /// The views of the messages.
 class board {
@@ -43,4 +43,4 @@ private:
     std::unique_ptr<feed> feed_;
 };
 
-}  // namespace wall
+}  // namespace message_board

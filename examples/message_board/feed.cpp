@@ -10,11 +10,11 @@
 #include <rondo/base/log.hpp>
 #include <rondo/loop/pool.hpp>
 
-namespace wall {
+namespace message_board {
 namespace {
 
 constexpr std::size_t remembered = 500, read_at_once = 500;
-constexpr const char* channel = "wall";
+constexpr const char* channel = "message_board";
 
 }  // namespace
 
@@ -108,4 +108,4 @@ std::optional<std::vector<message>> feed::recent_before(std::int64_t id, std::si
     return std::vector<message>(std::make_reverse_iterator(end), std::make_reverse_iterator(first));
 }
 
-}  // namespace wall
+}  // namespace message_board

@@ -16,7 +16,7 @@
 
 #include "messages.hpp"
 
-namespace wall {
+namespace message_board {
 
 /// The messages as the views want them: all of them in SQLite, the newest in memory too, so that one message for ten
 /// thousand open pages costs one write, and one read of the file in each process. The file is shared by the workers of
@@ -60,4 +60,4 @@ private:
     rondo::notifier news_;        // counts ids
 };
 
-}  // namespace wall
+}  // namespace message_board

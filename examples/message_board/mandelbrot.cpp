@@ -13,7 +13,7 @@
 
 #include "png.hpp"
 
-namespace wall {
+namespace message_board {
 namespace {
 
 constexpr double whole_width = 3.6;
@@ -125,4 +125,4 @@ std::string describe(const place& at) {
                        at.y < 0 ? "−" : "+", std::abs(at.y));
 }
 
-}  // namespace wall
+}  // namespace message_board

@@ -6,7 +6,7 @@
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
 
-namespace wall {
+namespace message_board {
 
 /// A part of the complex plane: the picture shows 3.6 / zoom of its width around the centre.
 struct place {
@@ -29,4 +29,4 @@ struct place {
 [[nodiscard]] std::string out_link(const place& at);
 [[nodiscard]] std::string describe(const place& at);
 
-}  // namespace wall
+}  // namespace message_board

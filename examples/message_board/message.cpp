@@ -8,9 +8,9 @@
 #include <optional>
 
 #include <rondo/codec/json.hpp>
-#include <rondo/codec/utf8.hpp>
+#include <rondo/base/utf8.hpp>
 
-namespace wall {
+namespace message_board {
 namespace {
 
 std::string_view trim(std::string_view text) {
@@ -60,7 +60,7 @@ std::optional<std::string> complaint(const draft& d) {
 }  // namespace
 
 std::expected<draft, refusal> check(std::string_view author, std::string_view text) {
-    if (!rondo::codec::valid_utf8(author) || !rondo::codec::valid_utf8(text))
+    if (!rondo::valid_utf8(author) || !rondo::valid_utf8(text))
         return std::unexpected(refusal{400, "The message is not UTF-8."});
     draft d{std::string(trim(author)), with_plain_line_ends(trim(text))};
     if (d.author.empty()) d.author = "Somebody";
@@ -108,4 +108,4 @@ std::string to_json(const message& m) {
     return out;
 }
 
-}  // namespace wall
+}  // namespace message_board

@@ -12,7 +12,7 @@ namespace rondo::codec {
 class json_writer;
 }
 
-namespace wall {
+namespace message_board {
 
 inline constexpr std::size_t max_author = 40, max_text = 1000, max_lines = 40;  // characters, characters, lines
 inline constexpr std::size_t hues = 8;                                          // colours of authors
@@ -51,4 +51,4 @@ struct refusal {
 void write_json(rondo::codec::json_writer& to, const message& m);
 [[nodiscard]] std::string to_json(const message& m);
 
-}  // namespace wall
+}  // namespace message_board

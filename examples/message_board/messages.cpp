@@ -10,7 +10,7 @@
 #include <string_view>
 #include <thread>
 
-namespace wall {
+namespace message_board {
 
 void sqlite::closer::operator()(sqlite3* database) const noexcept { sqlite3_close(database); }
 void sqlite::closer::operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
@@ -32,7 +32,7 @@ sqlite::database open(const std::string& path) {
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     const int status = sqlite3_open_v2(path.c_str(), &opened, flags, nullptr);
     sqlite::database database(opened);
-    if (status != SQLITE_OK) fail(opened, fmt::format("The messages cannot be kept in '{}' (set WALL_DB)", path));
+    if (status != SQLITE_OK) fail(opened, fmt::format("The messages cannot be kept in '{}' (set MESSAGE_BOARD_DB)", path));
     sqlite3_busy_timeout(opened, 5000);
     return database;
 }
@@ -182,4 +182,4 @@ std::vector<message> message_store::read(sqlite3_stmt* statement, std::int64_t i
     return found;
 }
 
-}  // namespace wall
+}  // namespace message_board

@@ -14,7 +14,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace wall {
+namespace message_board {
 
 namespace sqlite {
 
@@ -58,4 +58,4 @@ private:
     sqlite::statement known_;
 };
 
-}  // namespace wall
+}  // namespace message_board

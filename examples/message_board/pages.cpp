@@ -11,12 +11,12 @@
 #include <stdexcept>
 
 #include <rondo/codec/digest.hpp>
-#include <rondo/codec/utf8.hpp>
+#include <rondo/base/utf8.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/http/conditional.hpp>
 #include <rondo/http/media_type.hpp>
 
-namespace wall {
+namespace message_board {
 namespace {
 
 // Nothing from elsewhere, nothing inline: what a message holds can never run.
@@ -32,10 +32,10 @@ std::string_view source_of(std::string_view name) {
 }
 
 std::string_view first_character(std::string_view text) {
-    return text.empty() ? text : text.substr(0, std::max<std::size_t>(1, rondo::codec::utf8_size(text)));
+    return text.empty() ? text : text.substr(0, std::max<std::size_t>(1, rondo::utf8_size(text)));
 }
 
-// The same as hueOf in wall.js.
+// The same as hueOf in board.js.
 std::size_t hue_of(std::string_view author) {
     std::size_t sum = 0;
     for (const char c : author) sum += static_cast<unsigned char>(c);
@@ -68,7 +68,7 @@ std::string_view card_template() {
     return text;
 }
 
-std::string older_link(const wall_content& content) {
+std::string older_link(const board_content& content) {
     if (content.messages.empty() || content.messages.back().id <= 1) return {};
     return fmt::format(R"(<a class="button quiet" rel="next" href="/?before={}">Older messages</a>)",
                        content.messages.back().id);
@@ -111,16 +111,16 @@ rondo::response page(std::string_view name, std::string_view title, page_values 
     const std::string body = fill(source_of(name), values);
     const std::string whole = fill(source_of("layout"), {{"title", title},
                                                          {"name", name},
-                                                         {"at wall", here("wall")},
+                                                         {"at board", here("board")},
                                                          {"at views", here("views")},
-                                                         {"at figures", here("figures")},
+                                                         {"at stats", here("stats")},
                                                          {"body", body}});
     return rondo::html(whole).field("Content-Security-Policy", policy).field("Cache-Control", "no-store");
 }
 
-rondo::response wall_page(const wall_content& content) {
+rondo::response board_page(const board_content& content) {
     const std::string complaint = rondo::html_escape(content.complaint);
-    return page("wall", content.live ? "The wall" : "Older messages",
+    return page("board", content.live ? "Message board" : "Older messages",
                 {{"live", content.live ? "yes" : "no"},
                  {"last", std::to_string(content.last)},
                  {"author", rondo::html_escape(content.kept.author)},
@@ -152,4 +152,4 @@ rondo::task<rondo::response> safe_fields(rondo::request& req, rondo::next next) 
     co_return r;
 }
 
-}  // namespace wall
+}  // namespace message_board

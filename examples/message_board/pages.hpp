@@ -15,17 +15,17 @@
 
 #include "message.hpp"
 
-namespace wall {
+namespace message_board {
 
 /// What the page of messages shows.
-struct wall_content {
+struct board_content {
     std::span<const message> messages;  ///< newest first
     std::int64_t last = 0;              ///< the newest id there is: the page asks for later ones
     bool live = true;                   ///< shows the newest messages, and new ones as they come
     draft kept;                         ///< what was typed and refused
     std::string complaint;              ///< why; empty: nothing was refused
 };
-[[nodiscard]] rondo::response wall_page(const wall_content& content);
+[[nodiscard]] rondo::response board_page(const board_content& content);
 
 /// A page of the site: its file assets/pages/<name>.html with the values put in, within the layout. Only style, scripts
 /// and pictures of our own may be loaded by it, and none may be within it.
@@ -42,4 +42,4 @@ using page_values = std::initializer_list<std::pair<std::string_view, std::strin
 /// Middleware: what every response says to browsers.
 [[nodiscard]] rondo::task<rondo::response> safe_fields(rondo::request& req, rondo::next next);
 
-}  // namespace wall
+}  // namespace message_board

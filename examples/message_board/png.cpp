@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string_view>
 
-namespace wall {
+namespace message_board {
 namespace {
 
 void append_number(std::string& out, std::uint32_t n) {
@@ -69,4 +69,4 @@ std::string png(std::span<const pixel> pixels, std::size_t width, std::size_t he
     return out;
 }
 
-}  // namespace wall
+}  // namespace message_board

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace wall {
+namespace message_board {
 
 struct pixel {
     std::uint8_t red, green, blue;
@@ -15,4 +15,4 @@ struct pixel {
 /// A PNG file (RFC 2083) of 8-bit RGB. `pixels`: rows from the top, width * height of them.
 [[nodiscard]] std::string png(std::span<const pixel> pixels, std::size_t width, std::size_t height);
 
-}  // namespace wall
+}  // namespace message_board

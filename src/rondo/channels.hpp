@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Messages between views, workers and machines; a cache.
+// All an application needs for channels (messages between views, workers and machines) and for the cache.
 #pragma once
 
 #include <rondo/channels/cache.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// All an application needs to call other servers over HTTP.
 #pragma once
 
-/// All an application needs to call other servers over HTTP.
 #include <rondo/client/client.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Databases: PostgreSQL and SQLite.
+// All an application needs for databases: PostgreSQL and SQLite.
 #pragma once
 
 #include <rondo/codec/describe.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The reverse proxy: a view that forwards requests to another server.
 #pragma once
 
-/// A view that forwards requests to another server.
 #include <rondo/contrib/proxy.hpp>

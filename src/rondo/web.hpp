@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Everything an application needs. The test client is <rondo/web/test_client.hpp>.
+// All an application needs for the web; the test client is in <rondo/web/test_client.hpp>.
 #pragma once
 
 #include <rondo/cli/run.hpp>

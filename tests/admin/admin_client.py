@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import PATIENCE, Server  # noqa: E402
+from server import TIMEOUT, Server  # noqa: E402
 
 from prometheus import Metrics  # noqa: E402
 
@@ -24,12 +24,12 @@ class Watched(Server):
     def ask(self, method, path, **fields):
         """(status, fields in lower case, text)"""
         if self.admin_url.startswith("unix:"):
-            connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+            connection = http.client.HTTPConnection("localhost", timeout=TIMEOUT)
             connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(PATIENCE)
+            connection.sock.settimeout(TIMEOUT)
             connection.sock.connect(self.admin_url.removeprefix("unix:"))
         else:
-            connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=PATIENCE)
+            connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=TIMEOUT)
         try:
             connection.request(method, path, headers={k.replace("_", "-"): v for k, v in fields.items()})
             answer = connection.getresponse()
@@ -54,7 +54,7 @@ class Watched(Server):
 
     def until(self, true, what):
         """Waits, and gives the first value that is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             if found := true():
                 return found

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from admin import Watched
-from launch import BIN, run
+from server import BIN, run
 
 
 class Client:
@@ -142,7 +142,7 @@ class Surviving(unittest.TestCase):
 
 class UsedByViews(unittest.TestCase):
     def test_channels_and_caches_of_all_workers_over_the_death_of_one(self):
-        with Watched(program="rooms") as server:
+        with Watched(program="chat") as server:
             for _ in range(10):
                 self.assertEqual(server.request("POST", "/rooms/a", b"hello")[0], 200)
                 self.assertEqual(server.get("/report")[0], 200)
@@ -159,7 +159,7 @@ class UsedByViews(unittest.TestCase):
             self.assertEqual(server.metrics().get("rondo_channels_published_total"), 10)
             self.assertEqual(server.request("POST", "/rooms/a", b"hello")[0], 200)
             server.until(lambda: server.metrics().get("rondo_channels_published_total") == 11, "one message more")
-            out = run("status", "--admin", server.admin_url.removeprefix("http://"), program="rooms")[1]
+            out = run("status", "--admin", server.admin_url.removeprefix("http://"), program="chat")[1]
             self.assertRegex(out, r"(?m)^channels +memory: +.*published 11")
 
 
@@ -273,11 +273,11 @@ class Orders(unittest.TestCase):
                 server.until(lambda: len(server.told_to_serve()) == 1 and not old & set(server.told_to_serve().values()), "a new worker")
             self.assertEqual(os.stat(f"/proc/{server.told_to_serve().popitem()[1]}").st_uid, 65534)
             server.signal(signal.SIGUSR2)
-            other = int(server.wait_for_log(r"a second arbiter is started beside this one: process (\d+)")[1])
-            server.wait_for_log(rf"serves, process {other}")
+            other = int(server.wait_for_log(r"started a second arbiter: process (\d+)")[1])
+            server.wait_for_log(rf"serving, pid {other}")
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
-            server.wait_for_log("the arbiter before this one has ended")
+            server.wait_for_log("the old arbiter has exited")
             self.assertEqual(server.ask("POST", "/scale?workers=2")[0], 202)
             server.until(lambda: len(server.told_to_serve()) == 2, "two workers of the new arbiter")
             self.assertEqual(server.ask("POST", "/drain")[0], 202)
@@ -316,7 +316,7 @@ class Addresses(unittest.TestCase):
         for command in ("serve", "check"):
             status, _, errors = run(command, "--bind", "127.0.0.1:0", "--admin", "0.0.0.0:0")
             self.assertEqual(status, 1, command)
-            self.assertIn("can be reached by others", errors)
+            self.assertIn("can be reached by other machines", errors)
         with Watched("--admin-remote", admin="0.0.0.0:0", workers=0) as server:
             self.assertIn("0.0.0.0", server.admin_url)
 
@@ -347,7 +347,7 @@ class Status(unittest.TestCase):
                     watching.kill()
                     watching.wait()
             self.assertEqual(watching.returncode, 1)
-            self.assertIn("does not answer", errors)
+            self.assertIn("does not respond", errors)
             server.wait()
 
     def test_says_what_is_missing(self):
@@ -358,7 +358,7 @@ class Status(unittest.TestCase):
             port = free.getsockname()[1]
         status, _, errors = run("status", "--admin", f"127.0.0.1:{port}")
         self.assertEqual(status, 1)
-        self.assertIn("does not answer", errors)
+        self.assertIn("does not respond", errors)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "testbed"))
-from launch import BACKENDS, Server  # noqa: E402
+from server import BACKENDS, Server  # noqa: E402
 
 REQUIRED = "echo,reflect,static,range,etag,form,raise,raisemid,short,long,setheader"
 SECONDS = 3  # as much as the cases with a time of their own allow for

@@ -3,7 +3,6 @@
 """Runs examples/notes on SQLite and on PostgreSQL, and makes PostgreSQL fail under it."""
 import collections
 import concurrent.futures
-import http.client
 import json
 import os
 import signal
@@ -16,12 +15,13 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from postgres_server import PostgresServer, free_port  # noqa: E402
+from postgres_server import PostgresServer  # noqa: E402
 
-SOURCE = os.environ.get("RONDO_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
-BIN = os.environ.get("RONDO_BIN", os.path.join(SOURCE, "build/release/bin"))
-PROGRAM = os.path.abspath(os.path.join(BIN, "notes"))
-MIGRATIONS = os.path.join(SOURCE, "examples/notes/migrations")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../testbed"))
+from server import BIN, SOURCE, Server, free_port  # noqa: E402
+
+PROGRAM = str(BIN / "notes")
+MIGRATIONS = str(SOURCE / "examples/notes/migrations")
 
 
 def run(*arguments, url):
@@ -29,52 +29,15 @@ def run(*arguments, url):
                           text=True, timeout=60)
 
 
-class Notes:
+class Notes(Server):
     """The program, serving."""
 
-    def __init__(self, url, *arguments):
-        self.port = free_port()
-        self.folder = tempfile.TemporaryDirectory()
-        self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--bind", f"127.0.0.1:{self.port}", "--db-url", url, "--error-log", "log", *arguments],
-            cwd=self.folder.name)
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    self.close()
-                    raise
-                time.sleep(0.02)
+    def __init__(self, url, *options):
+        super().__init__("--db-url", url, "--migrations", MIGRATIONS, *options, program="notes")
 
     def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def close(self):
-        died = self.process.poll() is not None
-        if not died:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(timeout=60)
-            if died:
-                with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as log:
-                    raise AssertionError(f"it ended by itself, with {status}:\n{log.read()}")
-        finally:
-            self.folder.cleanup()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        status, _, text = self.request(method, path, body, **(headers or {}))
+        return status, text.decode()
 
 
 def eventually(condition, what, seconds=60):
@@ -119,7 +82,7 @@ class OnEveryDatabase:
         self.assertEqual(status.returncode, 0, status.stderr)
         self.assertIn("applied at 20", status.stdout)
         again = run("migrate", url=self.url)
-        self.assertEqual((again.returncode, again.stdout), (0, "nothing to do: all 1 migrations were applied before\n"))
+        self.assertEqual((again.returncode, again.stdout), (0, "nothing to do: all 1 migrations are already applied\n"))
 
 
 class OnSqlite(OnEveryDatabase, unittest.TestCase):
@@ -168,7 +131,7 @@ class OnPostgres(OnEveryDatabase, unittest.TestCase):
         both = [subprocess.Popen([PROGRAM, "migrate", "--db-url", self.url, "--migrations", MIGRATIONS],
                                  stdout=subprocess.PIPE, text=True) for _ in range(2)]
         said = sorted(p.communicate(timeout=60)[0] for p in both)
-        self.assertEqual(said, ["applied 0001_notes.sql\n", "nothing to do: all 1 migrations were applied before\n"])
+        self.assertEqual(said, ["applied 0001_notes.sql\n", "nothing to do: all 1 migrations are already applied\n"])
 
     def running(self):
         return int(self.server.sql("select count(*) from pg_stat_activity where state = 'active' and query like "
@@ -239,8 +202,8 @@ class Mistakes(unittest.TestCase):
         return done.stderr
 
     def test_each_is_a_sentence(self):
-        self.assertIn("begins with none of the databases there are", self.said("mysql://x"))
-        self.assertIn("cannot be opened", self.said("sqlite:/nowhere/at/all.db"))
+        self.assertIn("unknown scheme", self.said("mysql://x"))
+        self.assertIn("cannot open the SQLite file", self.said("sqlite:/nowhere/at/all.db"))
         self.assertIn("start PostgreSQL, or correct host and port", self.said(f"postgres://u:hush@127.0.0.1:{free_port()}/x"))
         self.assertNotIn("hush", self.said(f"postgres://u:hush@127.0.0.1:{free_port()}/x"))
 

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BIN, Server, each_backend, read_all  # noqa: E402
+from server import BIN, Server, each_backend, read_all  # noqa: E402
 
 WORKERS = (0, 2)  # alone it accepts in another way than beside others
 
@@ -51,7 +51,7 @@ class Memory(unittest.TestCase):
     def test_no_room_to_wait_for_connections(self):
         self.fault.touch()
         with self.serve("--backend", "epoll", "--workers", 2, what="WATCH_FAILS") as server:
-            server.wait_for_log("accepting rests for 100 ms: No space left on device")
+            server.wait_for_log("accept paused for 100 ms: No space left on device")
             workers = server.serving()
             self.assertLess(used_in_a_second(server), 0.2)
             self.fault.unlink()
@@ -59,7 +59,7 @@ class Memory(unittest.TestCase):
             self.assertEqual(server.serving(), workers, "no worker ended")
 
     def test_no_room_to_wait_for_another_worker(self):
-        with self.serve("--workers", 2, what="WATCH_FAILS", program="rooms") as server:
+        with self.serve("--workers", 2, what="WATCH_FAILS", program="chat") as server:
             workers = server.serving()
             readers = [ask(server, "/rooms/a") for _ in range(8)]
             for s in readers:
@@ -96,7 +96,7 @@ class Memory(unittest.TestCase):
 
     def no_memory(self, server, what):
         clients = [ask(server) for _ in range(20)]
-        server.wait_for_log("accepting rests for 100 ms: Cannot allocate memory")
+        server.wait_for_log("accept paused for 100 ms: Cannot allocate memory")
         failed = self.fault.stat().st_size
         used = used_in_a_second(server)
         failed = self.fault.stat().st_size - failed
@@ -109,7 +109,7 @@ class Memory(unittest.TestCase):
             self.assertTrue(read_all(s).endswith(b"ok\n"))
             s.close()
         self.assertEqual(server.get("/")[0], 200)
-        self.assertLessEqual(server.log.count("accepting rests"), len(server.serving()))
+        self.assertLessEqual(server.log.count("accept paused"), len(server.serving()))
 
 
 class FullDisk(unittest.TestCase):

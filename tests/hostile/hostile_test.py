@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BACKENDS, Server  # noqa: E402
+from server import BACKENDS, Server  # noqa: E402
 from upstream import Upstream  # noqa: E402
 
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
@@ -205,7 +205,7 @@ class Hostile(unittest.TestCase):
                           dict(sorted(driver.counts.items(), key=str)), flush=True)
                     self.assertEqual(server.workers(), workers, log[-8000:])
                     self.assertEqual(status[0], 200)
-                    self.assertNotRegex(log, r"was ended by signal|Sanitizer|runtime error:|bug:|std::terminate")
+                    self.assertNotRegex(log, r"was killed by signal|Sanitizer|runtime error:|bug:|std::terminate")
                     self.assertEqual(driver.complaints + upstream.complaints, [])
                     self.assertGreater(len(upstream.seen), 20)
         asyncio.run(all_of_it())

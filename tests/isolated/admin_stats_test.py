@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from isolated_test import Seen, answer_of, wait_for_note  # noqa: E402
-from launch import run  # noqa: E402
+from server import run  # noqa: E402
 
 
 class Counted(unittest.TestCase):

@@ -17,9 +17,9 @@ import unittest
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("processes", "seeing")]
-from traffic import Arbiter, state_of  # noqa: E402
+from load import Arbiter, state_of  # noqa: E402
 from admin import Watched  # noqa: E402
-from launch import Server, name_of, run  # noqa: E402
+from server import Server, name_of, run  # noqa: E402
 
 ENVIRONMENT = {"TESTBED_ISOLATED": "1"}
 
@@ -174,14 +174,14 @@ class Mistakes(unittest.TestCase):
         for command in ("check", "serve"):
             status, _, errors = run(command, "--compute-workers", "modle=2", env=ENVIRONMENT)
             self.assertNotEqual(status, 0)
-            self.assertIn("compute-workers: no isolated view is called 'modle'; there are 'model'", errors)
-        self.assertIn("no view is isolated", run("check", "--compute-workers", "a=2")[2])
+            self.assertIn("compute-workers: unknown name 'modle'; isolated views are named 'model'", errors)
+        self.assertIn("the application has no isolated views", run("check", "--compute-workers", "a=2")[2])
 
     def test_a_factory_that_fails_fails_the_start(self):
         status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1",
                                 env={"TESTBED_ISOLATED": "broken"})
         self.assertEqual(status, 3, errors)
-        self.assertIn("isolated view 'broken' (/isolated/broken): its factory failed: the weights are not there",
+        self.assertIn("isolated view 'broken' (/isolated/broken): the factory failed: the weights are not there",
                       errors)
 
 
@@ -231,7 +231,7 @@ class Deaths(unittest.TestCase):
             self.assertEqual(list(server.computers()), before)
             self.assertEqual(server.get("/isolated/stay?ms=60000&stubborn=1")[0], 504)
             self.assertEqual(server.get("/isolated/say?say=again")[2], b"again")
-            server.wait_for_log(r"route /isolated/stay, request [0-9a-f]{32}\): over its time")
+            server.wait_for_log(r"route /isolated/stay, request [0-9a-f]{32}\): timed out")
             server.wait_for_computers(1, before)
 
     def test_without_a_time_of_their_own_jobs_have_that_of_the_request(self):
@@ -293,7 +293,7 @@ class Silence(unittest.TestCase):
             os.kill(frozen, signal.SIGSTOP)
             self.assertEqual(server.get("/isolated/say?say=waited")[2], b"waited")
             server.wait_for_computers(1, [frozen])
-            self.assertIn(f"compute:model 0 (process {frozen}) has given no sign of life for 2 s (timeout)", server.log)
+            self.assertIn(f"compute:model 0 (process {frozen}) has sent no heartbeat for 2 s (timeout)", server.log)
 
     def test_one_that_computes_is_left_to_its_deadline(self):
         with Isolated("--timeout", "2s", workers=1) as server:
@@ -306,7 +306,7 @@ class Silence(unittest.TestCase):
             server.release(process)
             self.assertEqual(answer_of(running), (200, b"thawed", True))
             self.assertEqual(list(server.computers()), before)
-            self.assertNotIn("sign of life", server.log)
+            self.assertNotIn("no heartbeat", server.log)
 
     def test_one_that_is_frozen_in_a_job_is_killed_after_its_time(self):
         with Isolated("--timeout", "2s", "--compute-timeout", "2s", workers=1) as server:
@@ -467,17 +467,17 @@ class Images(unittest.TestCase):
             before = set(server.children())
             self.views.write_text("broken")
             server.signal(signal.SIGHUP)
-            server.wait_for_log("the new compute:broken does not start: the reload is given up, the old one serves on")
-            self.assertIn("isolated view 'broken' (/isolated/broken): its factory failed: the weights are not there",
+            server.wait_for_log("reload failed: the new compute:broken did not start; the old one keeps serving")
+            self.assertIn("isolated view 'broken' (/isolated/broken): the factory failed: the weights are not there",
                           server.log)
             server.wait_until(lambda: set(server.children()) == before, what="the end of the new processes")
-            server.wait_for_log("serving on with what was there before the reload")
+            server.wait_for_log("reload rolled back; the previous workers keep serving")
             self.assertEqual(server.get("/isolated/say?say=still")[2], b"still")
             # What dies now is replaced, what did not start is not tried again.
             os.kill(list(server.computers())[0], signal.SIGKILL)
             server.wait_for_computers(1, before)
             self.assertEqual(server.get("/isolated/say?say=still")[2], b"still")
-            self.assertEqual(server.log.count("its factory failed"), 1, server.log)
+            self.assertEqual(server.log.count("the factory failed"), 1, server.log)
             self.views.write_text("more")
             workers = set(server.workers().values())
             server.signal(signal.SIGHUP)
@@ -490,12 +490,12 @@ class Images(unittest.TestCase):
             old = server.wait_for_computers(2)
             running, process = server.hold("ms=500&say=old")
             server.signal(signal.SIGUSR2)
-            other = int(server.wait_for_log(r"a second arbiter is started beside this one: process (\d+)")[1])
-            server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
+            other = int(server.wait_for_log(r"started a second arbiter: process (\d+)")[1])
+            server.wait_until(lambda: server.log.count("serving, pid") == 2, what="its workers")
             new = computers_of(other)
             self.assertEqual(len(new), 2)
             server.signal(signal.SIGTERM)
-            server.wait_for_log(r"worker 0\] .*drain: accepting has stopped")
+            server.wait_for_log(r"worker 0\] .*drain: stopped accepting")
             processes = {int(server.get("/isolated/say")[1]["x-process"]) for _ in range(20)}
             self.assertLessEqual(processes, set(new))
             self.assertTrue(server.alive())
@@ -516,7 +516,7 @@ class Ends(unittest.TestCase):
         with Isolated(workers=1) as server:
             running, process = server.hold("ms=500&say=done")
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending: ")
+            server.wait_for_log("shutting down: ")
             server.release(process)
             self.assertEqual(answer_of(running), (200, b"done", True))
             self.assertEqual(server.wait(), 0)

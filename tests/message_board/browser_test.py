@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The wall in a browser: people see each other's messages, whatever happens in between."""
+"""The board in a browser: people see each other's messages, whatever happens in between."""
 import signal
 import sys
 import unittest
 from pathlib import Path
 
 from redis_server import Redis, wait_until
-from wall_server import Wall, close
+from board_server import Board, close
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
 from webdriver import Browser  # noqa: E402
@@ -21,7 +21,7 @@ class InTheBrowser(unittest.TestCase):
         cls.browser = cls.enterClassContext(Browser())
 
     def setUp(self):
-        self.wall = self.enterContext(Wall())
+        self.board = self.enterContext(Board())
         self.pages = []
 
     def tearDown(self):
@@ -31,13 +31,13 @@ class InTheBrowser(unittest.TestCase):
             for page in self.pages:
                 page.go("about:blank")
 
-    def open(self, path="/", wall=None, **screen):
-        page = self.browser.open((wall or self.wall).url + path, **screen)
+    def open(self, path="/", board=None, **screen):
+        page = self.browser.open((board or self.board).url + path, **screen)
         self.pages.append(page)
         return page
 
-    def open_live(self, path="/", state="live", wall=None):
-        page = self.open(path, wall)
+    def open_live(self, path="/", state="live", board=None):
+        page = self.open(path, board)
         page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
         return page
 
@@ -55,7 +55,7 @@ class InTheBrowser(unittest.TestCase):
 class Messages(InTheBrowser):
     def meet(self, path, state, walls=(None, None)):
         """Two pages, a message from each; both show both, the newest first."""
-        one, other = (self.open_live(path, state, wall) for wall in walls)
+        one, other = (self.open_live(path, state, board) for board in walls)
         self.post(one, "hello", author="Ada")
         self.see(other, "hello")
         self.post(other, "hello to you", author="Grace")
@@ -72,16 +72,16 @@ class Messages(InTheBrowser):
         self.meet("/?transport=poll", "polling")
 
     def test_two_pages_of_two_workers(self):
-        wall = self.enterContext(Wall("--workers", "2"))
-        self.meet("/", "live", (wall, wall))
+        board = self.enterContext(Board("--workers", "2"))
+        self.meet("/", "live", (board, board))
 
     def test_two_polling_pages_of_two_workers(self):
-        wall = self.enterContext(Wall("--workers", "2"))
-        self.meet("/?transport=poll", "polling", (wall, wall))
+        board = self.enterContext(Board("--workers", "2"))
+        self.meet("/?transport=poll", "polling", (board, board))
 
     def test_two_pages_of_two_machines(self):
-        with Redis() as redis, Wall("--channels-url", redis.url) as one, Wall("--channels-url", redis.url) as other:
-            wait_until(lambda: redis.listeners("wall") == 2)
+        with Redis() as redis, Board("--channels-url", redis.url) as one, Board("--channels-url", redis.url) as other:
+            wait_until(lambda: redis.listeners("message_board") == 2)
             self.meet("/", "live", (one, other))
 
     def test_where_events_do_not_get_through_the_page_polls(self):
@@ -91,15 +91,15 @@ class Messages(InTheBrowser):
         page.chrome("Network.setBlockedURLs", urls=["*/events*"])
         page.reload()
         page.wait_for("document.getElementById('state').dataset.state === 'polling'")
-        self.wall.say("by another way")
+        self.board.say("by another way")
         self.see(page, "by another way")
 
     def restart(self, path, state, number):
         one, other = self.meet(path, state)
-        self.wall.stop(number)
+        self.board.stop(number)
         one.wait_for("document.getElementById('state').dataset.state === 'waiting'")
-        self.wall.start()
-        self.wall.say("nobody was there yet")
+        self.board.start()
+        self.board.say("nobody was there yet")
         for page in (one, other):
             page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
             self.see(page, "nobody was there yet", "hello to you", "hello")
@@ -118,11 +118,11 @@ class Messages(InTheBrowser):
 
     def test_posting_to_a_server_that_is_away_keeps_the_text(self):
         page = self.open_live()
-        self.wall.stop()
+        self.board.stop()
         self.post(page, "will be sent")
         page.wait_for("document.getElementById('complaint').textContent.includes('does not answer')")
         self.assertEqual(page.run("document.getElementById('text').value"), "will be sent")
-        self.wall.start()
+        self.board.start()
         page.click("#composer button")
         self.see(page, "will be sent")
 
@@ -147,7 +147,7 @@ class Messages(InTheBrowser):
 
     def test_what_the_server_drew_and_what_the_script_drew_look_alike(self):
         live = self.open_live()
-        said = self.wall.say("the same\nto the letter", author="Émile & 林")
+        said = self.board.say("the same\nto the letter", author="Émile & 林")
         self.see(live, said["text"])
         outer = "document.getElementById('messages').innerHTML.replace(' new', '').trim()"
         self.assertEqual(live.run(outer), self.open_live().run(outer))
@@ -161,7 +161,7 @@ class Messages(InTheBrowser):
 
     def test_older_messages_are_a_click_away(self):
         for n in range(1, 61):
-            self.wall.say(f"number {n}")
+            self.board.say(f"number {n}")
         page = self.open()
         self.assertEqual(page.run(SHOWN), [f"number {n}" for n in range(60, 10, -1)])
         page.click(".more a")
@@ -170,16 +170,16 @@ class Messages(InTheBrowser):
 
 class Looks(InTheBrowser):
     def test_no_page_scrolls_sideways_on_a_phone(self):
-        self.wall.say("a" * 1000, author="n" * 40)
-        self.wall.say("https://example.org/" + "path/" * 50)
+        self.board.say("a" * 1000, author="n" * 40)
+        self.board.say("https://example.org/" + "path/" * 50)
         for dark in (False, True):
-            for path in ("/", "/views", "/figures"):
+            for path in ("/", "/views", "/stats"):
                 page = self.open(path, width=360, height=740, dark=dark)
                 page.wait_for("document.readyState === 'complete'")
                 self.assertEqual(page.run("document.documentElement.scrollWidth"), 360, path)
 
     def test_every_control_has_a_name_and_is_large_enough_to_touch(self):
-        for path in ("/", "/views", "/figures"):
+        for path in ("/", "/views", "/stats"):
             page = self.open(path, width=360, height=740)
             unnamed = page.run("[...document.querySelectorAll('a, button, input, textarea')].filter(e => "
                                "!(e.innerText || e.ariaLabel || e.labels?.[0]?.innerText)).map(e => e.outerHTML)")
@@ -189,15 +189,15 @@ class Looks(InTheBrowser):
             self.assertEqual(small, [], path)
 
 
-class Figures(InTheBrowser):
-    def test_the_figures_move(self):
-        page = self.open_live("/figures")
-        page.wait_for("document.querySelectorAll('[data-figure] path.line').length === 6")
-        before = page.run("document.querySelector('[data-figure=waiting] path.line').getAttribute('d')")
-        waiting = [self.wall.open("GET", "/events") for _ in range(20)]
-        page.wait_for("Number(document.querySelector('[data-figure=waiting] output').textContent) >= 21")
-        self.assertNotEqual(page.run("document.querySelector('[data-figure=waiting] path.line').getAttribute('d')"), before)
-        self.assertGreater(page.run("Number(document.querySelector('[data-figure=memory] output').textContent)"), 1)
+class Stats(InTheBrowser):
+    def test_the_stats_move(self):
+        page = self.open_live("/stats")
+        page.wait_for("document.querySelectorAll('[data-stat] path.line').length === 6")
+        before = page.run("document.querySelector('[data-stat=waiting] path.line').getAttribute('d')")
+        waiting = [self.board.open("GET", "/events") for _ in range(20)]
+        page.wait_for("Number(document.querySelector('[data-stat=waiting] output').textContent) >= 21")
+        self.assertNotEqual(page.run("document.querySelector('[data-stat=waiting] path.line').getAttribute('d')"), before)
+        self.assertGreater(page.run("Number(document.querySelector('[data-stat=memory] output').textContent)"), 1)
         for response in waiting:
             close(response)
 

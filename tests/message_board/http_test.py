@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The wall over HTTP: what is posted is kept and told to everybody, whatever happens to the server."""
+"""The board over HTTP: what is posted is kept and told to everybody, whatever happens to the server."""
 import concurrent.futures
 import json
 import os
@@ -14,54 +14,55 @@ import unittest
 import zlib
 
 from redis_server import wait_until
-from wall_server import CLASS, PROGRAM, WORKERS, Events, Wall, close
+from board_server import PROGRAM, WORKERS, Board, Events, close
+from server import CLASS
 
 
-def wait_until_waiting(wall, clients):
-    if WORKERS > 1:  # the figures are those of the worker that is asked
-        return wait_until(lambda: wall.connections_read() >= clients)
+def wait_until_waiting(board, clients):
+    if WORKERS > 1:  # the stats are those of the worker that is asked
+        return wait_until(lambda: board.connections_read() >= clients)
     # The request that asks is one of those under way.
-    wait_until(lambda: wall.get_json("/figures.json")["waiting"] > clients)
+    wait_until(lambda: board.get_json("/stats.json")["waiting"] > clients)
 
 
 class WallTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.wall = cls.enterClassContext(Wall())
+        cls.board = cls.enterClassContext(Board())
 
 
 class Posting(WallTest):
     def test_a_form_leads_back_to_the_page(self):
-        status, fields, _ = self.wall.post_form(author="Ada", text="by form")
+        status, fields, _ = self.board.post_form(author="Ada", text="by form")
         self.assertEqual((status, fields["Location"]), (303, "/"))
-        self.assertIn("by form", self.wall.texts())
+        self.assertIn("by form", self.board.texts())
 
     def test_json_is_answered_with_the_message(self):
-        status, fields, body = self.wall.post_json({"author": "Grace", "text": "by JSON"})
+        status, fields, body = self.board.post_json({"author": "Grace", "text": "by JSON"})
         message = json.loads(body)
         self.assertEqual((status, fields["Content-Type"]), (201, "application/json"))
         self.assertEqual((message["author"], message["text"]), ("Grace", "by JSON"))
         self.assertRegex(message["created_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
     def test_ids_rise(self):
-        ids = [self.wall.say(f"number {n}")["id"] for n in range(3)]
+        ids = [self.board.say(f"number {n}")["id"] for n in range(3)]
         self.assertEqual(ids, list(range(ids[0], ids[0] + 3)))
 
     def test_without_a_name_somebody_spoke(self):
-        self.assertEqual(self.wall.say("no name", author="")["author"], "Somebody")
+        self.assertEqual(self.board.say("no name", author="")["author"], "Somebody")
 
     def test_text_is_trimmed_and_its_line_ends_are_plain(self):
-        self.assertEqual(self.wall.say("\r\n  one\r\ntwo\rthree \n")["text"], "one\ntwo\nthree")
+        self.assertEqual(self.board.say("\r\n  one\r\ntwo\rthree \n")["text"], "one\ntwo\nthree")
 
     def test_a_multipart_form_is_taken_too(self):
         body = ("--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nin parts\r\n--x--\r\n")
-        status, _, _ = self.wall.request("POST", "/messages", body, {"Content-Type": "multipart/form-data; boundary=x"})
+        status, _, _ = self.board.request("POST", "/messages", body, {"Content-Type": "multipart/form-data; boundary=x"})
         self.assertEqual(status, 303)
-        self.assertIn("in parts", self.wall.texts())
+        self.assertIn("in parts", self.board.texts())
 
     def test_what_people_write_is_only_text(self):
-        self.wall.say("<script>alert('&amp;')</script>{{text}}", author="<b>\"Eve\"")
-        _, fields, page = self.wall.get("/")
+        self.board.say("<script>alert('&amp;')</script>{{text}}", author="<b>\"Eve\"")
+        _, fields, page = self.board.get("/")
         self.assertIn(b"&lt;script&gt;alert(&#39;&amp;amp;&#39;)&lt;/script&gt;{{text}}", page)
         self.assertIn(b"&lt;b&gt;&quot;Eve&quot;", page)
         self.assertNotIn(b"<script>", page)
@@ -71,12 +72,12 @@ class Posting(WallTest):
 
 class Refusing(WallTest):
     def refused(self, value, status, sentence):
-        got, _, body = self.wall.post_json(value)
+        got, _, body = self.board.post_json(value)
         self.assertEqual(got, status, body)
         self.assertIn(sentence, json.loads(body)["detail"])
 
     def tearDown(self):
-        self.assertEqual(self.wall.texts(), [], "something refused was kept")
+        self.assertEqual(self.board.texts(), [], "something refused was kept")
 
     def test_empty(self):
         self.refused({"author": "Ada", "text": " \n\t "}, 422, "write something")
@@ -93,55 +94,55 @@ class Refusing(WallTest):
         self.refused({"author": "two\nlines", "text": "x"}, 422, "Control characters")
 
     def test_no_utf8(self):
-        self.assertEqual(self.wall.request("POST", "/messages", "text=%FF%FE",
+        self.assertEqual(self.board.request("POST", "/messages", "text=%FF%FE",
                                            {"Content-Type": "application/x-www-form-urlencoded"})[0], 400)
 
     def test_no_json(self):
-        self.assertEqual(self.wall.request("POST", "/messages", "{", {"Content-Type": "application/json"})[0], 400)
+        self.assertEqual(self.board.request("POST", "/messages", "{", {"Content-Type": "application/json"})[0], 400)
         for value in ({"text": 7}, {"text": ["x"]}, {"author": {}, "text": "x"}):
             self.refused(value, 422, "must be texts")
         for value in ([], "x", None):
             self.refused(value, 422, "write something")
 
     def test_another_type(self):
-        self.assertEqual(self.wall.request("POST", "/messages", "hello", {"Content-Type": "text/plain"})[0], 415)
-        self.assertEqual(self.wall.request("POST", "/messages", "hello")[0], 415)
+        self.assertEqual(self.board.request("POST", "/messages", "hello", {"Content-Type": "text/plain"})[0], 415)
+        self.assertEqual(self.board.request("POST", "/messages", "hello")[0], 415)
 
     def test_too_large(self):
-        self.assertEqual(self.wall.post_form(text="x" * 70_000)[0], 413)
+        self.assertEqual(self.board.post_form(text="x" * 70_000)[0], 413)
 
     def test_another_site(self):
-        self.assertEqual(self.wall.post_form({"Sec-Fetch-Site": "cross-site"}, text="not mine")[0], 403)
+        self.assertEqual(self.board.post_form({"Sec-Fetch-Site": "cross-site"}, text="not mine")[0], 403)
 
     def test_a_refused_form_keeps_what_was_typed(self):
-        status, _, body = self.wall.post_form(author="A & B", text="y" * 1001)
+        status, _, body = self.board.post_form(author="A & B", text="y" * 1001)
         self.assertEqual(status, 422)
         self.assertIn(b"at most 1000 characters", body)
         self.assertIn(b'value="A &amp; B"', body)
         self.assertIn(b"y" * 1001, body)
 
     def test_other_methods_and_paths(self):
-        self.assertEqual(self.wall.request("DELETE", "/messages")[0], 405)
-        self.assertEqual(self.wall.get("/static/../main.cpp")[0], 404)
-        self.assertEqual(self.wall.get("/static/none.css")[0], 404)
+        self.assertEqual(self.board.request("DELETE", "/messages")[0], 405)
+        self.assertEqual(self.board.get("/static/../main.cpp")[0], 404)
+        self.assertEqual(self.board.get("/static/none.css")[0], 404)
         for path in ("/messages?after=x", "/poll?after=", "/events?after=1.5", "/slow?ms=-1", "/race?kind=other",
                      "/mandelbrot.png?zoom=none", "/?before=99999999999999999999"):
-            self.assertEqual(self.wall.get(path)[0], 400, path)
+            self.assertEqual(self.board.get(path)[0], 400, path)
 
 
 class Reading(unittest.TestCase):
     def test_in_batches_forward_and_backward(self):
-        with Wall() as wall:
+        with Board() as board:
             for n in range(1, 121):
-                wall.say(f"number {n}")
-            first = wall.get_json("/messages?after=0")
+                board.say(f"number {n}")
+            first = board.get_json("/messages?after=0")
             self.assertEqual([m["id"] for m in first["messages"]], list(range(1, 101)))
             self.assertEqual(first["last"], 100)
-            rest = wall.get_json("/messages?after=100")
+            rest = board.get_json("/messages?after=100")
             self.assertEqual([m["id"] for m in rest["messages"]], list(range(101, 121)))
-            self.assertEqual(wall.get_json("/messages?before=3")["messages"][-1]["text"], "number 2")
-            self.assertEqual(wall.get_json("/messages?after=999"), {"messages": [], "last": 120})
-            page = wall.get("/?before=51")[2].decode()
+            self.assertEqual(board.get_json("/messages?before=3")["messages"][-1]["text"], "number 2")
+            self.assertEqual(board.get_json("/messages?after=999"), {"messages": [], "last": 120})
+            page = board.get("/?before=51")[2].decode()
             self.assertIn("number 50", page)
             self.assertNotIn("number 51", page)
             self.assertNotIn("Older messages</a>", page)
@@ -150,7 +151,7 @@ class Reading(unittest.TestCase):
 @unittest.skipIf(CLASS == "sync", "who listens has the worker's one thread: see workers_test.py")
 class Hearing(WallTest):
     def events(self, path="/events", fields=None):
-        response = self.wall.open("GET", path, fields=fields)
+        response = self.board.open("GET", path, fields=fields)
         self.assertEqual(response.headers["Content-Type"], "text/event-stream")
         events = Events(response)
         self.addCleanup(events.close)
@@ -158,121 +159,121 @@ class Hearing(WallTest):
         return events
 
     def test_events_bring_what_is_new(self):
-        self.wall.say("before")
+        self.board.say("before")
         events = self.events()
-        said = self.wall.say("now")
+        said = self.board.say("now")
         event = next(events)
         self.assertEqual(json.loads(event["data"]), said)
         self.assertEqual(event["id"], str(said["id"]))
 
     def test_events_resume_after_the_last_one_seen(self):
-        ids = [self.wall.say(f"missed {n}")["id"] for n in range(3)]
+        ids = [self.board.say(f"missed {n}")["id"] for n in range(3)]
         events = self.events(fields={"Last-Event-ID": str(ids[0])})
         self.assertEqual([int(next(events)["id"]) for _ in range(2)], ids[1:])
 
     def test_the_last_event_goes_before_the_address(self):
-        ids = [self.wall.say(f"seen {n}")["id"] for n in range(2)]
+        ids = [self.board.say(f"seen {n}")["id"] for n in range(2)]
         events = self.events("/events?after=0", {"Last-Event-ID": str(ids[1])})
-        said = self.wall.say("next")
+        said = self.board.say("next")
         self.assertEqual(next(events)["id"], str(said["id"]))
 
     def test_an_id_that_makes_no_sense_hears_what_is_new(self):
         for last in ("x", "-5x", "9" * 30):
             events = self.events(fields={"Last-Event-ID": last})
-            said = self.wall.say(f"after {last}")
+            said = self.board.say(f"after {last}")
             self.assertEqual(next(events)["id"], str(said["id"]))
 
     def test_everybody_hears_everything_in_order(self):
         listeners = [self.events() for _ in range(20)]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            said = list(pool.map(lambda n: self.wall.say(f"at once {n}")["id"], range(40)))
+            said = list(pool.map(lambda n: self.board.say(f"at once {n}")["id"], range(40)))
         for events in listeners:
             self.assertEqual([int(next(events)["id"]) for _ in said], sorted(said))
 
     def test_a_poll_answers_when_there_is_news(self):
-        last = self.wall.say("polled")["id"]
+        last = self.board.say("polled")["id"]
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            poll = pool.submit(self.wall.get_json, f"/poll?after={last}")
-            wait_until_waiting(self.wall, 1)
-            said = self.wall.say("news")
+            poll = pool.submit(self.board.get_json, f"/poll?after={last}")
+            wait_until_waiting(self.board, 1)
+            said = self.board.say("news")
             self.assertEqual(poll.result(), {"messages": [said], "last": said["id"]})
 
     def test_a_poll_ends_without_news(self):
-        last = self.wall.say("quiet")["id"]
+        last = self.board.say("quiet")["id"]
         began = time.monotonic()
-        self.assertEqual(self.wall.get_json(f"/poll?after={last}&wait=1"), {"messages": [], "last": last})
+        self.assertEqual(self.board.get_json(f"/poll?after={last}&wait=1"), {"messages": [], "last": last})
         self.assertGreaterEqual(time.monotonic() - began, 0.99)
 
     def test_a_poll_answers_at_once_what_was_missed(self):
-        first, second = self.wall.say("missed"), self.wall.say("missed too")
-        self.assertEqual(self.wall.get_json(f"/poll?after={first['id']}")["messages"], [second])
+        first, second = self.board.say("missed"), self.board.say("missed too")
+        self.assertEqual(self.board.get_json(f"/poll?after={first['id']}")["messages"], [second])
 
 
-class Figures(unittest.TestCase):
+class Stats(unittest.TestCase):
     """They are those of one worker, so there is one."""
 
     @classmethod
     def setUpClass(cls):
-        cls.wall = cls.enterClassContext(Wall("--workers", "1"))
+        cls.board = cls.enterClassContext(Board("--workers", "1"))
 
     def test_they_count(self):
-        before = self.wall.get_json("/figures.json")
-        self.wall.get("/slow?ms=0")
-        after = self.wall.get_json("/figures.json")
+        before = self.board.get_json("/stats.json")
+        self.board.get("/slow?ms=0")
+        after = self.board.get_json("/stats.json")
         self.assertEqual(after["requests"] - before["requests"], 2)
         for name in ("threads", "memory_bytes", "connections", "waiting"):
             self.assertGreater(after[name], 0, name)
-        events = Events(self.wall.open("GET", "/figures/events"))
+        events = Events(self.board.open("GET", "/stats/events"))
         self.assertGreaterEqual(json.loads(next(events)["data"])["requests"], after["requests"])
         events.close()
 
     @unittest.skipIf(CLASS != "async", "there each has a thread")
     def test_waiting_takes_no_thread(self):
-        threads = self.wall.get_json("/figures.json")["threads"]
-        waiting = [self.wall.open("GET", "/events") for _ in range(200)]
-        figures = self.wall.get_json("/figures.json")
+        threads = self.board.get_json("/stats.json")["threads"]
+        waiting = [self.board.open("GET", "/events") for _ in range(200)]
+        stats = self.board.get_json("/stats.json")
         for response in waiting:
             close(response)
-        self.assertGreaterEqual(figures["waiting"], 200)
-        self.assertEqual(figures["threads"], threads)
+        self.assertGreaterEqual(stats["waiting"], 200)
+        self.assertEqual(stats["threads"], threads)
 
 
 class Lasting(unittest.TestCase):
     def test_messages_survive_a_restart_and_listeners_resume(self):
-        with Wall() as wall:
-            said = wall.say("to be kept")
-            self.assertEqual(wall.stop(signal.SIGINT), 0, wall.log())
-            wall.start()
-            self.assertEqual(wall.texts(), ["to be kept"])
-            after = wall.say("after the restart")
-            events = Events(wall.open("GET", "/events", fields={"Last-Event-ID": str(said["id"])}))
+        with Board() as board:
+            said = board.say("to be kept")
+            self.assertEqual(board.stop(signal.SIGINT), 0, board.log())
+            board.start()
+            self.assertEqual(board.texts(), ["to be kept"])
+            after = board.say("after the restart")
+            events = Events(board.open("GET", "/events", fields={"Last-Event-ID": str(said["id"])}))
             self.assertEqual(next(events)["event"], "hello")
             self.assertEqual(next(events)["id"], str(after["id"]))
             events.close()
 
     @unittest.skipIf(CLASS == "sync", "two cannot wait there")
     def test_a_server_that_ends_does_not_wait_for_those_who_wait(self):
-        with Wall("--graceful-timeout", "10m") as wall, concurrent.futures.ThreadPoolExecutor(1) as pool:
-            said = wall.say("the last one")
-            events = Events(wall.open("GET", f"/events?after={said['id']}"))
+        with Board("--graceful-timeout", "10m") as board, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            said = board.say("the last one")
+            events = Events(board.open("GET", f"/events?after={said['id']}"))
             next(events)
-            poll = pool.submit(wall.get_json, f"/poll?after={said['id']}")
-            wait_until_waiting(wall, 2)
-            self.assertEqual(wall.stop(signal.SIGTERM), 0, wall.log())  # within its patience
+            poll = pool.submit(board.get_json, f"/poll?after={said['id']}")
+            wait_until_waiting(board, 2)
+            self.assertEqual(board.stop(signal.SIGTERM), 0, board.log())  # within its patience
             self.assertEqual(poll.result(), {"messages": [], "last": said["id"]})
             self.assertEqual(list(events), [])
             events.close()
 
     def test_killed_while_posting_loses_nothing_that_was_acknowledged(self):
-        with Wall() as wall:
+        with Board() as board:
             for life in range(3):
-                acknowledged = self.post_until_killed(wall, life)
+                acknowledged = self.post_until_killed(board, life)
                 self.assertGreater(len(acknowledged), 0)
-                wall.start()
-                kept = self.all_texts(wall)
+                board.start()
+                kept = self.all_texts(board)
                 self.assertEqual(acknowledged - kept, set())
 
-    def post_until_killed(self, wall, life):
+    def post_until_killed(self, board, life):
         acknowledged, enough = set(), threading.Event()
 
         def post(poster):
@@ -280,7 +281,7 @@ class Lasting(unittest.TestCase):
             while True:
                 text = f"life {life}, poster {poster}, number {n}"
                 try:
-                    status, _, _ = wall.post_form(text=text)
+                    status, _, _ = board.post_form(text=text)
                 except OSError:
                     return  # the server is gone: nothing was acknowledged
                 except Exception as e:  # half of a response
@@ -296,39 +297,39 @@ class Lasting(unittest.TestCase):
         for poster in posters:
             poster.start()
         self.assertTrue(enough.wait(60))
-        wall.stop(signal.SIGKILL)
+        board.stop(signal.SIGKILL)
         for poster in posters:
             poster.join()
         return acknowledged
 
-    def all_texts(self, wall):
+    def all_texts(self, board):
         texts, last = set(), 0
-        while batch := (news := wall.get_json(f"/messages?after={last}"))["messages"]:
+        while batch := (news := board.get_json(f"/messages?after={last}"))["messages"]:
             texts |= {message["text"] for message in batch}
             last = news["last"]
         return texts
 
     def test_a_folder_that_is_not_there_stops_the_start_with_a_sentence(self):
-        with tempfile.TemporaryDirectory(prefix="rondo-wall-") as folder:
+        with tempfile.TemporaryDirectory(prefix="rondo-board-") as folder:
             ended = subprocess.run([PROGRAM, "serve", "--bind", f"unix:{folder}/socket"], capture_output=True, text=True,
-                                   timeout=60, env=dict(os.environ, WALL_DB=f"{folder}/none/messages.sqlite"))
+                                   timeout=60, env=dict(os.environ, MESSAGE_BOARD_DB=f"{folder}/none/messages.sqlite"))
         self.assertEqual(ended.returncode, 3, ended.stderr)
         self.assertIn("cannot be kept in", ended.stderr)
-        self.assertIn("set WALL_DB", ended.stderr)
+        self.assertIn("set MESSAGE_BOARD_DB", ended.stderr)
 
 
 class Kinds(WallTest):
     def test_slow_views_wait(self):
         for path in ("/slow?ms=50", "/slow-sync?ms=50"):
             began = time.monotonic()
-            status, _, body = self.wall.get(path)
+            status, _, body = self.board.get(path)
             self.assertEqual(status, 200)
             self.assertIn(b"50 ms", body)
             self.assertGreaterEqual(time.monotonic() - began, 0.05)
 
     def test_async_calls_wait_together_and_sync_calls_take_turns(self):
         def race(kind):
-            lines = self.wall.get(f"/race?kind={kind}&calls=100&ms=100")[2].splitlines()
+            lines = self.board.get(f"/race?kind={kind}&calls=100&ms=100")[2].splitlines()
             ends = [json.loads(line) for line in lines]
             self.assertEqual(sorted(end["call"] for end in ends), list(range(100)))
             return [end["ms"] for end in ends]
@@ -337,7 +338,7 @@ class Kinds(WallTest):
         self.assertGreaterEqual(race("sync")[-1], 400)
 
     def test_the_stream_comes_line_by_line(self):
-        response = self.wall.open("GET", "/drip")
+        response = self.board.open("GET", "/drip")
         first = response.readline()
         seen = time.monotonic()
         self.assertTrue(first.startswith(b"A "))
@@ -347,7 +348,7 @@ class Kinds(WallTest):
         self.assertGreater(time.monotonic() - seen, 1)
 
     def test_the_picture_is_a_png(self):
-        status, fields, body = self.wall.get("/mandelbrot.png?width=64&height=40")
+        status, fields, body = self.board.get("/mandelbrot.png?width=64&height=40")
         self.assertEqual((status, fields["Content-Type"]), (200, "image/png"))
         self.assertEqual(body[:8], b"\x89PNG\r\n\x1a\n")
         chunks, at = {}, 8
@@ -365,30 +366,30 @@ class Kinds(WallTest):
     def test_the_picture_has_its_limits(self):
         for query in ("width=99999&height=1", "width=8&height=8&zoom=99999999999999999", "width=8&height=8&x=99&y=-99",
                       "width=0&height=0"):
-            self.assertEqual(self.wall.get(f"/mandelbrot.png?{query}")[0], 200, query)
+            self.assertEqual(self.board.get(f"/mandelbrot.png?{query}")[0], 200, query)
 
     @unittest.skipIf(CLASS == "sync", "it does one at a time")
     def test_messages_arrive_while_pictures_are_computed(self):
         deep = "/mandelbrot.png?x=-0.743643887037151&y=0.13182590420533&zoom=1000000&width=320&height=200"
         began = time.monotonic()
-        self.assertEqual(self.wall.get(deep)[0], 200)
+        self.assertEqual(self.board.get(deep)[0], 200)
         count = max(3, min(50, int(5 / (time.monotonic() - began))))  # some seconds' worth
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
-            pictures = [pool.submit(self.wall.get, deep) for _ in range(count)]
-            said = self.wall.say("in between")
+            pictures = [pool.submit(self.board.get, deep) for _ in range(count)]
+            said = self.board.say("in between")
             self.assertFalse(all(picture.done() for picture in pictures))
             self.assertEqual([picture.result()[0] for picture in pictures], [200] * count)
-        self.assertIn(said["text"], self.wall.texts())
+        self.assertIn(said["text"], self.board.texts())
 
     def test_files_are_kept_by_browsers_until_they_change(self):
-        status, fields, body = self.wall.get("/static/style.css")
+        status, fields, body = self.board.get("/static/style.css")
         self.assertEqual((status, fields["Content-Type"]), (200, "text/css; charset=utf-8"))
         self.assertGreater(len(body), 1000)
-        self.assertEqual(self.wall.get("/static/style.css", {"If-None-Match": fields["ETag"]})[0::2], (304, b""))
+        self.assertEqual(self.board.get("/static/style.css", {"If-None-Match": fields["ETag"]})[0::2], (304, b""))
 
     def test_every_page_is_whole(self):
-        for path in ("/", "/views", "/figures"):
-            status, _, page = self.wall.get(path)
+        for path in ("/", "/views", "/stats"):
+            status, _, page = self.board.get(path)
             self.assertEqual(status, 200, path)
             self.assertTrue(page.startswith(b"<!doctype html>"))
             self.assertNotIn(b"{{", page)

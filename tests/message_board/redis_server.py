@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 
-from wall_server import PATIENCE
+from board_server import TIMEOUT
 
 
 class Redis:
@@ -39,7 +39,7 @@ class Redis:
         self.folder.cleanup()
 
 
-def wait_until(true, seconds=PATIENCE):
+def wait_until(true, seconds=TIMEOUT):
     end = time.monotonic() + seconds
     while not (value := true()):
         assert time.monotonic() < end, "it did not happen"

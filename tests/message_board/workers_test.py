@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The wall with several workers, and on several machines: a message posted to one appears everywhere."""
+"""The board with several workers, and on several machines: a message posted to one appears everywhere."""
 import contextlib
 import json
 import os
@@ -10,13 +10,13 @@ import time
 import unittest
 
 from redis_server import Redis, wait_until
-from wall_server import PATIENCE, Events, Wall
+from board_server import TIMEOUT, Events, Board
 
 
 @contextlib.contextmanager
-def only(wall, worker):
+def only(board, worker):
     """Connections that begin meanwhile are this worker's: the others are stopped."""
-    others = [pid for pid in wall.workers() if pid != worker]
+    others = [pid for pid in board.workers() if pid != worker]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -26,10 +26,10 @@ def only(wall, worker):
             os.kill(pid, signal.SIGCONT)
 
 
-def listen(wall, after=None, worker=None, last=None):
+def listen(board, after=None, worker=None, last=None):
     path = "/events" if after is None else f"/events?after={after}"
-    with only(wall, worker) if worker else contextlib.nullcontext():
-        events = Events(wall.open("GET", path, fields={"Last-Event-ID": str(last)} if last is not None else {}))
+    with only(board, worker) if worker else contextlib.nullcontext():
+        events = Events(board.open("GET", path, fields={"Last-Event-ID": str(last)} if last is not None else {}))
         hello = next(events)
     assert hello["event"] == "hello", hello
     return events
@@ -42,13 +42,13 @@ def ids_of(events, count):
 class TwoWorkers(unittest.TestCase):
     def setUp(self):
         # With io_uring a stopped process is still told of connections, see only().
-        self.wall = self.enterContext(Wall("--workers", "2", "--backend", "epoll"))
+        self.board = self.enterContext(Board("--workers", "2", "--backend", "epoll"))
         # A worker that only begins to serve may hold the lock of the file: it must not be stopped.
-        wait_until(lambda: "threads  up to" in self.wall.log())
+        wait_until(lambda: "threads  up to" in self.board.log())
 
     def test_everybody_hears_everything_in_order_whoever_posted_it(self):
-        listeners = [listen(self.wall, worker=worker) for worker in self.wall.workers() for _ in range(8)]
-        said = [self.wall.say(f"number {n}")["id"] for n in range(30)]
+        listeners = [listen(self.board, worker=worker) for worker in self.board.workers() for _ in range(8)]
+        said = [self.board.say(f"number {n}")["id"] for n in range(30)]
         self.assertEqual(said, list(range(1, 31)))
         for events in listeners:
             self.assertEqual(ids_of(events, 30), said)
@@ -57,35 +57,35 @@ class TwoWorkers(unittest.TestCase):
     # The other worker is stopped while one takes the message: it has not heard of it when it is asked.
     def test_what_was_said_to_one_is_shown_by_the_other_at_once(self):
         for n in range(10):
-            one, other = self.wall.workers()[::1 if n % 2 else -1]
-            with only(self.wall, one):
-                self.wall.say(f"number {n}")
-            with only(self.wall, other):
-                self.assertIn(f"number {n}", self.wall.get("/")[2].decode())
-                self.assertEqual(len(self.wall.texts()), n + 1)
+            one, other = self.board.workers()[::1 if n % 2 else -1]
+            with only(self.board, one):
+                self.board.say(f"number {n}")
+            with only(self.board, other):
+                self.assertIn(f"number {n}", self.board.get("/")[2].decode())
+                self.assertEqual(len(self.board.texts()), n + 1)
 
     def test_who_resumes_elsewhere_misses_and_repeats_nothing(self):
         for n in range(1, 11):
-            one, other = self.wall.workers()[::1 if n % 2 else -1]
-            with only(self.wall, one):
-                said = self.wall.say(f"number {n}")["id"]
-            events = listen(self.wall, worker=other, last=said - 1)
+            one, other = self.board.workers()[::1 if n % 2 else -1]
+            with only(self.board, one):
+                said = self.board.say(f"number {n}")["id"]
+            events = listen(self.board, worker=other, last=said - 1)
             self.assertEqual(int(next(events)["id"]), said)
             events.close()
-            events = listen(self.wall, worker=other, last=said)
-            with only(self.wall, one):
-                following = self.wall.say("and the next")["id"]
+            events = listen(self.board, worker=other, last=said)
+            with only(self.board, one):
+                following = self.board.say("and the next")["id"]
             self.assertEqual(int(next(events)["id"]), following)
             events.close()
 
     def test_polls_are_answered_by_news_of_another_worker(self):
-        last = self.wall.say("first")["id"]
+        last = self.board.say("first")["id"]
         answers = []
-        polls = [threading.Thread(target=lambda: answers.append(self.wall.get_json(f"/poll?after={last}&wait=20")))
+        polls = [threading.Thread(target=lambda: answers.append(self.board.get_json(f"/poll?after={last}&wait=20")))
                  for _ in range(8)]
         for poll in polls:
             poll.start()
-        said = self.wall.say("news")
+        said = self.board.say("news")
         for poll in polls:
             poll.join()
         self.assertEqual(answers, [{"messages": [said], "last": said["id"]}] * 8)
@@ -99,7 +99,7 @@ class TwoWorkers(unittest.TestCase):
             while posting.is_set():
                 n += 1
                 try:
-                    acknowledged.append(self.wall.say(f"number {n}")["id"])
+                    acknowledged.append(self.board.say(f"number {n}")["id"])
                 except Exception:  # the worker that would have answered is gone
                     time.sleep(0.01)
 
@@ -107,7 +107,7 @@ class TwoWorkers(unittest.TestCase):
             last = 0
             while True:
                 try:
-                    events = listen(self.wall, last=last)
+                    events = listen(self.board, last=last)
                 except (OSError, StopIteration):
                     continue
                 try:
@@ -129,13 +129,13 @@ class TwoWorkers(unittest.TestCase):
         for _ in range(3):
             enough = len(acknowledged) + 20
             wait_until(lambda: len(acknowledged) >= enough)
-            os.kill(self.wall.workers()[0], signal.SIGKILL)
+            os.kill(self.board.workers()[0], signal.SIGKILL)
         wait_until(lambda: len(acknowledged) >= enough + 20)
         posting.clear()
         poster.join()
         wait_until(lambda: self.posted("the end"))
         for listener in listeners:
-            listener.join(PATIENCE)
+            listener.join(TIMEOUT)
             self.assertFalse(listener.is_alive())
         kept = self.all_ids()
         self.assertEqual(set(acknowledged) - set(kept), set())
@@ -145,26 +145,26 @@ class TwoWorkers(unittest.TestCase):
 
     def posted(self, text):
         try:
-            return self.wall.say(text)
+            return self.board.say(text)
         except Exception:  # as above
             return None
 
     def all_ids(self):
         ids = []
-        while batch := self.wall.get_json(f"/messages?after={ids[-1] if ids else 0}")["messages"]:
+        while batch := self.board.get_json(f"/messages?after={ids[-1] if ids else 0}")["messages"]:
             ids += [message["id"] for message in batch]
         return ids
 
     def test_a_reload_is_not_noticed_by_who_resumes(self):
-        before = set(self.wall.workers())
-        last = self.wall.say("before")["id"]
-        events = listen(self.wall, last)
-        self.wall.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not before & set(self.wall.workers()))
-        said = self.wall.say("after")["id"]
+        before = set(self.board.workers())
+        last = self.board.say("before")["id"]
+        events = listen(self.board, last)
+        self.board.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not before & set(self.board.workers()))
+        said = self.board.say("after")["id"]
         heard = [int(e["id"]) for e in events if "event" not in e]  # the old worker ends the stream
         events.close()
-        again = listen(self.wall, last=(heard or [last])[-1])
+        again = listen(self.board, last=(heard or [last])[-1])
         if not heard:
             self.assertEqual(int(next(again)["id"]), said)
         again.close()
@@ -175,46 +175,46 @@ class OtherKinds(unittest.TestCase):
 
     def test_threads(self):
         for backend in ("epoll", "io_uring"):
-            with Wall("--workers", "2", "--worker-class", "threads", "--backend", backend) as wall:
-                listeners = [listen(wall) for _ in range(8)]  # some at each
-                said = [wall.say(f"number {n}")["id"] for n in range(10)]
+            with Board("--workers", "2", "--worker-class", "threads", "--backend", backend) as board:
+                listeners = [listen(board) for _ in range(8)]  # some at each
+                said = [board.say(f"number {n}")["id"] for n in range(10)]
                 for events in listeners:
                     self.assertEqual(ids_of(events, 10), said)
                     events.close()
-                self.assertEqual(len(wall.texts()), 10)
+                self.assertEqual(len(board.texts()), 10)
 
     def test_sync(self):
-        with Wall("--workers", "2", "--worker-class", "sync", "--backend", "epoll") as wall:
-            wait_until(lambda: "threads  1" in wall.log())
-            one, other = wall.workers()
+        with Board("--workers", "2", "--worker-class", "sync", "--backend", "epoll") as board:
+            wait_until(lambda: "threads  1" in board.log())
+            one, other = board.workers()
             # The one thread of its worker is the listener's.
-            events = listen(wall, worker=one)
-            with only(wall, other):
-                said = [wall.say(f"number {n}")["id"] for n in range(10)]
-                self.assertEqual(len(wall.texts()), 10)
+            events = listen(board, worker=one)
+            with only(board, other):
+                said = [board.say(f"number {n}")["id"] for n in range(10)]
+                self.assertEqual(len(board.texts()), 10)
             self.assertEqual(ids_of(events, 10), said)
             events.close()
 
 
 class TwoMachines(unittest.TestCase):
     def test_a_message_appears_on_both(self):
-        with Redis() as redis, Wall("--channels-url", redis.url, "--workers", "2") as here, \
-                Wall("--channels-url", redis.url) as there:
+        with Redis() as redis, Board("--channels-url", redis.url, "--workers", "2") as here, \
+                Board("--channels-url", redis.url) as there:
             ours, theirs = listen(here), listen(there)
-            wait_until(lambda: redis.listeners("wall") == 3)
+            wait_until(lambda: redis.listeners("message_board") == 3)
             here.say("from here")
             there.say("from there")
             for events in (ours, theirs):
                 texts = {json.loads(next(events)["data"])["text"] for _ in range(2)}
                 self.assertEqual(texts, {"from here", "from there"})
                 events.close()
-            for wall in (here, there):
-                wait_until(lambda w=wall: sorted(w.texts()) == ["from here", "from there"])
+            for board in (here, there):
+                wait_until(lambda w=board: sorted(w.texts()) == ["from here", "from there"])
             redis.kill()
             said = here.say("while Redis is away")
             self.assertEqual(said["text"], "while Redis is away")
             redis.start()
-            wait_until(lambda: redis.listeners("wall") == 3)
+            wait_until(lambda: redis.listeners("message_board") == 3)
             here.say("back")
             wait_until(lambda: "back" in there.texts())
 

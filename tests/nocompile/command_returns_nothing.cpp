@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: a command returns the exit status
+// error: a command must return the exit status
 #include <rondo/web/app.hpp>
 
 int seed() { return 0; }

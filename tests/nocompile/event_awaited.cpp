@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: await_ready
-// An event is not awaited itself: wait() says what is meant.
+// An event itself cannot be awaited; wait() can.
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task.hpp>
 

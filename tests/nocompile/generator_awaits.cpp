@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: (deleted function|deleted member function|use of deleted)
-// A generator is pulled by plain code, so its body cannot wait.
+// A generator is resumed by ordinary code, so its body cannot co_await.
 #include <rondo/coro/async_generator.hpp>
 #include <rondo/coro/generator.hpp>
 #include <rondo/coro/task.hpp>

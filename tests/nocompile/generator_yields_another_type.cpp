@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: yield_value
-// What a generator yields must convert to its type.
+// A yielded value must convert to the generator's type.
 #include <string>
 
 #include <rondo/coro/generator.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: it has a process of its own to block
+// error: it may block, as it has its own process
 #include <rondo/web/app.hpp>
 
 rondo::response compute(rondo::request&) { return rondo::text("done"); }

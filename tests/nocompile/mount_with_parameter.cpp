@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: the_prefix_of_a_mounted_app_has_no_parameters
+// error: a_mount_prefix_must_not_have_parameters
 #include <rondo/web/app.hpp>
 
 void routes(rondo::app& app) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: the_converter_in_the_path_does_not_fit
+// error: the_path_converter_does_not_match
 #include <rondo/web/app.hpp>
 
 rondo::response year(rondo::request&, int) { return rondo::text("year"); }

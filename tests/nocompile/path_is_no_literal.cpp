@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: (not a constant expression|not usable in a constant expression)
-// A path is a literal: it is checked while compiling.
+// A path must be a literal: it is checked at compile time.
 #include <rondo/web/app.hpp>
 
 rondo::response front(rondo::request&);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: a_parameter_is_a_whole_segment
+// error: a_parameter_must_be_a_whole_segment
 #include <rondo/web/app.hpp>
 
 rondo::response year(rondo::request&, int) { return rondo::text("year"); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter
+// error: the_path_converter_does_not_match_the_type_of_the_view_parameter
 #include <rondo/web/app.hpp>
 
 rondo::response article(rondo::request&, std::string_view name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: a_path_holds_no_question_mark
+// error: a_path_must_not_contain_a_question_mark
 #include <rondo/web/app.hpp>
 
 rondo::response plain(rondo::request&) { return rondo::text("plain"); }

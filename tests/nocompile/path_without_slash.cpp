@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: a_path_begins_with_a_slash
+// error: a_path_must_start_with_a_slash
 #include <rondo/web/app.hpp>
 
 rondo::response plain(rondo::request&) { return rondo::text("plain"); }

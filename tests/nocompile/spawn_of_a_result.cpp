@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: (no matching (member )?function|could not convert|cannot convert).*
-// Nobody would get the result: when_all is for tasks with results.
+// The result would be lost; when_all is for tasks with results.
 #include <rondo/coro/task_group.hpp>
 
 rondo::task<int> answer() { co_return 42; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: operator co_await|no member named 'await_ready'|no 'operator co_await'|discards qualifiers|awaitable
-// A task is awaited once: the await takes it, which std::move says.
+// Awaiting a task consumes it, so it must be an rvalue.
 #include <utility>
 
 #include <rondo/coro/task.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: (deleted|implicitly deleted|call to deleted)
-// A task is one run of one coroutine: it moves, it is never copied.
+// A task owns one coroutine: it can be moved, but not copied.
 #include <utility>
 
 #include <rondo/coro/task.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: ignoring return(ed)? value
-// A task does nothing until it is awaited, so dropping one is a mistake.
+// A task does nothing until it is awaited, so discarding one is an error.
 #include <rondo/coro/task.hpp>
 
 rondo::task<int> answer() { co_return 42; }

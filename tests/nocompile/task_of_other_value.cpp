@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: (no matching (member )?function|constraints not satisfied|cannot convert|no viable)
-// What is returned has to become the task's value.
+// The returned value must convert to the task's result type.
 #include <string>
 
 #include <rondo/coro/task.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: (takes its path parameters by value|does_not_fit_the_type_of_the_views_parameter)
+// error: (takes its path parameters by value|does_not_match_the_type_of_the_view_parameter)
 #include <rondo/web/app.hpp>
 
 rondo::response good(rondo::request&, std::string) { return rondo::text("good"); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// error: a view returns rondo::response or a text
+// error: a view must return rondo::response or text
 #include <rondo/web/app.hpp>
 
 const char* text(rondo::request&) { return "text"; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // error: ignoring return(ed)? value
-// To ask for a wait is not to wait.
+// wait() does nothing until it is awaited.
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task.hpp>
 

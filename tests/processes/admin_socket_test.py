@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter, state_of  # noqa: E402
+from load import Arbiter, state_of  # noqa: E402
 
 
 class AdminSocket(unittest.TestCase):
@@ -75,7 +75,7 @@ class AdminSocket(unittest.TestCase):
             file.write_text(self.configured(second))
             fails.touch()
             server.signal(signal.SIGHUP)
-            server.wait_for_log("serving on with what was there before")
+            server.wait_for_log("reload rolled back; the previous workers keep serving")
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(self.path))
             fails.unlink()
@@ -86,7 +86,7 @@ class AdminSocket(unittest.TestCase):
         pid_file = self.folder / "pid"
         with Arbiter("--admin", f"unix:{self.path}", "--pid", pid_file, workers=1) as server:
             server.signal(signal.SIGUSR2)
-            server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
+            server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the second arbiter")
             other = int(Path(f"{pid_file}.2").read_text())
             self.end(server)
             with socket.socket(socket.AF_UNIX) as client:

@@ -10,8 +10,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import REQUEST, Arbiter, read_answer  # noqa: E402
-from launch import PATIENCE, each_backend  # noqa: E402
+from load import REQUEST, Arbiter, read_answer  # noqa: E402
+from server import TIMEOUT, each_backend  # noqa: E402
 
 
 def connect_all(server, count):
@@ -26,7 +26,7 @@ def connect_all(server, count):
 
 
 def one_request(port):
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as s:
         s.sendall(REQUEST % (b"/", b"Connection: close\r\n"))
         assert read_answer(s)[0] == 200
 

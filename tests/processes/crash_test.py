@@ -12,8 +12,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import REQUEST, Arbiter, Traffic, read_answer, state_of  # noqa: E402
-from launch import BIN, PATIENCE, each_backend, read_all, run  # noqa: E402
+from load import REQUEST, Arbiter, Traffic, read_answer, state_of  # noqa: E402
+from server import BIN, TIMEOUT, each_backend, read_all, run  # noqa: E402
 
 
 def gone(pid):
@@ -39,7 +39,7 @@ class Killed(unittest.TestCase):
             for s in waiting:
                 self.assertIn(b"200 OK", read_all(s))
             print(backend, f"two workers replaced, ten waiting connections served after {time.monotonic() - began:.3f} s")
-            self.assertNotIn("did not live long", server.log)  # no pause of a second or more
+            self.assertNotIn("crashes in a row", server.log)  # no pause of a second or more
 
     @each_backend
     def test_only_what_ran_in_it_fails(self, backend):
@@ -56,7 +56,7 @@ class Killed(unittest.TestCase):
             traffic.wait_for(500)
             traffic.end()
             print(f"{backend}: a worker with {held} connections killed, another one after {took:.3f} s, {traffic}", flush=True)
-            self.assertNotIn("did not live long", server.log)  # no pause of a second or more
+            self.assertNotIn("crashes in a row", server.log)  # no pause of a second or more
             self.assertLessEqual(len(traffic.failures), held, collections.Counter(traffic.failures))
             for failure in traffic.failures:
                 self.assertRegex(failure, "(request|answer): ")  # nobody was refused
@@ -75,13 +75,13 @@ class Killed(unittest.TestCase):
         with Arbiter(workers=1) as server:
             end = time.monotonic() + 4
             killed = set()
-            while time.monotonic() < end or ("did not live long" not in server.log and time.monotonic() < end + 60):
+            while time.monotonic() < end or ("crashes in a row" not in server.log and time.monotonic() < end + 60):
                 for pid in server.workers().values():
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
                 time.sleep(0.01)
             self.assertLess(len(killed), 12)
-            server.wait_for_log(r"in a row did not live long; the next starts in \d+ s")
+            server.wait_for_log(r"crashes in a row; restarting in \d+ s")
             server.wait_for_workers(1)
 
     def test_the_arbiter_itself_leaves_no_orphan(self):
@@ -132,7 +132,7 @@ class NotStarted(unittest.TestCase):
             status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "2", env={"TESTBED_FAILS": file.name})
         self.assertEqual(status, 3, errors)
         self.assertIn("the start fails on purpose", errors)
-        self.assertIn("did not start: everything ends", errors)
+        self.assertIn("failed to start; shutting down", errors)
 
     def test_later_it_is_tried_again(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
@@ -141,7 +141,7 @@ class NotStarted(unittest.TestCase):
                 fail.touch()
                 victim = server.workers()[0]
                 os.kill(victim, signal.SIGKILL)
-                server.wait_for_log("in a row did not live long")
+                server.wait_for_log("crashes in a row")
                 self.assertEqual(server.get("/")[0], 200)
                 fail.unlink()
                 server.wait_for_workers(2, [victim])
@@ -154,9 +154,9 @@ class Held(unittest.TestCase):
             self.assertEqual(server.get("/slow-sync")[0], 200)  # so that there are threads of the pool
             s = server.connect(30)
             s.sendall(REQUEST % (b"/_test/block?ms=60000", b""))
-            found = server.wait_for_log(r"\(process (\d+)\) is held by one piece of work for more than 2 s")
-            server.wait_for_log(r"its threads are here:.*testbed::.*block")
-            server.wait_for_log("is killed after its stacks were logged")
+            found = server.wait_for_log(r"\(process (\d+)\) has been blocked for more than 2 s")
+            server.wait_for_log(r"killed by the arbiter; thread stacks:.*testbed::.*block")
+            server.wait_for_log("has logged its thread stacks; killing it")
             for thread in ("rondo-log", "rondo-stalls", "blocking"):
                 self.assertRegex(server.log, rf"thread \d+ \({thread}\):")
             self.assertNotIn("cannot be interrupted", server.log)
@@ -170,7 +170,7 @@ class Held(unittest.TestCase):
             before = server.workers()
             s = server.connect(30)
             s.sendall(REQUEST % (b"/_test/block?while=%s" % bytes(server.gate), b""))
-            server.wait_for_log("the event loop is held by /_test/block")
+            server.wait_for_log("event loop blocked by /_test/block")
             for _ in range(10):
                 self.assertEqual(server.get("/")[0], 200)
             self.assertEqual(server.counters()["finished"], 0)
@@ -183,14 +183,14 @@ class Held(unittest.TestCase):
         with Arbiter("--timeout", "2s") as server:
             victim = server.workers()[0]
             os.kill(victim, signal.SIGSTOP)
-            server.wait_for_log(rf"\(process {victim}\) has given no sign of life for 2 s")
+            server.wait_for_log(rf"\(process {victim}\) has sent no heartbeat for 2 s")
             server.wait_for_workers(2, [victim])
 
     def test_one_that_does_not_get_ready(self):
         status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--boot-timeout", "1s",
                                 env={"TESTBED_SLEEPS": "60"}, timeout=60)
         self.assertEqual(status, 3, errors)
-        self.assertIn("did not get ready within 1 s", errors)
+        self.assertIn("did not become ready within 1 s", errors)
 
 
 class Alone(unittest.TestCase):
@@ -210,7 +210,7 @@ class Alone(unittest.TestCase):
                 def text():
                     log.seek(0)
                     return log.read().decode()
-                Arbiter._wait_for(lambda: "threads" in text(), PATIENCE, text)
+                Arbiter._wait_for(lambda: "threads" in text(), TIMEOUT, text)
                 first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
 
                 def children():
@@ -219,11 +219,11 @@ class Alone(unittest.TestCase):
                 # An orphan: its parent ends, it is given to process 1, and ends.
                 orphan = f"(while [ -e {gate.name} ]; do sleep 0.05; done &) ; true"
                 subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", orphan], check=True)
-                Arbiter._wait_for(lambda: children() == 2, PATIENCE, lambda: "the orphan did not come")
+                Arbiter._wait_for(lambda: children() == 2, TIMEOUT, lambda: "the orphan did not come")
                 os.unlink(gate.name)
-                Arbiter._wait_for(lambda: children() == 1, PATIENCE, lambda: "nobody reaped the orphan")
+                Arbiter._wait_for(lambda: children() == 1, TIMEOUT, lambda: "nobody reaped the orphan")
                 os.kill(first, signal.SIGTERM)
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
                 self.assertNotIn("error", text())
             finally:
                 Path(gate.name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "isolated"))
 from isolated_test import ENVIRONMENT, Isolated, answer_of, children_of  # noqa: E402
-from launch import name_of  # noqa: E402
+from server import name_of  # noqa: E402
 
 # Those that tell a process something else than to end.
 TOLD = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGURG,
@@ -72,7 +72,7 @@ class EarlySignals(unittest.TestCase):
                 time.sleep(0.005)
             server.wait_for_workers(2)
             self.assertIn(second, server.workers().values())
-            self.assertNotIn("was ended", server.log)
+            self.assertNotIn("was killed by signal", server.log)
 
     def test_a_compute_process_that_is_loading(self):
         folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
@@ -119,14 +119,14 @@ class EarlySignals(unittest.TestCase):
             held = Held(folder)
             with Isolated("--config", held.path, env={}, workers=1) as server:
                 other = self.start_under_fire(server, held, signal.SIGUSR2)
-                server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
-                self.assertNotIn("has ended", server.log)
+                server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the second arbiter")
+                self.assertNotIn("has exited", server.log)
                 # What it starts has them unblocked.
                 worker, = [p for p in children_of(other) if name_of(p).startswith("worker")]
                 os.kill(worker, signal.SIGTERM)
                 server.wait_until(lambda: worker not in children_of(other), what="the end of its worker")
                 os.kill(other, signal.SIGTERM)
-                server.wait_for_log(rf"process {other}\) has ended")
+                server.wait_for_log(rf"process {other}\) has exited")
 
     def test_the_check_of_a_reload(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
@@ -135,7 +135,7 @@ class EarlySignals(unittest.TestCase):
                 old = server.workers().values()
                 self.start_under_fire(server, held, signal.SIGHUP)
                 server.wait_for_workers(1, old)
-                self.assertNotIn("given up", server.log)
+                self.assertNotIn("reload failed", server.log)
 
 
 if __name__ == "__main__":

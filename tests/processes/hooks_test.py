@@ -7,8 +7,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter  # noqa: E402
-from launch import Server, each_backend  # noqa: E402
+from load import Arbiter  # noqa: E402
+from server import Server, each_backend  # noqa: E402
 
 
 class Hooks(unittest.TestCase):
@@ -59,7 +59,7 @@ class Hooks(unittest.TestCase):
                 self.assertEqual(names[:4], ["arbiter", "start", "start", "reload"])
                 self.assertEqual(names[4:6], ["start", "start"])  # ready before the old ones are told to end
                 if "TESTBED_RELOAD_FAILS" in env:
-                    self.assertIn("a hook of the reload failed: on_reload fails on purpose", server.log)
+                    self.assertIn("an on_reload() hook failed: on_reload fails on purpose", server.log)
 
     def test_a_failure_in_the_arbiter_stops_the_start(self):
         with self.assertRaisesRegex(RuntimeError, "TESTBED_HOOKS cannot be written"):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import PATIENCE, Server, descriptors_of, link_of, state_of  # noqa: E402
+from server import TIMEOUT, Server, descriptors_of, link_of, state_of  # noqa: E402
 
 LONGEST_REST = 0.3  # seconds; a server that ends waits for 0.5 s for who asked a moment ago
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
@@ -87,7 +87,7 @@ class Traffic:
         request = REQUEST % (self.path, b"" if keep else b"Connection: close\r\n")
         while not self.ending:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT):
                     fields = await connection.exchange(request)
                 self.answered += 1
                 if not keep or fields.get(b"connection") == b"close":
@@ -155,7 +155,7 @@ class Arbiter(Server):
     def __init__(self, *options, workers=2, **more):
         super().__init__("--workers", workers, *options, **more)
 
-    def wait_for_workers(self, count, other_than=(), seconds=PATIENCE):
+    def wait_for_workers(self, count, other_than=(), seconds=TIMEOUT):
         """Until there are so many workers, none of them among these; their processes."""
         def look():
             now = set(self.workers().values())

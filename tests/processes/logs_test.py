@@ -12,15 +12,15 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter  # noqa: E402
-from launch import PATIENCE  # noqa: E402
+from load import Arbiter  # noqa: E402
+from server import TIMEOUT  # noqa: E402
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 as_root = unittest.skipIf(os.geteuid() != 0, "only the superuser may change users")
 
 
 def text_of(url):
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         return answer.read().decode()
 
 
@@ -107,7 +107,7 @@ class AsAnotherUser(unittest.TestCase):
             logged.server.wait_for_workers(2, [before[0]])
             logged.fail_in_every_worker("replaced")
             logged.wait_for_line_in_access_log("replaced")
-            self.assertNotIn("ended with status", logged.errors.read_text())
+            self.assertNotIn("exited with status", logged.errors.read_text())
 
 
 class OutOfReach(unittest.TestCase):

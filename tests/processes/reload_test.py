@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter, Traffic, state_of  # noqa: E402
-from launch import BIN, PATIENCE, each_backend, run  # noqa: E402
+from load import Arbiter, Traffic, state_of  # noqa: E402
+from server import BIN, TIMEOUT, each_backend  # noqa: E402
 
 
 def reload(server):
@@ -106,7 +106,7 @@ class Reload(unittest.TestCase):
                 before = server.workers()
                 file.write_text("max-body = \"many\"\n")
                 server.signal(signal.SIGHUP)
-                server.wait_for_log("the reload is given up.*many")
+                server.wait_for_log("reload failed.*many")
                 self.assertEqual(server.workers(), before)
                 self.assertEqual(server.get("/")[0], 200)
                 file.write_text("max-body = \"20\"\n")
@@ -122,9 +122,9 @@ class Reload(unittest.TestCase):
                     program.unlink()
                     program.write_bytes(broken)
                     program.chmod(0o755)
-                    lines = server.log.count("given up")
+                    lines = server.log.count("reload failed")
                     server.signal(signal.SIGHUP)
-                    server.wait_until(lambda: server.log.count("given up") > lines, what="the end of the reload")
+                    server.wait_until(lambda: server.log.count("reload failed") > lines, what="the end of the reload")
                     self.assertEqual(server.get("/")[0], 200)
                 program.unlink()
                 server.signal(signal.SIGHUP)
@@ -140,7 +140,7 @@ class Reload(unittest.TestCase):
                 before = server.workers()
                 Path(folder, "fail").touch()
                 server.signal(signal.SIGHUP)
-                server.wait_for_log("the new worker does not start: the reload is given up")
+                server.wait_for_log("reload failed: the new worker did not start")
                 self.assertEqual(server.get("/")[0], 200)
                 server.wait_for_workers(2)
                 self.assertEqual(set(server.workers().values()), set(before.values()))
@@ -185,7 +185,7 @@ class Reload(unittest.TestCase):
                     print(f"{backend}: the address that went {old}; the one that came {new}", flush=True)
                     self.assertEqual((old.failures, new.failures), ([], []), server.log)
                 with self.assertRaises(ConnectionRefusedError):
-                    socket.create_connection(("127.0.0.1", one), PATIENCE)
+                    socket.create_connection(("127.0.0.1", one), TIMEOUT)
 
 
 class Scale(unittest.TestCase):
@@ -210,7 +210,7 @@ class Scale(unittest.TestCase):
     def test_never_fewer_than_one(self):
         with Arbiter(workers=1) as server:
             server.signal(signal.SIGTTOU)
-            server.wait_for_log("1 wanted")
+            server.wait_for_log("scaled to 1")
             self.assertEqual(len(server.workers()), 1)
 
 
@@ -220,17 +220,17 @@ class Recycle(unittest.TestCase):
         with Arbiter("--backend", backend, "--max-requests", "100", "--max-requests-jitter", "20") as server:
             files, memory = files_of(server.pid), memory_of(server.pid)
             with Traffic(server.port, **LOAD) as traffic:
-                server.wait_until(lambda: server.log.count("it has served max-requests") >= 20, 120, "twenty replacements")
+                server.wait_until(lambda: server.log.count("reached max-requests") >= 20, 120, "twenty replacements")
                 self.assertGreaterEqual(len(server.workers()), 2)
             self.assertEqual(traffic.failures, [], server.log)
             server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
-            print(f"{backend}: {server.log.count('it has served max-requests')} replacements, {traffic}; the arbiter's "
+            print(f"{backend}: {server.log.count('reached max-requests')} replacements, {traffic}; the arbiter's "
                   f"descriptors {files} -> {files_of(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
             self.assertLessEqual(files_of(server.pid), files)
             self.assertLess(memory_of(server.pid), memory + 1024)
 
     def test_max_age_and_max_rss(self):
-        for options, says in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "more memory than max-rss")):
+        for options, says in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "memory above max-rss")):
             with Arbiter(*options) as server:
                 before = set(server.workers().values())
                 server.wait_for_workers(2, before)
@@ -249,14 +249,14 @@ class Beside(unittest.TestCase):
                 old = set(server.workers().values())
                 server.signal(signal.SIGUSR2)
                 other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
-                server.wait_until(lambda: server.log.count("serves, process") == 2, what="its workers")
+                server.wait_until(lambda: server.log.count("serving, pid") == 2, what="its workers")
                 server.signal(signal.SIGWINCH)
                 server.wait_until(lambda: not server.workers(), what="the end of the old workers")
                 traffic.wait_for(500)
                 server.signal(signal.SIGHUP)  # back
                 server.wait_for_workers(2, old)
                 os.kill(other, signal.SIGTERM)
-                server.wait_for_log("has ended")
+                server.wait_for_log("has exited")
                 traffic.wait_for(500)
                 self.assertFalse(Path(f"{pid_file}.2").exists())
                 traffic.end()
@@ -277,13 +277,13 @@ class Beside(unittest.TestCase):
                 server.signal(signal.SIGUSR2)
                 other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
                 try:
-                    server.wait_until(lambda: server.log.count("serves, process") == 2, what="its worker")
+                    server.wait_until(lambda: server.log.count("serving, pid") == 2, what="its worker")
                     for _ in range(5):
                         self.assertEqual(server.get("/")[0], 200)
                 finally:
                     os.kill(first, signal.SIGCONT)
                     os.kill(other, signal.SIGTERM)
-                    server.wait_for_log("has ended")
+                    server.wait_for_log("has exited")
 
     def test_an_upgrade(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
@@ -292,7 +292,7 @@ class Beside(unittest.TestCase):
             try:
                 with Traffic(server.port, **LOAD) as traffic:
                     server.signal(signal.SIGUSR2)
-                    server.wait_until(lambda: server.log.count("serves, process") == 2, what="the second arbiter")
+                    server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the second arbiter")
                     other = int(Path(f"{pid_file}.2").read_text())
                     server.signal(signal.SIGTERM)
                     self.assertEqual(server.wait(), 0)
@@ -333,7 +333,7 @@ class Check(unittest.TestCase):
                 old = server.wait_for_workers(2)
                 server.signal(signal.SIGHUP)
                 giver.join(30)
-                server.wait_for_log("error +the folder '.*' .*cannot be reached: No such file")
+                server.wait_for_log("error +cannot open directory '.*': No such file")
                 server.wait_for_workers(2, old)
                 self.assertEqual(server.get("/")[0], 200)
 

@@ -8,13 +8,12 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter, state_of  # noqa: E402
-from launch import BIN, PATIENCE, each_backend, run  # noqa: E402
+from load import Arbiter, state_of  # noqa: E402
+from server import BIN, TIMEOUT, each_backend, free_port, run  # noqa: E402
 
 
 def folder():
@@ -23,15 +22,10 @@ def folder():
 
 def answer_of(path):
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(PATIENCE)
+        s.settimeout(TIMEOUT)
         s.connect(str(path))
         s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         return s.recv(65536)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def refused(*options, program=BIN / "testbed"):
@@ -85,7 +79,7 @@ class Addresses(unittest.TestCase):
 class PidFiles(unittest.TestCase):
     def refused(self, server, pid_file, **more):
         errors = refused("--bind", "127.0.0.1:0", "--pid", str(pid_file), **more)
-        self.assertIn(f"process {server} runs already", errors)
+        self.assertIn(f"process {server} is already running", errors)
 
     def test_a_server_that_runs_is_recognised_whatever_the_time_of_its_file_is(self):
         with folder() as place:
@@ -113,7 +107,7 @@ class PidFiles(unittest.TestCase):
                 os.utime(second, (0, 0))
                 self.refused(other, second)
                 self.refused(server.pid, pid_file)
-                server.wait_for_log("Rondo .* serves.*Rondo .* serves")
+                server.wait_for_log("Rondo .* serving.*Rondo .* serving")
                 server.signal(signal.SIGTERM)
                 self.assertEqual(server.wait(), 0)
                 server.wait_until(lambda: pid_file.exists() and int(pid_file.read_text()) == other, what="its name")

@@ -12,8 +12,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import Arbiter, Traffic, state_of  # noqa: E402
-from launch import BIN, PATIENCE, run  # noqa: E402
+from load import Arbiter, Traffic, state_of  # noqa: E402
+from server import BIN, TIMEOUT, run  # noqa: E402
 
 
 class Notified:
@@ -23,7 +23,7 @@ class Notified:
         self.path = str(Path(folder) / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
 
     def wait_for(self, start):
         """The next message that begins so; others are passed over."""
@@ -58,19 +58,19 @@ class Service(unittest.TestCase):
                 ["/bin/sh", "-c", f"LISTEN_FDS=1 LISTEN_PID=$$ exec {BIN / 'testbed'} serve --workers 2"],
                 stderr=log, stdin=subprocess.DEVNULL, pass_fds=[3], preexec_fn=lambda: os.dup2(listener.fileno(), 3))
             try:
-                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), PATIENCE, lambda: Path(log.name).read_text())
+                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), TIMEOUT, lambda: Path(log.name).read_text())
                 self.assertIn(f"http://127.0.0.1:{port}", Path(log.name).read_text())
                 with Traffic(port, kept=2, short=4) as traffic:
                     traffic.wait_for(20)
                     process.send_signal(signal.SIGHUP)
-                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), PATIENCE,
+                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), TIMEOUT,
                                       lambda: Path(log.name).read_text())
                     traffic.wait_for(20)
                 self.assertEqual(traffic.failures, [])
                 process.send_signal(signal.SIGTERM)
-                self.assertEqual(process.wait(PATIENCE), 0)
+                self.assertEqual(process.wait(TIMEOUT), 0)
                 # It is open in who passed it: whoever connects waits for the next start.
-                socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+                socket.create_connection(("127.0.0.1", port), TIMEOUT).close()
             finally:
                 process.kill()
                 process.wait()
@@ -114,7 +114,7 @@ class Process(unittest.TestCase):
                 self.assertEqual(int(Path(folder, "pid").read_text()), server.pid)
                 status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--chdir", folder, "--pid", "pid")
                 self.assertEqual(status, 1)
-                self.assertIn(f"process {server.pid} runs already", errors)
+                self.assertIn(f"process {server.pid} is already running", errors)
             self.assertFalse(Path(folder, "pid").exists())
 
     def test_mistakes_are_told(self):

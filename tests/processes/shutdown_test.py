@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from traffic import REQUEST, Arbiter, Traffic  # noqa: E402
-from launch import PATIENCE, Server, each_backend, read_all  # noqa: E402
+from load import REQUEST, Arbiter, Traffic  # noqa: E402
+from server import TIMEOUT, Server, each_backend, read_all  # noqa: E402
 
 
 class Terminate(unittest.TestCase):
@@ -24,7 +24,7 @@ class Terminate(unittest.TestCase):
             self.assertEqual(server.wait(), 0, server.log)
         # Whom the kernel had told that it is connected was answered.
         self.assertEqual(traffic.failures, [], server.log)
-        self.assertNotIn("still wait to be accepted", server.log)
+        self.assertNotIn("still waiting to be accepted", server.log)
 
     @each_backend
     def test_no_connection_is_lost(self, backend):
@@ -45,7 +45,7 @@ class Terminate(unittest.TestCase):
             server.wait_for_started(1)
             client.close()
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending: ")
+            server.wait_for_log("shutting down: ")
             server.open_gate()
             self.assertEqual(server.wait(), 0, server.log)
             self.assertEqual(server.counters()["finished"], 1)
@@ -57,9 +57,9 @@ class Terminate(unittest.TestCase):
             held = self.ask(server, "/_test/hold?ms=600000")
             server.wait_for_started(3)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending: ")
+            server.wait_for_log("shutting down: ")
             server.open_gate()
-            server.wait_for_log("1 views did not return in time")
+            server.wait_for_log("exiting with 1 views still running")
             server.wait()
             self.assertEqual((server.counters()["finished"], server.counters()["cancelled"]), (1, 1), server.log)
             self.assertIn("background group 'beside': 1 tasks are cancelled", server.log)
@@ -77,7 +77,7 @@ class Terminate(unittest.TestCase):
             server.wait_until_read(*uploads)
             began = time.monotonic()
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending: .*ending: ")
+            server.wait_for_log("shutting down: .*shutting down: ")
             self.assertEqual(server.counters()["finished"], 0)
             server.open_gate()
             for s in uploads:
@@ -112,8 +112,8 @@ class Terminate(unittest.TestCase):
             server.signal(signal.SIGTERM)
             self.assertRegex(read_all(s), rb"^HTTP/1.1 503 ")
             self.assertEqual(server.wait(), 0)
-            for step in ("asked to end: 2 processes", "ending: 1 connections open, 1 requests under way",
-                         "drain: accepting has stopped; 1 connections", "1 requests are cancelled", "ended"):
+            for step in ("shutting down 2 processes", "shutting down: 1 connections open, 1 requests in flight",
+                         "drain: stopped accepting; 1 connections", "cancelling 1 requests", "shutdown complete"):
                 self.assertRegex(server.log, step)
 
     def test_who_does_not_end_is_killed(self):
@@ -122,7 +122,7 @@ class Terminate(unittest.TestCase):
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 1)
-            self.assertIn("did not end in time and is killed", server.log)
+            self.assertIn("did not exit in time; killing it", server.log)
             s.close()
 
     def test_operators_are_answered_until_the_end(self):
@@ -131,8 +131,8 @@ class Terminate(unittest.TestCase):
             s = self.ask(server, f"/_test/wait?while={server.gate}")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending: ")
-            with socket.create_connection(("127.0.0.1", port), PATIENCE) as admin:
+            server.wait_for_log("shutting down: ")
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as admin:
                 admin.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 self.assertIn(b" 200 ", read_all(admin))
             server.open_gate()
@@ -145,7 +145,7 @@ class Terminate(unittest.TestCase):
                 s = self.ask(server, "/_test/wait?ms=600000")
                 server.wait_for_started(1)
                 server.signal(first)
-                server.wait_for_log("ending: ")
+                server.wait_for_log("shutting down: ")
                 server.signal(second)
                 self.assertEqual(server.wait(), 0)
                 s.close()
@@ -196,7 +196,7 @@ class Logs(unittest.TestCase):
                     server.get(f"/?second{i}")
                 server.wait_until(lambda: access.read_text().count("second") == 20, what="the lines in the new file")
                 server.signal(signal.SIGTTIN)
-                server.wait_until(lambda: "3 wanted" in errors.read_text(), what="a line in the new error log")
+                server.wait_until(lambda: "scaled to 3" in errors.read_text(), what="a line in the new error log")
 
 
 if __name__ == "__main__":

@@ -18,15 +18,10 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BIN, CLASS, PATIENCE, each_backend, name_of, read_all, state_of  # noqa: E402
+from server import BIN, CLASS, TIMEOUT, each_backend, free_port, name_of, read_all, state_of  # noqa: E402
 
 ENOUGH = 3000  # lines: more than a pipe, a socket or a terminal holds, less than what waits in the process
 TOO_MUCH = 20_000
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 class Pipe:
@@ -83,7 +78,7 @@ class Unread:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **streams)
         self.wait_for(lambda: self.get("/") == 200, "an answer")
 
-    def get(self, path, seconds=PATIENCE):
+    def get(self, path, seconds=TIMEOUT):
         try:
             with socket.create_connection(("127.0.0.1", self.port), seconds) as s:
                 s.settimeout(seconds)
@@ -93,7 +88,7 @@ class Unread:
             return 0
 
     @staticmethod
-    def wait_for(true, what, seconds=PATIENCE):
+    def wait_for(true, what, seconds=TIMEOUT):
         end = time.monotonic() + seconds
         while not (found := true()):
             assert time.monotonic() < end, f"{what} did not come"
@@ -114,7 +109,7 @@ class Unread:
         for _ in range(0, lines, 500):
             assert self.get("/_test/say?lines=500") == 200
 
-    def read_until(self, pattern, seconds=PATIENCE):
+    def read_until(self, pattern, seconds=TIMEOUT):
         """Someone reads again."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.said)):
@@ -122,7 +117,7 @@ class Unread:
             self.said += self.unread.drain()
         return found
 
-    def end(self, number=signal.SIGTERM, seconds=PATIENCE):
+    def end(self, number=signal.SIGTERM, seconds=TIMEOUT):
         """How long it took, and the status."""
         began = time.monotonic()
         self.process.send_signal(number)
@@ -189,10 +184,10 @@ class ErrorLog(unittest.TestCase):
             before = server.workers()
             self.assertEqual(server.get("/_test/give-up"), 0)
             server.other_workers(before)
-            server.read_until(rb"was ended by signal 6")
+            server.read_until(rb"was killed by signal 6")
             server.said = b""
             self.assertEqual(server.get("/_test/give-up"), 0)
-            server.read_until(rb"std::terminate was called for an exception that nobody caught: given up on purpose")
+            server.read_until(rb"std::terminate was called for an uncaught exception: given up on purpose")
 
     def test_lost_lines_are_counted_and_told_when_somebody_reads_again(self):
         for kind in (Pipe, Socket, Terminal):
@@ -201,7 +196,7 @@ class ErrorLog(unittest.TestCase):
                 found = server.read_until(rb"(\d+) lines of standard error were lost, \1 since the start")
                 lost = int(found.group(1))
                 self.assertGreater(lost, TOO_MUCH - 2 * 8192 - 1500)
-                end = time.monotonic() + PATIENCE
+                end = time.monotonic() + TIMEOUT
                 while server.said.count(b" said ") < TOO_MUCH - lost and time.monotonic() < end:
                     server.said += server.unread.drain()
                 self.assertEqual(server.said.count(b" said "), TOO_MUCH - lost)
@@ -229,7 +224,7 @@ class ErrorLog(unittest.TestCase):
             before = server.workers()
             os.kill(before[0], signal.SIGKILL)
             server.other_workers(before)
-            server.read_until(rb"was ended by signal 9")
+            server.read_until(rb"was killed by signal 9")
             self.assertEqual(server.end()[1], 0)
 
     def test_rights_that_are_given_up(self):
@@ -334,7 +329,7 @@ class AccessLog(unittest.TestCase):
     @staticmethod
     def ask(server, count):
         with socket.create_connection(("127.0.0.1", server.port)) as s:
-            s.settimeout(PATIENCE)
+            s.settimeout(TIMEOUT)
             for _ in range(0, count, 100):
                 s.sendall(b"GET /?xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
                 got = 0

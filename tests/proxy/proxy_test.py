@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import PATIENCE, Server, each_backend, read_all  # noqa: E402
+from server import TIMEOUT, Server, each_backend, read_all  # noqa: E402
 
 LARGE = 64 << 20
 HEAD_HELD = 1  # seconds that a head waits for the first byte of its body
@@ -23,12 +23,12 @@ class Upstream:
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(PATIENCE)
+        self.listener.settimeout(TIMEOUT)
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
 
     def accept(self):
         s, _ = self.listener.accept()
-        s.settimeout(PATIENCE)
+        s.settimeout(TIMEOUT)
         return s
 
     def __enter__(self):

@@ -9,14 +9,14 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import PATIENCE, Server, each_backend, read_all, run  # noqa: E402
+from server import TIMEOUT, Server, each_backend, read_all, run  # noqa: E402
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 def ask_unix(path):
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(PATIENCE)
+        s.settimeout(TIMEOUT)
         s.connect(path)
         s.sendall(REQUEST)
         return read_all(s)
@@ -175,7 +175,7 @@ class Words(unittest.TestCase):
         with Server() as server:
             status, output, _ = run("check", "--bind", f"127.0.0.1:{server.port}")
             self.assertEqual(status, 0)  # it is this server that has the address
-            self.assertIn(f"127.0.0.1:{server.port} is in use now", output)
+            self.assertIn(f"127.0.0.1:{server.port} is in use", output)
         self.assertRegex(run("version")[1], r"^rondo \d+\.\d+\.\d+\n$")
         for arguments in (["--help"], ["serve", "--help"], ["-h"], ["check", "--help"]):
             status, output, errors = run(*arguments)

@@ -10,14 +10,14 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import CLASS, PATIENCE, Server, each_backend  # noqa: E402
+from server import CLASS, TIMEOUT, Server, each_backend  # noqa: E402
 
 
 class Python(unittest.TestCase):
     @each_backend
     def test_one_connection_for_everything(self, backend):
         with Server("--backend", backend) as server:
-            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
             local = None
             for method, path, body, wanted in (
                     ("GET", "/", None, b"ok\n"), ("HEAD", "/", None, b""), ("POST", "/echo", b"x" * 100000, b"x" * 100000),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No descriptor left: accepting rests, nothing spins, and everything goes on afterwards."""
+"""Out of descriptors: accepting pauses without spinning, and resumes afterwards."""
 import resource
 import socket
 import sys
@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import ONE_WORKER, PATIENCE, Server, each_backend  # noqa: E402
+from server import ONE_WORKER, TIMEOUT, Server, each_backend  # noqa: E402
 
 
 def limit_to_64():
@@ -35,12 +35,12 @@ class Descriptors(unittest.TestCase):
                 c.close()
             # Those that waited get their turn.
             clients[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            clients[-1].settimeout(PATIENCE)
+            clients[-1].settimeout(TIMEOUT)
             self.assertIn(b"200 OK", clients[-1].recv(4096))
             for c in clients[60:]:
                 c.close()
             self.assertEqual(server.get("/static/hello.txt")[2], b"hello static\n")
-            self.assertLess(server.log.count("accepting rests"), 5)
+            self.assertLess(server.log.count("accept paused"), 5)
 
     @each_backend
     def test_a_limit_of_connections(self, backend):

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import AT_ONCE, Server, each_backend, read_all  # noqa: E402
+from server import AT_ONCE, Server, each_backend, read_all  # noqa: E402
 
 LONG = "/_test/wait?ms=60000"
 

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import BACKENDS, Server  # noqa: E402
+from server import BACKENDS, Server  # noqa: E402
 
 SECONDS = float(os.environ.get("GARBAGE_SECONDS", "8"))
 PIECES = [b"GET ", b"POST ", b"HEAD ", b"OPTIONS ", b"CONNECT ", b"/", b"/echo", b"/large", b"/stream", b"/static/range.bin",

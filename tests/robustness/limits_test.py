@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, each_backend, read_all  # noqa: E402
+from server import Server, each_backend, read_all  # noqa: E402
 
 
 def request(path="/", fields="", body="", method="GET"):

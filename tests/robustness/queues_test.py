@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import CLASS, ONE_WORKER, Server, each_backend, read_all  # noqa: E402
+from server import CLASS, ONE_WORKER, Server, each_backend, read_all  # noqa: E402
 
 
 def ask_at_once(server, path, count):

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import AT_ONCE, Server, each_backend, read_all  # noqa: E402
+from server import AT_ONCE, Server, each_backend, read_all  # noqa: E402
 
 
 # Longer than a test waits for an end.
@@ -35,7 +35,7 @@ class Terminate(unittest.TestCase):
             else:
                 server.wait_for_started(1)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending")
+            server.wait_for_log("shutting down: ")
             self.assertEqual(idle.recv(100), b"")  # ends at once
             with self.assertRaises(ConnectionRefusedError):
                 server.connect().close()
@@ -55,7 +55,7 @@ class Terminate(unittest.TestCase):
             s = ask(server, f"/_test/wait?while={server.gate}")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending")
+            server.wait_for_log("shutting down: ")
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             server.open_gate()
             got = read_all(s)
@@ -99,7 +99,7 @@ class Terminate(unittest.TestCase):
             if stream:
                 self.assertFalse(read_all(stream).endswith(b"0\r\n\r\n"))
             self.assertEqual(server.wait(), 0)
-            self.assertIn("cancelled", server.log)
+            self.assertIn("cancelling", server.log)
 
     @each_backend
     def test_a_sync_view_that_does_not_return_is_left_behind(self, backend):
@@ -130,7 +130,7 @@ class Quick(unittest.TestCase):
             s = ask(server, "/_test/wait?ms=600000")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
-            server.wait_for_log("ending")
+            server.wait_for_log("shutting down: ")
             self.assertTrue(server.alive())
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import AT_ONCE, ONE_WORKER, Server, each_backend, read_all  # noqa: E402
+from server import AT_ONCE, ONE_WORKER, Server, each_backend, read_all  # noqa: E402
 
 MIB = 1 << 20
 

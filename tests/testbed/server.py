@@ -12,6 +12,7 @@ import errno
 import functools
 import http.client
 import os
+import random
 import re
 import signal
 import socket
@@ -30,7 +31,7 @@ BACKENDS = tuple(os.environ.get("TESTBED_BACKENDS", "epoll io_uring").split())
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, NLMSG_ERROR, TCP_LISTEN = 4, 20, 1, 2, 10
 START_SECONDS = 60
 # Seconds for what has to happen: they only bound a failure.
-PATIENCE = 30
+TIMEOUT = 30
 
 # For a test whose numbers are those of one process.
 ONE_WORKER = ("--workers", str(min(WORKERS, 1)))
@@ -42,7 +43,7 @@ class Server:
     """A running program, with the workers of the environment where the options do not name theirs. `log` is what it wrote
     to standard error (or the given file), `output` to standard output."""
 
-    def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None):
+    def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None, cwd=None):
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
         errors_file = Path(self.folder.name) / "log"
         self.log_file = log or errors_file
@@ -63,7 +64,7 @@ class Server:
         environment = dict(os.environ, TMPDIR=self.folder.name, TESTBED_COUNTERS=str(self.counters_file), **(env or {}))
         with open(errors_file, "wb") as errors, open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(arguments, stdout=output, stderr=errors, stdin=subprocess.DEVNULL,
-                                            preexec_fn=preexec, env=environment, pass_fds=pass_fds)
+                                            preexec_fn=preexec, env=environment, pass_fds=pass_fds, cwd=cwd)
         self.pid = self.process.pid
         self.urls = self._wait_for_start()
         self.sockets_at_start = self._sockets()
@@ -75,7 +76,7 @@ class Server:
             # In a log of JSON lines the line ends are escaped.
             log = self.log.replace("\\n", "\n")
             if re.search(r"^ *threads ", log, re.M):
-                return re.findall(r"^ *at +(\S+)", log, re.M)
+                return re.findall(r"^ *listen +(\S+)", log, re.M)
             if self.process.poll() is not None:
                 break
             time.sleep(0.01)
@@ -91,12 +92,12 @@ class Server:
     def output(self):
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for_log(self, pattern, seconds=PATIENCE):
+    def wait_for_log(self, pattern, seconds=TIMEOUT):
         """The match of a regular expression in the log, as soon as it is there."""
         return self._wait_for(lambda: re.search(pattern, self.log, re.M | re.S), seconds,
                               lambda: f"the log has no {pattern!r}:\n{self.log}")
 
-    def wait_for_output(self, pattern, seconds=PATIENCE):
+    def wait_for_output(self, pattern, seconds=TIMEOUT):
         return self._wait_for(lambda: re.search(pattern, self.output, re.M | re.S), seconds,
                               lambda: f"standard output has no {pattern!r}:\n{self.output}")
 
@@ -110,7 +111,7 @@ class Server:
             assert time.monotonic() < end, complaint()
             time.sleep(0.01)
 
-    def wait_until(self, true, seconds=PATIENCE, what="it"):
+    def wait_until(self, true, seconds=TIMEOUT, what="it"):
         return self._wait_for(true, seconds, lambda: f"{what} did not happen; the log:\n{self.log}")
 
     def open_gate(self):
@@ -138,12 +139,12 @@ class Server:
         self.wait_until(lambda: not any(link_of(pid, fd) == str(path) for pid in pids for fd in descriptors_of(pid)),
                         what=f"the closing of {path}")
 
-    def connect(self, timeout=PATIENCE):
+    def connect(self, timeout=TIMEOUT):
         s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
-    def exchange(self, data, timeout=PATIENCE, shut=False):
+    def exchange(self, data, timeout=TIMEOUT, shut=False):
         """Everything that comes back for these bytes, until the server closes."""
         with self.connect(timeout) as s:
             s.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
@@ -154,7 +155,7 @@ class Server:
     def get(self, path="/", **fields):
         return self.request("GET", path, **fields)
 
-    def request(self, method, path="/", body=None, timeout=PATIENCE, **fields):
+    def request(self, method, path="/", body=None, timeout=TIMEOUT, **fields):
         """(status, fields in lower case, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -177,7 +178,7 @@ class Server:
     def children(self):
         """Process ids of its children, the zombies left out."""
         listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(p) for p in listing if state_of(int(p)) not in ("Z", None)]
+        return [int(p) for p in listing if is_alive(int(p))]
 
     def workers(self):
         """Process id by slot."""
@@ -211,7 +212,7 @@ class Server:
         """How many they hold open."""
         return self._sockets() - self.sockets_at_start
 
-    def wait_for_no_connections(self, seconds=PATIENCE):
+    def wait_for_no_connections(self, seconds=TIMEOUT):
         self.wait_until(lambda: self.connections() <= 0, seconds, "the end of the connections")
 
     def cpu_seconds(self):
@@ -228,7 +229,7 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, seconds=PATIENCE):
+    def wait(self, seconds=TIMEOUT):
         """The exit status."""
         return self.process.wait(seconds)
 
@@ -238,7 +239,7 @@ class Server:
         if self.alive():
             self.signal(signal.SIGINT)
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -271,6 +272,23 @@ def read_all(s):
             break
         parts.append(part)
     return b"".join(parts)
+
+
+def free_port():
+    """Below the range of ephemeral ports (ip_local_port_range), so that a server that restarts finds it free again."""
+    for port in random.sample(range(10_000, 32_000), 100):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise RuntimeError("no free port")
+
+
+def is_alive(pid):
+    """False for a zombie."""
+    return state_of(pid) not in ("Z", None)
 
 
 def state_of(pid):

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 SWITCHES = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -57,7 +57,7 @@ class Browser:
         self.folder.cleanup()
 
     def _port(self):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             with open(self.log.name, encoding="utf-8") as log:
                 if found := re.search(r"started successfully on port (\d+)", log.read()):
@@ -76,7 +76,7 @@ class Browser:
         data = None if value is None else json.dumps(value).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=2 * TIMEOUT) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as e:
             raise Failed(json.load(e)["value"]["message"]) from None
@@ -126,7 +126,7 @@ class Page:
         """The value of a JavaScript expression; `arguments[0]` and so on are given to it."""
         return self.call("POST", "/execute/sync", {"script": f"return ({script});", "args": list(arguments)})
 
-    def wait_for(self, script, *arguments, seconds=PATIENCE):
+    def wait_for(self, script, *arguments, seconds=TIMEOUT):
         """Waits until the expression is true, and gives its value."""
         end = time.monotonic() + seconds
         while True:

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 SOURCE = Path(os.environ.get("RONDO_SOURCE", Path(__file__).resolve().parents[2]))
-PROGRAM = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin")) / "tour"
+PROGRAM = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin")) / "samples"
 
 TOUR = """\
 // [sample one]
@@ -31,7 +31,7 @@ REFERENCE = """\
 |---|---|---|---|
 | `--bind ADDRESS`, `-b` | `RONDO_BIND` | `127.0.0.1:8000` | where |
 """
-OWN = "\n## Of this application\n\n| flag |\n"
+OWN = "\n## Application\n\n| flag |\n"
 PAGE = f"# Settings\n\n<!-- settings -->\n{REFERENCE}<!-- end of settings -->\n"
 
 

@@ -113,9 +113,9 @@ class CheckLayers(unittest.TestCase):
         self.refused("web/text.hpp", "#pragma once\n#include <fmt/format.h>", "must not be in a .hpp")
 
     def test_headers_of_tests(self):
-        self.allowed("web/views_test.hpp", "#pragma once\n#include <iostream>\n#include <rondo/base/bytes.hpp>")
-        self.allowed("web/app_test.cpp", "#include <rondo/web/views_test.hpp>")
-        self.refused("web/app.cpp", "#include <rondo/web/views_test.hpp>", "for tests only")
+        self.allowed("web/views_fixture.hpp", "#pragma once\n#include <iostream>\n#include <rondo/base/bytes.hpp>")
+        self.allowed("web/app_test.cpp", "#include <rondo/web/views_fixture.hpp>")
+        self.refused("web/app.cpp", "#include <rondo/web/views_fixture.hpp>", "for tests only")
 
     def test_unknown_header(self):
         self.refused("web/app.cpp", "#include <boost/asio.hpp>", "belongs to no folder")
@@ -135,7 +135,7 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("rondo/web/a.hpp -> rondo/web/b.hpp -> rondo/web/a.hpp", result.stdout)
 
-    def test_floors_that_contradict_themselves(self):
+    def test_layers_that_contradict_themselves(self):
         (self.root / "layers.toml").write_text(LAYERS.replace('includes = []', 'includes = ["web"]', 1))
         result = run(self.root)
         self.assertEqual(result.returncode, 1)

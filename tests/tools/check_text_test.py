@@ -68,7 +68,7 @@ class CheckText(unittest.TestCase):
     def test_threads_that_are_no_concern_of_it(self):
         self.put("src/rondo/loop/a.cpp", "std::thread::id here = std::this_thread::get_id();\n"
                                          "auto n = std::thread::hardware_concurrency();\n// not a std::thread\n")
-        for free in ("src/rondo/base/thread.cpp", "src/rondo/loop/a_test.cpp", "src/rondo/loop/a_test.hpp", "examples/a/a.cpp"):
+        for free in ("src/rondo/base/thread.cpp", "src/rondo/loop/a_test.cpp", "src/rondo/loop/a_fixture.hpp", "examples/a/a.cpp"):
             self.put(free, "std::thread t([] {});\n")
         self.allowed()
 

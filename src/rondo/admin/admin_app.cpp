@@ -10,6 +10,7 @@
 
 #include <rondo/admin/assets.hpp>
 #include <rondo/admin/metrics.hpp>
+#include <rondo/admin/status_json.hpp>
 #include <rondo/http/ip_address.hpp>
 #include <rondo/process/control_command.hpp>
 
@@ -24,13 +25,13 @@ constexpr std::string_view policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
-// host[:port] without the port and without the brackets of IPv6.
+// The host of host[:port], without the brackets of an IPv6 address.
 std::string_view host_of(std::string_view authority) {
     if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
     return authority.substr(0, authority.rfind(':'));
 }
 
-// A name can be made to lead anywhere, after the page that asks was loaded from elsewhere under that name.
+// Against DNS rebinding: a page of another site may point its own name to this address.
 bool named_honestly(request& req) {
     if (req.peer_address() == "unix") return true;
     const std::string_view host = host_of(req.host());
@@ -43,14 +44,12 @@ bool from_here(const request& req) {
     return !origin || *origin == fmt::format("http://{}", req.host());
 }
 
-task<response> guard(request& req, next rest) {
+task<response> guard(request& req, next handler) {
     if (!named_honestly(req))
-        co_return text("ask for this listener by its address or as localhost\n")
-            .status(http::status::misdirected_request);
-    const bool reads = req.method() == http::method::get || req.method() == http::method::head;
-    if (!reads && !from_here(req))
-        co_return text("only the page of this listener itself may ask for that\n").status(http::status::forbidden);
-    response r = co_await rest(req);
+        co_return text("host not allowed; use an IP address or localhost\n").status(http::status::misdirected_request);
+    const bool is_safe = req.method() == http::method::get || req.method() == http::method::head;
+    if (!is_safe && !from_here(req)) co_return text("cross-origin request refused\n").status(http::status::forbidden);
+    response r = co_await handler(req);
     co_return std::move(r)
         .field("Cache-Control", "no-store")
         .field("Content-Security-Policy", policy)
@@ -68,22 +67,22 @@ task<response> script(request&) { co_return asset("page.js", "text/javascript; c
 task<response> style(request&) { co_return asset("page.css", "text/css; charset=utf-8"); }
 task<response> icon(request&) { co_return asset("icon.svg", "image/svg+xml"); }
 
-response done(const std::string& hindrance, std::string_view what) {
-    if (hindrance.empty()) return text(fmt::format("{}\n", what)).status(http::status::accepted);
-    return text(hindrance + "\n").status(http::status::conflict);
+response done(const std::string& error, std::string_view message) {
+    if (error.empty()) return text(fmt::format("{}\n", message)).status(http::status::accepted);
+    return text(error + "\n").status(http::status::conflict);
 }
 
 }  // namespace
 
-void require_private(const net::bind_address& at, bool allowed) {
-    if (allowed || at.what != net::bind_address::kind::tcp) return;
+void require_private(const net::bind_address& address, bool allowed) {
+    if (allowed || address.what != net::bind_address::kind::tcp) return;
     static const http::allow_list loopback = http::allow_list::of({"127.0.0.0/8", "::1"});
-    const auto address = http::ip_address::parse(at.host);
-    if (at.host == "localhost" || (address && loopback.contains(*address))) return;
-    throw std::invalid_argument(fmt::format(
-        "admin: '{}' can be reached by others than this machine, and whoever reaches it may end the server; "
-        "use 127.0.0.1:PORT or unix:/path, or set admin-remote when a firewall stands before it",
-        at.host.empty() ? "*" : at.host));
+    const auto ip = http::ip_address::parse(address.host);
+    if (address.host == "localhost" || (ip && loopback.contains(*ip))) return;
+    throw std::invalid_argument(
+        fmt::format("admin: '{}' can be reached by other machines, and anyone who can connect can stop the server; "
+                    "use 127.0.0.1:PORT or unix:/path, or set admin-remote if a firewall protects the address",
+                    address.host.empty() ? "*" : address.host));
 }
 
 app admin_pages::make() {
@@ -105,17 +104,17 @@ app admin_pages::make() {
 }
 
 overview admin_pages::look() const {
-    const std::vector<worker_source> all = of_.workers();
-    const std::vector<compute_source> computers = of_.computers();
-    return read_all(all, clock::now(), most_running, computers);
+    const std::vector<worker_source> workers = of_.workers();
+    const std::vector<compute_source> processes = of_.computers();
+    return read_all(workers, clock::now(), most_running, processes);
 }
 
 task<response> admin_pages::health(request&) { co_return text("alive\n"); }
 
 task<response> admin_pages::readiness(request&) {
-    const overview all = look();
-    const auto in = [&all](std::string_view state) {
-        return std::ranges::count(all.workers, state, &worker_totals::state);
+    const overview snapshot = look();
+    const auto in = [&snapshot](std::string_view state) {
+        return std::ranges::count(snapshot.workers, state, &worker_totals::state);
     };
     const std::string report = fmt::format("{} serving, {} blocked, {} starting, {} draining\n", in("serving"),
                                            in("blocked"), in("starting"), in("draining"));
@@ -140,9 +139,9 @@ task<response> admin_pages::drain(request&) { co_return done(of_.drain(), "drain
 task<response> admin_pages::scale(request& req) {
     const auto workers = req.query_as<std::size_t>("workers");
     if (workers < 1 || workers > most_workers)
-        co_return text(fmt::format("workers is a number from 1 to {}\n", most_workers))
+        co_return text(fmt::format("invalid number of workers; expected 1 to {}\n", most_workers))
             .status(http::status::bad_request);
-    co_return done(of_.scale(workers), fmt::format("going to {} workers", workers));
+    co_return done(of_.scale(workers), fmt::format("scaling to {} workers", workers));
 }
 
 }  // namespace rondo::admin

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The web application of the admin listener: health, metrics, status, dashboard and control commands.
 #pragma once
 
 #include <rondo/admin/admin_backend.hpp>
@@ -7,14 +8,14 @@
 
 namespace rondo::admin {
 
-/// What the admin listener serves: GET /healthz, /readyz, /metrics, /requests, /status.json and the page at /; POST
-/// /reload, /drain, /scale?workers=N. Nothing of it is cached, and no page of another site can reach it: the host asked
-/// for must be an address or localhost (a name could be made to point here), and a POST must come from the page itself
-/// or from no page at all.
+/// Serves GET /healthz, /readyz, /metrics, /requests, /status.json and the dashboard at /; POST /reload, /drain and
+/// /scale?workers=N. Responses are not cached. Pages of other sites have no access: the Host must be an IP address or
+/// localhost (against DNS rebinding), and a POST must come from the dashboard itself or from a client that is not a
+/// browser.
 class admin_pages {
 public:
-    /// `of` must outlive this, and this the application made of it.
-    explicit admin_pages(operations& of) noexcept : of_(of) {}
+    /// `backend` must outlive this, and this the application that make_app() returns.
+    explicit admin_pages(operations& backend) noexcept : of_(backend) {}
     [[nodiscard]] app make();
 
 private:
@@ -31,8 +32,8 @@ private:
     operations& of_;
 };
 
-/// Throws std::invalid_argument with a sentence when others than this machine could reach the address, unless that is
+/// Throws std::invalid_argument with a user-facing message when other machines could reach the address, unless
 /// `allowed`.
-void require_private(const net::bind_address& at, bool allowed);
+void require_private(const net::bind_address& address, bool allowed);
 
 }  // namespace rondo::admin

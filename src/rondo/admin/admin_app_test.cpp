@@ -13,7 +13,7 @@
 namespace rondo::admin {
 namespace {
 
-/// Remembers what was asked for.
+/// Records the commands.
 class fake_operations final : public operations {
 public:
     [[nodiscard]] std::vector<worker_source> workers() override { return all; }
@@ -27,8 +27,8 @@ public:
     std::string hindrance;
 
 private:
-    std::string order(std::string what) {
-        orders.push_back(std::move(what));
+    std::string order(std::string command) {
+        orders.push_back(std::move(command));
         return hindrance;
     }
 };
@@ -56,7 +56,7 @@ protected:
     std::optional<test_client> client_;
 };
 
-TEST_F(admin, is_ready_while_somebody_serves) {
+TEST_F(admin, is_ready_while_a_worker_serves) {
     EXPECT_EQ(get("/healthz").status, 200);
     EXPECT_EQ(get("/readyz").status, 200);
     figures_->state = stats::worker_state::draining;
@@ -68,7 +68,7 @@ TEST_F(admin, is_ready_while_somebody_serves) {
     EXPECT_EQ(get("/readyz").status, 503);
 }
 
-TEST_F(admin, tells_the_figures) {
+TEST_F(admin, serves_stats) {
     figures_->requests = 42;
     const test_response metrics = get("/metrics");
     EXPECT_EQ(metrics.content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -77,7 +77,7 @@ TEST_F(admin, tells_the_figures) {
     EXPECT_EQ(get("/requests").body, "{\"running\":[],\"not_listed\":0}");
 }
 
-TEST_F(admin, the_page_comes_with_a_policy_that_lets_nothing_else_in) {
+TEST_F(admin, serves_the_dashboard_with_a_strict_content_security_policy) {
     for (const char* path : {"/", "/page.js", "/page.css", "/icon.svg"}) {
         const test_response r = get(path);
         EXPECT_EQ(r.status, 200) << path;
@@ -88,7 +88,7 @@ TEST_F(admin, the_page_comes_with_a_policy_that_lets_nothing_else_in) {
     EXPECT_NE(get("/").body.find("<script src=\"page.js\""), std::string::npos);
 }
 
-TEST_F(admin, is_reached_by_address_and_not_by_a_name_that_may_lead_anywhere) {
+TEST_F(admin, accepts_addresses_and_localhost_as_host_only) {
     for (const char* host : {"127.0.0.1", "localhost", "localhost:9000", "[::1]:9000", "10.1.2.3:80"})
         EXPECT_EQ(get("/metrics", host).status, 200) << host;
     for (const char* host : {"evil.example", "evil.example:9000", "localhost.evil.example", "127.0.0.1.evil.example:1"})
@@ -98,7 +98,7 @@ TEST_F(admin, is_reached_by_address_and_not_by_a_name_that_may_lead_anywhere) {
     EXPECT_EQ(by_socket.status, 200);
 }
 
-TEST_F(admin, orders_are_given_by_post_from_here) {
+TEST_F(admin, accepts_commands_by_same_origin_post) {
     EXPECT_EQ(get("/reload").status, 405);
     EXPECT_EQ(post("/reload").status, 202);
     EXPECT_EQ(post("/drain", {{"Origin", "http://127.0.0.1:9000"}, {"Sec-Fetch-Site", "same-origin"}}).status, 202);
@@ -106,7 +106,7 @@ TEST_F(admin, orders_are_given_by_post_from_here) {
     EXPECT_EQ(of_.orders, (std::vector<std::string>{"reload", "drain", "scale to 3"}));
 }
 
-TEST_F(admin, orders_from_other_pages_are_refused) {
+TEST_F(admin, refuses_cross_origin_commands) {
     EXPECT_EQ(post("/reload", {{"Origin", "http://evil.example"}}).status, 403);
     EXPECT_EQ(post("/reload", {{"Origin", "null"}}).status, 403);
     EXPECT_EQ(post("/reload", {{"Origin", "http://127.0.0.1:8000"}}).status, 403);
@@ -115,14 +115,14 @@ TEST_F(admin, orders_from_other_pages_are_refused) {
     EXPECT_TRUE(of_.orders.empty());
 }
 
-TEST_F(admin, an_order_that_makes_no_sense_is_refused) {
+TEST_F(admin, rejects_invalid_commands) {
     for (const char* target : {"/scale", "/scale?workers=", "/scale?workers=0", "/scale?workers=x",
                                "/scale?workers=100000", "/scale?workers=-1"})
         EXPECT_EQ(post(target).status, 400) << target;
-    of_.hindrance = "there is no arbiter";
+    of_.hindrance = "no arbiter";
     const test_response r = post("/reload");
     EXPECT_EQ(r.status, 409);
-    EXPECT_EQ(r.body, "there is no arbiter\n");
+    EXPECT_EQ(r.body, "no arbiter\n");
 }
 
 std::string refusal(const char* address, bool allowed = false) {
@@ -134,7 +134,7 @@ std::string refusal(const char* address, bool allowed = false) {
     }
 }
 
-TEST(admin_address, must_be_of_this_machine_unless_allowed) {
+TEST(AdminAddress, must_be_local_unless_allowed) {
     for (const char* address : {"127.0.0.1:9000", "127.1.2.3:1", "[::1]:9000", "localhost:0", "unix:/run/x.sock"})
         EXPECT_EQ(refusal(address), "") << address;
     for (const char* address :

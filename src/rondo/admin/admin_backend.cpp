@@ -11,14 +11,14 @@
 
 namespace rondo::admin {
 
-std::uint64_t resident_bytes(int process) noexcept {
+std::uint64_t resident_bytes(int pid) noexcept {
     char path[32];
-    *fmt::format_to_n(path, sizeof path - 1, "/proc/{}/statm", process).out = 0;
+    *fmt::format_to_n(path, sizeof path - 1, "/proc/{}/statm", pid).out = 0;
     const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
     char text[128];
     const ssize_t size = file ? ::read(file.value(), text, sizeof text) : -1;
     if (size <= 0) return 0;
-    // Total, then resident, in pages.
+    // Total and resident size, in pages.
     const std::string_view all(text, static_cast<std::size_t>(size));
     const std::size_t second = all.find(' ') + 1;
     std::uint64_t pages = 0;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Interface of the admin application to the server: sources of stats and control commands.
 #pragma once
 
 #include <cstddef>
@@ -9,24 +10,24 @@
 
 namespace rondo::admin {
 
-/// What operators can look at and do. Called on the loop of the admin listener.
+/// What the admin application shows and controls. Called on the loop of the admin listener.
 class operations {
 public:
     virtual ~operations() = default;
 
-    /// The workers as they are now, also those that ended and left their figures.
+    /// The current workers, including those that exited and left their stats.
     [[nodiscard]] virtual std::vector<worker_source> workers() = 0;
 
-    /// The compute processes, likewise; none without an arbiter.
+    /// The compute processes, likewise; empty without an arbiter.
     [[nodiscard]] virtual std::vector<compute_source> computers() = 0;
 
-    /// Each returns at once: "" when it was asked for, else a sentence that says why it cannot be.
+    /// These return immediately: "" when the command was accepted, else a user-facing reason.
     [[nodiscard]] virtual std::string reload() = 0;
     [[nodiscard]] virtual std::string drain() = 0;
     [[nodiscard]] virtual std::string scale(std::size_t workers) = 0;
 };
 
-/// Bytes of resident memory of a process; 0 when it is gone.
-[[nodiscard]] std::uint64_t resident_bytes(int process) noexcept;
+/// Bytes of resident memory of a process; 0 when it has exited.
+[[nodiscard]] std::uint64_t resident_bytes(int pid) noexcept;
 
 }  // namespace rondo::admin

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+// Client of the admin listener, for the `status` command.
 #pragma once
 
+#include <rondo/client/options.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/net/address.hpp>
 
+namespace rondo {
+class client;
+}
+
 namespace rondo::admin {
 
-/// What GET /status.json of the admin listener at this address says. Blocks, five seconds at most for each step. Throws
-/// std::runtime_error with a sentence.
-[[nodiscard]] codec::json_value ask_admin(const net::bind_address& at);
+/// Options of a client for an admin listener: at most five seconds per step.
+[[nodiscard]] client_options admin_client_options();
+
+/// Returns the response to GET /status.json of the admin listener at this address. Blocks. Throws std::runtime_error
+/// with a user-facing message.
+[[nodiscard]] codec::json_value fetch_status(client& http, const net::bind_address& address);
 
 }  // namespace rondo::admin

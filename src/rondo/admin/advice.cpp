@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rondo/admin/advice.hpp>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -10,14 +12,14 @@ namespace rondo::admin {
 namespace {
 
 constexpr std::uint64_t least_requests = 20;
-constexpr double much_ms = 5;       // of the loop, or of computing on a thread for blocking work
-constexpr double noticed_ms = 1;    // of a queue, or of a thread that waits
-constexpr double mostly = 0.5;      // of its time in a queue
-constexpr double computes = 0.8;    // processor time of a thread's time
-constexpr double only_waits = 0.1;  // the same
+constexpr double much_ms = 5;       // on the loop, or of computation on a thread for blocking work
+constexpr double noticed_ms = 1;    // in a queue, or of waiting on a thread
+constexpr double mostly = 0.5;      // share of its time in a queue
+constexpr double computes = 0.8;    // CPU share of the time on a thread
+constexpr double only_waits = 0.1;  // likewise
 constexpr double stalls_often = 0.01;
 
-/// The means of one request.
+/// Mean times per request in milliseconds.
 struct means {
     explicit means(const view_totals& v) noexcept : requests(static_cast<double>(v.requests())) {
         const auto ms = [this](std::int64_t ns) { return static_cast<double>(ns) / requests / 1e6; };
@@ -40,39 +42,40 @@ std::string percent(double part) { return fmt::format("{:.0f} %", part * 100); }
 
 std::string of_async(const view_totals& v, const means& m) {
     if (m.loop >= much_ms) {
-        const std::string holds = fmt::format("holds the event loop for {:.0f} ms per request ({} of its time)", m.loop,
-                                              percent(m.of_wall(m.loop)));
+        const std::string blocks = fmt::format("blocks the event loop for {:.0f} ms per request ({} of its time)",
+                                               m.loop, percent(m.of_wall(m.loop)));
         if (!m.cpu_known || (m.cpu > only_waits && m.cpu < mostly))
-            return holds + ": return a response instead of a task, or rondo::cpu(view) if it computes";
-        if (m.cpu >= mostly) return holds + fmt::format(", {} of that CPU: make it rondo::cpu(view)", percent(m.cpu));
-        return holds + " and waits meanwhile: make it sync (return a response), or await what it waits for";
+            return blocks + ": return a response instead of a task, or use rondo::cpu(view) if it computes";
+        if (m.cpu >= mostly) return blocks + fmt::format(", {} of that CPU: make it rondo::cpu(view)", percent(m.cpu));
+        return blocks + " while it waits: make it sync (return a response), or await the operation";
     }
     if (static_cast<double>(v.stalls) >= std::max(3.0, m.requests * stalls_often))
-        return fmt::format("held the event loop for too long {} times: the log has the stacks", v.stalls);
+        return fmt::format("stalled the event loop {} times: see the stacks in the log", v.stalls);
     return {};
 }
 
 std::string of_sync(const means& m) {
     if (m.thread >= much_ms && m.cpu_known && m.cpu >= computes)
         return fmt::format(
-            "computes for {:.0f} ms per request ({} CPU) on a thread meant for waiting: make it rondo::cpu(view)",
+            "computes for {:.0f} ms per request ({} CPU) on a thread for blocking work: make it rondo::cpu(view)",
             m.thread, percent(m.cpu));
     if (m.queue >= noticed_ms && m.of_wall(m.queue) >= mostly)
-        return fmt::format("{} of its time is waiting for a thread: raise --threads, or make it async",
+        return fmt::format("spends {} of its time waiting for a thread: raise --threads, or make it async",
                            percent(m.of_wall(m.queue)));
     if (m.thread >= noticed_ms && m.cpu_known && m.cpu <= only_waits)
-        return fmt::format("only waits ({:.0f} ms per request, {} CPU) and holds a thread for it: make it async",
-                           m.thread, percent(m.cpu));
+        return fmt::format("only waits ({:.0f} ms per request, {} CPU) but occupies a thread: make it async", m.thread,
+                           percent(m.cpu));
     return {};
 }
 
 std::string of_cpu(const means& m) {
     if (m.thread >= noticed_ms && m.cpu_known && m.cpu <= only_waits)
-        return fmt::format("hardly computes ({} CPU) and holds a compute thread: make it sync, or async",
+        return fmt::format("hardly computes ({} CPU) but occupies a compute thread: make it sync or async",
                            percent(m.cpu));
     if (m.queue >= noticed_ms && m.of_wall(m.queue) >= mostly)
-        return fmt::format("{} of its time is waiting for a compute thread: more cores, or fewer requests at once",
-                           percent(m.of_wall(m.queue)));
+        return fmt::format(
+            "spends {} of its time waiting for a compute thread: add CPUs, or reduce concurrent requests",
+            percent(m.of_wall(m.queue)));
     return {};
 }
 

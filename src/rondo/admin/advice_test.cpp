@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rondo/admin/advice.hpp>
 #include <rondo/admin/view_snapshot.hpp>
 
 #include <gtest/gtest.h>
@@ -8,10 +9,10 @@ namespace {
 
 constexpr std::int64_t ms = 1'000'000;
 
-/// A view with a hundred requests; all times are those of one of them.
+/// Times of one request.
 struct each {
     std::int64_t wall = 0, loop = 0, queue = 0, thread = 0;
-    double cpu = 0;  // of what was measured: a tenth of the time on loop and threads
+    double cpu = 0;  // share of the measured time, which is a tenth of the time on loop and threads
 };
 
 view_totals view(const char* kind, const each& one, std::uint64_t requests = 100) {
@@ -33,22 +34,22 @@ void expect_words(const std::string& text, std::initializer_list<const char*> wo
     for (const char* word : words) EXPECT_NE(text.find(word), std::string::npos) << word << " is not in: " << text;
 }
 
-TEST(advice, of_an_async_view_that_computes) {
+TEST(Advice, an_async_view_that_computes) {
     expect_words(advice(view("async", {.wall = 46 * ms, .loop = 45 * ms, .cpu = 0.99})),
-                 {"holds the event loop for 45 ms", "98 %", "rondo::cpu"});
+                 {"blocks the event loop for 45 ms", "98 %", "rondo::cpu"});
 }
 
-TEST(advice, of_an_async_view_that_blocks) {
+TEST(Advice, an_async_view_that_blocks) {
     expect_words(advice(view("async", {.wall = 50 * ms, .loop = 49 * ms, .cpu = 0.02})),
                  {"event loop", "make it sync"});
 }
 
-TEST(advice, of_an_async_view_on_a_machine_too_busy_to_tell) {
+TEST(Advice, an_async_view_on_an_overloaded_machine) {
     expect_words(advice(view("async", {.wall = 50 * ms, .loop = 49 * ms, .cpu = 0.3})),
                  {"event loop", "if it computes"});
 }
 
-TEST(advice, of_an_async_view_that_stalls_at_times) {
+TEST(Advice, an_async_view_that_stalls_occasionally) {
     auto v = view("async", {.wall = 10 * ms, .loop = ms});
     v.stalls = 2;
     EXPECT_EQ(advice(v), "");
@@ -56,30 +57,30 @@ TEST(advice, of_an_async_view_that_stalls_at_times) {
     expect_words(advice(v), {"3 times", "log"});
 }
 
-TEST(advice, of_a_sync_view_that_only_waits) {
+TEST(Advice, a_sync_view_that_only_waits) {
     expect_words(advice(view("sync", {.wall = 101 * ms, .thread = 100 * ms, .cpu = 0.01})),
                  {"only waits", "make it async"});
 }
 
-TEST(advice, of_a_sync_view_that_computes) {
+TEST(Advice, a_sync_view_that_computes) {
     expect_words(advice(view("sync", {.wall = 21 * ms, .thread = 20 * ms, .cpu = 0.97})), {"97 % CPU", "rondo::cpu"});
 }
 
-TEST(advice, of_a_sync_view_that_waits_for_threads) {
+TEST(Advice, a_sync_view_that_waits_for_threads) {
     expect_words(advice(view("sync", {.wall = 100 * ms, .queue = 80 * ms, .thread = 19 * ms, .cpu = 0.4})),
                  {"80 %", "--threads"});
 }
 
-TEST(advice, of_a_cpu_view_that_hardly_computes) {
+TEST(Advice, a_cpu_view_that_hardly_computes) {
     expect_words(advice(view("cpu", {.wall = 31 * ms, .thread = 30 * ms, .cpu = 0.05})), {"hardly computes", "sync"});
 }
 
-TEST(advice, of_a_cpu_view_that_waits_for_threads) {
+TEST(Advice, a_cpu_view_that_waits_for_threads) {
     expect_words(advice(view("cpu", {.wall = 100 * ms, .queue = 90 * ms, .thread = 10 * ms, .cpu = 0.9})),
                  {"90 %", "compute thread"});
 }
 
-TEST(advice, there_is_none_for_views_of_the_right_kind) {
+TEST(Advice, is_empty_for_views_of_the_right_kind) {
     EXPECT_EQ(advice(view("async", {.wall = 500 * ms, .loop = ms / 10, .cpu = 0.9})), "");
     EXPECT_EQ(advice(view("async", {.wall = 5'000, .loop = 4'000, .cpu = 1})), "");
     EXPECT_EQ(advice(view("sync", {.wall = 12 * ms, .queue = ms / 10, .thread = 11 * ms, .cpu = 0.4})), "");
@@ -88,12 +89,12 @@ TEST(advice, there_is_none_for_views_of_the_right_kind) {
     EXPECT_EQ(advice(view("isolated", {.wall = 80 * ms, .queue = 70 * ms})), "");
 }
 
-TEST(advice, there_is_none_from_few_requests) {
+TEST(Advice, is_empty_for_few_requests) {
     EXPECT_EQ(advice(view("async", {.wall = 46 * ms, .loop = 45 * ms, .cpu = 1}, 19)), "");
     EXPECT_EQ(advice(view("async", {}, 0)), "");
 }
 
-TEST(view_totals, of_several_workers_add_up) {
+TEST(ViewSnapshot, adds_up_several_workers) {
     auto a = view("async", {.wall = 10 * ms, .loop = ms});
     auto b = view("async", {.wall = 20 * ms, .loop = 2 * ms}, 50);
     b.latency[7] = 50;

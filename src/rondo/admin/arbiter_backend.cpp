@@ -13,7 +13,7 @@ namespace {
 
 const process::slot_table& table_of(const process::child& self, const std::string& group) {
     const process::slot_table* table = self.slots_of(group);
-    if (table == nullptr) throw std::logic_error("there is no group of processes named " + group);
+    if (table == nullptr) throw std::logic_error("unknown process group " + group);
     return *table;
 }
 
@@ -40,19 +40,19 @@ std::vector<worker_source> arbiter_operations::workers() {
 
 std::vector<compute_source> arbiter_operations::computers() {
     std::vector<compute_source> all;
-    for (const process::child::table_entry& of : self_.tables()) {
-        if (!of.group.starts_with(compute::group_prefix)) continue;
-        for (std::size_t i = 0; i < of.table->used(); ++i) {
-            const process::slot_control& c = of.table->control(i);
-            const process::life at = c.at.load(std::memory_order_relaxed);
+    for (const process::child::table_entry& entry : self_.tables()) {
+        if (!entry.group.starts_with(compute::group_prefix)) continue;
+        for (std::size_t i = 0; i < entry.table->used(); ++i) {
+            const process::slot_control& c = entry.table->control(i);
+            const process::life state = c.at.load(std::memory_order_relaxed);
             compute_source s;
-            s.group = of.group.substr(compute::group_prefix.size());
+            s.group = entry.group.substr(compute::group_prefix.size());
             s.name = std::to_string(i);
-            s.figures = stats::compute_figures::look(of.table->memory(i));
+            s.figures = stats::compute_figures::look(entry.table->memory(i));
             s.process = c.pid.load(std::memory_order_relaxed);
             s.alive = s.process > 0;
-            s.ready = at == process::life::serving;
-            s.ending = at == process::life::draining;
+            s.ready = state == process::life::serving;
+            s.ending = state == process::life::draining;
             if (s.alive) s.resident_bytes = resident_bytes(s.process);
             if (s.alive || s.figures != nullptr) all.push_back(std::move(s));
         }
@@ -60,11 +60,11 @@ std::vector<compute_source> arbiter_operations::computers() {
     return all;
 }
 
-std::string arbiter_operations::tell(const process::order& what) {
-    const int error = self_.tell(what);
+std::string arbiter_operations::tell(const process::order& command) {
+    const int error = self_.tell(command);
     if (error == 0) return {};
-    if (error == EAGAIN) return "the arbiter is busy with what it was told before: try again";
-    return "the arbiter cannot be told: " + std::generic_category().message(error);
+    if (error == EAGAIN) return "the arbiter is busy with an earlier command; try again";
+    return "cannot send a command to the arbiter: " + std::generic_category().message(error);
 }
 
 std::string arbiter_operations::reload() { return tell({process::order::kind::reload}); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The admin backend under an arbiter: reads the slots of its children and sends it control commands.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace rondo::admin {
 
-/// Looks at the slots of a group of workers, and gives the arbiter orders. In a child of that arbiter.
+/// Reads the slots of a group of workers and of the compute processes. Used in a child of the arbiter.
 class arbiter_operations final : public operations {
 public:
     /// `self` must outlive this.
@@ -21,7 +22,7 @@ public:
     [[nodiscard]] std::string scale(std::size_t workers) override;
 
 private:
-    [[nodiscard]] std::string tell(const process::order& what);
+    [[nodiscard]] std::string tell(const process::order& command);
 
     process::child& self_;
     const process::slot_table& slots_;

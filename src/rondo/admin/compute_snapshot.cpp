@@ -12,10 +12,7 @@ namespace rondo::admin {
 
 namespace {
 
-using stats::compute_demand;
-using stats::compute_figures;
-
-// What became of jobs is kept when the worker that asked is gone, what waits and runs is of one that lives.
+// Counters survive their worker; gauges belong to a live one.
 constexpr std::tuple demand_counts{
     kept_in(&compute_totals::ended, &stats::compute_demand::ended),
     kept_in(&compute_totals::queue_ns, &stats::compute_demand::queue_ns),
@@ -34,14 +31,14 @@ constexpr std::tuple process_counts{
     kept_in(&compute_totals::cpu, &stats::compute_figures::cpu),
 };
 
-// Long names are cut off where workers count, so here too.
+// Truncates long names as the workers do.
 compute_totals& of_name(std::vector<compute_totals>& all, std::string_view name) {
     name = name.substr(0, sizeof(stats::compute_demand::name) - 1);
     const auto known = std::ranges::find(all, name, &compute_totals::name);
     if (known != all.end()) return *known;
-    compute_totals& made = all.emplace_back();
-    made.name = name;
-    return made;
+    compute_totals& added = all.emplace_back();
+    added.name = name;
+    return added;
 }
 
 void add(compute_totals& to, const stats::compute_demand& d, bool alive) {
@@ -57,24 +54,24 @@ void add(compute_totals& to, const stats::compute_figures& f, bool counts) {
     compute_totals more;
     read_each(process_counts, more, f);
     add_each(process_counts, to, more);
-    // It died, and nobody has taken its place yet who would count that.
+    // It crashed, and its successor has not counted that yet.
     if (!counts && figure_of(f.process) != 0) ++to.crashes;
 }
 
-compute_process process_of(const compute_source& from, bool counts, std::int64_t now) {
-    compute_process p{.name = from.name,
-                      .state = from.ending  ? "draining"
-                               : from.ready ? "idle"
-                                            : "starting",
-                      .process = from.process,
-                      .resident_bytes = from.resident_bytes};
+compute_process process_of(const compute_source& source, bool counts, std::int64_t now) {
+    compute_process p{.name = source.name,
+                      .state = source.ending  ? "draining"
+                               : source.ready ? "idle"
+                                              : "starting",
+                      .process = source.process,
+                      .resident_bytes = source.resident_bytes};
     if (!counts) return p;
-    p.age_ns = now - figure_of(from.figures->started_ns);
-    p.jobs = figure_of(from.figures->jobs);
-    const std::int64_t since = figure_of(from.figures->busy_since_ns);
+    p.age_ns = now - figure_of(source.figures->started_ns);
+    p.jobs = figure_of(source.figures->jobs);
+    const std::int64_t since = figure_of(source.figures->busy_since_ns);
     if (since == 0) return p;
     p.busy_ns = std::max<std::int64_t>(now - since, 1);
-    if (!from.ending) p.state = "busy";
+    if (!source.ending) p.state = "busy";
     return p;
 }
 
@@ -90,19 +87,19 @@ std::uint64_t compute_totals::resident_bytes() const noexcept {
                            [](std::uint64_t sum, const compute_process& p) { return sum + p.resident_bytes; });
 }
 
-void add_demand(std::vector<compute_totals>& to, const stats::statistics& of, bool alive) {
-    for (const stats::compute_demand& d : of.computers)
+void add_demand(std::vector<compute_totals>& to, const stats::statistics& worker, bool alive) {
+    for (const stats::compute_demand& d : worker.computers)
         if (d.used.load(std::memory_order_acquire) != 0) add(of_name(to, d.name.data()), d, alive);
 }
 
-void add_processes(std::vector<compute_totals>& to, std::span<const compute_source> from, instant now) {
-    for (const compute_source& source : from) {
-        compute_totals& of = of_name(to, source.group);
-        // Not one that has the memory of its predecessor and did not begin to count itself.
+void add_processes(std::vector<compute_totals>& to, std::span<const compute_source> sources, instant now) {
+    for (const compute_source& source : sources) {
+        compute_totals& group = of_name(to, source.group);
+        // False while the memory still holds the stats of its predecessor.
         const bool counts =
             source.alive && source.figures != nullptr && figure_of(source.figures->process) == source.process;
-        if (source.figures != nullptr) add(of, *source.figures, counts);
-        if (source.alive) of.processes.push_back(process_of(source, counts, now.time_since_epoch().count()));
+        if (source.figures != nullptr) add(group, *source.figures, counts);
+        if (source.alive) group.processes.push_back(process_of(source, counts, now.time_since_epoch().count()));
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A snapshot of the stats of compute processes, by the name of their isolated views.
 #pragma once
 
 #include <array>
@@ -11,14 +12,14 @@
 
 namespace rondo::admin {
 
-/// Where the figures of a compute process are, and what is known of it beside them.
+/// The stats of a compute process, and what its slot contains about it.
 struct compute_source {
     std::string group;                                ///< "model": the name of the isolated views
     std::string name;                                 ///< "0"
-    const stats::compute_figures* figures = nullptr;  ///< null: it has not begun to count
+    const stats::compute_figures* figures = nullptr;  ///< null: not counting yet
     bool alive = false;
-    bool ready = false;   ///< it loaded what it needs
-    bool ending = false;  ///< it takes no further job
+    bool ready = false;   ///< accepts jobs
+    bool ending = false;  ///< accepts no further jobs
     int process = 0;
     std::uint64_t resident_bytes = 0;
 };
@@ -28,17 +29,17 @@ struct compute_process {
     std::string state;  ///< "starting", "idle", "busy", "draining"
     int process = 0;
     std::int64_t age_ns = 0;
-    std::int64_t busy_ns = 0;  ///< for how long its job has run; 0: it has none
-    std::uint64_t jobs = 0;    ///< of its slot
+    std::int64_t busy_ns = 0;  ///< run time of the current job; 0: idle
+    std::uint64_t jobs = 0;    ///< of its slot, over all processes in it
     std::uint64_t resident_bytes = 0;
 };
 
-/// The compute processes of one name and what was asked of them, by all workers together.
+/// The compute processes of one name, and the jobs that all workers submitted to them.
 struct compute_totals {
     std::string name;
-    std::vector<compute_process> processes;  ///< those that live
+    std::vector<compute_process> processes;  ///< the live ones
     std::uint64_t starts = 0, crashes = 0;
-    std::uint64_t waiting = 0, running = 0;  ///< jobs; those that run as the workers know it
+    std::uint64_t waiting = 0, running = 0;  ///< jobs, as counted by the workers
     std::array<std::uint64_t, stats::job_ends> ended{};
     std::int64_t queue_ns = 0, wall_ns = 0, cpu_ns = 0;
     stats::latency::totals queue{}, wall{}, cpu{};
@@ -50,9 +51,9 @@ struct compute_totals {
     }
 };
 
-/// Adds what a worker asked for. `alive`: what waits and runs still does; otherwise nobody waits for it.
-void add_demand(std::vector<compute_totals>& to, const stats::statistics& of, bool alive);
+/// Adds the jobs of a worker. When it is not `alive`, its waiting and running jobs count as cancelled.
+void add_demand(std::vector<compute_totals>& to, const stats::statistics& worker, bool alive);
 /// Adds the processes.
-void add_processes(std::vector<compute_totals>& to, std::span<const compute_source> from, instant now);
+void add_processes(std::vector<compute_totals>& to, std::span<const compute_source> sources, instant now);
 
 }  // namespace rondo::admin

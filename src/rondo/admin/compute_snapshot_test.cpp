@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/admin/metrics.hpp>
+#include <rondo/admin/status_json.hpp>
 #include <rondo/codec/json.hpp>
 
 namespace rondo::admin {
@@ -20,7 +21,7 @@ struct slot_memory {
     alignas(stats::compute_figures) std::byte bytes[sizeof(stats::compute_figures)];
 };
 
-/// Two compute processes of one name and a worker that asks them.
+/// Two compute processes of one name, and a worker that submits jobs.
 class two_computers : public ::testing::Test {
 protected:
     two_computers() {
@@ -48,7 +49,7 @@ protected:
     std::vector<compute_source> computers_;
 };
 
-TEST_F(two_computers, are_told_together_with_what_is_asked_of_them) {
+TEST_F(two_computers, are_summed_with_the_jobs_of_workers) {
     for (int i = 0; i < 4; ++i) demand().asked();
     for (int i = 0; i < 3; ++i) demand().begun(2'000'000);
     demand().over(stats::job_end::done, true);
@@ -89,7 +90,7 @@ TEST_F(two_computers, are_told_together_with_what_is_asked_of_them) {
     EXPECT_EQ(json["computers"][0]["processes"][1]["state"].as_string(), "busy");
 }
 
-TEST_F(two_computers, one_that_died_leaves_its_counts) {
+TEST_F(two_computers, a_crashed_process_leaves_its_counters) {
     figures(0).begin_job(clock::now() - 5ms);
     figures(0).end_job(clock::now(), 4'000'000);
     figures(0).begin_job(clock::now());
@@ -99,7 +100,7 @@ TEST_F(two_computers, one_that_died_leaves_its_counts) {
     EXPECT_EQ(o.computers[0].crashes, 1u);
     EXPECT_EQ(o.computers[0].busy(), 0u);
     EXPECT_GT(stats::latency::quantile(o.computers[0].wall, 0.5), 0);
-    // Another process has its place, and has not begun to count.
+    // Another process has taken the slot, but does not count yet.
     computers_[0].alive = true;
     computers_[0].ready = false;
     computers_[0].process = 555;
@@ -114,7 +115,7 @@ TEST_F(two_computers, one_that_died_leaves_its_counts) {
     EXPECT_EQ(look().computers[0].crashes, 1u);
 }
 
-TEST_F(two_computers, a_long_name_is_one_name) {
+TEST_F(two_computers, long_names_are_truncated_alike) {
     const std::string name(100, 'x');
     worker_->demand_of(name).asked();
     computers_[0].group = computers_[1].group = name;
@@ -124,7 +125,7 @@ TEST_F(two_computers, a_long_name_is_one_name) {
     EXPECT_EQ(o.computers[0].waiting, 1u);
 }
 
-TEST_F(two_computers, what_a_dead_worker_asked_for_nobody_waits_for) {
+TEST_F(two_computers, jobs_of_a_crashed_worker_are_cancelled) {
     demand().asked();
     demand().asked();
     demand().begun(1);

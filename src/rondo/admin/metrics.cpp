@@ -20,52 +20,52 @@ namespace {
 using label = std::pair<std::string_view, std::string_view>;
 using labels = std::initializer_list<label>;
 
-// The bounds that are told: powers of two from 8 microseconds on, where a histogram has every fourth of its own.
+// The exported bounds: powers of two from 8 microseconds on, which is every fourth bucket of a histogram.
 constexpr std::size_t first_bound = 12;
 static_assert(first_bound % stats::latency::per_octave == 0);
 
 double seconds(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e9; }
 
-class text {
+class metrics_writer {
 public:
-    explicit text(std::string& out) noexcept : out_(out) {}
+    explicit metrics_writer(std::string& out) noexcept : out_(out) {}
 
-    text& family(std::string_view name, std::string_view type, std::string_view help) {
+    metrics_writer& family(std::string_view name, std::string_view type, std::string_view help) {
         name_ = name;
         fmt::format_to(std::back_inserter(out_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
         return *this;
     }
     template <class Number>
-    text& sample(Number value, labels with = {}) {
-        return line("", value, with, {});
+    metrics_writer& sample(Number value, labels with = {}) {
+        return write_line("", value, with, {});
     }
     /// `sum` in seconds.
-    text& histogram(const stats::latency::totals& counts, double sum, labels with) {
+    metrics_writer& histogram(const stats::latency::totals& counts, double sum, labels with) {
         std::uint64_t below = 0;
         for (std::size_t i = 0; i + 1 < counts.size(); ++i) {
             below += counts[i];
             if (i < first_bound || i % stats::latency::per_octave != 0) continue;
             const std::string bound = fmt::format("{}", seconds(stats::latency::bound(i)));
-            line("_bucket", below, with, {"le", bound});
+            write_line("_bucket", below, with, {"le", bound});
         }
         below += counts.back();
-        line("_bucket", below, with, {"le", "+Inf"});
-        line("_sum", sum, with, {});
-        return line("_count", below, with, {});
+        write_line("_bucket", below, with, {"le", "+Inf"});
+        write_line("_sum", sum, with, {});
+        return write_line("_count", below, with, {});
     }
 
 private:
     template <class Number>
-    text& line(std::string_view suffix, Number value, labels with, label last) {
+    metrics_writer& write_line(std::string_view suffix, Number value, labels with, label last) {
         out_.append(name_).append(suffix);
         char before = '{';
-        for (const label& l : with) append(l, before);
-        if (!last.first.empty()) append(last, before);
+        for (const label& l : with) append_label(l, before);
+        if (!last.first.empty()) append_label(last, before);
         if (before == ',') out_ += '}';
         fmt::format_to(std::back_inserter(out_), " {}\n", value);
         return *this;
     }
-    void append(const label& l, char& before) {
+    void append_label(const label& l, char& before) {
         out_ += std::exchange(before, ',');
         out_.append(l.first).append("=\"");
         for (const char c : l.second) {
@@ -85,15 +85,16 @@ std::string_view kind_of(const view_totals& v) { return v.kind.empty() ? "none" 
 
 constexpr std::string_view classes[] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx", "left"};
 
-void tell_views(text& to, const overview& o) {
-    to.family("rondo_http_requests_total", "counter", "Requests answered, by view and class of status.");
+void tell_views(metrics_writer& to, const overview& o) {
+    to.family("rondo_http_requests_total", "counter", "Requests by view and status class.");
     for (const view_totals& v : o.views)
         for (std::size_t i = 0; i < std::size(classes); ++i)
             if (v.by_class[i] != 0 || i == 2)
                 to.sample(
                     v.by_class[i],
                     {{"route", route_of(v)}, {"methods", v.methods}, {"kind", kind_of(v)}, {"status", classes[i]}});
-    to.family("rondo_http_request_duration_seconds", "histogram", "From the head to the end of the answer.");
+    to.family("rondo_http_request_duration_seconds", "histogram",
+              "Time from the request head to the end of the response.");
     for (const view_totals& v : o.views)
         if (v.requests() != 0)
             to.histogram(v.latency, seconds(v.wall_ns),
@@ -103,64 +104,65 @@ void tell_views(text& to, const overview& o) {
         for (const view_totals& v : o.views)
             to.sample(value(v), {{"route", route_of(v)}, {"methods", v.methods}, {"kind", kind_of(v)}});
     };
-    each("rondo_view_loop_seconds_total", "counter", "Time that views held the event loop.",
+    each("rondo_view_loop_seconds_total", "counter", "Time that views ran on the event loop.",
          [](const view_totals& v) { return seconds(v.loop_ns); });
     each("rondo_view_queue_seconds_total", "counter", "Time that requests waited for a thread.",
          [](const view_totals& v) { return seconds(v.queue_ns); });
     each("rondo_view_thread_seconds_total", "counter", "Time that views ran on a thread.",
          [](const view_totals& v) { return seconds(v.thread_ns); });
-    each("rondo_view_stalls_total", "counter", "Requests that held the event loop for too long.",
+    each("rondo_view_stalls_total", "counter", "Requests that blocked the event loop longer than the stall threshold.",
          [](const view_totals& v) { return v.stalls; });
-    each("rondo_view_running", "gauge", "Requests that wait or are on a thread.",
+    each("rondo_view_running", "gauge", "Requests that currently wait or are on a thread.",
          [](const view_totals& v) { return v.running; });
 }
 
-void tell_requests(text& to, const overview& o) {
+void tell_requests(metrics_writer& to, const overview& o) {
     const worker_totals& a = o.all;
     to.family("rondo_requests_received_total", "counter", "Request heads received.").sample(a.requests);
     to.family("rondo_responses_total", "counter", "Responses finished.").sample(a.responses);
-    to.family("rondo_requests_refused_total", "counter", "Bad requests and time-outs, answered by the server itself.")
+    to.family("rondo_requests_refused_total", "counter",
+              "Invalid requests and timeouts, answered by the server itself.")
         .sample(a.refused);
-    to.family("rondo_requests_aborted_total", "counter", "Responses that did not come to their end.").sample(a.aborted);
-    to.family("rondo_requests_left_total", "counter", "Responses that did not, because their clients left.")
+    to.family("rondo_requests_aborted_total", "counter", "Responses aborted before their end.").sample(a.aborted);
+    to.family("rondo_requests_left_total", "counter", "Responses aborted because the client closed the connection.")
         .sample(a.left);
-    to.family("rondo_requests_lost_total", "counter", "Requests that ended with their worker.").sample(a.lost);
-    to.family("rondo_requests_in_flight", "gauge", "Requests being answered.").sample(a.in_flight);
-    to.family("rondo_requests_waiting", "gauge", "Of them those that were not answered at once.").sample(a.waiting);
-    to.family("rondo_requests_at", "gauge", "Requests that wait or are on a thread, by where they are.");
+    to.family("rondo_requests_lost_total", "counter", "Requests lost because their worker exited.").sample(a.lost);
+    to.family("rondo_requests_in_flight", "gauge", "Requests in flight.").sample(a.in_flight);
+    to.family("rondo_requests_waiting", "gauge", "Requests in flight that wait or are on a thread.").sample(a.waiting);
+    to.family("rondo_requests_at", "gauge", "Requests that wait or are on a thread, by state.");
     for (std::size_t i = 1; i < places; ++i)
         to.sample(o.waiting_in[i], {{"place", stats::to_string(static_cast<stats::place>(i))}});
-    to.family("rondo_connections", "gauge", "Open connections by what they do.");
+    to.family("rondo_connections", "gauge", "Open connections by state.");
     for (std::size_t i = 0; i < stats::connection_states; ++i)
         to.sample(a.connections_in[i], {{"state", stats::to_string(static_cast<stats::connection_state>(i))}});
     to.family("rondo_connections_accepted_total", "counter", "Connections accepted.").sample(a.accepted);
-    to.family("rondo_access_log_lines_lost_total", "counter", "Lines that the access log had no room for.")
+    to.family("rondo_access_log_lines_lost_total", "counter", "Access log lines dropped because the buffer was full.")
         .sample(a.log_lines_lost);
-    to.family("rondo_error_log_lines_lost_total", "counter", "Lines of workers that the error log had no room for.")
+    to.family("rondo_error_log_lines_lost_total", "counter",
+              "Error log lines of workers dropped because the buffer was full.")
         .sample(a.error_log_lines_lost);
 }
 
-void tell_pools(text& to, const overview& o) {
+void tell_pools(metrics_writer& to, const overview& o) {
     const std::pair<std::string_view, const pool_totals*> pools[] = {{"blocking", &o.all.blocking},
                                                                      {"compute", &o.all.compute}};
     const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
         to.family(name, type, help);
         for (const auto& [pool, p] : pools) to.sample(value(*p), {{"pool", pool}});
     };
-    each("rondo_pool_threads", "gauge", "Threads started.", [](const pool_totals& p) { return p.threads; });
-    each("rondo_pool_threads_limit", "gauge", "Threads that may be started.",
+    each("rondo_pool_threads", "gauge", "Running threads.", [](const pool_totals& p) { return p.threads; });
+    each("rondo_pool_threads_limit", "gauge", "Maximum number of threads.",
          [](const pool_totals& p) { return p.most; });
-    each("rondo_pool_busy_threads", "gauge", "Threads that run something.",
-         [](const pool_totals& p) { return p.running; });
-    each("rondo_pool_waiting", "gauge", "Jobs that wait for a thread.", [](const pool_totals& p) { return p.waiting; });
-    each("rondo_pool_jobs_total", "counter", "Jobs done.", [](const pool_totals& p) { return p.jobs; });
-    each("rondo_pool_refused_total", "counter", "Jobs that did not get a thread: the queue was full.",
+    each("rondo_pool_busy_threads", "gauge", "Threads that run a job.", [](const pool_totals& p) { return p.running; });
+    each("rondo_pool_waiting", "gauge", "Jobs waiting for a thread.", [](const pool_totals& p) { return p.waiting; });
+    each("rondo_pool_jobs_total", "counter", "Jobs completed.", [](const pool_totals& p) { return p.jobs; });
+    each("rondo_pool_refused_total", "counter", "Jobs refused because the queue was full.",
          [](const pool_totals& p) { return p.refused; });
-    to.family("rondo_pool_queue_wait_seconds", "histogram", "How long jobs waited for a thread.");
+    to.family("rondo_pool_queue_wait_seconds", "histogram", "Time that jobs waited for a thread.");
     for (const auto& [pool, p] : pools) to.histogram(p->queue, seconds(p->queue_ns), {{"pool", pool}});
 }
 
-void tell_computers(text& to, const overview& o) {
+void tell_computers(metrics_writer& to, const overview& o) {
     const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
         to.family(name, type, help);
         for (const compute_totals& c : o.computers) to.sample(value(c), {{"name", c.name}});
@@ -171,51 +173,51 @@ void tell_computers(text& to, const overview& o) {
          [](const compute_totals& c) { return c.busy(); });
     each("rondo_compute_starts_total", "counter", "Compute processes started.",
          [](const compute_totals& c) { return c.starts; });
-    each("rondo_compute_crashes_total", "counter", "Compute processes that did not end in good order.",
+    each("rondo_compute_crashes_total", "counter", "Compute processes that crashed.",
          [](const compute_totals& c) { return c.crashes; });
-    each("rondo_compute_waiting", "gauge", "Jobs that wait for a compute process.",
+    each("rondo_compute_waiting", "gauge", "Jobs waiting for a compute process.",
          [](const compute_totals& c) { return c.waiting; });
-    each("rondo_compute_running", "gauge", "Jobs in a compute process.",
+    each("rondo_compute_running", "gauge", "Jobs running in a compute process.",
          [](const compute_totals& c) { return c.running; });
-    to.family("rondo_compute_jobs_total", "counter", "Jobs of compute processes, by what became of them.");
+    to.family("rondo_compute_jobs_total", "counter", "Jobs of compute processes, by outcome.");
     for (const compute_totals& c : o.computers)
         for (std::size_t i = 0; i < stats::job_ends; ++i)
             to.sample(c.ended[i], {{"name", c.name}, {"outcome", stats::to_string(static_cast<stats::job_end>(i))}});
-    to.family("rondo_compute_queue_wait_seconds", "histogram", "How long jobs waited for a compute process.");
+    to.family("rondo_compute_queue_wait_seconds", "histogram", "Time that jobs waited for a compute process.");
     for (const compute_totals& c : o.computers) to.histogram(c.queue, seconds(c.queue_ns), {{"name", c.name}});
-    to.family("rondo_compute_run_seconds", "histogram", "How long jobs ran in a compute process.");
+    to.family("rondo_compute_run_seconds", "histogram", "Run time of jobs in a compute process.");
     for (const compute_totals& c : o.computers) to.histogram(c.wall, seconds(c.wall_ns), {{"name", c.name}});
-    to.family("rondo_compute_cpu_seconds", "histogram", "Processor time of jobs in a compute process.");
+    to.family("rondo_compute_cpu_seconds", "histogram", "CPU time of jobs in a compute process.");
     for (const compute_totals& c : o.computers) to.histogram(c.cpu, seconds(c.cpu_ns), {{"name", c.name}});
 }
 
-void tell_compute_processes(text& to, const overview& o) {
+void tell_compute_processes(metrics_writer& to, const overview& o) {
     const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
         to.family(name, type, help);
         for (const compute_totals& c : o.computers)
             for (const compute_process& p : c.processes) to.sample(value(p), {{"name", c.name}, {"compute", p.name}});
     };
-    to.family("rondo_compute_process_info", "gauge", "Always 1; what the process is about is in the labels.");
+    to.family("rondo_compute_process_info", "gauge", "Always 1; the labels describe the process.");
     for (const compute_totals& c : o.computers)
         for (const compute_process& p : c.processes)
             to.sample(
                 1, {{"name", c.name}, {"compute", p.name}, {"process", std::to_string(p.process)}, {"state", p.state}});
-    each("rondo_compute_process_age_seconds", "gauge", "Since the process started.",
+    each("rondo_compute_process_age_seconds", "gauge", "Time since the process started.",
          [](const compute_process& p) { return seconds(p.age_ns); });
-    each("rondo_compute_process_busy_seconds", "gauge", "For how long its job has run; 0: it has none.",
+    each("rondo_compute_process_busy_seconds", "gauge", "Run time of the current job; 0: idle.",
          [](const compute_process& p) { return seconds(p.busy_ns); });
-    each("rondo_compute_process_jobs_total", "counter", "Jobs that ran there.",
+    each("rondo_compute_process_jobs_total", "counter", "Jobs run by this process slot.",
          [](const compute_process& p) { return p.jobs; });
     each("rondo_compute_process_resident_bytes", "gauge", "Resident memory.",
          [](const compute_process& p) { return p.resident_bytes; });
 }
 
-void tell_workers(text& to, const overview& o) {
+void tell_workers(metrics_writer& to, const overview& o) {
     to.family("rondo_worker_starts_total", "counter", "Workers started.").sample(o.all.starts);
-    to.family("rondo_worker_crashes_total", "counter", "Workers that did not end in good order.").sample(o.all.crashes);
-    to.family("rondo_stalls_total", "counter", "Times that something held an event loop for too long.")
+    to.family("rondo_worker_crashes_total", "counter", "Workers that crashed.").sample(o.all.crashes);
+    to.family("rondo_stalls_total", "counter", "Times that an event loop was blocked longer than the stall threshold.")
         .sample(o.all.stalls);
-    to.family("rondo_loop_delay_seconds", "histogram", "How late a timer was, looked at twice a second.");
+    to.family("rondo_loop_delay_seconds", "histogram", "Delay of a timer, sampled twice a second.");
     const double sum = [&] {
         double s = 0;
         for (std::size_t i = 0; i + 1 < o.all.loop_delay.size(); ++i)
@@ -227,29 +229,29 @@ void tell_workers(text& to, const overview& o) {
         to.family(name, type, help);
         for (const worker_totals& w : o.workers) to.sample(value(w), {{"worker", w.name}});
     };
-    to.family("rondo_worker_info", "gauge", "Always 1; what the worker is about is in the labels.");
+    to.family("rondo_worker_info", "gauge", "Always 1; the labels describe the worker.");
     for (const worker_totals& w : o.workers)
         to.sample(1, {{"worker", w.name}, {"process", std::to_string(w.process)}, {"state", w.state}});
-    each("rondo_worker_age_seconds", "gauge", "Since the worker started.",
+    each("rondo_worker_age_seconds", "gauge", "Time since the worker started.",
          [](const worker_totals& w) { return seconds(w.age_ns); });
     each("rondo_worker_requests_received_total", "counter", "Request heads received.",
          [](const worker_totals& w) { return w.requests; });
     each("rondo_worker_responses_total", "counter", "Responses finished.",
          [](const worker_totals& w) { return w.responses; });
-    each("rondo_worker_requests_in_flight", "gauge", "Requests being answered.",
+    each("rondo_worker_requests_in_flight", "gauge", "Requests in flight.",
          [](const worker_totals& w) { return w.in_flight; });
-    each("rondo_worker_requests_waiting", "gauge", "Of them those that were not answered at once.",
+    each("rondo_worker_requests_waiting", "gauge", "Requests in flight that wait or are on a thread.",
          [](const worker_totals& w) { return w.waiting; });
     each("rondo_worker_connections", "gauge", "Open connections.",
          [](const worker_totals& w) { return w.connections; });
-    each("rondo_worker_loop_busy_seconds_total", "counter", "Time the loop did not wait, since the worker started.",
+    each("rondo_worker_loop_busy_seconds_total", "counter", "Time the loop was busy since the worker started.",
          [](const worker_totals& w) { return seconds(w.busy_ns); });
     each("rondo_worker_loop_delay_seconds", "gauge",
-         "How late a timer was at the last look, or how long the loop is stuck.",
+         "Delay of a timer at the last sample, or how long the loop has been blocked.",
          [](const worker_totals& w) { return seconds(w.loop_delay_ns); });
-    each("rondo_worker_longest_turn_seconds", "gauge", "The longest turn of the loop in the last half second.",
+    each("rondo_worker_longest_turn_seconds", "gauge", "Longest turn of the loop in the last half second.",
          [](const worker_totals& w) { return seconds(w.longest_turn_ns); });
-    each("rondo_worker_stalls_total", "counter", "Times that something held the loop for too long.",
+    each("rondo_worker_stalls_total", "counter", "Times that the loop was blocked longer than the stall threshold.",
          [](const worker_totals& w) { return w.stalls; });
     each("rondo_worker_resident_bytes", "gauge", "Resident memory.",
          [](const worker_totals& w) { return w.resident_bytes; });
@@ -257,13 +259,13 @@ void tell_workers(text& to, const overview& o) {
          [](const worker_totals& w) { return w.blocking.running + w.compute.running; });
 }
 
-// Samples of one family stand together, whatever they are of.
-void tell_resources(text& to, const overview& o) {
-    std::vector<const resource_total*> all;
-    for (const resource_total& r : o.resources) all.push_back(&r);
-    std::ranges::sort(all, {}, [](const resource_total* r) { return std::tie(r->group, r->name, r->of); });
+// Groups the samples of a family, as the format requires.
+void tell_resources(metrics_writer& to, const overview& o) {
+    std::vector<const resource_total*> sorted;
+    for (const resource_total& r : o.resources) sorted.push_back(&r);
+    std::ranges::sort(sorted, {}, [](const resource_total* r) { return std::tie(r->group, r->name, r->of); });
     const resource_total* before = nullptr;
-    for (const resource_total* r : all) {
+    for (const resource_total* r : sorted) {
         if (before == nullptr || before->group != r->group || before->name != r->name)
             to.family(fmt::format("rondo_{}_{}{}{}", r->group, r->name, r->seconds ? "_seconds" : "",
                                   r->counts ? "_total" : ""),
@@ -280,17 +282,17 @@ void tell_resources(text& to, const overview& o) {
 
 }  // namespace
 
-std::string metrics_text(const overview& figures) {
+std::string metrics_text(const overview& snapshot) {
     std::string out;
-    text to(out);
-    to.family("rondo_build_info", "gauge", "Always 1; the version is in the label.").sample(1, {{"version", version}});
-    tell_requests(to, figures);
-    tell_views(to, figures);
-    tell_pools(to, figures);
-    tell_workers(to, figures);
-    tell_computers(to, figures);
-    tell_compute_processes(to, figures);
-    tell_resources(to, figures);
+    metrics_writer to(out);
+    to.family("rondo_build_info", "gauge", "Always 1; the label is the version.").sample(1, {{"version", version}});
+    tell_requests(to, snapshot);
+    tell_views(to, snapshot);
+    tell_pools(to, snapshot);
+    tell_workers(to, snapshot);
+    tell_computers(to, snapshot);
+    tell_compute_processes(to, snapshot);
+    tell_resources(to, snapshot);
     return out;
 }
 

@@ -3,12 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/admin/status_json.hpp>
 #include <rondo/codec/json.hpp>
 
 namespace rondo::admin {
 namespace {
 
-/// Two workers that served the same view.
+/// Two workers that serve the same view.
 class two_workers : public ::testing::Test {
 protected:
     two_workers() {
@@ -40,7 +41,7 @@ protected:
     std::uint16_t row_ = 0;
 };
 
-TEST_F(two_workers, are_told_together_and_one_by_one) {
+TEST_F(two_workers, are_summed_and_listed_individually) {
     const overview o = look();
     EXPECT_EQ(o.all.requests, 20u);
     EXPECT_EQ(o.all.connections, 6u);
@@ -60,7 +61,7 @@ TEST_F(two_workers, are_told_together_and_one_by_one) {
     EXPECT_NE(text.find("kind=\"sync\",le=\"0.002097152\"} 0\n"), text.npos);
 }
 
-TEST_F(two_workers, a_dead_one_leaves_its_counts_and_what_it_did_not_answer) {
+TEST_F(two_workers, a_crashed_worker_leaves_counters_and_lost_requests) {
     memory_[0]->in_flight = 4;
     sources_[0].alive = false;
     overview o = look();
@@ -70,7 +71,7 @@ TEST_F(two_workers, a_dead_one_leaves_its_counts_and_what_it_did_not_answer) {
     EXPECT_EQ(o.all.lost, 4u);
     EXPECT_EQ(o.all.crashes, 1u);
     EXPECT_EQ(o.workers.size(), 1u);
-    // Another process has its place, and has not begun to count.
+    // Another process has taken the slot, but does not count yet.
     sources_[0].alive = true;
     sources_[0].process = 555;
     o = look();
@@ -83,7 +84,7 @@ TEST_F(two_workers, a_dead_one_leaves_its_counts_and_what_it_did_not_answer) {
     EXPECT_EQ(o.all.requests, 20u);
 }
 
-TEST_F(two_workers, one_that_is_stuck_is_told_by_its_silence) {
+TEST_F(two_workers, a_worker_without_samples_is_blocked) {
     memory_[0]->looked_ns = (clock::now() + std::chrono::seconds(10)).time_since_epoch().count();
     const overview o = look(std::chrono::seconds(10));
     EXPECT_EQ(o.workers[0].state, "serving");
@@ -92,7 +93,7 @@ TEST_F(two_workers, one_that_is_stuck_is_told_by_its_silence) {
     EXPECT_GE(o.all.loop_delay_ns, 9'000'000'000);
 }
 
-TEST_F(two_workers, running_requests_are_listed_the_oldest_first) {
+TEST_F(two_workers, running_requests_are_listed_oldest_first) {
     const instant now = clock::now();
     for (int i = 0; i < 5; ++i) {
         const auto row = memory_[i % 2]->take_row(row_, now - std::chrono::seconds(i));
@@ -112,7 +113,7 @@ TEST_F(two_workers, running_requests_are_listed_the_oldest_first) {
     EXPECT_EQ(codec::parse_json(requests_json(o))->operator[]("running")[0]["where"].as_string(), "pool queue");
 }
 
-TEST_F(two_workers, what_holds_a_loop_is_listed_too) {
+TEST_F(two_workers, lists_a_request_that_blocks_the_loop) {
     const instant now = clock::now();
     memory_[1]->holds("/a \"quoted\" \\ one", now - std::chrono::seconds(3));
     overview o = read_all(sources_, now);
@@ -121,13 +122,13 @@ TEST_F(two_workers, what_holds_a_loop_is_listed_too) {
     EXPECT_EQ(o.running[0].kind, "sync");
     EXPECT_EQ(o.running[0].worker, "1");
     EXPECT_EQ(o.running[0].loop_ns, 3'000'000'000);
-    memory_[1]->holds("code of no view", now);
+    memory_[1]->holds("code outside of views", now);
     EXPECT_EQ(read_all(sources_, now).running[0].pattern, "");
     memory_[1]->holds_no_more();
     EXPECT_TRUE(read_all(sources_, now).running.empty());
 }
 
-TEST_F(two_workers, the_json_tells_views_with_their_figures) {
+TEST_F(two_workers, status_json_contains_views_with_their_stats) {
     for (auto& m : memory_) {
         auto& v = m->views[row_];
         v.wall_ns = 90'000'000;
@@ -147,7 +148,7 @@ TEST_F(two_workers, the_json_tells_views_with_their_figures) {
     EXPECT_EQ(json["workers"][0]["state"].as_string(), "serving");
 }
 
-TEST_F(two_workers, what_views_use_is_told_together) {
+TEST_F(two_workers, sums_the_stats_of_client_libraries) {
     constexpr figure_text hits{"hits", "Found."};
     constexpr figure_text wait{"wait", "Waited.", true, true};
     constexpr figure_text entries{"entries", "Kept.", false};
@@ -169,20 +170,20 @@ TEST_F(two_workers, what_views_use_is_told_together) {
     EXPECT_EQ(json["resources"][0]["of"].as_string(), "memory:");
     EXPECT_EQ(json["resources"][0]["figures"]["entries"].as_integer(), 6);
     EXPECT_DOUBLE_EQ(json["resources"][2]["figures"]["wait_ms"].as_number(), 3000);
-    // Of one that is gone only what it counted is left.
+    // Only the counters of an exited worker remain.
     sources_[0].alive = false;
     text = metrics_text(look());
     EXPECT_NE(text.find("rondo_cache_hits_total{of=\"memory:\"} 10\n"), text.npos);
     EXPECT_NE(text.find("rondo_cache_entries{of=\"memory:\"} 3\n"), text.npos);
 }
 
-TEST(overview, of_nobody) {
+TEST(EmptyStatsSnapshot, has_no_workers) {
     const overview o = read_all({}, clock::now());
     EXPECT_EQ(o.all.requests, 0u);
     EXPECT_TRUE(codec::parse_json(status_json(o, 1)).has_value());
     EXPECT_NE(metrics_text(o).find("rondo_requests_received_total 0\n"), std::string::npos);
-    const worker_source fresh{.name = "0", .alive = true, .process = 7};
-    EXPECT_EQ(read_all({&fresh, 1}, clock::now()).workers[0].state, "starting");
+    const worker_source starting{.name = "0", .alive = true, .process = 7};
+    EXPECT_EQ(read_all({&starting, 1}, clock::now()).workers[0].state, "starting");
 }
 
 }  // namespace

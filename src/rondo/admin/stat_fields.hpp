@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The parts of a struct of figures, listed once with where each is kept while it is counted: reading them and adding
-/// them up go by the list.
-///
-///     constexpr std::tuple counts{kept_in(&pool_totals::jobs, &pool_figures::jobs), ...};
-///     read_each(counts, totals, figures);
-///     add_each(counts, totals, more);
+// Lists the fields of a stats struct once, to load them from their atomics and to add them up.
 #pragma once
 
 #include <algorithm>
@@ -13,16 +8,19 @@
 #include <cstddef>
 #include <tuple>
 
+//     constexpr std::tuple fields{field(&pool_snapshot::jobs, &stats::pool_stats::jobs), ...};
+//     load_each(fields, snapshot, counters);
+//     add_each(fields, sum, snapshot);
 namespace rondo::admin {
 
 template <class T>
-[[nodiscard]] T figure_of(const std::atomic<T>& kept) noexcept {
-    return kept.load(std::memory_order_relaxed);
+[[nodiscard]] T figure_of(const std::atomic<T>& value) noexcept {
+    return value.load(std::memory_order_relaxed);
 }
 template <class T, std::size_t Size>
-[[nodiscard]] std::array<T, Size> figure_of(const std::array<std::atomic<T>, Size>& kept) noexcept {
+[[nodiscard]] std::array<T, Size> figure_of(const std::array<std::atomic<T>, Size>& values) noexcept {
     std::array<T, Size> all{};
-    for (std::size_t i = 0; i < Size; ++i) all[i] = figure_of(kept[i]);
+    for (std::size_t i = 0; i < Size; ++i) all[i] = figure_of(values[i]);
     return all;
 }
 
@@ -35,29 +33,29 @@ void add_figure(std::array<T, Size>& to, const std::array<T, Size>& more) noexce
     for (std::size_t i = 0; i < Size; ++i) to[i] += more[i];
 }
 
-template <class Read, class Kept>
+template <class Member, class Source>
 struct figure_entry {
-    Read read;
-    Kept kept;
+    Member read;
+    Source kept;
 };
-/// A member of the totals, and the member of the figures that it is read from.
-template <class Read, class Kept>
-constexpr figure_entry<Read, Kept> kept_in(Read read, Kept kept) noexcept {
-    return {read, kept};
+/// A member of the snapshot, and the atomic member that it is loaded from.
+template <class Member, class Source>
+constexpr figure_entry<Member, Source> kept_in(Member member, Source source) noexcept {
+    return {member, source};
 }
 
-template <class List, class Totals, class Figures>
-void read_each(const List& list, Totals& to, const Figures& from) noexcept {
-    std::apply([&](const auto&... e) { ((to.*e.read = figure_of(from.*e.kept)), ...); }, list);
+template <class Fields, class Snapshot, class Counters>
+void read_each(const Fields& fields, Snapshot& to, const Counters& from) noexcept {
+    std::apply([&](const auto&... f) { ((to.*f.read = figure_of(from.*f.kept)), ...); }, fields);
 }
-template <class List, class Totals>
-void add_each(const List& list, Totals& to, const Totals& more) noexcept {
-    std::apply([&](const auto&... e) { (add_figure(to.*e.read, more.*e.read), ...); }, list);
+template <class Fields, class Snapshot>
+void add_each(const Fields& fields, Snapshot& to, const Snapshot& more) noexcept {
+    std::apply([&](const auto&... f) { (add_figure(to.*f.read, more.*f.read), ...); }, fields);
 }
-/// The largest instead of the sum.
-template <class List, class Totals>
-void raise_each(const List& list, Totals& to, const Totals& more) noexcept {
-    std::apply([&](const auto&... e) { ((to.*e.read = std::max(to.*e.read, more.*e.read)), ...); }, list);
+/// Like add_each(), with the maximum instead of the sum.
+template <class Fields, class Snapshot>
+void raise_each(const Fields& fields, Snapshot& to, const Snapshot& more) noexcept {
+    std::apply([&](const auto&... f) { ((to.*f.read = std::max(to.*f.read, more.*f.read)), ...); }, fields);
 }
 
 }  // namespace rondo::admin

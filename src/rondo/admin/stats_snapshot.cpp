@@ -10,17 +10,15 @@ namespace rondo::admin {
 
 namespace {
 
-using stats::statistics;
-
-// A loop looks at itself twice a second: after this long without, it is stuck.
+// A loop samples itself twice a second; after this long without a sample it is blocked.
 constexpr std::int64_t stuck_ns = 1'500'000'000;
 
 template <class T>
-T get(const std::atomic<T>& figure) noexcept {
-    return figure_of(figure);
+T get(const std::atomic<T>& value) noexcept {
+    return figure_of(value);
 }
 
-// Counts are kept when their process is gone, the others are of one that lives.
+// Counters survive their process; gauges and peaks belong to a live one.
 constexpr std::tuple pool_counts{
     kept_in(&pool_totals::jobs, &stats::pool_figures::jobs),
     kept_in(&pool_totals::refused, &stats::pool_figures::refused),
@@ -60,10 +58,10 @@ constexpr std::tuple worker_peaks{
     kept_in(&worker_totals::longest_turn_ns, &stats::statistics::longest_turn_ns),
 };
 
-pool_totals read(const stats::pool_figures& from, bool alive) noexcept {
+pool_totals read(const stats::pool_figures& figures, bool alive) noexcept {
     pool_totals p;
-    read_each(pool_counts, p, from);
-    if (alive) read_each(pool_gauges, p, from);
+    read_each(pool_counts, p, figures);
+    if (alive) read_each(pool_gauges, p, figures);
     return p;
 }
 
@@ -73,39 +71,39 @@ void read_gauges(worker_totals& w, const stats::statistics& s, std::int64_t now)
     read_each(worker_peaks, w, s);
 }
 
-// What the loop itself cannot tell while it is stuck.
-void look_whether_stuck(worker_totals& w, const worker_source& from, std::int64_t now) {
-    std::int64_t silent = now - get(from.figures->looked_ns);
-    if (from.turn_began_ns != 0) silent = std::max(silent, now - from.turn_began_ns);
+// A blocked loop cannot report its own state.
+void look_whether_stuck(worker_totals& w, const worker_source& source, std::int64_t now) {
+    std::int64_t silent = now - get(source.figures->looked_ns);
+    if (source.turn_began_ns != 0) silent = std::max(silent, now - source.turn_began_ns);
     if (silent < stuck_ns || (w.state != "serving" && w.state != "draining")) return;
     w.state = "blocked";
     w.loop_delay_ns = std::max(w.loop_delay_ns, silent);
     w.longest_turn_ns = std::max(w.longest_turn_ns, silent);
 }
 
-// Not a process that has the memory of its predecessor and did not begin to count itself.
-bool counts_itself(const worker_source& from) noexcept {
-    return from.alive && from.figures != nullptr && get(from.figures->process) == from.process;
+// False while the memory still holds the stats of the previous process in the slot.
+bool counts_itself(const worker_source& source) noexcept {
+    return source.alive && source.figures != nullptr && get(source.figures->process) == source.process;
 }
 
-worker_totals read(const worker_source& from, std::int64_t now) {
+worker_totals read(const worker_source& source, std::int64_t now) {
     worker_totals w;
-    w.name = from.name;
-    w.process = from.process;
-    w.resident_bytes = from.alive ? from.resident_bytes : 0;
-    w.state = from.alive ? "starting" : "ended";
-    if (from.figures == nullptr) return w;
-    const stats::statistics& s = *from.figures;
-    const bool counts = counts_itself(from);
+    w.name = source.name;
+    w.process = source.process;
+    w.resident_bytes = source.alive ? source.resident_bytes : 0;
+    w.state = source.alive ? "starting" : "ended";
+    if (source.figures == nullptr) return w;
+    const stats::statistics& s = *source.figures;
+    const bool counts = counts_itself(source);
     read_each(worker_counts, w, s);
     w.blocking = read(s.blocking, counts);
     w.compute = read(s.compute, counts);
     if (counts) {
         w.state = stats::to_string(get(s.state));
         read_gauges(w, s, now);
-        look_whether_stuck(w, from, now);
+        look_whether_stuck(w, source, now);
     } else if (get(s.state) != stats::worker_state::ended) {
-        // It died, and nobody has taken its place yet who would settle its account.
+        // It crashed, and its successor has not counted that yet.
         w.lost += get(s.in_flight);
         ++w.crashes;
     }
@@ -127,16 +125,16 @@ void read_resources(overview& to, const stats::statistics& s, bool alive) {
     for (const stats::resource_figure& r : s.resources) {
         if (r.used.load(std::memory_order_acquire) == 0) return;
         const std::string_view group = r.group.data();
-        const std::string_view of = r.of.data();
+        const std::string_view instance = r.of.data();
         const std::string_view name = r.name.data();
         const std::uint64_t value = alive || r.counts ? get(r.value) : 0;
         const auto known = std::ranges::find_if(to.resources, [&](const resource_total& other) {
-            return other.group == group && other.of == of && other.name == name;
+            return other.group == group && other.of == instance && other.name == name;
         });
         if (known != to.resources.end()) known->value += value;
         else
             to.resources.push_back({.group = std::string(group),
-                                    .of = std::string(of),
+                                    .of = std::string(instance),
                                     .name = std::string(name),
                                     .help = r.help.data(),
                                     .counts = r.counts != 0,
@@ -145,13 +143,13 @@ void read_resources(overview& to, const stats::statistics& s, bool alive) {
     }
 }
 
-running_entry entry_of(const worker_source& from, std::size_t view, stats::place where, std::int64_t age) {
-    const stats::view_name name = from.figures->views[view].name();
-    return {.worker = from.name,
+running_entry entry_of(const worker_source& source, std::size_t view, stats::place state, std::int64_t age) {
+    const stats::view_name name = source.figures->views[view].name();
+    return {.worker = source.name,
             .pattern = std::string(name.pattern),
             .methods = std::string(name.methods),
             .kind = std::string(name.kind),
-            .where = where,
+            .where = state,
             .age_ns = std::max<std::int64_t>(0, age)};
 }
 
@@ -162,17 +160,17 @@ void list(overview& to, running_entry e) {
     to.running.push_back(std::move(e));
 }
 
-void read_running(overview& to, const worker_source& from, std::int64_t now) {
-    const stats::statistics& s = *from.figures;
+void read_running(overview& to, const worker_source& source, std::int64_t now) {
+    const stats::statistics& s = *source.figures;
     const std::size_t used = std::min<std::size_t>(get(s.rows_used), stats::statistics::max_running);
     for (std::size_t i = 0; i < used; ++i) {
         const stats::running_request& r = s.running[i];
-        const stats::place where = get(r.where);
+        const stats::place state = get(r.where);
         const std::size_t view = get(r.view);
-        if (where == stats::place::none || static_cast<std::size_t>(where) >= places ||
+        if (state == stats::place::none || static_cast<std::size_t>(state) >= places ||
             view >= stats::statistics::max_views)
             continue;
-        running_entry e = entry_of(from, view, where, now - get(r.began_ns));
+        running_entry e = entry_of(source, view, state, now - get(r.began_ns));
         e.here_ns = std::max<std::int64_t>(0, e.age_ns - std::int64_t{get(r.since_ms)} * 1'000'000);
         e.loop_ns = get(r.held.ns);
         e.queue_ns = get(r.queue_ns);
@@ -182,7 +180,7 @@ void read_running(overview& to, const worker_source& from, std::int64_t now) {
     const std::int64_t since = get(s.holding_since_ns);
     const std::size_t view = get(s.holding_view);
     if (since == 0 || view >= stats::statistics::max_views) return;
-    running_entry e = entry_of(from, view, stats::place::holding, now - since);
+    running_entry e = entry_of(source, view, stats::place::holding, now - since);
     e.here_ns = e.loop_ns = e.age_ns;
     list(to, std::move(e));
 }
@@ -204,30 +202,30 @@ void worker_totals::add(const worker_totals& other) noexcept {
     compute.add(other.compute);
 }
 
-overview read_all(std::span<const worker_source> from, instant now, std::size_t most,
-                  std::span<const compute_source> computers) {
-    overview all;
+overview read_all(std::span<const worker_source> sources, instant now, std::size_t max_running,
+                  std::span<const compute_source> compute_sources) {
+    overview snapshot;
     const std::int64_t now_ns = now.time_since_epoch().count();
-    for (const worker_source& source : from) {
+    for (const worker_source& source : sources) {
         worker_totals w = read(source, now_ns);
-        all.all.add(w);
+        snapshot.all.add(w);
         if (source.figures != nullptr) {
-            read_views(all, *source.figures);
-            add_demand(all.computers, *source.figures, counts_itself(source));
-            read_resources(all, *source.figures, counts_itself(source));
+            read_views(snapshot, *source.figures);
+            add_demand(snapshot.computers, *source.figures, counts_itself(source));
+            read_resources(snapshot, *source.figures, counts_itself(source));
         }
-        if (source.alive) all.workers.push_back(std::move(w));
+        if (source.alive) snapshot.workers.push_back(std::move(w));
     }
-    for (const worker_source& source : from) {
-        if (counts_itself(source)) read_running(all, source, now_ns);
+    for (const worker_source& source : sources) {
+        if (counts_itself(source)) read_running(snapshot, source, now_ns);
     }
-    add_processes(all.computers, computers, now);
-    std::ranges::sort(all.computers, {}, &compute_totals::name);
-    std::ranges::sort(all.views, {}, [](const view_totals& v) { return std::tie(v.pattern, v.methods, v.kind); });
-    std::ranges::sort(all.resources, {}, [](const resource_total& r) { return std::tie(r.group, r.of, r.name); });
-    std::ranges::sort(all.running, std::ranges::greater{}, &running_entry::age_ns);
-    if (all.running.size() > most) all.running.resize(most);
-    return all;
+    add_processes(snapshot.computers, compute_sources, now);
+    std::ranges::sort(snapshot.computers, {}, &compute_totals::name);
+    std::ranges::sort(snapshot.views, {}, [](const view_totals& v) { return std::tie(v.pattern, v.methods, v.kind); });
+    std::ranges::sort(snapshot.resources, {}, [](const resource_total& r) { return std::tie(r.group, r.of, r.name); });
+    std::ranges::sort(snapshot.running, std::ranges::greater{}, &running_entry::age_ns);
+    if (snapshot.running.size() > max_running) snapshot.running.resize(max_running);
+    return snapshot;
 }
 
 }  // namespace rondo::admin

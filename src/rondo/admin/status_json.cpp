@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rondo/admin/status_json.hpp>
+
+#include <rondo/admin/advice.hpp>
 #include <rondo/admin/metrics.hpp>
 
 #include <algorithm>
@@ -11,16 +14,16 @@ namespace rondo::admin {
 
 namespace {
 
-double ms(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e6; }
-double quantile_ms(const stats::latency::totals& of, double part) noexcept {
-    return stats::latency::quantile(of, part) / 1e6;
+double to_ms(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e6; }
+double quantile_ms(const stats::latency::totals& histogram, double q) noexcept {
+    return stats::latency::quantile(histogram, q) / 1e6;
 }
 
 void write(codec::json_writer& to, const pool_totals& p) {
     to.begin_object();
     to.member("threads", p.threads).member("limit", p.most).member("busy", p.running).member("waiting", p.waiting);
     to.member("jobs", p.jobs).member("refused", p.refused);
-    to.member("queue_ms", p.jobs ? ms(p.queue_ns) / static_cast<double>(p.jobs) : 0.0);
+    to.member("queue_ms", p.jobs ? to_ms(p.queue_ns) / static_cast<double>(p.jobs) : 0.0);
     to.member("queue_p99_ms", quantile_ms(p.queue, 0.99));
     to.end_object();
 }
@@ -30,7 +33,7 @@ void write_worker(codec::json_writer& to, const worker_totals& w) {
     to.member("name", std::string_view(w.name))
         .member("state", std::string_view(w.state))
         .member("process", w.process)
-        .member("age_ms", ms(w.age_ns));
+        .member("age_ms", to_ms(w.age_ns));
     to.member("starts", w.starts).member("crashes", w.crashes).member("lost", w.lost);
     to.member("requests", w.requests).member("responses", w.responses).member("refused", w.refused);
     to.member("aborted", w.aborted)
@@ -42,8 +45,8 @@ void write_worker(codec::json_writer& to, const worker_totals& w) {
     for (std::size_t i = 0; i < w.connections_in.size(); ++i)
         to.member(stats::to_string(static_cast<stats::connection_state>(i)), w.connections_in[i]);
     to.end_object();
-    to.member("busy_ms", ms(w.busy_ns)).member("loop_delay_ms", ms(w.loop_delay_ns));
-    to.member("longest_turn_ms", ms(w.longest_turn_ns)).member("stalls", w.stalls);
+    to.member("busy_ms", to_ms(w.busy_ns)).member("loop_delay_ms", to_ms(w.loop_delay_ns));
+    to.member("longest_turn_ms", to_ms(w.longest_turn_ns)).member("stalls", w.stalls);
     to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost + w.error_log_lines_lost);
     to.key("blocking");
     write(to, w.blocking);
@@ -54,7 +57,7 @@ void write_worker(codec::json_writer& to, const worker_totals& w) {
 
 void write_view(codec::json_writer& to, const view_totals& v) {
     const std::uint64_t n = v.requests();
-    const auto mean = [n](std::int64_t ns) { return n ? ms(ns) / static_cast<double>(n) : 0.0; };
+    const auto mean = [n](std::int64_t ns) { return n ? to_ms(ns) / static_cast<double>(n) : 0.0; };
     to.begin_object();
     to.member("pattern", std::string_view(v.pattern))
         .member("methods", std::string_view(v.methods))
@@ -74,12 +77,12 @@ void write_view(codec::json_writer& to, const view_totals& v) {
     to.end_object();
 }
 
-// Mean and quantiles of some durations.
+// Mean and quantiles of a histogram of durations.
 void write_durations(codec::json_writer& to, const char* name, std::int64_t sum_ns,
                      const stats::latency::totals& counts) {
     const auto n = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
     to.key(name).begin_object();
-    to.member("mean_ms", n ? ms(sum_ns) / static_cast<double>(n) : 0.0);
+    to.member("mean_ms", n ? to_ms(sum_ns) / static_cast<double>(n) : 0.0);
     to.member("p50_ms", quantile_ms(counts, 0.5)).member("p99_ms", quantile_ms(counts, 0.99));
     to.end_object();
 }
@@ -100,7 +103,7 @@ void write_computer(codec::json_writer& to, const compute_totals& c) {
     for (const compute_process& p : c.processes) {
         to.begin_object();
         to.member("name", std::string_view(p.name)).member("state", std::string_view(p.state));
-        to.member("process", p.process).member("age_ms", ms(p.age_ns)).member("busy_ms", ms(p.busy_ns));
+        to.member("process", p.process).member("age_ms", to_ms(p.age_ns)).member("busy_ms", to_ms(p.busy_ns));
         to.member("jobs", p.jobs).member("memory_bytes", p.resident_bytes);
         to.end_object();
     }
@@ -108,7 +111,7 @@ void write_computer(codec::json_writer& to, const compute_totals& c) {
     to.end_object();
 }
 
-// One object for each thing, its figures by name; times in milliseconds.
+// One object per instance, with its stats by name; times in milliseconds.
 void write_resources(codec::json_writer& to, const overview& o) {
     to.key("resources").begin_array();
     const resource_total* before = nullptr;
@@ -119,7 +122,7 @@ void write_resources(codec::json_writer& to, const overview& o) {
             to.key("figures").begin_object();
         }
         before = &r;
-        if (r.seconds) to.member(r.name + "_ms", ms(static_cast<std::int64_t>(r.value)));
+        if (r.seconds) to.member(r.name + "_ms", to_ms(static_cast<std::int64_t>(r.value)));
         else to.member(r.name, r.value);
     }
     if (before != nullptr) to.end_object().end_object();
@@ -135,8 +138,12 @@ void write_running(codec::json_writer& to, const overview& o) {
             .member("pattern", std::string_view(r.pattern))
             .member("methods", std::string_view(r.methods))
             .member("kind", std::string_view(r.kind));
-        to.member("where", stats::to_string(r.where)).member("age_ms", ms(r.age_ns)).member("here_ms", ms(r.here_ns));
-        to.member("loop_ms", ms(r.loop_ns)).member("queue_ms", ms(r.queue_ns)).member("thread_ms", ms(r.thread_ns));
+        to.member("where", stats::to_string(r.where))
+            .member("age_ms", to_ms(r.age_ns))
+            .member("here_ms", to_ms(r.here_ns));
+        to.member("loop_ms", to_ms(r.loop_ns))
+            .member("queue_ms", to_ms(r.queue_ns))
+            .member("thread_ms", to_ms(r.thread_ns));
         to.end_object();
     }
     to.end_array();
@@ -145,48 +152,48 @@ void write_running(codec::json_writer& to, const overview& o) {
 
 }  // namespace
 
-std::string status_json(const overview& figures, std::int64_t at_ms) {
+std::string status_json(const overview& snapshot, std::int64_t at_ms) {
     std::string out;
     codec::json_writer to(out);
     to.begin_object();
     to.member("version", version).member("at_ms", at_ms);
     to.key("all");
-    write_worker(to, figures.all);
+    write_worker(to, snapshot.all);
     to.key("latency_ms").begin_object();
-    for (const auto& [name, part] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}})
-        to.member(name, quantile_ms(figures.latency, part));
+    for (const auto& [name, q] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}})
+        to.member(name, quantile_ms(snapshot.latency, q));
     to.end_object();
-    // So that who asks again and again can tell the latencies between.
+    // Lets a polling client compute the latencies of each interval.
     to.key("bounds_ms").begin_array();
-    for (std::size_t i = 0; i + 1 < stats::latency::buckets; ++i) to.value(ms(stats::latency::bound(i)));
+    for (std::size_t i = 0; i + 1 < stats::latency::buckets; ++i) to.value(to_ms(stats::latency::bound(i)));
     to.end_array();
     to.key("latency_counts").begin_array();
-    for (const std::uint64_t count : figures.latency) to.value(count);
+    for (const std::uint64_t count : snapshot.latency) to.value(count);
     to.end_array();
     to.key("workers").begin_array();
-    for (const worker_totals& w : figures.workers) write_worker(to, w);
+    for (const worker_totals& w : snapshot.workers) write_worker(to, w);
     to.end_array();
     to.key("computers").begin_array();
-    for (const compute_totals& c : figures.computers) write_computer(to, c);
+    for (const compute_totals& c : snapshot.computers) write_computer(to, c);
     to.end_array();
     to.key("views").begin_array();
-    for (const view_totals& v : figures.views) write_view(to, v);
+    for (const view_totals& v : snapshot.views) write_view(to, v);
     to.end_array();
     to.key("places").begin_object();
     for (std::size_t i = 1; i < places; ++i)
-        to.member(stats::to_string(static_cast<stats::place>(i)), figures.waiting_in[i]);
+        to.member(stats::to_string(static_cast<stats::place>(i)), snapshot.waiting_in[i]);
     to.end_object();
-    write_resources(to, figures);
-    write_running(to, figures);
+    write_resources(to, snapshot);
+    write_running(to, snapshot);
     to.end_object();
     return out;
 }
 
-std::string requests_json(const overview& figures) {
+std::string requests_json(const overview& snapshot) {
     std::string out;
     codec::json_writer to(out);
     to.begin_object();
-    write_running(to, figures);
+    write_running(to, snapshot);
     to.end_object();
     return out;
 }

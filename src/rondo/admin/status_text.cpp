@@ -32,13 +32,13 @@ std::string duration(double ms) {
 std::string share(const json_value& v) { return v.is_null() ? "-" : fmt::format("{:.0f} %", number(v) * 100); }
 std::string mebibytes(double bytes) { return fmt::format("{:.0f} MiB", bytes / (1 << 20)); }
 
-/// Rows under a head, columns as wide as their widest text; the first `left` columns begin at the left.
+/// A table with a header row and columns as wide as their widest cell; the first `left` columns are left-aligned.
 class table {
 public:
-    table(std::vector<std::string> head, std::size_t left) : left_(left) { rows_.push_back(std::move(head)); }
+    table(std::vector<std::string> header, std::size_t left) : left_(left) { rows_.push_back(std::move(header)); }
 
     void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-    /// A line of its own below the row added last.
+    /// Adds a full-width line below the last row.
     void note(std::string line) { rows_.push_back({std::move(line)}); }
 
     void write(std::string& out, std::size_t width) const {
@@ -63,7 +63,7 @@ private:
     std::vector<std::vector<std::string>> rows_;
 };
 
-/// How much a figure grew each second between two looks.
+/// Rates per second between two statuses.
 class rates {
 public:
     rates(const json_value& now, const json_value& before)
@@ -76,12 +76,13 @@ private:
     double seconds_;
 };
 
-/// The element of an array of objects that has the same values under these names; null when there is none.
-const json_value& twin(const json_value& of, const json_value& among, std::initializer_list<const char*> names) {
+/// The object in the array `candidates` that equals `object` in these members; null if there is none.
+const json_value& twin(const json_value& object, const json_value& candidates,
+                       std::initializer_list<const char*> names) {
     static const json_value none;
-    for (std::size_t i = 0; i < among.size(); ++i) {
-        const json_value& other = among[i];
-        if (std::ranges::all_of(names, [&](const char* name) { return other[name] == of[name]; })) return other;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const json_value& other = candidates[i];
+        if (std::ranges::all_of(names, [&](const char* name) { return other[name] == object[name]; })) return other;
     }
     return none;
 }
@@ -92,7 +93,7 @@ void write_head(std::string& out, const json_value& now, const json_value& befor
     std::string line = fmt::format("Rondo {}   {} workers   {} requests", text(now["version"]), now["workers"].size(),
                                    whole(number(all["requests"])));
     if (!before.is_null())
-        line += fmt::format(", {} a second", per_second.of(number(all["requests"]), number(before["all"]["requests"])));
+        line += fmt::format(", {}/s", per_second.of(number(all["requests"]), number(before["all"]["requests"])));
     line += fmt::format("   {} in flight, {} waiting   {} connections", whole(number(all["in_flight"])),
                         whole(number(all["waiting"])), whole(number(all["connections"])));
     out.append(line, 0, width).append("\n");
@@ -107,7 +108,7 @@ void write_head(std::string& out, const json_value& now, const json_value& befor
 
 void write_workers(std::string& out, const json_value& now, const json_value& before, std::size_t width) {
     const rates per_second(now, before);
-    table t({"WORKER", "STATE", "PROCESS", "AGE", "REQUESTS", "/S", "FLIGHT", "CONN", "DELAY", "STALLS", "THREADS",
+    table t({"WORKER", "STATE", "PID", "AGE", "REQUESTS", "/S", "IN FLIGHT", "CONN", "DELAY", "STALLS", "THREADS",
              "COMPUTE", "MEMORY"},
             2);
     const json_value& workers = now["workers"];
@@ -128,7 +129,7 @@ void write_workers(std::string& out, const json_value& now, const json_value& be
 }
 
 void write_compute_processes(std::string& out, const json_value& computers, std::size_t width) {
-    table t({"COMPUTE", "STATE", "PROCESS", "AGE", "BUSY", "JOBS", "MEMORY"}, 2);
+    table t({"COMPUTE", "STATE", "PID", "AGE", "BUSY", "JOBS", "MEMORY"}, 2);
     for (std::size_t i = 0; i < computers.size(); ++i) {
         const json_value& processes = computers[i]["processes"];
         for (std::size_t j = 0; j < processes.size(); ++j) {
@@ -146,8 +147,8 @@ void write_computers(std::string& out, const json_value& now, const json_value& 
     const json_value& all = now["computers"];
     if (all.size() == 0) return;
     const rates per_second(now, before);
-    table t({"ISOLATED", "BUSY", "WAITING", "DONE", "/S", "LOST", "LATE", "REFUSED", "CANCELLED", "QUEUE", "RUN", "P99",
-             "CPU", "CRASHES", "MEMORY"},
+    table t({"ISOLATED", "BUSY", "WAITING", "DONE", "/S", "LOST", "TIMED OUT", "REFUSED", "CANCELLED", "QUEUE", "RUN",
+             "P99", "CPU", "CRASHES", "MEMORY"},
             1);
     for (std::size_t i = 0; i < all.size(); ++i) {
         const json_value& c = all[i];
@@ -184,22 +185,23 @@ void write_views(std::string& out, const json_value& now, const json_value& befo
                duration(number(v["p99_ms"])), duration(number(v["wall_ms"])), duration(number(v["loop_ms"])),
                duration(number(v["queue_ms"])), duration(number(v["thread_ms"])), share(v["cpu_share"]),
                whole(number(v["running"]))});
-        if (const std::string said = text(v["advice"]); !said.empty()) t.note(fmt::format("  ! {} {}", pattern, said));
+        if (const std::string advice = text(v["advice"]); !advice.empty())
+            t.note(fmt::format("  ! {} {}", pattern, advice));
     }
     t.write(out, width);
 }
 
-std::string figures_line(const json_value& of) {
+std::string figures_line(const json_value& resource) {
     std::string line;
-    const codec::json_object* figures = of["figures"].if_object();
-    if (figures == nullptr) return "-";
-    for (const auto& [name, value] : *figures) {
+    const codec::json_object* stats = resource["figures"].if_object();
+    if (stats == nullptr) return "-";
+    for (const auto& [name, value] : *stats) {
         if (number(value) == 0) continue;
-        const std::string_view shown = name;
+        const std::string_view label = name;
         line += line.empty() ? "" : "  ";
-        if (shown.ends_with("_ms"))
-            line += fmt::format("{} {}", shown.substr(0, shown.size() - 3), duration(number(value)));
-        else line += fmt::format("{} {}", shown, whole(number(value)));
+        if (label.ends_with("_ms"))
+            line += fmt::format("{} {}", label.substr(0, label.size() - 3), duration(number(value)));
+        else line += fmt::format("{} {}", label, whole(number(value)));
     }
     return line.empty() ? "-" : line;
 }
@@ -208,7 +210,7 @@ void write_resources(std::string& out, const json_value& now, std::size_t width)
     const json_value& resources = now["resources"];
     if (resources.size() == 0) return;
     out += '\n';
-    table t({"USED BY VIEWS", "", "FIGURES THAT ARE NOT 0"}, 3);
+    table t({"RESOURCE", "NAME", "NON-ZERO STATS"}, 3);
     for (std::size_t i = 0; i < resources.size(); ++i)
         t.add({text(resources[i]["group"]), text(resources[i]["of"]), figures_line(resources[i])});
     t.write(out, width);
@@ -219,7 +221,7 @@ void write_running(std::string& out, const json_value& now, std::size_t width) {
     const std::size_t listed = std::min(running.size(), most_running_shown);
     if (listed == 0) return;
     out += '\n';
-    table t({"RUNNING", "KIND", "WHERE", "WORKER", "FOR", "AGE"}, 4);
+    table t({"RUNNING", "KIND", "STATE", "WORKER", "IN STATE", "AGE"}, 4);
     for (std::size_t i = 0; i < listed; ++i) {
         const json_value& r = running[i];
         t.add({text(r["pattern"]), text(r["kind"]), text(r["where"]), text(r["worker"]), duration(number(r["here_ms"])),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Renders the JSON of /status.json as tables for a terminal.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 
 namespace rondo::admin {
 
-/// What /status.json says as text for a terminal, in lines of at most `width` columns. `before`: what it said a moment
-/// ago, for rates; null when nothing is known of that.
+/// Renders the JSON of /status.json in lines of at most `width` columns. `before` is an earlier status, to compute
+/// rates; null if there is none.
 [[nodiscard]] std::string status_text(const codec::json_value& now, const codec::json_value& before, std::size_t width);
 
 }  // namespace rondo::admin

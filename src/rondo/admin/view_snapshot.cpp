@@ -10,8 +10,6 @@ namespace rondo::admin {
 
 namespace {
 
-using stats::view_figures;
-
 constexpr std::tuple counts{
     kept_in(&view_totals::by_class, &stats::view_figures::by_class),
     kept_in(&view_totals::stalls, &stats::view_figures::stalls),
@@ -39,13 +37,13 @@ void view_totals::add(const view_totals& other) noexcept {
     running += other.running;
 }
 
-view_totals read(const stats::view_figures& from) {
+view_totals read(const stats::view_figures& figures) {
     view_totals v;
-    const stats::view_name name = from.name();
+    const stats::view_name name = figures.name();
     v.pattern = name.pattern;
     v.methods = name.methods;
     v.kind = name.kind;
-    read_each(counts, v, from);
+    read_each(counts, v, figures);
     return v;
 }
 

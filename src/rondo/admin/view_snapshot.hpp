@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A snapshot of the stats of a view.
 #pragma once
 
 #include <array>
@@ -9,14 +10,14 @@
 
 namespace rondo::admin {
 
-/// What was counted of one view, read once: by one worker, or by several together.
+/// The stats of one view at one moment: of one worker, or the sum of several.
 struct view_totals {
     std::string pattern;
     std::string methods;
     std::string kind;
     stats::outcomes<std::uint64_t> by_class{};
     std::uint64_t stalls = 0;
-    std::uint64_t running = 0;  ///< requests that wait or are on a thread now
+    std::uint64_t running = 0;  ///< requests that currently wait or are on a thread
     std::int64_t wall_ns = 0;
     std::int64_t loop_ns = 0;
     std::int64_t queue_ns = 0;
@@ -27,14 +28,10 @@ struct view_totals {
 
     [[nodiscard]] std::uint64_t requests() const noexcept;
     [[nodiscard]] bool same_view(const view_totals& other) const noexcept;
-    /// Adds the figures; the name stays.
+    /// Adds the stats of the same view of another worker.
     void add(const view_totals& other) noexcept;
 };
 
-[[nodiscard]] view_totals read(const stats::view_figures& from);
-
-/// What to change about a view, as a sentence without the view's name; empty when nothing is wrong or too little is
-/// known. It judges the mean of all requests since the start: twenty at least.
-[[nodiscard]] std::string advice(const view_totals& view);
+[[nodiscard]] view_totals read(const stats::view_figures& figures);
 
 }  // namespace rondo::admin

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Bump allocator for memory that has the lifetime of one request.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +9,12 @@
 
 namespace rondo {
 
-/// Memory that lives as long as one request: pieces are taken and all go back at once. No destructors are run.
-/// Not thread-safe.
+/// A bump allocator: allocations are freed all at once, and no destructors are run. Not thread-safe.
 class arena {
 public:
     arena() noexcept = default;
-    /// Starts with memory that somebody else owns (the rest of the block the request itself lies in).
-    arena(char* first, std::size_t size) noexcept : at_(first), end_(first + size) {}
+    /// Allocates first from memory that the arena does not own (the unused end of the block that holds the request).
+    arena(char* memory, std::size_t size) noexcept : at_(memory), end_(memory + size) {}
     arena(const arena&) = delete;
     arena& operator=(const arena&) = delete;
     ~arena() { clear(); }
@@ -22,13 +22,13 @@ public:
     /// Throws std::bad_alloc. `align` is a power of two, at most alignof(std::max_align_t).
     [[nodiscard]] void* allocate(std::size_t size, std::size_t align = alignof(std::max_align_t)) {
         const auto end = reinterpret_cast<std::uintptr_t>(end_);
-        const auto at = (reinterpret_cast<std::uintptr_t>(at_) + align - 1) & ~(align - 1);
-        if (at_ == nullptr || at > end || size > end - at) return allocate_block(size);
-        at_ = reinterpret_cast<char*>(at + size);
-        return reinterpret_cast<void*>(at);
+        const auto start = (reinterpret_cast<std::uintptr_t>(at_) + align - 1) & ~(align - 1);
+        if (at_ == nullptr || start > end || size > end - start) return allocate_block(size);
+        at_ = reinterpret_cast<char*>(start + size);
+        return reinterpret_cast<void*>(start);
     }
 
-    /// A copy of `text` that lives as long as the arena.
+    /// Returns a copy of `text` that is valid as long as the arena.
     [[nodiscard]] std::string_view copy(std::string_view text) {
         if (text.empty()) return {};
         auto* to = static_cast<char*>(allocate(text.size(), 1));
@@ -36,7 +36,7 @@ public:
         return {to, text.size()};
     }
 
-    /// Returns every block; the memory given to the constructor is not used again.
+    /// Frees every block; the memory passed to the constructor is not used again.
     void clear() noexcept;
 
 private:

@@ -17,7 +17,7 @@ namespace {
 
 bool aligned(const void* p, std::size_t align) { return reinterpret_cast<std::uintptr_t>(p) % align == 0; }
 
-TEST(arena, pieces_do_not_overlap_and_are_aligned) {
+TEST(Arena, allocations_do_not_overlap_and_are_aligned) {
     arena a;
     std::vector<unsigned char*> pieces;
     for (std::size_t size = 1; size < 600; size += 7) {
@@ -35,7 +35,7 @@ TEST(arena, pieces_do_not_overlap_and_are_aligned) {
     }
 }
 
-TEST(arena, uses_the_memory_it_is_given_first) {
+TEST(Arena, uses_the_initial_memory_first) {
     alignas(std::max_align_t) std::array<char, 64> first;
     arena a(first.data(), first.size());
     EXPECT_EQ(a.allocate(48), first.data());
@@ -44,18 +44,18 @@ TEST(arena, uses_the_memory_it_is_given_first) {
     EXPECT_TRUE(beyond < first.data() || beyond >= first.data() + first.size());
 }
 
-TEST(arena, copies_text) {
+TEST(Arena, copies_text) {
     arena a;
     std::string text(5000, 'x');
-    std::string_view kept = a.copy(text);
+    std::string_view large = a.copy(text);
     std::string_view small = a.copy("small");
     text.assign(5000, 'y');
-    EXPECT_EQ(kept, std::string(5000, 'x'));
+    EXPECT_EQ(large, std::string(5000, 'x'));
     EXPECT_EQ(small, "small");
     EXPECT_TRUE(a.copy("").empty());
 }
 
-TEST(arena, can_be_used_again_after_clear) {
+TEST(Arena, is_reusable_after_clear) {
     arena a;
     for (int round = 0; round < 3; ++round) {
         EXPECT_EQ(a.copy("again"), "again");
@@ -64,20 +64,20 @@ TEST(arena, can_be_used_again_after_clear) {
     }
 }
 
-TEST(arena, returns_its_blocks) {
+TEST(Arena, frees_its_blocks) {
     {
         arena warm_up;
         (void)warm_up.allocate(100);
     }
-    std::size_t kept = frame_memory::kept();
+    std::size_t before = frame_memory::kept();
     {
         arena a;
         (void)a.allocate(100);
     }
-    EXPECT_EQ(frame_memory::kept(), kept);
+    EXPECT_EQ(frame_memory::kept(), before);
 }
 
-TEST(arena, a_size_beyond_all_memory_is_refused) {
+TEST(Arena, rejects_a_size_beyond_the_address_space) {
     arena a;
     (void)a.allocate(1);
     EXPECT_THROW((void)a.allocate(SIZE_MAX), std::bad_alloc);

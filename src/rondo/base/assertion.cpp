@@ -11,11 +11,11 @@ namespace rondo {
 
 namespace {
 
-void log_bug(const char* what) noexcept {
+void log_bug(const char* message) noexcept {
     try {
-        log::error(std::string("bug: ") + what);
+        log::error(std::string("bug: ") + message);
     } catch (const std::exception&) {
-        log::error(what);
+        log::error(message);
     }
 }
 
@@ -23,7 +23,7 @@ constinit std::atomic<bug_handler> handler{log_bug};
 
 }  // namespace
 
-void report_bug(const char* what) noexcept { handler.load()(what); }
+void report_bug(const char* message) noexcept { handler.load()(message); }
 
 bug_handler on_bug(bug_handler h) noexcept { return handler.exchange(h ? h : log_bug); }
 

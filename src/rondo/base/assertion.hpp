@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reports failed assertions: bugs that the library detects and survives.
 #pragma once
 
 namespace rondo {
 
-/// Told of a mistake in the program that the library noticed and survived (a task_group destroyed with work inside).
-/// `what` is a whole sentence. Any thread.
-using bug_handler = void (*)(const char* what) noexcept;
+/// Called with a bug in the program that the library detected and survived, such as a task_group destroyed while tasks
+/// run in it. `message` is a complete sentence. Called on any thread.
+using bug_handler = void (*)(const char* message) noexcept;
 
-/// Reports a bug to the handler. The library never ends the program because of one.
-void report_bug(const char* what) noexcept;
+/// Calls the handler. The library never terminates the program because of a failed assertion.
+void report_bug(const char* message) noexcept;
 
-/// Sets who is told, for all threads, and returns who was; null restores the first one, which logs an error.
+/// Sets the handler for all threads and returns the previous one. Null restores the default, which logs an error.
 bug_handler on_bug(bug_handler handler) noexcept;
 
 }  // namespace rondo

@@ -10,12 +10,12 @@ namespace {
 
 std::string reported;
 
-TEST(bug, goes_to_the_handler_that_was_set) {
-    auto note = [](const char* what) noexcept { reported = what; };
-    bug_handler first = on_bug(note);
+TEST(Assertion, calls_the_handler_that_was_set) {
+    auto record = [](const char* message) noexcept { reported = message; };
+    bug_handler first = on_bug(record);
     report_bug("something is wrong");
     EXPECT_EQ(reported, "something is wrong");
-    EXPECT_EQ(on_bug(nullptr), static_cast<bug_handler>(note));
+    EXPECT_EQ(on_bug(nullptr), static_cast<bug_handler>(record));
     EXPECT_EQ(on_bug(first), first);
 }
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// The monotonic clock of all timers and timeouts.
 #pragma once
 
 #include <chrono>
 
 namespace rondo {
 
-/// The one clock of Rondo for time-outs, timers and durations: CLOCK_MONOTONIC. Never jumps with the wall clock.
+/// The clock for all timeouts, timers and durations: CLOCK_MONOTONIC, which does not jump with the wall clock.
 using clock = std::chrono::steady_clock;
 /// A point on that clock.
 using instant = clock::time_point;
 
-/// `d` from now; instant::max() when the clock does not reach that far.
+/// The time `d` from now, saturated at instant::max().
 [[nodiscard]] inline instant from_now(clock::duration d) noexcept {
     instant now = clock::now();
     return d > instant::max() - now ? instant::max() : now + d;

@@ -10,10 +10,10 @@ namespace rondo {
 namespace {
 
 constinit std::atomic<unsigned> fork_count{0};
-[[maybe_unused]] const int counting = ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); });
+[[maybe_unused]] const int atfork_result = ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); });
 
 }  // namespace
 
-unsigned forks() noexcept { return fork_count.load(std::memory_order_relaxed); }
+unsigned fork_generation() noexcept { return fork_count.load(std::memory_order_relaxed); }
 
 }  // namespace rondo

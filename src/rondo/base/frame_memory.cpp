@@ -40,7 +40,7 @@ struct free_lists {
 
 thread_local constinit free_lists* current = nullptr;
 
-// Frames can be destroyed by other thread_local destructors: after this one ran, they go to the heap.
+// Other thread_local destructors may still destroy frames: after this one ran, those go to the heap.
 thread_local constinit bool ended = false;
 
 struct owner {

@@ -16,14 +16,14 @@ constexpr std::size_t rounded(std::size_t size) {
     return (size + frame_memory::step - 1) / frame_memory::step * frame_memory::step;
 }
 
-// Under AddressSanitizer nothing is kept.
+// Under AddressSanitizer nothing is cached.
 bool keeps() {
     frame_memory::trim();
     frame_memory::deallocate(frame_memory::allocate(64), 64);
     return frame_memory::kept() > 0;
 }
 
-TEST(frame_memory, gives_memory_of_every_size) {
+TEST(FrameMemory, allocates_every_size) {
     struct piece {
         void* memory;
         std::size_t size;
@@ -38,7 +38,7 @@ TEST(frame_memory, gives_memory_of_every_size) {
     for (auto [memory, size] : pieces) frame_memory::deallocate(memory, size);
 }
 
-TEST(frame_memory, reuses_what_was_returned) {
+TEST(FrameMemory, reuses_freed_memory) {
     if (!keeps()) GTEST_SKIP() << "every call goes to the heap";
     frame_memory::trim();
     EXPECT_EQ(frame_memory::kept(), 0u);
@@ -53,7 +53,7 @@ TEST(frame_memory, reuses_what_was_returned) {
     EXPECT_EQ(frame_memory::kept(), 0u);
 }
 
-TEST(frame_memory, keeps_no_large_pieces_and_a_bounded_sum) {
+TEST(FrameMemory, caches_no_large_blocks_and_a_bounded_total) {
     frame_memory::trim();
     frame_memory::deallocate(frame_memory::allocate(frame_memory::largest + 1), frame_memory::largest + 1);
     EXPECT_EQ(frame_memory::kept(), 0u);
@@ -65,14 +65,14 @@ TEST(frame_memory, keeps_no_large_pieces_and_a_bounded_sum) {
     frame_memory::trim();
 }
 
-TEST(frame_memory, may_be_returned_on_another_thread_and_serves_that_one) {
-    bool kept = keeps();
+TEST(FrameMemory, is_reused_by_the_thread_that_freed_it) {
+    bool caches = keeps();
     void* p = frame_memory::allocate(200);
     std::memset(p, 1, 200);
     std::jthread([&] {
         frame_memory::deallocate(p, 200);
-        EXPECT_EQ(frame_memory::kept(), kept ? rounded(200) : 0u);
-        if (kept) {
+        EXPECT_EQ(frame_memory::kept(), caches ? rounded(200) : 0u);
+        if (caches) {
             EXPECT_EQ(frame_memory::allocate(200), p);
             frame_memory::deallocate(p, 200);
         }
@@ -87,7 +87,8 @@ struct returns_at_thread_end {
     }
 };
 
-TEST(frame_memory, works_while_a_thread_ends) {
+// Fails only by a crash or a sanitizer report.
+TEST(FrameMemory, works_during_thread_exit) {
     std::jthread([] {
         thread_local returns_at_thread_end last;
         last.memory = frame_memory::allocate(300);

@@ -22,14 +22,14 @@ constexpr std::chrono::milliseconds limit_when_blocked{5};
 
 enum class stage : int { none, asked, running, done };
 
-// The one request under way. Who asks fills it in, the interrupted thread takes it; either ends it, never both.
+// The only request at a time. The caller fills it in, the interrupted thread claims it; exactly one of them ends it.
 struct request {
     std::atomic<stage> at{stage::none};
     std::atomic<pid_t> thread{0};
     interrupt_function function = nullptr;
     void* with = nullptr;
 };
-constinit request current;
+constinit request current_request;
 constinit std::mutex one_at_a_time;
 constinit struct sigaction previous{};
 
@@ -47,10 +47,10 @@ std::uintptr_t interrupted_at(const void* context) noexcept {
 void on_signal(int signal, siginfo_t* info, void* context) {
     int saved = errno;
     stage expected = stage::asked;
-    if (current.thread.load() == static_cast<pid_t>(syscall(SYS_gettid)) &&
-        current.at.compare_exchange_strong(expected, stage::running)) {
-        current.function(current.with, interrupted_at(context));
-        current.at.store(stage::done);
+    if (current_request.thread.load() == static_cast<pid_t>(syscall(SYS_gettid)) &&
+        current_request.at.compare_exchange_strong(expected, stage::running)) {
+        current_request.function(current_request.with, interrupted_at(context));
+        current_request.at.store(stage::done);
     } else if (info->si_code != SI_TKILL) {
         if (previous.sa_flags & SA_SIGINFO) previous.sa_sigaction(signal, info, context);
         else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) previous.sa_handler(signal);
@@ -70,7 +70,7 @@ void install() {
     });
 }
 
-// Threads of the kernel's, as io_uring has some, and those of other libraries: they are not waited for.
+// True, for example, for kernel threads such as those of io_uring, and for threads of other libraries.
 bool blocks_signal(pid_t thread) noexcept {
     char path[64];
     std::snprintf(path, sizeof path, "/proc/self/task/%d/status", static_cast<int>(thread));
@@ -84,35 +84,37 @@ bool blocks_signal(pid_t thread) noexcept {
 }
 
 void wait_until(std::chrono::steady_clock::time_point end) {
-    while (current.at.load() != stage::done && std::chrono::steady_clock::now() < end)
+    while (current_request.at.load() != stage::done && std::chrono::steady_clock::now() < end)
         std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 }  // namespace
 
-bool interrupt_thread(pid_t thread, interrupt_function f, void* with, std::chrono::milliseconds limit) {
+bool interrupt_thread(pid_t thread, interrupt_function f, void* argument, std::chrono::milliseconds timeout) {
     std::lock_guard lock(one_at_a_time);
     install();
-    // It may be about to take it again, but not for long.
-    if (blocks_signal(thread)) limit = std::min(limit, limit_when_blocked);
-    current.function = f;
-    current.with = with;
-    current.thread.store(thread);
-    current.at.store(stage::asked);
-    if (syscall(SYS_tgkill, getpid(), thread, SIGURG) == 0) wait_until(std::chrono::steady_clock::now() + limit);
+    // The thread may be about to unblock the signal: wait, but not for long.
+    if (blocks_signal(thread)) timeout = std::min(timeout, limit_when_blocked);
+    current_request.function = f;
+    current_request.with = argument;
+    current_request.thread.store(thread);
+    current_request.at.store(stage::asked);
+    if (syscall(SYS_tgkill, getpid(), thread, SIGURG) == 0) wait_until(std::chrono::steady_clock::now() + timeout);
     stage expected = stage::asked;
-    if (current.at.compare_exchange_strong(expected, stage::none)) return false;
-    // It has begun: it will not be long.
-    while (current.at.load() != stage::done) std::this_thread::yield();
-    current.at.store(stage::none);
+    if (current_request.at.compare_exchange_strong(expected, stage::none)) return false;
+    // The function is already running and returns soon.
+    while (current_request.at.load() != stage::done) std::this_thread::yield();
+    current_request.at.store(stage::none);
     return true;
 }
 
-std::optional<stack_trace> stack_of_thread(pid_t thread, std::chrono::milliseconds limit) {
+std::optional<stack_trace> stack_of_thread(pid_t thread, std::chrono::milliseconds timeout) {
     stack_trace::prepare();
     stack_trace stack;
-    auto take = [](void* with, std::uintptr_t at) noexcept { static_cast<stack_trace*>(with)->capture(at); };
-    if (!interrupt_thread(thread, take, &stack, limit)) return std::nullopt;
+    auto capture = [](void* argument, std::uintptr_t address) noexcept {
+        static_cast<stack_trace*>(argument)->capture(address);
+    };
+    if (!interrupt_thread(thread, capture, &stack, timeout)) return std::nullopt;
     return stack;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs a function on another thread of this process by means of a signal.
 #pragma once
 
 #include <chrono>
@@ -11,16 +12,18 @@
 
 namespace rondo {
 
-/// What interrupt_thread() calls. `at` is the address of the instruction at which the thread was interrupted.
-/// Async-signal-safe: it may run in the middle of anything.
-using interrupt_function = void (*)(void* with, std::uintptr_t at) noexcept;
+/// Function for interrupt_thread(). `address` is the instruction at which the thread was interrupted.
+/// Must be async-signal-safe.
+using interrupt_function = void (*)(void* argument, std::uintptr_t address) noexcept;
 
-/// Makes a thread of this process call `f(with, at)` at once, whatever it is doing, and waits for that. False when it
-/// did not within `limit`, or blocks the signal; then it never will. The signal is SIGURG with SA_RESTART; sleep(),
-/// poll() and their like are cut short by it all the same. Any thread but the interrupted one.
-[[nodiscard]] bool interrupt_thread(pid_t thread, interrupt_function f, void* with, std::chrono::milliseconds limit);
+/// Makes a thread of this process call `f(argument, address)` in a signal handler, and waits until it returned. False
+/// when it did not start within `timeout`, or the thread blocks the signal; then it is not called later either. The
+/// signal is SIGURG with SA_RESTART, but sleep(), poll() and similar calls still end with EINTR. Called on any other
+/// thread.
+[[nodiscard]] bool interrupt_thread(pid_t thread, interrupt_function f, void* argument,
+                                    std::chrono::milliseconds timeout);
 
-/// The stack of another thread of this process.
-[[nodiscard]] std::optional<stack_trace> stack_of_thread(pid_t thread, std::chrono::milliseconds limit);
+/// Captures the stack of another thread of this process. Nothing when interrupt_thread() fails.
+[[nodiscard]] std::optional<stack_trace> stack_of_thread(pid_t thread, std::chrono::milliseconds timeout);
 
 }  // namespace rondo

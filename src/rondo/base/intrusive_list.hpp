@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Doubly linked list whose nodes are the listed objects themselves.
 #pragma once
 
 namespace rondo {
 
-/// A link of an intrusive_list. Unlinks itself when destroyed, so an object may die while it is listed.
+/// Base of the items of an intrusive_list. The destructor unlinks it.
 class list_node {
 public:
     list_node() noexcept : prev_(this), next_(this) {}
@@ -13,7 +14,7 @@ public:
 
     [[nodiscard]] bool linked() const noexcept { return next_ != this; }
 
-    /// Leaves the list it is in; nothing happens when it is in none.
+    /// Removes it from its list. Does nothing when it is in none.
     void unlink() noexcept {
         prev_->next_ = next_;
         next_->prev_ = prev_;
@@ -27,7 +28,7 @@ public:
         position.prev_ = this;
     }
 
-    /// Puts all nodes of the ring around `root` in front of this node and leaves `root` alone in its ring.
+    /// Moves all nodes of the ring around `root` in front of this node; `root` is then alone in its ring.
     void take_ring(list_node& root) noexcept {
         if (!root.linked()) return;
         root.next_->prev_ = prev_;
@@ -45,7 +46,7 @@ private:
     list_node* next_;
 };
 
-/// A doubly linked list of objects that derive from list_node. It owns nothing and allocates nothing.
+/// A doubly linked list of objects that derive from list_node. Owns and allocates nothing.
 template <class T>
 class intrusive_list {
 public:
@@ -68,7 +69,7 @@ public:
     /// Moves all items of `other` to the end of this list in O(1).
     void splice(intrusive_list& other) noexcept { root_.take_ring(other.root_); }
 
-    /// Calls `f(item)` for each; `f` must not unlink any item but the one it was given.
+    /// Calls `f(item)` for each item; `f` must not unlink any other item.
     template <class F>
     void for_each(F&& f) {
         for (list_node* n = root_.next(); n != &root_;) {

@@ -15,12 +15,12 @@ struct item : list_node {
 };
 
 std::vector<int> values(intrusive_list<item>& list) {
-    std::vector<int> seen;
-    list.for_each([&](item& i) { seen.push_back(i.value); });
-    return seen;
+    std::vector<int> result;
+    list.for_each([&](item& i) { result.push_back(i.value); });
+    return result;
 }
 
-TEST(intrusive_list, keeps_the_order) {
+TEST(IntrusiveList, keeps_the_order) {
     intrusive_list<item> list;
     EXPECT_TRUE(list.empty());
     item a(1), b(2), c(3);
@@ -36,7 +36,7 @@ TEST(intrusive_list, keeps_the_order) {
     EXPECT_EQ(values(list), (std::vector{3, 1}));
 }
 
-TEST(intrusive_list, an_item_leaves_when_it_dies) {
+TEST(IntrusiveList, removes_an_item_when_it_is_destroyed) {
     intrusive_list<item> list;
     item a(1), c(3);
     list.push_back(a);
@@ -48,7 +48,7 @@ TEST(intrusive_list, an_item_leaves_when_it_dies) {
     EXPECT_EQ(values(list), (std::vector{1, 3}));
 }
 
-TEST(intrusive_list, a_list_that_dies_leaves_its_items_whole) {
+TEST(IntrusiveList, items_are_usable_after_their_list_is_destroyed) {
     item a(1), b(2);
     {
         intrusive_list<item> list;
@@ -62,7 +62,7 @@ TEST(intrusive_list, a_list_that_dies_leaves_its_items_whole) {
     EXPECT_EQ(values(other), std::vector{2});
 }
 
-TEST(intrusive_list, splices_in_order) {
+TEST(IntrusiveList, splices_in_order) {
     intrusive_list<item> to, from;
     item a(1), b(2), c(3);
     to.push_back(a);
@@ -80,7 +80,7 @@ TEST(intrusive_list, splices_in_order) {
     EXPECT_EQ(values(from), (std::vector{1, 2}));
 }
 
-TEST(intrusive_list, the_visited_item_may_leave) {
+TEST(IntrusiveList, allows_removal_of_the_visited_item) {
     intrusive_list<item> list;
     std::vector<std::unique_ptr<item>> items;
     for (int i = 0; i < 4; ++i) list.push_back(*items.emplace_back(std::make_unique<item>(i)));

@@ -30,10 +30,10 @@ namespace {
 constexpr std::chrono::milliseconds usual_patience{1000};
 
 unique_fd open_log(const std::string& path) {
-    const file_place at = place_of_file(path);
-    // Who may write to the folder could lead the superuser to any file by a link.
+    const file_place file = place_of_file(path);
+    // A user who may write to the directory could redirect root to any file by a link.
     const bool careful = geteuid() == 0 && !is_system_path(path);
-    unique_fd fd(::openat(at.folder.value(), at.name.c_str(),
+    unique_fd fd(::openat(file.folder.value(), file.name.c_str(),
                           O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
     if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
     struct stat status{};
@@ -48,8 +48,8 @@ output open_output(const std::string& path, int standard) {
 
 std::string losses(const std::string& file, unsigned long lost, unsigned long total) {
     return fmt::format(
-        "{} lines of {} were lost, {} since the start: the disk is full, nobody reads, or the file cannot be opened",
-        lost, file, total);
+        "{} lines of {} were lost, {} since the start: disk full, output not read, or file cannot be opened", lost,
+        file, total);
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ struct line_writer::state {
         return open_output(path, STDOUT_FILENO);
     } catch (const std::system_error& e) {
         if (o == opening::required) throw;
-        error(fmt::format("{}; the lines of this log are lost until USR1 opens its file", e.what()));
+        error(fmt::format("{}; lines of this log are lost until USR1 reopens the file", e.what()));
         return output::none();
     }
 
@@ -99,15 +99,15 @@ std::string_view name_of(level l) {
 std::string time_of_line() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(now - std::chrono::seconds(seconds));
+    const auto fraction = std::chrono::duration_cast<std::chrono::milliseconds>(now - std::chrono::seconds(seconds));
     std::tm parts{};
     gmtime_r(&seconds, &parts);
     char text[32];
     std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    return fmt::format("{}.{:03}Z", text, rest.count());
+    return fmt::format("{}.{:03}Z", text, fraction.count());
 }
 
-// How a line of the error log is put together.
+// Formats the lines of the error log.
 struct line_format {
     std::string process;
     bool json = false;
@@ -127,20 +127,20 @@ struct error_log {
     line_format format;
     bool on_calling_thread = false;
     std::shared_ptr<line_queue> queue;
-    unsigned long lost_before = 0;  // by queues that are no more, or could not be made
+    unsigned long lost_before = 0;  // by closed queues, and by queues that could not be created
     std::atomic<level> lowest{level::info};
 
     [[nodiscard]] output open() const { return open_output(path, STDERR_FILENO); }
 
-    // Lines about lost lines are not written through write(), which may be at work with the lock held.
+    // Reports of lost lines bypass write(), which may be running with the lock held.
     void begin() {
-        auto tell = [f = format, file = path == "-" ? "standard error" : "'" + path + "'"](auto lost, auto total) {
+        auto report = [f = format, file = path == "-" ? "standard error" : "'" + path + "'"](auto lost, auto total) {
             return f.line(level::warning, losses(file, lost, total)) + "\n";
         };
-        const auto by = on_calling_thread ? line_queue::writer::caller : line_queue::writer::own_thread;
+        const auto mode = on_calling_thread ? line_queue::writer::caller : line_queue::writer::own_thread;
         std::string failure;
-        output to = open_or_standard(failure);
-        queue = std::make_shared<line_queue>(std::move(to), by, std::move(tell));
+        output target = open_or_standard(failure);
+        queue = std::make_shared<line_queue>(std::move(target), mode, std::move(report));
         if (!failure.empty()) queue->push(format.line(level::error, failure));
     }
 
@@ -148,11 +148,11 @@ struct error_log {
     [[nodiscard]] output open_or_standard(std::string& failure) const try {
         return open();
     } catch (const std::system_error& e) {
-        failure = fmt::format("{}; the lines of this log go to standard error until USR1 opens its file", e.what());
+        failure = fmt::format("{}; lines of this log go to standard error until USR1 reopens the file", e.what());
         return output::standard(STDERR_FILENO);
     }
 
-    // Works off what waits, as far as it is taken. The next line begins anew.
+    // Writes what is queued, as far as possible without blocking. The next line opens a new queue.
     void close() noexcept {
         if (!queue) return;
         if (!queue->of_parent()) {
@@ -162,7 +162,7 @@ struct error_log {
         queue.reset();
     }
 
-    // Under the lock, so that no line goes to a queue that is ending.
+    // Pushes under the lock, so that no line goes to a queue that is being closed.
     void write(level l, std::string_view text) {
         const std::lock_guard lock(mutex);
         try {
@@ -183,7 +183,7 @@ struct error_log {
 
 void flush_at_exit() { flush(); }
 
-// Never destroyed: whatever is destroyed after it may still have something to say.
+// Never destroyed: destructors that run later may still log.
 error_log& errors() {
     static error_log& log = *[] {
         std::atexit(flush_at_exit);
@@ -199,18 +199,12 @@ void write(level l, std::string_view text) noexcept {
     try {
         errors().write(l, text);
     } catch (...) {
-        // Nobody is left to tell.
+        // There is no other place to report it.
     }
 }
 
 void threshold(level l) noexcept { errors().lowest = l; }
 bool enabled(level l) noexcept { return l >= errors().lowest.load(std::memory_order_relaxed) && l != level::off; }
-
-level parse_level(std::string_view name) {
-    for (level l : {level::debug, level::info, level::warning, level::error, level::off})
-        if (name == name_of(l)) return l;
-    throw std::invalid_argument("'" + std::string(name) + "' is no log level: use debug, info, warning, error or off");
-}
 
 void process_name(const std::string& name) {
     const std::lock_guard lock(errors().mutex);
@@ -251,17 +245,17 @@ unsigned long lost() noexcept {
     return errors().lost_before + (errors().queue ? errors().queue->dropped() : 0);
 }
 
-void flush(std::chrono::milliseconds patience) noexcept {
-    if (const std::shared_ptr<line_queue> queue = errors().current()) queue->flush(patience);
+void flush(std::chrono::milliseconds timeout) noexcept {
+    if (const std::shared_ptr<line_queue> queue = errors().current()) queue->flush(timeout);
 }
 
 void say(std::string_view text) noexcept {
     try {
-        line_queue plain(output::standard(STDERR_FILENO), line_queue::writer::caller,
+        line_queue queue(output::standard(STDERR_FILENO), line_queue::writer::caller,
                          [](auto, auto) { return std::string(); });
-        plain.push(text);
+        queue.push(text);
     } catch (...) {
-        // Nobody is left to tell.
+        // There is no other place to report it.
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The error log of the process, and line_writer for access logs.
 #pragma once
 
 #include <chrono>
@@ -9,9 +10,9 @@ namespace rondo::log {
 
 enum class level : unsigned char { debug, info, warning, error, off };
 
-/// Writes one line with time and level to standard error, or to where to() says. Any thread; never throws; does not
-/// wait for a slow disk on the calling thread, nor anywhere for whoever reads a pipe, terminal or socket: when 8192
-/// lines wait, further ones are dropped and counted, and the log says so. Control characters in `text` are escaped.
+/// Writes one line with time and level to standard error, or to the file of set_file(). Any thread; never throws. The
+/// calling thread does not wait for a slow disk, and no thread waits for the reader of a pipe, terminal or socket: when
+/// 8192 lines are queued, further ones are dropped and counted, which the log reports. Escapes control characters.
 void write(level l, std::string_view text) noexcept;
 
 inline void debug(std::string_view text) noexcept { write(level::debug, text); }
@@ -22,51 +23,48 @@ inline void error(std::string_view text) noexcept { write(level::error, text); }
 /// Lines below `l` are dropped. The default is info.
 void threshold(level l) noexcept;
 [[nodiscard]] bool enabled(level l) noexcept;
-/// "debug", "info", "warning", "error" or "off"; throws std::invalid_argument otherwise.
-[[nodiscard]] level parse_level(std::string_view name);
 
-/// Said in every line beside the number of the process: "worker 2". Empty: nothing.
+/// Sets a name ("worker 2") that each line contains next to the process id. Empty: none.
 void process_name(const std::string& name);
-/// True: lines are written by the calling thread, and no thread is made. For a process that forks. What nobody takes at
-/// the moment is tried again with the next line and by flush().
+/// True: the calling thread writes the lines, and no thread is started. For a process that forks. Output that would
+/// block is retried with the next line and by flush().
 void on_calling_thread(bool on) noexcept;
 
-/// Writes to a file (appended to) instead of standard error; "-" is standard error. Throws std::system_error. A file
-/// that cannot be opened later, as in a child after a rotation, has its lines on standard error until reopen()
-/// succeeds.
+/// Appends to a file instead of standard error; "-" is standard error. Throws std::system_error. When the file cannot
+/// be opened later, as in a child after a rotation, lines go to standard error until reopen() succeeds.
 void to(const std::string& path);
-/// Makes the file, if it is not there, as a log would be opened, and leaves nothing open. Throws std::system_error.
+/// Creates a log file if it does not exist, with the checks of opening one, and closes it. Throws std::system_error.
 void make_file(const std::string& path);
-/// Text (the default), or one JSON object per line: time, level, worker, pid, message.
+/// True: one JSON object per line (time, level, worker, pid, message). Default: text.
 void format(bool json);
-/// Opens the file anew, after a rotation. Throws std::system_error; then the old file is kept.
+/// Reopens the file after a rotation. Throws std::system_error; then the old file stays open.
 void reopen();
-/// Waits until everything written so far has reached its file; gives up when nobody has taken anything for `patience`.
-void flush(std::chrono::milliseconds patience = std::chrono::seconds(1)) noexcept;
-/// Lines that this process has lost: nobody read them, or the disk was full.
+/// Waits until all lines so far are written; gives up after `timeout` without progress.
+void flush(std::chrono::milliseconds timeout = std::chrono::seconds(1)) noexcept;
+/// Number of lines that this process has lost because the output was not read or the disk was full.
 [[nodiscard]] unsigned long lost() noexcept;
-/// A line on standard error as it is, for whoever started the program. Waits at most a second for who reads.
+/// Prints a line to standard error without time and level, for the user at the terminal. Blocks for a second at most.
 void say(std::string_view text) noexcept;
 
-/// Whether a log must be open from its beginning.
+/// Whether the file of a line_writer must be open from the start.
 enum class opening : bool { required, optional };
 
-/// A stream of lines to one file, for access logs: write() never blocks on the disk; when the queue is full (8192
-/// lines), or the disk is full, lines are dropped and counted, and the error log says so. What comes within 5 ms is
-/// written together. The destructor and flush() wait for the file, but give up when it has taken nothing for a second.
+/// Writes lines to one file, for access logs. write() never blocks on the disk: when the queue (8192 lines) or the disk
+/// is full, lines are dropped and counted, which the error log reports. Lines that arrive within 5 ms are written
+/// together. The destructor and flush() wait for the file, but give up after a second without progress.
 class line_writer {
 public:
-    /// "-" is standard output. Throws std::system_error when `o` is required. Otherwise the error log says what is
-    /// wrong, and lines are lost and counted until reopen() succeeds.
+    /// "-" is standard output. If the file cannot be opened, throws std::system_error when `o` is `required`; otherwise
+    /// logs the error, and lines are dropped and counted until reopen() succeeds.
     explicit line_writer(const std::string& path, opening o = opening::required);
     ~line_writer();
     line_writer(const line_writer&) = delete;
     line_writer& operator=(const line_writer&) = delete;
 
-    /// One line without its end. Any thread.
+    /// `line` has no line end. Any thread.
     void write(std::string_view line) noexcept;
     [[nodiscard]] unsigned long dropped() const noexcept;
-    /// Lines from now on go to the file anew opened. Throws std::system_error; then the old file is kept.
+    /// Reopens the file; later lines go there. Throws std::system_error; then the old file stays open.
     void reopen();
     void flush() noexcept;
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Escaping of log lines for text and JSON output.
 #pragma once
 
 #include <string>
@@ -6,11 +7,11 @@
 
 namespace rondo::log {
 
-/// Without control characters, which would let a client forge lines or drive a terminal: they become \xHH, a line end
-/// one with indentation.
+/// Replaces control characters, by which a client could forge lines or control a terminal, and invalid UTF-8 by \xHH.
+/// Lines after the first are indented.
 [[nodiscard]] std::string escaped(std::string_view text);
 
-/// The same for between the quotes of a JSON string (RFC 8259 section 7); what is no UTF-8 becomes U+FFFD.
+/// Escapes the content of a JSON string (RFC 8259 section 7), without the quotes. Invalid UTF-8 becomes U+FFFD.
 [[nodiscard]] std::string json_escaped(std::string_view text);
 
 }  // namespace rondo::log

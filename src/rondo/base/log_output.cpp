@@ -22,21 +22,21 @@ namespace rondo::log {
 
 namespace {
 
-// A terminal says that it has room when there is room for that much.
+// A terminal polls writable only when it has room for this many bytes.
 constexpr std::size_t piece_for_a_terminal = 256;
 
 enum class way : std::uint8_t {
-    plain,      // a file: there is no one to wait for but the disk
-    own,        // through a descriptor of its own, which does not block
-    socket,     // a call that does not block
-    splice,     // a pipe of another user's: through one of its own
-    ask_first,  // a terminal of another user's
+    plain,      // a file: only the disk can block
+    own,        // through a separate non-blocking descriptor
+    socket,     // with MSG_DONTWAIT
+    splice,     // a pipe of another user: through an own pipe and splice()
+    ask_first,  // a terminal of another user: poll() before each write
 };
 
-// A standard descriptor and what is needed to write to it without waiting.
+// Writes to a standard descriptor without blocking.
 class standard_file {
 public:
-    // Looks at what the descriptor is by now.
+    // Detects whether the descriptor refers to another file than before.
     void look(int fd) noexcept {
         struct stat now{};
         if (fstat(fd, &now)) now = {};
@@ -78,20 +78,20 @@ private:
         return true;
     }
     ssize_t write_by_splice(int fd, std::string_view part) noexcept {
-        const ssize_t held = ::write(own_.value(), part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
-        if (held <= 0) return held;
-        const ssize_t moved = ::splice(reading_.value(), nullptr, fd, nullptr, static_cast<std::size_t>(held),
+        const ssize_t buffered = ::write(own_.value(), part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
+        if (buffered <= 0) return buffered;
+        const ssize_t moved = ::splice(reading_.value(), nullptr, fd, nullptr, static_cast<std::size_t>(buffered),
                                        SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         const int error = errno;
-        char rest[PIPE_BUF];
-        while (::read(reading_.value(), rest, sizeof rest) > 0) {
+        char discarded[PIPE_BUF];
+        while (::read(reading_.value(), discarded, sizeof discarded) > 0) {
         }
         errno = error;
         return moved;
     }
     static ssize_t write_if_room(int fd, std::string_view part) noexcept {
-        pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
-        if (::poll(&room, 1, 0) > 0) return ::write(fd, part.data(), part.size());
+        pollfd poll_entry{.fd = fd, .events = POLLOUT, .revents = 0};
+        if (::poll(&poll_entry, 1, 0) > 0) return ::write(fd, part.data(), part.size());
         errno = EAGAIN;
         return -1;
     }
@@ -104,17 +104,17 @@ private:
     unique_fd reading_;
 };
 
-// The descriptors of the process are one for all: a child that a fork made has those of its parent. Never destroyed.
+// One per standard descriptor of the process; a forked child inherits them. Never destroyed.
 struct guarded_file {
     std::mutex mutex;
     standard_file file;
 };
 guarded_file& standard(int fd) {
-    static auto& those = *new std::array<guarded_file, STDERR_FILENO + 1>;
-    return those[static_cast<std::size_t>(fd)];
+    static auto& descriptors = *new std::array<guarded_file, STDERR_FILENO + 1>;
+    return descriptors[static_cast<std::size_t>(fd)];
 }
 
-// As many whole lines as a pipe takes at once or not at all.
+// As many whole lines as a pipe accepts atomically (PIPE_BUF).
 std::string_view part_of(std::string_view text) {
     if (text.size() <= PIPE_BUF) return text;
     const std::size_t end = text.substr(0, PIPE_BUF).rfind('\n');
@@ -122,18 +122,18 @@ std::string_view part_of(std::string_view text) {
 }
 
 ssize_t write_to_standard(int fd, std::string_view text) noexcept {
-    auto& [mutex, file] = standard(fd);
+    auto& [mutex, writer] = standard(fd);
     const std::lock_guard lock(mutex);
-    file.look(fd);
-    return file.write(fd, file.shared() ? part_of(text) : text);
+    writer.look(fd);
+    return writer.write(fd, writer.shared() ? part_of(text) : text);
 }
 
 bool takes_more(int fd) noexcept {
-    pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
-    return ::poll(&room, 1, 0) > 0;
+    pollfd poll_entry{.fd = fd, .events = POLLOUT, .revents = 0};
+    return ::poll(&poll_entry, 1, 0) > 0;
 }
 
-// False when another thread holds the stream: it may be waiting for who reads.
+// False when another thread has locked the stream: it may be blocked on the reader.
 bool flush_stream(std::FILE* stream) noexcept {
     if (ftrylockfile(stream) != 0) return false;
     if (__fpending(stream) > 0) {
@@ -149,8 +149,8 @@ bool flush_stream(std::FILE* stream) noexcept {
 output output::standard(int fd) noexcept { return {unique_fd(), fd}; }
 
 output::output(unique_fd file) noexcept : file_(std::move(file)) {
-    struct stat what{};
-    shared_ = fstat(file_.value(), &what) == 0 && !S_ISREG(what.st_mode);
+    struct stat status{};
+    shared_ = fstat(file_.value(), &status) == 0 && !S_ISREG(status.st_mode);
 }
 
 output::result output::write(std::string_view& text) noexcept {
@@ -166,16 +166,16 @@ output::result output::write(std::string_view& text) noexcept {
     return result::written;
 }
 
-void output::wait(std::chrono::milliseconds limit) const noexcept {
-    pollfd room{.fd = file_ ? file_.value() : standard_, .events = POLLOUT, .revents = 0};
-    ::poll(&room, 1, static_cast<int>(std::max<std::chrono::milliseconds::rep>(limit.count(), 0)));
+void output::wait(std::chrono::milliseconds timeout) const noexcept {
+    pollfd poll_entry{.fd = file_ ? file_.value() : standard_, .events = POLLOUT, .revents = 0};
+    ::poll(&poll_entry, 1, static_cast<int>(std::max<std::chrono::milliseconds::rep>(timeout.count(), 0)));
 }
 
 void prepare_standard_outputs() noexcept {
     for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-        auto& [mutex, file] = standard(fd);
+        auto& [mutex, writer] = standard(fd);
         const std::lock_guard lock(mutex);
-        file.look(fd);
+        writer.look(fd);
     }
 }
 

@@ -24,7 +24,7 @@ using time_point = std::chrono::steady_clock::time_point;
 constexpr std::size_t most_lines = 8192;
 constexpr std::size_t most_bytes = 8U << 20;
 constexpr milliseconds gather{5};
-constexpr milliseconds look_again{100};  // while nobody takes lines: is this at its end, is there another output?
+constexpr milliseconds look_again{100};  // while the output is blocked: checks for the end and for another output
 constexpr milliseconds pause_without_room{5};
 constexpr milliseconds patience_at_the_end{1000};
 constexpr milliseconds longest_flush{5000};
@@ -38,7 +38,7 @@ unsigned long count_lines(std::string_view text) {
 
 }  // namespace
 
-// Kept alive by its thread, which a write to a disk may hold for longer than the end of the program waits.
+// Kept alive by its thread, which may block in a write to a disk for longer than the destructor waits.
 struct line_queue::state {
     state(output o, telling t) : to(std::move(o)), tell(std::move(t)) {}
 
@@ -50,31 +50,31 @@ struct line_queue::state {
     bool other_output() noexcept;
     void write_waiting() noexcept;
     void tell_losses(bool last) noexcept;
-    bool flush(milliseconds patience);
+    bool flush(milliseconds timeout);
     void end();
 
-    const unsigned of_process = forks();
+    const process_mark process;
     std::mutex mutex;
     std::condition_variable wake;
     std::condition_variable moved;
     bool threaded = false;
-    std::string batch;  // what waits, whole lines, but for the rest of one that is partly written
+    std::string batch;  // queued lines; the first may be the rest of a partly written one
     std::size_t lines = 0;
-    std::optional<output> fresh;   // to be taken
-    std::size_t before_fresh = 0;  // so much of the batch was pushed before it came
+    std::optional<output> fresh;   // set by set_output(), not in use yet
+    std::size_t before_fresh = 0;  // bytes of the batch that were pushed before set_output()
     std::atomic<unsigned long> dropped{0};
-    std::atomic<unsigned long> progress{0};  // bytes written or given up
+    std::atomic<unsigned long> progress{0};  // bytes written or dropped
     std::optional<unsigned long> stuck_at;   // the progress at which a flush gave up
-    int hurry = 0;                           // how many wait in flush()
+    int hurry = 0;                           // calls of flush() that wait
     bool ending = false;
-    bool giving_up = false;  // nobody waits any longer
+    bool giving_up = false;  // the destructor no longer waits
     bool busy = false;
     bool ended = false;
-    // Of who writes alone.
+    // Used only by the writing thread.
     output to;
     telling tell;
     std::string writing;
-    bool torn = false;  // the file ends within a line that is lost
+    bool torn = false;  // the file ends with a part of a lost line
     unsigned long told = 0;
     time_point tell_at{};
 };
@@ -94,8 +94,8 @@ void line_queue::state::push(std::string_view line) {
     else if (first) wake.notify_one();
 }
 
-// Lines that come within a few milliseconds go to the file together: a thread woken for each would cost more than the
-// line.
+// Lines that arrive within a few milliseconds are written together: waking the thread for each would cost more than the
+// line itself.
 void line_queue::state::serve() noexcept {
     std::unique_lock lock(mutex);
     for (;;) {
@@ -107,13 +107,13 @@ void line_queue::state::serve() noexcept {
     }
     lock.unlock();
     tell_losses(true);
-    to.close();  // before anybody forks who waited for this
+    to.close();  // before the waiting thread may fork
     lock.lock();
     ended = true;
     moved.notify_all();
 }
 
-// What was pushed before another output came goes to the one of then.
+// Lines pushed before set_output() go to the previous output.
 void line_queue::state::take(std::unique_lock<std::mutex>& lock) noexcept {
     writing.swap(batch);
     lines = 0;
@@ -137,7 +137,7 @@ void line_queue::state::take(std::unique_lock<std::mutex>& lock) noexcept {
 }
 
 void line_queue::state::write_out(std::string_view text) noexcept {
-    for (bool again = false; !write_some(text); again = true) {
+    for (bool retried = false; !write_some(text); retried = true) {
         if (other_output()) continue;
         {
             const std::lock_guard lock(mutex);
@@ -147,13 +147,12 @@ void line_queue::state::write_out(std::string_view text) noexcept {
             }
         }
         to.wait(look_again);
-        // Room for less than is to be written, or taken by another process: no reason to run in circles.
-        if (again) std::this_thread::sleep_for(pause_without_room);
+        // Writable, but for less than a line, or another process was faster: avoid a busy loop.
+        if (retried) std::this_thread::sleep_for(pause_without_room);
     }
 }
 
-// False when there is no room for what is left of the text. When room is found again after a loss, a line that was cut
-// off is ended first.
+// False when writing the rest of the text would block. The first write after a loss terminates a line that was cut off.
 bool line_queue::state::write_some(std::string_view& text) noexcept {
     const std::size_t size = text.size();
     output::result r = output::result::written;
@@ -181,23 +180,23 @@ bool line_queue::state::other_output() noexcept {
     return true;
 }
 
-// By the caller, under the lock.
+// Called by the pushing thread, under the lock.
 void line_queue::state::write_waiting() noexcept {
     std::string_view text = batch;
     write_some(text);
-    const std::string_view gone = std::string_view(batch).substr(0, batch.size() - text.size());
-    if (!gone.empty()) {
-        lines -= std::min<std::size_t>(lines, count_lines(gone));
-        batch.erase(0, gone.size());
+    const std::string_view written = std::string_view(batch).substr(0, batch.size() - text.size());
+    if (!written.empty()) {
+        lines -= std::min<std::size_t>(lines, count_lines(written));
+        batch.erase(0, written.size());
     }
     if (batch.empty()) tell_losses(false);
 }
 
-// Not too often, so that a full disk is not filled with the news of it.
+// At most once per interval, so that reports do not fill the disk further.
 void line_queue::state::tell_losses(bool last) noexcept {
     const unsigned long lost = dropped;
-    const time_point at = now();
-    if (lost == told || (at < tell_at && !last)) return;
+    const time_point current_time = now();
+    if (lost == told || (current_time < tell_at && !last)) return;
     try {
         const std::string line = tell(lost - told, lost);
         std::string_view text = line;
@@ -209,26 +208,26 @@ void line_queue::state::tell_losses(bool last) noexcept {
         return;
     }
     told = lost;
-    tell_at = at + tell_again;
+    tell_at = current_time + tell_again;
 }
 
-bool line_queue::state::flush(milliseconds patience) {
+bool line_queue::state::flush(milliseconds timeout) {
     std::unique_lock lock(mutex);
-    const time_point end = now() + std::max(longest_flush, patience);
+    const time_point end = now() + std::max(longest_flush, timeout);
     const auto done = [this] { return batch.empty() && !busy && !fresh; };
     ++hurry;
     wake.notify_all();
     if (!threaded) write_waiting();
     for (unsigned long before = progress; !done(); before = progress) {
         if (now() >= end) break;
-        // Nobody has read since: it is found out whether somebody does, no more.
+        // No progress since the last flush gave up: only check whether the output is still blocked.
         const bool stuck = stuck_at == before;
-        if (stuck) patience = std::min(patience, threaded ? look_again + look_again / 2 : milliseconds(0));
+        if (stuck) timeout = std::min(timeout, threaded ? look_again + look_again / 2 : milliseconds(0));
         if (threaded) {
-            for (const time_point until = now() + patience; !done() && progress == before && now() < until;)
-                moved.wait_for(lock, std::min(look_again, patience));
+            for (const time_point until = now() + timeout; !done() && progress == before && now() < until;)
+                moved.wait_for(lock, std::min(look_again, timeout));
         } else {
-            to.wait(patience);
+            to.wait(timeout);
             write_waiting();
         }
         if (done() || progress != before) continue;
@@ -252,25 +251,25 @@ void line_queue::state::end() {
     tell_losses(true);
 }
 
-line_queue::line_queue(output to, writer by, telling tell)
-    : state_(std::make_shared<state>(std::move(to), std::move(tell))) {
-    if (by != writer::own_thread) return;
+line_queue::line_queue(output target, writer mode, telling report)
+    : state_(std::make_shared<state>(std::move(target), std::move(report))) {
+    if (mode != writer::own_thread) return;
     state_->threaded = true;
     named_thread("rondo-log", [s = state_] { s->serve(); }).detach();
 }
 
 line_queue::~line_queue() {
     if (of_parent()) {
-        // Its thread is not here, its mutex may be held for ever. What is open is closed: a file that the parent has
-        // left since would stay on the disk as long as this process lives.
+        // Its thread does not exist in this process, and its mutex may be locked forever. Closes the file, which would
+        // otherwise use disk space until this process exits, even after the parent rotated it.
         state_->to.close();
-        [[maybe_unused]] const auto* left = new (std::nothrow) std::shared_ptr<state>(std::move(state_));
+        [[maybe_unused]] const auto* leaked = new (std::nothrow) std::shared_ptr<state>(std::move(state_));
         return;
     }
     try {
         state_->end();
     } catch (...) {
-        // Nobody is left to tell.
+        // There is no other place to report it.
     }
 }
 
@@ -285,29 +284,29 @@ void line_queue::push(std::string_view line) noexcept {
 
 unsigned long line_queue::dropped() const noexcept { return state_->dropped; }
 
-void line_queue::change(output to) {
+void line_queue::change(output target) {
     const std::lock_guard lock(state_->mutex);
     if (state_->threaded) {
-        state_->fresh = std::move(to);
+        state_->fresh = std::move(target);
         state_->before_fresh = state_->batch.size();
         state_->wake.notify_one();
     } else {
         state_->write_waiting();
-        state_->to = std::move(to);
+        state_->to = std::move(target);
         state_->torn = false;
     }
     state_->stuck_at.reset();
 }
 
-bool line_queue::flush(milliseconds patience) noexcept {
+bool line_queue::flush(milliseconds timeout) noexcept {
     if (of_parent()) return true;
     try {
-        return state_->flush(patience);
+        return state_->flush(timeout);
     } catch (...) {
         return false;
     }
 }
 
-bool line_queue::of_parent() const noexcept { return state_->of_process != forks(); }
+bool line_queue::of_parent() const noexcept { return !state_->process.is_own(); }
 
 }  // namespace rondo::log

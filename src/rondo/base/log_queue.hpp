@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A bounded queue of log lines, written by a background thread or by the pushing thread.
 #pragma once
 
 #include <chrono>
@@ -11,33 +12,33 @@
 
 namespace rondo::log {
 
-/// Lines on their way to an output. push() never waits: at most 8192 lines, or 8 MiB, wait for who reads; further ones
-/// are dropped and counted, and so are those that cannot be written at all. Any thread, but for the destructor.
+/// Queues lines for an output. push() never blocks: when 8192 lines, or 8 MiB, are queued, further ones are dropped and
+/// counted, and so are lines that cannot be written at all. Thread-safe, except for the destructor.
 class line_queue {
 public:
     enum class writer : bool {
-        own_thread,  ///< what comes within 5 ms is written together
-        caller,  ///< each line is tried at once, what waits with the next one or by flush(): for a process that forks
+        own_thread,  ///< a background thread writes lines that arrive within 5 ms together
+        caller,  ///< push() tries to write at once, and again with the next line or flush(): for a process that forks
     };
-    /// Told when lines were lost, at most once in ten seconds: how many since it was told last, and in all. What it
-    /// returns is written to the output; empty when it has told elsewhere. On the thread that writes.
+    /// Called when lines were lost, at most once in ten seconds, with the number since the last call and in total. The
+    /// returned line is written to the output; empty: none. Runs on the writing thread.
     using telling = std::function<std::string(unsigned long lost, unsigned long total)>;
 
-    line_queue(output to, writer by, telling tell);
-    /// As flush(), then what still waits is lost. What a fork took over from its parent is left alone.
+    line_queue(output target, writer mode, telling report);
+    /// Flushes, then drops the remaining lines. A queue inherited over a fork drops them at once.
     ~line_queue();
     line_queue(const line_queue&) = delete;
     line_queue& operator=(const line_queue&) = delete;
 
-    /// One line without its end.
+    /// `line` has no line end.
     void push(std::string_view line) noexcept;
     [[nodiscard]] unsigned long dropped() const noexcept;
-    /// Lines from now on go to this output; those before too, as far as the old one does not take them.
-    void change(output to);
-    /// Waits until everything pushed so far is written. Gives up when nothing moved for `patience`, soon when that was
-    /// so the last time and still is. False when it did.
-    bool flush(std::chrono::milliseconds patience) noexcept;
-    /// A fork has taken this over from its parent: nothing is written any more.
+    /// Later lines go to `target`, and so do queued ones that the old output does not accept.
+    void change(output target);
+    /// Waits until all lines pushed so far are written. Returns false after `timeout` without progress; sooner when the
+    /// previous flush failed and there was no progress since.
+    bool flush(std::chrono::milliseconds timeout) noexcept;
+    /// True in a child that inherited the queue over a fork: it writes nothing there.
     [[nodiscard]] bool of_parent() const noexcept;
 
 private:

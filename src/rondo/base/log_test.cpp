@@ -45,7 +45,7 @@ std::string content(const std::string& path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The error log goes to a file for the length of a test.
+// The error log is written to a file during a test.
 class error_log : public testing::Test {
 protected:
     error_log() { log::to(where.file("a")); }
@@ -60,7 +60,7 @@ protected:
     folder where;
 };
 
-TEST_F(error_log, has_time_process_and_level) {
+TEST_F(error_log, writes_time_process_and_level) {
     log::warning("disk nearly full");
     std::string line = written();
     std::string pid = "[" + std::to_string(getpid()) + "]";
@@ -74,19 +74,19 @@ TEST_F(error_log, escapes_control_characters) {
     log::info(std::string("a\r\x1b[31m\0b\x7f", 11) +
               "\xc2\x9b"
               "c\xc3\xa4\td\ne");
-    log::info("what is no UTF-8: \x9b[31m \xc3 \xff");
+    log::info("invalid UTF-8: \x9b[31m \xc3 \xff");
     std::string line = written();
-    EXPECT_NE(line.find("no UTF-8: \\x9b[31m \\xc3 \\xff\n"), std::string::npos) << line;
+    EXPECT_NE(line.find("invalid UTF-8: \\x9b[31m \\xc3 \\xff\n"), std::string::npos) << line;
     EXPECT_NE(line.find("a\\x0d\\x1b[31m\\x00b\\x7f"), std::string::npos) << line;
     EXPECT_NE(line.find("\\x9bc\xc3\xa4\\x09d\n    e\n"), std::string::npos) << line;
 }
 
-TEST_F(error_log, takes_braces_and_percent_signs_as_they_are) {
+TEST_F(error_log, does_not_interpret_braces_and_percent_signs) {
     log::info("{} {0} %s %v");
     EXPECT_NE(written().find("{} {0} %s %v\n"), std::string::npos);
 }
 
-TEST_F(error_log, drops_what_is_below_the_threshold) {
+TEST_F(error_log, drops_lines_below_the_level) {
     log::debug("one");
     log::threshold(log::level::error);
     log::warning("two");
@@ -108,20 +108,20 @@ TEST_F(error_log, drops_what_is_below_the_threshold) {
     EXPECT_EQ(all.find("six"), std::string::npos);
 }
 
-TEST_F(error_log, is_reopened_after_a_rotation) {
+TEST_F(error_log, reopens_its_file_after_a_rotation) {
     log::info("before");
     log::flush();
     log::info("still before");
     ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
     log::reopen();
     log::info("after");
-    std::string now = written();
-    EXPECT_NE(now.find("after"), std::string::npos);
-    EXPECT_EQ(now.find("before"), std::string::npos);
+    std::string reopened = written();
+    EXPECT_NE(reopened.find("after"), std::string::npos);
+    EXPECT_EQ(reopened.find("before"), std::string::npos);
     EXPECT_NE(content(where.file("b")).find("still before"), std::string::npos);
 }
 
-TEST_F(error_log, names_the_process) {
+TEST_F(error_log, writes_the_process_name) {
     log::process_name("worker 1");
     log::info("a");
     log::process_name("100%");
@@ -135,7 +135,7 @@ TEST_F(error_log, names_the_process) {
     EXPECT_NE(all.find("[" + pid + "] info    c\n"), std::string::npos) << all;
 }
 
-TEST_F(error_log, as_json_lines) {
+TEST_F(error_log, writes_json_lines) {
     log::format(true);
     log::process_name("worker 1");
     log::warning("a \"quote\", a \\, two\nlines, \x01 and \x7f, \xc3\xa4, \xff\xc3, \xed\xa0\x80");
@@ -154,13 +154,13 @@ TEST_F(error_log, as_json_lines) {
         << line;
 }
 
-TEST_F(error_log, that_cannot_be_opened_is_an_error_and_the_old_one_stays) {
+TEST_F(error_log, keeps_the_old_file_when_the_new_one_cannot_be_opened) {
     EXPECT_THROW(log::to("/nowhere/at/all"), std::system_error);
     log::info("still here");
     EXPECT_NE(written().find("still here"), std::string::npos);
 }
 
-TEST_F(error_log, takes_lines_from_many_threads_also_while_flushed) {
+TEST_F(error_log, accepts_lines_from_many_threads_while_flushed) {
     {
         std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t)
@@ -179,47 +179,37 @@ TEST_F(error_log, takes_lines_from_many_threads_also_while_flushed) {
 
 TEST_F(error_log, survives_a_full_disk) {
     log::to("/dev/full");
-    for (int i = 0; i < 100; ++i) log::info("nobody will read this");
+    for (int i = 0; i < 100; ++i) log::info("lost");
     log::flush();
     log::to(where.file("a"));
     log::info("room again");
     EXPECT_NE(written().find("room again"), std::string::npos);
 }
 
-TEST(log_level, is_parsed) {
-    EXPECT_EQ(log::parse_level("debug"), log::level::debug);
-    EXPECT_EQ(log::parse_level("info"), log::level::info);
-    EXPECT_EQ(log::parse_level("warning"), log::level::warning);
-    EXPECT_EQ(log::parse_level("error"), log::level::error);
-    EXPECT_EQ(log::parse_level("off"), log::level::off);
-    EXPECT_THROW((void)log::parse_level("INFO"), std::invalid_argument);
-    EXPECT_THROW((void)log::parse_level(""), std::invalid_argument);
-}
-
-TEST(line_writer, writes_lines_in_order) {
-    folder where;
+TEST(LineWriter, writes_lines_in_order) {
+    folder dir;
     std::string all;
     {
-        log::line_writer out(where.file("a"));
+        log::line_writer out(dir.file("a"));
         for (int i = 0; i < 1000; ++i) {
             out.write("line " + std::to_string(i));
             all += "line " + std::to_string(i) + "\n";
         }
         out.flush();
-        EXPECT_EQ(content(where.file("a")), all);
+        EXPECT_EQ(content(dir.file("a")), all);
         out.write("last");  // reaches the file without a flush
     }
-    EXPECT_EQ(content(where.file("a")), all + "last\n");
-    log::line_writer again(where.file("a"));
+    EXPECT_EQ(content(dir.file("a")), all + "last\n");
+    log::line_writer again(dir.file("a"));
     again.write("appended");
     again.flush();
-    EXPECT_EQ(content(where.file("a")), all + "last\nappended\n");
+    EXPECT_EQ(content(dir.file("a")), all + "last\nappended\n");
     EXPECT_EQ(again.dropped(), 0u);
 }
 
-TEST(line_writer, takes_lines_of_many_threads_whole) {
-    folder where;
-    log::line_writer out(where.file("a"));
+TEST(LineWriter, does_not_mix_lines_of_many_threads) {
+    folder dir;
+    log::line_writer out(dir.file("a"));
     {
         std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t)
@@ -229,69 +219,69 @@ TEST(line_writer, takes_lines_of_many_threads_whole) {
         for (int i = 0; i < 10; ++i) out.reopen();
     }
     out.flush();
-    std::ifstream in(where.file("a"));
+    std::ifstream in(dir.file("a"));
     std::vector<int> counts(5);
     for (std::string line; std::getline(in, line);) ++counts.at(line.size());
     EXPECT_EQ(counts, (std::vector<int>{0, 500, 500, 500, 500}));
 }
 
-TEST(line_writer, is_reopened_after_a_rotation) {
-    folder where;
-    log::line_writer out(where.file("a"));
+TEST(LineWriter, reopens_its_file_after_a_rotation) {
+    folder dir;
+    log::line_writer out(dir.file("a"));
     out.write("before");
     out.flush();
-    ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
+    ASSERT_EQ(std::rename(dir.file("a").c_str(), dir.file("b").c_str()), 0);
     out.write("still before");
     out.flush();
     out.reopen();
     out.write("after");
     out.flush();
-    EXPECT_EQ(content(where.file("b")), "before\nstill before\n");
-    EXPECT_EQ(content(where.file("a")), "after\n");
+    EXPECT_EQ(content(dir.file("b")), "before\nstill before\n");
+    EXPECT_EQ(content(dir.file("a")), "after\n");
 }
 
-TEST(line_writer, that_cannot_be_opened_is_an_error) {
+TEST(LineWriter, throws_when_the_file_cannot_be_opened) {
     EXPECT_THROW(log::line_writer("/nowhere/at/all"), std::system_error);
-    folder where;
-    log::line_writer out(where.file("a"));
-    std::remove(where.file("a").c_str());
-    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
+    folder dir;
+    log::line_writer out(dir.file("a"));
+    std::remove(dir.file("a").c_str());
+    ASSERT_EQ(mkdir(dir.file("a").c_str(), 0700), 0);
     EXPECT_THROW(out.reopen(), std::system_error);
     out.write("to the old file");
     out.flush();
     EXPECT_EQ(out.dropped(), 0u);
-    rmdir(where.file("a").c_str());
+    rmdir(dir.file("a").c_str());
 }
 
-TEST(line_writer, loses_lines_until_its_file_can_be_opened) {
-    folder where;
-    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
-    log::line_writer out(where.file("a"), log::opening::optional);
+TEST(LineWriter, drops_lines_until_its_file_can_be_opened) {
+    folder dir;
+    ASSERT_EQ(mkdir(dir.file("a").c_str(), 0700), 0);
+    log::line_writer out(dir.file("a"), log::opening::optional);
     out.write("lost");
     out.flush();
     EXPECT_EQ(out.dropped(), 1u);
     EXPECT_THROW(out.reopen(), std::system_error);
-    rmdir(where.file("a").c_str());
+    rmdir(dir.file("a").c_str());
     out.reopen();
     out.write("written");
     out.flush();
     EXPECT_EQ(out.dropped(), 1u);
-    EXPECT_EQ(content(where.file("a")), "written\n");
+    EXPECT_EQ(content(dir.file("a")), "written\n");
 }
 
-TEST(line_writer, counts_what_a_full_disk_lost) {
+TEST(LineWriter, counts_lines_lost_to_a_full_disk) {
     log::line_writer out("/dev/full");
     for (int i = 0; i < 10; ++i) out.write("lost");
     out.flush();
     EXPECT_EQ(out.dropped(), 10u);
 }
 
-TEST_F(error_log, says_what_an_access_log_lost) {
+TEST_F(error_log, reports_lines_lost_by_an_access_log) {
     {
         log::line_writer out("/dev/full");
         for (int i = 0; i < 10; ++i) out.write("lost");
         out.flush();
-        out.write("lost too, but not worth a line of its own yet");
+        out.write("lost too, but not reported yet");
         out.flush();
     }
     const std::string all = written();
@@ -299,9 +289,9 @@ TEST_F(error_log, says_what_an_access_log_lost) {
     EXPECT_NE(all.find("1 lines of '/dev/full' were lost, 11 since the start"), std::string::npos) << all;
 }
 
-TEST(line_writer, ends_a_line_that_a_full_disk_cut_off) {
-    folder where;
-    log::line_writer out(where.file("a"));
+TEST(LineWriter, terminates_a_line_that_a_full_disk_cut_off) {
+    folder dir;
+    log::line_writer out(dir.file("a"));
     out.write("0123456789");
     out.flush();
     rlimit limit{};
@@ -315,13 +305,13 @@ TEST(line_writer, ends_a_line_that_a_full_disk_cut_off) {
     EXPECT_EQ(out.dropped(), 2u);
     out.write("room again");
     out.flush();
-    EXPECT_EQ(content(where.file("a")), "0123456789\nabcd\nroom again\n");
+    EXPECT_EQ(content(dir.file("a")), "0123456789\nabcd\nroom again\n");
 }
 
-// A pipe that nobody reads is the slowest disk there is.
-TEST(line_writer, never_waits_and_counts_what_did_not_fit_the_queue) {
-    folder where;
-    std::string path = where.file("pipe");
+// An unread pipe serves as an infinitely slow disk.
+TEST(LineWriter, never_blocks_and_counts_lines_that_did_not_fit_into_the_queue) {
+    folder dir;
+    std::string path = dir.file("pipe");
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
     unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     constexpr unsigned long count = 40'000;
@@ -332,20 +322,20 @@ TEST(line_writer, never_waits_and_counts_what_did_not_fit_the_queue) {
         for (unsigned long i = 0; i < count; ++i) out.write(line);
         EXPECT_GE(out.dropped(), count - 2 * 8192 - 2000);
         EXPECT_LT(out.dropped(), count);
-        unsigned long kept = count - out.dropped();
-        std::string all(1 << 16, '\0');
-        while (lines < kept) {
-            pollfd waiting{.fd = reader.value(), .events = POLLIN, .revents = 0};
-            ASSERT_EQ(::poll(&waiting, 1, 10'000), 1);
-            ssize_t n = ::read(reader.value(), all.data(), all.size());
+        unsigned long accepted = count - out.dropped();
+        std::string buffer(1 << 16, '\0');
+        while (lines < accepted) {
+            pollfd poll_entry{.fd = reader.value(), .events = POLLIN, .revents = 0};
+            ASSERT_EQ(::poll(&poll_entry, 1, 10'000), 1);
+            ssize_t n = ::read(reader.value(), buffer.data(), buffer.size());
             ASSERT_GT(n, 0);
-            lines += static_cast<unsigned long>(std::count(all.begin(), all.begin() + n, '\n'));
+            lines += static_cast<unsigned long>(std::count(buffer.begin(), buffer.begin() + n, '\n'));
         }
-        EXPECT_EQ(lines, kept);
+        EXPECT_EQ(lines, accepted);
     }
 }
 
-// A pipe that nobody reads, in the place of standard error.
+// Replaces standard error by an unread pipe.
 class unread_standard_error {
 public:
     unread_standard_error() : before_(dup(STDERR_FILENO)) {
@@ -376,16 +366,16 @@ private:
 
 constexpr auto no_patience = std::chrono::milliseconds(0);
 
-TEST(standard_error, that_nobody_reads_holds_nobody_and_lost_lines_are_told) {
+TEST(StandardError, does_not_block_when_unread_and_reports_lost_lines) {
     for (const bool on_calling_thread : {true, false}) {
         log::flush();
         log::on_calling_thread(on_calling_thread);
         unread_standard_error pipe;
         const unsigned long before = log::lost();
-        const auto began = std::chrono::steady_clock::now();
-        for (int i = 0; i < 30'000; ++i) log::info("nobody reads this " + std::to_string(i));
+        const auto start = std::chrono::steady_clock::now();
+        for (int i = 0; i < 30'000; ++i) log::info("unread line number " + std::to_string(i));
         log::flush();
-        EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+        EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
         const unsigned long lost = log::lost() - before;
         EXPECT_GT(lost, 10'000u);
         EXPECT_EQ(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
@@ -396,15 +386,15 @@ TEST(standard_error, that_nobody_reads_holds_nobody_and_lost_lines_are_told) {
             log::flush();
         }
         pipe.end();
-        const std::string news = std::to_string(lost) + " lines of standard error were lost";
-        EXPECT_NE(all.find("warning " + news), std::string::npos)
+        const std::string report = std::to_string(lost) + " lines of standard error were lost";
+        EXPECT_NE(all.find("warning " + report), std::string::npos)
             << all.substr(all.size() < 500 ? 0 : all.size() - 500);
         EXPECT_EQ(lines(), 30'000 - lost + 1);
     }
     log::on_calling_thread(false);
 }
 
-TEST(standard_error, gets_what_waits_as_soon_as_somebody_reads) {
+TEST(StandardError, receives_queued_lines_as_soon_as_it_is_read) {
     log::flush();
     log::on_calling_thread(true);
     unread_standard_error pipe;
@@ -422,7 +412,7 @@ TEST(standard_error, gets_what_waits_as_soon_as_somebody_reads) {
     for (int i = 0; i < 2000; ++i) ASSERT_NE(all.find("line " + std::to_string(i) + "."), std::string::npos) << i;
 }
 
-TEST(standard_error, of_a_child_has_no_lines_of_its_parent) {
+TEST(StandardError, receives_no_queued_lines_of_the_parent_from_a_child) {
     log::flush();
     log::on_calling_thread(true);
     unread_standard_error pipe;
@@ -447,27 +437,27 @@ TEST(standard_error, of_a_child_has_no_lines_of_its_parent) {
 
 bool has_open(const std::string& path) {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;
-        if (std::filesystem::read_symlink(entry.path(), gone) == path) return true;
+        std::error_code ignored;
+        if (std::filesystem::read_symlink(entry.path(), ignored) == path) return true;
     }
     return false;
 }
 
-// A file that was put away would keep its place on the disk as long as one of them lives.
-TEST(log_of_a_parent, is_not_open_in_its_children) {
-    const folder where;
-    const std::string path = where.file("log");
+// A rotated file would use disk space until the last of the children exits.
+TEST(ParentLog, is_not_open_in_children) {
+    const folder dir;
+    const std::string path = dir.file("log");
     log::on_calling_thread(true);
     log::to(path);
     log::info("of the parent");
     ASSERT_TRUE(has_open(path));
-    for (void (*leaves)() :
+    for (void (*closes_log)() :
          {+[] { log::process_name("child"); }, +[] { log::info("of the child"); }, +[] { log::reopen(); }}) {
         const std::string old = path + ".old";
         const pid_t child = fork();
         if (child == 0) {
             if (rename(path.c_str(), old.c_str())) _exit(2);
-            leaves();
+            closes_log();
             _exit(has_open(old) ? 1 : 0);
         }
         int status = -1;
@@ -479,64 +469,64 @@ TEST(log_of_a_parent, is_not_open_in_its_children) {
     log::on_calling_thread(false);
 }
 
-// As in a worker that has not said anything when the log was put away, and may not make another.
-TEST(standard_error, gets_the_lines_of_a_log_that_cannot_be_opened) {
-    folder where;
-    log::to(where.file("a"));
+// As in a worker that logs for the first time after a rotation, and may not create the file.
+TEST(StandardError, receives_the_lines_of_a_log_that_cannot_be_opened) {
+    folder dir;
+    log::to(dir.file("a"));
     log::on_calling_thread(true);
-    ASSERT_EQ(std::rename(where.file("a").c_str(), where.file("b").c_str()), 0);
-    ASSERT_EQ(mkdir(where.file("a").c_str(), 0700), 0);
+    ASSERT_EQ(std::rename(dir.file("a").c_str(), dir.file("b").c_str()), 0);
+    ASSERT_EQ(mkdir(dir.file("a").c_str(), 0700), 0);
     const unsigned long lost = log::lost();
     unread_standard_error pipe;
     log::info("first");
     log::info("second");
     const std::string all = pipe.read();
     EXPECT_THROW(log::reopen(), std::system_error);
-    rmdir(where.file("a").c_str());
+    rmdir(dir.file("a").c_str());
     log::reopen();
     log::info("third");
-    const std::string rest = pipe.read();
+    const std::string after_reopen = pipe.read();
     pipe.end();
     log::to("-");
     log::on_calling_thread(false);
-    EXPECT_NE(all.find("cannot open the log file '" + where.file("a") + "'"), std::string::npos) << all;
+    EXPECT_NE(all.find("cannot open the log file '" + dir.file("a") + "'"), std::string::npos) << all;
     EXPECT_NE(all.find("first\n"), std::string::npos) << all;
     EXPECT_NE(all.find("second\n"), std::string::npos) << all;
-    EXPECT_EQ(rest, "");
-    EXPECT_NE(content(where.file("a")).find("third\n"), std::string::npos);
+    EXPECT_EQ(after_reopen, "");
+    EXPECT_NE(content(dir.file("a")).find("third\n"), std::string::npos);
     EXPECT_EQ(log::lost(), lost);
 }
 
-TEST(say, writes_a_line_and_does_not_wait_for_ever) {
+TEST(PrintToStandardError, writes_a_line_and_does_not_block_forever) {
     unread_standard_error pipe;
     log::say("as it is");
     EXPECT_EQ(pipe.read(), "as it is\n");
-    const std::string all(1 << 20, 'x');
-    const auto began = std::chrono::steady_clock::now();
-    log::say(all);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+    const std::string long_line(1 << 20, 'x');
+    const auto start = std::chrono::steady_clock::now();
+    log::say(long_line);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
     pipe.end();
 }
 
-TEST(line_writer, gives_up_at_its_end_when_nobody_reads) {
-    folder where;
-    const std::string path = where.file("pipe");
+TEST(LineWriter, gives_up_in_the_destructor_when_the_output_is_unread) {
+    folder dir;
+    const std::string path = dir.file("pipe");
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-    EXPECT_THROW(log::line_writer{path}, std::system_error);  // nobody has it open
+    EXPECT_THROW(log::line_writer{path}, std::system_error);  // no reader
     const unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    const auto began = std::chrono::steady_clock::now();
+    const auto start = std::chrono::steady_clock::now();
     {
         log::line_writer out(path);
         for (int i = 0; i < 3000; ++i) out.write(std::string(100, 'x'));
         out.flush();
         out.flush();
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
 }
 
-TEST(line_writer, goes_over_to_another_file_from_one_that_nobody_reads) {
-    folder where;
-    const std::string path = where.file("pipe");
+TEST(LineWriter, switches_from_an_unread_pipe_to_another_file) {
+    folder dir;
+    const std::string path = dir.file("pipe");
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
     const unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     log::line_writer out(path);
@@ -550,9 +540,9 @@ TEST(line_writer, goes_over_to_another_file_from_one_that_nobody_reads) {
     EXPECT_EQ(out.dropped(), 0u);
 }
 
-TEST(line_writer, survives_a_pipe_that_was_closed) {
-    folder where;
-    std::string path = where.file("pipe");
+TEST(LineWriter, survives_a_closed_pipe) {
+    folder dir;
+    std::string path = dir.file("pipe");
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
     unique_fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     log::line_writer out(path);

@@ -17,7 +17,7 @@ constexpr const char* file_of_thread = "/proc/thread-self/schedstat";
 
 struct schedstat {
     int kept = -1;
-    pid_t keeper = 0;  // after a fork the kept one tells of the parent's thread
+    pid_t keeper = 0;  // after a fork the descriptor still refers to the parent's thread
     std::int64_t last = 0;
 
     ~schedstat() {
@@ -27,7 +27,7 @@ struct schedstat {
 
 thread_local constinit schedstat own{};
 
-// "<time on a processor> <time on the run queue> <times it ran>"
+// "<time on a CPU> <time on the run queue> <number of timeslices>"
 std::int64_t second_number(std::string_view text) noexcept {
     text.remove_prefix(text.find(' ') == std::string_view::npos ? text.size() : text.find(' ') + 1);
     std::int64_t n = 0;
@@ -44,12 +44,12 @@ void keep_run_delay_open() noexcept {
 }
 
 std::int64_t run_delay() noexcept {
-    const bool kept = own.kept >= 0 && own.keeper == ::gettid();
-    const int fd = kept ? own.kept : ::open(file_of_thread, O_RDONLY | O_CLOEXEC);
+    const bool is_open = own.kept >= 0 && own.keeper == ::gettid();
+    const int fd = is_open ? own.kept : ::open(file_of_thread, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return own.last;
     std::array<char, 96> text{};
     const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
-    if (!kept) ::close(fd);
+    if (!is_open) ::close(fd);
     if (size > 0) own.last = second_number({text.data(), static_cast<std::size_t>(size)});
     return own.last;
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+// Time that a thread was runnable but had no CPU (/proc/thread-self/schedstat).
 #pragma once
 
 #include <cstdint>
 
 namespace rondo {
 
-/// How long the calling thread was able to run and had no processor, since it began, in nanoseconds: on a busy machine
-/// that is neither computing nor waiting. Three system calls, one after keep_run_delay_open(). Always 0 where the
-/// kernel does not tell (/proc/thread-self/schedstat).
+/// Nanoseconds since its start that the calling thread was runnable but had no CPU: on a busy machine this is neither
+/// computing nor waiting. Three system calls, one after keep_schedstat_open(). Always 0 when the kernel does not
+/// provide /proc/thread-self/schedstat.
 [[nodiscard]] std::int64_t run_delay() noexcept;
 
-/// For a thread that asks often: keeps the kernel's file open until the thread ends, at the cost of a descriptor.
+/// For frequent calls of run_delay(): keeps the schedstat file of the calling thread open until the thread ends.
 void keep_run_delay_open() noexcept;
 
-/// What the calling thread was told last; 0 before. No system call.
+/// The result of the last run_delay() on the calling thread; 0 before the first. No system call.
 [[nodiscard]] std::int64_t last_run_delay() noexcept;
 
 }  // namespace rondo

@@ -25,7 +25,7 @@ socket_file socket_file::at(std::string path) noexcept {
     try {
         if (look_at(place_of_file(path), status)) return {std::move(path), status.st_dev, status.st_ino};
     } catch (const std::exception&) {
-        // Where there is no folder there is no file.
+        // Without the directory there is no file.
     }
     return {std::move(path), 0, 0};
 }
@@ -43,7 +43,7 @@ void socket_file::remove() const noexcept {
         if (look_at(place, status) && status.st_dev == device && status.st_ino == inode)
             ::unlinkat(place.folder.value(), place.name.c_str(), 0);
     } catch (const std::exception&) {
-        // The folder is gone, and the file with it.
+        // The directory was removed, and the file with it.
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file of a unix socket that this program listens on.
+// The file of a unix socket that this program bound.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,19 @@
 
 namespace rondo {
 
-/// A path, and which file was there when this program bound it: another server may have put its own there since.
+/// A path and the identity of the file that this program bound there; another server may have replaced it since.
 struct socket_file {
     std::string path;  ///< empty: none
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
 
-    /// What is at the path now; no link is followed. Without a file there device and inode are 0.
+    /// The file now at `path`, without following a link. Device and inode are 0 when there is none.
     [[nodiscard]] static socket_file at(std::string path) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return path.empty(); }
-    /// True when the same file is still there.
+    /// True when the same file is still at the path.
     [[nodiscard]] bool is_there() const noexcept;
-    /// Removes it, unless another file is there by now.
+    /// Removes the file, unless it was replaced by another.
     void remove() const noexcept;
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Finds the root of the source tree for tests.
 #pragma once
 
 #include <cstdlib>
@@ -6,10 +7,10 @@
 
 namespace rondo {
 
-/// The root of the tree: what ctest sets RONDO_SOURCE to, else the working directory.
+/// The root of the source tree: RONDO_SOURCE, which ctest sets, else the working directory.
 inline std::string source_dir() {
-    const char* named = std::getenv("RONDO_SOURCE");
-    return named ? named : ".";
+    const char* value = std::getenv("RONDO_SOURCE");
+    return value ? value : ".";
 }
 
 }  // namespace rondo

@@ -15,21 +15,21 @@ namespace rondo {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& message) { throw std::system_error(errno, std::generic_category(), message); }
 
 std::string temporary_folder() {
-    const char* named = std::getenv("TMPDIR");
-    return named && *named ? named : "/tmp";
+    const char* value = std::getenv("TMPDIR");
+    return value && *value ? value : "/tmp";
 }
 
 unique_fd make_temporary_file() {
     std::string folder = temporary_folder();
     unique_fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (file) return file;
-    // Some file systems cannot make a file without a name.
+    // Some file systems do not support O_TMPFILE.
     std::string name = folder + "/rondo-XXXXXX";
     file.reset(::mkostemp(name.data(), O_CLOEXEC));
-    if (!file) fail("cannot make a temporary file in " + folder);
+    if (!file) fail("cannot create a temporary file in " + folder);
     ::unlink(name.c_str());
     return file;
 }
@@ -97,9 +97,9 @@ std::string_view spool::text() {
     if (in_memory()) return memory_;
     if (size_ == 0) return {};
     if (!mapped_) {
-        void* at = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED | MAP_POPULATE, file_.value(), 0);
-        if (at == MAP_FAILED) fail("cannot map a temporary file");
-        mapped_ = static_cast<char*>(at);
+        void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED | MAP_POPULATE, file_.value(), 0);
+        if (memory == MAP_FAILED) fail("cannot map a temporary file");
+        mapped_ = static_cast<char*>(memory);
     }
     return {mapped_, static_cast<std::size_t>(size_)};
 }

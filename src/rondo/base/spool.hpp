@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A byte buffer that moves from memory to a temporary file when it grows.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,8 @@
 
 namespace rondo {
 
-/// Bytes that stay in memory while they are few and go to a nameless temporary file (in $TMPDIR, else /tmp) when they
-/// grow over a threshold. Either way they are read as one text. Move-only; not thread-safe.
+/// Stores bytes in memory up to a threshold, and in an unnamed temporary file (in $TMPDIR, else /tmp) beyond it. Either
+/// way they are readable as one text. Move-only; not thread-safe.
 class spool {
 public:
     static constexpr std::size_t default_threshold = 256 * 1024;
@@ -21,21 +22,21 @@ public:
     spool& operator=(spool&&) noexcept;
     ~spool();
 
-    /// True when append() of so many bytes would write to the file: then call it on a thread that may block.
+    /// True when append() of `bytes` bytes would write to the file: then call it on a thread that may block.
     [[nodiscard]] bool would_block(std::size_t bytes) const noexcept { return file_ || size_ + bytes > threshold_; }
-    /// Precondition: text() was not called yet. Throws std::system_error (ENOSPC), std::bad_alloc.
+    /// Precondition: text() has not been called. Throws std::system_error (ENOSPC), std::bad_alloc.
     void append(std::string_view bytes);
-    /// Makes room in memory for a known size, up to the threshold.
+    /// Reserves memory for a known size, up to the threshold.
     void reserve(std::uint64_t size);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] bool in_memory() const noexcept { return !file_; }
-    /// All bytes; holds until the spool is moved or destroyed. A file is mapped, not read.
+    /// All bytes; valid until the spool is moved or destroyed. A file is mapped, not read.
     [[nodiscard]] std::string_view text();
-    /// The file, or -1 while the bytes are in memory. Stays the spool's.
+    /// The descriptor of the file, owned by the spool; -1 while the bytes are in memory.
     [[nodiscard]] int file() const noexcept { return file_.value(); }
 
-    /// Puts the bytes into a new file; replaces an existing one. Blocks on the disk. Throws std::system_error.
+    /// Writes the bytes to a file, replacing an existing one. Blocks on the disk. Throws std::system_error.
     void save_to(const std::string& path);
 
 private:

@@ -12,7 +12,7 @@
 namespace rondo {
 namespace {
 
-TEST(spool, keeps_little_in_memory) {
+TEST(Spool, keeps_small_content_in_memory) {
     spool s(10);
     EXPECT_EQ(s.text(), "");
     s.append("12345");
@@ -24,7 +24,7 @@ TEST(spool, keeps_little_in_memory) {
     EXPECT_EQ(s.text(), "1234567890");
 }
 
-TEST(spool, moves_to_a_file_without_a_name) {
+TEST(Spool, moves_to_an_unnamed_file) {
     spool s(10);
     s.append("1234567890");
     s.append("x");
@@ -33,13 +33,13 @@ TEST(spool, moves_to_a_file_without_a_name) {
     EXPECT_FALSE(s.in_memory());
     EXPECT_EQ(s.size(), 13u);
     EXPECT_EQ(s.text(), "1234567890xyz");
-    struct stat facts;
-    ASSERT_EQ(::fstat(s.file(), &facts), 0);
-    EXPECT_EQ(facts.st_nlink, 0u);
-    EXPECT_EQ(facts.st_size, 13);
+    struct stat status;
+    ASSERT_EQ(::fstat(s.file(), &status), 0);
+    EXPECT_EQ(status.st_nlink, 0u);
+    EXPECT_EQ(status.st_size, 13);
 }
 
-TEST(spool, can_be_moved) {
+TEST(Spool, is_movable) {
     spool a(4);
     a.append("abcdefgh");
     EXPECT_EQ(a.text(), "abcdefgh");
@@ -52,11 +52,11 @@ TEST(spool, can_be_moved) {
     EXPECT_TRUE(b.in_memory());
 }
 
-TEST(spool, saves_to_a_path) {
+TEST(Spool, saves_to_a_path) {
     std::string dir = (std::filesystem::temp_directory_path() / "rondo-test-XXXXXX").string();
     ASSERT_NE(::mkdtemp(dir.data()), nullptr);
     const std::string out = dir + "/out";
-    std::ofstream(out) << "something that was longer before";
+    std::ofstream(out) << "longer content from before";
     for (const std::size_t threshold : {3, 100}) {
         spool s(threshold);
         s.append("content");

@@ -20,7 +20,7 @@ namespace rondo {
 
 namespace {
 
-// Frames above the interrupted one that belong to the signal's handling.
+// Maximum number of signal handling frames above the interrupted one.
 constexpr std::size_t handler_frames = 16;
 
 std::string demangled(const char* name) {
@@ -30,18 +30,17 @@ std::string demangled(const char* name) {
     return status == 0 && plain ? plain.get() : name;
 }
 
-// Only what the files themselves carry: looking elsewhere may mean asking a server on the network.
+// Uses only debug information in the files themselves: a search for more could query a debuginfod server.
 int find_no_other_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char*, const char*, GElf_Word, char**) {
     return -1;
 }
 
-struct place {
+struct source_location {
     std::string file;
     int line = 0;
 };
 
-// dwfl_module_getsrc() needs .debug_aranges, which Clang does not write: the compilation units know their addresses
-// too.
+// dwfl_module_getsrc() needs .debug_aranges, which Clang does not write; the compilation units have address ranges too.
 Dwarf_Die* unit_of(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias) {
     Dwarf_Die* unit = nullptr;
     while ((unit = dwfl_module_nextcu(module, unit, &bias)) && dwarf_haspc(unit, address - bias) != 1) {
@@ -49,17 +48,17 @@ Dwarf_Die* unit_of(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias
     return unit;
 }
 
-place line_of(Dwarf_Die* unit, Dwarf_Addr address) {
-    place p;
+source_location find_source_line(Dwarf_Die* unit, Dwarf_Addr address) {
+    source_location p;
     Dwarf_Line* line = dwarf_getsrc_die(unit, address);
     const char* file = line ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
     if (file && dwarf_lineno(line, &p.line) == 0) p.file = file;
     return p;
 }
 
-// Where an inlined function was called.
-place call_of(Dwarf_Die* unit, Dwarf_Die* inlined) {
-    place p;
+// The source location of the call of an inlined function.
+source_location call_of(Dwarf_Die* unit, Dwarf_Die* inlined) {
+    source_location p;
     Dwarf_Attribute attribute{};
     Dwarf_Word file = 0;
     Dwarf_Word line = 0;
@@ -73,7 +72,7 @@ place call_of(Dwarf_Die* unit, Dwarf_Die* inlined) {
     return p;
 }
 
-std::string name_of(Dwarf_Die* function) {
+std::string function_name(Dwarf_Die* function) {
     Dwarf_Attribute attribute{};
     if (const char* name = dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute)))
         return demangled(name);
@@ -93,16 +92,16 @@ public:
         if (dwfl_report_end(dwfl_.get(), nullptr, nullptr) != 0 || !read) dwfl_.reset();
     }
 
-    // Appends the function that `within` lies in, and before it those that were inlined there.
+    // Appends the function that contains `within`, preceded by the functions inlined there.
     void describe(std::uintptr_t address, std::uintptr_t within, std::vector<stack_trace::frame>& to) const {
         stack_trace::frame f{.address = address, .function = {}, .file = {}};
         if (Dwfl_Module* module = dwfl_ ? dwfl_addrmodule(dwfl_.get(), within) : nullptr) {
             f.function = demangled(dwfl_module_addrname(module, within));
             Dwarf_Addr bias = 0;
             if (Dwarf_Die* unit = unit_of(module, within, bias)) {
-                place at = add_inlined(unit, address, within - bias, to);
-                f.file = at.file;
-                f.line = at.line;
+                source_location source = add_inlined(unit, address, within - bias, to);
+                f.file = source.file;
+                f.line = source.line;
             }
         }
         Dl_info info{};
@@ -112,25 +111,26 @@ public:
     }
 
 private:
-    // Gives the place in the function that was not inlined. What belongs to the standard library tells nobody anything.
-    static place add_inlined(Dwarf_Die* unit, std::uintptr_t address, Dwarf_Addr within,
-                             std::vector<stack_trace::frame>& to) {
-        place at = line_of(unit, within);
-        // The first answer leaves the code at the innermost inlined function, for where that was written.
+    // Returns the location in the enclosing function that is not inlined. Skips functions of the standard library.
+    static source_location add_inlined(Dwarf_Die* unit, std::uintptr_t address, Dwarf_Addr within,
+                                       std::vector<stack_trace::frame>& to) {
+        source_location source = find_source_line(unit, within);
+        // Beyond the innermost inlined function, dwarf_getscopes() returns where that is defined, not its callers.
         Dwarf_Die* innermost = nullptr;
-        if (dwarf_getscopes(unit, within, &innermost) <= 0) return at;
+        if (dwarf_getscopes(unit, within, &innermost) <= 0) return source;
         std::unique_ptr<Dwarf_Die, decltype(&std::free)> keep_innermost(innermost, std::free);
         Dwarf_Die* scopes = nullptr;
         int count = dwarf_getscopes_die(innermost, &scopes);
         std::unique_ptr<Dwarf_Die, decltype(&std::free)> keep_scopes(scopes, std::free);
         for (int i = 0; i < count && dwarf_tag(&scopes[i]) != DW_TAG_subprogram; ++i) {
             if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) continue;
-            std::string name = name_of(&scopes[i]);
-            if (!name.empty() && !at.file.empty() && !at.file.starts_with("/usr/"))
-                to.push_back({.address = address, .function = std::move(name), .file = at.file, .line = at.line});
-            at = call_of(unit, &scopes[i]);
+            std::string name = function_name(&scopes[i]);
+            if (!name.empty() && !source.file.empty() && !source.file.starts_with("/usr/"))
+                to.push_back(
+                    {.address = address, .function = std::move(name), .file = source.file, .line = source.line});
+            source = call_of(unit, &scopes[i]);
         }
-        return at;
+        return source;
     }
 
     Dwfl_Callbacks callbacks_{.find_elf = dwfl_linux_proc_find_elf,
@@ -143,12 +143,12 @@ private:
 }  // namespace
 
 void stack_trace::prepare() noexcept {
-    // The first call loads the unwinder, which allocates.
-    static const int once = [] {
-        void* one[1];
-        return backtrace(one, 1);
+    // The first call of backtrace() loads the unwinder, which allocates.
+    static const int loaded = [] {
+        void* frame[1];
+        return backtrace(frame, 1);
     }();
-    static_cast<void>(once);
+    static_cast<void>(loaded);
 }
 
 void stack_trace::capture(std::uintptr_t from) noexcept {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Captures the stack of a thread and symbolizes it.
 #pragma once
 
 #include <array>
@@ -9,7 +10,7 @@
 
 namespace rondo {
 
-/// Where a thread was: the addresses of its frames, the innermost first.
+/// The addresses of the frames of a thread, innermost first.
 class stack_trace {
 public:
     static constexpr std::size_t most_frames = 64;
@@ -21,24 +22,24 @@ public:
         int line = 0;
     };
 
-    /// Fills this with the calling thread's frames from `from` on; all when `from` is 0 or not found. Async-signal-safe
-    /// and without allocation once prepare() was called in the process.
+    /// Captures the frames of the calling thread, starting at address `from`; all when it is 0 or not found.
+    /// Async-signal-safe and without allocation after prepare() was called in the process.
     void capture(std::uintptr_t from = 0) noexcept;
     static void prepare() noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    /// Names of the frames. Reads debug information: milliseconds the first time. Any thread; does not throw for what
-    /// is missing.
+    /// Symbolizes the frames. Reads debug information, which takes milliseconds the first time. Any thread; missing
+    /// information is not an error.
     [[nodiscard]] std::vector<frame> frames() const;
-    /// One line per frame: "function at file:line". Ends before the first caller whose name begins with `until`.
+    /// One line per frame: "function at file:line". Stops before the first caller whose name starts with `until`.
     [[nodiscard]] std::string text(const char* until = nullptr) const;
 
 private:
     std::array<std::uintptr_t, most_frames> addresses_{};
     std::size_t size_ = 0;
-    bool interrupted_ = false;  // the first address is of the instruction itself, not the one after a call
+    bool interrupted_ = false;  // the first address is the interrupted instruction, not a return address
 };
 
 }  // namespace rondo

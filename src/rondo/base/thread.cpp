@@ -11,12 +11,12 @@ namespace rondo {
 
 namespace {
 
-// The kernel takes 15 bytes and the end.
-constexpr std::size_t longest_name = 15;
+// The kernel limits names to 15 bytes and the terminating zero.
+constexpr std::size_t max_name_length = 15;
 
 constexpr int for_a_thread[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF, SIGVTALRM, SIGURG};
 
-// A thread inherits the mask of its maker: set in the thread itself, it would be too late for its first moments.
+// A new thread inherits this mask from its creator; setting it in the thread itself would leave a window at its start.
 class mask_of_threads {
 public:
     mask_of_threads() noexcept {
@@ -36,8 +36,8 @@ private:
 }  // namespace
 
 named_thread::named_thread(std::string_view name, std::move_only_function<void()> body) {
-    const mask_of_threads during;
-    thread_ = std::thread([name = std::string(name.substr(0, longest_name)), body = std::move(body)]() mutable {
+    const mask_of_threads inherited_mask;
+    thread_ = std::thread([name = std::string(name.substr(0, max_name_length)), body = std::move(body)]() mutable {
         ::pthread_setname_np(::pthread_self(), name.c_str());
         body();
     });

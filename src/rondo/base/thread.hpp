@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A named thread with the signal mask that the library requires.
 #pragma once
 
 #include <functional>
@@ -7,17 +8,16 @@
 
 namespace rondo {
 
-/// A thread of the library. There is no other way to make one (tools/check_text sees to it), so that all of them
-///   - have a name, which `ps -L` and the stacks in the log show (its first 15 bytes),
-///   - block, from their first instruction on, the signals that are for the whole process: a loop reads those,
-///   - take the signals that are for a thread: those of its own mistakes, the profilers' and SIGURG, by which stacks
-///   are
-///     taken. A thread that blocks that one is missing when the stacks of a process are wanted.
-/// As with std::thread, it has to be joined or detached, and what `body` throws ends the program.
+/// A thread of the library. All threads are created with it (tools/check_text enforces this), so that they
+///   - have a name, of which `ps -L` and stacks in the log show the first 15 bytes,
+///   - block process-directed signals from their first instruction on, as a loop reads those,
+///   - accept thread-directed signals: synchronous faults, those of profilers, and SIGURG, which captures stacks. The
+///     stack of a thread that blocks SIGURG is missing in a dump.
+/// As with std::thread, it must be joined or detached, and an exception from `body` terminates the program.
 class named_thread {
 public:
     named_thread() noexcept = default;
-    /// Throws std::system_error when no thread can be made.
+    /// Throws std::system_error when the thread cannot be created.
     named_thread(std::string_view name, std::move_only_function<void()> body);
 
     void join() { thread_.join(); }

@@ -30,7 +30,7 @@ sigset_t mask_now() {
     return mask;
 }
 
-TEST(named_thread, blocks_what_is_for_the_process_and_takes_what_is_for_a_thread) {
+TEST(NamedThread, blocks_process_directed_signals_and_accepts_thread_directed_ones) {
     sigset_t inside;
     named_thread("of-a-test", [&inside] { inside = mask_now(); }).join();
     for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM, SIGPIPE, SIGWINCH})
@@ -39,7 +39,7 @@ TEST(named_thread, blocks_what_is_for_the_process_and_takes_what_is_for_a_thread
         EXPECT_FALSE(blocks(inside, signal)) << signal;
 }
 
-TEST(named_thread, does_not_depend_on_the_mask_of_its_maker_and_leaves_that_as_it_was) {
+TEST(NamedThread, does_not_depend_on_the_mask_of_its_creator_and_restores_that) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -54,21 +54,21 @@ TEST(named_thread, does_not_depend_on_the_mask_of_its_maker_and_leaves_that_as_i
     EXPECT_TRUE(blocks(after, SIGTERM));
 }
 
-TEST(named_thread, gives_the_thread_its_name_cut_to_what_the_kernel_takes) {
+TEST(NamedThread, truncates_the_name_to_the_limit_of_the_kernel) {
     char name[16] = "";
     named_thread("a name that is too long", [&name] { pthread_getname_np(pthread_self(), name, sizeof name); }).join();
     EXPECT_STREQ(name, "a name that is ");
 }
 
-TEST(named_thread, makes_threads_whose_stacks_can_be_taken) {
+TEST(NamedThread, allows_its_stack_to_be_captured) {
     int ends[2];
     ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
     std::promise<pid_t> started;
     named_thread waiting("of-a-test", [&] {
         started.set_value(gettid());
-        // Not the wait of a future: ThreadSanitizer keeps a signal back until a call that it knows.
-        pollfd end{ends[0], POLLIN, 0};
-        while (poll(&end, 1, -1) < 0) {
+        // Does not wait for a future: ThreadSanitizer delays signals until a call that it intercepts.
+        pollfd poll_entry{ends[0], POLLIN, 0};
+        while (poll(&poll_entry, 1, -1) < 0) {
         }
     });
     EXPECT_TRUE(stack_of_thread(started.get_future().get(), 10s));

@@ -17,23 +17,23 @@ namespace rondo {
 
 namespace {
 
-constexpr int most_links = 40;  // as the kernel
+constexpr int most_links = 40;  // the limit of the kernel
 
-[[noreturn]] void fail(int error, const std::string& what) {
-    throw std::system_error(error, std::generic_category(), what);
+[[noreturn]] void fail(int error, const std::string& message) {
+    throw std::system_error(error, std::generic_category(), message);
 }
 
 bool only_root_can_have_made(const struct stat& link, int folder) {
-    struct stat in{};
-    if (link.st_uid != 0 || ::fstat(folder, &in) || in.st_uid != 0) return false;
-    return !(in.st_mode & (S_IWGRP | S_IWOTH)) || (in.st_mode & S_ISVTX);
+    struct stat parent{};
+    if (link.st_uid != 0 || ::fstat(folder, &parent) || parent.st_uid != 0) return false;
+    return !(parent.st_mode & (S_IWGRP | S_IWOTH)) || (parent.st_mode & S_ISVTX);
 }
 
 bool is_number(std::string_view text) noexcept {
     return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
 }
 
-// Goes down one name after the other, each by the descriptor of the folder before.
+// Resolves a path component by component, each relative to the descriptor of its parent directory.
 class walk {
 public:
     explicit walk(const std::string& path) : path_(path), left_(path) { begin(); }
@@ -42,8 +42,8 @@ public:
         for (;;) {
             const std::string name = take_name();
             struct stat status{};
-            const bool there = ::fstatat(at_.value(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-            if (there && S_ISLNK(status.st_mode)) follow(name, status);
+            const bool exists = ::fstatat(at_.value(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+            if (exists && S_ISLNK(status.st_mode)) follow(name, status);
             else if (left_.empty()) return {std::move(at_), name};
             else enter(name);
         }
@@ -52,31 +52,31 @@ public:
 private:
     void begin() {
         at_.reset(::open(left_.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!at_) fail(errno, "'" + path_ + "' cannot be reached");
+        if (!at_) fail(errno, "cannot open the first directory of '" + path_ + "'");
     }
 
     std::string take_name() {
         left_.erase(0, std::min(left_.find_first_not_of('/'), left_.size()));
         std::string name = left_.substr(0, left_.find('/'));
         left_.erase(0, name.size());
-        if (name.empty()) fail(EISDIR, "'" + path_ + "' is a folder: name a file");
+        if (name.empty()) fail(EISDIR, "'" + path_ + "' is a directory; expected a file");
         return name;
     }
 
     void enter(const std::string& name) {
         unique_fd next(::openat(at_.value(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!next) fail(errno, "the folder '" + name + "' of '" + path_ + "' cannot be reached");
+        if (!next) fail(errno, "cannot open directory '" + name + "' of '" + path_ + "'");
         at_ = std::move(next);
     }
 
     void follow(const std::string& name, const struct stat& link) {
-        char to[PATH_MAX];
-        const ssize_t n = ::readlinkat(at_.value(), name.c_str(), to, sizeof to);
+        char target[PATH_MAX];
+        const ssize_t n = ::readlinkat(at_.value(), name.c_str(), target, sizeof target);
         if (n <= 0 || ++links_ > most_links || !only_root_can_have_made(link, at_.value()))
             fail(ELOOP, "'" + name + "' of '" + path_ +
-                            "' is a symbolic link that somebody else may have made, which the superuser does not "
-                            "follow; name the place itself");
-        left_.insert(0, to, static_cast<std::size_t>(n));
+                            "' is a symbolic link that another user may have created; root does not follow it, use the "
+                            "target path");
+        left_.insert(0, target, static_cast<std::size_t>(n));
         if (left_.starts_with('/')) begin();
     }
 
@@ -92,7 +92,7 @@ bool is_system_path(const std::string& path) noexcept {
     constexpr std::array<std::string_view, 7> files = {"/dev/null",  "/dev/full",   "/dev/tty",   "/dev/console",
                                                        "/dev/stdin", "/dev/stdout", "/dev/stderr"};
     if (std::ranges::find(files, path) != files.end()) return true;
-    // The descriptor itself, not what is in a folder that it leads to.
+    // The descriptor itself, not a file in a directory that it refers to.
     return std::ranges::any_of(
         std::array<std::string_view, 3>{"/dev/fd/", "/proc/self/fd/", "/proc/1/fd/"}, [&path](std::string_view folder) {
             return path.starts_with(folder) && is_number(std::string_view(path).substr(folder.size()));
@@ -105,8 +105,8 @@ file_place place_of_file(const std::string& path) {
     const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
     file_place place{unique_fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
                      slash == path.npos ? path : path.substr(slash + 1)};
-    if (!place.folder) fail(errno, "the folder '" + folder + "' cannot be reached");
-    if (place.name.empty()) fail(EISDIR, "'" + path + "' is a folder: name a file");
+    if (!place.folder) fail(errno, "cannot open directory '" + folder + "'");
+    if (place.name.empty()) fail(EISDIR, "'" + path + "' is a directory; expected a file");
     return place;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Resolves paths safely when running as root.
 #pragma once
 
 #include <string>
@@ -7,21 +8,21 @@
 
 namespace rondo {
 
-/// A file by the folder that it is in: whatever happens to the folders on the way, the descriptor stays with this one.
+/// A file by its parent directory: the descriptor refers to the same directory even if the path to it changes.
 struct file_place {
-    unique_fd folder;  ///< for openat() and the like (O_PATH)
+    unique_fd folder;  ///< for openat() and similar calls (O_PATH)
     std::string name;
 };
 
-/// Where a file is that is about to be made, written or changed. For the superuser no symbolic link on the way is
-/// followed, and none at the end, unless only the superuser can have made it: it is root's, in a folder of root that
-/// nobody else may write to or whose files only their owners may move (S_ISVTX). Whoever owns a folder on the way could
-/// lead root to any file. For others it is what the path means; the end may be a link. Throws std::system_error with a
-/// sentence that names the link, or the folder that is missing.
+/// Resolves the path of a file that is about to be created or written. As root, follows a symbolic link, on the way or
+/// at the end, only when no other user can have created it: the link and its directory are owned by root, and the
+/// directory is writable only by root or sticky (S_ISVTX). Otherwise the owner of a directory on the way could redirect
+/// root to any file. As another user, resolves the path as usual; the file itself may be a link. Throws
+/// std::system_error with a message that contains the link or the missing directory.
 [[nodiscard]] file_place place_of_file(const std::string& path);
 
-/// A device or an open descriptor by its name (/dev/stderr, /proc/self/fd/2), whose links are made by the kernel. Other
-/// files of /dev are not, as everybody may write to /dev/shm; nor is what lies in a folder behind a descriptor.
+/// True for paths of devices and open descriptors (/dev/stderr, /proc/self/fd/2), whose links the kernel creates. False
+/// for other files in /dev, as any user may write to /dev/shm, and for files in a directory behind a descriptor.
 [[nodiscard]] bool is_system_path(const std::string& path) noexcept;
 
 }  // namespace rondo

@@ -17,7 +17,7 @@ namespace {
 
 constexpr uid_t stranger = 65'534;
 
-// A folder of root, "ours", and one that belongs to somebody else, "theirs", below one that is root's.
+// A directory owned by root, "ours", and one of another user, "theirs", in a directory owned by root.
 class places : public ::testing::Test {
 public:
     places() {
@@ -37,13 +37,13 @@ protected:
         ASSERT_EQ(symlink(to.c_str(), at.c_str()), 0);
         ASSERT_EQ(lchown(at.c_str(), owner, owner), 0);
     }
-    // Whether the place of this path is the same as that of another file.
+    // True when the path resolves to the given file.
     static bool leads_to(const std::filesystem::path& path, const std::filesystem::path& file) {
-        const file_place at = place_of_file(path);
+        const file_place place = place_of_file(path);
         struct stat a{};
         struct stat b{};
-        return at.name == file.filename() && !fstat(at.folder.value(), &a) && !stat(file.parent_path().c_str(), &b) &&
-               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+        return place.name == file.filename() && !fstat(place.folder.value(), &a) &&
+               !stat(file.parent_path().c_str(), &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
     }
     static int error_of(const std::filesystem::path& path) {
         try {
@@ -56,13 +56,13 @@ protected:
 
     std::filesystem::path folder_ = [] {
         std::string name = testing::TempDir() + "rondo-places-XXXXXX";
-        const std::filesystem::path made = mkdtemp(name.data());
-        chmod(made.c_str(), 0755);
-        return made;
+        const std::filesystem::path created = mkdtemp(name.data());
+        chmod(created.c_str(), 0755);
+        return created;
     }();
 };
 
-TEST_F(places, files_there_and_to_be) {
+TEST_F(places, resolves_existing_and_new_files) {
     EXPECT_TRUE(leads_to(folder_ / "ours/file", folder_ / "ours/file"));
     EXPECT_TRUE(leads_to(folder_ / "ours/new", folder_ / "ours/new"));
     EXPECT_TRUE(leads_to(folder_ / "ours/../ours//.//new", folder_ / "ours/new"));
@@ -78,21 +78,21 @@ TEST_F(places, files_there_and_to_be) {
     EXPECT_TRUE(leads_to("/dev/stderr", "/dev/stderr"));
 }
 
-TEST_F(places, links_that_somebody_else_made_lead_the_superuser_nowhere) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(places, does_not_follow_links_of_other_users_as_root) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
     give_away();
     link(folder_ / "ours/file", folder_ / "theirs/log/app.log", stranger);
     EXPECT_EQ(error_of(folder_ / "theirs/log/app.log"), ELOOP);
-    // A link of root in a folder that is not: it may have been put there.
+    // A link owned by root in a directory of another user, who may have moved it there.
     link(folder_ / "ours/file", folder_ / "theirs/log/roots.log");
     EXPECT_EQ(error_of(folder_ / "theirs/log/roots.log"), ELOOP);
-    // A folder on the way that its owner replaced.
+    // A directory on the way that was replaced by a link.
     std::filesystem::remove_all(folder_ / "theirs/log");
     link(folder_ / "ours", folder_ / "theirs/log", stranger);
     EXPECT_EQ(error_of(folder_ / "theirs/log/file"), ELOOP);
     EXPECT_EQ(error_of(folder_ / "theirs/log/new"), ELOOP);
     EXPECT_EQ(error_of(folder_ / "ours/../theirs/log/new"), ELOOP);
-    // Everybody may make links there.
+    // Any user may create links in a world-writable directory.
     ASSERT_EQ(chmod((folder_ / "ours").c_str(), 0777), 0);
     link(folder_ / "ours/file", folder_ / "ours/link");
     EXPECT_EQ(error_of(folder_ / "ours/link"), ELOOP);
@@ -107,21 +107,21 @@ TEST_F(places, links_that_somebody_else_made_lead_the_superuser_nowhere) {
     }
 }
 
-TEST_F(places, links_of_the_superuser_are_followed) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(places, follows_links_of_root) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
     link("ours", folder_ / "way");
     link("file", folder_ / "ours/last");
     link(folder_ / "way/last", folder_ / "first");
     EXPECT_TRUE(leads_to(folder_ / "first", folder_ / "ours/file"));
     EXPECT_TRUE(leads_to(folder_ / "way/new", folder_ / "ours/new"));
-    // As in /tmp: nobody else can move it.
+    // As in /tmp: other users cannot move the link.
     ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
     EXPECT_TRUE(leads_to(folder_ / "way/new", folder_ / "ours/new"));
     link("round", folder_ / "ours/round");
     EXPECT_EQ(error_of(folder_ / "ours/round"), ELOOP);
 }
 
-TEST(system_paths, are_devices_and_descriptors) {
+TEST(SystemPath, is_a_device_or_descriptor) {
     for (const char* path : {"/dev/null", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2", "/proc/1/fd/17"})
         EXPECT_TRUE(is_system_path(path)) << path;
     for (const char* path : {"/dev/shm/log", "/dev/fd/", "/dev/fd/9/log", "/proc/self/fd/9/log", "/proc/self/fd/9/",
@@ -129,8 +129,8 @@ TEST(system_paths, are_devices_and_descriptors) {
         EXPECT_FALSE(is_system_path(path)) << path;
 }
 
-TEST_F(places, links_in_a_folder_behind_a_descriptor_lead_the_superuser_nowhere) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(places, does_not_follow_links_in_a_directory_behind_a_descriptor_as_root) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
     give_away();
     link(folder_ / "ours/file", folder_ / "theirs/log/app.log", stranger);
     const unique_fd fd(::open((folder_ / "theirs/log").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -138,12 +138,12 @@ TEST_F(places, links_in_a_folder_behind_a_descriptor_lead_the_superuser_nowhere)
         EXPECT_EQ(error_of(std::filesystem::path(descriptors) / std::to_string(fd.value()) / "app.log"), ELOOP);
 }
 
-// What a folder is led to after it was looked at changes nothing.
-TEST_F(places, stay_what_they_are) {
-    const file_place at = place_of_file(folder_ / "theirs/log/new");
+TEST_F(places, keeps_the_directory_when_its_path_is_redirected_later) {
+    const file_place place = place_of_file(folder_ / "theirs/log/new");
     std::filesystem::rename(folder_ / "theirs/log", folder_ / "theirs/old");
     std::filesystem::create_symlink(folder_ / "ours", folder_ / "theirs/log");
-    const unique_fd fd(openat(at.folder.value(), at.name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    const unique_fd fd(
+        openat(place.folder.value(), place.name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     EXPECT_TRUE(fd);
     EXPECT_TRUE(std::filesystem::exists(folder_ / "theirs/old/new"));
     EXPECT_FALSE(std::filesystem::exists(folder_ / "ours/new"));

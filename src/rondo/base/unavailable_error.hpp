@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// Base of exceptions for full queues and pools, which are answered 503 with Retry-After.
 #pragma once
 
 #include <chrono>
 
 namespace rondo {
 
-/// What an exception is besides its type when the same may work a little later: something was full. Not an exception by
-/// itself. A request that ends by one is answered 503 with Retry-After.
+/// Mixin for exceptions that mean that something was full and a retry may succeed. Not an exception by itself. A
+/// request that fails with one is answered 503 with Retry-After.
 class try_later {
 public:
     [[nodiscard]] std::chrono::seconds retry_after() const noexcept { return retry_after_; }

@@ -10,7 +10,7 @@ namespace rondo {
 void unique_fd::reset(int fd) noexcept {
     if (fd_ >= 0) {
         int saved = errno;
-        ::close(fd_);  // on Linux the descriptor is gone even when close() reports EINTR or EIO
+        ::close(fd_);  // on Linux this frees the descriptor even when it fails with EINTR or EIO
         errno = saved;
     }
     fd_ = fd;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Owner of a file descriptor.
 #pragma once
 
 #include <utility>
@@ -21,10 +22,10 @@ public:
     [[nodiscard]] int value() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }
 
-    /// Gives the descriptor away without closing it.
+    /// Releases ownership without closing.
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
-    /// Closes what is owned and owns `fd` from now on. Keeps errno.
+    /// Closes the owned descriptor and takes ownership of `fd`. Preserves errno.
     void reset(int fd = -1) noexcept;
 
 private:

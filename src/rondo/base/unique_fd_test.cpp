@@ -14,13 +14,13 @@ namespace {
 int new_fd() { return ::eventfd(0, EFD_CLOEXEC); }
 bool open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
-TEST(unique_fd, owns_nothing_at_first) {
+TEST(UniqueFd, owns_nothing_by_default) {
     unique_fd none;
     EXPECT_FALSE(none);
     EXPECT_EQ(none.value(), -1);
 }
 
-TEST(unique_fd, closes_at_its_end) {
+TEST(UniqueFd, closes_when_destroyed) {
     int fd = new_fd();
     {
         unique_fd owner(fd);
@@ -30,13 +30,13 @@ TEST(unique_fd, closes_at_its_end) {
     EXPECT_FALSE(open(fd));
 }
 
-TEST(unique_fd, moves_and_closes_what_it_had) {
+TEST(UniqueFd, closes_the_old_descriptor_on_move_assignment) {
     unique_fd a(new_fd()), b(new_fd());
     int first = a.value(), second = b.value();
     a = std::move(b);
     EXPECT_FALSE(open(first));
     EXPECT_EQ(a.value(), second);
-    EXPECT_FALSE(b);  // NOLINT(bugprone-use-after-move): that it is empty is the point
+    EXPECT_FALSE(b);  // NOLINT(bugprone-use-after-move): checks that it is empty
     auto& same = a;
     a = std::move(same);
     EXPECT_TRUE(open(second));
@@ -45,7 +45,7 @@ TEST(unique_fd, moves_and_closes_what_it_had) {
     EXPECT_FALSE(a);  // NOLINT(bugprone-use-after-move): the same
 }
 
-TEST(unique_fd, releases_without_closing) {
+TEST(UniqueFd, releases_without_closing) {
     unique_fd a(new_fd());
     int fd = a.release();
     EXPECT_FALSE(a);
@@ -53,7 +53,7 @@ TEST(unique_fd, releases_without_closing) {
     unique_fd closes(fd);
 }
 
-TEST(unique_fd, reset_keeps_errno) {
+TEST(UniqueFd, reset_preserves_errno) {
     unique_fd a(new_fd());
     int fd = a.value();
     errno = ENOENT;

@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include <rondo/base/random_token.hpp>
 #include <rondo/channels/cache_store.hpp>
 #include <rondo/channels/peer_discovery.hpp>
 #include <rondo/coro/blocking.hpp>
@@ -24,14 +25,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Beside the value: who has it computes.
+// The key of the lock; its owner computes the value.
 std::string lock_of(const std::string& key) { return key + ":computing"; }
 
 task<void> pause(clock::duration d) {
     if (!blocking_allowed()) co_await sleep(d);
     else {
-        blocking_wait nothing;
-        (void)nothing.wait(from_now(d));
+        blocking_wait sleeping;
+        (void)sleeping.wait(from_now(d));
     }
 }
 
@@ -44,14 +45,14 @@ public:
     cache_state(std::function<std::string()> url, cache_options options) : ask_(std::move(url)), options_(options) {}
     ~cache_state() {
         if (made_by_ != getpid()) [[maybe_unused]]
-            auto* left = store_.release();  // the parent's, from before the fork
+            auto* abandoned = store_.release();  // belongs to the parent process
     }
     cache_state(const cache_state&) = delete;
     cache_state& operator=(const cache_state&) = delete;
 
-    /// Made when first used in this process.
+    /// Created on first use in this process.
     [[nodiscard]] cache_store& use() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         if (store_ && made_by_ == getpid()) return *store_;
         [[maybe_unused]] auto* parents = store_.release();
         const channels_url url = known_url();
@@ -61,29 +62,29 @@ public:
         return *store_;
     }
 
-    [[nodiscard]] task<cached> answer(cache_store& of, cached at_once, std::shared_ptr<pending> later) {
-        if (!later) co_return at_once;
-        const bool in_time = co_await later->wait(from_now(options_.patience));
-        if (!in_time) of.late();
-        co_return of.read(*later);
+    [[nodiscard]] task<cached> answer(cache_store& store, cached immediate, std::shared_ptr<pending> deferred) {
+        if (!deferred) co_return immediate;
+        const bool in_time = co_await deferred->wait(from_now(options_.patience));
+        if (!in_time) store.late();
+        co_return store.read(*deferred);
     }
 
     [[nodiscard]] const cache_options& options() const noexcept { return options_; }
 
-    /// Null when this process has not used it yet.
+    /// Null before the first use in this process.
     [[nodiscard]] cache_store* used() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         return made_by_ == getpid() ? store_.get() : nullptr;
     }
     [[nodiscard]] cache::figures count() {
         cache::figures all{
             .hits = hits, .misses = misses, .computed = computed, .shared = shared, .failures = failures};
-        const cache_store* store = used();
+        const cache_store* const store = used();
         if (store == nullptr) return all;
-        const cache_store::figures kept = store->count();
-        all.entries = kept.entries;
-        all.bytes = kept.bytes;
-        all.evicted = kept.evicted;
+        const cache_store::figures stored = store->count();
+        all.entries = stored.entries;
+        all.bytes = stored.bytes;
+        all.evicted = stored.evicted;
         return all;
     }
 
@@ -92,14 +93,14 @@ public:
 
 private:
     static constexpr figure_text texts[] = {
-        {"hits", "Values that were asked for and there."},
-        {"misses", "Values that were asked for and not there."},
-        {"computed", "Values that were computed."},
-        {"shared", "Values that another caller computed at that time."},
-        {"failures", "Calls that went on without Redis."},
-        {"evicted", "Values that went to make room, in memory."},
-        {"entries", "Values kept, in memory.", false},
-        {"bytes", "Memory of keys and values.", false},
+        {"hits", "Lookups that found a value."},
+        {"misses", "Lookups that found no value."},
+        {"computed", "Values computed."},
+        {"shared", "Values received from a concurrent caller."},
+        {"failures", "Calls that continued without Redis."},
+        {"evicted", "Values evicted from memory to make room."},
+        {"entries", "Values in memory.", false},
+        {"bytes", "Memory used by keys and values.", false},
     };
     bool tell(std::span<std::uint64_t> to) {
         if (used() == nullptr) return false;
@@ -130,12 +131,13 @@ using channels_detail::pending;
 namespace {
 
 void require_key(const std::string& key) {
-    if (key.empty()) throw std::invalid_argument("a cache needs a key; this one is empty");
+    if (key.empty()) throw std::invalid_argument("empty cache key");
 }
 
-void require_life(const std::string& key, clock::duration life) {
-    if (life <= clock::duration::zero())
-        throw std::invalid_argument("the cache cannot keep '" + key + "' for no time; use remove() to forget a value");
+void require_life(const std::string& key, clock::duration ttl) {
+    if (ttl <= clock::duration::zero())
+        throw std::invalid_argument("the time to live of cache key '" + key +
+                                    "' is not positive; use remove() to remove a value");
 }
 
 }  // namespace
@@ -154,29 +156,29 @@ channels_detail::flights& cache::flying() { return state_->flying; }
 task<std::optional<std::string>> cache::get(std::string key) {
     require_key(key);
     auto& store = state_->use();
-    std::shared_ptr<pending> later;
-    cached at_once = store.get(key, later);
-    cached found = co_await state_->answer(store, std::move(at_once), std::move(later));
+    std::shared_ptr<pending> deferred;
+    cached immediate = store.get(key, deferred);
+    cached found = co_await state_->answer(store, std::move(immediate), std::move(deferred));
     (found.good ? state_->hits : state_->misses).fetch_add(1, std::memory_order_relaxed);
     if (!found.good) co_return std::nullopt;
     co_return std::move(found.value);
 }
 
-task<void> cache::set(std::string key, std::string value, clock::duration life) {
+task<void> cache::set(std::string key, std::string value, clock::duration ttl) {
     require_key(key);
-    require_life(key, life);
+    require_life(key, ttl);
     auto& store = state_->use();
-    std::shared_ptr<pending> later;
-    cached at_once = store.set(key, std::move(value), life, false, later);
-    (void)co_await state_->answer(store, std::move(at_once), std::move(later));
+    std::shared_ptr<pending> deferred;
+    cached immediate = store.set(key, std::move(value), ttl, false, deferred);
+    (void)co_await state_->answer(store, std::move(immediate), std::move(deferred));
 }
 
 task<bool> cache::remove(std::string key) {
     require_key(key);
     auto& store = state_->use();
-    std::shared_ptr<pending> later;
-    cached at_once = store.remove(key, nullptr, later);
-    const cached done = co_await state_->answer(store, std::move(at_once), std::move(later));
+    std::shared_ptr<pending> deferred;
+    cached immediate = store.remove(key, nullptr, deferred);
+    const cached done = co_await state_->answer(store, std::move(immediate), std::move(deferred));
     co_return done.good;
 }
 
@@ -184,9 +186,9 @@ std::optional<std::string> cache::get_sync(std::string key) {
     require_thread();
     return sync_wait(get(std::move(key)));
 }
-void cache::set_sync(std::string key, std::string value, clock::duration life) {
+void cache::set_sync(std::string key, std::string value, clock::duration ttl) {
     require_thread();
-    sync_wait(set(std::move(key), std::move(value), life));
+    sync_wait(set(std::move(key), std::move(value), ttl));
 }
 bool cache::remove_sync(std::string key) {
     require_thread();
@@ -203,13 +205,13 @@ task<std::optional<std::string>> cache::look(const std::string& key) {
 }
 
 task<cache::value_pointer> cache::wait_for(channels_detail::flights::waiting other) {
-    const bool ended = co_await other->wait(from_now(1h));
-    if (!ended) co_return nullptr;
+    const bool in_time = co_await other->wait(from_now(1h));
+    if (!in_time) co_return nullptr;
     if (other->value()) state_->shared.fetch_add(1, std::memory_order_relaxed);
     co_return other->value();
 }
 
-// The lock ends by itself: who holds it may be killed.
+// The lock expires by itself: its owner may be killed.
 task<std::optional<std::string>> cache::look_or_lock(const std::string& key, std::string& token) {
     auto& store = state_->use();
     if (!store.shared() || state_->options().compute_limit <= clock::duration::zero()) co_return co_await look(key);
@@ -217,10 +219,10 @@ task<std::optional<std::string>> cache::look_or_lock(const std::string& key, std
     clock::duration wait = 5ms;
     try {
         while (clock::now() < end) {
-            token = rendezvous::make_suffix();  // before the answer: who is cancelled meanwhile has to unlock
-            std::shared_ptr<pending> later;
-            cached at_once = store.set(lock_of(key), token, state_->options().compute_limit, true, later);
-            const cached won = co_await state_->answer(store, std::move(at_once), std::move(later));
+            token = random_token();  // set before the reply: a caller cancelled in between has to unlock
+            std::shared_ptr<pending> deferred;
+            cached immediate = store.set(lock_of(key), token, state_->options().compute_limit, true, deferred);
+            const cached won = co_await state_->answer(store, std::move(immediate), std::move(deferred));
             if (!won.good) token.clear();
             std::optional<std::string> found = co_await get(key);
             if (found || won.good) co_return found;
@@ -233,21 +235,21 @@ task<std::optional<std::string>> cache::look_or_lock(const std::string& key, std
     co_return std::nullopt;
 }
 
-task<void> cache::keep(const std::string& key, const std::string& value, clock::duration life) {
+task<void> cache::keep(const std::string& key, const std::string& value, clock::duration ttl) {
     state_->computed.fetch_add(1, std::memory_order_relaxed);
     try {
-        co_await set(key, value, life);
+        co_await set(key, value, ttl);
     } catch (const channels_unavailable&) {
         state_->failures.fetch_add(1, std::memory_order_relaxed);
     }
 }
 
-// Nobody waits for the answer.
+// Does not wait for the reply.
 void cache::unlock(const std::string& key, const std::string& token) noexcept {
     if (token.empty()) return;
     try {
-        std::shared_ptr<pending> later;
-        (void)state_->use().remove(lock_of(key), &token, later);
+        std::shared_ptr<pending> deferred;
+        (void)state_->use().remove(lock_of(key), &token, deferred);
     } catch (const std::exception&) {
         state_->failures.fetch_add(1, std::memory_order_relaxed);
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A cache for applications: values with a time to live, in memory or in Redis.
 #pragma once
 
 #include <cstddef>
@@ -26,68 +27,68 @@ class cache_state;
 }
 
 struct cache_options {
-    std::size_t bytes = 64u << 20;                       ///< memory: of keys and values, in each process
-    clock::duration patience = std::chrono::seconds(2);  ///< how long Redis may take to answer
-    /// Redis: while one process computes a value, the others wait for it, but not longer than this. 0: they compute
-    /// too.
+    std::size_t bytes = 64u << 20;                       ///< memory: for keys and values, in each process
+    clock::duration patience = std::chrono::seconds(2);  ///< for a reply of Redis
+    /// Redis: while one process computes a value, how long the others wait for it; then, or with 0, they compute too.
     clock::duration compute_limit = std::chrono::seconds(10);
 };
 
-/// Values that are kept for a while under a name, so that they need not be made again. Make one for the whole
+/// Stores values under keys for a limited time, so that they need not be computed again. Create one for the whole
 /// application, before it runs:
 ///
 ///     rondo::cache cache("memory:");                          // or "redis://127.0.0.1/0"
 ///     std::string page = co_await cache.get_or_compute("page:7", 30s, [] { return render(7); });
 ///
-/// `memory:` keeps them in each process by itself, the least recently used go when there is no room; Redis keeps them
-/// for all. A value may go at any time. Any thread, any loop; the `_sync` functions are for threads without a loop and
-/// throw synchronous_only on one; in a sync view they have its request's deadline and end with it. Errors:
-/// channels_unavailable when Redis cannot be used, std::invalid_argument for an empty key or a life of nothing.
+/// `memory:` stores them in each process separately and evicts the least recently used; Redis shares them between all
+/// processes. A value may disappear at any time. Thread-safe, usable on any loop. The `_sync` functions are for threads
+/// without a loop and throw synchronous_only on a loop thread; in a sync view they inherit the request's deadline and
+/// cancellation. Throws channels_unavailable when Redis cannot be used, std::invalid_argument for an empty key or a
+/// `ttl` that is not positive.
 class cache {
 public:
-    /// Throws std::invalid_argument when the URL is wrong; an empty one is "memory:". Connects nothing yet.
+    /// Throws std::invalid_argument when the URL is invalid; an empty one is "memory:". Connects on first use.
     explicit cache(std::string_view url = "memory:", cache_options options = {});
-    /// The same with a URL that is asked for when it is first needed, see channels.
+    /// Calls `url` on first use; see channels.
     explicit cache(std::function<std::string()> url, cache_options options = {});
     ~cache();
     cache(const cache&) = delete;
     cache& operator=(const cache&) = delete;
 
     [[nodiscard]] task<std::optional<std::string>> get(std::string key);
-    /// Keeps the value for `life`; clock::duration::max(): until there is no room.
-    [[nodiscard]] task<void> set(std::string key, std::string value, clock::duration life);
-    /// False when there was none.
+    /// Stores the value for `ttl`; clock::duration::max(): without expiry.
+    [[nodiscard]] task<void> set(std::string key, std::string value, clock::duration ttl);
+    /// False when there was no value.
     [[nodiscard]] task<bool> remove(std::string key);
 
-    /// The value, or what `compute` gives: `task<std::string>()` or `std::string()`, which must not block. However many
-    /// ask at once, one of them computes (of each process; with Redis of all, within compute_limit) and the others wait
-    /// for it. What `compute` throws is thrown to all who wait, and not kept. When the one who computes is cancelled,
-    /// the next one computes; who waits may be cancelled without disturbing the others. Works without Redis while that
-    /// is away: then each process computes.
+    /// Returns the stored value, or stores and returns the result of `compute`: `task<std::string>()` or
+    /// `std::string()`, which must not block. Of concurrent callers one computes (in each process; with Redis in all,
+    /// within compute_limit) and the others wait for its result. What `compute` throws is thrown to all of them and not
+    /// stored. When the computing caller is cancelled, the next one computes; cancelling a waiting caller does not
+    /// affect the others. While Redis is unavailable each process computes.
     template <class F>
-    [[nodiscard]] task<std::string> get_or_compute(std::string key, clock::duration life, F compute);
+    [[nodiscard]] task<std::string> get_or_compute(std::string key, clock::duration ttl, F compute);
 
     [[nodiscard]] std::optional<std::string> get_sync(std::string key);
-    void set_sync(std::string key, std::string value, clock::duration life);
+    void set_sync(std::string key, std::string value, clock::duration ttl);
     bool remove_sync(std::string key);
     /// `compute`: `std::string()`; may block.
     template <class F>
-    [[nodiscard]] std::string get_or_compute_sync(std::string key, clock::duration life, F compute) {
+    [[nodiscard]] std::string get_or_compute_sync(std::string key, clock::duration ttl, F compute) {
         require_thread();
-        return sync_wait(get_or_compute(std::move(key), life, std::move(compute)));
+        return sync_wait(get_or_compute(std::move(key), ttl, std::move(compute)));
     }
 
     struct figures {
         std::uint64_t hits = 0;
         std::uint64_t misses = 0;
         std::uint64_t computed = 0;
-        std::uint64_t shared = 0;    ///< got what another computed at that time
-        std::uint64_t failures = 0;  ///< get_or_compute() went on without Redis
-        std::uint64_t entries = 0;   ///< memory
-        std::uint64_t bytes = 0;     ///< memory
-        std::uint64_t evicted = 0;   ///< memory: to make room
+        std::uint64_t shared = 0;    ///< results received from a concurrent caller
+        std::uint64_t failures = 0;  ///< calls that continued without Redis
+        std::uint64_t entries = 0;   ///< memory only
+        std::uint64_t bytes = 0;     ///< memory only
+        std::uint64_t evicted = 0;   ///< memory only: removed to make room
     };
-    /// Of this process.
+    /// Counters of this process.
     [[nodiscard]] figures count() const;
 
 private:
@@ -95,15 +96,15 @@ private:
 
     static void require_thread();
     [[nodiscard]] channels_detail::flights& flying();
-    /// The value when it is there; nothing also when the store fails.
+    /// The stored value; nothing also when the store is unavailable.
     [[nodiscard]] task<std::optional<std::string>> look(const std::string& key);
     [[nodiscard]] task<value_pointer> wait_for(channels_detail::flights::waiting other);
-    /// Becomes the one of all processes that computes, or gives what another one computed.
+    /// Locks the key against other processes, or returns the value that another process computed.
     [[nodiscard]] task<std::optional<std::string>> look_or_lock(const std::string& key, std::string& token);
-    [[nodiscard]] task<void> keep(const std::string& key, const std::string& value, clock::duration life);
+    [[nodiscard]] task<void> keep(const std::string& key, const std::string& value, clock::duration ttl);
     void unlock(const std::string& key, const std::string& token) noexcept;
     template <class F>
-    [[nodiscard]] task<std::string> lead(const std::string& key, clock::duration life, F& compute);
+    [[nodiscard]] task<std::string> lead(const std::string& key, clock::duration ttl, F& compute);
 
     std::shared_ptr<channels_detail::cache_state> state_;
 };
@@ -123,31 +124,31 @@ task<std::string> call(F& compute) {
 }  // namespace channels_detail
 
 template <class F>
-task<std::string> cache::get_or_compute(std::string key, clock::duration life, F compute) {
+task<std::string> cache::get_or_compute(std::string key, clock::duration ttl, F compute) {
     static_assert(std::is_same_v<std::invoke_result_t<F&>, task<std::string>> ||
                       std::is_convertible_v<std::invoke_result_t<F&>, std::string>,
-                  "a cache computes with task<std::string>() or std::string()");
+                  "compute must be task<std::string>() or std::string()");
     while (true) {
         std::optional<std::string> found = co_await look(key);
         if (found) co_return *std::move(found);
         channels_detail::flights::waiting other = flying().join(key);
-        if (!other) co_return co_await lead(key, life, compute);
+        if (!other) co_return co_await lead(key, ttl, compute);
         const value_pointer value = co_await wait_for(std::move(other));
         if (value) co_return *value;
     }
 }
 
 template <class F>
-task<std::string> cache::lead(const std::string& key, clock::duration life, F& compute) {
+task<std::string> cache::lead(const std::string& key, clock::duration ttl, F& compute) {
     channels_detail::leading flight(flying(), key);
     std::string token;
     std::exception_ptr failure;
     try {
-        // It may have come since the look before.
+        // The value may have been stored since the last check.
         std::optional<std::string> value = co_await look_or_lock(key, token);
         if (!value) {
             value = co_await channels_detail::call(compute);
-            co_await keep(key, *value, life);
+            co_await keep(key, *value, ttl);
         }
         unlock(key, std::exchange(token, {}));
         flight.gave(*value);

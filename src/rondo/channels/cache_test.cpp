@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/base/random_token.hpp>
 #include <rondo/channels/peer_discovery.hpp>
 #include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/coro/blocking.hpp>
@@ -26,7 +27,6 @@ using namespace std::chrono_literals;
 
 class on_every_store : public ::testing::TestWithParam<bool> {
 protected:
-    [[nodiscard]] bool redis() const { return GetParam(); }
     [[nodiscard]] const std::string& url() const { return url_; }
 
     template <class T>
@@ -36,7 +36,7 @@ protected:
     }
 
 private:
-    std::string url_ = GetParam() ? shared_redis().url("?prefix=" + rendezvous::make_suffix()) : "memory:";
+    std::string url_ = GetParam() ? shared_redis().url("?prefix=" + random_token()) : "memory:";
 };
 
 std::string store_name(const ::testing::TestParamInfo<bool>& which) { return which.param ? "redis" : "memory"; }
@@ -55,13 +55,13 @@ task<void> keep_and_forget(cache& c) {
     while (co_await c.get("short")) co_await sleep(1ms);
 }
 
-TEST_P(on_every_store, keeps_and_forgets) {
+TEST_P(on_every_store, stores_removes_and_expires) {
     cache c(url());
     run(keep_and_forget(c));
     EXPECT_EQ(c.count().hits >= 2, true);
 }
 
-TEST_P(on_every_store, has_a_blocking_face) {
+TEST_P(on_every_store, has_blocking_functions) {
     cache c(url());
     c.set_sync("a", "one", 1h);
     EXPECT_EQ(c.get_sync("a"), "one");
@@ -73,7 +73,7 @@ TEST_P(on_every_store, has_a_blocking_face) {
     EXPECT_THROW((void)c.get_or_compute_sync("b", 1h, [] { return "two"; }), synchronous_only);
 }
 
-TEST_P(on_every_store, refuses_what_it_cannot_keep) {
+TEST_P(on_every_store, rejects_invalid_arguments) {
     cache c(url());
     EXPECT_THROW((void)c.get_sync(""), std::invalid_argument);
     EXPECT_THROW(c.set_sync("a", "x", 0s), std::invalid_argument);
@@ -91,8 +91,8 @@ task<std::string> ask(cache& c, int& calls, event& go) {
     co_return co_await c.get_or_compute("key", 1h, compute);
 }
 
-task<void> set_when_computing(int& calls, int wanted, event& go) {
-    while (calls < wanted) co_await sleep(1ms);
+task<void> set_when_computing(int& calls, int expected, event& go) {
+    while (calls < expected) co_await sleep(1ms);
     co_await sleep(5ms);
     go.set();
 }
@@ -110,7 +110,7 @@ task<void> many_at_once(cache& c) {
     EXPECT_EQ(c.count().shared, 99u);
 }
 
-TEST_P(on_every_store, computes_once_for_all_who_ask) {
+TEST_P(on_every_store, computes_once_for_concurrent_callers) {
     cache c(url());
     run(many_at_once(c));
 }
@@ -118,7 +118,7 @@ TEST_P(on_every_store, computes_once_for_all_who_ask) {
 task<std::string> throwing(int& calls, event& go) {
     ++calls;
     co_await go.wait();
-    throw std::runtime_error("no value today");
+    throw std::runtime_error("computation failed");
 }
 
 task<bool> fails(cache& c, int& calls, event& go) {
@@ -126,7 +126,7 @@ task<bool> fails(cache& c, int& calls, event& go) {
     try {
         (void)co_await c.get_or_compute("key", 1h, compute);
     } catch (const std::runtime_error& e) {
-        co_return e.what() == std::string_view("no value today");
+        co_return e.what() == std::string_view("computation failed");
     }
     co_return false;
 }
@@ -142,33 +142,33 @@ task<void> failing(cache& c) {
     EXPECT_EQ(co_await ask(c, calls, go), "value 2");
 }
 
-TEST_P(on_every_store, keeps_no_failure) {
+TEST_P(on_every_store, does_not_store_failures) {
     cache c(url());
     run(failing(c));
 }
 
-// The first computes and is cancelled; so is one that waits: the others get their value all the same.
+// The computing caller and a waiting one are cancelled; the others still get their value.
 task<void> cancelled_between(cache& c) {
     int calls = 0;
     event go;
-    struct shortly {
-        static task<void> ask_for(cache& of, int& count, event& set, clock::duration time) {
+    struct impatient {
+        static task<void> get(cache& from, int& count, event& set, clock::duration timeout) {
             try {
-                (void)co_await with_timeout(time, ask(of, count, set));
+                (void)co_await with_timeout(timeout, ask(from, count, set));
                 ADD_FAILURE();
             } catch (const timed_out&) {
             }
         }
     };
     auto [first, second, third, fourth, _] =
-        co_await when_all(shortly::ask_for(c, calls, go, 30ms), shortly::ask_for(c, calls, go, 10ms), ask(c, calls, go),
+        co_await when_all(impatient::get(c, calls, go, 30ms), impatient::get(c, calls, go, 10ms), ask(c, calls, go),
                           ask(c, calls, go), set_when_computing(calls, 2, go));
     EXPECT_EQ(third, "value 2");
     EXPECT_EQ(fourth, "value 2");
     EXPECT_EQ(calls, 2);
 }
 
-TEST_P(on_every_store, goes_on_when_who_computes_is_cancelled) {
+TEST_P(on_every_store, another_caller_computes_when_the_first_is_cancelled) {
     cache c(url());
     run(cancelled_between(c));
 }
@@ -191,11 +191,11 @@ TEST_P(on_every_store, computes_once_for_all_threads) {
     EXPECT_EQ(calls, 1);
 }
 
-task<void> ask_and_give_up(cache& c, unsigned life) {
+task<void> ask_and_give_up(cache& c, unsigned timeout) {
     int calls = 0;
     event never;
     try {
-        co_await with_timeout(std::chrono::microseconds(life), ask(c, calls, never));
+        co_await with_timeout(std::chrono::microseconds(timeout), ask(c, calls, never));
     } catch (const timed_out&) {
     }
 }
@@ -211,13 +211,13 @@ task<void> cancel_at_random(cache& c) {
     EXPECT_EQ(co_await ask(c, calls, set), "value 1");
 }
 
-// None of them leaves a lock behind, for which the last one would wait as long as compute_limit.
+// A leaked lock would make the last call wait for compute_limit.
 TEST_P(on_every_store, survives_cancellation_at_any_point) {
     cache c(url(), {.compute_limit = 1h});
     run(cancel_at_random(c));
 }
 
-TEST(memory_cache, drops_what_was_not_used_for_longest) {
+TEST(MemoryCache, evicts_the_least_recently_used) {
     cache c("memory:", {.bytes = 8 * 10'000});
     c.set_sync("kept", "x", 1h);
     for (int i = 0; i < 2000; ++i) {
@@ -232,19 +232,19 @@ TEST(memory_cache, drops_what_was_not_used_for_longest) {
     EXPECT_FALSE(c.get_sync("huge"));
 }
 
-TEST(memory_cache, drops_nothing_for_what_it_has_no_room_for) {
+TEST(MemoryCache, a_value_larger_than_the_limit_evicts_nothing) {
     cache c("memory:", {.bytes = 8 * 10'000});
     for (int i = 0; i < 100; ++i) c.set_sync(std::to_string(i), "x", 1h);
     for (int i = 0; i < 100; ++i) c.set_sync("huge" + std::to_string(i), std::string(20'000, 'x'), 1h);
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(c.get_sync(std::to_string(i))) << i;
     EXPECT_EQ(c.count().evicted, 100u);
     c.set_sync("1", std::string(20'000, 'x'), 1h);
-    EXPECT_FALSE(c.get_sync("1"));  // nor is the old value left
+    EXPECT_FALSE(c.get_sync("1"));  // the old value is removed too
 }
 
-// Two objects are as two processes to Redis.
-TEST(redis_cache, computes_once_for_all_processes) {
-    const std::string url = shared_redis().url("?prefix=" + rendezvous::make_suffix());
+// To Redis, several objects are several processes.
+TEST(RedisCache, computes_once_for_all_processes) {
+    const std::string url = shared_redis().url("?prefix=" + random_token());
     std::atomic<int> calls = 0;
     std::vector<std::jthread> processes;
     for (int i = 0; i < 4; ++i) {
@@ -262,38 +262,38 @@ TEST(redis_cache, computes_once_for_all_processes) {
     EXPECT_EQ(calls, 1);
 }
 
-TEST(redis_cache, does_not_wait_for_ever_for_another_process) {
-    const std::string url = shared_redis().url("?prefix=" + rendezvous::make_suffix());
+TEST(RedisCache, limits_the_wait_for_another_process) {
+    const std::string url = shared_redis().url("?prefix=" + random_token());
     cache c(url, {.compute_limit = 200ms});
-    c.set_sync("key:computing", "somebody who was killed", 1h);
+    c.set_sync("key:computing", "a killed process", 1h);
     EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "value"; }), "value");
     EXPECT_EQ(c.get_sync("key"), "value");
 }
 
-// It fails as long as the connection is not there, at once when it was not for a while.
+// Fails until Redis is connected; immediately when it has been unavailable for a while.
 void until_it_is_kept(cache& c) {
-    bool kept = false;
-    for (int i = 0; i < 3000 && !kept; ++i) {
+    bool stored = false;
+    for (int i = 0; i < 3000 && !stored; ++i) {
         try {
-            c.set_sync("key", "kept", 1h);
-            kept = true;
+            c.set_sync("key", "stored", 1h);
+            stored = true;
         } catch (const channels_unavailable&) {
             std::this_thread::sleep_for(10ms);
         }
     }
-    EXPECT_TRUE(kept);
+    EXPECT_TRUE(stored);
 }
 
-TEST(redis_cache, computes_while_redis_is_away) {
+TEST(RedisCache, computes_while_redis_is_unavailable) {
     redis_server server;
     cache c(server.url(), {.patience = 300ms});
     until_it_is_kept(c);
     server.pause();
-    EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "made"; }), "made");
+    EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "computed"; }), "computed");
     EXPECT_THROW((void)c.get_sync("key"), channels_unavailable);
     server.go_on();
     server.kill();
-    EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "made"; }), "made");
+    EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "computed"; }), "computed");
     EXPECT_GT(c.count().failures, 0u);
     server.start();
     until_it_is_kept(c);

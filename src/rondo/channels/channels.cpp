@@ -28,14 +28,14 @@ public:
 
     ~channels_state() {
         if (made_by_ != getpid()) [[maybe_unused]]
-            auto* left = layer_.release();  // the parent's, from before the fork
+            auto* abandoned = layer_.release();  // belongs to the parent process
     }
     channels_state(const channels_state&) = delete;
     channels_state& operator=(const channels_state&) = delete;
 
-    /// Made when first used in this process.
+    /// Created on first use in this process.
     [[nodiscard]] layer& use() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         if (layer_ && made_by_ == getpid()) return *layer_;
         [[maybe_unused]] auto* parents = layer_.release();
         const channels_url& to = known_url();
@@ -45,45 +45,45 @@ public:
         return *layer_;
     }
     [[nodiscard]] layer* used() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         return made_by_ == getpid() ? layer_.get() : nullptr;
     }
 
     [[nodiscard]] std::shared_ptr<pending> publish(layer& to, std::string name, std::string bytes) {
-        if (name.empty()) throw std::invalid_argument("a message needs the name of a channel; this one is empty");
-        // A name may be a client's, and a longer one would end the connections to the other workers.
+        if (name.empty()) throw std::invalid_argument("cannot publish: empty channel name");
+        // Names may come from clients; a longer one would break the connections to the other workers.
         if (name.size() > largest_channel_name) {
-            throw std::invalid_argument(fmt::format("the name of a channel has {} bytes; at most {} are allowed",
-                                                    name.size(), largest_channel_name));
+            throw std::invalid_argument(
+                fmt::format("channel name has {} bytes; at most {} are allowed", name.size(), largest_channel_name));
         }
         const std::uint64_t limit = std::min<std::uint64_t>(options_.max_message, largest_message);
         if (bytes.size() > limit) {
-            throw std::invalid_argument(
-                fmt::format("the message to '{}' has {} bytes; at most {} are allowed (channels_options::max_message)",
-                            name, bytes.size(), limit));
+            throw std::invalid_argument(fmt::format(
+                "message to '{}' has {} bytes; at most {} are allowed (channels_options::max_message_bytes)", name,
+                bytes.size(), limit));
         }
         published.fetch_add(1, std::memory_order_relaxed);
         return to.publish(std::make_shared<message_body>(std::move(name), std::move(bytes)));
     }
 
     [[nodiscard]] const channels_url& url() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         return known_url();
     }
     [[nodiscard]] instant end_of_patience() const noexcept { return from_now(options_.patience); }
 
     [[nodiscard]] channels::figures count() {
         channels::figures all{.published = published.load(std::memory_order_relaxed)};
-        layer* const out = used();
-        if (out == nullptr) return all;
-        const hub& here = out->subscribers();
-        const layer::figures others = out->count();
-        all.delivered = here.delivered();
-        all.dropped = here.dropped();
-        all.subscriptions = here.subscriptions();
-        all.lost = others.lost;
-        all.reconnects = others.reconnects;
-        all.others = others.others;
+        layer* const used_layer = used();
+        if (used_layer == nullptr) return all;
+        const hub& local = used_layer->subscribers();
+        const layer::figures remote = used_layer->count();
+        all.delivered = local.delivered();
+        all.dropped = local.dropped();
+        all.subscriptions = local.subscriptions();
+        all.lost = remote.lost;
+        all.reconnects = remote.reconnects;
+        all.others = remote.others;
         return all;
     }
 
@@ -92,12 +92,12 @@ public:
 private:
     static constexpr figure_text texts[] = {
         {"published", "Messages published."},
-        {"delivered", "Messages put into the mailbox of a subscriber."},
-        {"dropped", "Messages that subscribers were too slow for."},
-        {"lost", "Messages that another process was too slow for."},
-        {"reconnects", "Connections to Redis that were made anew."},
-        {"subscriptions", "Names and patterns, each counted once for each subscriber.", false},
-        {"peers", "Processes that messages are sent to.", false},
+        {"delivered", "Messages delivered to a subscriber's mailbox."},
+        {"dropped", "Messages dropped because a subscriber was too slow."},
+        {"lost", "Messages lost because another process was too slow."},
+        {"reconnects", "Reconnections to Redis."},
+        {"subscriptions", "Subscribed names and patterns, counted per subscriber.", false},
+        {"peers", "Other processes that messages are sent to.", false},
     };
     bool tell(std::span<std::uint64_t> to) {
         if (used() == nullptr) return false;
@@ -128,8 +128,8 @@ private:
 
 }  // namespace channels_detail
 
-subscription::subscription(std::shared_ptr<channels_detail::channels_state> of, subscription_options options)
-    : of_(std::move(of)), box_(std::make_shared<channels_detail::mailbox>(options)) {}
+subscription::subscription(std::shared_ptr<channels_detail::channels_state> state, subscription_options options)
+    : of_(std::move(state)), box_(std::make_shared<channels_detail::mailbox>(options)) {}
 
 subscription::~subscription() {
     if (!of_) return;
@@ -137,15 +137,15 @@ subscription::~subscription() {
 }
 
 void subscription::join(std::string_view name, bool pattern) {
-    if (name.empty()) throw std::invalid_argument("a subscription needs the name of a channel; this one is empty");
+    if (name.empty()) throw std::invalid_argument("cannot subscribe: empty channel name");
     (void)of_->use().subscribers().add(box_, name, pattern);
 }
 
 task<void> subscription::arrives(std::string name, bool pattern) {
     channels_detail::layer& layer = of_->use();
-    const std::shared_ptr<channels_detail::pending> told = layer.arrives(name, pattern);
-    if (!told) co_return;
-    const bool in_time = co_await told->wait(of_->end_of_patience());
+    const std::shared_ptr<channels_detail::pending> confirmation = layer.arrives(name, pattern);
+    if (!confirmation) co_return;
+    const bool in_time = co_await confirmation->wait(of_->end_of_patience());
     if (!in_time) layer.does_not_arrive();
 }
 
@@ -192,13 +192,13 @@ subscription channels::open(subscription_options options) { return {state_, opti
 
 namespace {
 
-async_generator<channel_message> receive_all(subscription mine, std::vector<std::string> names, bool pattern) {
+async_generator<channel_message> receive_all(subscription from, std::vector<std::string> names, bool pattern) {
     for (std::string& name : names) {
-        if (pattern) co_await mine.add_pattern(std::move(name));
-        else co_await mine.add(std::move(name));
+        if (pattern) co_await from.add_pattern(std::move(name));
+        else co_await from.add(std::move(name));
     }
     while (true) {
-        channel_message next = co_await mine.next();
+        channel_message next = co_await from.next();
         co_yield std::move(next);
     }
 }
@@ -207,9 +207,9 @@ async_generator<channel_message> receive_all(subscription mine, std::vector<std:
 
 async_generator<channel_message> channels::receive(std::vector<std::string> names, bool pattern,
                                                    subscription_options options) {
-    subscription mine = open(options);
-    for (const std::string& name : names) mine.join(name, pattern);
-    return receive_all(std::move(mine), std::move(names), pattern);
+    subscription opened = open(options);
+    for (const std::string& name : names) opened.join(name, pattern);
+    return receive_all(std::move(opened), std::move(names), pattern);
 }
 
 async_generator<channel_message> channels::subscribe(std::string name, subscription_options options) {

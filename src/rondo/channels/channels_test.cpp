@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <rondo/base/random_token.hpp>
 #include <rondo/channels/peer_discovery.hpp>
 #include <rondo/channels/redis_server_fixture.hpp>
 #include <rondo/coro/blocking.hpp>
@@ -25,10 +26,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// memory: one object, no socket. mesh: several objects that meet over sockets, as the workers of a server do.
+// memory: one object, no socket. peers: several objects connected by sockets, like the workers of a server.
 enum class kind { memory, mesh, redis };
 
-std::string unique_text() { return rendezvous::make_suffix(); }
+std::string unique_text() { return random_token(); }
 
 class place {
 public:
@@ -62,10 +63,10 @@ protected:
     place place_{GetParam()};
 };
 
-std::string name_of(const ::testing::TestParamInfo<kind>& which) {
-    switch (which.param) {
+std::string name_of(const ::testing::TestParamInfo<kind>& info) {
+    switch (info.param) {
         case kind::memory: return "memory";
-        case kind::mesh: return "mesh";
+        case kind::mesh: return "peers";
         case kind::redis: return "redis";
     }
     return "";
@@ -77,7 +78,7 @@ task<void> first_messages(channels& all) {
     subscription mine = all.open();
     co_await mine.add("room");
     co_await all.publish("room", "one");
-    co_await all.publish("other", "not for us");
+    co_await all.publish("other", "not subscribed");
     co_await all.publish("room", std::string("t\0wo\r\n", 6));
     EXPECT_EQ(read(co_await mine.next()), "one");
     const channel_message second = co_await mine.next();
@@ -87,7 +88,7 @@ task<void> first_messages(channels& all) {
     EXPECT_FALSE(second.gap());
 }
 
-TEST_P(on_every_layer, brings_what_is_published_to_a_name) {
+TEST_P(on_every_layer, delivers_messages_to_a_name) {
     channels all(place_.url());
     on_loop([&] { return first_messages(all); });
 }
@@ -95,29 +96,30 @@ TEST_P(on_every_layer, brings_what_is_published_to_a_name) {
 task<void> generator_pulls(channels& all) {
     auto messages = all.subscribe("room");
     auto both = all.subscribe(std::vector<std::string>{"room", "hall"});
-    struct say {
-        static task<void> all_of_it(channels& to) {
+    struct steps {
+        static task<void> publish(channels& to) {
             co_await to.publish("hall", "a");
             co_await to.publish("room", "b");
         }
-        static task<void> once_there(channels& to, subscription& probe) {
+        static task<void> publish_when_confirmed(channels& to, subscription& probe) {
             co_await probe.add("hall");
             co_await probe.add("room");
-            co_await all_of_it(to);
+            co_await publish(to);
         }
-        static task<std::string> next(async_generator<channel_message>& of) {
-            const channel_message* m = co_await of.next();
+        static task<std::string> next(async_generator<channel_message>& from) {
+            const channel_message* m = co_await from.next();
             co_return read(*m);
         }
     };
     subscription probe = all.open();
-    auto [_, first, second] = co_await when_all(say::once_there(all, probe), say::next(messages), say::next(both));
+    auto [_, first, second] =
+        co_await when_all(steps::publish_when_confirmed(all, probe), steps::next(messages), steps::next(both));
     EXPECT_EQ(first, "b");
     EXPECT_EQ(second, "a");
-    EXPECT_EQ(co_await say::next(both), "b");
+    EXPECT_EQ(co_await steps::next(both), "b");
 }
 
-TEST_P(on_every_layer, a_generator_has_all_from_its_making_on) {
+TEST_P(on_every_layer, a_generator_receives_everything_since_its_creation) {
     channels all(place_.url());
     on_loop([&] { return generator_pulls(all); });
 }
@@ -136,9 +138,61 @@ task<void> patterns(channels& all) {
     }
 }
 
-TEST_P(on_every_layer, patterns_and_names_bring_a_message_once) {
+TEST_P(on_every_layer, delivers_once_for_several_matching_patterns_and_names) {
     channels all(place_.url());
     on_loop([&] { return patterns(all); });
+}
+
+task<void> pattern_generator(channels& publisher, channels& subscriber) {
+    auto messages = subscriber.subscribe_pattern("room-*");
+    subscription probe = subscriber.open();
+    co_await probe.add_pattern("room-*");  // Redis has confirmed the pattern
+    co_await publisher.publish("room-1", "one");
+    co_await publisher.publish("hall-1", "not subscribed");
+    co_await publisher.publish("room-2", "two");
+    const channel_message* m = co_await messages.next();
+    EXPECT_EQ(m->channel(), "room-1");
+    EXPECT_EQ(m->bytes(), "one");
+    m = co_await messages.next();
+    EXPECT_EQ(m->channel(), "room-2");
+    EXPECT_EQ(m->bytes(), "two");
+}
+
+TEST_P(on_every_layer, subscribes_to_a_pattern) {
+    channels publisher(place_.url());
+    std::optional<channels> second;
+    if (place_.reaches_others()) second.emplace(place_.url());
+    channels& subscriber = second ? *second : publisher;
+    on_loop([&] { return pattern_generator(publisher, subscriber); });
+}
+
+task<void> pattern_discarded(channels& all) {
+    subscription mine = all.open();
+    co_await mine.add_pattern("room-*");
+    co_await mine.add_pattern("hall-*");
+    co_await all.publish("room-1", "one");
+    EXPECT_EQ(read(co_await mine.next()), "one");
+    mine.discard_pattern("room-*");
+    EXPECT_EQ(all.count().subscriptions, 1u);
+    co_await all.publish("room-1", "not subscribed");
+    co_await all.publish("hall-1", "two");
+    EXPECT_EQ(read(co_await mine.next()), "two");
+    // A message that is queued already can still be received.
+    subscription witness = all.open();
+    co_await witness.add_pattern("hall-*");
+    co_await all.publish("hall-1", "queued");
+    EXPECT_EQ(read(co_await witness.next()), "queued");
+    mine.discard_pattern("hall-*");
+    EXPECT_EQ(read(co_await mine.next()), "queued");
+    co_await mine.add_pattern("room-*");
+    co_await all.publish("hall-1", "not subscribed");
+    co_await all.publish("room-1", "three");
+    EXPECT_EQ(read(co_await mine.next()), "three");
+}
+
+TEST_P(on_every_layer, unsubscribes_from_a_pattern) {
+    channels all(place_.url());
+    on_loop([&] { return pattern_discarded(all); });
 }
 
 task<void> groups(channels& all) {
@@ -162,7 +216,7 @@ task<void> groups(channels& all) {
     EXPECT_EQ(all.count().subscriptions, 2u);
 }
 
-TEST_P(on_every_layer, groups_are_names_that_several_add) {
+TEST_P(on_every_layer, delivers_to_all_subscribers_of_a_group) {
     channels all(place_.url());
     on_loop([&] { return groups(all); });
 }
@@ -182,28 +236,28 @@ task<void> between(channels& here, channels& there) {
     EXPECT_EQ(read(co_await ours.next()), "over");
 }
 
-TEST_P(on_every_layer, reaches_the_other_processes) {
+TEST_P(on_every_layer, reaches_other_processes) {
     if (!place_.reaches_others()) return;
     channels here(place_.url());
     channels there(place_.url());
     on_loop([&] { return between(here, there); });
 }
 
-task<void> receive_in_order(subscription& from, unsigned publishers, unsigned each) {
+task<void> receive_in_order(subscription& from, unsigned publishers, unsigned count) {
     std::vector<unsigned> next(publishers);
-    for (unsigned i = 0; i < publishers * each; ++i) {
+    for (unsigned i = 0; i < publishers * count; ++i) {
         const channel_message m = co_await from.next();
         const std::string text = read(m);
-        const auto who = static_cast<unsigned>(std::stoul(text));
+        const auto publisher = static_cast<unsigned>(std::stoul(text));
         const auto n = static_cast<unsigned>(std::stoul(text.substr(text.find(' '))));
-        EXPECT_EQ(n, next[who]);
+        EXPECT_EQ(n, next[publisher]);
         EXPECT_EQ(m.missed(), 0u);
-        if (n != next[who]) co_return;
-        ++next[who];
+        if (n != next[publisher]) co_return;
+        ++next[publisher];
     }
 }
 
-// Publishers on threads without a loop and on loops of their own, one of each.
+// Two publishers: a thread without a loop and one with its own loop.
 TEST_P(on_every_layer, keeps_the_order_of_each_publisher) {
     channels here(place_.url());
     std::optional<channels> second;
@@ -217,13 +271,13 @@ TEST_P(on_every_layer, keeps_the_order_of_each_publisher) {
         for (unsigned n = 0; n < each; ++n) here.publish_sync("room", "0 " + std::to_string(n));
     });
     const std::jthread looping([&] {
-        struct say {
-            static task<void> all(channels& to, unsigned count) {
+        struct publisher {
+            static task<void> run(channels& to, unsigned count) {
                 for (unsigned n = 0; n < count; ++n) co_await to.publish("room", "1 " + std::to_string(n));
             }
         };
         event_loop own;
-        own.run_until(say::all(here, each));
+        own.run_until(publisher::run(here, each));
     });
     loop.run_until(with_timeout(55s, receive_in_order(mine, 2, each)));
 }
@@ -242,7 +296,7 @@ task<void> slow_and_dropped(channels& all) {
     EXPECT_EQ(all.count().dropped, 90u);
 }
 
-TEST_P(on_every_layer, a_slow_subscriber_loses_the_oldest_and_is_told) {
+TEST_P(on_every_layer, drops_the_oldest_messages_of_a_slow_subscriber) {
     channels all(place_.url());
     on_loop([&] { return slow_and_dropped(all); });
 }
@@ -257,21 +311,21 @@ task<void> slow_and_closed(channels& all) {
     co_await all.publish("room", "c");
     for (int n = 0; n < 3; ++n) (void)co_await quick.next();
     EXPECT_EQ(read(co_await slow.next()), "more than ten bytes");
-    bool told = false;
+    bool named_the_limit = false;
     try {
         (void)co_await slow.next();
     } catch (const subscriber_too_slow& e) {
-        told = std::string_view(e.what()).find("10 bytes") != std::string_view::npos;
+        named_the_limit = std::string_view(e.what()).find("10 bytes") != std::string_view::npos;
     }
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(named_the_limit);
 }
 
-TEST_P(on_every_layer, a_slow_subscriber_may_be_closed_instead) {
+TEST_P(on_every_layer, closes_a_slow_subscriber_when_configured) {
     channels all(place_.url());
     on_loop([&] { return slow_and_closed(all); });
 }
 
-TEST_P(on_every_layer, refuses_what_it_cannot_send) {
+TEST_P(on_every_layer, rejects_invalid_arguments) {
     channels all(place_.url(), {.max_message = 3});
     EXPECT_THROW(all.publish_sync("", "x"), std::invalid_argument);
     EXPECT_THROW(all.publish_sync("room", "xxxx"), std::invalid_argument);
@@ -279,26 +333,26 @@ TEST_P(on_every_layer, refuses_what_it_cannot_send) {
     EXPECT_THROW(all.publish_sync("room", "x"), synchronous_only);
 }
 
-// A name may be a client's.
-TEST_P(on_every_layer, takes_names_up_to_a_length_and_the_others_still_hear_it) {
+// Names may come from clients.
+TEST_P(on_every_layer, limits_the_length_of_names) {
     channels all(place_.url());
     channels others(place_.url());
-    channels& listening = place_.reaches_others() ? others : all;
+    channels& subscriber = place_.reaches_others() ? others : all;
     event_loop loop;
-    subscription mine = listening.open();
+    subscription mine = subscriber.open();
     const std::string longest(1u << 20, 'n');
     loop.run_until(with_timeout(long_enough, mine.add(longest)));
     EXPECT_THROW(all.publish_sync(longest + "n", "x"), std::invalid_argument);
-    all.publish_sync(longest, "heard");
+    all.publish_sync(longest, "received");
     EXPECT_EQ(loop.run_until(with_timeout(long_enough,
                                           [](subscription& from) -> task<std::string> {
                                               const channel_message m = co_await from.next();
                                               co_return read(m);
                                           }(mine))),
-              "heard");
+              "received");
 }
 
-// Subscribers and publishers that are cancelled at random points: nothing leaks (AddressSanitizer), the rest goes on.
+// Subscribers and publishers cancelled at random points: nothing leaks (AddressSanitizer), the others continue.
 task<void> one_that_is_cancelled(channels& all, unsigned n) {
     auto messages = all.subscribe("room");
     while (true) {
@@ -317,8 +371,8 @@ task<void> cancel_at_random(channels& all) {
         } catch (const timed_out&) {
         }
     }
-    co_await all.publish("after", "whole");
-    EXPECT_EQ(read(co_await witness.next()), "whole");
+    co_await all.publish("after", "working");
+    EXPECT_EQ(read(co_await witness.next()), "working");
     EXPECT_EQ(all.count().subscriptions, 1u);
 }
 
@@ -329,31 +383,32 @@ TEST_P(on_every_layer, survives_cancellation_at_any_point) {
     on_loop([&] { return cancel_at_random(all); });
 }
 
-// Loops that come and go, as those of pool threads do.
+// Short-lived loops, like those of pool threads.
 TEST_P(on_every_layer, subscribers_may_be_on_any_loop) {
     channels all(place_.url());
-    std::atomic<unsigned> heard = 0;
+    std::atomic<unsigned> received = 0;
     std::atomic<unsigned> ready = 0;
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] {
-            struct listen {
-                static task<void> once(channels& to, std::atomic<unsigned>& there, std::atomic<unsigned>& count) {
-                    subscription mine = to.open();
+            struct subscriber {
+                static task<void> receive_one(channels& from, std::atomic<unsigned>& subscribed,
+                                              std::atomic<unsigned>& count) {
+                    subscription mine = from.open();
                     co_await mine.add("room");
-                    ++there;
+                    ++subscribed;
                     (void)co_await mine.next();
                     ++count;
                 }
             };
             event_loop own;
-            own.run_until(with_timeout(long_enough, listen::once(all, ready, heard)));
+            own.run_until(with_timeout(long_enough, subscriber::receive_one(all, ready, received)));
         });
     }
     while (ready < 4) std::this_thread::yield();
-    all.publish_sync("room", "everybody");
+    all.publish_sync("room", "to all");
     for (std::thread& t : threads) t.join();
-    EXPECT_EQ(heard, 4u);
+    EXPECT_EQ(received, 4u);
 }
 
 }  // namespace

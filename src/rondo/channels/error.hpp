@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// The error of channels and caches.
 #pragma once
 
 #include <stdexcept>
 
 namespace rondo {
 
-/// Thrown when the server behind channels or a cache did not do what was asked within the time allowed: it cannot be
-/// reached, it refused, or it does not answer. The sentence says which server and why.
+/// Thrown when the server behind channels or a cache cannot be reached, refuses, or does not reply in time. `what()`
+/// names the server and the reason.
 class channels_unavailable : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

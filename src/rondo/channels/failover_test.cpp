@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Another Redis becomes the master while connections still lead to the old one.
+// Failover: another Redis becomes the master while connections still go to the old one.
 #include <rondo/channels/cache.hpp>
 #include <rondo/channels/channels.hpp>
 
@@ -20,14 +20,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Two servers and a path that leads to the master, as a name in DNS does.
+// Two servers and a symbolic link to the master, in place of a DNS name.
 class redis_failover : public ::testing::Test {
 protected:
     redis_failover() { lead_to(old_master_); }
 
     [[nodiscard]] std::string url() const { return "redis+unix://" + link(); }
 
-    // Of a master that nobody can reach: the replica stays without one.
+    // Makes it a replica of an unreachable master.
     static void demote(const redis_server& server) { ASSERT_EQ(server.answer_to("REPLICAOF 127.0.0.1 1"), "+OK"); }
     static void promote(const redis_server& server) { ASSERT_EQ(server.answer_to("REPLICAOF NO ONE"), "+OK"); }
     static void refuse_stale_reads(const redis_server& server) {
@@ -48,32 +48,32 @@ private:
     }
 };
 
-TEST_F(redis_failover, ends_a_connection_that_must_not_be_written_to) {
+TEST_F(redis_failover, closes_a_connection_to_a_read_only_replica) {
     cache kept(url());
     cache on_new_master(new_master_.url());
     kept.set_sync("key", "before", 60s);
     fail_over();
     EXPECT_EQ(complaint_of([&] { kept.set_sync("key", "lost", 60s); }),
               "Redis at " + url() +
-                  "?db=0 cannot be used: it answered 'READONLY You can't write against a read only replica.'");
+                  "?db=0 cannot be used: it replied 'READONLY You can't write against a read only replica.'");
     EXPECT_EQ(complaint_of([&] { kept.set_sync("key", "after", 60s); }), "");
     EXPECT_EQ(on_new_master.get_sync("key"), "after");
 }
 
-TEST_F(redis_failover, ends_a_connection_to_a_replica_without_its_master) {
+TEST_F(redis_failover, closes_a_connection_to_a_replica_without_master) {
     refuse_stale_reads(old_master_);
     cache kept(url());
     cache on_new_master(new_master_.url());
     on_new_master.set_sync("key", "after", 60s);
     kept.set_sync("key", "before", 60s);
     fail_over();
-    EXPECT_NE(complaint_of([&] { (void)kept.get_sync("key"); }).find("it answered 'MASTERDOWN "), std::string::npos);
+    EXPECT_NE(complaint_of([&] { (void)kept.get_sync("key"); }).find("it replied 'MASTERDOWN "), std::string::npos);
     std::optional<std::string> found;
     EXPECT_EQ(complaint_of([&] { found = kept.get_sync("key"); }), "");
     EXPECT_EQ(found, "after");
 }
 
-// A replica does not refuse PUBLISH; that its master is away is noticed by the PING of a quiet connection.
+// A replica accepts PUBLISH; the PING on an idle connection detects that its master is unavailable.
 TEST_F(redis_failover, keeps_subscriptions) {
     refuse_stale_reads(old_master_);
     channels all(url(), {.patience = 500ms});
@@ -90,22 +90,22 @@ TEST_F(redis_failover, keeps_subscriptions) {
     fail_over();
     EXPECT_EQ(next(), "gap");
     EXPECT_GT(all.count().reconnects, reconnects);
-    // The number of subscribers that it reached.
+    // PUBLISH returns the number of subscribers reached.
     wait_until([&] { return new_master_.answer_to("PUBLISH room after") == ":1"; });
     std::string text = next();
     while (text == "gap") text = next();
     EXPECT_EQ(text, "after");
 }
 
-// Each refusal ends a connection, so it must not bring the next attempt forward: 50, 100, 200, 400, 800 ms.
-TEST_F(redis_failover, does_not_hurry_a_server_that_goes_on_refusing) {
+// Each refusal closes a connection and must not reset the back-off: 50, 100, 200, 400, 800 ms.
+TEST_F(redis_failover, does_not_reset_the_back_off_while_refused) {
     cache kept(url(), {.patience = long_enough});
     kept.set_sync("key", "before", 60s);
     demote(old_master_);
-    const instant began = clock::now();
+    const instant start = clock::now();
     for (int i = 0; i < 6; ++i)
         EXPECT_NE(complaint_of([&] { kept.set_sync("key", "lost", 60s); }).find("'READONLY "), std::string::npos);
-    EXPECT_GE(clock::now() - began, 1550ms);
+    EXPECT_GE(clock::now() - start, 1550ms);
     promote(old_master_);
     EXPECT_EQ(complaint_of([&] { kept.set_sync("key", "after", 60s); }), "");
     EXPECT_EQ(kept.get_sync("key"), "after");

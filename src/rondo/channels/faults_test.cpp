@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What breaks between processes: killed, stopped, restarted, not there.
+// Faults: processes and Redis servers that are killed, stopped, restarted or missing.
 #include <rondo/channels/channels.hpp>
 
 #include <atomic>
@@ -34,7 +34,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A number that several processes see.
+// A counter in memory shared by several processes.
 class shared_number {
 public:
     shared_number()
@@ -52,9 +52,9 @@ private:
 // Another worker of the same server.
 class worker {
 public:
-    explicit worker(const std::function<void()>& life) : pid_(::fork()) {
+    explicit worker(const std::function<void()>& run) : pid_(::fork()) {
         if (pid_ != 0) return;
-        life();
+        run();
         ::_exit(0);
     }
     ~worker() { kill(); }
@@ -80,7 +80,7 @@ public:
     rendezvous_of_test& operator=(const rendezvous_of_test&) = delete;
 };
 
-// With little patience and a busy machine the first attempts may come too early.
+// With a short timeout on a busy machine the first attempts may fail.
 void until_it_works(const std::function<void()>& f) {
     wait_until([&] { return complaint_of(f).empty(); });
 }
@@ -98,10 +98,10 @@ void publish_for_ever(std::atomic<unsigned>& published) {
     }
 }
 
-// What a killed process had published, by its own word, arrives; and the next one meets nothing that stands in its way.
-TEST(killed_worker, has_lost_nothing_that_it_published) {
-    const rendezvous_of_test together;
-    for (int life = 0; life < 5; ++life) {
+// Everything that a killed process had published arrives, and the next process is not blocked.
+TEST(KilledWorker, loses_no_published_message) {
+    const rendezvous_of_test group;
+    for (int run = 0; run < 5; ++run) {
         const shared_number published;
         const shared_number go;
         worker other([&] {
@@ -115,47 +115,47 @@ TEST(killed_worker, has_lost_nothing_that_it_published) {
         *go = 1;
         wait_until([&] { return *published > 2000; });
         other.kill();
-        const unsigned said = *published;
-        for (unsigned n = 0; n < said; ++n) {
+        const unsigned count = *published;
+        for (unsigned n = 0; n < count; ++n) {
             const std::string text = loop.run_until(with_timeout(long_enough, next_of(mine)));
             ASSERT_EQ(text, std::to_string(n));
         }
     }
 }
 
-// The old and the new process of a slot are both there for a while; then the old one goes.
-TEST(workers, may_come_and_go) {
-    const rendezvous_of_test together;
-    const shared_number heard;
+// The old and the new process of a slot overlap; then the old one ends.
+TEST(Workers, may_start_and_stop) {
+    const rendezvous_of_test group;
+    const shared_number received;
     const auto listen = [&] {
         channels all;
         event_loop loop;
         subscription mine = all.open();
         loop.run_until(mine.add("room"));
-        ++*heard;
+        ++*received;
         for (;;) {
             (void)loop.run_until(next_of(mine));
-            ++*heard;
+            ++*received;
         }
     };
-    worker old_one(listen);
-    wait_until([&] { return *heard == 1; });
-    worker new_one(listen);
-    wait_until([&] { return *heard == 2; });
+    worker old_worker(listen);
+    wait_until([&] { return *received == 1; });
+    worker new_worker(listen);
+    wait_until([&] { return *received == 2; });
     channels all;
     all.publish_sync("room", "to both");
-    wait_until([&] { return *heard == 4; });
-    old_one.kill();
+    wait_until([&] { return *received == 4; });
+    old_worker.kill();
     wait_until([&] { return all.count().others == 1; });
-    all.publish_sync("room", "to the new one");
-    wait_until([&] { return *heard == 5; });
-    new_one.kill();
+    all.publish_sync("room", "to the new worker");
+    wait_until([&] { return *received == 5; });
+    new_worker.kill();
     wait_until([&] { return all.count().others == 0; });
-    all.publish_sync("room", "to nobody");
+    all.publish_sync("room", "to none");
 }
 
-TEST(stopped_worker, holds_nobody_up_for_longer_than_patience_and_learns_what_it_missed) {
-    const rendezvous_of_test together;
+TEST(StoppedWorker, does_not_block_publishers_beyond_the_timeout_and_receives_a_gap) {
+    const rendezvous_of_test group;
     const shared_number ready;
     const shared_number gaps;
     const shared_number after;
@@ -166,14 +166,14 @@ TEST(stopped_worker, holds_nobody_up_for_longer_than_patience_and_learns_what_it
         loop.run_until(mine.add("room"));
         *ready = 1;
         for (;;) {
-            struct once {
-                static task<void> take(subscription& from, std::atomic<unsigned>& gap, std::atomic<unsigned>& last) {
+            struct step {
+                static task<void> receive(subscription& from, std::atomic<unsigned>& gap, std::atomic<unsigned>& last) {
                     const channel_message m = co_await from.next();
                     if (m.gap()) ++gap;
                     if (m.bytes() == "after") ++last;
                 }
             };
-            loop.run_until(once::take(mine, *gaps, *after));
+            loop.run_until(step::receive(mine, *gaps, *after));
         }
     });
     wait_until([&] { return *ready == 1; });
@@ -181,9 +181,9 @@ TEST(stopped_worker, holds_nobody_up_for_longer_than_patience_and_learns_what_it
     all.publish_sync("room", "before");
     other.send(SIGSTOP);
     const std::string piece(100'000, 'x');
-    const instant began = clock::now();
+    const instant start = clock::now();
     for (int n = 0; n < 100; ++n) all.publish_sync("room", piece);
-    EXPECT_LT(clock::now() - began, 20s);
+    EXPECT_LT(clock::now() - start, 20s);
     EXPECT_GT(all.count().lost, 0u);
     other.send(SIGCONT);
     wait_until([&] { return *gaps == 1; });
@@ -191,7 +191,7 @@ TEST(stopped_worker, holds_nobody_up_for_longer_than_patience_and_learns_what_it
     wait_until([&] { return *after == 1; });
 }
 
-TEST(redis_that_is_not_there, is_told_in_a_sentence) {
+TEST(MissingRedis, errors_name_server_and_reason) {
     channels all("redis+unix:///tmp/rondo-no-such-socket", {.patience = 200ms});
     const std::string expected =
         "Redis at redis+unix:///tmp/rondo-no-such-socket?db=0 cannot be used: No such file or directory";
@@ -201,32 +201,32 @@ TEST(redis_that_is_not_there, is_told_in_a_sentence) {
     wait_until([&] { return complaint_of([&] { loop.run_until(mine.add("room")); }) == expected; });
 }
 
-TEST(redis_with_a_password, is_logged_in_to_or_says_why_not) {
+TEST(RedisPassword, authenticates_or_reports_the_reason) {
     const redis_server server({"--requirepass", "secret"});
     channels wrong("redis+unix://:mistaken@" + server.path(), {.patience = 300ms});
-    std::string said;
+    std::string message;
     wait_until([&] {
-        said = complaint_of([&] { wrong.publish_sync("room", "x"); });
-        return said.find("it answered '") != std::string::npos;
+        message = complaint_of([&] { wrong.publish_sync("room", "x"); });
+        return message.find("it replied '") != std::string::npos;
     });
-    EXPECT_EQ(said.find("mistaken"), std::string::npos);
+    EXPECT_EQ(message.find("mistaken"), std::string::npos);
     channels right("redis+unix://:secret@" + server.path() + "?db=3");
     right.publish_sync("room", "x");
 }
 
-TEST(redis_with_a_password, is_not_quoted_where_the_server_repeats_it) {
+TEST(RedisPassword, is_not_quoted_when_the_server_repeats_it) {
     const redis_server server({"--rename-command", "AUTH", ""});
-    const std::string longer_than_it_repeats(200, 'x');
-    channels asked("redis+unix://u:hunter2" + longer_than_it_repeats + "@" + server.path(), {.patience = 300ms});
-    std::string said;
+    const std::string longer_than_the_quote(200, 'x');
+    channels all("redis+unix://u:hunter2" + longer_than_the_quote + "@" + server.path(), {.patience = 300ms});
+    std::string message;
     wait_until([&] {
-        said = complaint_of([&] { asked.publish_sync("room", "x"); });
-        return said.find("unknown command") != std::string::npos;
+        message = complaint_of([&] { all.publish_sync("room", "x"); });
+        return message.find("unknown command") != std::string::npos;
     });
-    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+    EXPECT_EQ(message.find("hunter2"), std::string::npos) << message;
 }
 
-// A Redis that speaks TLS on a free port.
+// A Redis with TLS on a free port.
 class secure_redis {
 public:
     secure_redis() {
@@ -262,13 +262,13 @@ private:
     std::optional<redis_server> server_;
 };
 
-TEST(redis_over_tls, is_used_as_without) {
+TEST(RedisTls, publishes_and_stores) {
     secure_redis server;
     channels all(server.url("ca.pem"), {.patience = 10s});
     event_loop loop;
     subscription mine = all.open();
     loop.run_until(with_timeout(long_enough, mine.add("room")));
-    all.publish_sync("room", std::string(300'000, 'x'));  // more than a record
+    all.publish_sync("room", std::string(300'000, 'x'));  // more than one TLS record
     EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), std::string(300'000, 'x'));
     cache kept(server.url("ca.pem"));
     kept.set_sync("key", "value", 60s);
@@ -278,20 +278,21 @@ TEST(redis_over_tls, is_used_as_without) {
     EXPECT_EQ(kept.get_sync("key"), "again");
 }
 
-TEST(redis_over_tls, says_what_is_wrong_with_a_certificate) {
+TEST(RedisTls, errors_explain_bad_certificates) {
     const secure_redis server;
-    const auto says = [](const std::string& url, const std::string& expected) {
+    const auto expect_error = [](const std::string& url, const std::string& expected) {
         channels all(url, {.patience = 300ms});
         wait_until(
             [&] { return complaint_of([&] { all.publish_sync("room", "x"); }).find(expected) != std::string::npos; });
     };
-    says(server.url("another.pem"), "no TLS with it: the certificate is not accepted");
-    says(server.url("ca.pem", "127.0.0.1"), "no TLS with it: the certificate is not accepted: IP address mismatch");
-    says(server.url("nowhere.pem"), "nowhere.pem' holds no certificates of authorities: No such file");
+    expect_error(server.url("another.pem"), "TLS handshake failed: certificate verification failed");
+    expect_error(server.url("ca.pem", "127.0.0.1"),
+                 "TLS handshake failed: certificate verification failed: IP address mismatch");
+    expect_error(server.url("nowhere.pem"), "nowhere.pem' cannot be loaded: No such file");
 }
 
-// What somebody on the way says before the handshake is not taken for the server's.
-TEST(redis_over_tls, takes_nothing_from_before_the_handshake) {
+// Bytes injected before the handshake must not be taken for the server's.
+TEST(RedisTls, rejects_bytes_before_the_handshake) {
     const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
     at.sin_family = AF_INET;
@@ -314,15 +315,16 @@ TEST(redis_over_tls, takes_nothing_from_before_the_handshake) {
     {
         channels all("rediss://localhost:" + std::to_string(ntohs(at.sin_port)), {.patience = 300ms});
         wait_until([&] {
-            return complaint_of([&] { all.publish_sync("room", "x"); }).find("no TLS with it") != std::string::npos;
+            return complaint_of([&] { all.publish_sync("room", "x"); }).find("TLS handshake failed") !=
+                   std::string::npos;
         });
     }
     ::shutdown(listener.value(), SHUT_RDWR);
     server.join();
 }
 
-// A restart: who subscribed goes on, and is told that something may be missing.
-TEST(restarted_redis, heals_and_subscribes_again) {
+// Subscriptions survive a restart, with a report that messages may have been lost.
+TEST(RestartedRedis, reconnects_and_resubscribes) {
     redis_server server;
     channels all(server.url(), {.patience = 10s});
     event_loop loop;
@@ -340,32 +342,32 @@ TEST(restarted_redis, heals_and_subscribes_again) {
         EXPECT_EQ(all.count().reconnects, restart);
         all.publish_sync("room", "after");
         EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "after");
-        struct look {
-            static task<bool> at(subscription& from) {
+        struct step {
+            static task<bool> receives_gap(subscription& from) {
                 const channel_message m = co_await from.next();
                 co_return m.gap() && m.bytes() == "after";
             }
         };
-        EXPECT_TRUE(loop.run_until(with_timeout(long_enough, look::at(quiet))));
+        EXPECT_TRUE(loop.run_until(with_timeout(long_enough, step::receives_gap(quiet))));
     }
 }
 
-TEST(paused_redis, does_not_hold_a_publisher_for_longer_than_patience) {
+TEST(PausedRedis, does_not_block_a_publisher_beyond_the_timeout) {
     redis_server server;
     channels all(server.url(), {.patience = 300ms});
     until_it_works([&] { all.publish_sync("room", "before"); });
     server.pause();
-    const instant began = clock::now();
+    const instant start = clock::now();
     EXPECT_THROW(all.publish_sync("room", "during"), channels_unavailable);
     event_loop loop;
     EXPECT_THROW(loop.run_until(all.publish("room", "during")), channels_unavailable);
-    EXPECT_LT(clock::now() - began, 10s);
+    EXPECT_LT(clock::now() - start, 10s);
     server.go_on();
     until_it_works([&] { all.publish_sync("room", "after"); });
 }
 
-// A sync view whose client is gone, or whose time is over, does not wait for Redis any longer.
-TEST(paused_redis, does_not_hold_whom_a_thread_works_for) {
+// A sync view whose client disconnected or whose deadline passed stops waiting for Redis.
+TEST(PausedRedis, does_not_block_a_cancelled_view) {
     redis_server server;
     channels all(server.url(), {.patience = 60s});
     cache kept(server.url(), {.patience = 60s});
@@ -376,14 +378,14 @@ TEST(paused_redis, does_not_hold_whom_a_thread_works_for) {
         [&] { all.publish_sync("room", "during"); }, [&] { (void)kept.get_sync("key"); },
         [&] { (void)kept.get_or_compute_sync("key", 60s, [] { return "x"; }); }};
     for (const auto& call : calls) {
-        context late, left;
+        context late, disconnected;
         late.deadline = from_now(10ms);
         {
-            const works_for whom(&late);
+            const works_for view(&late);
             EXPECT_THROW(call(), cancelled);
         }
-        const works_for whom(&left);
-        std::thread other([&left] { left.cancel.announce(cancel_reason::disconnected); });
+        const works_for view(&disconnected);
+        std::thread other([&disconnected] { disconnected.cancel.announce(cancel_reason::disconnected); });
         EXPECT_THROW(call(), cancelled);
         other.join();
     }
@@ -391,7 +393,7 @@ TEST(paused_redis, does_not_hold_whom_a_thread_works_for) {
     EXPECT_EQ(kept.get_sync("key"), "value");
 }
 
-TEST(silent_redis, is_left_and_connected_to_anew) {
+TEST(SilentRedis, is_disconnected_and_reconnected) {
     redis_server server;
     channels all(server.url(), {.patience = 200ms});
     event_loop loop;
@@ -399,8 +401,8 @@ TEST(silent_redis, is_left_and_connected_to_anew) {
     until_it_works([&] { loop.run_until(mine.add("room")); });
     server.pause();
     wait_until([&] {
-        const std::string said = complaint_of([&] { loop.run_until(all.open().add("another")); });
-        return said.ends_with("cannot be used: it does not answer");
+        const std::string message = complaint_of([&] { loop.run_until(all.open().add("another")); });
+        return message.ends_with("cannot be used: it does not respond");
     });
     server.go_on();
     std::string text = "no gap yet";
@@ -437,25 +439,29 @@ task<void> cancelled_at_random(channels& all, cache& kept, unsigned seed) {
     }
 }
 
-// Nothing leaks (AddressSanitizer), every answer still goes to whom it belongs.
-TEST(redis, ten_thousand_cancellations_leave_nothing_behind) {
+// Nothing leaks (AddressSanitizer), and every reply still goes to its own call.
+TEST(Redis, ten_thousand_cancellations_leak_nothing) {
     const redis_server server;
     channels all(server.url());
     cache kept(server.url(), {.compute_limit = 1h});
     event_loop loop;
-    std::vector<task<void>> wishes;
-    for (unsigned seed = 1; seed <= 40; ++seed) wishes.push_back(cancelled_at_random(all, kept, seed));
-    loop.run_until(when_all(std::move(wishes)));
+    std::vector<task<void>> tasks;
+    for (unsigned seed = 1; seed <= 40; ++seed) tasks.push_back(cancelled_at_random(all, kept, seed));
+    loop.run_until(when_all(std::move(tasks)));
     kept.set_sync("last", "own", 60s);
     EXPECT_EQ(kept.get_sync("last"), "own");
     EXPECT_EQ(all.count().subscriptions, 0u);
     EXPECT_EQ(all.count().reconnects, 0u);
-    for (int i = 0; i < 17; ++i)  // none of them left a lock behind
+    for (int i = 0; i < 17; ++i)  // no lock has leaked
         EXPECT_EQ(kept.get_or_compute_sync(std::to_string(i) + "!", 60s, [] { return std::string("value"); }), "value");
 }
 
-TEST(forked_process, connects_for_itself) {
+TEST(ForkedProcess, opens_its_own_connection) {
     const redis_server server;
+    channels receiving(server.url());
+    event_loop loop;
+    subscription mine = receiving.open();
+    loop.run_until(with_timeout(long_enough, mine.add("room")));
     channels all(server.url());
     all.publish_sync("room", "in the parent");
     const shared_number done;
@@ -465,6 +471,8 @@ TEST(forked_process, connects_for_itself) {
     });
     wait_until([&] { return *done == 1; });
     all.publish_sync("room", "in the parent again");
+    for (const std::string expected : {"in the parent", "in the child", "in the parent again"})
+        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), expected);
 }
 
 }  // namespace

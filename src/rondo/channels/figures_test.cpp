@@ -18,14 +18,14 @@ task<void> talk(channels& c) {
         co_await slow.add_pattern("b*");
         EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 2u);
         for (int i = 0; i < 5; ++i) co_await c.publish("a", "x");
-        co_await c.publish("nobody", "x");
+        co_await c.publish("unsubscribed", "x");
         slow.discard("a");
         EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 1u);
     }
     EXPECT_EQ(told("channels", "memory:talk", "subscriptions"), 0u);
 }
 
-TEST(figures, of_channels) {
+TEST(ChannelsStats, count_messages) {
     {
         channels c("memory:talk");
         EXPECT_EQ(told("channels", "memory:talk", "published"), 0u);
@@ -46,23 +46,23 @@ task<void> use(cache& c) {
     }
 }
 
-TEST(figures, of_a_cache) {
+TEST(CacheStats, count_lookups) {
     cache c("memory:kept");
     EXPECT_EQ(c.count().entries, 0u);
     event_loop loop;
     loop.run_until(use(c));
-    const auto of = [](std::string_view name) { return told("cache", "memory:kept", name); };
-    EXPECT_EQ(of("hits"), 2u);
-    EXPECT_EQ(of("misses"), c.count().misses);
-    EXPECT_GE(of("misses"), 2u);
-    EXPECT_EQ(of("computed"), 1u);
-    EXPECT_EQ(of("entries"), 1u);
-    EXPECT_GE(of("bytes"), 1001u);
-    EXPECT_EQ(of("evicted"), 0u);
+    const auto stat = [](std::string_view name) { return told("cache", "memory:kept", name); };
+    EXPECT_EQ(stat("hits"), 2u);
+    EXPECT_EQ(stat("misses"), c.count().misses);
+    EXPECT_GE(stat("misses"), 2u);
+    EXPECT_EQ(stat("computed"), 1u);
+    EXPECT_EQ(stat("entries"), 1u);
+    EXPECT_GE(stat("bytes"), 1001u);
+    EXPECT_EQ(stat("evicted"), 0u);
 }
 
-TEST(figures, of_what_was_never_used_are_not_told) {
-    const cache c([]() -> std::string { throw std::runtime_error("the settings are not there yet"); });
+TEST(CacheStats, are_not_reported_before_the_first_use) {
+    const cache c([]() -> std::string { throw std::runtime_error("the settings are not loaded yet"); });
     EXPECT_EQ(c.count().hits, 0u);
     EXPECT_NO_THROW((void)observed::look());
 }

@@ -9,8 +9,8 @@ namespace rondo::channels_detail {
 bool matches(std::string_view pattern, std::string_view name) noexcept {
     std::size_t p = 0;
     std::size_t n = 0;
-    std::size_t star = std::string_view::npos;  // the last one seen, and where the name stood then
-    std::size_t from = 0;
+    std::size_t star = std::string_view::npos;  // the last '*'
+    std::size_t from = 0;                       // position in the name where its match ends
     while (n < name.size()) {
         if (p < pattern.size() && pattern[p] == '*') {
             star = p++;
@@ -34,7 +34,7 @@ bool has(const mailbox& box, std::string_view name, bool pattern) {
     return std::ranges::any_of(box.entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
 }
 
-// The pattern of the mailbox that speaks for a name, when several fit.
+// Whether this is the pattern to deliver for, when several patterns of the mailbox match.
 bool speaks_for(const mailbox& box, std::string_view pattern, std::string_view name) {
     const auto first =
         std::ranges::find_if(box.entries, [&](const auto& e) { return e.pattern && matches(e.name, name); });
@@ -44,39 +44,39 @@ bool speaks_for(const mailbox& box, std::string_view pattern, std::string_view n
 }  // namespace
 
 bool hub::add(const box& to, std::string_view name, bool pattern) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (has(*to, name, pattern)) return false;
-    table& in = pattern ? patterns_ : names_;
-    auto [place, fresh] = in.try_emplace(std::string(name));
-    place->second.push_back(to);
+    table& subscribers = pattern ? patterns_ : names_;
+    auto [found, added] = subscribers.try_emplace(std::string(name));
+    found->second.push_back(to);
     ++subscriptions_;
     to->entries.push_back({std::string(name), pattern});
-    if (fresh && changed_) changed_(name, pattern, true);
+    if (added && changed_) changed_(name, pattern, true);
     return true;
 }
 
-void hub::drop(const box& from, const mailbox::entry& what) {
-    table& in = what.pattern ? patterns_ : names_;
-    const auto place = in.find(what.name);
-    if (place == in.end()) return;
-    subscriptions_ -= std::erase(place->second, from);
-    if (!place->second.empty()) return;
-    in.erase(place);
-    if (changed_) changed_(what.name, what.pattern, false);
+void hub::drop(const box& from, const mailbox::entry& removed) {
+    table& subscribers = removed.pattern ? patterns_ : names_;
+    const auto found = subscribers.find(removed.name);
+    if (found == subscribers.end()) return;
+    subscriptions_ -= std::erase(found->second, from);
+    if (!found->second.empty()) return;
+    subscribers.erase(found);
+    if (changed_) changed_(removed.name, removed.pattern, false);
 }
 
 void hub::remove(const box& from, std::string_view name, bool pattern) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     const auto found =
         std::ranges::find_if(from->entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
     if (found == from->entries.end()) return;
-    const mailbox::entry what = std::move(*found);
+    const mailbox::entry removed = std::move(*found);
     from->entries.erase(found);
-    drop(from, what);
+    drop(from, removed);
 }
 
 void hub::remove(const box& from) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     for (const mailbox::entry& e : std::exchange(from->entries, {})) drop(from, e);
 }
 
@@ -86,7 +86,7 @@ void hub::put(const box& to, const std::shared_ptr<const message_body>& body) {
 }
 
 void hub::deliver(const std::shared_ptr<const message_body>& body) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     const std::uint64_t sequence = ++sequence_;
     const auto put_once = [&](const box& to) {
         if (std::exchange(to->last_seen, sequence) != sequence) put(to, body);
@@ -100,13 +100,13 @@ void hub::deliver(const std::shared_ptr<const message_body>& body) {
 }
 
 void hub::deliver_by_name(const std::shared_ptr<const message_body>& body) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (const auto found = names_.find(body->channel); found != names_.end())
         for (const box& to : found->second) put(to, body);
 }
 
 void hub::deliver_by_pattern(std::string_view pattern, const std::shared_ptr<const message_body>& body) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (const auto found = patterns_.find(pattern); found != patterns_.end()) {
         for (const box& to : found->second)
             if (speaks_for(*to, pattern, body->channel)) put(to, body);
@@ -114,24 +114,24 @@ void hub::deliver_by_pattern(std::string_view pattern, const std::shared_ptr<con
 }
 
 void hub::mark_gap() {
-    const std::scoped_lock held(mutex_);
-    for (const table* in : {&names_, &patterns_})
-        for (const auto& [name, boxes] : *in)
+    const std::scoped_lock lock(mutex_);
+    for (const table* subscribers : {&names_, &patterns_})
+        for (const auto& [name, boxes] : *subscribers)
             for (const box& to : boxes) to->mark_gap();
 }
 
 std::size_t hub::subscriptions() const {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     return subscriptions_;
 }
 
 std::uint64_t hub::delivered() const {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     return delivered_;
 }
 
 std::uint64_t hub::dropped() const {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     return dropped_;
 }
 

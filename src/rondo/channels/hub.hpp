@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The subscriptions of one process: delivers messages to the mailboxes of subscribers.
 #pragma once
 
 #include <cstddef>
@@ -15,33 +16,33 @@
 
 namespace rondo::channels_detail {
 
-/// True when `name` is what the pattern stands for: `*` is any bytes, `?` one, everything else itself.
+/// Whether `name` matches the pattern: `*` matches any bytes, `?` one, everything else itself.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view name) noexcept;
 
-/// Who in this process subscribed to what. Any thread.
+/// The subscribers of this process by name and pattern. Thread-safe.
 class hub {
 public:
     using box = std::shared_ptr<mailbox>;
-    /// Called under the hub's mutex when a name gets its first subscriber (true) or lost its last (false).
-    using watcher = std::move_only_function<void(std::string_view name, bool pattern, bool wanted)>;
+    /// Called under the hub's mutex when a name gets its first subscriber (true) or loses its last (false).
+    using watcher = std::move_only_function<void(std::string_view name, bool pattern, bool subscribed)>;
 
-    explicit hub(watcher changed = {}) : changed_(std::move(changed)) {}
+    explicit hub(watcher on_change = {}) : changed_(std::move(on_change)) {}
 
-    /// False when it is subscribed already.
+    /// False when the mailbox is subscribed already.
     bool add(const box& to, std::string_view name, bool pattern);
     void remove(const box& from, std::string_view name, bool pattern);
-    /// From everything.
+    /// Removes the mailbox from all names and patterns.
     void remove(const box& from);
 
-    /// To everyone whose name or pattern fits, once each.
+    /// Delivers once to each mailbox with a matching name or pattern.
     void deliver(const std::shared_ptr<const message_body>& body);
-    /// For a server that tells per name and per pattern: together they are as deliver().
+    /// For a server that sends a message per name and per pattern: together equivalent to deliver().
     void deliver_by_name(const std::shared_ptr<const message_body>& body);
     void deliver_by_pattern(std::string_view pattern, const std::shared_ptr<const message_body>& body);
-    /// Tells everyone that messages may have been lost.
+    /// Notifies all subscribers that messages may have been lost.
     void mark_gap();
 
-    [[nodiscard]] std::size_t subscriptions() const;  ///< names and patterns, each counted once per subscriber
+    [[nodiscard]] std::size_t subscriptions() const;  ///< names and patterns, counted per subscriber
     [[nodiscard]] std::uint64_t delivered() const;
     [[nodiscard]] std::uint64_t dropped() const;
 
@@ -53,7 +54,7 @@ private:
     using table = std::unordered_map<std::string, std::vector<box>, text_hash, std::equal_to<>>;
 
     void put(const box& to, const std::shared_ptr<const message_body>& body);
-    void drop(const box& from, const mailbox::entry& what);
+    void drop(const box& from, const mailbox::entry& removed);
 
     mutable std::mutex mutex_;
     table names_;

@@ -6,11 +6,11 @@
 #include <mutex>
 #include <utility>
 
-#include <unistd.h>
+#include <rondo/base/fork_generation.hpp>
 
 namespace rondo::channels_detail {
 
-// A ring of its own would cost memory and gain nothing.
+// Uses epoll: another io_uring would cost memory without benefit.
 io_thread::io_thread()
     : blocking_({.name = "channels files"}),
       thread_({.name = "channels", .loop = {backend_kind::epoll}, .blocking = &blocking_}) {}
@@ -18,13 +18,13 @@ io_thread::io_thread()
 std::shared_ptr<io_thread> io_thread::shared() {
     static std::mutex mutex;
     static std::weak_ptr<io_thread> current;
-    static pid_t made_by = 0;
-    const std::scoped_lock held(mutex);
-    std::shared_ptr<io_thread> found = made_by == getpid() ? current.lock() : nullptr;
+    static process_mark process;
+    const std::scoped_lock lock(mutex);
+    std::shared_ptr<io_thread> found = process.is_own() ? current.lock() : nullptr;
     if (!found) {
         found.reset(new io_thread);
         current = found;
-        made_by = getpid();
+        process.renew();
     }
     return found;
 }

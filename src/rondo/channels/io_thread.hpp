@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The I/O thread of channels and caches.
 #pragma once
 
 #include <functional>
@@ -9,21 +10,20 @@
 
 namespace rondo::channels_detail {
 
-/// The thread of this process on which channels and caches talk to other processes: one, started when first needed,
-/// ended with its last user. Views of any loop and of any thread use what lives on it, and none of them waits for
-/// another's socket.
+/// The one thread of this process on which channels and caches talk to other processes. Started on first use, stopped
+/// with its last user. Shared by views of all loops and threads, so that none waits for another's socket.
 class io_thread {
 public:
-    /// The process's. After a fork the child gets its own.
+    /// The thread of this process; a forked child gets its own.
     [[nodiscard]] static std::shared_ptr<io_thread> shared();
 
     io_thread(const io_thread&) = delete;
     io_thread& operator=(const io_thread&) = delete;
 
-    /// Its loop; everything but post() on its thread.
+    /// Its loop; only post() may be called from other threads.
     [[nodiscard]] event_loop& loop() noexcept { return thread_.loop(); }
     void post(std::move_only_function<void()> work);
-    /// Runs `work` on the thread and waits for its end. Never from the thread itself.
+    /// Runs `work` on the thread and waits until it returns. Must not be called on the thread itself.
     void run(std::move_only_function<void()> work);
 
 private:

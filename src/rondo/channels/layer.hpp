@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The interface between channels and the transport to other processes.
+// Implemented in memory_layer.cpp and redis/layer.cpp.
 #pragma once
 
 #include <cstdint>
@@ -12,32 +14,31 @@
 
 namespace rondo::channels_detail {
 
-/// How messages reach the other processes. Made when first used, in the process that uses it. Any thread, except that
-/// nobody uses it while it is destroyed.
+/// Carries messages to other processes. Created on first use in each process. Thread-safe, except for destruction.
 class layer {
 public:
     virtual ~layer() = default;
 
     [[nodiscard]] virtual hub& subscribers() noexcept = 0;
-    /// Sends; null when it is done, else what tells when it is.
+    /// Sends a message. Returns null when that is done, else an object that settles when it is.
     [[nodiscard]] virtual std::shared_ptr<pending> publish(const std::shared_ptr<const message_body>& body) = 0;
-    /// The time for a publish() is over. Throws channels_unavailable when that is a failure.
+    /// Called when a publish() timed out. Throws channels_unavailable when that is a failure.
     virtual void gave_up(const std::shared_ptr<pending>& publishing) = 0;
-    /// What tells when everything published anywhere from then on to this name arrives; null when that is so already.
-    /// To be asked after the hub was told.
+    /// Returns an object that settles once messages published anywhere to this name arrive; null when they do already.
+    /// Call after adding the name to the hub.
     [[nodiscard]] virtual std::shared_ptr<pending> arrives(std::string_view name, bool pattern) = 0;
-    /// The time for that is over. Throws channels_unavailable when nothing arrives.
+    /// Called when the confirmation timed out. Throws channels_unavailable when no messages arrive.
     virtual void does_not_arrive() = 0;
 
     struct figures {
-        std::uint64_t lost = 0;        ///< messages that another process was too slow for
-        std::uint64_t reconnects = 0;  ///< Redis
-        std::uint64_t others = 0;      ///< processes it sends to, memory
+        std::uint64_t lost = 0;        ///< because another process was too slow
+        std::uint64_t reconnects = 0;  ///< Redis only
+        std::uint64_t others = 0;      ///< memory only: processes that messages are sent to
     };
     [[nodiscard]] virtual figures count() const = 0;
 };
 
 [[nodiscard]] std::unique_ptr<layer> make_memory_layer(std::string_view name);
-[[nodiscard]] std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration patience);
+[[nodiscard]] std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration timeout);
 
 }  // namespace rondo::channels_detail

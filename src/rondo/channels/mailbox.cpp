@@ -9,12 +9,12 @@ namespace rondo::channels_detail {
 
 namespace {
 
-constexpr unsigned at_once = 64;  // messages taken without a turn of the loop between
+constexpr unsigned at_once = 64;  // messages received without yielding to the loop
 
 }  // namespace
 
 std::size_t mailbox::put(const std::shared_ptr<const message_body>& body) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (closed_) return 0;
     std::size_t dropped = 0;
     const auto full = [&] {
@@ -37,7 +37,7 @@ std::size_t mailbox::put(const std::shared_ptr<const message_body>& body) {
 }
 
 void mailbox::mark_gap() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     gap_ = true;
     if (options_.report_gaps) announce();
 }
@@ -51,25 +51,25 @@ void mailbox::announce() {
 
 void mailbox::run_on_loop() noexcept {
     std::shared_ptr<mailbox> self;
-    bool some = false;
+    bool ready = false;
     {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         self = std::move(kept_alive_);
         in_flight_ = false;
-        some = has_some();  // it may have been posted for one who waited before
+        ready = has_some();  // false when it was posted for an earlier wait
     }
-    if (some && !waiter_.empty()) waiter_.front().wake();
+    if (ready && !waiter_.empty()) waiter_.front().wake();
 }
 
 channel_message mailbox::pop() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     const std::uint64_t missed = std::exchange(missed_, 0);
     const bool gap = std::exchange(gap_, false);
     if (gap && options_.report_gaps) return {nullptr, missed, true};
     if (waiting_.empty()) {
         throw subscriber_too_slow(fmt::format(
-            "a subscriber did not keep up: more than {} messages or {} bytes waited for it and it was closed; receive "
-            "faster, raise subscription_options, or let it drop the oldest",
+            "subscription closed: the subscriber did not keep up and more than {} messages or {} bytes were queued; "
+            "receive faster, raise the limits in subscription_options, or use overflow::drop_oldest",
             options_.messages, options_.bytes));
     }
     std::shared_ptr<const message_body> body = std::move(waiting_.front());
@@ -80,12 +80,12 @@ channel_message mailbox::pop() {
 
 bool mailbox::wait::enter() {
     {
-        const std::scoped_lock held(box_.mutex_);
-        // A quick publisher must not keep the loop from its input and output.
-        const bool some = box_.has_some();
-        if (some && ++box_.burst_ % at_once != 0) return settle(), false;
+        const std::scoped_lock lock(box_.mutex_);
+        // A fast publisher must not starve the I/O of the loop.
+        const bool ready = box_.has_some();
+        if (ready && ++box_.burst_ % at_once != 0) return settle(), false;
         box_.loop_ = &event_loop::current();
-        if (some) box_.announce();
+        if (ready) box_.announce();
     }
     entered_ = true;
     box_.waiter_.push_back(*this);
@@ -95,8 +95,8 @@ bool mailbox::wait::enter() {
 void mailbox::wait::leave() noexcept {
     if (!std::exchange(entered_, false)) return;
     unlink();
-    // The loop may go away now: nothing is posted to it any more.
-    const std::scoped_lock held(box_.mutex_);
+    // From here on nothing is posted to the loop, which may end.
+    const std::scoped_lock lock(box_.mutex_);
     box_.loop_ = nullptr;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The queue of messages for one subscriber.
 #pragma once
 
 #include <cstddef>
@@ -16,22 +17,22 @@
 
 namespace rondo {
 
-/// What happens to a subscriber for whom more waits than it may hold.
+/// What happens when the mailbox of a subscriber is full.
 enum class overflow : std::uint8_t {
-    drop_oldest,  ///< the oldest waiting message goes, and the next one it receives tells how many went
-    close,        ///< it receives what waits, then subscriber_too_slow
+    drop_oldest,  ///< drop the oldest message; channel_message::missed() reports how many were dropped
+    close,        ///< close it: queued messages can be received, then next() throws subscriber_too_slow
 };
 
 struct subscription_options {
-    std::size_t messages = 1024;   ///< that may wait for this subscriber
-    std::size_t bytes = 4u << 20;  ///< of them together; one message is taken whatever its size
+    std::size_t messages = 1024;   ///< in the mailbox
+    std::size_t bytes = 4u << 20;  ///< in the mailbox; a single message may be larger
     overflow when_full = overflow::drop_oldest;
-    /// A message of its own, without bytes, tells of a gap as soon as the layer is whole again. Otherwise the next
-    /// message has the mark.
+    /// Reports a gap with a message without bytes as soon as the connection is restored. Otherwise the next message
+    /// carries the mark.
     bool report_gaps = false;
 };
 
-/// Thrown by a subscription that was closed because its subscriber did not keep up (overflow::close).
+/// Thrown by a subscription that was closed because the subscriber did not keep up (overflow::close).
 class subscriber_too_slow : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -39,24 +40,24 @@ public:
 
 namespace channels_detail {
 
-/// The messages that wait for one subscriber. Any thread puts, one coroutine at a time takes.
+/// The queued messages of one subscriber. Any thread puts, one coroutine at a time receives.
 class mailbox final : public posted, public std::enable_shared_from_this<mailbox> {
 public:
     explicit mailbox(subscription_options options) noexcept : options_(options) {}
 
-    /// Gives how many messages were dropped because of it.
+    /// Returns how many messages were dropped.
     std::size_t put(const std::shared_ptr<const message_body>& body);
     void mark_gap();
 
     class wait;
-    /// `co_await box.take()` gives the next message; throws subscriber_too_slow and `cancelled`.
+    /// `co_await box.receive()` returns the next message; throws subscriber_too_slow and `cancelled`.
     [[nodiscard("co_await it")]] wait take() noexcept;
 
     struct entry {
         std::string name;
         bool pattern = false;
     };
-    // The hub's, under its mutex.
+    // Owned by the hub, under its mutex.
     std::vector<entry> entries;
     std::uint64_t last_seen = 0;
 
@@ -72,14 +73,14 @@ private:
     mutable std::mutex mutex_;
     std::deque<std::shared_ptr<const message_body>> waiting_;
     std::size_t bytes_ = 0;
-    std::uint64_t missed_ = 0;  // since the last one taken
+    std::uint64_t missed_ = 0;  // since the last message received
     bool gap_ = false;
     bool closed_ = false;
-    event_loop* loop_ = nullptr;  // of who waits
+    event_loop* loop_ = nullptr;  // of the waiting coroutine
     bool in_flight_ = false;
-    std::shared_ptr<mailbox> kept_alive_;  // from post() until it ran
+    std::shared_ptr<mailbox> kept_alive_;  // from post() until run_on_loop()
     unsigned burst_ = 0;
-    intrusive_list<waiter> waiter_;  // touched on the loop's thread only
+    intrusive_list<waiter> waiter_;  // used on the loop thread only
 };
 
 class [[nodiscard]] mailbox::wait : public waiter {
@@ -91,8 +92,8 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> h) {
+        return suspend(h) && enter();
     }
     [[nodiscard]] channel_message await_resume();
 

@@ -29,9 +29,9 @@ public:
     }
     void gave_up(const std::shared_ptr<pending>& publishing) override { mesh_->gave_up(publishing); }
     std::shared_ptr<pending> arrives(std::string_view, bool) override { return mesh_ ? mesh_->joined() : nullptr; }
-    // What the others publish arrives all the same.
+    // Messages of the other workers still arrive.
     void does_not_arrive() override {
-        log::warning("channels: another worker does not answer; what it publishes may not arrive yet");
+        log::warning("channels: another worker did not respond in time; its messages may not arrive yet");
     }
     figures count() const override {
         return mesh_ ? figures{.lost = mesh_->missed(), .reconnects = 0, .others = mesh_->members()} : figures();
@@ -39,7 +39,7 @@ public:
 
 private:
     hub hub_;
-    std::optional<mesh> mesh_;  // ends before the hub
+    std::optional<mesh> mesh_;  // destroyed before the hub
 };
 
 }  // namespace

@@ -13,14 +13,14 @@ namespace rondo::channels_detail {
 
 namespace {
 
-constexpr std::size_t shards = 8;            // so that threads rarely meet
-constexpr std::size_t entry_overhead = 160;  // nodes, hash table, strings' heads
+constexpr std::size_t shards = 8;            // to reduce lock contention
+constexpr std::size_t entry_overhead = 160;  // list and hash nodes, string objects
 
-// A part of the keys, the least recently used last.
+// A part of the keys; the least recently used entry is last.
 class shard {
 public:
     cached get(std::string_view key) {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         const auto found = places_.find(key);
         if (found == places_.end()) return {};
         if (found->second->until <= clock::now()) return drop(found->second), cached{};
@@ -29,12 +29,12 @@ public:
     }
 
     bool set(std::string_view key, std::string value, instant until, bool only_new, std::size_t limit) {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         if (const auto found = places_.find(key); found != places_.end()) {
             if (only_new && found->second->until > clock::now()) return false;
             drop(found->second);
         }
-        // Else all the others would go to make room for it, and then it as well.
+        // It would evict all other entries, and then itself.
         if (size_of(key, value) > limit) return ++evicted_, true;
         entries_.push_front({std::string(key), std::move(value), until});
         places_.emplace(entries_.front().key, entries_.begin());
@@ -47,16 +47,16 @@ public:
     }
 
     bool remove(std::string_view key, const std::string* expected) {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         const auto found = places_.find(key);
         if (found == places_.end() || (expected != nullptr && found->second->value != *expected)) return false;
-        const bool alive = found->second->until > clock::now();
+        const bool was_valid = found->second->until > clock::now();
         drop(found->second);
-        return alive;
+        return was_valid;
     }
 
     void count(cache_store::figures& to) const {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         to.entries += entries_.size();
         to.bytes += bytes_;
         to.evicted += evicted_;
@@ -74,15 +74,15 @@ private:
         return key.size() + value.size() + entry_overhead;
     }
     [[nodiscard]] static std::size_t size_of(const entry& e) noexcept { return size_of(e.key, e.value); }
-    void drop(place at) {
-        bytes_ -= size_of(*at);
-        places_.erase(at->key);
-        entries_.erase(at);
+    void drop(place position) {
+        bytes_ -= size_of(*position);
+        places_.erase(position->key);
+        entries_.erase(position);
     }
 
     mutable std::mutex mutex_;
     std::list<entry> entries_;
-    std::unordered_map<std::string_view, place> places_;  // the keys lie in the entries
+    std::unordered_map<std::string_view, place> places_;  // the keys refer to the entries
     std::size_t bytes_ = 0;
     std::uint64_t evicted_ = 0;
 };
@@ -92,15 +92,15 @@ public:
     explicit memory_store(std::size_t bytes) noexcept : limit_(bytes / shards) {}
 
     cached get(std::string_view key, std::shared_ptr<pending>&) override { return of(key).get(key); }
-    cached set(std::string_view key, std::string value, clock::duration life, bool only_new,
+    cached set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
                std::shared_ptr<pending>&) override {
-        return {of(key).set(key, std::move(value), from_now(life), only_new, limit_), {}};
+        return {of(key).set(key, std::move(value), from_now(ttl), only_new, limit_), {}};
     }
     cached remove(std::string_view key, const std::string* expected, std::shared_ptr<pending>&) override {
         return {of(key).remove(key, expected), {}};
     }
     cached read(pending&) override { return {}; }
-    void late() const override { throw std::logic_error("memory answers at once"); }
+    void late() const override { throw std::logic_error("operations in memory are never deferred"); }
     bool shared() const noexcept override { return false; }
     figures count() const override {
         figures all;

@@ -26,15 +26,15 @@ constexpr std::size_t read_step = 256u << 10;
 constexpr int reads_per_turn = 4;
 constexpr auto watch_retry = std::chrono::milliseconds(100);
 
-// What is left of three pieces after the first `sent` bytes.
-int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::span<iovec> to) {
+// The rest of the pieces after the first `sent` bytes.
+int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::span<iovec> out) {
     int count = 0;
     for (const std::string_view piece : pieces) {
         if (sent >= piece.size()) {
             sent -= piece.size();
             continue;
         }
-        to[static_cast<std::size_t>(count++)] = {const_cast<char*>(piece.data() + sent), piece.size() - sent};
+        out[static_cast<std::size_t>(count++)] = {const_cast<char*>(piece.data() + sent), piece.size() - sent};
         sent = 0;
     }
     return count;
@@ -42,20 +42,20 @@ int left_of(std::span<const std::string_view> pieces, std::size_t sent, std::spa
 
 }  // namespace
 
-link::link(io_thread& io, std::string to, unique_fd socket)
+link::link(io_thread& io, std::string peer_name, unique_fd socket)
     : io_(io),
-      to_(std::move(to)),
+      to_(std::move(peer_name)),
       process_(rendezvous::process_of(socket.value())),
       socket_(std::move(socket)),
       again_(*this) {}
 
-link::retry::retry(link& l) noexcept
+link::retry::retry(link& sender) noexcept
     : timer([](timer& self) noexcept {
-          link& waits = static_cast<retry&>(self).owner;
-          const std::scoped_lock held(waits.mutex_);
-          waits.watch_again();
+          link& waiting = static_cast<retry&>(self).owner;
+          const std::scoped_lock lock(waiting.mutex_);
+          waiting.watch_again();
       }),
-      owner(l) {}
+      owner(sender) {}
 
 std::string link::text() const { return fmt::format("process {}", process_); }
 
@@ -63,16 +63,16 @@ link::~link() { end(); }
 
 std::size_t link::size_of(const frame& f) noexcept { return sizeof f.head + f.head.name_size + f.head.size; }
 
-// False when the kernel takes no more for now. A failure counts as sent: who would receive it is gone, and the I/O
-// thread learns it by itself.
+// False when the kernel accepts no more for now. A failure counts as sent: the receiver has ended, which the I/O thread
+// notices by itself.
 bool link::send_some(frame& f) {
     const std::string_view head(reinterpret_cast<const char*>(&f.head), sizeof f.head);
     const std::array<std::string_view, 3> pieces{head, f.body->channel, f.body->bytes};
     while (f.sent < size_of(f)) {
-        std::array<iovec, 3> left{};
+        std::array<iovec, 3> remaining{};
         msghdr message{};
-        message.msg_iov = left.data();
-        message.msg_iovlen = static_cast<std::size_t>(left_of(pieces, f.sent, left));
+        message.msg_iov = remaining.data();
+        message.msg_iovlen = static_cast<std::size_t>(left_of(pieces, f.sent, remaining));
         const ssize_t n = ::sendmsg(socket_.value(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n >= 0) f.sent += static_cast<std::size_t>(n);
         else if (errno == EAGAIN) return false;
@@ -86,13 +86,13 @@ void link::queue(frame f) {
     unsent_.push_back(std::move(f));
     if (std::exchange(asked_to_flush_, true)) return;
     io_.post([self = shared_from_this()] {
-        const std::scoped_lock held(self->mutex_);
+        const std::scoped_lock lock(self->mutex_);
         self->watch_again();
     });
 }
 
-void link::send(const std::shared_ptr<const message_body>& body, std::shared_ptr<fan_in>& waits) {
-    const std::scoped_lock held(mutex_);
+void link::send(const std::shared_ptr<const message_body>& body, std::shared_ptr<fan_in>& completion) {
+    const std::scoped_lock lock(mutex_);
     if (!socket_) return;
     if (unsent_bytes_ > unsent_limit) lagging_ = true;
     if (lagging_) {
@@ -101,16 +101,16 @@ void link::send(const std::shared_ptr<const message_body>& body, std::shared_ptr
     }
     frame f{{frame_head::message, static_cast<std::uint32_t>(body->channel.size()), body->bytes.size()}, body, 0, {}};
     if (unsent_.empty() && send_some(f)) return;
-    if (!waits) waits = std::make_shared<fan_in>();
-    waits->expect();
-    f.waits = waits;
+    if (!completion) completion = std::make_shared<fan_in>();
+    completion->expect();
+    f.waits = completion;
     queue(std::move(f));
 }
 
-bool link::give_up(const fan_in& waits) {
-    const std::scoped_lock held(mutex_);
+bool link::give_up(const fan_in& completion) {
+    const std::scoped_lock lock(mutex_);
     for (const frame& f : unsent_) {
-        if (f.waits.get() != &waits) continue;
+        if (f.waits.get() != &completion) continue;
         lagging_ = true;
         return true;
     }
@@ -118,16 +118,16 @@ bool link::give_up(const fan_in& waits) {
 }
 
 void link::begin(std::string_view own_name, const std::function<void()>& before) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     before();
     auto body = std::make_shared<message_body>(std::string(own_name), std::string());
     frame f{{frame_head::hello, static_cast<std::uint32_t>(own_name.size()), 0}, std::move(body), 0, {}};
     if (!send_some(f)) queue(std::move(f));
 }
 
-void link::watch(std::function<void()> ended) {
-    ended_ = std::move(ended);
-    const std::scoped_lock held(mutex_);
+void link::watch(std::function<void()> on_closed) {
+    ended_ = std::move(on_closed);
+    const std::scoped_lock lock(mutex_);
     watch_again();
 }
 
@@ -137,7 +137,7 @@ void link::watch_again() noexcept {
     try {
         io_.loop().io().poll(*this, socket_.value(), asked_to_flush_ ? POLLIN | POLLOUT : POLLIN);
         polling_ = true;
-    } catch (const std::system_error&) {  // no memory, or fs.epoll.max_user_watches is reached: that may pass
+    } catch (const std::system_error&) {  // out of memory or of fs.epoll.max_user_watches: retry later
         io_.loop().timers().arm(again_, io_.loop().now() + watch_retry);
     }
 }
@@ -145,7 +145,7 @@ void link::watch_again() noexcept {
 void link::polled(int events) noexcept {
     polling_ = false;
     const std::shared_ptr<link> self = shared_from_this();
-    // Nothing is ever sent to us here: input is the end.
+    // The other process sends nothing on this socket: input means end of file.
     if (events & (POLLIN | POLLHUP | POLLERR)) {
         end();
         if (ended_) std::exchange(ended_, nullptr)();
@@ -155,17 +155,17 @@ void link::polled(int events) noexcept {
 }
 
 void link::flush() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     while (!unsent_.empty()) {
         frame& f = unsent_.front();
         const std::size_t before = f.sent;
-        const bool whole = send_some(f);
+        const bool complete = send_some(f);
         unsent_bytes_ -= f.sent - before;
-        if (!whole) break;
+        if (!complete) break;
         if (f.waits) f.waits->done();
         unsent_.pop_front();
         if (!unsent_.empty() || !std::exchange(lagging_, false)) continue;
-        log::warning(fmt::format("channels: {} reads again; it missed {} messages", text(), missed()));
+        log::warning(fmt::format("channels: {} reads again; {} messages to it were dropped", text(), missed()));
         frame gap{{frame_head::gap, 0, 0}, std::make_shared<message_body>(), 0, {}};
         unsent_bytes_ += size_of(gap);
         unsent_.push_back(std::move(gap));
@@ -175,7 +175,7 @@ void link::flush() {
 }
 
 void link::end() noexcept {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (std::exchange(polling_, false)) io_.loop().io().cancel(*this);
     again_.disarm();
     socket_.reset();
@@ -185,8 +185,8 @@ void link::end() noexcept {
     unsent_bytes_ = 0;
 }
 
-receiver::receiver(event_loop& loop, unique_fd socket, sink to)
-    : loop_(loop), socket_(std::move(socket)), to_(std::move(to)) {
+receiver::receiver(event_loop& loop, unique_fd socket, sink handlers)
+    : loop_(loop), socket_(std::move(socket)), to_(std::move(handlers)) {
     loop_.io().poll(*this, socket_.value(), POLLIN);
 }
 
@@ -196,14 +196,14 @@ void receiver::polled(int) noexcept {
     try {
         if (receive()) return loop_.io().poll(*this, socket_.value(), POLLIN);
     } catch (const std::exception& e) {
-        log::warning(fmt::format("channels: the connection of process {} is closed: {}",
+        log::warning(fmt::format("channels: closed the connection from process {}: {}",
                                  rendezvous::process_of(socket_.value()), e.what()));
     }
-    const auto ended = to_.ended;  // which destroys this
-    ended(*this);
+    const auto on_closed = to_.ended;  // a copy: it destroys this
+    on_closed(*this);
 }
 
-// False at the end.
+// False at end of file.
 bool receiver::receive() {
     std::ptrdiff_t n = 1;
     for (int i = 0; i < reads_per_turn && n > 0; ++i) n = read_some();
@@ -211,7 +211,7 @@ bool receiver::receive() {
     return n != 0;
 }
 
-// Zero at the end, negative when there is nothing now.
+// Returns 0 at end of file, a negative number when there is no input now.
 std::ptrdiff_t receiver::read_some() {
     const std::size_t size = buffer_.size();
     ssize_t n = 0;
@@ -223,39 +223,39 @@ std::ptrdiff_t receiver::read_some() {
     return n > 0 ? n : 0;
 }
 
-void receiver::check(const frame_head& head) const {
+void receiver::check(const frame_head& header) const {
     bool valid = greeted_;
-    switch (head.what) {
+    switch (header.what) {
         case frame_head::hello:
-            valid = !greeted_ && head.size == 0 && head.name_size > 0 && head.name_size <= largest_member_name;
+            valid = !greeted_ && header.size == 0 && header.name_size > 0 && header.name_size <= largest_member_name;
             break;
         case frame_head::message:
-            valid = valid && head.name_size <= largest_channel_name && head.size <= largest_message;
+            valid = valid && header.name_size <= largest_channel_name && header.size <= largest_message;
             break;
-        case frame_head::gap: valid = valid && head.name_size == 0 && head.size == 0; break;
+        case frame_head::gap: valid = valid && header.name_size == 0 && header.size == 0; break;
         default: valid = false;
     }
     if (!valid)
-        throw std::runtime_error(fmt::format("it sent an invalid frame (kind {}, a name of {} bytes, {} bytes)",
-                                             head.what, head.name_size, head.size));
+        throw std::runtime_error(fmt::format("it sent an invalid frame (type {}, name of {} bytes, {} bytes)",
+                                             header.what, header.name_size, header.size));
 }
 
 void receiver::parse() {
-    std::string_view left = buffer_;
-    frame_head head;
-    unsigned gaps = 0;  // each is a walk over all subscribers: one at once, and one for all that follow
-    while (left.size() >= sizeof head) {
-        std::memcpy(&head, left.data(), sizeof head);
-        check(head);
-        const std::string_view rest = left.substr(sizeof head);
-        if (rest.size() < head.name_size || rest.size() - head.name_size < head.size) break;
+    std::string_view unparsed = buffer_;
+    frame_head header;
+    unsigned gaps = 0;  // each visits all subscribers: report the first, and one for all that follow
+    while (unparsed.size() >= sizeof header) {
+        std::memcpy(&header, unparsed.data(), sizeof header);
+        check(header);
+        const std::string_view rest = unparsed.substr(sizeof header);
+        if (rest.size() < header.name_size || rest.size() - header.name_size < header.size) break;
         greeted_ = true;
-        if (head.what != frame_head::gap || ++gaps == 1)
-            to_.arrived(head, rest.substr(0, head.name_size), rest.substr(head.name_size, head.size));
-        left = rest.substr(head.name_size + head.size);
+        if (header.what != frame_head::gap || ++gaps == 1)
+            to_.arrived(header, rest.substr(0, header.name_size), rest.substr(header.name_size, header.size));
+        unparsed = rest.substr(header.name_size + header.size);
     }
     if (gaps > 1) to_.arrived({frame_head::gap, 0, 0}, {}, {});
-    buffer_.erase(0, buffer_.size() - left.size());
+    buffer_.erase(0, buffer_.size() - unparsed.size());
     if (buffer_.empty() && buffer_.capacity() > 4 * read_step) buffer_.shrink_to_fit();
 }
 

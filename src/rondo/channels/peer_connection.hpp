@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The message connection between two worker processes: sender, receiver and frame format.
 #pragma once
 
 #include <atomic>
@@ -20,7 +21,7 @@
 
 namespace rondo::channels_detail {
 
-/// Settles when all of several did.
+/// Settles when all of several operations are done.
 class fan_in final : public pending {
 public:
     void expect() noexcept { left_.fetch_add(1); }
@@ -29,41 +30,42 @@ public:
     }
 
 private:
-    std::atomic<std::size_t> left_{1};  // who made it
+    std::atomic<std::size_t> left_{1};  // one for the creator
 };
 
-/// What goes over a link: a head, the name, the bytes.
+/// Header of a frame; the name and the bytes follow it.
 struct frame_head {
     enum kind : std::uint32_t { hello = 1, message = 2, gap = 3 };
-    std::uint32_t what = message;  // a kind
+    std::uint32_t what = message;  // a frame_type
     std::uint32_t name_size = 0;
     std::uint64_t size = 0;
 };
 
-/// One direction between two processes: messages go out, nothing comes back but the end.
+/// Sends messages to one other process. Nothing is received on its socket except the end of file.
 class link final : poll_operation, public std::enable_shared_from_this<link> {
 public:
-    /// Unsent bytes beyond which a process counts as stuck.
+    /// Unsent bytes beyond which messages to the process are dropped.
     static constexpr std::size_t unsent_limit = 64u << 20;
 
-    link(io_thread& io, std::string to, unique_fd socket);
+    link(io_thread& io, std::string peer_name, unique_fd socket);
     ~link();
 
-    /// Sends from the calling thread what the kernel takes at once; for the rest `waits` (made when needed) expects it.
-    void send(const std::shared_ptr<const message_body>& body, std::shared_ptr<fan_in>& waits);
-    /// The other process did not take what `waits` waits for in time: it gets no more until it took all that waits for
-    /// it, and then learns that it missed something. True when there was such.
-    bool give_up(const fan_in& waits);
+    /// Sends from the calling thread as much as the kernel accepts at once; the rest is added to `completion`, created
+    /// when needed.
+    void send(const std::shared_ptr<const message_body>& body, std::shared_ptr<fan_in>& completion);
+    /// Called when `completion` timed out: if frames of it are still unsent, further messages are dropped until all
+    /// unsent frames are sent, and a gap frame is sent then. True when there were such frames.
+    bool give_up(const fan_in& completion);
 
-    /// Says who we are; `before` runs first, so that nothing is sent between the two.
+    /// Sends the own name; `before` runs first, under the same lock, so that nothing is sent in between.
     void begin(std::string_view own_name, const std::function<void()>& before);
-    /// On the I/O thread: notices the end of the other process and tells it once.
-    void watch(std::function<void()> ended);
-    /// On the I/O thread: closes; who waits goes on.
+    /// On the I/O thread: calls `on_closed` once, when the other process closes.
+    void watch(std::function<void()> on_closed);
+    /// On the I/O thread: closes the socket; pending sends count as done.
     void end() noexcept;
 
     [[nodiscard]] const std::string& to() const noexcept { return to_; }
-    /// "process 4711", for messages.
+    /// For messages: "process 4711".
     [[nodiscard]] std::string text() const;
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.load(std::memory_order_relaxed); }
 
@@ -72,14 +74,14 @@ private:
         frame_head head;
         std::shared_ptr<const message_body> body;
         std::size_t sent = 0;
-        std::shared_ptr<fan_in> waits;
+        std::shared_ptr<fan_in> waits;  // null when nothing waits for it
     };
     struct retry : timer {
-        explicit retry(link& l) noexcept;
+        explicit retry(link& sender) noexcept;
         link& owner;
     };
     void polled(int events) noexcept override;
-    void watch_again() noexcept;  ///< with the mutex
+    void watch_again() noexcept;  ///< requires the mutex
     void queue(frame f);
     void flush();
     bool send_some(frame& f);
@@ -93,33 +95,33 @@ private:
     std::deque<frame> unsent_;
     std::size_t unsent_bytes_ = 0;
     bool lagging_ = false;
-    bool polling_ = false;  // the I/O thread's
-    retry again_;           // and so is this
+    bool polling_ = false;  // used on the I/O thread only
+    retry again_;           // used on the I/O thread only
     bool asked_to_flush_ = false;
     std::atomic<std::uint64_t> missed_{0};
     std::function<void()> ended_;
 };
 
-/// The other end: what arrives. It is parsed as what a client sends: a process of the same user may be anything. What
-/// is not valid ends the connection, and so does an exception of the sink.
+/// Receives messages from one other process. The input is parsed defensively: any process of the same user may connect.
+/// Invalid input closes the connection, and so does an exception of a callback.
 class receiver final : poll_operation {
 public:
     static constexpr std::uint32_t largest_member_name = 107;  // unix(7)
 
     struct sink {
-        std::function<void(frame_head head, std::string_view name, std::string_view bytes)> arrived;
-        std::function<void(receiver& self)> ended;  ///< may destroy it
+        std::function<void(frame_head header, std::string_view name, std::string_view bytes)> arrived;
+        std::function<void(receiver& self)> ended;  ///< may destroy the receiver
     };
     /// On the I/O thread.
-    receiver(event_loop& loop, unique_fd socket, sink to);
+    receiver(event_loop& loop, unique_fd socket, sink handlers);
     ~receiver();
 
 private:
     void polled(int events) noexcept override;
     [[nodiscard]] std::ptrdiff_t read_some();
-    /// Both throw std::runtime_error for what is not valid.
+    /// Throw std::runtime_error for invalid input.
     void parse();
-    void check(const frame_head& head) const;
+    void check(const frame_head& header) const;
     [[nodiscard]] bool receive();
 
     event_loop& loop_;

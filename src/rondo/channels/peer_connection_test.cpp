@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes over a link is parsed as what a client sends.
+// Input from other processes is parsed defensively.
 #include <rondo/channels/peer_connection.hpp>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::string frame(std::uint32_t what, const std::string& name, const std::string
     return frame(what, static_cast<std::uint32_t>(name.size()), bytes.size(), name + bytes);
 }
 
-// What a receiver makes of these bytes; "closed" when it ends the connection before its other end does.
+// The frames that a receiver delivers for these bytes; "closed" when it closes the connection before the sender.
 class receiving {
 public:
     std::vector<std::string> of(const std::string& bytes, std::size_t piece, bool throws = false) {
@@ -74,7 +74,7 @@ private:
 
 const std::string hello = frame(frame_head::hello, "rondo-x");
 
-TEST(receiver, frames_arrive_however_they_are_cut) {
+TEST(PeerReceiver, parses_frames_split_anywhere) {
     const std::string bytes = hello + frame(frame_head::message, "room", "text") + frame(frame_head::gap, "") +
                               frame(frame_head::message, "", "") +
                               frame(frame_head::message, "r", std::string(60'000, 'x'));
@@ -87,7 +87,7 @@ TEST(receiver, frames_arrive_however_they_are_cut) {
               (std::vector<std::string>{"rondo-x=", "room=text"}));
 }
 
-TEST(receiver, what_is_not_valid_ends_the_connection) {
+TEST(PeerReceiver, invalid_frames_close_the_connection) {
     const std::string none;
     for (const std::string& bytes :
          {frame(frame_head::hello, 200, 0, std::string(200, 'x')), frame(frame_head::hello, ""),
@@ -104,8 +104,8 @@ TEST(receiver, what_is_not_valid_ends_the_connection) {
     EXPECT_EQ(receiving().of(hello, 1000, true), std::vector<std::string>{"closed"});
 }
 
-// A report of a gap is 16 bytes for who sends it, and all subscribers for who gets it.
-TEST(receiver, many_gaps_at_once_are_few) {
+// A gap frame has 16 bytes, but the receiver has to visit all subscribers.
+TEST(PeerReceiver, merges_gaps) {
     std::string bytes = hello;
     for (int i = 0; i < 1000; ++i) bytes += frame(frame_head::gap, "") + frame(frame_head::message, "r", "x");
     const auto got = receiving().of(bytes, bytes.size());
@@ -115,7 +115,7 @@ TEST(receiver, many_gaps_at_once_are_few) {
     EXPECT_EQ(got.back(), "=");
 }
 
-TEST(receiver, random_bytes_do_no_harm) {
+TEST(PeerReceiver, survives_random_bytes) {
     std::mt19937 random(4711);
     for (int i = 0; i < 300; ++i) {
         std::string bytes = random() % 2 ? hello : std::string();
@@ -125,8 +125,8 @@ TEST(receiver, random_bytes_do_no_harm) {
     }
 }
 
-// Whoever has the user of the workers reaches them; they go on.
-TEST(mesh, strangers_end_no_worker) {
+// Any process of the same user can connect; the workers keep running.
+TEST(Peers, invalid_connections_do_not_stop_a_worker) {
     rendezvous::set(rendezvous::make_name());
     {
         channels all;
@@ -146,7 +146,7 @@ TEST(mesh, strangers_end_no_worker) {
                     while (::recv(stranger.value(), &end, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) co_await sleep(1ms);
                 }
             }
-            co_await c.publish("room", "still here");
+            co_await c.publish("room", "still running");
         }(all)));
     }
     rendezvous::set("");

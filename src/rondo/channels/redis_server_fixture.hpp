@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test fixture: a real redis-server, and helpers for tests that use one.
 #pragma once
 
 #include <chrono>
@@ -25,12 +26,12 @@
 
 namespace rondo {
 
-/// A real redis-server for a test, on a unix socket in a folder of its own.
+/// A real redis-server for a test, on a unix socket in its own directory.
 class redis_server {
 public:
     explicit redis_server(std::vector<std::string> options = {}) : options_(std::move(options)) {
         char name[] = "/tmp/rondo-redis-XXXXXX";
-        if (!::mkdtemp(name)) throw std::runtime_error("no temporary folder");
+        if (!::mkdtemp(name)) throw std::runtime_error("cannot create a temporary directory");
         folder_ = name;
         start();
     }
@@ -45,12 +46,12 @@ public:
     [[nodiscard]] std::string url(const std::string& query = {}) const { return "redis+unix://" + path() + query; }
 
     void start() {
-        std::vector<std::string> words{
+        std::vector<std::string> command{
             "redis-server", "--port", "0",         "--unixsocket",   path(),         "--save", "",
             "--dir",        folder_,  "--logfile", folder_ + "/log", "--appendonly", "no"};
-        words.insert(words.end(), options_.begin(), options_.end());
+        command.insert(command.end(), options_.begin(), options_.end());
         std::vector<char*> arguments;
-        for (std::string& w : words) arguments.push_back(w.data());
+        for (std::string& w : command) arguments.push_back(w.data());
         arguments.push_back(nullptr);
         if (::posix_spawnp(&pid_, "redis-server", nullptr, nullptr, arguments.data(), environ) != 0)
             throw std::runtime_error("redis-server is not installed: ./dev packages test");
@@ -68,10 +69,10 @@ public:
     void pause() const { ::kill(pid_, SIGSTOP); }
     void go_on() const { ::kill(pid_, SIGCONT); }
 
-    /// The first line of the answer to a command, on a connection of its own.
+    /// Returns the first line of the reply to a command, sent on a separate connection.
     [[nodiscard]] std::string answer_to(std::string command) const {
         const unique_fd s = connected();
-        if (!s) throw std::runtime_error("redis-server cannot be reached");
+        if (!s) throw std::runtime_error("cannot connect to redis-server");
         command += "\r\n";
         (void)::send(s.value(), command.data(), command.size(), MSG_NOSIGNAL);
         std::string line;
@@ -80,7 +81,7 @@ public:
     }
 
 private:
-    /// Null when it cannot be reached.
+    /// Null when the server is not reachable.
     [[nodiscard]] unique_fd connected() const {
         unique_fd s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un at{};
@@ -96,7 +97,7 @@ private:
     pid_t pid_ = 0;
 };
 
-/// One for all tests of the program.
+/// One server for all tests of the program.
 inline redis_server& shared_redis() {
     static redis_server server;
     return server;
@@ -104,7 +105,7 @@ inline redis_server& shared_redis() {
 
 inline constexpr std::chrono::seconds long_enough{30};
 
-/// Asks until it is true, and not once more: asking may do something.
+/// Polls until the condition is true, and not again: it may have side effects.
 inline void wait_until(const std::function<bool()>& condition) {
     bool done = condition();
     for (int i = 0; i < 3000 && !done; ++i) {
@@ -114,7 +115,7 @@ inline void wait_until(const std::function<bool()>& condition) {
     ASSERT_TRUE(done);
 }
 
-/// What it says when it fails; nothing when it does not.
+/// The message of channels_unavailable that `f` throws; empty when it succeeds.
 inline std::string complaint_of(const std::function<void()>& f) {
     try {
         f();

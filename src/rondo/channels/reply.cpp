@@ -16,7 +16,7 @@ task<void> wait_for(event& e) { co_await e.wait(); }
 }  // namespace
 
 void pending::settle(std::exception_ptr failure) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (settled_) return;
     settled_ = true;
     failure_ = std::move(failure);
@@ -27,60 +27,60 @@ void pending::settle(std::exception_ptr failure) {
 }
 
 bool pending::abandoned() const {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     return abandoned_;
 }
 
 bool pending::settled() const {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     return settled_;
 }
 
 void pending::run_on_loop() noexcept {
     std::shared_ptr<pending> self;
     {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         self = std::move(kept_alive_);
     }
     arrived_.set();
 }
 
-// False when there is nothing to wait for.
+// False when it is settled already.
 bool pending::attach() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (settled_) return false;
     loop_ = &event_loop::current();
     return true;
 }
 
 bool pending::attach(blocking_wait& thread) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (settled_) return false;
     blocked_ = &thread;
     return true;
 }
 
 void pending::abandon() noexcept {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     abandoned_ = true;
     loop_ = nullptr;
 }
 
 void pending::check() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (failure_) std::rethrow_exception(std::move(failure_));
 }
 
-task<bool> pending::wait(instant until) {
+task<bool> pending::wait(instant deadline) {
     const std::shared_ptr<pending> self = shared_from_this();
-    if (blocking_allowed()) co_return wait_sync(until);
-    struct leave {
-        pending& of;
-        ~leave() { of.abandon(); }
-    } const leaving{*this};
+    if (blocking_allowed()) co_return wait_sync(deadline);
+    struct abandon_on_exit {
+        pending& result;
+        ~abandon_on_exit() { result.abandon(); }
+    } const on_exit{*this};
     if (attach()) {
         try {
-            co_await with_timeout(until - clock::now(), wait_for(arrived_));
+            co_await with_timeout(deadline - clock::now(), wait_for(arrived_));
         } catch (const timed_out&) {
             if (!settled()) co_return false;
         }
@@ -89,18 +89,18 @@ task<bool> pending::wait(instant until) {
     co_return true;
 }
 
-bool pending::wait_sync(instant until) {
+bool pending::wait_sync(instant deadline) {
     blocking_wait wait;
-    struct leave {
-        explicit leave(pending& p) noexcept : of(p) {}
-        ~leave() {
-            const std::scoped_lock held(of.mutex_);
-            of.blocked_ = nullptr;
-            of.abandoned_ = !of.settled_;
+    struct detach_on_exit {
+        explicit detach_on_exit(pending& p) noexcept : result(p) {}
+        ~detach_on_exit() {
+            const std::scoped_lock lock(result.mutex_);
+            result.blocked_ = nullptr;
+            result.abandoned_ = !result.settled_;
         }
-        pending& of;
-    } const leaving(*this);
-    if (attach(wait) && !wait.wait(until)) return false;
+        pending& result;
+    } const on_exit(*this);
+    if (attach(wait) && !wait.wait(deadline)) return false;
     check();
     return true;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A result that another thread delivers, for a coroutine or a blocked thread.
 #pragma once
 
 #include <exception>
@@ -14,23 +15,23 @@
 
 namespace rondo::channels_detail {
 
-/// An answer that another thread gives: to a coroutine on a loop, or to a blocked thread. Shared by both sides; whoever
-/// waits may give up at any time, and its loop may go away then.
+/// A result that another thread delivers to a coroutine on a loop or to a blocked thread. Shared by both sides; the
+/// waiter may abandon it at any time, after which its loop may end.
 class pending : public posted, public std::enable_shared_from_this<pending> {
 public:
     virtual ~pending() = default;
 
-    /// It is there; a second time does nothing. Any thread.
+    /// Marks it as settled and wakes the waiter; further calls do nothing. Any thread.
     void settle(std::exception_ptr failure = nullptr);
-    /// Nobody waits any more. Any thread.
+    /// The waiter has given up. Any thread.
     [[nodiscard]] bool abandoned() const;
     [[nodiscard]] bool settled() const;
 
-    /// Waits on the loop of the calling thread (a thread on which none turns blocks), at most until then. False when
-    /// the time is over; throws the failure, which then is the waiter's alone, and `cancelled`. Once.
-    [[nodiscard]] task<bool> wait(instant until);
-    /// The same for a thread without a loop; it is cancelled with whom the thread works for.
-    [[nodiscard]] bool wait_sync(instant until);
+    /// Waits on the loop of the calling thread; blocks a thread without a running loop. False at the deadline. Throws
+    /// the failure, which the waiter then owns, and `cancelled`. May be called once.
+    [[nodiscard]] task<bool> wait(instant deadline);
+    /// Blocking variant for threads without a loop; cancelled with the request that the thread handles.
+    [[nodiscard]] bool wait_sync(instant deadline);
 
 private:
     void run_on_loop() noexcept override;
@@ -46,10 +47,10 @@ private:
     bool abandoned_ = false;
     std::exception_ptr failure_;
     std::shared_ptr<pending> kept_alive_;
-    event arrived_;  // on the waiting loop's thread
+    event arrived_;  // used on the waiter's loop thread
 };
 
-/// The same with a value.
+/// A pending result with a value.
 template <class T>
 class reply final : public pending {
 public:
@@ -57,7 +58,7 @@ public:
         value_ = std::move(value);
         settle();
     }
-    /// After wait() gave true.
+    /// Call after wait() has returned true.
     [[nodiscard]] T& value() noexcept { return value_; }
 
 private:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lets one caller compute a value while concurrent callers wait for its result.
 #pragma once
 
 #include <exception>
@@ -13,13 +14,13 @@
 
 namespace rondo::channels_detail {
 
-/// Who computes a value of a cache now, and who waits for it, on any threads of this process.
+/// The values of a cache being computed in this process, and the callers waiting for them. Thread-safe.
 class flights {
 public:
-    /// What somebody waits for: the value, or nothing when who computed it was cancelled: then the next one does.
+    /// Settles with the value, or with null when the leader was cancelled: then another caller computes.
     using waiting = std::shared_ptr<reply<std::shared_ptr<const std::string>>>;
 
-    /// Null: the caller computes, and says how it ended.
+    /// Returns null to the leader, which computes the value and then calls finish(); else a waiter.
     [[nodiscard]] waiting join(const std::string& key);
     void end(const std::string& key, const std::shared_ptr<const std::string>& value,
              const std::exception_ptr& failure);
@@ -29,10 +30,10 @@ private:
     std::map<std::string, std::vector<waiting>> flying_;
 };
 
-/// Ends a flight with the scope: as cancelled, unless it was said how.
+/// Calls finish() at the end of the scope: as cancelled, unless a value or a failure was set.
 class leading {
 public:
-    leading(flights& in, std::string key) noexcept : in_(in), key_(std::move(key)) {}
+    leading(flights& owner, std::string key) noexcept : in_(owner), key_(std::move(key)) {}
     ~leading() { in_.end(key_, value_, failure_); }
     leading(const leading&) = delete;
     leading& operator=(const leading&) = delete;

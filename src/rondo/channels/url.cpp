@@ -2,12 +2,12 @@
 #include <rondo/channels/url.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/codec/percent.hpp>
 #include <rondo/codec/redact.hpp>
 
@@ -16,39 +16,37 @@ namespace rondo {
 namespace {
 
 constexpr std::string_view forms =
-    "allowed are memory:, memory:NAME, redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT], "
-    "rediss://...[?ca=FILE&prefix=TEXT] with TLS and "
+    "expected memory:, memory:NAME, redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT], "
+    "rediss://...[?ca=FILE&prefix=TEXT] with TLS, or "
     "redis+unix://[[USER]:PASSWORD@]/PATH[?db=DATABASE&prefix=TEXT]";
 
-// What is wrong, without the text: it may hold a password.
+// `why` must not contain the URL, which may contain a password.
 [[noreturn]] void refuse(std::string_view why) { throw std::invalid_argument(fmt::format("{}; {}", why, forms)); }
 
 std::string decoded(std::string_view text) {
     auto plain = codec::percent_decode(text);
-    if (!plain) refuse("the URL of the channels has a broken percent escape");
+    if (!plain) refuse("invalid percent escape in the URL");
     return std::string(*plain);
 }
 
 template <class Number>
-Number number(std::string_view text, std::string_view what) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size())
-        refuse(
-            fmt::format("the {} of a Redis server is a number, at most {}", what, std::numeric_limits<Number>::max()));
-    return value;
+Number number(std::string_view text, std::string_view part) {
+    const std::optional<Number> value = parse_number<Number>(text);
+    if (!value)
+        refuse(fmt::format("the {} of the Redis server must be a number, at most {}", part,
+                           std::numeric_limits<Number>::max()));
+    return *value;
 }
 
-// What follows a '?' that a password should have had encoded is not said either.
+// Does not quote an option that may be part of a password with an unencoded '?'.
 [[noreturn]] void refuse_option(std::string_view key, bool may_be_password) {
-    if (may_be_password)
-        refuse("the URL of a Redis server has an unknown option; in a password '?' is written %3F and '@' %40");
-    refuse(fmt::format("'{}' is no option of the URL of a Redis server", key));
+    if (may_be_password) refuse("unknown option in the Redis URL; in a password, write '?' as %3F and '@' as %40");
+    refuse(fmt::format("unknown option '{}' in the Redis URL", key));
 }
 
-// The part before `mark`, which is taken off; nothing when there is no mark.
-std::string_view take_before(std::string_view& text, char mark) {
-    const std::size_t at = text.rfind(mark);
+// Removes and returns the part before the last `separator`; empty when there is none.
+std::string_view take_before(std::string_view& text, char separator) {
+    const std::size_t at = text.rfind(separator);
     if (at == std::string_view::npos) return {};
     const std::string_view before = text.substr(0, at);
     text.remove_prefix(at + 1);
@@ -58,11 +56,11 @@ std::string_view take_before(std::string_view& text, char mark) {
 void read_query(channels_url& to, std::string_view query) {
     const bool has_at = query.find('@') != std::string_view::npos;
     while (!query.empty()) {
-        const std::string_view one = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(query.size(), one.size() + 1));
-        const std::size_t equals = one.find('=');
-        const std::string_view value = equals == std::string_view::npos ? std::string_view() : one.substr(equals + 1);
-        const std::string_view key = one.substr(0, equals);
+        const std::string_view pair = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(query.size(), pair.size() + 1));
+        const std::size_t equals = pair.find('=');
+        const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+        const std::string_view key = pair.substr(0, equals);
         if (key == "prefix") to.prefix = decoded(value);
         else if (key == "db" && !to.path.empty()) to.database = number<unsigned>(value, "database");
         else if (key == "ca" && to.secure) to.ca_file = decoded(value);
@@ -70,18 +68,18 @@ void read_query(channels_url& to, std::string_view query) {
     }
 }
 
-void read_place(channels_url& to, std::string_view place) {
-    const std::size_t slash = place.find('/');
-    if (slash != std::string_view::npos && slash + 1 < place.size())
-        to.database = number<unsigned>(place.substr(slash + 1), "database");
-    place = place.substr(0, slash);
-    const std::size_t bracket = place.find(']');  // of an IPv6 address
-    const std::size_t colon = place.find(':', bracket == std::string_view::npos ? 0 : bracket);
-    if (colon != std::string_view::npos) to.port = number<std::uint16_t>(place.substr(colon + 1), "port");
-    place = place.substr(0, colon);
-    if (place.starts_with('[') && place.ends_with(']')) place = place.substr(1, place.size() - 2);
-    if (place.empty()) refuse("the URL of a Redis server names no host");
-    to.host = place;
+void read_place(channels_url& to, std::string_view location) {
+    const std::size_t slash = location.find('/');
+    if (slash != std::string_view::npos && slash + 1 < location.size())
+        to.database = number<unsigned>(location.substr(slash + 1), "database");
+    location = location.substr(0, slash);
+    const std::size_t bracket = location.find(']');  // of an IPv6 address
+    const std::size_t colon = location.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    if (colon != std::string_view::npos) to.port = number<std::uint16_t>(location.substr(colon + 1), "port");
+    location = location.substr(0, colon);
+    if (location.starts_with('[') && location.ends_with(']')) location = location.substr(1, location.size() - 2);
+    if (location.empty()) refuse("missing host in the Redis URL");
+    to.host = location;
 }
 
 void read_redis(channels_url& to, std::string_view rest, bool unix_socket) {
@@ -89,11 +87,11 @@ void read_redis(channels_url& to, std::string_view rest, bool unix_socket) {
     const std::size_t question = rest.find('?');
     const std::string_view query = question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
     rest = rest.substr(0, question);
-    std::string_view who = take_before(rest, '@');
-    const std::size_t colon = who.find(':');
-    to.user = decoded(who.substr(0, colon));
-    if (colon != std::string_view::npos) to.password = decoded(who.substr(colon + 1));
-    if (unix_socket && !rest.starts_with('/')) refuse("the path of a unix socket begins with '/'");
+    std::string_view user_info = take_before(rest, '@');
+    const std::size_t colon = user_info.find(':');
+    to.user = decoded(user_info.substr(0, colon));
+    if (colon != std::string_view::npos) to.password = decoded(user_info.substr(colon + 1));
+    if (unix_socket && !rest.starts_with('/')) refuse("the unix socket path must start with '/'");
     if (unix_socket) to.path = decoded(rest);
     else read_place(to, rest);
     read_query(to, query);
@@ -109,23 +107,23 @@ bool good_name(std::string_view name) {
 }  // namespace
 
 channels_url channels_url::parse(std::string_view text) {
-    channels_url made;
+    channels_url url;
     constexpr std::string_view memory = "memory:", tcp = "redis://", tls = "rediss://", local = "redis+unix://";
     if (text.starts_with(memory)) {
-        made.name = text.substr(memory.size());
-        if (!good_name(made.name)) refuse("the NAME of memory: has at most 32 letters, digits, '-' and '_'");
+        url.name = text.substr(memory.size());
+        if (!good_name(url.name))
+            refuse("invalid NAME in memory:NAME: must have at most 32 letters, digits, '-' or '_'");
     } else if (text.starts_with(tcp)) {
-        read_redis(made, text.substr(tcp.size()), false);
+        read_redis(url, text.substr(tcp.size()), false);
     } else if (text.starts_with(tls)) {
-        made.secure = true;
-        read_redis(made, text.substr(tls.size()), false);
+        url.secure = true;
+        read_redis(url, text.substr(tls.size()), false);
     } else if (text.starts_with(local)) {
-        read_redis(made, text.substr(local.size()), true);
+        read_redis(url, text.substr(local.size()), true);
     } else {
-        refuse(fmt::format("'{}' is no place for channels or a cache",
-                           codec::redacted_url(text.substr(0, text.find(':')))));
+        refuse(fmt::format("unsupported scheme '{}'", codec::redacted_url(text.substr(0, text.find(':')))));
     }
-    return made;
+    return url;
 }
 
 std::string channels_url::text() const {

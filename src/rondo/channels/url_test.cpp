@@ -10,7 +10,7 @@
 namespace rondo {
 namespace {
 
-TEST(channels_url, reads_every_form) {
+TEST(ChannelsUrl, parses_every_form) {
     EXPECT_EQ(channels_url::parse("memory:").text(), "memory:");
     EXPECT_EQ(channels_url::parse("memory:news-2").name, "news-2");
     EXPECT_EQ(channels_url::parse("redis://cache.example").text(), "redis://cache.example:6379/0");
@@ -33,7 +33,7 @@ TEST(channels_url, reads_every_form) {
     EXPECT_EQ(tls.text(), "rediss://cache.example:6379/1");
 }
 
-TEST(channels_url, refuses_with_a_sentence_and_without_the_password) {
+TEST(ChannelsUrl, errors_list_the_forms_and_hide_the_password) {
     for (const char* wrong :
          {"", "redis", "http://x", "memory:a/b", "memory:123456789012345678901234567890123", "redis://",
           "redis://:secret@h:x", "redis://:secret@h:99999", "redis://:secret@h/x", "redis://:secret@h?db=1",
@@ -49,7 +49,7 @@ TEST(channels_url, refuses_with_a_sentence_and_without_the_password) {
     }
 }
 
-TEST(channel_pattern, stands_for_bytes) {
+TEST(ChannelPattern, matches_bytes) {
     using channels_detail::matches;
     EXPECT_TRUE(matches("", ""));
     EXPECT_TRUE(matches("*", ""));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts that a line of the access log can be made of; their names are those of Gunicorn.
+// The atoms have the names that Gunicorn uses.
 #include <rondo/cli/access_atoms.hpp>
 
 #include <algorithm>
@@ -23,16 +23,16 @@ bool is_plain(char c) noexcept {
     return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
 }
 
-// What Apache does: quotes and backslashes are escaped, bytes that are no printable ASCII become \xHH.
+// As in Apache: escapes quotes and backslashes, and writes bytes other than printable ASCII as \xHH.
 void append_escaped(std::string& out, std::string_view text) {
     while (!text.empty()) {
-        const auto odd = std::ranges::find_if_not(text, is_plain);
-        out.append(text.begin(), odd);
-        if (odd == text.end()) return;
-        const auto byte = static_cast<unsigned char>(*odd);
-        if (*odd == '"' || *odd == '\\') out += '\\', out += *odd;
+        const auto special = std::ranges::find_if_not(text, is_plain);
+        out.append(text.begin(), special);
+        if (special == text.end()) return;
+        const auto byte = static_cast<unsigned char>(*special);
+        if (*special == '"' || *special == '\\') out += '\\', out += *special;
         else fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-        text.remove_prefix(static_cast<std::size_t>(odd - text.begin()) + 1);
+        text.remove_prefix(static_cast<std::size_t>(special - text.begin()) + 1);
     }
 }
 
@@ -48,31 +48,31 @@ std::tm broken_down(std::int64_t unix_time) {
     return parts;
 }
 
-// The time of a line, made anew once a second.
+// The time of a line in Common Log Format, cached for one second.
 std::string_view clf_time(std::int64_t unix_time) {
     static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    thread_local std::int64_t made_for = -1;
+    thread_local std::int64_t cached_time = -1;
     thread_local std::string text;
-    if (made_for != unix_time) {
-        const std::tm at = broken_down(unix_time);
-        text = fmt::format("[{:02}/{}/{}:{:02}:{:02}:{:02} +0000]", at.tm_mday, months[at.tm_mon], at.tm_year + 1900,
-                           at.tm_hour, at.tm_min, at.tm_sec);
-        made_for = unix_time;
+    if (cached_time != unix_time) {
+        const std::tm tm = broken_down(unix_time);
+        text = fmt::format("[{:02}/{}/{}:{:02}:{:02}:{:02} +0000]", tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+                           tm.tm_hour, tm.tm_min, tm.tm_sec);
+        cached_time = unix_time;
     }
     return text;
 }
 
-// Without a major version there was none (see handler::application::refused).
-void append_version(std::string& out, const handler::request& from) {
-    if (from.version_major == 0) {
+// Major version 0: the request line had no version (see handler::application::refused).
+void append_version(std::string& out, const handler::request& req) {
+    if (req.version_major == 0) {
         out += '-';
         return;
     }
     out += "HTTP/";
-    append_number(out, unsigned{from.version_major});
+    append_number(out, unsigned{req.version_major});
     out += '.';
-    append_number(out, unsigned{from.version_minor});
+    append_number(out, unsigned{req.version_minor});
 }
 
 std::string_view field_of(const access_entry& e, std::string_view name) {
@@ -116,7 +116,7 @@ struct atom {
     append_atom append;
 };
 
-// 499 is nginx' word for a client that did not wait.
+// 499: client closed request, as in nginx.
 int status_of(entry e) { return e.code == http::status{} ? 499 : http::to_int(e.code); }
 
 constexpr std::array atoms{
@@ -186,13 +186,13 @@ std::string atom_names() {
 void append_literal(std::string& out, const access_entry&, std::int64_t, const std::string& text) { out += text; }
 
 std::string_view iso_time(std::int64_t unix_time) {
-    thread_local std::int64_t made_for = -1;
+    thread_local std::int64_t cached_time = -1;
     thread_local std::string text;
-    if (made_for != unix_time) {
-        const std::tm at = broken_down(unix_time);
-        text = fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
-                           at.tm_hour, at.tm_min, at.tm_sec);
-        made_for = unix_time;
+    if (cached_time != unix_time) {
+        const std::tm tm = broken_down(unix_time);
+        text = fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                           tm.tm_hour, tm.tm_min, tm.tm_sec);
+        cached_time = unix_time;
     }
     return text;
 }

@@ -19,20 +19,21 @@ namespace {
 constexpr std::string_view common = "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(B)s";
 constexpr std::string_view combined = "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(B)s \"%(f)s\" \"%(a)s\"";
 
-[[noreturn]] void refuse(std::string_view text, std::string_view why) {
-    throw std::invalid_argument(
-        fmt::format("'{}' {}: use combined, common, json or a text with some of {}", text, why, detail::atom_names()));
+[[noreturn]] void throw_invalid_format(std::string_view text, std::string_view reason) {
+    throw std::invalid_argument(fmt::format("'{}' {}; expected combined, common, json or a text with atoms {}", text,
+                                            reason, detail::atom_names()));
 }
 
-// A line must stay one line.
+// An entry must be one line.
 void require_one_line(std::string_view text) {
     for (char c : text)
-        if (static_cast<unsigned char>(c) < 0x20 && c != '\t') refuse(text, "holds a control character");
+        if (static_cast<unsigned char>(c) < 0x20 && c != '\t')
+            throw_invalid_format(text, "contains a control character");
 }
 
 }  // namespace
 
-// Takes a format apart.
+// Compiles a format into pieces.
 class access_format::compiler {
 public:
     compiler(access_format& to, std::string_view text) : to_(to), text_(text) {}
@@ -48,13 +49,14 @@ public:
                 rest.remove_prefix(1);
             } else {
                 const std::size_t end = rest.find(")s");
-                if (!rest.starts_with('(') || end == rest.npos) refuse(text_, "has a % without (atom)s");
+                if (!rest.starts_with('(') || end == rest.npos)
+                    throw_invalid_format(text_, "contains a % without (atom)s");
                 end_literal();
                 add_atom(rest.substr(1, end - 1));
                 rest.remove_prefix(end + 2);
             }
         }
-        if (to_.pieces_.empty()) refuse(text_, "is no format");
+        if (to_.pieces_.empty()) throw_invalid_format(text_, "is not a format");
         literal_ += '\n';
         end_literal();
     }
@@ -67,20 +69,20 @@ private:
 
     void add_atom(std::string_view atom) {
         std::string name;
-        std::string wanted(atom);
+        std::string key(atom);
         if (const std::size_t close = atom.find('}'); atom.starts_with('{') && close != atom.npos && close > 1) {
             name = atom.substr(1, close - 1);
-            wanted = "{}" + std::string(atom.substr(close + 1));
+            key = "{}" + std::string(atom.substr(close + 1));
         }
-        const auto append = detail::find_atom(wanted);
-        if (!append || (wanted.starts_with("{}") && name.empty()))
-            refuse(text_, fmt::format("has the unknown atom %({})s", atom));
-        if (wanted == "{}e") {
+        const auto append = detail::find_atom(key);
+        if (!append || (key.starts_with("{}") && name.empty()))
+            throw_invalid_format(text_, fmt::format("contains the unknown atom %({})s", atom));
+        if (key == "{}e") {
             const char* value = std::getenv(name.c_str());
             name = value ? value : "";
         }
-        if (wanted == "{}o") to_.wants_response_fields_ = true;
-        if (wanted == "worker") name = to_.worker_;
+        if (key == "{}o") to_.wants_response_fields_ = true;
+        if (key == "worker") name = to_.worker_;
         to_.pieces_.push_back({append, std::move(name)});
     }
 
@@ -106,7 +108,7 @@ void access_format::append(std::string& out, const access_entry& entry, std::int
     for (const piece& p : pieces_) p.append(out, entry, unix_time, p.text);
 }
 
-// Put together by hand: a line costs the loop a third of what a writer of any JSON would.
+// Written by hand: costs the loop a third of what the generic JSON writer would.
 void access_format::append_json(std::string& out, const access_entry& entry, std::int64_t unix_time) const {
     request& req = *entry.req;
     const auto text = [&out](std::string_view before, std::string_view value) {

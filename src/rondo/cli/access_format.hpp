@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Formats access log lines: combined, common, JSON, or a custom format of atoms.
 #pragma once
 
 #include <cstdint>
@@ -10,23 +11,23 @@
 
 namespace rondo {
 
-/// How a line of the access log looks: compiled once, then only appended. One of
-///     combined   what Apache and nginx call so: %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(B)s "%(f)s" "%(a)s"
-///     common     the same without the last two
+/// The format of access log lines, compiled once. One of
+///     combined   as in Apache and nginx: %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(B)s "%(f)s" "%(a)s"
+///     common     combined without the last two
 ///     json       one object: time, id, peer, method, target, scheme, host, route, status, bytes, ms, referer, agent,
 ///                aborted, worker, pid
-///     a text with atoms like the first; docs/logs.md lists them. "%%" is a percent sign.
-/// What the client or the application sent is escaped as Apache does it (\" \\ \xHH): one entry is one line.
+///     TEXT       a text with atoms such as %(h)s; docs/logs.md lists them. "%%" is a percent sign.
+/// Data of the client and the application is escaped as in Apache (\" \\ \xHH), so that an entry is always one line.
 class access_format {
 public:
-    /// `worker` is the name of this process in lines that have it; to be made in the process that writes them. Throws
-    /// std::invalid_argument with a sentence that lists the atoms when one is unknown.
+    /// `worker` is the name of this process for formats that contain it. Construct in the process that writes the
+    /// lines. Throws std::invalid_argument with a message that lists the atoms when the format is invalid.
     explicit access_format(std::string_view text, std::string worker = {});
 
-    /// Adds one line, '\n' at its end. `unix_time`: seconds since 1970; the line has it in UTC. Throws std::bad_alloc.
+    /// Appends one line with a trailing '\n'. `unix_time`: seconds since 1970, printed in UTC. Throws std::bad_alloc.
     void append(std::string& out, const access_entry& entry, std::int64_t unix_time) const;
 
-    /// True when an atom %({x}o)s needs the fields of the response.
+    /// True when the format contains an atom %({x}o)s.
     [[nodiscard]] bool wants_response_fields() const noexcept { return wants_response_fields_; }
 
 private:
@@ -40,7 +41,7 @@ private:
 
     std::vector<piece> pieces_;
     std::string worker_;
-    std::string json_end_;  ///< what is the same in every line of this process
+    std::string json_end_;  ///< constant end of the lines of this process
     bool json_ = false;
     bool wants_response_fields_ = false;
 };

@@ -21,9 +21,9 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t noon = 1'700'000'000;  // 2023-11-14 22:13:20 UTC
 
-class lines final : public access_log_sink {
+class recording_sink final : public access_log_sink {
 public:
-    explicit lines(std::string_view format = "combined") : format_(format, "worker 1") {}
+    explicit recording_sink(std::string_view format = "combined") : format_(format, "worker 1") {}
     void write(const access_entry& entry) noexcept override {
         codes.push_back(http::to_int(entry.code));
         bytes.push_back(entry.body_bytes);
@@ -56,8 +56,8 @@ void fill(app& a) {
     a.get("/mid", [](request&) { return with_source(std::make_unique<failing_body>(), "text/plain"); });
 }
 
-TEST(AccessLog, EveryResponseIsTold) {
-    lines log;
+TEST(AccessLog, contains_every_response) {
+    recording_sink log;
     app a;
     fill(a);
     a.access_log(&log);
@@ -72,8 +72,8 @@ TEST(AccessLog, EveryResponseIsTold) {
     EXPECT_EQ(log.bytes[3], 5U);
 }
 
-TEST(AccessLog, Combined) {
-    lines log;
+TEST(AccessLog, writes_the_combined_format) {
+    recording_sink log;
     app a;
     fill(a);
     a.access_log(&log);
@@ -84,8 +84,8 @@ TEST(AccessLog, Combined) {
               "\"curl/8 \\\"q\\\" \\\\ \\xc3\\xa9\"\n");
 }
 
-TEST(AccessLog, JsonLines) {
-    lines log("json");
+TEST(AccessLog, writes_json_lines) {
+    recording_sink log("json");
     app a;
     fill(a);
     a.access_log(&log);
@@ -109,7 +109,7 @@ TEST(AccessLog, JsonLines) {
 }
 
 std::string line_of(std::string_view format, const std::string& target, const test_fields& fields = {}) {
-    lines log(format);
+    recording_sink log(format);
     app a;
     fill(a);
     a.access_log(&log);
@@ -118,7 +118,7 @@ std::string line_of(std::string_view format, const std::string& target, const te
     return log.text;
 }
 
-TEST(AccessFormat, EachAtom) {
+TEST(AccessFormat, writes_each_atom) {
     const test_fields fields{
         {"User-Agent", "me"}, {"Referer", "r"}, {"X-In", "i\"n"}, {"Authorization", "Basic am9lOnB3"}};
     for (const auto& [atom, text] :
@@ -151,19 +151,19 @@ TEST(AccessFormat, EachAtom) {
     EXPECT_EQ(line_of("%(b)s", "/none").back(), '\n');
 }
 
-TEST(AccessFormat, FieldsOfTheResponse) {
+TEST(AccessFormat, writes_response_fields) {
     EXPECT_EQ(line_of("%({x-out}o)s %({X-Other}o)s %({content-type}o)s %({x-no}o)s", "/fields"),
               "o\\xc3\\xa9 p text/plain; charset=utf-8 -\n");
     EXPECT_EQ(line_of("%({Content-Type}o)s %(s)s", "/raise"), "text/plain; charset=utf-8 500\n");
 }
 
-TEST(AccessFormat, NothingOfAClientBreaksALine) {
+TEST(AccessFormat, escapes_client_data) {
     const std::string line = line_of("%(a)s|%({x}i)s|%(u)s", "/x/1",
                                      {{"User-Agent", "a\"b\\\t\x80"}, {"x", "\xff"}, {"Authorization", "Basic YQpi"}});
     EXPECT_EQ(line, "a\\\"b\\\\\\x09\\x80|\\xff|a\\x0ab\n");
 }
 
-TEST(AccessFormat, WhatIsNone) {
+TEST(AccessFormat, rejects_an_invalid_format) {
     for (const char* bad :
          {"", "combine", "%(z)s", "%(h)", "%h", "100%", "%({}i)s", "%({x}z)s", "%({x)s", "%(h)s\n%(m)s", "xml"}) {
         try {

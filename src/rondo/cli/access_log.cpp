@@ -13,7 +13,7 @@ void access_log_file::write(const access_entry& entry) noexcept {
         line.pop_back();
         lines_.write(line);
     } catch (...) {
-        // A line that finds no memory is lost; the request is not.
+        // Out of memory: drops the line, not the request.
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The access log: writes one line per request to a file or standard output.
 #pragma once
 
 #include <string>
@@ -12,11 +13,11 @@ namespace rondo::cli {
 /// Writes one line per request to a file or standard output, from a thread of its own.
 class access_log_file final : public access_log_sink {
 public:
-    /// "-" is standard output; `format` as access_format takes it. `worker` names the process in lines that have it.
-    /// What a file that cannot be opened means, see log::line_writer.
+    /// "-" is standard output; `format` is parsed by access_format. `worker` is the name of this process for formats
+    /// that contain it. See log::line_writer about a file that cannot be opened.
     access_log_file(const std::string& path, const std::string& format, std::string worker = {},
-                    log::opening o = log::opening::required)
-        : lines_(path, o), format_(format, std::move(worker)) {}
+                    log::opening opening = log::opening::required)
+        : lines_(path, opening), format_(format, std::move(worker)) {}
 
     void write(const access_entry& entry) noexcept override;
     [[nodiscard]] bool wants_response_fields() const noexcept override { return format_.wants_response_fields(); }

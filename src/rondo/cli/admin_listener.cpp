@@ -31,10 +31,10 @@ using namespace std::chrono_literals;
 
 constexpr unsigned owner_only = 0600;
 
-// The one process that serves alone.
+// The backend of a server without an arbiter.
 class own_operations final : public admin::operations {
 public:
-    explicit own_operations(const stats::statistics& figures) noexcept : figures_(figures) {}
+    explicit own_operations(const stats::statistics& counters) noexcept : figures_(counters) {}
 
     [[nodiscard]] std::vector<admin::worker_source> workers() override {
         admin::worker_source w;
@@ -46,32 +46,32 @@ public:
         return {std::move(w)};
     }
     [[nodiscard]] std::vector<admin::compute_source> computers() override { return {}; }
-    [[nodiscard]] std::string reload() override { return hindrance("reloads"); }
+    [[nodiscard]] std::string reload() override { return hindrance("reload"); }
     [[nodiscard]] std::string drain() override {
-        // Twice would mean: at once.
+        // A second SIGTERM would stop the server at once.
         if (!std::exchange(asked_to_end_, true)) kill(getpid(), SIGTERM);
         return {};
     }
-    [[nodiscard]] std::string scale(std::size_t) override { return hindrance("starts workers"); }
+    [[nodiscard]] std::string scale(std::size_t) override { return hindrance("scale"); }
 
 private:
-    static std::string hindrance(std::string_view what) {
-        return fmt::format("this is one process without an arbiter that {}; start it with --workers 1 or more", what);
+    static std::string hindrance(std::string_view action) {
+        return fmt::format("cannot {} without an arbiter; start the server with --workers 1 or more", action);
     }
     const stats::statistics& figures_;
     bool asked_to_end_ = false;
 };
 
-// Serves the pages until `end` is set.
-task<void> serve_pages(event_loop& loop, app& pages, std::vector<net::listening_socket> sockets, event& end,
+// Serves the admin application until `stop` is set.
+task<void> serve_pages(event_loop& loop, app& application, std::vector<net::listening_socket> sockets, event& stop,
                        std::function<void()> ready) {
-    co_await pages.startup();
-    server::server listener(loop, pages);
-    for (net::listening_socket& s : sockets) listener.accept_from(std::move(s));
+    co_await application.startup();
+    server::server admin_server(loop, application);
+    for (net::listening_socket& s : sockets) admin_server.accept_from(std::move(s));
     ready();
-    co_await end.wait();
-    co_await listener.drain(1s);
-    co_await pages.shutdown();
+    co_await stop.wait();
+    co_await admin_server.drain(1s);
+    co_await application.shutdown();
 }
 
 class admin_process {
@@ -112,8 +112,6 @@ private:
     event asked_to_end_;
 };
 
-using admin::require_private;
-
 void require_private(const net::listening_socket& passed, bool allowed) {
     constexpr std::string_view tcp = "http://";
     if (passed.url.starts_with(tcp))
@@ -124,13 +122,13 @@ void require_private(const net::listening_socket& passed, bool allowed) {
 
 }  // namespace
 
-std::vector<net::listening_socket> listen_for_admin(const settings& chosen) {
-    if (!chosen.admin) return {};
-    admin::require_private(*chosen.admin, chosen.admin_remote);
-    std::vector<net::listening_socket> sockets = net::listen(*chosen.admin, {.mode = owner_only});
-    // What was passed is judged by the address it really has.
-    if (chosen.admin->what == net::bind_address::kind::inherited)
-        for (const net::listening_socket& s : sockets) require_private(s, chosen.admin_remote);
+std::vector<net::listening_socket> listen_for_admin(const settings& settings) {
+    if (!settings.admin) return {};
+    admin::require_private(*settings.admin, settings.admin_remote);
+    std::vector<net::listening_socket> sockets = net::listen(*settings.admin, {.mode = owner_only});
+    // Checks a passed socket by the address it is bound to.
+    if (settings.admin->what == net::bind_address::kind::inherited)
+        for (const net::listening_socket& s : sockets) require_private(s, settings.admin_remote);
     return sockets;
 }
 
@@ -140,26 +138,27 @@ int serve_admin(process::child& self, const std::string& workers) {
 }
 
 struct admin_thread::state {
-    state(std::vector<net::listening_socket> s, const stats::statistics& figures)
-        : sockets(std::move(s)), what(figures), of(what), pages(of.make()) {}
+    state(std::vector<net::listening_socket> s, const stats::statistics& counters)
+        : sockets(std::move(s)), what(counters), of(what), pages(of.make()) {}
 
     void run() {
-        event_loop own;
-        loop = &own;
+        event_loop local_loop;
+        loop = &local_loop;
         try {
-            own.run_until(serve_pages(own, pages, std::move(sockets), asked_to_end, [this] { start.set_value(); }));
+            local_loop.run_until(
+                serve_pages(local_loop, pages, std::move(sockets), asked_to_end, [this] { start.set_value(); }));
         } catch (...) {
             if (!tell_failure(std::current_exception())) return;
         }
-        ended.get_future().wait();  // who asks for the end still wakes the loop
+        ended.get_future().wait();  // the destructor may still be posting to the loop
     }
-    // False when it did not even start.
-    bool tell_failure(const std::exception_ptr& why) noexcept {
+    // Returns false when the start failed.
+    bool tell_failure(const std::exception_ptr& error) noexcept {
         try {
-            start.set_exception(why);
+            start.set_exception(error);
             return false;
         } catch (const std::future_error&) {
-            log::error("the admin listener ended by an unexpected failure");
+            log::error("the admin listener failed unexpectedly");
             return true;
         }
     }
@@ -175,8 +174,8 @@ struct admin_thread::state {
     named_thread thread;
 };
 
-admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const stats::statistics& figures)
-    : state_(std::make_unique<state>(std::move(sockets), figures)) {
+admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const stats::statistics& counters)
+    : state_(std::make_unique<state>(std::move(sockets), counters)) {
     state_->thread = named_thread("rondo-admin", [s = state_.get()] { s->run(); });
     try {
         state_->start.get_future().get();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Serves the admin listener, from a process under an arbiter and from a thread without one.
 #pragma once
 
 #include <memory>
@@ -11,20 +12,20 @@
 
 namespace rondo::cli {
 
-/// The admin listener answers for all workers, whatever they do: under an arbiter from a process of its own, without
-/// one from a thread with a loop of its own.
+/// Listens on settings.admin; returns nothing when that is off. Unix sockets have mode 0600. Throws with a user-facing
+/// message when other machines can reach the address or it is in use.
+[[nodiscard]] std::vector<net::listening_socket> listen_for_admin(const settings& settings);
 
-/// Listens at chosen.admin; nothing when that is off. A unix socket is for the user alone. Throws with a sentence: the
-/// address can be reached by others, or is in use.
-[[nodiscard]] std::vector<net::listening_socket> listen_for_admin(const settings& chosen);
-
-/// The life of the process: until TERM, INT or QUIT. `workers` is the group it looks at.
+/// Serves the admin listener of an arbiter until SIGTERM, SIGINT or SIGQUIT. `workers` is the group to report on.
+/// Returns the exit status.
 [[nodiscard]] int serve_admin(process::child& self, const std::string& workers);
 
+/// The admin listener of a server without an arbiter: a thread with an event loop, so that it responds while the server
+/// is blocked.
 class admin_thread {
 public:
-    /// `figures` must outlive this. Throws std::system_error.
-    admin_thread(std::vector<net::listening_socket> sockets, const stats::statistics& figures);
+    /// `counters` must outlive this. Throws std::system_error.
+    admin_thread(std::vector<net::listening_socket> sockets, const stats::statistics& counters);
     ~admin_thread();
     admin_thread(const admin_thread&) = delete;
     admin_thread& operator=(const admin_thread&) = delete;

@@ -11,18 +11,18 @@
 namespace rondo::cli {
 namespace {
 
-TEST(AdminListener, passed_is_judged_by_its_real_address) {
+TEST(AdminListener, checks_the_bound_address_of_a_passed_socket) {
     const auto passed = [](const char* text) {
         return net::listen(net::bind_address::parse(text)).front().fd.release();
     };
-    settings chosen;
-    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
-    EXPECT_THROW((void)listen_for_admin(chosen), std::invalid_argument);
-    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("127.0.0.1:0")));
-    EXPECT_EQ(listen_for_admin(chosen).size(), 1u);
-    chosen.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
-    chosen.admin_remote = true;
-    EXPECT_EQ(listen_for_admin(chosen).size(), 1u);
+    settings settings;
+    settings.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
+    EXPECT_THROW((void)listen_for_admin(settings), std::invalid_argument);
+    settings.admin = net::bind_address::parse("fd://" + std::to_string(passed("127.0.0.1:0")));
+    EXPECT_EQ(listen_for_admin(settings).size(), 1u);
+    settings.admin = net::bind_address::parse("fd://" + std::to_string(passed("0.0.0.0:0")));
+    settings.admin_remote = true;
+    EXPECT_EQ(listen_for_admin(settings).size(), 1u);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The compute processes for isolated views: a process group and a job socket per name.
 #pragma once
 
 #include <string_view>
@@ -11,18 +12,17 @@ namespace rondo {
 class app;
 }
 
-/// The compute processes of an application with isolated views: a group "compute:NAME" for each name, and a socket of
-/// that group for its jobs.
 namespace rondo::cli {
 
-/// Throws std::runtime_error with a sentence when --compute-workers names what no view has.
-void require_known_computers(app& application, const settings& chosen);
+/// Throws std::runtime_error when --compute-workers has a name that no isolated view has.
+void require_known_computers(app& application, const settings& settings);
 
-/// The sockets, after a reload those of the image before where there are any; the views go there from now on.
-[[nodiscard]] std::vector<process::kept_socket> listen_for_jobs(app& application, const settings& chosen,
+/// Returns the job sockets of all groups, reusing those of the previous image after a reload, and connects the views to
+/// them.
+[[nodiscard]] std::vector<process::kept_socket> listen_for_jobs(app& application, const settings& settings,
                                                                 process::inheritance& inherited);
 
-/// What the arbiter runs. Both arguments must outlive it.
-[[nodiscard]] std::vector<process::group> compute_groups(app& application, const settings& chosen);
+/// The process groups for the arbiter, "compute:NAME" for each name. Both arguments must outlive it.
+[[nodiscard]] std::vector<process::group> compute_groups(app& application, const settings& settings);
 
 }  // namespace rondo::cli

@@ -23,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto interval = 500ms;
-constexpr auto interval_of_counting = 20ms;  // a limit of requests is met closely
+constexpr auto interval_of_counting = 20ms;  // keeps the overshoot of a request limit small
 constexpr auto stack_limit = 200ms;
 
 std::string first_line(const std::string& path) {
@@ -65,17 +65,17 @@ std::string stacks_of_all_threads() {
 void tell_stacks_if_wanted(process::child& self) noexcept {
     if (!self.stacks_wanted()) return;
     try {
-        log::error("the arbiter ends this process; its threads are here:\n" + stacks_of_all_threads());
+        log::error("killed by the arbiter; thread stacks:\n" + stacks_of_all_threads());
         log::flush();
     } catch (...) {
-        // Without memory there is nothing to tell.
+        // Out of memory: nothing can be logged.
     }
     self.stacks_told();
 }
 
 struct heartbeat::state {
-    state(process::child& c, event_loop& l, const lifetime& limits_of, std::function<std::uint64_t()> count)
-        : self(c), loop(l), limits(limits_of), requests(std::move(count)), began(clock::now()) {
+    state(process::child& c, event_loop& l, const lifetime& max, std::function<std::uint64_t()> count)
+        : self(c), loop(l), limits(max), requests(std::move(count)), began(clock::now()) {
         stack_trace::prepare();
         thread = named_thread("rondo-heart", [this] { serve(); });
     }
@@ -99,13 +99,13 @@ struct heartbeat::state {
     }
 
     void ask_when_due() noexcept {
-        process::wish why = process::wish::none;
-        if (limits.requests && requests() >= limits.requests) why = process::wish::requests;
-        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes) why = process::wish::memory;
-        else if (limits.age > 0ms && clock::now() - began > limits.age) why = process::wish::age;
-        if (why == process::wish::none) return;
+        process::wish reason = process::wish::none;
+        if (limits.requests && requests() >= limits.requests) reason = process::wish::requests;
+        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes) reason = process::wish::memory;
+        else if (limits.age > 0ms && clock::now() - began > limits.age) reason = process::wish::age;
+        if (reason == process::wish::none) return;
         asked = true;
-        self.ask_for_replacement(why);
+        self.ask_for_replacement(reason);
     }
 
     process::child& self;
@@ -120,9 +120,9 @@ struct heartbeat::state {
     named_thread thread;
 };
 
-heartbeat::heartbeat(process::child& as, event_loop& loop, const lifetime& limits,
+heartbeat::heartbeat(process::child& self, event_loop& loop, const lifetime& limits,
                      std::function<std::uint64_t()> requests)
-    : state_(std::make_unique<state>(as, loop, limits, std::move(requests))) {}
+    : state_(std::make_unique<state>(self, loop, limits, std::move(requests))) {}
 heartbeat::~heartbeat() = default;
 
 }  // namespace rondo::cli

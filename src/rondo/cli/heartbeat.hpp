@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reports to the arbiter that a worker is alive, and requests its recycling when a limit is reached.
 #pragma once
 
 #include <chrono>
@@ -11,20 +12,20 @@
 
 namespace rondo::cli {
 
-/// After how much a process asks to be replaced; 0: never.
+/// Limits after which a process requests to be recycled; 0: never.
 struct lifetime {
     std::uint64_t requests = 0;
     std::uint64_t resident_bytes = 0;
     std::chrono::milliseconds age{0};
 };
 
-/// Tells the arbiter, from a thread of its own, that the process lives and how long its loop has been at one thing;
-/// logs the stacks of all threads when the arbiter wants to see them; asks for a replacement when a limit is reached.
-/// To be made on the loop's thread, and destroyed before loop and child.
+/// A thread that sends heartbeats with the start time of the current loop turn to the arbiter, logs the stacks of all
+/// threads on request of the arbiter, and requests recycling when a limit is reached. Create on the loop thread;
+/// destroy before loop and child.
 class heartbeat {
 public:
-    /// `requests` gives those served so far; it is called on the thread. Throws std::system_error.
-    heartbeat(process::child& as, event_loop& loop, const lifetime& limits, std::function<std::uint64_t()> requests);
+    /// `requests` returns the number served so far; called on the heartbeat thread. Throws std::system_error.
+    heartbeat(process::child& self, event_loop& loop, const lifetime& limits, std::function<std::uint64_t()> requests);
     ~heartbeat();
     heartbeat(const heartbeat&) = delete;
     heartbeat& operator=(const heartbeat&) = delete;
@@ -34,11 +35,11 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// Logs the stacks of all threads but the calling one, when the arbiter wants to see them before it kills the process.
-/// stack_trace::prepare() was called.
+/// Logs the stacks of all threads but the calling one if the arbiter requested them before killing the process.
+/// Requires an earlier call of stack_trace::prepare().
 void tell_stacks_if_wanted(process::child& self) noexcept;
 
-/// The stacks of all threads of this process but the calling one, for the log.
+/// The stacks of all threads of this process except the calling one, as log text.
 [[nodiscard]] std::string stacks_of_all_threads();
 
 }  // namespace rondo::cli

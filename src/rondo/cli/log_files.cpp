@@ -14,7 +14,7 @@ namespace rondo::cli {
 
 namespace {
 
-// A log that cannot be opened is no reason to end: the old one is written on.
+// Logs a failure to open a log file; the old file stays in use.
 template <class Function>
 void or_log(const Function& open) noexcept {
     try {
@@ -23,27 +23,27 @@ void or_log(const Function& open) noexcept {
         try {
             log::error(codec::without_secrets(e.what()));
         } catch (const std::exception&) {
-            log::error("a log file cannot be opened");
+            log::error("cannot open a log file");
         }
     }
 }
 
 }  // namespace
 
-void make_log_file(const std::string& path, const settings& chosen) {
+void make_log_file(const std::string& path, const settings& settings) {
     if (path == "-" || path == "off") return;
     log::make_file(path);
-    if (geteuid() == 0) process::give(path, process::identity_of(chosen.user, chosen.group));
+    if (geteuid() == 0) process::give(path, process::identity_of(settings.user, settings.group));
 }
 
-void make_log_files(const settings& chosen) {
-    make_log_file(chosen.access_log, chosen);
-    make_log_file(chosen.error_log, chosen);
+void make_log_files(const settings& settings) {
+    make_log_file(settings.access_log, settings);
+    make_log_file(settings.error_log, settings);
 }
 
-void try_to_make_log_files(const settings& chosen) noexcept {
-    or_log([&chosen] { make_log_file(chosen.access_log, chosen); });
-    or_log([&chosen] { make_log_file(chosen.error_log, chosen); });
+void try_to_make_log_files(const settings& settings) noexcept {
+    or_log([&settings] { make_log_file(settings.access_log, settings); });
+    or_log([&settings] { make_log_file(settings.error_log, settings); });
 }
 
 void reopen_logs(access_log_file* access) noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of the logs: made by who may, opened anew by who writes.
+// Creates the log files with the right owner, and reopens them after a rotation.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace rondo::cli {
 
-/// Makes the file of a log, and gives it to the user of the workers, who may not be allowed to make it. Nothing for "-"
-/// and "off". Throws std::exception with what hinders.
-void make_log_file(const std::string& path, const settings& chosen);
+/// Creates a log file owned by the user of the workers, which may not be allowed to create it. Does nothing for "-" and
+/// "off". Throws std::exception on failure.
+void make_log_file(const std::string& path, const settings& settings);
 
-/// Those of all logs of these settings.
-void make_log_files(const settings& chosen);
+/// Creates all log files of these settings.
+void make_log_files(const settings& settings);
 
-/// As make_log_files(), but what hinders is logged, and the other file is made all the same.
-void try_to_make_log_files(const settings& chosen) noexcept;
+/// Like create_log_files(), but logs each failure and continues with the next file.
+void try_to_make_log_files(const settings& settings) noexcept;
 
-/// After a rotation: opens the error log anew, and the access log if this process has one. What cannot be opened is
-/// logged, and written on as before; the other is opened all the same.
+/// Reopens the error log, and the access log if this process has one, after a rotation. Logs each failure, keeps
+/// writing to the old file and continues with the next.
 void reopen_logs(access_log_file* access = nullptr) noexcept;
 
 }  // namespace rondo::cli

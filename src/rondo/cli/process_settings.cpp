@@ -18,7 +18,7 @@ namespace rondo::cli {
 
 namespace {
 
-// Every connection is a descriptor: the soft limit of 1024 is for programs that use select().
+// Every connection needs a descriptor; the soft limit of 1024 only protects programs that use select().
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit)) return;
@@ -26,32 +26,32 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// The handler of the C++ library writes to standard error, which may wait for who reads there for ever.
+// The default handler writes to standard error, which blocks forever when its reader has stopped reading.
 [[noreturn]] void tell_and_abort() noexcept {
-    std::string why = "the process ends: std::terminate was called";
+    std::string reason = "terminating: std::terminate was called";
     try {
         if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);
     } catch (const std::exception& e) {
-        why += std::string(" for an exception that nobody caught: ") + e.what();
+        reason += std::string(" for an uncaught exception: ") + e.what();
     } catch (...) {
-        why += " for an exception of unknown type that nobody caught";
+        reason += " for an uncaught exception of unknown type";
     }
-    log::error(why);
+    log::error(reason);
     log::flush();
     std::abort();
 }
 
 }  // namespace
 
-void settle_in(const settings& chosen) {
-    if (!chosen.chdir.empty() && chdir(chosen.chdir.c_str()))
-        throw std::runtime_error(fmt::format("chdir: cannot go to '{}'", chosen.chdir));
-    if (chosen.umask) ::umask(static_cast<mode_t>(*chosen.umask));
+void settle_in(const settings& settings) {
+    if (!settings.chdir.empty() && chdir(settings.chdir.c_str()))
+        throw std::runtime_error(fmt::format("chdir: cannot change to directory '{}'", settings.chdir));
+    if (settings.umask) ::umask(static_cast<mode_t>(*settings.umask));
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
     std::set_terminate(tell_and_abort);
-    log::threshold(chosen.log_level);
-    log::format(chosen.error_log_json);
+    log::threshold(settings.log_level);
+    log::format(settings.error_log_json);
 }
 
 }  // namespace rondo::cli

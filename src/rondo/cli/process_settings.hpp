@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// Applies the settings that concern the process itself: directory, umask, limits, signals and logging.
 #pragma once
 
 #include <rondo/cli/settings/settings.hpp>
 
 namespace rondo::cli {
 
-/// Makes this process what the settings want, before anything is opened: its folder and umask, as many descriptors as
-/// are allowed, no death by a closed pipe; where and how it logs is told, but no file is opened. Throws when the folder
-/// cannot be entered.
-void settle_in(const settings& chosen);
+/// Applies working directory, umask and log format and level, raises the file descriptor limit to the hard limit,
+/// ignores SIGPIPE and logs uncaught exceptions. Opens no files. Called before anything is opened. Throws when the
+/// directory cannot be entered.
+void settle_in(const settings& settings);
 
 }  // namespace rondo::cli

@@ -15,6 +15,7 @@
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/serve.hpp>
 #include <rondo/cli/settings/command_line.hpp>
+#include <rondo/cli/settings/help_text.hpp>
 #include <rondo/cli/settings/spelling_suggestion.hpp>
 #include <rondo/cli/status_command.hpp>
 #include <rondo/cli/validate.hpp>
@@ -40,21 +41,21 @@ int print_routes(app& application, const invocation&) {
     return 0;
 }
 
-int check(app& application, const invocation& asked) {
-    fmt::print("{}\n", cli::effective_text(asked));
+int check(app& application, const invocation& line) {
+    fmt::print("{}\n", cli::effective_text(line));
     std::vector<std::string> in_use;
-    cli::settle_in(asked.chosen);  // relative paths are looked for where the server would
-    const std::vector<std::string> mistakes = cli::find_mistakes(application, asked.chosen, in_use);
-    for (const std::string& address : in_use) fmt::print("{} is in use now\n", address);
+    cli::settle_in(line.chosen);  // resolves relative paths as the server would
+    const std::vector<std::string> errors = cli::find_mistakes(application, line.chosen, in_use);
+    for (const std::string& address : in_use) fmt::print("{} is in use\n", address);
     std::fflush(stdout);
-    for (const std::string& mistake : mistakes) fmt::print(stderr, "{}\n", mistake);
-    if (!mistakes.empty()) return 1;
-    fmt::print("{} routes, no mistakes found\n", application.routes().size());
+    for (const std::string& error : errors) fmt::print(stderr, "{}\n", error);
+    if (!errors.empty()) return 1;
+    fmt::print("{} routes, no errors found\n", application.routes().size());
     return 0;
 }
 
-int print_reference(app&, const invocation& asked) {
-    fmt::print("{}", cli::reference_text(asked.rows));
+int print_reference(app&, const invocation& line) {
+    fmt::print("{}", cli::reference_text(line.rows));
     return 0;
 }
 
@@ -63,25 +64,25 @@ int print_version(app&, const invocation&) {
     return 0;
 }
 
-int status(app&, const invocation& asked) { return cli::print_status(asked.chosen, asked.watch); }
+int status(app&, const invocation& line) { return cli::print_status(line.chosen, line.watch); }
 
-int serve(app& application, const invocation& asked) { return cli::serve(application, asked.chosen); }
+int serve(app& application, const invocation& line) { return cli::serve(application, line.chosen); }
 
 /// A command of every application.
 struct built_in {
     const char* name;
     const char* help;
     int (*run)(app&, const invocation&);
-    bool needs_settings = true;  ///< a mistake in them keeps it from running
+    bool needs_settings = true;  ///< invalid settings prevent it from running
 };
 
 constexpr std::array commands{
-    built_in{"serve", "serves the application", serve},
-    built_in{"routes", "prints the routes with the kind of each view", print_routes},
-    built_in{"check", "looks for mistakes in routes and settings without serving, and prints the settings", check},
-    built_in{"status", "prints what a running server with --admin does; with --watch every second", status},
-    built_in{"settings", "prints the reference of all settings, as Markdown", print_reference, false},
-    built_in{"version", "prints the version of Rondo", print_version, false},
+    built_in{"serve", "serve the application; the default command", serve},
+    built_in{"routes", "list the routes with the kind of each view", print_routes},
+    built_in{"check", "validate routes and settings without serving, and print the settings", check},
+    built_in{"status", "print the state of a running server with --admin; with --watch, every second", status},
+    built_in{"settings", "print the reference of all settings as Markdown", print_reference, false},
+    built_in{"version", "print the version of Rondo", print_version, false},
 };
 
 std::vector<cli::command_name> command_names(const app& application) {
@@ -93,11 +94,11 @@ std::vector<cli::command_name> command_names(const app& application) {
 
 class mistaken : public std::exception {};
 
-void complain(std::string_view program, const std::string& sentence) {
-    log::say(fmt::format("{}: {}", program, codec::without_secrets(sentence)));
+void complain(std::string_view program, const std::string& message) {
+    log::say(fmt::format("{}: {}", program, codec::without_secrets(message)));
 }
 
-[[noreturn]] void unknown_command(const app& application, std::string_view program, std::string_view word) {
+[[noreturn]] void unknown_command(const app& application, std::string_view program, std::string_view name) {
     const std::vector<cli::command_name> all = command_names(application);
     std::vector<std::string_view> names;
     std::string list;
@@ -105,44 +106,45 @@ void complain(std::string_view program, const std::string& sentence) {
         names.emplace_back(c.name);
         list.append(list.empty() ? "" : ", ").append(c.name);
     }
-    const std::string_view near = cli::nearest(word, names);
-    const std::string shown = codec::redacted_url(word);  // it may be meant for a setting
-    complain(program, near.empty() ? fmt::format("'{}' is no command; there are {}", shown, list)
-                                   : fmt::format("'{}' is no command; did you mean {}?", shown, near));
+    const std::string_view suggestion = cli::nearest(name, names);
+    const std::string redacted = codec::redacted_url(name);  // it may have been meant as the value of a setting
+    complain(program, suggestion.empty() ? fmt::format("unknown command '{}'; commands: {}", redacted, list)
+                                         : fmt::format("unknown command '{}'; did you mean {}?", redacted, suggestion));
     throw mistaken();
 }
 
-// A wrong command line: what is wrong, then where to look.
-void require_right(std::string_view program, const invocation& asked, bool takes_words) {
-    for (const std::string& sentence : asked.mistakes) complain(program, sentence);
-    if (!takes_words)
-        for (const std::string& word : asked.words)
-            complain(program, fmt::format("'{}' is not expected after {}", codec::redacted_url(word), asked.command));
-    if (asked.mistakes.empty() && (takes_words || asked.words.empty())) return;
+// Prints the errors of an invalid command line, then refers to --help.
+void require_right(std::string_view program, const invocation& line, bool takes_arguments) {
+    for (const std::string& message : line.mistakes) complain(program, message);
+    if (!takes_arguments)
+        for (const std::string& argument : line.words)
+            complain(program,
+                     fmt::format("unexpected argument '{}' after {}", codec::redacted_url(argument), line.command));
+    if (line.mistakes.empty() && (takes_arguments || line.words.empty())) return;
     log::say(fmt::format("Try '{} --help'.", program));
     throw mistaken();
 }
 
-int carry_out(app& application, std::string_view program, const invocation& asked) {
-    const auto known = std::ranges::find_if(commands, [&asked](const built_in& c) { return c.name == asked.command; });
+int carry_out(app& application, std::string_view program, const invocation& line) {
+    const auto known = std::ranges::find_if(commands, [&line](const built_in& c) { return c.name == line.command; });
     if (known != commands.end()) {
-        if (known->needs_settings) require_right(program, asked, false);
-        application.use_settings(asked.chosen.data);
-        return known->run(application, asked);
+        if (known->needs_settings) require_right(program, line, false);
+        application.use_settings(line.chosen.data);
+        return known->run(application, line);
     }
     for (const detail::declared_command* own : application.declared_commands()) {
-        if (own->name != asked.command) continue;
-        require_right(program, asked, own->takes_arguments);
-        application.use_settings(asked.chosen.data);
-        return cli::run_command(application, *own, asked.words, asked.chosen);
+        if (own->name != line.command) continue;
+        require_right(program, line, own->takes_arguments);
+        application.use_settings(line.chosen.data);
+        return cli::run_command(application, *own, line.words, line.chosen);
     }
-    unknown_command(application, program, asked.command);
+    unknown_command(application, program, line.command);
 }
 
 int read_and_carry_out(app& application, std::string_view program, std::span<const char* const> arguments) {
-    const invocation asked = cli::read_invocation(application, arguments, environ);
-    if (!asked.help && asked.command != "help") return carry_out(application, program, asked);
-    fmt::print("{}", cli::help_text(program, command_names(application), asked.rows));
+    const invocation line = cli::read_invocation(application, arguments, environ);
+    if (!line.help && line.command != "help") return carry_out(application, program, line);
+    fmt::print("{}", cli::help_text(program, command_names(application), line.rows));
     return 0;
 }
 

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs an application from its command line: the function that main() calls.
 #pragma once
 
 namespace rondo {
 
 class app;
 
-/// The command line of an application: what `main` returns.
+/// Parses the command line, runs a command and returns the exit status for `main` to return. Commands:
 ///
-///     serve    serves it (the default): addresses, limits, time-outs, threads, logs
+///     serve    serves the application (the default)
 ///     routes   prints every route with its methods and the kind of its view
-///     check    looks for mistakes without serving: routes, settings; prints the settings with where each comes from
+///     check    validates routes and settings without serving; prints the settings with the origin of each
+///     status   prints the state of a running server
 ///     settings prints the reference of all settings
 ///     version  prints the version of Rondo
 ///
-/// and what app.command() added. `--help` tells the rest. Returns the exit status: 0 after an orderly end, 1 when
-/// serving failed, 2 for a wrong command line, 3 when the workers did not get ready. SIGTERM lets the requests under
-/// way finish (--graceful-timeout), SIGINT and SIGQUIT do not.
+/// and those added with app.command(); see `--help`. Exit status: 0 after an orderly shutdown, 1 when serving failed, 2
+/// for an invalid command line, 3 when the workers did not become ready. SIGTERM waits for requests in flight
+/// (--graceful-timeout), SIGINT and SIGQUIT do not.
 int run(app& application, int argc, const char* const* argv);
 
 }  // namespace rondo

@@ -14,19 +14,20 @@ namespace rondo::cli {
 
 namespace {
 
-task<int> call(const detail::declared_command& command, command_arguments words) {
-    if (command.async) co_return co_await command.async(command.object.get(), words);
-    const auto run = [&command, words] { return command.sync(command.object.get(), words); };
+task<int> call(const detail::declared_command& command, command_arguments arguments) {
+    if (command.async) co_return co_await command.async(command.object.get(), arguments);
+    const auto run = [&command, arguments] { return command.sync(command.object.get(), arguments); };
     co_return co_await event_loop::current().blocking()->run(run);
 }
 
-task<int> between_start_and_end(app& application, const detail::declared_command& command, command_arguments words) {
-    if (!command.options.starts()) co_return co_await call(command, words);
+task<int> between_start_and_end(app& application, const detail::declared_command& command,
+                                command_arguments arguments) {
+    if (!command.options.starts()) co_return co_await call(command, arguments);
     co_await application.startup();
     int status = 0;
     std::exception_ptr failure;
     try {
-        status = co_await call(command, words);
+        status = co_await call(command, arguments);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -37,21 +38,23 @@ task<int> between_start_and_end(app& application, const detail::declared_command
 
 }  // namespace
 
-int run_command(app& application, const detail::declared_command& command, command_arguments words,
-                const settings& chosen) {
+int run_command(app& application, const detail::declared_command& command, command_arguments arguments,
+                const settings& settings) {
     application.check();
-    settle_in(chosen);
-    log::to(chosen.error_log);
-    make_log_file(chosen.error_log, chosen);
-    event_loop loop({chosen.backend});
-    thread_pool blocking({.name = "blocking", .threads = chosen.threads, .queue = chosen.thread_queue, .nice = 0});
-    settings alone = chosen;
-    alone.workers = 0;
-    thread_pool compute(
-        {.name = "compute", .threads = compute_threads_of(alone), .queue = chosen.compute_queue, .nice = 0});
+    settle_in(settings);
+    log::to(settings.error_log);
+    make_log_file(settings.error_log, settings);
+    event_loop loop({settings.backend});
+    thread_pool blocking({.name = "blocking", .threads = settings.threads, .queue = settings.thread_queue, .nice = 0});
+    cli::settings without_workers = settings;
+    without_workers.workers = 0;
+    thread_pool compute({.name = "compute",
+                         .threads = compute_threads_of(without_workers),
+                         .queue = settings.compute_queue,
+                         .nice = 0});
     loop.use_pools(&blocking, &compute);
-    application.elect_with([](std::string_view) { return false; });  // periodic tasks are the server's
-    const int status = loop.run_until(between_start_and_end(application, command, words));
+    application.elect_with([](std::string_view) { return false; });  // periodic tasks run in the server only
+    const int status = loop.run_until(between_start_and_end(application, command, arguments));
     log::flush();
     return status;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs a command that the application declared with app.command().
 #pragma once
 
 #include <rondo/cli/settings/settings.hpp>
@@ -10,9 +11,9 @@ class app;
 
 namespace rondo::cli {
 
-/// Runs a command of the application in this process: on a loop with its pools, between the start and the end of the
-/// application unless the command wants neither. Returns what the command returns; throws what it throws.
-int run_command(app& application, const detail::declared_command& command, command_arguments words,
-                const settings& chosen);
+/// Runs a command of the application in this process, on a loop with thread pools. Runs the start and stop hooks around
+/// it unless the command opted out. Returns the result of the command; rethrows its exceptions.
+int run_command(app& application, const detail::declared_command& command, command_arguments arguments,
+                const settings& settings);
 
 }  // namespace rondo::cli

@@ -24,10 +24,10 @@ struct told {
         application.on_start([this] { order += "start "; });
         application.on_stop([this] { order += "stop "; });
     }
-    int run(std::string_view name, std::vector<std::string> words = {}, settings chosen = {}) {
-        chosen.threads = 2;
+    int run(std::string_view name, std::vector<std::string> arguments = {}, settings settings = {}) {
+        settings.threads = 2;
         for (const detail::declared_command* c : application.declared_commands())
-            if (c->name == name) return run_command(application, *c, words, chosen);
+            if (c->name == name) return run_command(application, *c, arguments, settings);
         return -1;
     }
 };
@@ -37,7 +37,7 @@ task<int> wait_a_little() {
     co_return 3;
 }
 
-TEST(RunCommand, on_a_thread_between_start_and_stop) {
+TEST(RunCommand, runs_on_a_thread_between_start_and_stop) {
     told t;
     const std::thread::id here = std::this_thread::get_id();
     t.application.command("seed", "x", [&t, here] {
@@ -49,50 +49,50 @@ TEST(RunCommand, on_a_thread_between_start_and_stop) {
     EXPECT_EQ(t.order, "start run stop ");
 }
 
-TEST(RunCommand, on_the_loop) {
+TEST(RunCommand, runs_a_coroutine_on_the_loop) {
     told t;
     t.application.command("wait", "x", wait_a_little);
     EXPECT_EQ(t.run("wait"), 3);
     EXPECT_EQ(t.order, "start stop ");
 }
 
-TEST(RunCommand, without_the_start) {
+TEST(RunCommand, can_run_without_start_and_stop) {
     told t;
     t.application.command("make", "x", [] { return 0; }).without_start();
     EXPECT_EQ(t.run("make"), 0);
     EXPECT_EQ(t.order, "");
 }
 
-TEST(RunCommand, takes_words) {
+TEST(RunCommand, passes_arguments) {
     told t;
-    t.application.command("count", "x", [](command_arguments words) { return static_cast<int>(words.size()); });
+    t.application.command("count", "x", [](command_arguments arguments) { return static_cast<int>(arguments.size()); });
     EXPECT_EQ(t.run("count", {"a", "b"}), 2);
 }
 
-TEST(RunCommand, that_fails_stops_the_application_all_the_same) {
+TEST(RunCommand, stops_the_application_after_a_failure) {
     told t;
     t.application.command("fail", "x", []() -> int { throw std::runtime_error("broken"); });
     EXPECT_THROW(t.run("fail"), std::runtime_error);
     EXPECT_EQ(t.order, "start stop ");
 }
 
-TEST(RunCommand, as_root_makes_a_log_that_the_workers_can_write) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST(RunCommand, as_root_creates_a_log_that_workers_can_write) {
+    if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const temporary_file log("");
     ::unlink(log.path().c_str());
-    settings chosen;
-    chosen.error_log = log.path();
-    chosen.user = "65534";
+    settings settings;
+    settings.error_log = log.path();
+    settings.user = "65534";
     told t;
     t.application.command("migrate", "x", [] { return 0; });
-    EXPECT_EQ(t.run("migrate", {}, chosen), 0);
+    EXPECT_EQ(t.run("migrate", {}, settings), 0);
     log::to("-");
     struct stat status{};
     ASSERT_EQ(::stat(log.path().c_str(), &status), 0);
     EXPECT_EQ(status.st_uid, 65'534U);
 }
 
-TEST(RunCommand, needs_a_name) {
+TEST(RunCommand, rejects_an_invalid_name) {
     app application;
     EXPECT_THROW(application.command("Se ed", "x", [] { return 0; }), std::invalid_argument);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The `serve` command: serves the application until a signal stops it.
 #pragma once
 
 #include <rondo/cli/settings/settings.hpp>
@@ -9,7 +10,7 @@ class app;
 
 namespace rondo::cli {
 
-/// Serves until a signal ends it. Returns the exit status. Throws what hinders the start.
-int serve(app& application, const settings& chosen);
+/// Serves until a signal stops it. Returns the exit status. Throws when the start fails.
+int serve(app& application, const settings& settings);
 
 }  // namespace rondo::cli

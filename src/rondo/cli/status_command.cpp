@@ -13,6 +13,7 @@
 
 #include <rondo/admin/admin_client.hpp>
 #include <rondo/admin/status_text.hpp>
+#include <rondo/client/client.hpp>
 
 namespace rondo::cli {
 
@@ -25,7 +26,7 @@ std::size_t columns() noexcept {
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;
 }
 
-// Overwrites what is on the screen instead of clearing it: nothing flickers.
+// Overwrites the screen instead of clearing it, which would flicker.
 std::string on_screen(std::string_view text) {
     std::string out = "\x1b[H";
     for (const char c : text) {
@@ -42,17 +43,16 @@ void show(const std::string& text) {
 
 }  // namespace
 
-int print_status(const settings& chosen, bool watch) {
-    if (!chosen.admin)
+int print_status(const settings& settings, bool watch) {
+    if (!settings.admin)
         throw std::invalid_argument(
-            "status asks the admin listener, and none is set: set --admin (RONDO_ADMIN, admin in rondo.toml) as for "
-            "the "
-            "server");
+            "status needs the admin listener; set --admin (RONDO_ADMIN, admin in rondo.toml) as for the server");
     const bool screen = watch && isatty(STDOUT_FILENO);
+    client http(admin::admin_client_options());
     codec::json_value before;
     if (screen) show("\x1b[2J");
     for (;;) {
-        codec::json_value now = admin::ask_admin(*chosen.admin);
+        codec::json_value now = admin::fetch_status(http, *settings.admin);
         const std::string text = admin::status_text(now, before, columns());
         show(screen ? on_screen(text) : text);
         if (!watch) return 0;

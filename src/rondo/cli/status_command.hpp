@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// The `status` command: prints the state of a running server.
 #pragma once
 
 #include <rondo/cli/settings/settings.hpp>
 
 namespace rondo::cli {
 
-/// `APP status`: prints what the admin listener of the running server tells, once or, with `watch`, every second until
-/// it is interrupted. Throws with a sentence when no admin listener is set, or none answers.
-[[nodiscard]] int print_status(const settings& chosen, bool watch);
+/// Prints the status reported by the admin listener of the running server, once or, with `watch`, every second until
+/// interrupted. Throws with a user-facing message when no admin listener is set or it does not respond.
+[[nodiscard]] int print_status(const settings& settings, bool watch);
 
 }  // namespace rondo::cli

@@ -12,23 +12,23 @@ namespace rondo::cli {
 
 namespace {
 
-// "max 100000" or "150000 100000": microseconds of every so many. In a container the own group is the root one sees.
+// "max 100000" or "150000 100000": quota and period in microseconds. A container sees its own group as the root.
 unsigned quota() noexcept {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/sys/fs/cgroup/cpu.max", "re"), std::fclose);
-    unsigned long allowed = 0;
-    unsigned long period = 0;
-    if (!file || std::fscanf(file.get(), "%lu %lu", &allowed, &period) != 2 || period == 0) return 0;
-    return static_cast<unsigned>((allowed + period - 1) / period);
+    unsigned long quota_us = 0;
+    unsigned long period_us = 0;
+    if (!file || std::fscanf(file.get(), "%lu %lu", &quota_us, &period_us) != 2 || period_us == 0) return 0;
+    return static_cast<unsigned>((quota_us + period_us - 1) / period_us);
 }
 
 }  // namespace
 
 unsigned usable_cores() noexcept {
     cpu_set_t set;
-    unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set))
-                                                                 : std::thread::hardware_concurrency();
-    if (unsigned allowed = quota()) cores = std::min(cores, allowed);
-    return std::max(1u, cores);
+    unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set))
+                                                                : std::thread::hardware_concurrency();
+    if (unsigned limit = quota()) cpus = std::min(cpus, limit);
+    return std::max(1u, cpus);
 }
 
 }  // namespace rondo::cli

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// Counts the CPUs that this process may use.
 #pragma once
 
 namespace rondo::cli {
 
-/// How many cores this process may use, at least 1: those it may run on (sched_getaffinity(2)), or fewer where the
-/// control group it is in has a smaller quota (cpu.max of cgroup v2, as containers set it), rounded up.
+/// The number of CPUs that this process may use, at least 1: those of its affinity mask (sched_getaffinity(2)), or the
+/// quota of its control group if smaller (cpu.max of cgroup v2, as set for containers), rounded up.
 [[nodiscard]] unsigned usable_cores() noexcept;
 
 }  // namespace rondo::cli

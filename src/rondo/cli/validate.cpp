@@ -24,39 +24,39 @@ namespace rondo::cli {
 
 namespace {
 
-void note(std::vector<std::string>& mistakes, const std::function<void()>& look) {
+void note(std::vector<std::string>& errors, const std::function<void()>& check) {
     try {
-        look();
+        check();
     } catch (const std::exception& e) {
-        mistakes.push_back(codec::without_secrets(e.what()));
+        errors.push_back(codec::without_secrets(e.what()));
     }
 }
 
-// Whether a file could be written: it, or the folder it would be made in. As it is opened: a reload must not find that
-// out when it cannot go back.
+// Throws when a file cannot be written or created. Checks exactly what opening it requires, because a reload cannot be
+// undone when opening fails.
 void require_writable(std::string_view setting, const std::string& path) {
-    const auto no = [&](std::string_view why) {
-        throw std::runtime_error(fmt::format("{}: '{}' {}", setting, path, why));
+    const auto fail = [&](std::string_view reason) {
+        throw std::runtime_error(fmt::format("{}: '{}' {}", setting, path, reason));
     };
-    file_place at;
+    file_place file;
     try {
-        at = place_of_file(path);
+        file = place_of_file(path);
     } catch (const std::system_error& e) {
-        if (e.code() == std::errc::is_a_directory) no("is a folder; name a file");
-        no(fmt::format("cannot be written: {}", e.what()));
+        if (e.code() == std::errc::is_a_directory) fail("is a directory; expected a file");
+        fail(fmt::format("cannot be written: {}", e.what()));
     }
-    const int folder = at.folder.value();
-    const bool careful = geteuid() == 0 && !is_system_path(path) && setting != "pid";
+    const int directory = file.folder.value();
+    const bool no_links = geteuid() == 0 && !is_system_path(path) && setting != "pid";
     struct stat status{};
-    if (!fstatat(folder, at.name.c_str(), &status, careful ? AT_SYMLINK_NOFOLLOW : 0)) {
-        if (S_ISDIR(status.st_mode)) no("is a folder; name a file");
-        if (careful && S_ISREG(status.st_mode) && status.st_nlink > 1)
-            no("has several names (hard links); name a file of its own");
-        if (!faccessat(folder, at.name.c_str(), W_OK, 0)) return;
+    if (!fstatat(directory, file.name.c_str(), &status, no_links ? AT_SYMLINK_NOFOLLOW : 0)) {
+        if (S_ISDIR(status.st_mode)) fail("is a directory; expected a file");
+        if (no_links && S_ISREG(status.st_mode) && status.st_nlink > 1)
+            fail("has several hard links; expected a file with one");
+        if (!faccessat(directory, file.name.c_str(), W_OK, 0)) return;
     } else if (errno == ENOENT) {
-        if (!faccessat(folder, ".", W_OK | X_OK, 0)) return;
+        if (!faccessat(directory, ".", W_OK | X_OK, 0)) return;
     }
-    no(fmt::format("cannot be written: {}", std::generic_category().message(errno)));
+    fail(fmt::format("cannot be written: {}", std::generic_category().message(errno)));
 }
 
 void require_place(std::string_view setting, const std::string& url) {
@@ -69,27 +69,27 @@ void require_place(std::string_view setting, const std::string& url) {
 
 }  // namespace
 
-std::vector<std::string> find_mistakes(app& application, const settings& chosen, std::vector<std::string>& in_use) {
-    std::vector<std::string> mistakes;
-    note(mistakes, [&application] { application.check(); });
-    note(mistakes, [&] { require_known_computers(application, chosen); });
-    std::vector<net::bind_address> addresses = chosen.binds;
-    if (chosen.admin) {
-        addresses.push_back(*chosen.admin);
-        note(mistakes, [&chosen] { admin::require_private(*chosen.admin, chosen.admin_remote); });
+std::vector<std::string> find_mistakes(app& application, const settings& settings, std::vector<std::string>& in_use) {
+    std::vector<std::string> errors;
+    note(errors, [&application] { application.check(); });
+    note(errors, [&] { require_known_computers(application, settings); });
+    std::vector<net::bind_address> addresses = settings.binds;
+    if (settings.admin) {
+        addresses.push_back(*settings.admin);
+        note(errors, [&settings] { admin::require_private(*settings.admin, settings.admin_remote); });
     }
-    for (const net::bind_address& at : addresses) {
-        note(mistakes, [&] {
-            if (!net::is_free(at)) in_use.push_back(address_text(at));
+    for (const net::bind_address& address : addresses) {
+        note(errors, [&] {
+            if (!net::is_free(address)) in_use.push_back(address_text(address));
         });
     }
-    note(mistakes, [&chosen] { require_place("channels-url", chosen.data.channels_url); });
-    note(mistakes, [&chosen] { require_place("cache-url", chosen.data.cache_url); });
-    if (chosen.access_log != "off" && chosen.access_log != "-")
-        note(mistakes, [&chosen] { require_writable("access-log", chosen.access_log); });
-    if (chosen.error_log != "-") note(mistakes, [&chosen] { require_writable("error-log", chosen.error_log); });
-    if (!chosen.pid_file.empty()) note(mistakes, [&chosen] { require_writable("pid", chosen.pid_file); });
-    return mistakes;
+    note(errors, [&settings] { require_place("channels-url", settings.data.channels_url); });
+    note(errors, [&settings] { require_place("cache-url", settings.data.cache_url); });
+    if (settings.access_log != "off" && settings.access_log != "-")
+        note(errors, [&settings] { require_writable("access-log", settings.access_log); });
+    if (settings.error_log != "-") note(errors, [&settings] { require_writable("error-log", settings.error_log); });
+    if (!settings.pid_file.empty()) note(errors, [&settings] { require_writable("pid", settings.pid_file); });
+    return errors;
 }
 
 }  // namespace rondo::cli

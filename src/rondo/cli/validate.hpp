@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Validates settings against the application and the system without serving.
 #pragma once
 
 #include <string>
@@ -8,10 +9,10 @@
 
 namespace rondo::cli {
 
-/// What would hinder a start with these settings, beyond what reading them showed: routes that are alike, addresses,
-/// log files. One sentence each. Looks without changing anything; an address that is in use is no mistake, because the
-/// server that runs already uses it: such addresses are added to `in_use`.
-[[nodiscard]] std::vector<std::string> find_mistakes(app& application, const settings& chosen,
+/// Returns a message for each problem that would prevent a start with these settings: conflicting routes, addresses,
+/// log files. Changes nothing. An address that is in use is added to `in_use` instead, since a running server may use
+/// it.
+[[nodiscard]] std::vector<std::string> find_mistakes(app& application, const settings& settings,
                                                      std::vector<std::string>& in_use);
 
 }  // namespace rondo::cli

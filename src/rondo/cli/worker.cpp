@@ -52,7 +52,7 @@ std::string count_views(app& application) {
     return text;
 }
 
-// Of those sockets that end with this process; their paths are removed by it, not by the server.
+// Duplicates of the sockets that this process owns; it removes their socket files instead of the server.
 std::vector<process::kept_socket> second_descriptors(std::vector<net::listening_socket>& sockets) {
     std::vector<process::kept_socket> all;
     for (net::listening_socket& s : sockets)
@@ -61,35 +61,36 @@ std::vector<process::kept_socket> second_descriptors(std::vector<net::listening_
     return all;
 }
 
-lifetime lifetime_of(const settings& chosen) {
-    lifetime limits{chosen.max_requests, chosen.max_rss, chosen.max_age};
-    if (limits.requests == 0 || chosen.max_requests_jitter == 0) return limits;
-    // So that workers which started together are not replaced together.
+lifetime lifetime_of(const settings& settings) {
+    lifetime limits{settings.max_requests, settings.max_rss, settings.max_age};
+    if (limits.requests == 0 || settings.max_requests_jitter == 0) return limits;
+    // Spreads the recycling of workers that started together.
     std::random_device seed;
-    limits.requests += std::uniform_int_distribution<std::uint64_t>(0, chosen.max_requests_jitter)(seed);
+    limits.requests += std::uniform_int_distribution<std::uint64_t>(0, settings.max_requests_jitter)(seed);
     return limits;
 }
 
 class worker {
 public:
-    worker(app& application, const settings& chosen, process::child* as, std::vector<net::listening_socket> admin,
+    worker(app& application, const settings& settings, process::child* self, std::vector<net::listening_socket> admin,
            log::opening access_log)
         : app_(application),
-          chosen_(chosen),
-          self_(as),
+          chosen_(settings),
+          self_(self),
           figures_(begin_figures()),
           log_lines_lost_before_(figures_.log_lines_lost.load()),
           error_lines_lost_before_(figures_.error_log_lines_lost.load() - log::lost()),
-          loop_({chosen.backend}),
-          kind_(loop_, application, chosen),
+          loop_({settings.backend}),
+          kind_(loop_, application, settings),
           admin_sockets_(std::move(admin)),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH}, [this](int signal) { on_signal(signal); }) {
         app_.elect_with([this](std::string_view name) { return election_.leads(name); });
-        if (chosen.access_log != "off")
-            log_.emplace(chosen.access_log, chosen.access_log_format, as ? as->name() : std::string(), access_log);
+        if (settings.access_log != "off")
+            log_.emplace(settings.access_log, settings.access_log_format, self ? self->name() : std::string(),
+                         access_log);
         if (log_) app_.access_log(&*log_);
-        if (chosen.stall_threshold > 0ms)
-            stalls_.emplace(loop_, stall_options{.threshold = chosen.stall_threshold},
+        if (settings.stall_threshold > 0ms)
+            stalls_.emplace(loop_, stall_options{.threshold = settings.stall_threshold},
                             [this](const stall_report& r) { tell_stall(r); });
     }
     ~worker() {
@@ -112,25 +113,25 @@ private:
         if (self_) heartbeat_.emplace(*self_, loop_, lifetime_of(chosen_), served());
         begin(std::move(sockets), admin_url);
         co_await asked_to_end_.wait();
-        log::info(fmt::format("ending: {} connections open, {} requests under way", server_->connections(),
+        log::info(fmt::format("shutting down: {} connections open, {} requests in flight", server_->connections(),
                               server_->statistics().in_flight.load()));
         const auto grace = quick_ ? 0s : std::chrono::duration_cast<clock::duration>(chosen_.graceful_timeout);
         const instant end_of_grace = from_now(grace);
         app_.background_until(end_of_grace);
         co_await stop_accepting();
         co_await server_->drain(grace);
-        // Views whose clients have left may still run, and a thread counts as running for a moment after it handed over
-        // its result.
+        // Views of disconnected clients may still run, and a thread counts as running shortly after it returned its
+        // result.
         const instant end_of_views = std::max(end_of_grace, from_now(1s));
         while (kind_.running() > 0 && clock::now() < end_of_views) co_await loop_.sleep(10ms);
         co_await app_.end_background();
         if (kind_.running() > 0) leave_behind(kind_.running());
-        co_await app_.shutdown();  // with signs of life: it waits for background groups
+        co_await app_.shutdown();  // with heartbeats, as it waits for background groups
         look_around(figures_);
         heartbeat_.reset();
         admin_.reset();
         server_.reset();
-        log::info("ended");
+        log::info("shutdown complete");
         co_return 0;
     }
 
@@ -143,12 +144,12 @@ private:
         else log::info(start_text(app_, chosen_, urls, loop_.io().name(), admin_url));
     }
 
-    // Those of the slot, which go on from one process to the next.
+    // The stats of the slot, which successive processes share.
     stats::statistics& begin_figures() {
-        stats::statistics& all = self_ ? stats::statistics::in(self_->memory()) : *own_figures_.emplace();
-        set_to(all.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
-        all.begin(getpid());
-        return all;
+        stats::statistics& s = self_ ? stats::statistics::in(self_->memory()) : *own_figures_.emplace();
+        set_to(s.stall_ns, std::chrono::nanoseconds(chosen_.stall_threshold).count());
+        s.begin(getpid());
+        return s;
     }
 
     void look_around(stats::statistics& s) {
@@ -162,7 +163,7 @@ private:
         if (r.over) figures_.holds_no_more();
         else figures_.holds(r.activity, clock::now() - r.held);
         log::warning(r.text());
-        // It may have been woken for a connection that now waits for the end of this.
+        // This worker may have been woken for a connection that would now wait for the stall to end.
         if (self_ && !r.over) server::share(self_->slots(), self_->slot()).call_another(clock::now());
     }
 
@@ -171,7 +172,7 @@ private:
         return [&requests, before = requests.load()] { return requests.load() - before; };
     }
 
-    // Without an arbiter this process sees to it that no connection is lost which the kernel has completed.
+    // Without an arbiter this process accepts the connections that the kernel has already completed.
     task<void> stop_accepting() {
         for (const process::kept_socket& s : own_) process::turn_away(s);
         if (!own_.empty() && !quick_) co_await loop_.sleep(process::half_open_time);
@@ -187,15 +188,15 @@ private:
         }
         if (signal == SIGUSR1) return reopen_logs(log_ ? &*log_ : nullptr);
         if (signal != SIGTERM) quick_ = true;
-        // Asked twice: whoever asks does not want to wait.
+        // A second signal closes all connections at once.
         if (asked_to_end_.is_set() && server_) server_->cut_off();
         asked_to_end_.set();
     }
 
-    // A thread that runs a view cannot be stopped from outside; the process can.
+    // A thread that runs a view cannot be stopped; the process can.
     [[noreturn]] void leave_behind(std::size_t views) {
         look_around(figures_);
-        log::warning(fmt::format("{} views did not return in time: the process ends without them", views));
+        log::warning(fmt::format("exiting with {} views still running", views));
         log::flush();
         _exit(1);
     }
@@ -206,7 +207,7 @@ private:
     std::optional<stats::statistics_memory> own_figures_;  // without an arbiter
     stats::statistics& figures_;
     std::uint64_t log_lines_lost_before_;
-    std::uint64_t error_lines_lost_before_;  // less what this process had lost before it was a worker
+    std::uint64_t error_lines_lost_before_;  // excludes lines lost before this process became a worker
     stats::resource_reader resources_;
     election election_;
     event_loop loop_;
@@ -225,20 +226,20 @@ private:
 
 }  // namespace
 
-int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets, process::child* as,
+int work(app& application, const settings& settings, std::vector<net::listening_socket> sockets, process::child* self,
          std::vector<net::listening_socket> admin, log::opening access_log) {
-    return worker(application, chosen, as, std::move(admin), access_log).run(std::move(sockets));
+    return worker(application, settings, self, std::move(admin), access_log).run(std::move(sockets));
 }
 
-std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
+std::string start_text(app& application, const settings& settings, const std::vector<std::string>& urls,
                        std::string_view backend, std::string_view admin) {
-    std::string text = fmt::format("Rondo {} serves, process {}", version, getpid());
-    for (const std::string& url : urls) text += fmt::format("\nat       {}", url);
+    std::string text = fmt::format("Rondo {} serving, pid {}", version, getpid());
+    for (const std::string& url : urls) text += fmt::format("\nlisten   {}", url);
     if (!admin.empty()) text += fmt::format("\nadmin    {}", admin);
     text += fmt::format("\nbackend  {}", backend);
-    if (chosen.workers > 0) text += fmt::format("\nworkers  {}", chosen.workers);
+    if (settings.workers > 0) text += fmt::format("\nworkers  {}", settings.workers);
     text += fmt::format("\nviews    {}", count_views(application));
-    text += fmt::format("\nthreads  {}", threads_text(chosen));
+    text += fmt::format("\nthreads  {}", threads_text(settings));
     return text;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs one process that serves requests, from start to shutdown.
 #pragma once
 
 #include <string>
@@ -15,15 +16,15 @@ class app;
 
 namespace rondo::cli {
 
-/// The life of one process that serves: made, started, serving until a signal, drained. `as` is the child of the
-/// arbiter that this process is, null without an arbiter; then `admin` is where operators ask. With `access_log`
-/// optional it also serves while that file cannot be opened. Returns the exit status; throws what hinders the start.
-[[nodiscard]] int work(app& application, const settings& chosen, std::vector<net::listening_socket> sockets,
-                       process::child* as = nullptr, std::vector<net::listening_socket> admin = {},
+/// Starts the application, serves until a signal and drains. `self` is this process as a child of the arbiter, null
+/// without an arbiter; only then `admin` holds the sockets of the admin listener. With `access_log` optional it serves
+/// even if that file cannot be opened. Returns the exit status; throws when the start fails.
+[[nodiscard]] int work(app& application, const settings& settings, std::vector<net::listening_socket> sockets,
+                       process::child* self = nullptr, std::vector<net::listening_socket> admin = {},
                        log::opening access_log = log::opening::required);
 
-/// What is logged when an application serves.
-[[nodiscard]] std::string start_text(app& application, const settings& chosen, const std::vector<std::string>& urls,
+/// The message logged when an application has started.
+[[nodiscard]] std::string start_text(app& application, const settings& settings, const std::vector<std::string>& urls,
                                      std::string_view backend, std::string_view admin);
 
 }  // namespace rondo::cli

@@ -9,31 +9,34 @@ namespace {
 
 constexpr int compute_nice = 10;
 
-// In a threads or sync worker only the server itself has blocking work for its loop: files that it receives and sends.
+// In a threads or sync worker only the server itself uses the blocking pool, for files that it receives and sends.
 constexpr std::size_t file_threads = 4;
 
-pool_options blocking_options(const settings& chosen) {
-    const bool for_views = chosen.kind == worker_class::async;
+pool_options blocking_options(const settings& settings) {
+    const bool for_views = settings.kind == worker_class::async;
     return {.name = "blocking",
-            .threads = for_views ? chosen.threads : file_threads,
-            .queue = chosen.thread_queue,
+            .threads = for_views ? settings.threads : file_threads,
+            .queue = settings.thread_queue,
             .nice = 0};
 }
 
-pool_options compute_options(const settings& chosen) {
-    return {
-        .name = "compute", .threads = compute_threads_of(chosen), .queue = chosen.compute_queue, .nice = compute_nice};
+pool_options compute_options(const settings& settings) {
+    return {.name = "compute",
+            .threads = compute_threads_of(settings),
+            .queue = settings.compute_queue,
+            .nice = compute_nice};
 }
 
 }  // namespace
 
-worker_kind::worker_kind(event_loop& loop, handler::application& app, const settings& chosen)
-    : loop_(loop), app_(app), blocking_(blocking_options(chosen)), compute_(compute_options(chosen)) {
+worker_kind::worker_kind(event_loop& loop, handler::application& app, const settings& settings)
+    : loop_(loop), app_(app), blocking_(blocking_options(settings)), compute_(compute_options(settings)) {
     loop_.use_pools(&blocking_, &compute_);
-    if (chosen.kind == worker_class::async) return;
-    server::thread_worker_options with{.threads = chosen.threads, .queue = chosen.thread_queue, .compute = &compute_};
-    if (chosen.kind == worker_class::sync) with = server::one_at_a_time(with);
-    threads_.emplace(app, with);
+    if (settings.kind == worker_class::async) return;
+    server::thread_worker_options options{
+        .threads = settings.threads, .queue = settings.thread_queue, .compute = &compute_};
+    if (settings.kind == worker_class::sync) options = server::one_at_a_time(options);
+    threads_.emplace(app, options);
 }
 
 worker_kind::~worker_kind() { loop_.use_pools(nullptr, nullptr); }
@@ -49,12 +52,13 @@ std::size_t worker_kind::running() const noexcept {
     return blocking_.running() + compute_.running() + (threads_ ? threads_->threads().running() : 0);
 }
 
-std::string threads_text(const settings& chosen) {
-    const std::string computing = fmt::format("{} for cpu views", compute_threads_of(chosen));
-    switch (chosen.kind) {
-        case worker_class::async: return fmt::format("up to {} for sync views, {}", chosen.threads, computing);
-        case worker_class::threads: return fmt::format("up to {} for one request each, {}", chosen.threads, computing);
-        case worker_class::sync: return "1 for one request at a time, " + computing;
+std::string threads_text(const settings& settings) {
+    const std::string compute_text = fmt::format("{} for cpu views", compute_threads_of(settings));
+    switch (settings.kind) {
+        case worker_class::async: return fmt::format("up to {} for sync views, {}", settings.threads, compute_text);
+        case worker_class::threads:
+            return fmt::format("up to {} for one request each, {}", settings.threads, compute_text);
+        case worker_class::sync: return "1 for one request at a time, " + compute_text;
     }
     return {};
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The thread pools of a worker, depending on its worker class.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +15,23 @@
 
 namespace rondo::cli {
 
-/// Where the requests of a worker run: its pools and, in a threads or sync worker, its threads. Made on the loop's
-/// thread, before the server; outlives it.
+/// The pools that run the requests of a worker and, in a threads or sync worker, its request threads. Create on the
+/// loop thread, before the server; must outlive it.
 class worker_kind {
 public:
-    worker_kind(event_loop& loop, handler::application& app, const settings& chosen);
+    worker_kind(event_loop& loop, handler::application& app, const settings& settings);
     ~worker_kind();
     worker_kind(const worker_kind&) = delete;
     worker_kind& operator=(const worker_kind&) = delete;
 
-    /// What the server serves.
+    /// The application that the server must serve.
     [[nodiscard]] handler::application& application() noexcept;
+    /// Lets the server sample the stats of the pools.
     void watched_by(server::server& s);
-    /// The threads that all requests run on; null where they begin on the loop.
+    /// The threads that run all requests; null in an async worker, where requests start on the loop.
     [[nodiscard]] const thread_pool* views() const noexcept { return threads_ ? &threads_->threads() : nullptr; }
 
-    /// Requests and jobs that threads are at.
+    /// Number of requests and jobs that threads currently run.
     [[nodiscard]] std::size_t running() const noexcept;
 
 private:
@@ -40,7 +42,7 @@ private:
     std::optional<server::thread_worker> threads_;
 };
 
-/// "up to 32 for sync views, 2 for cpu views": what the log says of the threads of a worker.
-[[nodiscard]] std::string threads_text(const settings& chosen);
+/// The threads of a worker for the startup message: "up to 32 for sync views, 2 for cpu views".
+[[nodiscard]] std::string threads_text(const settings& settings);
 
 }  // namespace rondo::cli

@@ -21,7 +21,7 @@ bool is_idempotent(http::method m) noexcept {
     return http::is_safe(m) || m == http::method::put || m == http::method::delete_;
 }
 
-// A Location as a sentence may hold it.
+// A Location, shortened for a message.
 std::string_view shown(std::string_view location) noexcept { return location.substr(0, 200); }
 
 bool is_redirect(http::status code) noexcept {
@@ -37,8 +37,8 @@ bool is_redirect(http::status code) noexcept {
 
 }  // namespace
 
-client_call::client_call(client_pool& pool, client_request& request, client_response_handler* then)
-    : pool_(pool), request_(request), then_(then), limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
+client_call::client_call(client_pool& pool, client_request& request, client_response_handler* handler)
+    : pool_(pool), request_(request), then_(handler), limits_(request_.timeouts_.value_or(pool.options().timeouts)) {}
 
 std::string client_call::text() const {
     return fmt::format("{} {}", request_.method_text_,
@@ -47,7 +47,7 @@ std::string client_call::text() const {
 
 void client_call::prepare() {
     auto url = http::url::parse(request_.url_);
-    if (!url) throw client_error(client_failure::url, "this is not an http or https URL");
+    if (!url) throw client_error(client_failure::url, "not an http or https URL");
     to_ = *std::move(url);
     http::fields& fields = request_.fields_;
     if (!pool_.options().user_agent.empty() && !fields.contains("User-Agent"))
@@ -59,17 +59,17 @@ void client_call::prepare() {
     if (!to_.user.empty() && !fields.contains("Authorization")) use_credentials(to_);
 }
 
-void client_call::use_credentials(const http::url& of) {
-    if (of.user.find(':') != std::string::npos)
-        throw client_error(client_failure::url, "the user name in the URL holds a colon (RFC 7617 section 2)");
-    request_.basic_auth(of.user, of.password);
+void client_call::use_credentials(const http::url& from) {
+    if (from.user.find(':') != std::string::npos)
+        throw client_error(client_failure::url, "the user name in the URL contains a colon (RFC 7617 section 2)");
+    request_.basic_auth(from.user, from.password);
 }
 
 task<client_response> client_call::run(bool whole) {
     prepare();
-    const context* in = co_await this_context();
+    const context* caller = co_await this_context();
     until_ = from_now(limits_.total);
-    if (in) until_ = std::min(until_, in->deadline);
+    if (caller) until_ = std::min(until_, caller->deadline);
     for (;;) {
         co_await attempt(false);
         if (handled_) co_return client_response();
@@ -111,7 +111,7 @@ task<void> client_call::attempt(bool fresh) {
     }
 }
 
-// What depends on where this request goes.
+// Sets what depends on the URL of this attempt.
 void client_call::begin_attempt() {
     host_ = request_.host_.empty() ? to_.authority() : request_.host_;
     target_ = to_.target;
@@ -145,7 +145,7 @@ task<void> client_call::hand_over(void* self) {
     call.handled_ = true;
     call.exchange_->read_until(instant::max());
     call.decode_if_asked();
-    // The exchange is at work beyond this, whatever becomes of the response.
+    // The handler may drop the response; the exchange has to outlive it.
     client_response response(call.exchange_, call.to_.text());
     co_await call.then_->handle(response);
 }
@@ -158,10 +158,9 @@ std::optional<http::url> client_call::elsewhere() const {
     if (!location) return std::nullopt;
     auto next = to_.resolve(*location);
     if (!next)
-        throw client_error(
-            client_failure::url,
-            fmt::format("redirected to '{}', which is not an http or https URL without user and password",
-                        shown(*location)));
+        throw client_error(client_failure::url,
+                           fmt::format("redirected to '{}'; expected an http or https URL without user and password",
+                                       shown(*location)));
     if (redirects_ >= most) throw client_error(client_failure::redirects, fmt::format("more than {} redirects", most));
     return next;
 }

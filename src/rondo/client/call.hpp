@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One call of the HTTP client: the request with its retry, redirects and cookies.
 #pragma once
 
 #include <memory>
@@ -12,26 +13,26 @@
 
 namespace rondo::detail {
 
-/// One call of a client: a request, its retry, its redirects. Belongs to the loop's thread.
+/// One call of a client: a request, its retry, its redirects. Use on the loop thread only.
 class client_call {
 public:
-    /// `request` must outlive it; it is changed on the way.
-    client_call(client_pool& pool, client_request& request, client_response_handler* then);
+    /// `request` must outlive the call, which modifies it.
+    client_call(client_pool& pool, client_request& request, client_response_handler* handler);
 
-    /// Sends the request, again where that is safe, and follows redirects. Throws client_error without the URL.
+    /// Sends the request, retries where that is safe, and follows redirects. Throws client_error without the URL.
     [[nodiscard]] task<client_response> run(bool whole);
-    /// "GET http://127.0.0.1/"
+    /// For messages: "GET http://127.0.0.1/".
     [[nodiscard]] std::string text() const;
 
 private:
     [[nodiscard]] task<void> attempt(bool fresh);
     static task<void> hand_over(void* self);
     [[nodiscard]] bool may_retry() const noexcept;
-    /// Where the response sends to, when it is to be followed there.
+    /// The target of a redirect that is to be followed.
     [[nodiscard]] std::optional<http::url> elsewhere() const;
     void redirect(http::url to);
-    /// Authorization from the user information of a URL.
-    void use_credentials(const http::url& of);
+    /// Sets Authorization from the user information of a URL.
+    void use_credentials(const http::url& from);
     void begin_attempt();
     void take_cookies();
     void decode_if_asked();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test fixture: a client on a loop of each backend.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@
 
 namespace rondo::testing {
 
-/// A client on a loop of each kind.
+/// A client on a loop of each backend.
 class calls : public ::testing::TestWithParam<backend_kind> {
 public:
     calls() : loop_(loop_options{GetParam()}), pool_({.name = "blocking", .threads = 2}) {
@@ -29,7 +30,7 @@ protected:
         return loop_.run_until(std::move(t));
     }
     client_response get(const std::string& url) { return run(http_.get(url)); }
-    /// Why a call failed; nothing when it did not.
+    /// Why a call failed; nothing when it succeeded.
     std::optional<client_failure> failure_of(client& http, client_request request) {
         try {
             (void)run(http.send(std::move(request)));
@@ -42,9 +43,9 @@ protected:
     std::optional<client_failure> failure_of(client_request request) { return failure_of(http_, std::move(request)); }
     std::optional<client_failure> failure_of(const std::string& url) { return failure_of(client_request("GET", url)); }
 
-    /// Answers every request with what the function makes of its head.
-    static upstream::script answering(std::string (*answer)(const std::string& head)) {
-        return upstream::with(answer,
+    /// Responds to every request with what `respond` makes from its head.
+    static upstream::script answering(std::string (*respond)(const std::string& head)) {
+        return upstream::with(respond,
                               [](std::string (*const& make)(const std::string&), upstream::peer& p) -> task<void> {
                                   for (;;) {
                                       const std::string head = co_await p.head();
@@ -53,9 +54,9 @@ protected:
                                   }
                               });
     }
-    /// Answers every request the same way.
-    static upstream::script always(std::string answer) {
-        return upstream::with(std::move(answer), [](const std::string& text, upstream::peer& p) -> task<void> {
+    /// Sends the same response to every request.
+    static upstream::script always(std::string response) {
+        return upstream::with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
             for (;;) {
                 const std::string head = co_await p.head();
                 if (!head.ends_with("\r\n\r\n")) co_return;
@@ -70,7 +71,7 @@ protected:
     std::string said_;
 };
 
-/// The value of a field of a head; empty when it is not there.
+/// The value of a field in a head; empty when the field is missing.
 inline std::string line_of(const std::string& head, const std::string& name) {
     const std::size_t at = head.find("\r\n" + name + ": ");
     if (at == std::string::npos) return "";

@@ -39,13 +39,13 @@ client::figures client::connections() const {
     return {pool->open(), pool->idle(), pool->waiting()};
 }
 
-// The way of a call through the middleware of its loop.
+// Passes a call through the middleware of its loop.
 struct client::around final : client_next::link {
     around(client& c, detail::client_pool& p, bool reads_all) noexcept : from(c), pool(p), whole(reads_all) {}
-    task<client_response> go(client_request request, std::size_t at) override {
+    task<client_response> go(client_request request, std::size_t index) override {
         auto& layers = pool.middleware();
-        if (at == layers.size()) return from.run_inner(std::move(request), nullptr, whole);
-        return layers[at]->call(std::move(request), client_next(*this, at + 1));
+        if (index == layers.size()) return from.run_inner(std::move(request), nullptr, whole);
+        return layers[index]->call(std::move(request), client_next(*this, index + 1));
     }
     client& from;
     detail::client_pool& pool;
@@ -62,8 +62,8 @@ task<client_response> client::run_around(client_request request, bool whole) {
     co_return co_await layers.go(std::move(request), 0);
 }
 
-task<client_response> client::run_inner(client_request request, client_response_handler* then, bool whole) {
-    detail::client_call call(pools_->here(), request, then);
+task<client_response> client::run_inner(client_request request, client_response_handler* handler, bool whole) {
+    detail::client_call call(pools_->here(), request, handler);
     client_failure kind{};
     std::string text;
     try {
@@ -79,8 +79,8 @@ task<client_response> client::send(client_request request) { return run(std::mov
 
 task<client_response> client::open(client_request request) { return run(std::move(request), false); }
 
-task<void> client::exchange(client_request request, client_response_handler& then) {
-    (void)co_await run_inner(std::move(request), &then, false);
+task<void> client::exchange(client_request request, client_response_handler& handler) {
+    (void)co_await run_inner(std::move(request), &handler, false);
 }
 
 task<client_response> client::post(std::string url, std::string body, std::string_view type) {

@@ -40,7 +40,7 @@ protected:
         return loop_->run_until(std::move(t));
     }
     client_response get(const std::string& url) { return run(http_.get(url)); }
-    // Why a call failed; nothing when it did not.
+    // Why a call failed; nothing when it succeeded.
     std::optional<client_failure> failure_of(client_request request) {
         try {
             (void)run(http_.send(std::move(request)));
@@ -59,9 +59,9 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(backends, client_calls, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
-// Answers each request on a connection the same way.
-upstream::script always(std::string answer) {
-    return upstream::with(std::move(answer), [](const std::string& text, upstream::peer& p) -> task<void> {
+// Sends the same response to each request on a connection.
+upstream::script always(std::string response) {
+    return upstream::with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
         for (;;) {
             const std::string head = co_await p.head();
             if (!head.ends_with("\r\n\r\n")) co_return;
@@ -70,15 +70,15 @@ upstream::script always(std::string answer) {
     });
 }
 
-// Says its line once, then closes.
-upstream::script once(std::string answer) {
-    return upstream::with(std::move(answer), [](const std::string& text, upstream::peer& p) -> task<void> {
+// Sends one response, then closes.
+upstream::script once(std::string response) {
+    return upstream::with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say(text);
     });
 }
 
-TEST_P(client_calls, get_gives_status_fields_and_body) {
+TEST_P(client_calls, get_returns_status_fields_and_body) {
     upstream up(loop(), always(ok_text("hello", "X-Tag: a\r\nX-Tag: b\r\n")));
     const client_response r = get(up.url("/a?b=c"));
     EXPECT_EQ(r.code(), 200);
@@ -90,7 +90,7 @@ TEST_P(client_calls, get_gives_status_fields_and_body) {
     EXPECT_EQ(r.url(), up.url("/a?b=c"));
 }
 
-TEST_P(client_calls, what_is_sent_is_a_plain_request) {
+TEST_P(client_calls, sends_a_plain_request) {
     std::string seen;
     upstream up(loop(), upstream::with(&seen, [](std::string* const& text, upstream::peer& p) -> task<void> {
                     *text = co_await p.head();
@@ -105,7 +105,7 @@ TEST_P(client_calls, what_is_sent_is_a_plain_request) {
                         "body");
 }
 
-TEST_P(client_calls, a_connection_serves_one_request_after_another) {
+TEST_P(client_calls, reuses_a_connection) {
     upstream up(loop(), always(ok_text("x")));
     for (int i = 0; i < 5; ++i) EXPECT_EQ(get(up.url()).body(), "x");
     EXPECT_EQ(up.accepted_count(), 1u);
@@ -113,17 +113,17 @@ TEST_P(client_calls, a_connection_serves_one_request_after_another) {
     EXPECT_EQ(http_.connections().idle, 1u);
 }
 
-TEST_P(client_calls, every_framing_of_a_body_is_understood) {
+TEST_P(client_calls, reads_every_body_framing) {
     const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    const std::string to_the_end = "HTTP/1.1 200 OK\r\n\r\nabcde";
-    const std::string old = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
-    for (const std::string& answer : {chunked, to_the_end, old}) {
+    const std::string until_close = "HTTP/1.1 200 OK\r\n\r\nabcde";
+    const std::string http_1_0 = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
+    for (const std::string& answer : {chunked, until_close, http_1_0}) {
         upstream up(loop(), once(answer));
         EXPECT_EQ(get(up.url()).body(), "abcde") << answer;
     }
 }
 
-TEST_P(client_calls, responses_without_a_body_leave_the_connection_usable) {
+TEST_P(client_calls, reuses_the_connection_after_a_response_without_a_body) {
     upstream none(loop(), always("HTTP/1.1 204 No Content\r\n\r\n"));
     EXPECT_EQ(get(none.url()).code(), 204);
     EXPECT_EQ(get(none.url()).code(), 204);
@@ -137,27 +137,27 @@ TEST_P(client_calls, responses_without_a_body_leave_the_connection_usable) {
     EXPECT_EQ(up.accepted_count(), 1u);
 }
 
-TEST_P(client_calls, interim_responses_are_skipped) {
+TEST_P(client_calls, skips_interim_responses) {
     upstream up(loop(),
                 always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok_text("y")));
     EXPECT_EQ(get(up.url()).body(), "y");
 }
 
-TEST_P(client_calls, many_interim_responses_are_skipped_but_not_any_number) {
+TEST_P(client_calls, limits_interim_responses) {
     const auto with = [](int count) {
         std::string text;
         for (int i = 0; i < count; ++i) text += "HTTP/1.1 102 Processing\r\n\r\n";
         return text + ok_text("y");
     };
-    upstream patient(loop(), always(with(100)));
-    EXPECT_EQ(get(patient.url()).body(), "y");
-    upstream endless(loop(), always(with(101)));
-    EXPECT_EQ(failure_of(endless.url()), client_failure::protocol);
+    upstream at_limit(loop(), always(with(100)));
+    EXPECT_EQ(get(at_limit.url()).body(), "y");
+    upstream over_limit(loop(), always(with(101)));
+    EXPECT_EQ(failure_of(over_limit.url()), client_failure::protocol);
 }
 
-// The answer in two pieces, each time cut behind another byte.
-auto cut_everywhere(const std::string& answer) {
-    return upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
+// Sends the response in two pieces, split after each byte in turn.
+auto cut_everywhere(const std::string& response) {
+    return upstream::with(response, [](const std::string& text, upstream::peer& p) -> task<void> {
         for (std::size_t cut = 1; cut < text.size(); ++cut) {
             (void)co_await p.head();
             p.say(text.substr(0, cut));
@@ -167,8 +167,8 @@ auto cut_everywhere(const std::string& answer) {
     });
 }
 
-// RFC 9112 sections 5.1 and 5.2 say how a client is to read them.
-TEST_P(client_calls, heads_of_old_servers_are_mended) {
+// RFC 9112 sections 5.1 and 5.2.
+TEST_P(client_calls, accepts_obsolete_line_folding_and_space_before_the_colon) {
     for (const std::string lines :
          {"X-A: b\r\n c\r\n", "X-A : b   c\r\n", "X-A \t: b\r\n  c\r\n", "X-A:\r\n\tb   c\r\n"}) {
         const std::string answer = "HTTP/1.1 200 OK\r\n" + lines + "Content-Length : 2\r\n\r\nok";
@@ -191,7 +191,7 @@ TEST_P(client_calls, heads_of_old_servers_are_mended) {
     EXPECT_EQ(get(padded.url()).body(), "ok");
 }
 
-TEST_P(client_calls, folded_framing_is_mended_before_it_is_understood) {
+TEST_P(client_calls, unfolds_framing_fields) {
     const std::string chunks = "\r\n2\r\nok\r\n0\r\n\r\n";
     for (const std::string& rest :
          {std::string("Content-Length:\r\n 2\r\n\r\nok"), std::string("Content-Length: 2\r\n \r\n\r\nok"),
@@ -207,7 +207,7 @@ TEST_P(client_calls, folded_framing_is_mended_before_it_is_understood) {
     }
 }
 
-TEST_P(client_calls, trailers_of_old_servers_are_mended) {
+TEST_P(client_calls, accepts_obsolete_syntax_in_trailers) {
     upstream up(loop(), always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
                                "X-A : 1\r\nX-B: 2\r\n 3\r\n\r\n"));
     for (int i = 0; i < 2; ++i) {
@@ -219,7 +219,7 @@ TEST_P(client_calls, trailers_of_old_servers_are_mended) {
     EXPECT_EQ(up.accepted_count(), 1u);
 }
 
-TEST_P(client_calls, a_head_cut_anywhere_is_the_same) {
+TEST_P(client_calls, parses_a_head_split_at_every_byte) {
     const std::string answer = ok_text("abc", "A: b\r\n");
     upstream up(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
                     for (std::size_t cut = 1; cut < text.size(); ++cut) {
@@ -233,7 +233,7 @@ TEST_P(client_calls, a_head_cut_anywhere_is_the_same) {
     EXPECT_EQ(up.accepted_count(), 1u);
 }
 
-TEST_P(client_calls, what_is_no_response_is_a_protocol_error) {
+TEST_P(client_calls, rejects_invalid_responses) {
     for (const std::string answer :
          {"SSH-2.0-x\r\n", "HTTP/1.1 200 OK\nA: b\n\n", "HTTP/1.1 20 OK\r\n\r\n",
           "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -246,7 +246,7 @@ TEST_P(client_calls, what_is_no_response_is_a_protocol_error) {
     }
 }
 
-TEST_P(client_calls, an_early_end_is_told) {
+TEST_P(client_calls, detects_a_truncated_response) {
     for (const std::string answer : {"", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
                                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"}) {
         upstream up(loop(), once(answer));
@@ -258,19 +258,19 @@ TEST_P(client_calls, an_early_end_is_told) {
 TEST_P(client_calls, errors_have_a_kind) {
     EXPECT_EQ(failure_of("ftp://x/"), client_failure::url);
     EXPECT_EQ(failure_of("http:///x"), client_failure::url);
-    std::string gone;
+    std::string closed_url;
     {
         upstream up(loop(), always(""));
-        gone = up.url();
+        closed_url = up.url();
     }
-    EXPECT_EQ(failure_of(gone), client_failure::connect);
+    EXPECT_EQ(failure_of(closed_url), client_failure::connect);
     EXPECT_NE(said_.find("refused"), std::string::npos) << said_;
     EXPECT_EQ(failure_of("http://name.invalid/"), client_failure::resolve);
 }
 
-TEST_P(client_calls, a_body_that_is_too_large_is_not_read) {
-    upstream stated(loop(), once(ok_text(std::string(1000, 'x'))));
-    EXPECT_EQ(failure_of(client_request("GET", stated.url()).max_body(999)), client_failure::body_too_large);
+TEST_P(client_calls, limits_the_body_size) {
+    upstream with_length(loop(), once(ok_text(std::string(1000, 'x'))));
+    EXPECT_EQ(failure_of(client_request("GET", with_length.url()).max_body(999)), client_failure::body_too_large);
     upstream chunked(loop(), once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n"));
     EXPECT_EQ(failure_of(client_request("GET", chunked.url())), client_failure::body_too_large);
     upstream open_end(loop(), once("HTTP/1.1 200 OK\r\n\r\n" + std::string(1001, 'x')));
@@ -286,7 +286,7 @@ upstream::script silent() {
     };
 }
 
-TEST_P(client_calls, a_silent_server_is_given_up) {
+TEST_P(client_calls, times_out_on_a_silent_server) {
     upstream up(loop(), silent());
     EXPECT_EQ(failure_of(client_request("GET", up.url()).timeouts({.read = 20ms})), client_failure::time_out);
     EXPECT_NE(said_.find("nothing for 20 ms"), std::string::npos) << said_;
@@ -297,12 +297,12 @@ TEST_P(client_calls, a_silent_server_is_given_up) {
     }(loop(), up));
 }
 
-TEST_P(client_calls, the_deadline_of_who_awaits_is_kept) {
+TEST_P(client_calls, respects_the_deadline_of_the_caller) {
     upstream up(loop(), silent());
-    context in;
-    in.deadline = from_now(20ms);
+    context caller;
+    caller.deadline = from_now(20ms);
     try {
-        (void)loop().run_until(http_.get(up.url()), &in);
+        (void)loop().run_until(http_.get(up.url()), &caller);
         FAIL();
     } catch (const client_error& e) {
         EXPECT_EQ(e.kind(), client_failure::time_out);
@@ -310,7 +310,7 @@ TEST_P(client_calls, the_deadline_of_who_awaits_is_kept) {
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
-TEST_P(client_calls, cancelling_closes_the_connection_and_frees_its_place) {
+TEST_P(client_calls, cancelling_closes_the_connection) {
     upstream up(loop(), silent());
     run([](client& http, upstream& u, event_loop& l) -> task<void> {
         bool late = false;
@@ -325,8 +325,8 @@ TEST_P(client_calls, cancelling_closes_the_connection_and_frees_its_place) {
     }(http_, up, loop()));
 }
 
-TEST_P(client_calls, a_kept_connection_that_was_closed_is_no_failure_of_a_get) {
-    // Closes after the first response, and when asked on a connection that is still open.
+TEST_P(client_calls, retries_a_get_when_the_reused_connection_was_closed) {
+    // Closes after the first response, when the second request arrives.
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say(ok_text("1"));
@@ -339,7 +339,7 @@ TEST_P(client_calls, a_kept_connection_that_was_closed_is_no_failure_of_a_get) {
     EXPECT_EQ(up.accepted_count(), 2u);
 }
 
-TEST_P(client_calls, a_connection_that_idles_too_long_is_closed) {
+TEST_P(client_calls, closes_a_connection_after_the_idle_timeout) {
     client_options few;
     few.idle_timeout = 10ms;
     client short_lived(few);
@@ -352,7 +352,7 @@ TEST_P(client_calls, a_connection_that_idles_too_long_is_closed) {
     }(short_lived, up, loop()));
 }
 
-TEST_P(client_calls, a_server_that_closes_an_idle_connection_is_noticed) {
+TEST_P(client_calls, notices_that_the_server_closed_an_idle_connection) {
     upstream up(loop(), once(ok_text("x")));
     run([](client& http, upstream& u, event_loop& l) -> task<void> {
         (void)co_await http.get(u.url());
@@ -380,7 +380,7 @@ upstream::script counting(counted& c) {
     });
 }
 
-TEST_P(client_calls, calls_beyond_the_limit_wait_their_turn) {
+TEST_P(client_calls, calls_beyond_the_limit_wait_in_order) {
     counted c;
     upstream up(loop(), counting(c));
     client_options few;
@@ -399,7 +399,7 @@ TEST_P(client_calls, calls_beyond_the_limit_wait_their_turn) {
     EXPECT_EQ(limited.connections().waiting, 0u);
 }
 
-TEST_P(client_calls, the_line_is_bounded_and_does_not_wait_forever) {
+TEST_P(client_calls, the_queue_is_limited_and_times_out) {
     upstream up(loop(), silent());
     client_options few;
     few.connections_per_origin = 1;
@@ -427,7 +427,7 @@ TEST_P(client_calls, the_line_is_bounded_and_does_not_wait_forever) {
     EXPECT_EQ(limited.connections().waiting, 0u);
 }
 
-TEST_P(client_calls, an_idle_connection_makes_room_for_another_origin) {
+TEST_P(client_calls, closes_an_idle_connection_to_make_room_for_another_origin) {
     upstream one(loop(), always(ok_text("1")));
     upstream two(loop(), always(ok_text("2")));
     client_options few;
@@ -440,7 +440,7 @@ TEST_P(client_calls, an_idle_connection_makes_room_for_another_origin) {
     }
 }
 
-TEST_P(client_calls, a_body_can_be_read_piece_by_piece) {
+TEST_P(client_calls, reads_a_body_piece_by_piece) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n");
@@ -463,7 +463,7 @@ TEST_P(client_calls, a_body_can_be_read_piece_by_piece) {
     }(http_, up));
 }
 
-TEST_P(client_calls, a_response_that_is_dropped_closes_its_connection) {
+TEST_P(client_calls, dropping_a_response_closes_its_connection) {
     upstream up(loop(), once("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"));
     run([](client& http, upstream& u) -> task<void> {
         {
@@ -473,7 +473,7 @@ TEST_P(client_calls, a_response_that_is_dropped_closes_its_connection) {
     }(http_, up));
 }
 
-TEST_P(client_calls, a_unix_socket_is_an_origin_too) {
+TEST_P(client_calls, connects_to_a_unix_socket) {
     const std::string path = ::testing::TempDir() + "client_test_" + std::to_string(::getpid());
     upstream up(loop(), always(ok_text("u")), "unix:" + path);
     std::string escaped;
@@ -493,7 +493,7 @@ TEST_P(client_calls, a_loop_may_end_before_the_client) {
     EXPECT_EQ(get(up.url()).body(), "y");
 }
 
-TEST_P(client_calls, the_client_may_end_before_the_loop_and_within_a_task) {
+TEST_P(client_calls, the_client_may_end_before_the_loop) {
     upstream up(loop(), always(ok_text("x")));
     run([](upstream& u) -> task<void> {
         client local;
@@ -504,7 +504,7 @@ TEST_P(client_calls, the_client_may_end_before_the_loop_and_within_a_task) {
     }(loop(), up));
 }
 
-TEST_P(client_calls, the_blocking_face_works_without_a_loop_and_refuses_on_one) {
+TEST_P(client_calls, get_sync_works_without_a_loop_and_throws_on_one) {
     upstream up(loop(), always(ok_text("x")));
     std::string body;
     event done;
@@ -531,9 +531,9 @@ TEST_P(client_calls, the_blocking_face_works_without_a_loop_and_refuses_on_one) 
     EXPECT_THROW(std::rethrow_exception(failure), client_error);
 }
 
-TEST_P(client_calls, a_forked_process_makes_connections_of_its_own) {
+TEST_P(client_calls, a_forked_process_opens_new_connections) {
     upstream up(loop(), always(ok_text("x")));
-    std::atomic<bool> over{false};
+    std::atomic<bool> done{false};
     int status = -1;
     std::thread caller([&, url = up.url()] {
         EXPECT_EQ(http_.get_sync(url).body(), "x");
@@ -544,19 +544,19 @@ TEST_P(client_calls, a_forked_process_makes_connections_of_its_own) {
         }
         ::waitpid(child, &status, 0);
         EXPECT_EQ(http_.get_sync(url).body(), "x");
-        over = true;
+        done = true;
     });
     run([](event_loop& l, std::atomic<bool>& end) -> task<void> {
         while (!end) co_await l.sleep(1ms);
-    }(loop(), over));
+    }(loop(), done));
     caller.join();
     EXPECT_EQ(status, 0);
     EXPECT_EQ(up.accepted_count(), 2u);
 }
 
-// What a sync view's call ends with that works for `in`.
-std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& url, context& in) {
-    const works_for whom(&in);
+// How a blocking call ends in a sync view that handles the request of `caller`.
+std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& url, context& caller) {
+    const works_for view(&caller);
     try {
         (void)http.get_sync(url);
     } catch (const cancelled& c) {
@@ -567,24 +567,24 @@ std::optional<cancel_reason> end_of_sync_call(client& http, const std::string& u
     return std::nullopt;
 }
 
-TEST_P(client_calls, the_blocking_face_ends_with_whom_its_thread_works_for) {
-    upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });  // no answer, ever
+TEST_P(client_calls, get_sync_ends_with_the_request_of_its_view) {
+    upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });  // never responds
     for (const bool by_deadline : {false, true}) {
-        context in;
-        if (by_deadline) in.deadline = from_now(50ms);
-        std::optional<cancel_reason> why;
-        std::atomic<bool> over{false};
+        context caller;
+        if (by_deadline) caller.deadline = from_now(50ms);
+        std::optional<cancel_reason> reason;
+        std::atomic<bool> done{false};
         std::thread view([&] {
-            why = end_of_sync_call(http_, up.url(), in);
-            over = true;
+            reason = end_of_sync_call(http_, up.url(), caller);
+            done = true;
         });
-        run([](event_loop& l, upstream& u, context& c, bool leaves, std::atomic<bool>& end) -> task<void> {
-            while (leaves && u.open() == 0) co_await l.sleep(1ms);
-            if (leaves) c.cancel.cancel(cancel_reason::disconnected);
+        run([](event_loop& l, upstream& u, context& c, bool disconnect, std::atomic<bool>& end) -> task<void> {
+            while (disconnect && u.open() == 0) co_await l.sleep(1ms);
+            if (disconnect) c.cancel.cancel(cancel_reason::disconnected);
             while (!end || u.open() > 0) co_await l.sleep(1ms);  // the call's connection is closed
-        }(loop(), up, in, !by_deadline, over));
+        }(loop(), up, caller, !by_deadline, done));
         view.join();
-        EXPECT_EQ(why, by_deadline ? cancel_reason::deadline : cancel_reason::disconnected);
+        EXPECT_EQ(reason, by_deadline ? cancel_reason::deadline : cancel_reason::disconnected);
     }
 }
 

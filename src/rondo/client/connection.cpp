@@ -20,9 +20,9 @@ client_connection::client_connection(client_pool& pool, client_origin& origin, n
       pool_(pool),
       origin_(origin) {}
 
-void client_connection::rest(clock::duration limit) noexcept {
+void client_connection::rest(clock::duration timeout) noexcept {
     resting_ = true;
-    loop().timers().arm(*this, loop().now() + limit);
+    loop().timers().arm(*this, loop().now() + timeout);
 }
 
 bool client_connection::is_sound() const noexcept {
@@ -43,7 +43,7 @@ void client_wait::end() {
     if (late_) throw timed_out();
 }
 
-client_connection::input_wait::input_wait(client_connection& c, instant until) noexcept
+client_connection::input_wait::input_wait(client_connection& c, instant deadline) noexcept
     : client_wait([](waiter& self) noexcept { static_cast<input_wait&>(self).receive_.forget(); },
                   [](timer& self) noexcept {
                       auto& w = static_cast<input_wait&>(self);
@@ -51,10 +51,10 @@ client_connection::input_wait::input_wait(client_connection& c, instant until) n
                       w.receive_.forget();
                       w.wake();
                   },
-                  c.loop(), until),
+                  c.loop(), deadline),
       receive_(c.receive()) {}
 
-client_connection::output_wait::output_wait(client_connection& c, instant until) noexcept
+client_connection::output_wait::output_wait(client_connection& c, instant deadline) noexcept
     : client_wait([](waiter& self) noexcept { static_cast<output_wait&>(self).drained_.forget(); },
                   [](timer& self) noexcept {
                       auto& w = static_cast<output_wait&>(self);
@@ -62,7 +62,7 @@ client_connection::output_wait::output_wait(client_connection& c, instant until)
                       w.drained_.forget();
                       w.wake();
                   },
-                  c.loop(), until),
+                  c.loop(), deadline),
       drained_(c.drained()) {}
 
 }  // namespace rondo::detail

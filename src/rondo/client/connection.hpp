@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A connection of the HTTP client to a server, and the waits on it.
 #pragma once
 
 #include <coroutine>
@@ -18,11 +19,11 @@ namespace rondo::detail {
 class client_pool;
 struct client_origin;
 
-/// The place of a connection in the lists of its pool.
+/// Links a connection into the lists of its pool.
 class client_connection_entry : public list_node {};
 
-/// A connection to a server. Owned by its pool, which destroys it on an empty stack. Thousands of them wait in memory:
-/// while nothing is read or written it holds no buffer.
+/// A connection to a server. Owned by its pool, which destroys it on an empty stack. Holds no buffer while nothing is
+/// read or written, so thousands may be idle.
 class client_connection final : public client_connection_entry, public net::stream, timer {
 public:
     client_connection(client_pool& pool, client_origin& origin, net::output& out, unique_fd socket);
@@ -31,17 +32,17 @@ public:
     static void* operator new(std::size_t size) { return frame_memory::allocate(size); }
     static void operator delete(void* memory, std::size_t size) noexcept { frame_memory::deallocate(memory, size); }
 
-    /// `co_await c.more_input(until)`: as receive(), but a cancellation point; throws timed_out at `until`.
+    /// `co_await c.receive_until(deadline)`: like receive(), but a cancellation point; throws timed_out at `deadline`.
     class input_wait;
-    [[nodiscard]] input_wait more_input(instant until) noexcept;
-    /// `co_await c.all_sent(until)`: as drained(), the same way.
+    [[nodiscard]] input_wait more_input(instant deadline) noexcept;
+    /// `co_await c.drained_until(deadline)`: like drained(), likewise.
     class output_wait;
-    [[nodiscard]] output_wait all_sent(instant until) noexcept;
+    [[nodiscard]] output_wait all_sent(instant deadline) noexcept;
 
-    /// By the pool: from now on it waits for its next request, for `limit`.
-    void rest(clock::duration limit) noexcept;
+    /// Called by the pool: the connection is idle, and closed after `timeout` without a request.
+    void rest(clock::duration timeout) noexcept;
     void wake_up() noexcept { resting_ = false; }
-    /// False when the server said or did something since the last response: it cannot be used any more.
+    /// False when the server has closed or sent something since the last response.
     [[nodiscard]] bool is_sound() const noexcept;
 
     [[nodiscard]] bool resting() const noexcept { return resting_; }
@@ -51,26 +52,26 @@ public:
     std::uint32_t requests = 0;  ///< sent so far
 
 private:
-    void left(bool gone) noexcept override;
+    void left(bool reset) noexcept override;
 
     client_pool& pool_;
     client_origin& origin_;
     bool resting_ = false;
 };
 
-/// What both waits have in common: whoever waits is woken by the stream itself, a cancellation or the clock.
+/// Base of both waits: the coroutine is woken by the stream, a cancellation or the timer.
 class client_wait : public waiter, protected timer {
 protected:
-    client_wait(cancel_function on_cancel, function on_time, event_loop& loop, instant until) noexcept
-        : waiter(on_cancel), timer(on_time, until), loop_(loop) {}
+    client_wait(cancel_function on_cancel, function on_time, event_loop& loop, instant deadline) noexcept
+        : waiter(on_cancel), timer(on_time, deadline), loop_(loop) {}
 
     template <class Promise>
-    [[nodiscard]] bool begin(std::coroutine_handle<Promise> who) noexcept {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool begin(std::coroutine_handle<Promise> h) noexcept {
+        if (!suspend(h)) return false;
         if (due() != instant::max()) loop_.timers().arm(*this, due());
         return true;
     }
-    /// After the wait. Throws `cancelled` and timed_out.
+    /// Called after the wait. Throws `cancelled` and timed_out.
     void end();
 
     event_loop& loop_;
@@ -79,13 +80,13 @@ protected:
 
 class [[nodiscard("co_await it")]] client_connection::input_wait : public client_wait {
 public:
-    input_wait(client_connection& c, instant until) noexcept;
+    input_wait(client_connection& c, instant deadline) noexcept;
 
     [[nodiscard]] bool await_ready() const noexcept { return receive_.await_ready(); }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        if (!begin(who)) return false;
-        receive_.await_suspend(who);
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        if (!begin(h)) return false;
+        receive_.await_suspend(h);
         return true;
     }
     [[nodiscard]] net::input_event await_resume() {
@@ -99,16 +100,16 @@ private:
 
 class [[nodiscard("co_await it")]] client_connection::output_wait : public client_wait {
 public:
-    output_wait(client_connection& c, instant until) noexcept;
+    output_wait(client_connection& c, instant deadline) noexcept;
 
     [[nodiscard]] bool await_ready() const noexcept { return drained_.await_ready(); }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        if (!begin(who)) return false;
-        drained_.await_suspend(who);
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        if (!begin(h)) return false;
+        drained_.await_suspend(h);
         return true;
     }
-    /// False when the connection broke.
+    /// False when the connection is broken.
     [[nodiscard]] bool await_resume() {
         end();
         return drained_.await_resume();
@@ -118,7 +119,11 @@ private:
     net::stream::drained_awaiter drained_;
 };
 
-inline client_connection::input_wait client_connection::more_input(instant until) noexcept { return {*this, until}; }
-inline client_connection::output_wait client_connection::all_sent(instant until) noexcept { return {*this, until}; }
+inline client_connection::input_wait client_connection::more_input(instant deadline) noexcept {
+    return {*this, deadline};
+}
+inline client_connection::output_wait client_connection::all_sent(instant deadline) noexcept {
+    return {*this, deadline};
+}
 
 }  // namespace rondo::detail

@@ -47,7 +47,7 @@ std::pair<std::string_view, std::string_view> split(std::string_view text, char 
             i == text.size() ? std::string_view() : http::trimmed(text.substr(i + 1))};
 }
 
-// When a cookie of this Max-Age ends; an age of any number of digits is valid.
+// The expiry time for a Max-Age, which may have any number of digits.
 std::optional<http::unix_seconds> expiry_of_age(std::string_view text, http::unix_seconds now) noexcept {
     const bool negative = text.starts_with('-');
     if (negative) text.remove_prefix(1);
@@ -65,7 +65,7 @@ struct attributes {
     bool secure = false;
 };
 
-// Of several attributes of one name the last counts.
+// The last of several attributes with one name wins.
 attributes read_attributes(std::string_view rest, http::unix_seconds now) {
     attributes out;
     while (!rest.empty()) {
@@ -80,9 +80,9 @@ attributes read_attributes(std::string_view rest, http::unix_seconds now) {
         } else if (http::same_ignoring_case(key, "Domain")) {
             out.domain = content;
         } else if (http::same_ignoring_case(key, "Max-Age")) {
-            if (const auto at = expiry_of_age(content, now)) out.ends = at;
+            if (const auto expiry = expiry_of_age(content, now)) out.ends = expiry;
         } else if (http::same_ignoring_case(key, "Expires")) {
-            if (const auto at = parse_cookie_date(content)) out.expires = at;
+            if (const auto date = parse_cookie_date(content)) out.expires = date;
         }
     }
     return out;
@@ -102,7 +102,7 @@ bool take_domain(cookie& c, std::string_view stated, const http::url& from) {
     return true;
 }
 
-// The name promises what the cookie must then be (RFC 6265bis section 4.1.3).
+// Name prefixes and what they require (RFC 6265bis section 4.1.3).
 bool keeps_promise_of_name(const cookie& c, const attributes& a) noexcept {
     if (starts_ignoring_case(c.name, "__Secure-")) return c.secure;
     if (starts_ignoring_case(c.name, "__Host-")) return c.secure && c.host_only && a.path == "/";
@@ -111,7 +111,9 @@ bool keeps_promise_of_name(const cookie& c, const attributes& a) noexcept {
 
 }  // namespace
 
-std::string cookie_host(const http::url& of) { return of.unix_path.empty() ? of.host : "unix:" + of.unix_path; }
+std::string cookie_host(const http::url& server) {
+    return server.unix_path.empty() ? server.host : "unix:" + server.unix_path;
+}
 
 bool domain_matches(std::string_view host, std::string_view domain) noexcept {
     if (host == domain) return true;
@@ -119,9 +121,9 @@ bool domain_matches(std::string_view host, std::string_view domain) noexcept {
            !is_numeric_host(host);
 }
 
-bool path_matches(std::string_view path, std::string_view of_cookie) noexcept {
-    if (!path.starts_with(of_cookie)) return false;
-    return path.size() == of_cookie.size() || of_cookie.ends_with('/') || path[of_cookie.size()] == '/';
+bool path_matches(std::string_view path, std::string_view cookie_path) noexcept {
+    if (!path.starts_with(cookie_path)) return false;
+    return path.size() == cookie_path.size() || cookie_path.ends_with('/') || path[cookie_path.size()] == '/';
 }
 
 std::string_view path_of(const http::url& u) noexcept {
@@ -146,7 +148,7 @@ std::optional<cookie> parse_set_cookie(const http::url& from, std::string_view t
     out.secure = a.secure;
     if (out.secure && !from.secure()) return std::nullopt;
     if (a.domain && !take_domain(out, *a.domain, from)) return std::nullopt;
-    // Who redirects chooses the host and the default path.
+    // A redirect controls the host and the default path.
     if (out.domain.size() > cookie_jar::largest_attribute || out.path.size() > cookie_jar::largest_attribute)
         return std::nullopt;
     if (!keeps_promise_of_name(out, a)) return std::nullopt;

@@ -20,12 +20,12 @@ bool is_delimiter(char byte) noexcept {
            (c >= 0x7b && c <= 0x7e);
 }
 
-// A number of `least` to `most` digits at the front, taken off; nothing when there are fewer or more.
-std::optional<int> take_number(std::string_view& text, std::size_t least, std::size_t most) noexcept {
+// Removes a number of `min` to `max` digits from the front; nothing when there are fewer or more.
+std::optional<int> take_number(std::string_view& text, std::size_t min, std::size_t max) noexcept {
     std::size_t size = 0;
     int value = 0;
-    while (size < text.size() && size <= most && is(text[size], digit)) value = value * 10 + (text[size++] - '0');
-    if (size < least || size > most) return std::nullopt;
+    while (size < text.size() && size <= max && is(text[size], digit)) value = value * 10 + (text[size++] - '0');
+    if (size < min || size > max) return std::nullopt;
     text.remove_prefix(size);
     return value;
 }

@@ -17,7 +17,7 @@ std::string site_of(const http::url& u) {
     return u.unix_path.empty() ? detail::site_of(u.host) : detail::cookie_host(u);
 }
 
-// The one to go first.
+// Whether `a` is evicted before `b`.
 bool less_wanted(const detail::cookie& a, const detail::cookie& b) noexcept {
     return a.secure != b.secure ? b.secure : a.used < b.used;
 }
@@ -26,45 +26,45 @@ bool same_place(const detail::cookie& a, const detail::cookie& b) noexcept {
     return a.name == b.name && a.domain == b.domain && a.host_only == b.host_only && a.path == b.path;
 }
 
-// RFC 6265bis section 5.7: what came without TLS neither replaces nor hides what came with it.
-bool hides(const detail::cookie& fresh, const detail::cookie& old) noexcept {
+// RFC 6265bis section 5.7: a cookie set without TLS neither replaces nor shadows a secure one.
+bool hides(const detail::cookie& added, const detail::cookie& old) noexcept {
     const bool related =
-        detail::domain_matches(old.domain, fresh.domain) || detail::domain_matches(fresh.domain, old.domain);
-    return old.secure && old.name == fresh.name && related && detail::path_matches(fresh.path, old.path);
+        detail::domain_matches(old.domain, added.domain) || detail::domain_matches(added.domain, old.domain);
+    return old.secure && old.name == added.name && related && detail::path_matches(added.path, old.path);
 }
 
 }  // namespace
 
 cookie_jar::cookie_jar() { detail::load_public_suffixes(); }
 
-void cookie_jar::forget_expired(cookies& of, http::unix_seconds now) {
-    size_ -= std::erase_if(of, [now](const detail::cookie& c) { return c.expires <= now; });
+void cookie_jar::forget_expired(cookies& site_cookies, http::unix_seconds now) {
+    size_ -= std::erase_if(site_cookies, [now](const detail::cookie& c) { return c.expires <= now; });
 }
 
-void cookie_jar::evict_one(cookies& of, std::string_view domain) {
-    auto victim = of.end();
-    for (auto c = of.begin(); c != of.end(); ++c) {
-        const bool counts = domain.empty() || c->domain == domain;
-        if (counts && (victim == of.end() || less_wanted(*c, *victim))) victim = c;
+void cookie_jar::evict_one(cookies& site_cookies, std::string_view domain) {
+    auto victim = site_cookies.end();
+    for (auto c = site_cookies.begin(); c != site_cookies.end(); ++c) {
+        const bool matches = domain.empty() || c->domain == domain;
+        if (matches && (victim == site_cookies.end() || less_wanted(*c, *victim))) victim = c;
     }
-    if (victim == of.end()) return;
-    of.erase(victim);
+    if (victim == site_cookies.end()) return;
+    site_cookies.erase(victim);
     --size_;
 }
 
-// One host of a site does not evict the cookies of another.
-void cookie_jar::evict_of_site(cookies& of) {
+// Evicts from the host with most cookies: one host of a site does not displace the cookies of another.
+void cookie_jar::evict_of_site(cookies& site_cookies) {
     std::unordered_map<std::string_view, std::size_t> counts;
-    for (const detail::cookie& c : of) ++counts[c.domain];
-    const auto crowded = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
-    if (crowded == counts.end()) return;
-    const std::string domain(crowded->first);
-    evict_one(of, domain);
+    for (const detail::cookie& c : site_cookies) ++counts[c.domain];
+    const auto largest_host = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+    if (largest_host == counts.end()) return;
+    const std::string domain(largest_host->first);
+    evict_one(site_cookies, domain);
 }
 
-// The site that has more than its share pays; else the cookie that was not used for the longest goes.
+// Evicts from the largest site while it exceeds its share, otherwise the least recently used cookie of all.
 void cookie_jar::evict_of_all(http::unix_seconds now) {
-    for (auto& [site, of] : sites_) forget_expired(of, now);
+    for (auto& [site, site_cookies] : sites_) forget_expired(site_cookies, now);
     std::erase_if(sites_, [](const auto& entry) { return entry.second.empty(); });
     if (size_ <= most) return;
     auto chosen = std::ranges::max_element(sites_, {}, [](const auto& entry) { return entry.second.size(); });
@@ -79,10 +79,10 @@ void cookie_jar::evict_of_all(http::unix_seconds now) {
 }
 
 void cookie_jar::evict_for(const std::string& site, const std::string& domain, http::unix_seconds now) {
-    cookies& of = sites_[site];
-    const auto of_domain = std::ranges::count(of, domain, &detail::cookie::domain);
-    if (static_cast<std::size_t>(of_domain) > most_per_host) evict_one(of, domain);
-    if (of.size() > most_per_site) evict_of_site(of);
+    cookies& site_cookies = sites_[site];
+    const auto domain_count = std::ranges::count(site_cookies, domain, &detail::cookie::domain);
+    if (static_cast<std::size_t>(domain_count) > most_per_host) evict_one(site_cookies, domain);
+    if (site_cookies.size() > most_per_site) evict_of_site(site_cookies);
     if (size_ > most) evict_of_all(now);
 }
 
@@ -91,16 +91,16 @@ void cookie_jar::put(detail::cookie c, bool over_tls, http::unix_seconds now) {
     const std::string site = is_path ? c.domain : detail::site_of(c.domain);
     const auto known = sites_.find(site);
     if (known != sites_.end()) {
-        cookies& of = known->second;
-        forget_expired(of, now);
-        if (!over_tls && std::ranges::any_of(of, [&c](const detail::cookie& old) { return hides(c, old); })) return;
-        const auto old = std::ranges::find_if(of, [&c](const detail::cookie& o) { return same_place(o, c); });
-        if (old != of.end() && c.expires > now) {
+        cookies& stored = known->second;
+        forget_expired(stored, now);
+        if (!over_tls && std::ranges::any_of(stored, [&c](const detail::cookie& old) { return hides(c, old); })) return;
+        const auto old = std::ranges::find_if(stored, [&c](const detail::cookie& o) { return same_place(o, c); });
+        if (old != stored.end() && c.expires > now) {
             *old = std::move(c);
             return;
         }
-        if (old != of.end()) of.erase(old), --size_;
-        if (of.empty()) sites_.erase(known);
+        if (old != stored.end()) stored.erase(old), --size_;
+        if (stored.empty()) sites_.erase(known);
     }
     if (c.expires <= now) return;
     const std::string domain = c.domain;
@@ -135,7 +135,7 @@ std::string cookie_jar::value_for(const http::url& to) const {
         c.used = ++uses_;
         sent.push_back(&c);
     }
-    // Longer paths first, then what was created earlier (RFC 6265 section 5.4).
+    // Longer paths first, then earlier creation (RFC 6265 section 5.4).
     std::ranges::sort(sent, [](const detail::cookie* a, const detail::cookie* b) {
         return a->path.size() != b->path.size() ? a->path.size() > b->path.size() : a < b;
     });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Stores the cookies that servers set and adds them to requests.
 #pragma once
 
 #include <cstddef>
@@ -16,39 +17,39 @@
 
 namespace rondo {
 
-/// Cookies of servers (RFC 6265bis), for client_options::cookies. A Domain that is a public suffix ("co.uk") or of
-/// another host is refused; `Secure` cookies are neither set nor replaced without TLS; the prefixes `__Secure-` and
-/// `__Host-` are kept to; every unix socket has cookies of its own. SameSite makes no difference: every call is the
-/// program's own. Cookies without a name are left out. Any thread.
+/// The cookies of servers (RFC 6265bis), for client_options::cookies. Refuses a Domain that is a public suffix
+/// ("co.uk") or belongs to another host; neither sets nor replaces `Secure` cookies without TLS; enforces the prefixes
+/// `__Secure-` and `__Host-`; keeps the cookies of each unix socket apart. Ignores SameSite, since every call is the
+/// program's own, and cookies without a name. Thread-safe.
 ///
-/// Bounded: beyond a limit the one that was not used for the longest goes, of those that are not `Secure` first, and
-/// always of the host, or the site, that has too many.
+/// Bounded: beyond a limit the least recently used cookie of the host or site with too many is evicted, those without
+/// `Secure` first.
 class cookie_jar {
 public:
-    static constexpr std::size_t most = 3000;               ///< cookies in all
-    static constexpr std::size_t most_per_site = 180;       ///< of all hosts below one registered domain
-    static constexpr std::size_t most_per_host = 50;        ///< of one host, or for one Domain
-    static constexpr std::size_t largest = 4096;            ///< bytes of a name and its value; larger: left out
-    static constexpr std::size_t largest_attribute = 1024;  ///< bytes; one that is larger is ignored
+    static constexpr std::size_t most = 3000;               ///< cookies in total
+    static constexpr std::size_t most_per_site = 180;       ///< all hosts below one registrable domain
+    static constexpr std::size_t most_per_host = 50;        ///< one host, or one Domain
+    static constexpr std::size_t largest = 4096;            ///< name plus value; larger cookies are ignored
+    static constexpr std::size_t largest_attribute = 1024;  ///< larger attributes are ignored
 
-    /// Reads the list of public suffixes when it was not read yet.
+    /// Loads the public suffix list unless it is loaded already.
     cookie_jar();
 
-    /// Takes the Set-Cookie lines of a response.
+    /// Stores the Set-Cookie lines of a response.
     void store(const http::url& from, const http::fields_view& response);
-    /// The value of Cookie for a request; empty when there is none.
+    /// The value of Cookie for a request; empty when no cookie matches.
     [[nodiscard]] std::string value_for(const http::url& to) const;
     [[nodiscard]] std::size_t size() const;
     void clear();
 
 private:
-    using cookies = std::vector<detail::cookie>;  // in the order of their creation
+    using cookies = std::vector<detail::cookie>;  // in order of creation
 
     void put(detail::cookie c, bool over_tls, http::unix_seconds now);
-    void forget_expired(cookies& of, http::unix_seconds now);
+    void forget_expired(cookies& site_cookies, http::unix_seconds now);
     void evict_for(const std::string& site, const std::string& domain, http::unix_seconds now);
-    void evict_of_site(cookies& of);
-    void evict_one(cookies& of, std::string_view domain);
+    void evict_of_site(cookies& site_cookies);
+    void evict_one(cookies& site_cookies, std::string_view domain);
     void evict_of_all(http::unix_seconds now);
 
     mutable std::mutex mutex_;

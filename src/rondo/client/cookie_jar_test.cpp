@@ -32,7 +32,7 @@ std::string sent(const char* from, const std::string& line, const char* to) {
     return jar.value_for(url(to));
 }
 
-TEST(cookie_jar, hosts_and_domains) {
+TEST(CookieJar, matches_hosts_and_domains) {
     EXPECT_EQ(sent("http://a.example.org/", "n=v", "http://a.example.org/"), "n=v");
     EXPECT_EQ(sent("http://a.example.org/", "n=v", "http://b.a.example.org/"), "");
     EXPECT_EQ(sent("http://a.example.org/", "n=v; Domain=example.org", "http://b.example.org/"), "n=v");
@@ -47,7 +47,7 @@ TEST(cookie_jar, hosts_and_domains) {
     EXPECT_EQ(sent("http://.org/", "n=v; Domain=org", "http://b.org/"), "");
 }
 
-TEST(cookie_jar, the_last_domain_counts_and_an_empty_one_is_none) {
+TEST(CookieJar, the_last_domain_wins_and_an_empty_one_is_ignored) {
     const std::string both = "n=v; Domain=other.org; Domain=example.org";
     EXPECT_EQ(sent("http://a.example.org/", both, "http://b.example.org/"), "n=v");
     for (const char* none : {"n=v; Domain", "n=v; Domain=", "n=v; Domain=.", "n=v; Domain=example.org; Domain="}) {
@@ -60,22 +60,22 @@ TEST(cookie_jar, the_last_domain_counts_and_an_empty_one_is_none) {
             << wrong;
 }
 
-TEST(cookie_jar, a_public_suffix_is_no_domain_of_a_cookie) {
+TEST(CookieJar, refuses_a_public_suffix_as_domain) {
     for (const char* suffix : {"co.uk", "CO.UK", ".co.uk", "co.uk.", "uk", "com", "github.io", "s3.amazonaws.com",
                                "kawasaki.jp", "a.kawasaki.jp", "unheardof", "a.ck"}) {
         const std::string at = suffix[0] == '.' ? suffix + 1 : suffix;
         const std::string line = std::string("s=1; Path=/; Domain=") + suffix;
         EXPECT_EQ(sent(("https://evil." + at + "/").c_str(), line, ("https://bank." + at + "/").c_str()), "") << suffix;
     }
-    EXPECT_EQ(sent("http://www.ck/", "n=v; Domain=www.ck", "http://a.www.ck/"), "n=v") << "an exception of the list";
+    EXPECT_EQ(sent("http://www.ck/", "n=v; Domain=www.ck", "http://a.www.ck/"), "n=v") << "an exception in the list";
     EXPECT_EQ(sent("http://a.bank.co.uk/", "n=v; Domain=bank.co.uk", "http://bank.co.uk/"), "n=v");
-    // One that has a server of its own keeps its cookies to itself.
+    // A public suffix with its own server has host-only cookies.
     EXPECT_EQ(sent("https://github.io/", "n=v; Domain=github.io", "https://github.io/"), "n=v");
     EXPECT_EQ(sent("https://github.io/", "n=v; Domain=github.io", "https://a.github.io/"), "");
     EXPECT_EQ(sent("http://localhost/", "n=v; Domain=localhost", "http://localhost/"), "n=v");
 }
 
-TEST(cookie_jar, addresses_have_nothing_below_them) {
+TEST(CookieJar, addresses_have_no_subdomains) {
     for (const char* host : {"10.0.0.1", "[::1]", "0x7f.0x0.0x0.0x1", "127.1"}) {
         const std::string at = std::string("http://") + host + "/";
         EXPECT_EQ(sent(at.c_str(), "n=v", at.c_str()), "n=v") << host;
@@ -86,7 +86,7 @@ TEST(cookie_jar, addresses_have_nothing_below_them) {
     EXPECT_EQ(sent("http://10.0.0.1./", "n=v; Domain=0.0.1", "http://11.0.0.1/"), "");
 }
 
-TEST(cookie_jar, unix_sockets_have_cookies_of_their_own) {
+TEST(CookieJar, separates_unix_sockets) {
     const char* a = "http+unix://%2Frun%2Fa.sock/";
     EXPECT_EQ(sent(a, "n=v", a), "n=v");
     for (const char* line : {"n=v", "n=v; Domain=localhost", "n=v; Domain="}) {
@@ -99,7 +99,7 @@ TEST(cookie_jar, unix_sockets_have_cookies_of_their_own) {
     EXPECT_EQ(sent("http+unix://%2Frun%2Fa.example.org/", "n=v; Domain=example.org", "http://example.org/"), "");
 }
 
-TEST(cookie_jar, paths) {
+TEST(CookieJar, matches_paths) {
     EXPECT_EQ(sent("http://a/x/y", "n=v", "http://a/x/z"), "n=v");
     EXPECT_EQ(sent("http://a/x/y", "n=v", "http://a/"), "");
     EXPECT_EQ(sent("http://a/x/y?/z/", "n=v", "http://a/x"), "n=v");
@@ -108,11 +108,11 @@ TEST(cookie_jar, paths) {
     EXPECT_EQ(sent("http://a/", "n=v; Path=/x", "http://a/xy"), "");
     EXPECT_EQ(sent("http://a/", "n=v; Path=/x/", "http://a/x"), "");
     EXPECT_EQ(sent("http://a/x/y", "n=v; Path=z", "http://a/x/"), "n=v") << "the default";
-    EXPECT_EQ(sent("http://a/x/y", "n=v; Path=/; Path=", "http://a/"), "") << "the last counts";
+    EXPECT_EQ(sent("http://a/x/y", "n=v; Path=/; Path=", "http://a/"), "") << "the last one wins";
     EXPECT_EQ(sent("http://a/x/y", "n=v; Path=/z; Path=/", "http://a/"), "n=v");
 }
 
-TEST(cookie_jar, longer_paths_are_sent_first_then_what_is_older) {
+TEST(CookieJar, sends_longer_paths_first_then_older_cookies) {
     cookie_jar jar;
     store(jar, "http://a/", "one=1; Path=/");
     store(jar, "http://a/", "two=2; Path=/");
@@ -121,14 +121,14 @@ TEST(cookie_jar, longer_paths_are_sent_first_then_what_is_older) {
     EXPECT_EQ(jar.value_for(url("http://a/x")), "far=3; one=4; two=2");
 }
 
-TEST(cookie_jar, secure_ones_stay_on_tls) {
+TEST(CookieJar, sends_secure_cookies_only_over_tls) {
     EXPECT_EQ(sent("https://a/", "n=v; Secure", "https://a/"), "n=v");
     EXPECT_EQ(sent("https://a/", "n=v; Secure", "http://a/"), "");
     EXPECT_EQ(sent("http://a/", "n=v; Secure", "https://a/"), "");
     EXPECT_EQ(sent("http://a/", "n=v; secure=no", "https://a/"), "");
 }
 
-TEST(cookie_jar, secure_ones_are_not_replaced_without_tls) {
+TEST(CookieJar, does_not_replace_secure_cookies_without_tls) {
     for (const char* line :
          {"n=evil", "n=evil; Path=/login", "n=evil; Path=/login/x", "n=evil; Domain=example.org; Path=/login",
           "n=; Max-Age=0; Path=/login", "n=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/login"}) {
@@ -146,12 +146,12 @@ TEST(cookie_jar, secure_ones_are_not_replaced_without_tls) {
     cookie_jar jar;
     store(jar, "https://example.org/", "n=good; Secure; Domain=example.org; Path=/");
     store(jar, "http://a.example.org/", "n=evil; Path=/");
-    EXPECT_EQ(jar.value_for(url("https://a.example.org/")), "n=good") << "one of a host below it";
+    EXPECT_EQ(jar.value_for(url("https://a.example.org/")), "n=good") << "set by a subdomain";
     store(jar, "https://example.org/", "n=new; Domain=example.org; Path=/");
-    EXPECT_EQ(jar.value_for(url("http://example.org/")), "n=new") << "with TLS it may be replaced";
+    EXPECT_EQ(jar.value_for(url("http://example.org/")), "n=new") << "replaced over TLS";
 }
 
-TEST(cookie_jar, names_with_a_promise) {
+TEST(CookieJar, enforces_name_prefixes) {
     const char* tls = "https://a.example.org/";
     for (const char* name : {"__Secure-n", "__secure-n", "__SECURE-n"}) {
         const std::string n = name;
@@ -170,12 +170,12 @@ TEST(cookie_jar, names_with_a_promise) {
             EXPECT_EQ(sent(tls, n + wrong, "https://a.example.org/x"), "") << n << wrong;
         EXPECT_EQ(sent("http://a.example.org/", n + "=v; Path=/", tls), "");
     }
-    // A cookie without a name would be sent as if it had one.
+    // The value of a nameless cookie would be read as name and value.
     EXPECT_EQ(sent("http://a.example.org/", "=__Host-n=v; Path=/", tls), "");
     EXPECT_EQ(sent("http://a.example.org/", "__Host-n", tls), "");
 }
 
-TEST(cookie_jar, ends_and_replacements) {
+TEST(CookieJar, expires_and_replaces) {
     EXPECT_EQ(sent("http://a/", "n=v; Max-Age=100; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a/"), "n=v");
     EXPECT_EQ(sent("http://a/", "n=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=100", "http://a/"), "n=v");
     EXPECT_EQ(sent("http://a/", "n=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a/"), "");
@@ -194,7 +194,7 @@ TEST(cookie_jar, ends_and_replacements) {
     EXPECT_EQ(jar.size(), 0u);
 }
 
-TEST(cookie_jar, ages_of_any_length_and_what_is_none) {
+TEST(CookieJar, parses_max_age) {
     const std::string nines(60, '9');
     for (const char* age : {"1", "0001", "99999999999999999999", nines.c_str(), "9223372036854775807", " 5 "})
         EXPECT_EQ(sent("http://a/", std::string("n=v; Max-Age=") + age, "http://a/"), "n=v") << age;
@@ -205,10 +205,10 @@ TEST(cookie_jar, ages_of_any_length_and_what_is_none) {
         EXPECT_EQ(sent("http://a/", std::string("n=v; Max-Age=") + age, "http://a/"), "n=v") << age;
         EXPECT_EQ(sent("http://a/", std::string("n=v; Max-Age=") + age + past, "http://a/"), "") << age;
     }
-    EXPECT_EQ(sent("http://a/", "n=v; Max-Age=5; Max-Age=0", "http://a/"), "") << "the last counts";
+    EXPECT_EQ(sent("http://a/", "n=v; Max-Age=5; Max-Age=0", "http://a/"), "") << "the last one wins";
 }
 
-TEST(cookie_jar, lives_are_bounded) {
+TEST(CookieJar, limits_the_lifetime) {
     const http::unix_seconds now = 1'000'000'000;
     const auto end = [](const std::string& line) {
         return detail::parse_set_cookie(url("http://a/"), line, now)->expires;
@@ -218,15 +218,15 @@ TEST(cookie_jar, lives_are_bounded) {
     EXPECT_EQ(end("n=v; Expires=Fri, 31 Dec 9999 23:59:59 GMT"), now + 400 * 24 * 3600);
 }
 
-TEST(cookie_jar, dates_in_every_form) {
-    const http::unix_seconds wanted = 784111777;
+TEST(CookieJar, parses_dates) {
+    const http::unix_seconds expected = 784111777;
     for (const char* text :
          {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
           "06 Nov 1994 08:49:37", "6-nov-1994 8:49:37", "Sun, 06-NOV-1994 08:49:37 UTC", "1994 Nov 06 08:49:37",
           "08:49:37 06 November 94", "08:49:37,1994/nOvember/6", "Nov/6/94;08:49:37", "Sun,06 Nov 1994 08:49:37GMT",
           "06 Nov 094 08:49:37", "  06  Nov\t1994  08:49:37 +0200", "06 Nov 1994 08:49:37.123",
           "Wed, 6th Nov 1994th 08:49:37Z"})
-        EXPECT_EQ(detail::parse_cookie_date(text), wanted) << text;
+        EXPECT_EQ(detail::parse_cookie_date(text), expected) << text;
     EXPECT_EQ(detail::parse_cookie_date("Thu, 01-Jan-70 00:00:01 GMT"), 1);
     EXPECT_EQ(detail::parse_cookie_date("01 Jan 69 00:00:00"), 3124224000) << "2069";
     EXPECT_EQ(detail::parse_cookie_date("29 Feb 2000 23:59:59"), 951868799);
@@ -243,7 +243,7 @@ TEST(cookie_jar, dates_in_every_form) {
     EXPECT_EQ(sent("http://a/", "n=v; Expires=never", "http://a/"), "n=v");
 }
 
-TEST(cookie_jar, sizes) {
+TEST(CookieJar, limits_sizes) {
     const std::string at_most(cookie_jar::largest - 1, 'x');
     EXPECT_EQ(sent("http://a/", "n=" + at_most + "; Path=/; Max-Age=1000000", "http://a/").size(), 4097u);
     EXPECT_EQ(sent("http://a/", "n=" + at_most + "x", "http://a/"), "");
@@ -254,7 +254,7 @@ TEST(cookie_jar, sizes) {
     EXPECT_EQ(sent(("http://a" + large + "/").c_str(), "n=v", ("http://a" + large + "/").c_str()), "");
 }
 
-TEST(cookie_jar, what_is_none_is_passed_over) {
+TEST(CookieJar, ignores_invalid_cookies) {
     for (const char* line : {"", "n", "=v", ";Path=/", "=", " = ;"})
         EXPECT_EQ(sent("http://a/", line, "http://a/"), "") << line;
     EXPECT_EQ(sent("http://a/", "n=" + std::string(5000, 'x'), "http://a/"), "");
@@ -266,7 +266,7 @@ TEST(cookie_jar, what_is_none_is_passed_over) {
 
 // ---- limits ----
 
-TEST(cookie_jar, a_host_evicts_its_own_only) {
+TEST(CookieJar, a_host_evicts_only_its_own) {
     cookie_jar jar;
     store(jar, "https://bank.example/", "session=good; Secure");
     store(jar, "http://other.evil.example/", "mine=1");
@@ -274,10 +274,11 @@ TEST(cookie_jar, a_host_evicts_its_own_only) {
     EXPECT_EQ(jar.size(), cookie_jar::most_per_host + 2);
     EXPECT_EQ(jar.value_for(url("https://bank.example/")), "session=good");
     EXPECT_EQ(jar.value_for(url("http://other.evil.example/")), "mine=1");
-    EXPECT_NE(jar.value_for(url("http://a.evil.example/")).find("c4999=x"), std::string::npos) << "the oldest go";
+    EXPECT_NE(jar.value_for(url("http://a.evil.example/")).find("c4999=x"), std::string::npos)
+        << "the oldest are evicted";
 }
 
-TEST(cookie_jar, many_hosts_of_one_site_evict_neither_another_site_nor_a_small_host_of_theirs) {
+TEST(CookieJar, hosts_of_one_site_evict_neither_other_sites_nor_small_hosts) {
     cookie_jar jar;
     store(jar, "https://bank.co.uk/", "session=good; Secure");
     store(jar, "http://www.evil.co.uk/", "mine=1");
@@ -292,7 +293,7 @@ TEST(cookie_jar, many_hosts_of_one_site_evict_neither_another_site_nor_a_small_h
     EXPECT_EQ(two.value_for(url("http://www.evil.co.uk/")), "mine=1");
 }
 
-TEST(cookie_jar, in_all_the_largest_site_pays_then_what_was_not_used) {
+TEST(CookieJar, in_total_evicts_from_the_largest_site_then_the_least_recently_used) {
     cookie_jar jar;
     store(jar, "http://used.example/", "n=v");
     store(jar, "http://unused.example/", "n=v");
@@ -317,7 +318,7 @@ TEST(cookie_jar, in_all_the_largest_site_pays_then_what_was_not_used) {
     EXPECT_EQ(jar.value_for(url("http://unused.example/")), "");
 }
 
-TEST(cookie_jar, one_without_tls_does_not_evict_secure_ones) {
+TEST(CookieJar, cookies_without_tls_do_not_evict_secure_ones) {
     cookie_jar jar;
     for (std::size_t i = 0; i < cookie_jar::most_per_host; ++i)
         store(jar, "https://a.example/", "s" + std::to_string(i) + "=x; Secure");
@@ -326,7 +327,7 @@ TEST(cookie_jar, one_without_tls_does_not_evict_secure_ones) {
     EXPECT_EQ(jar.size(), cookie_jar::most_per_host);
 }
 
-TEST(cookie_jar, sites) {
+TEST(CookieJar, finds_the_registrable_domain) {
     for (const auto& [host, site] :
          std::initializer_list<std::pair<const char*, const char*>>{{"a.b.example.co.uk", "example.co.uk"},
                                                                     {"example.co.uk.", "example.co.uk"},

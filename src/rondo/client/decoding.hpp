@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The state of a response body whose Content-Encoding is decoded while it is read.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,18 @@
 
 namespace rondo::detail {
 
-/// The state of a body whose coding is undone while it is read.
+/// The state of a response body that is decoded while it is read.
 struct client_exchange::decoding {
     decoding(std::unique_ptr<codec::decompressor> d, unsigned ratio) noexcept
         : decoder(std::move(d)), max_ratio(ratio > 0 ? ratio : 1) {}
 
     std::unique_ptr<codec::decompressor> decoder;
-    std::string out;          ///< what was given out last
-    std::string_view rest;    ///< of the last piece; holds as long as the piece
-    std::uint64_t taken = 0;  ///< coded bytes
-    std::uint64_t given = 0;  ///< decoded bytes
+    std::string out;          ///< the decoded bytes returned last
+    std::string_view rest;    ///< undecoded part of the last piece; valid as long as the piece
+    std::uint64_t taken = 0;  ///< encoded bytes consumed
+    std::uint64_t given = 0;  ///< decoded bytes produced
     unsigned max_ratio;
-    bool full = false;  ///< there is more output than was asked for
+    bool full = false;  ///< the decoder has more output than fits one piece
     bool ended = false;
 };
 

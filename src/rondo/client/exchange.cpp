@@ -27,12 +27,12 @@ bool wants_length(http::method m) noexcept {
 
 }  // namespace
 
-client_exchange::client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& limits,
-                                 instant until, std::uint64_t max_body) noexcept
+client_exchange::client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& timeouts,
+                                 instant deadline, std::uint64_t max_body) noexcept
     : pool_(pool),
       lease_(std::move(connection)),
-      limits_(limits),
-      until_(until),
+      limits_(timeouts),
+      until_(deadline),
       max_body_(max_body),
       reused_(lease_.reused()) {}
 
@@ -65,74 +65,75 @@ void client_exchange::write_head(const outgoing_request& request) {
     }
     const std::size_t bound = http::h1::request_size_bound(parts);
     if (bound > net::output::block_size)
-        throw client_error(client_failure::request_too_large,
-                           fmt::format("the URL and the fields of the request are {} bytes, more than 64 KiB", bound));
+        throw client_error(
+            client_failure::request_too_large,
+            fmt::format("URL and fields of the request have {} bytes; at most 64 KiB are allowed", bound));
     char* begin = connection().reserve(bound);
     connection().commit(static_cast<std::size_t>(http::h1::write_request_head(begin, parts) - begin));
     ++connection().requests;
 }
 
-task<void> client_exchange::transact(outgoing_request request, task<void> (*then)(void* with), void* with) {
+task<void> client_exchange::transact(outgoing_request request, task<void> (*handler)(void* with), void* with) {
     write_head(request);
     if (!request.source && request.body.size() <= small_body) {
         connection().write(request.body);
         sent_ = true;
         co_await receive_head(request.method);
-        if (then) co_await then(with);
+        if (handler) co_await handler(with);
         co_return;
     }
     task_group both(co_await this_context());
     sending_ = true;
-    both.spawn(receive_beside(request.method, both, then, with));
+    both.spawn(receive_beside(request.method, both, handler, with));
     if (!both.empty()) both.spawn(send_body(request));
     co_await both.join();
     sending_ = false;
     if (ended_) end_body();
 }
 
-task<void> client_exchange::receive_beside(http::method asked, task_group& sending, task<void> (*then)(void*),
+task<void> client_exchange::receive_beside(http::method method, task_group& sending, task<void> (*handler)(void*),
                                            void* with) {
-    co_await receive_head(asked);
-    if (then) co_await then(with);
+    co_await receive_head(method);
+    if (handler) co_await handler(with);
     else if (to_int(head_.code) < 300) co_return;
-    // A body that is not sent whole leaves the connection where nothing can follow.
+    // Without the rest of the body the connection cannot be reused.
     sending.cancel();
 }
 
 task<void> client_exchange::send_body(outgoing_request request) {
     if (request.source) {
-        const bool chunks = !request.source->length();
-        co_await send_source(*request.source, chunks);
+        const bool chunked = !request.source->length();
+        co_await send_source(*request.source, chunked);
         co_return;
     }
     const bool whole = co_await send_piece(request.body);
     sent_ = whole;
 }
 
-task<void> client_exchange::send_source(client_body& source, bool chunks) {
+task<void> client_exchange::send_source(client_body& source, bool chunked) {
     std::uint64_t left = source.length().value_or(0);
     for (;;) {
         std::string_view bytes = co_await source.read();
         if (bytes.empty()) break;
         if (!lease_) co_return;
-        if (!chunks && bytes.size() > left)
-            throw std::logic_error("the body of a request is longer than its source declared");
-        left -= chunks ? 0 : bytes.size();
-        if (chunks) {
+        if (!chunked && bytes.size() > left)
+            throw std::logic_error("the request body is longer than its source declared");
+        left -= chunked ? 0 : bytes.size();
+        if (chunked) {
             char* begin = connection().reserve(http::h1::max_chunk_header_size);
             connection().commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, bytes.size()) - begin));
         }
-        const bool going = co_await send_piece(bytes);
-        if (!going) co_return;
-        if (chunks) connection().write(http::h1::chunk_end);
+        const bool ok = co_await send_piece(bytes);
+        if (!ok) co_return;
+        if (chunked) connection().write(http::h1::chunk_end);
     }
-    if (left > 0) throw std::logic_error("the body of a request is shorter than its source declared");
+    if (left > 0) throw std::logic_error("the request body is shorter than its source declared");
     if (!lease_) co_return;
-    if (chunks) connection().write(http::h1::last_chunk);
+    if (chunked) connection().write(http::h1::last_chunk);
     sent_ = true;
 }
 
-// False when the server does not take more: what it says to that is read by who reads the response.
+// False when the connection failed: the coroutine that reads the response reports why.
 task<bool> client_exchange::send_piece(std::string_view bytes) {
     while (!bytes.empty()) {
         if (!lease_ || connection().failed()) co_return false;
@@ -140,44 +141,44 @@ task<bool> client_exchange::send_piece(std::string_view bytes) {
         bytes.remove_prefix(step.size());
         connection().write(step);
         if (connection().backlog() <= net::stream::high_water) continue;
-        bool going = false;
+        bool ok = false;
         bool late = false;
         try {
-            going = co_await connection().all_sent(std::min(until_, from_now(limits_.read)));
+            ok = co_await connection().all_sent(std::min(until_, from_now(limits_.read)));
         } catch (const timed_out&) {
             late = true;
         }
-        if (late) fail(client_failure::time_out, "the server does not take the body of the request");
-        if (!going) co_return false;
+        if (late) fail(client_failure::time_out, "the server stopped reading the request body");
+        if (!ok) co_return false;
     }
     co_return true;
 }
 
-task<void> client_exchange::receive_head(http::method asked) {
+task<void> client_exchange::receive_head(http::method method) {
     for (;;) {
-        const bool complete = parse_head(asked);
+        const bool complete = parse_head(method);
         if (complete) co_return;
         co_await receive_more(true);
     }
 }
 
-// True when the final head is there.
-bool client_exchange::parse_head(http::method asked) {
+// True when the final head is complete.
+bool client_exchange::parse_head(http::method method) {
     for (;;) {
         const std::string_view input = connection().input();
         if (input.empty()) return false;
         any_input_ = true;
-        // A head that comes in small pieces is looked at again when a line is complete.
+        // A head that arrives in small pieces is parsed again only when a line is complete.
         if (parsed_size_ && input.size() > parsed_size_ && input.size() < 2 * parsed_size_ &&
             !std::memchr(input.data() + parsed_size_, '\n', input.size() - parsed_size_))
             return false;
         std::string mended;
         const auto parsed =
-            http::h1::parse_mended_response_head(input, asked, pool_.options().head, pool_.fields(), head_, mended);
+            http::h1::parse_mended_response_head(input, method, pool_.options().head, pool_.fields(), head_, mended);
         parsed_size_ = input.size();
         if (!parsed) {
             if (parsed.error() == http::h1::parse_error::incomplete) return false;
-            fail(client_failure::protocol, fmt::format("the response is not valid: {}", to_string(parsed.error())));
+            fail(client_failure::protocol, fmt::format("invalid response: {}", to_string(parsed.error())));
         }
         parsed_size_ = 0;
         if (!head_.interim()) return take_head(mended.empty() ? input : mended), true;
@@ -188,7 +189,7 @@ bool client_exchange::parse_head(http::method asked) {
 
 void client_exchange::take_head(std::string_view bytes) {
     if (head_.body == http::h1::response_framing::tunnel)
-        fail(client_failure::protocol, "the server switched protocols, which nobody asked for");
+        fail(client_failure::protocol, "unexpected 101 Switching Protocols");
     bytes_.assign(bytes.substr(0, head_.size));
     fields_.assign(head_.fields.begin(), head_.fields.end());
     head_.fields = {};
@@ -201,25 +202,25 @@ void client_exchange::take_head(std::string_view bytes) {
 }
 
 task<void> client_exchange::receive_more(bool within_head) {
-    context* in = co_await this_context();
-    instant until = std::min(until_, from_now(limits_.read));
-    if (in) until = std::min(until, in->deadline);
-    net::input_event what{};
+    context* caller = co_await this_context();
+    instant deadline = std::min(until_, from_now(limits_.read));
+    if (caller) deadline = std::min(deadline, caller->deadline);
+    net::input_event event{};
     bool late = false;
     try {
-        what = co_await connection().more_input(until);
+        event = co_await connection().more_input(deadline);
     } catch (const timed_out&) {
         late = true;
     }
     if (late) {
-        const bool slow = until < until_ && (!in || until < in->deadline);
+        const bool read_timeout = deadline < until_ && (!caller || deadline < caller->deadline);
         fail(client_failure::time_out,
-             slow ? fmt::format("the server sent nothing for {} ms", limits_.read.count())
-                  : std::string(within_head ? "no response came in the time allowed"
-                                            : "the response was not complete in the time allowed"));
+             read_timeout
+                 ? fmt::format("the server sent nothing for {} ms", limits_.read.count())
+                 : std::string(within_head ? "timed out waiting for the response" : "timed out reading the response"));
     }
-    if (what == net::input_event::more) co_return;
-    if (what == net::input_event::end && !within_head && head_.body == http::h1::response_framing::until_close)
+    if (event == net::input_event::more) co_return;
+    if (event == net::input_event::end && !within_head && head_.body == http::h1::response_framing::until_close)
         co_return end_body();
     fail_closed(within_head);
 }

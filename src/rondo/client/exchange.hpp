@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One request and its response on a connection.
+// Implemented in exchange.cpp and exchange_body.cpp.
 #pragma once
 
 #include <cstddef>
@@ -20,48 +22,48 @@
 
 namespace rondo::detail {
 
-/// What of a request goes to the wire. The views must hold until the head of the response has come.
+/// The parts of a request that are sent. The views must stay valid until the head of the response has arrived.
 struct outgoing_request {
     std::string_view method_text;
     http::method method;
     std::string_view target;
     std::string_view host;
     const http::fields* fields;
-    std::string_view body;  ///< when there is no source
+    std::string_view body;  ///< used when there is no source
     client_body* source = nullptr;
-    bool has_body = false;  ///< an empty one is stated too
+    bool has_body = false;  ///< also true for an empty body: Content-Length is sent
 };
 
-/// One request with its response on a connection. Belongs to the loop's thread. Destroyed before the end of the
-/// response, it closes the connection.
+/// One request and its response on a connection. Use on the loop thread only. Closes the connection when destroyed
+/// before the end of the response.
 class client_exchange {
 public:
-    /// Up to here a body is handed over at once, and the response waited for.
+    /// A body up to this size is written at once, before waiting for the response.
     static constexpr std::size_t small_body = 64 * 1024;
-    /// Interim responses before the final one.
+    /// Interim responses allowed before the final one.
     static constexpr std::uint8_t most_interim = 100;
 
-    client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& limits, instant until,
+    client_exchange(client_pool& pool, client_pool::lease connection, const client_timeouts& timeouts, instant deadline,
                     std::uint64_t max_body) noexcept;
     ~client_exchange();
     client_exchange(const client_exchange&) = delete;
     client_exchange& operator=(const client_exchange&) = delete;
 
-    /// Sends the request and reads the head of the response. Where the body is streamed, this goes on until all of it
-    /// is sent; unless the head brings an error or a redirect: then the rest is not wanted.
-    /// `then` runs as soon as the head is there, beside the sending; its end ends that. May be null.
-    [[nodiscard]] task<void> transact(outgoing_request request, task<void> (*then)(void* with), void* with);
+    /// Sends the request and reads the head of the response. Returns when the body has been sent, or earlier when the
+    /// head is an error or a redirect: then the rest of the body is discarded.
+    /// `handler` (may be null) runs once the head has arrived, concurrently with sending, which stops when it returns.
+    [[nodiscard]] task<void> transact(outgoing_request request, task<void> (*handler)(void* with), void* with);
 
-    /// The next bytes of the body, which hold until the next call; empty at the end.
+    /// The next bytes of the body, valid until the next call; empty at the end.
     [[nodiscard]] task<std::string_view> read();
-    /// Appends all that is left.
+    /// Appends the rest of the body.
     [[nodiscard]] task<void> read_all(std::string& into);
-    /// Reads on to the end, discarding it, when that is not far, so that the connection can be used again.
+    /// Reads and discards up to 64 KiB of the body, so that the connection may be reused.
     [[nodiscard]] task<void> skip();
-    /// Undoes the content codings that the head names, from now on. Throws client_error for one that is not known.
+    /// Decodes the rest of the body as Content-Encoding says. Throws client_error for an unknown coding.
     void decode(unsigned max_ratio);
-    /// Waits no longer than this for the body; instead of the time the call may take.
-    void read_until(instant until) noexcept { until_ = until; }
+    /// Replaces the deadline of the call for reading the body.
+    void read_until(instant deadline) noexcept { until_ = deadline; }
 
     [[nodiscard]] const http::h1::received_head& head() const noexcept { return head_; }
     [[nodiscard]] http::fields_view fields() const noexcept { return {bytes_.data(), fields_}; }
@@ -70,8 +72,8 @@ public:
     }
     [[nodiscard]] bool ended() const noexcept { return ended_ && !decoding_; }
 
-    /// The connection had been used before and ended without a byte of a response: the server closed it while the
-    /// request was on its way, and has not seen it.
+    /// The connection was reused and closed without a byte of a response: the server closed it before the request
+    /// arrived and did not process it.
     [[nodiscard]] bool not_seen() const noexcept { return reused_ && closed_ && !any_input_; }
 
 private:
@@ -83,12 +85,12 @@ private:
 
     void write_head(const outgoing_request& request);
     [[nodiscard]] task<void> send_body(outgoing_request request);
-    [[nodiscard]] task<void> send_source(client_body& source, bool chunks);
+    [[nodiscard]] task<void> send_source(client_body& source, bool chunked);
     [[nodiscard]] task<bool> send_piece(std::string_view bytes);
-    [[nodiscard]] task<void> receive_head(http::method asked);
-    [[nodiscard]] bool parse_head(http::method asked);
+    [[nodiscard]] task<void> receive_head(http::method method);
+    [[nodiscard]] bool parse_head(http::method method);
     void take_head(std::string_view bytes);
-    [[nodiscard]] task<void> receive_beside(http::method asked, task_group& sending, task<void> (*then)(void*),
+    [[nodiscard]] task<void> receive_beside(http::method method, task_group& sending, task<void> (*handler)(void*),
                                             void* with);
     [[nodiscard]] task<void> receive_more(bool within_head);
     [[nodiscard]] piece next_piece();
@@ -106,21 +108,21 @@ private:
     client_timeouts limits_;
     instant until_;
     std::uint64_t max_body_;
-    std::uint64_t left_ = 0;      // of a body with a length
+    std::uint64_t left_ = 0;      // of a body with Content-Length
     std::uint64_t received_ = 0;  // of the body
     http::h1::received_head head_{};
     std::string bytes_;  // of the head
     std::vector<http::field_ref> fields_;
     std::unique_ptr<http::h1::chunked_decoder> chunked_;
     std::unique_ptr<decoding> decoding_;
-    std::size_t parsed_size_ = 0;  // input looked at by the last attempt to parse a head
-    std::uint32_t taken_ = 0;      // input given out by the last read()
+    std::size_t parsed_size_ = 0;  // size of the input at the last attempt to parse a head
+    std::uint32_t taken_ = 0;      // input returned by the last read(), not consumed yet
     std::uint8_t interim_ = 0;
     bool reused_;
     bool any_input_ = false;
     bool closed_ = false;
     bool sent_ = false;     // the whole request
-    bool sending_ = false;  // beside the response
+    bool sending_ = false;  // the body, while the response is read
     bool ended_ = false;
 };
 

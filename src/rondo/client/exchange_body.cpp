@@ -8,7 +8,7 @@
 #include <rondo/client/decoding.hpp>
 #include <rondo/client/exchange.hpp>
 
-// The part of an exchange that reads the body of the response.
+// Reads the response body.
 namespace rondo::detail {
 
 namespace {
@@ -22,12 +22,11 @@ void client_exchange::count(std::size_t size) {
     const std::uint64_t known = received_ + (head_.body == http::h1::response_framing::length ? left_ : 0) +
                                 (chunked_ ? chunked_->announced() : 0);
     if (known > max_body_) {
-        fail(client_failure::body_too_large,
-             fmt::format("the body of the response is larger than {} bytes", max_body_));
+        fail(client_failure::body_too_large, fmt::format("the response body is larger than {} bytes", max_body_));
     }
 }
 
-// The connection goes back as soon as the response is read, whoever still looks at it.
+// Returns the connection to the pool as soon as the response is read, even if the response is still referenced.
 void client_exchange::end_body() noexcept {
     ended_ = true;
     if (!lease_ || sending_) return;
@@ -53,14 +52,14 @@ client_exchange::piece client_exchange::next_chunk_piece() {
                 connection().consume(result.consumed);
                 end_body();
                 return {};
-            case event::error: fail(client_failure::protocol, "the chunked body is not valid");
+            case event::error: fail(client_failure::protocol, "invalid chunked body");
         }
     }
 }
 
 client_exchange::piece client_exchange::next_piece() {
     if (ended_) return {};
-    if (!lease_) throw client_error(client_failure::closed, "the response was given up before");
+    if (!lease_) throw client_error(client_failure::closed, "the response failed before");
     connection().consume(std::exchange(taken_, 0u));
     if (head_.body == http::h1::response_framing::chunked) return next_chunk_piece();
     const bool counted = head_.body == http::h1::response_framing::length;
@@ -77,7 +76,7 @@ client_exchange::piece client_exchange::next_piece() {
     return {input, false};
 }
 
-// The decoders for codings applied one after another, the last applied first.
+// Makes the decoder for the one content coding that the head names.
 void client_exchange::decode(unsigned max_ratio) {
     if (head_.body == http::h1::response_framing::none) return;
     std::vector<std::string_view> names;
@@ -90,36 +89,35 @@ void client_exchange::decode(unsigned max_ratio) {
         }
     }
     if (names.empty()) return;
-    if (names.size() > 1) fail(client_failure::protocol, "the body is coded more than once");
+    if (names.size() > 1) fail(client_failure::protocol, "the body has more than one content coding");
     auto decoder = codec::decompressor::make(names.front());
-    if (!decoder)
-        fail(client_failure::protocol, fmt::format("the body is coded as '{}', which nobody asked for", names.front()));
+    if (!decoder) fail(client_failure::protocol, fmt::format("unexpected content coding '{}'", names.front()));
     decoding_ = std::make_unique<decoding>(std::move(decoder), max_ratio);
 }
 
-// Nothing: all that came was taken without giving anything.
+// Empty when all of `coded` was consumed without producing output.
 std::string_view client_exchange::decoded(std::string_view coded) {
     decoding& d = *decoding_;
     using state = codec::decompressor::state;
     d.out.clear();
-    const bool behind_the_end = d.ended && !coded.empty();
+    const bool after_end = d.ended && !coded.empty();
     const auto result = d.decoder->decode(coded, d.out, decoded_step);
     d.taken += result.consumed;
     d.given += d.out.size();
     if (result.what == state::bad) {
         fail(client_failure::protocol,
-             behind_the_end ? "bytes follow the end of the coded body" : "the coded body is not valid");
+             after_end ? "bytes follow the end of the encoded body" : "the encoded body is not valid");
     }
     d.ended = result.what == state::ended;
     d.rest = coded.substr(result.consumed);
     d.full = result.what == state::full;
     if (d.given > max_body_) {
         fail(client_failure::body_too_large,
-             fmt::format("the decoded body of the response is larger than {} bytes", max_body_));
+             fmt::format("the decoded response body is larger than {} bytes", max_body_));
     }
     if (d.given > ratio_free && d.given / d.max_ratio > d.taken) {
         fail(client_failure::body_too_large,
-             fmt::format("the body of the response was compressed more than {} times", d.max_ratio));
+             fmt::format("the response body was compressed more than {} times", d.max_ratio));
     }
     return d.out;
 }
@@ -136,7 +134,7 @@ client_exchange::piece client_exchange::next_decoded() {
         if (next.waits) return next;
         if (next.data.empty()) {
             const bool whole = decoding_->ended || decoding_->taken == 0;
-            if (!whole) fail(client_failure::protocol, "the coded body is not complete");
+            if (!whole) fail(client_failure::protocol, "the encoded body is incomplete");
             decoding_.reset();
             return {};
         }
@@ -147,7 +145,7 @@ client_exchange::piece client_exchange::next_decoded() {
 
 task<std::string_view> client_exchange::read() {
     for (;;) {
-        // What is given out must hold across the caller's awaits.
+        // The returned bytes must stay valid across the caller's awaits.
         const bool rest = decoding_ && (decoding_->full || !decoding_->rest.empty());
         if (lease_ && !rest) {
             connection().consume(std::exchange(taken_, 0u));
@@ -168,7 +166,7 @@ task<void> client_exchange::skip() {
             if (next.waits) co_await receive_more(false);
         }
     } catch (const client_error&) {
-        // The connection is closed, and nobody wants the rest of this body.
+        // The connection is closed; the rest of this body is not needed.
     }
 }
 

@@ -47,8 +47,8 @@ std::string redirecting(const std::string& head) {
     return "HTTP/1.1 " + target.substr(1) + " Moved\r\nLocation: end\r\nContent-Length: 0\r\n\r\n";
 }
 
-upstream::script taking_bodies(std::string (*answer)(const std::string&)) {
-    return upstream::with(answer, [](std::string (*const& make)(const std::string&), upstream::peer& p) -> task<void> {
+upstream::script taking_bodies(std::string (*respond)(const std::string&)) {
+    return upstream::with(respond, [](std::string (*const& make)(const std::string&), upstream::peer& p) -> task<void> {
         for (;;) {
             const std::string head = co_await p.head();
             if (!head.ends_with("\r\n\r\n")) co_return;
@@ -59,7 +59,7 @@ upstream::script taking_bodies(std::string (*answer)(const std::string&)) {
     });
 }
 
-TEST_P(features, redirects_keep_or_change_the_method_as_rfc_9110_says) {
+TEST_P(features, redirects_keep_or_change_the_method) {
     upstream up(loop(), taking_bodies(redirecting));
     const auto by = [&](const char* method, const char* path) {
         client_request r(method, up.url(path));
@@ -79,7 +79,7 @@ TEST_P(features, redirects_keep_or_change_the_method_as_rfc_9110_says) {
     EXPECT_EQ(up.accepted_count(), 1u);
 }
 
-TEST_P(features, redirects_are_bounded_and_may_be_switched_off) {
+TEST_P(features, redirects_are_limited_and_optional) {
     upstream up(loop(), taking_bodies(redirecting));
     EXPECT_EQ(failure_of(up.url("/loop")), client_failure::redirects);
     EXPECT_EQ(failure_of(up.url("/bad")), client_failure::url);
@@ -88,7 +88,7 @@ TEST_P(features, redirects_are_bounded_and_may_be_switched_off) {
     EXPECT_EQ(r.body(), "no");
 }
 
-TEST_P(features, credentials_stay_with_their_origin) {
+TEST_P(features, redirects_drop_credentials_for_another_origin) {
     upstream other(loop(), answering([](const std::string& head) {
                        return ok_text(line_of(head, "Authorization") + "|" + line_of(head, "Cookie") + "|" +
                                       line_of(head, "X-Other"));
@@ -104,7 +104,7 @@ TEST_P(features, credentials_stay_with_their_origin) {
     EXPECT_EQ(get(with_user).url().find("pw"), std::string::npos);
 }
 
-TEST_P(features, a_redirect_whose_body_is_cut_off_is_followed) {
+TEST_P(features, follows_a_redirect_with_a_truncated_body) {
     upstream end(loop(), always(ok_text("there")));
     const std::string cut = "HTTP/1.1 302 Found\r\nLocation: " + end.url() + "\r\nContent-Length: 10\r\n\r\nabc";
     upstream up(loop(), upstream::with(cut, [](const std::string& text, upstream::peer& p) -> task<void> {
@@ -120,7 +120,7 @@ async_generator<std::string> pieces(int count) {
     for (int i = 0; i < count; ++i) co_yield std::string(10'000, static_cast<char>('a' + i % 26));
 }
 
-TEST_P(features, a_body_is_streamed_in_chunks_or_with_its_length) {
+TEST_P(features, streams_a_body_chunked_or_with_its_length) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         std::string head = co_await p.head();
         EXPECT_EQ(line_of(head, "Transfer-Encoding"), "chunked");
@@ -136,19 +136,19 @@ TEST_P(features, a_body_is_streamed_in_chunks_or_with_its_length) {
     EXPECT_EQ(run(http_.send(client_request("PUT", up.url()).body(pieces(100), "text/plain", 1'000'000))).body(), "av");
 }
 
-TEST_P(features, a_source_that_breaks_its_word_or_throws_ends_the_call) {
+TEST_P(features, fails_when_a_body_source_has_another_length_or_throws) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> { co_await p.end(); });
     EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(pieces(1), "", 20'000))), std::logic_error);
     EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(pieces(3), "", 20'000))), std::logic_error);
     auto failing = []() -> async_generator<std::string> {
         co_yield "x";
-        throw std::runtime_error("no more");
+        throw std::runtime_error("source failed");
     };
     EXPECT_THROW((void)run(http_.send(client_request("PUT", up.url()).body(failing()))), std::runtime_error);
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
-TEST_P(features, a_server_that_does_not_want_the_body_is_heard) {
+TEST_P(features, receives_an_early_response_while_sending_the_body) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
@@ -161,8 +161,8 @@ TEST_P(features, a_server_that_does_not_want_the_body_is_heard) {
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
-// As curl does: the answer counts, not that the rest could not be sent.
-TEST_P(features, an_early_answer_that_a_reset_follows_is_the_response) {
+// As in curl: an early response wins over the failure to send the rest.
+TEST_P(features, receives_an_early_response_followed_by_a_reset) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.write("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
@@ -181,7 +181,7 @@ TEST_P(features, an_early_answer_that_a_reset_follows_is_the_response) {
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
-TEST_P(features, a_reset_while_a_body_is_sent_is_a_failure_of_the_call) {
+TEST_P(features, fails_when_the_connection_is_reset_while_sending_the_body) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.close(true);
@@ -189,7 +189,7 @@ TEST_P(features, a_reset_while_a_body_is_sent_is_a_failure_of_the_call) {
     for (int i = 0; i < 20; ++i) {
         try {
             (void)run(http_.send(client_request("POST", up.url()).body(std::string(3 << 20, 'x'))));
-            ADD_FAILURE() << "there was no response";
+            ADD_FAILURE() << "expected client_error";
         } catch (const client_error& e) {
             EXPECT_EQ(e.kind(), client_failure::closed) << e.what();
         }
@@ -197,14 +197,14 @@ TEST_P(features, a_reset_while_a_body_is_sent_is_a_failure_of_the_call) {
     EXPECT_EQ(http_.connections().open, 0u);
 }
 
-TEST_P(features, a_server_that_takes_nothing_is_given_up) {
+TEST_P(features, times_out_when_the_server_does_not_read_the_body) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         event never;
         co_await never.wait();
     });
-    const client_timeouts hasty{.read = 50ms};
-    EXPECT_EQ(failure_of(client_request("PUT", up.url()).body(std::string(50 << 20, 'x')).timeouts(hasty)),
+    const client_timeouts short_timeout{.read = 50ms};
+    EXPECT_EQ(failure_of(client_request("PUT", up.url()).body(std::string(50 << 20, 'x')).timeouts(short_timeout)),
               client_failure::time_out);
     EXPECT_EQ(http_.connections().open, 0u);
 }
@@ -222,7 +222,7 @@ public:
     std::size_t size = 0;
 };
 
-TEST_P(features, both_directions_at_once) {
+TEST_P(features, exchange_sends_and_receives_at_once) {
     upstream echo(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n");
@@ -231,8 +231,8 @@ TEST_P(features, both_directions_at_once) {
             if (part.empty()) co_return;
             left -= part.size();
             p.write(part);
-            const bool going = co_await p.drained();
-            if (!going) co_return;
+            const bool ok = co_await p.drained();
+            if (!ok) co_return;
         }
         co_await p.end();
     });
@@ -244,21 +244,21 @@ TEST_P(features, both_directions_at_once) {
     EXPECT_EQ(http_.connections().idle, 1u);
 }
 
-// Takes the response away from who gave it.
+// Moves the response away from its caller and drops it.
 class dropping final : public client_response_handler {
 public:
     explicit dropping(bool f) : fails(f) {}
     task<void> handle(client_response& response) override {
         {
-            const client_response mine = std::move(response);
+            const client_response moved = std::move(response);
         }
         co_await event_loop::current().sleep(5ms);
-        if (fails) throw client_error(client_failure::protocol, "not wanted");
+        if (fails) throw client_error(client_failure::protocol, "handler failed");
     }
     bool fails;
 };
 
-TEST_P(features, a_response_that_its_handler_moves_out_and_drops_ends_nothing_too_early) {
+TEST_P(features, exchange_continues_when_the_handler_drops_the_response) {
     for (const bool fails : {false, true}) {
         for (const std::size_t size : {std::size_t{0}, std::size_t{20'000'000}}) {
             for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -293,8 +293,8 @@ TEST_P(features, a_slow_reader_slows_the_server_down) {
                     p.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
                     const std::string block(64 * 1024, 'x');
                     for (;;) {
-                        const bool going = co_await p.write_all(block);
-                        if (!going) co_return;
+                        const bool ok = co_await p.write_all(block);
+                        if (!ok) co_return;
                         *count += block.size();
                     }
                 }));
@@ -306,10 +306,10 @@ TEST_P(features, a_slow_reader_slows_the_server_down) {
     }(http_, up, sent));
 }
 
-TEST_P(features, json_is_read) {
+TEST_P(features, reads_json) {
     upstream up(loop(), always(ok_text(R"({"a":[1,2]})", "Content-Type: application/json\r\n")));
     EXPECT_EQ(codec::to_string(get(up.url()).json()), R"({"a":[1,2]})");
-    upstream other(loop(), always(ok_text("no")));
+    upstream other(loop(), always(ok_text("not JSON")));
     EXPECT_THROW((void)get(other.url()).json(), client_error);
 }
 
@@ -328,7 +328,7 @@ std::string coded_answer(const std::string& body, const std::string& coding = "g
     return ok_text(body, "Content-Encoding: " + coding + "\r\n");
 }
 
-TEST_P(features, codings_are_asked_for_and_undone) {
+TEST_P(features, requests_and_decodes_content_codings) {
     upstream up(loop(), upstream::with(gzipped("printf 'hello %.0s' $(seq 20000)"),
                                        [](const std::string& body, upstream::peer& p) -> task<void> {
                                            for (;;) {
@@ -357,24 +357,24 @@ TEST_P(features, codings_are_asked_for_and_undone) {
     EXPECT_EQ(up.accepted_count(), 1u);
 }
 
-TEST_P(features, a_bomb_does_not_go_off) {
+TEST_P(features, limits_the_compression_ratio) {
     const std::string bomb = gzipped("head -c 40000000 /dev/zero");
     EXPECT_LT(bomb.size(), 60'000u);
     upstream up(loop(), always(coded_answer(bomb)));
     EXPECT_EQ(failure_of(up.url()), client_failure::body_too_large);
     EXPECT_EQ(failure_of(client_request("GET", up.url()).max_body(UINT64_MAX)), client_failure::body_too_large);
     EXPECT_NE(said_.find("200 times"), std::string::npos) << said_;
-    client_options lax;
-    lax.max_ratio = 2000;
-    lax.max_body = UINT64_MAX;
-    client trusting(lax);
-    EXPECT_EQ(failure_of(trusting, client_request("GET", up.url())), std::nullopt) << said_;
+    client_options unlimited;
+    unlimited.max_ratio = 2000;
+    unlimited.max_body = UINT64_MAX;
+    client http(unlimited);
+    EXPECT_EQ(failure_of(http, client_request("GET", up.url())), std::nullopt) << said_;
 }
 
-TEST_P(features, a_coding_that_is_broken_or_cut_is_told) {
+TEST_P(features, rejects_invalid_and_truncated_encodings) {
     const std::string good = gzipped("seq 1000");
     for (const std::string& answer :
-         {coded_answer("no gzip at all"), coded_answer(good.substr(0, good.size() - 4)), coded_answer(good + "x"),
+         {coded_answer("not gzip at all"), coded_answer(good.substr(0, good.size() - 4)), coded_answer(good + "x"),
           coded_answer(good, "compress"), coded_answer(good, "gzip, gzip")}) {
         upstream up(loop(), always(answer));
         EXPECT_EQ(failure_of(up.url()), client_failure::protocol) << answer.substr(0, 80);
@@ -385,7 +385,7 @@ TEST_P(features, a_coding_that_is_broken_or_cut_is_told) {
 
 // ---- cookies ----
 
-TEST_P(features, cookies_are_kept_when_there_is_a_jar) {
+TEST_P(features, stores_cookies_in_a_jar) {
     upstream up(loop(), answering([](const std::string& head) {
                     return ok_text(line_of(head, "Cookie"),
                                    "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/deep; HttpOnly\r\n"
@@ -404,7 +404,7 @@ TEST_P(features, cookies_are_kept_when_there_is_a_jar) {
 
 // ---- proxies ----
 
-TEST_P(features, plain_requests_are_handed_to_a_proxy) {
+TEST_P(features, forwards_http_requests_to_a_proxy) {
     upstream proxy(loop(), answering([](const std::string& head) {
                        return ok_text(head.substr(0, head.find('\r')) + "|" + line_of(head, "Host") + "|" +
                                       line_of(head, "Proxy-Authorization"));
@@ -423,17 +423,16 @@ TEST_P(features, plain_requests_are_handed_to_a_proxy) {
     EXPECT_THROW(client{wrong}, std::invalid_argument);
 }
 
-// Opens a tunnel to a port of 127.0.0.1, whatever host is asked for.
 task<void> pump(net::stream& from, net::stream& to) {
     for (;;) {
         if (from.input().empty()) {
-            const net::input_event what = co_await from.receive();
-            if (what != net::input_event::more) break;
+            const net::input_event event = co_await from.receive();
+            if (event != net::input_event::more) break;
         }
         to.write(from.input());
         from.consume(from.input().size());
-        const bool going = co_await to.drained();
-        if (!going) break;
+        const bool ok = co_await to.drained();
+        if (!ok) break;
     }
     to.shutdown_output();
 }
@@ -444,6 +443,7 @@ struct tunnel_test {
     std::string answer = "HTTP/1.1 200 Connected\r\nX-Proxy: 1\r\n\r\n";
 };
 
+// A proxy that opens a tunnel to a port of 127.0.0.1 for any host.
 task<void> tunnel(const tunnel_test& t, upstream::peer& p) {
     *t.seen = co_await p.head();
     net::output out(event_loop::current());
@@ -452,10 +452,10 @@ task<void> tunnel(const tunnel_test& t, upstream::peer& p) {
     net::stream inner(out, std::move(fd));
     p.say(t.answer);
     co_await when_all(pump(p, inner), pump(inner, p));
-    co_await event_loop::current().sleep(1ms);  // off the callbacks of `inner`
+    co_await event_loop::current().sleep(1ms);  // `inner` must not end within its own callback
 }
 
-TEST_P(features, https_goes_through_a_tunnel) {
+TEST_P(features, tunnels_https_through_a_proxy) {
     testing::certificates files;
     files.make("good", "DNS:server.example");
     upstream up(loop(), always(ok_text("secret")));
@@ -492,7 +492,7 @@ TEST_P(features, https_goes_through_a_tunnel) {
     }(loop(), old_proxy));
 }
 
-TEST_P(features, a_proxy_that_refuses_is_a_failure_to_connect) {
+TEST_P(features, fails_to_connect_when_the_proxy_refuses) {
     for (const std::string answer :
          {"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n", ""}) {
         upstream proxy(loop(), upstream::with(answer, [](const std::string& text, upstream::peer& p) -> task<void> {
@@ -508,7 +508,7 @@ TEST_P(features, a_proxy_that_refuses_is_a_failure_to_connect) {
     }
 }
 
-TEST(proxies, come_from_variables_that_somebody_else_reads) {
+TEST(ClientProxies, are_read_from_variables) {
     const auto lookup = [](const char* name) -> const char* {
         const std::string_view n = name;
         if (n == "HTTP_PROXY") return "http://evil:1";
@@ -548,7 +548,7 @@ TEST_P(features, a_circuit_opens_and_closes) {
     EXPECT_EQ(ask("/good"), std::nullopt);
 }
 
-TEST_P(features, a_circuit_breaker_does_not_remember_everybody) {
+TEST_P(features, a_circuit_breaker_limits_the_origins_it_remembers) {
     const auto fails =
         answering([](const std::string&) { return std::string("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"); });
     upstream first(loop(), fails), second(loop(), fails), third(loop(), fails);
@@ -563,7 +563,7 @@ TEST_P(features, a_circuit_breaker_does_not_remember_everybody) {
     EXPECT_LE(known, 1);
 }
 
-TEST_P(features, calls_are_limited) {
+TEST_P(features, concurrency_limit_queues_and_refuses_calls) {
     upstream up(loop(), [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         co_await event_loop::current().sleep(5ms);
@@ -592,12 +592,12 @@ TEST_P(features, calls_are_limited) {
 
 // ---- cancellation ----
 
-// A call that is cancelled after n turns of the loop, for every n until it gets through.
+// Cancels a call after n turns of the loop, for every n until it completes.
 template <class Call>
 void cancel_everywhere(event_loop& loop, client& http, upstream& up, Call make) {
     for (int turns = 0; turns < 200; ++turns) {
-        context in;
-        bool through = false;
+        context inner;
+        bool completed = false;
         auto cancelling = [](context& c, int n) -> task<void> {
             for (int i = 0; i < n; ++i) co_await event_loop::current().sleep(0ms);
             c.cancel.cancel();
@@ -617,15 +617,15 @@ void cancel_everywhere(event_loop& loop, client& http, upstream& up, Call make) 
             (void)l;
             co_await group.join();
         };
-        loop.run_until(both(loop, calling(make(), through), cancelling(in, turns), in), &outer);
+        loop.run_until(both(loop, calling(make(), completed), cancelling(inner, turns), inner), &outer);
         ASSERT_EQ(http.connections().open, http.connections().idle) << turns;
         ASSERT_EQ(http.connections().waiting, 0u) << turns;
         loop.run_until([](event_loop& l, client& h, upstream& u) -> task<void> {
             while (u.open() > h.connections().open) co_await l.sleep(1ms);
         }(loop, http, up));
-        if (through) return;
+        if (completed) return;
     }
-    ADD_FAILURE() << "no call got through";
+    ADD_FAILURE() << "no call completed";
 }
 
 upstream::script slow_steps() {
@@ -647,7 +647,7 @@ upstream::script slow_steps() {
     };
 }
 
-TEST_P(features, a_call_may_be_cancelled_at_every_wait) {
+TEST_P(features, calls_can_be_cancelled_at_every_wait) {
     upstream up(loop(), slow_steps());
     cancel_everywhere(loop(), http_, up, [&] {
         return [](client& http, std::string url) -> task<void> { (void)co_await http.get(std::move(url)); }(http_,
@@ -660,7 +660,7 @@ TEST_P(features, a_call_may_be_cancelled_at_every_wait) {
     });
 }
 
-TEST_P(features, a_secure_call_through_a_queue_may_be_cancelled_at_every_wait) {
+TEST_P(features, queued_tls_calls_can_be_cancelled_at_every_wait) {
     testing::certificates files;
     files.make("good", "DNS:localhost");
     upstream up(loop(), slow_steps());
@@ -685,8 +685,8 @@ task<void> one_call(client& http, std::string url, unsigned kind) {
     if (kind % 3 == 0) {
         (void)co_await http.get(std::move(url));
     } else if (kind % 3 == 1) {
-        auto order = client_request("PUT", std::move(url)).body(pieces(20), "", 200'000);
-        (void)co_await http.send(std::move(order));
+        auto request = client_request("PUT", std::move(url)).body(pieces(20), "", 200'000);
+        (void)co_await http.send(std::move(request));
     } else {
         client_response r = co_await http.open({http::method::get, std::move(url)});
         (void)co_await r.read();
@@ -704,7 +704,7 @@ task<void> cancelled_at_random(client& http, std::string url, unsigned seed) {
     }
 }
 
-TEST_P(features, ten_thousand_cancellations_leave_nothing_behind) {
+TEST_P(features, ten_thousand_cancellations_leak_nothing) {
     const auto descriptors = [] {
         std::size_t count = 0;
         for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;

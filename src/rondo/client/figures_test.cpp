@@ -23,27 +23,27 @@ task<void> ask_at_once(client& http, upstream& u, int calls) {
     (void)co_await when_all(std::move(all));
 }
 
-TEST_P(client_figures, tell_of_calls_connections_and_waits) {
+TEST_P(client_figures, count_calls_connections_and_waits) {
     upstream up(loop(), always(ok_text("x")));
     client_options few;
     few.connections_per_origin = 3;
     std::optional<client> limited(few);
-    const auto of = [](std::string_view name) { return told("client", "", name); };
-    const std::uint64_t requests = of("requests");
-    const std::uint64_t opened = of("opened");
-    const std::uint64_t waits = of("waits");
-    const std::uint64_t waited = of("wait");
+    const auto stat = [](std::string_view name) { return told("client", "", name); };
+    const std::uint64_t requests = stat("requests");
+    const std::uint64_t opened = stat("opened");
+    const std::uint64_t waits = stat("waits");
+    const std::uint64_t waited = stat("wait");
     run(ask_at_once(*limited, up, 20));
-    EXPECT_EQ(of("requests") - requests, 20u);
-    EXPECT_EQ(of("opened") - opened, 3u);
-    EXPECT_EQ(of("waits") - waits, 17u);
-    EXPECT_GT(of("wait"), waited);
-    EXPECT_EQ(of("connections"), 3u);
-    EXPECT_EQ(of("busy"), 0u);
-    EXPECT_EQ(of("waiting"), 0u);
+    EXPECT_EQ(stat("requests") - requests, 20u);
+    EXPECT_EQ(stat("opened") - opened, 3u);
+    EXPECT_EQ(stat("waits") - waits, 17u);
+    EXPECT_GT(stat("wait"), waited);
+    EXPECT_EQ(stat("connections"), 3u);
+    EXPECT_EQ(stat("busy"), 0u);
+    EXPECT_EQ(stat("waiting"), 0u);
     limited.reset();
-    EXPECT_EQ(of("requests") - requests, 20u);
-    EXPECT_EQ(of("connections"), 0u);
+    EXPECT_EQ(stat("requests") - requests, 20u);
+    EXPECT_EQ(stat("connections"), 0u);
 }
 
 }  // namespace

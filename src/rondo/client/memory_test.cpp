@@ -45,16 +45,16 @@ task<void> calls_and_looks(client& http, std::string url, held_back& held, std::
     const std::size_t before = ::mallinfo2().uordblks;
     std::vector<task<client_response>> all;
     for (int i = 0; i < call_count; ++i) all.push_back(http.get(url));
-    const auto looks = [](held_back& h, std::size_t& used, std::size_t at_first) -> task<void> {
+    const auto measure = [](held_back& h, std::size_t& used, std::size_t at_first) -> task<void> {
         while (h.asked < call_count) co_await event_loop::current().sleep(std::chrono::milliseconds(1));
         used = ::mallinfo2().uordblks - at_first;
         h.answer.set();
     };
-    auto [answers, nothing] = co_await when_all(when_all(std::move(all)), looks(held, bytes, before));
+    auto [answers, nothing] = co_await when_all(when_all(std::move(all)), measure(held, bytes, before));
     for (const client_response& r : answers) EXPECT_EQ(r.body(), "x");
 }
 
-TEST_P(memory, a_call_that_waits_costs_little) {
+TEST_P(memory, a_waiting_call_uses_little_memory) {
 #ifdef RONDO_SANITIZED
     GTEST_SKIP() << "sanitizers replace the allocator";
 #endif
@@ -66,7 +66,7 @@ TEST_P(memory, a_call_that_waits_costs_little) {
     client http(options);
     std::size_t bytes = 0;
     run(calls_and_looks(http, up.url(), held, bytes));
-    // With the server's side of the test in it, and without optimisation.
+    // Includes the server side of the test; not optimised.
     EXPECT_LT(bytes / call_count, 8u * 1024);
     RecordProperty("bytes_per_call", static_cast<int>(bytes / call_count));
 }

@@ -39,28 +39,29 @@ bool counts_as_failure(client_failure kind) noexcept {
 }  // namespace
 
 task<client_response> concurrency_limit::call(client_request request, client_next next) {
-    semaphore::reservation place;
+    semaphore::reservation permit;
     if (room_.try_acquire()) {
-        place = semaphore::reservation(room_, 1);
+        permit = semaphore::reservation(room_, 1);
     } else {
         if (waiting_ >= most_waiting_)
-            throw client_error(client_failure::busy, fmt::format("{}: {} calls wait already", request.url(), waiting_));
-        const counted waits(waiting_);
-        place = co_await room_.reserve();
+            throw client_error(client_failure::busy,
+                               fmt::format("{}: concurrency limit reached, {} calls waiting", request.url(), waiting_));
+        const counted queued(waiting_);
+        permit = co_await room_.reserve();
     }
     co_return co_await next(std::move(request));
 }
 
-// The one call that finds out whether a server is well again; cancelled, it leaves that to the next.
+// The one call that probes whether a server has recovered; when it is cancelled, the next call probes.
 class circuit_breaker::trial {
 public:
-    trial(circuit_breaker& of, std::string origin) : breaker_(of), origin_(std::move(origin)) { set(true); }
+    trial(circuit_breaker& breaker, std::string origin) : breaker_(breaker), origin_(std::move(origin)) { set(true); }
     trial(const trial&) = delete;
     trial& operator=(const trial&) = delete;
     ~trial() { set(false); }
 
 private:
-    // Another call may have closed the circuit meanwhile.
+    // Another call may have closed the circuit in the meantime.
     void set(bool trying) noexcept {
         if (const auto c = breaker_.circuits_.find(origin_); c != breaker_.circuits_.end()) c->second.trying = trying;
     }
@@ -71,7 +72,7 @@ private:
 
 void circuit_breaker::failed(const std::string& origin) {
     if (circuits_.size() >= options_.origins && !circuits_.contains(origin)) {
-        // Names may come from a request. First those that do not fail any more, as far as is known.
+        // Origins may come from requests. Drop those first that may have recovered.
         const instant now = clock::now();
         std::erase_if(circuits_, [now](const auto& c) { return c.second.closed_until <= now; });
         if (circuits_.size() >= options_.origins) circuits_.erase(circuits_.begin());
@@ -83,13 +84,13 @@ void circuit_breaker::failed(const std::string& origin) {
 task<client_response> circuit_breaker::call(client_request request, client_next next) {
     const auto url = http::url::parse(request.url());
     const std::string origin = url ? url->origin() : std::string();
-    std::optional<trial> trying;
+    std::optional<trial> probe;
     if (const auto known = circuits_.find(origin);
         known != circuits_.end() && known->second.failures >= options_.failures) {
         const circuit& c = known->second;
         if (c.trying || clock::now() < c.closed_until)
-            throw client_error(client_failure::busy, fmt::format("{} fails: it is left alone for a while", origin));
-        trying.emplace(*this, origin);
+            throw client_error(client_failure::busy, fmt::format("{} keeps failing: circuit breaker open", origin));
+        probe.emplace(*this, origin);
     }
     std::optional<client_error> failure;
     client_response response;
@@ -102,7 +103,7 @@ task<client_response> circuit_breaker::call(client_request request, client_next 
     if (bad) {
         failed(origin);
     } else if (!failure) {
-        trying.reset();
+        probe.reset();
         circuits_.erase(origin);
     }
     if (failure) throw client_error(*failure);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Middleware of the HTTP client, with a concurrency limit and a circuit breaker.
 #pragma once
 
 #include <chrono>
@@ -16,17 +17,17 @@
 
 namespace rondo {
 
-/// The rest of the way of a call: the middleware further in, then the request itself.
+/// The rest of the chain: the inner middleware, then the request itself.
 class client_next {
 public:
     class link {
     public:
-        [[nodiscard]] virtual task<client_response> go(client_request request, std::size_t from) = 0;
+        [[nodiscard]] virtual task<client_response> go(client_request request, std::size_t index) = 0;
 
     protected:
         ~link() = default;
     };
-    client_next(link& to, std::size_t at) noexcept : to_(to), at_(at) {}
+    client_next(link& chain, std::size_t index) noexcept : to_(chain), at_(index) {}
     [[nodiscard]] task<client_response> operator()(client_request request) const {
         return to_.go(std::move(request), at_);
     }
@@ -36,22 +37,23 @@ private:
     std::size_t at_;
 };
 
-/// Something around every call of send() and open(), the first of client_options::middleware outermost. One object
-/// serves the calls of one loop, so it needs no locks.
+/// Wraps every call of send() and open(); the first of client_options::middleware is outermost. One object serves the
+/// calls of one loop, so it needs no locks.
 class client_middleware {
 public:
     virtual ~client_middleware() = default;
     [[nodiscard]] virtual task<client_response> call(client_request request, client_next next) = 0;
 };
 
-/// Makes the object for a loop.
+/// Makes the middleware of one loop.
 using client_middleware_maker = std::function<std::unique_ptr<client_middleware>()>;
 
-/// At most so many calls at once, of one loop; others wait in turn.
+/// Limits the concurrent calls of one loop; further calls wait in order.
 class concurrency_limit final : public client_middleware {
 public:
-    /// `waiting`: how many may wait; a further call ends with client_error (busy).
-    explicit concurrency_limit(std::size_t calls, std::size_t waiting = 1000) : room_(calls), most_waiting_(waiting) {}
+    /// At most `max_waiting` calls wait; a further one throws client_error (busy).
+    explicit concurrency_limit(std::size_t max_calls, std::size_t max_waiting = 1000)
+        : room_(max_calls), most_waiting_(max_waiting) {}
     [[nodiscard]] task<client_response> call(client_request request, client_next next) override;
 
 private:
@@ -61,14 +63,14 @@ private:
 };
 
 struct circuit_breaker_options {
-    unsigned failures = 5;                       ///< so many in a row open the circuit
-    std::chrono::milliseconds open_for{10'000};  ///< then one call tries whether it is better
-    std::size_t origins = 1024;                  ///< remembered of those that failed last; of more, any
+    unsigned failures = 5;                       ///< consecutive failures that open the circuit
+    std::chrono::milliseconds open_for{10'000};  ///< then one call probes the server
+    std::size_t origins = 1024;  ///< failing origins remembered; beyond that an arbitrary one is dropped
 };
 
-/// Spares a server that fails, and those who would wait for it: after so many failures in a row calls to its origin end
-/// at once with client_error (busy), for a time; then one call is let through, and its outcome decides. A failure is a
-/// client_error other than url, body_too_large, redirects, request_too_large and busy, or a status from 500 on.
+/// Fails fast while a server fails: after consecutive failures, calls to its origin throw client_error (busy) at once
+/// for a time; then one call is let through, and its outcome decides. A failure is a client_error other than url,
+/// body_too_large, redirects, request_too_large and busy, or a status of 500 or more.
 class circuit_breaker final : public client_middleware {
 public:
     explicit circuit_breaker(circuit_breaker_options options = {}) : options_(options) {}
@@ -77,7 +79,7 @@ public:
 private:
     struct circuit {
         unsigned failures = 0;
-        instant closed_until{};  // while it is open: when to try
+        instant closed_until{};  // while the circuit is open: when to probe
         bool trying = false;
     };
     class trial;
@@ -85,7 +87,7 @@ private:
     void failed(const std::string& origin);
 
     circuit_breaker_options options_;
-    std::unordered_map<std::string, circuit> circuits_;  // of origins that failed last
+    std::unordered_map<std::string, circuit> circuits_;  // of origins whose last call failed
 };
 
 }  // namespace rondo

@@ -17,23 +17,23 @@
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/connect.hpp>
 
-// The part of a pool that opens connections.
+// Opens the connections of a pool: connect, proxy tunnel, TLS.
 namespace rondo::detail {
 
-task<unique_fd> client_pool::connect(const http::url& to, instant until) {
+task<unique_fd> client_pool::connect(const http::url& to, instant deadline) {
     client_failure kind{};
     std::string text;
     try {
-        std::vector<net::endpoint> at;
-        if (!to.unix_path.empty()) at.push_back(net::endpoint::unix_path(to.unix_path));
-        else at = co_await resolver_.resolve(to.host, to.port, until);
-        co_return co_await net::connect(std::move(at), until);
+        std::vector<net::endpoint> addresses;
+        if (!to.unix_path.empty()) addresses.push_back(net::endpoint::unix_path(to.unix_path));
+        else addresses = co_await resolver_.resolve(to.host, to.port, deadline);
+        co_return co_await net::connect(std::move(addresses), deadline);
     } catch (const net::resolve_error& e) {
         kind = client_failure::resolve;
         text = e.what();
     } catch (const timed_out&) {
         kind = client_failure::time_out;
-        text = fmt::format("{} cannot be connected to in the time allowed", to.origin());
+        text = fmt::format("timed out connecting to {}", to.origin());
     } catch (const std::system_error& e) {
         kind = client_failure::connect;
         text = e.what();
@@ -46,10 +46,10 @@ task<unique_fd> client_pool::connect(const http::url& to, instant until) {
 
 task<const net::tls_context*> client_pool::tls() {
     if (!tls_) {
-        net::tls_client_options wanted{
+        net::tls_client_options options{
             .verify = options_.tls.verify, .ca_file = options_.tls.ca_file, .protocols = {"http/1.1"}};
-        auto make = [&wanted] { return net::tls_context::client(wanted); };
-        // Reading the authorities takes longer than a loop has time.
+        auto make = [&options] { return net::tls_context::client(options); };
+        // Reading the CA certificates would block the loop for too long.
         if (thread_pool* threads = loop_.blocking()) {
             net::tls_context made = co_await threads->run(make);
             tls_ = std::move(made);
@@ -60,7 +60,7 @@ task<const net::tls_context*> client_pool::tls() {
     co_return &*tls_;
 }
 
-task<void> client_pool::secure(client_connection& c, const client_origin& o, instant until) {
+task<void> client_pool::secure(client_connection& c, const client_origin& o, instant deadline) {
     const std::string& host = o.at.host;
     client_failure kind = client_failure::tls;
     std::string text;
@@ -68,19 +68,20 @@ task<void> client_pool::secure(client_connection& c, const client_origin& o, ins
         const net::tls_context* context = co_await tls();
         c.filter_with(context->connect(host, o.key));
         while (c.filter()->now() == net::stream_filter::state::opening && !c.failed()) {
-            const net::input_event what = co_await c.more_input(until);
-            if (what != net::input_event::more) break;
+            const net::input_event event = co_await c.more_input(deadline);
+            if (event != net::input_event::more) break;
         }
         if (c.filter()->now() == net::stream_filter::state::open) co_return;
         const std::string& why = c.filter()->failure();
-        text = fmt::format("no TLS with {}: {}", host, why.empty() ? "the server closed the connection" : why);
+        text = fmt::format("TLS handshake with {} failed: {}", host,
+                           why.empty() ? "the server closed the connection" : why);
     } catch (const timed_out&) {
         kind = client_failure::time_out;
-        text = fmt::format("no TLS with {} in the time allowed", host);
+        text = fmt::format("TLS handshake with {} timed out", host);
     } catch (const net::tls_error& e) {
         text = e.what();
     } catch (const net::unread_input& e) {
-        text = fmt::format("no TLS with {}: {}", host, e.what());
+        text = fmt::format("TLS handshake with {} failed: {}", host, e.what());
     } catch (const pool_full& e) {
         kind = client_failure::busy;
         text = e.what();
@@ -88,16 +89,16 @@ task<void> client_pool::secure(client_connection& c, const client_origin& o, ins
     throw client_error(kind, text);
 }
 
-task<void> client_pool::lead_through(client_connection& c, const client_origin& o, instant until) {
-    const bool numeric6 = o.at.host.find(':') != std::string::npos;
-    const std::string target = (numeric6 ? "[" + o.at.host + "]" : o.at.host) + ":" + std::to_string(o.at.port);
-    http::fields more;
-    if (!o.tunnel->user.empty()) more.add("Proxy-Authorization", basic_credentials(*o.tunnel));
+task<void> client_pool::lead_through(client_connection& c, const client_origin& o, instant deadline) {
+    const bool is_ipv6 = o.at.host.find(':') != std::string::npos;
+    const std::string target = (is_ipv6 ? "[" + o.at.host + "]" : o.at.host) + ":" + std::to_string(o.at.port);
+    http::fields fields;
+    if (!o.tunnel->user.empty()) fields.add("Proxy-Authorization", basic_credentials(*o.tunnel));
     http::h1::request_parts parts;
     parts.method = "CONNECT";
     parts.target = target;
     parts.host = target;
-    parts.fields = &more;
+    parts.fields = &fields;
     std::string out(http::h1::request_size_bound(parts), '\0');
     out.resize(static_cast<std::size_t>(http::h1::write_request_head(out.data(), parts) - out.data()));
     c.write(out);
@@ -113,32 +114,32 @@ task<void> client_pool::lead_through(client_connection& c, const client_origin& 
             if (!head.interim()) break;
             if (++interim <= client_exchange::most_interim) continue;
             throw client_error(client_failure::connect,
-                               fmt::format("the proxy {} sends too many interim responses", o.tunnel->origin()));
+                               fmt::format("proxy {} sent too many interim responses", o.tunnel->origin()));
         }
         if (parsed.error() != http::h1::parse_error::incomplete)
             throw client_error(client_failure::connect,
-                               fmt::format("the proxy {} does not speak HTTP", o.tunnel->origin()));
-        net::input_event what{};
+                               fmt::format("proxy {} did not respond with valid HTTP", o.tunnel->origin()));
+        net::input_event event{};
         try {
-            what = co_await c.more_input(until);
+            event = co_await c.more_input(deadline);
         } catch (const timed_out&) {
             late = true;
         }
-        if (!late && what != net::input_event::more)
+        if (!late && event != net::input_event::more)
             throw client_error(client_failure::connect,
-                               fmt::format("the proxy {} closed the connection", o.tunnel->origin()));
+                               fmt::format("proxy {} closed the connection", o.tunnel->origin()));
     }
-    if (late) throw client_error(client_failure::time_out, fmt::format("no tunnel to {} in the time allowed", target));
-    // A 101 too is no tunnel (RFC 9110 section 9.3.6).
+    if (late) throw client_error(client_failure::time_out, fmt::format("timed out opening a tunnel to {}", target));
+    // A 101 does not open a tunnel either (RFC 9110 section 9.3.6).
     if (to_int(head.code) < 200 || to_int(head.code) > 299) {
         throw client_error(client_failure::connect,
-                           fmt::format("the proxy {} refuses a tunnel to {}: {} {}", o.tunnel->origin(), target,
+                           fmt::format("proxy {} refused a tunnel to {}: {} {}", o.tunnel->origin(), target,
                                        to_int(head.code), http::reason(head.code)));
     }
 }
 
-task<client_connection*> client_pool::open(client_origin& o, instant until) {
-    unique_fd socket = co_await connect(o.tunnel ? *o.tunnel : o.at, until);
+task<client_connection*> client_pool::open(client_origin& o, instant deadline) {
+    unique_fd socket = co_await connect(o.tunnel ? *o.tunnel : o.at, deadline);
     client_connection* c = nullptr;
     try {
         c = new client_connection(*this, o, output_, std::move(socket));
@@ -148,8 +149,8 @@ task<client_connection*> client_pool::open(client_origin& o, instant until) {
     busy_.push_back(*c);
     std::exception_ptr failure;
     try {
-        if (o.tunnel) co_await lead_through(*c, o, until);
-        if (o.at.secure()) co_await secure(*c, o, until);
+        if (o.tunnel) co_await lead_through(*c, o, deadline);
+        if (o.at.secure()) co_await secure(*c, o, deadline);
     } catch (...) {
         failure = std::current_exception();
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The options of the HTTP client: timeouts, TLS, proxies and limits.
 #pragma once
 
 #include <chrono>
@@ -16,57 +17,56 @@ namespace rondo {
 class client_middleware;
 class cookie_jar;
 
-/// How long the steps of a call may take. What is left of the awaiting coroutine's deadline bounds them all.
+/// How long the steps of a call may take. The deadline of the awaiting coroutine bounds all of them.
 struct client_timeouts {
-    std::chrono::milliseconds wait{30'000};     ///< for a connection, when the pool is used up
-    std::chrono::milliseconds connect{10'000};  ///< resolving, connecting, and the TLS handshake together
-    std::chrono::milliseconds read{30'000};     ///< without a byte of the response, or without one of the request taken
-    std::chrono::milliseconds total{60'000};    ///< the whole call with its redirects; of open(): up to the head
+    std::chrono::milliseconds wait{30'000};     ///< for a connection from an exhausted pool
+    std::chrono::milliseconds connect{10'000};  ///< name resolution, connecting and TLS handshake together
+    std::chrono::milliseconds read{30'000};     ///< without progress reading the response or sending the request
+    std::chrono::milliseconds total{60'000};    ///< the whole call including redirects; open(): until the head
 };
 
-/// TLS of a client: 1.2 or newer, the name of the server always checked.
+/// TLS options of a client. Uses TLS 1.2 or newer and, with `verify`, checks certificate and server name.
 struct client_tls {
-    bool verify = true;     ///< false: anybody may pretend to be the server; for tests
-    std::string ca_file{};  ///< authorities to trust (PEM) instead of the system's
+    bool verify = true;     ///< false: accept any certificate; for tests only
+    std::string ca_file{};  ///< trusted CA certificates (PEM) instead of the system's
 };
 
-/// Proxies that requests go through, by the scheme of their URL: "http://user:password@proxy:3128"; empty: none. Plain
-/// requests are handed to the proxy, for https it opens a tunnel (CONNECT).
+/// Proxies by the scheme of the request URL: "http://user:password@proxy:3128"; empty: none. The proxy forwards http
+/// requests; https requests use a tunnel through it (CONNECT).
 struct client_proxies {
     std::string http{};
     std::string https{};
-    /// Hosts that are reached without: "localhost", "example.org" (and all below it, as ".example.org" and
+    /// Hosts reached without a proxy: "localhost", "example.org" (including subdomains, like ".example.org" and
     /// "*.example.org"), "10.0.0.1", "[::1]", one of these with ":port", a network ("10.0.0.0/8", "fd00::/8"), "*".
-    /// Case and a dot at the end make no difference.
+    /// Case and a trailing dot are ignored.
     std::vector<std::string> except{};
-    /// False: a proxy that cannot be used is refused when the client is made (std::invalid_argument). True: by the
-    /// calls that need it, with client_error (connect); so from() has it: the environment does not end a program.
+    /// False: the client's constructor throws std::invalid_argument for an invalid proxy. True: calls that need it
+    /// throw client_error (connect); set by from_environment(), so that a bad variable does not stop the program.
     bool check_when_used = false;
 
-    /// What the usual variables say: http_proxy, https_proxy, all_proxy, no_proxy (its entries separated by commas or
-    /// spaces), also in upper case, except HTTP_PROXY, which a client of a CGI program can set. `lookup` gives the
-    /// value of a variable or null: the library does not look at the environment by itself;
-    /// `client_proxies::from(std::getenv)` does.
+    /// Reads http_proxy, https_proxy, all_proxy and no_proxy (entries separated by commas or spaces), also in upper
+    /// case except HTTP_PROXY, which a client of a CGI program can set. `lookup` returns the value of a variable or
+    /// null. The library does not read the environment by itself; `client_proxies::from_environment(std::getenv)` does.
     [[nodiscard]] static client_proxies from(const std::function<const char*(const char* name)>& lookup);
 };
 
-/// Settings of a client. Every limit is finite by default. Limits of connections hold for each loop.
+/// Options of a client. Every limit is finite by default. Connection limits apply to each loop.
 struct client_options {
     std::size_t connections_per_origin = 100;        ///< open at once
-    std::size_t connections = 1000;                  ///< open at once, all origins together
-    std::size_t waiting = 10'000;                    ///< calls that may wait for a connection
-    std::chrono::milliseconds idle_timeout{30'000};  ///< a connection is kept so long without a request
+    std::size_t connections = 1000;                  ///< open at once, to all origins
+    std::size_t waiting = 10'000;                    ///< calls waiting for a connection
+    std::chrono::milliseconds idle_timeout{30'000};  ///< close a connection without a request after this
     client_timeouts timeouts{};
     client_tls tls{};
     client_proxies proxies{};
-    std::uint64_t max_body = 16 * 1024 * 1024;  ///< bytes of a response, decoded
-    bool decode = true;                         ///< ask for gzip, br and zstd, and undo it
-    unsigned max_ratio = 200;               ///< a coded body may become so many times larger, beyond the first 1 MiB
-    unsigned max_redirects = 10;            ///< 0: a redirect is given as it is
-    http::h1::parse_limits head{};          ///< of a response: 8 KiB status line, 100 fields, 32 KiB
-    std::string user_agent = "rondo";       ///< empty: no User-Agent
-    std::shared_ptr<cookie_jar> cookies{};  ///< kept and sent when there is one
-    /// Makes what stands around every call, the first outermost; see middleware.hpp.
+    std::uint64_t max_body = 16 * 1024 * 1024;  ///< bytes of a response body, decoded
+    bool decode = true;                         ///< accept and decode gzip, br and zstd
+    unsigned max_ratio = 200;                   ///< largest expansion of an encoded body beyond the first 1 MiB
+    unsigned max_redirects = 10;                ///< 0: redirects are returned
+    http::h1::parse_limits head{};              ///< of a response: 8 KiB status line, 100 fields, 32 KiB
+    std::string user_agent = "rondo";           ///< empty: no User-Agent
+    std::shared_ptr<cookie_jar> cookies{};      ///< null: cookies are ignored
+    /// Make the middleware of a loop, the first outermost; see middleware.hpp.
     std::vector<std::function<std::unique_ptr<client_middleware>()>> middleware{};
 };
 

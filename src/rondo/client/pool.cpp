@@ -13,7 +13,7 @@
 
 namespace rondo::detail {
 
-// Leave to open a connection; goes back unless the connection stands.
+// A reserved place for a connection; released unless the connection was opened.
 class client_pool::place {
 public:
     place(client_pool& pool, client_origin& o) noexcept : pool_(pool), origin_(&o) {}
@@ -51,9 +51,9 @@ client_counts client_pool::count() const noexcept {
             .waiting = waiting_};
 }
 
-client_pool::client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> keep)
+client_pool::client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> owner)
     : loop_(loop),
-      keep_(std::move(keep)),
+      keep_(std::move(owner)),
       options_(options),
       output_(loop),
       resolver_(loop),
@@ -70,10 +70,10 @@ const http::url* client_pool::proxy_for(const http::url& to) const noexcept {
 }
 
 void client_pool::require_usable_proxy(const http::url& to) const {
-    const std::string& stated = to.secure() ? options_.proxies.https : options_.proxies.http;
-    if (stated.empty() || (to.secure() ? https_proxy_ : http_proxy_)) return;
+    const std::string& configured = to.secure() ? options_.proxies.https : options_.proxies.http;
+    if (configured.empty() || (to.secure() ? https_proxy_ : http_proxy_)) return;
     if (!to.unix_path.empty() || is_excepted(options_.proxies, to)) return;
-    throw client_error(client_failure::connect, unusable_proxy_text(stated));
+    throw client_error(client_failure::connect, unusable_proxy_text(configured));
 }
 
 void client_pool::close_down() noexcept {
@@ -101,15 +101,15 @@ void client_pool::bury(client_connection& c) noexcept {
 
 client_origin& client_pool::origin_of(const http::url& to) {
     const http::url* proxy = proxy_for(to);
-    // A proxy takes plain requests to all hosts on one connection.
-    const http::url& at = proxy && !to.secure() ? *proxy : to;
-    std::string key = at.origin();
+    // A proxy accepts http requests to all hosts on one connection.
+    const http::url& url = proxy && !to.secure() ? *proxy : to;
+    std::string key = url.origin();
     if (proxy && to.secure()) key += " through " + proxy->origin();
     auto& entry = origins_[key];
     if (!entry) {
         entry = std::make_unique<client_origin>();
         entry->key = std::move(key);
-        entry->at = at;
+        entry->at = url;
         if (proxy && to.secure()) entry->tunnel = *proxy;
     }
     return *entry;
@@ -213,7 +213,7 @@ void client_pool::serve_line() noexcept {
     }
 }
 
-task<client_pool::lease> client_pool::acquire(const http::url& to, const client_timeouts& limits, instant until,
+task<client_pool::lease> client_pool::acquire(const http::url& to, const client_timeouts& timeouts, instant deadline,
                                               bool fresh) {
     require_usable_proxy(to);
     ++requests_;
@@ -225,9 +225,9 @@ task<client_pool::lease> client_pool::acquire(const http::url& to, const client_
             ++refused_;
             forget_if_unused(o);
             throw client_error(client_failure::busy,
-                               fmt::format("{} calls wait for a connection already", options_.waiting));
+                               fmt::format("connection pool exhausted: {} calls waiting", options_.waiting));
         }
-        client_wait_for_connection wait(*this, o, std::min(until, from_now(limits.wait)));
+        client_wait_for_connection wait(*this, o, std::min(deadline, from_now(timeouts.wait)));
         bool late = false;
         try {
             c = co_await wait;
@@ -235,19 +235,21 @@ task<client_pool::lease> client_pool::acquire(const http::url& to, const client_
             late = true;
         }
         if (late) {
-            throw client_error(client_failure::time_out,
-                               fmt::format("no connection came free: {} are in use", options_.connections_per_origin));
+            throw client_error(
+                client_failure::time_out,
+                fmt::format("timed out waiting for a connection: all {} in use", options_.connections_per_origin));
         }
     }
     if (c) co_return lease(*this, *c, true);
-    place taken(*this, o);
-    c = co_await open(o, std::min(until, from_now(limits.connect)));
-    taken.taken();
+    place slot(*this, o);
+    c = co_await open(o, std::min(deadline, from_now(timeouts.connect)));
+    slot.taken();
     ++opened_;
     co_return lease(*this, *c, false);
 }
 
-client_wait_for_connection::client_wait_for_connection(client_pool& pool, client_origin& origin, instant until) noexcept
+client_wait_for_connection::client_wait_for_connection(client_pool& pool, client_origin& origin,
+                                                       instant deadline) noexcept
     : waiter([](waiter& self) noexcept {
           auto& w = static_cast<client_wait_for_connection&>(self);
           --w.pool_.waiting_;
@@ -262,7 +264,7 @@ client_wait_for_connection::client_wait_for_connection(client_pool& pool, client
               w.wake();
               w.pool_.forget_if_unused(w.origin_);
           },
-          until),
+          deadline),
       pool_(pool),
       origin_(origin) {}
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The connection pool of an HTTP client on one loop.
+// Implemented in pool.cpp and open.cpp.
 #pragma once
 
 #include <atomic>
@@ -29,7 +31,7 @@ namespace rondo::detail {
 
 class client_pool;
 
-/// A figure that the loop's thread writes and any may read.
+/// A counter that the loop thread writes and any thread may read.
 class loop_figure {
 public:
     void operator+=(std::uint64_t n) noexcept { add_to(value_, n); }
@@ -42,29 +44,29 @@ private:
 };
 
 struct client_counts {
-    std::uint64_t requests = 0;   ///< connections that were asked for
-    std::uint64_t opened = 0;     ///< connections made
-    std::uint64_t refused = 0;    ///< that found the line full
-    std::uint64_t waits = 0;      ///< in that line, which came to an end
-    std::uint64_t waited_ns = 0;  ///< all of them together
+    std::uint64_t requests = 0;   ///< requests for a connection
+    std::uint64_t opened = 0;     ///< connections opened
+    std::uint64_t refused = 0;    ///< requests that found the queue full
+    std::uint64_t waits = 0;      ///< finished waits for a connection
+    std::uint64_t waited_ns = 0;  ///< total time of these waits
     std::uint64_t open = 0, idle = 0, waiting = 0;
 
     void add(const client_counts& more) noexcept;
 };
 
-/// A call that waits for a connection, or for leave to open one. What it was given is taken back when it is cancelled
-/// or destroyed before it knew.
+/// A call that waits for a connection, or for permission to open one. Returns what was granted when it is cancelled or
+/// destroyed before the coroutine resumes.
 class client_wait_for_connection : public waiter, timer {
 public:
-    client_wait_for_connection(client_pool& pool, client_origin& origin, instant until) noexcept;
+    client_wait_for_connection(client_pool& pool, client_origin& origin, instant deadline) noexcept;
     ~client_wait_for_connection();
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        return suspend(h) && enter();
     }
-    /// Null: open one. Throws `cancelled` and timed_out.
+    /// Null: the caller opens one. Throws `cancelled` and timed_out.
     [[nodiscard]] client_connection* await_resume();
 
 private:
@@ -77,50 +79,51 @@ private:
     client_connection* connection_ = nullptr;
     std::uint64_t ticket_ = 0;
     instant since_{};
-    bool granted_ = false;  // and the coroutine does not know it yet
+    bool granted_ = false;  // and the coroutine has not resumed yet
     bool late_ = false;
 };
 
-/// Where requests go: a host and port, a unix socket, or a proxy.
+/// A destination of requests: a host and port, a unix socket, or a proxy.
 struct client_origin {
     std::string key;
     http::url at;
-    std::optional<http::url> tunnel;               ///< the proxy that leads there
-    std::size_t open = 0;                          ///< connections, and those being opened
-    intrusive_list<client_connection_entry> idle;  ///< the one used last at the end
+    std::optional<http::url> tunnel;               ///< the proxy used to reach it
+    std::size_t open = 0;                          ///< connections, including those being opened
+    intrusive_list<client_connection_entry> idle;  ///< the most recently used last
     intrusive_list<waiter> line;
 };
 
-/// The connections of a client on one loop. Belongs to the loop's thread, and to itself: close_down() destroys it.
+/// The connections of a client on one loop. Use on the loop thread only. Owns itself: shut_down() destroys it.
 class client_pool final : posted {
 public:
-    /// `keep` holds the options.
-    client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> keep);
+    /// `owner` keeps `options` alive.
+    client_pool(event_loop& loop, const client_options& options, std::shared_ptr<const void> owner);
     client_pool(const client_pool&) = delete;
     client_pool& operator=(const client_pool&) = delete;
 
-    /// Closes everything, and destroys this when the stack is empty.
+    /// Closes all connections, then destroys this on an empty stack.
     void close_down() noexcept;
 
-    /// A connection for one request; given back, or closed, when the lease ends.
+    /// A connection for one request; returned to the pool or closed when the lease ends.
     class lease;
-    /// Throws client_error (resolve, connect, tls, time_out, busy), `cancelled`. `fresh`: not one that was used before.
-    [[nodiscard]] task<lease> acquire(const http::url& to, const client_timeouts& limits, instant until, bool fresh);
+    /// Throws client_error (resolve, connect, tls, timeout, busy), `cancelled`. `fresh`: opens a new connection.
+    [[nodiscard]] task<lease> acquire(const http::url& to, const client_timeouts& timeouts, instant deadline,
+                                      bool fresh);
 
     [[nodiscard]] std::size_t open() const noexcept { return open_; }
     [[nodiscard]] std::size_t idle() const noexcept { return idle_; }
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
-    /// The same and what was counted. Any thread, while it lives.
+    /// All counters. Any thread, while the pool exists.
     [[nodiscard]] client_counts count() const noexcept;
     [[nodiscard]] event_loop& loop() noexcept { return loop_; }
-    /// Scratch of the head parser.
+    /// Scratch space of the head parser.
     [[nodiscard]] std::span<http::field_ref> fields() noexcept { return fields_; }
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
-    /// The proxy for requests to this URL; null when there is none.
+    /// The proxy for requests to this URL; null: none.
     [[nodiscard]] const http::url* proxy_for(const http::url& to) const noexcept;
     [[nodiscard]] std::vector<std::unique_ptr<client_middleware>>& middleware() noexcept { return middleware_; }
 
-    /// Closes a connection and destroys it soon; its place goes to who waits.
+    /// Closes a connection and destroys it later on an empty stack; a waiting call gets its place.
     void retire(client_connection& c) noexcept;
 
 private:
@@ -128,23 +131,23 @@ private:
     class place;
 
     ~client_pool() = default;
-    /// Throws client_error when there should be a proxy for this URL, and the one stated cannot be used.
+    /// Throws client_error when the proxy configured for this URL is invalid.
     void require_usable_proxy(const http::url& to) const;
     [[nodiscard]] client_origin& origin_of(const http::url& to);
     [[nodiscard]] client_connection* take_idle(client_origin& o) noexcept;
-    /// True when a connection to `o` may be opened now; closes one that idles elsewhere to make room.
+    /// True when a connection to `o` may be opened now; closes an idle one of another origin to make room.
     [[nodiscard]] bool take_place(client_origin& o) noexcept;
-    [[nodiscard]] task<client_connection*> open(client_origin& o, instant until);
-    [[nodiscard]] task<unique_fd> connect(const http::url& to, instant until);
-    [[nodiscard]] task<void> lead_through(client_connection& c, const client_origin& o, instant until);
-    [[nodiscard]] task<void> secure(client_connection& c, const client_origin& o, instant until);
+    [[nodiscard]] task<client_connection*> open(client_origin& o, instant deadline);
+    [[nodiscard]] task<unique_fd> connect(const http::url& to, instant deadline);
+    [[nodiscard]] task<void> lead_through(client_connection& c, const client_origin& o, instant deadline);
+    [[nodiscard]] task<void> secure(client_connection& c, const client_origin& o, instant deadline);
     [[nodiscard]] task<const net::tls_context*> tls();
     void release(client_connection& c) noexcept;
     void close_all_idle(client_origin& o) noexcept;
-    /// Takes it out of the accounts and lists.
+    /// Subtracts the connection from the counters.
     void remove(client_connection& c) noexcept;
     void place_free(client_origin& o) noexcept;
-    /// Gives what is free to who waits longest and can use it.
+    /// Grants free connections and places to the waiting calls, longest wait first.
     void serve_line() noexcept;
     void forget_if_unused(client_origin& o) noexcept;
     void bury(client_connection& c) noexcept;
@@ -155,7 +158,7 @@ private:
     const client_options& options_;
     net::output output_;
     net::resolver resolver_;
-    std::optional<net::tls_context> tls_;  // made when it is first needed
+    std::optional<net::tls_context> tls_;  // made on first use
     std::unordered_map<std::string, std::unique_ptr<client_origin>> origins_;
     intrusive_list<client_connection_entry> busy_;
     intrusive_list<client_connection_entry> gone_;  // to be destroyed on an empty stack
@@ -198,11 +201,11 @@ public:
     [[nodiscard]] bool reused() const noexcept { return reused_; }
     explicit operator bool() const noexcept { return connection_ != nullptr; }
 
-    /// The response is complete, the connection can serve another request.
+    /// Returns the connection for reuse: the response is complete.
     void give_back() noexcept {
         if (client_connection* c = std::exchange(connection_, nullptr)) pool_->release(*c);
     }
-    /// It cannot: closes it.
+    /// Closes the connection: it cannot be reused.
     void drop() noexcept {
         if (client_connection* c = std::exchange(connection_, nullptr)) pool_->retire(*c);
     }

@@ -7,12 +7,12 @@
 
 namespace rondo::detail {
 
-// The part of a loop; lives until the loop ends or the client does. Whoever takes it out of the list, under the lock,
-// destroys it on the loop's thread.
+// The pool of one loop; exists until the loop or the client ends. The code that removes it from the list, under the
+// lock, destroys it on the loop thread.
 class client_pools::member final : public event_loop::end_hook {
 public:
-    member(std::shared_ptr<client_pools> all, event_loop& l)
-        : loop(l), pools_(std::move(all)), pool_(new client_pool(l, pools_->options_, pools_)) {
+    member(std::shared_ptr<client_pools> pools, event_loop& l)
+        : loop(l), pools_(std::move(pools)), pool_(new client_pool(l, pools_->options_, pools_)) {
         loop.add(*this);
     }
     void end() noexcept {
@@ -22,7 +22,7 @@ public:
     void loop_ends() noexcept override {
         {
             std::lock_guard lock(pools_->mutex_);
-            // Else the client has posted the end already.
+            // Not listed: the client has posted close() already.
             if (std::erase(pools_->members_, this) == 0) return;
             pools_->keep_counts(*this);
         }
@@ -41,14 +41,14 @@ private:
 namespace {
 
 constexpr figure_text figure_texts[] = {
-    {"requests", "Requests that asked for a connection, redirects and repetitions included."},
-    {"opened", "Connections that were opened."},
-    {"refused", "Requests that found the line for a connection full."},
-    {"waits", "Waits for a connection that came to an end."},
-    {"wait", "Waited for a connection, all waits together.", true, true},
-    {"connections", "Open connections, those being opened included.", false},
-    {"busy", "Of them those in use.", false},
-    {"waiting", "Requests that wait for a connection.", false},
+    {"requests", "Requests for a connection, including redirects and retries."},
+    {"opened", "Connections opened."},
+    {"refused", "Requests refused because the queue for a connection was full."},
+    {"waits", "Finished waits for a connection."},
+    {"wait", "Total time spent waiting for a connection.", true, true},
+    {"connections", "Open connections, including those being opened.", false},
+    {"busy", "Open connections in use.", false},
+    {"waiting", "Requests waiting for a connection.", false},
 };
 
 bool tell(const client_counts& c, std::span<std::uint64_t> to) {
@@ -71,8 +71,8 @@ client_counts client_pools::count() noexcept {
     return all;
 }
 
-void client_pools::keep_counts(const member& of) noexcept {
-    client_counts counted = of.count();
+void client_pools::keep_counts(const member& ending) noexcept {
+    client_counts counted = ending.count();
     counted.open = counted.idle = counted.waiting = 0;
     ended_.add(counted);
 }
@@ -103,7 +103,7 @@ void client_pools::close() noexcept {
     std::lock_guard lock(mutex_);
     for (member* m : members_) {
         keep_counts(*m);
-        // While the member is listed its loop cannot end: that waits for the lock.
+        // While the pool is listed its loop cannot end: loop_ends() waits for the lock.
         if (&m->loop == event_loop::current_or_null()) m->end();
         else m->loop.post([m] { m->end(); });
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The connection pools of an HTTP client, one for each loop.
 #pragma once
 
 #include <memory>
@@ -13,30 +14,30 @@
 
 namespace rondo::detail {
 
-/// The pools of a client, one for each loop that called. A pool ends with its loop or with the client, whichever is
-/// first.
+/// The pools of a client, one for each loop that made a call. A pool ends with its loop or with the client, whichever
+/// ends first.
 class client_pools : public std::enable_shared_from_this<client_pools> {
 public:
     explicit client_pools(client_options options);
 
-    /// The pool of the calling thread's loop, made when it is first asked for.
+    /// The pool of the calling thread's loop, created on first use.
     [[nodiscard]] client_pool& here();
-    /// Null when this loop has not called yet.
+    /// Null when this loop has no pool yet.
     [[nodiscard]] client_pool* here_if_made() noexcept;
-    /// In a forked process: the pools there are belong to loops of the parent.
+    /// Called in a forked process: forgets the pools, which belong to loops of the parent.
     void forget() noexcept;
-    /// Closes all pools, each on its own thread. Any thread.
+    /// Closes all pools, each on its loop thread. Any thread.
     void close() noexcept;
 
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
-    /// Of all loops, also of those that have ended. Any thread.
+    /// Totals of all loops, including those that have ended. Any thread.
     [[nodiscard]] client_counts count() noexcept;
 
 private:
     class member;
 
-    /// With the mutex: what a member counted is kept.
-    void keep_counts(const member& of) noexcept;
+    /// Adds the counters of a pool to the totals of ended loops. Requires the mutex.
+    void keep_counts(const member& ending) noexcept;
 
     const client_options options_;
     std::mutex mutex_;

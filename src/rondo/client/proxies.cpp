@@ -2,7 +2,6 @@
 #include <rondo/client/proxies.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/codec/base64.hpp>
 #include <rondo/http/fields.hpp>
 #include <rondo/http/ip_address.hpp>
@@ -20,7 +20,7 @@ namespace rondo {
 
 namespace {
 
-// The first of these variables that says something.
+// The value of the first of these variables that is set and not empty.
 std::string first_of(const std::function<const char*(const char*)>& lookup, std::initializer_list<const char*> names) {
     for (const char* name : names) {
         const char* value = lookup(name);
@@ -42,33 +42,26 @@ std::string_view without_brackets(std::string_view text) noexcept {
     return bracketed ? text.substr(1, text.size() - 2) : text;
 }
 
-std::optional<unsigned> number_of(std::string_view text) noexcept {
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
-// The address that a connection to this host goes to; none for a name. "127.1" is one too.
+// The IP address that a host stands for, in any spelling ("127.1"); nothing for a name.
 std::optional<http::ip_address> address_of(const http::url& to) noexcept {
     const std::string_view host = without_final_dot(to.host);
     if (const auto plain = http::ip_address::parse(host)) return plain;
     char text[64] = "";
-    in_addr old{};
+    in_addr ipv4{};
     if (host.empty() || host.size() >= sizeof text) return std::nullopt;
     std::ranges::copy(host, text);
-    if (::inet_aton(text, &old) == 0) return std::nullopt;
-    return http::ip_address::of_ipv4(reinterpret_cast<const std::uint8_t*>(&old));
+    if (::inet_aton(text, &ipv4) == 0) return std::nullopt;
+    return http::ip_address::of_ipv4(reinterpret_cast<const std::uint8_t*>(&ipv4));
 }
 
-// "10.0.0.0/8", "fd00::/8"; bits after the prefix make no difference.
+// "10.0.0.0/8", "fd00::/8"; bits after the prefix are ignored.
 bool is_in_network(const http::ip_address& host, std::string_view address, std::string_view prefix) noexcept {
     const auto network = http::ip_address::parse(without_brackets(address));
-    auto bits = number_of(prefix);
+    auto bits = parse_number<unsigned>(prefix);
     if (!network || !bits || network->is_ipv4() != host.is_ipv4()) return false;
-    const bool short_form = address.find(':') == std::string_view::npos;
-    if (*bits > (short_form ? 32U : 128U)) return false;
-    if (short_form) *bits += 96;
+    const bool is_ipv4 = address.find(':') == std::string_view::npos;
+    if (*bits > (is_ipv4 ? 32U : 128U)) return false;
+    if (is_ipv4) *bits += 96;
     for (unsigned i = 0; i < *bits; ++i) {
         const unsigned mask = 0x80U >> (i % 8);
         if ((network->bytes[i / 8] & mask) != (host.bytes[i / 8] & mask)) return false;
@@ -76,15 +69,15 @@ bool is_in_network(const http::ip_address& host, std::string_view address, std::
     return true;
 }
 
-// Takes ":port" off the entry; false when it is another port. An address of IPv6 has brackets then.
+// Removes ":port" from the entry; false when it is another port. An IPv6 address with a port has brackets.
 bool fits_port(std::string_view& entry, std::uint16_t port) noexcept {
     const std::size_t colon = entry.rfind(':');
     if (colon == std::string_view::npos) return true;
-    const bool states_port = entry.starts_with('[') ? entry[colon - 1] == ']' : entry.find(':') == colon;
-    if (!states_port) return true;
-    const std::string_view stated = entry.substr(colon + 1);
+    const bool has_port = entry.starts_with('[') ? entry[colon - 1] == ']' : entry.find(':') == colon;
+    if (!has_port) return true;
+    const std::string_view text = entry.substr(colon + 1);
     entry = entry.substr(0, colon);
-    return stated.empty() || number_of(stated) == port;
+    return text.empty() || parse_number<unsigned>(text) == port;
 }
 
 bool is_or_is_below(std::string_view host, std::string_view name) noexcept {
@@ -137,9 +130,9 @@ std::string unusable_proxy_text(const std::string& text) {
     const std::size_t scheme = text.find("://");
     const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
     const std::size_t at = text.rfind('@');
-    const std::string shown =
+    const std::string redacted =
         at == std::string::npos || at < begin ? text : text.substr(0, begin) + text.substr(at + 1);
-    return fmt::format("the proxy '{}' cannot be used: http://HOST:PORT is expected", shown);
+    return fmt::format("invalid proxy '{}'; expected http://HOST:PORT", redacted);
 }
 
 void check(const client_proxies& proxies) {
@@ -155,8 +148,8 @@ bool is_excepted(const client_proxies& proxies, const http::url& to) noexcept {
     return false;
 }
 
-std::string basic_credentials(const http::url& of) {
-    return "Basic " + codec::base64_encode(of.user + ':' + of.password);
+std::string basic_credentials(const http::url& from) {
+    return "Basic " + codec::base64_encode(from.user + ':' + from.password);
 }
 
 }  // namespace detail

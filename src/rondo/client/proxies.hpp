@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Proxy URLs of the HTTP client and the hosts that bypass them.
 #pragma once
 
 #include <optional>
@@ -9,15 +10,15 @@
 
 namespace rondo::detail {
 
-/// Throws std::invalid_argument with a sentence when one of them cannot be used.
+/// Throws std::invalid_argument with a message for users when one of the proxies is invalid.
 void check(const client_proxies& proxies);
-/// Nothing when the client cannot use it (or there is none).
+/// Parses a proxy URL; nothing when it is empty or invalid.
 [[nodiscard]] std::optional<http::url> usable_proxy(const std::string& text);
-/// A sentence that says so, without user information.
+/// The message for an invalid proxy, without user information.
 [[nodiscard]] std::string unusable_proxy_text(const std::string& text);
-/// Whether this URL is reached without a proxy.
+/// Whether requests to this URL bypass the proxy.
 [[nodiscard]] bool is_excepted(const client_proxies& proxies, const http::url& to) noexcept;
 /// The value of Authorization for the user information of a URL.
-[[nodiscard]] std::string basic_credentials(const http::url& of);
+[[nodiscard]] std::string basic_credentials(const http::url& from);
 
 }  // namespace rondo::detail

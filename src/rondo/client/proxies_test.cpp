@@ -19,7 +19,7 @@ bool direct(const char* no_proxy, const char* url) {
     return detail::is_excepted(client_proxies::from(lookup), *http::url::parse(url));
 }
 
-TEST(no_proxy, has_entries_between_commas_and_spaces) {
+TEST(NoProxy, splits_at_commas_and_spaces) {
     const auto lookup = [](const char* name) {
         return std::string_view(name) == "NO_PROXY" ? " a.example,b.example\t c.example ,, ,d.example," : nullptr;
     };
@@ -30,7 +30,7 @@ TEST(no_proxy, has_entries_between_commas_and_spaces) {
     for (const char* none : {"", " ", ",", " , ,"}) EXPECT_FALSE(direct(none, "http://a.example/")) << none;
 }
 
-TEST(no_proxy, names_hold_for_what_is_below_them) {
+TEST(NoProxy, names_match_their_subdomains) {
     for (const char* entry : {"example.org", ".example.org", "*.example.org", "EXAMPLE.org", "example.org.",
                               ".example.org.", "example.org:80", "example.org.:80", "example.org:"}) {
         for (const char* url : {"http://example.org/", "http://Example.ORG/", "http://example.org./",
@@ -45,18 +45,18 @@ TEST(no_proxy, names_hold_for_what_is_below_them) {
     for (const char* entry : {".", "..", "*.", ":80", ":"}) EXPECT_FALSE(direct(entry, "http://a.example/")) << entry;
 }
 
-TEST(no_proxy, a_star_holds_for_all) {
+TEST(NoProxy, a_star_matches_everything) {
     for (const char* list : {"*", " * ", "a,*"})
         for (const char* url : {"http://a.example/", "https://10.0.0.1/", "http://[::1]/"})
             EXPECT_TRUE(direct(list, url)) << list << " " << url;
 }
 
-TEST(no_proxy, addresses) {
+TEST(NoProxy, matches_addresses) {
     for (const char* entry : {"127.0.0.1", "127.0.0.1:8080", "127.0.0.1.", "127.0.0.1/32"})
         for (const char* url : {"http://127.0.0.1:8080/", "http://127.1:8080/", "http://0x7f000001:8080/"})
             EXPECT_TRUE(direct(entry, url)) << entry << " " << url;
     EXPECT_FALSE(direct("127.0.0.1:81", "http://127.0.0.1/"));
-    EXPECT_FALSE(direct("0.0.1", "http://10.0.0.1/")) << "it is not a name";
+    EXPECT_FALSE(direct("0.0.1", "http://10.0.0.1/")) << "a suffix of an address does not match";
     EXPECT_FALSE(direct(".0.1", "http://10.0.0.1/"));
     EXPECT_FALSE(direct("127.0.0.1", "http://127.0.0.1.example/"));
     for (const char* entry : {"::1", "[::1]", "[::1]:8080", "0:0:0:0:0:0:0:1", "[0:0::1]", "::1/128", "[::1]/128"})
@@ -67,7 +67,7 @@ TEST(no_proxy, addresses) {
         EXPECT_FALSE(direct(entry, "http://[::1]:8080/")) << entry;
 }
 
-TEST(no_proxy, networks) {
+TEST(NoProxy, matches_networks) {
     for (const char* entry : {"10.0.0.0/8", "10.1.2.3/8", "10.255.0.0/8", "0.0.0.0/0", "10.1.2.0/23", "10.1.3.4/32"})
         EXPECT_TRUE(direct(entry, "http://10.1.3.4/")) << entry;
     for (const char* entry : {"10.0.0.0/9", "10.1.2.0/24", "10.1.3.5/32"})

@@ -11,7 +11,7 @@ namespace rondo::detail {
 
 namespace {
 
-// Never freed: it is read for as long as the program runs.
+// Never freed: it is used until the program exits.
 const psl_ctx_t* list() {
     static const psl_ctx_t* const loaded = psl_latest(nullptr);
     return loaded;
@@ -35,7 +35,7 @@ std::string site_of(const std::string& host) {
     return registered == nullptr ? name : registered;
 }
 
-// As browsers tell (https://url.spec.whatwg.org/#ends-in-a-number-checker): no name of the DNS ends in a number.
+// As in browsers (https://url.spec.whatwg.org/#ends-in-a-number-checker): DNS names do not end in a number.
 bool is_numeric_host(std::string_view host) noexcept {
     if (host.find(':') != std::string_view::npos) return true;
     if (host.ends_with('.')) host.remove_suffix(1);

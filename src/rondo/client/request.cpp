@@ -35,9 +35,9 @@ private:
 
 client_request::client_request(std::string_view method, std::string url)
     : method_text_(method), url_(std::move(url)), method_(http::method_of(method)) {
-    if (!http::valid_token(method)) throw std::invalid_argument(fmt::format("'{}' is no method of HTTP", method));
+    if (!http::valid_token(method)) throw std::invalid_argument(fmt::format("invalid HTTP method '{}'", method));
     if (method_ == http::method::connect)
-        throw std::invalid_argument("CONNECT is not sent by itself: an https URL through a proxy does it");
+        throw std::invalid_argument("method CONNECT cannot be sent directly; use an https URL and a proxy");
 }
 
 client_request::client_request(http::method method, std::string url)
@@ -46,7 +46,7 @@ client_request::client_request(http::method method, std::string url)
 client_request& client_request::field(std::string_view name, std::string_view value) & {
     if (http::same_ignoring_case(name, "host") || http::is_connection_field(name)) {
         throw std::invalid_argument(
-            fmt::format("the field {} is the client's part: it follows from the URL and the body", name));
+            fmt::format("field {} cannot be set: the client derives it from the URL and the body", name));
     }
     fields_.add(name, value);
     return *this;
@@ -54,7 +54,7 @@ client_request& client_request::field(std::string_view name, std::string_view va
 
 client_request& client_request::host(std::string value) & {
     if (!http::parse_authority(value))
-        throw std::invalid_argument(fmt::format("'{}' is no host: host or host:port is", value));
+        throw std::invalid_argument(fmt::format("invalid Host '{}'; expected HOST or HOST:PORT", value));
     host_ = std::move(value);
     return *this;
 }
@@ -82,7 +82,7 @@ client_request& client_request::body(async_generator<std::string> pieces, std::s
 
 client_request& client_request::basic_auth(std::string_view user, std::string_view password) & {
     if (user.find(':') != std::string_view::npos)
-        throw std::invalid_argument("the user name of basic authentication holds no colon (RFC 7617 section 2)");
+        throw std::invalid_argument("the user name for basic authentication contains a colon (RFC 7617 section 2)");
     fields_.set("Authorization", "Basic " + codec::base64_encode(fmt::format("{}:{}", user, password)));
     return *this;
 }

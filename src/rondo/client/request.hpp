@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A request of the HTTP client and the source of its body.
 #pragma once
 
 #include <cstdint>
@@ -20,26 +21,26 @@ namespace detail {
 class client_call;
 }
 
-/// Where the body of a request comes from, piece by piece. On the loop thread, one read at a time.
+/// Produces a request body piece by piece. Called on the loop thread, one read at a time.
 class client_body {
 public:
     virtual ~client_body() = default;
-    /// The next bytes, which hold until the next call; empty at the end. A failure ends the call with it.
+    /// The next bytes, valid until the next call; empty at the end. What it throws, the call throws.
     [[nodiscard]] virtual task<std::string_view> read() = 0;
-    /// The size when it is known: sent as Content-Length; otherwise the body goes in chunks.
+    /// The size if known, sent as Content-Length; otherwise the body is sent chunked.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept { return std::nullopt; }
 };
 
-/// A request of the client, set up in a chain:
+/// A request of the client, built in a chain:
 ///     co_await client.send(client_request("PUT", url).field("If-Match", tag).body(text, "text/plain"))
-/// Host, Content-Length, Transfer-Encoding and Connection are the client's part.
+/// The client sets Host, Content-Length, Transfer-Encoding and Connection.
 class client_request {
 public:
-    /// `method` is any token; throws std::invalid_argument otherwise. The URL is looked at when the request is sent.
+    /// Throws std::invalid_argument when `method` is not a token. The URL is parsed when the request is sent.
     client_request(std::string_view method, std::string url);
     client_request(http::method method, std::string url);
 
-    /// Adds a line. Throws std::invalid_argument as http::fields::add(), and for the fields that are the client's part.
+    /// Adds a field line. Throws std::invalid_argument like http::fields::add(), and for fields that the client sets.
     client_request& field(std::string_view name, std::string_view value) &;
     client_request&& field(std::string_view name, std::string_view value) && { return std::move(field(name, value)); }
 
@@ -47,7 +48,7 @@ public:
     client_request&& body(std::string bytes, std::string_view type = {}) && {
         return std::move(body(std::move(bytes), type));
     }
-    /// A streamed body is sent while it is made, no faster than the server takes it. It is sent once: neither retried
+    /// A streamed body is sent while it is produced, no faster than the server reads. It is sent once: neither retried
     /// nor redirected.
     client_request& body(std::unique_ptr<client_body> source, std::string_view type = {}) &;
     client_request&& body(std::unique_ptr<client_body> source, std::string_view type = {}) && {
@@ -60,7 +61,7 @@ public:
         return std::move(body(std::move(pieces), type, length));
     }
 
-    /// Authorization: Basic (RFC 7617) and Bearer (RFC 6750). Not sent on to another origin by a redirect.
+    /// Authorization: Basic (RFC 7617) and Bearer (RFC 6750). Removed when a redirect leads to another origin.
     client_request& basic_auth(std::string_view user, std::string_view password) &;
     client_request&& basic_auth(std::string_view user, std::string_view password) && {
         return std::move(basic_auth(user, password));
@@ -68,16 +69,16 @@ public:
     client_request& bearer(std::string_view token) &;
     client_request&& bearer(std::string_view token) && { return std::move(bearer(token)); }
 
-    /// The value of Host, instead of the URL's host; not for another origin that a redirect leads to.
+    /// The value of Host, instead of the URL's host. Dropped when a redirect leads to another origin.
     client_request& host(std::string value) &;
     client_request&& host(std::string value) && { return std::move(host(std::move(value))); }
 
-    /// Instead of the client's own settings.
+    /// Overrides of the client's options.
     client_request& timeouts(const client_timeouts& t) & { return timeouts_ = t, *this; }
     client_request&& timeouts(const client_timeouts& t) && { return std::move(timeouts(t)); }
     client_request& max_body(std::uint64_t bytes) & { return max_body_ = bytes, *this; }
     client_request&& max_body(std::uint64_t bytes) && { return std::move(max_body(bytes)); }
-    /// False: the body of the response is given as it comes, and only what a field of the request asks for is coded.
+    /// False: sends no Accept-Encoding by itself and returns the response body undecoded.
     client_request& decode(bool on) & { return decode_ = on, *this; }
     client_request&& decode(bool on) && { return std::move(decode(on)); }
     client_request& max_redirects(unsigned count) & { return max_redirects_ = count, *this; }

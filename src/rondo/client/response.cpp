@@ -10,8 +10,8 @@
 namespace rondo {
 
 client_response::client_response() noexcept = default;
-client_response::client_response(std::shared_ptr<detail::client_exchange> from, std::string url) noexcept
-    : from_(std::move(from)), url_(std::move(url)) {}
+client_response::client_response(std::shared_ptr<detail::client_exchange> exchange, std::string url) noexcept
+    : from_(std::move(exchange)), url_(std::move(url)) {}
 client_response::client_response(client_response&&) noexcept = default;
 client_response& client_response::operator=(client_response&&) noexcept = default;
 client_response::~client_response() = default;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/client/sync_client_loop.hpp>
 
-#include <rondo/base/fork_generation.hpp>
 #include <rondo/loop/loop_thread.hpp>
 #include <rondo/loop/pool.hpp>
 
@@ -18,19 +17,19 @@ struct client_background::state {
     loop_thread thread{{.name = "client", .blocking = &resolving}};
 };
 
-client_background::client_background() : made_after_(forks()) {}
+client_background::client_background() = default;
 client_background::~client_background() = default;
 
 bool client_background::leave_parents() noexcept {
-    const std::scoped_lock held(starting_);
-    if (made_after_ == forks()) return false;
-    made_after_ = forks();
+    const std::scoped_lock lock(starting_);
+    if (process_.is_own()) return false;
+    process_.renew();
     [[maybe_unused]] auto* thread = state_.release();
     return true;
 }
 
 event_loop& client_background::loop() {
-    const std::scoped_lock held(starting_);
+    const std::scoped_lock lock(starting_);
     if (!state_) state_ = std::make_unique<state>();
     return state_->thread.loop();
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The loop thread that makes the blocking calls of an HTTP client.
 #pragma once
 
 #include <memory>
@@ -6,27 +7,29 @@
 
 #include <rondo/loop/loop.hpp>
 
+#include <rondo/base/fork_generation.hpp>
+
 namespace rondo::detail {
 
-/// A thread with a loop for calls of threads that have none. Starts when it is first needed.
+/// A loop thread for calls from threads without a loop. Starts on first use.
 class client_background {
 public:
     client_background();
-    /// There must be no calls any more.
+    /// All calls must have ended.
     ~client_background();
     client_background(const client_background&) = delete;
     client_background& operator=(const client_background&) = delete;
 
-    /// Any thread. In a forked process it is another.
+    /// The loop of this process. Any thread.
     [[nodiscard]] event_loop& loop();
-    /// True in a forked process once: what there is belongs to the parent. Any thread.
+    /// True once in a forked process: abandons the parent's thread. Any thread.
     [[nodiscard]] bool leave_parents() noexcept;
 
 private:
     struct state;
     std::mutex starting_;
     std::unique_ptr<state> state_;
-    unsigned made_after_;
+    process_mark process_;
 };
 
 }  // namespace rondo::detail

@@ -58,12 +58,12 @@ protected:
                                          .key_file = files_->file(name + ".key"),
                                          .protocols = {"http/1.1"}});
     }
-    static upstream::script answers(std::string text) {
-        return upstream::with(std::move(text), [](const std::string& answer, upstream::peer& p) -> task<void> {
+    static upstream::script answers(std::string response) {
+        return upstream::with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
             for (;;) {
                 const std::string head = co_await p.head();
                 if (!head.ends_with("\r\n\r\n")) co_return;
-                p.say(answer);
+                p.say(text);
             }
         });
     }
@@ -84,7 +84,7 @@ protected:
     std::string said_;
 };
 
-TEST_P(tls_calls, a_response_comes_and_the_connection_is_kept) {
+TEST_P(tls_calls, reuses_the_connection) {
     upstream up(loop_, answers(ok_text(std::string(200'000, 'x'))));
     up.use_tls(server_of("good"));
     for (int i = 0; i < 3; ++i) {
@@ -95,11 +95,11 @@ TEST_P(tls_calls, a_response_comes_and_the_connection_is_kept) {
     EXPECT_EQ(up.accepted_count(), 2u);
 }
 
-TEST_P(tls_calls, a_large_request_goes) {
+TEST_P(tls_calls, sends_a_large_request) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         const std::string body = co_await p.receive_exactly(1 << 20);
-        p.say(ok_text(body == std::string(1 << 20, 'y') ? "same" : "another"));
+        p.say(ok_text(body == std::string(1 << 20, 'y') ? "same" : "different"));
         co_await p.end();
     });
     up.use_tls(server_of("good"));
@@ -107,21 +107,21 @@ TEST_P(tls_calls, a_large_request_goes) {
     EXPECT_EQ(r.body(), "same");
 }
 
-TEST_P(tls_calls, bad_certificates_are_a_failure_of_tls) {
+TEST_P(tls_calls, rejects_bad_certificates) {
     for (const char* name : {"late", "other", "own"}) {
         upstream up(loop_, answers(ok_text("x")));
         up.use_tls(server_of(name));
         EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << name;
-        EXPECT_NE(said_.find("the certificate is not accepted"), std::string::npos) << said_;
+        EXPECT_NE(said_.find("certificate verification failed"), std::string::npos) << said_;
         EXPECT_EQ(http_.connections().open, 0u);
-        client_options careless;
-        careless.tls.verify = false;
-        client trusts_all(careless);
-        EXPECT_EQ(failure_of(trusts_all, up.secure_url("localhost")), std::nullopt) << name << said_;
+        client_options insecure;
+        insecure.tls.verify = false;
+        client without_verify(insecure);
+        EXPECT_EQ(failure_of(without_verify, up.secure_url("localhost")), std::nullopt) << name << said_;
     }
 }
 
-TEST_P(tls_calls, a_server_without_tls_is_a_failure_of_tls) {
+TEST_P(tls_calls, fails_when_the_server_has_no_tls) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
         p.say("HTTP/1.1 400 Bad Request\r\n\r\n");
         co_await p.end();
@@ -131,16 +131,16 @@ TEST_P(tls_calls, a_server_without_tls_is_a_failure_of_tls) {
     EXPECT_EQ(failure_of(http_, closes.secure_url("localhost")), client_failure::tls);
 }
 
-TEST_P(tls_calls, a_handshake_does_not_wait_forever) {
+TEST_P(tls_calls, handshake_times_out) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> { co_await p.end(); });
     client_options options = trusting();
     options.timeouts.connect = 50ms;
-    client hasty(options);
-    EXPECT_EQ(failure_of(hasty, up.secure_url("localhost")), client_failure::time_out);
-    EXPECT_EQ(hasty.connections().open, 0u);
+    client impatient(options);
+    EXPECT_EQ(failure_of(impatient, up.secure_url("localhost")), client_failure::time_out);
+    EXPECT_EQ(impatient.connections().open, 0u);
 }
 
-TEST_P(tls_calls, a_body_that_is_cut_off_is_not_taken_for_whole) {
+TEST_P(tls_calls, detects_a_truncated_body) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say("HTTP/1.1 200 OK\r\n\r\nhalf");
@@ -157,7 +157,7 @@ TEST_P(tls_calls, a_body_that_is_cut_off_is_not_taken_for_whole) {
     EXPECT_EQ(loop_.run_until(http_.get(ends.secure_url("localhost"))).body(), "whole");
 }
 
-TEST_P(tls_calls, a_missing_file_of_authorities_is_named) {
+TEST_P(tls_calls, error_names_a_missing_ca_file) {
     upstream up(loop_, answers(ok_text("x")));
     client_options options;
     options.tls.ca_file = "/nowhere/ca.pem";
@@ -166,17 +166,17 @@ TEST_P(tls_calls, a_missing_file_of_authorities_is_named) {
     EXPECT_NE(said_.find("/nowhere/ca.pem"), std::string::npos) << said_;
 }
 
-// `openssl s_server -www`: closes after each answer, which says what it made of the handshake.
+// `openssl s_server -www`: closes after each response, which describes the handshake.
 class openssl_server {
 public:
     openssl_server(const testing::certificates& files, const char* version) {
         std::array<int, 2> out{};
-        if (::pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+        if (::pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
         const std::string key = files.file("good.key"), certificate = files.file("good.pem");
-        std::vector<std::string> words{"openssl", "s_server", "-accept", "127.0.0.1:0", "-www",
-                                       version,   "-key",     key,       "-cert",       certificate};
+        std::vector<std::string> command{"openssl", "s_server", "-accept", "127.0.0.1:0", "-www",
+                                         version,   "-key",     key,       "-cert",       certificate};
         std::vector<char*> arguments;
-        for (std::string& w : words) arguments.push_back(w.data());
+        for (std::string& w : command) arguments.push_back(w.data());
         arguments.push_back(nullptr);
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
@@ -186,10 +186,10 @@ public:
         ::close(out[1]);
         out_ = unique_fd(out[0]);
         if (failed != 0) throw std::runtime_error("the openssl program is not installed: ./dev packages test");
-        std::string said;
-        for (char c = 0; ::read(out_.value(), &c, 1) == 1 && !(c == '\n' && said.starts_with("ACCEPT"));)
-            said = c == '\n' ? std::string() : said + c;
-        port_ = said.substr(said.rfind(':') + 1);
+        std::string line;
+        for (char c = 0; ::read(out_.value(), &c, 1) == 1 && !(c == '\n' && line.starts_with("ACCEPT"));)
+            line = c == '\n' ? std::string() : line + c;
+        port_ = line.substr(line.rfind(':') + 1);
     }
     ~openssl_server() {
         ::kill(process_, SIGKILL);
@@ -205,30 +205,32 @@ private:
     std::string port_;
 };
 
-TEST_P(tls_calls, a_session_is_taken_up_again) {
+TEST_P(tls_calls, resumes_sessions) {
     for (const char* version : {"-tls1_3", "-tls1_2"}) {
         const openssl_server server(*files_, version);
-        const auto says = [&](const std::string& host) { return loop_.run_until(http_.get(server.url(host))).body(); };
-        EXPECT_NE(says("localhost").find("\nNew, TLSv1."), std::string::npos) << version;
+        const auto page_from = [&](const std::string& host) {
+            return loop_.run_until(http_.get(server.url(host))).body();
+        };
+        EXPECT_NE(page_from("localhost").find("\nNew, TLSv1."), std::string::npos) << version;
         for (int i = 0; i < 6; ++i) {
-            const std::string page = says("localhost");
+            const std::string page = page_from("localhost");
             EXPECT_NE(page.find("\nReused, TLSv1."), std::string::npos) << version << page;
         }
-        EXPECT_NE(says("127.0.0.1").find("\nNew, TLSv1."), std::string::npos) << "the certificate is for this name?";
+        EXPECT_NE(page_from("127.0.0.1").find("\nNew, TLSv1."), std::string::npos) << "the certificate must match";
     }
 }
 
-TEST_P(tls_calls, a_server_that_forgot_the_session_is_served_anew) {
+TEST_P(tls_calls, full_handshake_when_the_server_forgot_the_session) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
         (void)co_await p.head();
         p.say(ok_text("x", "Connection: close\r\n"));
     });
     for (int i = 0; i < 3; ++i) {
-        up.use_tls(server_of("good"));  // with another key for its tickets
+        up.use_tls(server_of("good"));  // with a new session ticket key
         for (int k = 0; k < 2; ++k) EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), std::nullopt) << said_;
     }
     up.use_tls(server_of("own"));
-    EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << "its certificate is looked at";
+    EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << "the certificate is verified";
 }
 
 INSTANTIATE_TEST_SUITE_P(backends, tls_calls, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);

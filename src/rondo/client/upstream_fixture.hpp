@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test fixture: a scripted server on the loop of the test.
 #pragma once
 
 #include <functional>
@@ -17,22 +18,22 @@
 #include <rondo/net/stream.hpp>
 #include <rondo/net/tls.hpp>
 
-/// What tests of the client talk to: a server that does what a test writes down, on the same loop.
 namespace rondo::testing {
 
+/// A server that runs a script for each connection, on the loop of the test.
 class upstream final : acceptor {
 public:
-    /// One connection of the client.
+    /// One connection from the client.
     class peer : public net::stream {
     public:
         using net::stream::stream;
-        /// Everything up to and including `mark`, or up to the end.
+        /// Reads up to and including `mark`, or to the end.
         task<std::string> receive_to(std::string_view mark) {
             std::string all;
             while (!all.ends_with(mark)) {
                 if (input().empty()) {
-                    const net::input_event what = co_await receive();
-                    if (what != net::input_event::more) break;
+                    const net::input_event event = co_await receive();
+                    if (event != net::input_event::more) break;
                     continue;
                 }
                 all += input().front();
@@ -48,17 +49,17 @@ public:
                 all += part;
                 consume(part.size());
                 if (all.size() == size) break;
-                const net::input_event what = co_await receive();
-                if (what != net::input_event::more) break;
+                const net::input_event event = co_await receive();
+                if (event != net::input_event::more) break;
             }
             co_return all;
         }
-        /// Waits until the client has closed.
+        /// Waits until the client has closed the connection.
         task<void> end() {
-            net::input_event what = net::input_event::more;
-            while (what == net::input_event::more) {
+            net::input_event event = net::input_event::more;
+            while (event == net::input_event::more) {
                 consume(input().size());
-                what = co_await receive();
+                event = co_await receive();
             }
         }
         void say(std::string_view text) {
@@ -67,7 +68,7 @@ public:
         }
     };
     using script = std::function<task<void>(peer&)>;
-    /// A script that shares something with its test: a coroutine captures nothing.
+    /// A script that shares state with its test: coroutine lambdas must not capture.
     template <class T>
     static script with(T shared, std::type_identity_t<task<void> (*)(const T&, peer&)> s) {
         return [shared = std::move(shared), s](peer& p) { return s(shared, p); };
@@ -78,19 +79,19 @@ public:
         : upstream(loop, std::move(s), net::listen(net::bind_address::parse(at))) {}
     ~upstream() {
         stop();
-        // Their tasks end here, whatever else is ready.
+        // Runs only the tasks of the connections to their end.
         const ready_queue::aside own(ready_queue::current());
         for (auto& p : peers_) p->interrupt();
     }
 
     [[nodiscard]] std::string url(std::string_view path = "/") const { return socket_.url + std::string(path); }
-    /// Speaks TLS from now on.
+    /// Uses TLS for connections accepted from now on.
     void use_tls(net::tls_context context) { tls_ = std::move(context); }
     [[nodiscard]] std::string secure_url(std::string_view host, std::string_view path = "/") const {
         return "https://" + std::string(host) + socket_.url.substr(socket_.url.rfind(':')) + std::string(path);
     }
     [[nodiscard]] std::size_t accepted_count() const noexcept { return peers_.size(); }
-    /// Connections that the client has not closed.
+    /// Connections that the client has not closed yet.
     [[nodiscard]] std::size_t open() const noexcept { return running_.size(); }
     void stop() {
         if (!socket_.fd) return;
@@ -118,8 +119,8 @@ private:
         if (tls_) {
             p.filter_with(tls_->accept());
             while (p.filter()->now() == net::stream_filter::state::opening) {
-                const net::input_event what = co_await p.receive();
-                if (what != net::input_event::more) co_return p.close();
+                const net::input_event event = co_await p.receive();
+                if (event != net::input_event::more) co_return p.close();
             }
         }
         co_await script_(p);
@@ -136,10 +137,10 @@ private:
     task_group running_;
 };
 
-/// A response with a body and its length.
-[[nodiscard]] inline std::string ok_text(std::string_view body, std::string_view more = {}) {
+/// A 200 response with Content-Length; `fields` are further field lines.
+[[nodiscard]] inline std::string ok_text(std::string_view body, std::string_view fields = {}) {
     std::string out = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-    return ((out += more) += "\r\n") += body;
+    return ((out += fields) += "\r\n") += body;
 }
 
 }  // namespace rondo::testing

@@ -51,19 +51,19 @@ std::optional<std::string> decode(std::string_view text, const digit_values& val
     std::string out;
     out.reserve(text.size() / 4 * 3 + 2);
     std::uint32_t bits = 0;
-    unsigned held = 0;
+    unsigned bit_count = 0;
     for (const char c : text) {
         const std::uint8_t value = values[static_cast<unsigned char>(c)];
         if (value == no_digit) return std::nullopt;
         bits = bits << 6 | value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out += static_cast<char>(bits >> held & 0xff);
+        bit_count += 6;
+        if (bit_count >= 8) {
+            bit_count -= 8;
+            out += static_cast<char>(bits >> bit_count & 0xff);
         }
     }
-    // Bits left over must be zero, or two texts would decode to the same bytes.
-    if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
+    // Unused bits must be zero; otherwise two texts would decode to the same bytes.
+    if ((bits & ((1U << bit_count) - 1)) != 0) return std::nullopt;
     return out;
 }
 

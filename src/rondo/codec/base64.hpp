@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Base64 and base64url (RFC 4648).
 #pragma once
 
 #include <optional>
@@ -9,12 +10,12 @@ namespace rondo::codec {
 
 /// RFC 4648 section 4, with padding.
 [[nodiscard]] std::string base64_encode(std::string_view bytes);
-/// Strict: padding present, no other characters, unused bits zero.
+/// Strict: requires padding, allows no other characters, and requires unused bits to be zero.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 
 /// RFC 4648 section 5 ("-" and "_"), without padding.
 [[nodiscard]] std::string base64url_encode(std::string_view bytes);
-/// Strict: no padding, no other characters, unused bits zero.
+/// Strict: allows no padding and no other characters, and requires unused bits to be zero.
 [[nodiscard]] std::optional<std::string> base64url_decode(std::string_view text);
 
 }  // namespace rondo::codec

@@ -11,7 +11,7 @@ namespace rondo::codec {
 namespace {
 
 // RFC 4648 section 10
-TEST(base64, test_vectors) {
+TEST(Base64, matches_the_rfc_test_vectors) {
     const std::vector<std::pair<const char*, const char*>> vectors = {{"", ""},
                                                                       {"f", "Zg=="},
                                                                       {"fo", "Zm8="},
@@ -28,7 +28,7 @@ TEST(base64, test_vectors) {
     EXPECT_EQ(base64url_encode("f"), "Zg");
 }
 
-TEST(base64, there_and_back) {
+TEST(Base64, round_trips) {
     std::string bytes;
     for (int i = 0; i < 300; ++i) {
         EXPECT_EQ(base64_decode(base64_encode(bytes)), bytes);
@@ -37,7 +37,7 @@ TEST(base64, there_and_back) {
     }
 }
 
-TEST(base64, is_strict) {
+TEST(Base64, rejects_invalid_texts) {
     for (const char* bad :
          {"Z", "Zg", "Zg=", "Zg===", "=Zg=", "Zh==", "Zm9=", "Zm9v\n", "Zm 9v", "Zm9-", "====", "Zg==Zg=="}) {
         EXPECT_EQ(base64_decode(bad), std::nullopt) << bad;

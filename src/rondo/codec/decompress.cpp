@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t step = 16 * 1024;
 constexpr int zstd_window_bits = 23;  // RFC 9659: 8 MiB
 
-// Gives `out` room for one more step and takes back what of it was not used.
+// Extends `out` by one step; the destructor removes the unused part.
 class room {
 public:
-    room(std::string& out, std::size_t most) : out_(out), before_(out.size()), size_(std::min(most, step)) {
+    room(std::string& out, std::size_t limit) : out_(out), before_(out.size()), size_(std::min(limit, step)) {
         out_.resize(before_ + size_);
     }
     ~room() { out_.resize(before_ + used_); }
@@ -37,7 +37,7 @@ private:
     std::size_t used_ = 0;
 };
 
-// What one step of a library did.
+// The result of one step of a library.
 struct progress {
     std::size_t taken;
     std::size_t given;
@@ -47,19 +47,19 @@ struct progress {
 
 // The loop that all libraries need around one step.
 template <class Step>
-decompressor::result run(std::string_view in, std::string& out, std::size_t most, Step one_step) {
+decompressor::result run(std::string_view in, std::string& out, std::size_t limit, Step decode_step) {
     std::size_t consumed = 0;
-    std::size_t given = 0;
+    std::size_t produced = 0;
     for (;;) {
-        if (given == most) return {decompressor::state::full, consumed};
-        room to(out, most - given);
-        const progress p = one_step(in.substr(consumed), to.data(), to.size());
-        to.used(p.given);
+        if (produced == limit) return {decompressor::state::full, consumed};
+        room buffer(out, limit - produced);
+        const progress p = decode_step(in.substr(consumed), buffer.data(), buffer.size());
+        buffer.used(p.given);
         consumed += p.taken;
-        given += p.given;
+        produced += p.given;
         if (p.bad) return {decompressor::state::bad, consumed};
         if (p.ended) return {decompressor::state::ended, consumed};
-        const bool was_full = p.given == to.size();
+        const bool was_full = p.given == buffer.size();
         if (consumed == in.size() && !was_full) return {decompressor::state::more, consumed};
         if (p.taken == 0 && p.given == 0) return {decompressor::state::bad, consumed};
     }
@@ -74,7 +74,7 @@ public:
     zlib_decompressor(const zlib_decompressor&) = delete;
     zlib_decompressor& operator=(const zlib_decompressor&) = delete;
 
-    result decode(std::string_view in, std::string& out, std::size_t most) override {
+    result decode(std::string_view in, std::string& out, std::size_t limit) override {
         choose_form(in);
         const std::size_t before = out.size();
         std::size_t consumed = 0;
@@ -85,28 +85,28 @@ public:
                 if (!gzip_ || padded_ || inflateReset(&stream_) != Z_OK) return {state::bad, consumed};
                 ended_ = false;
             }
-            result one = decode_member(in.substr(consumed), out, most - (out.size() - before));
-            one.consumed += consumed;
-            ended_ = one.what == state::ended;
-            if (!ended_) return one;
-            consumed = one.consumed;
+            result member = decode_member(in.substr(consumed), out, limit - (out.size() - before));
+            member.consumed += consumed;
+            ended_ = member.what == state::ended;
+            if (!ended_) return member;
+            consumed = member.consumed;
         }
     }
 
 private:
-    result decode_member(std::string_view in, std::string& out, std::size_t most) {
-        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+    result decode_member(std::string_view in, std::string& out, std::size_t limit) {
+        return run(in, out, limit, [this](std::string_view from, char* to, std::size_t size) {
             from = from.substr(0, UINT_MAX);
             stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
             stream_.avail_in = static_cast<uInt>(from.size());
             stream_.next_out = reinterpret_cast<Bytef*>(to);
             stream_.avail_out = static_cast<uInt>(size);
-            const int done = inflate(&stream_, Z_NO_FLUSH);
-            const bool bad = done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR;
-            return progress{from.size() - stream_.avail_in, size - stream_.avail_out, done == Z_STREAM_END, bad};
+            const int code = inflate(&stream_, Z_NO_FLUSH);
+            const bool failed = code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR;
+            return progress{from.size() - stream_.avail_in, size - stream_.avail_out, code == Z_STREAM_END, failed};
         });
     }
-    // Zero bytes behind the last member, as tapes and some servers add; nothing else follows them.
+    // Skips zero bytes after the last member, as added by tapes and some servers; no further member may follow them.
     std::size_t take_padding(std::string_view in) noexcept {
         if (!gzip_) return 0;
         const std::size_t zeros = std::min(in.find_first_not_of('\0'), in.size());
@@ -117,7 +117,7 @@ private:
         stream_ = {};
         if (inflateInit2(&stream_, window_bits) != Z_OK) throw std::bad_alloc();
     }
-    // "deflate" means the zlib format; some servers send the bare one, which begins otherwise.
+    // "deflate" means the zlib format, but some servers send raw deflate; the first byte distinguishes them.
     void choose_form(std::string_view in) {
         if (!undecided_ || in.empty()) return;
         undecided_ = false;
@@ -127,10 +127,10 @@ private:
     }
 
     z_stream stream_{};
-    bool undecided_;  // about the form of deflate
+    bool undecided_;  // whether deflate is zlib or raw
     bool gzip_;
-    bool ended_ = false;   // a member
-    bool padded_ = false;  // behind it
+    bool ended_ = false;   // at the end of a member
+    bool padded_ = false;  // padding was skipped
 };
 
 class brotli_decompressor final : public decompressor {
@@ -139,17 +139,17 @@ public:
         if (!state_) throw std::bad_alloc();
     }
 
-    result decode(std::string_view in, std::string& out, std::size_t most) override {
+    result decode(std::string_view in, std::string& out, std::size_t limit) override {
         if (BrotliDecoderIsFinished(state_.get())) return {in.empty() ? state::ended : state::bad, 0};
-        const result all = run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
-            std::size_t left = from.size();
-            const auto* next = reinterpret_cast<const std::uint8_t*>(from.data());
-            std::size_t free = size;
-            auto* end = reinterpret_cast<std::uint8_t*>(to);
-            const BrotliDecoderResult done =
-                BrotliDecoderDecompressStream(state_.get(), &left, &next, &free, &end, nullptr);
-            return progress{from.size() - left, size - free, done == BROTLI_DECODER_RESULT_SUCCESS,
-                            done == BROTLI_DECODER_RESULT_ERROR};
+        const result all = run(in, out, limit, [this](std::string_view from, char* to, std::size_t size) {
+            std::size_t available_in = from.size();
+            const auto* next_in = reinterpret_cast<const std::uint8_t*>(from.data());
+            std::size_t available_out = size;
+            auto* next_out = reinterpret_cast<std::uint8_t*>(to);
+            const BrotliDecoderResult code = BrotliDecoderDecompressStream(state_.get(), &available_in, &next_in,
+                                                                           &available_out, &next_out, nullptr);
+            return progress{from.size() - available_in, size - available_out, code == BROTLI_DECODER_RESULT_SUCCESS,
+                            code == BROTLI_DECODER_RESULT_ERROR};
         });
         return all.what == state::ended && all.consumed < in.size() ? result{state::bad, all.consumed} : all;
     }
@@ -168,15 +168,15 @@ public:
         ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, zstd_window_bits);
     }
 
-    result decode(std::string_view in, std::string& out, std::size_t most) override {
+    result decode(std::string_view in, std::string& out, std::size_t limit) override {
         if (ended_ && in.empty()) return {state::ended, 0};
-        return run(in, out, most, [this](std::string_view from, char* to, std::size_t size) {
+        return run(in, out, limit, [this](std::string_view from, char* to, std::size_t size) {
             ZSTD_inBuffer input{from.data(), from.size(), 0};
             ZSTD_outBuffer output{to, size, 0};
-            const std::size_t done = ZSTD_decompressStream(state_.get(), &output, &input);
-            // The next call begins another frame when there is more input.
-            ended_ = done == 0;
-            return progress{input.pos, output.pos, ended_ && input.pos == from.size(), ZSTD_isError(done) != 0};
+            const std::size_t code = ZSTD_decompressStream(state_.get(), &output, &input);
+            // Further input starts another frame.
+            ended_ = code == 0;
+            return progress{input.pos, output.pos, ended_ && input.pos == from.size(), ZSTD_isError(code) != 0};
         });
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Streaming decompression of content codings with bounded output.
 #pragma once
 
 #include <cstddef>
@@ -9,33 +10,33 @@
 
 namespace rondo::codec {
 
-/// Undoes a content coding, in pieces cut anywhere. Bounded: no call gives much more than it was allowed to, so that a
-/// small input cannot become a large memory.
+/// Decodes a content coding from pieces of any size. The output of each call is bounded, so that a small input cannot
+/// exhaust memory.
 class decompressor {
 public:
     enum class state : std::uint8_t {
-        more,   ///< all input was taken; there may be more output later
-        full,   ///< the output is as large as allowed: call again with the rest of the input
-        ended,  ///< the coded text is complete; with more input it may go on, as gzip and zstd allow
-        bad,    ///< it is not valid
+        more,   ///< all input was consumed; more is needed
+        full,   ///< the output limit was reached: call again with the rest of the input
+        ended,  ///< the input is complete; more may follow, as gzip and zstd allow
+        bad,    ///< the input is invalid
     };
     struct result {
         state what;
-        std::size_t consumed;  ///< of the input
+        std::size_t consumed;  ///< bytes of the input
     };
 
     virtual ~decompressor() = default;
-    /// Appends to `out`, at most `most` bytes. gzip may consist of several members with zero bytes behind the last (RFC
-    /// 1952 section 2.2), zstd of several frames (RFC 8878 section 3); anything else behind the end is `bad`.
+    /// Appends at most `limit` bytes to `out`. gzip may consist of several members with zero bytes after the last (RFC
+    /// 1952 section 2.2), zstd of several frames (RFC 8878 section 3); any other trailing data is `invalid`.
     /// Throws std::bad_alloc.
-    [[nodiscard]] virtual result decode(std::string_view in, std::string& out, std::size_t most) = 0;
+    [[nodiscard]] virtual result decode(std::string_view in, std::string& out, std::size_t limit) = 0;
 
-    /// For "gzip", "x-gzip", "deflate" (RFC 9110 section 8.4.1), "br" (RFC 7932), "zstd" (RFC 8878, a window of 8 MiB
-    /// at most); without case. Null for any other coding.
+    /// Returns a decompressor for "gzip", "x-gzip", "deflate" (RFC 9110 section 8.4.1), "br" (RFC 7932) or "zstd" (RFC
+    /// 8878, with a window of at most 8 MiB), compared without case; null for any other coding.
     [[nodiscard]] static std::unique_ptr<decompressor> make(std::string_view coding);
 };
 
-/// The value of Accept-Encoding that says so.
+/// Value of an Accept-Encoding field for these codings.
 inline constexpr std::string_view accepted_codings = "gzip, br, zstd";
 
 }  // namespace rondo::codec

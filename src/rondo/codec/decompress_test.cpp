@@ -30,7 +30,7 @@ std::string deflated(const std::string& text, int window_bits) {
 std::string coded(const std::string& text, std::string_view coding) {
     if (coding == "gzip") return deflated(text, MAX_WBITS + 16);
     if (coding == "deflate") return deflated(text, MAX_WBITS);
-    if (coding == "bare") return deflated(text, -MAX_WBITS);
+    if (coding == "raw") return deflated(text, -MAX_WBITS);
     std::string out(ZSTD_compressBound(text.size()) + 1024, '\0');
     std::size_t size = out.size();
     if (coding == "zstd") size = ZSTD_compress(out.data(), size, text.data(), text.size(), 3);
@@ -51,11 +51,11 @@ std::string sample() {
 class codings : public ::testing::TestWithParam<const char*> {
 protected:
     static std::unique_ptr<decompressor> make() {
-        return decompressor::make(std::string_view(GetParam()) == "bare" ? "deflate" : GetParam());
+        return decompressor::make(std::string_view(GetParam()) == "raw" ? "deflate" : GetParam());
     }
 };
 
-TEST_P(codings, what_was_coded_comes_back) {
+TEST_P(codings, decodes_the_original_text) {
     const std::string text = sample();
     const std::string bytes = coded(text, GetParam());
     for (const std::size_t piece : {std::size_t{1}, std::size_t{777}, bytes.size()}) {
@@ -73,7 +73,7 @@ TEST_P(codings, what_was_coded_comes_back) {
     }
 }
 
-TEST_P(codings, no_more_comes_than_is_allowed) {
+TEST_P(codings, produces_no_more_than_the_limit) {
     const std::string text(10 << 20, 'x');
     const std::string bytes = coded(text, GetParam());
     auto d = make();
@@ -93,7 +93,7 @@ TEST_P(codings, no_more_comes_than_is_allowed) {
     EXPECT_EQ(size, text.size());
 }
 
-// All of it, in pieces of this size; nothing when it is not valid or not complete.
+// Decodes in pieces of the given size; nothing when the input is invalid or incomplete.
 std::optional<std::string> decoded(std::string_view coding, std::string_view bytes, std::size_t piece) {
     auto d = decompressor::make(coding);
     std::string out;
@@ -106,15 +106,15 @@ std::optional<std::string> decoded(std::string_view coding, std::string_view byt
     return state == decompressor::state::ended ? std::optional(out) : std::nullopt;
 }
 
-TEST(decompressor, members_and_frames_follow_one_another) {
+TEST(Decompressor, decodes_several_members_and_frames) {
     const std::string skippable("\x50\x2a\x4d\x18\x03\0\0\0abc", 11);
     for (const std::string coding : {"gzip", "zstd"}) {
         const std::string a = coded("foo\n", coding);
         const std::string b = coded("bar\n", coding);
-        const std::string none = coded("", coding);
+        const std::string empty = coded("", coding);
         for (const std::size_t piece : {std::size_t{1}, std::size_t{3}, a.size(), std::size_t{1000}}) {
             EXPECT_EQ(decoded(coding, a + b, piece), "foo\nbar\n") << coding << piece;
-            EXPECT_EQ(decoded(coding, none + a + none + b + none, piece), "foo\nbar\n") << coding << piece;
+            EXPECT_EQ(decoded(coding, empty + a + empty + b + empty, piece), "foo\nbar\n") << coding << piece;
             EXPECT_EQ(decoded(coding, a + b.substr(0, b.size() - 1), piece), std::nullopt) << coding << piece;
             EXPECT_EQ(decoded(coding, a + "garbage", piece), std::nullopt) << coding << piece;
         }
@@ -123,7 +123,7 @@ TEST(decompressor, members_and_frames_follow_one_another) {
     EXPECT_EQ(decoded("zstd", coded("x", "zstd") + std::string(8, '\0'), 4), std::nullopt);
 }
 
-TEST(decompressor, zero_bytes_behind_gzip_are_padding) {
+TEST(Decompressor, skips_zero_bytes_after_gzip) {
     const std::string a = coded("foo\n", "gzip");
     for (const std::size_t piece : {1U, 5U, 1000U}) {
         EXPECT_EQ(decoded("gzip", a + std::string(600, '\0'), piece), "foo\n");
@@ -133,7 +133,7 @@ TEST(decompressor, zero_bytes_behind_gzip_are_padding) {
     EXPECT_EQ(decoded("gzip", std::string(6, '\0') + a, 1000), std::nullopt);
 }
 
-TEST(decompressor, nothing_follows_deflate_and_brotli) {
+TEST(Decompressor, rejects_data_after_deflate_and_brotli) {
     for (const std::string coding : {"deflate", "br"}) {
         const std::string a = coded("foo\n", coding);
         EXPECT_EQ(decoded(coding, a, 1), "foo\n") << coding;
@@ -144,7 +144,7 @@ TEST(decompressor, nothing_follows_deflate_and_brotli) {
     }
 }
 
-TEST(decompressor, members_share_one_limit) {
+TEST(Decompressor, limits_the_output_of_all_members_together) {
     std::string many;
     for (int i = 0; i < 100; ++i) many += coded(std::string(1000, 'x'), "gzip");
     auto d = decompressor::make("gzip");
@@ -154,27 +154,27 @@ TEST(decompressor, members_share_one_limit) {
     EXPECT_EQ(out.size(), 10'500u);
 }
 
-TEST_P(codings, what_is_not_valid_is_told) {
+TEST_P(codings, detects_invalid_input) {
     std::string bytes = coded(sample(), GetParam());
     for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 40; ++i) bytes[i] = static_cast<char>(~bytes[i]);
     std::string out;
     const bool ended = make()->decode(bytes, out, 1 << 30).what == decompressor::state::ended;
-    // Deflate without a wrapper has no checksum: what is wrong may still be a stream.
-    if (GetParam() == std::string_view("bare")) EXPECT_FALSE(ended && out == sample());
+    // Raw deflate has no checksum: corrupted input may still be a valid stream.
+    if (GetParam() == std::string_view("raw")) EXPECT_FALSE(ended && out == sample());
     else EXPECT_FALSE(ended);
     EXPECT_EQ(make()->decode(std::string(100, '\xff'), out, 1 << 30).what, decompressor::state::bad);
 }
 
-INSTANTIATE_TEST_SUITE_P(all, codings, ::testing::Values("gzip", "deflate", "bare", "br", "zstd"),
+INSTANTIATE_TEST_SUITE_P(all, codings, ::testing::Values("gzip", "deflate", "raw", "br", "zstd"),
                          [](const auto& info) { return std::string(info.param); });
 
-TEST(decompressor, other_codings_are_unknown) {
+TEST(Decompressor, knows_no_other_codings) {
     EXPECT_NE(decompressor::make("GZip"), nullptr);
     EXPECT_EQ(decompressor::make("identity"), nullptr);
     EXPECT_EQ(decompressor::make(""), nullptr);
 }
 
-TEST(decompressor, a_large_window_of_zstd_is_refused) {
+TEST(Decompressor, rejects_a_large_zstd_window) {
     ZSTD_CCtx* c = ZSTD_createCCtx();
     ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 26);
     const std::string text(100'000, 'x');

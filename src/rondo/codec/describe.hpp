@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// RONDO_DESCRIBE: member lists of structs at compile time.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,7 @@
 
 namespace rondo::codec {
 
-/// A member of a described struct: what it is called and where it is.
+/// The name of a member of a described struct, and the pointer to it.
 template <class Type, class Value>
 struct described_member {
     std::string_view name;
@@ -21,7 +22,7 @@ template <class Type, class Value>
     return {name, pointer};
 }
 
-/// A struct that RONDO_DESCRIBE was said of.
+/// A struct with a RONDO_DESCRIBE.
 template <class T>
 concept described = std::is_class_v<T> && requires(const T* type) { rondo_members_of(type); };
 
@@ -46,8 +47,8 @@ constexpr void for_each_member(Object& object, F&& f) {
 ///     struct world { int id; int randomnumber; };
 ///     RONDO_DESCRIBE(world, id, randomnumber);
 ///
-/// Beside the struct, in its namespace and not within a function; at most 256 members, in any order. A member that is
-/// not named is left alone. The struct itself does not change.
+/// To be placed in the namespace of the struct, not in a function. At most 256 members, in any order. Members that are
+/// not named are ignored. The struct itself does not change.
 #define RONDO_DESCRIBE(type, ...)                                                      \
     [[maybe_unused]] constexpr auto rondo_members_of(const type*) noexcept {           \
         using described_type = type;                                                   \

@@ -18,7 +18,7 @@ Digest digest_of(const EVP_MD* algorithm, std::string_view bytes) {
     Digest out;
     unsigned size = 0;
     if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, algorithm, nullptr) != 1 || size != out.size()) {
-        throw std::runtime_error("the crypto library could not compute a digest");
+        throw std::runtime_error("the crypto library failed to compute a digest");
     }
     return out;
 }
@@ -30,7 +30,8 @@ sha1_digest sha1(std::string_view bytes) { return digest_of<sha1_digest>(EVP_sha
 sha256_digest sha256(std::string_view bytes) { return digest_of<sha256_digest>(EVP_sha256(), bytes); }
 
 sha256_digest hmac_sha256(std::string_view key, std::string_view bytes) {
-    // A key longer than the block is its own digest (RFC 2104 section 2); this also keeps it within an int.
+    // A key longer than the block is replaced by its digest (RFC 2104 section 2); this also keeps its size within an
+    // int.
     constexpr std::size_t block_size = 64;
     sha256_digest short_key;
     if (key.size() > block_size) {
@@ -39,11 +40,11 @@ sha256_digest hmac_sha256(std::string_view key, std::string_view bytes) {
     }
     sha256_digest out;
     unsigned size = 0;
-    // A null key would mean "the key of the call before" to the library.
+    // With a null key the library would reuse the key of the previous call.
     const void* const key_data = key.empty() ? static_cast<const void*>("") : key.data();
     if (HMAC(EVP_sha256(), key_data, static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
              bytes.size(), out.data(), &size) == nullptr) {
-        throw std::runtime_error("the crypto library could not compute an HMAC");
+        throw std::runtime_error("the crypto library failed to compute an HMAC");
     }
     return out;
 }
@@ -64,7 +65,7 @@ void fill_random(std::span<std::uint8_t> bytes) {
     while (!bytes.empty()) {
         const std::size_t size = std::min<std::size_t>(bytes.size(), INT_MAX);
         if (RAND_bytes(bytes.data(), static_cast<int>(size)) != 1) {
-            throw std::runtime_error("the crypto library could not give random bytes");
+            throw std::runtime_error("the crypto library failed to generate random bytes");
         }
         bytes = bytes.subspan(size);
     }

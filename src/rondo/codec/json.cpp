@@ -5,7 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include <rondo/codec/utf8.hpp>
+#include <rondo/base/utf8.hpp>
 
 namespace rondo::codec {
 namespace {
@@ -27,14 +27,14 @@ void append_double(std::string& out, double number) {
         out += "null";
         return;
     }
-    // "-0" would be read as the integer 0.
+    // "-0" would be parsed as the integer 0.
     if (number == 0 && std::signbit(number)) {
         out += "-0.0";
         return;
     }
-    // Twenty digits without a point or an exponent would be read as an integer, which they are too many for.
-    constexpr double readable = 1e18;
-    if (std::abs(number) < readable) {
+    // More digits without a point or an exponent would be parsed as an integer, but not fit into one.
+    constexpr double fixed_limit = 1e18;
+    if (std::abs(number) < fixed_limit) {
         append_number(out, number);
     } else {
         append_number(out, number, std::chars_format::scientific);
@@ -58,8 +58,8 @@ void append_escape(std::string& out, unsigned char c) {
     out += digits[c & 15];
 }
 
-[[noreturn]] void refuse(const char* wanted) {
-    throw std::invalid_argument(std::string("the JSON value is not ") + wanted);
+[[noreturn]] void refuse(const char* expected) {
+    throw std::invalid_argument(std::string("the JSON value is not ") + expected);
 }
 
 bool is_exact_integer(double number) noexcept {
@@ -121,12 +121,12 @@ std::optional<double> json_value::if_number() const noexcept {
 
 bool json_value::as_bool() const {
     const auto value = if_bool();
-    return value ? *value : (refuse("true or false"), false);
+    return value ? *value : (refuse("a boolean"), false);
 }
 
 std::int64_t json_value::as_integer() const {
     const auto value = if_integer();
-    return value ? *value : (refuse("an integer of 64 bits"), 0);
+    return value ? *value : (refuse("a 64-bit integer"), 0);
 }
 
 double json_value::as_number() const {
@@ -155,8 +155,8 @@ const json_object& json_value::as_object() const {
 const json_value* json_value::find(std::string_view name) const noexcept {
     const json_object* const members = if_object();
     if (members == nullptr) return nullptr;
-    for (auto at = members->rbegin(); at != members->rend(); ++at) {
-        if (at->name == name) return &at->value;
+    for (auto member = members->rbegin(); member != members->rend(); ++member) {
+        if (member->name == name) return &member->value;
     }
     return nullptr;
 }
@@ -180,7 +180,7 @@ std::size_t json_value::size() const noexcept {
 void json_value::set(std::string name, json_value value) {
     if (is_null()) value_ = json_object();
     json_object* const members = std::get_if<json_object>(&value_);
-    if (members == nullptr) refuse("an object, so it takes no members");
+    if (members == nullptr) refuse("an object: cannot set a member");
     for (json_member& member : *members) {
         if (member.name == name) {
             member.value = std::move(value);
@@ -193,7 +193,7 @@ void json_value::set(std::string name, json_value value) {
 void json_value::push_back(json_value value) {
     if (is_null()) value_ = json_array();
     json_array* const elements = std::get_if<json_array>(&value_);
-    if (elements == nullptr) refuse("an array, so it takes no elements");
+    if (elements == nullptr) refuse("an array: cannot append an element");
     elements->push_back(std::move(value));
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// JSON values, parser and writer (RFC 8259).
+// Implemented in json.cpp and json_parse.cpp.
 #pragma once
 
 #include <concepts>
@@ -18,11 +20,11 @@ namespace rondo::codec {
 class json_value;
 struct json_member;
 using json_array = std::vector<json_value>;
-/// Members in the order they came or were added.
+/// Members in the order of the text or of insertion.
 using json_object = std::vector<json_member>;
 
-/// A JSON value that owns its content (RFC 8259). Asking for another type than it has throws std::invalid_argument with
-/// a sentence; `if_...` give nothing instead.
+/// A JSON value that owns its content (RFC 8259). The `as_...` functions throw std::invalid_argument with a message for
+/// users when it has another type; the `if_...` functions return nothing instead.
 class json_value {
 public:
     json_value() noexcept;
@@ -51,7 +53,6 @@ public:
     [[nodiscard]] static json_value array(std::initializer_list<json_value> elements = {});
 
     [[nodiscard]] bool is_null() const noexcept { return std::holds_alternative<std::monostate>(value_); }
-    [[nodiscard]] bool is_bool() const noexcept { return std::holds_alternative<bool>(value_); }
     [[nodiscard]] bool is_number() const noexcept;
     [[nodiscard]] bool is_string() const noexcept { return std::holds_alternative<std::string>(value_); }
     [[nodiscard]] bool is_array() const noexcept { return std::holds_alternative<json_array>(value_); }
@@ -72,7 +73,7 @@ public:
     [[nodiscard]] const json_array* if_array() const noexcept { return std::get_if<json_array>(&value_); }
     [[nodiscard]] const json_object* if_object() const noexcept { return std::get_if<json_object>(&value_); }
 
-    /// The last member of this name; nullptr when there is none or this is no object.
+    /// The last member of this name; nullptr when there is none or the value is not an object.
     [[nodiscard]] const json_value* find(std::string_view name) const noexcept;
     /// The member, or a null value: `body["user"]["name"]` never fails.
     [[nodiscard]] const json_value& operator[](std::string_view name) const noexcept;
@@ -106,23 +107,24 @@ struct json_member {
 };
 
 struct json_error {
-    std::string message;  ///< a sentence that says what is wrong with the text
+    std::string message;  ///< for users
 };
 
 inline constexpr std::size_t max_json_depth = 256;
 
-/// Parses one JSON text, UTF-8, strictly; nesting up to max_json_depth. A byte order mark before it is ignored. Whole
-/// numbers that fit neither std::int64_t nor std::uint64_t are doubles; a number that no double can hold is an error.
+/// Parses one UTF-8 JSON text strictly, with nesting up to max_json_depth. Ignores a leading byte order mark. Integers
+/// that fit neither std::int64_t nor std::uint64_t become doubles; a number beyond the range of double is an error.
 [[nodiscard]] std::expected<json_value, json_error> parse_json(std::string_view text);
 
-/// Adds the value in the shortest form. Numbers that JSON does not know (NaN, infinities) become null.
+/// Appends the value in the shortest form. Numbers without a JSON form (NaN, infinities) become null.
 void append_json(std::string& out, const json_value& value);
 [[nodiscard]] std::string to_string(const json_value& value);
 
-/// Adds the text as a JSON string, quotes included. Bytes that are no UTF-8 become U+FFFD, so the result always is.
+/// Appends the text as a JSON string, including the quotes. Invalid UTF-8 becomes U+FFFD, so the result is always
+/// valid.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Writes JSON into a string without building a value. Calls must nest properly; commas are put by the writer.
+/// Appends JSON to a string without building a value. Calls must nest properly; the writer adds commas.
 class json_writer {
 public:
     explicit json_writer(std::string& out) noexcept : out_(out) {}

@@ -27,7 +27,7 @@ json_value convert(const simdjson::dom::object& members) {
     return out;
 }
 
-// The depth is bounded by the parser's.
+// The parser limits the depth of the recursion.
 json_value convert(const simdjson::dom::element& element) {
     switch (element.type()) {
         case simdjson::dom::element_type::ARRAY: return convert(simdjson::dom::array(element));
@@ -52,15 +52,15 @@ bool fits_64_bits(std::string_view digits) noexcept {
            std::from_chars(digits.data(), end, positive).ec == std::errc{};
 }
 
-// Where the string ends whose quote is at `at`.
+// The position after the string whose opening quote is at `at`.
 std::size_t end_of_string(std::string_view text, std::size_t at) noexcept {
     for (++at; at < text.size() && text[at] != '"'; ++at)
         if (text[at] == '\\') ++at;
     return std::min(at + 1, text.size());
 }
 
-// The same text with an exponent behind whole numbers of more than 64 bits: doubles, as JavaScript reads and writes
-// them up to 1e21, and databases longer ones.
+// Appends an exponent to integers of more than 64 bits, so that they are parsed as doubles: JavaScript writes such
+// numbers up to 1e21, databases even longer ones.
 std::string with_large_numbers_as_doubles(std::string_view text) {
     std::string out;
     out.reserve(text.size() + 16);
@@ -73,7 +73,7 @@ std::string with_large_numbers_as_doubles(std::string_view text) {
             while (at < text.size() && is_digit(text[at])) ++at;
             const bool whole = at == text.size() || (text[at] != '.' && text[at] != 'e' && text[at] != 'E');
             const std::string_view number = text.substr(begin, at - begin);
-            // The digits of a fraction or an exponent are not a number of their own.
+            // Skips the digits of a fraction or an exponent.
             while (!whole && at < text.size() && std::string_view("0123456789.eE+-").contains(text[at])) ++at;
             out += text.substr(begin, at - begin);
             if (whole && !fits_64_bits(number)) out += "e0";
@@ -98,7 +98,7 @@ std::expected<json_value, simdjson::error_code> parse(std::string_view text) {
 }  // namespace
 
 std::expected<json_value, json_error> parse_json(std::string_view text) {
-    // A byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
+    // RFC 8259 section 8.1 allows parsers to ignore a byte order mark.
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     auto value = parse(text);
     if (!value && value.error() == simdjson::NUMBER_ERROR) value = parse(with_large_numbers_as_doubles(text));

@@ -5,15 +5,15 @@ namespace rondo::codec::detail {
 
 std::string read_member(const json_value& from, bool& into) {
     const auto value = from.if_bool();
-    if (!value) return "is not true or false";
+    if (!value) return "is not a boolean";
     into = *value;
     return {};
 }
 
 std::string read_member(const json_value& from, std::string& into) {
-    const std::string* const text = from.if_string();
-    if (text == nullptr) return "is not a text";
-    into = *text;
+    const std::string* const value = from.if_string();
+    if (value == nullptr) return "is not a string";
+    into = *value;
     return {};
 }
 
@@ -29,10 +29,10 @@ std::string read_member(const json_value& from, json_value& into) {
     return {};
 }
 
-std::string read_whole(const json_value& from, std::int64_t least, std::uint64_t greatest, std::int64_t& into) {
+std::string read_whole(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into) {
     const auto value = from.if_integer();
-    if (!value || *value < least || (*value > 0 && static_cast<std::uint64_t>(*value) > greatest))
-        return "is not a whole number that fits";
+    if (!value || *value < min || (*value > 0 && static_cast<std::uint64_t>(*value) > max))
+        return "is not an integer in range";
     into = *value;
     return {};
 }
@@ -43,19 +43,19 @@ std::string is_missing() { return "is missing"; }
 
 namespace {
 
-// The place and the rest of "'a.b' is missing"; no place in "is missing".
-std::string joined(std::string outer, std::string_view problem) {
-    if (!problem.starts_with('\'')) return "'" + outer + "' " + std::string(problem);
-    if (problem[1] != '[') outer += '.';
-    return "'" + outer + std::string(problem.substr(1));
+// Prefixes the quoted path at the start of the error, or adds one.
+std::string joined(std::string outer, std::string_view error) {
+    if (!error.starts_with('\'')) return "'" + outer + "' " + std::string(error);
+    if (error[1] != '[') outer += '.';
+    return "'" + outer + std::string(error.substr(1));
 }
 
 }  // namespace
 
-std::string within(std::string_view name, std::string_view problem) { return joined(std::string(name), problem); }
+std::string within(std::string_view name, std::string_view error) { return joined(std::string(name), error); }
 
-std::string within(std::size_t index, std::string_view problem) {
-    return joined("[" + std::to_string(index) + "]", problem);
+std::string within(std::size_t index, std::string_view error) {
+    return joined("[" + std::to_string(index) + "]", error);
 }
 
 }  // namespace rondo::codec::detail

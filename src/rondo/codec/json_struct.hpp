@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Conversion between JSON and described structs.
 #pragma once
 
 #include <concepts>
@@ -18,8 +19,8 @@
 
 namespace rondo::codec {
 
-/// Writes a value of a type that JSON can hold: bool, numbers, text, json_value, a described struct as an object of its
-/// members in order, std::vector as an array, std::optional with null for none; and any of these within another.
+/// Writes a bool, number, string or json_value, a described struct as an object of its members in order, a std::vector
+/// as an array, a std::optional with null for nothing, or any nesting of these.
 template <class T>
 void write_json(json_writer& to, const T& value) {
     if constexpr (described<T>) {
@@ -47,7 +48,7 @@ void write_json(json_writer& to, const std::vector<T>& values) {
     to.end_array();
 }
 
-/// The same as a text.
+/// The same as a string.
 template <class T>
 [[nodiscard]] std::string to_json(const T& value) {
     std::string out;
@@ -58,28 +59,27 @@ template <class T>
 
 namespace detail {
 
-/// Each gives what is wrong, "is not a whole number that fits"; empty when nothing is. `into` is the value then.
+/// Each stores the value in `into` and returns an empty string, or an error such as "is not an integer in range".
 [[nodiscard]] std::string read_member(const json_value& from, bool& into);
 [[nodiscard]] std::string read_member(const json_value& from, std::string& into);
 [[nodiscard]] std::string read_member(const json_value& from, double& into);
 [[nodiscard]] std::string read_member(const json_value& from, json_value& into);
-[[nodiscard]] std::string read_whole(const json_value& from, std::int64_t least, std::uint64_t greatest,
-                                     std::int64_t& into);
+[[nodiscard]] std::string read_whole(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into);
 [[nodiscard]] std::string not_an_object();
 [[nodiscard]] std::string not_an_array();
 [[nodiscard]] std::string is_missing();
-/// "'name' is missing" of "is missing"; "'in.name' is missing" of "'name' is missing".
-[[nodiscard]] std::string within(std::string_view name, std::string_view problem);
-[[nodiscard]] std::string within(std::size_t index, std::string_view problem);
+/// Adds the path to an error: "'name' is missing" for "is missing"; "'in.name' is missing" for "'name' is missing".
+[[nodiscard]] std::string within(std::string_view name, std::string_view error);
+[[nodiscard]] std::string within(std::size_t index, std::string_view error);
 
 template <std::integral T>
     requires(!std::same_as<T, bool>)
 std::string read_member(const json_value& from, T& into) {
-    std::int64_t whole = 0;
-    constexpr auto greatest = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    std::string problem = read_whole(from, static_cast<std::int64_t>(std::numeric_limits<T>::min()), greatest, whole);
-    into = static_cast<T>(whole);
-    return problem;
+    std::int64_t integer = 0;
+    constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+    std::string error = read_whole(from, static_cast<std::int64_t>(std::numeric_limits<T>::min()), max, integer);
+    into = static_cast<T>(integer);
+    return error;
 }
 template <class T>
 std::string read_member(const json_value& from, std::optional<T>& into);
@@ -89,16 +89,16 @@ std::string read_member(const json_value& from, std::vector<T>& into);
 template <described T>
 std::string read_member(const json_value& from, T& into) {
     if (!from.is_object()) return not_an_object();
-    std::string problem;
+    std::string error;
     for_each_member(into, [&]<class Member>(std::string_view name, Member& member) {
-        if (!problem.empty()) return;
+        if (!error.empty()) return;
         const json_value* const found = from.find(name);
-        if (found) problem = read_member(*found, member);
+        if (found) error = read_member(*found, member);
         else if constexpr (requires { member.has_value(); }) return;
-        else problem = is_missing();
-        if (!problem.empty()) problem = within(name, problem);
+        else error = is_missing();
+        if (!error.empty()) error = within(name, error);
     });
-    return problem;
+    return error;
 }
 template <class T>
 std::string read_member(const json_value& from, std::optional<T>& into) {
@@ -113,7 +113,7 @@ std::string read_member(const json_value& from, std::vector<T>& into) {
     into.reserve(from.size());
     for (const json_value& element : from.as_array()) {
         T value{};
-        if (std::string problem = read_member(element, value); !problem.empty()) return within(into.size(), problem);
+        if (std::string error = read_member(element, value); !error.empty()) return within(into.size(), error);
         into.push_back(std::move(value));
     }
     return {};
@@ -121,17 +121,17 @@ std::string read_member(const json_value& from, std::vector<T>& into) {
 
 }  // namespace detail
 
-/// The value as a T, what write_json() takes. A described struct wants all its members but the std::optional ones;
-/// what else the object has is left out. The error is a sentence: "'tags[2]' is not a text".
+/// Converts to a T, of a type that write_json() accepts. All members of a described struct are required, except
+/// std::optional ones; other members of the object are ignored. Example of an error: "'tags[2]' is not a string".
 template <class T>
 [[nodiscard]] std::expected<T, json_error> read_json(const json_value& from) {
     T value{};
-    std::string problem = detail::read_member(from, value);
-    if (!problem.empty()) return std::unexpected(json_error{std::move(problem)});
+    std::string error = detail::read_member(from, value);
+    if (!error.empty()) return std::unexpected(json_error{std::move(error)});
     return value;
 }
 
-/// The same of a JSON text.
+/// The same from a JSON text.
 template <class T>
 [[nodiscard]] std::expected<T, json_error> parse_json_as(std::string_view text) {
     const auto parsed = parse_json(text);

@@ -37,7 +37,7 @@ static_assert(described<person> && !described<int> && !described<std::string>);
 static_assert(member_count<person> == 8 && member_count<small> == 1);
 static_assert(std::get<1>(members<person>).name == "name");
 
-TEST(describe, members_in_order) {
+TEST(Describe, lists_members_in_order) {
     person p;
     std::string names;
     for_each_member(p, [&](std::string_view name, auto&) { names += std::string(name) + " "; });
@@ -46,7 +46,7 @@ TEST(describe, members_in_order) {
     for_each_member(fixed, [](std::string_view, const auto&) {});
 }
 
-TEST(json_struct, there_and_back) {
+TEST(JsonStruct, round_trips) {
     person p{1, "J\xc3\xb6rg", true, 70.5, std::nullopt, {"a", "b"}, {{"Ulm", 3}, {"Bern", 4}}, json_value(5), 7};
     const std::string text = to_json(p);
     EXPECT_EQ(text,
@@ -59,20 +59,20 @@ TEST(json_struct, there_and_back) {
     EXPECT_EQ(to_json(std::optional<small>()), "null");
 }
 
-TEST(json_struct, what_does_not_fit_is_said) {
-    const auto problem = [](std::string_view text) {
+TEST(JsonStruct, reports_values_of_the_wrong_type) {
+    const auto error = [](std::string_view text) {
         const auto read = parse_json_as<person>(text);
         return read ? std::string("none") : read.error().message;
     };
     const std::string rest = R"("name":"x","admin":false,"weight":1,"tags":[],"homes":[],"extra":null)";
-    EXPECT_EQ(problem("{\"id\":1," + rest + ",\"other\":1}"), "none");
-    EXPECT_EQ(problem("{" + rest + "}"), "'id' is missing");
-    EXPECT_EQ(problem("{\"id\":\"1\"," + rest + "}"), "'id' is not a whole number that fits");
-    EXPECT_EQ(problem("[]"), "is not an object");
-    EXPECT_EQ(problem("{\"id\":1,\"name\":\"x\",\"admin\":false,\"weight\":1,\"tags\":[\"a\",2]}"),
-              "'tags[1]' is not a text");
-    EXPECT_EQ(problem("{\"id\":1,\"name\":\"x\",\"admin\":false,\"weight\":1,\"tags\":[],\"homes\":[{\"city\":1}]}"),
-              "'homes[0].city' is not a text");
+    EXPECT_EQ(error("{\"id\":1," + rest + ",\"other\":1}"), "none");
+    EXPECT_EQ(error("{" + rest + "}"), "'id' is missing");
+    EXPECT_EQ(error("{\"id\":\"1\"," + rest + "}"), "'id' is not an integer in range");
+    EXPECT_EQ(error("[]"), "is not an object");
+    EXPECT_EQ(error("{\"id\":1,\"name\":\"x\",\"admin\":false,\"weight\":1,\"tags\":[\"a\",2]}"),
+              "'tags[1]' is not a string");
+    EXPECT_EQ(error("{\"id\":1,\"name\":\"x\",\"admin\":false,\"weight\":1,\"tags\":[],\"homes\":[{\"city\":1}]}"),
+              "'homes[0].city' is not a string");
     for (const char* wrong : {R"({"n":256})", R"({"n":-1})", R"({"n":1.5})", R"({"n":null})", "{"})
         EXPECT_FALSE(parse_json_as<small>(wrong)) << wrong;
     EXPECT_EQ(parse_json_as<small>(R"({"n":255})")->n, 255);

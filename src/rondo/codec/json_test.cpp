@@ -17,7 +17,7 @@ json_value parsed(std::string_view text) {
     return value ? *std::move(value) : json_value();
 }
 
-TEST(json, parse_and_look_up) {
+TEST(Json, parses_and_finds_members) {
     const json_value v = parsed(R"( {"name": "J\u00f6rg", "age": 41, "big": 18446744073709551615, "half": 0.5,
                                      "tags": ["a", null, true], "in": {"x": -1}} )");
     EXPECT_EQ(v["name"].as_string(), "J\xc3\xb6rg");
@@ -36,7 +36,7 @@ TEST(json, parse_and_look_up) {
     EXPECT_EQ(v.as_object()[0].name, "name");
 }
 
-TEST(json, what_is_missing_is_null) {
+TEST(Json, missing_members_are_null) {
     const json_value v = parsed(R"({"a": 1})");
     EXPECT_TRUE(v["x"]["y"][3].is_null());
     EXPECT_EQ(v.find("x"), nullptr);
@@ -48,9 +48,9 @@ TEST(json, what_is_missing_is_null) {
     EXPECT_THROW((void)v.as_bool(), std::invalid_argument);
 }
 
-TEST(json, the_last_of_equal_names_counts) { EXPECT_EQ(parsed(R"({"a":1,"a":2})")["a"].as_integer(), 2); }
+TEST(Json, the_last_of_equal_names_counts) { EXPECT_EQ(parsed(R"({"a":1,"a":2})")["a"].as_integer(), 2); }
 
-TEST(json, bad_texts) {
+TEST(Json, rejects_invalid_texts) {
     for (const char* bad :
          {"",    " ",     "{",        "[1,]",     "{\"a\":}", "{a:1}",       "'a'", "01",    "1.",        "+1",
           "nul", "[1] x", "\"\x01\"", "\"\xff\"", "\"\\x\"",  "\"\\ud800\"", "NaN", "1e999", "{\"a\" 1}", "//\n1"}) {
@@ -60,14 +60,14 @@ TEST(json, bad_texts) {
     }
 }
 
-TEST(json, depth_is_limited) {
+TEST(Json, limits_the_depth) {
     const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
     EXPECT_TRUE(parse_json(nested(max_json_depth - 1)));
     EXPECT_FALSE(parse_json(nested(max_json_depth + 1)));
     EXPECT_FALSE(parse_json(std::string(1000000, '[')));
 }
 
-TEST(json, build_and_write) {
+TEST(Json, writes_built_values) {
     json_value v = json_value::object(
         {{"a", 1}, {"b", json_value::array({true, nullptr, "x", 2.5})}, {"c", json_value::object()}});
     v.set("a", -7);
@@ -83,7 +83,7 @@ TEST(json, build_and_write) {
     EXPECT_THROW(v.push_back(1), std::invalid_argument);
 }
 
-TEST(json, numbers) {
+TEST(Json, writes_numbers) {
     EXPECT_EQ(to_string(json_value(0.1)), "0.1");
     EXPECT_EQ(to_string(json_value(1e300)), "1e+300");
     EXPECT_EQ(to_string(json_value(5e19)), "5e+19");
@@ -98,7 +98,7 @@ TEST(json, numbers) {
     EXPECT_EQ(json_value(3.0), json_value(3));
 }
 
-TEST(json, whole_numbers_of_more_than_64_bits_are_doubles) {
+TEST(Json, integers_of_more_than_64_bits_are_doubles) {
     EXPECT_EQ(parsed("18446744073709551615").if_integer(), std::nullopt);
     EXPECT_EQ(to_string(parsed("[18446744073709551615,-9223372036854775808,9223372036854775807]")),
               "[18446744073709551615,-9223372036854775808,9223372036854775807]");
@@ -119,7 +119,7 @@ TEST(json, whole_numbers_of_more_than_64_bits_are_doubles) {
         EXPECT_FALSE(parse_json(bad)) << bad;
 }
 
-TEST(json, a_byte_order_mark_is_ignored) {
+TEST(Json, ignores_a_byte_order_mark) {
     EXPECT_EQ(parsed("\xEF\xBB\xBF[1]")[0].as_integer(), 1);
     EXPECT_FALSE(parse_json("\xEF\xBB[1]"));
     EXPECT_FALSE(parse_json("\xEF\xBB\xBF"));
@@ -128,7 +128,7 @@ TEST(json, a_byte_order_mark_is_ignored) {
                    "1]"));
 }
 
-TEST(json, strings) {
+TEST(Json, escapes_strings) {
     const auto text = [](std::string_view s) {
         std::string out;
         append_json_string(out, s);
@@ -149,13 +149,13 @@ TEST(json, strings) {
     }
 }
 
-TEST(json, there_and_back) {
+TEST(Json, round_trips) {
     const std::string text = R"({"a":[1,-2,3.5,"x\ny",{"b":null,"c":[[],{}]}],"d":true})";
     EXPECT_EQ(to_string(parsed(text)), text);
     EXPECT_EQ(parsed(text), parsed(to_string(parsed(text))));
 }
 
-TEST(json, writer) {
+TEST(Json, writer_appends_nested_values) {
     std::string out;
     json_writer w(out);
     w.begin_object()

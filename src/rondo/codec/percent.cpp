@@ -12,6 +12,7 @@ bool is_kept(char c, percent_set keep) noexcept {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (letter || (c >= '0' && c <= '9')) return true;
     if (c == '-' || c == '.' || c == '_' || c == '~') return true;
+    if (keep == percent_set::url) return std::string_view("/?#[]@!$&'()*+,;=:%").find(c) != std::string_view::npos;
     return keep == percent_set::path && std::string_view("/!$&'()*+,;=:@").find(c) != std::string_view::npos;
 }
 

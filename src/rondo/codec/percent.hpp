@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Percent-encoding (RFC 3986).
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,13 @@
 
 namespace rondo::codec {
 
-/// What stays as it is when encoding (RFC 3986): the unreserved characters, and for `path` also '/' and what else may
-/// stand in a segment.
-enum class percent_set : std::uint8_t { component, path };
+/// The characters that are not encoded (RFC 3986): the unreserved ones; for `path` also '/' and the others that a
+/// segment may contain; for `url` all that a URL may contain, including '%', so that nothing is encoded twice.
+enum class percent_set : std::uint8_t { component, path, url };
 
 [[nodiscard]] std::string percent_encode(std::string_view text, percent_set keep = percent_set::component);
 
-/// None when a '%' is not followed by two hex digits.
+/// Nothing when a '%' is not followed by two hex digits.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 
 }  // namespace rondo::codec

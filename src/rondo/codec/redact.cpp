@@ -35,17 +35,17 @@ std::size_t first_not_of(std::string_view text, std::string_view set, std::size_
 std::string hide(std::string_view text, std::vector<range> all) {
     std::ranges::sort(all, {}, &range::begin);
     std::string out;
-    std::size_t done = 0;
+    std::size_t copied = 0;
     for (const range& r : all) {
-        if (r.begin >= done) out.append(text.substr(done, r.begin - done)).append(hidden);
-        done = std::max(done, r.end);
+        if (r.begin >= copied) out.append(text.substr(copied, r.begin - copied)).append(hidden);
+        copied = std::max(copied, r.end);
     }
-    return out.append(text.substr(done));
+    return out.append(text.substr(copied));
 }
 
 // ---- in running text ----
 
-// A quote ends a word unless the word goes on behind it, as that of a password does.
+// A quote ends a word unless the word continues after it, as in a password.
 bool ends_word(std::string_view text, std::size_t at) {
     if (is_one_of(text[at], spaces)) return true;
     if (!is_one_of(text[at], quotes)) return false;
@@ -57,7 +57,7 @@ std::size_t end_of_word(std::string_view text, std::size_t at) {
     return at;
 }
 
-// A host with a port, or none: whatever follows a ':' that no number follows is a password.
+// True when the first ':' is not followed by a port number: a password follows then.
 bool lacks_port(std::string_view text) {
     const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;  // of an IPv6 address
     const std::size_t colon = text.find_first_of(":/?#", bracket == npos ? 0 : bracket);
@@ -74,7 +74,7 @@ std::size_t begin_of_next_url(std::string_view text, std::size_t from) {
     return at;
 }
 
-// Of the URL whose "//" ends before `begin`; several may stand in a list. A password with a space goes on behind it.
+// The end of the URL whose "//" ends before `begin`. Handles comma-separated URLs, and passwords that contain a space.
 std::size_t end_of_url(std::string_view text, std::size_t begin) {
     const std::size_t end = end_of_word(text, begin);
     const std::string_view url = text.substr(begin, end - begin);
@@ -105,7 +105,7 @@ void find_user_information(std::string_view text, std::vector<range>& found) {
 
 // ---- NAME=VALUE ----
 
-// Behind the quote that ends what begins at `at`; libpq's quoted values have backslash escapes.
+// The position after the closing quote of the value at `at`; quoted values of libpq have backslash escapes.
 std::size_t end_of_quoted(std::string_view text, std::size_t at) {
     for (std::size_t i = at + 1; i < text.size(); ++i) {
         if (text[i] == '\\') ++i;
@@ -114,7 +114,7 @@ std::size_t end_of_quoted(std::string_view text, std::size_t at) {
     return npos;
 }
 
-// Of a value in running text, an option of a URL or a word of its own.
+// The end of a value in running text, either a URL option or a separate word.
 std::size_t end_of_value(std::string_view text, std::size_t at, bool is_option) {
     while (at < text.size() && !ends_word(text, at) && !(is_option && is_one_of(text[at], "&#")))
         at += text[at] == '\\' ? 2 : 1;
@@ -128,7 +128,7 @@ bool begins_with_name(std::string_view text) {
     return size > 0 && equals != npos && text[equals] == '=';
 }
 
-// Of a value in a text that is nothing but a URL, or libpq's keywords and values.
+// The end of a value in a text that is a single URL, or keywords and values of libpq.
 std::size_t end_of_last_word(std::string_view text, std::size_t at) {
     for (; at < text.size(); ++at) {
         const bool may_end = is_one_of(text[at], spaces) || is_one_of(text[at], "&;");
@@ -138,7 +138,7 @@ std::size_t end_of_last_word(std::string_view text, std::size_t at) {
     return text.size();
 }
 
-// The name before the '=', which may be in quotes itself.
+// The name before the '='; it may be quoted.
 range name_before(std::string_view text, std::size_t equals) {
     std::size_t end = text.substr(0, equals).find_last_not_of(" \t\r\n\f\v\"'");
     end = end == npos ? 0 : end + 1;
@@ -162,7 +162,7 @@ void find_values(std::string_view text, bool is_url, std::vector<range>& found) 
     }
 }
 
-// Behind "scheme://", unless a ':' comes before that: then it is a part of a password.
+// The position after "scheme://". A ':' before that makes it a part of a password instead.
 std::size_t behind_scheme(std::string_view url) {
     const std::size_t colon = url.find(':');
     return colon != npos && url.substr(colon).starts_with("://") ? colon + 3 : 0;
@@ -179,11 +179,11 @@ std::string small_letters(std::string_view text) {
 
 bool names_secret(std::string_view name) {
     const std::string small = small_letters(percent_decode(name).value_or(std::string(name)));
-    const auto holds = [&small](std::string_view word) { return small.find(word) != std::string::npos; };
+    const auto contains = [&small](std::string_view word) { return small.find(word) != std::string::npos; };
     return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passwd", "passphrase", "pwd",
                                                                        "secret", "token", "credential"},
-                               holds) ||
-           (holds("api") && holds("key"));
+                               contains) ||
+           (contains("api") && contains("key"));
 }
 
 bool names_url(std::string_view name) {
@@ -191,9 +191,9 @@ bool names_url(std::string_view name) {
     for (std::string_view rest = small; !rest.empty();) {
         const std::string_view word = rest.substr(0, rest.find_first_of("-_"));
         rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-        for (const std::string_view one :
+        for (const std::string_view url_word :
              {"url", "urls", "uri", "uris", "dsn", "dsns", "proxy", "proxies", "upstream", "upstreams"})
-            if (word == one) return true;
+            if (word == url_word) return true;
     }
     return false;
 }
@@ -209,7 +209,7 @@ std::string redacted_url(std::string_view url) {
     std::vector<range> found;
     const std::size_t colon = url.find(':', behind_scheme(url));
     std::size_t at = url.rfind('@');
-    if (at == npos) at = url.rfind("%40");  // too much was encoded
+    if (at == npos) at = url.rfind("%40");  // the '@' was encoded too
     const bool is_path = url.starts_with("sqlite:") || url.starts_with("unix:");
     if (at != npos && colon < at && !is_path) found.push_back({colon + 1, at});
     find_values(url, true, found);

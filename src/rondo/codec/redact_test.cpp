@@ -6,7 +6,7 @@
 namespace rondo::codec {
 namespace {
 
-TEST(secrets, passwords_of_urls_are_hidden_however_they_are_written) {
+TEST(Redact, hides_passwords_in_urls) {
     EXPECT_EQ(without_secrets("postgres://me:hush@db:5432/x"), "postgres://me:***@db:5432/x");
     EXPECT_EQ(without_secrets("postgres://me:hu@sh@db/x"), "postgres://me:***@db/x");
     EXPECT_EQ(without_secrets("postgres://me:hu/s?h#@db/x"), "postgres://me:***@db/x");
@@ -18,7 +18,7 @@ TEST(secrets, passwords_of_urls_are_hidden_however_they_are_written) {
     EXPECT_EQ(without_secrets("postgres://a:one,two@h1:1,h2:2/n"), "postgres://a:***@h1:1,h2:2/n");
 }
 
-TEST(secrets, so_are_those_among_the_options) {
+TEST(Redact, hides_secret_options) {
     EXPECT_EQ(without_secrets("postgres://h/n?password=hush&a=b&sslpassword=hush#x"),
               "postgres://h/n?password=***&a=b&sslpassword=***#x");
     EXPECT_EQ(without_secrets("postgres://h/n?PASSWORD=hush"), "postgres://h/n?PASSWORD=***");
@@ -33,7 +33,7 @@ struct shown {
     const char* expected;
 };
 
-TEST(secrets, a_text_that_is_a_url_shows_no_password_whatever_it_holds) {
+TEST(Redact, hides_the_password_of_a_single_url_with_any_characters) {
     for (const auto& [url, expected] : {
              shown{"postgres://u:a'hunter2@h/db", "postgres://u:***@h/db"},
              shown{"postgres://u:\"hunter2@h/db", "postgres://u:***@h/db"},
@@ -58,7 +58,7 @@ TEST(secrets, a_text_that_is_a_url_shows_no_password_whatever_it_holds) {
         EXPECT_EQ(redacted_url(url), expected) << url;
 }
 
-TEST(secrets, nor_one_among_its_options) {
+TEST(Redact, hides_secret_options_of_a_single_url) {
     for (const auto& [url, expected] : {
              shown{"postgres://h/n?password='hunter2'&a=b", "postgres://h/n?password=***&a=b"},
              shown{"postgres://h/n?password='hunter2", "postgres://h/n?password=***"},
@@ -84,7 +84,7 @@ TEST(secrets, nor_one_among_its_options) {
         EXPECT_EQ(redacted_url(url), expected) << url;
 }
 
-TEST(secrets, a_url_without_a_password_is_shown_as_it_is) {
+TEST(Redact, keeps_a_url_without_a_password) {
     for (const char* url :
          {"", "postgres://me@db:5432/x?sslmode=require", "postgres://h1:1,h2:2/n", "http://[::1]:80/a?b=c",
           "sqlite:/a:b@c", "sqlite::memory:", "memory:rooms", "redis://h:6379/0?prefix=a", "host=h user=u",
@@ -96,7 +96,7 @@ TEST(secrets, a_url_without_a_password_is_shown_as_it_is) {
     }
 }
 
-TEST(secrets, a_password_with_quotes_or_spaces_is_hidden_in_a_sentence_too) {
+TEST(Redact, hides_passwords_with_quotes_or_spaces_in_a_sentence) {
     for (const auto& [text, expected] : {
              shown{"cannot connect to postgres://u:a'hunter2@h/db: refused",
                    "cannot connect to postgres://u:***@h/db: refused"},
@@ -115,7 +115,7 @@ TEST(secrets, a_password_with_quotes_or_spaces_is_hidden_in_a_sentence_too) {
         EXPECT_EQ(without_secrets(text), expected) << text;
 }
 
-TEST(secrets, prose_stays) {
+TEST(Redact, keeps_prose) {
     for (const char* text :
          {"http://h:80: refused; write to me@example.com", "see http://h/x:y and write to me@example.com",
           "'http://h:80/' and 'http://[::1]:81/', ask me@example.com", "http://host: refused, says me@example.com",
@@ -124,13 +124,13 @@ TEST(secrets, prose_stays) {
         EXPECT_EQ(without_secrets(text), text);
 }
 
-TEST(secrets, nothing_else_is) {
+TEST(Redact, keeps_other_texts) {
     for (const char* text : {"", "=", "a=b", "127.0.0.1:8000,unix:/run/a@b", "postgres://me@db:5432/x",
                              "http://[::1]:80/a?b=c", "sqlite:/tmp/a@b", "password=", "://", "me@example.com"})
         EXPECT_EQ(without_secrets(text), text);
 }
 
-TEST(secrets, names) {
+TEST(Redact, recognizes_names_of_secrets_and_urls) {
     for (const char* name : {"password", "SMTP-Password", "secret_key", "api-key", "access_token", "pwd"})
         EXPECT_TRUE(names_secret(name)) << name;
     for (const char* name : {"", "passfile", "key", "sslkey", "user", "greeting", "%zz"})

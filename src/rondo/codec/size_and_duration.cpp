@@ -26,28 +26,29 @@ constexpr std::array<unit, 8> sizes{{{"", 1},
                                      {"GiB", 1024.0 * 1024 * 1024}}};
 
 template <std::size_t N>
-double parse(std::string_view text, const std::array<unit, N>& units, double most, const char* wanted) {
+double parse(std::string_view text, const std::array<unit, N>& units, double max, const char* expected) {
     double number = 0;
     auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     std::string_view name(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
     if (error == std::errc{} && std::isfinite(number) && number >= 0) {
         for (const unit& u : units)
-            if (name == u.first && number * u.second <= most) return number * u.second;
+            if (name == u.first && number * u.second <= max) return number * u.second;
     }
-    throw std::invalid_argument(fmt::format("'{}' is not {}", text, wanted));
+    throw std::invalid_argument(fmt::format("'{}' is not {}", text, expected));
 }
 
 }  // namespace
 
 std::chrono::milliseconds parse_duration(std::string_view text) {
     constexpr double year_ms = 365.0 * 24 * 3'600'000;
-    double ms = parse(text, durations, year_ms, "a duration: use for example 250ms, 3s, 2m or 1h (at most a year)");
+    double ms =
+        parse(text, durations, year_ms, "a duration; expected for example 250ms, 3s, 2m or 1h (at most a year)");
     return std::chrono::milliseconds(std::llround(ms));
 }
 
 std::uint64_t parse_size(std::string_view text) {
-    constexpr double most = 1e15;
-    double bytes = parse(text, sizes, most, "a size: use for example 65536, 512KiB, 1MiB or 2GiB");
+    constexpr double max = 1e15;
+    double bytes = parse(text, sizes, max, "a size; expected for example 65536, 512KiB, 1MiB or 2GiB");
     return static_cast<std::uint64_t>(std::llround(bytes));
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Units, durations) {
+TEST(SizeAndDuration, parses_durations) {
     EXPECT_EQ(parse_duration("250ms"), 250ms);
     EXPECT_EQ(parse_duration("3s"), 3s);
     EXPECT_EQ(parse_duration("3"), 3s);
@@ -22,7 +22,7 @@ TEST(Units, durations) {
         EXPECT_THROW((void)parse_duration(bad), std::invalid_argument) << bad;
 }
 
-TEST(Units, sizes) {
+TEST(SizeAndDuration, parses_sizes) {
     EXPECT_EQ(parse_size("65536"), 65536u);
     EXPECT_EQ(parse_size("64KiB"), 65536u);
     EXPECT_EQ(parse_size("1.5MiB"), 1572864u);
@@ -32,7 +32,7 @@ TEST(Units, sizes) {
         EXPECT_THROW((void)parse_size(bad), std::invalid_argument) << bad;
 }
 
-TEST(Units, texts_are_read_as_the_same) {
+TEST(SizeAndDuration, round_trips) {
     for (auto d : {0ms, 1ms, 1500ms, 30'000ms, 90'000ms, 3'600'000ms, 7'200'000ms, 3'601'000ms})
         EXPECT_EQ(parse_duration(duration_text(d)), d);
     EXPECT_EQ(duration_text(90s), "90s");

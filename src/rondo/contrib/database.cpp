@@ -21,15 +21,14 @@ std::string_view word_of(db::migration_state state) {
         case db::migration_state::applied: return "applied";
         case db::migration_state::pending: return "pending";
         case db::migration_state::changed: return "changed after it was applied";
-        case db::migration_state::missing: return "applied, and the file is missing";
-        case db::migration_state::late: return "not applied, though a later one is";
+        case db::migration_state::missing: return "applied, but the file is missing";
+        case db::migration_state::late: return "not applied, but a later one is";
     }
     return "";
 }
 
 task<std::vector<db::migration>> migrations_of(std::string folder) {
-    if (folder.empty())
-        throw std::invalid_argument("there is no folder of migrations: say which with --migrations FOLDER");
+    if (folder.empty()) throw std::invalid_argument("no migrations folder is configured; set --migrations FOLDER");
     auto read = [&folder] { return db::read_migrations(folder); };
     thread_pool* pool = event_loop::current().blocking();
     if (!pool) co_return read();
@@ -38,32 +37,32 @@ task<std::vector<db::migration>> migrations_of(std::string folder) {
 
 }  // namespace
 
-app_database::app_database(app& of)
-    : app_(of), status_(of.setting("status", "", false, "migrate: only say what was applied and what was not")) {
-    of.on_start([this] { return start(); });
-    of.on_stop([this] { return stop(); });
-    of.command("migrate", "apply the migrations of the database that are pending (--status: show them)", [this] {
-          return migrate(*status_);
-      }).without_start();
+app_database::app_database(app& application)
+    : app_(application), status_(application.setting("status", "", false, "migrate: only show the migrations' state")) {
+    application.on_start([this] { return start(); });
+    application.on_stop([this] { return stop(); });
+    application
+        .command("migrate", "apply pending database migrations (--status: show them)",
+                 [this] { return migrate(*status_); })
+        .without_start();
 }
 
 db::database& app_database::operator*() {
     if (database_) return *database_;
-    const app_settings& chosen = app_.settings();
-    if (chosen.db_url.empty()) {
+    const app_settings& settings = app_.settings();
+    if (settings.db_url.empty()) {
         throw std::invalid_argument(
-            "this application needs a database: say which with --db-url (or RONDO_DB_URL, or "
-            "db-url in rondo.toml): postgres://user:password@host:5432/name or sqlite:FILE");
+            "this application requires a database; set --db-url (or RONDO_DB_URL, or db-url in rondo.toml) to "
+            "postgres://user:password@host:5432/name or sqlite:FILE");
     }
-    db::options limits;
-    limits.connections = chosen.db_connections;
-    limits.statements = chosen.db_statements;
-    return database_.emplace(chosen.db_url, limits);
+    db::options options;
+    options.connections = settings.db_connections;
+    options.statements = settings.db_statements;
+    return database_.emplace(settings.db_url, options);
 }
 
 task<void> app_database::start() {
-    db::database& at = **this;
-    co_await at.open();
+    co_await (**this).open();
     if (!app_.settings().migrations.empty()) co_await warn_of_pending();
 }
 
@@ -74,42 +73,42 @@ task<void> app_database::stop() {
 task<void> app_database::warn_of_pending() {
     std::vector<db::migration> files = co_await migrations_of(app_.settings().migrations);
     const std::vector<db::migration_status> all = co_await db::status_of(**this, std::move(files));
-    const auto wanting =
+    const auto outstanding =
         std::ranges::count_if(all, [](const auto& m) { return m.state != db::migration_state::applied; });
-    if (wanting > 0)
+    if (outstanding > 0)
         log::warning(
-            fmt::format("{} of {} migrations are not as they should be: look with 'migrate --status', apply "
-                        "them with 'migrate'",
-                        wanting, all.size()));
+            fmt::format("{} of {} migrations are not applied or have changed; show them with 'migrate --status', "
+                        "apply them with 'migrate'",
+                        outstanding, all.size()));
 }
 
 task<int> app_database::migrate(bool only_status) {
     if (only_status) co_return co_await show_status();
-    db::database& at = **this;
+    db::database& database = **this;
     std::vector<db::migration> files = co_await migrations_of(app_.settings().migrations);
-    co_await at.open();
+    co_await database.open();
     const std::size_t count = files.size();
-    const std::vector<std::string> done = co_await db::migrate(at, std::move(files));
-    for (const std::string& name : done) fmt::print("applied {}\n", name);
-    if (done.empty()) fmt::print("nothing to do: all {} migrations were applied before\n", count);
+    const std::vector<std::string> applied = co_await db::migrate(database, std::move(files));
+    for (const std::string& name : applied) fmt::print("applied {}\n", name);
+    if (applied.empty()) fmt::print("nothing to do: all {} migrations are already applied\n", count);
     std::fflush(stdout);
-    co_await at.close();
+    co_await database.close();
     co_return 0;
 }
 
 task<int> app_database::show_status() {
-    db::database& at = **this;
+    db::database& database = **this;
     std::vector<db::migration> files = co_await migrations_of(app_.settings().migrations);
-    co_await at.open();
-    const std::vector<db::migration_status> all = co_await db::status_of(at, std::move(files));
+    co_await database.open();
+    const std::vector<db::migration_status> all = co_await db::status_of(database, std::move(files));
     int status = 0;
     for (const db::migration_status& m : all) {
         fmt::print("{:<40} {}{}{}\n", m.name, word_of(m.state), m.applied_at.empty() ? "" : " at ", m.applied_at);
         if (m.state != db::migration_state::applied && m.state != db::migration_state::pending) status = 1;
     }
-    if (all.empty()) fmt::print("there are no migrations\n");
+    if (all.empty()) fmt::print("no migrations found\n");
     std::fflush(stdout);
-    co_await at.close();
+    co_await database.close();
     co_return status;
 }
 

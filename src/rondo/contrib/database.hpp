@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The database of an application, opened and migrated as the settings say.
 #pragma once
 
 #include <optional>
@@ -9,23 +10,23 @@
 
 namespace rondo {
 
-/// The database of an application, as the settings db-url, db-connections, db-statements and migrations say
-/// (docs/databases.md): opened when the application starts, which fails with a sentence when that is not possible, and
-/// closed at its end.
+/// The database of an application, configured by the settings db-url, db-connections, db-statements and migrations
+/// (docs/databases.md). Opened when the application starts (if that fails, startup fails with a user-facing message)
+/// and closed when it stops.
 ///
 ///     rondo::app app;
 ///     rondo::app_database database(app);
 ///     ... (co_await database->query("select ...", id)) ...
 ///
-/// Adds the command `migrate`: applies the migrations, or with --status says which were. Make it before hooks that use
-/// it, once per application; it must outlive the application's run.
+/// Adds the command `migrate`, which applies the migrations or, with --status, lists them with their state. Construct
+/// it once per application, before adding hooks that use it; it must exist as long as the application runs.
 class app_database {
 public:
-    explicit app_database(app& of);
+    explicit app_database(app& application);
     app_database(const app_database&) = delete;
     app_database& operator=(const app_database&) = delete;
 
-    /// Precondition: the application has started, or this is within one of its commands.
+    /// Only while the application runs, or in one of its commands.
     [[nodiscard]] db::database& operator*();
     [[nodiscard]] db::database* operator->() { return &**this; }
 

@@ -25,10 +25,10 @@ protected:
     }
     void TearDown() override { std::filesystem::remove_all(folder_); }
 
-    int run_command(app& of, const std::string& name) {
-        for (const detail::declared_command* c : of.declared_commands())
+    int run_command(app& application, const std::string& name) {
+        for (const detail::declared_command* c : application.declared_commands())
             if (c->name == name) return loop_.run_until(c->async(c->object.get(), {}));
-        throw std::runtime_error("no such command");
+        throw std::runtime_error("unknown command " + name);
     }
 
     std::filesystem::path folder_;
@@ -36,7 +36,7 @@ protected:
     event_loop loop_;
 };
 
-TEST_F(app_database_test, migrate_then_serve) {
+TEST_F(app_database_test, migrates_and_serves) {
     app application;
     app_database database(application);
     application.use_settings(settings_);
@@ -48,13 +48,13 @@ TEST_F(app_database_test, migrate_then_serve) {
     loop_.run_until(application.shutdown());
 }
 
-TEST_F(app_database_test, without_a_url_the_start_fails_with_a_sentence) {
+TEST_F(app_database_test, startup_without_a_url_fails_with_a_message) {
     app application;
     app_database database(application);
     application.use_settings({});
     try {
         loop_.run_until(application.startup());
-        FAIL() << "it started";
+        FAIL() << "the application started";
     } catch (const std::exception& e) {
         EXPECT_NE(std::string(e.what()).find("--db-url"), std::string::npos) << e.what();
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Leader election among the processes of one server.
 #pragma once
 
 #include <map>
@@ -9,20 +10,22 @@
 
 namespace rondo {
 
-/// Which process of a server does what only one of them may do: for each name the first that asks, until it ends. It
-/// holds an abstract unix socket of that name at the server's rendezvous, which the kernel frees when the process ends,
-/// however it ends. In a server of one process that process. One thread.
+/// Elects the process of a server that performs a task which only one process may perform. The first process to request
+/// leadership for a name has it until it ends: it binds an abstract unix socket with that name under the server's
+/// discovery name, and the kernel frees the socket when the process ends for whatever reason. In a server with a single
+/// process, that process is the leader. Not thread-safe.
 ///
-/// Anyone on the machine may bind such a name: a holder that belongs to another user keeps it, but is logged once for
-/// each name, as an error.
+/// Any process on the machine may bind such a name. If the holder belongs to another user, the name stays taken, and an
+/// error is logged once per name.
 class election {
 public:
-    /// Never blocks. False, and logged, when the kernel refuses.
+    /// Requests leadership for `name` and returns whether this process has it. Never blocks. Returns false, and logs,
+    /// when the kernel refuses the socket.
     [[nodiscard]] bool leads(std::string_view name) noexcept;
 
 private:
     struct other_leader {
-        unique_fd connection;  // kept: as long as it is open, the holder is the one that was checked
+        unique_fd connection;  // while it is open, the holder is the process that was checked
         unsigned unanswered = 0;
         bool reported = false;
     };

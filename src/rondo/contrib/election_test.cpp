@@ -29,9 +29,9 @@ class at_a_rendezvous : public testing::Test {
 protected:
     at_a_rendezvous() {
         rendezvous::set(rendezvous::make_name());
-        if (::mkdtemp(folder_) == nullptr) throw std::runtime_error("no temporary folder");
+        if (::mkdtemp(folder_) == nullptr) throw std::runtime_error("mkdtemp");
         log::to(log_file());
-        // A child opens it for itself, perhaps as another user.
+        // A child process opens the log itself, possibly as another user.
         std::filesystem::permissions(folder_, std::filesystem::perms::all);
         std::filesystem::permissions(log_file(), std::filesystem::perms::all);
     }
@@ -55,7 +55,7 @@ private:
 };
 using election_of_processes = at_a_rendezvous;
 
-TEST_F(election_of_processes, has_one_winner_for_each_name) {
+TEST_F(election_of_processes, has_one_leader_per_name) {
     election one;
     election two;
     const std::string long_name(200, 'x');
@@ -69,27 +69,27 @@ TEST_F(election_of_processes, has_one_winner_for_each_name) {
     EXPECT_TRUE(two.leads(long_name + "y"));
 }
 
-// Leads as soon as it is made.
+// A process that requests leadership when constructed.
 class leading_process {
 public:
     explicit leading_process(std::string_view name, uid_t user = ::geteuid()) {
-        int told[2];
-        if (::pipe(told) != 0) return;
-        const unique_fd reading(told[0]);
-        unique_fd writing(told[1]);
+        int ends[2];
+        if (::pipe(ends) != 0) return;
+        const unique_fd reading(ends[0]);
+        unique_fd writing(ends[1]);
         pid_ = ::fork();
         if (pid_ == 0) {
             const bool right_user = user == ::geteuid() || (::setgid(user) == 0 && ::setuid(user) == 0);
             election mine;
             const char won = right_user && mine.leads(name) ? 'y' : 'n';
             log::flush();
-            (void)!::write(told[1], &won, 1);
+            (void)!::write(ends[1], &won, 1);
             ::pause();
             ::_exit(0);
         }
         writing.reset();
         char won = 0;
-        leads_ = ::read(told[0], &won, 1) == 1 && won == 'y';
+        leads_ = ::read(ends[0], &won, 1) == 1 && won == 'y';
     }
     ~leading_process() { end(); }
     leading_process(const leading_process&) = delete;
@@ -109,7 +109,7 @@ private:
     bool leads_ = false;
 };
 
-// A socket of any process at the place where the leader's would be.
+// A socket with the address that the leader's would have.
 class socket_of_another {
 public:
     explicit socket_of_another(std::string_view name) {
@@ -135,7 +135,7 @@ private:
     socklen_t size_ = 0;
 };
 
-TEST_F(election_of_processes, is_open_again_when_the_winner_is_killed) {
+TEST_F(election_of_processes, is_repeated_when_the_leader_is_killed) {
     leading_process winner("cleanup");
     EXPECT_TRUE(winner.leads());
     election next;
@@ -145,66 +145,66 @@ TEST_F(election_of_processes, is_open_again_when_the_winner_is_killed) {
     EXPECT_EQ(logged(), std::vector<std::string>());
 }
 
-TEST_F(election_of_processes, names_a_winner_that_belongs_to_another_user_once) {
+TEST_F(election_of_processes, logs_a_leader_of_another_user_once) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
     constexpr uid_t nobody = 65534;
-    leading_process stranger("cleanup", nobody);
-    ASSERT_TRUE(stranger.leads());
+    leading_process foreign("cleanup", nobody);
+    ASSERT_TRUE(foreign.leads());
     election mine;
     for (int i = 0; i < 3; ++i) EXPECT_FALSE(mine.leads("cleanup"));
     ASSERT_EQ(logged().size(), 1u);
-    EXPECT_NE(logged()[0].find(" error   no process of this server can lead 'cleanup': user 65534 (process " +
-                               std::to_string(stranger.pid()) + ") holds its name, the unix socket @" +
+    EXPECT_NE(logged()[0].find(" error   no process of this server can lead 'cleanup': process " +
+                               std::to_string(foreign.pid()) + " of user 65534 holds the unix socket @" +
                                rendezvous::name() + "/lead/cleanup; "),
               std::string::npos)
         << logged()[0];
     EXPECT_TRUE(mine.leads("report"));
-    stranger.end();
+    foreign.end();
     EXPECT_TRUE(mine.leads("cleanup"));
 }
 
-// Workers run as another user than the arbiter; what the superuser holds is no stranger's.
+// Workers may run as another user than the arbiter, so the superuser is trusted.
 TEST_F(election_of_processes, trusts_the_superuser) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
     const leading_process winner("cleanup");
     ASSERT_TRUE(winner.leads());
-    const leading_process asking("cleanup", 65534);
-    EXPECT_FALSE(asking.leads());
+    const leading_process other("cleanup", 65534);
+    EXPECT_FALSE(other.leads());
     EXPECT_EQ(logged(), std::vector<std::string>());
 }
 
-TEST_F(election_of_processes, finds_a_stranger_that_comes_after_a_winner) {
+TEST_F(election_of_processes, detects_a_foreign_holder_after_a_leader) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs the superuser";
     leading_process winner("cleanup");
     election mine;
     EXPECT_FALSE(mine.leads("cleanup"));
     winner.end();
-    const leading_process stranger("cleanup", 65534);
-    ASSERT_TRUE(stranger.leads());
+    const leading_process foreign("cleanup", 65534);
+    ASSERT_TRUE(foreign.leads());
     EXPECT_FALSE(mine.leads("cleanup"));
     EXPECT_EQ(logged().size(), 1u);
 }
 
-TEST_F(election_of_processes, says_that_a_holder_cannot_be_checked) {
+TEST_F(election_of_processes, logs_a_holder_that_cannot_be_verified) {
     const socket_of_another silent("cleanup");
     socket_of_another full("report");
     full.listen_and_be_full();
     election mine;
     EXPECT_FALSE(mine.leads("cleanup"));
     EXPECT_FALSE(mine.leads("report"));
-    EXPECT_EQ(logged(), std::vector<std::string>()) << "it may be about to listen";
+    EXPECT_EQ(logged(), std::vector<std::string>()) << "the holder may be about to listen";
     for (int i = 0; i < 3; ++i) {
         EXPECT_FALSE(mine.leads("cleanup"));
         EXPECT_FALSE(mine.leads("report"));
     }
     const std::vector<std::string> lines = logged();
     ASSERT_EQ(lines.size(), 2u);
-    EXPECT_NE(lines[0].find(" error   who leads 'cleanup' cannot be checked: "), std::string::npos) << lines[0];
-    EXPECT_NE(lines[1].find(" error   who leads 'report' cannot be checked: "), std::string::npos) << lines[1];
+    EXPECT_NE(lines[0].find(" error   cannot verify the leader for 'cleanup': "), std::string::npos) << lines[0];
+    EXPECT_NE(lines[1].find(" error   cannot verify the leader for 'report': "), std::string::npos) << lines[1];
 }
 
-// More often than connections fit into the queue of the winner, which accepts none.
-TEST_F(election_of_processes, may_be_asked_for_ever) {
+// More often than the backlog of the leader, which does not accept connections, has room for.
+TEST_F(election_of_processes, may_be_repeated_indefinitely) {
     election one;
     election two;
     ASSERT_TRUE(one.leads("cleanup"));
@@ -212,7 +212,7 @@ TEST_F(election_of_processes, may_be_asked_for_ever) {
     EXPECT_EQ(logged(), std::vector<std::string>());
 }
 
-TEST(election_of_one_process, is_won) {
+TEST(SingleProcessElection, is_won) {
     election only;
     EXPECT_TRUE(only.leads("cleanup"));
 }

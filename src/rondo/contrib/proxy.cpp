@@ -20,10 +20,10 @@ namespace rondo {
 
 namespace {
 
-// A response without a body byte yet is held back this long: breaks it off, the client gets an answer that says so.
+// The head of a response is delayed this long until its first body byte, so that an early failure can become a 502.
 constexpr auto head_held = std::chrono::seconds(1);
 
-// More passages through one proxy than any sensible way has: it sends to itself.
+// A request that passes through this proxy this often is in a loop.
 constexpr std::size_t most_passages = 10;
 
 http::status status_for(const client_error& e) {
@@ -44,7 +44,7 @@ private:
     request& request_;
 };
 
-// Hands the upstream's response on while it comes.
+// Forwards the upstream's response while it arrives.
 class passing final : public client_response_handler {
 public:
     passing(handler::responder& to, const http::fields* more, const std::string& via)
@@ -52,7 +52,7 @@ public:
 
     task<void> handle(client_response& up) override {
         if (up.code() < 200 || up.code() > 599)
-            throw client_error(client_failure::protocol, fmt::format("the upstream answers with status {}", up.code()));
+            throw client_error(client_failure::protocol, fmt::format("invalid status {} from the upstream", up.code()));
         if (to_.body_wanted()) {
             std::string_view piece;
             if (is_event_stream(up)) begin(up);
@@ -68,7 +68,7 @@ public:
     }
 
 private:
-    // The client of an event stream waits for its head, and there may be no event for hours.
+    // The client of an event stream waits for the head, and the first event may be hours away.
     static bool is_event_stream(const client_response& up) noexcept {
         constexpr std::string_view type = "text/event-stream";
         return http::same_ignoring_case(up.field("Content-Type").value_or("").substr(0, type.size()), type);
@@ -89,7 +89,7 @@ private:
         if (to_.begun()) return;
         http::fields out;
         for (const http::field line : up.fields()) {
-            // The server writes Date itself.
+            // The server writes Date.
             if (detail::passes_on(up.fields(), line.name) && !http::same_ignoring_case(line.name, "Date"))
                 out.add(line.name, line.value);
         }
@@ -167,7 +167,7 @@ client_options proxy_client_options() {
 proxy::proxy(std::string upstream, proxy_options options) : state_(std::make_shared<state>(std::move(options))) {
     if (!http::url::parse(upstream))
         throw std::invalid_argument(
-            fmt::format("'{}' is no upstream: http://HOST:PORT is", codec::redacted_url(upstream)));
+            fmt::format("invalid upstream '{}'; expected http://HOST:PORT", codec::redacted_url(upstream)));
     state_->upstream = std::move(upstream);
 }
 
@@ -178,14 +178,14 @@ proxy::proxy(setting<std::string> upstream, proxy_options options)
 
 namespace {
 
-// How much of the path as received is the prefix (decoded); 0 when it does not begin with it, or not at a segment's
-// end.
+// Returns the length of the (decoded) prefix in the path as received; 0 if the path does not start with it or it does
+// not end at a segment boundary.
 std::size_t size_of_prefix(std::string_view path, std::string_view prefix) {
     std::size_t at = 0;
     for (const char c : prefix) {
         const std::size_t size = path.substr(at).starts_with('%') ? 3 : 1;
         const auto byte = http::decode_path(path.substr(at, size));
-        // An encoded slash parts no segments.
+        // An encoded slash does not separate segments.
         if (!byte || byte->size() != 1 || byte->front() != c || (c == '/' && size == 3)) return 0;
         at += size;
     }
@@ -196,10 +196,10 @@ std::size_t size_of_prefix(std::string_view path, std::string_view prefix) {
 
 std::string proxy::state::target_of(const request& req) const {
     std::string_view path = req.raw_path();
-    // Whatever route led here: an upstream would go where none of this program's guards stand.
+    // Whatever the route allows: the upstream would resolve them and bypass this application's middleware.
     const auto decoded = http::decode_path(path);
     if (!decoded || http::has_dot_segment(*decoded))
-        throw http_error(http::status::bad_request, "a path with dot segments is not passed on");
+        throw http_error(http::status::bad_request, "a path with dot segments is not forwarded");
     if (path == "*") path = "/";
     path.remove_prefix(size_of_prefix(path, options.strip_prefix));
     std::string url = base();
@@ -219,11 +219,11 @@ client_request proxy::state::outgoing(request& req) const {
 }
 
 task<response> proxy::operator()(request& req, std::string_view) const {
-    // RFC 9110 section 7.6.2: the last recipient answers itself.
+    // RFC 9110 section 7.6.2: at 0 the recipient responds itself.
     if (req.method() == http::method::options && req.field("Max-Forwards") == "0") co_return no_content();
     if (detail::times_passed(req.fields(), state_->via) >= most_passages) {
-        log::warning(fmt::format("proxy: {} {} came through this proxy {} times: it is passed on in a circle",
-                                 req.method_text(), req.target(), most_passages));
+        log::warning(fmt::format("proxy: forwarding loop: {} {} passed through this proxy {} times", req.method_text(),
+                                 req.target(), most_passages));
         throw http_error(http::status::loop_detected);
     }
     co_return with_source(std::make_unique<proxied>(state_->http, state_->outgoing(req), state_->via), {});

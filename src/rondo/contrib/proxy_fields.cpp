@@ -22,15 +22,15 @@ bool is_hop_by_hop(std::string_view name) noexcept {
            same_ignoring_case(name, "HTTP2-Settings");
 }
 
-// What this proxy writes itself, or answers itself; and "Proxy", which CGI makes the variable HTTP_PROXY of.
+// Fields that this proxy writes or handles itself, and "Proxy", which CGI maps to the variable HTTP_PROXY.
 bool is_own(std::string_view name) noexcept {
     constexpr std::array names = {"Host", "Expect", "Forwarded", "Via", "Max-Forwards", "X-Real-IP", "Proxy"};
-    constexpr std::string_view told = "X-Forwarded-";
-    return same_ignoring_case(name.substr(0, told.size()), told) ||
-           std::ranges::any_of(names, [name](const char* own) { return same_ignoring_case(name, own); });
+    constexpr std::string_view prefix = "X-Forwarded-";
+    return same_ignoring_case(name.substr(0, prefix.size()), prefix) ||
+           std::ranges::any_of(names, [name](const char* other) { return same_ignoring_case(name, other); });
 }
 
-// CGI, WSGI and their kin make one variable of "X-Forwarded-For" and "X_Forwarded_For".
+// CGI, WSGI and similar interfaces map "X-Forwarded-For" and "X_Forwarded_For" to the same variable.
 bool looks_like_another(std::string_view name) {
     if (name.find('_') == std::string_view::npos) return false;
     std::string dashed(name);
@@ -56,17 +56,17 @@ std::string_view sender_of(const request& req) {
 
 std::string forwarded_element(const request& req) {
     std::string element = "for=" + http::forwarded_node(sender_of(req));
-    // Many readers split at a ';' within quotes too, and a host may be nothing but that.
+    // Many parsers split at a ';' even within quotes, so a host that contains one is omitted.
     const bool plain = !req.host().empty() && req.host().find(';') == std::string_view::npos;
     if (plain) element += fmt::format(";host=\"{}\"", req.host());
     return element += fmt::format(";proto={}", req.scheme());
 }
 
-// One hop less (RFC 9110 section 7.6.2); only OPTIONS and TRACE have it.
+// Decrements Max-Forwards (RFC 9110 section 7.6.2), which only OPTIONS and TRACE have.
 void pass_max_forwards(const request& from, client_request& to) {
-    const auto stated = from.method() == http::method::options ? from.field("Max-Forwards") : std::nullopt;
+    const auto value = from.method() == http::method::options ? from.field("Max-Forwards") : std::nullopt;
     std::uint32_t hops = 0;
-    if (!stated || std::from_chars(stated->data(), stated->data() + stated->size(), hops).ec != std::errc{}) return;
+    if (!value || std::from_chars(value->data(), value->data() + value->size(), hops).ec != std::errc{}) return;
     to.field("Max-Forwards", std::to_string(hops == 0 ? 0 : hops - 1));
 }
 

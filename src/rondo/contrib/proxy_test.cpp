@@ -18,7 +18,7 @@
 namespace rondo {
 namespace {
 
-/// A server that answers every request with the target it got, one connection for each.
+/// A server that responds with the target of the request, on one connection per request.
 class upstream {
 public:
     upstream() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -53,11 +53,11 @@ private:
                 head += byte;
             }
             const std::size_t target = head.find(' ') + 1;
-            const std::string got = "upstream " + head.substr(target, head.find(' ', target) - target);
-            const std::string answer =
-                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(got.size()) + "\r\n\r\n" +
-                got;
-            (void)::send(client.value(), answer.data(), answer.size(), MSG_NOSIGNAL);
+            const std::string body = "upstream " + head.substr(target, head.find(' ', target) - target);
+            const std::string reply =
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                body;
+            (void)::send(client.value(), reply.data(), reply.size(), MSG_NOSIGNAL);
         }
     }
 
@@ -71,30 +71,30 @@ std::optional<response> only_with_key(request& req) {
     return text("a key is missing").status(401);
 }
 
-TEST(Proxy, APrefixIsStrippedWhereASegmentEnds) {
+TEST(Proxy, strips_a_prefix_at_a_segment_boundary) {
     const upstream up;
     for (const char* prefix : {"/api", "/api/"}) {
         app a;
         a.any("/<path:rest>", proxy(up.url() + "/base", {.strip_prefix = prefix}));
         test_client client(a);
-        for (const auto& [sent, gets] : {std::pair{"/api/x", "/x"},
-                                         {"/api", "/"},
-                                         {"/api/", "/"},
-                                         {"/api?a=/api", "/?a=/api"},
-                                         {"/apifoo", "/apifoo"},
-                                         {"/api.x/y", "/api.x/y"},
-                                         {"/apifoo/api/x", "/apifoo/api/x"},
-                                         {"/%61pi/x", "/x"},
-                                         {"/api%2Fx", "/api%2Fx"},
-                                         {"/API/x", "/API/x"},
-                                         {"/api//x", "//x"},
-                                         {"http://a/api/x?y", "/x?y"}}) {
-            EXPECT_EQ(client.get(sent, {{"Host", "a"}}).body, "upstream /base" + std::string(gets)) << sent;
+        for (const auto& [sent, forwarded] : {std::pair{"/api/x", "/x"},
+                                              {"/api", "/"},
+                                              {"/api/", "/"},
+                                              {"/api?a=/api", "/?a=/api"},
+                                              {"/apifoo", "/apifoo"},
+                                              {"/api.x/y", "/api.x/y"},
+                                              {"/apifoo/api/x", "/apifoo/api/x"},
+                                              {"/%61pi/x", "/x"},
+                                              {"/api%2Fx", "/api%2Fx"},
+                                              {"/API/x", "/API/x"},
+                                              {"/api//x", "//x"},
+                                              {"http://a/api/x?y", "/x?y"}}) {
+            EXPECT_EQ(client.get(sent, {{"Host", "a"}}).body, "upstream /base" + std::string(forwarded)) << sent;
         }
     }
 }
 
-TEST(Proxy, ARequestThatIsTooLargeToPassOnIsTheClientsMistake) {
+TEST(Proxy, an_oversized_request_head_is_a_client_error) {
     const upstream up;
     app a;
     a.any("/<path:rest>", proxy(up.url()));
@@ -103,7 +103,7 @@ TEST(Proxy, ARequestThatIsTooLargeToPassOnIsTheClientsMistake) {
     EXPECT_EQ(client.get("/x").status, 200);
 }
 
-TEST(Proxy, AGuardedMountIsNotWalkedAround) {
+TEST(Proxy, a_guarded_mount_cannot_be_bypassed) {
     const upstream up;
     app a;
     app admin;
@@ -125,13 +125,13 @@ TEST(Proxy, AGuardedMountIsNotWalkedAround) {
           "/x//../admin/y",   "/%2fadmin/y",       "/.//admin/y",     "/x/.%2E/admin/y",   "/;/admin/y",
           "/;x=1/admin/y",    "/;a=/admin/y",      "/%3b/admin/y",    "/;%2f;/admin/y",    "/.;/admin/y",
           "/;../admin/y",     "/%2e;x/admin/y",    "/;x%2fadmin/y",   "/x/;/..;/admin/y",  "/admin;%2fx/y"}) {
-        const test_response got = client.get(path);
-        EXPECT_TRUE(got.status >= 400 && got.status < 500) << path << ' ' << got.status;
-        EXPECT_EQ(got.body.find("upstream"), std::string::npos) << path;
+        const test_response result = client.get(path);
+        EXPECT_TRUE(result.status >= 400 && result.status < 500) << path << ' ' << result.status;
+        EXPECT_EQ(result.body.find("upstream"), std::string::npos) << path;
     }
 }
 
-TEST(Proxy, APrefixThatIsStrippedDoesNotHideAGuardedPath) {
+TEST(Proxy, a_stripped_prefix_does_not_bypass_a_guarded_path) {
     const upstream up;
     app a;
     a.any("/api/private/<path:rest>", [](request&, std::string_view) { return status(403); });
@@ -144,8 +144,8 @@ TEST(Proxy, APrefixThatIsStrippedDoesNotHideAGuardedPath) {
         EXPECT_EQ(client.get(path).status, 400) << path;
 }
 
-// The view looks by itself, whatever its route lets through.
-TEST(Proxy, DotSegmentsReachNoUpstream) {
+// The view checks the path itself, whatever its route matches.
+TEST(Proxy, does_not_forward_dot_segments) {
     const upstream up;
     const proxy to(up.url());
     app a;
@@ -155,9 +155,9 @@ TEST(Proxy, DotSegmentsReachNoUpstream) {
     EXPECT_EQ(client.get("/?../..").body, "upstream /?../..");
     EXPECT_EQ(client.get("/a/b").body, "upstream /a/b");
     for (const char* path : {"/a/..", "/..%2fa", "/%2e%2e", "/a%5c..", "/a/..;b"}) {
-        const test_response got = client.get(path);
-        EXPECT_EQ(got.body.find("upstream"), std::string::npos) << path;
-        EXPECT_GE(got.status, 400) << path;
+        const test_response result = client.get(path);
+        EXPECT_EQ(result.body.find("upstream"), std::string::npos) << path;
+        EXPECT_GE(result.status, 400) << path;
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A generator coroutine whose body may await.
 #pragma once
 
 #include <coroutine>
@@ -13,11 +14,11 @@
 
 namespace rondo {
 
-/// A coroutine that makes a sequence and may wait while it does:
+/// A coroutine that produces a sequence and may await while doing so:
 ///     while (std::string* piece = co_await pieces.next()) ...
-/// What `co_yield` does with its operand is as in generator. The body runs in the context of who pulls, at each pull
-/// anew. One consumer; a pull must have ended before the next begins. Move-only; destroying it early runs the cleanup
-/// of the body. Belongs to the thread that pulls.
+/// `co_yield` treats its operand as in generator. At each pull the body runs in the context of the coroutine that
+/// pulls. One consumer; a pull must end before the next starts. Move-only; destroying it early runs the destructors of
+/// the body. Belongs to the thread that pulls.
 template <class T>
 class [[nodiscard("an async_generator does nothing until it is pulled")]] async_generator {
 public:
@@ -42,8 +43,8 @@ public:
         if (handle_) handle_.destroy();
     }
 
-    /// Awaited, runs the body to its next co_yield. The value lives until the next pull; null after the last one.
-    /// Throws what the body threw, and `cancelled` before running the body when the consumer's context is cancelled.
+    /// Awaiting it runs the body to its next co_yield. The value is valid until the next pull; null after the last one.
+    /// Rethrows the body's exception; throws `cancelled` without running the body if the consumer is cancelled.
     [[nodiscard("co_await it")]] pull next() noexcept { return pull(handle_); }
 
 private:
@@ -57,13 +58,13 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return !handle_ || handle_.done(); }
     template <class Promise>
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        context* in = context_of(who);
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        context* in = context_of(awaiting);
         if (in && in->cancel.requested()) {
             refused_ = in->cancel.reason();
-            return who;
+            return awaiting;
         }
-        handle_.promise().pulled_by(who, in);
+        handle_.promise().pulled_by(awaiting, in);
         return handle_;
     }
     pointer await_resume() const {

@@ -23,46 +23,46 @@ async_generator<std::string> lines(queue<int>& q) {
 }
 
 template <class T>
-task<std::vector<T>> all(async_generator<T> g) {
-    std::vector<T> got;
-    while (T* item = co_await g.next()) got.push_back(std::move(*item));
-    if (co_await g.next()) throw std::logic_error("more after the end");
-    co_return got;
+task<std::vector<T>> collect(async_generator<T> g) {
+    std::vector<T> items;
+    while (T* item = co_await g.next()) items.push_back(std::move(*item));
+    if (co_await g.next()) throw std::logic_error("a value after the end");
+    co_return items;
 }
 
-TEST_F(async_generator_lives, waits_in_its_body) {
+TEST_F(async_generator_lives, the_body_may_await) {
     queue<int> q(1);
-    auto t = all(lines(q));
+    auto t = collect(lines(q));
     start(t);
     EXPECT_TRUE(q.try_push(1));
     EXPECT_TRUE(q.try_push(2));
     EXPECT_FALSE(t.done());
     q.close();
-    auto got = result(t);
-    ASSERT_EQ(got.size(), 2u);
-    EXPECT_TRUE(got[1].ends_with(": 2"));
+    auto items = result(t);
+    ASSERT_EQ(items.size(), 2u);
+    EXPECT_TRUE(items[1].ends_with(": 2"));
 }
 
-TEST_F(async_generator_lives, an_empty_one_ends_at_once) {
-    auto t = all(async_generator<int>());
+TEST_F(async_generator_lives, an_empty_generator_ends_immediately) {
+    auto t = collect(async_generator<int>());
     start(t);
     EXPECT_TRUE(result(t).empty());
 }
 
 async_generator<counted> copies() {
-    counted kept(1);
-    co_yield kept;
-    co_yield kept;
+    counted local(1);
+    co_yield local;
+    co_yield local;
     co_yield counted(2);
 }
 
-TEST_F(async_generator_lives, an_lvalue_is_copied) {
-    auto t = all(copies());
+TEST_F(async_generator_lives, copies_a_yielded_lvalue) {
+    auto t = collect(copies());
     start(t);
-    auto got = result(t);
-    ASSERT_EQ(got.size(), 3u);
-    EXPECT_EQ(got[1].value, 1);
-    EXPECT_EQ(got[2].value, 2);
+    auto items = result(t);
+    ASSERT_EQ(items.size(), 3u);
+    EXPECT_EQ(items[1].value, 1);
+    EXPECT_EQ(items[2].value, 2);
 }
 
 async_generator<const counted&> references(const counted& c) { co_yield c; }
@@ -72,7 +72,7 @@ task<bool> same(const counted& c) {
     co_return co_await g.next() == &c;
 }
 
-TEST_F(async_generator_lives, of_references_never_copies) {
+TEST_F(async_generator_lives, never_copies_yielded_references) {
     counted c;
     auto t = same(c);
     start(t);
@@ -80,7 +80,7 @@ TEST_F(async_generator_lives, of_references_never_copies) {
     EXPECT_EQ(counted::made, 1);
 }
 
-async_generator<int> fails(event& e) {
+async_generator<int> yield_then_throw(event& e) {
     counted held;
     co_yield 1;
     co_await e.wait();
@@ -88,7 +88,7 @@ async_generator<int> fails(event& e) {
 }
 
 task<std::string> pull_failure(event& e) {
-    auto g = fails(e);
+    auto g = yield_then_throw(e);
     co_await g.next();
     std::string note;
     try {
@@ -100,7 +100,7 @@ task<std::string> pull_failure(event& e) {
     co_return note;
 }
 
-TEST_F(async_generator_lives, an_exception_comes_out_of_the_pull) {
+TEST_F(async_generator_lives, a_pull_rethrows_the_exception_of_the_body) {
     event e;
     auto t = pull_failure(e);
     start(t);
@@ -108,10 +108,10 @@ TEST_F(async_generator_lives, an_exception_comes_out_of_the_pull) {
     EXPECT_EQ(result(t), "second end");
 }
 
-TEST_F(async_generator_lives, a_body_that_waits_is_cancelled_with_its_consumer) {
+TEST_F(async_generator_lives, a_waiting_body_is_cancelled_with_its_consumer) {
     queue<int> q(1);
     context in;
-    auto t = all(lines(q));
+    auto t = collect(lines(q));
     start(t, &in);
     EXPECT_EQ(counted::alive, 1);
     in.cancel.cancel();
@@ -147,7 +147,7 @@ task<context*> pull_context(async_generator<context*>& g) {
     co_return *in;
 }
 
-TEST_F(async_generator_lives, runs_in_the_context_of_who_pulls) {
+TEST_F(async_generator_lives, runs_in_the_context_of_the_consumer) {
     auto g = contexts();
     context first, second;
     auto a = pull_context(g), b = pull_context(g), c = pull_context(g);
@@ -159,7 +159,7 @@ TEST_F(async_generator_lives, runs_in_the_context_of_who_pulls) {
     EXPECT_EQ(result(c), nullptr);
 }
 
-TEST_F(async_generator_lives, destroyed_before_start_between_pulls_and_while_waiting) {
+TEST_F(async_generator_lives, may_be_destroyed_before_start_between_pulls_and_while_waiting) {
     queue<int> q(1);
     {
         auto g = lines(q);
@@ -167,7 +167,7 @@ TEST_F(async_generator_lives, destroyed_before_start_between_pulls_and_while_wai
     EXPECT_EQ(counted::made, 0);
     event e;
     {
-        auto g = fails(e);
+        auto g = yield_then_throw(e);
         auto pull = [](async_generator<int>& from) -> task<void> { co_await from.next(); };
         auto t = pull(g);
         start(t);
@@ -178,14 +178,14 @@ TEST_F(async_generator_lives, destroyed_before_start_between_pulls_and_while_wai
         EXPECT_FALSE(u.done());
     }
     EXPECT_EQ(counted::alive, 0);
-    auto t = all(lines(q));
+    auto t = collect(lines(q));
     start(t);
     t = {};
     EXPECT_EQ(counted::alive, 0);
     e.set();
 }
 
-task<long> add(int count) {
+task<long> sum_up_to(int count) {
     auto g = endless();
     long sum = 0;
     while (int* i = co_await g.next()) {
@@ -195,8 +195,8 @@ task<long> add(int count) {
     co_return sum;
 }
 
-TEST_F(async_generator_lives, a_million_values_at_once_do_not_grow_the_stack) {
-    auto t = add(many);
+TEST_F(async_generator_lives, a_million_immediate_values_do_not_grow_the_stack) {
+    auto t = sum_up_to(many);
     start(t);
     EXPECT_EQ(result(t), many * (many - 1L) / 2);
 }

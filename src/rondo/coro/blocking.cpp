@@ -7,23 +7,22 @@
 namespace rondo {
 
 namespace {
-thread_local constinit int loops = 0;
+thread_local constinit int disallow_depth = 0;
 }
 
-loop_thread_mark::loop_thread_mark() noexcept { ++loops; }
-loop_thread_mark::~loop_thread_mark() { --loops; }
+loop_thread_mark::loop_thread_mark() noexcept { ++disallow_depth; }
+loop_thread_mark::~loop_thread_mark() { --disallow_depth; }
 
-loop_thread_unmark::loop_thread_unmark() noexcept : marks_(std::exchange(loops, 0)) {}
-loop_thread_unmark::~loop_thread_unmark() { loops = marks_; }
+loop_thread_unmark::loop_thread_unmark() noexcept : marks_(std::exchange(disallow_depth, 0)) {}
+loop_thread_unmark::~loop_thread_unmark() { disallow_depth = marks_; }
 
-bool blocking_allowed() noexcept { return loops == 0; }
+bool blocking_allowed() noexcept { return disallow_depth == 0; }
 
-void require_blocking_allowed(const char* what) {
+void require_blocking_allowed(const char* function) {
     if (blocking_allowed()) return;
-    throw synchronous_only(std::string(what) +
-                           " blocks, and this thread runs an event loop: co_await the asynchronous form instead, or "
-                           "make the view a synchronous one (return the response, not a task), which runs on a pool "
-                           "thread");
+    throw synchronous_only(std::string(function) +
+                           " blocks, but this thread runs an event loop: co_await the asynchronous form, or make the "
+                           "view synchronous (return the response instead of a task) to run it on a pool thread");
 }
 
 }  // namespace rondo

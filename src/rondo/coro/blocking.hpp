@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// Detects blocking calls on event-loop threads.
 #pragma once
 
 #include <stdexcept>
 
 namespace rondo {
 
-/// Thrown by a blocking function that was called on a loop thread, where it would stop everybody.
+/// Thrown by a blocking function that is called on a loop thread, where it would block all other work.
 struct synchronous_only : std::logic_error {
     using std::logic_error::logic_error;
 };
 
-/// Marks the calling thread as one that runs a loop, as long as it lives. May be nested.
+/// Disallows blocking on the calling thread, because it runs a loop, for the lifetime of this object. May be nested.
 class loop_thread_mark {
 public:
     loop_thread_mark() noexcept;
@@ -19,7 +20,7 @@ public:
     loop_thread_mark& operator=(const loop_thread_mark&) = delete;
 };
 
-/// Takes the marks off the calling thread, as long as it lives: for code that is allowed to block this loop.
+/// Allows blocking on the calling thread for the lifetime of this object: for code that may block this loop.
 class loop_thread_unmark {
 public:
     loop_thread_unmark() noexcept;
@@ -31,10 +32,10 @@ private:
     int marks_;
 };
 
-/// True on a thread that may block: one without a loop.
+/// Returns true on a thread that may block: one that runs no loop.
 [[nodiscard]] bool blocking_allowed() noexcept;
 
-/// Throws synchronous_only on a loop thread, naming `what` ("sync_wait") and what to do instead.
-void require_blocking_allowed(const char* what);
+/// Throws synchronous_only on a loop thread; the message names `function` ("sync_wait") and the alternatives.
+void require_blocking_allowed(const char* function);
 
 }  // namespace rondo

@@ -10,46 +10,48 @@ namespace rondo {
 
 namespace {
 
-thread_local constinit works_for* current = nullptr;
+thread_local constinit works_for* current_scope = nullptr;
 
-// The waits of all threads for which somebody may be cancelled. A cancellation looks here only when its source was once
-// waited for.
-struct waits {
+// The waits of all threads that a cancellation may end. A cancellation searches it only if a thread has ever blocked on
+// behalf of its source.
+struct wait_registry {
     std::mutex mutex;
-    intrusive_list<list_node> places;
+    intrusive_list<list_node> registrations;
 };
 
-waits& all() noexcept {
+wait_registry& registry() noexcept {
     // Never destroyed: threads may end after main().
-    alignas(waits) static std::array<std::byte, sizeof(waits)> room;
-    static waits& those = *::new (room.data()) waits;
-    return those;
+    alignas(wait_registry) static std::array<std::byte, sizeof(wait_registry)> storage;
+    static wait_registry& instance = *::new (storage.data()) wait_registry;
+    return instance;
 }
 
 }  // namespace
 
-works_for::works_for(context* in) noexcept : in_(in), outer_(current) { current = this; }
-works_for::~works_for() { current = outer_; }
+works_for::works_for(context* in) noexcept : in_(in), outer_(current_scope) { current_scope = this; }
+works_for::~works_for() { current_scope = outer_; }
 
-blocking_wait::blocking_wait() noexcept : innermost_(current) {
-    const std::scoped_lock held(all().mutex);
-    for (works_for* at = innermost_; at != nullptr && at->in_ != nullptr; at = at->outer_) {
-        deadline_ = std::min(deadline_, at->in_->deadline);
-        at->place_.of = &at->in_->cancel;
-        at->place_.waits = this;
-        all().places.push_back(at->place_);
-        at->in_->cancel.watch_blocked();
+blocking_wait::blocking_wait() noexcept : innermost_(current_scope) {
+    const std::scoped_lock lock(registry().mutex);
+    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
+        deadline_ = std::min(deadline_, scope->in_->deadline);
+        scope->place_.of = &scope->in_->cancel;
+        scope->place_.waits = this;
+        registry().registrations.push_back(scope->place_);
+        scope->in_->cancel.watch_blocked();
     }
 }
 
 blocking_wait::~blocking_wait() {
-    const std::scoped_lock held(all().mutex);
-    for (works_for* at = innermost_; at != nullptr && at->in_ != nullptr; at = at->outer_) at->place_.unlink();
+    const std::scoped_lock lock(registry().mutex);
+    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
+        scope->place_.unlink();
+    }
 }
 
 cancel_reason blocking_wait::reason() const noexcept {
-    for (works_for* at = innermost_; at != nullptr && at->in_ != nullptr; at = at->outer_) {
-        if (at->in_->cancel.requested()) return at->in_->cancel.reason();
+    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
+        if (scope->in_->cancel.requested()) return scope->in_->cancel.reason();
     }
     return cancel_reason::none;
 }
@@ -60,38 +62,38 @@ void blocking_wait::check() const {
 }
 
 void blocking_wait::done() noexcept {
-    // Notified under the lock: as soon as it is released, the waiting thread may destroy this.
-    const std::scoped_lock held(mutex_);
+    // Notified under the lock: once it is released, the waiting thread may destroy this object.
+    const std::scoped_lock lock(mutex_);
     done_ = true;
     changed_.notify_one();
 }
 
 void blocking_wait::look() noexcept {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     changed_.notify_one();
 }
 
 bool blocking_wait::wait(instant until) {
     const instant end = std::min(until, deadline_);
-    const auto over = [this] { return done_ || reason() != cancel_reason::none; };
-    std::unique_lock held(mutex_);
-    if (end == instant::max()) changed_.wait(held, over);
-    else changed_.wait_until(held, end, over);
+    const auto ended = [this] { return done_ || reason() != cancel_reason::none; };
+    std::unique_lock lock(mutex_);
+    if (end == instant::max()) changed_.wait(lock, ended);
+    else changed_.wait_until(lock, end, ended);
     if (done_) return true;
     check();
     return false;
 }
 
 void blocking_wait::wait_to_the_end() noexcept {
-    std::unique_lock held(mutex_);
-    changed_.wait(held, [this] { return done_; });
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
 }
 
-void wake_blocked(cancel_source& of) noexcept {
-    const std::scoped_lock held(all().mutex);
-    all().places.for_each([&of](list_node& node) {
-        auto& place = static_cast<works_for::place&>(node);
-        if (place.of == &of) place.waits->look();
+void wake_blocked(cancel_source& source) noexcept {
+    const std::scoped_lock lock(registry().mutex);
+    registry().registrations.for_each([&source](list_node& node) {
+        auto& entry = static_cast<works_for::place&>(node);
+        if (entry.of == &source) entry.waits->look();
     });
 }
 

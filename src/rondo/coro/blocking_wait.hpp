@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A wait of a blocking thread that ends on completion, deadline or cancellation.
 #pragma once
 
 #include <condition_variable>
@@ -10,8 +11,8 @@
 
 namespace rondo {
 
-/// The wait of a thread that may block for what another thread does. Used once. done() may be called by any thread, as
-/// long as this lives; everything else belongs to the thread that waits.
+/// The wait of a blocking thread for an operation of another thread. Used once. complete() may be called by any thread
+/// during the lifetime of this object; everything else belongs to the waiting thread.
 class blocking_wait {
 public:
     blocking_wait() noexcept;
@@ -19,22 +20,22 @@ public:
     blocking_wait(const blocking_wait&) = delete;
     blocking_wait& operator=(const blocking_wait&) = delete;
 
-    /// The deadline of whom the thread works for.
+    /// The earliest deadline of the enclosing blocking scopes.
     [[nodiscard]] instant deadline() const noexcept { return deadline_; }
-    /// Throws `cancelled` when it is over for whom the thread works for.
+    /// Throws `cancelled` when an enclosing blocking scope is cancelled or past its deadline.
     void check() const;
 
-    /// It is there. The waiting thread may go on, and this may be gone, as soon as it returns.
+    /// Completes the wait. The waiting thread may resume and destroy this object before the call returns.
     void done() noexcept;
 
-    /// Waits for done(), no longer than until then: false when that is over. Throws `cancelled` when whom the thread
-    /// works for is cancelled, and at its deadline.
+    /// Waits for complete() at most until `until`; returns false at that time. Throws `cancelled` when an enclosing
+    /// blocking scope is cancelled, and at its deadline.
     [[nodiscard]] bool wait(instant until = instant::max());
-    /// Waits for done(), whatever happens: after a wait that was cut short.
+    /// Waits for complete() without any limit; for use after an interrupted wait.
     void wait_to_the_end() noexcept;
 
 private:
-    friend void wake_blocked(cancel_source& of) noexcept;
+    friend void wake_blocked(cancel_source& source) noexcept;
     [[nodiscard]] cancel_reason reason() const noexcept;
     void look() noexcept;
 

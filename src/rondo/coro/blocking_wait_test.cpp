@@ -12,69 +12,69 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Why a wait on a thread that works for `in` ended, when `then` is done as soon as it waits.
+// Returns why a wait on a thread in a blocking scope of `in` ended; calls `then` once the thread is about to wait.
 cancel_reason end_of_wait(context& in, const std::function<void()>& then) {
-    std::binary_semaphore waits{0};
-    cancel_reason why = cancel_reason::none;
+    std::binary_semaphore waiting{0};
+    cancel_reason reason = cancel_reason::none;
     std::thread thread([&] {
-        const works_for whom(&in);
+        const works_for scope(&in);
         blocking_wait wait;
-        waits.release();
+        waiting.release();
         try {
             EXPECT_FALSE(wait.wait(from_now(60s)));
         } catch (const cancelled& c) {
-            why = c.reason;
+            reason = c.reason;
         }
     });
-    waits.acquire();
+    waiting.acquire();
     then();
     thread.join();
-    return why;
+    return reason;
 }
 
-TEST(blocking_wait, ends_when_it_is_done) {
+TEST(BlockingWait, ends_when_completed) {
     blocking_wait wait;
     std::thread other([&wait] { wait.done(); });
     EXPECT_TRUE(wait.wait());
     other.join();
 }
 
-TEST(blocking_wait, ends_when_the_context_is_cancelled_on_its_own_thread) {
+TEST(BlockingWait, ends_when_the_context_is_cancelled_on_its_own_thread) {
     context in;
     EXPECT_EQ(end_of_wait(in, [&in] { in.cancel.cancel(cancel_reason::disconnected); }), cancel_reason::disconnected);
 }
 
-TEST(blocking_wait, ends_when_a_cancellation_is_announced) {
+TEST(BlockingWait, ends_when_a_cancellation_is_requested_by_another_thread) {
     context in;
     EXPECT_EQ(end_of_wait(in, [&in] { in.cancel.announce(cancel_reason::drain); }), cancel_reason::drain);
 }
 
-TEST(blocking_wait, ends_at_the_deadline_of_the_context) {
+TEST(BlockingWait, ends_at_the_deadline_of_the_context) {
     context in;
     in.deadline = from_now(5ms);
     EXPECT_EQ(end_of_wait(in, [] {}), cancel_reason::deadline);
 }
 
-TEST(blocking_wait, does_not_begin_when_it_is_over) {
+TEST(BlockingWait, throws_at_once_in_a_cancelled_context) {
     context in;
     in.cancel.cancel(cancel_reason::requested);
-    const works_for whom(&in);
+    const works_for scope(&in);
     blocking_wait wait;
     EXPECT_THROW(wait.check(), cancelled);
     EXPECT_THROW((void)wait.wait(from_now(60s)), cancelled);
     wait.done();
-    EXPECT_TRUE(wait.wait()) << "what is there is taken";
+    EXPECT_TRUE(wait.wait()) << "a completed wait returns despite the cancellation";
 }
 
-TEST(blocking_wait, has_a_limit_of_its_own) {
+TEST(BlockingWait, has_a_timeout_of_its_own) {
     context in;
     in.deadline = from_now(60s);
-    const works_for whom(&in);
+    const works_for scope(&in);
     blocking_wait wait;
     EXPECT_FALSE(wait.wait(from_now(1ms)));
 }
 
-TEST(blocking_wait, has_the_bounds_of_all_it_is_nested_in) {
+TEST(BlockingWait, has_the_limits_of_all_enclosing_scopes) {
     context outer, inner;
     outer.deadline = from_now(60s);
     inner.deadline = from_now(600s);
@@ -87,12 +87,12 @@ TEST(blocking_wait, has_the_bounds_of_all_it_is_nested_in) {
     other.join();
 }
 
-TEST(blocking_wait, for_nobody_has_no_bounds) {
+TEST(BlockingWait, has_no_limits_in_a_scope_without_a_context) {
     context in;
     in.cancel.cancel();
-    const works_for whom(&in);
+    const works_for scope(&in);
     {
-        const works_for nobody(nullptr);
+        const works_for unlimited(nullptr);
         blocking_wait wait;
         EXPECT_EQ(wait.deadline(), instant::max());
         wait.check();
@@ -101,11 +101,11 @@ TEST(blocking_wait, for_nobody_has_no_bounds) {
     EXPECT_THROW(blocking_wait().check(), cancelled);
 }
 
-TEST(blocking_wait, a_cancellation_at_any_moment_is_seen) {
+TEST(BlockingWait, notices_a_cancellation_at_any_moment) {
     for (int i = 0; i < 2000; ++i) {
         context in;
         std::thread thread([&in] {
-            const works_for whom(&in);
+            const works_for scope(&in);
             blocking_wait wait;
             EXPECT_THROW((void)wait.wait(), cancelled);
         });

@@ -9,10 +9,10 @@ namespace rondo {
 void cancel_source::cancel(cancel_reason reason) noexcept {
     const bool announced = announced_.load(std::memory_order_relaxed) && announced_.exchange(false);
     if (requested() && !announced) return;
-    ready_queue::batch batch;  // every callback is called before anything resumes
+    ready_queue::batch batch;  // all callbacks run before any coroutine resumes
     settle(reason);
     reason = this->reason();
-    // A callback may destroy this source and other callbacks; only the local list is touched from here on.
+    // A callback may destroy this source and other callbacks: only the local list may be used from here on.
     intrusive_list<cancel_callback> called;
     called.splice(callbacks_);
     while (!called.empty()) called.pop_front()(reason);

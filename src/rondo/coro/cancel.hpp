@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Cancellation: sources, tokens, callbacks, reasons and the exception.
 #pragma once
 
 #include <atomic>
@@ -8,25 +9,25 @@
 
 namespace rondo {
 
-/// Why something was cancelled.
+/// Why work was cancelled.
 enum class cancel_reason : std::uint8_t {
     none,
-    requested,     ///< somebody called cancel()
-    disconnected,  ///< the client went away
-    deadline,      ///< the time allowed is over
-    drain,         ///< the server stops
+    requested,     ///< cancel() was called without a reason
+    disconnected,  ///< the client disconnected
+    deadline,      ///< the deadline has passed
+    drain,         ///< the server is shutting down
 };
 
 /// Thrown by every await of Rondo whose wait was cancelled. Deliberately not a std::exception, so that
-/// `catch (const std::exception&)` in a view does not swallow it. Let it pass, or catch it, clean up and rethrow.
+/// `catch (const std::exception&)` in a view does not swallow it. Let it propagate, or catch it, clean up and rethrow.
 struct cancelled {
     cancel_reason reason = cancel_reason::requested;
 };
 
 class cancel_source;
 
-/// Something to be called once when a cancel_source is cancelled. Leaves its source when destroyed.
-/// Registered, removed and called on the source's thread only.
+/// A callback that a cancel_source calls once when it is cancelled. Destroying it unregisters it.
+/// Registered, unregistered and called on the source's thread only.
 class cancel_callback : public list_node {
 public:
     using function = void (*)(cancel_callback& self, cancel_reason reason) noexcept;
@@ -38,35 +39,35 @@ private:
     function function_;
 };
 
-/// Asks for an end of work. Belongs to one thread (the loop's): only announce(), requested() and reason() may be called
-/// from others. Cancelling twice changes nothing: the first reason stays. Threads that block for it (works_for.hpp)
-/// are woken by either.
+/// Cancels work. Belongs to one thread (the loop's): only request(), is_cancelled() and reason() may be called from
+/// other threads. Cancelling again has no effect: the first reason is kept. request() and cancel() both wake the
+/// threads that block on behalf of this source (blocking_scope.hpp).
 class cancel_source {
 public:
     cancel_source() noexcept = default;
     cancel_source(const cancel_source&) = delete;
     cancel_source& operator=(const cancel_source&) = delete;
 
-    /// Calls every registered callback once. The source may be destroyed by a callback.
+    /// Calls every registered callback once. A callback may destroy the source.
     void cancel(cancel_reason reason = cancel_reason::requested) noexcept;
 
-    /// Lets requested() be true at once; the callbacks are called by the cancel() that has to follow on the source's
-    /// thread. For a thread that is busy with what should end. Any thread.
+    /// Makes is_cancelled() return true at once. The callbacks run when cancel() is called on the source's thread,
+    /// which must follow. For cancelling work that occupies a thread. Any thread.
     void announce(cancel_reason reason) noexcept;
 
     [[nodiscard]] bool requested() const noexcept { return reason() != cancel_reason::none; }
     [[nodiscard]] cancel_reason reason() const noexcept { return reason_.load(std::memory_order_relaxed); }
 
-    /// From now on threads that block are told; by those, before they look. Any thread.
+    /// Makes a cancellation wake blocked threads; a thread calls it before it checks and blocks. Any thread.
     void watch_blocked() noexcept {
         blocked_.store(true);
-        (void)reason_.load();  // either this sees a cancellation, or the cancellation sees the other
+        (void)reason_.load();  // either this load sees a cancellation, or the cancellation sees blocked waiters
     }
 
-    /// The callback is not called when the source is cancelled already: ask requested() first.
+    /// Registers a callback. It is not called if the source is already cancelled: check is_cancelled() first.
     void add(cancel_callback& callback) noexcept { callbacks_.push_back(callback); }
 
-    /// Makes a finished source usable for other work. Precondition: no callback is registered.
+    /// Makes the source reusable for other work. Precondition: no callback is registered.
     void reset() noexcept {
         reason_.store(cancel_reason::none, std::memory_order_relaxed);
         announced_.store(false, std::memory_order_relaxed);
@@ -74,16 +75,16 @@ public:
     }
 
 private:
-    /// The first reason stays; true when this is it.
+    /// Sets the reason unless one is set; returns true if it was set.
     bool settle(cancel_reason reason) noexcept;
 
     intrusive_list<cancel_callback> callbacks_;
     std::atomic<cancel_reason> reason_{cancel_reason::none};
-    std::atomic<bool> announced_{false};  // and cancel() was not called yet
-    std::atomic<bool> blocked_{false};    // a thread blocks, or blocked, for this
+    std::atomic<bool> announced_{false};  // requested, but cancel() was not called yet
+    std::atomic<bool> blocked_{false};    // a thread blocks, or has blocked, on behalf of this source
 };
 
-/// Looks at a cancel_source; a default-made one is never cancelled. A copy is a pointer: the source must outlive it.
+/// A read-only reference to a cancel_source, which must outlive it. A default-constructed token is never cancelled.
 class cancel_token {
 public:
     cancel_token() noexcept = default;

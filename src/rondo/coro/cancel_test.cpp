@@ -22,7 +22,7 @@ struct noting : cancel_callback {
     std::vector<cancel_reason>& notes_;
 };
 
-TEST(cancel_source, calls_each_callback_once_and_keeps_the_first_reason) {
+TEST(CancelSource, calls_each_callback_once_and_keeps_the_first_reason) {
     cancel_source source;
     std::vector<cancel_reason> notes;
     noting a(notes), b(notes);
@@ -34,15 +34,15 @@ TEST(cancel_source, calls_each_callback_once_and_keeps_the_first_reason) {
     EXPECT_EQ(source.reason(), cancel_reason::deadline);
 }
 
-TEST(cancel_source, a_callback_that_left_or_died_is_not_called) {
+TEST(CancelSource, does_not_call_an_unregistered_or_destroyed_callback) {
     cancel_source source;
     std::vector<cancel_reason> notes;
-    noting left(notes);
-    source.add(left);
-    left.unlink();
+    noting unregistered(notes);
+    source.add(unregistered);
+    unregistered.unlink();
     {
-        noting dead(notes);
-        source.add(dead);
+        noting destroyed(notes);
+        source.add(destroyed);
     }
     source.cancel();
     EXPECT_TRUE(notes.empty());
@@ -60,7 +60,7 @@ struct destroyer : cancel_callback {
     std::unique_ptr<noting>& other_;
 };
 
-TEST(cancel_source, a_callback_may_destroy_the_source_and_other_callbacks) {
+TEST(CancelSource, a_callback_may_destroy_the_source_and_other_callbacks) {
     std::vector<cancel_reason> notes;
     std::optional<cancel_source> source(std::in_place);
     auto second = std::make_unique<noting>(notes);
@@ -73,7 +73,7 @@ TEST(cancel_source, a_callback_may_destroy_the_source_and_other_callbacks) {
     EXPECT_EQ(notes, std::vector{cancel_reason::disconnected});
 }
 
-TEST(cancel_source, a_source_that_dies_leaves_its_callbacks_whole) {
+TEST(CancelSource, a_destroyed_source_unregisters_its_callbacks) {
     std::vector<cancel_reason> notes;
     noting a(notes), b(notes);
     {
@@ -85,7 +85,7 @@ TEST(cancel_source, a_source_that_dies_leaves_its_callbacks_whole) {
     EXPECT_FALSE(b.linked());
 }
 
-TEST(cancel_source, can_be_used_again_after_reset) {
+TEST(CancelSource, can_be_used_again_after_reset) {
     cancel_source source;
     source.cancel();
     source.reset();
@@ -94,7 +94,7 @@ TEST(cancel_source, can_be_used_again_after_reset) {
     EXPECT_EQ(source.reason(), cancel_reason::drain);
 }
 
-TEST(cancel_source, is_announced_by_another_thread_and_cancelled_on_its_own) {
+TEST(CancelSource, is_requested_by_another_thread_and_cancelled_on_its_own) {
     cancel_source source;
     std::vector<cancel_reason> notes;
     noting a(notes);
@@ -109,7 +109,7 @@ TEST(cancel_source, is_announced_by_another_thread_and_cancelled_on_its_own) {
     EXPECT_EQ(source.reason(), cancel_reason::disconnected);
 }
 
-TEST(cancel_token, looks_at_its_source) {
+TEST(CancelToken, reflects_the_state_of_its_source) {
     cancel_token none;
     EXPECT_FALSE(none.requested());
     EXPECT_NO_THROW(none.check());
@@ -126,13 +126,13 @@ TEST(cancel_token, looks_at_its_source) {
     }
 }
 
-TEST(cancelled, is_not_swallowed_by_catching_std_exception) {
+TEST(Cancelled, is_not_swallowed_by_catching_std_exception) {
     cancel_source source;
     source.cancel();
     EXPECT_THROW(try { cancel_token(source).check(); } catch (const std::exception&) { ADD_FAILURE(); }, cancelled);
 }
 
-TEST(child_context, is_cancelled_with_its_parent_and_not_the_other_way_round) {
+TEST(ChildContext, is_cancelled_with_its_parent_and_not_the_other_way_round) {
     context parent;
     child_context first(&parent), second(&parent);
     child_context grandchild(&first);
@@ -144,14 +144,14 @@ TEST(child_context, is_cancelled_with_its_parent_and_not_the_other_way_round) {
     EXPECT_EQ(second.cancel.reason(), cancel_reason::requested);
 }
 
-TEST(child_context, of_a_cancelled_parent_is_cancelled_from_the_start) {
+TEST(ChildContext, starts_cancelled_when_its_parent_is_cancelled) {
     context parent;
     parent.cancel.cancel(cancel_reason::deadline);
     child_context child(&parent);
     EXPECT_EQ(child.cancel.reason(), cancel_reason::deadline);
 }
 
-TEST(child_context, takes_over_name_and_deadline_and_may_go_first) {
+TEST(ChildContext, inherits_name_and_deadline_and_may_be_destroyed_first) {
     context parent;
     parent.activity = "/latest";
     parent.deadline = instant(std::chrono::seconds(5));

@@ -7,26 +7,26 @@
 
 namespace rondo::detail {
 
-bool joint::start(std::coroutine_handle<> who, std::span<const member> members) noexcept {
+bool joint::start(std::coroutine_handle<> awaiting, std::span<const member> children) noexcept {
     refused_ = context_.cancel.reason();
     if (refused_ != cancel_reason::none) return false;
-    who_ = who;
-    running_ = 1;  // this function: nobody goes on before it returns
-    for (std::size_t i = 0; i < members.size() && !decided_; ++i) {
+    who_ = awaiting;
+    running_ = 1;  // counts this function: the awaiting coroutine must not resume before it returns
+    for (std::size_t i = 0; i < children.size() && !decided_; ++i) {
         ++running_;
-        members[i].promise->end_at(this, i);
-        members[i].promise->run_in(&context_);
-        detail::start_task(members[i].task);
+        children[i].promise->end_at(this, i);
+        children[i].promise->run_in(&context_);
+        detail::start_task(children[i].task);
     }
     return --running_ != 0;
 }
 
-std::coroutine_handle<> joint::ended(std::coroutine_handle<>, std::size_t place, std::exception_ptr failure) noexcept {
+std::coroutine_handle<> joint::ended(std::coroutine_handle<>, std::size_t index, std::exception_ptr failure) noexcept {
     if (!decided_ && (failure || until_ == until::first_end)) {
         decided_ = true;
-        first_ = place;
+        first_ = index;
         failure_ = std::move(failure);
-        context_.cancel.cancel();  // this one still counts as running: nobody goes on within
+        context_.cancel.cancel();  // this task still counts as running: the awaiting coroutine does not resume in here
     }
     return --running_ == 0 ? who_ : std::noop_coroutine();
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The state shared by when_all and when_any.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@
 
 namespace rondo::detail {
 
-/// What a combinator gives for a task of T: std::monostate for void, a pointer for a reference.
+/// The result that a combinator returns for a task<T>: std::monostate for void, a pointer for a reference.
 template <class T>
 struct result_of {
     using type = T;
@@ -32,7 +33,7 @@ struct result_of<T&> {
 template <class T>
 using result_of_t = typename result_of<T>::type;
 
-/// The result of a finished task; throws its exception.
+/// Moves the result out of a finished task, or rethrows its exception.
 template <class T>
 result_of_t<T> take_result(task<T>& t) {
     if constexpr (std::is_void_v<T>) {
@@ -45,9 +46,9 @@ result_of_t<T> take_result(task<T>& t) {
     }
 }
 
-/// The common part of when_all and when_any: starts tasks in a context of their own, cancels the rest when it is
-/// decided, and lets the awaiting coroutine go on when the last one has ended. Lives in that coroutine's frame and is
-/// made before the tasks, so that it outlives them.
+/// Starts tasks in a child context, cancels the rest once the outcome is decided, and resumes the awaiting coroutine
+/// when the last task has ended. Stored in that coroutine's frame and constructed before the tasks, so that it outlives
+/// them.
 class joint final : task_end {
 public:
     enum class until : unsigned char { first_failure, first_end };
@@ -55,31 +56,33 @@ public:
         std::coroutine_handle<> task;
         task_promise_base* promise = nullptr;
     };
-    joint(context* parent, until decided) noexcept : context_(parent), until_(decided) {}
+    joint(context* parent, until when) noexcept : context_(parent), until_(when) {}
     joint(const joint&) = delete;
     joint& operator=(const joint&) = delete;
 
     class [[nodiscard("co_await it")]] awaiter {
     public:
-        awaiter(joint& j, std::span<const member> members) noexcept : joint_(j), members_(members) {}
+        awaiter(joint& j, std::span<const member> children) noexcept : joint_(j), members_(children) {}
         [[nodiscard]] bool await_ready() const noexcept { return false; }
-        [[nodiscard]] bool await_suspend(std::coroutine_handle<> who) noexcept { return joint_.start(who, members_); }
+        [[nodiscard]] bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
+            return joint_.start(awaiting, members_);
+        }
         void await_resume() const { joint_.check(); }
 
     private:
         joint& joint_;
         std::span<const member> members_;
     };
-    /// Starts the members in order, until it is decided; those that were not started stay so.
-    /// Throws the failure that decided, and `cancelled` without starting any when the parent is cancelled already.
-    [[nodiscard("co_await it")]] awaiter run(std::span<const member> members) noexcept { return {*this, members}; }
+    /// Starts the tasks in order until the outcome is decided; the remaining ones are not started.
+    /// Throws the deciding failure, or `cancelled` without starting any task when the parent is already cancelled.
+    [[nodiscard("co_await it")]] awaiter run(std::span<const member> children) noexcept { return {*this, children}; }
 
-    /// Which member ended first.
+    /// The index of the task that ended first.
     [[nodiscard]] std::size_t first() const noexcept { return first_; }
 
 private:
-    bool start(std::coroutine_handle<> who, std::span<const member> members) noexcept;
-    std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t place,
+    bool start(std::coroutine_handle<> awaiting, std::span<const member> children) noexcept;
+    std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t index,
                                   std::exception_ptr failure) noexcept override;
     void check() const;
 
@@ -106,10 +109,10 @@ template <class... Ts>
 
 template <class T>
 [[nodiscard]] std::vector<joint::member> members_of(const std::vector<task<T>>& tasks) {
-    std::vector<joint::member> members;
-    members.reserve(tasks.size());
-    for (const task<T>& t : tasks) members.push_back(member_of(t));
-    return members;
+    std::vector<joint::member> children;
+    children.reserve(tasks.size());
+    for (const task<T>& t : tasks) children.push_back(member_of(t));
+    return children;
 }
 
 }  // namespace rondo::detail

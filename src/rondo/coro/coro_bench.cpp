@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the pieces of coro/ cost by themselves, without a loop.
+// The cost of the coroutine primitives alone, without a loop.
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -17,17 +17,17 @@
 namespace rondo {
 namespace {
 
-task<int> give(int value) { co_return value; }
+task<int> ready(int value) { co_return value; }
 
 task<void> await_task(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(co_await give(1));
+    for (auto _ : state) benchmark::DoNotOptimize(co_await ready(1));
 }
 
-task<void> nothing() { co_return; }
+task<void> empty_task() { co_return; }
 
 task<void> spawn(benchmark::State& state) {
     task_group group(co_await this_context());
-    for (auto _ : state) group.spawn(nothing());
+    for (auto _ : state) group.spawn(empty_task());
     co_await group.join();
 }
 
@@ -39,7 +39,7 @@ task<void> lock(benchmark::State& state) {
     }
 }
 
-task<void> through_queue(benchmark::State& state) {
+task<void> push_and_pop(benchmark::State& state) {
     queue<int> q(8);
     for (auto _ : state) {
         co_await q.push(1);
@@ -66,13 +66,13 @@ task<void> async_pull(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(*co_await g.next());
 }
 
-task<void> all_of_two(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(co_await when_all(give(1), give(2)));
+task<void> when_all_of_two(benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(co_await when_all(ready(1), ready(2)));
 }
 
-task<void> first_of_two(benchmark::State& state) {
+task<void> when_any_of_two(benchmark::State& state) {
     event never;
-    for (auto _ : state) co_await when_any(give(1), give(2));
+    for (auto _ : state) co_await when_any(ready(1), ready(2));
 }
 
 task<void> turns(benchmark::State& state, event& mine, event& other, bool& stop) {
@@ -84,7 +84,7 @@ task<void> turns(benchmark::State& state, event& mine, event& other, bool& stop)
     }
 }
 
-task<void> hand_over(benchmark::State& state) {
+task<void> wake_each_other(benchmark::State& state) {
     event first(true), second;
     bool stop = false;
     co_await when_all(turns(state, first, second, stop), turns(state, second, first, stop));
@@ -96,15 +96,15 @@ void run(benchmark::State& state) {
     sync_wait(Body(state), &in);
 }
 
-BENCHMARK(run<await_task>)->Name("co_await a task that ends at once");
+BENCHMARK(run<await_task>)->Name("co_await a task that ends immediately");
 BENCHMARK(run<spawn>)->Name("task_group.spawn");
 BENCHMARK(run<lock>)->Name("mutex.lock, free");
-BENCHMARK(run<through_queue>)->Name("queue push and pop, no wait");
+BENCHMARK(run<push_and_pop>)->Name("queue push and pop, no wait");
 BENCHMARK(run<pull>)->Name("generator.next");
 BENCHMARK(run<async_pull>)->Name("async_generator.next");
-BENCHMARK(run<all_of_two>)->Name("when_all of two that end at once");
-BENCHMARK(run<first_of_two>)->Name("when_any of two that end at once");
-BENCHMARK(run<hand_over>)->Name("event: suspend, wake, resume");
+BENCHMARK(run<when_all_of_two>)->Name("when_all of two that end immediately");
+BENCHMARK(run<when_any_of_two>)->Name("when_any of two that end immediately");
+BENCHMARK(run<wake_each_other>)->Name("event: suspend, wake, resume");
 
 }  // namespace
 }  // namespace rondo

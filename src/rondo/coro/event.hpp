@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A flag that coroutines wait for.
 #pragma once
 
 #include <coroutine>
@@ -8,7 +9,7 @@
 namespace rondo {
 
 /// A flag that coroutines wait for. Stays set until reset(). Belongs to one thread.
-/// Whoever still waits when it is destroyed waits until cancelled.
+/// Coroutines that still wait when it is destroyed wait until they are cancelled.
 class event {
 public:
     class [[nodiscard("co_await it")]] wait_awaiter;
@@ -17,12 +18,12 @@ public:
     event(const event&) = delete;
     event& operator=(const event&) = delete;
 
-    /// Wakes everybody who waits. May be destroyed by one of them.
+    /// Wakes all waiting coroutines, one of which may destroy the event.
     void set() noexcept;
     void reset() noexcept { set_ = false; }
     [[nodiscard]] bool is_set() const noexcept { return set_; }
 
-    /// `co_await e.wait()` returns when it is or was set; throws `cancelled`.
+    /// `co_await e.wait()` returns once the event is set, at once if it already is. Throws `cancelled`.
     [[nodiscard("co_await it")]] wait_awaiter wait() noexcept;
 
 private:
@@ -35,8 +36,8 @@ public:
     explicit wait_awaiter(event& e) noexcept : event_(e) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        return suspend(awaiting) && enter();
     }
     void await_resume() const { check(); }
 

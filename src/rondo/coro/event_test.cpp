@@ -14,17 +14,17 @@ namespace {
 
 using event_lives = lives;
 
-TEST_F(event_lives, wakes_everybody_and_stays_set) {
+TEST_F(event_lives, wakes_all_waiters_and_stays_set) {
     event e;
     std::vector<task<int>> tasks;
     for (int i = 0; i < 3; ++i) {
-        tasks.push_back(wait_for(e, i));
+        tasks.push_back(value_after_event(e, i));
         start(tasks.back());
     }
     EXPECT_FALSE(tasks[0].done());
     e.set();
     for (int i = 0; i < 3; ++i) EXPECT_EQ(result(tasks[i]), i);
-    auto late = wait_for(e, 9);
+    auto late = value_after_event(e, 9);
     start(late);
     EXPECT_EQ(result(late), 9);
     e.reset();
@@ -34,14 +34,14 @@ TEST_F(event_lives, wakes_everybody_and_stays_set) {
     EXPECT_FALSE(later.done());
 }
 
-TEST_F(event_lives, may_be_made_set) {
+TEST_F(event_lives, may_be_constructed_as_set) {
     event e(true);
     auto t = pass(e);
     start(t);
     EXPECT_TRUE(t.done());
 }
 
-TEST_F(event_lives, cancelled_while_waiting) {
+TEST_F(event_lives, a_waiting_coroutine_is_cancelled) {
     event e;
     context in;
     std::string note;
@@ -54,7 +54,7 @@ TEST_F(event_lives, cancelled_while_waiting) {
     e.set();
 }
 
-TEST_F(event_lives, cancelled_before_the_wait_even_when_set) {
+TEST_F(event_lives, a_wait_in_a_cancelled_context_throws_even_when_set) {
     event e(true);
     context in;
     in.cancel.cancel(cancel_reason::deadline);
@@ -90,9 +90,9 @@ TEST_F(event_lives, the_first_of_waking_and_cancelling_wins) {
 
 TEST_F(event_lives, waiters_may_be_destroyed_in_any_order) {
     event e;
-    auto a = std::make_unique<task<int>>(wait_for(e, 1));
-    auto b = std::make_unique<task<int>>(wait_for(e, 2));
-    auto c = std::make_unique<task<int>>(wait_for(e, 3));
+    auto a = std::make_unique<task<int>>(value_after_event(e, 1));
+    auto b = std::make_unique<task<int>>(value_after_event(e, 2));
+    auto c = std::make_unique<task<int>>(value_after_event(e, 3));
     for (auto* t : {&a, &b, &c}) start(**t);
     b.reset();
     a.reset();
@@ -105,10 +105,10 @@ task<void> destroy_then(event& e, std::unique_ptr<event>& victim) {
     victim.reset();
 }
 
-TEST_F(event_lives, may_be_destroyed_by_one_it_wakes) {
+TEST_F(event_lives, may_be_destroyed_by_a_woken_coroutine) {
     auto e = std::make_unique<event>();
     auto a = destroy_then(*e, e);
-    auto b = wait_for(*e, 2);
+    auto b = value_after_event(*e, 2);
     start(a);
     start(b);
     e->set();
@@ -116,11 +116,11 @@ TEST_F(event_lives, may_be_destroyed_by_one_it_wakes) {
     EXPECT_EQ(result(b), 2);
 }
 
-TEST_F(event_lives, whoever_waits_for_a_destroyed_event_can_be_cancelled) {
+TEST_F(event_lives, waiters_of_a_destroyed_event_can_be_cancelled) {
     context in;
     auto e = std::make_unique<event>();
-    auto a = wait_for(*e, 1);
-    auto b = wait_for(*e, 2);
+    auto a = value_after_event(*e, 1);
+    auto b = value_after_event(*e, 2);
     start(a, &in);
     start(b, &in);
     e.reset();
@@ -130,9 +130,9 @@ TEST_F(event_lives, whoever_waits_for_a_destroyed_event_can_be_cancelled) {
     EXPECT_THROW(result(b), cancelled);
 }
 
-TEST_F(event_lives, a_context_that_dies_first_leaves_the_wait_whole) {
+TEST_F(event_lives, a_wait_survives_the_destruction_of_its_context) {
     event e;
-    auto t = wait_for(e, 1);
+    auto t = value_after_event(e, 1);
     {
         context in;
         start(t, &in);

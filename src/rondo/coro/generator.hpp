@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A synchronous generator coroutine.
 #pragma once
 
 #include <coroutine>
@@ -13,11 +14,11 @@
 
 namespace rondo {
 
-/// A coroutine that makes a sequence, one value each time it is asked. Its body may not co_await (async_generator may).
-/// An input range: `for (auto& item : lines())`; or pulled by hand with next().
-/// `co_yield x` copies an lvalue, so the consumer may move out of what it gets; a temporary or `std::move(x)` costs
-/// nothing. `generator<const X&>` never copies. An exception of the body comes out of the pull that ran into it.
-/// Move-only; destroying it early runs the cleanup of the body. May move between threads while it is not running.
+/// A coroutine that produces a sequence, one value per call of next(). Its body cannot co_await (see async_generator).
+/// It is an input range: `for (auto& item : lines())`; next() pulls single values.
+/// `co_yield x` copies an lvalue, so the consumer may move from the value it receives; a temporary or `std::move(x)` is
+/// not copied. `generator<const X&>` never copies. An exception of the body is thrown by the pull that caused it.
+/// Move-only; destroying it early runs the destructors of the body. May move between threads while it is not running.
 template <class T>
 class [[nodiscard("a generator does nothing until it is pulled")]] generator {
 public:
@@ -43,14 +44,14 @@ public:
         if (handle_) handle_.destroy();
     }
 
-    /// Runs the body to its next co_yield. The value lives until the next call; null after the last one.
+    /// Runs the body to its next co_yield. The value is valid until the next call; null after the last one.
     pointer next() {
         if (!handle_ || handle_.done()) return nullptr;
         handle_.resume();
         return handle_.promise().take();
     }
 
-    /// Pulls the first value: call it once.
+    /// Pulls the first value; call it only once.
     [[nodiscard]] iterator begin() {
         iterator first(*this);
         ++first;
@@ -101,7 +102,7 @@ public:
         return {};
     }
 
-    /// Who pulls a generator does not wait: nothing may be awaited in it.
+    /// The consumer does not wait: the body must not await anything.
     template <class Awaitable>
     void await_transform(Awaitable&&) = delete;
 

@@ -24,10 +24,10 @@ generator<int> numbers(int from, int to) {
 
 generator<std::string> words() {
     co_yield "a word that is too long for the small string buffer";
-    std::string kept = "another word that is too long for the small string buffer";
-    co_yield kept;
-    co_yield kept;
-    co_yield std::move(kept);
+    std::string local = "another word that is too long for the small string buffer";
+    co_yield local;
+    co_yield local;
+    co_yield std::move(local);
 }
 
 TEST_F(generator_lives, is_an_input_range) {
@@ -40,7 +40,7 @@ TEST_F(generator_lives, is_an_input_range) {
     EXPECT_EQ(first, 11);
 }
 
-TEST_F(generator_lives, can_be_pulled_by_hand_beyond_its_end) {
+TEST_F(generator_lives, next_may_be_called_beyond_the_end) {
     auto g = numbers(1, 2);
     EXPECT_EQ(*g.next(), 1);
     EXPECT_EQ(g.next(), nullptr);
@@ -50,27 +50,27 @@ TEST_F(generator_lives, can_be_pulled_by_hand_beyond_its_end) {
     EXPECT_EQ(none.begin(), none.end());
 }
 
-TEST_F(generator_lives, an_lvalue_is_copied_so_the_consumer_may_keep_what_it_gets) {
-    std::vector<std::string> got;
-    for (std::string& w : words()) got.push_back(std::move(w));
-    ASSERT_EQ(got.size(), 4u);
-    EXPECT_EQ(got[1], got[2]);
-    EXPECT_EQ(got[2], got[3]);
-    EXPECT_TRUE(got[3].starts_with("another"));
+TEST_F(generator_lives, copies_a_yielded_lvalue_so_that_the_consumer_may_move_from_it) {
+    std::vector<std::string> items;
+    for (std::string& w : words()) items.push_back(std::move(w));
+    ASSERT_EQ(items.size(), 4u);
+    EXPECT_EQ(items[1], items[2]);
+    EXPECT_EQ(items[2], items[3]);
+    EXPECT_TRUE(items[3].starts_with("another"));
 }
 
-TEST_F(generator_lives, yields_what_only_moves) {
+TEST_F(generator_lives, yields_move_only_values) {
     struct body {
         static generator<std::unique_ptr<int>> run() {
             for (int i = 0; i < 3; ++i) co_yield std::make_unique<int>(i);
         }
     };
-    std::vector<std::unique_ptr<int>> got;
-    for (auto& p : body::run()) got.push_back(std::move(p));
-    EXPECT_EQ(*got[2], 2);
+    std::vector<std::unique_ptr<int>> items;
+    for (auto& p : body::run()) items.push_back(std::move(p));
+    EXPECT_EQ(*items[2], 2);
 }
 
-TEST_F(generator_lives, of_references_never_copies) {
+TEST_F(generator_lives, never_copies_yielded_references) {
     struct body {
         static generator<const counted&> run(const counted& one) {
             co_yield one;
@@ -79,16 +79,16 @@ TEST_F(generator_lives, of_references_never_copies) {
         static generator<int&> change(int& i) { co_yield i; }
     };
     counted one(1);
-    std::vector<int> got;
-    for (const counted& c : body::run(one)) got.push_back(c.value);
-    EXPECT_EQ(got, (std::vector{1, 2}));
+    std::vector<int> items;
+    for (const counted& c : body::run(one)) items.push_back(c.value);
+    EXPECT_EQ(items, (std::vector{1, 2}));
     EXPECT_EQ(counted::made, 2);
     int i = 1;
     for (int& r : body::change(i)) ++r;
     EXPECT_EQ(i, 2);
 }
 
-TEST_F(generator_lives, an_exception_comes_out_of_the_pull) {
+TEST_F(generator_lives, a_pull_rethrows_the_exception_of_the_body) {
     struct body {
         static generator<int> run() {
             counted held;
@@ -102,7 +102,7 @@ TEST_F(generator_lives, an_exception_comes_out_of_the_pull) {
     EXPECT_EQ(g.next(), nullptr);
 }
 
-TEST_F(generator_lives, destroyed_before_start_midway_and_by_assignment) {
+TEST_F(generator_lives, may_be_destroyed_before_start_midway_and_by_assignment) {
     {
         auto g = numbers(0, 3);
     }
@@ -115,10 +115,10 @@ TEST_F(generator_lives, destroyed_before_start_midway_and_by_assignment) {
     EXPECT_EQ(*g.next(), 7);
     auto moved = std::move(g);
     EXPECT_EQ(*moved.next(), 8);
-    EXPECT_EQ(g.next(), nullptr);  // NOLINT(bugprone-use-after-move): that it is empty is the point
+    EXPECT_EQ(g.next(), nullptr);  // NOLINT(bugprone-use-after-move): checks that it is empty
 }
 
-TEST_F(generator_lives, a_million_values) {
+TEST_F(generator_lives, yields_a_million_values) {
     long sum = 0;
     for (int i : numbers(0, 1'000'000)) sum += i;
     EXPECT_EQ(sum, 499'999'500'000);

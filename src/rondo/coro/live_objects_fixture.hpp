@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A fixture that fails when objects leak, and tasks and events for coroutine tests.
 #pragma once
 
 #include <stdexcept>
@@ -11,14 +12,14 @@
 
 namespace rondo {
 
-/// GCC makes the transfer from one coroutine to the next a tail call only when it optimises, and not for sanitizers.
+/// GCC makes symmetric transfer between coroutines a tail call only when optimising, and not with sanitizers.
 #if defined(__clang__) || (defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__))
 inline constexpr int many = 1'000'000;
 #else
 inline constexpr int many = 1'000;
 #endif
 
-/// Counts what is made and destroyed.
+/// Counts its constructed and its live objects.
 struct counted {
     static inline int made = 0;
     static inline int alive = 0;
@@ -38,14 +39,14 @@ private:
     }
 };
 
-/// Everything counted that a test makes must be destroyed at its end.
+/// Every `counted` object of a test must have been destroyed when the test ends.
 class lives : public testing::Test {
 protected:
     void SetUp() override { counted::made = counted::alive = 0; }
     void TearDown() override { EXPECT_EQ(counted::alive, 0); }
 };
 
-/// Starts a task that the caller keeps.
+/// Starts a task; the caller still owns it.
 template <class T>
 void start(task<T>& t, context* in = nullptr) {
     if (in) t.coroutine().promise().run_in(in);
@@ -59,8 +60,8 @@ T result(task<T>& t) {
     return t.coroutine().promise().take();
 }
 
-/// Ends with the event, holding something meanwhile.
-inline task<int> wait_for(event& e, int value = 0) {
+/// Waits for the event, with a `counted` object in its frame, and returns `value`.
+inline task<int> value_after_event(event& e, int value = 0) {
     counted held(value);
     co_await e.wait();
     co_return held.value;
@@ -90,7 +91,7 @@ inline task<void> fail_after(event& e, const char* text) {
     throw std::runtime_error(text);
 }
 
-/// Notes how its wait ended.
+/// Writes to `note` how its wait ended.
 inline task<void> note_end(event& e, std::string& note) {
     counted held;
     note = "waiting";

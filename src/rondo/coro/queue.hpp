@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A bounded first-in, first-out queue between coroutines.
 #pragma once
 
 #include <coroutine>
@@ -12,22 +13,23 @@
 
 namespace rondo {
 
-/// Thrown when something is pushed to a closed queue.
+/// Thrown by a push to a closed queue.
 class queue_closed : public std::exception {
 public:
     [[nodiscard]] const char* what() const noexcept override { return "the queue is closed"; }
 };
 
-/// A line of at most `capacity` items between coroutines of one thread, first in first out; those who wait are served
-/// first come first served. An item handed to a coroutine that is destroyed before it could go on returns to the front.
-/// Whoever still waits when the queue is destroyed waits until cancelled. Moving a T must not throw.
+/// A queue of at most `capacity` items between coroutines of one thread, first in, first out; waiting coroutines are
+/// served in the order in which they came. An item handed to a coroutine that is destroyed before it resumes returns to
+/// the front. Coroutines that still wait when the queue is destroyed wait until they are cancelled. Moving a T must not
+/// throw.
 template <class T>
 class queue {
 public:
     class push_awaiter;
     class pop_awaiter;
 
-    /// A capacity of 0 is taken as 1.
+    /// A capacity of 0 means 1.
     explicit queue(std::size_t capacity) noexcept : capacity_(capacity ? capacity : 1) {}
     queue(const queue&) = delete;
     queue& operator=(const queue&) = delete;
@@ -36,18 +38,18 @@ public:
         while (!popping_.empty()) popping_.pop_front();
     }
 
-    /// `co_await q.push(item)` waits for room. Throws queue_closed, also when closed while it waits, and `cancelled`:
-    /// then the item is not in the queue.
+    /// `co_await q.push(item)` waits for room. Throws queue_closed, also when the queue is closed during the wait, and
+    /// `cancelled`; in both cases the item is not in the queue.
     [[nodiscard("co_await it")]] push_awaiter push(T item) { return push_awaiter(*this, std::move(item)); }
     /// `co_await q.pop()` waits for an item; std::nullopt when the queue is closed and empty. Throws `cancelled`.
     [[nodiscard("co_await it")]] pop_awaiter pop() noexcept { return pop_awaiter(*this); }
 
-    /// False when there is no room: then the item is untouched. Throws queue_closed.
+    /// Returns false and leaves the item untouched when there is no room. Throws queue_closed.
     [[nodiscard]] bool try_push(T&& item);
     [[nodiscard]] bool try_push(const T& item) { return try_push(T(item)); }
     [[nodiscard]] std::optional<T> try_pop();
 
-    /// Nothing can be pushed any more; what is in the queue can still be popped. Closing twice changes nothing.
+    /// Rejects further pushes; queued items can still be popped. Closing again has no effect.
     void close() noexcept;
 
     [[nodiscard]] bool closed() const noexcept { return closed_; }
@@ -71,8 +73,8 @@ public:
     push_awaiter(queue& q, T item) : queue_(q), item_(std::move(item)) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+        if (!suspend(awaiting)) return false;
         if (!queue_.closed_ && !queue_.try_push(std::move(item_))) {
             queue_.pushing_.push_back(*this);
             return true;
@@ -102,8 +104,8 @@ public:
     }
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+        if (!suspend(awaiting)) return false;
         item_ = queue_.try_pop();
         if (!item_ && !queue_.closed_) {
             queue_.popping_.push_back(*this);
@@ -127,9 +129,9 @@ template <class T>
 bool queue<T>::try_push(T&& item) {
     if (closed_) throw queue_closed();
     if (!popping_.empty()) {
-        pop_awaiter& taker = popping_.front();
-        taker.item_.emplace(std::move(item));
-        taker.wake();
+        pop_awaiter& receiver = popping_.front();
+        receiver.item_.emplace(std::move(item));
+        receiver.wake();
         return true;
     }
     if (items_.size() >= capacity_) return false;
@@ -153,9 +155,9 @@ std::optional<T> queue<T>::try_pop() {
 template <class T>
 void queue<T>::put_back(T item) {
     if (popping_.empty()) return items_.push_front(std::move(item));
-    pop_awaiter& taker = popping_.front();
-    taker.item_.emplace(std::move(item));
-    taker.wake();
+    pop_awaiter& receiver = popping_.front();
+    receiver.item_.emplace(std::move(item));
+    receiver.wake();
 }
 
 template <class T>

@@ -15,18 +15,18 @@ namespace rondo {
 namespace {
 
 using queue_lives = lives;
-using items = queue<counted>;
+using counted_queue = queue<counted>;
 
-task<void> push(items& q, int value) { co_await q.push(counted(value)); }
+task<void> push(counted_queue& q, int value) { co_await q.push(counted(value)); }
 
-task<std::optional<int>> pop(items& q) {
+task<std::optional<int>> pop(counted_queue& q) {
     auto item = co_await q.pop();
     if (!item) co_return std::nullopt;
     co_return item->value;
 }
 
-TEST_F(queue_lives, gives_items_in_order) {
-    items q(3);
+TEST_F(queue_lives, returns_items_in_order) {
+    counted_queue q(3);
     EXPECT_TRUE(q.empty());
     for (int i = 1; i <= 3; ++i) EXPECT_TRUE(q.try_push(counted(i)));
     EXPECT_EQ(q.size(), 3u);
@@ -45,7 +45,7 @@ TEST_F(queue_lives, a_refused_item_is_untouched) {
 }
 
 TEST_F(queue_lives, a_push_waits_for_room_and_a_pop_for_an_item) {
-    items q(1);
+    counted_queue q(1);
     auto a = push(q, 1), b = push(q, 2), c = push(q, 3);
     for (auto* t : {&a, &b, &c}) start(*t);
     EXPECT_TRUE(a.done());
@@ -66,8 +66,8 @@ TEST_F(queue_lives, a_push_waits_for_room_and_a_pop_for_an_item) {
     EXPECT_TRUE(q.empty());
 }
 
-TEST_F(queue_lives, closing_lets_the_rest_out_and_nothing_in) {
-    items q(1);
+TEST_F(queue_lives, a_closed_queue_pops_the_rest_and_rejects_pushes) {
+    counted_queue q(1);
     auto in = push(q, 1), late = push(q, 2);
     start(in);
     start(late);
@@ -86,8 +86,8 @@ TEST_F(queue_lives, closing_lets_the_rest_out_and_nothing_in) {
     EXPECT_EQ(result(b), std::nullopt);
 }
 
-TEST_F(queue_lives, closing_wakes_those_who_wait_for_an_item) {
-    items q(1);
+TEST_F(queue_lives, closing_wakes_waiting_pops) {
+    counted_queue q(1);
     auto a = pop(q), b = pop(q);
     start(a);
     start(b);
@@ -96,8 +96,8 @@ TEST_F(queue_lives, closing_wakes_those_who_wait_for_an_item) {
     EXPECT_EQ(result(b), std::nullopt);
 }
 
-TEST_F(queue_lives, a_cancelled_push_leaves_no_item_and_a_cancelled_pop_takes_none) {
-    items q(1);
+TEST_F(queue_lives, a_cancelled_push_adds_no_item_and_a_cancelled_pop_removes_none) {
+    counted_queue q(1);
     context in;
     auto a = pop(q);
     start(a, &in);
@@ -124,8 +124,8 @@ TEST_F(queue_lives, a_cancelled_push_leaves_no_item_and_a_cancelled_pop_takes_no
     EXPECT_EQ(q.size(), 1u);
 }
 
-TEST_F(queue_lives, an_item_of_a_coroutine_destroyed_before_it_goes_on_returns_to_the_front) {
-    items q(2);
+TEST_F(queue_lives, the_item_of_a_coroutine_destroyed_before_it_resumes_returns_to_the_front) {
+    counted_queue q(2);
     auto a = std::make_unique<task<std::optional<int>>>(pop(q));
     start(*a);
     {
@@ -139,8 +139,8 @@ TEST_F(queue_lives, an_item_of_a_coroutine_destroyed_before_it_goes_on_returns_t
     for (int i = 1; i <= 3; ++i) EXPECT_EQ(q.try_pop()->value, i);
 }
 
-TEST_F(queue_lives, an_item_that_returns_goes_to_the_next_who_waits) {
-    items q(2);
+TEST_F(queue_lives, a_returned_item_goes_to_the_next_waiting_pop) {
+    counted_queue q(2);
     auto a = std::make_unique<task<std::optional<int>>>(pop(q));
     auto b = pop(q);
     start(*a);
@@ -153,8 +153,8 @@ TEST_F(queue_lives, an_item_that_returns_goes_to_the_next_who_waits) {
     EXPECT_EQ(result(b), 1);
 }
 
-TEST_F(queue_lives, destroyed_before_those_who_wait) {
-    std::optional<items> q(1);
+TEST_F(queue_lives, may_be_destroyed_before_its_waiters) {
+    std::optional<counted_queue> q(1);
     auto a = pop(*q);
     start(a);
     q.reset();
@@ -178,15 +178,15 @@ task<long> consume(queue<int>& q) {
     co_return sum;
 }
 
-task<long> both(std::size_t capacity, int count) {
+task<long> produce_and_consume(std::size_t capacity, int count) {
     queue<int> q(capacity);
     auto [nothing, sum] = co_await when_all(produce(q, count), consume(q));
     co_return sum;
 }
 
-TEST(queue, carries_much_in_little_space) {
+TEST_F(queue_lives, transfers_many_items_at_any_capacity) {
     for (std::size_t capacity : {1, 2, 64}) {
-        auto t = both(capacity, 10'000);
+        auto t = produce_and_consume(capacity, 10'000);
         start(t);
         EXPECT_EQ(result(t), 49'995'000);
     }

@@ -15,10 +15,10 @@ void ready_queue::push(ready_node& node) noexcept {
     if (runners_ == 0) run();
 }
 
-void ready_queue::run(std::size_t most) noexcept {
+void ready_queue::run(std::size_t max) noexcept {
     if (running_) return;
     running_ = true;
-    for (; most > 0 && !nodes_.empty(); --most) {
+    for (; max > 0 && !nodes_.empty(); --max) {
         ready_node& node = nodes_.pop_front();
         doing_.enter(node.running_in);
         std::exchange(node.coroutine_, {}).resume();
@@ -30,7 +30,7 @@ void ready_queue::run(std::size_t most) noexcept {
 void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
     bool outer = std::exchange(running_, false);
     {
-        runner hold(*this);
+        runner deferred(*this);
         detail::start_task(first);
         run();
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The queue of coroutines that are ready to resume, one per thread.
 #pragma once
 
 #include <atomic>
@@ -17,8 +18,8 @@ class epoll_backend;
 class io_uring_backend;
 class ready_queue;
 
-/// Proof that the caller is called by a loop's turn itself, with no operation of a shared object below it on the stack.
-/// Only backends can make one; it is handed down by reference and never kept.
+/// Proof that a loop's turn calls the caller directly, with no operation of a shared object on the stack in between.
+/// Only backends can construct one; it is passed down by reference and never stored.
 class loop_turn {
     friend class epoll_backend;
     friend class io_uring_backend;
@@ -29,27 +30,27 @@ public:
     loop_turn& operator=(const loop_turn&) = delete;
 };
 
-/// A suspended coroutine in the hands of what it waits for. Nothing can resume it from within an operation: wake() lets
-/// it go on from the ready queue. Leaves the queue when destroyed, so a coroutine may be destroyed while it is ready.
-/// Lives in the coroutine's frame. Belongs to one thread.
+/// A suspended coroutine, referenced by the object that it waits for. No operation can resume it directly: wake()
+/// queues it in the ready queue. Destruction removes it from the queue, so a coroutine may be destroyed while it is
+/// ready. Stored in the coroutine's frame. Belongs to one thread.
 class ready_node : public list_node {
 public:
-    /// Notes which coroutine waits, and the context it goes on in.
-    void hold(std::coroutine_handle<> who, context* in) noexcept {
-        coroutine_ = who;
+    /// Sets the waiting coroutine and the context that it resumes in.
+    void hold(std::coroutine_handle<> awaiting, context* in) noexcept {
+        coroutine_ = awaiting;
         running_in = in;
     }
-    /// Forgets the coroutine, also when it is in the queue already.
+    /// Removes the coroutine, also from the ready queue.
     void release() noexcept {
         unlink();
         coroutine_ = {};
     }
-    /// True until the coroutine is resumed.
+    /// Returns true until the coroutine is resumed.
     [[nodiscard]] bool holds() const noexcept { return static_cast<bool>(coroutine_); }
 
-    /// The coroutine goes on soon. Once per hold().
+    /// Resumes the coroutine soon. Once per set_coroutine().
     void wake() noexcept;
-    /// The coroutine goes on now: for input in memory of the loop that holds only during a call of the turn.
+    /// Resumes the coroutine now: for input in memory of the loop that is only valid during this call.
     void resume_within(const loop_turn&) noexcept { std::exchange(coroutine_, {}).resume(); }
 
     context* running_in = nullptr;
@@ -59,9 +60,9 @@ private:
     std::coroutine_handle<> coroutine_;
 };
 
-/// What a thread is doing: in which context code runs, and how often that changed. Written by the thread itself; a
-/// stall detector on another thread watches the count, and reads the context only from a signal handler on this thread.
-/// Counts how long a context holds the thread where that asks for it (context::held).
+/// The context in which a thread currently runs code, and the number of context switches. Written by the thread itself;
+/// a stall detector on another thread watches the count, and reads the context only in a signal handler on this thread.
+/// Measures how long a context occupies the thread if the context has a place to add it to (task_context::thread_time).
 class activity {
 public:
     void enter(const context* in) noexcept {
@@ -73,9 +74,9 @@ public:
             watch_.start();
         }
     }
-    /// Counts what the running context held the thread so far, and no more until it is entered again.
+    /// Adds the time since enter() to the current context's thread_time and stops measuring until the next enter().
     void settle() noexcept {
-        if (time_held* to = std::exchange(held_, nullptr)) watch_.stop().add_to(*to);
+        if (time_held* total = std::exchange(held_, nullptr)) watch_.stop().add_to(*total);
     }
     [[nodiscard]] const context* running() const noexcept { return running_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_.load(std::memory_order_relaxed); }
@@ -87,28 +88,28 @@ private:
     stopwatch watch_;
 };
 
-/// The coroutines of this thread that can go on, first come first served. Every wake-up goes through it: no coroutine
-/// runs within an operation of the object it waited for, where it could change or destroy what that operation goes on
-/// to use; and a long chain of resumptions (thousands of waiters of one mutex) never nests on the stack.
+/// The coroutines of this thread that are ready to resume, first come, first served. Every wake-up goes through it: no
+/// coroutine runs within an operation of the object it waited for, where it could change or destroy state that the
+/// operation still uses, and a long chain of resumptions (thousands of waiters of one mutex) never nests on the stack.
 class ready_queue {
 public:
-    /// The calling thread's.
+    /// The queue of the calling thread.
     [[nodiscard]] static ready_queue& current() noexcept;
 
-    /// Queues; runs the queue at once unless somebody up the stack (a loop's turn, sync_wait) is running it.
+    /// Queues the node; runs the queue at once unless a caller up the stack (a loop's turn, sync_wait) does that.
     void push(ready_node& node) noexcept;
 
-    /// Runs until empty, or until `most` were resumed: a loop goes on with the rest after it looked at its input and
-    /// output. Does nothing when called from within itself.
-    void run(std::size_t most = SIZE_MAX) noexcept;
+    /// Resumes coroutines until the queue is empty or `max` were resumed: a loop resumes the rest after handling I/O.
+    /// Does nothing when called from within itself.
+    void run(std::size_t max = SIZE_MAX) noexcept;
 
-    /// Resumes `first`, then runs until empty, also from within run(): for who blocks the thread until that is done.
+    /// Resumes `first`, then runs the queue until it is empty, also within run(). For callers that block the thread.
     void run_with(std::coroutine_handle<> first) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return nodes_.empty(); }
     [[nodiscard]] activity& doing() noexcept { return doing_; }
 
-    /// While one lives, push() only queues: its owner promises to call run().
+    /// While one exists, push() only queues; its owner must call run().
     class runner {
     public:
         explicit runner(ready_queue& queue) noexcept : queue_(queue) { ++queue_.runners_; }
@@ -120,9 +121,8 @@ public:
         ready_queue& queue_;
     };
 
-    /// While one lives, push() only queues; its end runs the queue unless somebody up the stack is to do that. For code
-    /// that makes several coroutines ready: none of them runs, and perhaps destroys something, before that code is
-    /// done.
+    /// While one exists, push() only queues; its destructor runs the queue unless a caller up the stack does that. For
+    /// code that wakes several coroutines: none of them runs, and possibly destroys something, before it is done.
     class batch {
     public:
         batch() noexcept : queue_(current()) { ++queue_.runners_; }
@@ -136,8 +136,8 @@ public:
         ready_queue& queue_;
     };
 
-    /// Puts aside what the queue holds and what it is doing, as long as it lives: code in between has an empty queue of
-    /// its own, which it leaves empty.
+    /// Saves the contents and state of the queue and restores them on destruction: code in between has an empty queue
+    /// of its own, which the destructor runs until it is empty.
     class aside {
     public:
         explicit aside(ready_queue& queue) noexcept;
@@ -163,9 +163,9 @@ inline void ready_node::wake() noexcept { ready_queue::current().push(*this); }
 
 namespace detail {
 
-/// Runs a task that has not begun up to its first suspension: the one way to begin a task that nobody awaits. It runs
-/// foreign code, so what the caller goes on to use must be looked at again.
-inline void start_task(std::coroutine_handle<> unbegun) { unbegun.resume(); }
+/// Runs a task that has not started up to its first suspension: the only way to start a task that is not awaited.
+/// Runs arbitrary code: the caller must check again whatever it uses afterwards.
+inline void start_task(std::coroutine_handle<> task) { task.resume(); }
 
 }  // namespace detail
 

@@ -11,27 +11,27 @@
 namespace rondo {
 namespace {
 
-task<void> note(event& e, std::vector<int>& notes, int n) {
+task<void> append_after(event& e, std::vector<int>& notes, int n) {
     co_await e.wait();
     notes.push_back(n);
 }
 
-struct waiting {
-    waiting(std::vector<int>& notes, int n) : task_(note(event_, notes, n)) { start(task_); }
+struct waiting_task {
+    waiting_task(std::vector<int>& notes, int n) : task_(append_after(event_, notes, n)) { start(task_); }
     event event_;
     task<void> task_;
 };
 
-TEST(ready_queue, runs_at_once_when_nobody_runs_it) {
+TEST(ReadyQueue, runs_at_once_without_a_runner) {
     std::vector<int> notes;
-    waiting a(notes, 1);
+    waiting_task a(notes, 1);
     a.event_.set();
     EXPECT_EQ(notes, std::vector{1});
 }
 
-TEST(ready_queue, runs_first_come_first_served_when_its_runner_says_so) {
+TEST(ReadyQueue, runs_in_order_when_its_runner_calls_run) {
     std::vector<int> notes;
-    waiting a(notes, 1), b(notes, 2);
+    waiting_task a(notes, 1), b(notes, 2);
     ready_queue& queue = ready_queue::current();
     {
         ready_queue::runner runner(queue);
@@ -43,9 +43,9 @@ TEST(ready_queue, runs_first_come_first_served_when_its_runner_says_so) {
     EXPECT_EQ(notes, (std::vector{2, 1}));
 }
 
-TEST(ready_queue, a_batch_runs_at_its_end_unless_a_runner_is_up_the_stack) {
+TEST(ReadyQueue, a_batch_runs_at_its_end_unless_a_runner_is_up_the_stack) {
     std::vector<int> notes;
-    waiting a(notes, 1), b(notes, 2);
+    waiting_task a(notes, 1), b(notes, 2);
     {
         ready_queue::batch batch;
         a.event_.set();
@@ -62,11 +62,11 @@ TEST(ready_queue, a_batch_runs_at_its_end_unless_a_runner_is_up_the_stack) {
     EXPECT_EQ(notes, (std::vector{1, 2}));
 }
 
-TEST(ready_queue, a_node_that_dies_leaves_it) {
+TEST(ReadyQueue, a_destroyed_node_is_removed) {
     std::vector<int> notes;
     ready_queue::batch batch;
     {
-        waiting a(notes, 1);
+        waiting_task a(notes, 1);
         a.event_.set();
         EXPECT_FALSE(ready_queue::current().empty());
     }
@@ -80,7 +80,7 @@ task<void> relay(event& from, event* to, int& nesting, int& deepest) {
     --nesting;
 }
 
-TEST(ready_queue, what_becomes_ready_within_a_resumption_runs_after_it) {
+TEST(ReadyQueue, coroutines_woken_during_a_resumption_run_after_it) {
     constexpr int count = 10'000;
     std::vector<std::unique_ptr<event>> events;
     std::vector<task<void>> tasks;

@@ -38,7 +38,7 @@ semaphore::acquire_awaiter::~acquire_awaiter() {
         semaphore_.release(units_);
     } else if (waiting() && linked()) {
         unlink();
-        semaphore_.grant();  // those behind may want less
+        semaphore_.grant();  // the next waiters may need fewer units
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A counting semaphore for coroutines.
 #pragma once
 
 #include <coroutine>
@@ -9,9 +10,9 @@
 
 namespace rondo {
 
-/// A number of units that coroutines take and give back. First come, first served: a large request at the head of the
-/// line holds up the small ones behind it. Belongs to one thread. Whoever still waits when it is destroyed waits until
-/// cancelled.
+/// A number of units that coroutines acquire and release. First come, first served: a large request at the head of the
+/// queue delays the small ones behind it. Belongs to one thread. Coroutines that still wait when it is destroyed wait
+/// until they are cancelled.
 class semaphore {
 public:
     class acquire_awaiter;
@@ -23,12 +24,12 @@ public:
     semaphore& operator=(const semaphore&) = delete;
     ~semaphore();
 
-    /// `co_await s.acquire(n)` returns with n units taken, to be given back by release(n); throws `cancelled`.
-    /// More units than there will ever be are waited for until cancelled.
+    /// `co_await s.acquire(n)` acquires n units, to be returned with release(n). Throws `cancelled`.
+    /// Acquiring more units than will ever be available waits until cancelled.
     [[nodiscard("co_await it")]] acquire_awaiter acquire(std::size_t units = 1) noexcept;
-    /// `auto units = co_await s.reserve(n)`: the same, given back when `units` is destroyed.
+    /// `auto units = co_await s.reserve(n)`: the same, but the units are released when `units` is destroyed.
     [[nodiscard("co_await it")]] reserve_awaiter reserve(std::size_t units = 1) noexcept;
-    /// False when it would have to wait.
+    /// Returns false if it would have to wait.
     [[nodiscard]] bool try_acquire(std::size_t units = 1) noexcept;
     void release(std::size_t units = 1) noexcept;
 
@@ -47,8 +48,8 @@ public:
     ~acquire_awaiter();
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        return suspend(awaiting) && enter();
     }
     void await_resume() { take(); }
 
@@ -64,10 +65,10 @@ private:
     friend class semaphore;
     bool enter() noexcept;
 
-    bool granted_ = false;  // units are ours, but the coroutine does not know it yet
+    bool granted_ = false;  // owns the units, but the coroutine has not resumed yet
 };
 
-/// Units that go back to their semaphore at the end; the semaphore must still be there.
+/// Releases its units on destruction. Must not outlive the semaphore.
 class [[nodiscard]] semaphore::reservation {
 public:
     reservation() noexcept = default;
@@ -84,7 +85,7 @@ public:
     }
     ~reservation() { release(); }
 
-    /// Gives the units back now.
+    /// Releases the units now.
     void release() noexcept {
         if (semaphore* s = std::exchange(semaphore_, nullptr)) s->release(units_);
     }

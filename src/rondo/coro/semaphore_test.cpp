@@ -17,16 +17,17 @@ namespace {
 using semaphore_lives = lives;
 using mutex_lives = lives;
 
-task<void> take(semaphore& s, std::size_t units, std::string& order, char name) {
+task<void> acquire_then_append(semaphore& s, std::size_t units, std::string& order, char name) {
     counted held;
     co_await s.acquire(units);
     order += name;
 }
 
-TEST_F(semaphore_lives, serves_first_come_first_served_and_large_requests_hold_up_small_ones) {
+TEST_F(semaphore_lives, serves_in_order_and_large_requests_delay_small_ones) {
     semaphore s(2);
     std::string order;
-    auto a = take(s, 2, order, 'a'), b = take(s, 3, order, 'b'), c = take(s, 1, order, 'c');
+    auto a = acquire_then_append(s, 2, order, 'a'), b = acquire_then_append(s, 3, order, 'b'),
+         c = acquire_then_append(s, 1, order, 'c');
     for (auto* t : {&a, &b, &c}) start(*t);
     EXPECT_EQ(order, "a");
     s.release(2);
@@ -41,11 +42,11 @@ TEST_F(semaphore_lives, serves_first_come_first_served_and_large_requests_hold_u
     EXPECT_FALSE(s.try_acquire());
 }
 
-TEST_F(semaphore_lives, those_behind_go_on_when_the_head_of_the_line_is_cancelled_or_destroyed) {
+TEST_F(semaphore_lives, later_waiters_resume_when_the_first_is_cancelled_or_destroyed) {
     semaphore s(1);
     std::string order;
     context in;
-    auto a = take(s, 2, order, 'a'), b = take(s, 1, order, 'b');
+    auto a = acquire_then_append(s, 2, order, 'a'), b = acquire_then_append(s, 1, order, 'b');
     start(a, &in);
     start(b);
     EXPECT_EQ(order, "");
@@ -53,8 +54,8 @@ TEST_F(semaphore_lives, those_behind_go_on_when_the_head_of_the_line_is_cancelle
     EXPECT_EQ(order, "b");
     EXPECT_THROW(result(a), cancelled);
 
-    auto c = std::make_unique<task<void>>(take(s, 2, order, 'c'));
-    auto d = take(s, 1, order, 'd');
+    auto c = std::make_unique<task<void>>(acquire_then_append(s, 2, order, 'c'));
+    auto d = acquire_then_append(s, 1, order, 'd');
     start(*c);
     start(d);
     s.release();
@@ -63,11 +64,11 @@ TEST_F(semaphore_lives, those_behind_go_on_when_the_head_of_the_line_is_cancelle
     EXPECT_EQ(order, "bd");
 }
 
-TEST_F(semaphore_lives, units_of_a_coroutine_destroyed_before_it_goes_on_return) {
+TEST_F(semaphore_lives, the_units_of_a_coroutine_destroyed_before_it_resumes_are_released) {
     semaphore s(0);
     std::string order;
-    auto a = std::make_unique<task<void>>(take(s, 1, order, 'a'));
-    auto b = take(s, 1, order, 'b');
+    auto a = std::make_unique<task<void>>(acquire_then_append(s, 1, order, 'a'));
+    auto b = acquire_then_append(s, 1, order, 'b');
     start(*a);
     start(b);
     {
@@ -82,7 +83,7 @@ TEST_F(semaphore_lives, a_grant_wins_over_a_later_cancellation) {
     semaphore s(0);
     std::string order;
     context in;
-    auto a = take(s, 1, order, 'a');
+    auto a = acquire_then_append(s, 1, order, 'a');
     start(a, &in);
     {
         ready_queue::batch batch;
@@ -93,24 +94,24 @@ TEST_F(semaphore_lives, a_grant_wins_over_a_later_cancellation) {
     EXPECT_EQ(s.available(), 0u);
 }
 
-TEST_F(semaphore_lives, cancelled_before_the_wait_takes_nothing) {
+TEST_F(semaphore_lives, a_cancelled_context_acquires_nothing) {
     semaphore s(1);
     std::string order;
     context in;
     in.cancel.cancel();
-    auto a = take(s, 1, order, 'a');
+    auto a = acquire_then_append(s, 1, order, 'a');
     start(a, &in);
     EXPECT_THROW(result(a), cancelled);
     EXPECT_EQ(s.available(), 1u);
 }
 
-TEST_F(semaphore_lives, destroyed_before_its_waiters) {
+TEST_F(semaphore_lives, may_be_destroyed_before_its_waiters) {
     std::string order;
     context in;
     std::optional<semaphore> s(0);
-    auto a = take(*s, 1, order, 'a');
+    auto a = acquire_then_append(*s, 1, order, 'a');
     {
-        auto b = take(*s, 1, order, 'b');
+        auto b = acquire_then_append(*s, 1, order, 'b');
         start(a, &in);
         start(b);
         s.reset();
@@ -119,7 +120,7 @@ TEST_F(semaphore_lives, destroyed_before_its_waiters) {
     EXPECT_THROW(result(a), cancelled);
 }
 
-task<void> chain(semaphore& s, int& served) {
+task<void> acquire_and_release(semaphore& s, int& served) {
     co_await s.acquire();
     ++served;
     s.release();
@@ -130,7 +131,7 @@ TEST_F(semaphore_lives, ten_thousand_waiters_do_not_overflow_the_stack) {
     int served = 0;
     std::vector<task<void>> tasks;
     for (int i = 0; i < 10'000; ++i) {
-        tasks.push_back(chain(s, served));
+        tasks.push_back(acquire_and_release(s, served));
         start(tasks.back());
     }
     s.release();
@@ -143,7 +144,7 @@ task<void> reserve_then(semaphore& s, event& e) {
     co_await e.wait();
 }
 
-TEST_F(semaphore_lives, a_reservation_returns_its_units_whatever_happens) {
+TEST_F(semaphore_lives, a_reservation_releases_its_units_on_cancellation_and_destruction) {
     semaphore s(2);
     event e;
     context in;
@@ -160,12 +161,12 @@ TEST_F(semaphore_lives, a_reservation_returns_its_units_whatever_happens) {
     EXPECT_EQ(s.available(), 2u);
 }
 
-TEST_F(semaphore_lives, a_reservation_moves) {
+TEST_F(semaphore_lives, a_reservation_is_movable) {
     semaphore s(3);
     ASSERT_TRUE(s.try_acquire(3));
     semaphore::reservation one(s, 1), two(s, 2);
     semaphore::reservation moved(std::move(one));
-    EXPECT_FALSE(one);  // NOLINT(bugprone-use-after-move): that it is empty is the point
+    EXPECT_FALSE(one);  // NOLINT(bugprone-use-after-move): checks that it is empty
     moved = std::move(two);
     EXPECT_EQ(s.available(), 1u);
     moved.release();
@@ -173,18 +174,18 @@ TEST_F(semaphore_lives, a_reservation_moves) {
     EXPECT_EQ(s.available(), 3u);
 }
 
-task<void> work(mutex& m, event& e, std::string& order, char name) {
+task<void> lock_then_append(mutex& m, event& e, std::string& order, char name) {
     auto guard = co_await m.lock();
     order += name;
     co_await e.wait();
     order += name;
 }
 
-TEST_F(mutex_lives, lets_one_through_at_a_time) {
+TEST_F(mutex_lives, is_held_by_one_coroutine_at_a_time) {
     mutex m;
     event first, second;
     std::string order;
-    auto a = work(m, first, order, 'a'), b = work(m, second, order, 'b');
+    auto a = lock_then_append(m, first, order, 'a'), b = lock_then_append(m, second, order, 'b');
     start(a);
     start(b);
     EXPECT_TRUE(m.locked());
@@ -205,8 +206,8 @@ TEST_F(mutex_lives, is_unlocked_by_an_exception_and_by_destruction) {
     event e;
     std::string order;
     context in;
-    auto a = std::make_unique<task<void>>(work(m, e, order, 'a'));
-    auto b = work(m, e, order, 'b'), c = work(m, e, order, 'c');
+    auto a = std::make_unique<task<void>>(lock_then_append(m, e, order, 'a'));
+    auto b = lock_then_append(m, e, order, 'b'), c = lock_then_append(m, e, order, 'c');
     start(*a);
     start(b, &in);
     start(c);

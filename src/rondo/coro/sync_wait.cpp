@@ -14,7 +14,7 @@ namespace {
 class end_signal final : public task_end {
 public:
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override {
-        // Notified under the lock: as soon as it is released, the waiting thread may destroy this.
+        // Notified under the lock: once it is released, the waiting thread may destroy this object.
         std::lock_guard lock(mutex_);
         ended_ = true;
         changed_.notify_one();

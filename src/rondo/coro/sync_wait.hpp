@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs a task to its end on a thread without an event loop.
 #pragma once
 
 #include <utility>
@@ -9,14 +10,14 @@ namespace rondo {
 
 namespace detail {
 
-/// Starts the task and blocks until it ended.
+/// Starts the task and blocks until it has ended.
 void block_on(std::coroutine_handle<> task, task_promise_base& promise, context* in);
 
 }  // namespace detail
 
-/// Runs a task on a thread that has no loop and blocks until it ended; gives its result or throws its exception.
-/// The task may go on and end on another thread. Throws synchronous_only on a loop thread.
-/// `in` is the context it runs in; without one it cannot be cancelled.
+/// Runs a task on a thread without a loop and blocks until it has ended. Returns its result or rethrows its exception.
+/// The task may continue and end on another thread. Throws synchronous_only on a loop thread.
+/// `in` is the context that the task runs in; without one it cannot be cancelled.
 template <class T>
 T sync_wait(task<T> t, context* in = nullptr) {
     detail::block_on(t.coroutine(), t.coroutine().promise(), in);

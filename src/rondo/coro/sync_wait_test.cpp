@@ -19,7 +19,7 @@ namespace {
 
 using sync_wait_lives = lives;
 
-TEST_F(sync_wait_lives, gives_the_result_or_the_exception) {
+TEST_F(sync_wait_lives, returns_the_result_or_rethrows_the_exception) {
     EXPECT_EQ(sync_wait(give(3)), 3);
     EXPECT_THROW(sync_wait(fail("no")), std::runtime_error);
     event e(true);
@@ -29,28 +29,28 @@ TEST_F(sync_wait_lives, gives_the_result_or_the_exception) {
 task<int> set_both() {
     event first, second;
     auto [one, nothing, two, none] =
-        co_await when_all(wait_for(first, 1), set(first), wait_for(second, 2), set(second));
+        co_await when_all(value_after_event(first, 1), set(first), value_after_event(second, 2), set(second));
     co_return one + two;
 }
 
-TEST_F(sync_wait_lives, runs_what_becomes_ready) { EXPECT_EQ(sync_wait(set_both()), 3); }
+TEST_F(sync_wait_lives, runs_coroutines_that_become_ready) { EXPECT_EQ(sync_wait(set_both()), 3); }
 
-task<void> wait_in(event& e) { co_await e.wait(); }
+task<void> await_uncounted(event& e) { co_await e.wait(); }
 
-TEST_F(sync_wait_lives, runs_in_a_context) {
+TEST_F(sync_wait_lives, runs_the_task_in_the_given_context) {
     context in;
     in.cancel.cancel(cancel_reason::deadline);
     event e;
-    EXPECT_THROW(sync_wait(wait_in(e), &in), cancelled);
+    EXPECT_THROW(sync_wait(await_uncounted(e), &in), cancelled);
 }
 
-/// Goes on on a new thread.
+/// Resumes the awaiting coroutine on a new thread.
 class on_new_thread {
 public:
     explicit on_new_thread(std::jthread& thread) : thread_(thread) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> who) {
-        thread_ = std::jthread([who] { who.resume(); });
+    void await_suspend(std::coroutine_handle<> awaiting) {
+        thread_ = std::jthread([awaiting] { awaiting.resume(); });
     }
     void await_resume() const noexcept {}
 
@@ -74,7 +74,7 @@ TEST_F(sync_wait_lives, the_task_may_end_on_another_thread) {
 task<int> nested(event& e) {
     co_await e.wait();
     event inner;
-    auto [nothing, value] = sync_wait(when_all(set(inner), wait_for(inner, 5)));
+    auto [nothing, value] = sync_wait(when_all(set(inner), value_after_event(inner, 5)));
     co_return value;
 }
 
@@ -84,9 +84,9 @@ task<int> nested_from_the_queue() {
     co_return value;
 }
 
-TEST_F(sync_wait_lives, nests) { EXPECT_EQ(sync_wait(nested_from_the_queue()), 5); }
+TEST_F(sync_wait_lives, may_be_nested) { EXPECT_EQ(sync_wait(nested_from_the_queue()), 5); }
 
-TEST_F(sync_wait_lives, each_thread_by_itself) {
+TEST_F(sync_wait_lives, threads_are_independent) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([] {
@@ -99,12 +99,12 @@ TEST_F(sync_wait_lives, each_thread_by_itself) {
     }
 }
 
-TEST(blocking, is_refused_on_a_loop_thread_with_a_sentence_that_says_what_to_do) {
+TEST(Blocking, is_refused_on_a_loop_thread_with_a_helpful_message) {
     EXPECT_TRUE(blocking_allowed());
     EXPECT_NO_THROW(require_blocking_allowed("this"));
     {
-        loop_thread_mark mark;
-        loop_thread_mark again;
+        loop_thread_mark outer;
+        loop_thread_mark inner;
         EXPECT_FALSE(blocking_allowed());
         try {
             sync_wait(give(1));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The lazy coroutine type task<T>.
 #pragma once
 
 #include <concepts>
@@ -19,12 +20,12 @@ class task;
 
 namespace detail {
 
-/// Called instead of resuming an awaiting coroutine when a task ends that nobody awaits (task_group, sync_wait).
+/// Called when a task ends that no coroutine awaits, instead of resuming one (task_group, sync_wait).
 class task_end {
 public:
-    /// The task is suspended for good: its frame may be destroyed. `place` is what was given to end_at(); `failure` is
-    /// null when the task gave a result. Returns who goes on.
-    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t place,
+    /// The task is suspended at its final suspension point: its frame may be destroyed. `data` is the argument of
+    /// set_completion_handler(); `failure` is null when the task has a result. Returns the coroutine to resume.
+    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t data,
                                           std::exception_ptr failure) noexcept = 0;
 
 protected:
@@ -53,19 +54,19 @@ public:
 
     [[nodiscard]] context* running_in() const noexcept { return context_; }
     void run_in(context* c) noexcept { context_ = c; }
-    void awaited_by(std::coroutine_handle<> who) noexcept { awaited_by_ = who; }
+    void awaited_by(std::coroutine_handle<> awaiting) noexcept { awaited_by_ = awaiting; }
 
-    /// To be called before the task starts; nobody may await it then. `place` is for the owner of `end`.
-    void end_at(task_end* end, std::size_t place = 0) noexcept {
-        end_ = end;
-        place_ = place;
+    /// To be called before the task starts, which then must not be awaited. `data` is passed to the handler.
+    void end_at(task_end* handler, std::size_t data = 0) noexcept {
+        end_ = handler;
+        place_ = data;
     }
 
 private:
     task_end* end_ = nullptr;
     union {
         std::coroutine_handle<> awaited_by_{};
-        std::size_t place_;  // when there is an end_
+        std::size_t place_;  // when there is a completion_handler_
     };
     context* context_ = nullptr;
 };
@@ -144,8 +145,8 @@ private:
 }  // namespace detail
 
 /// A lazy coroutine with one result. Nothing runs until it is awaited; awaiting transfers control without growing the
-/// stack and hands the awaiting coroutine's context down. An exception comes out of the `co_await`.
-/// Move-only; the owner destroys the frame, whatever state it is in. Await once. Runs on the thread of who awaits it.
+/// stack and passes the awaiting coroutine's context on. The `co_await` rethrows an exception of the task.
+/// Move-only; the owner destroys the frame in whatever state it is. Await it once. Runs on the awaiting thread.
 template <class T>
 class [[nodiscard("a task does nothing until it is awaited: co_await it")]] task {
 public:
@@ -168,7 +169,7 @@ public:
     }
 
     [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(handle_); }
-    /// True when it ran to its end.
+    /// Returns true when the task has run to its end.
     [[nodiscard]] bool done() const noexcept { return handle_ && handle_.done(); }
 
     class [[nodiscard]] awaiter {
@@ -176,10 +177,10 @@ public:
         explicit awaiter(handle h) noexcept : handle_(h) {}
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         template <class Promise>
-        [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> who) const noexcept {
+        [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) const noexcept {
             promise_type& promise = handle_.promise();
-            promise.awaited_by(who);
-            if (context* c = context_of(who)) promise.run_in(c);
+            promise.awaited_by(awaiting);
+            if (context* in = context_of(awaiting)) promise.run_in(in);
             return handle_;
         }
         T await_resume() const { return handle_.promise().take(); }
@@ -194,8 +195,8 @@ public:
     /// Precondition: valid(), and not awaited before.
     [[nodiscard]] awaiter operator co_await() && noexcept { return awaiter(handle_); }
 
-    /// `co_await t.in_place()` refers to the result where it lies instead of moving it out: for results that are large,
-    /// or that many coroutines hold at once. The reference lives as long as the task. T is an object type.
+    /// `co_await t.in_place()` returns a reference to the result instead of moving it out: for large results, or
+    /// results shared by several coroutines. The reference is valid as long as the task. T is an object type.
     class [[nodiscard("co_await it")]] in_place_awaiter : public awaiter {
     public:
         using awaiter::awaiter;
@@ -203,7 +204,7 @@ public:
     };
     [[nodiscard]] in_place_awaiter in_place() & noexcept { return in_place_awaiter(handle_); }
 
-    /// Gives the frame away; the caller destroys it.
+    /// Releases ownership of the frame; the caller destroys it.
     [[nodiscard]] handle release() noexcept { return std::exchange(handle_, {}); }
     /// The frame, for code that starts tasks (task_group, sync_wait, a loop).
     [[nodiscard]] handle coroutine() const noexcept { return handle_; }

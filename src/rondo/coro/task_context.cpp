@@ -5,7 +5,7 @@
 
 namespace rondo {
 
-// Who asks what the thread is doing must not be sent to a context that is gone.
+// The thread's activity must not refer to a destroyed context.
 context::~context() {
     auto& doing = ready_queue::current().doing();
     if (doing.running() == this) doing.enter(nullptr);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The context of a chain of coroutines: cancellation, deadline, name.
 #pragma once
 
 #include <concepts>
@@ -11,8 +12,8 @@
 
 namespace rondo {
 
-/// What a chain of awaiting coroutines has in common: whether it is to end, until when it may run, and what it is
-/// called. There is one per request; a coroutine inherits the context of the one that awaits it.
+/// The context shared by a chain of awaiting coroutines: cancellation, deadline and name. There is one per request; a
+/// coroutine inherits the context of the coroutine that awaits it.
 /// Belongs to one thread. Must outlive the coroutines that run in it.
 class context {
 public:
@@ -24,18 +25,19 @@ public:
     [[nodiscard]] cancel_token token() noexcept { return cancel_token(cancel); }
 
     cancel_source cancel;
-    /// What runs here (the route of a request), for logs. Must point to memory that outlives the context.
+    /// Name of the work for logs (the route of a request). Must point to memory that outlives the context.
     std::string_view activity;
-    /// The point in time after which the work is of no use; `instant::max()` for none.
+    /// The time after which the result is no longer needed; `instant::max()` for none.
     instant deadline = instant::max();
-    /// Where the time that code of this context holds the thread is counted; null: it is not.
+    /// Where to add the time for which code of this context occupies the thread; null: not measured.
     time_held* held = nullptr;
 };
 
-/// A context within another: cancelled with it, named, bounded and counted like it, and cancellable by itself.
+/// A context cancelled together with its parent, whose name, deadline and thread_time it inherits; can be cancelled
+/// separately.
 class child_context : public context {
 public:
-    /// `parent` may be null; otherwise it must outlive this.
+    /// `parent` may be null; otherwise it must outlive this object.
     explicit child_context(context* parent) noexcept;
 
 private:
@@ -52,7 +54,7 @@ concept has_context = requires(Promise& p) {
     { p.running_in() } -> std::convertible_to<context*>;
 };
 
-/// The context of a coroutine, or null when its promise knows none.
+/// The context of a coroutine, or null when its promise has none.
 template <class Promise>
 [[nodiscard]] context* context_of(std::coroutine_handle<Promise> coroutine) noexcept {
     if constexpr (has_context<Promise>) return coroutine.promise().running_in();

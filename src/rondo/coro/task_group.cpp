@@ -22,10 +22,10 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept {
 
 task_group::task_group(context* parent) noexcept : context_(parent) {}
 
-task_group::task_group(failure_handler handler, void* with, context* parent) noexcept
-    : context_(parent), handler_(handler), with_(with) {}
+task_group::task_group(failure_handler handler, void* data, context* parent) noexcept
+    : context_(parent), handler_(handler), with_(data) {}
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): the signature is that of failure_handler
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the signature of failure_handler
 void task_group::ignore(void*, std::exception_ptr) noexcept {}
 
 task_group::~task_group() {
@@ -33,10 +33,10 @@ task_group::~task_group() {
     if (joining_) std::exchange(joining_, nullptr)->group_ = nullptr;
     else if (!abandoned_) {
         report_bug(
-            "a task_group was destroyed with tasks in it, which were destroyed where they waited: co_await its join() "
-            "on every path, or use with_group()");
+            "task_group destroyed while it still had tasks, which were destroyed too: co_await join() on every path, "
+            "or use with_group()");
     }
-    // The destructor of one frame may end or spawn others here.
+    // The destructor of a frame may end or spawn other tasks of this group.
     while (!tasks_.empty()) {
         handle task = tasks_.back();
         tasks_.pop_back();
@@ -52,11 +52,11 @@ void task_group::spawn(task<void> t, context& in) {
     detail::start_task(task);  // may have destroyed the group
 }
 
-std::coroutine_handle<> task_group::ended(std::coroutine_handle<> task, std::size_t place,
+std::coroutine_handle<> task_group::ended(std::coroutine_handle<> task, std::size_t index,
                                           std::exception_ptr failure) noexcept {
-    ++busy_;  // what runs within the following calls must not let the joining coroutine go on and destroy the group
-    tasks_[place] = tasks_.back();
-    tasks_[place].promise().end_at(this, place);
+    ++busy_;  // code run by the following calls must not resume the joining coroutine, which may destroy the group
+    tasks_[index] = tasks_.back();
+    tasks_[index].promise().end_at(this, index);
     tasks_.pop_back();
     task.destroy();
     if (failure && !is_cancellation(failure)) failed(std::move(failure));
@@ -87,8 +87,8 @@ task_group::join_awaiter::~join_awaiter() {
     group_->abandoned_ = true;
 }
 
-bool task_group::join_awaiter::enter(std::coroutine_handle<> who, context* in) noexcept {
-    who_ = who;
+bool task_group::join_awaiter::enter(std::coroutine_handle<> awaiting, context* in) noexcept {
+    who_ = awaiting;
     in_ = in;
     if (in && in->cancel.requested()) group_->cancel(in->cancel.reason());
     if (group_->empty()) return false;

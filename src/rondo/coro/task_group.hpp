@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Structured concurrency: tasks that run concurrently and are joined in one place.
 #pragma once
 
 #include <coroutine>
@@ -14,69 +15,68 @@
 
 namespace rondo {
 
-/// Tasks that run beside each other and whose end is awaited in one place. Belongs to one thread.
+/// Tasks that run concurrently and are joined in one place. Belongs to one thread.
 ///     task_group group(co_await this_context());
 ///     group.spawn(a());
 ///     group.spawn(b());
 ///     co_await group.join();
-/// The tasks run in a context of the group, a child of the one given. A task that ends by `cancelled` has not failed.
+/// The tasks run in the group's context, a child of `parent`. A task that ends with `cancelled` has not failed.
 ///
-/// To destroy a group with tasks in it, unless somebody is suspended in its join(), is a bug: it is reported
-/// (base/assertion.hpp) and the tasks are destroyed where they wait. with_group() cannot be used in this wrong way.
+/// Destroying a group that still has tasks is a bug unless a coroutine is suspended in its join(): it is reported
+/// (base/assertion.hpp) and the tasks are destroyed where they wait. with_group() cannot be misused like this.
 class task_group final : detail::task_end {
 public:
-    /// Is told of each failure; `with` is what the group was given. May be called within spawn(). Must not destroy
-    /// the group.
-    using failure_handler = void (*)(void* with, std::exception_ptr failure) noexcept;
-    /// The handler of a group whose tasks deal with their failures themselves.
-    static void ignore(void* with, std::exception_ptr failure) noexcept;
+    /// Called for each failure, possibly within spawn(), with the constructor's `data`. Must not destroy the group.
+    using failure_handler = void (*)(void* data, std::exception_ptr failure) noexcept;
+    /// The handler for groups whose tasks handle their failures themselves.
+    static void ignore(void* data, std::exception_ptr failure) noexcept;
 
-    /// The first failure cancels the others and comes out of join(). `parent` may be null, else must outlive the group.
+    /// The first failure cancels the other tasks and is thrown by join(). `parent` is null or must outlive the group.
     explicit task_group(context* parent = nullptr) noexcept;
-    /// A failure goes to the handler and the others go on: for tasks that have nothing to do with each other.
-    task_group(failure_handler handler, void* with, context* parent = nullptr) noexcept;
+    /// A failure is passed to the handler and the other tasks continue: for independent tasks.
+    task_group(failure_handler handler, void* data, context* parent = nullptr) noexcept;
     task_group(const task_group&) = delete;
     task_group& operator=(const task_group&) = delete;
     ~task_group();
 
-    /// Runs the task at once until it first waits. Throws std::bad_alloc: then the task has not run.
+    /// Runs the task up to its first suspension. Throws std::bad_alloc, in which case the task has not run.
     void spawn(task<void> t) { spawn(std::move(t), context_); }
-    /// The same in a context of its own, which must live until the task has ended and its frame is destroyed.
-    /// cancel() reaches it only when it is a child of group_context().
+    /// The same in a separate context, which must outlive the task and its frame. cancel() cancels it only when it is a
+    /// child of group_context().
     void spawn(task<void> t, context& in);
 
-    /// `co_await g.join()` returns when no task is left; cancellation of the awaiting context cancels the group.
-    /// Throws the first failure; else `cancelled` when the awaiting context is. One at a time; the group can be used
-    /// again afterwards unless it was cancelled.
+    /// `co_await g.join()` returns when all tasks have ended; cancelling the awaiting context cancels the group.
+    /// Throws the first failure, else `cancelled` when the awaiting context is cancelled. One join() at a time; the
+    /// group can be used again afterwards unless it was cancelled.
     class join_awaiter;
     [[nodiscard("co_await it")]] join_awaiter join() noexcept;
 
-    /// Cancels the tasks in the group's context, also those spawned from now on.
+    /// Cancels the tasks in the group's context, including those spawned later.
     void cancel(cancel_reason reason = cancel_reason::requested) noexcept { context_.cancel.cancel(reason); }
 
-    /// Tasks that have not ended.
+    /// The number of tasks that have not ended.
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
     [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }
 
-    /// What the tasks run in; for contexts of their own that are to be cancelled with the group.
+    /// The context of the tasks: the parent for separate contexts that are cancelled with the group.
     [[nodiscard]] context& group_context() noexcept { return context_; }
 
 private:
     using promise = detail::task_promise<void>;
     using handle = std::coroutine_handle<promise>;
 
-    std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t place,
+    std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t index,
                                   std::exception_ptr failure) noexcept override;
     void failed(std::exception_ptr failure) noexcept;
 
     child_context context_;
-    std::vector<handle> tasks_;  // the place of each is its index
+    std::vector<handle> tasks_;  // each task's completion data is its index
     join_awaiter* joining_ = nullptr;
     std::exception_ptr failure_;
     failure_handler handler_ = nullptr;
     void* with_ = nullptr;
     int busy_ = 0;
-    bool abandoned_ = false;  // who waited in join() was destroyed there
+    bool abandoned_ = false;  // the coroutine suspended in join() was destroyed
 };
 
 class [[nodiscard("co_await it")]] task_group::join_awaiter : cancel_callback {
@@ -86,14 +86,14 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return enter(who, context_of(who));
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        return enter(awaiting, context_of(awaiting));
     }
     void await_resume();
 
 private:
     friend class task_group;
-    bool enter(std::coroutine_handle<> who, context* in) noexcept;
+    bool enter(std::coroutine_handle<> awaiting, context* in) noexcept;
 
     task_group* group_;
     std::coroutine_handle<> who_;
@@ -103,7 +103,7 @@ private:
 inline task_group::join_awaiter task_group::join() noexcept { return join_awaiter(*this); }
 
 /// Awaits `body(group, args...)`, a task<void>, then the tasks it spawned, however the body ends: when it throws, the
-/// tasks are cancelled and its exception wins. The body and the arguments live until all have ended.
+/// tasks are cancelled and its exception is rethrown. The body and the arguments are kept until all have ended.
 template <class Body, class... Args>
 task<void> with_group(Body body, Args... args) {
     task_group group(co_await this_context());

@@ -13,14 +13,14 @@
 namespace rondo {
 namespace {
 
-int bugs = 0;
+int reported_bugs = 0;
 
 class task_group_lives : public lives {
 protected:
     void SetUp() override {
         lives::SetUp();
-        bugs = 0;
-        on_bug([](const char*) noexcept { ++bugs; });
+        reported_bugs = 0;
+        on_bug([](const char*) noexcept { ++reported_bugs; });
     }
     void TearDown() override {
         on_bug(nullptr);
@@ -30,7 +30,7 @@ protected:
 
 task<void> join(task_group& g) { co_await g.join(); }
 
-TEST_F(task_group_lives, runs_a_task_at_once_until_it_waits_and_join_waits_for_all) {
+TEST_F(task_group_lives, spawn_runs_a_task_until_it_waits_and_join_waits_for_all) {
     event e, f;
     task_group g;
     g.spawn(pass(e));
@@ -47,14 +47,14 @@ TEST_F(task_group_lives, runs_a_task_at_once_until_it_waits_and_join_waits_for_a
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, joining_nothing_returns_at_once) {
+TEST_F(task_group_lives, joining_an_empty_group_returns_immediately) {
     task_group g;
     auto t = join(g);
     start(t);
     EXPECT_TRUE(t.done());
 }
 
-TEST_F(task_group_lives, the_first_failure_cancels_the_others_and_comes_out_of_join) {
+TEST_F(task_group_lives, the_first_failure_cancels_the_others_and_is_thrown_by_join) {
     event e, f;
     std::string note;
     task_group g;
@@ -73,7 +73,7 @@ TEST_F(task_group_lives, the_first_failure_cancels_the_others_and_comes_out_of_j
     }
 }
 
-TEST_F(task_group_lives, a_failure_before_join_is_kept_for_it) {
+TEST_F(task_group_lives, a_failure_before_join_is_thrown_by_join) {
     event e(true);
     task_group g;
     g.spawn(fail_after(e, "early"));
@@ -86,11 +86,11 @@ TEST_F(task_group_lives, a_failure_before_join_is_kept_for_it) {
     EXPECT_NO_THROW(result(again));
 }
 
-TEST_F(task_group_lives, with_a_handler_a_failure_concerns_nobody_else) {
+TEST_F(task_group_lives, with_a_handler_a_failure_does_not_affect_other_tasks) {
     struct log {
         std::vector<std::exception_ptr> failures;
-        static void note(void* with, std::exception_ptr failure) noexcept {
-            static_cast<log*>(with)->failures.push_back(std::move(failure));
+        static void note(void* data, std::exception_ptr failure) noexcept {
+            static_cast<log*>(data)->failures.push_back(std::move(failure));
         }
     } failed;
     event e, f;
@@ -110,7 +110,7 @@ TEST_F(task_group_lives, with_a_handler_a_failure_concerns_nobody_else) {
     EXPECT_NO_THROW(result(t));
 }
 
-TEST_F(task_group_lives, cancel_reaches_later_tasks_too_and_is_no_failure) {
+TEST_F(task_group_lives, cancel_also_cancels_later_tasks_and_is_not_a_failure) {
     event e;
     std::string first, second;
     task_group g;
@@ -125,7 +125,7 @@ TEST_F(task_group_lives, cancel_reaches_later_tasks_too_and_is_no_failure) {
     EXPECT_NO_THROW(result(t));
 }
 
-TEST_F(task_group_lives, a_parent_cancels_it) {
+TEST_F(task_group_lives, is_cancelled_by_its_parent) {
     context parent;
     event e;
     std::string note;
@@ -135,7 +135,7 @@ TEST_F(task_group_lives, a_parent_cancels_it) {
     EXPECT_EQ(note, "cancelled 3");
 }
 
-TEST_F(task_group_lives, cancelling_who_joins_cancels_it_and_join_still_waits_for_the_end) {
+TEST_F(task_group_lives, cancelling_the_joining_coroutine_cancels_the_group_and_join_waits_for_the_tasks) {
     context in;
     event e, f;
     std::string note;
@@ -152,8 +152,8 @@ TEST_F(task_group_lives, cancelling_who_joins_cancels_it_and_join_still_waits_fo
         struct shield {
             task<void> t;
             bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<> who) noexcept {
-                t.coroutine().promise().awaited_by(who);
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+                t.coroutine().promise().awaited_by(awaiting);
                 return t.coroutine();
             }
             void await_resume() {}
@@ -184,23 +184,23 @@ TEST_F(task_group_lives, join_in_a_cancelled_context_cancels_and_waits) {
     EXPECT_THROW(result(t), cancelled);
 }
 
-TEST_F(task_group_lives, a_task_may_run_in_a_context_of_its_own) {
+TEST_F(task_group_lives, a_task_may_run_in_a_separate_context) {
     event e;
-    std::string alone, with;
+    std::string separate, in_group;
     task_group g;
     context own;
     child_context child(&g.group_context());
-    g.spawn(note_end(e, alone), own);
-    g.spawn(note_end(e, with), child);
+    g.spawn(note_end(e, separate), own);
+    g.spawn(note_end(e, in_group), child);
     g.cancel();
-    EXPECT_EQ(alone, "waiting");
-    EXPECT_EQ(with, "cancelled 1");
+    EXPECT_EQ(separate, "waiting");
+    EXPECT_EQ(in_group, "cancelled 1");
     own.cancel.cancel(cancel_reason::deadline);
-    EXPECT_EQ(alone, "cancelled 3");
+    EXPECT_EQ(separate, "cancelled 3");
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, destroyed_with_work_inside_is_reported_and_the_work_destroyed) {
+TEST_F(task_group_lives, destroying_a_group_with_tasks_is_reported_and_destroys_the_tasks) {
     event e;
     {
         task_group g;
@@ -208,7 +208,7 @@ TEST_F(task_group_lives, destroyed_with_work_inside_is_reported_and_the_work_des
         g.spawn(pass(e));
         EXPECT_EQ(counted::alive, 2);
     }
-    EXPECT_EQ(bugs, 1);
+    EXPECT_EQ(reported_bugs, 1);
     EXPECT_EQ(counted::alive, 0);
     e.set();
 }
@@ -220,18 +220,18 @@ task<void> spawn_and_join(event& e) {
     co_await g.join();
 }
 
-TEST_F(task_group_lives, destroyed_with_the_coroutine_that_joins_is_no_bug) {
+TEST_F(task_group_lives, may_be_destroyed_with_the_joining_coroutine) {
     event e;
     {
         auto t = spawn_and_join(e);
         start(t);
         EXPECT_EQ(counted::alive, 2);
     }
-    EXPECT_EQ(bugs, 0);
+    EXPECT_EQ(reported_bugs, 0);
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_group_lives, destroyed_after_the_coroutine_that_joined_is_no_bug) {
+TEST_F(task_group_lives, may_be_destroyed_after_the_joining_coroutine) {
     event e;
     {
         task_group g;
@@ -241,10 +241,10 @@ TEST_F(task_group_lives, destroyed_after_the_coroutine_that_joined_is_no_bug) {
             start(t);
         }
     }
-    EXPECT_EQ(bugs, 0);
+    EXPECT_EQ(reported_bugs, 0);
 }
 
-TEST_F(task_group_lives, destroyed_before_the_coroutine_that_joins) {
+TEST_F(task_group_lives, may_be_destroyed_before_the_joining_coroutine) {
     event e;
     auto g = std::make_unique<task_group>();
     g->spawn(pass(e));
@@ -260,22 +260,22 @@ task<void> destroy_group(event& e, std::unique_ptr<task_group>& g) {
     e.set();
 }
 
-TEST_F(task_group_lives, may_be_destroyed_as_soon_as_it_is_joined) {
-    event e, gone;
+TEST_F(task_group_lives, may_be_destroyed_as_soon_as_join_returns) {
+    event e, destroyed;
     auto g = std::make_unique<task_group>();
     g->spawn(pass(e));
     g->spawn(fail_after(e, "dropped"));
-    auto t = destroy_group(gone, g);
+    auto t = destroy_group(destroyed, g);
     start(t);
     e.set();
     EXPECT_TRUE(t.done());
-    EXPECT_EQ(bugs, 0);
+    EXPECT_EQ(reported_bugs, 0);
     g.reset();
 
     g = std::make_unique<task_group>();
     event f;
     g->spawn(pass(f));
-    auto u = destroy_group(gone, g);
+    auto u = destroy_group(destroyed, g);
     start(u);
     g->cancel();
     EXPECT_FALSE(g);
@@ -303,7 +303,7 @@ task<void> count(int& n) {
     co_return;
 }
 
-TEST_F(task_group_lives, a_million_tasks_that_end_at_once) {
+TEST_F(task_group_lives, spawns_a_million_tasks_that_end_immediately) {
     task_group g;
     int n = 0;
     for (int i = 0; i < 1'000'000; ++i) g.spawn(count(n));
@@ -311,7 +311,7 @@ TEST_F(task_group_lives, a_million_tasks_that_end_at_once) {
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, ends_in_any_order) {
+TEST_F(task_group_lives, tasks_may_end_in_any_order) {
     std::vector<std::unique_ptr<event>> events;
     task_group g;
     for (int i = 0; i < 100; ++i) {
@@ -330,7 +330,7 @@ task<void> body(task_group& g, event& e, bool throws) {
     co_return;
 }
 
-TEST_F(task_group_lives, with_group_joins_however_the_body_ends) {
+TEST_F(task_group_lives, with_group_joins_when_the_body_returns_and_when_it_throws) {
     event e;
     auto t = with_group([](task_group& g, event* on) { return body(g, *on, false); }, &e);
     start(t);
@@ -342,10 +342,10 @@ TEST_F(task_group_lives, with_group_joins_however_the_body_ends) {
     auto u = with_group([&never](task_group& g) { return body(g, never, true); });
     start(u);
     EXPECT_THROW(result(u), std::runtime_error);
-    EXPECT_EQ(bugs, 0);
+    EXPECT_EQ(reported_bugs, 0);
 }
 
-TEST_F(task_group_lives, with_group_gives_the_failure_of_a_task) {
+TEST_F(task_group_lives, with_group_throws_the_failure_of_a_task) {
     event e;
     auto t = with_group([&e](task_group& g) -> task<void> {
         g.spawn(fail_after(e, "task"));

@@ -19,14 +19,14 @@ using task_lives = lives;
 
 task<int> doubled(task<int> t) { co_return 2 * co_await std::move(t); }
 
-task<int> hold(counted c) { co_return c.value; }
+task<int> return_argument(counted c) { co_return c.value; }
 
-task<int> hold_while(counted c, event& e) {
+task<int> return_argument_after(counted c, event& e) {
     co_await e.wait();
     co_return c.value;
 }
 
-TEST_F(task_lives, runs_nothing_until_awaited_and_gives_its_result) {
+TEST_F(task_lives, does_not_run_until_awaited_and_returns_its_result) {
     bool ran = false;
     struct body {
         static task<int> run(bool& ran) {
@@ -42,7 +42,7 @@ TEST_F(task_lives, runs_nothing_until_awaited_and_gives_its_result) {
     EXPECT_EQ(result(t), 42);
 }
 
-TEST_F(task_lives, gives_values_that_only_move_references_and_braced_values) {
+TEST_F(task_lives, returns_move_only_values_references_and_braced_values) {
     struct body {
         static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(7); }
         static task<int&> reference(int& i) { co_return i; }
@@ -61,25 +61,25 @@ TEST_F(task_lives, gives_values_that_only_move_references_and_braced_values) {
     EXPECT_EQ(i, 8);
 }
 
-TEST_F(task_lives, an_exception_comes_out_of_the_await) {
+TEST_F(task_lives, the_await_rethrows_the_exception) {
     auto t = doubled(fail("no"));
     start(t);
     ASSERT_TRUE(t.done());
     EXPECT_THROW(result(t), std::runtime_error);
 }
 
-TEST_F(task_lives, destroyed_before_start_destroys_the_arguments) {
+TEST_F(task_lives, destruction_before_start_destroys_the_arguments) {
     {
-        auto t = hold(counted(1));
+        auto t = return_argument(counted(1));
         EXPECT_EQ(counted::alive, 1);
     }
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, destroyed_while_waiting_runs_the_cleanup) {
+TEST_F(task_lives, destruction_while_waiting_runs_the_destructors) {
     event e;
     {
-        auto t = doubled(hold_while(counted(1), e));
+        auto t = doubled(return_argument_after(counted(1), e));
         start(t);
         EXPECT_FALSE(t.done());
         EXPECT_EQ(counted::alive, 1);
@@ -88,11 +88,11 @@ TEST_F(task_lives, destroyed_while_waiting_runs_the_cleanup) {
     e.set();
 }
 
-TEST_F(task_lives, destroyed_while_ready_does_not_run) {
+TEST_F(task_lives, a_task_destroyed_while_ready_does_not_run) {
     event e;
     {
         ready_queue::batch batch;
-        auto t = hold_while(counted(1), e);
+        auto t = return_argument_after(counted(1), e);
         start(t);
         e.set();
         EXPECT_FALSE(t.done());
@@ -100,8 +100,8 @@ TEST_F(task_lives, destroyed_while_ready_does_not_run) {
     EXPECT_TRUE(ready_queue::current().empty());
 }
 
-TEST_F(task_lives, destroyed_after_completion) {
-    auto t = hold(counted(3));
+TEST_F(task_lives, may_be_destroyed_after_completion) {
+    auto t = return_argument(counted(3));
     start(t);
     EXPECT_TRUE(t.done());
     t = {};
@@ -109,7 +109,7 @@ TEST_F(task_lives, destroyed_after_completion) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, the_result_nobody_took_is_destroyed) {
+TEST_F(task_lives, an_unused_result_is_destroyed) {
     struct body {
         static task<counted> run() { co_return counted(1); }
     };
@@ -121,9 +121,9 @@ TEST_F(task_lives, the_result_nobody_took_is_destroyed) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, assignment_destroys_what_was_there) {
-    auto t = hold(counted(1));
-    t = hold(counted(2));
+TEST_F(task_lives, assignment_destroys_the_previous_task) {
+    auto t = return_argument(counted(1));
+    t = return_argument(counted(2));
     EXPECT_EQ(counted::alive, 1);
     auto& same = t;
     t = std::move(same);
@@ -131,8 +131,8 @@ TEST_F(task_lives, assignment_destroys_what_was_there) {
     EXPECT_EQ(result(t), 2);
 }
 
-TEST_F(task_lives, released_frames_belong_to_the_caller) {
-    auto t = hold(counted(1));
+TEST_F(task_lives, a_released_frame_belongs_to_the_caller) {
+    auto t = return_argument(counted(1));
     auto frame = t.release();
     EXPECT_FALSE(t.valid());
     EXPECT_EQ(counted::alive, 1);
@@ -155,7 +155,7 @@ TEST_F(task_lives, a_destructor_that_throws_after_the_result_is_a_failure) {
     EXPECT_THROW(result(t), std::runtime_error);
 }
 
-TEST_F(task_lives, the_context_is_handed_down) {
+TEST_F(task_lives, passes_the_context_to_awaited_tasks) {
     struct body {
         static task<context*> inner() { co_return co_await this_context(); }
         static task<context*> outer() { co_return co_await inner(); }
@@ -172,7 +172,7 @@ task<int> sum(int count) {
     co_return total;
 }
 
-TEST(task, a_million_awaits_that_end_at_once_do_not_grow_the_stack) {
+TEST_F(task_lives, a_million_immediate_awaits_do_not_grow_the_stack) {
     auto t = sum(many);
     start(t);
     EXPECT_EQ(result(t), many);
@@ -183,23 +183,23 @@ task<int> deep(int depth) {
     co_return 1 + co_await deep(depth - 1);
 }
 
-TEST(task, a_chain_of_tasks_returns_without_growing_the_stack) {
+TEST_F(task_lives, a_chain_of_tasks_returns_without_growing_the_stack) {
     auto t = deep(many / 100);
     start(t);
     EXPECT_EQ(result(t), many / 100);
 }
 
-TEST(task, frames_come_from_frame_memory) {
+TEST_F(task_lives, allocates_frames_from_frame_memory) {
     {
         auto warm_up = sum(1);
         start(warm_up);
     }
-    std::size_t kept = frame_memory::kept();
+    std::size_t before = frame_memory::kept();
     {
         auto t = sum(10);
         start(t);
     }
-    EXPECT_EQ(frame_memory::kept(), kept);
+    EXPECT_EQ(frame_memory::kept(), before);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Awaitables for the current task context: this_context() and checkpoint().
 #pragma once
 
 #include <coroutine>
@@ -13,8 +14,8 @@ class [[nodiscard("co_await it")]] this_context_awaiter {
 public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        context_ = context_of(who);
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        context_ = context_of(awaiting);
         return false;
     }
     [[nodiscard]] context* await_resume() const noexcept { return context_; }
@@ -27,8 +28,8 @@ class [[nodiscard("co_await it")]] checkpoint_awaiter {
 public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        if (context* in = context_of(who)) reason_ = in->cancel.reason();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        if (context* in = context_of(awaiting)) reason_ = in->cancel.reason();
         return false;
     }
     void await_resume() const {
@@ -41,11 +42,11 @@ private:
 
 }  // namespace detail
 
-/// `co_await this_context()` gives the context the awaiting coroutine runs in, or null. Never suspends.
+/// `co_await this_context()` returns the context that the awaiting coroutine runs in, or null. Never suspends.
 [[nodiscard("co_await it")]] inline detail::this_context_awaiter this_context() noexcept { return {}; }
 
-/// `co_await checkpoint()` throws `cancelled` when the context is; for long stretches without another await.
-/// Never suspends: it does not let others run.
+/// `co_await checkpoint()` throws `cancelled` when the context is cancelled; for long code without another await.
+/// Never suspends: other coroutines do not run.
 [[nodiscard("co_await it")]] inline detail::checkpoint_awaiter checkpoint() noexcept { return {}; }
 
 }  // namespace rondo

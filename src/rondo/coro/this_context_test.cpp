@@ -8,7 +8,7 @@
 namespace rondo {
 namespace {
 
-task<context*> mine() { co_return co_await this_context(); }
+task<context*> own_context() { co_return co_await this_context(); }
 
 task<int> check_twice(context* to_cancel) {
     co_await checkpoint();
@@ -17,16 +17,16 @@ task<int> check_twice(context* to_cancel) {
     co_return 1;
 }
 
-TEST(this_context, is_that_of_the_awaiting_coroutine) {
+TEST(ThisContext, is_the_context_of_the_awaiting_coroutine) {
     context in;
-    auto a = mine(), b = mine();
+    auto a = own_context(), b = own_context();
     start(a, &in);
     start(b);
     EXPECT_EQ(result(a), &in);
     EXPECT_EQ(result(b), nullptr);
 }
 
-TEST(checkpoint, throws_once_the_context_is_cancelled) {
+TEST(Checkpoint, throws_once_the_context_is_cancelled) {
     context in;
     auto a = check_twice(&in), b = check_twice(nullptr), c = check_twice(nullptr);
     start(a, &in);

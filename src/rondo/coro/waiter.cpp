@@ -15,13 +15,13 @@ waiter::callback::callback(waiter& owner) noexcept
       }),
       owner_(owner) {}
 
-bool waiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
+bool waiter::suspend(std::coroutine_handle<> awaiting, context* in) noexcept {
     reason_ = cancel_reason::none;
     if (in && in->cancel.requested()) {
         reason_ = in->cancel.reason();
         return false;
     }
-    hold(who, in);
+    hold(awaiting, in);
     waiting_ = true;
     if (in) in->cancel.add(callback_);
     return true;

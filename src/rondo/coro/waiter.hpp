@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Base class of awaiters that are either woken or cancelled.
 #pragma once
 
 #include <coroutine>
@@ -9,15 +10,15 @@
 
 namespace rondo {
 
-/// The waiting half of an awaitable: one suspended coroutine that either is woken or learns that its context was
-/// cancelled. Lives in the coroutine's frame; the ready_node is also its place in the list of whom it waits for.
-/// Derive, call suspend() in await_suspend and check() in await_resume.
+/// Base class of awaiters: one suspended coroutine that is either woken or cancelled with its context. Stored in the
+/// coroutine's frame; the ready_node is also its entry in the list of waiters of the awaited object.
+/// Derived classes call suspend() in await_suspend and check() in await_resume.
 class waiter : public ready_node {
 public:
-    /// Lets the coroutine go on. The first of wake() and a cancellation wins; the other does nothing.
+    /// Resumes the coroutine. The first of wake() and a cancellation wins; the other has no effect.
     void wake() noexcept {
         if (!waiting_) return;
-        if (!callback_.linked()) running_in = nullptr;  // there is none, or it is gone
+        if (!callback_.linked()) running_in = nullptr;  // there is none, or it was destroyed
         settle();
         ready_queue::current().push(*this);
     }
@@ -25,20 +26,20 @@ public:
     [[nodiscard]] bool waiting() const noexcept { return waiting_; }
 
 protected:
-    /// `on_cancel` is called (on the loop thread) after the waiter left its list and before the coroutine resumes
-    /// because of a cancellation: to take back what it waited for. May be null: leaving the list is enough for most.
+    /// `on_cancel` is called on the loop thread when the wait is cancelled, after the waiter was removed from its list
+    /// and before the coroutine resumes: to withdraw the request. May be null: removal from the list is mostly enough.
     using cancel_function = void (*)(waiter& self) noexcept;
 
     explicit waiter(cancel_function on_cancel = nullptr) noexcept : callback_(*this), on_cancel_(on_cancel) {}
 
-    /// Notes who waits. Returns false when the context is cancelled already: then do not suspend.
+    /// Sets the waiting coroutine. Returns false when the context is already cancelled: then do not suspend.
     template <class Promise>
-    [[nodiscard]] bool suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who, context_of(who));
+    [[nodiscard]] bool suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        return suspend(awaiting, context_of(awaiting));
     }
-    [[nodiscard]] bool suspend(std::coroutine_handle<> who, context* in) noexcept;
+    [[nodiscard]] bool suspend(std::coroutine_handle<> awaiting, context* in) noexcept;
 
-    /// Throws `cancelled` when the wait ended that way.
+    /// Throws `cancelled` when the wait was cancelled.
     void check() const {
         if (reason_ != cancel_reason::none) throw cancelled{reason_};
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs several tasks concurrently and returns all results.
 #pragma once
 
 #include <tuple>
@@ -12,27 +13,27 @@
 
 namespace rondo {
 
-/// Runs the tasks beside each other and gives all the results, in order: std::monostate for void, a pointer for a
-/// reference. The first failure cancels the others; when all have ended it is thrown. Cancelling the awaiting
-/// coroutine cancels them all. All run in one child context of the awaiting coroutine's.
+/// Runs the tasks concurrently and returns all results in order: std::monostate for void, a pointer for a reference.
+/// The first failure cancels the other tasks and is thrown when all have ended. Cancelling the awaiting coroutine
+/// cancels all tasks. They run in one child context of the awaiting coroutine's context.
 template <class... Ts>
 task<std::tuple<detail::result_of_t<Ts>...>> when_all(task<Ts>... tasks) {
-    detail::joint joint(co_await this_context(), detail::joint::until::first_failure);
+    detail::joint state(co_await this_context(), detail::joint::until::first_failure);
     std::tuple<task<Ts>...> owned(std::move(tasks)...);
-    const auto members = detail::members_of(owned);
-    co_await joint.run(members);
+    const auto children = detail::members_of(owned);
+    co_await state.run(children);
     co_return std::apply([](auto&... t) { return std::tuple<detail::result_of_t<Ts>...>{detail::take_result(t)...}; },
                          owned);
 }
 
-/// The same for any number of tasks of one kind; task<void> for tasks of void.
+/// The same for any number of tasks of one type; returns task<void> for tasks of void.
 template <class T>
 task<std::conditional_t<std::is_void_v<T>, void, std::vector<detail::result_of_t<T>>>> when_all(
     std::vector<task<T>> tasks) {
-    detail::joint joint(co_await this_context(), detail::joint::until::first_failure);
+    detail::joint state(co_await this_context(), detail::joint::until::first_failure);
     std::vector<task<T>> owned(std::move(tasks));
-    const auto members = detail::members_of(owned);
-    co_await joint.run(members);
+    const auto children = detail::members_of(owned);
+    co_await state.run(children);
     if constexpr (!std::is_void_v<T>) {
         std::vector<detail::result_of_t<T>> results;
         results.reserve(owned.size());

@@ -16,14 +16,14 @@ namespace {
 
 using when_all_lives = lives;
 
-TEST_F(when_all_lives, gives_every_kind_of_result_in_order) {
+TEST_F(when_all_lives, returns_every_kind_of_result_in_order) {
     struct body {
         static task<int&> reference(int& i) { co_return i; }
         static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(4); }
     };
     event e;
     int i = 3;
-    auto t = when_all(wait_for(e, 1), pass(e), body::reference(i), body::unique());
+    auto t = when_all(value_after_event(e, 1), pass(e), body::reference(i), body::unique());
     start(t);
     EXPECT_FALSE(t.done());
     e.set();
@@ -34,7 +34,7 @@ TEST_F(when_all_lives, gives_every_kind_of_result_in_order) {
     EXPECT_EQ(*four, 4);
 }
 
-TEST_F(when_all_lives, nothing_to_wait_for) {
+TEST_F(when_all_lives, accepts_no_tasks_and_tasks_that_end_immediately) {
     auto none = when_all();
     start(none);
     EXPECT_TRUE(none.done());
@@ -46,11 +46,11 @@ TEST_F(when_all_lives, nothing_to_wait_for) {
     EXPECT_EQ(result(ended), std::tuple(1, 2));
 }
 
-TEST_F(when_all_lives, takes_a_vector) {
+TEST_F(when_all_lives, accepts_a_vector) {
     event e;
     std::vector<task<int>> tasks;
     std::vector<task<void>> voids;
-    for (int i = 0; i < 5; ++i) tasks.push_back(wait_for(e, i));
+    for (int i = 0; i < 5; ++i) tasks.push_back(value_after_event(e, i));
     for (int i = 0; i < 5; ++i) voids.push_back(pass(e));
     auto t = when_all(std::move(tasks));
     auto u = when_all(std::move(voids));
@@ -65,7 +65,7 @@ TEST_F(when_all_lives, takes_a_vector) {
 TEST_F(when_all_lives, the_first_failure_cancels_the_others_and_is_thrown_when_all_have_ended) {
     event e, never;
     std::string note;
-    auto t = when_all(note_end(never, note), fail_after(e, "first"), wait_for(never));
+    auto t = when_all(note_end(never, note), fail_after(e, "first"), value_after_event(never));
     start(t);
     e.set();
     EXPECT_EQ(note, "cancelled 1");
@@ -91,7 +91,7 @@ TEST_F(when_all_lives, the_first_of_two_failures_wins) {
     }
 }
 
-TEST_F(when_all_lives, a_failure_at_once_keeps_the_rest_from_starting) {
+TEST_F(when_all_lives, does_not_start_tasks_after_an_immediate_failure) {
     event never;
     std::string first, second;
     auto t = when_all(note_end(never, first), fail("now"), note_end(never, second));
@@ -118,7 +118,7 @@ TEST_F(when_all_lives, cancelling_the_parent_cancels_all) {
     }
 }
 
-TEST_F(when_all_lives, in_a_cancelled_context_nothing_starts) {
+TEST_F(when_all_lives, starts_nothing_in_a_cancelled_context) {
     context in;
     in.cancel.cancel(cancel_reason::drain);
     event never;
@@ -129,13 +129,13 @@ TEST_F(when_all_lives, in_a_cancelled_context_nothing_starts) {
     EXPECT_THROW(result(t), cancelled);
 }
 
-TEST_F(when_all_lives, destroyed_before_start_and_while_waiting) {
+TEST_F(when_all_lives, may_be_destroyed_before_start_and_while_waiting) {
     event e;
     {
-        auto t = when_all(wait_for(e), pass(e));
+        auto t = when_all(value_after_event(e), pass(e));
     }
     {
-        auto t = when_all(wait_for(e), pass(e));
+        auto t = when_all(value_after_event(e), pass(e));
         start(t);
         EXPECT_EQ(counted::alive, 2);
     }
@@ -143,9 +143,10 @@ TEST_F(when_all_lives, destroyed_before_start_and_while_waiting) {
     e.set();
 }
 
-TEST_F(when_all_lives, nests) {
+TEST_F(when_all_lives, may_be_nested) {
     event e, f;
-    auto t = when_all(when_all(wait_for(e, 1), wait_for(f, 2)), when_all(wait_for(f, 3), fail_after(e, "inner")));
+    auto t = when_all(when_all(value_after_event(e, 1), value_after_event(f, 2)),
+                      when_all(value_after_event(f, 3), fail_after(e, "inner")));
     start(t);
     e.set();
     EXPECT_THROW(result(t), std::runtime_error);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs several tasks concurrently and returns the first result.
 #pragma once
 
 #include <cstddef>
@@ -26,36 +27,36 @@ std::variant<result_of_t<Ts>...> result_at(std::tuple<task<Ts>...>& tasks, std::
 
 }  // namespace detail
 
-/// Runs the tasks beside each other until one ends; cancels the others, awaits their end, and gives the result of the
-/// first: its index is that of the variant (std::monostate for void, a pointer for a reference). When the first to end
-/// failed, that is thrown. What the others return or throw is dropped. Tasks after one that ends without waiting are
-/// not started. Cancelling the awaiting coroutine cancels them all.
+/// Runs the tasks concurrently until one ends, cancels the others, awaits their end, and returns the result of the
+/// first as a variant with the task's index (std::monostate for void, a pointer for a reference). If the first task
+/// failed, its exception is thrown. Results and exceptions of the others are discarded. Tasks after one that ends
+/// without suspending are not started. Cancelling the awaiting coroutine cancels all tasks.
 template <class... Ts>
     requires(sizeof...(Ts) > 0)
 task<std::variant<detail::result_of_t<Ts>...>> when_any(task<Ts>... tasks) {
-    detail::joint joint(co_await this_context(), detail::joint::until::first_end);
+    detail::joint state(co_await this_context(), detail::joint::until::first_end);
     std::tuple<task<Ts>...> owned(std::move(tasks)...);
-    const auto members = detail::members_of(owned);
-    co_await joint.run(members);
-    co_return detail::result_at(owned, joint.first());
+    const auto children = detail::members_of(owned);
+    co_await state.run(children);
+    co_return detail::result_at(owned, state.first());
 }
 
-/// Which of a vector of tasks ended first, and what it gave.
+/// The index and the result of the first task of a vector that ended.
 template <class T>
 struct winner {
     std::size_t index;
     T value;
 };
 
-/// The same for any number of tasks of one kind. Throws std::invalid_argument when there is none.
+/// The same for any number of tasks of one type. Throws std::invalid_argument when the vector is empty.
 template <class T>
 task<winner<detail::result_of_t<T>>> when_any(std::vector<task<T>> tasks) {
     if (tasks.empty()) throw std::invalid_argument("when_any needs at least one task");
-    detail::joint joint(co_await this_context(), detail::joint::until::first_end);
+    detail::joint state(co_await this_context(), detail::joint::until::first_end);
     std::vector<task<T>> owned(std::move(tasks));
-    const auto members = detail::members_of(owned);
-    co_await joint.run(members);
-    co_return winner<detail::result_of_t<T>>{joint.first(), detail::take_result(owned[joint.first()])};
+    const auto children = detail::members_of(owned);
+    co_await state.run(children);
+    co_return winner<detail::result_of_t<T>>{state.first(), detail::take_result(owned[state.first()])};
 }
 
 }  // namespace rondo

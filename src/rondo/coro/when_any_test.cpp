@@ -19,7 +19,7 @@ using when_any_lives = lives;
 TEST_F(when_any_lives, the_first_to_end_wins_and_the_others_are_cancelled) {
     event e, never;
     std::string note;
-    auto t = when_any(note_end(never, note), wait_for(e, 1), wait_for(never, 2));
+    auto t = when_any(note_end(never, note), value_after_event(e, 1), value_after_event(never, 2));
     start(t);
     EXPECT_FALSE(t.done());
     e.set();
@@ -29,9 +29,9 @@ TEST_F(when_any_lives, the_first_to_end_wins_and_the_others_are_cancelled) {
     EXPECT_EQ(std::get<1>(won), 1);
 }
 
-TEST_F(when_any_lives, tells_equal_types_apart_by_index) {
+TEST_F(when_any_lives, distinguishes_equal_types_by_index) {
     event first, second;
-    auto t = when_any(wait_for(first, 1), wait_for(second, 2), pass(first));
+    auto t = when_any(value_after_event(first, 1), value_after_event(second, 2), pass(first));
     start(t);
     second.set();
     auto won = result(t);
@@ -39,7 +39,7 @@ TEST_F(when_any_lives, tells_equal_types_apart_by_index) {
     EXPECT_EQ(std::get<1>(won), 2);
 }
 
-TEST_F(when_any_lives, one_that_ends_at_once_keeps_the_rest_from_starting) {
+TEST_F(when_any_lives, does_not_start_tasks_after_one_that_ends_immediately) {
     event never;
     std::string first, second;
     auto t = when_any(note_end(never, first), give(2), note_end(never, second));
@@ -49,7 +49,7 @@ TEST_F(when_any_lives, one_that_ends_at_once_keeps_the_rest_from_starting) {
     EXPECT_EQ(second, "");
 }
 
-TEST_F(when_any_lives, a_failing_first_is_thrown) {
+TEST_F(when_any_lives, rethrows_the_exception_of_the_first_task_to_end) {
     event e, never;
     std::string note;
     auto t = when_any(note_end(never, note), fail_after(e, "first"));
@@ -68,19 +68,19 @@ task<void> fail_when_cancelled(event& e) {
     }
 }
 
-TEST_F(when_any_lives, what_the_losers_throw_is_dropped) {
+TEST_F(when_any_lives, discards_exceptions_of_the_other_tasks) {
     event e, never;
-    auto t = when_any(fail_when_cancelled(never), wait_for(e, 5));
+    auto t = when_any(fail_when_cancelled(never), value_after_event(e, 5));
     start(t);
     e.set();
     EXPECT_EQ(std::get<1>(result(t)), 5);
 }
 
-TEST_F(when_any_lives, takes_a_vector) {
+TEST_F(when_any_lives, accepts_a_vector) {
     event e, never;
     std::vector<task<int>> tasks;
-    tasks.push_back(wait_for(never, 1));
-    tasks.push_back(wait_for(e, 2));
+    tasks.push_back(value_after_event(never, 1));
+    tasks.push_back(value_after_event(e, 2));
     auto t = when_any(std::move(tasks));
     start(t);
     e.set();
@@ -114,13 +114,13 @@ TEST_F(when_any_lives, cancelling_the_parent_cancels_all) {
     EXPECT_THROW(result(late), cancelled);
 }
 
-TEST_F(when_any_lives, destroyed_before_start_and_while_waiting) {
+TEST_F(when_any_lives, may_be_destroyed_before_start_and_while_waiting) {
     event e;
     {
-        auto t = when_any(wait_for(e), pass(e));
+        auto t = when_any(value_after_event(e), pass(e));
     }
     {
-        auto t = when_any(wait_for(e), pass(e));
+        auto t = when_any(value_after_event(e), pass(e));
         start(t);
         EXPECT_EQ(counted::alive, 2);
     }
@@ -129,7 +129,7 @@ TEST_F(when_any_lives, destroyed_before_start_and_while_waiting) {
 
 TEST_F(when_any_lives, combines_with_when_all) {
     event e, never;
-    auto t = when_any(when_all(wait_for(e, 1), wait_for(e, 2)), pass(never));
+    auto t = when_any(when_all(value_after_event(e, 1), value_after_event(e, 2)), pass(never));
     start(t);
     e.set();
     auto won = result(t);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include <rondo/base/backoff.hpp>
 #include <rondo/db/postgres/open.hpp>
 
 namespace rondo::db {
@@ -11,30 +12,29 @@ namespace rondo::db {
 namespace {
 
 location checked(std::string_view url) {
-    location where = parse_url(url);
-    if (where.kind == kind::postgres) postgres::check_url(where.text);
-    return where;
+    location parsed = parse_url(url);
+    if (parsed.kind == kind::postgres) postgres::check_url(parsed.text);
+    return parsed;
 }
 
-constexpr auto first_pause = std::chrono::milliseconds(50);
-constexpr auto longest_pause = std::chrono::milliseconds(5000);
+constexpr backoff reconnect{std::chrono::milliseconds(50), std::chrono::seconds(5)};
 
-task<std::uint64_t> copy_into(home& at, statement s, async_generator<std::string> pieces) {
-    session_lease lease = co_await at.lend(true);
-    co_await at.from_here(lease->start_copy(s, copy_way::in));
+task<std::uint64_t> copy_into(home& state, statement s, async_generator<std::string> pieces) {
+    session_lease lease = co_await state.lend(true);
+    co_await state.from_here(lease->start_copy(s, copy_way::in));
     for (;;) {
         const std::string* piece = co_await pieces.next();
         if (!piece) break;
-        co_await at.from_here(lease->write_copy(*piece));
+        co_await state.from_here(lease->write_copy(*piece));
     }
-    co_return co_await at.from_here(lease->end_copy());
+    co_return co_await state.from_here(lease->end_copy());
 }
 
-async_generator<std::string> copy_out_of(home& at, statement s) {
-    session_lease lease = co_await at.lend(false);
-    co_await at.from_here(lease->start_copy(s, copy_way::out));
+async_generator<std::string> copy_out_of(home& state, statement s) {
+    session_lease lease = co_await state.lend(false);
+    co_await state.from_here(lease->start_copy(s, copy_way::out));
     for (;;) {
-        std::optional<std::string> piece = co_await at.from_here(lease->read_copy());
+        std::optional<std::string> piece = co_await state.from_here(lease->read_copy());
         if (!piece) break;
         co_yield std::move(*piece);
     }
@@ -49,36 +49,35 @@ std::string quoted_name(std::string_view name) {
     return out + '"';
 }
 
-task<session_lease> listen_once(home& at, const std::string& channel) {
-    session_lease lease = co_await at.extra();
+task<session_lease> listen_once(home& state, const std::string& channel) {
+    session_lease lease = co_await state.extra();
     const dynamic_sql sql("listen " + quoted_name(channel));
-    (void)co_await at.from_here(lease->query(statement(sql), parameters()));
+    (void)co_await state.from_here(lease->query(statement(sql), parameters()));
     co_return lease;
 }
 
-async_generator<notification> listen_to(home& at, std::string channel) {
-    session_lease lease = co_await listen_once(at, channel);
-    clock::duration pause = first_pause;
+async_generator<notification> listen_to(home& state, std::string channel) {
+    session_lease lease = co_await listen_once(state, channel);
+    int failures = 0;
     for (bool connected = true;;) {
-        notification got;
+        notification message;
         try {
             if (!connected) {
-                lease = co_await listen_once(at, channel);
-                got = {channel, {}, true};
+                lease = co_await listen_once(state, channel);
+                message = {channel, {}, true};
             } else {
-                got = co_await at.from_here(lease->next_notification());
+                message = co_await state.from_here(lease->next_notification());
             }
             connected = true;
-            pause = first_pause;
+            failures = 0;
         } catch (const connection_lost&) {
             connected = false;
         }
         if (connected) {
-            co_yield std::move(got);
+            co_yield std::move(message);
         } else {
             lease.give_back();
-            co_await sleep(pause);
-            pause = std::min<clock::duration>(pause * 2, longest_pause);
+            co_await sleep(reconnect.after(++failures));
         }
     }
 }

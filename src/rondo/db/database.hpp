@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The database class: queries, streams, transactions, COPY and LISTEN over a pool of connections.
 #pragma once
 
 #include <cstdint>
@@ -26,27 +27,28 @@ namespace rondo::db {
 
 /// A database: PostgreSQL or SQLite, by its URL (db/url.hpp).
 ///     auto row = (co_await db.query("select id, name from people where id = $1", id)).one<person>();
-/// One object for the whole process, of any thread: it has one pool of connections, which lives on one loop, its home:
-/// the loop open() was called on, else the first one it was used from that has pools (a server's), else one of its own
-/// on a thread of its own. Who calls from another loop, or from a thread without one, is served through the home. It
-/// may be made and used before the process forks (on_arbiter_start): it connects when it is first used in a process,
-/// and gives its connections up when its home ends. Must outlive who uses it.
+/// One object serves the whole process and may be used from any thread. Its connection pool belongs to one event loop:
+/// the loop on which open() was called; otherwise the first loop with a blocking pool (a server's) that used it;
+/// otherwise a loop on a thread of its own. Calls from other loops or threads are forwarded to that loop. May be
+/// created and used before the process forks (on_arbiter_start): each process connects on first use. The connections
+/// are closed when the loop ends. Must outlive its users.
 ///
-/// Every call throws db::error and what is derived from it; `cancelled` when its context is: a statement that was not
-/// sent is then never sent, one that runs is cancelled in the database. The deadline of the context bounds the waits.
+/// Every call throws db::error or a type derived from it, and `cancelled` when its context is cancelled: a statement
+/// not yet sent is never sent, a running one is cancelled in the database. The deadline of the context bounds all
+/// waits.
 class database {
 public:
-    /// Throws std::invalid_argument for a URL that cannot be one. Connects to nothing yet.
+    /// Throws std::invalid_argument for an invalid URL. Does not connect yet.
     explicit database(std::string_view url, db::options options = {});
     database(const database&) = delete;
     database& operator=(const database&) = delete;
 
-    /// Makes the current loop the home and connects: throws a sentence when the database cannot be used.
+    /// Binds the pool to the current loop and connects. Throws error when the database cannot be used.
     [[nodiscard]] task<void> open();
-    /// Gives all connections up; what still runs fails with connection_lost. Opens again when used again.
+    /// Closes all connections; running statements fail with connection_lost. Reopens on the next use.
     [[nodiscard]] task<void> close();
 
-    /// Runs one statement; the values are for $1, $2, ... (see db::parameters) and are copied.
+    /// Runs one statement; the values for $1, $2, ... (see db::parameters) are copied.
     template <class... Values>
     [[nodiscard]] task<result> query(statement s, const Values&... values) {
         return home_.query(s, parameters(values...));
@@ -55,7 +57,7 @@ public:
     [[nodiscard]] task<result> query(dynamic_sql s, const Values&... values) {
         return run_dynamic(std::move(s), parameters(values...));
     }
-    /// The same; gives the number of rows inserted, changed or deleted.
+    /// Like query(); returns the number of rows inserted, updated or deleted.
     template <class... Values>
     [[nodiscard]] task<std::uint64_t> execute(statement s, const Values&... values) {
         return detail::affected_of(query(s, values...));
@@ -64,41 +66,42 @@ public:
     [[nodiscard]] task<std::uint64_t> execute(dynamic_sql s, const Values&... values) {
         return detail::affected_of(query(std::move(s), values...));
     }
-    /// The rows one by one: memory stays bounded however many there are, and the database waits for who is slow.
-    /// Holds a connection to its end. A row is read into T (see row_value).
+    /// Streams the rows one by one, each read into T (see row_value): memory stays bounded, and a slow reader slows the
+    /// database down. Holds a connection until its end.
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
         return detail::rows_of<T>(home_, nullptr, s, parameters(values...));
     }
 
-    /// Runs `body(tx)`, a task, within a transaction on one connection and gives its result. Committed when the body
-    /// returns; rolled back when it throws, and when the context is cancelled. The body lives until then.
+    /// Runs `body(tx)`, a task, in a transaction on one connection and returns its result. Commits when the body
+    /// returns; rolls back when it throws or the context is cancelled. The body is kept alive until then.
     ///     co_await db.transaction([](rondo::db::transaction& tx) -> rondo::task<void> { co_await tx.execute(...); });
-    /// A lambda may not capture where GCC 12 is used, as everywhere: give it what it needs as `values`.
+    /// With GCC 12 the lambda must not capture: pass what it needs as `values`.
     template <class Body, class... Values>
     [[nodiscard]] auto transaction(Body body, Values... values) {
         return detail::run_transaction(home_, transaction_options{}, std::move(body), std::move(values)...);
     }
+    /// Like transaction(), with an isolation level or read-only.
     template <class Body, class... Values>
     [[nodiscard]] auto transaction_with(transaction_options o, Body body, Values... values) {
         return detail::run_transaction(home_, o, std::move(body), std::move(values)...);
     }
-    /// Several statements in one text, separated by semicolons, without parameters: for schemas.
+    /// Runs several statements, separated by semicolons, without parameters; for schemas.
     [[nodiscard]] task<void> script(std::string sql);
 
-    /// COPY ... FROM STDIN: the pieces in the format of the statement (text: a line per row, columns separated by
-    /// tabs), cut anywhere. Gives the number of rows. PostgreSQL only, as the two that follow.
+    /// COPY ... FROM STDIN: `pieces` is the data in the format of the statement (text: a line per row, columns
+    /// separated by tabs), split anywhere. Returns the number of rows. PostgreSQL only, like the next two functions.
     [[nodiscard]] task<std::uint64_t> copy_in(statement s, async_generator<std::string> pieces);
-    /// COPY ... TO STDOUT: a piece for each row.
+    /// COPY ... TO STDOUT: yields one piece per row.
     [[nodiscard]] async_generator<std::string> copy_out(statement s);
-    /// What NOTIFY sends on a channel from now on, on a connection of its own. When that is lost it is made again, at
-    /// growing intervals; then a notification with `missed` comes first: others may have been missed. Ends by
-    /// cancellation only.
+    /// Yields the NOTIFY messages of a channel, over a dedicated connection. A lost connection is re-established with
+    /// back-off; the first notification afterwards has `missed` set: messages may have been missed. Ends only by
+    /// cancellation.
     [[nodiscard]] async_generator<notification> listen(std::string channel);
 
-    // For sync views and other code on threads that may block: the same, over the same connections. Each throws
-    // synchronous_only on a loop thread, and `cancelled` as the others: a sync view's calls have the deadline of its
-    // request, and end when its client is gone.
+    // The same for sync views and other threads that may block, over the same connections. Each throws
+    // synchronous_only on a loop thread, and `cancelled` like the others: the calls of a sync view have the deadline of
+    // its request and end when its client disconnects.
     template <class... Values>
     result query_sync(statement s, const Values&... values) {
         return home_.wait("database::query_sync", home_.query_here(s, parameters(values...)));
@@ -109,20 +112,20 @@ public:
     }
     void open_sync();
     void script_sync(const std::string& sql);
-    /// `body(tx)` returns a value or nothing; tx has query_sync() and execute_sync().
+    /// Runs `body(tx)`, which returns a value or void; tx is a sync_transaction.
     template <class Body>
     auto transaction_sync(Body&& body, transaction_options o = {}) {
         return detail::run_transaction_sync(home_, o, std::forward<Body>(body));
     }
 
-    /// A connection beside the pool, closed when it is given back; for locks of PostgreSQL that belong to a connection.
-    /// With SQLite the one that writes.
+    /// Opens a dedicated connection outside the pool, closed when it is released; for PostgreSQL session-level locks.
+    /// SQLite: the writing connection.
     [[nodiscard]] task<session_lease> extra_connection() { return home_.extra(); }
 
     [[nodiscard]] db::kind kind() const noexcept { return home_.where().kind; }
-    /// What it is doing now.
+    /// Returns the current state and counters.
     [[nodiscard]] task<db::status> now() { return home_.now(); }
-    /// The URL without its password.
+    /// Returns the URL without its password.
     [[nodiscard]] std::string shown() const { return shown_url(home_.where().text); }
 
 private:

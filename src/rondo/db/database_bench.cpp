@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RONDO_BENCH_DB names the database; its table world(id, randomnumber) has 10,000 rows and is made when it is not
-// there.
+// RONDO_BENCH_DB is the URL of the database. The table world(id, randomnumber) is recreated with 10,000 rows.
 #include <cstdlib>
 #include <string>
 
@@ -22,29 +21,29 @@ RONDO_DESCRIBE(world, id, randomnumber);
 namespace {
 
 std::string url() {
-    const char* given = std::getenv("RONDO_BENCH_DB");
-    return given ? given : "sqlite::memory:";
+    const char* from_environment = std::getenv("RONDO_BENCH_DB");
+    return from_environment ? from_environment : "sqlite::memory:";
 }
 
-task<void> make_world(database& at) {
-    co_await at.open();
-    co_await at.script(
+task<void> make_world(database& db) {
+    co_await db.open();
+    co_await db.script(
         "drop table if exists world; create table world (id integer primary key, randomnumber integer not null)");
-    co_await at.transaction([](transaction& tx) -> task<void> {
+    co_await db.transaction([](transaction& tx) -> task<void> {
         for (int i = 1; i <= 10000; ++i) (void)co_await tx.execute("insert into world values ($1, $2)", i, i % 97);
     });
 }
 
-task<void> read_rows(database& at, int from, int count) {
+task<void> read_rows(database& db, int from, int count) {
     for (int i = 0; i < count; ++i) {
-        const result r = co_await at.query("select id, randomnumber from world where id = $1", 1 + (from + i) % 10000);
+        const result r = co_await db.query("select id, randomnumber from world where id = $1", 1 + (from + i) % 10000);
         benchmark::DoNotOptimize(r.one<world>());
     }
 }
 
-task<void> read_at_once(database& at, int readers, int each) {
+task<void> read_at_once(database& db, int readers, int per_reader) {
     std::vector<task<void>> all;
-    for (int i = 0; i < readers; ++i) all.push_back(read_rows(at, i * 37, each));
+    for (int i = 0; i < readers; ++i) all.push_back(read_rows(db, i * 37, per_reader));
     co_await when_all(std::move(all));
 }
 
@@ -61,16 +60,16 @@ void one_row(benchmark::State& state) {
     event_loop loop;
     options limits;
     limits.connections = static_cast<std::size_t>(state.range(1));
-    database at(url(), limits);
-    loop.run_until(make_world(at));
-    constexpr int each = 50;
+    database db(url(), limits);
+    loop.run_until(make_world(db));
+    constexpr int per_reader = 50;
     const int readers = static_cast<int>(state.range(0));
     const double before = processor_seconds();
-    for (auto _ : state) loop.run_until(read_at_once(at, readers, each));
-    const double rows = static_cast<double>(state.iterations()) * readers * each;
+    for (auto _ : state) loop.run_until(read_at_once(db, readers, per_reader));
+    const double rows = static_cast<double>(state.iterations()) * readers * per_reader;
     state.counters["rows/s"] = benchmark::Counter(rows, benchmark::Counter::kIsRate);
     state.counters["us_of_cpu/row"] = (processor_seconds() - before) * 1e6 / rows;
-    loop.run_until(at.close());
+    loop.run_until(db.close());
 }
 BENCHMARK(one_row)
     ->UseRealTime()

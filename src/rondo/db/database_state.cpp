@@ -20,24 +20,24 @@ namespace rondo::db {
 
 constexpr figure_text figure_texts[] = {
     {"queries", "Statements."},
-    {"waits", "Waits for a connection that came to an end."},
-    {"wait", "Waited for a connection, all waits together.", true, true},
+    {"waits", "Completed waits for a connection."},
+    {"wait", "Time spent waiting for a connection.", true, true},
     {"connections", "Open connections.", false},
-    {"busy", "Of them those with work.", false},
-    {"lent", "Of them those within a transaction, a stream or a copy.", false},
-    {"running", "Statements that are with the database.", false},
-    {"waiting", "Statements and transactions that wait for a connection.", false},
-    {"limit", "Connections that may be open.", false},
+    {"busy", "Open connections that are not idle.", false},
+    {"lent", "Open connections held by a transaction, a stream or a copy.", false},
+    {"running", "Statements sent to the database.", false},
+    {"waiting", "Statements and transactions waiting for a connection.", false},
+    {"limit", "Maximum open connections.", false},
 };
 
 struct home::state {
     state(location w, options l) : where(std::move(w)), limits(l) {
         told.emplace(
             "database", figure_texts, [this] { return shown_url(where.text); },
-            [this](std::span<std::uint64_t> to) { return tell(to); });
+            [this](std::span<std::uint64_t> values) { return tell(values); });
     }
 
-    // The loop's end is that of the driver.
+    // Ends the driver with the loop.
     struct ending final : event_loop::end_hook {
         explicit ending(state& s) noexcept : of(s) {}
         void loop_ends() noexcept override {
@@ -51,30 +51,30 @@ struct home::state {
     options limits;
     std::mutex mutex;
     std::atomic<event_loop*> loop{nullptr};
-    std::atomic<unsigned> made_after{forks()};
+    process_mark process;
     std::unique_ptr<db::driver> driver;
     std::unique_ptr<ending> end;
     std::unique_ptr<loop_thread> own;
-    std::array<std::uint64_t, 3> counts_before{};                               ///< of drivers that are gone
-    std::array<std::atomic<std::uint64_t>, std::size(figure_texts)> figures{};  ///< as the home last told them
-    std::optional<observed> told;                                               ///< before the rest ends
+    std::array<std::uint64_t, 3> counts_before{};                               ///< of earlier drivers
+    std::array<std::atomic<std::uint64_t>, std::size(figure_texts)> figures{};  ///< as last published by the loop
+    std::optional<observed> told;                                               ///< destroyed first
 
-    void settle(event_loop& at) {
+    void settle(event_loop& own_loop) {
         end = std::make_unique<ending>(*this);
-        at.add(*end);
-        loop.store(&at, std::memory_order_release);
+        own_loop.add(*end);
+        loop.store(&own_loop, std::memory_order_release);
     }
-    // After a fork: the thread is the parent's, and a word on its connections would be taken for the parent's.
+    // After a fork: the thread exists only in the parent, and its connections are shared with the parent.
     void leave_parents() noexcept {
-        if (made_after.load(std::memory_order_acquire) == forks()) return;
+        if (process.is_own()) return;
         loop.store(nullptr, std::memory_order_relaxed);
         [[maybe_unused]] auto* listed = end.release();
         [[maybe_unused]] auto* connections = driver.release();
         [[maybe_unused]] auto* thread = own.release();
         counts_before = {};
-        made_after.store(forks(), std::memory_order_release);
+        process.renew();
     }
-    // At home. What it counted goes on.
+    // Loop thread. The counters continue.
     void end_driver() noexcept {
         keep_figures();
         for (std::size_t i = 0; i < counts_before.size(); ++i) counts_before[i] = figures[i];
@@ -82,28 +82,28 @@ struct home::state {
         keep_figures();
     }
 
-    // At home.
+    // Loop thread.
     void keep_figures() noexcept {
         const status s = driver ? driver->now() : status();
         const auto waited = static_cast<std::uint64_t>(s.waited.count());
         const std::array<std::uint64_t, 3> counts{s.queries, s.waits, waited};
         for (std::size_t i = 0; i < counts.size(); ++i) set_to(figures[i], counts_before[i] + counts[i]);
-        std::size_t at = counts.size();
-        for (const std::size_t now :
+        std::size_t next = counts.size();
+        for (const std::size_t value :
              {s.connections, s.connections - s.idle, s.lent, s.running, s.waiting, driver ? limits.connections : 0})
-            set_to(figures[at++], now);
+            set_to(figures[next++], value);
     }
-    // On any thread. What lives on a thread of its own tells it when it comes to it.
-    [[nodiscard]] bool tell(std::span<std::uint64_t> to) {
-        if (made_after.load(std::memory_order_acquire) != forks()) return false;
-        event_loop* const home = loop.load(std::memory_order_acquire);
-        if (home && home == event_loop::current_or_null()) {
+    // Any thread. A loop on a thread of its own publishes with a delay.
+    [[nodiscard]] bool tell(std::span<std::uint64_t> values) {
+        if (!process.is_own()) return false;
+        event_loop* const current = loop.load(std::memory_order_acquire);
+        if (current && current == event_loop::current_or_null()) {
             keep_figures();
-        } else if (home) {
-            const std::scoped_lock held(mutex);
-            if (own && &own->loop() == home) home->post([this] { keep_figures(); });
+        } else if (current) {
+            const std::scoped_lock lock(mutex);
+            if (own && &own->loop() == current) current->post([this] { keep_figures(); });
         }
-        for (std::size_t i = 0; i < to.size(); ++i) to[i] = figures[i].load(std::memory_order_relaxed);
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = figures[i].load(std::memory_order_relaxed);
         return true;
     }
 };
@@ -114,8 +114,9 @@ home::~home() {
     state& s = *state_;
     s.leave_parents();
     s.told.reset();
-    s.own.reset();  // its end ends the driver
-    if (event_loop* at = s.loop.load(std::memory_order_acquire); at && at == event_loop::current_or_null()) {
+    s.own.reset();  // ends the driver
+    event_loop* const own = s.loop.load(std::memory_order_acquire);
+    if (own && own == event_loop::current_or_null()) {
         s.driver.reset();
     }
 }
@@ -130,27 +131,27 @@ void home::settle_here() {
 
 event_loop& home::loop() {
     state& s = *state_;
-    if (s.made_after.load(std::memory_order_acquire) == forks()) {
-        if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
+    if (s.process.is_own()) {
+        if (event_loop* own = s.loop.load(std::memory_order_acquire)) return *own;
     }
     std::lock_guard lock(s.mutex);
     s.leave_parents();
-    if (event_loop* at = s.loop.load(std::memory_order_acquire)) return *at;
-    event_loop* here = event_loop::current_or_null();
-    if (here && here->blocking()) {
-        s.settle(*here);
-        return *here;
+    if (event_loop* own = s.loop.load(std::memory_order_acquire)) return *own;
+    event_loop* current = event_loop::current_or_null();
+    if (current && current->blocking()) {
+        s.settle(*current);
+        return *current;
     }
     s.own.reset();
     s.own = std::make_unique<loop_thread>(loop_thread_options{.name = "database"});
-    event_loop& at = s.own->loop();
-    std::binary_semaphore settled{0};
-    at.post([&] {
-        s.settle(at);
-        settled.release();
+    event_loop& own = s.own->loop();
+    std::binary_semaphore attached{0};
+    own.post([&] {
+        s.settle(own);
+        attached.release();
     });
-    settled.acquire();
-    return at;
+    attached.acquire();
+    return own;
 }
 
 db::driver& home::driver() {
@@ -169,12 +170,12 @@ task<void> home::close_here() {
 }
 task<result> home::query_here(statement s, parameters p) { co_return co_await driver().query(s, std::move(p)); }
 task<session_lease> home::lend_here(bool writes) {
-    std::unique_ptr<session> lent = co_await driver().lend(writes);
-    co_return session_lease(*this, std::move(lent));
+    std::unique_ptr<session> acquired = co_await driver().lend(writes);
+    co_return session_lease(*this, std::move(acquired));
 }
 task<session_lease> home::extra_here() {
-    std::unique_ptr<session> lent = co_await driver().extra();
-    co_return session_lease(*this, std::move(lent));
+    std::unique_ptr<session> acquired = co_await driver().extra();
+    co_return session_lease(*this, std::move(acquired));
 }
 task<db::status> home::now_here() { co_return driver().now(); }
 
@@ -185,9 +186,9 @@ task<session_lease> home::extra() { return from_here(extra_here()); }
 task<db::status> home::now() { return from_here(now_here()); }
 
 task<result> home::query(statement s, parameters p) {
-    event_loop& at = loop();
-    if (&at == event_loop::current_or_null()) return driver().query(s, std::move(p));
-    return from_elsewhere(at, query_here(s, std::move(p)));
+    event_loop& own = loop();
+    if (&own == event_loop::current_or_null()) return driver().query(s, std::move(p));
+    return from_elsewhere(own, query_here(s, std::move(p)));
 }
 
 session_lease& session_lease::operator=(session_lease&& other) noexcept {
@@ -201,9 +202,9 @@ session_lease& session_lease::operator=(session_lease&& other) noexcept {
 
 void session_lease::give_back() noexcept {
     if (!session_) return;
-    event_loop& at = home_->loop();
-    if (&at == event_loop::current_or_null()) session_.reset();
-    else at.post([s = std::move(session_)]() mutable { s.reset(); });
+    event_loop& loop = home_->loop();
+    if (&loop == event_loop::current_or_null()) session_.reset();
+    else loop.post([s = std::move(session_)]() mutable { s.reset(); });
 }
 
 }  // namespace rondo::db

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The state of a database object: its backend, the loop it belongs to, and the calls that reach it from any thread.
 #pragma once
 
 #include <memory>
@@ -15,8 +16,8 @@ namespace rondo::db {
 
 class session_lease;
 
-/// The loop that a database object's connections live on, and the way to it from anywhere. The driver is made there
-/// when it is first needed, and destroyed when that loop ends.
+/// Owns the driver of a database object and the choice of its loop; forwards calls from other threads to that loop. The
+/// driver is created there on first use and destroyed when the loop ends.
 class home {
 public:
     home(location where, options limits);
@@ -26,11 +27,11 @@ public:
 
     [[nodiscard]] const location& where() const noexcept;
 
-    /// Makes the calling thread's loop the home, unless there is one.
+    /// Chooses the calling thread's loop, unless one was chosen before.
     void settle_here();
-    /// The home; chosen now when there is none. Any thread.
+    /// Returns the loop, choosing one if needed. Any thread.
     [[nodiscard]] event_loop& loop();
-    /// On the home's thread.
+    /// Loop thread only.
     [[nodiscard]] db::driver& driver();
 
     [[nodiscard]] task<void> open();
@@ -40,7 +41,7 @@ public:
     [[nodiscard]] task<session_lease> extra();
     [[nodiscard]] task<db::status> now();
 
-    // What these return is for wait(), or for the home's own loop.
+    // Pass the tasks that these return to run_and_wait(), or await them on the loop.
     [[nodiscard]] task<void> open_here();
     [[nodiscard]] task<void> close_here();
     [[nodiscard]] task<result> query_here(statement s, parameters p);
@@ -48,17 +49,18 @@ public:
     [[nodiscard]] task<session_lease> extra_here();
     [[nodiscard]] task<db::status> now_here();
 
-    /// The task, to be awaited on the calling thread's loop, though it runs at home.
+    /// Returns a task to be awaited on the calling thread's loop that runs `t` on the database's loop.
     template <class T>
     [[nodiscard]] task<T> from_here(task<T> t) {
-        event_loop& at = loop();
-        if (&at == event_loop::current_or_null()) return t;
-        return from_elsewhere(at, std::move(t));
+        event_loop& own = loop();
+        if (&own == event_loop::current_or_null()) return t;
+        return from_elsewhere(own, std::move(t));
     }
-    /// The same for a thread that may block; throws synchronous_only, naming `what`, on others.
+    /// Runs `t` on the database's loop and blocks for its result. Throws synchronous_only, naming `caller`, on threads
+    /// that must not block.
     template <class T>
-    T wait(const char* what, task<T> t) {
-        require_blocking_allowed(what);
+    T wait(const char* caller, task<T> t) {
+        require_blocking_allowed(caller);
         return run_on_and_wait(loop(), std::move(t));
     }
 
@@ -66,8 +68,8 @@ private:
     struct state;
 
     template <class T>
-    static task<T> from_elsewhere(event_loop& at, task<T> t) {
-        co_return co_await run_on(at, std::move(t));
+    static task<T> from_elsewhere(event_loop& own, task<T> t) {
+        co_return co_await run_on(own, std::move(t));
     }
     std::unique_ptr<state> state_;
 };

@@ -30,16 +30,16 @@ using namespace std::chrono_literals;
 INSTANTIATE_TEST_SUITE_P(db, every_database, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
-task<void> make_things(database& at) {
-    co_await at.script(
+task<void> make_things(database& db) {
+    co_await db.script(
         "create table things (id integer primary key, name text not null unique, weight double precision);"
         "insert into things values (1, 'one', 1.5), (2, 'two', null), (3, 'three', 3.25)");
 }
 
-TEST_P(every_database, rows_become_what_is_asked_for) {
-    with_database([](database& at) -> task<void> {
-        co_await make_things(at);
-        const result all = co_await at.query("select id, name, weight from things order by id");
+TEST_P(every_database, reads_rows_into_structs_tuples_and_values) {
+    with_database([](database& db) -> task<void> {
+        co_await make_things(db);
+        const result all = co_await db.query("select id, name, weight from things order by id");
         EXPECT_EQ(all.size(), 3U);
         EXPECT_EQ(all.columns(), 3U);
         EXPECT_EQ(all.name(1), "name");
@@ -52,22 +52,22 @@ TEST_P(every_database, rows_become_what_is_asked_for) {
         for (const row r : all) sum += r.value<int>(0);
         EXPECT_EQ(sum, 6);
 
-        const result one = co_await at.query("select name from things where id = $1", 2);
+        const result one = co_await db.query("select name from things where id = $1", 2);
         EXPECT_EQ(one.scalar<std::string>(), "two");
         EXPECT_EQ(one.one<std::tuple<std::string>>(), std::tuple<std::string>("two"));
-        const result none = co_await at.query("select id, name, weight from things where id = $1", 99);
+        const result none = co_await db.query("select id, name, weight from things where id = $1", 99);
         EXPECT_TRUE(none.empty());
         EXPECT_EQ(none.optional<thing>(), std::nullopt);
-        const result weight = co_await at.query("select weight from things where id = $1", 2);
+        const result weight = co_await db.query("select weight from things where id = $1", 2);
         EXPECT_EQ(weight.scalar<std::optional<double>>(), std::nullopt);
     });
 }
 
-TEST_P(every_database, what_does_not_fit_is_a_sentence) {
-    with_database([](database& at) -> task<void> {
-        co_await make_things(at);
-        const result all = co_await at.query("select id, name, weight from things order by id");
-        const auto text_of = [](auto&& f) -> std::string {
+TEST_P(every_database, explains_a_mismatch_of_result_and_type) {
+    with_database([](database& db) -> task<void> {
+        co_await make_things(db);
+        const result all = co_await db.query("select id, name, weight from things order by id");
+        const auto mismatch = [](auto&& f) -> std::string {
             try {
                 (void)f();
             } catch (const result_mismatch& e) {
@@ -75,25 +75,25 @@ TEST_P(every_database, what_does_not_fit_is_a_sentence) {
             }
             return "nothing was thrown";
         };
-        EXPECT_EQ(text_of([&] { return all.one<thing>(); }), "the statement gave 3 rows and not one");
-        EXPECT_EQ(text_of([&] { return all.optional<thing>(); }), "the statement gave 3 rows and not one or none");
-        EXPECT_EQ(text_of([&] { return all.as<int>(); }),
-                  "the result has 3 columns (id, name, weight), and it is read into one value");
+        EXPECT_EQ(mismatch([&] { return all.one<thing>(); }), "the statement returned 3 rows; expected exactly one");
+        EXPECT_EQ(mismatch([&] { return all.optional<thing>(); }),
+                  "the statement returned 3 rows; expected at most one");
+        EXPECT_EQ(mismatch([&] { return all.as<int>(); }),
+                  "the result has 3 columns (id, name, weight) but is read into one value");
         EXPECT_EQ(
-            text_of([&] { return all[0].value<int>("size"); }),
-            "the result has no column 'size' (it has: id, name, weight): name it in the select, with 'as size' if "
-            "it is called otherwise");
-        EXPECT_EQ(text_of([&] { return all[0].value<int>("name"); }),
-                  "'one' in the column 'name', row 1, is not a whole number that fits");
-        EXPECT_EQ(text_of([&] { return all[1].value<double>("weight"); }),
-                  "the column 'weight' is null in row 2: read it into a std::optional");
+            mismatch([&] { return all[0].value<int>("size"); }),
+            "the result has no column 'size', only: id, name, weight; select it, or rename a column with 'as size'");
+        EXPECT_EQ(mismatch([&] { return all[0].value<int>("name"); }),
+                  "column 'name', row 1: 'one' is not an integer in range");
+        EXPECT_EQ(mismatch([&] { return all[1].value<double>("weight"); }),
+                  "column 'weight', row 2: the value is null; read it into a std::optional");
     });
 }
 
-TEST_P(every_database, every_kind_of_parameter_comes_back) {
+TEST_P(every_database, round_trips_every_kind_of_parameter) {
     const bool postgres = this->postgres();
-    with_database([postgres](database& at) -> task<void> {
-        co_await at.script(postgres
+    with_database([postgres](database& db) -> task<void> {
+        co_await db.script(postgres
                                ? "create table things (i bigint, r double precision, b boolean, t text, y bytea, "
                                  "w timestamptz, n numeric, j jsonb)"
                                : "create table things (i integer, r real, b integer, t text, y blob, w text, n text, "
@@ -103,11 +103,11 @@ TEST_P(every_database, every_kind_of_parameter_comes_back) {
         const auto when = std::chrono::sys_days(std::chrono::year(2026) / 1 / 31) + 12h + 34min + 56s + 789123us;
         codec::json_value json =
             codec::json_value::object({{"a", 1}, {"b", codec::json_value::array({true, nullptr})}});
-        const std::uint64_t changed = co_await at.execute("insert into things values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        const std::uint64_t changed = co_await db.execute("insert into things values ($1, $2, $3, $4, $5, $6, $7, $8)",
                                                           std::numeric_limits<std::int64_t>::min(), 0.1, true, text,
                                                           bytes, when, "12345678901234567890.123456789", json);
         EXPECT_EQ(changed, 1U);
-        const result r = co_await at.query("select * from things where t = $1 and i < $2", text, 5);
+        const result r = co_await db.query("select * from things where t = $1 and i < $2", text, 5);
         EXPECT_EQ(r.size(), 1U);
         const row got = r[0];
         EXPECT_EQ(got.value<std::int64_t>("i"), std::numeric_limits<std::int64_t>::min());
@@ -119,54 +119,54 @@ TEST_P(every_database, every_kind_of_parameter_comes_back) {
         EXPECT_EQ(got.value<std::string>("n"), "12345678901234567890.123456789");
         EXPECT_EQ(got.value<codec::json_value>("j"), json);
 
-        (void)co_await at.execute("delete from things");
+        (void)co_await db.execute("delete from things");
         std::optional<std::string> nothing;
-        (void)co_await at.execute("insert into things (i, t, b) values ($1, $2, $3)", nullptr, nothing, std::nullopt);
-        const result nulls = co_await at.query("select i, t, b from things");
+        (void)co_await db.execute("insert into things (i, t, b) values ($1, $2, $3)", nullptr, nothing, std::nullopt);
+        const result nulls = co_await db.query("select i, t, b from things");
         EXPECT_TRUE(nulls[0].is_null("i") && nulls[0].is_null("t") && nulls[0].is_null("b"));
     });
 }
 
-TEST_P(every_database, arrays) {
+TEST_P(every_database, round_trips_arrays) {
     const bool postgres = this->postgres();
-    with_database([postgres](database& at) -> task<void> {
-        co_await make_things(at);
+    with_database([postgres](database& db) -> task<void> {
+        co_await make_things(db);
         const std::vector<int> ids{3, 1};
         const std::vector<std::string> words{"plain", "", "with, comma", "\"q\\uote\"", "NULL", "{}"};
         const std::vector<std::optional<int>> holes{1, std::nullopt};
         if (postgres) {
-            const result some = co_await at.query("select name from things where id = any($1) order by id", ids);
+            const result some = co_await db.query("select name from things where id = any($1) order by id", ids);
             EXPECT_EQ(some.as<std::string>(), (std::vector<std::string>{"one", "three"}));
             const result back =
-                co_await at.query("select $1::text[], $2::int[], $3::int[]", words, holes, std::vector<int>());
+                co_await db.query("select $1::text[], $2::int[], $3::int[]", words, holes, std::vector<int>());
             EXPECT_EQ(back[0].value<std::vector<std::string>>(0), words);
             EXPECT_EQ(back[0].value<std::vector<std::optional<int>>>(1), holes);
             EXPECT_TRUE(back[0].value<std::vector<int>>(2).empty());
         } else {
-            const result some = co_await at.query(
+            const result some = co_await db.query(
                 "select name from things where id in (select value from json_each($1)) order by id", ids);
             EXPECT_EQ(some.as<std::string>(), (std::vector<std::string>{"one", "three"}));
-            const result back = co_await at.query("select $1, $2", words, holes);
+            const result back = co_await db.query("select $1, $2", words, holes);
             EXPECT_EQ(back[0].value<std::vector<std::string>>(0), words);
             EXPECT_EQ(back[0].value<std::vector<std::optional<int>>>(1), holes);
         }
     });
 }
 
-TEST_P(every_database, the_place_of_a_parameter_is_its_number) {
-    with_database([](database& at) -> task<void> {
-        const result r = co_await at.query("select cast($2 as text) || cast($1 as text) || cast($2 as text)", "a", "b");
+TEST_P(every_database, binds_parameters_by_number) {
+    with_database([](database& db) -> task<void> {
+        const result r = co_await db.query("select cast($2 as text) || cast($1 as text) || cast($2 as text)", "a", "b");
         EXPECT_EQ(r.scalar<std::string>(), "bab");
     });
 }
 
-TEST_P(every_database, errors_say_what_and_where) {
+TEST_P(every_database, errors_have_code_statement_and_constraint) {
     const bool postgres = this->postgres();
-    with_database([postgres](database& at) -> task<void> {
-        co_await make_things(at);
+    with_database([postgres](database& db) -> task<void> {
+        co_await make_things(db);
         bool thrown = false;
         try {
-            (void)co_await at.execute("insert into things values (9, $1, 0)", "one");
+            (void)co_await db.execute("insert into things values (9, $1, 0)", "one");
         } catch (const unique_violation& e) {
             thrown = true;
             EXPECT_EQ(e.code(), postgres ? "23505" : "SQLITE_CONSTRAINT_UNIQUE");
@@ -176,49 +176,49 @@ TEST_P(every_database, errors_say_what_and_where) {
         EXPECT_TRUE(thrown);
         thrown = false;
         try {
-            (void)co_await at.query("select * from nothing_there");
+            (void)co_await db.query("select * from nothing_there");
         } catch (const error& e) {
             thrown = true;
             EXPECT_NE(std::string(e.what()).find("nothing_there"), std::string::npos) << e.what();
             EXPECT_NE(std::string(e.what()).find("migration"), std::string::npos) << e.what();
         }
         EXPECT_TRUE(thrown);
-        EXPECT_THROW((void)co_await at.query("select $1, $2", 1), error);
-        EXPECT_THROW((void)co_await at.execute("insert into things values (10, $1, 0)", nullptr), constraint_violation);
-        // The connection is as good as before.
-        const result count = co_await at.query("select count(*) from things");
+        EXPECT_THROW((void)co_await db.query("select $1, $2", 1), error);
+        EXPECT_THROW((void)co_await db.execute("insert into things values (10, $1, 0)", nullptr), constraint_violation);
+        // The connection still works.
+        const result count = co_await db.query("select count(*) from things");
         EXPECT_EQ(count.scalar<int>(), 3);
     });
 }
 
-TEST_P(every_database, statements_made_at_run_time) {
-    with_database([](database& at) -> task<void> {
-        co_await make_things(at);
+TEST_P(every_database, runs_statements_built_at_run_time) {
+    with_database([](database& db) -> task<void> {
+        co_await make_things(db);
         for (const char* column : {"id", "name"}) {
             dynamic_sql sql("select id from things order by " + std::string(column));
-            const result r = co_await at.query(std::move(sql));
+            const result r = co_await db.query(std::move(sql));
             EXPECT_EQ(r[1].value<int>(0), column[0] == 'i' ? 2 : 3);
         }
     });
 }
 
-task<int> number(database& at, int n) {
-    const result r = co_await at.query("select cast($1 as integer) + 1", n);
+task<int> number(database& db, int n) {
+    const result r = co_await db.query("select cast($1 as integer) + 1", n);
     co_return r.scalar<int>();
 }
 
-TEST_P(every_database, many_statements_at_once) {
+TEST_P(every_database, runs_many_concurrent_statements) {
     with_database(
-        [](database& at) -> task<void> {
+        [](database& db) -> task<void> {
             std::vector<task<int>> all;
-            for (int i = 0; i < 2000; ++i) all.push_back(number(at, i));
+            for (int i = 0; i < 2000; ++i) all.push_back(number(db, i));
             const std::vector<int> got = co_await when_all(std::move(all));
             for (int i = 0; i < 2000; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], i + 1);
-            // A thread of SQLite's counts as running for a moment after it handed over its result.
-            status s = co_await at.now();
+            // A thread of SQLite counts as running for a moment after it delivered its result.
+            status s = co_await db.now();
             for (const instant end = from_now(10s); s.running > 0 && clock::now() < end;) {
                 co_await sleep(1ms);
-                s = co_await at.now();
+                s = co_await db.now();
             }
             EXPECT_LE(s.connections, 3U);
             EXPECT_EQ(s.running, 0U);
@@ -227,30 +227,30 @@ TEST_P(every_database, many_statements_at_once) {
         {.connections = 3});
 }
 
-TEST_P(every_database, threads_without_a_loop) {
-    database at(url());
-    at.script_sync("drop table if exists things; create table things (n integer)");
+TEST_P(every_database, serves_threads_without_a_loop) {
+    database db(url());
+    db.script_sync("drop table if exists things; create table things (n integer)");
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
-        threads.emplace_back([&at] {
-            for (int i = 0; i < 50; ++i) at.execute_sync("insert into things values ($1)", i);
+        threads.emplace_back([&db] {
+            for (int i = 0; i < 50; ++i) db.execute_sync("insert into things values ($1)", i);
         });
     }
     for (std::thread& t : threads) t.join();
-    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 200);
-    EXPECT_THROW(at.query_sync("select nothing from nowhere"), error);
+    EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 200);
+    EXPECT_THROW(db.query_sync("select nothing from nowhere"), error);
 }
 
-// A statement that takes a minute and more.
-result endless(database& at) {
-    if (at.kind() == kind::postgres) return at.query_sync("select pg_sleep(60)");
-    return at.query_sync("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
+// A statement that runs for at least a minute.
+result endless(database& db) {
+    if (db.kind() == kind::postgres) return db.query_sync("select pg_sleep(60)");
+    return db.query_sync("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
 }
 
-// As a worker does, when a hook of the arbiter has used the database before.
-TEST_P(every_database, a_forked_process_connects_for_itself) {
-    database at(url(), {.connections = 2});
-    at.script_sync("drop table if exists things; create table things (n integer); insert into things values (1)");
+// As in a worker, after a hook of the arbiter used the database.
+TEST_P(every_database, reconnects_after_fork) {
+    database db(url(), {.connections = 2});
+    db.script_sync("drop table if exists things; create table things (n integer); insert into things values (1)");
     const pid_t child = ::fork();
     if (child == 0) {
         ::alarm(30);
@@ -258,54 +258,55 @@ TEST_P(every_database, a_forked_process_connects_for_itself) {
         {
             database mine(url());
             mine.open_sync();
-            at.open_sync();
-            if (std::string_view(GetParam()) == "memory") status = at.query_sync("select 1").scalar<int>() == 1 ? 0 : 2;
-            else status = at.query_sync("select count(*) from things").scalar<int>() == 1 ? 0 : 3;
+            db.open_sync();
+            if (std::string_view(GetParam()) == "memory") status = db.query_sync("select 1").scalar<int>() == 1 ? 0 : 2;
+            else status = db.query_sync("select count(*) from things").scalar<int>() == 1 ? 0 : 3;
         }
         ::_exit(status);
     }
     int status = -1;
     ::waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
-    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 1) << "the parent's connections still stand";
+    EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 1)
+        << "the connections of the parent are broken";
 }
 
-TEST_P(every_database, a_blocking_call_ends_with_whom_its_thread_works_for) {
-    database at(url(), {.connections = 2});
-    at.script_sync("drop table if exists things; create table things (n integer)");
+TEST_P(every_database, cancels_blocking_calls_with_the_context_of_the_thread) {
+    database db(url(), {.connections = 2});
+    db.script_sync("drop table if exists things; create table things (n integer)");
     context late;
     late.deadline = from_now(20ms);
     {
-        const works_for whom(&late);
-        EXPECT_THROW((void)endless(at), cancelled);
-        EXPECT_THROW((void)at.execute_sync("insert into things values (1)"), cancelled) << "it is over";
+        const works_for scope(&late);
+        EXPECT_THROW((void)endless(db), cancelled);
+        EXPECT_THROW((void)db.execute_sync("insert into things values (1)"), cancelled) << "the deadline has passed";
     }
     for (int i = 0; i < 20; ++i) {
-        context left;
-        std::thread other([&left, i] {
+        context disconnected;
+        std::thread other([&disconnected, i] {
             std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
-            left.cancel.announce(cancel_reason::disconnected);
+            disconnected.cancel.announce(cancel_reason::disconnected);
         });
-        const works_for whom(&left);
+        const works_for scope(&disconnected);
         try {
-            (void)endless(at);
-            ADD_FAILURE() << "it has an end";
+            (void)endless(db);
+            ADD_FAILURE() << "the statement ended";
         } catch (const cancelled& c) {
             EXPECT_EQ(c.reason, cancel_reason::disconnected);
         }
         other.join();
     }
-    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 0);
+    EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 0);
 }
 
-// Threads of views whose clients leave at any moment.
-TEST_P(every_database, blocking_calls_of_many_threads_may_be_cancelled_at_random) {
+// Threads of views whose clients disconnect at any moment.
+TEST_P(every_database, survives_random_cancellation_of_blocking_calls) {
     if (std::string_view(GetParam()) == "memory") return;
-    database at(url(), {.connections = 3});
-    at.script_sync("drop table if exists things; create table things (n integer)");
+    database db(url(), {.connections = 3});
+    db.script_sync("drop table if exists things; create table things (n integer)");
     std::vector<std::jthread> views;
     for (unsigned seed = 1; seed <= 4; ++seed) {
-        views.emplace_back([&at, seed] {
+        views.emplace_back([&db, seed] {
             std::minstd_rand random(seed);
             for (int i = 0; i < 100; ++i) {
                 context in;
@@ -313,11 +314,11 @@ TEST_P(every_database, blocking_calls_of_many_threads_may_be_cancelled_at_random
                     std::this_thread::sleep_for(std::chrono::microseconds(after));
                     in.cancel.announce(cancel_reason::disconnected);
                 });
-                const works_for whom(&in);
+                const works_for scope(&in);
                 try {
-                    if (i % 3 == 0) (void)endless(at);
-                    EXPECT_EQ(at.query_sync("select $1 + 0", i).scalar<int>(), i);
-                    at.transaction_sync([i](sync_transaction& tx) {
+                    if (i % 3 == 0) (void)endless(db);
+                    EXPECT_EQ(db.query_sync("select $1 + 0", i).scalar<int>(), i);
+                    db.transaction_sync([i](sync_transaction& tx) {
                         tx.execute("insert into things values ($1)", i);
                         tx.execute("delete from things");
                     });
@@ -327,37 +328,37 @@ TEST_P(every_database, blocking_calls_of_many_threads_may_be_cancelled_at_random
         });
     }
     views.clear();
-    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 0);
+    EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 0);
 }
 
-TEST_P(every_database, a_blocking_transaction_is_rolled_back_or_committed_whole) {
-    database at(url(), {.connections = 2});
-    at.script_sync("drop table if exists things; create table things (n integer)");
-    context left;
-    const works_for whom(&left);
-    EXPECT_THROW(at.transaction_sync([&](sync_transaction& tx) {
+TEST_P(every_database, commits_or_rolls_back_a_cancelled_blocking_transaction) {
+    database db(url(), {.connections = 2});
+    db.script_sync("drop table if exists things; create table things (n integer)");
+    context disconnected;
+    const works_for scope(&disconnected);
+    EXPECT_THROW(db.transaction_sync([&](sync_transaction& tx) {
         tx.execute("insert into things values (1)");
-        left.cancel.cancel(cancel_reason::disconnected);
+        disconnected.cancel.cancel(cancel_reason::disconnected);
         tx.execute("insert into things values (2)");
     }),
                  cancelled);
-    context goes_late;
+    context cancelled_late;
     {
-        const works_for nobody(nullptr);
-        const works_for other(&goes_late);
-        at.transaction_sync([&](sync_transaction& tx) {
+        const works_for unbounded(nullptr);
+        const works_for other(&cancelled_late);
+        db.transaction_sync([&](sync_transaction& tx) {
             tx.execute("insert into things values (3)");
-            goes_late.cancel.cancel(cancel_reason::disconnected);  // too late: its work is done
+            cancelled_late.cancel.cancel(cancel_reason::disconnected);  // too late: COMMIT follows
         });
     }
-    const works_for nobody(nullptr);
-    EXPECT_EQ(at.query_sync("select n from things").scalar<int>(), 3);
+    const works_for unbounded(nullptr);
+    EXPECT_EQ(db.query_sync("select n from things").scalar<int>(), 3);
 }
 
-TEST_P(every_database, a_blocking_call_on_a_loop_is_refused) {
-    with_database([](database& at) -> task<void> {
+TEST_P(every_database, rejects_blocking_calls_on_a_loop_thread) {
+    with_database([](database& db) -> task<void> {
         try {
-            at.query_sync("select 1");
+            db.query_sync("select 1");
             ADD_FAILURE() << "nothing was thrown";
         } catch (const synchronous_only& e) {
             EXPECT_NE(std::string(e.what()).find("database::query_sync"), std::string::npos) << e.what();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Fixtures for database tests: a test that runs against every database, an SQLite file, random cancellations.
 #pragma once
 
 #include <chrono>
@@ -21,12 +22,12 @@
 
 namespace rondo::db {
 
-/// A folder that goes with the test.
+/// A folder that is removed at the end of the test.
 class temporary_folder {
 public:
     temporary_folder() {
         std::string name = (std::filesystem::temp_directory_path() / "rondo-db-XXXXXX").string();
-        if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+        if (!mkdtemp(name.data())) throw std::runtime_error("cannot create a temporary folder");
         path_ = name;
     }
     ~temporary_folder() { std::filesystem::remove_all(path_); }
@@ -38,71 +39,71 @@ private:
     std::filesystem::path path_;
 };
 
-/// Descriptors of this process.
+/// Number of open file descriptors of this process.
 inline std::size_t open_descriptors() {
     std::size_t count = 0;
     for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
 }
 
-/// The sentence of the error that the task ends with; empty when it does not.
+/// Returns the message of the error that the task throws; empty when it succeeds.
 template <class T>
 task<std::string> failure_of(task<T> t) {
-    std::string sentence;
+    std::string message;
     try {
         (void)co_await std::move(t);
     } catch (const error& e) {
-        sentence = e.what();
+        message = e.what();
     }
-    co_return sentence;
+    co_return message;
 }
 
-inline task<int> count_things(database& at) {
-    const result r = co_await at.query("select count(*) from things");
+inline task<int> count_things(database& db) {
+    const result r = co_await db.query("select count(*) from things");
     co_return r.scalar<int>();
 }
 
-/// Waits until so many statements run.
-inline task<void> until_running(database& at, std::size_t wanted) {
+/// Waits until this number of statements is running.
+inline task<void> until_running(database& db, std::size_t count) {
     for (;;) {
-        const status s = co_await at.now();
-        if (s.running == wanted) break;
+        const status s = co_await db.now();
+        if (s.running == count) break;
         co_await sleep(std::chrono::milliseconds(1));
     }
 }
 
-/// Minutes of work that writes nothing, for SQLite.
+/// A write statement of SQLite that runs for minutes and writes nothing.
 inline constexpr statement long_write =
     "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
     "select 0 from n where i < 0";
 
-/// What holds for SQLite alone, with a file that has the table `things`.
+/// Tests of SQLite alone, with a file that has the table `things`.
 class with_sqlite_file : public ::testing::Test {
 protected:
     [[nodiscard]] std::string path() const { return (folder_.path() / "test.db").string(); }
     [[nodiscard]] std::string url() const { return "sqlite:" + path(); }
 
-    /// Runs `body(database)` on a loop that is the database's home.
+    /// Runs `body(database)` on the loop of the database.
     template <class Body>
     void with_file(Body body, db::options limits = {}) {
         event_loop loop;
-        database at(url(), limits);
-        loop.run_until(run(at, std::move(body)));
+        database db(url(), limits);
+        loop.run_until(run(db, std::move(body)));
     }
 
 private:
     template <class Body>
-    static task<void> run(database& at, Body body) {
-        co_await at.open();
-        co_await at.script("create table things (n integer)");
-        co_await body(at);
-        co_await at.close();
+    static task<void> run(database& db, Body body) {
+        co_await db.open();
+        co_await db.script("create table things (n integer)");
+        co_await body(db);
+        co_await db.close();
     }
 
     temporary_folder folder_;
 };
 
-/// What holds for every database, said once: "postgres", "sqlite" (a file), "memory".
+/// Tests that run against every database: "postgres", "sqlite" (a file), "memory".
 class every_database : public ::testing::TestWithParam<const char*> {
 protected:
     [[nodiscard]] bool postgres() const { return std::string_view(GetParam()) == "postgres"; }
@@ -112,44 +113,44 @@ protected:
         return "sqlite:" + (folder_.path() / "test.db").string();
     }
 
-    /// Runs `body(database)` on a loop that is the database's home.
+    /// Runs `body(database)` on the loop of the database.
     template <class Body>
     void with_database(Body body, db::options limits = {}) {
         event_loop loop;
-        database at(url(), limits);
-        loop.run_until(run(at, std::move(body)));
+        database db(url(), limits);
+        loop.run_until(run(db, std::move(body)));
     }
 
 private:
     template <class Body>
-    static task<void> run(database& at, Body body) {
-        co_await at.open();
-        co_await at.script("drop table if exists things; drop table if exists parents");
-        co_await body(at);
-        co_await at.close();
+    static task<void> run(database& db, Body body) {
+        co_await db.open();
+        co_await db.script("drop table if exists things; drop table if exists parents");
+        co_await body(db);
+        co_await db.close();
     }
 
     temporary_folder folder_;
 };
 
-/// Something that a database is asked for, one of many; it may fail with "never committed".
-using random_thing = task<void>(database& at, unsigned kind);
+/// A database operation chosen by `kind`; it may fail with "never committed".
+using random_thing = task<void>(database& db, unsigned kind);
 
-inline task<void> and_fail(database& at, unsigned kind, random_thing* thing) {
+inline task<void> and_fail(database& db, unsigned kind, random_thing* operation) {
     try {
-        co_await thing(at, kind);
+        co_await operation(db, kind);
     } catch (const std::runtime_error& e) {
         if (std::string(e.what()) != "never committed") ADD_FAILURE() << e.what();
     }
 }
 
-/// 250 such things in turn, each cancelled after at most 4 ms.
-inline task<void> cancelled_at_random(database& at, unsigned seed, random_thing* thing) {
+/// Runs 250 of these operations in turn, each cancelled after at most 4 ms.
+inline task<void> cancelled_at_random(database& db, unsigned seed, random_thing* operation) {
     std::minstd_rand random(seed);
     for (int i = 0; i < 250; ++i) {
         const auto after = std::chrono::microseconds(random() % 4000);
         try {
-            co_await with_timeout(after, and_fail(at, static_cast<unsigned>(random()), thing));
+            co_await with_timeout(after, and_fail(db, static_cast<unsigned>(random()), operation));
         } catch (const timed_out&) {
         }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The interface between a database object and its backends (PostgreSQL, SQLite).
 #pragma once
 
 #include <cstddef>
@@ -24,21 +25,21 @@ enum class isolation : std::uint8_t { standard, read_committed, repeatable_read,
 
 struct transaction_options {
     isolation level = isolation::standard;  ///< SQLite: always serializable
-    bool read_only = false;                 ///< SQLite: does not wait for who writes
+    bool read_only = false;                 ///< SQLite: does not wait for the writer
 };
 
-/// A message of NOTIFY.
+/// A NOTIFY message.
 struct notification {
     std::string channel;
     std::string payload;
-    bool missed = false;  ///< no message: the connection was lost, and with it perhaps messages
+    bool missed = false;  ///< not a message: the connection was lost, messages may have been missed
 };
 
 enum class copy_way : std::uint8_t { in, out };
 
-/// A connection in the hands of one user. What is called before the last call has ended waits for it. When it is
-/// destroyed, what runs on it is cancelled, an open transaction is rolled back, and the connection goes back; nobody
-/// waits for that. Everything on the loop of its driver.
+/// A connection used exclusively by one caller. A call made while another is running waits for it. The destructor
+/// cancels what is running, rolls an open transaction back and returns the connection to the pool, without waiting for
+/// any of that. Loop thread of the driver only.
 class session {
 public:
     virtual ~session() = default;
@@ -46,38 +47,38 @@ public:
     virtual task<void> begin(transaction_options o) = 0;
     virtual task<void> commit() = 0;
     virtual task<void> rollback() = 0;
-    /// Several statements, without parameters and results. Throws error while anything else runs, as that does
-    /// while this runs.
+    /// Runs several statements, without parameters and results. Throws error while another call is running; while this
+    /// is running, other calls throw.
     virtual task<void> script(std::string_view sql) = 0;
 
-    /// Begins a statement whose rows are then taken with next_rows(). Until the database has given the last of them,
-    /// everything else throws error, and so does this while anything else runs. Gives the stream's number.
+    /// Starts a statement whose rows are read with next_rows(); returns the number of the stream. Throws error while
+    /// another call is running. Until the database has sent the last row, other calls throw error.
     [[nodiscard]] virtual task<std::uint64_t> start_rows(statement s, parameters p) = 0;
-    /// Some of the rows of the stream of this number, none after the last.
+    /// Returns the next rows of this stream; an empty result at its end.
     [[nodiscard]] virtual task<result> next_rows(std::uint64_t stream) = 0;
 
-    /// COPY ... FROM STDIN: write, then end, which gives the rows taken. Throws error where there is no COPY, and for
-    /// one of the other way.
+    /// COPY ... FROM STDIN: write_copy(), then end_copy(), which returns the number of rows copied. Throws error when
+    /// the database has no COPY or the statement copies in the other direction.
     virtual task<void> start_copy(statement s, copy_way way) = 0;
     virtual task<void> write_copy(std::string_view bytes) = 0;
     [[nodiscard]] virtual task<std::uint64_t> end_copy() = 0;
-    /// COPY ... TO STDOUT: what comes next; nothing at the end.
+    /// COPY ... TO STDOUT: returns the next piece, std::nullopt at the end.
     [[nodiscard]] virtual task<std::optional<std::string>> read_copy() = 0;
 
-    /// Waits for a message; the channels are those of LISTEN statements.
+    /// Waits for a message on the channels of earlier LISTEN statements.
     [[nodiscard]] virtual task<notification> next_notification() = 0;
 };
 
-/// The part of a database object that knows a database. Belongs to one loop.
+/// The backend of a database object. Belongs to one loop.
 class driver {
 public:
     virtual ~driver() = default;
-    /// Connects; throws what is wrong as a sentence with the remedy.
+    /// Connects. Throws error with a message that names the cause and the remedy.
     virtual task<void> open() = 0;
     [[nodiscard]] virtual task<result> query(statement s, parameters p) = 0;
-    /// `writes`: SQLite has one connection for that.
+    /// Acquires a connection of the pool. `writes`: SQLite has a single connection for writing.
     [[nodiscard]] virtual task<std::unique_ptr<session>> lend(bool writes) = 0;
-    /// A connection beside the pool.
+    /// Opens a dedicated connection outside the pool.
     [[nodiscard]] virtual task<std::unique_ptr<session>> extra() = 0;
     [[nodiscard]] virtual status now() const noexcept = 0;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Exceptions that database calls throw, by what the caller can do about them.
 #pragma once
 
 #include <chrono>
@@ -10,16 +11,16 @@
 
 namespace rondo::db {
 
-/// What a database refused, or why it could not be asked. what() is a sentence.
+/// A database error. what() is a message for users.
 class error : public std::runtime_error {
 public:
-    explicit error(const std::string& sentence, std::string code = {}, std::string statement = {})
-        : std::runtime_error(sentence), code_(std::move(code)), statement_(std::move(statement)) {}
+    explicit error(const std::string& message, std::string code = {}, std::string statement = {})
+        : std::runtime_error(message), code_(std::move(code)), statement_(std::move(statement)) {}
 
-    /// SQLSTATE of PostgreSQL ("23505"), the name of SQLite's result code ("SQLITE_CONSTRAINT_UNIQUE"); empty when the
-    /// error is not the database's.
+    /// PostgreSQL: the SQLSTATE ("23505"); SQLite: the name of the result code ("SQLITE_CONSTRAINT_UNIQUE"); empty when
+    /// the error did not come from the database.
     [[nodiscard]] const std::string& code() const noexcept { return code_; }
-    /// The statement it is about, without its parameters; empty when it is about none.
+    /// The statement that failed, without its parameters; empty when the error concerns no statement.
     [[nodiscard]] const std::string& statement() const noexcept { return statement_; }
 
 private:
@@ -30,46 +31,47 @@ private:
 /// A constraint of the schema was violated: unique, foreign key, not null, check, exclusion.
 class constraint_violation : public error {
 public:
-    constraint_violation(const std::string& sentence, std::string code, std::string statement, std::string constraint)
-        : error(sentence, std::move(code), std::move(statement)), constraint_(std::move(constraint)) {}
-    /// Its name, as far as the database says it.
+    constraint_violation(const std::string& message, std::string code, std::string statement, std::string constraint)
+        : error(message, std::move(code), std::move(statement)), constraint_(std::move(constraint)) {}
+    /// The name of the constraint; empty when the database does not report it.
     [[nodiscard]] const std::string& constraint() const noexcept { return constraint_; }
 
 private:
     std::string constraint_;
 };
-/// There is such a row already.
+/// A row with this key exists already.
 struct unique_violation : constraint_violation {
     using constraint_violation::constraint_violation;
 };
-/// A row that is referred to is not there, or the row is still referred to.
+/// A referenced row does not exist, or the row is still referenced.
 struct foreign_key_violation : constraint_violation {
     using constraint_violation::constraint_violation;
 };
 
-/// Two transactions were in each other's way (serialization failure, deadlock, SQLite's busy): repeat the whole one.
+/// Two transactions conflicted (serialization failure, deadlock, SQLITE_BUSY): retry the whole transaction.
 struct transaction_conflict : error {
     using error::error;
 };
 
-/// The database ended the statement: its statement_timeout, its lock_timeout, or an administrator.
+/// The database cancelled the statement: statement_timeout, lock_timeout, or an administrator.
 struct statement_ended : error {
     using error::error;
 };
 
-/// There is no connection: the server cannot be reached or refuses us, or went away while the statement was with it.
-/// In the latter case nobody knows whether it was done.
+/// No connection: the server cannot be reached, refuses the connection, or closed it while a statement was running. In
+/// the last case it is unknown whether the statement took effect.
 struct connection_lost : error {
     using error::error;
 };
 
-/// Too many wait for a connection, or the wait took too long: the statement was not begun. Answer 503 with Retry-After.
+/// Too many callers wait for a connection, or the wait timed out; the statement was not sent. Answered with 503 and
+/// Retry-After.
 class too_busy : public error, public try_later {
 public:
-    too_busy(const std::string& sentence, std::chrono::seconds retry_after) : error(sentence), try_later(retry_after) {}
+    too_busy(const std::string& message, std::chrono::seconds retry_after) : error(message), try_later(retry_after) {}
 };
 
-/// A result has other rows, columns or values than the program asked for.
+/// The rows, columns or values of a result do not match what they are read into.
 struct result_mismatch : error {
     using error::error;
 };

@@ -21,33 +21,33 @@ task<void> one_after_another(transaction& tx) {
     for (int i = 0; i < 3; ++i) (void)co_await tx.query("select 1");
 }
 
-TEST_P(database_figures, tell_of_statements_connections_and_waits) {
+TEST_P(database_figures, counts_statements_connections_and_waits) {
     with_database(
-        [](database& at) -> task<void> {
-            const std::string name = at.shown();
-            const auto of = [&name](std::string_view figure) { return told("database", name, figure); };
-            const std::uint64_t queries = of("queries");
-            const std::uint64_t waits = of("waits");
+        [](database& db) -> task<void> {
+            const std::string name = db.shown();
+            const auto stat = [&name](std::string_view stat_name) { return told("database", name, stat_name); };
+            const std::uint64_t queries = stat("queries");
+            const std::uint64_t waits = stat("waits");
             std::vector<task<void>> all;
-            for (int i = 0; i < 20; ++i) all.push_back(at.transaction(one_after_another));
+            for (int i = 0; i < 20; ++i) all.push_back(db.transaction(one_after_another));
             co_await when_all(std::move(all));
-            EXPECT_GE(of("queries") - queries, 60u);
-            EXPECT_GE(of("waits") - waits, 10u);
-            EXPECT_GT(of("wait"), 0u);
-            EXPECT_EQ(of("waiting"), 0u);
-            EXPECT_GE(of("connections"), 1u);
-            EXPECT_EQ(of("limit"), 2u);
+            EXPECT_GE(stat("queries") - queries, 60u);
+            EXPECT_GE(stat("waits") - waits, 10u);
+            EXPECT_GT(stat("wait"), 0u);
+            EXPECT_EQ(stat("waiting"), 0u);
+            EXPECT_GE(stat("connections"), 1u);
+            EXPECT_EQ(stat("limit"), 2u);
         },
         {.connections = 2});
 }
 
-TEST_P(database_figures, come_from_a_loop_of_its_own_too) {
-    database at(url());
-    (void)at.query_sync("select 1");
-    const auto known = [&at] { return told("database", at.shown(), "queries") > 0; };
-    for (const instant end = from_now(20s); !known() && clock::now() < end;) std::this_thread::sleep_for(2ms);
-    EXPECT_TRUE(known());
-    EXPECT_EQ(told("database", at.shown(), "waiting"), 0u);
+TEST_P(database_figures, are_published_by_a_loop_on_its_own_thread) {
+    database db(url());
+    (void)db.query_sync("select 1");
+    const auto is_published = [&db] { return told("database", db.shown(), "queries") > 0; };
+    for (const instant end = from_now(20s); !is_published() && clock::now() < end;) std::this_thread::sleep_for(2ms);
+    EXPECT_TRUE(is_published());
+    EXPECT_EQ(told("database", db.shown(), "waiting"), 0u);
 }
 
 }  // namespace

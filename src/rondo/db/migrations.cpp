@@ -28,12 +28,12 @@ RONDO_DESCRIBE(applied_migration, number, name, checksum, applied_at);
 
 namespace {
 
-// One number for all machines that migrate with Rondo: "rondo" in ASCII.
+// The advisory lock of all migration runs: "rondo" in ASCII.
 constexpr std::int64_t lock_key = 0x726f6e646f;
 
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) throw std::invalid_argument(fmt::format("the migration {} cannot be read", path.string()));
+    if (!in) throw std::invalid_argument(fmt::format("cannot read migration {}", path.string()));
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -43,31 +43,31 @@ migration read_migration(const std::filesystem::path& path) {
     const char* const begin = m.name.data();
     const auto [end, wrong] = std::from_chars(begin, begin + m.name.size(), m.number);
     if (wrong != std::errc() || *end != '_' || m.number == 0) {
-        throw std::invalid_argument(fmt::format(
-            "the migration {} has no number: call it 0001_what_it_does.sql, the next 0002_...", path.string()));
+        throw std::invalid_argument(
+            fmt::format("migration {} has no number: name it like 0001_create_users.sql, 0002_...", path.string()));
     }
     m.sql = read_file(path);
     m.checksum = codec::hex(codec::sha256(m.sql));
     return m;
 }
 
-task<std::vector<applied_migration>> applied_ones(home& at, session& on) {
-    const result r = co_await at.from_here(
-        on.query("select number, name, checksum, applied_at from rondo_migrations order by number", parameters()));
+task<std::vector<applied_migration>> applied_ones(home& state, session& connection) {
+    const result r = co_await state.from_here(connection.query(
+        "select number, name, checksum, applied_at from rondo_migrations order by number", parameters()));
     co_return r.as<applied_migration>();
 }
 
-task<void> make_table(home& at, session& on) {
-    co_await at.from_here(
-        on.script("create table if not exists rondo_migrations (number integer primary key, name text not null, "
-                  "checksum text not null, applied_at text not null)"));
+task<void> make_table(home& state, session& connection) {
+    co_await state.from_here(connection.script(
+        "create table if not exists rondo_migrations (number integer primary key, name text not null, "
+        "checksum text not null, applied_at text not null)"));
 }
 
-task<bool> has_table(database& at) {
-    task<result> asked = at.kind() == kind::postgres
-                             ? at.query("select count(*) from pg_class where oid = to_regclass('rondo_migrations')")
-                             : at.query("select count(*) from sqlite_master where name = 'rondo_migrations'");
-    const result r = co_await std::move(asked);
+task<bool> has_table(database& db) {
+    task<result> query = db.kind() == kind::postgres
+                             ? db.query("select count(*) from pg_class where oid = to_regclass('rondo_migrations')")
+                             : db.query("select count(*) from sqlite_master where name = 'rondo_migrations'");
+    const result r = co_await std::move(query);
     co_return r.scalar<int>() > 0;
 }
 
@@ -93,17 +93,17 @@ void refuse_what_is_wrong(const std::vector<migration_status>& all) {
         switch (s.state) {
             case migration_state::changed:
                 throw error(
-                    fmt::format("the migration {} was changed after it was applied at {}: restore the file, and "
-                                "make the change with a new one",
+                    fmt::format("migration {} was changed after it was applied at {}: restore the file and make the "
+                                "change in a new migration",
                                 s.name, s.applied_at));
             case migration_state::missing:
                 throw error(
-                    fmt::format("the migration {} was applied at {} and its file is not there: this program is "
-                                "older than the database, or the file was removed",
+                    fmt::format("migration {} was applied at {} but its file does not exist: the program is older than "
+                                "the database, or the file was removed",
                                 s.name, s.applied_at));
             case migration_state::late:
-                throw error(fmt::format(
-                    "the migration {} was not applied, and later ones were: give it the next number", s.name));
+                throw error(
+                    fmt::format("migration {} was not applied, but later ones were: give it the next number", s.name));
             default: break;
         }
     }
@@ -115,19 +115,19 @@ std::string now_text() {
     return text.substr(0, 19);
 }
 
-// In a transaction unless it cannot be; false when somebody else has applied it meanwhile.
-task<bool> apply(home& at, session& on, const migration& m) {
-    if (!m.alone()) co_await at.from_here(on.begin({}));
-    const std::vector<applied_migration> done = co_await applied_ones(at, on);
+// In a transaction unless the migration forbids it. Returns false when another process has applied it.
+task<bool> apply(home& state, session& connection, const migration& m) {
+    if (!m.alone()) co_await state.from_here(connection.begin({}));
+    const std::vector<applied_migration> done = co_await applied_ones(state, connection);
     if (std::ranges::find(done, m.number, &applied_migration::number) != done.end()) {
-        if (!m.alone()) co_await at.from_here(on.rollback());
+        if (!m.alone()) co_await state.from_here(connection.rollback());
         co_return false;
     }
-    co_await at.from_here(on.script(m.sql));
-    (void)co_await at.from_here(
-        on.query("insert into rondo_migrations (number, name, checksum, applied_at) values ($1, $2, $3, $4)",
-                 parameters(m.number, m.name, m.checksum, now_text())));
-    if (!m.alone()) co_await at.from_here(on.commit());
+    co_await state.from_here(connection.script(m.sql));
+    (void)co_await state.from_here(
+        connection.query("insert into rondo_migrations (number, name, checksum, applied_at) values ($1, $2, $3, $4)",
+                         parameters(m.number, m.name, m.checksum, now_text())));
+    if (!m.alone()) co_await state.from_here(connection.commit());
     co_return true;
 }
 
@@ -140,8 +140,8 @@ std::vector<migration> read_migrations(const std::string& folder) {
     std::filesystem::directory_iterator entries(folder, wrong);
     if (wrong) {
         throw std::invalid_argument(
-            fmt::format("the folder of migrations '{}' cannot be read: {}: make it, or correct "
-                        "the setting migrations",
+            fmt::format("cannot read the migrations folder '{}': {}: create it, or correct the setting "
+                        "migrations",
                         folder, wrong.message()));
     }
     std::vector<migration> all;
@@ -151,41 +151,40 @@ std::vector<migration> read_migrations(const std::string& folder) {
     const auto twice = std::ranges::adjacent_find(all, {}, &migration::number);
     if (twice != all.end()) {
         throw std::invalid_argument(
-            fmt::format("the migrations {} and {} have the same number: give one of them the "
-                        "next that is free",
-                        twice->name, std::next(twice)->name));
+            fmt::format("migrations {} and {} have the same number: give one of them the next free number", twice->name,
+                        std::next(twice)->name));
     }
     return all;
 }
 
-task<std::vector<migration_status>> status_of(database& at, std::vector<migration> files) {
-    const bool known = co_await has_table(at);
+task<std::vector<migration_status>> status_of(database& db, std::vector<migration> files) {
+    const bool known = co_await has_table(db);
     if (!known) co_return compare(files, {});
     const result r =
-        co_await at.query("select number, name, checksum, applied_at from rondo_migrations order by number");
+        co_await db.query("select number, name, checksum, applied_at from rondo_migrations order by number");
     co_return compare(files, r.as<applied_migration>());
 }
 
-task<std::vector<std::string>> migrate(database& at, std::vector<migration> files) {
-    // A connection that is closed at the end, whatever happens: the lock goes with it.
-    session_lease lease = co_await at.extra_connection();
-    home& home = lease.at();
-    session& on = *lease;
-    if (at.kind() == kind::postgres)
-        (void)co_await home.from_here(on.query("select pg_advisory_lock($1)", parameters(lock_key)));
-    co_await make_table(home, on);
-    const std::vector<applied_migration> done = co_await applied_ones(home, on);
+task<std::vector<std::string>> migrate(database& db, std::vector<migration> files) {
+    // A dedicated connection: closing it releases the lock, whatever happens.
+    session_lease lease = co_await db.extra_connection();
+    home& state = lease.at();
+    session& connection = *lease;
+    if (db.kind() == kind::postgres)
+        (void)co_await state.from_here(connection.query("select pg_advisory_lock($1)", parameters(lock_key)));
+    co_await make_table(state, connection);
+    const std::vector<applied_migration> done = co_await applied_ones(state, connection);
     refuse_what_is_wrong(compare(files, done));
     std::vector<std::string> names;
     for (const migration& m : files) {
         std::string failure;
         bool applied = false;
         try {
-            applied = co_await apply(home, on, m);
+            applied = co_await apply(state, connection, m);
         } catch (const error& e) {
             failure = e.what();
         }
-        if (!failure.empty()) throw error(fmt::format("the migration {} failed and was undone: {}", m.name, failure));
+        if (!failure.empty()) throw error(fmt::format("migration {} failed and was rolled back: {}", m.name, failure));
         if (applied) names.push_back(m.name);
     }
     co_return names;

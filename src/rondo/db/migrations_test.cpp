@@ -14,15 +14,15 @@ protected:
     void SetUp() override {
         write("0001_make.sql", "create table things (n integer primary key);\ninsert into things values (1);\n");
         write("0002_add.sql", "alter table things add name text;");
-        write("README", "not one of them");
+        write("README", "not a migration");
     }
     void write(const std::string& name, const std::string& sql) const { std::ofstream(files_.path() / name) << sql; }
     [[nodiscard]] std::vector<migration> read() const { return read_migrations(files_.path().string()); }
     template <class Body>
     void with_fresh_database(Body body) {
-        with_database([body](database& at) -> task<void> {
-            co_await at.script("drop table if exists rondo_migrations");
-            co_await body(at);
+        with_database([body](database& db) -> task<void> {
+            co_await db.script("drop table if exists rondo_migrations");
+            co_await body(db);
         });
     }
     [[nodiscard]] std::string sentence_of_reading() const {
@@ -39,14 +39,14 @@ protected:
 INSTANTIATE_TEST_SUITE_P(db, migrations, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
-task<std::string> sentence_of(database& at, std::vector<migration> files) {
-    std::string sentence = "it was done";
+task<std::string> sentence_of(database& db, std::vector<migration> files) {
+    std::string message = "it succeeded";
     try {
-        (void)co_await migrate(at, std::move(files));
+        (void)co_await migrate(db, std::move(files));
     } catch (const error& e) {
-        sentence = e.what();
+        message = e.what();
     }
-    co_return sentence;
+    co_return message;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -55,70 +55,70 @@ std::string joined(const std::vector<std::string>& names) {
     return all;
 }
 
-TEST_P(migrations, applied_once_in_order) {
+TEST_P(migrations, applies_each_once_in_order) {
     const auto first = read();
     write("0003_more.sql", "insert into things (n, name) values (2, 'two')");
     const auto second = read();
-    with_fresh_database([&first, &second](database& at) -> task<void> {
-        const auto before = co_await status_of(at, first);
+    with_fresh_database([&first, &second](database& db) -> task<void> {
+        const auto before = co_await status_of(db, first);
         EXPECT_EQ(before[0].state, migration_state::pending);
-        const std::vector<std::string> both = co_await migrate(at, first);
+        const std::vector<std::string> both = co_await migrate(db, first);
         EXPECT_EQ(joined(both), "0001_make.sql 0002_add.sql ");
-        const std::vector<std::string> none = co_await migrate(at, first);
+        const std::vector<std::string> none = co_await migrate(db, first);
         EXPECT_TRUE(none.empty());
-        const std::vector<std::string> more = co_await migrate(at, second);
+        const std::vector<std::string> more = co_await migrate(db, second);
         EXPECT_EQ(joined(more), "0003_more.sql ");
-        const auto after = co_await status_of(at, second);
+        const auto after = co_await status_of(db, second);
         EXPECT_EQ(after.size(), 3U);
         EXPECT_EQ(after[2].state, migration_state::applied);
         EXPECT_EQ(after[2].applied_at.size(), 19U);
-        const result r = co_await at.query("select name from things where n = 2");
+        const result r = co_await db.query("select name from things where n = 2");
         EXPECT_EQ(r.scalar<std::string>(), "two");
     });
 }
 
-TEST_P(migrations, a_failing_one_is_undone) {
+TEST_P(migrations, rolls_back_a_failing_migration) {
     const auto good = read();
     write("0003_bad.sql", "insert into things values (7, 'seven'); insert into nothing_there values (1);");
     const auto bad = read();
-    with_fresh_database([&bad](database& at) -> task<void> {
-        const std::string sentence = co_await sentence_of(at, bad);
-        EXPECT_NE(sentence.find("the migration 0003_bad.sql failed and was undone"), std::string::npos) << sentence;
-        EXPECT_NE(sentence.find("nothing_there"), std::string::npos) << sentence;
-        const auto now = co_await status_of(at, bad);
+    with_fresh_database([&bad](database& db) -> task<void> {
+        const std::string message = co_await sentence_of(db, bad);
+        EXPECT_NE(message.find("migration 0003_bad.sql failed and was rolled back"), std::string::npos) << message;
+        EXPECT_NE(message.find("nothing_there"), std::string::npos) << message;
+        const auto now = co_await status_of(db, bad);
         EXPECT_EQ(now[1].state, migration_state::applied);
         EXPECT_EQ(now[2].state, migration_state::pending);
-        const result r = co_await at.query("select count(*) from things");
+        const result r = co_await db.query("select count(*) from things");
         EXPECT_EQ(r.scalar<int>(), 1);
     });
 }
 
-TEST_P(migrations, what_does_not_fit_is_refused) {
+TEST_P(migrations, refuses_changed_missing_and_out_of_order_files) {
     auto files = read();
-    with_fresh_database([&files](database& at) -> task<void> {
-        (void)co_await migrate(at, files);
+    with_fresh_database([&files](database& db) -> task<void> {
+        (void)co_await migrate(db, files);
         auto changed = files;
         changed[0].checksum = "other";
-        const std::string first = co_await sentence_of(at, changed);
+        const std::string first = co_await sentence_of(db, changed);
         EXPECT_NE(first.find("0001_make.sql was changed after"), std::string::npos) << first;
         auto missing = files;
         missing.pop_back();
-        const std::string second = co_await sentence_of(at, missing);
+        const std::string second = co_await sentence_of(db, missing);
         EXPECT_NE(second.find("0002_add.sql was applied"), std::string::npos) << second;
         auto late = files;
         late[1].number = 5;
-        (void)co_await at.execute("update rondo_migrations set number = 5 where number = 2");
-        migration one;
-        one.number = 3;
-        one.name = "0003_late.sql";
-        late.push_back(one);
-        const std::string third = co_await sentence_of(at, late);
+        (void)co_await db.execute("update rondo_migrations set number = 5 where number = 2");
+        migration out_of_order;
+        out_of_order.number = 3;
+        out_of_order.name = "0003_late.sql";
+        late.push_back(out_of_order);
+        const std::string third = co_await sentence_of(db, late);
         EXPECT_NE(third.find("give it the next number"), std::string::npos) << third;
     });
 }
 
-TEST_P(migrations, two_at_once_do_it_once) {
-    if (std::string_view(GetParam()) == "memory") return;  // nobody else sees it
+TEST_P(migrations, concurrent_runs_apply_each_once) {
+    if (std::string_view(GetParam()) == "memory") return;  // not visible to other connections
     write("0003_slow.sql", postgres()
                                ? "select pg_sleep(0.2); insert into things (n) values (3)"
                                : "insert into things (n) with recursive c(i) as (select 100 union all select i + 1 "
@@ -126,21 +126,21 @@ TEST_P(migrations, two_at_once_do_it_once) {
     const auto files = read();
     with_fresh_database([](database&) -> task<void> { co_return; });
     std::size_t applied[3] = {};
-    std::vector<std::thread> machines;
+    std::vector<std::thread> processes;
     for (std::size_t& count : applied) {
-        machines.emplace_back([this, &files, &count] {
+        processes.emplace_back([this, &files, &count] {
             event_loop loop;
-            database at(url());
-            const auto names = loop.run_until(migrate(at, files));
+            database db(url());
+            const auto names = loop.run_until(migrate(db, files));
             count = names.size();
-            loop.run_until(at.close());
+            loop.run_until(db.close());
         });
     }
-    for (std::thread& m : machines) m.join();
+    for (std::thread& m : processes) m.join();
     EXPECT_EQ(applied[0] + applied[1] + applied[2], 3U);
 }
 
-TEST_P(migrations, names_are_checked) {
+TEST_P(migrations, checks_file_names) {
     write("first.sql", "select 1");
     EXPECT_NE(sentence_of_reading().find("first.sql has no number"), std::string::npos);
     std::filesystem::remove(files_.path() / "first.sql");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Limits of a database object (options) and its current counters (database_stats).
 #pragma once
 
 #include <chrono>
@@ -7,28 +8,28 @@
 
 namespace rondo::db {
 
-/// Limits of a database object; each process has its own.
+/// Limits of a database object; they apply per process.
 struct options {
-    std::size_t connections = 20;           ///< at most; opened as they are needed. SQLite: one of them writes
-    std::size_t waiting = 16384;            ///< statements and transactions that may wait for a connection
-    std::chrono::milliseconds wait{10000};  ///< the longest such wait; after it: too_busy, or connection_lost
-    std::chrono::milliseconds connect_timeout{5000};  ///< for one attempt
-    std::chrono::milliseconds idle{300000};           ///< a connection without work is closed after this
-    std::size_t statements = 256;                     ///< prepared per connection; 0: none (for transaction poolers)
-    std::size_t pipeline = 16;                        ///< statements on their way on one connection; 1: no pipeline
+    std::size_t connections = 20;                     ///< maximum; opened on demand. SQLite: one of them writes
+    std::size_t waiting = 16384;                      ///< maximum statements and transactions waiting for a connection
+    std::chrono::milliseconds wait{10000};            ///< maximum wait; then pool_exhausted or connection_lost
+    std::chrono::milliseconds connect_timeout{5000};  ///< per attempt
+    std::chrono::milliseconds idle{300000};           ///< idle connections are closed after this
+    std::size_t statements = 256;                     ///< prepared per connection; 0: none (transaction poolers)
+    std::size_t pipeline = 16;                        ///< statements in flight per connection; 1: no pipelining
 };
 
-/// What a database object is doing now.
+/// Current state and counters of a database object.
 struct status {
     std::size_t connections = 0;  ///< open
-    std::size_t idle = 0;         ///< of them without work
-    std::size_t lent = 0;         ///< of them within a transaction, a stream or a copy
-    std::size_t running = 0;      ///< statements that are with the server
-    std::size_t waiting = 0;      ///< for a connection
-    // Since the object was first used.
-    std::uint64_t queries = 0;           ///< statements
-    std::uint64_t waits = 0;             ///< for a connection, that came to an end
-    std::chrono::nanoseconds waited{0};  ///< all of them together
+    std::size_t idle = 0;         ///< connections without work
+    std::size_t lent = 0;         ///< connections held by a transaction, a stream or a copy
+    std::size_t running = 0;      ///< statements sent to the database
+    std::size_t waiting = 0;      ///< callers waiting for a connection
+    // Since the first use of the object.
+    std::uint64_t queries = 0;           ///< statements run
+    std::uint64_t waits = 0;             ///< completed waits for a connection
+    std::chrono::nanoseconds waited{0};  ///< total duration of these waits
 };
 
 }  // namespace rondo::db

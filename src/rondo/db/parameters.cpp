@@ -5,20 +5,20 @@
 #include <cmath>
 #include <stdexcept>
 
-#include <rondo/codec/utf8.hpp>
+#include <rondo/base/utf8.hpp>
 #include <rondo/db/error.hpp>
 
 namespace rondo::db {
 
 namespace {
 
-// Whether its text says what it is: codec::to_string() replaces the rest.
+// Whether JSON can express the value: codec::to_string() replaces what it cannot.
 bool has_json_text(const codec::json_value& value) {
-    if (const std::string* text = value.if_string()) return codec::valid_utf8(*text);
+    if (const std::string* text = value.if_string()) return valid_utf8(*text);
     if (const auto* elements = value.if_array()) return std::ranges::all_of(*elements, has_json_text);
     if (const auto* members = value.if_object())
         return std::ranges::all_of(
-            *members, [](const codec::json_member& m) { return codec::valid_utf8(m.name) && has_json_text(m.value); });
+            *members, [](const codec::json_member& m) { return valid_utf8(m.name) && has_json_text(m.value); });
     const std::optional<double> number = value.if_number();
     return !number || std::isfinite(*number);
 }
@@ -34,7 +34,7 @@ void parameters::push(const parameter& p) {
 
 void parameters::push_bytes(parameter_kind kind, std::string_view bytes) {
     if (bytes.size() > std::numeric_limits<std::int32_t>::max())
-        throw std::invalid_argument("a parameter of a statement is larger than 2 GiB: no database takes that");
+        throw std::invalid_argument("a statement parameter is larger than 2 GiB, the limit of every database");
     parameter p;
     p.kind = kind;
     p.size = static_cast<std::uint32_t>(bytes.size());
@@ -52,7 +52,7 @@ void parameters::push_large(std::uint64_t value) {
 
 void parameters::add(const codec::json_value& json) {
     if (!has_json_text(json))
-        throw error("a JSON parameter holds NaN, an infinity or a text that is not UTF-8, which JSON cannot express");
+        throw error("a JSON parameter contains NaN, an infinity or text that is not UTF-8, which JSON cannot express");
     push_bytes(parameter_kind::json, codec::to_string(json));
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The values of a statement's parameters ($1, $2, ...).
 #pragma once
 
 #include <array>
@@ -20,25 +21,25 @@
 
 namespace rondo::db {
 
-/// large: a whole number beyond std::int64_t.
+/// large: an integer beyond std::int64_t.
 enum class parameter_kind : std::uint8_t { null, boolean, integer, large, real, text, bytes, time, json, array };
 
-/// One value, or the head of an array: then `size` entries follow, its elements.
+/// One value, or the head of an array, followed by `size` entries: its elements.
 struct parameter {
     parameter_kind kind = parameter_kind::null;
-    std::uint32_t size = 0;  ///< of text, bytes and json; of an array the number of elements
+    std::uint32_t size = 0;  ///< bytes of text, bytes and json; elements of an array
     union {
         std::int64_t integer = 0;  ///< boolean, integer, time (microseconds since 1970)
         std::uint64_t large;
         double real;
-        std::size_t offset;  ///< text, bytes, json: where it is in the store
+        std::size_t offset;  ///< text, bytes, json: position in the store
     };
 };
 
-/// The values for $1, $2, ... of a statement, copied. What a value may be: an integer, a floating-point number, bool,
-/// text (also for numeric, uuid, enums and whatever else a database writes as text), bytes (std::vector<std::byte> or a
-/// span), a std::chrono::system_clock time, codec::json_value, nullptr or std::nullopt for null, a std::optional of one
-/// of these, a std::vector of them as an array.
+/// The values for $1, $2, ... of a statement, copied. Accepts integers, floating-point numbers, bool, text (also for
+/// numeric, uuid, enums and other types that a database writes as text), bytes (std::vector<std::byte> or a span),
+/// std::chrono::system_clock times, codec::json_value, nullptr or std::nullopt for null, std::optional of any of these,
+/// and std::vector of them as an array.
 class parameters {
 public:
     template <class... Values>
@@ -72,13 +73,12 @@ public:
     void add(std::chrono::sys_time<Duration> at) {
         using wide = std::chrono::duration<long double, std::micro>;
         using fine = std::chrono::microseconds;
-        const long double count =
-            wide(at.time_since_epoch()).count();  // what is too far away is refused when it is sent
+        const long double count = wide(at.time_since_epoch()).count();  // out of range: rejected when it is sent
         if (count >= wide(fine::max()).count()) return push_integer(parameter_kind::time, fine::max().count());
         if (count <= wide(fine::min()).count()) return push_integer(parameter_kind::time, fine::min().count());
         push_integer(parameter_kind::time, std::chrono::floor<fine>(at).time_since_epoch().count());
     }
-    /// Throws error for what JSON cannot hold: NaN, an infinity, a text that is not UTF-8.
+    /// Throws error for values that JSON cannot express: NaN, infinities, texts that are not UTF-8.
     void add(const codec::json_value& json);
     template <class T>
     void add(const std::optional<T>& value) {
@@ -95,14 +95,14 @@ public:
         size_ -= elements.size();
     }
 
-    /// How many values; an array is one.
+    /// Number of values; an array counts as one.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    /// How many entries, elements of arrays included.
+    /// Number of entries, including the elements of arrays.
     [[nodiscard]] std::size_t entries() const noexcept { return count_; }
     [[nodiscard]] const parameter& operator[](std::size_t entry) const noexcept {
         return entry < near_.size() ? near_[entry] : far_[entry - near_.size()];
     }
-    /// The bytes of a text, of bytes, of json.
+    /// The content of a text, bytes or json entry.
     [[nodiscard]] std::string_view bytes(const parameter& p) const noexcept {
         return std::string_view(store_).substr(p.offset, p.size);
     }

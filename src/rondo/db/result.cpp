@@ -31,28 +31,28 @@ std::size_t column_of(const rows& from, std::string_view name) {
     for (std::size_t i = 0; i < from.columns(); ++i)
         if (from.name(i) == name) return i;
     throw result_mismatch(
-        fmt::format("the result has no column '{}' (it has: {}): name it in the select, with 'as {}' "
-                    "if it is called otherwise",
-                    name, names_of(from), name));
+        fmt::format("the result has no column '{}', only: {}; select it, or rename a column with 'as {}'", name,
+                    names_of(from), name));
 }
 
-void refuse_cell(const rows& from, std::size_t row, std::size_t column, const char* wanted) {
+void refuse_cell(const rows& from, std::size_t row, std::size_t column, const char* expected) {
     const cell value = from.at(row, column);
     if (value.kind == cell_kind::null)
-        throw result_mismatch(
-            fmt::format("the column '{}' is null in row {}: read it into a std::optional", from.name(column), row + 1));
+        throw result_mismatch(fmt::format("column '{}', row {}: the value is null; read it into a std::optional",
+                                          from.name(column), row + 1));
     throw result_mismatch(
-        fmt::format("{} in the column '{}', row {}, is not {}", shown(value), from.name(column), row + 1, wanted));
+        fmt::format("column '{}', row {}: {} is not {}", from.name(column), row + 1, shown(value), expected));
 }
 
-void require_columns(const rows& from, std::size_t wanted) {
-    if (from.columns() == wanted) return;
-    throw result_mismatch(fmt::format("the result has {} columns ({}), and it is read into {}", from.columns(),
-                                      names_of(from), wanted == 1 ? "one value" : fmt::format("{} values", wanted)));
+void require_columns(const rows& from, std::size_t expected) {
+    if (from.columns() == expected) return;
+    throw result_mismatch(fmt::format("the result has {} columns ({}) but is read into {}", from.columns(),
+                                      names_of(from),
+                                      expected == 1 ? "one value" : fmt::format("{} values", expected)));
 }
 
-void refuse_count(std::size_t rows, const char* wanted) {
-    throw result_mismatch(fmt::format("the statement gave {} rows and not {}", rows, wanted));
+void refuse_count(std::size_t rows, const char* expected) {
+    throw result_mismatch(fmt::format("the statement returned {} rows; expected {}", rows, expected));
 }
 
 }  // namespace rondo::db::detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The rows of a statement, and how they are read into structs, tuples and single values.
 #pragma once
 
 #include <array>
@@ -19,7 +20,7 @@
 
 namespace rondo::db {
 
-/// What a database's client library keeps of a result.
+/// Access to a result as the client library of a database stores it.
 class rows {
 public:
     virtual ~rows() = default;
@@ -37,21 +38,21 @@ inline constexpr bool is_tuple = false;
 template <class... Ts>
 inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
 
-/// Which column of the result each member is read from.
+/// The index of the column that each member is read from.
 template <codec::described T>
 using column_places = std::array<std::size_t, codec::member_count<T>>;
 
-/// The column of this name; throws result_mismatch.
+/// Returns the column of this name; throws result_mismatch when there is none.
 [[nodiscard]] std::size_t column_of(const rows& from, std::string_view name);
-[[noreturn]] void refuse_cell(const rows& from, std::size_t row, std::size_t column, const char* wanted);
-void require_columns(const rows& from, std::size_t wanted);
-[[noreturn]] void refuse_count(std::size_t rows, const char* wanted);
+[[noreturn]] void refuse_cell(const rows& from, std::size_t row, std::size_t column, const char* expected);
+void require_columns(const rows& from, std::size_t expected);
+[[noreturn]] void refuse_count(std::size_t rows, const char* expected);
 
-/// What sentences call a type.
+/// The name of a type in messages.
 template <class T>
 constexpr const char* name_of() noexcept {
     if constexpr (std::is_same_v<T, bool>) return "true or false";
-    else if constexpr (std::is_integral_v<T>) return "a whole number that fits";
+    else if constexpr (std::is_integral_v<T>) return "an integer in range";
     else if constexpr (std::is_floating_point_v<T>) return "a number";
     else if constexpr (std::is_same_v<T, codec::json_value>) return "JSON";
     else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) return "text";
@@ -77,8 +78,8 @@ void read_members(const rows& from, std::size_t row, const column_places<T>& pla
 
 }  // namespace detail
 
-/// What a row can be read into: a described struct by the names of the columns (there may be others), a std::tuple by
-/// their order, one value (or std::optional of one, for null) when there is one column.
+/// A type that a row can be read into: a described struct by column names (extra columns are ignored), a std::tuple by
+/// column order, or, for one column, a single value (std::optional allows null).
 template <class T>
 concept row_value = codec::described<T> || detail::is_tuple<T> || column_value<T>;
 
@@ -93,7 +94,7 @@ struct places_type<T> {
     using type = column_places<T>;
 };
 
-/// Reads rows of one result into T: what is the same for all of them is looked up once.
+/// Reads the rows of one result into T; columns are looked up once.
 template <row_value T>
 class row_reader {
     using places = typename places_type<T>::type;
@@ -124,11 +125,11 @@ private:
 
 }  // namespace detail
 
-/// A row of a result, valid as long as that. Columns by name or by place from 0; throws result_mismatch with a sentence
-/// when there is no such column or its value is not a T.
+/// A row of a result; valid as long as the result. Columns are addressed by name or by index from 0; throws
+/// result_mismatch when the column does not exist or its value is not a T.
 class row {
 public:
-    row(const rows& of, std::size_t at) noexcept : rows_(&of), at_(at) {}
+    row(const rows& all, std::size_t index) noexcept : rows_(&all), at_(index) {}
 
     template <row_value T>
     [[nodiscard]] T as() const {
@@ -154,45 +155,45 @@ private:
     std::size_t at_;
 };
 
-/// The rows of a statement, all in memory. Move-only; may be moved between threads.
+/// The rows of a statement, all in memory. Move-only; may move between threads.
 class result {
 public:
     class iterator;
 
     /// No rows.
     result() noexcept = default;
-    explicit result(std::unique_ptr<rows> of) noexcept : rows_(std::move(of)) {}
+    explicit result(std::unique_ptr<rows> content) noexcept : rows_(std::move(content)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_ ? rows_->size() : 0; }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     [[nodiscard]] std::size_t columns() const noexcept { return rows_ ? rows_->columns() : 0; }
     /// The name of a column. Precondition: column < columns().
     [[nodiscard]] std::string_view name(std::size_t column) const noexcept { return rows_->name(column); }
-    /// Rows that were inserted, changed or deleted; for a select the rows there are.
+    /// Number of rows inserted, updated or deleted; for a select the number of rows returned.
     [[nodiscard]] std::uint64_t affected() const noexcept { return rows_ ? rows_->affected() : 0; }
 
-    /// Precondition: at < size().
-    [[nodiscard]] row operator[](std::size_t at) const noexcept { return {*rows_, at}; }
+    /// Precondition: index < size().
+    [[nodiscard]] row operator[](std::size_t index) const noexcept { return {*rows_, index}; }
     [[nodiscard]] iterator begin() const noexcept;
     [[nodiscard]] iterator end() const noexcept;
 
-    /// All rows. Throws result_mismatch, as the following.
+    /// Returns all rows. Throws result_mismatch, like the functions below.
     template <row_value T>
     [[nodiscard]] std::vector<T> as() const;
-    /// The one row; throws when there is none or more than one.
+    /// Returns the only row; throws when there are none or several.
     template <row_value T>
     [[nodiscard]] T one() const {
-        if (size() != 1) detail::refuse_count(size(), "one");
+        if (size() != 1) detail::refuse_count(size(), "exactly one");
         return detail::row_reader<T>(*rows_).read(0);
     }
-    /// The row, or nothing when there is none; throws when there is more than one.
+    /// Returns the only row, or std::nullopt when there is none; throws when there are several.
     template <row_value T>
     [[nodiscard]] std::optional<T> optional() const {
-        if (size() > 1) detail::refuse_count(size(), "one or none");
+        if (size() > 1) detail::refuse_count(size(), "at most one");
         if (empty()) return std::nullopt;
         return detail::row_reader<T>(*rows_).read(0);
     }
-    /// The one value of the one row.
+    /// Returns the only value of the only row.
     template <column_value T>
     [[nodiscard]] T scalar() const {
         return one<T>();
@@ -210,7 +211,7 @@ public:
     using value_type = row;
 
     iterator() noexcept = default;
-    iterator(const rows* of, std::size_t at) noexcept : rows_(of), at_(at) {}
+    iterator(const rows* all, std::size_t index) noexcept : rows_(all), at_(index) {}
     [[nodiscard]] row operator*() const noexcept { return {*rows_, at_}; }
     iterator& operator++() noexcept {
         ++at_;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A leased connection that can be held on any thread and is returned on the loop of its database.
+// Implemented in database_state.cpp.
 #pragma once
 
 #include <memory>
@@ -9,20 +11,20 @@
 
 namespace rondo::db {
 
-/// Owns a session on whatever thread; what is done with it is done at home. Move-only.
+/// Owns a session on any thread; its calls run on the loop of the database. Move-only.
 class [[nodiscard]] session_lease {
 public:
     session_lease() noexcept = default;
-    session_lease(home& at, std::unique_ptr<session> s) noexcept : home_(&at), session_(std::move(s)) {}
+    session_lease(home& owner, std::unique_ptr<session> s) noexcept : home_(&owner), session_(std::move(s)) {}
     session_lease(session_lease&&) noexcept = default;
     session_lease& operator=(session_lease&& other) noexcept;
     ~session_lease() { give_back(); }
 
-    /// Gives the connection back now.
+    /// Returns the connection to the pool now.
     void give_back() noexcept;
 
     [[nodiscard]] home& at() const noexcept { return *home_; }
-    /// What its functions return is for at().from_here() or at().wait().
+    /// Pass the tasks that its functions return to state().run_on_loop() or state().run_and_wait().
     [[nodiscard]] session& operator*() const noexcept { return *session_; }
     [[nodiscard]] session* operator->() const noexcept { return session_.get(); }
 

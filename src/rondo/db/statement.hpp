@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SQL statements: string literals, and texts built at run time (dynamic_sql).
 #pragma once
 
 #include <cstddef>
@@ -11,9 +12,8 @@ namespace rondo::db {
 
 class dynamic_sql;
 
-/// An SQL statement that stands in the program's text: a string literal and nothing else, so that no value can have
-/// been written into it (that does not compile). Values are parameters: $1, $2, ... with every database.
-/// One statement; script() runs several.
+/// An SQL statement given as a string literal: anything else does not compile, so that no value can be pasted into it.
+/// Values are passed as parameters: $1, $2, ... for every database. One statement only; execute_script() runs several.
 class statement {
 public:
     template <std::size_t Size>
@@ -22,7 +22,7 @@ public:
     explicit statement(const dynamic_sql& sql) noexcept;
 
     [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }
-    /// Of the text; the same in every process.
+    /// A hash of the text, the same in every process.
     [[nodiscard]] constexpr std::uint64_t hash() const noexcept { return hash_; }
 
 private:
@@ -37,8 +37,8 @@ private:
     std::uint64_t hash_;
 };
 
-/// A statement made at run time: `db::dynamic_sql("select ... order by " + column)`. Make it of names your program
-/// knows, never of what came from outside: that is what parameters are for.
+/// A statement built at run time: `db::dynamic_sql("select ... order by " + column)`. Build it from names that your
+/// program knows, never from external input; use parameters for that.
 class dynamic_sql {
 public:
     explicit dynamic_sql(std::string text) noexcept : text_(std::move(text)) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream within a transaction, and what else is begun there meanwhile.
+// Streams in transactions, and calls made while a stream is open.
 #include <string>
 #include <vector>
 
@@ -18,8 +18,8 @@ constexpr statement many_rows =
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
 constexpr statement few_rows = "select n from things order by n";
 
-task<void> make_five_things(database& at) {
-    co_await at.script(
+task<void> make_five_things(database& db) {
+    co_await db.script(
         "create table things (n integer primary key); insert into things values (1), (2), (3), (4), (5)");
 }
 
@@ -38,13 +38,13 @@ task<int> next_of(async_generator<int>& rows) {
     co_return n ? *n : 0;
 }
 
-constexpr const char* held = "a stream holds this connection: take all of its rows first";
-constexpr const char* in_use = "a stream needs its connection for itself: await what runs on it first";
+constexpr const char* held = "the connection is used by a stream: read all of its rows first";
+constexpr const char* in_use = "a stream needs exclusive use of its connection: await the running statements first";
 
-TEST_P(streams, refuse_what_is_begun_on_their_connection) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+TEST_P(streams, reject_other_calls_on_their_connection) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
+        co_await db.transaction([](transaction& tx) -> task<void> {
             auto rows = tx.stream<int>(many_rows);
             EXPECT_EQ(co_await next_of(rows), 1);
             EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
@@ -56,15 +56,15 @@ TEST_P(streams, refuse_what_is_begun_on_their_connection) {
             (void)co_await tx.execute("insert into things values (8)");
             EXPECT_EQ(co_await sum_of(tx.stream<int>(few_rows)), 23);
         });
-        EXPECT_EQ(co_await count_things(at), 6);
+        EXPECT_EQ(co_await count_things(db), 6);
     });
 }
 
-// Each is a statement of its own: the cache of statements would be full.
-TEST_P(streams, give_their_own_rows_whatever_is_begun_meanwhile) {
+// Each is a different statement: the statement cache would be full.
+TEST_P(streams, return_their_rows_despite_rejected_calls) {
     with_database(
-        [](database& at) -> task<void> {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+        [](database& db) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 auto rows = tx.stream<int>(many_rows);
                 int sum = 0;
                 for (int i = 0;; ++i) {
@@ -82,11 +82,11 @@ TEST_P(streams, give_their_own_rows_whatever_is_begun_meanwhile) {
         {.connections = 2, .statements = 8});
 }
 
-TEST_P(streams, hold_the_transaction_until_their_last_row) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
+TEST_P(streams, block_the_transaction_until_their_last_row) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
         for (const bool destroyed : {false, true}) {
-            const std::string sentence = co_await failure_of(at.transaction(
+            const std::string message = co_await failure_of(db.transaction(
                 [](transaction& tx, bool early) -> task<void> {
                     (void)co_await tx.execute("insert into things values (9)");
                     auto rows = tx.stream<int>(many_rows);
@@ -95,18 +95,18 @@ TEST_P(streams, hold_the_transaction_until_their_last_row) {
                     EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
                 },
                 destroyed));
-            EXPECT_EQ(sentence, held) << "COMMIT";
-            EXPECT_EQ(co_await count_things(at), 5) << "it was rolled back";
+            EXPECT_EQ(message, held) << "COMMIT";
+            EXPECT_EQ(co_await count_things(db), 5) << "not rolled back";
         }
     });
 }
 
-TEST_P(streams, end_with_the_exception_of_a_transaction) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
+TEST_P(streams, end_when_the_transaction_throws) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
         bool thrown = false;
         try {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into things values (9)");
                 auto rows = tx.stream<int>(many_rows);
                 EXPECT_EQ(co_await next_of(rows), 1);
@@ -116,17 +116,17 @@ TEST_P(streams, end_with_the_exception_of_a_transaction) {
             thrown = std::string(e.what()) == "no";
         }
         EXPECT_TRUE(thrown);
-        co_await at.transaction(
+        co_await db.transaction(
             [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (10)"); });
-        EXPECT_EQ(co_await count_things(at), 6);
+        EXPECT_EQ(co_await count_things(db), 6);
     });
 }
 
-TEST_P(streams, that_failed_hold_nothing) {
-    with_database([](database& at) -> task<void> {
-        const bool postgres = at.kind() == kind::postgres;
-        co_await make_five_things(at);
-        const std::string sentence = co_await failure_of(at.transaction(
+TEST_P(streams, release_the_connection_when_they_fail) {
+    with_database([](database& db) -> task<void> {
+        const bool postgres = db.kind() == kind::postgres;
+        co_await make_five_things(db);
+        const std::string message = co_await failure_of(db.transaction(
             [](transaction& tx, bool fails_whole) -> task<void> {
                 EXPECT_TRUE((co_await failure_of(sum_of(tx.stream<int>("select n from nothing_there"))))
                                 .contains("nothing_there"));
@@ -135,15 +135,15 @@ TEST_P(streams, that_failed_hold_nothing) {
                 EXPECT_EQ(!after.empty(), fails_whole) << after;
             },
             postgres));
-        EXPECT_EQ(sentence.empty(), !postgres) << sentence;
+        EXPECT_EQ(message.empty(), !postgres) << message;
     });
 }
 
-// The database is done with the first before all of its rows were taken.
-TEST_P(streams, one_never_gives_the_rows_of_the_next) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+// The database completes the first stream before all of its rows are read.
+TEST_P(streams, never_return_rows_of_a_later_stream) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
+        co_await db.transaction([](transaction& tx) -> task<void> {
             auto first = tx.stream<int>(few_rows);
             EXPECT_EQ(co_await next_of(first), 1);
             auto second = tx.stream<int>(many_rows);
@@ -163,10 +163,10 @@ task<int> number(transaction& tx, int i) {
     co_return r.scalar<int>();
 }
 
-TEST_P(streams, statements_at_the_same_time_take_turns) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+TEST_P(streams, concurrent_statements_take_turns) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
+        co_await db.transaction([](transaction& tx) -> task<void> {
             for (int round = 1; round <= 10; ++round) {
                 std::vector<task<int>> all;
                 for (int i = 0; i < 20; ++i) all.push_back(number(tx, 100 * round + i));
@@ -174,33 +174,33 @@ TEST_P(streams, statements_at_the_same_time_take_turns) {
                 for (int i = 0; i < 20; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], 100 * round + i);
             }
         });
-        EXPECT_EQ(co_await count_things(at), 205);
+        EXPECT_EQ(co_await count_things(db), 205);
     });
 }
 
-TEST_P(streams, nothing_begins_beside_another_that_needs_the_connection) {
-    with_database([](database& at) -> task<void> {
-        co_await make_five_things(at);
-        co_await at.transaction([](transaction& tx) -> task<void> {
-            const auto [one, late_stream] =
+TEST_P(streams, exclusive_calls_reject_concurrent_calls) {
+    with_database([](database& db) -> task<void> {
+        co_await make_five_things(db);
+        co_await db.transaction([](transaction& tx) -> task<void> {
+            const auto [one, rejected_stream] =
                 co_await when_all(failure_of(tx.query("select 1")), failure_of(sum_of(tx.stream<int>(few_rows))));
             EXPECT_EQ(one, "");
-            EXPECT_EQ(late_stream, in_use);
+            EXPECT_EQ(rejected_stream, in_use);
             const auto [stream, late] =
                 co_await when_all(failure_of(sum_of(tx.stream<int>(many_rows))), failure_of(tx.query("select 1")));
             EXPECT_EQ(stream, "");
             EXPECT_EQ(late, held);
-            const auto [script, beside_script] =
+            const auto [script, rejected_query] =
                 co_await when_all(failure_of(tx.script("select 1; select 2")), failure_of(tx.query("select 1")));
             EXPECT_EQ(script, "");
-            EXPECT_TRUE(beside_script.contains("a script")) << beside_script;
-            const auto [two, late_script] =
+            EXPECT_TRUE(rejected_query.contains("a script")) << rejected_query;
+            const auto [two, rejected_script] =
                 co_await when_all(failure_of(tx.query("select 1")), failure_of(tx.script("select 1")));
             EXPECT_EQ(two, "");
-            EXPECT_TRUE(late_script.contains("needs its connection for itself")) << late_script;
+            EXPECT_TRUE(rejected_script.contains("needs exclusive use of its connection")) << rejected_script;
             (void)co_await tx.execute("insert into things values (6)");
         });
-        EXPECT_EQ(co_await count_things(at), 6);
+        EXPECT_EQ(co_await count_things(db), 6);
     });
 }
 

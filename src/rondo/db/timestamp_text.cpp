@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono;
 
-// Takes what it reads off the front of a text.
+// Reads from the front of a text.
 class reader {
 public:
     explicit reader(std::string_view text) noexcept : rest_(text) {}
@@ -23,7 +23,7 @@ public:
         rest_.remove_prefix(1);
         return true;
     }
-    /// Exactly so many digits.
+    /// Reads exactly this number of digits.
     bool number(std::size_t digits, int& value) noexcept {
         if (rest_.size() < digits) return false;
         value = 0;
@@ -34,7 +34,7 @@ public:
         rest_.remove_prefix(digits);
         return true;
     }
-    /// Digits after a point, as microseconds; what is finer is cut off.
+    /// Reads the digits after a decimal point as microseconds, truncated.
     bool fraction(int& value) noexcept {
         std::size_t digits = 0;
         value = 0;
@@ -49,53 +49,53 @@ private:
     std::string_view rest_;
 };
 
-bool read_day(reader& from, sys_days& day) noexcept {
+bool read_day(reader& input, sys_days& day) noexcept {
     int y = 0;
     int m = 0;
     int d = 0;
-    if (!from.number(4, y) || !from.skip('-') || !from.number(2, m) || !from.skip('-') || !from.number(2, d))
+    if (!input.number(4, y) || !input.skip('-') || !input.number(2, m) || !input.skip('-') || !input.number(2, d))
         return false;
     const year_month_day date(year(y), month(static_cast<unsigned>(m)), std::chrono::day(static_cast<unsigned>(d)));
     day = date;
     return date.ok();
 }
 
-bool read_clock(reader& from, microseconds& time) noexcept {
+bool read_clock(reader& input, microseconds& time) noexcept {
     int h = 0;
     int m = 0;
     int s = 0;
     int us = 0;
-    if (!from.number(2, h) || !from.skip(':') || !from.number(2, m)) return false;
-    if (from.skip(':') && !from.number(2, s)) return false;
-    if (from.skip('.') && !from.fraction(us)) return false;
+    if (!input.number(2, h) || !input.skip(':') || !input.number(2, m)) return false;
+    if (input.skip(':') && !input.number(2, s)) return false;
+    if (input.skip('.') && !input.fraction(us)) return false;
     time = hours(h) + minutes(m) + seconds(s) + microseconds(us);
     const bool midnight = h == 24 && m == 0 && s == 0 && us == 0;
     return (h < 24 || midnight) && m < 60 && s < 61;
 }
 
-bool read_offset(reader& from, seconds& offset) noexcept {
-    if (from.done() || from.skip('Z')) return true;
-    const bool west = from.skip('-');
+bool read_offset(reader& input, seconds& offset) noexcept {
+    if (input.done() || input.skip('Z')) return true;
+    const bool west = input.skip('-');
     int h = 0;
     int m = 0;
     int s = 0;
-    if (!west && !from.skip('+')) return false;
-    if (!from.number(2, h)) return false;
-    if (from.skip(':') && !from.number(2, m)) return false;
-    if (from.skip(':') && !from.number(2, s)) return false;
+    if (!west && !input.skip('+')) return false;
+    if (!input.number(2, h)) return false;
+    if (input.skip(':') && !input.number(2, m)) return false;
+    if (input.skip(':') && !input.number(2, s)) return false;
     offset = (west ? -1 : 1) * (hours(h) + minutes(m) + seconds(s));
     return true;
 }
 
 }  // namespace
 
-bool append_time(std::string& out, time_point at) {
-    const auto day = floor<days>(at);
-    // Before it becomes a date: a year of the calendar has 16 bits and turns over.
+bool append_time(std::string& out, time_point point) {
+    const auto day = floor<days>(point);
+    // Checked before conversion: std::chrono::year has 16 bits and wraps around.
     if (day < sys_days(year(1) / 1 / 1) || day > sys_days(year(9999) / 12 / 31)) return false;
     const year_month_day date(day);
     const int y = static_cast<int>(date.year());
-    const hh_mm_ss time(at - day);
+    const hh_mm_ss time(point - day);
     fmt::format_to(std::back_inserter(out), FMT_COMPILE("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}"), y,
                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
                    time.minutes().count(), time.seconds().count(), time.subseconds().count());
@@ -103,14 +103,14 @@ bool append_time(std::string& out, time_point at) {
 }
 
 std::optional<time_point> parse_time(std::string_view text) noexcept {
-    reader from(text);
+    reader input(text);
     sys_days day;
     microseconds time{0};
     seconds offset{0};
-    if (!read_day(from, day)) return std::nullopt;
-    if (!from.done()) {
-        if (!from.skip(' ') && !from.skip('T')) return std::nullopt;
-        if (!read_clock(from, time) || !read_offset(from, offset) || !from.done()) return std::nullopt;
+    if (!read_day(input, day)) return std::nullopt;
+    if (!input.done()) {
+        if (!input.skip(' ') && !input.skip('T')) return std::nullopt;
+        if (!read_clock(input, time) || !read_offset(input, offset) || !input.done()) return std::nullopt;
     }
     return time_point(day) + time - offset;
 }

@@ -12,21 +12,22 @@ namespace rondo::db {
 
 namespace {
 
-// A database that does not answer may not hold a request for ever.
+// A database that does not respond must not block a request forever.
 constexpr auto end_limit = std::chrono::seconds(10);
 
-task<void> end_without_cancellation(task<void> ending) {
+task<void> end_without_cancellation(task<void> pending) {
     event_loop& loop = event_loop::current();
-    rondo::detail::bounded_context alone(nullptr, loop, from_now(end_limit));
-    task<void> inner = std::move(ending);
+    rondo::detail::bounded_context commit_context(nullptr, loop, from_now(end_limit));
+    task<void> inner = std::move(pending);
     bool late = false;
     try {
-        co_await rondo::detail::run_in_context<void>(inner, alone);
+        co_await rondo::detail::run_in_context<void>(inner, commit_context);
     } catch (const cancelled&) {
         late = true;
     }
     if (late)
-        throw connection_lost("the database did not answer to COMMIT within 10 s: nobody knows whether it was done");
+        throw connection_lost(
+            "the database did not respond to COMMIT within 10 s; it is unknown whether it was committed");
 }
 
 }  // namespace
@@ -49,19 +50,19 @@ task<void> transaction::script(std::string sql) { co_await lease_.at().from_here
 task<void> transaction::begin(transaction_options o) { return lease_.at().from_here(lease_->begin(o)); }
 
 task<void> transaction::commit() {
-    task<void> ending = lease_.at().from_here(lease_->commit());
-    co_await end_without_cancellation(std::move(ending));
+    task<void> pending = lease_.at().from_here(lease_->commit());
+    co_await end_without_cancellation(std::move(pending));
     lease_.give_back();
 }
 
 task<void> transaction::rollback() {
-    context* in = co_await this_context();
-    const bool over = in && in->cancel.requested();
-    if (!over) {
+    context* current = co_await this_context();
+    const bool is_cancelled = current && current->cancel.requested();
+    if (!is_cancelled) {
         try {
             co_await lease_.at().from_here(lease_->rollback());
         } catch (const std::exception&) {
-            // What cannot be rolled back is rolled back by who takes the connection, or by its end.
+            // Then the connection rolls back when it is released, or the database when it is closed.
         }
     }
     lease_.give_back();
@@ -69,7 +70,7 @@ task<void> transaction::rollback() {
 
 void sync_transaction::begin(transaction_options o) { lease_.at().wait("sync_transaction::begin", lease_->begin(o)); }
 void sync_transaction::commit() {
-    const works_for nobody(nullptr);  // as above: its outcome is waited for
+    const works_for unbounded(nullptr);  // as above: its outcome is awaited
     lease_.at().wait("sync_transaction::commit", end_without_cancellation(lease_->commit()));
 }
 void sync_transaction::rollback() noexcept { lease_.give_back(); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Transactions: what their bodies work with, and the functions that run them.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +19,20 @@ namespace detail {
 
 task<std::uint64_t> affected_of(task<result> t);
 
-/// The rows of a statement on a connection that is lent; null: on one that is taken for it.
+/// Streams the rows of a statement over the leased connection `on`; null: over one acquired for it.
 template <row_value T>
-async_generator<T> rows_of(home& at, session* on, statement s, parameters p) {
+async_generator<T> rows_of(home& state, session* on, statement s, parameters p) {
     session_lease own;
     if (!on) {
-        own = co_await at.lend(false);
+        own = co_await state.lend(false);
         on = &*own;
     }
-    const std::uint64_t stream = co_await at.from_here(on->start_rows(s, std::move(p)));
+    const std::uint64_t stream = co_await state.from_here(on->start_rows(s, std::move(p)));
     for (;;) {
-        result some = co_await at.from_here(on->next_rows(stream));
-        if (some.empty()) break;
-        const row_reader<T> reader(*some.content());
-        for (std::size_t i = 0; i < some.size(); ++i) {
+        result batch = co_await state.from_here(on->next_rows(stream));
+        if (batch.empty()) break;
+        const row_reader<T> reader(*batch.content());
+        for (std::size_t i = 0; i < batch.size(); ++i) {
             T read = reader.read(i);
             co_yield std::move(read);
         }
@@ -40,8 +41,8 @@ async_generator<T> rows_of(home& at, session* on, statement s, parameters p) {
 
 }  // namespace detail
 
-/// What the body of a transaction works with. Its statements run one after another on one connection. Not to be used
-/// after the body has ended.
+/// Passed to the body of a transaction. Its statements run one after another on one connection. Must not be used after
+/// the body has returned.
 class transaction {
 public:
     explicit transaction(session_lease lease) noexcept : lease_(std::move(lease)) {}
@@ -62,19 +63,19 @@ public:
     [[nodiscard]] task<std::uint64_t> execute(dynamic_sql s, const Values&... values) {
         return detail::affected_of(query(std::move(s), values...));
     }
-    /// As database::stream. Take all of it, or leave the transaction: nothing else can run meanwhile.
+    /// Like database::stream. Nothing else can run in the transaction until the stream is read to its end.
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
         return detail::rows_of<T>(lease_.at(), &*lease_, s, parameters(values...));
     }
-    /// Several statements in one text, without parameters.
+    /// Runs several statements, separated by semicolons, without parameters.
     [[nodiscard]] task<void> script(std::string sql);
 
-    /// For who runs transactions: database::transaction does.
+    /// Called by database::transaction.
     [[nodiscard]] task<void> begin(transaction_options o);
-    /// Not interrupted by a cancellation: when COMMIT was sent, its outcome is waited for.
+    /// Not interrupted by a cancellation: once COMMIT is sent, its outcome is awaited.
     [[nodiscard]] task<void> commit();
-    /// Rolls back, and waits for it unless the context is cancelled. Never throws but `cancelled`.
+    /// Rolls back, and waits for it unless the context is cancelled. Throws nothing but `cancelled`.
     [[nodiscard]] task<void> rollback();
 
 private:
@@ -83,7 +84,7 @@ private:
     session_lease lease_;
 };
 
-/// The same for threads that may block.
+/// A transaction for threads that may block.
 class sync_transaction {
 public:
     explicit sync_transaction(session_lease lease) noexcept : lease_(std::move(lease)) {}
@@ -98,7 +99,7 @@ public:
     }
 
     void begin(transaction_options o);
-    /// As that of a transaction: not interrupted.
+    /// Like transaction::commit: not interrupted by a cancellation.
     void commit();
     void rollback() noexcept;
 
@@ -118,9 +119,10 @@ template <class Body, class... Values>
 using transaction_value = typename value_of_task<std::invoke_result_t<Body&, transaction&, Values...>>::type;
 
 template <class Body, class... Values>
-task<transaction_value<Body, Values...>> run_transaction(home& at, transaction_options o, Body body, Values... values) {
+task<transaction_value<Body, Values...>> run_transaction(home& state, transaction_options o, Body body,
+                                                         Values... values) {
     using value_type = transaction_value<Body, Values...>;
-    session_lease lease = co_await at.lend(!o.read_only);
+    session_lease lease = co_await state.lend(!o.read_only);
     transaction tx(std::move(lease));
     co_await tx.begin(o);
     std::exception_ptr failure;
@@ -140,9 +142,9 @@ task<transaction_value<Body, Values...>> run_transaction(home& at, transaction_o
 }
 
 template <class Body>
-auto run_transaction_sync(home& at, transaction_options o, Body&& body) {
+auto run_transaction_sync(home& state, transaction_options o, Body&& body) {
     using value_type = std::invoke_result_t<Body&, sync_transaction&>;
-    sync_transaction tx(at.wait("database::transaction_sync", at.lend_here(!o.read_only)));
+    sync_transaction tx(state.wait("database::transaction_sync", state.lend_here(!o.read_only)));
     tx.begin(o);
     try {
         if constexpr (std::is_void_v<value_type>) {

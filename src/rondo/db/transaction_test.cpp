@@ -15,12 +15,12 @@ class transactions : public every_database {};
 INSTANTIATE_TEST_SUITE_P(db, transactions, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
-task<void> make_table(database& at) { co_await at.script("create table things (n integer primary key)"); }
+task<void> make_table(database& db) { co_await db.script("create table things (n integer primary key)"); }
 
-TEST_P(transactions, commit_and_give_a_value) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
-        const int sum = co_await at.transaction(
+TEST_P(transactions, commits_and_returns_a_value) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
+        const int sum = co_await db.transaction(
             [](transaction& tx, int a, int b) -> task<int> {
                 (void)co_await tx.execute("insert into things values ($1)", a);
                 (void)co_await tx.execute("insert into things values ($1)", b);
@@ -29,37 +29,84 @@ TEST_P(transactions, commit_and_give_a_value) {
             },
             1, 2);
         EXPECT_EQ(sum, 3);
-        EXPECT_EQ(co_await count_things(at), 2);
+        EXPECT_EQ(co_await count_things(db), 2);
     });
 }
 
-TEST_P(transactions, a_plain_statement_or_a_script_leaves_none_open) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+TEST_P(transactions, with_options_commit_or_roll_back) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
+        const transaction_options options{.level = isolation::serializable};
+        const int sum = co_await db.transaction_with(
+            options,
+            [](transaction& tx, int a, int b) -> task<int> {
+                (void)co_await tx.execute("insert into things values ($1)", a);
+                (void)co_await tx.execute("insert into things values ($1)", b);
+                const result r = co_await tx.query("select sum(n) from things");
+                co_return r.scalar<int>();
+            },
+            1, 2);
+        EXPECT_EQ(sum, 3);
+        bool thrown = false;
+        try {
+            co_await db.transaction_with(options, [](transaction& tx) -> task<void> {
+                (void)co_await tx.execute("insert into things values (3)");
+                throw std::runtime_error("no");
+            });
+        } catch (const std::runtime_error& e) {
+            thrown = std::string(e.what()) == "no";
+        }
+        EXPECT_TRUE(thrown);
+        EXPECT_EQ(co_await count_things(db), 2);
+    });
+}
+
+TEST_P(transactions, read_only_ones_do_not_wait_for_the_writer) {
+    if (std::string_view(GetParam()) == "memory") return;  // has a single connection
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
+        co_await db.transaction(
+            [](transaction& writer, database* target) -> task<void> {
+                (void)co_await writer.execute("insert into things values (1)");
+                const transaction_options options{.read_only = true};
+                const int count = co_await target->transaction_with(options, [](transaction& reader) -> task<int> {
+                    const result r = co_await reader.query("select count(*) from things");
+                    co_return r.scalar<int>();
+                });
+                EXPECT_EQ(count, 0);
+            },
+            &db);
+        EXPECT_EQ(co_await count_things(db), 1);
+    });
+}
+
+TEST_P(transactions, plain_statements_and_scripts_must_not_leave_one_open) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
         for (const bool script : {false, true}) {
             bool refused = false;
             try {
-                if (script) co_await at.script("begin; insert into things values (7)");
-                else (void)co_await at.execute("begin");
+                if (script) co_await db.script("begin; insert into things values (7)");
+                else (void)co_await db.execute("begin");
             } catch (const error& e) {
                 refused = std::string(e.what()).contains("transaction");
             }
             EXPECT_TRUE(refused) << script;
         }
-        (void)co_await at.execute("insert into things values (1)");
-        co_await at.transaction(
+        (void)co_await db.execute("insert into things values (1)");
+        co_await db.transaction(
             [](transaction& tx) -> task<void> { (void)co_await tx.execute("insert into things values (2)"); });
-        EXPECT_EQ(co_await count_things(at), 2);
+        EXPECT_EQ(co_await count_things(db), 2);
     });
 }
 
-TEST_P(transactions, none_is_ended_from_within) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+TEST_P(transactions, rejects_rollback_inside_the_body) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
         for (const bool script : {false, true}) {
             bool refused = false;
             try {
-                co_await at.transaction([script](transaction& tx) -> task<void> {
+                co_await db.transaction([script](transaction& tx) -> task<void> {
                     if (script) co_await tx.script("rollback");
                     else (void)co_await tx.execute("rollback");
                     (void)co_await tx.execute("insert into things values (1)");
@@ -69,16 +116,16 @@ TEST_P(transactions, none_is_ended_from_within) {
             }
             EXPECT_TRUE(refused) << script;
         }
-        EXPECT_EQ(co_await count_things(at), 0);
+        EXPECT_EQ(co_await count_things(db), 0);
     });
 }
 
-TEST_P(transactions, an_exception_rolls_back) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+TEST_P(transactions, rolls_back_on_exception) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
         bool thrown = false;
         try {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into things values (1)");
                 throw std::runtime_error("no");
             });
@@ -86,16 +133,16 @@ TEST_P(transactions, an_exception_rolls_back) {
             thrown = std::string(e.what()) == "no";
         }
         EXPECT_TRUE(thrown);
-        EXPECT_EQ(co_await count_things(at), 0);
+        EXPECT_EQ(co_await count_things(db), 0);
     });
 }
 
-TEST_P(transactions, a_failed_statement_rolls_back) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+TEST_P(transactions, rolls_back_on_a_failed_statement) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
         bool thrown = false;
         try {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into things values (1)");
                 (void)co_await tx.execute("insert into things values (1)");
             });
@@ -103,42 +150,42 @@ TEST_P(transactions, a_failed_statement_rolls_back) {
             thrown = true;
         }
         EXPECT_TRUE(thrown);
-        EXPECT_EQ(co_await count_things(at), 0);
+        EXPECT_EQ(co_await count_things(db), 0);
     });
 }
 
-task<void> insert_and_wait(database& at, event& inserted) {
-    co_await at.transaction(
-        [](transaction& tx, event* told) -> task<void> {
+task<void> insert_and_wait(database& db, event& inserted) {
+    co_await db.transaction(
+        [](transaction& tx, event* inserted_event) -> task<void> {
             (void)co_await tx.execute("insert into things values (1)");
-            told->set();
+            inserted_event->set();
             co_await sleep(60s);
         },
         &inserted);
 }
 
-TEST_P(transactions, a_cancellation_rolls_back) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
+TEST_P(transactions, rolls_back_on_cancellation) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
         event inserted;
         task_group group(co_await this_context());
-        group.spawn(insert_and_wait(at, inserted));
+        group.spawn(insert_and_wait(db, inserted));
         co_await inserted.wait();
         group.cancel();
         co_await group.join();
-        EXPECT_EQ(co_await count_things(at), 0);
-        // The connection is free again: who writes gets in at once.
-        (void)co_await at.execute("insert into things values (1)");
+        EXPECT_EQ(co_await count_things(db), 0);
+        // The connection is free again: a writer does not wait.
+        (void)co_await db.execute("insert into things values (1)");
     });
 }
 
-TEST_P(transactions, a_failure_that_was_swallowed_is_not_committed) {
+TEST_P(transactions, does_not_commit_a_swallowed_failure_on_postgres) {
     const bool postgres = this->postgres();
-    with_database([postgres](database& at) -> task<void> {
-        co_await make_table(at);
+    with_database([postgres](database& db) -> task<void> {
+        co_await make_table(db);
         bool refused = false;
         try {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into things values (1)");
                 try {
                     (void)co_await tx.execute("insert into things values (1)");
@@ -149,33 +196,35 @@ TEST_P(transactions, a_failure_that_was_swallowed_is_not_committed) {
             refused = true;
         }
         EXPECT_EQ(refused, postgres);  // SQLite undoes the statement, not the transaction
-        EXPECT_EQ(co_await count_things(at), postgres ? 0 : 1);
+        EXPECT_EQ(co_await count_things(db), postgres ? 0 : 1);
     });
 }
 
-TEST_P(transactions, the_blocking_form) {
-    database at(url());
-    at.script_sync("drop table if exists things; create table things (n integer primary key)");
-    const int got = at.transaction_sync([](sync_transaction& tx) {
+TEST_P(transactions, has_a_blocking_form) {
+    database db(url());
+    db.script_sync("drop table if exists things; create table things (n integer primary key)");
+    const int got = db.transaction_sync([](sync_transaction& tx) {
         tx.execute("insert into things values ($1)", 5);
         return tx.query("select n from things").scalar<int>();
     });
     EXPECT_EQ(got, 5);
-    EXPECT_THROW(at.transaction_sync([](sync_transaction& tx) {
+    EXPECT_THROW(db.transaction_sync([](sync_transaction& tx) {
         tx.execute("insert into things values ($1)", 6);
         throw std::runtime_error("no");
     }),
                  std::runtime_error);
-    EXPECT_EQ(at.query_sync("select count(*) from things").scalar<int>(), 1);
+    EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 1);
+    const auto count = [](sync_transaction& tx) { return tx.query("select count(*) from things").scalar<int>(); };
+    EXPECT_EQ(db.transaction_sync(count, transaction_options{.read_only = true}), 1);
 }
 
-TEST_P(transactions, rows_one_by_one) {
-    with_database([](database& at) -> task<void> {
-        co_await make_table(at);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+TEST_P(transactions, streams_rows) {
+    with_database([](database& db) -> task<void> {
+        co_await make_table(db);
+        co_await db.transaction([](transaction& tx) -> task<void> {
             for (int i = 0; i < 1000; ++i) (void)co_await tx.execute("insert into things values ($1)", i);
         });
-        auto numbers = at.stream<int>("select n from things where n >= $1 order by n", 10);
+        auto numbers = db.stream<int>("select n from things where n >= $1 order by n", 10);
         int expected = 10;
         for (;;) {
             const int* n = co_await numbers.next();
@@ -184,12 +233,12 @@ TEST_P(transactions, rows_one_by_one) {
         }
         EXPECT_EQ(expected, 1000);
         {
-            auto left = at.stream<int>("select n from things order by n");
+            auto left = db.stream<int>("select n from things order by n");
             const int* first = co_await left.next();
             EXPECT_TRUE(first && *first == 0);
         }
-        EXPECT_EQ(co_await count_things(at), 1000);
-        auto wrong = at.stream<int>("select n from nothing_there");
+        EXPECT_EQ(co_await count_things(db), 1000);
+        auto wrong = db.stream<int>("select n from nothing_there");
         EXPECT_THROW((void)co_await wrong.next(), error);
     });
 }

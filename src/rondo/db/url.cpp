@@ -17,24 +17,22 @@ constexpr const char* forms = "postgres://user:password@host:5432/name, sqlite:p
 location parse_url(std::string_view url) {
     const std::size_t colon = url.find(':');
     const std::string_view scheme = url.substr(0, colon == std::string_view::npos ? 0 : colon);
-    if (url.empty()) throw std::invalid_argument(fmt::format("the database URL is empty: write {}", forms));
+    if (url.empty()) throw std::invalid_argument(fmt::format("empty database URL; expected {}", forms));
     if (scheme == "postgres" || scheme == "postgresql") {
         if (!url.substr(colon).starts_with("://"))
             throw std::invalid_argument(
-                fmt::format("the database URL '{}' has no '//' after its scheme: write {}", shown_url(url), forms));
+                fmt::format("invalid database URL '{}': no '//' after the scheme; expected {}", shown_url(url), forms));
         return {kind::postgres, std::string(url)};
     }
     if (scheme != "sqlite") {
         throw std::invalid_argument(
-            fmt::format("the database URL '{}' begins with none of the databases there are: "
-                        "write {}",
-                        shown_url(url), forms));
+            fmt::format("invalid database URL '{}': unknown scheme; expected {}", shown_url(url), forms));
     }
     std::string_view path = url.substr(colon + 1);
     if (path.starts_with("//")) path.remove_prefix(2);
     if (path.empty())
         throw std::invalid_argument(
-            fmt::format("the database URL '{}' names no file: write {}", shown_url(url), forms));
+            fmt::format("invalid database URL '{}': no file name; expected {}", shown_url(url), forms));
     return {kind::sqlite, std::string(path)};
 }
 

@@ -5,17 +5,20 @@
 #include <cmath>
 #include <limits>
 
+#include <rondo/base/parse_number.hpp>
+
 namespace rondo::db {
 
 namespace {
 
 template <class T>
 bool parse(std::string_view text, T& value) noexcept {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size();
+    const std::optional<T> parsed = parse_number<T>(text);
+    if (parsed) value = *parsed;
+    return parsed.has_value();
 }
 
-// False for a whole number beyond 2^53 that lies between two doubles.
+// Returns false for an integer beyond 2^53 that no double represents exactly.
 bool exactly(std::int64_t whole, double& value) noexcept {
     constexpr double limit = 9223372036854775808.0;  // 2^63
     value = static_cast<double>(whole);
@@ -42,7 +45,7 @@ bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
     return true;
 }
 
-// PostgreSQL's numbers of types (pg_type.dat), as far as their text is not what it looks like.
+// PostgreSQL type OIDs (pg_type.dat) whose text needs special handling.
 namespace types {
 constexpr std::uint32_t bytea = 17;
 constexpr std::uint32_t int8 = 20;
@@ -54,12 +57,12 @@ constexpr std::uint32_t varbit_array = 1563;
 constexpr std::uint32_t bytea_array = 1001;
 constexpr std::uint32_t box_array = 1020;
 constexpr std::uint32_t first_of_users = 16384;
-// Not one of PostgreSQL: the content of a string of JSON.
+// Not a PostgreSQL OID: the content of a JSON string.
 constexpr std::uint32_t json_string = static_cast<std::uint32_t>(-1);
 
 bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
 bool is_json(std::uint32_t type) noexcept { return type == json || type == 3802; }
-// What stands in braces or brackets and is no array: ranges, several of them, and line.
+// Types written in braces or brackets that are not arrays: ranges, multiranges and line.
 bool is_no_array(std::uint32_t type) noexcept {
     return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
            type == 4451 || (type >= 4532 && type <= 4536) || type == 628;
@@ -96,24 +99,22 @@ bool read_escaped(std::string_view text, std::vector<std::byte>& value) {
             value.push_back(std::byte{'\\'});
             ++i;
         } else {
-            int byte = 0;
             const std::string_view digits = text.substr(i + 1, 3);
-            const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 8);
-            if (error != std::errc() || digits.size() != 3 || end != digits.data() + 3 || byte < 0 || byte > 255)
-                return false;
-            value.push_back(static_cast<std::byte>(byte));
+            const std::optional<std::uint8_t> byte = parse_number<std::uint8_t>(digits, 8);
+            if (!byte || digits.size() != 3) return false;
+            value.push_back(std::byte{*byte});
             i += 3;
         }
     }
     return true;
 }
 
-// An array of PostgreSQL: manual, section 8.15.6.
+// Parses PostgreSQL arrays: manual, section 8.15.6.
 class array_reader {
 public:
     array_reader(std::string_view text, std::uint32_t type, std::vector<cell>& elements, std::string& store)
         : rest_(text), type_(type), elements_(elements), store_(store) {
-        store_.reserve(text.size());  // the texts of the elements are shorter than all of it: they stay where they are
+        store_.reserve(text.size());  // no reallocation later: the elements refer to the store
     }
 
     bool read() {
@@ -131,8 +132,8 @@ public:
 
 private:
     [[nodiscard]] char delimiter() const noexcept { return type_ == types::box_array ? ';' : ','; }
-    // A type of the user's may have another delimiter, and nothing here tells which: what could be several elements
-    // is none. A range is not an array either.
+    // A user-defined type may have an unknown delimiter: text that might hold several elements is rejected. So is a
+    // part of a range.
     [[nodiscard]] bool doubtful(std::string_view text) const noexcept {
         if (type_ < types::first_of_users) return false;
         const bool half =
@@ -172,7 +173,7 @@ private:
 bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
     const auto parsed = codec::parse_json(text);
     if (!parsed || !parsed->is_array()) return false;
-    std::vector<std::size_t> ends;  // of the elements in the store, which moves as it grows
+    std::vector<std::size_t> ends;  // ends of the elements in the store, which reallocates as it grows
     for (const codec::json_value& value : parsed->as_array()) {
         if (value.is_string()) store += value.as_string();
         else if (!value.is_null()) store += codec::to_string(value);
@@ -195,48 +196,49 @@ bool read_json_array(std::string_view text, std::vector<cell>& elements, std::st
 
 }  // namespace
 
-bool read_cell(const cell& from, std::int64_t& value) noexcept {
-    if (from.kind == cell_kind::integer) return value = from.integer, true;
-    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
+bool read_cell(const cell& source, std::int64_t& value) noexcept {
+    if (source.kind == cell_kind::integer) return value = source.integer, true;
+    if (source.kind == cell_kind::text) return !types::is_bits(source.type) && parse(source.text, value);
     constexpr double limit = 9223372036854775808.0;  // 2^63
-    if (from.kind != cell_kind::real || from.real < -limit || from.real >= limit || std::trunc(from.real) != from.real)
+    if (source.kind != cell_kind::real || source.real < -limit || source.real >= limit ||
+        std::trunc(source.real) != source.real)
         return false;
-    value = static_cast<std::int64_t>(from.real);
+    value = static_cast<std::int64_t>(source.real);
     return true;
 }
 
-bool read_cell(const cell& from, std::uint64_t& value) noexcept {
-    if (from.kind == cell_kind::text) return !types::is_bits(from.type) && parse(from.text, value);
+bool read_cell(const cell& source, std::uint64_t& value) noexcept {
+    if (source.kind == cell_kind::text) return !types::is_bits(source.type) && parse(source.text, value);
     std::int64_t whole = 0;
-    if (!read_cell(from, whole) || whole < 0) return false;
+    if (!read_cell(source, whole) || whole < 0) return false;
     value = static_cast<std::uint64_t>(whole);
     return true;
 }
 
-bool read_cell(const cell& from, double& value) noexcept {
-    if (from.kind == cell_kind::real) return value = from.real, true;
-    if (from.kind == cell_kind::integer) return exactly(from.integer, value);
-    if (from.kind != cell_kind::text || types::is_bits(from.type)) return false;
+bool read_cell(const cell& source, double& value) noexcept {
+    if (source.kind == cell_kind::real) return value = source.real, true;
+    if (source.kind == cell_kind::integer) return exactly(source.integer, value);
+    if (source.kind != cell_kind::text || types::is_bits(source.type)) return false;
     std::int64_t whole = 0;
-    if (from.type == types::int8) return parse(from.text, whole) && exactly(whole, value);
-    return parse(from.text, value);
+    if (source.type == types::int8) return parse(source.text, whole) && exactly(whole, value);
+    return parse(source.text, value);
 }
 
-bool read_cell(const cell& from, bool& value) noexcept {
-    if (from.kind == cell_kind::integer) return value = from.integer != 0, true;
-    if (from.kind != cell_kind::text) return false;
-    value = from.text == "t" || from.text == "true" || from.text == "1";
-    return value || from.text == "f" || from.text == "false" || from.text == "0";
+bool read_cell(const cell& source, bool& value) noexcept {
+    if (source.kind == cell_kind::integer) return value = source.integer != 0, true;
+    if (source.kind != cell_kind::text) return false;
+    value = source.text == "t" || source.text == "true" || source.text == "1";
+    return value || source.text == "f" || source.text == "false" || source.text == "0";
 }
 
-bool read_cell(const cell& from, std::string& value) {
-    switch (from.kind) {
+bool read_cell(const cell& source, std::string& value) {
+    switch (source.kind) {
         case cell_kind::text:
-        case cell_kind::bytes: value = from.text; return true;
-        case cell_kind::integer: value = std::to_string(from.integer); return true;
+        case cell_kind::bytes: value = source.text; return true;
+        case cell_kind::integer: value = std::to_string(source.integer); return true;
         case cell_kind::real: {
             char digits[32];
-            value.assign(digits, std::to_chars(digits, digits + sizeof digits, from.real).ptr);
+            value.assign(digits, std::to_chars(digits, digits + sizeof digits, source.real).ptr);
             return true;
         }
         case cell_kind::null:
@@ -245,60 +247,61 @@ bool read_cell(const cell& from, std::string& value) {
     return false;
 }
 
-bool read_cell(const cell& from, std::string_view& value) noexcept {
-    value = from.text;
-    return from.kind == cell_kind::text || from.kind == cell_kind::bytes;
+bool read_cell(const cell& source, std::string_view& value) noexcept {
+    value = source.text;
+    return source.kind == cell_kind::text || source.kind == cell_kind::bytes;
 }
 
-bool read_cell(const cell& from, std::vector<std::byte>& value) {
-    const bool written = from.kind == cell_kind::text &&
-                         (from.type == 0 || from.type == types::bytea || from.type == types::json_string);
-    if (written && from.text.starts_with("\\x")) return read_hex(from.text.substr(2), value);
-    if (written && from.type == types::bytea) return read_escaped(from.text, value);
-    if (from.kind != cell_kind::text && from.kind != cell_kind::bytes) return false;
-    const auto* begin = reinterpret_cast<const std::byte*>(from.text.data());
-    value.assign(begin, begin + from.text.size());
+bool read_cell(const cell& source, std::vector<std::byte>& value) {
+    const bool encoded = source.kind == cell_kind::text &&
+                         (source.type == 0 || source.type == types::bytea || source.type == types::json_string);
+    if (encoded && source.text.starts_with("\\x")) return read_hex(source.text.substr(2), value);
+    if (encoded && source.type == types::bytea) return read_escaped(source.text, value);
+    if (source.kind != cell_kind::text && source.kind != cell_kind::bytes) return false;
+    const auto* begin = reinterpret_cast<const std::byte*>(source.text.data());
+    value.assign(begin, begin + source.text.size());
     return true;
 }
 
-bool read_cell(const cell& from, time_point& value) noexcept {
-    if (from.kind != cell_kind::text) return false;
-    const auto read = parse_time(from.text);
+bool read_cell(const cell& source, time_point& value) noexcept {
+    if (source.kind != cell_kind::text) return false;
+    const auto read = parse_time(source.text);
     if (read) value = *read;
     return read.has_value();
 }
 
-bool read_cell(const cell& from, codec::json_value& value) {
-    switch (from.kind) {
-        case cell_kind::integer: value = from.integer; return true;
-        case cell_kind::real: value = from.real; return true;
-        case cell_kind::null: value = nullptr; return types::is_json(from.type);
+bool read_cell(const cell& source, codec::json_value& value) {
+    switch (source.kind) {
+        case cell_kind::integer: value = source.integer; return true;
+        case cell_kind::real: value = source.real; return true;
+        case cell_kind::null: value = nullptr; return types::is_json(source.type);
         case cell_kind::bytes: return false;
         case cell_kind::text:
-            if (from.type == types::json_string) return value = from.text, true;
-            // "{}" is also an empty array, and "[1,2]" a range.
-            if (types::is_bits(from.type) || types::is_no_array(from.type)) return false;
-            if (from.text == "{}" && !types::is_json(from.type) && !types::is_plain_text(from.type)) return false;
+            if (source.type == types::json_string) return value = source.text, true;
+            // "{}" may be an empty array, and "[1,2]" a range.
+            if (types::is_bits(source.type) || types::is_no_array(source.type)) return false;
+            if (source.text == "{}" && !types::is_json(source.type) && !types::is_plain_text(source.type)) return false;
             break;
         case cell_kind::json: break;
     }
-    auto parsed = codec::parse_json(from.text);
+    auto parsed = codec::parse_json(source.text);
     if (!parsed) return false;
     value = *std::move(parsed);
     return true;
 }
 
-bool read_array(const cell& from, std::vector<cell>& elements, std::string& store) {
-    if (from.kind != cell_kind::text || from.text.empty() || types::is_no_array(from.type)) return false;
-    std::string_view text = from.text;
+bool read_array(const cell& source, std::vector<cell>& elements, std::string& store) {
+    if (source.kind != cell_kind::text || source.text.empty() || types::is_no_array(source.type)) return false;
+    std::string_view text = source.text;
     if (text.front() == '[') {
         const std::size_t bounds = text.find("]={");
-        const bool one = bounds != std::string_view::npos &&
-                         text.substr(1, bounds - 1).find_first_not_of("0123456789-:") == std::string_view::npos;
-        if (!one) return from.type < types::first_of_users && read_json_array(text, elements, store);
+        const bool has_bounds = bounds != std::string_view::npos &&
+                                text.substr(1, bounds - 1).find_first_not_of("0123456789-:") == std::string_view::npos;
+        if (!has_bounds) return source.type < types::first_of_users && read_json_array(text, elements, store);
         text.remove_prefix(bounds + 2);
     }
-    return text.front() == '{' && !types::is_json(from.type) && array_reader(text, from.type, elements, store).read();
+    return text.front() == '{' && !types::is_json(source.type) &&
+           array_reader(text, source.type, elements, store).read();
 }
 
 }  // namespace rondo::db

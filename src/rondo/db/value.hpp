@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A single value of a result, and its conversion to C++ types.
 #pragma once
 
 #include <chrono>
@@ -19,62 +20,62 @@
 
 namespace rondo::db {
 
-/// json: an element of a JSON array that is an array or an object itself.
+/// json: an element of a JSON array that is itself an array or an object.
 enum class cell_kind : std::uint8_t { null, integer, real, text, bytes, json };
 
-/// A value in a result as the database gives it: PostgreSQL writes everything as text, SQLite has types of its own.
+/// A value of a result as the database returns it: PostgreSQL sends everything as text, SQLite has its own types.
 struct cell {
     cell_kind kind = cell_kind::null;
-    std::uint32_t type = 0;  ///< PostgreSQL's number of the type; 0: not known
+    std::uint32_t type = 0;  ///< PostgreSQL type OID; 0: unknown
     std::int64_t integer = 0;
     double real = 0;
-    std::string_view text;  ///< text, bytes and json; as long as the result
+    std::string_view text;  ///< of text, bytes and json; valid as long as the result
 };
 
-/// The type of a text that is nothing else, however it looks.
+/// The OID of `text`: the value is text, whatever it looks like.
 inline constexpr std::uint32_t text_type = 25;
 
-/// What a cell is as a type of C++; false when it is not one.
-[[nodiscard]] bool read_cell(const cell& from, std::int64_t& value) noexcept;
-[[nodiscard]] bool read_cell(const cell& from, std::uint64_t& value) noexcept;
-[[nodiscard]] bool read_cell(const cell& from, double& value) noexcept;
-[[nodiscard]] bool read_cell(const cell& from, bool& value) noexcept;
-[[nodiscard]] bool read_cell(const cell& from, std::string& value);
-[[nodiscard]] bool read_cell(const cell& from, std::string_view& value) noexcept;  ///< of text and bytes; no copy
-[[nodiscard]] bool read_cell(const cell& from, std::vector<std::byte>& value);
-[[nodiscard]] bool read_cell(const cell& from, time_point& value) noexcept;
-[[nodiscard]] bool read_cell(const cell& from, codec::json_value& value);
+/// Converts a value to a C++ type; returns false when it does not fit.
+[[nodiscard]] bool read_cell(const cell& source, std::int64_t& value) noexcept;
+[[nodiscard]] bool read_cell(const cell& source, std::uint64_t& value) noexcept;
+[[nodiscard]] bool read_cell(const cell& source, double& value) noexcept;
+[[nodiscard]] bool read_cell(const cell& source, bool& value) noexcept;
+[[nodiscard]] bool read_cell(const cell& source, std::string& value);
+[[nodiscard]] bool read_cell(const cell& source, std::string_view& value) noexcept;  ///< text and bytes; no copy
+[[nodiscard]] bool read_cell(const cell& source, std::vector<std::byte>& value);
+[[nodiscard]] bool read_cell(const cell& source, time_point& value) noexcept;
+[[nodiscard]] bool read_cell(const cell& source, codec::json_value& value);
 
 template <std::integral Integer>
     requires(!std::same_as<Integer, bool> && sizeof(Integer) < sizeof(std::int64_t))
-[[nodiscard]] bool read_cell(const cell& from, Integer& value) noexcept {
+[[nodiscard]] bool read_cell(const cell& source, Integer& value) noexcept {
     std::int64_t wide = 0;
-    if (!read_cell(from, wide) || !std::in_range<Integer>(wide)) return false;
+    if (!read_cell(source, wide) || !std::in_range<Integer>(wide)) return false;
     value = static_cast<Integer>(wide);
     return true;
 }
 template <std::integral Integer>
     requires(!std::same_as<Integer, std::int64_t> && !std::same_as<Integer, std::uint64_t> &&
              sizeof(Integer) == sizeof(std::int64_t))
-[[nodiscard]] bool read_cell(const cell& from, Integer& value) noexcept {
+[[nodiscard]] bool read_cell(const cell& source, Integer& value) noexcept {
     std::conditional_t<std::is_signed_v<Integer>, std::int64_t, std::uint64_t> same = 0;
-    const bool good = read_cell(from, same);
+    const bool fits = read_cell(source, same);
     value = static_cast<Integer>(same);
-    return good;
+    return fits;
 }
-[[nodiscard]] inline bool read_cell(const cell& from, float& value) noexcept {
+[[nodiscard]] inline bool read_cell(const cell& source, float& value) noexcept {
     double wide = 0;
-    if (!read_cell(from, wide)) return false;
+    if (!read_cell(source, wide)) return false;
     value = static_cast<float>(wide);
     return std::isinf(value) == std::isinf(wide);
 }
-/// Not every time that a database keeps is one of Duration: in nanoseconds (std::chrono::system_clock's own unit) they
-/// end in the year 2262.
+/// Returns false for a time beyond the range of Duration: nanoseconds (the unit of std::chrono::system_clock) end in
+/// the year 2262.
 template <class Duration>
     requires(!std::same_as<Duration, std::chrono::microseconds>)
-[[nodiscard]] bool read_cell(const cell& from, std::chrono::sys_time<Duration>& value) noexcept {
+[[nodiscard]] bool read_cell(const cell& source, std::chrono::sys_time<Duration>& value) noexcept {
     time_point fine;
-    if (!read_cell(from, fine)) return false;
+    if (!read_cell(source, fine)) return false;
     using wide = std::chrono::duration<long double, typename Duration::period>;
     using count = typename Duration::rep;
     const long double exact = wide(fine.time_since_epoch()).count();
@@ -85,24 +86,24 @@ template <class Duration>
     return true;
 }
 template <class T>
-[[nodiscard]] bool read_cell(const cell& from, std::optional<T>& value) {
-    if (from.kind == cell_kind::null) {
+[[nodiscard]] bool read_cell(const cell& source, std::optional<T>& value) {
+    if (source.kind == cell_kind::null) {
         value.reset();
         return true;
     }
-    return read_cell(from, value.emplace());
+    return read_cell(source, value.emplace());
 }
 
-/// The elements of an array as text: '{1,NULL,"a b"}' or '[0:2]={1,NULL,"a b"}' of PostgreSQL, '[1,null,"a b"]' of
-/// SQLite and of JSON. The texts are kept in `store`. False when it is no such array, one of several dimensions, or one
-/// of a type of the user's whose elements may be separated otherwise than by commas.
-[[nodiscard]] bool read_array(const cell& from, std::vector<cell>& elements, std::string& store);
+/// Splits an array given as text: PostgreSQL's '{1,NULL,"a b"}' or '[0:2]={1,NULL,"a b"}', or '[1,null,"a b"]' from
+/// SQLite or JSON. `store` owns the texts of the elements. Returns false when it is not an array, has several
+/// dimensions, or is of a user-defined type whose delimiter may not be a comma.
+[[nodiscard]] bool read_array(const cell& source, std::vector<cell>& elements, std::string& store);
 
 template <class T>
-[[nodiscard]] bool read_cell(const cell& from, std::vector<T>& value) {
+[[nodiscard]] bool read_cell(const cell& source, std::vector<T>& value) {
     std::vector<cell> elements;
     std::string store;
-    if (!read_array(from, elements, store)) return false;
+    if (!read_array(source, elements, store)) return false;
     value.clear();
     value.reserve(elements.size());
     for (const cell& element : elements) {
@@ -113,10 +114,10 @@ template <class T>
     return true;
 }
 
-/// Can stand in a column.
+/// A type that a column can be read into.
 template <class T>
-concept column_value = requires(const cell& from, T& value) {
-    { read_cell(from, value) } -> std::same_as<bool>;
+concept column_value = requires(const cell& source, T& value) {
+    { read_cell(source, value) } -> std::same_as<bool>;
 };
 
 }  // namespace rondo::db

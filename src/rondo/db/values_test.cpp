@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes into a statement and comes out of a result, without a database.
+// Parameters, values and URLs, without a database.
 #include <limits>
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ std::optional<T> read(std::string_view t) {
     return read_cell(text(t), value) ? std::optional<T>(value) : std::nullopt;
 }
 
-TEST(time_text, there_and_back) {
+TEST(TimestampText, round_trips) {
     for (const time_point at :
          {time_point(sys_days(year(2026) / 1 / 31) + 12h + 34min + 56s + 789us), time_point(sys_days(year(1) / 1 / 1)),
           time_point(sys_days(year(1969) / 12 / 31) + 23h), time_point(sys_days(year(9999) / 12 / 31) + 23h)}) {
@@ -45,7 +45,7 @@ TEST(time_text, there_and_back) {
     EXPECT_TRUE(none.empty());
 }
 
-TEST(time_text, what_databases_write) {
+TEST(TimestampText, parses_database_formats) {
     const time_point noon = sys_days(year(2026) / 1 / 31) + 12h;
     for (const char* same : {"2026-01-31 12:00:00+00", "2026-01-31T12:00:00Z", "2026-01-31 13:00:00+01",
                              "2026-01-31 08:30:00-03:30", "2026-01-31 12:00", "2026-01-31 12:00:00.000000"})
@@ -57,7 +57,7 @@ TEST(time_text, what_databases_write) {
         EXPECT_EQ(parse_time(wrong), std::nullopt) << wrong;
 }
 
-TEST(cell, whole_numbers_must_fit) {
+TEST(DatabaseValue, rejects_integers_out_of_range) {
     EXPECT_EQ(read<std::int8_t>("127"), 127);
     EXPECT_EQ(read<std::int8_t>("128"), std::nullopt);
     EXPECT_EQ(read<unsigned>("-1"), std::nullopt);
@@ -86,7 +86,7 @@ TEST(cell, whole_numbers_must_fit) {
     EXPECT_FALSE(read_cell(whole, wide));
 }
 
-TEST(cell, the_rest) {
+TEST(DatabaseValue, converts_other_types) {
     EXPECT_EQ(read<bool>("t"), true);
     EXPECT_EQ(read<bool>("f"), false);
     EXPECT_EQ(read<bool>("yes"), std::nullopt);
@@ -98,7 +98,7 @@ TEST(cell, the_rest) {
     EXPECT_EQ(read<codec::json_value>("{\"a\":"), std::nullopt);
 }
 
-TEST(cell, arrays) {
+TEST(DatabaseValue, parses_arrays) {
     EXPECT_EQ(read<std::vector<int>>("{}"), std::vector<int>());
     EXPECT_EQ(read<std::vector<int>>("{1,2}"), (std::vector<int>{1, 2}));
     EXPECT_EQ(read<std::vector<std::string>>(R"({a,"b, \"c\"","\\"})"),
@@ -106,7 +106,7 @@ TEST(cell, arrays) {
     EXPECT_EQ((read<std::vector<std::optional<std::string>>>(R"({NULL,"NULL"})")),
               (std::vector<std::optional<std::string>>{std::nullopt, "NULL"}));
     EXPECT_EQ(read<std::vector<int>>("[1,2]"), (std::vector<int>{1, 2}));
-    std::string powers = "[[1e5";  // written out they are longer
+    std::string powers = "[[1e5";  // longer when written in full
     for (int i = 0; i < 30; ++i) powers += ",1e5";
     powers += "],\"x\",null,[]]";
     const auto several = read<std::vector<codec::json_value>>(powers);
@@ -118,8 +118,8 @@ TEST(cell, arrays) {
         EXPECT_EQ(read<std::vector<int>>(wrong), std::nullopt) << wrong;
 }
 
-// What has no text in JSON would become null, or another text.
-TEST(parameters, json_is_what_json_can_express) {
+// Otherwise it would become null, or different text.
+TEST(QueryParameters, rejects_values_that_json_cannot_express) {
     using codec::json_value;
     const double nan = std::numeric_limits<double>::quiet_NaN();
     for (const json_value& wrong :
@@ -130,17 +130,17 @@ TEST(parameters, json_is_what_json_can_express) {
     EXPECT_EQ(good.bytes(good[0]), "[1,0.5,null,\"\xc3\xa4\",true]");
 }
 
-TEST(encode, as_postgres_reads_it) {
+TEST(PostgresEncoder, encodes_in_postgres_format) {
     postgres::encoder e;
     e.encode(parameters(1, true, 2.5, "text", nullptr, std::vector<std::string>{"a\"b", "c\\"},
                         std::vector<std::optional<int>>{1, std::nullopt}, std::numeric_limits<double>::infinity(),
                         time_point(0us), std::vector<std::byte>{std::byte{1}}));
-    const std::vector<std::string> wanted{
+    const std::vector<std::string> expected{
         "1", "t", "2.5", "text", "", R"({"a\"b","c\\"})", R"({"1",NULL})", "Infinity", "1970-01-01 00:00:00.000000+00"};
     ASSERT_EQ(e.count(), 10);
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
         if (i == 4) EXPECT_EQ(e.values()[i], nullptr);
-        else EXPECT_EQ(e.values()[i], wanted[i]);
+        else EXPECT_EQ(e.values()[i], expected[i]);
     }
     EXPECT_EQ(e.formats()[9], 1);
     EXPECT_EQ(e.lengths()[9], 1);
@@ -149,7 +149,7 @@ TEST(encode, as_postgres_reads_it) {
     EXPECT_STREQ(e.values()[9], "18446744073709551615");
 }
 
-TEST(statement_cache, the_oldest_goes) {
+TEST(StatementCache, evicts_the_least_recently_used) {
     postgres::statement_cache cache;
     const statement a("a");
     const statement b("b");
@@ -164,8 +164,8 @@ TEST(statement_cache, the_oldest_goes) {
     EXPECT_EQ(cache.find(a)->name, name);
 }
 
-// Behind a pooler connections are shared: whoever prepared it, under one name there is one statement.
-TEST(statement_cache, a_name_says_what_is_in_it) {
+// Behind a pooler, connections are shared: a name must mean the same statement for every client.
+TEST(StatementCache, names_depend_only_on_the_text) {
     postgres::statement_cache one;
     postgres::statement_cache other;
     (void)other.add(statement("something else"));
@@ -175,7 +175,7 @@ TEST(statement_cache, a_name_says_what_is_in_it) {
     EXPECT_FALSE(one.find(statement("select 1"))->prepared);
 }
 
-TEST(statement_cache, what_went_and_is_still_there_is_not_prepared_twice) {
+TEST(StatementCache, reuses_an_evicted_but_not_deallocated_statement) {
     postgres::statement_cache cache;
     cache.add(statement("a")).prepared = true;
     ASSERT_TRUE(cache.make_room(1));
@@ -186,18 +186,18 @@ TEST(statement_cache, what_went_and_is_still_there_is_not_prepared_twice) {
     EXPECT_FALSE(cache.make_room(1)) << "one waits to be deallocated";
 }
 
-TEST(statement_cache, what_is_out_of_date_gets_another_name) {
+TEST(StatementCache, renames_an_invalidated_statement) {
     postgres::statement_cache cache;
     postgres::statement_cache::entry before = cache.add(statement("a"));
     cache.outdate(statement("a").hash(), before.serial);
     const std::string after = cache.add(statement("a")).name;
     EXPECT_NE(before.name, after);
-    cache.outdate(statement("a").hash(), before.serial);  // told again by one that was on its way
+    cache.outdate(statement("a").hash(), before.serial);  // reported again by an execution in flight
     EXPECT_EQ(cache.find(statement("a"))->name, after);
     EXPECT_EQ(cache.take_retired(), std::vector<std::string>{before.name});
 }
 
-TEST(url, passwords_are_not_shown) {
+TEST(DatabaseUrl, hides_passwords) {
     EXPECT_EQ(shown_url("postgres://me:hush@host/name"), "postgres://me:***@host/name");
     EXPECT_EQ(shown_url("postgres://me:hu@sh@host/name"), "postgres://me:***@host/name");
     EXPECT_EQ(shown_url("postgres://h/n?password=hush&a=b&sslpassword=hush"),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Measures the time of a request in the queue and on a thread of a pool, for the stats.
 #pragma once
 
 #include <rondo/handler/request.hpp>
@@ -6,21 +7,21 @@
 
 namespace rondo::handler {
 
-/// A request on its way from the loop to a thread and back, as the statistics see it. Made and destroyed on the loop's
-/// thread, around the await.
+/// Records that a request is offloaded from the loop to a thread. Constructed and destroyed on the loop thread, around
+/// the await.
 class thread_hop {
 public:
-    /// `queue`: place::pool_queue or place::compute_queue.
+    /// `queue`: request_state::pool_queue or request_state::compute_queue.
     thread_hop(request& r, stats::place queue) noexcept;
-    /// The request is on the loop again, or found the queue full.
+    /// Records that the request is back on the loop; without a scope, that the queue was full.
     ~thread_hop();
     thread_hop(const thread_hop&) = delete;
     thread_hop& operator=(const thread_hop&) = delete;
 
-    /// The stay on the thread: made and destroyed there.
+    /// Measures the time on the thread: constructed and destroyed there.
     class stay {
     public:
-        stay(thread_hop& hop, stats::place where) noexcept;
+        stay(thread_hop& timer, stats::place state) noexcept;
         ~stay();
         stay(const stay&) = delete;
         stay& operator=(const stay&) = delete;
@@ -34,7 +35,7 @@ private:
     request& request_;
     stats::running_request* row_;
     instant asked_;
-    std::int64_t waited_ns_ = -1;  // until the thread began
+    std::int64_t waited_ns_ = -1;  // time in the queue; -1: not started
     bool compute_;
 };
 

@@ -15,9 +15,9 @@ protected:
         from_.arrived = clock::now();
     }
     void to_a_thread(stats::place queue, stats::place thread) {
-        thread_hop there(from_, queue);
+        thread_hop timer(from_, queue);
         EXPECT_EQ(row().where.load(), queue);
-        const thread_hop::stay stay(there, thread);
+        const thread_hop::stay scope(timer, thread);
         EXPECT_EQ(row().where.load(), thread);
     }
     stats::running_request& row() { return *memory_->row(from_.row); }
@@ -27,7 +27,7 @@ protected:
     request from_;
 };
 
-TEST_F(hop, is_seen_and_counted) {
+TEST_F(hop, records_state_and_times) {
     to_a_thread(stats::place::pool_queue, stats::place::pool_thread);
     EXPECT_EQ(row().where.load(), stats::place::loop);
     EXPECT_EQ(memory_->blocking.jobs, 1u);
@@ -38,18 +38,18 @@ TEST_F(hop, is_seen_and_counted) {
     EXPECT_EQ(in_.held, &row().held);
 }
 
-TEST_F(hop, that_finds_the_queue_full_is_refused) {
+TEST_F(hop, counts_a_full_queue_as_refused) {
     {
-        const thread_hop there(from_, stats::place::pool_queue);
+        const thread_hop timer(from_, stats::place::pool_queue);
     }
     EXPECT_EQ(memory_->blocking.jobs, 0u);
     EXPECT_EQ(memory_->blocking.refused, 1u);
 }
 
-TEST_F(hop, without_a_server_nothing_is_counted) {
+TEST_F(hop, counts_nothing_without_a_server) {
     from_.serving = nullptr;
-    thread_hop there(from_, stats::place::pool_queue);
-    const thread_hop::stay stay(there, stats::place::pool_thread);
+    thread_hop timer(from_, stats::place::pool_queue);
+    const thread_hop::stay scope(timer, stats::place::pool_thread);
     EXPECT_EQ(from_.row, 0);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Makes a request from a parsed HTTP/1 request head.
 #pragma once
 
 #include <rondo/handler/request.hpp>
@@ -6,8 +7,8 @@
 
 namespace rondo::handler {
 
-/// The request that a parsed head states, arrived now, without body, connection, context and memory: for who hands one
-/// on without a connection of the server's. `bytes` is what was parsed; it must outlive the request.
+/// Returns a request with the content of a parsed head and the current time of arrival, but without body, connection,
+/// context and memory, for use without a server connection. `bytes` is the parsed text and must outlive the request.
 [[nodiscard]] request request_of(const http::h1::request_head& head, const char* bytes);
 
 }  // namespace rondo::handler

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A request, its body and its connection, as the server passes them to an application.
 #pragma once
 
 #include <cstdint>
@@ -16,54 +17,55 @@
 
 namespace rondo::handler {
 
-/// The body of a request as a stream. Everything is called on the request's loop thread, one read at a time.
+/// The body of a request as a stream. Used on the loop thread of the request, one read at a time.
 class body {
 public:
-    /// The next bytes, which hold until the next call; empty at the end and ever after. Throws http_error: 413 when the
-    /// body is larger than the limit (raise that and read on, or leave it), 400 when its framing is broken or the
-    /// client ended it early, 408 when it comes too slowly; `cancelled` when the request was. The first read sends `100
-    /// Continue` when the client waits for it.
+    /// Returns the next bytes, valid until the next call; empty at the end. Throws http_error: 413 when the body
+    /// exceeds the limit (the caller may raise the limit and continue), 400 when its framing is invalid or the client
+    /// closed the connection early, 408 on a timeout; throws `cancelled` when the request was cancelled. The first read
+    /// sends `100 Continue` when the client expects it.
     [[nodiscard]] virtual task<std::string_view> read() = 0;
 
-    /// The declared length; nothing when it is chunked. 0 when there is no body.
+    /// The declared length; nothing for a chunked body, 0 without a body.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;
-    /// True when nothing is left to read, in particular for a request without a body.
+    /// True when the body was read to the end, and for a request without a body.
     [[nodiscard]] virtual bool ended() const noexcept = 0;
-    /// Bytes allowed for this body. The server's default unless it is changed.
+    /// Sets the largest allowed size of this body. Default: the limit of the server.
     virtual void limit(std::uint64_t bytes) noexcept = 0;
     [[nodiscard]] virtual std::uint64_t limit() const noexcept = 0;
-    /// Trailer fields after the end of a chunked body, null when there are none.
+    /// Trailer fields after the end of a chunked body; null when there are none.
     [[nodiscard]] virtual const http::fields* trailers() const noexcept = 0;
 
 protected:
     ~body() = default;
 };
 
-/// What is known of the connection a request came over.
+/// The connection that a request arrived on.
 class connection_info {
 public:
-    /// The client's address without port ("127.0.0.1", "::1"; "unix" for a unix socket), asked for when first wanted.
+    /// The address of the client without port ("127.0.0.1", "::1"; "unix" for a unix socket); resolved by the first
+    /// call.
     [[nodiscard]] virtual std::string_view peer_address() noexcept = 0;
-    /// The client's port; 0 for a unix socket.
+    /// The port of the client; 0 for a unix socket.
     [[nodiscard]] virtual std::uint16_t peer_port() noexcept = 0;
     [[nodiscard]] virtual bool secure() const noexcept = 0;
-    /// The other end of the connection itself, whatever a trusted proxy told of its client.
+    /// The address of the direct peer, even when a trusted proxy forwarded another address for the client.
     [[nodiscard]] virtual std::string_view sender_address() noexcept { return peer_address(); }
 
 protected:
     ~connection_info() = default;
 };
 
-/// A request as the server hands it to an application. All views hold until the response is finished, across every
-/// await. Belongs to the loop thread, except that one other thread may use it while the loop waits for that thread.
+/// A request as the server passes it to an application. All string views are valid until the response is finished.
+/// Used on the loop thread, or on one other thread while the loop waits for that thread.
 struct request {
     http::method method = http::method::get;
     std::uint8_t version_major = 1;
     std::uint8_t version_minor = 1;
     bool has_query : 1 = false;
-    bool on_thread : 1 = false;    ///< runs from its beginning to its end on a thread that serves nothing else
-    std::uint16_t view = 0;        ///< its row in serving->views, set by the application; 0: none
-    std::uint16_t row = 0;         ///< its row in serving->running, from 1 on; 0: it was not taken yet
+    bool on_thread : 1 = false;    ///< runs from start to end on a dedicated thread
+    std::uint16_t view = 0;        ///< row in stats->views, set by the application; 0: none
+    std::uint16_t row = 0;         ///< row in stats->running, from 1 on; 0: not acquired yet
     std::string_view method_text;  ///< the token, also for http::method::other
     std::string_view target;       ///< as received
     std::string_view path;         ///< still percent-encoded; "*" for OPTIONS *
@@ -74,14 +76,14 @@ struct request {
     handler::connection_info* connection = nullptr;
     context* running_in = nullptr;   ///< cancel token, deadline, activity
     instant arrived;                 ///< when the head was complete
-    rondo::arena* memory = nullptr;  ///< lives as long as the request
-    event* draining = nullptr;       ///< set when the server ends: what would go on without end finishes; may be null
-    stats::statistics* serving = nullptr;  ///< what the server counts; null when there is no server (a test)
+    rondo::arena* memory = nullptr;  ///< valid as long as the request
+    event* draining = nullptr;       ///< set when the server drains: endless responses must finish then; may be null
+    stats::statistics* serving = nullptr;  ///< null without a server, as in a test
 
-    /// Says where the request is from now on, because it is not answered at once. On the loop's thread; while another
-    /// thread runs the request, that one says so (thread_hop::stay, on_thread: what is the loop elsewhere is that
-    /// thread then). Null when nobody counts, or when more requests wait than can be told one by one.
-    stats::running_request* goes(stats::place to) noexcept;
+    /// Records the state of a request that is not answered at once. Called on the thread that runs the request
+    /// (offload_timer::scope does it on pool threads); on a dedicated thread, the state `loop` becomes `pool_thread`.
+    /// Returns null without stats, or when all rows are in use.
+    stats::running_request* goes(stats::place state) noexcept;
 };
 
 }  // namespace rondo::handler

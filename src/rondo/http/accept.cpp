@@ -26,7 +26,7 @@ std::optional<int> read_quality(std::string_view text) noexcept {
     return value > full ? std::nullopt : std::optional(value);
 }
 
-// One element: what it names, and its quality.
+// One element of the list.
 struct preference {
     std::string_view name;
     int quality = full;
@@ -47,18 +47,18 @@ std::optional<preference> read_preference(std::string_view element) noexcept {
     return out.name.empty() ? std::nullopt : std::optional(out);
 }
 
-// The quality of the element to which `rank` gives the highest number over 0; none when no element counts.
+// The quality of the element that `rank` gives the highest positive rank; none when no rank is positive.
 template <class Rank>
 std::optional<int> best_match(std::string_view list, Rank rank) noexcept {
     std::optional<int> quality;
     int best = 0;
     for (;;) {
         const std::size_t comma = list.find(',');
-        if (const auto one = read_preference(list.substr(0, comma))) {
-            const int value = rank(one->name);
+        if (const auto element = read_preference(list.substr(0, comma))) {
+            const int value = rank(element->name);
             if (value > best) {
                 best = value;
-                quality = one->quality;
+                quality = element->quality;
             }
         }
         if (comma == std::string_view::npos) return quality;

@@ -17,7 +17,7 @@ constexpr std::size_t max_ipv6_text = 45;
 
 bool valid_ipv6(std::string_view text) noexcept {
     if (text.size() > max_ipv6_text) return false;
-    // inet_pton reads up to a NUL; one inside the text would hide what follows it.
+    // inet_pton() stops at NUL; one inside the text would hide the rest.
     std::array<char, max_ipv6_text + 1> terminated{};
     std::copy(text.begin(), text.end(), terminated.begin());
     if (text.find('\0') != std::string_view::npos) return false;
@@ -36,7 +36,7 @@ bool valid_ip_future(std::string_view text) noexcept {
            std::all_of(text.begin() + static_cast<std::ptrdiff_t>(dot) + 1, text.end(), rest);
 }
 
-// The size of the host at the start of the text; 0 when there is none or it is bad.
+// The size of the IP literal at the start of the text; 0 when it is invalid.
 std::size_t bracketed_size(std::string_view text) noexcept {
     const std::size_t close = text.find(']');
     if (close == std::string_view::npos) return 0;
@@ -55,7 +55,7 @@ std::size_t name_size(std::string_view text) noexcept {
     }
 }
 
-// False when the text is no port; an empty one is none.
+// Returns false when the text is not a port. An empty text is valid and leaves `port` unset.
 bool read_port(std::string_view text, std::optional<std::uint16_t>& port) noexcept {
     unsigned number = 0;
     for (const char c : text) {

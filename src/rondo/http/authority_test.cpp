@@ -9,7 +9,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(authority, host_and_port) {
+TEST(Authority, parses_host_and_port) {
     const auto named = parse_authority("Example.com:8080");
     ASSERT_TRUE(named);
     EXPECT_EQ(named->host, "Example.com");
@@ -30,7 +30,7 @@ TEST(authority, host_and_port) {
     EXPECT_EQ(parse_authority("a:65535")->port, 65535);
 }
 
-TEST(authority, ip_literals) {
+TEST(Authority, parses_ip_literals) {
     for (const char* good :
          {"[::]", "[::1]", "[1:2:3:4:5:6:7:8]", "[::ffff:1.2.3.4]", "[2001:DB8::]", "[v1.a:b]", "[VF.~]"}) {
         EXPECT_TRUE(parse_authority(good)) << good;
@@ -67,7 +67,7 @@ TEST(authority, ip_literals) {
     EXPECT_FALSE(parse_authority("[" + std::string(1000, ':') + "]"));
 }
 
-TEST(authority, names) {
+TEST(Authority, parses_names) {
     for (const char* good : {"a", "a.b", "a.", "127.0.0.1", "999.1.1.1", "a_b", "a-b", "%41", "a!$&'()*+;=~b"}) {
         EXPECT_TRUE(parse_authority(good)) << good;
         EXPECT_TRUE(valid_authority(good)) << good;
@@ -81,7 +81,7 @@ TEST(authority, names) {
     }
 }
 
-TEST(authority, the_quick_answer_is_the_same) {
+TEST(Authority, fast_validation_agrees_with_the_parser) {
     constexpr std::string_view alphabet = "a7.:%[],@6553";
     std::uint32_t state = 1;
     for (int round = 0; round < 200'000; ++round) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+// The character classes of the HTTP and URI grammars, one bit each in one table.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string_view>
 
-/// The character classes of the HTTP and URI grammars, one bit each in one table.
 namespace rondo::http::characters {
 
 enum character_class : std::uint8_t {
     token = 1,       ///< tchar (RFC 9110 section 5.6.2)
-    field_byte = 2,  ///< HTAB, SP, VCHAR, obs-text: what a field value may hold (RFC 9110 section 5.5)
-    target = 4,  ///< what a request target is taken with: all but controls, SP, '#'; '%' and '?' are looked at apart
-    hex = 8,     ///< HEXDIG, both cases
-    host = 16,   ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
+    field_byte = 2,  ///< HTAB, SP, VCHAR, obs-text: allowed in a field value (RFC 9110 section 5.5)
+    target = 4,      ///< accepted in a request target: all but controls, SP and '#'; '%' and '?' are handled separately
+    hex = 8,         ///< HEXDIG, both cases
+    host = 16,       ///< unreserved and sub-delims without ',' (RFC 3986 section 3.2.2)
     digit = 32,
-    uri = 64,  ///< what a path and a query are sent with: RFC 3986 without '%' and '?', and '[' and ']'
+    uri = 64,  ///< sent unencoded in a path or query: those of RFC 3986 without '%' and '?', plus '[' and ']'
 };
 
 namespace detail {
@@ -51,8 +51,8 @@ inline constexpr std::string_view crlf = "\r\n";
 
 inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
 
-[[nodiscard]] constexpr bool is(char c, character_class wanted) noexcept {
-    return (table[static_cast<unsigned char>(c)] & wanted) != 0;
+[[nodiscard]] constexpr bool is(char c, character_class expected) noexcept {
+    return (table[static_cast<unsigned char>(c)] & expected) != 0;
 }
 
 /// OWS of RFC 9110 section 5.6.3.
@@ -60,7 +60,7 @@ inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
 
 [[nodiscard]] constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-/// The value of a HEXDIG; -1 for any other byte.
+/// Returns the value of a HEXDIG; -1 for any other byte.
 [[nodiscard]] constexpr int hex_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
     const char low = lower(c);

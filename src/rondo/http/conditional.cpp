@@ -8,7 +8,7 @@ namespace {
 
 using comparison = bool (*)(entity_tag, entity_tag);
 
-// Whether one of the lines names the representation.
+// Returns whether one of the lines matches the representation.
 bool names_representation(const fields_view& request, std::string_view field_name, const validators& known,
                           comparison same) noexcept {
     const auto tag = parse_etag(known.etag);
@@ -19,7 +19,7 @@ bool names_representation(const fields_view& request, std::string_view field_nam
     return false;
 }
 
-// The date of a field that stands there once and is valid; an invalid one counts as absent.
+// The date of a field; none when it is invalid or repeated, which counts as absent.
 std::optional<unix_seconds> date_of(const fields_view& request, std::string_view name, unix_seconds now) noexcept {
     const auto value = request.find(name);
     return value && request.count(name) == 1 ? parse_date(*value, now) : std::nullopt;
@@ -33,12 +33,12 @@ precondition evaluate(method m, const fields_view& request, const validators& kn
     } else if (const auto date = date_of(request, "if-unmodified-since", now); date && known.last_modified) {
         if (*known.last_modified > *date) return precondition::failed;
     }
-    const bool reading = m == method::get || m == method::head;
+    const bool is_read = m == method::get || m == method::head;
     if (request.contains("if-none-match")) {
         if (!names_representation(request, "if-none-match", known, same_weakly)) return precondition::proceed;
-        return reading ? precondition::not_modified : precondition::failed;
+        return is_read ? precondition::not_modified : precondition::failed;
     }
-    const auto date = reading ? date_of(request, "if-modified-since", now) : std::nullopt;
+    const auto date = is_read ? date_of(request, "if-modified-since", now) : std::nullopt;
     return date && known.last_modified && *known.last_modified <= *date ? precondition::not_modified
                                                                         : precondition::proceed;
 }
@@ -47,11 +47,11 @@ bool range_applies(const fields_view& request, const validators& known, unix_sec
     const auto value = request.find("if-range");
     if (!value) return true;
     if (request.count("if-range") != 1) return false;
-    if (const auto wanted = parse_etag(*value)) {
+    if (const auto requested = parse_etag(*value)) {
         const auto tag = parse_etag(known.etag);
-        return tag && same_strongly(*wanted, *tag);
+        return tag && same_strongly(*requested, *tag);
     }
-    // A date is a strong validator only when it is the very one sent before, so it must match exactly.
+    // A date is a strong validator only when it equals the one sent before, so it must match exactly.
     const auto date = parse_date(*value, now);
     return date && known.last_modified && *date == *known.last_modified;
 }

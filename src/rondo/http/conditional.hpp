@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Evaluates conditional requests (RFC 9110 section 13).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace rondo::http {
 
-/// What is known of the selected representation.
+/// The validators of the selected representation.
 struct validators {
     std::string_view etag = {};                      ///< with quotes, as in the ETag field; empty: none
     std::optional<unix_seconds> last_modified = {};  ///< none: unknown
@@ -25,10 +26,10 @@ enum class precondition : std::uint8_t {
 };
 
 /// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of RFC 9110
-/// section 13.2.2. To be called only when the request would be answered 2xx without them. `now` is for RFC 850 dates.
+/// section 13.2.2. Call it only when the response would be 2xx without them. `now` is used for RFC 850 dates.
 [[nodiscard]] precondition evaluate(method, const fields_view& request, const validators&, unix_seconds now) noexcept;
 
-/// True when a Range field may be used: there is no If-Range, or it names the representation (RFC 9110 section 13.1.5).
+/// Returns true when Range applies: there is no If-Range, or it matches the representation (RFC 9110 section 13.1.5).
 [[nodiscard]] bool range_applies(const fields_view& request, const validators&, unix_seconds now) noexcept;
 
 }  // namespace rondo::http

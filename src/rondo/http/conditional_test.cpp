@@ -40,9 +40,9 @@ precondition outcome(const std::string& lines, method m = method::get, const val
     return evaluate(m, request(lines).view(), known, now);
 }
 
-TEST(conditional, without_conditions) { EXPECT_EQ(outcome(""), precondition::proceed); }
+TEST(Conditional, proceeds_without_conditions) { EXPECT_EQ(outcome(""), precondition::proceed); }
 
-TEST(conditional, if_match) {
+TEST(Conditional, if_match) {
     EXPECT_EQ(outcome("If-Match: \"v1\"\r\n"), precondition::proceed);
     EXPECT_EQ(outcome("If-Match: \"v0\"\r\nIf-Match: \"v1\"\r\n"), precondition::proceed);
     EXPECT_EQ(outcome("If-Match: *\r\n"), precondition::proceed);
@@ -54,7 +54,7 @@ TEST(conditional, if_match) {
     EXPECT_EQ(outcome("If-Match: \"v1\"\r\n", method::get, {"W/\"v1\"", modified}), precondition::failed);
 }
 
-TEST(conditional, if_unmodified_since) {
+TEST(Conditional, if_unmodified_since) {
     EXPECT_EQ(outcome(line("If-Unmodified-Since", same_date)), precondition::proceed);
     EXPECT_EQ(outcome(line("If-Unmodified-Since", later), method::put), precondition::proceed);
     EXPECT_EQ(outcome(line("If-Unmodified-Since", earlier), method::put), precondition::failed);
@@ -63,7 +63,7 @@ TEST(conditional, if_unmodified_since) {
         << "If-Match decides";
 }
 
-TEST(conditional, if_none_match) {
+TEST(Conditional, if_none_match) {
     EXPECT_EQ(outcome("If-None-Match: \"v1\"\r\n"), precondition::not_modified);
     EXPECT_EQ(outcome("If-None-Match: W/\"v1\"\r\n"), precondition::not_modified);
     EXPECT_EQ(outcome("If-None-Match: *\r\n", method::head), precondition::not_modified);
@@ -76,7 +76,7 @@ TEST(conditional, if_none_match) {
               precondition::not_modified);
 }
 
-TEST(conditional, if_modified_since) {
+TEST(Conditional, if_modified_since) {
     EXPECT_EQ(outcome(line("If-Modified-Since", same_date)), precondition::not_modified);
     EXPECT_EQ(outcome(line("If-Modified-Since", later)), precondition::not_modified);
     EXPECT_EQ(outcome(line("If-Modified-Since", earlier)), precondition::proceed);
@@ -90,12 +90,12 @@ TEST(conditional, if_modified_since) {
         << "If-None-Match decides";
 }
 
-TEST(conditional, a_failed_condition_comes_before_not_modified) {
+TEST(Conditional, a_failed_condition_precedes_not_modified) {
     EXPECT_EQ(outcome("If-Match: \"v0\"\r\nIf-None-Match: \"v1\"\r\n"), precondition::failed);
     EXPECT_EQ(outcome("If-Match: \"v1\"\r\nIf-None-Match: \"v1\"\r\n"), precondition::not_modified);
 }
 
-TEST(conditional, if_range) {
+TEST(Conditional, if_range) {
     const auto applies = [](const std::string& lines, const validators& known = file) {
         return range_applies(request(lines).view(), known, now);
     };

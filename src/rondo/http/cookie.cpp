@@ -12,26 +12,26 @@ bool is_cookie_octet(char c) noexcept { return c > 0x20 && c < 0x7f && c != '"' 
 
 bool is_attribute_byte(char c) noexcept { return c >= 0x20 && c < 0x7f && c != ';'; }
 
-void require(bool condition, const std::string& name, const char* sentence) {
-    if (!condition) throw std::invalid_argument("the cookie '" + name + "' " + sentence);
+void require(bool condition, const std::string& name, const char* problem) {
+    if (!condition) throw std::invalid_argument("invalid cookie '" + name + "': " + problem);
 }
 
 void check(const set_cookie& cookie) {
-    require(valid_token(cookie.name), cookie.name, "needs a name of letters, digits or any of !#$%&'*+-.^_`|~");
-    require(
-        std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
-        "has a value with a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, as base64url for one");
-    require(std::ranges::all_of(cookie.path, is_attribute_byte), cookie.name, "has ';' or a control byte in its path");
+    require(valid_token(cookie.name), cookie.name, "the name must consist of letters, digits and !#$%&'*+-.^_`|~");
+    require(std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
+            "the value contains a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, for example as "
+            "base64url");
+    require(std::ranges::all_of(cookie.path, is_attribute_byte), cookie.name,
+            "the path contains ';' or a control byte");
     require(std::ranges::all_of(cookie.domain, is_attribute_byte), cookie.name,
-            "has ';' or a control byte in its domain");
-    require(cookie.same_site != same_site::none || cookie.secure, cookie.name,
-            "is SameSite=None and so must be secure");
+            "the domain contains ';' or a control byte");
+    require(cookie.same_site != same_site::none || cookie.secure, cookie.name, "SameSite=None requires secure");
     const std::string_view name = cookie.name;
     const bool host = same_ignoring_case(name.substr(0, 7), "__Host-");
     const bool secure = same_ignoring_case(name.substr(0, 9), "__Secure-");
-    require(cookie.secure || !(host || secure), cookie.name, "has a name that asks for secure");
+    require(cookie.secure || !(host || secure), cookie.name, "the name prefix requires secure");
     require(!host || (cookie.domain.empty() && cookie.path == "/"), cookie.name,
-            "has a name that asks for the path / and no domain");
+            "the name prefix requires the path / and no domain");
 }
 
 std::string_view attribute_of(same_site value) noexcept {

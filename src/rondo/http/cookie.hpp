@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parses Cookie fields and writes Set-Cookie fields (RFC 6265).
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,8 @@
 
 namespace rondo::http {
 
-/// The pairs of a Cookie field (RFC 6265 section 5.4), lax: separated by ';', white space cut, parts without a name
-/// skipped, a pair of quotes around the value taken off. A range of `field`; the text must outlive it.
+/// The pairs of a Cookie field (RFC 6265 section 5.4), parsed leniently: separated by ';', white space trimmed, parts
+/// without a name skipped, quotes around the value removed. A range of `field`; the text must outlive it.
 class cookie_pairs {
 public:
     class iterator {
@@ -50,12 +51,12 @@ private:
     std::string_view text_;
 };
 
-/// The value of the first cookie with this name (names are case-sensitive), over all Cookie lines of the request.
+/// Returns the value of the first cookie with this case-sensitive name in all Cookie lines of the request.
 [[nodiscard]] std::optional<std::string_view> find_cookie(const fields_view& request, std::string_view name) noexcept;
 
 enum class same_site : std::uint8_t { unset, strict, lax, none };
 
-/// A cookie to be set (RFC 6265 section 4.1). The defaults are the safe ones for a session.
+/// A cookie to set (RFC 6265 section 4.1). The defaults are safe for a session.
 struct set_cookie {
     std::string name = {};
     std::string value = {};
@@ -68,9 +69,9 @@ struct set_cookie {
     bool secure = false;
 };
 
-/// The value of the Set-Cookie field. Throws std::invalid_argument when the name is no token, the value holds a byte
-/// outside cookie-octet, path or domain hold ';' or a control byte, SameSite=None or a __Secure- name comes without
-/// `secure`, or a __Host- name comes without it, with a domain or with a path other than "/".
+/// Returns the value of the Set-Cookie field. Throws std::invalid_argument when the name is not a token, the value has
+/// a byte outside cookie-octet, path or domain contain ';' or a control byte, `secure` is missing for SameSite=None, a
+/// __Secure- or a __Host- name, or a __Host- name has a domain or a path other than "/".
 [[nodiscard]] std::string to_string(const set_cookie&);
 
 }  // namespace rondo::http

@@ -11,7 +11,7 @@ namespace {
 constexpr unix_seconds sample = 784111777;  // Sun, 06 Nov 1994 08:49:37 GMT
 constexpr unix_seconds in_2023 = 1700000000;
 
-TEST(date, format) {
+TEST(Date, formats_imf_fixdate) {
     EXPECT_EQ(format_date(sample), "Sun, 06 Nov 1994 08:49:37 GMT");
     EXPECT_EQ(format_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
     EXPECT_EQ(format_date(-1), "Wed, 31 Dec 1969 23:59:59 GMT");
@@ -23,20 +23,20 @@ TEST(date, format) {
     EXPECT_EQ(format_date(sample).size(), date_size);
 }
 
-TEST(date, the_three_formats) {
+TEST(Date, parses_the_three_formats) {
     EXPECT_EQ(parse_date("Sun, 06 Nov 1994 08:49:37 GMT", in_2023), sample);
     EXPECT_EQ(parse_date("Sunday, 06-Nov-94 08:49:37 GMT", in_2023), sample);
     EXPECT_EQ(parse_date("Sun Nov  6 08:49:37 1994", in_2023), sample);
     EXPECT_EQ(parse_date("Wed Nov 16 08:49:37 1994", in_2023), sample + 10 * 86400);
 }
 
-TEST(date, there_and_back) {
+TEST(Date, round_trips) {
     for (unix_seconds t = -62167219200; t < 253402300799; t += 86400 * 97 + 12345) {
         ASSERT_EQ(parse_date(format_date(t), in_2023), t) << t;
     }
 }
 
-TEST(date, two_digit_years_are_at_most_fifty_years_ahead) {
+TEST(Date, two_digit_years_are_at_most_fifty_years_ahead) {
     const auto year_of = [](const char* text) {
         const auto time = parse_date(text, in_2023);
         return time ? format_date(*time).substr(12, 4) : "none";
@@ -47,7 +47,7 @@ TEST(date, two_digit_years_are_at_most_fifty_years_ahead) {
     EXPECT_EQ(year_of("Sunday, 06-Nov-99 08:49:37 GMT"), "1999");
 }
 
-TEST(date, refused) {
+TEST(Date, rejects_invalid_dates) {
     for (const char* bad : {"",
                             "yesterday",
                             "Sun, 06 Nov 1994 08:49:37",

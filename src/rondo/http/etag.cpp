@@ -14,16 +14,16 @@ bool is_etag_byte(char c) noexcept {
     return byte == 0x21 || (byte >= 0x23 && byte != 0x7f);
 }
 
-// The tag at the start of the text, and its size there; 0 when there is none.
+// Parses the tag at the start of the text and returns its size there; 0 when there is none.
 std::size_t read_etag(std::string_view text, entity_tag& tag) noexcept {
     tag.weak = text.starts_with("W/");
-    std::size_t at = tag.weak ? 2 : 0;
-    if (at >= text.size() || text[at] != '"') return 0;
-    const std::size_t begin = ++at;
-    while (at < text.size() && is_etag_byte(text[at])) ++at;
-    if (at == text.size() || text[at] != '"') return 0;
-    tag.opaque = text.substr(begin, at - begin);
-    return at + 1;
+    std::size_t i = tag.weak ? 2 : 0;
+    if (i >= text.size() || text[i] != '"') return 0;
+    const std::size_t begin = ++i;
+    while (i < text.size() && is_etag_byte(text[i])) ++i;
+    if (i == text.size() || text[i] != '"') return 0;
+    tag.opaque = text.substr(begin, i - begin);
+    return i + 1;
 }
 
 void append_hex(std::string& out, std::uint64_t number) {
@@ -51,10 +51,10 @@ bool etag_list_contains(std::string_view list, entity_tag tag, bool (*same)(enti
             list = trimmed(list.substr(1));
             continue;
         }
-        entity_tag one;
-        const std::size_t size = read_etag(list, one);
+        entity_tag element;
+        const std::size_t size = read_etag(list, element);
         if (size == 0) return false;
-        if (same(one, tag)) return true;
+        if (same(element, tag)) return true;
         list = trimmed(list.substr(size));
         if (!list.empty() && list.front() != ',') return false;
     }

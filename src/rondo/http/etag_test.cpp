@@ -8,7 +8,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(etag, parse) {
+TEST(Etag, parses_tags) {
     const auto strong = parse_etag("\"a-b\"");
     ASSERT_TRUE(strong);
     EXPECT_EQ(strong->opaque, "a-b");
@@ -25,7 +25,7 @@ TEST(etag, parse) {
 }
 
 // The table of RFC 9110 section 8.8.3.2.
-TEST(etag, comparison) {
+TEST(Etag, compares_strongly_and_weakly) {
     const entity_tag one{"1", false};
     const entity_tag weak_one{"1", true};
     const entity_tag weak_two{"2", true};
@@ -37,7 +37,7 @@ TEST(etag, comparison) {
     EXPECT_TRUE(same_strongly(one, one));
 }
 
-TEST(etag, lists) {
+TEST(Etag, searches_lists) {
     const entity_tag b{"b", false};
     for (const char* list :
          {"\"b\"", "\"a\", \"b\"", "\"a\",\"b\"", ",\"b\",", " \"b\" ", "*", "\"b\" junk", "\"b,\" , \"b\""}) {
@@ -49,7 +49,7 @@ TEST(etag, lists) {
     EXPECT_TRUE(etag_list_contains("W/\"b\"", b, same_weakly));
 }
 
-TEST(etag, of_a_file) {
+TEST(Etag, makes_tags_of_files) {
     EXPECT_EQ(file_etag(255, 16), "\"ff-10\"");
     EXPECT_NE(file_etag(1, 2), file_etag(2, 1));
     EXPECT_TRUE(parse_etag(file_etag(0, -1)));

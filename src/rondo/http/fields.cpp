@@ -21,11 +21,12 @@ constexpr std::string_view separator = ": ";
 
 void check(std::string_view name, std::string_view value) {
     if (!valid_field_name(name)) {
-        throw std::invalid_argument("a field name must be letters, digits or any of !#$%&'*+-.^_`|~, and not empty");
+        throw std::invalid_argument(
+            "invalid field name; expected one or more letters, digits or any of !#$%&'*+-.^_`|~");
     }
     if (!valid_field_value(value)) {
         throw std::invalid_argument("the value of the field '" + std::string(name) +
-                                    "' holds a control byte (CR, LF, NUL or another); remove or encode it");
+                                    "' contains a control byte (CR, LF, NUL or another); remove or encode it");
     }
 }
 
@@ -105,9 +106,9 @@ bool fields_view::contains_token(std::string_view name, std::string_view token) 
     return false;
 }
 
-fields_view::values::iterator::iterator(fields_view::iterator at, fields_view::iterator end,
+fields_view::values::iterator::iterator(fields_view::iterator position, fields_view::iterator end,
                                         std::string_view name) noexcept
-    : at_(at), end_(end), name_(name) {
+    : at_(position), end_(end), name_(name) {
     settle();
 }
 
@@ -184,7 +185,7 @@ void fields::add(std::string_view name, std::string_view value) {
         target = allocate(std::max<std::size_t>(120, after + after / 2));
         append(target->bytes(), wire());
     }
-    // The old block goes last: name and value may be views into it.
+    // The old block is released last: name and value may be views into it.
     char* out = append(target->bytes() + before, name);
     out = append(out, separator);
     out = append(out, value);
@@ -208,13 +209,13 @@ std::size_t fields::remove(std::string_view name) {
     const std::string_view text = wire();
     std::size_t removed = 0;
     char* out = block_ == nullptr ? nullptr : block_->bytes();
-    const std::string wanted(name);  // the name may be a view into the bytes that move
-    for (iterator at(text); at != iterator();) {
-        const field line = *at;
+    const std::string removed_name(name);  // `name` may be a view into the bytes moved below
+    for (iterator it(text); it != iterator();) {
+        const field line = *it;
         const std::size_t size = line.name.size() + line.value.size() + separator.size() + crlf.size();
         const char* const from = line.name.data();
-        ++at;
-        if (same_ignoring_case(line.name, wanted)) {
+        ++it;
+        if (same_ignoring_case(line.name, removed_name)) {
             ++removed;
             continue;
         }

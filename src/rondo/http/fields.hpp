@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The header fields of messages: views of received ones, and an owning list to send.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,7 @@
 
 namespace rondo::http {
 
-/// A part of some text, as an offset: it stays right when the text is copied elsewhere.
+/// A part of a text as an offset and size: stays valid when the text is copied.
 struct slice {
     std::uint32_t at = 0;
     std::uint32_t size = 0;
@@ -19,7 +20,7 @@ struct slice {
     friend constexpr bool operator==(slice, slice) = default;
 };
 
-/// One field line of a parsed head. The value has no leading or trailing white space.
+/// One field line of a parsed head. The value is trimmed.
 struct field_ref {
     slice name;
     slice value;
@@ -39,24 +40,24 @@ struct field {
 /// HTAB, 0x20-0x7E and 0x80-0xFF, without white space at either end; the empty value is valid (RFC 9110 section 5.5).
 [[nodiscard]] bool valid_field_value(std::string_view) noexcept;
 
-/// Compares ASCII letters without case, every other byte as it is.
+/// Compares ASCII letters case-insensitively, other bytes exactly.
 [[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
-/// Removes the spaces and tabs that `text` begins with.
+/// Removes leading spaces and tabs.
 void skip_spaces(std::string_view& text) noexcept;
 
-/// `text` without spaces and tabs at its ends (OWS).
+/// Returns `text` without leading and trailing spaces and tabs (OWS).
 [[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
 
-/// True when the comma-separated list holds the token, without case. Empty elements are skipped (RFC 9110
-/// section 5.6.1).
+/// Returns true when the comma-separated list contains the token, compared case-insensitively. Skips empty elements
+/// (RFC 9110 section 5.6.1).
 [[nodiscard]] bool list_contains(std::string_view list, std::string_view token) noexcept;
 
-/// True for the fields that say where a message ends or concern one connection only: Connection, Content-Length,
-/// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade. The server writes these, applications do not.
+/// Returns true for the fields that frame a message or concern a single connection: Connection, Content-Length,
+/// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade. Written by the server, not by applications.
 [[nodiscard]] bool is_connection_field(std::string_view name) noexcept;
 
-/// The fields of a received head: views into the bytes at `base`, which must outlive it. In the order received.
+/// The fields of a received head, in order: views into the bytes at `base`, which must outlive it.
 class fields_view {
 public:
     class iterator {
@@ -68,7 +69,7 @@ public:
         using pointer = void;
 
         iterator() = default;
-        iterator(const char* base, const field_ref* at) noexcept : base_(base), at_(at) {}
+        iterator(const char* base, const field_ref* position) noexcept : base_(base), at_(position) {}
         [[nodiscard]] field operator*() const noexcept { return {at_->name.in(base_), at_->value.in(base_)}; }
         iterator& operator++() noexcept { return ++at_, *this; }
         iterator operator++(int) noexcept { return {base_, at_++}; }
@@ -79,7 +80,7 @@ public:
         const field_ref* at_ = nullptr;
     };
 
-    /// The values of all the lines with one name, in order; a range of std::string_view.
+    /// The values of all lines with one name, in order; a range of std::string_view.
     class values;
 
     fields_view() = default;
@@ -93,12 +94,12 @@ public:
         return {refs_[i].name.in(base_), refs_[i].value.in(base_)};
     }
 
-    /// The value of the first line with this name, without case.
+    /// Returns the value of the first line with this name, compared case-insensitively.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
     [[nodiscard]] bool contains(std::string_view name) const noexcept { return find(name).has_value(); }
     [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
     [[nodiscard]] values all(std::string_view name) const noexcept;
-    /// True when one of the lines of this name holds the token in its comma-separated list.
+    /// Returns true when a comma-separated list of the lines with this name contains the token.
     [[nodiscard]] bool contains_token(std::string_view name, std::string_view token) const noexcept;
 
 private:
@@ -117,7 +118,7 @@ public:
         using pointer = void;
 
         iterator() = default;
-        iterator(fields_view::iterator at, fields_view::iterator end, std::string_view name) noexcept;
+        iterator(fields_view::iterator position, fields_view::iterator end, std::string_view name) noexcept;
         [[nodiscard]] std::string_view operator*() const noexcept { return (*at_).value; }
         iterator& operator++() noexcept;
         iterator operator++(int) noexcept;
@@ -130,7 +131,7 @@ public:
         std::string_view name_;
     };
 
-    values(fields_view in, std::string_view name) noexcept : in_(in), name_(name) {}
+    values(fields_view fields, std::string_view name) noexcept : in_(fields), name_(name) {}
     [[nodiscard]] iterator begin() const noexcept { return {in_.begin(), in_.end(), name_}; }
     [[nodiscard]] iterator end() const noexcept { return {in_.end(), in_.end(), name_}; }
 
@@ -139,8 +140,8 @@ private:
     std::string_view name_;
 };
 
-/// Owning fields of a message to be sent: ordered, several lines of one name allowed, names without case. One pointer;
-/// allocates with the first field. The text is kept as it goes to the wire. Views into it hold until the next change.
+/// The fields of a message to send: ordered, with case-insensitive names that may repeat. The size of one pointer;
+/// allocates with the first field. Stored in wire format. Views into it are valid until the next change.
 class fields {
 public:
     class iterator {
@@ -176,13 +177,12 @@ public:
         if (block_ != nullptr) release(block_);
     }
 
-    /// Adds a line. Throws std::invalid_argument when the name is no token or the value holds CR, LF, NUL or another
-    /// control byte, and std::length_error when the fields would pass 1 GiB. White space at the ends of the value is
-    /// cut.
+    /// Adds a line and trims the value. Throws std::invalid_argument when the name is not a token or the value contains
+    /// CR, LF, NUL or another control byte, and std::length_error when the fields would exceed 1 GiB.
     void add(std::string_view name, std::string_view value);
-    /// The same as removing every line of this name and adding one.
+    /// Replaces all lines of this name by one.
     void set(std::string_view name, std::string_view value);
-    /// Returns how many lines went.
+    /// Returns the number of lines removed.
     std::size_t remove(std::string_view name);
     void clear() noexcept;
 
@@ -194,7 +194,7 @@ public:
     [[nodiscard]] iterator begin() const noexcept { return iterator(wire()); }
     [[nodiscard]] iterator end() const noexcept { return iterator(); }
 
-    /// All lines as they are sent, `Name: value CRLF` each; no blank line at the end.
+    /// All lines in wire format, `Name: value CRLF` each, without the final blank line.
     [[nodiscard]] std::string_view wire() const noexcept;
 
 private:

@@ -20,7 +20,7 @@ std::vector<std::pair<std::string, std::string>> lines_of(const fields& f) {
     return out;
 }
 
-TEST(fields, empty_costs_a_pointer) {
+TEST(Fields, empty_has_the_size_of_a_pointer) {
     const fields f;
     EXPECT_EQ(sizeof f, sizeof(void*));
     EXPECT_TRUE(f.empty());
@@ -30,7 +30,7 @@ TEST(fields, empty_costs_a_pointer) {
     EXPECT_FALSE(f.contains("a"));
 }
 
-TEST(fields, keeps_order_and_repetition) {
+TEST(Fields, keeps_order_and_repetition) {
     fields f;
     f.add("Set-Cookie", "a=1");
     f.add("X", "");
@@ -45,13 +45,13 @@ TEST(fields, keeps_order_and_repetition) {
     EXPECT_EQ(f.find("set-cooki"), std::nullopt);
 }
 
-TEST(fields, values_with_colons) {
+TEST(Fields, values_may_contain_colons) {
     fields f;
     f.add("X", ": a: b");
     EXPECT_EQ((*f.begin()), (field{"X", ": a: b"}));
 }
 
-TEST(fields, remove_and_set) {
+TEST(Fields, removes_and_sets) {
     fields f;
     for (const char* name : {"a", "b", "A", "c", "a"}) f.add(name, name);
     EXPECT_EQ(f.remove("a"), 3U);
@@ -66,7 +66,7 @@ TEST(fields, remove_and_set) {
     EXPECT_EQ(f.remove("a"), 0U);
 }
 
-TEST(fields, arguments_may_be_views_into_it) {
+TEST(Fields, arguments_may_be_views_into_the_fields) {
     fields f;
     f.add("Name", "value");
     for (int i = 0; i < 50; ++i) f.add((*f.begin()).name, (*f.begin()).value);
@@ -79,7 +79,7 @@ TEST(fields, arguments_may_be_views_into_it) {
     EXPECT_EQ(f.wire(), "Other: x\r\n");
 }
 
-TEST(fields, copy_and_move) {
+TEST(Fields, copies_and_moves) {
     fields f;
     f.add("A", "1");
     fields copy = f;
@@ -97,7 +97,7 @@ TEST(fields, copy_and_move) {
     EXPECT_TRUE(f.empty());
 }
 
-TEST(fields, refuses_what_would_split_the_head) {
+TEST(Fields, rejects_what_would_split_the_head) {
     fields f;
     for (const std::string& bad : {"a\r\nX: 1"s, "a\nb"s, "a\rb"s, "a\0b"s, "\x7f"s, "\x01"s, "a\r"s, "\n"s}) {
         EXPECT_THROW(f.add("X", bad), std::invalid_argument) << bad;
@@ -111,7 +111,7 @@ TEST(fields, refuses_what_would_split_the_head) {
     EXPECT_EQ(f.find("x"), "tab\tand \xc3\xa9");
 }
 
-TEST(fields, a_refused_set_changes_nothing) {
+TEST(Fields, a_rejected_set_changes_nothing) {
     fields f;
     f.add("X", "1");
     EXPECT_THROW(f.set("X", "\n2"s + "\0"s), std::invalid_argument);
@@ -125,7 +125,7 @@ protected:
     fields_view view_{text.data(), refs_};
 };
 
-TEST_F(fields_view_test, finds_without_case) {
+TEST_F(fields_view_test, finds_names_case_insensitively) {
     EXPECT_EQ(view_.size(), 4U);
     EXPECT_EQ(view_.find("HOST"), "a");
     EXPECT_EQ(view_.find("y"), "");
@@ -144,25 +144,25 @@ TEST_F(fields_view_test, iterates) {
     EXPECT_EQ(view_.all("z").begin(), view_.all("z").end());
 }
 
-TEST_F(fields_view_test, tokens_over_several_lines) {
+TEST_F(fields_view_test, finds_tokens_in_several_lines) {
     for (const char* token : {"1", "foo", "FOO", "bar", "2"}) EXPECT_TRUE(view_.contains_token("X", token)) << token;
     for (const char* token : {"fo", "bar ", "3", "1, foo"}) EXPECT_FALSE(view_.contains_token("X", token)) << token;
 }
 
-TEST(field_text, list_contains) {
+TEST(FieldText, list_contains_tokens) {
     EXPECT_TRUE(list_contains(",, a ,\tB\t,", "b"));
     EXPECT_FALSE(list_contains("", "a"));
     EXPECT_FALSE(list_contains("ab", "a"));
     EXPECT_FALSE(list_contains("a b", "a"));
 }
 
-TEST(field_text, trimmed) {
+TEST(FieldText, trimmed_removes_spaces_and_tabs) {
     EXPECT_EQ(trimmed(" \t a b \t "), "a b");
     EXPECT_EQ(trimmed(" \t "), "");
     EXPECT_EQ(trimmed("\na\r"), "\na\r");
 }
 
-TEST(field_text, same_ignoring_case_knows_ascii_letters_only) {
+TEST(FieldText, ignores_the_case_of_ascii_letters_only) {
     EXPECT_TRUE(same_ignoring_case("aZ-9", "Az-9"));
     EXPECT_FALSE(same_ignoring_case("a", "ab"));
     EXPECT_FALSE(same_ignoring_case("@", "`"));
@@ -170,7 +170,7 @@ TEST(field_text, same_ignoring_case_knows_ascii_letters_only) {
     EXPECT_FALSE(same_ignoring_case("\xc9", "\xe9"));
 }
 
-TEST(field_text, connection_fields) {
+TEST(FieldText, knows_connection_fields) {
     for (const char* name : {"Connection", "content-length", "KEEP-ALIVE", "Proxy-Connection", "TE", "Trailer",
                              "Transfer-Encoding", "Upgrade"}) {
         EXPECT_TRUE(is_connection_field(name)) << name;

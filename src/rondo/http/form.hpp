@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Decodes application/x-www-form-urlencoded bodies.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,7 @@ struct form_limits {
 
 enum class form_error : std::uint8_t { too_many_pairs };
 
-/// Decodes an application/x-www-form-urlencoded body (URL standard section 5.1), in order.
+/// Decodes an application/x-www-form-urlencoded body (URL Standard section 5.1), keeping the order.
 [[nodiscard]] std::expected<std::vector<query_pair>, form_error> parse_urlencoded(std::string_view body,
                                                                                   const form_limits& limits = {});
 

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include <rondo/base/utf8.hpp>
 #include <rondo/codec/percent.hpp>
-#include <rondo/codec/utf8.hpp>
 #include <rondo/http/characters.hpp>
 #include <rondo/http/fields.hpp>
 
@@ -18,7 +18,7 @@ namespace {
 enum class backslash : std::uint8_t {
     escapes,         ///< any character (RFC 9110)
     escapes_quotes,  ///< a quote or a backslash
-    literal,         ///< escapes nothing; before the last quote of a value it is its last character
+    literal,         ///< escapes nothing; before the closing quote it is the last character of the value
 };
 
 using characters::field_byte;
@@ -27,35 +27,35 @@ bool valid_bytes(std::string_view text) noexcept {
     return std::ranges::all_of(text, [](char c) { return characters::is(c, field_byte); });
 }
 
-// Whether a value ends before this text.
+// Returns true when a value ends before this text.
 bool is_end_of_value(std::string_view text) noexcept {
     skip_spaces(text);
     return text.empty() || text.front() == ';';
 }
 
-// After the first quote; takes the last.
-std::optional<std::string> take_quoted(std::string_view& text, backslash means) {
+// Parses from behind the opening quote to the closing one, inclusive.
+std::optional<std::string> take_quoted(std::string_view& text, backslash mode) {
     std::string out;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        const char c = text[at];
-        const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
         if (c == '"') {
-            text.remove_prefix(at + 1);
+            text.remove_prefix(i + 1);
             return out;
         }
         if (c == '\\') {
             const bool pair = next == '"' || next == '\\';
-            const bool inner_quote = next == '"' && !is_end_of_value(text.substr(at + 2));
-            const bool escapes = means == backslash::escapes || (means == backslash::escapes_quotes && pair) ||
-                                 (means == backslash::literal && inner_quote);
-            if (escapes && ++at == text.size()) return std::nullopt;
+            const bool inner_quote = next == '"' && !is_end_of_value(text.substr(i + 2));
+            const bool escapes = mode == backslash::escapes || (mode == backslash::escapes_quotes && pair) ||
+                                 (mode == backslash::literal && inner_quote);
+            if (escapes && ++i == text.size()) return std::nullopt;
         }
-        out += text[at];
+        out += text[i];
     }
     return std::nullopt;
 }
 
-std::optional<form_parameter> take_parameter(std::string_view& text, backslash means) {
+std::optional<form_parameter> take_parameter(std::string_view& text, backslash mode) {
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) return std::nullopt;
     form_parameter out;
@@ -67,7 +67,7 @@ std::optional<form_parameter> take_parameter(std::string_view& text, backslash m
     out.quoted = text.starts_with('"');
     if (out.quoted) {
         text.remove_prefix(1);
-        auto value = take_quoted(text, means);
+        auto value = take_quoted(text, mode);
         if (!value) return std::nullopt;
         out.value = *std::move(value);
     } else {
@@ -79,7 +79,7 @@ std::optional<form_parameter> take_parameter(std::string_view& text, backslash m
     return is_end_of_value(text) ? std::optional(std::move(out)) : std::nullopt;
 }
 
-std::optional<std::vector<form_parameter>> parse(std::string_view text, backslash means) {
+std::optional<std::vector<form_parameter>> parse(std::string_view text, backslash mode) {
     if (!valid_bytes(text)) return std::nullopt;
     std::vector<form_parameter> out;
     for (skip_spaces(text); !text.empty(); skip_spaces(text)) {
@@ -87,9 +87,9 @@ std::optional<std::vector<form_parameter>> parse(std::string_view text, backslas
         text.remove_prefix(1);
         skip_spaces(text);
         if (text.empty() || text.front() == ';') continue;
-        auto one = take_parameter(text, means);
-        if (!one) return std::nullopt;
-        out.push_back(*std::move(one));
+        auto next = take_parameter(text, mode);
+        if (!next) return std::nullopt;
+        out.push_back(*std::move(next));
     }
     return out;
 }
@@ -125,7 +125,7 @@ std::string decode_form_name(std::string_view name) {
     std::string out;
     out.reserve(name.size());
     while (!name.empty()) {
-        const auto found = std::ranges::find_if(escapes, [&](const auto& one) { return name.starts_with(one.first); });
+        const auto found = std::ranges::find_if(escapes, [&](const auto& e) { return name.starts_with(e.first); });
         const bool escape = found != escapes.end();
         out += escape ? found->second : name.front();
         name.remove_prefix(escape ? found->first.size() : 1);
@@ -143,7 +143,7 @@ std::optional<std::string> decode_extended_value(std::string_view text) {
     const std::string_view charset = text.substr(0, charset_end);
     if (same_ignoring_case(charset, "iso-8859-1")) value = latin1_to_utf8(*value);
     else if (!same_ignoring_case(charset, "utf-8")) return std::nullopt;
-    if (!codec::valid_utf8(*value) || !valid_bytes(*value)) return std::nullopt;
+    if (!valid_utf8(*value) || !valid_bytes(*value)) return std::nullopt;
     return value;
 }
 

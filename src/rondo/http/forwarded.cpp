@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/forwarded.hpp>
 
-#include <charconv>
-
+#include <rondo/base/parse_number.hpp>
 #include <rondo/http/authority.hpp>
 #include <rondo/http/characters.hpp>
 
@@ -12,9 +11,9 @@ namespace {
 
 constexpr std::size_t most_hops = 100;
 
-// Calls `visit` with the parts of the lists in all lines of this name, from the right, until it returns false. A comma
-// within quotes counts too: no address, scheme or host holds one, and an opening quote that a client sent cannot
-// swallow what a proxy wrote after it.
+// Calls `visit` with the list elements in all lines of this name, from right to left, until it returns false. A comma
+// within quotes separates too: no address, scheme or host contains one, and an opening quote sent by a client must not
+// swallow what a proxy appended.
 template <class Visit>
 void from_right(const fields_view& fields, std::string_view lower_case, Visit visit) {
     for (std::size_t i = fields.size(); i-- > 0;) {
@@ -35,15 +34,15 @@ struct node {
     std::uint16_t port = 0;
 };
 
-// False for what is no port. An obfuscated one (RFC 7239 section 6.3) is one that is not told.
+// Returns false when the text is not a port. An obfuscated port (RFC 7239 section 6.3) leaves `port` unset.
 bool read_port(std::string_view text, std::uint16_t& port) noexcept {
     if (text.starts_with('_')) return true;
-    const char* end = text.data() + text.size();
-    auto [rest, error] = std::from_chars(text.data(), end, port);
-    return error == std::errc{} && rest == end;
+    const std::optional<std::uint16_t> number = parse_number<std::uint16_t>(text);
+    port = number.value_or(port);
+    return number.has_value();
 }
 
-// 192.0.2.1, 192.0.2.1:80, 2001:db8::1, [2001:db8::1], [2001:db8::1]:80; no address for anything else.
+// Parses 192.0.2.1, 192.0.2.1:80, 2001:db8::1, [2001:db8::1] and [2001:db8::1]:80; no address for anything else.
 node parse_node(std::string_view text) noexcept {
     node out;
     std::string_view address = text;
@@ -73,7 +72,7 @@ std::string_view known_host(std::string_view text) noexcept {
     return valid_authority(text) ? text : std::string_view();
 }
 
-// A list that has fewer parts than there are proxies was replaced by one of them: then its first.
+// The element at `depth` from the right. A shorter list was replaced by one of the proxies: then its first element.
 std::string_view from_right_at(const fields_view& fields, std::string_view lower_case, std::size_t depth) {
     std::string_view found;
     from_right(fields, lower_case, [&](std::string_view part) {
@@ -87,11 +86,11 @@ forwarded read_x_forwarded(const fields_view& fields, const allow_list& trusted)
     forwarded out;
     std::size_t depth = 0;
     from_right(fields, "x-forwarded-for", [&](std::string_view part) {
-        const node told = parse_node(part);
-        if (!told.address) return false;
-        out.client = told.address;
-        out.port = told.port;
-        return ++depth < most_hops && trusted.contains(*told.address);
+        const node parsed = parse_node(part);
+        if (!parsed.address) return false;
+        out.client = parsed.address;
+        out.port = parsed.port;
+        return ++depth < most_hops && trusted.contains(*parsed.address);
     });
     if (depth == 0) depth = 1;
     out.scheme = known_scheme(from_right_at(fields, "x-forwarded-proto", depth));
@@ -106,9 +105,9 @@ struct element {
     std::string_view host;
 };
 
-// token or quoted-string; an escape is needed by nothing that counts here and is refused.
-bool read_value(std::string_view text, std::string_view& to) noexcept {
-    if (!to.empty()) return false;  // given twice
+// token or quoted-string. Rejects escapes: no value that matters here needs one.
+bool read_value(std::string_view text, std::string_view& value) noexcept {
+    if (!value.empty()) return false;  // a duplicate
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
         text = text.substr(1, text.size() - 2);
         if (text.find_first_of("\"\\") != text.npos) return false;
@@ -116,11 +115,11 @@ bool read_value(std::string_view text, std::string_view& to) noexcept {
         for (char c : text)
             if (!characters::is(c, characters::token)) return false;
     }
-    to = text;
+    value = text;
     return !text.empty();
 }
 
-// Of a pair, which may hold a ';' within quotes: a host may have one.
+// The end of the first pair. A ';' within quotes, as a host may contain, does not end it.
 std::size_t end_of_pair(std::string_view text) noexcept {
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -140,11 +139,11 @@ std::optional<element> parse_element(std::string_view text) noexcept {
             if (equals == pair.npos || equals == 0) return std::nullopt;
             const std::string_view name = pair.substr(0, equals);
             std::string_view other;
-            std::string_view& to = same_ignoring_case(name, "for")     ? out.node
-                                   : same_ignoring_case(name, "proto") ? out.proto
-                                   : same_ignoring_case(name, "host")  ? out.host
-                                                                       : other;
-            if (!read_value(pair.substr(equals + 1), to)) return std::nullopt;
+            std::string_view& value = same_ignoring_case(name, "for")     ? out.node
+                                      : same_ignoring_case(name, "proto") ? out.proto
+                                      : same_ignoring_case(name, "host")  ? out.host
+                                                                          : other;
+            if (!read_value(pair.substr(equals + 1), value)) return std::nullopt;
         }
         if (end == rest.npos) return out;
         rest.remove_prefix(end + 1);
@@ -155,15 +154,15 @@ forwarded read_rfc7239(const fields_view& fields, const allow_list& trusted) {
     forwarded out;
     std::size_t depth = 0;
     from_right(fields, "forwarded", [&](std::string_view part) {
-        const auto told = parse_element(part);
-        if (!told) return false;
-        if (const auto scheme = known_scheme(told->proto); !scheme.empty()) out.scheme = scheme;
-        if (const auto host = known_host(told->host); !host.empty()) out.host = host;
-        const node from = parse_node(told->node);
-        if (!from.address) return false;
-        out.client = from.address;
-        out.port = from.port;
-        return ++depth < most_hops && trusted.contains(*from.address);
+        const auto parsed = parse_element(part);
+        if (!parsed) return false;
+        if (const auto scheme = known_scheme(parsed->proto); !scheme.empty()) out.scheme = scheme;
+        if (const auto host = known_host(parsed->host); !host.empty()) out.host = host;
+        const node client = parse_node(parsed->node);
+        if (!client.address) return false;
+        out.client = client.address;
+        out.port = client.port;
+        return ++depth < most_hops && trusted.contains(*client.address);
     });
     return out;
 }

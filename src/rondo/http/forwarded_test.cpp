@@ -18,18 +18,18 @@ struct told {
 
 using lines = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-told read_lines(lines of, forwarded_fields which = forwarded_fields::automatic,
+told read_lines(lines received, forwarded_fields which = forwarded_fields::automatic,
                 const allow_list& trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"})) {
     std::string bytes;
     std::vector<field_ref> refs;
     const auto put = [&bytes](std::string_view text) {
-        const slice at{static_cast<std::uint32_t>(bytes.size()), static_cast<std::uint32_t>(text.size())};
+        const slice added{static_cast<std::uint32_t>(bytes.size()), static_cast<std::uint32_t>(text.size())};
         bytes += text;
-        return at;
+        return added;
     };
-    for (const auto& [name, value] : of) {
-        const auto name_at = put(name);
-        refs.push_back({name_at, put(value)});
+    for (const auto& [name, value] : received) {
+        const auto name_slice = put(name);
+        refs.push_back({name_slice, put(value)});
     }
     const forwarded f = read_forwarded({bytes.data(), refs}, trusted, which);
     return {f.client ? f.client->text() : "", std::string(f.scheme), std::string(f.host), f.port};
@@ -38,7 +38,7 @@ told read_lines(lines of, forwarded_fields which = forwarded_fields::automatic,
 std::string client_of(std::string_view list) { return read_lines({{"X-Forwarded-For", list}}).client; }
 std::string client_in(std::string_view list) { return read_lines({{"Forwarded", list}}).client; }
 
-TEST(XForwarded, the_first_from_the_right_that_is_no_proxy) {
+TEST(XForwarded, the_client_is_the_first_untrusted_address_from_the_right) {
     EXPECT_EQ(client_of("203.0.113.7"), "203.0.113.7");
     EXPECT_EQ(client_of("198.51.100.1, 203.0.113.7"), "203.0.113.7");
     EXPECT_EQ(client_of("198.51.100.1, 203.0.113.7, 10.0.0.2"), "203.0.113.7");
@@ -49,14 +49,14 @@ TEST(XForwarded, the_first_from_the_right_that_is_no_proxy) {
     EXPECT_EQ(client_of(" , ,"), "");
 }
 
-TEST(XForwarded, several_lines_are_one_list) {
+TEST(XForwarded, joins_several_lines) {
     EXPECT_EQ(read_lines({{"X-Forwarded-For", "1.1.1.1"}, {"Host", "a"}, {"x-forwarded-for", "203.0.113.7, 10.0.0.2"}})
                   .client,
               "203.0.113.7");
     EXPECT_EQ(read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-FORWARDED-FOR", "10.0.0.2"}}).client, "203.0.113.7");
 }
 
-TEST(XForwarded, ports_and_ipv6) {
+TEST(XForwarded, parses_ports_and_ipv6) {
     EXPECT_EQ(client_of("2001:DB8::1"), "2001:db8::1");
     EXPECT_EQ(client_of("[2001:db8::1]"), "2001:db8::1");
     EXPECT_EQ(client_of("203.0.113.7, fd00::1"), "203.0.113.7");
@@ -69,7 +69,7 @@ TEST(XForwarded, ports_and_ipv6) {
     EXPECT_EQ(four.port, 99u);
 }
 
-TEST(XForwarded, what_is_no_address_ends_the_list) {
+TEST(XForwarded, an_invalid_address_ends_the_list) {
     for (const char* bad : {"unknown", "_hidden", "evil<script>", "1.2.3", "1.2.3.4:x", "1.2.3.4:99999", "[1.2.3.4]",
                             "[::1", "[::1]x", "::1%eth0", "\"1.2.3.4\"", "1.2.3.4 5.6.7.8", "for=1.2.3.4"}) {
         EXPECT_EQ(client_of(bad), "") << bad;
@@ -77,26 +77,26 @@ TEST(XForwarded, what_is_no_address_ends_the_list) {
     }
 }
 
-TEST(XForwarded, scheme_and_host_of_the_proxy_nearest_to_the_client) {
-    told got = read_lines({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
-                           {"X-Forwarded-Proto", "https, http"},
-                           {"X-Forwarded-Host", "evil.example, example.org, inner"}});
-    EXPECT_EQ(got.scheme, "https");
-    EXPECT_EQ(got.host, "example.org");
-    got = read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-Forwarded-Proto", "https, http"}});
-    EXPECT_EQ(got.scheme, "http") << "only the last part was written by the proxy";
-    got = read_lines(
+TEST(XForwarded, uses_scheme_and_host_of_the_proxy_nearest_to_the_client) {
+    told result = read_lines({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
+                              {"X-Forwarded-Proto", "https, http"},
+                              {"X-Forwarded-Host", "evil.example, example.org, inner"}});
+    EXPECT_EQ(result.scheme, "https");
+    EXPECT_EQ(result.host, "example.org");
+    result = read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-Forwarded-Proto", "https, http"}});
+    EXPECT_EQ(result.scheme, "http") << "only the last part was written by the proxy";
+    result = read_lines(
         {{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"}, {"X-Forwarded-Proto", "HTTPS"}, {"X-Forwarded-Host", "a:80"}});
-    EXPECT_EQ(got.scheme, "https");
-    EXPECT_EQ(got.host, "a:80");
-    got = read_lines({{"X-Forwarded-Proto", "wss"}});
-    EXPECT_EQ(got.scheme, "https");
-    EXPECT_EQ(got.client, "");
-    got = read_lines({{"X-Forwarded-Proto", "javascript"}, {"X-Forwarded-Host", "a b"}});
-    EXPECT_EQ(got.scheme + got.host, "");
+    EXPECT_EQ(result.scheme, "https");
+    EXPECT_EQ(result.host, "a:80");
+    result = read_lines({{"X-Forwarded-Proto", "wss"}});
+    EXPECT_EQ(result.scheme, "https");
+    EXPECT_EQ(result.client, "");
+    result = read_lines({{"X-Forwarded-Proto", "javascript"}, {"X-Forwarded-Host", "a b"}});
+    EXPECT_EQ(result.scheme + result.host, "");
 }
 
-TEST(Forwarded, elements_from_the_right) {
+TEST(Forwarded, reads_elements_from_the_right) {
     EXPECT_EQ(client_in("for=203.0.113.7"), "203.0.113.7");
     EXPECT_EQ(client_in("for=198.51.100.1, For=203.0.113.7;by=10.0.0.1;proto=https, for=10.0.0.2"), "203.0.113.7");
     EXPECT_EQ(client_in("for=\"[2001:db8:cafe::17]:4711\""), "2001:db8:cafe::17");
@@ -105,7 +105,7 @@ TEST(Forwarded, elements_from_the_right) {
     EXPECT_EQ(read_lines({{"Forwarded", "for=203.0.113.7"}, {"Forwarded", "for=10.0.0.2"}}).client, "203.0.113.7");
 }
 
-TEST(Forwarded, what_is_no_address_ends_the_list) {
+TEST(Forwarded, an_invalid_address_ends_the_list) {
     for (const char* bad :
          {"for=unknown", "for=_hidden", "for=\"_a:9\"", "by=10.0.0.1", "for", "for=", "=1.2.3.4", "for=\"1.2.3.4",
           "for=1.2.3.4;for=1.2.3.4", "for=\"1\\.2.3.4\"", "for=2001:db8::1", "for=\"a\"b\""}) {
@@ -119,27 +119,28 @@ TEST(Forwarded, a_quote_of_the_client_swallows_nothing) {
     EXPECT_EQ(client_in("for=1.1.1.1;x=\", for=203.0.113.7;by=\"10.0.0.1\""), "203.0.113.7");
 }
 
-TEST(Forwarded, a_semicolon_within_quotes_parts_nothing) {
-    const told got = read_lines({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
-    EXPECT_EQ(got.client, "203.0.113.7");
-    EXPECT_EQ(got.host, ";y=");
-    EXPECT_EQ(got.scheme, "https");
+TEST(Forwarded, a_semicolon_within_quotes_does_not_separate) {
+    const told result = read_lines({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
+    EXPECT_EQ(result.client, "203.0.113.7");
+    EXPECT_EQ(result.host, ";y=");
+    EXPECT_EQ(result.scheme, "https");
     EXPECT_EQ(client_in("for=6.6.6.6;x=\";for=7.7.7.7"), "");
 }
 
-TEST(Forwarded, scheme_and_host) {
-    told got = read_lines({{"Forwarded",
-                            "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
-                            "for=10.0.0.2;proto=http;host=inner"}});
-    EXPECT_EQ(got.scheme, "https");
-    EXPECT_EQ(got.host, "example.org:444");
-    got = read_lines({{"Forwarded", "for=203.0.113.7;proto=gopher;host=\"a b\", for=10.0.0.2;proto=https;host=a"}});
-    EXPECT_EQ(got.scheme, "https");
-    EXPECT_EQ(got.host, "a");
+TEST(Forwarded, reads_scheme_and_host) {
+    told result =
+        read_lines({{"Forwarded",
+                     "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
+                     "for=10.0.0.2;proto=http;host=inner"}});
+    EXPECT_EQ(result.scheme, "https");
+    EXPECT_EQ(result.host, "example.org:444");
+    result = read_lines({{"Forwarded", "for=203.0.113.7;proto=gopher;host=\"a b\", for=10.0.0.2;proto=https;host=a"}});
+    EXPECT_EQ(result.scheme, "https");
+    EXPECT_EQ(result.host, "a");
     EXPECT_EQ(read_lines({{"Forwarded", "proto=https"}}).scheme, "https");
 }
 
-TEST(Forwarded, which_of_both_is_read) {
+TEST(Forwarded, chooses_the_fields_to_read) {
     const lines both = {{"Forwarded", "for=1.1.1.1"}, {"X-Forwarded-For", "2.2.2.2"}};
     EXPECT_EQ(read_lines(both).client, "2.2.2.2");
     EXPECT_EQ(read_lines(both, forwarded_fields::x_forwarded).client, "2.2.2.2");
@@ -149,7 +150,7 @@ TEST(Forwarded, which_of_both_is_read) {
     EXPECT_EQ(read_lines({{"Forwarded", "for=1.1.1.1"}, {"X-Forwarded-Proto", "https"}}).client, "");
 }
 
-TEST(Forwarded, everybody_trusted_is_the_first_of_all_within_bounds) {
+TEST(Forwarded, with_every_address_trusted_the_client_is_the_first_within_bounds) {
     const allow_list all = allow_list::of({"*"});
     EXPECT_EQ(read_lines({{"X-Forwarded-For", "1.1.1.1, 2.2.2.2"}}, forwarded_fields::automatic, all).client,
               "1.1.1.1");

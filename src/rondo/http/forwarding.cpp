@@ -15,8 +15,8 @@ namespace rondo::http {
 
 namespace {
 
-bool all_are(std::string_view text, characters::character_class wanted) noexcept {
-    return !text.empty() && std::ranges::all_of(text, [wanted](char c) { return characters::is(c, wanted); });
+bool all_are(std::string_view text, characters::character_class expected) noexcept {
+    return !text.empty() && std::ranges::all_of(text, [expected](char c) { return characters::is(c, expected); });
 }
 
 // "_" 1*( ALPHA / DIGIT / "." / "_" / "-" )
@@ -51,7 +51,7 @@ bool is_node(std::string_view text) noexcept {
     return after.empty() || (after[0] == ':' && is_port(after.substr(1)));
 }
 
-// X-Forwarded-For has IPv6 addresses without brackets too.
+// X-Forwarded-For also allows IPv6 addresses without brackets.
 bool is_forwarded_for(std::string_view text) noexcept { return is_node(text) || ip_address::parse(text).has_value(); }
 
 // ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
@@ -61,7 +61,7 @@ bool is_scheme(std::string_view text) noexcept {
            all_are(text, characters::token);
 }
 
-// What stands between quotes, or the token itself; nothing for anything else.
+// The token or the text between quotes; std::nullopt for anything else.
 std::optional<std::string_view> plain_value(std::string_view text) noexcept {
     const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
     if (!quoted) return all_are(text, characters::token) ? std::optional(text) : std::nullopt;
@@ -77,7 +77,7 @@ bool fits(std::string_view name, std::string_view value) noexcept {
     return true;
 }
 
-// forwarded-pair of RFC 7239 section 4, whose name is none of those before it.
+// forwarded-pair of RFC 7239 section 4, with a name not in `names`, to which it is added.
 bool is_pair(std::string_view pair, std::vector<std::string_view>& names) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) return false;
@@ -100,9 +100,9 @@ bool is_element(std::string_view text) {
     }
 }
 
-// A comma parts within quotes too: an opening quote of a client must not swallow what a proxy wrote after it.
+// A comma within quotes separates too: an opening quote sent by a client must not swallow what a proxy appended.
 template <class Is>
-std::string checked_list(const fields_view& fields, std::string_view name, Is is_good) {
+std::string checked_list(const fields_view& fields, std::string_view name, Is is_valid_part) {
     std::string list;
     for (std::string_view rest : fields.all(name)) {
         for (bool last = false; !last;) {
@@ -111,7 +111,7 @@ std::string checked_list(const fields_view& fields, std::string_view name, Is is
             const std::string_view part = trimmed(rest.substr(0, comma));
             if (!last) rest.remove_prefix(comma + 1);
             if (part.empty()) continue;
-            if (!is_good(part)) list.clear();
+            if (!is_valid_part(part)) list.clear();
             else (list += list.empty() ? "" : ", ") += part;
         }
     }

@@ -12,7 +12,7 @@ namespace {
 
 using field_values = std::initializer_list<std::string_view>;
 
-// What `check` makes of the lines of one field.
+// Applies `check` to the lines of one field.
 std::string passed_on(std::string (*check)(const fields_view&), std::string_view name, field_values values) {
     std::string bytes(name);
     std::vector<field_ref> refs;
@@ -27,7 +27,7 @@ std::string passed_on(std::string (*check)(const fields_view&), std::string_view
 std::string addresses(field_values values) { return passed_on(checked_forwarded_for, "X-Forwarded-For", values); }
 std::string elements(field_values values) { return passed_on(checked_forwarded, "Forwarded", values); }
 
-TEST(forwarding, addresses_pass) {
+TEST(SanitizedForwarded, keeps_valid_addresses) {
     EXPECT_EQ(addresses({}), "");
     for (const char* good : {"192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80", "unknown",
                              "_hidden", "unknown:80", "192.0.2.1:_a", "a"}) {
@@ -36,7 +36,7 @@ TEST(forwarding, addresses_pass) {
     EXPECT_EQ(addresses({"192.0.2.1,192.0.2.2", " , 192.0.2.3 ,"}), "192.0.2.1, 192.0.2.2, 192.0.2.3");
 }
 
-TEST(forwarding, what_is_no_address_ends_the_list) {
+TEST(SanitizedForwarded, an_invalid_address_ends_the_list) {
     for (const char* bad :
          {"unix", "localhost", "<script>", "6.6.6.6 7.7.7.7", "\"6.6.6.6\"", "1.2.3", "::1%eth0", "[::1", "[1.2.3.4]",
           "1.2.3.4:", "1.2.3.4:port", "1.2.3.4:123456", "_", "6.6.6.6;x", "\""}) {
@@ -46,7 +46,7 @@ TEST(forwarding, what_is_no_address_ends_the_list) {
     }
 }
 
-TEST(forwarding, elements_pass) {
+TEST(SanitizedForwarded, keeps_valid_elements) {
     for (const char* good :
          {"for=192.0.2.1", "for=\"192.0.2.1:80\"", "for=\"[2001:db8::1]\"", "For=unknown;Proto=https;by=_a",
           "for=192.0.2.1;host=\"example.org:81\";proto=http", "host=example.org", "for=192.0.2.1;secret=\"a b\""}) {
@@ -55,7 +55,7 @@ TEST(forwarding, elements_pass) {
     EXPECT_EQ(elements({"for=192.0.2.1,for=192.0.2.2", "for=_x"}), "for=192.0.2.1, for=192.0.2.2, for=_x");
 }
 
-TEST(forwarding, what_is_no_element_ends_the_list) {
+TEST(SanitizedForwarded, an_invalid_element_ends_the_list) {
     for (const char* bad : {"for=\"",
                             "for=6.6.6.6;x=\"",
                             "for=\"6.6.6.6",
@@ -86,7 +86,7 @@ TEST(forwarding, what_is_no_element_ends_the_list) {
     }
 }
 
-TEST(forwarding, nodes) {
+TEST(SanitizedForwarded, formats_nodes) {
     EXPECT_EQ(forwarded_for_node("192.0.2.1"), "192.0.2.1");
     EXPECT_EQ(forwarded_for_node("2001:DB8::1"), "2001:db8::1");
     EXPECT_EQ(forwarded_node("192.0.2.1"), "192.0.2.1");

@@ -2,12 +2,13 @@
 #include <rondo/http/ip_address.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <stdexcept>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+
+#include <rondo/base/parse_number.hpp>
 
 namespace rondo::http {
 
@@ -15,12 +16,12 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> ipv4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-[[noreturn]] void refuse(std::string_view item, std::string_view why) {
+[[noreturn]] void refuse(std::string_view item, std::string_view reason) {
     throw std::invalid_argument(fmt::format(
-        "'{}' {}: use addresses and networks like 127.0.0.1, 10.0.0.0/8, 2001:db8::/32, or unix, or *", item, why));
+        "'{}' {}; expected an address or network (127.0.0.1, 10.0.0.0/8, 2001:db8::/32), unix or *", item, reason));
 }
 
-// Bits outside the network that are set are a slip more often than not: 10.0.0.1/8.
+// Bits set outside the network, as in 10.0.0.1/8, are usually a mistake.
 bool has_host_bits(const ip_address& a, unsigned bits) {
     for (unsigned i = bits; i < 128; ++i)
         if (a.bytes[i / 8] & (0x80u >> (i % 8))) return true;
@@ -29,16 +30,16 @@ bool has_host_bits(const ip_address& a, unsigned bits) {
 
 }  // namespace
 
-ip_address ip_address::of_ipv4(const std::uint8_t* four) noexcept {
+ip_address ip_address::of_ipv4(const std::uint8_t* bytes4) noexcept {
     ip_address a;
     std::ranges::copy(ipv4_prefix, a.bytes.begin());
-    std::memcpy(a.bytes.data() + ipv4_prefix.size(), four, 4);
+    std::memcpy(a.bytes.data() + ipv4_prefix.size(), bytes4, 4);
     return a;
 }
 
-ip_address ip_address::of_ipv6(const std::uint8_t* sixteen) noexcept {
+ip_address ip_address::of_ipv6(const std::uint8_t* bytes16) noexcept {
     ip_address a;
-    std::memcpy(a.bytes.data(), sixteen, a.bytes.size());
+    std::memcpy(a.bytes.data(), bytes16, a.bytes.size());
     return a;
 }
 
@@ -70,16 +71,16 @@ void allow_list::add(std::string_view item) {
     } else {
         const std::size_t slash = item.find('/');
         const auto address = ip_address::parse(item.substr(0, slash));
-        if (!address) refuse(item, "is no address");
-        unsigned most = item.find(':') == item.npos ? 32 : 128;
-        unsigned bits = most;
+        if (!address) refuse(item, "is not an address");
+        unsigned max_bits = item.find(':') == item.npos ? 32 : 128;
+        unsigned bits = max_bits;
         if (slash != item.npos) {
-            const char* end = item.data() + item.size();
-            auto [rest, error] = std::from_chars(item.data() + slash + 1, end, bits);
-            if (error != std::errc{} || rest != end || bits > most) refuse(item, "has no prefix length that fits");
+            const std::optional<unsigned> length = parse_number<unsigned>(item.substr(slash + 1));
+            bits = length.value_or(max_bits + 1);
+            if (bits > max_bits) refuse(item, "has an invalid prefix length");
         }
-        bits += 128 - most;
-        if (has_host_bits(*address, bits)) refuse(item, "is no network, bits after its prefix are set");
+        bits += 128 - max_bits;
+        if (has_host_bits(*address, bits)) refuse(item, "is not a network: bits after the prefix are set");
         networks_.push_back({*address, bits});
     }
     text_.append(text_.empty() ? "" : ",").append(item);

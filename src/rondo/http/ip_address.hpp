@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// IP addresses, and lists of allowed addresses and networks.
 #pragma once
 
 #include <array>
@@ -11,34 +12,34 @@
 
 namespace rondo::http {
 
-/// An IPv4 or IPv6 address. An IPv4 address is kept as IPv6 does it (::ffff:192.0.2.1, RFC 4291 section 2.5.5.2), so
-/// both spellings of one are equal.
+/// An IPv4 or IPv6 address. An IPv4 address is stored as IPv4-mapped IPv6 (::ffff:192.0.2.1, RFC 4291 section 2.5.5.2),
+/// so both forms compare equal.
 struct ip_address {
     std::array<std::uint8_t, 16> bytes{};
 
-    /// "192.0.2.1", "2001:db8::1"; no brackets, no zone, no port.
+    /// Parses "192.0.2.1" and "2001:db8::1"; brackets, a zone or a port are invalid.
     [[nodiscard]] static std::optional<ip_address> parse(std::string_view text) noexcept;
-    [[nodiscard]] static ip_address of_ipv4(const std::uint8_t* four) noexcept;
-    [[nodiscard]] static ip_address of_ipv6(const std::uint8_t* sixteen) noexcept;
+    [[nodiscard]] static ip_address of_ipv4(const std::uint8_t* bytes4) noexcept;
+    [[nodiscard]] static ip_address of_ipv6(const std::uint8_t* bytes16) noexcept;
 
     [[nodiscard]] bool is_ipv4() const noexcept;
     [[nodiscard]] std::string text() const;
     friend bool operator==(const ip_address&, const ip_address&) = default;
 };
 
-/// Who is believed: addresses, networks, the peers of unix sockets. Empty: nobody.
+/// Allowed peers: addresses, networks, peers of unix sockets. An empty list allows none.
 class allow_list {
 public:
-    /// One of "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix", "*" (everybody). Throws std::invalid_argument with a
-    /// sentence.
+    /// Adds one of "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix", "*" (every peer). Throws std::invalid_argument
+    /// with a user-facing message.
     void add(std::string_view item);
     [[nodiscard]] static allow_list of(std::initializer_list<std::string_view> items);
 
     [[nodiscard]] bool contains(const ip_address& address) const noexcept;
-    /// A peer as its socket names it: an address or "unix".
+    /// `peer` is an address or "unix".
     [[nodiscard]] bool contains_peer(std::string_view peer) const noexcept;
     [[nodiscard]] bool empty() const noexcept { return networks_.empty() && !unix_; }
-    /// As it was added, separated by commas.
+    /// The items as added, separated by commas.
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
 private:

@@ -8,7 +8,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(IpAddress, both_kinds) {
+TEST(IpAddress, parses_ipv4_and_ipv6) {
     EXPECT_EQ(ip_address::parse("192.0.2.1")->text(), "192.0.2.1");
     EXPECT_EQ(ip_address::parse("2001:DB8:0:0::1")->text(), "2001:db8::1");
     EXPECT_EQ(ip_address::parse("::ffff:192.0.2.1"), ip_address::parse("192.0.2.1"));
@@ -16,7 +16,7 @@ TEST(IpAddress, both_kinds) {
     EXPECT_FALSE(ip_address::parse("::1")->is_ipv4());
 }
 
-TEST(IpAddress, what_is_none) {
+TEST(IpAddress, rejects_invalid_addresses) {
     for (std::string_view bad : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4",
                                  "[::1]", "::1%eth0", "1.2.3.4:80", ":::", "unknown", "_hidden"})
         EXPECT_FALSE(ip_address::parse(bad)) << bad;
@@ -28,7 +28,7 @@ bool allows(std::initializer_list<std::string_view> items, std::string_view peer
     return allow_list::of(items).contains_peer(peer);
 }
 
-TEST(AllowList, addresses_and_networks) {
+TEST(AllowList, matches_addresses_and_networks) {
     EXPECT_TRUE(allows({"127.0.0.1"}, "127.0.0.1"));
     EXPECT_FALSE(allows({"127.0.0.1"}, "127.0.0.2"));
     EXPECT_TRUE(allows({"10.0.0.0/8"}, "10.255.0.1"));
@@ -45,7 +45,7 @@ TEST(AllowList, addresses_and_networks) {
     EXPECT_TRUE(allows({"::1", "10.0.0.0/8"}, "10.1.1.1"));
 }
 
-TEST(AllowList, words) {
+TEST(AllowList, matches_unix_and_wildcard) {
     EXPECT_TRUE(allows({"unix"}, "unix"));
     EXPECT_FALSE(allows({"127.0.0.1", "::/0"}, "unix"));
     EXPECT_TRUE(allows({"*"}, "unix"));
@@ -56,7 +56,7 @@ TEST(AllowList, words) {
     EXPECT_EQ(allow_list::of({"unix", "10.0.0.0/8"}).text(), "unix,10.0.0.0/8");
 }
 
-TEST(AllowList, what_is_none) {
+TEST(AllowList, rejects_invalid_items) {
     for (std::string_view bad : {"", "localhost", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/x", "10.0.0.1/8",
                                  "10.0.0.0/-1", "2001:db8::1/32", "/8"})
         EXPECT_THROW((void)allow_list::of({bad}), std::invalid_argument) << bad;

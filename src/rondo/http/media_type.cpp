@@ -116,22 +116,22 @@ std::string_view take_token(std::string_view& text) noexcept {
     return token;
 }
 
-// A quoted-string without its quotes and backslashes; none when it does not end or holds a control byte.
+// Parses a quoted-string and unescapes it; std::nullopt when it is unterminated or contains a control byte.
 std::optional<std::string> take_quoted(std::string_view& text) {
     std::string out;
-    for (std::size_t at = 1; at < text.size(); ++at) {
-        if (text[at] == '"') {
-            text.remove_prefix(at + 1);
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '"') {
+            text.remove_prefix(i + 1);
             return out;
         }
-        if (text[at] == '\\' && ++at == text.size()) break;
-        if (!characters::is(text[at], characters::field_byte)) break;
-        out += text[at];
+        if (text[i] == '\\' && ++i == text.size()) break;
+        if (!characters::is(text[i], characters::field_byte)) break;
+        out += text[i];
     }
     return std::nullopt;
 }
 
-// After its ';' and white space.
+// Parses from behind the ';' and white space.
 std::optional<parameter> take_parameter(std::string_view& text) {
     parameter out;
     out.name = lower_case(take_token(text));
@@ -151,8 +151,8 @@ std::optional<parameter> take_parameter(std::string_view& text) {
 }  // namespace
 
 std::optional<std::string_view> media_type::find(std::string_view name) const noexcept {
-    for (const parameter& one : parameters) {
-        if (one.name == name) return one.value;
+    for (const parameter& p : parameters) {
+        if (p.name == name) return p.value;
     }
     return std::nullopt;
 }
@@ -164,9 +164,9 @@ std::optional<std::vector<parameter>> parse_parameters(std::string_view text) {
         text.remove_prefix(1);
         skip_spaces(text);
         if (text.empty() || text.front() == ';') continue;
-        auto one = take_parameter(text);
-        if (!one) return std::nullopt;
-        out.push_back(*std::move(one));
+        auto next = take_parameter(text);
+        if (!next) return std::nullopt;
+        out.push_back(*std::move(next));
     }
     return out;
 }

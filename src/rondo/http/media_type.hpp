@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Media types: parsing Content-Type, and the type of a file by its extension.
 #pragma once
 
 #include <optional>
@@ -8,7 +9,7 @@
 
 namespace rondo::http {
 
-/// `; name=value` after a media type or a disposition: names in lower case, values unquoted.
+/// A parameter `; name=value` of a field: name in lower case, value unquoted.
 struct parameter {
     std::string name;
     std::string value;
@@ -20,22 +21,22 @@ struct media_type {
     std::string essence;  ///< "type/subtype" in lower case
     std::vector<parameter> parameters;
 
-    /// The first parameter of this name (given in lower case).
+    /// Returns the first parameter with this name, in lower case.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
 };
 
-/// The "type/subtype" of a Content-Type in lower case, whatever its parameters look like; empty when there is none.
+/// Returns the "type/subtype" of a Content-Type in lower case, ignoring its parameters; empty when it is invalid.
 [[nodiscard]] std::string essence_of(std::string_view text);
 
-/// None when the text is not exactly a media type.
+/// Returns std::nullopt when the text is not exactly a media type.
 [[nodiscard]] std::optional<media_type> parse_media_type(std::string_view text);
 
-/// Parses what follows the first word of a field value: *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] ). None
-/// on a syntax error.
+/// Parses the parameters of a field value: *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] ). Returns
+/// std::nullopt on a syntax error.
 [[nodiscard]] std::optional<std::vector<parameter>> parse_parameters(std::string_view text);
 
-/// The Content-Type for a file name or path by its extension, without case; text types with charset=utf-8;
-/// "application/octet-stream" when it is not known.
+/// Returns the Content-Type for a file name or path by its case-insensitive extension, with charset=utf-8 for text
+/// types; "application/octet-stream" when it is unknown.
 [[nodiscard]] std::string_view media_type_of(std::string_view file_name) noexcept;
 
 }  // namespace rondo::http

@@ -8,7 +8,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(media_type, parse) {
+TEST(MediaType, parses_media_types) {
     const auto type = parse_media_type(" Text/HTML ; Charset=\"utf-8\";a=B ");
     ASSERT_TRUE(type);
     EXPECT_EQ(type->essence, "text/html");
@@ -23,13 +23,13 @@ TEST(media_type, parse) {
     }
 }
 
-TEST(media_type, quoted_strings) {
+TEST(MediaType, unescapes_quoted_strings) {
     const auto type = parse_media_type("a/b;c=\"x\\\"y\\\\z; ,\"");
     ASSERT_TRUE(type);
     EXPECT_EQ(type->find("c"), "x\"y\\z; ,");
 }
 
-TEST(media_type, of_file_names) {
+TEST(MediaType, guesses_the_type_of_a_file) {
     EXPECT_EQ(media_type_of("index.html"), "text/html; charset=utf-8");
     EXPECT_EQ(media_type_of("/a/b.c/PHOTO.JPG"), "image/jpeg");
     EXPECT_EQ(media_type_of("a.tar.gz"), "application/gzip");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The request methods.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +7,10 @@
 
 namespace rondo::http {
 
-/// Request methods (RFC 9110 section 9, RFC 5789). `other` stands for any further valid token; its text is in the head.
+/// Request methods (RFC 9110 section 9, RFC 5789). `other` is any other valid token; its text is in the head.
 enum class method : std::uint8_t { get, head, post, put, delete_, connect, options, trace, patch, other };
 
-/// The token as it is spelled on the wire; "" for `other`.
+/// Returns the token as sent on the wire; "" for `other`.
 [[nodiscard]] std::string_view to_string(method) noexcept;
 
 /// Methods are case-sensitive: "get" is `other`.

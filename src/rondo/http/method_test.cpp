@@ -6,7 +6,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(method, there_and_back) {
+TEST(Method, round_trips) {
     for (int i = 0; i < static_cast<int>(method::other); ++i) {
         const auto m = static_cast<method>(i);
         EXPECT_FALSE(to_string(m).empty());
@@ -16,11 +16,11 @@ TEST(method, there_and_back) {
     EXPECT_EQ(to_string(method::other), "");
 }
 
-TEST(method, is_case_sensitive) {
+TEST(Method, is_case_sensitive) {
     for (const char* token : {"get", "Get", "GETX", "GE", "", "PROPFIND"}) EXPECT_EQ(method_of(token), method::other);
 }
 
-TEST(method, safe_ones) {
+TEST(Method, knows_safe_methods) {
     EXPECT_TRUE(is_safe(method::get));
     EXPECT_TRUE(is_safe(method::options));
     EXPECT_FALSE(is_safe(method::post));

@@ -18,7 +18,7 @@ using characters::crlf;
 constexpr std::size_t max_boundary = 200;
 constexpr std::string_view blank_line = "\r\n\r\n";
 
-// A line that begins with white space goes on with the one before (RFC 5322 section 2.2.3).
+// Joins lines that begin with white space to the line before (RFC 5322 section 2.2.3).
 bool unfold(std::string& head) {
     for (std::size_t at = head.find(crlf); at + 2 < head.size(); at = head.find(crlf, at)) {
         const char next = head[at + 2];
@@ -27,13 +27,13 @@ bool unfold(std::string& head) {
             continue;
         }
         const std::size_t text = head.find_first_not_of(" \t", at + 2);
-        if (text == std::string::npos || head[text] == '\r') return false;  // a line of nothing but white space
+        if (text == std::string::npos || head[text] == '\r') return false;  // a line of only white space
         head[at] = head[at + 1] = ' ';
     }
     return true;
 }
 
-// Browsers quote every name.
+// Browsers quote all names and encode only quoted ones.
 std::string name_of(form_parameter& p) { return p.quoted ? decode_form_name(p.value) : std::move(p.value); }
 
 }  // namespace
@@ -49,16 +49,17 @@ std::optional<std::string> multipart_boundary(std::string_view content_type) {
     const auto parameters = parse_content_type_parameters(content_type.substr(semicolon));
     if (!parameters) return std::nullopt;
     std::optional<std::string> boundary;
-    for (const form_parameter& one : *parameters) {
-        if (one.name != "boundary") continue;
-        if (boundary) return std::nullopt;  // readers differ in which of them they take
-        boundary = one.value;
+    for (const form_parameter& p : *parameters) {
+        if (p.name != "boundary") continue;
+        if (boundary) return std::nullopt;  // ambiguous: parsers differ in which one they use
+        boundary = p.value;
     }
     return boundary && valid_boundary(*boundary) ? boundary : std::nullopt;
 }
 
 multipart_parser::multipart_parser(std::string_view boundary, const multipart_limits& limits) : limits_(limits) {
-    if (!valid_boundary(boundary)) throw std::invalid_argument("a multipart boundary is 1 to 200 visible characters");
+    if (!valid_boundary(boundary))
+        throw std::invalid_argument("invalid multipart boundary; expected 1 to 200 visible characters");
     delimiter_ = "\r\n--";
     delimiter_ += boundary;
 }
@@ -69,11 +70,11 @@ multipart_parser::result multipart_parser::parse(std::string_view in) {
         if (at == in.size()) return {event::need_more, at, {}};
         const std::string_view rest = in.substr(at);
         if (state_ == state::preamble || state_ == state::content) {
-            const bool wanted = state_ == state::content;
+            const bool in_part = state_ == state::content;
             result found = content(rest);
             at += found.consumed;
             found.consumed = at;
-            if (wanted && found.what != event::need_more) return found;
+            if (in_part && found.what != event::need_more) return found;
         } else if (state_ == state::head) {
             at += head_bytes(rest);
             if (state_ == state::content) return {event::part_begin, at, {}};
@@ -86,14 +87,14 @@ multipart_parser::result multipart_parser::parse(std::string_view in) {
 }
 
 std::size_t multipart_parser::match_size(std::string_view in, std::size_t from) const noexcept {
-    const std::string_view wanted = std::string_view(delimiter_).substr(from);
-    const std::size_t most = std::min(in.size(), wanted.size());
+    const std::string_view expected = std::string_view(delimiter_).substr(from);
+    const std::size_t size = std::min(in.size(), expected.size());
     return static_cast<std::size_t>(
-        std::mismatch(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(most), wanted.begin()).first - in.begin());
+        std::mismatch(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(size), expected.begin()).first - in.begin());
 }
 
-// Content up to the next delimiter. CR is the first byte of the delimiter and nowhere else in it, so a match that fails
-// goes on with the byte that failed.
+// Reads content up to the next delimiter. CR occurs only as the first byte of the delimiter, so a failed match resumes
+// at the byte that failed.
 multipart_parser::result multipart_parser::content(std::string_view in) {
     if (matched_ != 0) return resume_match(in);
     std::size_t at = 0;
@@ -142,23 +143,23 @@ void multipart_parser::boundary_byte(char c) noexcept {
     }
 }
 
-// Takes one line at most, so that the end of the head is where a line begins.
+// Consumes at most one line, so the end of the head is always at the start of a line.
 std::size_t multipart_parser::head_bytes(std::string_view in) {
     const std::size_t lf = in.find('\n');
-    const std::size_t taken = lf == std::string_view::npos ? in.size() : lf + 1;
-    if (taken > limits_.head_bytes - head_.size()) {
+    const std::size_t size = lf == std::string_view::npos ? in.size() : lf + 1;
+    if (size > limits_.head_bytes - head_.size()) {
         fail(multipart_error::head_too_large);
-        return taken;
+        return size;
     }
-    head_ += in.substr(0, taken);
-    if (lf == std::string_view::npos) return taken;
+    head_ += in.substr(0, size);
+    if (lf == std::string_view::npos) return size;
     if (!head_.ends_with(crlf)) {
         fail(multipart_error::bad_part_head);
     } else if (head_ == crlf || head_.ends_with(blank_line)) {
         read_head();
         head_.clear();
     }
-    return taken;
+    return size;
 }
 
 void multipart_parser::read_head() {
@@ -193,16 +194,16 @@ bool multipart_parser::read_disposition(std::string_view value) {
     auto parameters = parse_disposition_parameters(value.substr(semicolon));
     if (!parameters) return false;
     std::optional<std::string> extended;  // filename*
-    for (form_parameter& one : *parameters) {
-        if (one.name == "name") {
+    for (form_parameter& p : *parameters) {
+        if (p.name == "name") {
             if (std::exchange(named_, true)) return false;
-            part_.name = name_of(one);
-        } else if (one.name == "filename") {
+            part_.name = name_of(p);
+        } else if (p.name == "filename") {
             if (part_.filename) return false;
-            part_.filename = name_of(one);
-        } else if (one.name == "filename*") {
+            part_.filename = name_of(p);
+        } else if (p.name == "filename*") {
             if (extended) return false;
-            extended = std::move(one.value);
+            extended = std::move(p.value);
         }
     }
     return named_ && (!extended || use_extended_name(*extended));

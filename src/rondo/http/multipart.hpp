@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// An incremental parser of multipart/form-data bodies.
 #pragma once
 
 #include <cstddef>
@@ -11,47 +12,47 @@ namespace rondo::http {
 
 struct multipart_limits {
     std::uint32_t parts = 1000;
-    std::uint32_t head_bytes = 16384;  ///< of one part's fields
+    std::uint32_t head_bytes = 16384;  ///< bytes of the fields of one part
 };
 
 /// The head of a part of multipart/form-data (RFC 7578 section 4).
 struct multipart_part {
-    std::string name;  ///< %22, %0D and %0A decoded, which browsers send for '"', CR and LF; so in the file name
-    std::optional<std::string> filename;  ///< as sent, filename* before filename: never a path to be used as it is
-    std::string content_type;             ///< empty when the part has none (it is text/plain then)
+    std::string name;  ///< %22, %0D and %0A, which browsers send for '"', CR and LF, are decoded; also in the file name
+    std::optional<std::string> filename;  ///< as sent, filename* preferred; untrusted: never use it as a path
+    std::string content_type;             ///< empty when the part has none, which means text/plain
 };
 
 enum class multipart_error : std::uint8_t {
     none,
     bad_boundary,   ///< the text between parts is not a boundary line
-    bad_part_head,  ///< bad field syntax, or no `Content-Disposition: form-data; name=...`
+    bad_part_head,  ///< invalid field syntax, or missing `Content-Disposition: form-data; name=...`
     head_too_large,
     too_many_parts,
 };
 
-/// Parses multipart/form-data from pieces cut anywhere (RFC 2046 section 5.1, RFC 7578).
+/// Parses multipart/form-data incrementally, from input split anywhere (RFC 2046 section 5.1, RFC 7578).
 class multipart_parser {
 public:
     enum class event : std::uint8_t {
         need_more,   ///< all input is consumed
-        part_begin,  ///< `part()` describes the part that begins
-        part_data,   ///< `data` is a part of its content, never empty
+        part_begin,  ///< a part starts; see `part()`
+        part_data,   ///< `data` is a piece of its content, never empty
         part_end,
-        done,   ///< the closing boundary was read; what follows is an epilogue to be ignored
-        error,  ///< see `error()`. Every further call says the same
+        done,   ///< the closing boundary was read; the epilogue after it is ignored
+        error,  ///< see `error()`; final
     };
 
     struct result {
         event what;
         std::size_t consumed;   ///< bytes of the input to drop before the next call
-        std::string_view data;  ///< a view into the input or into the parser, until the next call
+        std::string_view data;  ///< a view into the input or the parser, valid until the next call
     };
 
-    /// Throws std::invalid_argument when the boundary is not valid (see valid_boundary).
+    /// Throws std::invalid_argument when the boundary is invalid (see is_valid_boundary).
     explicit multipart_parser(std::string_view boundary, const multipart_limits& limits = {});
 
-    /// Call again with the rest of the input until `need_more`, `done` or `error`. The end of the body without `done`
-    /// is an error of the sender.
+    /// Call repeatedly with the rest of the input until `need_more`, `done` or `error`. A body that ends before `done`
+    /// is malformed.
     [[nodiscard]] result parse(std::string_view in);
 
     [[nodiscard]] const multipart_part& part() const noexcept { return part_; }
@@ -86,17 +87,17 @@ private:
     std::string head_;
     multipart_part part_;
     multipart_limits limits_;
-    std::size_t matched_ = 2;  // bytes of the delimiter the input ended with; it begins as if after a CRLF
+    std::size_t matched_ = 2;  // bytes of the delimiter matched so far; initially a CRLF
     std::uint32_t parts_ = 0;
     state state_ = state::preamble;
     multipart_error error_ = multipart_error::none;
     bool named_ = false;
 };
 
-/// 1 to 200 visible characters or spaces, the last no space. RFC 2046 section 5.1.1 has fewer, but clients do not mind.
+/// 1 to 200 visible characters or spaces, not ending with a space: laxer than RFC 2046 section 5.1.1, as clients are.
 [[nodiscard]] bool valid_boundary(std::string_view) noexcept;
 
-/// The boundary of a Content-Type; none when it is not multipart/form-data with a valid boundary.
+/// Returns the boundary of a Content-Type; std::nullopt when it is not multipart/form-data with a valid boundary.
 [[nodiscard]] std::optional<std::string> multipart_boundary(std::string_view content_type);
 
 }  // namespace rondo::http

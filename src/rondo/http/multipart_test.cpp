@@ -12,7 +12,7 @@ namespace {
 
 using event = multipart_parser::event;
 
-// What the parser tells, as text: "[name|file|type:content]..." and the outcome.
+// The events of the parser as text: "[name|file|type:content]..." and the outcome.
 std::string read_pieces(const std::vector<std::string>& pieces, std::string_view boundary,
                         const multipart_limits& limits) {
     multipart_parser parser(boundary, limits);
@@ -58,7 +58,7 @@ std::string part(const std::string& name, const std::string& content) {
 
 std::string error(multipart_error e) { return " error " + std::to_string(static_cast<int>(e)); }
 
-TEST(multipart, parts) {
+TEST(Multipart, parses_parts) {
     EXPECT_EQ(read(part("a", "1") + part("b", "2\r\n3") + "--XX--\r\n"), "[a|-|:1][b|-|:2\r\n3] done");
     EXPECT_EQ(read("--XX\r\nContent-Type: text/plain\r\ncontent-disposition:form-data;name=f; filename=\"a "
                    "b.txt\"\r\nX: y\r\n\r\n"
@@ -68,27 +68,27 @@ TEST(multipart, parts) {
     EXPECT_EQ(read("--XX--"), " done");
 }
 
-TEST(multipart, preamble_padding_and_epilogue) {
+TEST(Multipart, skips_preamble_padding_and_epilogue) {
     EXPECT_EQ(read("to be ignored\r\n-XX\r\n" + part("a", "1") + "--XX--\r\nepilogue --XX\r\n"), "[a|-|:1] done");
     EXPECT_EQ(read("\r\n" + part("a", "1") + "--XX--"), "[a|-|:1] done");
     EXPECT_EQ(read("--XX \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--"), "[a|-|:1] done");
     EXPECT_EQ(read("x--XX\r\n"), " incomplete");
 }
 
-TEST(multipart, content_that_looks_like_a_boundary) {
+TEST(Multipart, content_may_look_like_a_boundary) {
     const std::string content = "\r\n-\r\n--\r\n--X\r\r\n--Xx\r\n\n--XX\n\r--XX\r\r\n";
     EXPECT_EQ(read(part("a", content) + "--XX--"), "[a|-|:" + content + "] done");
     EXPECT_EQ(read(part("a", "--XX") + "--XX--"), "[a|-|:--XX] done");
 }
 
-TEST(multipart, incomplete) {
+TEST(Multipart, a_truncated_body_is_incomplete) {
     const std::string body = part("a", "1") + "--XX--";
     for (std::size_t size = 0; size < body.size(); ++size) {
         EXPECT_TRUE(read(body.substr(0, size)).ends_with(" incomplete")) << size;
     }
 }
 
-TEST(multipart, file_names) {
+TEST(Multipart, parses_file_names) {
     const auto name_of = [](const std::string& parameter) {
         return read("--XX\r\nContent-Disposition: form-data; name=f; filename=" + parameter + "\r\n\r\n\r\n--XX--");
     };
@@ -96,17 +96,17 @@ TEST(multipart, file_names) {
     EXPECT_EQ(name_of("\"a\\\"b\""), "[f|a\"b|:] done");
     EXPECT_EQ(name_of("\"\xc3\xa9; .txt\""), "[f|\xc3\xa9; .txt|:] done");
     EXPECT_EQ(name_of("\"\""), "[f||:] done");
-    EXPECT_EQ(name_of("\"C:\\\""), "[f|C:\\|:] done") << "the last backslash escapes nothing";
+    EXPECT_EQ(name_of("\"C:\\\""), "[f|C:\\|:] done") << "the last backslash is not an escape";
     EXPECT_EQ(name_of("\"C:\\\"; x=\"y\""), "[f|C:\\|:] done");
     EXPECT_EQ(name_of("\"C:\\dir\\\" ; x=\"y\\\""), "[f|C:\\dir\\|:] done");
-    EXPECT_EQ(name_of("\"a\\\"; x=1\""), "[f|a\"; x=1|:] done") << "where an escape makes sense it is one";
+    EXPECT_EQ(name_of("\"a\\\"; x=1\""), "[f|a\"; x=1|:] done") << "an escape that parses is one";
     EXPECT_EQ(name_of("report (1).txt"), "[f|report (1).txt|:] done") << "without quotes";
     EXPECT_EQ(name_of("(a)[b]{c}<d>@e,f:g?h=i/j"), "[f|(a)[b]{c}<d>@e,f:g?h=i/j|:] done");
     EXPECT_EQ(name_of("C:\\x.txt ; y=z"), "[f|C:\\x.txt|:] done");
     EXPECT_EQ(name_of("\"(a) b.txt\""), "[f|(a) b.txt|:] done");
 }
 
-TEST(multipart, names_as_browsers_encode_them) {
+TEST(Multipart, decodes_names_as_browsers_encode_them) {
     const auto parts_of = [](const std::string& parameters) {
         return read("--XX\r\nContent-Disposition: form-data; " + parameters + "\r\n\r\n\r\n--XX--");
     };
@@ -122,7 +122,7 @@ TEST(multipart, names_as_browsers_encode_them) {
     EXPECT_EQ(parts_of("filename=\"b\"; x; name=\"a\""), error(multipart_error::bad_part_head));
 }
 
-TEST(multipart, extended_file_names) {
+TEST(Multipart, decodes_extended_file_names) {
     const auto name_of = [](const std::string& parameters) {
         return read("--XX\r\nContent-Disposition: form-data; name=f; " + parameters + "\r\n\r\n\r\n--XX--");
     };
@@ -130,24 +130,24 @@ TEST(multipart, extended_file_names) {
     EXPECT_EQ(name_of("filename=\"euro.txt\"; filename*=utf-8'en'%E2%82%AC.txt"), "[f|\xe2\x82\xac.txt|:] done");
     EXPECT_EQ(name_of("filename*=utf-8'en'%E2%82%AC.txt; filename=\"euro.txt\""), "[f|\xe2\x82\xac.txt|:] done");
     EXPECT_EQ(name_of("filename*=ISO-8859-1''%E9.txt"), "[f|\xc3\xa9.txt|:] done");
-    EXPECT_EQ(name_of("filename*=koi8-r''%C1; filename=\"a\""), "[f|a|:] done") << "one that cannot be read";
+    EXPECT_EQ(name_of("filename*=koi8-r''%C1; filename=\"a\""), "[f|a|:] done") << "unknown character set";
     EXPECT_EQ(name_of("filename*=UTF-8''%2522"), "[f|%22|:] done") << "decoded once";
 }
 
-TEST(multipart, folded_lines) {
+TEST(Multipart, joins_folded_lines) {
     EXPECT_EQ(read("--XX\r\nContent-Disposition: form-data;\r\n name=\"a\";\r\n\t filename=\"b\"\r\nX: y\r\n  z\r\n\r\n"
                    "1\r\n--XX--"),
               "[a|b|:1] done");
 }
 
-TEST(multipart, bad_boundaries) {
+TEST(Multipart, rejects_bad_boundary_lines) {
     for (const char* after : {"X\r\n", "-X", "\n", "\rX", "- -"}) {
         EXPECT_EQ(read("--XX" + std::string(after)), error(multipart_error::bad_boundary)) << after;
         EXPECT_EQ(read(part("a", "1") + "--XX" + after), "[a|-|:1]" + error(multipart_error::bad_boundary)) << after;
     }
 }
 
-TEST(multipart, bad_heads) {
+TEST(Multipart, rejects_bad_part_heads) {
     for (const char* head : {"",
                              "X: y\r\n",
                              "Content-Disposition: form-data\r\n",
@@ -178,7 +178,7 @@ TEST(multipart, bad_heads) {
     }
 }
 
-TEST(multipart, limits) {
+TEST(Multipart, enforces_limits) {
     const std::string two = part("a", "1") + part("b", "2") + "--XX--";
     EXPECT_EQ(read(two, "XX", {.parts = 2}), "[a|-|:1][b|-|:2] done");
     EXPECT_EQ(read(two, "XX", {.parts = 1}), "[a|-|:1]" + error(multipart_error::too_many_parts));
@@ -186,13 +186,13 @@ TEST(multipart, limits) {
               error(multipart_error::head_too_large));
 }
 
-TEST(multipart, a_boundary_of_any_visible_characters) {
+TEST(Multipart, accepts_any_visible_characters_in_a_boundary) {
     const std::string boundary = "<[{@;\"\\|--~}]>" + std::string(180, '*');
     const std::string head = "\r\nContent-Disposition: form-data; name=a\r\n\r\n";
     EXPECT_EQ(read("--" + boundary + head + "1\r\n--" + boundary + "--", boundary), "[a|-|:1] done");
 }
 
-TEST(multipart, the_boundary_itself) {
+TEST(Multipart, parses_the_boundary_parameter) {
     EXPECT_TRUE(valid_boundary("----WebKitFormBoundary7MA4YWxkTrZu0gW"));
     EXPECT_TRUE(valid_boundary("a b'()+_,-./:=?"));
     EXPECT_TRUE(valid_boundary(std::string(200, 'a')));

@@ -19,7 +19,7 @@ std::string remove_dot_segments(std::string_view path) {
     out.reserve(path.size());
     const bool absolute = path.starts_with('/');
     if (absolute) path.remove_prefix(1);
-    bool directory = false;  // what is read so far ends with a slash
+    bool directory = false;  // the last segment implies a trailing slash
     for (bool last = false; !last;) {
         const std::size_t slash = path.find('/');
         last = slash == std::string_view::npos;
@@ -53,7 +53,7 @@ path_byte first_byte(std::string_view path) noexcept {
     return {static_cast<char>(characters::hex_value(path[1]) << 4 | characters::hex_value(path[2])), true, 3};
 }
 
-// How many bytes at the start no reading looks at.
+// The number of leading bytes that no normalization affects.
 std::size_t plain_size(std::string_view path) noexcept {
     const auto is_special = [](char c) { return c == '/' || c == '%' || c == '\\' || c == ';'; };
     return static_cast<std::size_t>(std::ranges::find_if(path, is_special) - path.begin());
@@ -87,10 +87,10 @@ unsigned readings_of(std::string_view path) noexcept {
     bool plain_parameter = false;
     while (!path.empty()) {
         const path_byte b = first_byte(path);
-        const unsigned parts = reading_that_parts_at(b);
-        const bool slash = b.value == '/' || parts != 0;
-        found |= parts;
-        // A segment that is only a parameter is empty when that has vanished.
+        const unsigned as_separator = reading_that_parts_at(b);
+        const bool slash = b.value == '/' || as_separator != 0;
+        found |= as_separator;
+        // A segment of only a parameter becomes empty when the parameter is stripped.
         if ((slash || b.value == ';') && after_slash) found |= empty_segments_vanish;
         if (b.value == ';') {
             found |= parameters_vanish;
@@ -104,7 +104,7 @@ unsigned readings_of(std::string_view path) noexcept {
     return found;
 }
 
-std::string path_read_as(std::string_view path, unsigned readings, std::size_t most_slashes) {
+std::string path_read_as(std::string_view path, unsigned normalizations, std::size_t max_slashes) {
     std::string out;
     std::size_t slashes = 0;
     bool in_parameter = false;
@@ -113,20 +113,20 @@ std::string path_read_as(std::string_view path, unsigned readings, std::size_t m
         if (!in_parameter) out += path.substr(0, plain);
         path.remove_prefix(plain);
         if (path.empty()) break;
-        if ((readings & parameters_go_first) != 0 && path.front() == ';') {
+        if ((normalizations & parameters_go_first) != 0 && path.front() == ';') {
             path.remove_prefix(std::min(path.find('/'), path.size()));
             continue;
         }
         const path_byte b = first_byte(path);
-        const unsigned parts = reading_that_parts_at(b);
-        if ((b.value == '/' && !b.escaped) || (parts & readings) != 0) {
+        const unsigned as_separator = reading_that_parts_at(b);
+        if ((b.value == '/' && !b.escaped) || (as_separator & normalizations) != 0) {
             in_parameter = false;
-            if ((readings & empty_segments_vanish) == 0 || !out.ends_with('/')) {
+            if ((normalizations & empty_segments_vanish) == 0 || !out.ends_with('/')) {
                 out += '/';
-                if (++slashes == most_slashes) break;
+                if (++slashes == max_slashes) break;
             }
         } else {
-            if (b.value == ';' && (readings & parameters_vanish) != 0) in_parameter = true;
+            if (b.value == ';' && (normalizations & parameters_vanish) != 0) in_parameter = true;
             if (!in_parameter) out += path.substr(0, b.size);
         }
         path.remove_prefix(b.size);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Decodes and normalizes the path and query of a URL.
 #pragma once
 
 #include <cstddef>
@@ -10,31 +11,32 @@
 
 namespace rondo::http {
 
-/// Percent-decodes a path once. None for a bad escape and for NUL in any form. An encoded slash becomes a slash: split
-/// the path into segments before decoding when that matters. The bytes are not checked to be UTF-8.
+/// Percent-decodes a path once. Returns std::nullopt for an invalid escape and for NUL, encoded or not. An encoded
+/// slash becomes a slash: where that matters, split the path into segments first. Does not check for valid UTF-8.
 [[nodiscard]] std::optional<std::string> decode_path(std::string_view path);
 
-/// RFC 3986 section 5.2.4: "/a/./b/../c" becomes "/a/c"; never leads above the root.
+/// Removes dot segments (RFC 3986 section 5.2.4): "/a/./b/../c" becomes "/a/c"; never leads above the root.
 [[nodiscard]] std::string remove_dot_segments(std::string_view path);
 
-/// Whether a segment of a decoded path is "." or "..", as any receiver may read it: backslashes part segments too, and
-/// what follows a ';' in a segment (a parameter, RFC 3986 section 3.3) is none of its name.
+/// Returns true when a segment of a decoded path is "." or ".." to any receiver: backslashes also separate segments,
+/// and a parameter after ';' in a segment (RFC 3986 section 3.3) is not part of its name.
 [[nodiscard]] bool has_dot_segment(std::string_view decoded_path) noexcept;
 
-/// How else than byte by byte a path may be read by a program that it is handed to.
+/// Normalizations that another program may apply to a path passed to it.
 enum path_reading : unsigned {
     encoded_slash_parts = 1,    ///< "%2F" is a slash
     backslash_parts = 2,        ///< '\\' and "%5C" are slashes
     empty_segments_vanish = 4,  ///< "//" is one slash
-    parameters_vanish = 8,      ///< ";x=1" at the end of a segment counts for nothing, "%3B" begins one too
-    parameters_go_first = 16,   ///< they vanish before anything is decoded: only ';' begins one, only '/' ends it
+    parameters_vanish = 8,      ///< ";x=1" or "%3Bx=1" at the end of a segment is removed
+    parameters_go_first = 16,   ///< as before, but before decoding: only ';' starts one, only '/' ends it
 };
 inline constexpr unsigned every_path_reading = 31;
 
-/// The readings, a set of path_reading, that make a difference for this path (as received). Mostly none.
+/// Returns the set of path_normalization that would change this path (as received). Usually empty.
 [[nodiscard]] unsigned readings_of(std::string_view path) noexcept;
-/// The path as somebody with these habits reads it, up to and with so many slashes; other escapes stay.
-[[nodiscard]] std::string path_read_as(std::string_view path, unsigned readings, std::size_t most_slashes = SIZE_MAX);
+/// Applies the normalizations and returns the path up to and including `max_slashes` slashes. Keeps other escapes.
+[[nodiscard]] std::string path_read_as(std::string_view path, unsigned normalizations,
+                                       std::size_t max_slashes = SIZE_MAX);
 
 struct query_pair {
     std::string name;
@@ -42,12 +44,12 @@ struct query_pair {
     friend bool operator==(const query_pair&, const query_pair&) = default;
 };
 
-/// Decodes one part of a query or of an urlencoded form: '+' is a space, "%41" is 'A', a '%' without two hex digits
-/// stands for itself (as browsers and the URL standard have it).
+/// Decodes a name or value of a query or an urlencoded form: '+' is a space, "%41" is 'A', a '%' without two hex digits
+/// is literal (as in browsers and the URL Standard).
 [[nodiscard]] std::string decode_form_text(std::string_view text);
 
-/// The pairs of a query, decoded one by one: `for (const query_pair& pair : query_pairs(query))`. Empty parts are
-/// skipped; a part without '=' has an empty value. The text must outlive the range.
+/// The pairs of a query, decoded lazily: `for (const query_pair& pair : query_pairs(query))`. Skips empty parts; a part
+/// without '=' has an empty value. The text must outlive the range.
 class query_pairs {
 public:
     class iterator {
@@ -79,14 +81,14 @@ public:
     explicit query_pairs(std::string_view query) noexcept : text_(query) {}
     [[nodiscard]] iterator begin() const { return iterator(text_); }
     [[nodiscard]] iterator end() const noexcept { return {}; }
-    /// The value of the first pair with this name.
+    /// Returns the value of the first pair with this name.
     [[nodiscard]] std::optional<std::string> find(std::string_view name) const;
 
 private:
     std::string_view text_;
 };
 
-/// Adds "name=value" to a query, encoded, with '&' between pairs.
+/// Appends an encoded "name=value" to a query, with '&' between pairs.
 void append_query_pair(std::string& query, std::string_view name, std::string_view value);
 
 }  // namespace rondo::http

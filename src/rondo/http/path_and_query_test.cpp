@@ -17,7 +17,7 @@ std::vector<query_pair> pairs_of(std::string_view query) {
     return out;
 }
 
-TEST(uri, decode_path) {
+TEST(PathAndQuery, decodes_a_path) {
     EXPECT_EQ(decode_path("/a%20b/%C3%A9"), "/a b/\xc3\xa9");
     EXPECT_EQ(decode_path("/a+b"), "/a+b");
     EXPECT_EQ(decode_path("/%252e"), "/%2e") << "decoded once";
@@ -26,7 +26,7 @@ TEST(uri, decode_path) {
     EXPECT_EQ(decode_path(std::string("/a\0b", 4)), std::nullopt);
 }
 
-TEST(uri, readings_of_a_path) {
+TEST(PathAndQuery, normalizes_a_path) {
     EXPECT_EQ(readings_of("/a/b%41/c.d"), 0u);
     EXPECT_EQ(readings_of("/a%2Fb"), unsigned{encoded_slash_parts});
     EXPECT_EQ(readings_of("/a%252Fb"), 0u);
@@ -43,7 +43,7 @@ TEST(uri, readings_of_a_path) {
     EXPECT_EQ(path_read_as("/a;b", parameters_vanish, 3), "/a");
 }
 
-TEST(uri, a_segment_that_is_only_a_parameter_may_be_empty) {
+TEST(PathAndQuery, a_segment_of_only_a_parameter_may_become_empty) {
     const unsigned vanish = unsigned{parameters_vanish} | empty_segments_vanish;
     for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/%3B;/a", "/a/;", "/a/;x", "/a/%3bx", "/;a", "/a;/;/b"})
         EXPECT_EQ(readings_of(path) & ~parameters_go_first, vanish) << path;
@@ -55,8 +55,8 @@ TEST(uri, a_segment_that_is_only_a_parameter_may_be_empty) {
     EXPECT_EQ(path_read_as("/a/;x", vanish), "/a/");
 }
 
-// Some drop parameters first and decode what is left, others the other way round.
-TEST(uri, parameters_vanish_before_or_after_the_rest_is_decoded) {
+// Some programs strip parameters and then decode, others decode first.
+TEST(PathAndQuery, strips_parameters_before_or_after_decoding) {
     const unsigned first = unsigned{parameters_go_first} | encoded_slash_parts | backslash_parts;
     EXPECT_EQ(readings_of("/a;b%2fc/d"), unsigned{parameters_vanish} | encoded_slash_parts | parameters_go_first);
     EXPECT_EQ(readings_of("/a;b%3bc"), unsigned{parameters_vanish} | parameters_go_first);
@@ -70,7 +70,7 @@ TEST(uri, parameters_vanish_before_or_after_the_rest_is_decoded) {
 }
 
 // The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.
-TEST(uri, remove_dot_segments) {
+TEST(PathAndQuery, removes_dot_segments) {
     const std::vector<std::pair<const char*, const char*>> cases = {
         {"/a/b/c/./../../g", "/a/g"},
         {"/", "/"},
@@ -98,18 +98,18 @@ TEST(uri, remove_dot_segments) {
     for (const auto& [path, expected] : cases) EXPECT_EQ(remove_dot_segments(path), expected) << path;
 }
 
-TEST(uri, query_pairs) {
+TEST(PathAndQuery, parses_query_pairs) {
     EXPECT_EQ(pairs_of("a=1&b=2"), (std::vector<query_pair>{{"a", "1"}, {"b", "2"}}));
     EXPECT_EQ(pairs_of("a+b=c%26d%3D&%41"), (std::vector<query_pair>{{"a b", "c&d="}, {"A", ""}}));
     EXPECT_EQ(pairs_of("&&a=b=c&&=x&"), (std::vector<query_pair>{{"a", "b=c"}, {"", "x"}}));
-    EXPECT_EQ(pairs_of("a=%zz%4"), (std::vector<query_pair>{{"a", "%zz%4"}})) << "no escape stands for itself";
+    EXPECT_EQ(pairs_of("a=%zz%4"), (std::vector<query_pair>{{"a", "%zz%4"}})) << "an incomplete escape is literal";
     EXPECT_EQ(pairs_of(""), (std::vector<query_pair>{}));
     EXPECT_EQ(pairs_of("&"), (std::vector<query_pair>{}));
     EXPECT_EQ(query_pairs("x=1&y=2&x=3").find("x"), "1");
     EXPECT_EQ(query_pairs("x=1").find("y"), std::nullopt);
 }
 
-TEST(uri, append_query_pair) {
+TEST(PathAndQuery, appends_query_pairs) {
     std::string query;
     append_query_pair(query, "a b", "c&d=\xc3\xa9+");
     append_query_pair(query, "x", "");
@@ -117,13 +117,13 @@ TEST(uri, append_query_pair) {
     EXPECT_EQ(pairs_of(query), (std::vector<query_pair>{{"a b", "c&d=\xc3\xa9+"}, {"x", ""}}));
 }
 
-TEST(form, urlencoded) {
+TEST(UrlencodedForm, decodes_pairs) {
     const auto pairs = parse_urlencoded("name=J%C3%B6rg&text=a+b%0D%0Ac&empty=");
     ASSERT_TRUE(pairs);
     EXPECT_EQ(*pairs, (std::vector<query_pair>{{"name", "J\xc3\xb6rg"}, {"text", "a b\r\nc"}, {"empty", ""}}));
 }
 
-TEST(form, limits_the_pairs) {
+TEST(UrlencodedForm, limits_the_number_of_pairs) {
     EXPECT_TRUE(parse_urlencoded("a&b&c", {.pairs = 3}));
     const auto refused = parse_urlencoded("a&b&c&d", {.pairs = 3});
     ASSERT_FALSE(refused);

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
+
+#include <rondo/base/parse_number.hpp>
 
 namespace rondo::http {
 
@@ -32,11 +33,8 @@ const std::uint8_t* bytes_at(std::string_view text, std::size_t at) noexcept {
 
 // Decimal, without sign or leading zeros.
 std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
-    std::uint16_t port = 0;
-    const char* end = text.data() + text.size();
-    auto [rest, error] = std::from_chars(text.data(), end, port);
-    if (error != std::errc{} || rest != end || (text.size() > 1 && text[0] == '0')) return std::nullopt;
-    return port;
+    if (text.size() > 1 && text[0] == '0') return std::nullopt;
+    return parse_number<std::uint16_t>(text);
 }
 
 // "TCP4 192.0.2.1 192.0.2.2 1234 80", between the signature and CRLF.
@@ -55,10 +53,12 @@ parsed parse_line(std::string_view line, std::size_t size) noexcept {
     const auto to = ip_address::parse(words[2]);
     const auto from_port = parse_port(words[3]);
     if (!from || !to || !from_port || !parse_port(words[4])) return malformed;
-    const bool four = words[0] == "TCP4";
-    if (!four && words[0] != "TCP6") return malformed;
-    const auto fits = [four](std::string_view address) { return (address.find(':') == address.npos) == four; };
-    if (!fits(words[1]) || !fits(words[2])) return malformed;
+    const bool is_ipv4 = words[0] == "TCP4";
+    if (!is_ipv4 && words[0] != "TCP6") return malformed;
+    const auto matches_family = [is_ipv4](std::string_view address) {
+        return (address.find(':') == address.npos) == is_ipv4;
+    };
+    if (!matches_family(words[1]) || !matches_family(words[2])) return malformed;
     out.from = proxy_header::source::ip;
     out.address = *from;
     out.port = *from_port;
@@ -68,10 +68,10 @@ parsed parse_line(std::string_view line, std::size_t size) noexcept {
 parsed parse_text(std::string_view bytes) noexcept {
     const std::size_t end = bytes.substr(0, most_text).find('\n');
     if (end == bytes.npos) {
-        // A CR that no LF follows, and what can no longer fit.
+        // A CR without LF, or a line that exceeds the limit.
         const std::size_t cr = bytes.find('\r');
-        const bool hopeless = bytes.size() >= most_text || (cr != bytes.npos && cr + 1 != bytes.size());
-        return hopeless ? parsed(malformed) : parsed(incomplete);
+        const bool invalid = bytes.size() >= most_text || (cr != bytes.npos && cr + 1 != bytes.size());
+        return invalid ? parsed(malformed) : parsed(incomplete);
     }
     if (bytes[end - 1] != '\r') return malformed;
     const std::string_view line = bytes.substr(text_signature.size(), end - 1 - text_signature.size());
@@ -79,7 +79,7 @@ parsed parse_text(std::string_view bytes) noexcept {
     return parse_line(line, end + 1);
 }
 
-// Type, length, value, one after another; of all of them only whether the client spoke TLS counts.
+// A list of type, length and value. Only whether the client spoke TLS is used.
 bool read_extensions(std::string_view rest, bool& secure) noexcept {
     constexpr std::uint8_t ssl = 0x20;
     constexpr std::uint8_t client_ssl = 0x01;
@@ -101,12 +101,12 @@ parsed parse_binary(std::string_view bytes) noexcept {
     out.size = binary_fixed + number_at(bytes, 14);
     if (out.size > max_proxy_header) return malformed;
     if (bytes.size() < out.size) return incomplete;
-    if ((byte_at(bytes, 12) & 0x0f) == 0) return out;  // LOCAL: whatever else it says is to be ignored
+    if ((byte_at(bytes, 12) & 0x0f) == 0) return out;  // LOCAL: the rest of the header is ignored
 
     const std::string_view rest = bytes.substr(binary_fixed, out.size - binary_fixed);
     std::size_t addresses = 0;
     switch (byte_at(bytes, 13)) {
-        case 0x00: return out;  // UNSPEC: the same
+        case 0x00: return out;  // UNSPEC: likewise
         case 0x11: addresses = 12; break;
         case 0x21: addresses = 36; break;
         case 0x31: addresses = 216; break;
@@ -123,9 +123,9 @@ parsed parse_binary(std::string_view bytes) noexcept {
 
 parsed parse_proxy_header(std::string_view bytes) noexcept {
     for (std::string_view signature : {text_signature, binary_signature}) {
-        const std::size_t there = std::min(bytes.size(), signature.size());
-        if (bytes.substr(0, there) != signature.substr(0, there)) continue;
-        if (there < signature.size()) return incomplete;
+        const std::size_t size = std::min(bytes.size(), signature.size());
+        if (bytes.substr(0, size) != signature.substr(0, size)) continue;
+        if (size < signature.size()) return incomplete;
         return signature == text_signature ? parse_text(bytes) : parse_binary(bytes);
     }
     return malformed;

@@ -26,7 +26,7 @@ const std::string ipv4 = "\xc0\x00\x02\x01\x0a\x00\x00\x01\x04\xd2\x00\x50"s;
 const std::string ipv6 =
     "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\x07"s + std::string(15, '\0') + "\x01"s + "\x10\xe1\x00\x50"s;
 
-// The header alone and before a request, and each beginning of it.
+// Parses the header alone, followed by a request, and each proper prefix.
 proxy_header good(const std::string& header) {
     for (std::size_t size = 0; size < header.size(); ++size) {
         const auto part = parse_proxy_header(std::string_view(header).substr(0, size));
@@ -44,12 +44,12 @@ proxy_header good(const std::string& header) {
 }
 
 void bad(const std::string& bytes) {
-    const auto got = parse_proxy_header(bytes);
-    ASSERT_FALSE(got) << bytes;
-    EXPECT_EQ(got.error(), proxy_error::malformed) << bytes;
+    const auto result = parse_proxy_header(bytes);
+    ASSERT_FALSE(result) << bytes;
+    EXPECT_EQ(result.error(), proxy_error::malformed) << bytes;
 }
 
-TEST(ProxyProtocol, version_1) {
+TEST(ProxyProtocol, parses_version_1) {
     const proxy_header four = good("PROXY TCP4 192.0.2.1 10.0.0.1 1234 80\r\n");
     EXPECT_EQ(four.from, source::ip);
     EXPECT_EQ(four.address.text(), "192.0.2.1");
@@ -63,7 +63,7 @@ TEST(ProxyProtocol, version_1) {
     good("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n");
 }
 
-TEST(ProxyProtocol, version_1_that_is_none) {
+TEST(ProxyProtocol, rejects_malformed_version_1) {
     for (const char* line :
          {"PROXY \r\n", "PROXY TCP4\r\n", "PROXY TCP4 192.0.2.1 10.0.0.1 1234\r\n",
           "PROXY TCP4 192.0.2.1 10.0.0.1 1234 80 \r\n", "PROXY TCP4  192.0.2.1 10.0.0.1 1234 80\r\n",
@@ -80,7 +80,7 @@ TEST(ProxyProtocol, version_1_that_is_none) {
     bad("PROXY UNKNOWN \0 x\r\n"s);
 }
 
-TEST(ProxyProtocol, version_2) {
+TEST(ProxyProtocol, parses_version_2) {
     const proxy_header four = good(binary(0x21, 0x11, ipv4));
     EXPECT_EQ(four.from, source::ip);
     EXPECT_EQ(four.address.text(), "192.0.2.1");
@@ -94,7 +94,7 @@ TEST(ProxyProtocol, version_2) {
     EXPECT_EQ(good(binary(0x20, 0x11, ipv4)).from, source::connection);
 }
 
-TEST(ProxyProtocol, version_2_extensions) {
+TEST(ProxyProtocol, parses_version_2_extensions) {
     const std::string alpn = "\x01\x00\x02h2"s;
     const std::string tls = "\x20\x00\x05\x01\x00\x00\x00\x00"s;
     EXPECT_TRUE(good(binary(0x21, 0x11, ipv4 + alpn + tls)).secure);
@@ -105,7 +105,7 @@ TEST(ProxyProtocol, version_2_extensions) {
     good(binary(0x21, 0x11, ipv4 + "\x04\x03\xe8"s + std::string(1000, '\0')));
 }
 
-TEST(ProxyProtocol, version_2_that_is_none) {
+TEST(ProxyProtocol, rejects_malformed_version_2) {
     bad(binary(0x11, 0x11, ipv4));
     bad(binary(0x22, 0x11, ipv4));
     bad(binary(0x21, 0x12, ipv4));
@@ -116,7 +116,7 @@ TEST(ProxyProtocol, version_2_that_is_none) {
     bad(signature + "\x31");
 }
 
-TEST(ProxyProtocol, anything_else_is_found_out_at_once) {
+TEST(ProxyProtocol, rejects_anything_else_at_the_first_wrong_byte) {
     for (const std::string& text : {"GET / HTTP/1.1\r\n"s, "P "s, "PROXYX"s, "\r\n\r\nG"s, "\0"s, "PRI * HTTP/2.0"s})
         bad(text);
     bad("G");

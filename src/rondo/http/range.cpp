@@ -13,15 +13,15 @@ namespace {
 
 constexpr std::string_view unit = "bytes=";
 
-// 1*DIGIT; too large a number becomes the largest one. None for anything else.
+// Parses 1*DIGIT, saturating on overflow. std::nullopt for anything else.
 std::optional<std::uint64_t> read_number(std::string_view text) noexcept {
-    constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+    constexpr std::uint64_t max = std::numeric_limits<std::uint64_t>::max();
     if (text.empty()) return std::nullopt;
     std::uint64_t number = 0;
     for (const char c : text) {
         if (!characters::is(c, characters::digit)) return std::nullopt;
         const auto digit = static_cast<std::uint64_t>(c - '0');
-        number = number > (most - digit) / 10 ? most : number * 10 + digit;
+        number = number > (max - digit) / 10 ? max : number * 10 + digit;
     }
     return number;
 }
@@ -48,12 +48,12 @@ reading read_range(std::string_view text, std::uint64_t size, byte_range& out) n
     return reading::inside;
 }
 
-// Ranges that together are larger than the whole cost more than the whole.
+// Ranges with a larger total than the representation would cost more to send.
 bool worth_it(const std::vector<byte_range>& ranges, std::uint64_t size) noexcept {
-    std::uint64_t left = size;
+    std::uint64_t remaining = size;
     for (const byte_range range : ranges) {
-        if (range.size() > left) return false;
-        left -= range.size();
+        if (range.size() > remaining) return false;
+        remaining -= range.size();
     }
     return true;
 }
@@ -69,9 +69,9 @@ range_set parse_range(std::string_view value, std::uint64_t size, std::size_t ma
         const std::string_view spec = trimmed(rest.substr(0, comma));
         if (!spec.empty()) {
             byte_range range;
-            const reading what = read_range(spec, size, range);
-            if (what == reading::bad || ++specs > max_ranges) return {};
-            if (what == reading::inside) out.ranges.push_back(range);
+            const reading result = read_range(spec, size, range);
+            if (result == reading::bad || ++specs > max_ranges) return {};
+            if (result == reading::inside) out.ranges.push_back(range);
         }
         if (comma == std::string_view::npos) break;
         rest.remove_prefix(comma + 1);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parses Range fields and formats Content-Range fields (RFC 9110 section 14).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace rondo::http {
 
-/// Bytes `first` to `last`, both included.
+/// Bytes `first` to `last`, inclusive.
 struct byte_range {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -20,16 +21,16 @@ struct byte_range {
 
 struct range_set {
     enum class outcome : std::uint8_t {
-        whole,          ///< no usable Range: answer as if it were not there
-        partial,        ///< answer 206 with `ranges`
-        unsatisfiable,  ///< answer 416 with unsatisfied_range
+        whole,          ///< no usable Range: respond as without one
+        partial,        ///< respond 206 with `ranges`
+        unsatisfiable,  ///< respond 416 with unsatisfied_range
     };
     outcome what = outcome::whole;
-    std::vector<byte_range> ranges;  ///< at least one when `partial`, all within the representation, in the order asked
+    std::vector<byte_range> ranges;  ///< not empty when `partial`; within the representation, in the requested order
 };
 
-/// Parses a Range field for a representation of `size` bytes (RFC 9110 section 14.2). Ignored, that is `whole`: another
-/// unit, a syntax error, more than `max_ranges` ranges, or ranges that overlap so that they pass the size of the whole.
+/// Parses a Range field for a representation of `size` bytes (RFC 9110 section 14.2). Returns `whole` for another unit,
+/// a syntax error, more than `max_ranges` ranges, or overlapping ranges whose total exceeds `size`.
 [[nodiscard]] range_set parse_range(std::string_view value, std::uint64_t size, std::size_t max_ranges = 16);
 
 /// "bytes 0-4/1000"

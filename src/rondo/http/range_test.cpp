@@ -21,7 +21,7 @@ std::string ranges_of(std::string_view value, std::uint64_t size = 1000) {
     return out;
 }
 
-TEST(range, single) {
+TEST(Range, parses_a_single_range) {
     EXPECT_EQ(ranges_of("bytes=0-4"), "bytes 0-4/1000;");
     EXPECT_EQ(ranges_of("bytes=995-"), "bytes 995-999/1000;");
     EXPECT_EQ(ranges_of("bytes=-5"), "bytes 995-999/1000;");
@@ -33,13 +33,13 @@ TEST(range, single) {
     EXPECT_EQ(ranges_of("bytes=0-", UINT64_MAX), "bytes 0-18446744073709551614/18446744073709551615;");
 }
 
-TEST(range, several) {
+TEST(Range, parses_several_ranges) {
     EXPECT_EQ(ranges_of("bytes=0-0,-1"), "bytes 0-0/1000;bytes 999-999/1000;");
     EXPECT_EQ(ranges_of("bytes=5-6, ,1-2,"), "bytes 5-6/1000;bytes 1-2/1000;");
     EXPECT_EQ(ranges_of("bytes=0-1,2000-3000"), "bytes 0-1/1000;");
 }
 
-TEST(range, unsatisfiable) {
+TEST(Range, detects_unsatisfiable_ranges) {
     EXPECT_EQ(ranges_of("bytes=1000-"), "unsatisfiable");
     EXPECT_EQ(ranges_of("bytes=-0"), "unsatisfiable");
     EXPECT_EQ(ranges_of("bytes=99999999999999999999999-"), "unsatisfiable");
@@ -49,7 +49,7 @@ TEST(range, unsatisfiable) {
     EXPECT_EQ(unsatisfied_range(1000), "bytes */1000");
 }
 
-TEST(range, ignored) {
+TEST(Range, ignores_invalid_fields) {
     for (const char* value : {"", "bytes", "bytes=", "bytes=,", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=--5",
                               "bytes=1-2-3", "bytes=1", "bytes=+1-2", "bytes=1 -2", "bytes=0x1-2", "items=0-5",
                               "bytes =0-1", "0-1", "bytes=0-1,junk", "bytes=0-1;2-3"}) {
@@ -57,7 +57,7 @@ TEST(range, ignored) {
     }
 }
 
-TEST(range, too_much_work_is_ignored) {
+TEST(Range, ignores_excessive_ranges) {
     EXPECT_EQ(ranges_of("bytes=0-999,0-999"), "whole");
     EXPECT_EQ(ranges_of("bytes=0-499,500-999"), "bytes 0-499/1000;bytes 500-999/1000;");
     EXPECT_EQ(ranges_of("bytes=0-499,499-999"), "whole");

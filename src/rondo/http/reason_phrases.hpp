@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table of reason phrases for status codes.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@ struct reason_phrase {
     std::string_view text;
 };
 
-/// By rising code.
+/// Sorted by code.
 inline constexpr std::array<reason_phrase, 61> reason_phrases = {{
     {status::continue_, "Continue"},
     {status::switching_protocols, "Switching Protocols"},

@@ -16,7 +16,7 @@ void append_line(std::string& out, std::string_view name, std::string_view value
     out += '\n';
 }
 
-// The text line by line, an empty last line included: "a\n" is "a" and "".
+// Appends the text line by line, including an empty last line: "a\n" is "a" and "".
 void append_lines(std::string& out, std::string_view name, std::string_view text) {
     for (;;) {
         const std::size_t end = text.find_first_of(line_ends);
@@ -30,10 +30,10 @@ void append_lines(std::string& out, std::string_view name, std::string_view text
 
 void append(std::string& out, const server_sent_event& event) {
     if (event.event.find_first_of(line_ends) != std::string::npos) {
-        throw std::invalid_argument("the type of a server-sent event must be one line");
+        throw std::invalid_argument("the type of a server-sent event must be a single line");
     }
     if (event.id && event.id->find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-        throw std::invalid_argument("the id of a server-sent event must be one line without NUL");
+        throw std::invalid_argument("the id of a server-sent event must be a single line without NUL");
     }
     if (event.id) append_line(out, "id", *event.id);
     if (!event.event.empty()) append_line(out, "event", event.event);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The registered status codes.
 #pragma once
 
 #include <cstdint>
@@ -73,16 +74,16 @@ enum class status : std::uint16_t {
 
 [[nodiscard]] constexpr int to_int(status code) noexcept { return static_cast<int>(code); }
 
-/// The reason phrase; "" for a code that is not registered.
+/// Returns the reason phrase; "" for an unregistered code.
 [[nodiscard]] std::string_view reason(status) noexcept;
 
-/// 1xx, 204 and 304 never carry a body, whatever their fields say (RFC 9112 section 6.3).
+/// Returns true for 1xx, 204 and 304, which never have a body, regardless of their fields (RFC 9112 section 6.3).
 [[nodiscard]] constexpr bool forbids_body(status code) noexcept {
     const int value = to_int(code);
     return value < 200 || value == 204 || value == 304;
 }
 
-/// Nor is 205 sent with content (RFC 9110 section 15.3.6), though its framing is read as any other's.
+/// Also true for 205, which is sent without content (RFC 9110 section 15.3.6) although it is framed normally.
 [[nodiscard]] constexpr bool sent_without_content(status code) noexcept {
     return forbids_body(code) || code == status::reset_content;
 }

@@ -6,7 +6,7 @@
 namespace rondo::http {
 namespace {
 
-TEST(status, reasons) {
+TEST(Status, has_reason_phrases) {
     EXPECT_EQ(reason(status::ok), "OK");
     EXPECT_EQ(reason(status::content_too_large), "Content Too Large");
     EXPECT_EQ(reason(static_cast<status>(299)), "");
@@ -15,7 +15,7 @@ TEST(status, reasons) {
 }
 
 // RFC 9112 section 6.3
-TEST(status, those_without_a_body) {
+TEST(Status, some_codes_forbid_a_body) {
     for (int code = 100; code < 600; ++code) {
         EXPECT_EQ(forbids_body(static_cast<status>(code)), code < 200 || code == 204 || code == 304) << code;
     }

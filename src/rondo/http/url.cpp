@@ -23,7 +23,7 @@ bool has_control_byte(std::string_view text) noexcept {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// Path and query as they may be sent: what is encoded already stays so.
+// Percent-encodes a path and query; existing escapes are kept.
 std::string sendable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
@@ -62,7 +62,7 @@ bool read_host(std::string_view text, url& out) {
     std::string_view host = parsed->host;
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     if (host.data() != text.data() && characters::lower(host[0]) == 'v')
-        return false;  // IPvFuture: of no known version
+        return false;  // IPvFuture: no version is known
     out.host = lower(host);
     out.port = parsed->port.value_or(out.secure() ? 443 : 80);
     return out.port != 0;
@@ -78,7 +78,7 @@ bool read_socket(std::string_view text, url& out) {
 
 std::string_view without_fragment(std::string_view text) { return text.substr(0, text.find('#')); }
 
-// Where the path ends and the query begins, '?' included.
+// The path, and the query including its '?'.
 std::pair<std::string_view, std::string_view> split_query(std::string_view text) {
     const std::size_t question = std::min(text.find('?'), text.size());
     return {text.substr(0, question), text.substr(question)};
@@ -115,8 +115,8 @@ std::optional<url> url::parse(std::string_view text) {
         if (!read_user(authority.substr(0, at), out)) return std::nullopt;
         authority.remove_prefix(at + 1);
     }
-    const bool good = unix_socket ? read_socket(authority, out) : read_host(authority, out);
-    if (!good) return std::nullopt;
+    const bool valid = unix_socket ? read_socket(authority, out) : read_host(authority, out);
+    if (!valid) return std::nullopt;
     out.target = sendable(text.substr(end));
     if (!out.target.starts_with('/')) out.target.insert(0, 1, '/');
     return out;
@@ -128,16 +128,16 @@ std::optional<url> url::resolve(std::string_view reference) const {
     if (reference.starts_with("//")) return of_response(parse(scheme + ":" + std::string(reference)));
     if (has_control_byte(reference)) return std::nullopt;
     url out = *this;
-    const auto [own_path, own_query] = split_query(target);
+    const auto [base_path, base_query] = split_query(target);
     const auto [path, query] = split_query(reference);
     if (reference.empty()) return out;
     if (path.empty()) {
-        out.target = std::string(own_path) + sendable(query);
+        out.target = std::string(base_path) + sendable(query);
         return out;
     }
-    std::string whole(path);
-    if (!path.starts_with('/')) whole.insert(0, own_path.substr(0, own_path.rfind('/') + 1));
-    out.target = sendable(remove_dot_segments(whole)) + sendable(query);
+    std::string merged(path);
+    if (!path.starts_with('/')) merged.insert(0, base_path.substr(0, base_path.rfind('/') + 1));
+    out.target = sendable(remove_dot_segments(merged)) + sendable(query);
     if (!out.target.starts_with('/')) out.target.insert(0, 1, '/');
     return out;
 }

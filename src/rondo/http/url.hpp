@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parses and resolves absolute http and https URLs.
 #pragma once
 
 #include <cstdint>
@@ -8,30 +9,30 @@
 
 namespace rondo::http {
 
-/// An absolute http or https URL (RFC 3986, RFC 9110 section 4.2), taken apart. The fragment is dropped.
+/// The components of an absolute http or https URL (RFC 3986, RFC 9110 section 4.2), without the fragment.
 struct url {
     std::string scheme;      ///< "http" or "https"
-    std::string user;        ///< user information, percent-decoded; empty: none
-    std::string password;    ///< the same
+    std::string user;        ///< from the user information, percent-decoded; empty: none
+    std::string password;    ///< likewise
     std::string host;        ///< in lower case; an IPv6 address without brackets; empty for a unix socket
-    std::string unix_path;   ///< of "http+unix://%2Frun%2Fapp.sock/path"
-    std::uint16_t port = 0;  ///< stated, or 80 and 443
-    std::string target;      ///< path and query as they are sent; begins with '/'
+    std::string unix_path;   ///< from "http+unix://%2Frun%2Fapp.sock/path"
+    std::uint16_t port = 0;  ///< explicit, or 80 or 443 by scheme
+    std::string target;      ///< path and query as sent; begins with '/'
 
-    /// Bytes that no URL may hold (spaces, quotes, bytes over 0x7e) are percent-encoded in path and query; control
-    /// bytes, another scheme, an empty or invalid host are refused: nothing.
+    /// Percent-encodes bytes in path and query that are not allowed in a URL (spaces, quotes, bytes over 0x7e). Returns
+    /// std::nullopt for control bytes, another scheme and an empty or invalid host.
     [[nodiscard]] static std::optional<url> parse(std::string_view text);
-    /// What a reference ("/b", "?q=1", "c", "//host/d", an absolute URL) found in a response means (RFC 3986
-    /// section 5.2). Nothing as for parse(), and for what only a program may name, never a server elsewhere: a unix
-    /// socket of this machine (http+unix), and credentials (RFC 9110 section 4.2.4). A relative one has those of this.
+    /// Resolves a reference ("/b", "?q=1", "c", "//host/d", an absolute URL) from a response (RFC 3986 section 5.2).
+    /// Returns std::nullopt where parse() does, and for what a remote server must not choose: a local unix socket
+    /// (http+unix) and credentials (RFC 9110 section 4.2.4). A relative reference keeps those of this URL.
     [[nodiscard]] std::optional<url> resolve(std::string_view reference) const;
 
     [[nodiscard]] bool secure() const noexcept { return scheme == "https"; }
-    /// The value of Host: the port only when it is not the scheme's.
+    /// The value of Host; without the port when it is the default of the scheme.
     [[nodiscard]] std::string authority() const;
-    /// Scheme, host and port: "https://example.org:443". Credentials must not go from one origin to another.
+    /// Scheme, host and port: "https://example.org:443". Credentials must not be sent to another origin.
     [[nodiscard]] std::string origin() const;
-    /// The whole without user information.
+    /// The URL without user information.
     [[nodiscard]] std::string text() const;
 };
 

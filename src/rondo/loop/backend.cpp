@@ -11,9 +11,8 @@ std::unique_ptr<backend> make_backend(backend_kind kind) {
         case backend_kind::io_uring:
             if (!io_uring_available()) {
                 throw std::invalid_argument(
-                    "backend io_uring: this kernel does not offer it (it needs Linux 6.1 and "
-                    "kernel.io_uring_disabled=0); "
-                    "use --backend epoll, or leave the choice to Rondo with --backend auto");
+                    "backend io_uring is not available: it needs Linux 6.1 and kernel.io_uring_disabled=0; "
+                    "use --backend epoll or --backend auto");
             }
             return make_io_uring_backend();
         case backend_kind::automatic: break;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The interface between the event loop and the kernel: sockets, accepting, polling.
+// Implemented in backend.cpp, epoll_backend.cpp and io_uring_backend.cpp.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +13,11 @@
 
 namespace rondo {
 
-/// Which system interface a loop waits with. `automatic`: io_uring where the kernel allows what Rondo needs of it.
+/// The system interface of a loop. `automatic`: io_uring where the kernel allows what Rondo needs, else epoll.
 enum class backend_kind : std::uint8_t { automatic, epoll, io_uring };
 
-/// A connected stream socket as a backend sees it. The calls come on the loop's thread; `this` may be closed in each
-/// of them, but must not be destroyed before the backend returned to its turn (event_loop::defer does that).
+/// A connected stream socket as seen by a backend. Its callbacks are called on the loop's thread; each of them may
+/// close the socket, but must not destroy it before the backend has returned to its turn (event_loop::defer does that).
 class stream_socket {
 public:
     explicit stream_socket(int fd) noexcept : fd_(fd) {}
@@ -27,19 +29,20 @@ public:
 protected:
     ~stream_socket() = default;
 
-    /// Input; `bytes` hold during the call, in which a reader may be resumed. With io_uring it may come without having
-    /// been wanted.
+    /// Input arrived; `bytes` are valid during the call, which may resume a reader. With io_uring it may arrive without
+    /// a request.
     virtual void received(const loop_turn& turn, std::string_view bytes) noexcept = 0;
-    /// No input comes any more: `error` is 0 at the end of the stream, else an errno.
+    /// The input has ended: `error` is 0 at the end of the stream, else an errno.
     virtual void receive_ended(int error) noexcept = 0;
-    /// The client shut its side down (`gone` false: it may still read) or is gone; once each, noticed while no input
-    /// was wanted (what was sent before may not have been read). With io_uring not while input is paused or before it
-    /// was wanted for the first time. `error`: an errno that a receive would have ended with and will not again, or 0.
-    virtual void peer_closed(bool gone, int error) noexcept = 0;
-    /// A send() that was pending is over: `result` is a number of bytes or a negative errno, `keep` what send() was
-    /// given.
-    virtual void sent(std::ptrdiff_t result, void* keep) noexcept = 0;
-    /// What want_writable() waited for.
+    /// The peer shut down its side (`reset` false: it may still read), or closed or reset the whole connection. Called
+    /// once for each, while no input is requested (earlier input may be unread). With io_uring not while input is
+    /// paused or before its first request. `error`: the errno that a receive would have failed with and no later one
+    /// will, or 0.
+    virtual void peer_closed(bool reset, int error) noexcept = 0;
+    /// A pending send() has ended: `result` is a number of bytes or a negative errno, `buffer_owner` the argument of
+    /// send().
+    virtual void sent(std::ptrdiff_t result, void* buffer_owner) noexcept = 0;
+    /// The socket is writable, after request_writable().
     virtual void writable() noexcept = 0;
 
 private:
@@ -48,19 +51,19 @@ private:
     friend class io_uring_backend;
 
     int fd_;
-    bool wanted_ = false;          // input is waited for
+    bool wanted_ = false;          // input is requested
     bool ready_ = false;           // epoll: the kernel may have input
-    bool ended_ = false;           // epoll: the end of input was announced
-    bool gone_ = false;            // epoll: both directions are shut
-    bool watching_write_ = false;  // epoll: EPOLLOUT is on
-    bool told_closed_ = false;     // epoll: the owner knows that no more input comes
-    bool told_gone_ = false;       // epoll: the owner knows that the client is gone
-    void* receiving_ = nullptr;    // io_uring: the armed receive; after the end of input the wait for the hang-up
+    bool ended_ = false;           // epoll: the end of input was reported by the kernel
+    bool gone_ = false;            // epoll: both directions are closed
+    bool watching_write_ = false;  // epoll: EPOLLOUT is set
+    bool told_closed_ = false;     // epoll: the end of input was reported to the owner
+    bool told_gone_ = false;       // epoll: the close of both directions was reported to the owner
+    void* receiving_ = nullptr;    // io_uring: the armed receive; after the end of input the poll for the hang-up
     void* sending_ = nullptr;      // io_uring: the pending send
-    void* writing_ = nullptr;      // io_uring: the armed wait for writability
+    void* writing_ = nullptr;      // io_uring: the armed poll for writability
 };
 
-/// A listening socket as a backend sees it.
+/// A listening socket as seen by a backend.
 class acceptor {
 public:
     explicit acceptor(int fd) noexcept : fd_(fd) {}
@@ -70,7 +73,7 @@ protected:
     ~acceptor() = default;
     /// A new connection; the callee owns the descriptor (close-on-exec).
     virtual void accepted(int fd) noexcept = 0;
-    /// accept() failed with this errno; accepting goes on unless the callee stops it.
+    /// accept() failed with this errno; accepting continues unless the callee stops it.
     virtual void accept_failed(int error) noexcept = 0;
 
 private:
@@ -80,8 +83,8 @@ private:
     void* accepting_ = nullptr;
 };
 
-/// Waits once for a descriptor that is not a stream_socket: POLLIN, POLLOUT. One wait at a time, and one per
-/// descriptor; cancel it before the descriptor is closed and before this is destroyed.
+/// A one-shot wait for a descriptor that is not a stream_socket: POLLIN, POLLOUT. One wait at a time, and one per
+/// descriptor; cancel it before the descriptor is closed and before this object is destroyed.
 class poll_operation {
 public:
     poll_operation() = default;
@@ -90,7 +93,7 @@ public:
 
 protected:
     ~poll_operation() = default;
-    /// `events`: POLL* bits, or POLLERR when the wait could not be made.
+    /// `events`: POLL* bits, or POLLERR when the wait could not be armed.
     virtual void polled(int events) noexcept = 0;
 
 private:
@@ -100,8 +103,8 @@ private:
     void* polling_ = nullptr;
 };
 
-/// What a loop asks of the kernel: a closed set of operations. io_uring offers them as they are, epoll emulates them.
-/// Everything on the loop's thread except wake().
+/// The operations that a loop needs from the kernel. io_uring provides them directly, epoll emulates them.
+/// Everything is called on the loop's thread except wake().
 class backend {
 public:
     virtual ~backend() = default;
@@ -109,39 +112,39 @@ public:
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
     virtual void start_accepting(acceptor&) = 0;
-    /// Connections that the kernel gave away already still come, during this call.
+    /// Connections that the kernel has already accepted are delivered during this call.
     virtual void stop_accepting(acceptor&) noexcept = 0;
 
-    /// Begins to watch a socket (non-blocking or not; set to what the backend needs). Throws std::system_error.
+    /// Starts watching a socket, which may be blocking or non-blocking. Throws std::system_error.
     virtual void attach(stream_socket&) = 0;
-    /// Ends everything pending without further calls and closes the descriptor.
+    /// Cancels all pending operations without further callbacks and closes the descriptor.
     virtual void close(stream_socket&) noexcept = 0;
-    /// Wants input until received() or receive_ended() is called.
+    /// Requests input, until received() or receive_ended() is called.
     virtual void want_input(stream_socket&) noexcept = 0;
-    /// No input is wanted for now: what the socket cannot take stays in the kernel. With io_uring what was on its way
-    /// comes all the same.
+    /// Withdraws the request: further input stays in the kernel. With io_uring, input that was already received is
+    /// still delivered.
     virtual void pause_input(stream_socket&) noexcept = 0;
-    /// Sends what the kernel takes now. Returns the number of bytes, a negative errno (-EAGAIN: nothing fits), or
-    /// `send_pending`: then `data` must hold until sent() is called with `keep`, even when the socket is closed before:
-    /// then released(keep) is called. At most one send is pending per socket.
+    /// Sends as much as the kernel accepts now. Returns the number of bytes, a negative errno (-EAGAIN: the send buffer
+    /// is full), or `send_pending`: then `data` must stay valid until sent() is called with `buffer_owner`, or, if the
+    /// socket is closed first, until on_released(buffer_owner) is called. At most one send is pending per socket.
     [[nodiscard]] virtual std::ptrdiff_t send(stream_socket&, const char* data, std::size_t size,
-                                              void* keep) noexcept = 0;
+                                              void* buffer_owner) noexcept = 0;
     static constexpr std::ptrdiff_t send_pending = PTRDIFF_MIN;
-    /// Called for the `keep` of a send whose socket was closed meanwhile.
-    void (*released)(void* keep) noexcept = nullptr;
+    /// Called when a send has ended whose socket was closed before.
+    void (*released)(void* buffer_owner) noexcept = nullptr;
     virtual void want_writable(stream_socket&) noexcept = 0;
 
     virtual void poll(poll_operation&, int fd, int events) = 0;
-    /// Among the events of poll(): other processes wait for the same descriptor to be readable, and when all of them
-    /// say so, what comes wakes the one that has waited longest. With io_uring that may be one whose loop is held.
+    /// Flag for the events of poll() (EPOLLEXCLUSIVE): when all processes that wait for the same descriptor set it, an
+    /// event wakes only the one that has waited longest. With io_uring that may be one whose loop is blocked.
     static constexpr int one_of_many = 1 << 28;
     virtual void cancel(poll_operation&) noexcept = 0;
 
     class turn_watcher {
     public:
-        /// The waiting is over, the handling begins.
+        /// The wait has ended and event handling starts.
         virtual void waited() noexcept = 0;
-        /// The next event is being handled.
+        /// The next event is about to be handled.
         void handling() noexcept { doing_.enter(nullptr); }
 
     protected:
@@ -151,16 +154,16 @@ public:
     private:
         activity& doing_;
     };
-    /// Waits for at most `wait` (negative: without limit) and makes the calls of what happened.
+    /// Waits for at most `wait` (negative: without limit) and calls the callbacks of all events.
     virtual void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) = 0;
 
-    /// Ends a waiting turn(), or the next one. Any thread, also a signal handler.
+    /// Interrupts the wait of the current turn(), or of the next one. Any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
 };
 
-/// Throws std::invalid_argument when the kernel does not offer what was asked for.
+/// Throws std::invalid_argument when the kernel does not provide the requested backend.
 [[nodiscard]] std::unique_ptr<backend> make_backend(backend_kind kind);
-/// Whether this kernel allows what the io_uring backend needs.
+/// Returns whether this kernel allows what the io_uring backend needs.
 [[nodiscard]] bool io_uring_available() noexcept;
 
 [[nodiscard]] std::unique_ptr<backend> make_epoll_backend();

@@ -27,7 +27,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Runs a loop until something is true; everything that happens in a test calls changed().
+// Runs a loop until a condition holds; every callback of a test calls check_condition().
 struct world {
     explicit world(backend_kind kind) : loop(loop_options{.backend = kind}) {}
 
@@ -49,7 +49,7 @@ struct world {
         loop.run();
         return std::exchange(wanted, {})();
     }
-    // A few turns, for what must not happen.
+    // Runs a few turns, for checks that nothing happens.
     void turns(int count = 3) {
         loop.run_until([](event_loop& l, int n) -> task<> {
             for (int i = 0; i < n; ++i) co_await l.sleep(2ms);
@@ -75,13 +75,13 @@ struct connection final : stream_socket {
         if (on_ended) on_ended();
         world_.changed();
     }
-    void peer_closed(bool gone, int) noexcept override {
-        ++(gone ? gones : half_closes);
+    void peer_closed(bool reset, int) noexcept override {
+        ++(reset ? gones : half_closes);
         if (on_closed) on_closed();
         world_.changed();
     }
-    void sent(std::ptrdiff_t result, void* k) noexcept override {
-        keep = k;
+    void sent(std::ptrdiff_t result, void* owner) noexcept override {
+        keep = owner;
         account(result);
         if (on_sent) on_sent();
         world_.changed();
@@ -158,7 +158,7 @@ struct poller final : poll_operation {
         if (on_polled) on_polled();
         world_.changed();
     }
-    void start(int fd, int wanted) { world_.loop.io().poll(*this, fd, wanted); }
+    void start(int fd, int mask) { world_.loop.io().poll(*this, fd, mask); }
     world& world_;
     int events = 0, count = 0;
     std::function<void()> on_polled;
@@ -210,7 +210,7 @@ void reset_connection(unique_fd& fd) {
     fd.reset();
 }
 
-void put(const unique_fd& fd, std::string_view bytes) {
+void send_all(const unique_fd& fd, std::string_view bytes) {
     while (!bytes.empty()) {
         ssize_t n = ::send(fd.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         ASSERT_GT(n, 0) << strerror(errno);
@@ -218,19 +218,19 @@ void put(const unique_fd& fd, std::string_view bytes) {
     }
 }
 
-std::string take(const unique_fd& fd, std::size_t size) {
+std::string receive_bytes(const unique_fd& fd, std::size_t size) {
     std::string all(size, '\0');
-    std::size_t got = 0;
-    while (got < size) {
-        ssize_t n = ::recv(fd.value(), all.data() + got, size - got, 0);
+    std::size_t received_bytes = 0;
+    while (received_bytes < size) {
+        ssize_t n = ::recv(fd.value(), all.data() + received_bytes, size - received_bytes, 0);
         if (n <= 0) break;
-        got += static_cast<std::size_t>(n);
+        received_bytes += static_cast<std::size_t>(n);
     }
-    all.resize(got);
+    all.resize(received_bytes);
     return all;
 }
 
-// Bytes whose order can be checked.
+// Pseudo-random bytes, to check their order.
 std::string pattern(std::size_t size) {
     std::string s(size, '\0');
     std::uint32_t x = 12345;
@@ -243,7 +243,7 @@ bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 class backends : public testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
-        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "io_uring is not available";
     }
     [[nodiscard]] world& w() {
         if (!world_) world_ = std::make_unique<world>(GetParam());
@@ -258,7 +258,7 @@ private:
 INSTANTIATE_TEST_SUITE_P(all, backends, testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
-TEST_P(backends, has_its_name) { EXPECT_EQ(w().loop.io().name(), uring() ? "io_uring" : "epoll"); }
+TEST_P(backends, has_a_name) { EXPECT_EQ(w().loop.io().name(), uring() ? "io_uring" : "epoll"); }
 
 // Input
 
@@ -268,28 +268,28 @@ TEST_P(backends, input_arrives) {
         connection c(w(), p.server);
         c.read();
         w().turns();
-        put(p.client, "hello");
+        send_all(p.client, "hello");
         ASSERT_TRUE(w().until([&] { return c.input == "hello"; }));
-        put(p.client, " again");
+        send_all(p.client, " again");
         ASSERT_TRUE(w().until([&] { return c.input == "hello again"; }));
         EXPECT_EQ(c.ends + c.half_closes + c.gones, 0);
     }
 }
 
-TEST_P(backends, input_that_came_before_it_was_wanted_arrives) {
+TEST_P(backends, input_that_arrived_before_its_request_is_delivered) {
     socket_pair p;
-    put(p.client, "early");
+    send_all(p.client, "early");
     connection c(w(), p.server);
     w().turns();
     c.read();
     ASSERT_TRUE(w().until([&] { return c.input == "early"; }));
 }
 
-TEST_P(backends, the_end_of_input_is_told) {
+TEST_P(backends, reports_the_end_of_input) {
     for (bool before : {true, false}) {
         tcp_pair p;
         connection c(w(), p.server);
-        put(p.client, "bye");
+        send_all(p.client, "bye");
         if (before) shutdown(p.client.value(), SHUT_WR);
         c.read();
         if (!before) {
@@ -299,7 +299,7 @@ TEST_P(backends, the_end_of_input_is_told) {
         ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
         EXPECT_EQ(c.input, "bye");
         EXPECT_EQ(c.ended, 0);
-        // Who asks again is told again.
+        // A further request reports the end again.
         c.read();
         ASSERT_TRUE(w().until([&] { return c.ends == 2; }));
         EXPECT_EQ(c.ended, 0);
@@ -307,7 +307,7 @@ TEST_P(backends, the_end_of_input_is_told) {
     }
 }
 
-TEST_P(backends, a_reset_is_an_error) {
+TEST_P(backends, reports_a_reset_as_an_error) {
     tcp_pair p;
     connection c(w(), p.server);
     c.read();
@@ -319,22 +319,22 @@ TEST_P(backends, a_reset_is_an_error) {
     EXPECT_EQ(c.ends, 1);
 }
 
-TEST_P(backends, a_client_that_goes_is_noticed_while_no_input_is_wanted) {
+TEST_P(backends, notices_a_closed_client_while_no_input_is_requested) {
     tcp_pair half;
-    tcp_pair gone;
+    tcp_pair closed;
     connection a(w(), half.server);
-    connection b(w(), gone.server);
+    connection b(w(), closed.server);
     for (connection* c : {&a, &b}) c->io().want_input(*c);
-    put(half.client, "request");
-    put(gone.client, "request");
+    send_all(half.client, "request");
+    send_all(closed.client, "request");
     ASSERT_TRUE(w().until([&] { return a.input == "request" && b.input == "request"; }));
     shutdown(half.client.value(), SHUT_WR);
-    reset_connection(gone.client);
+    reset_connection(closed.client);
     ASSERT_TRUE(w().until([&] { return a.half_closes && b.gones; }));
-    // The other side can still read.
+    // The peer can still read.
     a.write("answer");
     ASSERT_TRUE(w().until([&] { return a.all_sent(); }));
-    EXPECT_EQ(take(half.client, 6), "answer");
+    EXPECT_EQ(receive_bytes(half.client, 6), "answer");
     a.io().want_writable(a);
     ASSERT_TRUE(w().until([&] { return a.writables > 0; }));
     w().turns();
@@ -347,11 +347,11 @@ TEST_P(backends, a_client_that_goes_is_noticed_while_no_input_is_wanted) {
     EXPECT_EQ(a.ended, 0);
 }
 
-TEST_P(backends, a_client_that_goes_after_it_ended_its_side_is_noticed) {
+TEST_P(backends, notices_a_client_that_closes_after_a_half_close) {
     tcp_pair p;
     connection c(w(), p.server);
     c.io().want_input(c);
-    put(p.client, "request");
+    send_all(p.client, "request");
     ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
     shutdown(p.client.value(), SHUT_WR);
     ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
@@ -364,11 +364,11 @@ TEST_P(backends, a_client_that_goes_after_it_ended_its_side_is_noticed) {
     EXPECT_EQ(c.gones, 1);
 }
 
-TEST_P(backends, who_reads_on_after_the_end_gets_it) {
+TEST_P(backends, reports_the_end_to_a_reader_after_a_half_close) {
     tcp_pair p;
     connection c(w(), p.server);
     c.io().want_input(c);
-    put(p.client, "request");
+    send_all(p.client, "request");
     ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
     shutdown(p.client.value(), SHUT_WR);
     ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
@@ -380,15 +380,15 @@ TEST_P(backends, who_reads_on_after_the_end_gets_it) {
     EXPECT_EQ(c.gones, 0);
 }
 
-TEST_P(backends, an_end_that_comes_with_the_input_is_told) {
+TEST_P(backends, reports_an_end_that_arrives_with_the_input) {
     tcp_pair half;
-    tcp_pair gone;
-    put(half.client, "request");
+    tcp_pair closed;
+    send_all(half.client, "request");
     shutdown(half.client.value(), SHUT_WR);
-    put(gone.client, "request");
-    reset_connection(gone.client);
+    send_all(closed.client, "request");
+    reset_connection(closed.client);
     connection a(w(), half.server);
-    connection b(w(), gone.server);
+    connection b(w(), closed.server);
     for (connection* c : {&a, &b}) c->io().want_input(*c);
     ASSERT_TRUE(w().until([&] { return a.half_closes && (b.gones || b.ends); }));
     w().turns();
@@ -398,12 +398,12 @@ TEST_P(backends, an_end_that_comes_with_the_input_is_told) {
     EXPECT_EQ(b.gones + b.ends, 1);
 }
 
-TEST_P(backends, much_input_arrives_whole_and_in_order) {
+TEST_P(backends, large_input_arrives_complete_and_in_order) {
     tcp_pair p;
     connection c(w(), p.server);
     std::string all = pattern(24 << 20);
     c.read();
-    std::jthread sender([&] { put(p.client, all); });
+    std::jthread sender([&] { send_all(p.client, all); });
     ASSERT_TRUE(w().until([&] { return c.input.size() >= all.size(); }, 60s));
     EXPECT_TRUE(c.input == all);
 }
@@ -416,12 +416,12 @@ TEST_P(backends, paused_input_stays_in_the_kernel_and_nothing_is_lost) {
     std::string all = pattern(8 << 20);
     c.on_received = [&] { c.io().pause_input(c); };
     c.io().want_input(c);
-    std::jthread sender([&] { put(p.client, all); });
+    std::jthread sender([&] { send_all(p.client, all); });
     std::size_t rounds = 0;
     while (c.input.size() < all.size()) {
         std::size_t before = c.input.size();
         ASSERT_TRUE(w().until([&] { return c.input.size() > before; }));
-        w().turns(1);  // what was on its way
+        w().turns(1);  // input that was already received
         std::size_t after = c.input.size();
         if (rounds % 50 == 0) {
             w().turns();
@@ -456,11 +456,11 @@ TEST_P(backends, pausing_at_random_loses_nothing) {
         }
     };
     c.io().want_input(c);
-    std::jthread sender([&] { put(p.client, all); });
-    // Wants again from outside of the callbacks, so that every order of events comes up.
-    w().loop.run_until([](event_loop& l, connection& who, std::size_t size) -> task<> {
-        for (instant end = from_now(20s); who.input.size() < size && clock::now() < end;) {
-            who.io().want_input(who);
+    std::jthread sender([&] { send_all(p.client, all); });
+    // Also requests input outside of the callbacks, so that every order of events occurs.
+    w().loop.run_until([](event_loop& l, connection& target, std::size_t size) -> task<> {
+        for (instant end = from_now(20s); target.input.size() < size && clock::now() < end;) {
+            target.io().want_input(target);
             co_await l.sleep(0ms);
         }
     }(w().loop, c, all.size()));
@@ -469,7 +469,7 @@ TEST_P(backends, pausing_at_random_loses_nothing) {
 
 // Output
 
-TEST_P(backends, output_leaves) {
+TEST_P(backends, sends_output) {
     tcp_pair p;
     connection c(w(), p.server);
     c.write("response");
@@ -477,10 +477,10 @@ TEST_P(backends, output_leaves) {
     if (uring()) {
         EXPECT_EQ(c.keep, &c);
     }
-    EXPECT_EQ(take(p.client, 8), "response");
+    EXPECT_EQ(receive_bytes(p.client, 8), "response");
 }
 
-TEST_P(backends, a_full_socket_makes_the_sender_wait) {
+TEST_P(backends, a_full_send_buffer_makes_the_sender_wait) {
     for (bool tcp : {true, false}) {
         tcp_pair t;
         socket_pair u;
@@ -493,17 +493,17 @@ TEST_P(backends, a_full_socket_makes_the_sender_wait) {
         ASSERT_TRUE(w().until([&] { return c.waiting_for_room; }));
         EXPECT_LT(c.at, all.size());
         EXPECT_EQ(c.writables, 0);
-        std::string got;
-        std::jthread reader([&] { got = take(client, all.size()); });
+        std::string received_bytes;
+        std::jthread reader([&] { received_bytes = receive_bytes(client, all.size()); });
         ASSERT_TRUE(w().until([&] { return c.all_sent() || c.send_error; }));
         reader.join();
-        EXPECT_TRUE(got == all);
+        EXPECT_TRUE(received_bytes == all);
         EXPECT_GT(c.writables, 0);
         EXPECT_EQ(c.send_error, 0);
     }
 }
 
-TEST_P(backends, sending_to_nobody_is_an_error_and_no_signal) {
+TEST_P(backends, sending_to_a_closed_peer_is_an_error_without_a_signal) {
     socket_pair p;
     connection c(w(), p.server);
     p.client.reset();
@@ -512,11 +512,11 @@ TEST_P(backends, sending_to_nobody_is_an_error_and_no_signal) {
     EXPECT_EQ(c.send_error, EPIPE);
 }
 
-TEST_P(backends, both_directions_at_once) {
+TEST_P(backends, transfers_in_both_directions_at_once) {
     tcp_pair p;
     connection c(w(), p.server);
     std::string all = pattern(16 << 20);
-    c.output.reserve(all.size());  // the kernel works on it
+    c.output.reserve(all.size());  // the kernel reads from it
     c.on_received = [&] {          // an echo
         std::string part = std::move(c.input);
         c.input.clear();
@@ -524,17 +524,17 @@ TEST_P(backends, both_directions_at_once) {
         c.io().want_input(c);
     };
     c.io().want_input(c);
-    std::string got;
-    std::jthread writer([&] { put(p.client, all); });
-    std::jthread reader([&] { got = take(p.client, all.size()); });
+    std::string received_bytes;
+    std::jthread writer([&] { send_all(p.client, all); });
+    std::jthread reader([&] { received_bytes = receive_bytes(p.client, all.size()); });
     ASSERT_TRUE(w().until([&] { return c.output.size() == all.size() && c.all_sent(); }, 60s));
     reader.join();
-    EXPECT_TRUE(got == all);
+    EXPECT_TRUE(received_bytes == all);
 }
 
 // Closing
 
-TEST_P(backends, may_be_closed_in_every_callback) {
+TEST_P(backends, a_socket_may_be_closed_in_every_callback) {
     struct row {
         const char* what;
         void (*arrange)(connection&, tcp_pair&);
@@ -543,7 +543,7 @@ TEST_P(backends, may_be_closed_in_every_callback) {
         row{"received",
             [](connection& c, tcp_pair& p) {
                 c.read();
-                put(p.client, pattern(300'000));
+                send_all(p.client, pattern(300'000));
             }},
         row{"ended",
             [](connection& c, tcp_pair& p) {
@@ -560,7 +560,7 @@ TEST_P(backends, may_be_closed_in_every_callback) {
             [](connection& c, tcp_pair& p) {
                 c.read();
                 c.io().want_writable(c);
-                put(p.client, "x");
+                send_all(p.client, "x");
                 shutdown(p.client.value(), SHUT_WR);
             }},
     };
@@ -583,12 +583,12 @@ TEST_P(backends, may_be_closed_in_every_callback) {
     }
 }
 
-TEST_P(backends, may_be_closed_when_the_other_side_closed) {
+TEST_P(backends, a_socket_may_be_closed_when_the_peer_closed) {
     tcp_pair p;
     connection c(w(), p.server);
     c.on_closed = [&] { c.io().close(c); };
     c.io().want_input(c);
-    put(p.client, "x");
+    send_all(p.client, "x");
     ASSERT_TRUE(w().until([&] { return c.input == "x"; }));
     reset_connection(p.client);
     ASSERT_TRUE(w().until([&] { return c.gones > 0; }));
@@ -596,8 +596,8 @@ TEST_P(backends, may_be_closed_when_the_other_side_closed) {
     EXPECT_FALSE(is_open(p.server));
 }
 
-TEST_P(backends, one_callback_may_close_others) {
-    // All have something to tell in the same turn; the first one called closes all.
+TEST_P(backends, a_callback_may_close_other_sockets) {
+    // All have an event in the same turn; the first callback closes all.
     std::vector<std::unique_ptr<tcp_pair>> pairs;
     std::vector<std::unique_ptr<connection>> all;
     int calls = 0;
@@ -611,19 +611,19 @@ TEST_P(backends, one_callback_may_close_others) {
         c->read();
     }
     w().turns();
-    for (auto& p : pairs) put(p->client, "now");
+    for (auto& p : pairs) send_all(p->client, "now");
     ASSERT_TRUE(w().until([&] { return calls > 0; }));
     w().turns();
     EXPECT_EQ(calls, 1);
-    for (auto& p : pairs) EXPECT_EQ(take(p->client, 1), "");
+    for (auto& p : pairs) EXPECT_EQ(receive_bytes(p->client, 1), "");
 }
 
 std::vector<void*> released_sends;
 
-TEST_P(backends, closing_drops_what_is_pending_without_a_call) {
+TEST_P(backends, close_cancels_pending_operations_without_callbacks) {
     tcp_pair p;
     released_sends.clear();
-    w().loop.io().released = [](void* keep) noexcept { released_sends.push_back(keep); };
+    w().loop.io().released = [](void* owner) noexcept { released_sends.push_back(owner); };
     std::string bytes(1000, 'x');
     {
         connection c(w(), p.server);
@@ -633,7 +633,7 @@ TEST_P(backends, closing_drops_what_is_pending_without_a_call) {
         std::ptrdiff_t n = c.io().send(c, bytes.data(), bytes.size(), &bytes);
         EXPECT_EQ(n, uring() ? backend::send_pending : 1000);
         c.io().close(c);
-        c.io().close(c);  // a second time: nothing
+        c.io().close(c);  // no effect
         w().turns();
         EXPECT_EQ(c.pieces + c.ends + c.half_closes + c.gones + c.writables, 0);
         EXPECT_EQ(c.keep, nullptr);
@@ -645,7 +645,7 @@ TEST_P(backends, closing_drops_what_is_pending_without_a_call) {
     w().loop.io().released = nullptr;
 }
 
-TEST_P(backends, a_descriptor_may_be_used_anew_right_after_the_close) {
+TEST_P(backends, a_descriptor_may_be_reused_right_after_close) {
     unique_fd listening = listen_on_loopback();
     std::unique_ptr<connection> last;
     for (int i = 0; i < 200; ++i) {
@@ -654,33 +654,33 @@ TEST_P(backends, a_descriptor_may_be_used_anew_right_after_the_close) {
         auto c = std::make_unique<connection>(w(), fd);
         c->read();
         std::string text = "number " + std::to_string(i);
-        put(client, text);
-        if (i % 2) put(client, "!");
+        send_all(client, text);
+        if (i % 2) send_all(client, "!");
         ASSERT_TRUE(w().until([&] { return !c->input.empty(); }));
         EXPECT_EQ(c->input.substr(0, text.size()), text);
-        if (i % 3 == 0) put(client, "unread");
+        if (i % 3 == 0) send_all(client, "unread");
         c->io().close(*c);
         last = std::move(c);
         w().turns(1);
     }
 }
 
-TEST_P(backends, a_loop_that_ends_closes_what_was_closed) {
+TEST_P(backends, a_destroyed_loop_completes_pending_closes) {
     tcp_pair p;
     {
-        world own(GetParam());
-        connection c(own, p.server);
+        world local(GetParam());
+        connection c(local, p.server);
         c.read();
-        own.turns();
+        local.turns();
         c.io().close(c);
     }
-    EXPECT_EQ(take(p.client, 1), "");
+    EXPECT_EQ(receive_bytes(p.client, 1), "");
     EXPECT_FALSE(is_open(p.server));
 }
 
 // Many
 
-TEST_P(backends, a_thousand_connections) {
+TEST_P(backends, serves_a_thousand_connections) {
     constexpr int count = 1000;
     unique_fd listening = listen_on_loopback();
     listener l(w(), listening.value());
@@ -697,20 +697,21 @@ TEST_P(backends, a_thousand_connections) {
         };
         c->io().want_input(*c);
     };
-    std::jthread crowd([&] {
+    std::jthread load([&] {
         for (int i = 0; i < count; ++i) clients.push_back(connect_to(listening.value()));
         for (int round = 0; round < 3; ++round) {
-            for (auto& c : clients) put(c, "ping " + std::to_string(c.value()));
+            for (auto& c : clients) send_all(c, "ping " + std::to_string(c.value()));
             for (auto& c : clients) {
-                std::string want = "ping " + std::to_string(c.value());
-                ASSERT_EQ(take(c, want.size()), want);
+                std::string expected = "ping " + std::to_string(c.value());
+                ASSERT_EQ(receive_bytes(c, expected.size()), expected);
             }
         }
         for (auto& c : clients) c.reset();
     });
     ASSERT_TRUE(w().until(
         [&] {
-            return servers.size() == count && std::all_of(servers.begin(), servers.end(), [](auto& c) {
+            return servers.size() == count &&
+                   std::all_of(servers.begin(), servers.end(), [](const std::unique_ptr<connection>& c) {
                        return c->ends + c->half_closes + c->gones > 0;
                    });
         },
@@ -718,7 +719,7 @@ TEST_P(backends, a_thousand_connections) {
     EXPECT_TRUE(l.failures.empty());
 }
 
-TEST_P(backends, more_senders_than_buffers) {
+TEST_P(backends, serves_more_senders_than_buffers) {
     constexpr int count = 1200;
     std::vector<std::unique_ptr<socket_pair>> pairs;
     std::vector<std::unique_ptr<connection>> all;
@@ -729,7 +730,7 @@ TEST_P(backends, more_senders_than_buffers) {
         c->read();
     }
     w().turns();
-    for (auto& p : pairs) put(p->client, text);
+    for (auto& p : pairs) send_all(p->client, text);
     ASSERT_TRUE(w().until(
         [&] { return std::all_of(all.begin(), all.end(), [&](auto& c) { return c->input.size() == text.size(); }); },
         60s));
@@ -738,7 +739,7 @@ TEST_P(backends, more_senders_than_buffers) {
 
 // Accepting
 
-TEST_P(backends, accepts) {
+TEST_P(backends, accepts_connections) {
     for (int flags : {0, int{SOCK_NONBLOCK}}) {
         unique_fd listening = listen_on_loopback(flags);
         listener l(w(), listening.value());
@@ -768,7 +769,7 @@ TEST_P(backends, a_stopped_acceptor_leaves_connections_in_the_queue) {
     ASSERT_TRUE(w().until([&] { return again.fds.size() == 1; }));
 }
 
-TEST_P(backends, no_descriptor_left_is_told_and_accepting_goes_on_afterwards) {
+TEST_P(backends, reports_a_lack_of_descriptors_and_accepts_again_afterwards) {
     unique_fd listening = listen_on_loopback();
     std::vector<unique_fd> clients;
     for (int i = 0; i < 3; ++i) clients.push_back(connect_to(listening.value()));
@@ -777,20 +778,20 @@ TEST_P(backends, no_descriptor_left_is_told_and_accepting_goes_on_afterwards) {
     listener l(w(), listening.value());
     w().turns(0);
     unique_fd probe(dup(0));
-    rlimit none = before;
-    none.rlim_cur = static_cast<rlim_t>(probe.value());
+    rlimit exhausted = before;
+    exhausted.rlim_cur = static_cast<rlim_t>(probe.value());
     probe.reset();
     l.on_failed = [&] { w().loop.io().stop_accepting(l); };
-    setrlimit(RLIMIT_NOFILE, &none);
-    bool told = w().until([&] { return !l.failures.empty(); });
+    setrlimit(RLIMIT_NOFILE, &exhausted);
+    bool reported = w().until([&] { return !l.failures.empty(); });
     setrlimit(RLIMIT_NOFILE, &before);
-    ASSERT_TRUE(told);
+    ASSERT_TRUE(reported);
     EXPECT_EQ(l.failures.front(), EMFILE);
     w().turns();
     EXPECT_EQ(l.failures.size(), 1u);
-    std::size_t had = l.fds.size();
+    std::size_t accepted = l.fds.size();
     w().loop.io().start_accepting(l);
-    ASSERT_TRUE(w().until([&] { return l.fds.size() == 3; })) << had;
+    ASSERT_TRUE(w().until([&] { return l.fds.size() == 3; })) << accepted;
 }
 
 // Other descriptors
@@ -812,7 +813,7 @@ TEST_P(backends, polls_once) {
     ASSERT_EQ(::write(out.value(), "x", 1), 1);
     ASSERT_TRUE(w().until([&] { return readable.count > 0; }));
     EXPECT_TRUE(readable.events & POLLIN);
-    // Again, from within the call.
+    // Polls again from within the callback.
     char c = 0;
     readable.on_polled = [&] {
         if (readable.count < 4) readable.start(in.value(), POLLIN);
@@ -827,14 +828,14 @@ TEST_P(backends, polls_once) {
     EXPECT_TRUE(readable.events & POLLHUP);
 }
 
-TEST_P(backends, polls_a_descriptor_for_which_others_wait) {
+TEST_P(backends, polls_a_descriptor_exclusively) {
     socket_pair p;
     unique_fd server(p.server);
     poller a(w());
     a.start(server.value(), POLLIN | backend::one_of_many);
     w().turns();
     EXPECT_EQ(a.count, 0);
-    put(p.client, "x");
+    send_all(p.client, "x");
     ASSERT_TRUE(w().until([&] { return a.count == 1; }));
     EXPECT_TRUE(a.events & POLLIN);
     w().turns();
@@ -847,7 +848,7 @@ TEST_P(backends, polls_a_descriptor_for_which_others_wait) {
     ASSERT_TRUE(w().until([&] { return a.count == 2; }));
 }
 
-TEST_P(backends, a_cancelled_poll_does_not_call) {
+TEST_P(backends, a_cancelled_poll_has_no_callback) {
     socket_pair p;
     unique_fd server(p.server);
     poller a(w());
@@ -855,20 +856,20 @@ TEST_P(backends, a_cancelled_poll_does_not_call) {
     w().turns();
     w().loop.io().cancel(a);
     w().loop.io().cancel(a);
-    put(p.client, "x");
+    send_all(p.client, "x");
     w().turns();
     EXPECT_EQ(a.count, 0);
     a.start(server.value(), POLLIN);
     ASSERT_TRUE(w().until([&] { return a.count == 1; }));
     {
-        poller gone(w());
-        gone.start(server.value(), POLLIN);
+        poller destroyed(w());
+        destroyed.start(server.value(), POLLIN);
     }
     w().turns();
     EXPECT_EQ(a.count, 1);
 }
 
-TEST_P(backends, one_poll_may_cancel_another_of_the_same_turn) {
+TEST_P(backends, a_poll_may_cancel_another_of_the_same_turn) {
     socket_pair p;
     socket_pair q;
     unique_fd p_server(p.server);
@@ -879,8 +880,8 @@ TEST_P(backends, one_poll_may_cancel_another_of_the_same_turn) {
     b.on_polled = [&] { w().loop.io().cancel(a); };
     a.start(p_server.value(), POLLIN);
     b.start(q_server.value(), POLLIN);
-    put(p.client, "x");
-    put(q.client, "x");
+    send_all(p.client, "x");
+    send_all(q.client, "x");
     ASSERT_TRUE(w().until([&] { return a.count + b.count > 0; }));
     w().turns();
     EXPECT_EQ(a.count + b.count, 1);

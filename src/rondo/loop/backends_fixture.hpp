@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test parameters: every event-loop backend that this kernel offers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +9,6 @@
 
 #include <rondo/loop/loop.hpp>
 
-/// For tests that run on a loop of each kind.
 namespace rondo::testing {
 
 inline std::vector<backend_kind> all_backends() {

@@ -25,7 +25,7 @@ constexpr std::size_t receive_size = 64 * 1024;
 constexpr int accepts_per_event = 64;
 constexpr std::size_t events_per_turn = 512;
 
-// What an event is for stands in the low bits of the pointer it carries.
+// The low bits of an event's pointer hold the type of its target.
 enum class tag : std::uintptr_t { socket, accept, poll };
 constexpr std::uintptr_t tag_mask = 3;
 
@@ -33,8 +33,8 @@ void* tagged(void* p, tag t) {
     return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(t));
 }
 
-// The C library's recv and send are cancellation points: in a process with threads each costs two locked instructions
-// more. No loop's thread is ever cancelled with pthread_cancel. ThreadSanitizer has to see the calls.
+// The C library's recv and send are cancellation points, which cost two extra locked instructions in a process with
+// threads. Loop threads are never cancelled with pthread_cancel. ThreadSanitizer has to intercept the calls.
 #if defined(__SANITIZE_THREAD__)
 #define RONDO_PLAIN_CALLS 1
 #elif defined(__has_feature)
@@ -57,10 +57,10 @@ ssize_t send_now(int fd, const char* from, std::size_t size) noexcept {
 }
 #endif
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
 
-int checked(int result, const char* what) {
-    if (result < 0) fail(what);
+int checked(int result, const char* call) {
+    if (result < 0) fail(call);
     return result;
 }
 
@@ -89,7 +89,7 @@ public:
         a.accepting_ = nullptr;
     }
 
-    // Every call on the socket says MSG_DONTWAIT, so it need not be asked whether it is non-blocking.
+    // All calls on the socket use MSG_DONTWAIT, so it need not be non-blocking.
     void attach(stream_socket& s) override { watch(s, EPOLL_CTL_ADD); }
     void close(stream_socket& s) noexcept override {
         if (s.fd_ < 0) return;
@@ -119,9 +119,9 @@ public:
 
     void poll(poll_operation& op, int fd, int events) override {
         static_assert(one_of_many == EPOLLEXCLUSIVE);
-        std::uint32_t wanted = (events & one_of_many ? EPOLLEXCLUSIVE : EPOLLONESHOT) |
-                               (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
-        control(EPOLL_CTL_ADD, fd, wanted, tagged(&op, tag::poll));
+        std::uint32_t mask = (events & one_of_many ? EPOLLEXCLUSIVE : EPOLLONESHOT) | (events & POLLIN ? EPOLLIN : 0u) |
+                             (events & POLLOUT ? EPOLLOUT : 0u);
+        control(EPOLL_CTL_ADD, fd, mask, tagged(&op, tag::poll));
         op.fd_ = fd;
     }
     void cancel(poll_operation& op) noexcept override {
@@ -183,7 +183,7 @@ private:
         return n < 0 ? 0 : static_cast<std::size_t>(n);
     }
 
-    // Events already fetched for something that is gone.
+    // Drops the events of this turn whose target was closed.
     void forget(void* data) noexcept {
         for (std::size_t i = next_; i < count_; ++i)
             if (events_[i].data.ptr == data) events_[i].data.ptr = nullptr;
@@ -214,8 +214,8 @@ private:
         }
     }
 
-    // The end is told to who does not read on to it, be it that it came together with the last input. Each change of
-    // any state of a socket reports all its states again.
+    // Reports the end of input to an owner that is not reading, also when it arrived together with the last input. Each
+    // state change of a socket reports all its states again.
     static void tell_closed(stream_socket& s) noexcept {
         if (!s.ended_ || s.wanted_ || s.fd_ < 0) return;
         if (s.gone_ ? s.told_gone_ : s.told_closed_) return;
@@ -243,7 +243,7 @@ private:
         s.receive_ended(error);
     }
 
-    // Sockets with more than one buffer of input take turns: one buffer each per turn of the loop.
+    // Sockets with more than one buffer of input are served round-robin: one buffer each per turn of the loop.
     void read_again(turn_watcher& watcher) noexcept {
         std::size_t due = again_.size();
         for (std::size_t i = 0; i < due && i < again_.size(); ++i) {
@@ -272,9 +272,9 @@ private:
     void handle_poll(poll_operation& op, std::uint32_t events) noexcept {
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
         op.fd_ = -1;
-        int happened = (events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) |
-                       (events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0);
-        op.polled(happened);
+        int ready = (events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) |
+                    (events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0);
+        op.polled(ready);
     }
 
     unique_fd epoll_;

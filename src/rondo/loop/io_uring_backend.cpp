@@ -27,11 +27,11 @@ constexpr unsigned completion_entries = 16384;
 constexpr unsigned buffer_count = 512;  // a power of two
 constexpr unsigned buffer_size = 4096;
 constexpr int buffer_group = 0;
-constexpr int turns_of_ending = 4;  // one is enough, as a rule
+constexpr int turns_of_ending = 4;  // one is usually enough
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
 
-[[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
+[[noreturn]] void fail(int error, const char* call) { throw std::system_error(error, std::generic_category(), call); }
 
 void* map(std::size_t size) {
     void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -55,7 +55,7 @@ public:
         arm_wake();
     }
     ~io_uring_backend() override {
-        io_uring_submit(&ring_);  // descriptors may wait to be closed
+        io_uring_submit(&ring_);  // closes of descriptors may be pending
         io_uring_queue_exit(&ring_);
         operations_.for_each_used([this](operation& o) {
             if (o.what == kind::send && released) released(o.keep);
@@ -105,13 +105,13 @@ public:
     }
     void pause_input(stream_socket& s) noexcept override {
         s.wanted_ = false;
-        // It keeps its owner: bytes that the kernel handed over meanwhile must not be lost.
+        // The operation keeps its owner: input that the kernel has already received must not be lost.
         auto* o = static_cast<operation*>(s.receiving_);
         if (o && o->what == kind::receive) end(*o);
     }
 
-    std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* keep) noexcept override {
-        operation* o = make_operation(kind::send, &s, keep);
+    std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* buffer_owner) noexcept override {
+        operation* o = make_operation(kind::send, &s, buffer_owner);
         s.sending_ = o;
         io_uring_sqe* e = entry();
         io_uring_prep_send(e, s.fd_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -140,17 +140,17 @@ public:
         submit_and_wait(wait);
         watcher.waited();
         unsigned head = 0;
-        unsigned seen = 0;
+        unsigned count = 0;
         io_uring_cqe* cqe = nullptr;
         io_uring_for_each_cqe(&ring_, head, cqe) {
-            ++seen;
+            ++count;
             auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe));
             if (!o) continue;
             watcher.handling();
             complete(*o, *cqe);
         }
         return_buffers();
-        io_uring_cq_advance(&ring_, seen);
+        io_uring_cq_advance(&ring_, count);
     }
 
     void wake() noexcept override {
@@ -159,8 +159,8 @@ public:
     }
 
 private:
-    operation* make_operation(kind what, void* owner, void* keep = nullptr) {
-        return operations_.make(what, owner, keep);
+    operation* make_operation(kind type, void* owner, void* buffer_owner = nullptr) {
+        return operations_.make(type, owner, buffer_owner);
     }
     void register_buffers() {
         buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
@@ -214,7 +214,7 @@ private:
         io_uring_sqe_set_data(e, &wake_operation_);
     }
 
-    // The owner goes its way; the operation ends by itself when the kernel has cancelled it.
+    // Detaches the owner; the operation ends on its own once the kernel has cancelled it.
     void abandon(void*& slot) noexcept {
         auto* o = static_cast<operation*>(std::exchange(slot, nullptr));
         if (!o) return;
@@ -270,21 +270,20 @@ private:
         }
         if (!(cqe.flags & IORING_CQE_F_MORE)) receive_over(o, cqe.res);
     }
-    // The kernel ended a receive: when it was asked to, when it had no buffer left, now and then on its own, or for
-    // good.
+    // The kernel has ended a receive: on a cancellation, for lack of buffers, occasionally on its own, or permanently.
     void receive_over(operation& o, int result) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         bool ending = std::exchange(o.ending, false);
-        bool for_now =
+        bool temporary =
             result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
-        if (s && for_now && (s->wanted_ || !ending)) {
+        if (s && temporary && (s->wanted_ || !ending)) {
             return_buffers();
             return arm_receive(&o, s->fd_);
         }
         operations_.free(o);
         if (!s) return;
         s->receiving_ = nullptr;
-        if (!for_now) end_receive(*s, -result);
+        if (!temporary) end_receive(*s, -result);
     }
     void end_receive(stream_socket& s, int error) noexcept {
         if (s.wanted_) {
@@ -296,7 +295,7 @@ private:
         }
     }
 
-    // The client shut its side down. The poll reports that at once, and once more when the client is gone altogether.
+    // The peer shut down its side. The poll reports that immediately, and again when both directions are closed.
     void watch_for_hang_up(stream_socket& s) noexcept {
         operation* o = make_operation(kind::hang_up, &s);
         s.receiving_ = o;
@@ -307,12 +306,12 @@ private:
     void complete_hang_up(operation& o, const io_uring_cqe& cqe) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
-        bool gone = cqe.res > 0 && (cqe.res & (POLLERR | POLLHUP));
+        bool reset = cqe.res > 0 && (cqe.res & (POLLERR | POLLHUP));
         if (!more) operations_.free(o);
-        if (!s || (more && !gone)) return;
+        if (!s || (more && !reset)) return;
         if (more) abandon(s->receiving_);
         s->receiving_ = nullptr;
-        if (gone) s->peer_closed(true, 0);
+        if (reset) s->peer_closed(true, 0);
     }
 
     void complete_send(operation& o, const io_uring_cqe& cqe) noexcept {
@@ -327,11 +326,11 @@ private:
     }
 
     void complete_accept(operation& o, io_uring_cqe& cqe) noexcept {
-        cqe.user_data = 0;  // take_accepted() may pass here again
+        cqe.user_data = 0;  // drain_accepts() may see this entry again
         auto* a = static_cast<acceptor*>(o.owner);
         int result = cqe.res;
         bool ending = o.ending;
-        // Before its owner hears of it, who may do anything with it.
+        // Before the owner's callback, which may do anything with the operation.
         if (!(cqe.flags & IORING_CQE_F_MORE)) {
             if (a && !ending) {
                 arm_accept(&o, a->fd_);
@@ -347,7 +346,7 @@ private:
             a->accept_failed(-result);
         }
     }
-    // The kernel has accepted these before it was asked to stop, so they are connections of ours.
+    // The kernel accepted these before the cancellation, so they belong to this process.
     void take_accepted(operation& o) noexcept {
         unsigned head = 0;
         io_uring_cqe* cqe = nullptr;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The operations in flight of the io_uring backend.
 #pragma once
 
 #include <array>
@@ -7,26 +8,26 @@
 #include <utility>
 #include <vector>
 
-/// Inner parts of the io_uring backend.
+/// Internals of the io_uring backend.
 namespace rondo::io_uring_operations {
 
 enum class kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
 
-/// What the kernel works on. It outlives its owner: the completion may come after the owner is gone.
+/// An operation submitted to the kernel. Outlives its owner if the completion arrives after the owner's destruction.
 struct operation {
-    void* owner;  // null: nobody wants to know any more; of an unused one: the next unused
-    void* keep;   // send: what keeps the bytes alive
+    void* owner;  // null: the result is ignored; on the free list: the next free operation
+    void* keep;   // send: the owner of the buffer
     kind what;
-    bool ending;  // the kernel was asked to cancel it
+    bool ending;  // its cancellation was submitted to the kernel
 };
 
-/// Every waiting connection has an operation, so they lie close together and cost no allocation each.
+/// Allocates operations in chunks: every waiting connection has one, so they are kept close together.
 class pool {
 public:
-    [[nodiscard]] operation* make(kind what, void* owner, void* keep) {
+    [[nodiscard]] operation* make(kind type, void* owner, void* buffer_owner) {
         if (!unused_) grow();
         operation* o = std::exchange(unused_, static_cast<operation*>(unused_->owner));
-        *o = {owner, keep, what, false};
+        *o = {owner, buffer_owner, type, false};
         return o;
     }
     void free(operation& o) noexcept {

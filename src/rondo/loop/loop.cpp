@@ -17,10 +17,10 @@ namespace {
 
 thread_local event_loop* current_loop = nullptr;
 
-// Coroutines that keep waking each other must not keep the loop from its input and output.
+// Coroutines that keep waking each other must not starve the loop's I/O.
 constexpr std::size_t resumed_per_turn = 1024;
 
-// A posted function: made on any thread, destroyed on the loop's.
+// A posted function: created on any thread, destroyed on the loop's thread.
 class posted_function final : public posted {
 public:
     explicit posted_function(std::move_only_function<void()> f) : function_(std::move(f)) {}
@@ -28,9 +28,9 @@ public:
         try {
             function_();
         } catch (const std::exception& e) {
-            log::error(fmt::format("bug: a function that was posted to a loop threw: {}", e.what()));
+            log::error(fmt::format("bug: a function posted to an event loop threw: {}", e.what()));
         } catch (...) {
-            log::error("bug: a function that was posted to a loop threw");
+            log::error("bug: a function posted to an event loop threw an unknown exception");
         }
         delete this;
     }
@@ -39,7 +39,7 @@ private:
     std::move_only_function<void()> function_;
 };
 
-// Marks a thread that may still touch the loop although the loop has seen what it came for.
+// Counts a thread that may still access the loop after the loop has processed what the thread posted.
 class caller {
 public:
     explicit caller(std::atomic<int>& count) noexcept : count_(count) {
@@ -62,13 +62,13 @@ event_loop::event_loop(const loop_options& options)
       doing_(ready_.doing()),
       now_(clock::now()),
       timers_(now_) {
-    if (current_loop) throw std::logic_error("this thread has an event loop already: there is one per thread");
+    if (current_loop) throw std::logic_error("this thread already has an event loop; there is one per thread");
     current_loop = this;
 }
 
 event_loop::~event_loop() {
     {
-        const ready_queue::runner runs(ready_);
+        const ready_queue::runner runner(ready_);
         run_posted();
         ready_.run();
         while (!end_hooks_.empty()) end_hooks_.pop_front().loop_ends();
@@ -77,13 +77,13 @@ event_loop::~event_loop() {
         run_deferred();
     }
     current_loop = nullptr;
-    // What a post() brought may have ended this loop before that post() returned.
+    // Posted work may have destroyed this loop before its post() returned.
     while (callers_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
 }
 
 event_loop& event_loop::current() {
     if (!current_loop) {
-        throw std::logic_error("no event loop runs on this thread: call this from an async view or a task of a loop");
+        throw std::logic_error("this thread has no event loop: call this from an async view or a task on a loop");
     }
     return *current_loop;
 }
@@ -101,7 +101,7 @@ void event_loop::run() {
 }
 void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in) {
     require_blocking_allowed("event_loop::run");
-    ready_queue::runner runs(ready_);
+    ready_queue::runner runner(ready_);
     loop_thread_mark mark;
     waited();
     doing_.enter(in);
@@ -123,7 +123,7 @@ void event_loop::post(posted& work) noexcept {
     do {
         work.next_ = head;
     } while (!inbox_.compare_exchange_weak(head, &work, std::memory_order_seq_cst, std::memory_order_relaxed));
-    // Only the first piece of work after the loop went to wait needs to wake it.
+    // Only the first work posted since the loop started to wait needs to wake it.
     if (waiting_.load(std::memory_order_seq_cst) && waiting_.exchange(false, std::memory_order_seq_cst))
         backend_->wake();
 }
@@ -161,7 +161,7 @@ void event_loop::run_deferred() noexcept {
     }
 }
 
-// More coroutines may be ready than a turn resumes: what they look at is destroyed behind them.
+// More coroutines may be ready than one turn resumes: the objects that they use are destroyed after them.
 void event_loop::run_fenced() noexcept {
     if (ready_.empty()) return run_deferred();
     if (fenced_ && !fence_.linked()) {
@@ -189,7 +189,7 @@ std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
 }
 
 void event_loop::count_turn() noexcept {
-    // One thread writes: no read-modify-write operation is needed.
+    // Only one thread writes: no read-modify-write operation is needed.
     auto set = [](auto& counter, auto n) { counter.store(n, std::memory_order_relaxed); };
     auto took = now_.time_since_epoch().count() - counters_.turn_began_ns.load(std::memory_order_relaxed);
     set(counters_.busy_ns, counters_.busy_ns.load(std::memory_order_relaxed) + took);
@@ -205,7 +205,7 @@ void event_loop::turn(const std::atomic<bool>& done) {
     auto wait = time_to_wait();
     count_turn();
     waiting_.store(true, std::memory_order_seq_cst);
-    // Also after the last piece of work: what it asked of the backend goes to the kernel.
+    // Also before the last return: operations that were queued in the backend are submitted to the kernel.
     if (inbox_.load(std::memory_order_seq_cst) || done.load(std::memory_order_relaxed))
         wait = std::chrono::nanoseconds(0);
     backend_->turn(wait, *this);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The event loop.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,7 @@ struct loop_options {
     backend_kind backend = backend_kind::automatic;
 };
 
-/// Work handed to a loop by another thread. Must live until it ran.
+/// Work posted to a loop by another thread. Must stay valid until it has run.
 class posted {
 public:
     virtual void run_on_loop() noexcept = 0;
@@ -37,52 +38,50 @@ private:
     posted* next_ = nullptr;
 };
 
-/// What a loop counts. Written by the loop's thread, read by any.
+/// Counters of a loop. Written by the loop's thread, read by any thread.
 struct loop_counters {
     std::atomic<std::uint64_t> turns{0};
-    std::atomic<std::int64_t> busy_ns{0};        ///< time not spent waiting
-    std::atomic<std::int64_t> turn_began_ns{0};  ///< on the clock; 0 while it waits
+    std::atomic<std::int64_t> busy_ns{0};        ///< time spent outside of waits
+    std::atomic<std::int64_t> turn_began_ns{0};  ///< clock::now() in nanoseconds; 0 during a wait
     std::atomic<std::int64_t> longest_turn_ns{0};
     std::atomic<std::uint64_t> stalls{0};
 };
 
-/// An event loop: one thread that waits for many things. One per thread. Everything but post(), wake() and stop()
-/// is called on its thread. One turn, in this order: timers that are due, what other threads posted, coroutines that
-/// are ready, waiting for and handling of input and output.
+/// An event loop; at most one per thread. Everything but post(), wake() and stop() is called on its thread. One turn,
+/// in this order: due timers, work posted by other threads, ready coroutines, the wait for I/O, handling of I/O.
 class event_loop final : backend::turn_watcher {
 public:
-    /// Throws std::system_error when the kernel refuses, std::invalid_argument when a forced backend is not available.
+    /// Throws std::system_error when a system call fails, std::invalid_argument when a forced backend is not available.
     explicit event_loop(const loop_options& options = {});
     ~event_loop();
     event_loop(const event_loop&) = delete;
     event_loop& operator=(const event_loop&) = delete;
 
-    /// The loop of this thread; throws std::logic_error when there is none.
+    /// Returns the loop of this thread; throws std::logic_error when there is none.
     [[nodiscard]] static event_loop& current();
     [[nodiscard]] static event_loop* current_or_null() noexcept;
 
-    /// Turns until stop(). Call it on the thread that made the loop, as everything else. Throws synchronous_only when
-    /// the loop runs already, as run_until() does.
+    /// Runs turns until stop(), on the thread that created the loop. Throws synchronous_only when the loop is already
+    /// running, like run_until().
     void run();
-    /// Runs until the task is done, whatever stop() says, and gives its result. The task runs in `in`, or in a context
-    /// of its own.
+    /// Runs until the task has ended, regardless of stop(), and returns its result. The task runs in `in`, or in a new
+    /// context.
     template <class T>
     T run_until(task<T> t, context* in = nullptr);
-    /// Ends run() after this turn, or the next run() at once. Any thread.
+    /// Makes run() return after this turn, or the next run() immediately. Any thread.
     void stop() noexcept;
-    /// Interrupts the waiting. Any thread, also a signal handler.
+    /// Interrupts the wait. Any thread; async-signal-safe.
     void wake() noexcept { backend_->wake(); }
 
-    /// The time at the beginning of this turn's handling; cheap.
+    /// The time at which this turn's event handling started; cheaper than clock::now().
     [[nodiscard]] instant now() const noexcept { return now_; }
 
-    /// Runs `work` on the loop's thread, soon. Any thread; the work may end the loop: its destruction waits for this
-    /// call to return. The second form allocates.
+    /// Runs `work` on the loop's thread soon. Any thread; the work may destroy the loop, which waits for this call to
+    /// return. The second form allocates.
     void post(posted& work) noexcept;
     void post(std::move_only_function<void()> work);
 
-    /// `co_await loop.sleep(100ms)`: ends with `cancelled` when the context is. Of nothing or less: until the next
-    /// turn.
+    /// `co_await loop.sleep(100ms)`; throws `cancelled`. A zero or negative duration yields until the next turn.
     [[nodiscard]] sleep_awaiter sleep(clock::duration d) noexcept {
         return sleep_awaiter(timers_, d.count() > 0 ? from_now(d) : instant::min());
     }
@@ -92,8 +91,7 @@ public:
     [[nodiscard]] backend& io() noexcept { return *backend_; }
     [[nodiscard]] loop_counters& counters() noexcept { return counters_; }
 
-    /// Where views that block run, and where CPU work runs; null when none was given: then such work is done on this
-    /// thread.
+    /// Sets the pools for blocking and for CPU-bound work. Null: such work runs on this thread.
     void use_pools(thread_pool* blocking, thread_pool* compute) noexcept {
         blocking_ = blocking;
         compute_ = compute;
@@ -101,18 +99,17 @@ public:
     [[nodiscard]] thread_pool* blocking() const noexcept { return blocking_; }
     [[nodiscard]] thread_pool* compute() const noexcept { return compute_; }
 
-    /// What the loop's thread is doing; see coro/ready_queue.hpp.
+    /// The activity of the loop's thread; see coro/ready_queue.hpp.
     [[nodiscard]] activity& doing() noexcept { return doing_; }
 
-    /// Runs `work` soon, on top of an empty stack and after the coroutines that are ready by then: to destroy what a
-    /// callback of the backend belongs to, or what a coroutine that was woken already still looks at. In no particular
-    /// order.
+    /// Runs `work` soon, directly from the loop and after the coroutines that are ready now: to destroy an object from
+    /// its own backend callback, or one that a woken coroutine still uses. In unspecified order.
     void defer(posted& work) noexcept;
-    /// Runs what was deferred at once; for the end of what it belongs to.
+    /// Runs all deferred work at once; for the destruction of its owner.
     void run_deferred() noexcept;
 
-    /// As long as it lives the calling thread has no loop: it may block and even run a loop of its own. For work that
-    /// is done in the middle of a turn of a loop without pools.
+    /// Detaches the calling thread from its loop for the lifetime of this object: it may block and even run another
+    /// loop. For work that runs within a turn of a loop without pools.
     class stepping_aside {
     public:
         stepping_aside() noexcept;
@@ -126,7 +123,7 @@ public:
         ready_queue::aside ready_;
     };
 
-    /// Called in each turn before the loop waits: to send what was corked.
+    /// Called in each turn before the loop waits: to send corked output.
     class wait_hook : public list_node {
     public:
         virtual void before_wait() noexcept = 0;
@@ -136,8 +133,8 @@ public:
     };
     void add(wait_hook& hook) noexcept { hooks_.push_back(hook); }
 
-    /// What belongs to a loop and must go with it (connections kept for later): called once when the loop is destroyed,
-    /// on its thread, while input and output still work. It may destroy itself and other hooks.
+    /// For objects that belong to a loop and are destroyed with it (idle connections): called once when the loop is
+    /// destroyed, on its thread, while I/O still works. It may destroy itself and other hooks.
     class end_hook : public list_node {
     public:
         virtual void loop_ends() noexcept = 0;
@@ -165,14 +162,14 @@ private:
     intrusive_list<wait_hook> hooks_;
     intrusive_list<end_hook> end_hooks_;
     posted* deferred_ = nullptr;
-    posted* fenced_ = nullptr;  // deferred, until fence_ has left the ready queue
+    posted* fenced_ = nullptr;  // deferred until fence_ has left the ready queue
     ready_node fence_;
     loop_counters counters_;
     thread_pool* blocking_ = nullptr;
     thread_pool* compute_ = nullptr;
     alignas(64) std::atomic<posted*> inbox_{nullptr};
     std::atomic<bool> waiting_{false};
-    std::atomic<int> callers_{0};  // other threads within post() and stop()
+    std::atomic<int> callers_{0};  // threads within post() and stop()
     std::atomic<bool> stopping_{false};
 };
 

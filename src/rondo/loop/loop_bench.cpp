@@ -23,21 +23,21 @@ loop_options with_backend(const benchmark::State& state) {
 
 bool available(benchmark::State& state) {
     if (!state.range(0) || io_uring_available()) return true;
-    state.SkipWithError("no io_uring here");
+    state.SkipWithError("io_uring is not available");
     return false;
 }
 
-void both(benchmark::internal::Benchmark* b) { b->ArgName("uring")->Arg(0)->Arg(1); }
+void both_backends(benchmark::internal::Benchmark* b) { b->ArgName("uring")->Arg(0)->Arg(1); }
 
-struct nothing : timer {
-    nothing() : timer([](timer&) noexcept {}) {}
+struct idle_timer : timer {
+    idle_timer() : timer([](timer&) noexcept {}) {}
 };
 
-// A time-out that is set and not needed, as in every request.
+// A timeout that does not expire, as in every request.
 void timer_arm_disarm(benchmark::State& state) {
     timer_wheel wheel(clock::now());
     instant due = from_now(60s);
-    nothing t;
+    idle_timer t;
     for (auto _ : state) {
         wheel.arm(t, due);
         t.disarm();
@@ -48,7 +48,7 @@ BENCHMARK(timer_arm_disarm);
 void timer_move_later(benchmark::State& state) {
     timer_wheel wheel(clock::now());
     instant due = from_now(60s);
-    nothing t;
+    idle_timer t;
     for (auto _ : state) wheel.arm(t, due += 1us);
 }
 BENCHMARK(timer_move_later);
@@ -56,7 +56,7 @@ BENCHMARK(timer_move_later);
 void timer_fire(benchmark::State& state) {
     instant now = clock::now();
     timer_wheel wheel(now);
-    std::vector<nothing> timers(1000);
+    std::vector<idle_timer> timers(1000);
     for (auto _ : state) {
         for (std::size_t i = 0; i < timers.size(); ++i)
             wheel.arm(timers[i], now + std::chrono::milliseconds(1 + i % 100));
@@ -66,40 +66,40 @@ void timer_fire(benchmark::State& state) {
 }
 BENCHMARK(timer_fire);
 
-// One turn of the loop with nothing in it but a coroutine.
-void sleep_of_nothing(benchmark::State& state) {
+// One turn of the loop with a single coroutine.
+void zero_sleep(benchmark::State& state) {
     if (!available(state)) return;
     event_loop loop(with_backend(state));
     loop.run_until([](event_loop& l, benchmark::State& s) -> task<> {
         for (auto _ : s) co_await l.sleep(-1s);
     }(loop, state));
 }
-BENCHMARK(sleep_of_nothing)->Apply(both);
+BENCHMARK(zero_sleep)->Apply(both_backends);
 
 void post_round_trip(benchmark::State& state) {
     if (!available(state)) return;
     event_loop loop(with_backend(state));
-    struct answer final : posted {
+    struct reply_task final : posted {
         std::atomic<int>* count;
         void run_on_loop() noexcept override {
             count->fetch_add(1);
             count->notify_one();
         }
     };
-    std::atomic<int> answered{0};
-    answer a;
-    a.count = &answered;
-    std::jthread asker([&] {
+    std::atomic<int> replied{0};
+    reply_task a;
+    a.count = &replied;
+    std::jthread poster([&] {
         int n = 0;
         for (auto _ : state) {
             loop.post(a);
-            answered.wait(n++);
+            replied.wait(n++);
         }
         loop.stop();
     });
     loop.run();
 }
-BENCHMARK(post_round_trip)->Apply(both)->UseRealTime();
+BENCHMARK(post_round_trip)->Apply(both_backends)->UseRealTime();
 
 void pool_round_trip(benchmark::State& state) {
     if (!available(state)) return;
@@ -109,9 +109,9 @@ void pool_round_trip(benchmark::State& state) {
         for (auto _ : s) benchmark::DoNotOptimize(co_await p.run([] { return 1; }));
     }(pool, state));
 }
-BENCHMARK(pool_round_trip)->Apply(both)->UseRealTime();
+BENCHMARK(pool_round_trip)->Apply(both_backends)->UseRealTime();
 
-// An echo over a socket pair: what a request costs the loop.
+// An echo over a socket pair: the cost of a request to the loop.
 struct echo final : stream_socket {
     echo(event_loop& l, int fd) : stream_socket(fd), loop(l) {
         loop.io().attach(*this);
@@ -119,8 +119,8 @@ struct echo final : stream_socket {
     }
     ~echo() { loop.io().close(*this); }
     void received(const loop_turn&, std::string_view bytes) noexcept override {
-        bytes.copy(answer, sizeof answer);
-        (void)loop.io().send(*this, answer, bytes.size(), nullptr);
+        bytes.copy(reply, sizeof reply);
+        (void)loop.io().send(*this, reply, bytes.size(), nullptr);
         loop.io().want_input(*this);
     }
     void receive_ended(int) noexcept override {}
@@ -128,7 +128,7 @@ struct echo final : stream_socket {
     void sent(std::ptrdiff_t, void*) noexcept override {}
     void writable() noexcept override {}
     event_loop& loop;
-    char answer[64] = {};
+    char reply[64] = {};
 };
 
 void echo_round_trip(benchmark::State& state) {
@@ -143,7 +143,7 @@ void echo_round_trip(benchmark::State& state) {
         servers.push_back(std::make_unique<echo>(loop, fds[0]));
         clients.push_back(fds[1]);
     }
-    // The clients' part is in the figure too: a send and a receive each.
+    // The measured time includes the clients: a send and a receive each.
     loop.run_until([](event_loop& l, benchmark::State& s, std::vector<int>& fds) -> task<> {
         char bytes[64];
         for (auto _ : s) {
@@ -155,10 +155,10 @@ void echo_round_trip(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(pairs));
     for (int fd : clients) ::close(fd);
 }
-BENCHMARK(echo_round_trip)->Apply(both);
+BENCHMARK(echo_round_trip)->Apply(both_backends);
 
-// Watched, a loop must not be slower.
-void sleep_of_nothing_watched(benchmark::State& state) {
+// A stall detector must not slow a loop down.
+void zero_sleep_watched(benchmark::State& state) {
     if (!available(state)) return;
     event_loop loop(with_backend(state));
     stall_detector detector(loop);
@@ -166,7 +166,7 @@ void sleep_of_nothing_watched(benchmark::State& state) {
         for (auto _ : s) co_await l.sleep(-1s);
     }(loop, state));
 }
-BENCHMARK(sleep_of_nothing_watched)->Apply(both);
+BENCHMARK(zero_sleep_watched)->Apply(both_backends);
 
 }  // namespace
 }  // namespace rondo

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 class loops : public testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
-        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "io_uring is not available";
         made.emplace(loop_options{.backend = GetParam()});
     }
     [[nodiscard]] event_loop& loop() { return *made; }
@@ -52,7 +52,7 @@ struct posted_flag final : posted {
 
 // Running
 
-TEST_P(loops, run_until_gives_the_result) {
+TEST_P(loops, run_until_returns_the_result) {
     EXPECT_EQ(loop().run_until([]() -> task<int> { co_return 42; }()), 42);
     auto p = loop().run_until([](event_loop& l) -> task<std::unique_ptr<int>> {
         co_await l.sleep(1ms);
@@ -64,7 +64,7 @@ TEST_P(loops, run_until_gives_the_result) {
     EXPECT_EQ(&r, &x);
 }
 
-TEST_P(loops, run_until_gives_the_exception) {
+TEST_P(loops, run_until_rethrows_the_exception) {
     EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> {
         co_await l.sleep(1ms);
         throw std::out_of_range("x");
@@ -72,11 +72,11 @@ TEST_P(loops, run_until_gives_the_exception) {
                  std::out_of_range);
 }
 
-TEST_P(loops, run_until_ends_at_once_when_the_task_does) {
+TEST_P(loops, run_until_returns_as_soon_as_the_task_ends) {
     // Nothing else would wake the loop after this timer.
-    instant began = clock::now();
+    instant start = clock::now();
     loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(20ms); }(loop()));
-    EXPECT_GE(clock::now() - began, 20ms);
+    EXPECT_GE(clock::now() - start, 20ms);
 }
 
 TEST_P(loops, run_until_runs_in_the_given_context) {
@@ -85,14 +85,14 @@ TEST_P(loops, run_until_runs_in_the_given_context) {
     EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(1h); }(loop()), &c), cancelled);
 }
 
-TEST_P(loops, run_until_does_not_end_by_stop) {
+TEST_P(loops, run_until_ignores_stop) {
     EXPECT_EQ(loop().run_until([](event_loop& l) -> task<int> {
         l.stop();
         co_await l.sleep(5ms);
         co_return 3;
     }(loop())),
               3);
-    loop().run();  // which ends at once
+    loop().run();  // returns immediately
 }
 
 TEST_P(loops, stop_ends_run) {
@@ -105,7 +105,7 @@ TEST_P(loops, stop_ends_run) {
     loop().run();
 }
 
-TEST_P(loops, a_loop_that_runs_cannot_be_run) {
+TEST_P(loops, a_running_loop_cannot_be_run_again) {
     loop().run_until([](event_loop& l) -> task<> {
         EXPECT_THROW(l.run(), synchronous_only);
         EXPECT_THROW(l.run_until([]() -> task<> { co_return; }()), synchronous_only);
@@ -113,7 +113,7 @@ TEST_P(loops, a_loop_that_runs_cannot_be_run) {
     }(loop()));
 }
 
-TEST_P(loops, there_is_one_per_thread) {
+TEST_P(loops, there_is_at_most_one_per_thread) {
     EXPECT_EQ(&event_loop::current(), &loop());
     EXPECT_THROW(event_loop second(loop_options{.backend = GetParam()}), std::logic_error);
     EXPECT_EQ(&event_loop::current(), &loop());
@@ -125,7 +125,7 @@ TEST_P(loops, there_is_one_per_thread) {
     EXPECT_EQ(event_loop::current_or_null(), nullptr);
 }
 
-TEST_P(loops, blocking_is_not_allowed_while_it_runs) {
+TEST_P(loops, blocking_is_not_allowed_on_a_running_loop) {
     EXPECT_TRUE(blocking_allowed());
     loop().post([this] {
         EXPECT_FALSE(blocking_allowed());
@@ -159,31 +159,31 @@ TEST_P(loops, posted_work_may_post) {
     EXPECT_EQ(depth, 100);
 }
 
-TEST_P(loops, work_posted_from_many_threads_arrives_in_the_order_of_each) {
+TEST_P(loops, work_posted_by_several_threads_runs_in_the_order_of_each_thread) {
     constexpr int threads = 4;
-    constexpr int each = 5000;
+    constexpr int per_thread = 5000;
     std::array<int, threads> last{};
     int total = 0;
     bool in_order = true;
     std::vector<std::jthread> posters;
     for (std::size_t t = 0; t < threads; ++t) {
         posters.emplace_back([&, t] {
-            for (int i = 1; i <= each; ++i) {
+            for (int i = 1; i <= per_thread; ++i) {
                 loop().post([&, t, i] {
                     in_order = in_order && last[t] == i - 1;
                     last[t] = i;
-                    if (++total == threads * each) loop().stop();
+                    if (++total == threads * per_thread) loop().stop();
                 });
-                if (i % 500 == 0) std::this_thread::sleep_for(100us);  // so that the loop goes to wait meanwhile
+                if (i % 500 == 0) std::this_thread::sleep_for(100us);  // lets the loop wait
             }
         });
     }
     loop().run();
     EXPECT_TRUE(in_order);
-    EXPECT_EQ(total, threads * each);
+    EXPECT_EQ(total, threads * per_thread);
 }
 
-// Each round can only go on when the loop was woken: a lost wake-up hangs.
+// Each round continues only when the loop is woken: a lost wake-up hangs the test.
 TEST_P(loops, no_wake_up_is_lost) {
     std::atomic<int> handled{0};
     constexpr int rounds = 20'000;
@@ -201,19 +201,19 @@ TEST_P(loops, no_wake_up_is_lost) {
     EXPECT_EQ(handled, rounds);
 }
 
-// ThreadSanitizer and AddressSanitizer see it when post() touches the loop that its work has ended.
-TEST_P(loops, the_work_that_is_posted_may_end_the_loop) {
+// ThreadSanitizer and AddressSanitizer detect when post() accesses the loop that its work has destroyed.
+TEST_P(loops, posted_work_may_end_the_loop) {
     for (int round = 0; round < 200; ++round) {
         made.reset();
         made.emplace(loop_options{.backend = GetParam()});
-        std::thread other([at = &*made] { at->post([at] { at->stop(); }); });
+        std::thread other([target = &*made] { target->post([target] { target->stop(); }); });
         made->run();
         made.reset();
         other.join();
     }
 }
 
-TEST_P(loops, wake_alone_ends_the_waiting) {
+TEST_P(loops, wake_interrupts_the_wait) {
     std::atomic<bool> over{false};
     std::jthread other([&] {
         while (!over) {
@@ -236,7 +236,7 @@ TEST_P(loops, wake_alone_ends_the_waiting) {
     EXPECT_GE(loop().counters().turns - before, 20u);
 }
 
-TEST_P(loops, work_posted_but_not_run_is_done_when_the_loop_ends) {
+TEST_P(loops, pending_posted_work_runs_when_the_loop_is_destroyed) {
     int alive = 0;
     bool ran = false;
     loop().post([c = counted(alive), &ran] { ran = true; });
@@ -261,9 +261,9 @@ TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
     }(loop(), work, later));
 }
 
-// A coroutine that was woken still looks at what it waited for.
-TEST_P(loops, deferred_work_runs_after_the_coroutines_that_were_ready_before) {
-    constexpr int many = 5'000;  // more than one turn resumes
+// A woken coroutine still uses the object that it waited for.
+TEST_P(loops, deferred_work_runs_after_coroutines_that_were_ready_before) {
+    constexpr int count = 5'000;  // more than one turn resumes
     struct waits {
         static task<void> for_event(event& e, const posted_flag& destroyed, int& early) {
             co_await e.wait();
@@ -275,24 +275,24 @@ TEST_P(loops, deferred_work_runs_after_the_coroutines_that_were_ready_before) {
     loop().run_until([](event_loop& l, posted_flag& d, int& n) -> task<> {
         event all;
         task_group group(co_await this_context());
-        for (int i = 0; i < many; ++i) group.spawn(waits::for_event(all, d, n));
+        for (int i = 0; i < count; ++i) group.spawn(waits::for_event(all, d, n));
         all.set();
         l.defer(d);
         co_await group.join();
         while (d.runs == 0) co_await l.sleep(0ms);
     }(loop(), destroyed, early));
-    EXPECT_EQ(early, many);
+    EXPECT_EQ(early, count);
     EXPECT_EQ(destroyed.runs, 1);
 }
 
 // Sleeping
 
-TEST_P(loops, sleeps_never_too_short) {
+TEST_P(loops, a_sleep_is_never_too_short) {
     loop().run_until([](event_loop& l) -> task<> {
         for (auto d : {0us, 1us, 999us, 1000us, 1001us, 3500us, 20'000us}) {
-            instant began = clock::now();
+            instant start = clock::now();
             co_await l.sleep(d);
-            EXPECT_GE(clock::now() - began, d);
+            EXPECT_GE(clock::now() - start, d);
         }
         co_await l.sleep(-5s);
         co_await l.sleep_until(instant::min());
@@ -300,7 +300,7 @@ TEST_P(loops, sleeps_never_too_short) {
     }(loop()));
 }
 
-TEST_P(loops, sleep_of_nothing_lets_others_run) {
+TEST_P(loops, a_zero_sleep_lets_other_coroutines_run) {
     int turns_of_other = 0;
     loop().run_until([](event_loop& l, int& n) -> task<> {
         task_group group(co_await this_context());
@@ -329,10 +329,10 @@ task<> sleep_and_count(event_loop& l, clock::duration d, int& cancelled_count, i
     }
 }
 
-TEST_P(loops, a_cancelled_sleep_ends_at_once) {
+TEST_P(loops, a_cancelled_sleep_ends_immediately) {
     int ended_by_cancel = 0;
     int done = 0;
-    instant began = clock::now();
+    instant start = clock::now();
     loop().run_until([](event_loop& l, int& c, int& d) -> task<> {
         task_group group(co_await this_context());
         for (int i = 0; i < 2000; ++i) group.spawn(sleep_and_count(l, i % 2 ? 1h : clock::duration::max(), c, d));
@@ -343,11 +343,12 @@ TEST_P(loops, a_cancelled_sleep_ends_at_once) {
         co_await group.join();
     }(loop(), ended_by_cancel, done));
     EXPECT_EQ(ended_by_cancel, 2000);
-    EXPECT_LT(clock::now() - began, 10s);
-    EXPECT_EQ(loop().timers().next() == instant::max(), false) << "slots of cancelled timers are left to pass";
+    EXPECT_LT(clock::now() - start, 10s);
+    EXPECT_EQ(loop().timers().next() == instant::max(), false)
+        << "slots of cancelled timers stay occupied until they pass";
 }
 
-TEST_P(loops, a_sleep_may_be_destroyed_while_it_waits) {
+TEST_P(loops, a_sleeping_coroutine_may_be_destroyed) {
     int alive = 0;
     {
         auto sleeper = [](event_loop& l, counted) -> task<> { co_await l.sleep(5ms); }(loop(), counted(alive));
@@ -399,7 +400,7 @@ task<void> wake_each_other_for(event_loop& loop, clock::duration time) {
     co_await group.join();
 }
 
-TEST_P(loops, coroutines_that_keep_waking_each_other_do_not_stop_the_clock) {
+TEST_P(loops, coroutines_that_keep_waking_each_other_do_not_starve_timers) {
     loop().run_until(wake_each_other_for(loop(), 5ms));
 }
 
@@ -420,9 +421,9 @@ TEST_P(loops, counts_its_turns_and_time) {
 }
 
 struct counted_end final : event_loop::end_hook {
-    explicit counted_end(std::vector<std::string>& said) : said_(said) {}
+    explicit counted_end(std::vector<std::string>& events) : said_(events) {}
     void loop_ends() noexcept override {
-        // What it posts now is still done.
+        // Work posted now still runs.
         event_loop::current().post([this] {
             said_.emplace_back("posted");
             delete this;
@@ -432,18 +433,18 @@ struct counted_end final : event_loop::end_hook {
     std::vector<std::string>& said_;
 };
 
-TEST(loop_end, hooks_are_called_while_the_loop_is_still_there) {
-    std::vector<std::string> said;
+TEST(LoopEndHook, hooks_are_called_while_the_loop_still_works) {
+    std::vector<std::string> events;
     {
         event_loop loop;
-        loop.add(*new counted_end(said));
-        counted_end gone_before(said);
-        loop.add(gone_before);
+        loop.add(*new counted_end(events));
+        counted_end destroyed_before(events);
+        loop.add(destroyed_before);
     }
-    EXPECT_EQ(said, (std::vector<std::string>{"ended", "posted"}));
+    EXPECT_EQ(events, (std::vector<std::string>{"ended", "posted"}));
 }
 
-TEST(backend, automatic_takes_io_uring_where_it_is_allowed) {
+TEST(BackendSelection, automatic_selects_io_uring_where_available) {
     event_loop loop;
     EXPECT_EQ(loop.io().name(), io_uring_available() ? "io_uring" : "epoll");
 }

@@ -10,16 +10,16 @@ namespace rondo {
 
 namespace {
 
-void live(const loop_thread_options& options, std::promise<event_loop*> started) {
-    bool begun = false;
+void run_loop(const loop_thread_options& options, std::promise<event_loop*> started) {
+    bool running = false;
     try {
-        event_loop own(options.loop);
-        own.use_pools(options.blocking, nullptr);
-        begun = true;
-        started.set_value(&own);
-        own.run();
+        event_loop loop(options.loop);
+        loop.use_pools(options.blocking, nullptr);
+        running = true;
+        started.set_value(&loop);
+        loop.run();
     } catch (...) {
-        if (begun) throw;
+        if (running) throw;
         started.set_exception(std::current_exception());
     }
 }
@@ -30,7 +30,8 @@ loop_thread::loop_thread(loop_thread_options options) {
     std::promise<event_loop*> started;
     std::future<event_loop*> start = started.get_future();
     const std::string name = options.name;
-    thread_ = named_thread(name, [o = std::move(options), p = std::move(started)]() mutable { live(o, std::move(p)); });
+    thread_ =
+        named_thread(name, [o = std::move(options), p = std::move(started)]() mutable { run_loop(o, std::move(p)); });
     try {
         loop_ = start.get();
     } catch (...) {

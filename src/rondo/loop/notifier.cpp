@@ -6,7 +6,7 @@
 
 namespace rondo {
 
-/// Those who wait on one loop. Only the loop's thread touches the list; `size` belongs to the notifier's mutex.
+/// The waiters on one loop. Only the loop's thread accesses the list; `size` is guarded by the notifier's mutex.
 struct notifier::queue final : posted {
     explicit queue(event_loop& l) noexcept : loop(l) {}
 
@@ -19,11 +19,11 @@ struct notifier::queue final : posted {
 
     void run_on_loop() noexcept override {
         const std::shared_ptr<queue> self = std::move(kept_alive);
-        in_flight.exchange(false);  // not store(): it has to see what the last post() wrote
+        in_flight.exchange(false);  // not store(): must see what the last post() wrote
         const std::uint64_t count = reached.load(std::memory_order_relaxed);
-        // Woken coroutines change the list, so none may run before all are queued.
+        // Woken coroutines modify the list, so none may run before all are queued.
         {
-            const ready_queue::runner hold(ready_queue::current());
+            const ready_queue::runner deferred(ready_queue::current());
             waits.for_each([count](wait& w) {
                 if (w.seen_ < count) w.wake();
             });
@@ -36,18 +36,18 @@ struct notifier::queue final : posted {
     std::size_t size = 0;
     std::atomic<std::uint64_t> reached{0};
     std::atomic<bool> in_flight{false};
-    std::shared_ptr<queue> kept_alive;  // from post() until it ran: the last waiter may be gone by then
+    std::shared_ptr<queue> kept_alive;  // from post() until run_on_loop(): the last waiter may have ended by then
 };
 
 std::uint64_t notifier::notify() {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     const std::uint64_t now = count() + 1;
     raise(now);
     return now;
 }
 
 void notifier::advance_to(std::uint64_t to) {
-    const std::scoped_lock held(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (to > count()) raise(to);
 }
 
@@ -67,7 +67,7 @@ notifier::wait::wake_timer::wake_timer(wait& owner) noexcept
 bool notifier::wait::enter() {
     event_loop& loop = event_loop::current();
     {
-        const std::scoped_lock held(in_.mutex_);
+        const std::scoped_lock lock(in_.mutex_);
         if (in_.count() > seen_) return settle(), false;
         queued_in_ = in_.queue_of(loop).get();
         ++queued_in_->size;
@@ -81,10 +81,10 @@ void notifier::wait::leave() noexcept {
     if (!queued_in_) return;
     timer_.disarm();
     unlink();
-    const std::scoped_lock held(in_.mutex_);
-    // A loop on which nobody waits may go away: nothing is posted to it any more.
-    queue* left = std::exchange(queued_in_, nullptr);
-    if (--left->size == 0) std::erase_if(in_.queues_, [left](const auto& q) { return q.get() == left; });
+    const std::scoped_lock lock(in_.mutex_);
+    // A loop without waiters may be destroyed: nothing is posted to it any more.
+    queue* old = std::exchange(queued_in_, nullptr);
+    if (--old->size == 0) std::erase_if(in_.queues_, [old](const auto& q) { return q.get() == old; });
 }
 
 }  // namespace rondo

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A counter that coroutines on any loop wait for: long polling and feeds.
 #pragma once
 
 #include <atomic>
@@ -12,14 +13,14 @@
 
 namespace rondo {
 
-/// A count that views wait for: what long polling and feeds are made of. Say that something is new with notify(), and
-/// wait until the count passes what the client has seen:
+/// A count that views wait for: the basis of long polling and feeds. Signal news with notify(), and wait until the
+/// count exceeds the last one that the client has seen:
 ///
 ///     rondo::notifier news;
-///     std::uint64_t now = co_await news.wait_past(seen, 25s);  // not more than `seen`: nothing new, the time is over
+///     std::uint64_t now = co_await news.wait_past(seen, 25s);  // not above `seen`: timed out, no news
 ///
-/// A waiting coroutine costs its frame and no thread: ten thousand may wait. They may be on several loops.
-/// count(), notify() and advance_to() are for any thread. Must outlive its waiters.
+/// A waiting coroutine costs its frame and no thread: tens of thousands may wait, on several loops.
+/// count(), notify() and advance_to() may be called by any thread. Must outlive its waiters.
 class notifier {
 public:
     class wait;
@@ -30,12 +31,12 @@ public:
 
     [[nodiscard]] std::uint64_t count() const noexcept { return count_.load(std::memory_order_acquire); }
 
-    /// Counts one more and wakes those who wait for it. Returns the new count.
+    /// Increments the count and wakes its waiters. Returns the new count.
     std::uint64_t notify();
-    /// Raises the count (to the row number of a message, say); a lower one changes nothing.
+    /// Raises the count, for example to the row number of a message; a lower value has no effect.
     void advance_to(std::uint64_t count);
 
-    /// Waits until count() > seen, at most `timeout`, and gives count(). Ends with `cancelled` when the context is.
+    /// Waits until count() > seen, at most for `timeout`, and returns count(). Throws `cancelled`.
     [[nodiscard]] wait wait_past(std::uint64_t seen, clock::duration timeout = clock::duration::max()) noexcept;
 
 private:
@@ -43,12 +44,12 @@ private:
     void raise(std::uint64_t to);
     [[nodiscard]] const std::shared_ptr<queue>& queue_of(event_loop& loop);
 
-    std::mutex mutex_;  // so that no rise falls between a waiter's look at the count and its place in a queue
+    std::mutex mutex_;  // makes checking the count and joining a queue atomic
     std::atomic<std::uint64_t> count_;
-    std::vector<std::shared_ptr<queue>> queues_;  // of the loops on which somebody waits
+    std::vector<std::shared_ptr<queue>> queues_;  // one for each loop with waiters
 };
 
-/// `co_await notifier.wait_past(...)`.
+/// Returned by wait_past().
 class [[nodiscard]] notifier::wait : public waiter {
 public:
     wait(notifier& in, std::uint64_t seen, clock::duration timeout) noexcept
@@ -59,8 +60,8 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+        return suspend(awaiting) && enter();
     }
     std::uint64_t await_resume() {
         leave();

@@ -29,7 +29,7 @@ task<std::uint64_t> wait(notifier& n, std::uint64_t seen, clock::duration timeou
     co_return co_await n.wait_past(seen, timeout);
 }
 
-TEST(notifier, counts) {
+TEST(Notifier, counts) {
     notifier n(7);
     EXPECT_EQ(n.count(), 7u);
     EXPECT_EQ(n.notify(), 8u);
@@ -38,55 +38,55 @@ TEST(notifier, counts) {
     EXPECT_EQ(n.count(), 20u);
 }
 
-TEST(notifier, what_was_not_seen_is_told_at_once) {
+TEST(Notifier, returns_at_once_when_the_count_is_already_past) {
     test_loop l;
     notifier n(5);
     EXPECT_EQ(l.run(wait(n, 4, 1h)), 5u);
 }
 
-TEST(notifier, waits_until_the_count_passes) {
+TEST(Notifier, waits_until_the_count_is_past) {
     test_loop l;
     notifier n;
     const auto both = [](notifier& in) -> task<std::uint64_t> {
         task_group group(co_await this_context());
         group.spawn(count_up(in, 3));
-        const std::uint64_t got = co_await in.wait_past(2, 1h);
+        const std::uint64_t count = co_await in.wait_past(2, 1h);
         co_await group.join();
-        co_return got;
+        co_return count;
     };
     EXPECT_EQ(l.run(both(n)), 3u);
 }
 
-TEST(notifier, gives_up_after_the_timeout) {
+TEST(Notifier, returns_the_old_count_after_the_timeout) {
     test_loop l;
     notifier n(5);
     const instant before = clock::now();
     EXPECT_EQ(l.run(wait(n, 5, 20ms)), 5u);
     EXPECT_GE(clock::now() - before, 20ms);
-    EXPECT_EQ(n.notify(), 6u);  // nobody waits: nothing is posted to the loop
+    EXPECT_EQ(n.notify(), 6u);  // no waiters: nothing is posted to the loop
 }
 
-task<void> expect_cancelled(notifier& n, bool& was) {
+task<void> expect_cancelled(notifier& n, bool& was_cancelled) {
     try {
         (void)co_await n.wait_past(0);
     } catch (const cancelled& c) {
-        was = c.reason == cancel_reason::disconnected;
+        was_cancelled = c.reason == cancel_reason::disconnected;
         throw;
     }
 }
 
-TEST(notifier, cancellation_ends_the_wait) {
+TEST(Notifier, a_cancellation_ends_the_wait) {
     test_loop l;
     notifier n;
-    bool was = false;
+    bool was_cancelled = false;
     const auto both = [](notifier& in, bool& out) -> task<void> {
         task_group group(co_await this_context());
         group.spawn(expect_cancelled(in, out));
         group.cancel(cancel_reason::disconnected);
         co_await group.join();
     };
-    l.run(both(n, was));
-    EXPECT_TRUE(was);
+    l.run(both(n, was_cancelled));
+    EXPECT_TRUE(was_cancelled);
     n.notify();
 }
 
@@ -96,7 +96,7 @@ task<void> count_waiter(notifier& n, int& woken) {
     ++woken;
 }
 
-TEST(notifier, ten_thousand_wait_and_another_thread_wakes_them) {
+TEST(Notifier, another_thread_wakes_ten_thousand_waiters) {
     test_loop l;
     notifier n;
     int woken = 0;
@@ -110,7 +110,7 @@ TEST(notifier, ten_thousand_wait_and_another_thread_wakes_them) {
     EXPECT_EQ(woken, 10'000);
 }
 
-TEST(notifier, loses_no_wake_up_between_threads) {
+TEST(Notifier, loses_no_wake_up_between_threads) {
     notifier n;
     constexpr std::uint64_t last = 2000;
     const auto follow = [](notifier& in) -> task<void> {
@@ -137,7 +137,7 @@ TEST(notifier, loses_no_wake_up_between_threads) {
     EXPECT_EQ(n.count(), last);
 }
 
-TEST(notifier, serves_one_loop_after_the_other) {
+TEST(Notifier, serves_one_loop_after_another) {
     notifier n;
     for (std::uint64_t i = 0; i < 3; ++i) {
         test_loop l;
@@ -146,7 +146,7 @@ TEST(notifier, serves_one_loop_after_the_other) {
     }
 }
 
-TEST(notifier, a_waiter_may_be_destroyed_while_it_waits_or_is_being_woken) {
+TEST(Notifier, a_waiter_may_be_destroyed_while_waiting_and_while_being_woken) {
     test_loop l;
     notifier n;
     const auto abandon = [](notifier& in) -> task<void> {
@@ -155,7 +155,7 @@ TEST(notifier, a_waiter_may_be_destroyed_while_it_waits_or_is_being_woken) {
             t.coroutine().resume();
             if (woken) in.notify();
             {
-                const task<std::uint64_t> gone = std::move(t);
+                const task<std::uint64_t> destroyed = std::move(t);
             }
             co_await sleep(1ms);
         }
@@ -166,13 +166,13 @@ TEST(notifier, a_waiter_may_be_destroyed_while_it_waits_or_is_being_woken) {
 
 task<bool> wait_for_it(event& e, clock::duration d) { co_return co_await wait_for(e, d); }
 
-TEST(wait_for, is_true_for_an_event_that_was_set) {
+TEST(WaitFor, returns_true_for_an_event_that_is_set) {
     test_loop l;
     event e(true);
     EXPECT_TRUE(l.run(wait_for_it(e, 1h)));
 }
 
-TEST(wait_for, is_false_when_the_time_is_over) {
+TEST(WaitFor, returns_false_when_the_time_has_expired) {
     test_loop l;
     event e;
     const instant before = clock::now();
@@ -188,7 +188,7 @@ task<void> set_later(event& e) {
     e.reset();
 }
 
-TEST(wait_for, is_true_when_the_event_is_set_while_it_waits) {
+TEST(WaitFor, returns_true_when_the_event_is_set_during_the_wait) {
     test_loop l;
     event e;
     const auto both = [](event& in) -> task<bool> {
@@ -201,7 +201,7 @@ TEST(wait_for, is_true_when_the_event_is_set_while_it_waits) {
     EXPECT_TRUE(l.run(both(e)));
 }
 
-TEST(wait_for, ends_with_cancelled) {
+TEST(WaitFor, throws_cancelled) {
     test_loop l;
     event e;
     EXPECT_THROW(l.run(with_timeout(2ms, wait_for_it(e, 1h))), timed_out);
@@ -215,7 +215,7 @@ task<void> count_timed_out(event& e, int& count) {
     if (!set) ++count;
 }
 
-TEST(wait_for, ten_thousand_time_out_together) {
+TEST(WaitFor, ten_thousand_waits_expire_together) {
     test_loop l;
     event e;
     int count = 0;

@@ -26,10 +26,10 @@ struct thread_pool::state {
     std::size_t waiting = 0;
     std::size_t idle = 0;
     std::size_t running = 0;
-    bool waking = false;  // a thread was woken and has not looked at the queue yet
+    bool waking = false;  // a thread was notified and has not checked the queue yet
     bool ending = false;
-    std::chrono::nanoseconds usual{0};  // moving average of how long a job takes
-    instant taken{};                    // when the last job was taken
+    std::chrono::nanoseconds usual{0};  // moving average of the duration of a job
+    instant taken{};                    // when the last job was started
     std::vector<named_thread> threads;
 
     void push(job& j) noexcept {
@@ -47,8 +47,8 @@ struct thread_pool::state {
     }
     bool remove(job& j) noexcept {
         job* before = nullptr;
-        for (job* at = first; at; before = at, at = at->next_) {
-            if (at != &j) continue;
+        for (job* current = first; current; before = current, current = current->next_) {
+            if (current != &j) continue;
             (before ? before->next_ : first) = j.next_;
             if (last == &j) last = before;
             --waiting;
@@ -56,7 +56,7 @@ struct thread_pool::state {
         }
         return false;
     }
-    // Also a thread that is still starting, or waking up, is one that is free.
+    // Jobs that no free thread will run at once. Threads that are starting or waking up count as free.
     [[nodiscard]] std::size_t queued() const noexcept {
         std::size_t free = options.threads - running;
         return waiting > free ? waiting - free : 0;
@@ -65,8 +65,8 @@ struct thread_pool::state {
         if (running + waiting < options.threads) return std::chrono::nanoseconds(0);
         return usual * static_cast<std::int64_t>(queued() + 1) / static_cast<std::int64_t>(options.threads);
     }
-    // Woken threads wake the next one while there is work: many short jobs at once are done by few threads, and who
-    // queues them pays for one wake-up.
+    // A woken thread wakes the next one while there is work: a burst of short jobs is run by few threads and costs
+    // submit() one wake-up.
     [[nodiscard]] bool wakes_another() noexcept { return first && idle > 0 && !std::exchange(waking, true); }
     void start_thread();
     void wait_for_work(std::unique_lock<std::mutex>& lock) noexcept;
@@ -75,7 +75,7 @@ struct thread_pool::state {
 };
 
 void thread_pool::state::be_nice() const noexcept {
-    // On Linux a nice value belongs to a thread; a new one has that of its maker.
+    // On Linux the nice value is per thread; a new thread inherits that of its creator.
     if (options.nice > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options.nice);
 }
 
@@ -96,15 +96,15 @@ void thread_pool::state::serve() noexcept {
         if (!first) return;
         job* j = pop();
         ++running;
-        bool wakes = wakes_another();
-        const instant began = taken = clock::now();
+        bool wake = wakes_another();
+        const instant start = taken = clock::now();
         lock.unlock();
-        if (wakes) work.notify_one();
+        if (wake) work.notify_one();
         j->run_on_thread();
-        auto took = clock::now() - began;
+        auto duration = clock::now() - start;
         lock.lock();
         --running;
-        usual = usual.count() ? (usual * 7 + took) / 8 : std::chrono::nanoseconds(took);
+        usual = usual.count() ? (usual * 7 + duration) / 8 : std::chrono::nanoseconds(duration);
     }
 }
 
@@ -112,7 +112,7 @@ void thread_pool::state::start_thread() {
     try {
         threads.emplace_back(options.name, [this] { serve(); });
     } catch (const std::system_error&) {
-        if (threads.empty()) throw;  // otherwise fewer have to do
+        if (threads.empty()) throw;  // otherwise continue with fewer threads
     }
 }
 
@@ -138,12 +138,12 @@ void thread_pool::submit(job& j, instant deadline) {
     if (s.running + s.waiting >= s.options.threads + s.options.queue)
         throw pool_full("all " + s.options.name + " threads are busy and the queue is full", retry);
     if (s.options.refuses_late && wait.count() && deadline != instant::max() && clock::now() + wait > deadline)
-        throw pool_full("the wait for a " + s.options.name + " thread would pass the request's deadline", retry);
+        throw pool_full("the wait for a " + s.options.name + " thread would exceed the request's deadline", retry);
     if (s.idle <= s.waiting && s.threads.size() < s.options.threads) s.start_thread();
     s.push(j);
-    bool wakes = s.wakes_another();
+    bool wake = s.wakes_another();
     lock.unlock();
-    if (wakes) s.work.notify_one();
+    if (wake) s.work.notify_one();
 }
 
 bool thread_pool::withdraw(job& j) noexcept {

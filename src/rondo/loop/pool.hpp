@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Thread pools for blocking and for CPU-bound work.
 #pragma once
 
 #include <chrono>
@@ -20,36 +21,36 @@
 namespace rondo {
 
 struct pool_options {
-    std::string name = "pool";  ///< the threads' name, at most 15 bytes are used
+    std::string name = "pool";  ///< name of the threads; at most 15 bytes are used
     std::size_t threads = 1;
     std::size_t queue = 1024;  ///< jobs that may wait for a thread
-    int nice = 0;              ///< added to the threads' nice value: 0 to 19
-    bool refuses_late = true;  ///< a job whose expected wait passes its deadline is refused at once
+    int nice = 0;              ///< added to the nice value of the threads: 0 to 19
+    bool refuses_late = true;  ///< reject jobs whose expected wait exceeds their deadline
 };
 
-/// Thrown by run() when the queue is full or the wait would pass the deadline. Answer 503 with Retry-After.
+/// Thrown by run() when the queue is full or the wait would exceed the deadline. Answer 503 with Retry-After.
 class pool_full : public std::runtime_error, public try_later {
 public:
     pool_full(const std::string& text, std::chrono::seconds retry_after)
         : std::runtime_error(text), try_later(retry_after) {}
 };
 
-/// Threads for work that must not run on a loop. Threads start when first needed.
+/// Threads for work that must not run on a loop. Threads are started when first needed.
 class thread_pool {
 public:
     explicit thread_pool(pool_options options);
-    /// Waits for the jobs that run; jobs that still wait are not started (there are none in an orderly shut-down), and
-    /// who waits for them waits forever. The loops that jobs came from must still be there.
+    /// Waits for running jobs. Queued jobs are not started (an orderly shutdown has none), and coroutines that await
+    /// them wait forever. The loops that submitted jobs must still exist.
     ~thread_pool();
     thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;
 
     /// `co_await pool.run(f)`: calls `f()` on a thread of the pool and resumes on the loop with its result or
-    /// exception. Never abandoned: when the context is cancelled meanwhile the await still waits for `f` to return,
-    /// then throws `cancelled` if `f` had not begun; what `f` itself waits for with functions of Rondo that block ends
-    /// early, and at the deadline. Throws pool_full at once when the queue is full. Loop thread only.
-    /// A lambda that captures something with a destructor needs a name, `auto f = [text] {...}; co_await pool.run(f);`,
-    /// where GCC 12 is used: within a co_await expression it destroys such a capture twice.
+    /// exception. Never abandoned: when the context is cancelled, the await still waits for `f` to return, and throws
+    /// `cancelled` if `f` was not called. Blocking functions of Rondo called by `f` end on the cancellation and at the
+    /// deadline. Throws pool_full at once when the queue is full. Loop thread only.
+    /// With GCC 12, name a lambda with a non-trivial capture: `auto f = [text] {...}; co_await pool.run(f);`. Within a
+    /// co_await expression GCC 12 destroys such a capture twice.
     template <class F>
     [[nodiscard]] auto run(F f);
 
@@ -65,16 +66,16 @@ public:
         friend class thread_pool;
         job* next_ = nullptr;
     };
-    /// Queues; throws pool_full. Any thread. `deadline`: when the expected wait passes it, pool_full is thrown at once.
+    /// Queues a job. Throws pool_full, also when the expected wait exceeds `deadline`. Any thread.
     void submit(job& j, instant deadline = instant::max());
 
-    /// Takes a job back that no thread has taken yet; false when it is not in the queue. Any thread.
+    /// Removes a queued job; returns false when it is not in the queue. Any thread.
     bool withdraw(job& j) noexcept;
 
-    [[nodiscard]] std::size_t waiting() const noexcept;  ///< jobs queued
-    [[nodiscard]] std::size_t running() const noexcept;  ///< jobs being run
-    [[nodiscard]] std::size_t threads() const noexcept;  ///< threads started
-    /// For how long all threads there may be have been at jobs without taking another one; zero while one is free.
+    [[nodiscard]] std::size_t waiting() const noexcept;  ///< queued jobs
+    [[nodiscard]] std::size_t running() const noexcept;  ///< running jobs
+    [[nodiscard]] std::size_t threads() const noexcept;  ///< started threads
+    /// Returns how long all threads have been busy without starting another job; zero while a thread is free.
     [[nodiscard]] std::chrono::nanoseconds held_for(instant now) const noexcept;
     [[nodiscard]] const pool_options& options() const noexcept;
 
@@ -95,11 +96,11 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        context_ = context_of(who);
+    bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+        context_ = context_of(awaiting);
         if (context_) context_->token().check();
         if (!pool_) return run_here(), false;
-        waiting_.hold(who, context_);
+        waiting_.hold(awaiting, context_);
         loop_ = &event_loop::current();
         pool_->submit(*this, context_ ? context_->deadline : instant::max());
         return true;
@@ -112,12 +113,12 @@ public:
 private:
     void on_thread() {
         if (context_) context_->token().check();
-        const works_for whom(context_);
+        const works_for scope(context_);
         if constexpr (std::is_void_v<result>) function_();
         else value_.emplace(function_());
     }
     void run_here() noexcept {
-        const event_loop::stepping_aside aside;
+        const event_loop::stepping_aside detached;
         try {
             on_thread();
         } catch (...) {
@@ -150,20 +151,20 @@ auto thread_pool::run(F f) {
     return detail::pool_run<F>(this, std::move(f));
 }
 
-/// The same; without a pool `f` is called on this thread, which may block meanwhile (see event_loop::stepping_aside).
+/// The same; without a pool, `f` is called on this thread, where it may block (see event_loop::detach_scope).
 template <class F>
 [[nodiscard]] auto run_on(thread_pool* pool, F f) {
     return detail::pool_run<F>(pool, std::move(f));
 }
 
-/// Runs `f` on the current loop's pool for blocking work (files, synchronous libraries); on this thread when the loop
-/// has none.
+/// Runs `f` on the current loop's pool for blocking work (files, synchronous libraries), or on this thread when the
+/// loop has none.
 template <class F>
 [[nodiscard]] auto run_blocking(F f) {
     return run_on(event_loop::current().blocking(), std::move(f));
 }
 
-/// Runs `f` on the current loop's compute threads.
+/// Runs `f` on the current loop's pool for CPU-bound work, or on this thread when the loop has none.
 template <class F>
 [[nodiscard]] auto run_compute(F f) {
     return run_on(event_loop::current().compute(), std::move(f));

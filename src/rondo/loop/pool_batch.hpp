@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Gathers small writes until they are worth a hop to the thread pool.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +8,13 @@
 
 namespace rondo {
 
-/// Pieces on their way to the blocking pool. A hop to a thread costs far more than to copy a few bytes, and whoever
-/// sends a body chooses how small its pieces are: they are gathered until they are worth a hop.
+/// Gathers pieces of data for the blocking pool until they are worth a hop: a hop to a thread costs far more than
+/// copying a few bytes, and a client may send a body in pieces of any size.
 class pool_batch {
 public:
     static constexpr std::size_t enough = 64 * 1024;
 
-    /// True when it is time for a hop: then hand over bytes() and clear(). Until then the piece has to hold.
+    /// Returns true when a hop is due: then process bytes() and call clear(). `piece` must stay valid until then.
     [[nodiscard]] bool add(std::string_view piece) {
         if (gathered_.empty() && piece.size() >= enough) {
             whole_ = piece;
@@ -31,7 +32,7 @@ public:
 
 private:
     std::string gathered_;
-    std::string_view whole_;  // a piece that is large enough by itself is not copied
+    std::string_view whole_;  // a large piece, which is not copied
 };
 
 }  // namespace rondo

@@ -6,7 +6,7 @@
 namespace rondo {
 namespace {
 
-TEST(pool_batch, gathers_small_pieces_until_they_are_worth_a_hop) {
+TEST(PoolBatch, gathers_small_pieces_until_they_are_worth_a_hop) {
     pool_batch batch;
     EXPECT_TRUE(batch.empty());
     std::size_t hops = 0;
@@ -20,7 +20,7 @@ TEST(pool_batch, gathers_small_pieces_until_they_are_worth_a_hop) {
     EXPECT_EQ(batch.bytes(), "x");
 }
 
-TEST(pool_batch, a_large_piece_is_not_copied) {
+TEST(PoolBatch, does_not_copy_a_large_piece) {
     pool_batch batch;
     const std::string large(pool_batch::enough, 'y');
     EXPECT_TRUE(batch.add(large));
@@ -28,7 +28,7 @@ TEST(pool_batch, a_large_piece_is_not_copied) {
     batch.clear();
     EXPECT_FALSE(batch.add("a"));
     EXPECT_TRUE(batch.add(large));
-    EXPECT_EQ(batch.bytes(), "a" + large) << "in their order";
+    EXPECT_EQ(batch.bytes(), "a" + large) << "in order";
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Holds threads of a pool until opened.
+// Blocks a thread of a pool until opened.
 struct gate {
     std::binary_semaphore begun{0};
     std::binary_semaphore open{0};
@@ -35,15 +35,15 @@ struct pools : ::testing::Test {
     ~pools() override { EXPECT_TRUE(loop.doing().running() == nullptr); }
 };
 
-TEST_F(pools, give_results_on_the_loop) {
+TEST_F(pools, returns_results_on_the_loop) {
     thread_pool pool({.threads = 2});
     loop.run_until([](thread_pool& p) -> task<> {
-        auto here = std::this_thread::get_id();
-        auto there = co_await p.run([] { return std::this_thread::get_id(); });
-        EXPECT_NE(here, there);
-        EXPECT_EQ(std::this_thread::get_id(), here);
-        auto give = [x = std::make_unique<int>(5)]() mutable { return std::move(x); };
-        auto owned = co_await p.run(std::move(give));
+        auto loop_thread = std::this_thread::get_id();
+        auto pool_thread = co_await p.run([] { return std::this_thread::get_id(); });
+        EXPECT_NE(loop_thread, pool_thread);
+        EXPECT_EQ(std::this_thread::get_id(), loop_thread);
+        auto move_only = [x = std::make_unique<int>(5)]() mutable { return std::move(x); };
+        auto owned = co_await p.run(std::move(move_only));
         EXPECT_EQ(*owned, 5);
         int n = 0;
         co_await p.run([&n] { n = 1; });
@@ -53,7 +53,7 @@ TEST_F(pools, give_results_on_the_loop) {
     }(pool));
 }
 
-TEST_F(pools, give_exceptions) {
+TEST_F(pools, rethrows_exceptions) {
     thread_pool pool({});
     loop.run_until([](thread_pool& p) -> task<> {
         try {
@@ -66,13 +66,13 @@ TEST_F(pools, give_exceptions) {
     }(pool));
 }
 
-TEST_F(pools, start_threads_when_they_are_needed) {
+TEST_F(pools, starts_threads_when_needed) {
     thread_pool pool({.threads = 3});
     EXPECT_EQ(pool.threads(), 0u);
     loop.run_until([](thread_pool& p) -> task<> {
         for (int i = 0; i < 5; ++i) {
             co_await p.run([] {});
-            // The thread may not have come back to its queue yet; then a second is made.
+            // If the thread has not returned to the queue yet, a second one is started.
         }
         EXPECT_GE(p.threads(), 1u);
         EXPECT_LE(p.threads(), 3u);
@@ -88,7 +88,7 @@ TEST_F(pools, start_threads_when_they_are_needed) {
     }(pool));
 }
 
-TEST_F(pools, name_their_threads_and_lower_their_priority) {
+TEST_F(pools, names_its_threads_and_lowers_their_priority) {
     thread_pool pool({.name = "a-very-long-name-of-a-pool", .nice = 5});
     int before = getpriority(PRIO_PROCESS, 0);
     loop.run_until([](thread_pool& p, int mine) -> task<> {
@@ -103,7 +103,7 @@ TEST_F(pools, name_their_threads_and_lower_their_priority) {
     EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
-TEST_F(pools, give_a_job_back_that_no_thread_has_taken) {
+TEST_F(pools, removes_a_queued_job) {
     struct noting final : thread_pool::job {
         void run_on_thread() noexcept override { ran.release(); }
         std::binary_semaphore ran{0};
@@ -114,11 +114,11 @@ TEST_F(pools, give_a_job_back_that_no_thread_has_taken) {
     loop.run_until([](thread_pool& p, gate& gate, noting& a, noting& b, noting& c) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& held_in, struct gate& held) {
-                co_await held_in.run([&held] { held.pass(); });
+            static task<> block(thread_pool& pool, struct gate& blocker) {
+                co_await pool.run([&blocker] { blocker.pass(); });
             }
         };
-        group.spawn(jobs::hold(p, gate));
+        group.spawn(jobs::block(p, gate));
         gate.begun.acquire();
         p.submit(a);
         p.submit(b);
@@ -137,7 +137,7 @@ TEST_F(pools, give_a_job_back_that_no_thread_has_taken) {
     EXPECT_FALSE(pool.withdraw(first));
 }
 
-TEST_F(pools, tell_for_how_long_all_their_threads_are_held) {
+TEST_F(pools, reports_how_long_all_threads_have_been_busy) {
     thread_pool pool({.threads = 2});
     const instant later = clock::now() + 1h;
     EXPECT_EQ(pool.held_for(later), 0ns);
@@ -145,14 +145,14 @@ TEST_F(pools, tell_for_how_long_all_their_threads_are_held) {
     loop.run_until([](thread_pool& p, gate& one, gate& other, instant an_hour_on) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& held_in, gate& held) {
-                co_await held_in.run([&held] { held.pass(); });
+            static task<> block(thread_pool& pool, gate& blocker) {
+                co_await pool.run([&blocker] { blocker.pass(); });
             }
         };
-        group.spawn(jobs::hold(p, one));
+        group.spawn(jobs::block(p, one));
         one.begun.acquire();
-        EXPECT_EQ(p.held_for(an_hour_on), 0ns);  // one is free
-        group.spawn(jobs::hold(p, other));
+        EXPECT_EQ(p.held_for(an_hour_on), 0ns);  // one thread is free
+        group.spawn(jobs::block(p, other));
         other.begun.acquire();
         EXPECT_GT(p.held_for(an_hour_on), 50min);
         EXPECT_EQ(p.held_for(an_hour_on - 2h), 0ns);
@@ -162,15 +162,15 @@ TEST_F(pools, tell_for_how_long_all_their_threads_are_held) {
     }(pool, first, second, later));
 }
 
-TEST_F(pools, wake_as_many_threads_as_there_is_work) {
+TEST_F(pools, wakes_as_many_threads_as_there_are_jobs) {
     thread_pool pool({.threads = 4});
     for (int round = 0; round < 20; ++round) {
         loop.run_until([](thread_pool& p) -> task<> {
             task_group group(co_await this_context());
-            std::latch together(4);  // none goes on before all four have begun
+            std::latch together(4);  // returns once all four jobs have started
             struct jobs {
-                static task<> meet(thread_pool& on, std::latch& l) {
-                    co_await on.run([&l] { l.arrive_and_wait(); });
+                static task<> meet(thread_pool& pool, std::latch& l) {
+                    co_await pool.run([&l] { l.arrive_and_wait(); });
                 }
             };
             for (int i = 0; i < 4; ++i) group.spawn(jobs::meet(p, together));
@@ -180,17 +180,17 @@ TEST_F(pools, wake_as_many_threads_as_there_is_work) {
     EXPECT_EQ(pool.threads(), 4u);
 }
 
-TEST_F(pools, without_one_work_is_done_on_the_thread_of_the_loop) {
+TEST_F(pools, without_a_pool_work_runs_on_the_loop_thread) {
     loop.run_until([](event_loop& l) -> task<> {
-        const auto here = std::this_thread::get_id();
-        const auto there = co_await run_blocking([] {
+        const auto loop_thread = std::this_thread::get_id();
+        const auto job_thread = co_await run_blocking([] {
             EXPECT_TRUE(blocking_allowed());
             EXPECT_EQ(event_loop::current_or_null(), nullptr);
-            event_loop own;  // even this
-            own.run_until([]() -> task<> { co_await sleep(1ms); }());
+            event_loop inner;  // even this is allowed
+            inner.run_until([]() -> task<> { co_await sleep(1ms); }());
             return std::this_thread::get_id();
         });
-        EXPECT_EQ(here, there);
+        EXPECT_EQ(loop_thread, job_thread);
         EXPECT_EQ(&event_loop::current(), &l);
         EXPECT_FALSE(blocking_allowed());
         try {
@@ -202,21 +202,21 @@ TEST_F(pools, without_one_work_is_done_on_the_thread_of_the_loop) {
     }(loop));
 }
 
-TEST_F(pools, refuse_when_the_queue_is_full) {
+TEST_F(pools, refuses_jobs_when_the_queue_is_full) {
     thread_pool pool({.name = "compute", .threads = 1, .queue = 2});
     gate g;
     loop.run_until([](thread_pool& p, gate& gate) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& pool, struct gate& held) {
-                co_await pool.run([&held] { held.pass(); });
+            static task<> block(thread_pool& pool, struct gate& blocker) {
+                co_await pool.run([&blocker] { blocker.pass(); });
             }
             static task<> nothing(thread_pool& pool) {
                 co_await pool.run([] {});
             }
         };
-        // One that runs and two that wait, also before the thread has begun.
-        group.spawn(jobs::hold(p, gate));
+        // One running and two queued jobs, even before the thread has started.
+        group.spawn(jobs::block(p, gate));
         group.spawn(jobs::nothing(p));
         group.spawn(jobs::nothing(p));
         EXPECT_EQ(group.size(), 3u);
@@ -236,7 +236,7 @@ TEST_F(pools, refuse_when_the_queue_is_full) {
     }(pool, g));
 }
 
-TEST_F(pools, refuse_what_would_begin_after_its_deadline) {
+TEST_F(pools, refuses_jobs_that_would_start_after_their_deadline) {
     thread_pool pool({.threads = 1});
     gate g;
     context hurried;
@@ -246,53 +246,53 @@ TEST_F(pools, refuse_what_would_begin_after_its_deadline) {
     loop.run_until([](thread_pool& p, gate& gate, context& hurry) -> task<> {
         task_group group(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& pool, struct gate& held) {
-                co_await pool.run([&held] { held.pass(); });
+            static task<> block(thread_pool& pool, struct gate& blocker) {
+                co_await pool.run([&blocker] { blocker.pass(); });
             }
-            static task<> refused(thread_pool& pool, bool& was) {
+            static task<> refused(thread_pool& pool, bool& thrown) {
                 try {
                     co_await pool.run([] { ADD_FAILURE(); });
                 } catch (const pool_full&) {
-                    was = true;
+                    thrown = true;
                 }
             }
-            static task<> taken(thread_pool& pool, bool& was) {
-                co_await pool.run([&was] { was = true; });
+            static task<> accepted(thread_pool& pool, bool& ran) {
+                co_await pool.run([&ran] { ran = true; });
             }
         };
-        // With a thread free the deadline does not matter.
+        // While a thread is free, the deadline does not matter.
         bool ran = false;
         bool refused = false;
         hurry.deadline = from_now(1ms);
         while (p.running()) std::this_thread::yield();
-        group.spawn(jobs::taken(p, ran), hurry);
+        group.spawn(jobs::accepted(p, ran), hurry);
         co_await group.join();
         EXPECT_TRUE(ran);
         while (p.running()) std::this_thread::yield();
-        group.spawn(jobs::hold(p, gate));
+        group.spawn(jobs::block(p, gate));
         gate.begun.acquire();
         hurry.deadline = from_now(1ms);
         group.spawn(jobs::refused(p, refused), hurry);
         EXPECT_TRUE(refused);
         hurry.deadline = from_now(1h);
         ran = false;
-        group.spawn(jobs::taken(p, ran), hurry);
+        group.spawn(jobs::accepted(p, ran), hurry);
         gate.open.release();
         co_await group.join();
         EXPECT_TRUE(ran);
     }(pool, g, hurried));
 }
 
-TEST_F(pools, a_job_that_has_not_begun_is_not_begun_when_cancelled) {
+TEST_F(pools, does_not_start_a_cancelled_job) {
     thread_pool pool({.threads = 1});
     gate g;
     loop.run_until([](thread_pool& p, gate& gate) -> task<> {
         task_group running(co_await this_context());
         task_group waiting(co_await this_context());
         struct jobs {
-            static task<> hold(thread_pool& pool, struct gate& held, bool& done) {
-                done = co_await pool.run([&held] {
-                    held.pass();
+            static task<> block(thread_pool& pool, struct gate& blocker, bool& done) {
+                done = co_await pool.run([&blocker] {
+                    blocker.pass();
                     return true;
                 });
             }
@@ -308,23 +308,23 @@ TEST_F(pools, a_job_that_has_not_begun_is_not_begun_when_cancelled) {
         bool done = false;
         bool first = false;
         bool second = false;
-        running.spawn(jobs::hold(p, gate, done));
+        running.spawn(jobs::block(p, gate, done));
         waiting.spawn(jobs::never(p, first));
         gate.begun.acquire();
         running.cancel();
         waiting.cancel();
-        EXPECT_FALSE(first);  // it waits all the same: its frame is still in the queue
+        EXPECT_FALSE(first);  // still waits: its frame is in the queue
         waiting.spawn(jobs::never(p, second));
-        EXPECT_TRUE(second);  // one that was cancelled before is not queued
+        EXPECT_TRUE(second);  // a job that is cancelled before is not queued
         gate.open.release();
         co_await running.join();
-        EXPECT_TRUE(done) << "what had begun gives its result";
+        EXPECT_TRUE(done) << "a started job returns its result";
         co_await waiting.join();
         EXPECT_TRUE(first);
     }(pool, g));
 }
 
-TEST_F(pools, many_jobs_from_many_coroutines) {
+TEST_F(pools, runs_many_jobs_of_many_coroutines) {
     thread_pool pool({.threads = 4, .queue = 10'000});
     std::atomic<int> count{0};
     loop.run_until([](thread_pool& p, std::atomic<int>& n) -> task<> {
@@ -339,7 +339,7 @@ TEST_F(pools, many_jobs_from_many_coroutines) {
     EXPECT_EQ(pool.waiting(), 0u);
 }
 
-TEST_F(pools, of_the_loop) {
+TEST_F(pools, run_blocking_and_run_compute_use_the_pools_of_the_loop) {
     thread_pool blocking({.name = "blocking"});
     thread_pool compute({.name = "compute"});
     loop.use_pools(&blocking, &compute);
@@ -356,7 +356,7 @@ TEST_F(pools, of_the_loop) {
     }());
 }
 
-TEST_F(pools, wait_for_what_runs_when_they_end) {
+TEST_F(pools, the_destructor_waits_for_running_jobs_only) {
     std::atomic<bool> finished{false};
     struct slow final : thread_pool::job {
         std::atomic<bool>* begun = nullptr;

@@ -10,18 +10,18 @@ void remote_run::start(instant deadline) {
 }
 
 void remote_run::cancel(cancel_reason reason) noexcept {
-    int there = on_loop_.load(std::memory_order_relaxed);
-    // One cancellation at most; none when the task has ended.
-    if (there != 1 || reason_ != cancel_reason::none) return;
+    int pending = on_loop_.load(std::memory_order_relaxed);
+    // At most one cancellation, and none once the task has ended.
+    if (pending != 1 || reason_ != cancel_reason::none) return;
     reason_ = reason;
-    if (on_loop_.compare_exchange_strong(there, 2, std::memory_order_acq_rel)) at_.post(cancelling_);
+    if (on_loop_.compare_exchange_strong(pending, 2, std::memory_order_acq_rel)) at_.post(cancelling_);
 }
 
 void remote_run::run() noexcept {
-    activity& doing = at_.doing();
-    doing.enter(&context_);
+    activity& current = at_.doing();
+    current.enter(&context_);
     detail::start_task(begin(this, context_));
-    doing.enter(nullptr);
+    current.enter(nullptr);
 }
 
 void remote_run::cancel_here() noexcept {
@@ -29,7 +29,7 @@ void remote_run::cancel_here() noexcept {
     settle();
 }
 
-// The coroutine may not be destroyed before it has returned from here, and who waits may be quick.
+// Deferred: the waiting thread may destroy the coroutine at once, but it must first return from here.
 std::coroutine_handle<> remote_run::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept {
     at_.defer(ending_);
     return std::noop_coroutine();

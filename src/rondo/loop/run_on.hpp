@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs a task on another event loop, awaited by a coroutine or by a blocking thread.
 #pragma once
 
 #include <algorithm>
@@ -16,22 +17,22 @@ namespace rondo {
 
 namespace detail {
 
-/// A task that runs on one loop while another thread waits for its end. The two meet in posted work only.
+/// A task that runs on a loop while another thread waits for its end. The two communicate through posted tasks only.
 class remote_run : public task_end {
 public:
-    explicit remote_run(event_loop& at) noexcept : at_(at) {}
+    explicit remote_run(event_loop& loop) noexcept : at_(loop) {}
     remote_run(const remote_run&) = delete;
     remote_run& operator=(const remote_run&) = delete;
     virtual ~remote_run() = default;
 
-    /// The waiting thread. After start(), until told() was called, everything else belongs to the loop.
+    /// Called by the waiting thread. Between start() and completed() everything else belongs to the loop.
     void start(instant deadline);
     void cancel(cancel_reason reason) noexcept;
 
 protected:
-    /// The task has ended and nothing else of this is on the loop; called there, as the last thing.
+    /// Called on the loop, as the last access to this object, when the task has ended and nothing else of it is posted.
     virtual void told() noexcept = 0;
-    virtual std::coroutine_handle<> begin(task_end* end, context& in) noexcept = 0;
+    virtual std::coroutine_handle<> begin(task_end* handler, context& in) noexcept = 0;
 
 private:
     template <void (remote_run::*Step)() noexcept>
@@ -52,20 +53,20 @@ private:
     step<&remote_run::cancel_here> cancelling_{*this};
     step<&remote_run::settle> ending_{*this};
     cancel_reason reason_ = cancel_reason::none;
-    std::atomic<int> on_loop_{0};  // the task, and a cancellation on its way
+    std::atomic<int> on_loop_{0};  // the task and a posted cancellation
 };
 
 template <class T>
 class remote_task : public remote_run {
 public:
-    remote_task(event_loop& at, task<T> t) noexcept : remote_run(at), task_(std::move(t)) {}
+    remote_task(event_loop& loop, task<T> t) noexcept : remote_run(loop), task_(std::move(t)) {}
     T take() { return task_.coroutine().promise().take(); }
 
 protected:
-    std::coroutine_handle<> begin(task_end* end, context& in) noexcept final {
+    std::coroutine_handle<> begin(task_end* handler, context& in) noexcept final {
         auto coroutine = task_.coroutine();
         coroutine.promise().run_in(&in);
-        coroutine.promise().end_at(end);
+        coroutine.promise().end_at(handler);
         return coroutine;
     }
 
@@ -73,19 +74,19 @@ private:
     task<T> task_;
 };
 
-/// Awaited on a loop.
+/// The awaitable for coroutines on a loop.
 template <class T>
 class [[nodiscard]] run_on_awaiter {
     class call final : public remote_task<T> {
     public:
-        call(event_loop& at, task<T> t)
-            : remote_task<T>(at, std::move(t)), back_(event_loop::current()), link_(*this), return_(*this) {}
-        void wait(std::coroutine_handle<> who, context* in) {
-            waiting_.hold(who, in);
+        call(event_loop& loop, task<T> t)
+            : remote_task<T>(loop, std::move(t)), back_(event_loop::current()), link_(*this), return_(*this) {}
+        void wait(std::coroutine_handle<> awaiting, context* in) {
+            waiting_.hold(awaiting, in);
             if (in) in->cancel.add(link_);
             this->start(in ? in->deadline : instant::max());
         }
-        /// Nobody waits any more: this destroys itself when the task has ended.
+        /// The awaiting coroutine was destroyed: this object deletes itself when the task has ended.
         void abandon() noexcept {
             link_.unlink();
             waiting_.release();
@@ -124,7 +125,7 @@ class [[nodiscard]] run_on_awaiter {
     };
 
 public:
-    run_on_awaiter(event_loop& at, task<T> t) : call_(new call(at, std::move(t))) {}
+    run_on_awaiter(event_loop& loop, task<T> t) : call_(new call(loop, std::move(t))) {}
     run_on_awaiter(const run_on_awaiter&) = delete;
     run_on_awaiter& operator=(const run_on_awaiter&) = delete;
     ~run_on_awaiter() {
@@ -133,11 +134,11 @@ public:
     }
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> who) {
-        context* in = context_of(who);
+    void await_suspend(std::coroutine_handle<Promise> awaiting) {
+        context* in = context_of(awaiting);
         if (in) in->token().check();
         waiting_ = true;
-        call_->wait(who, in);
+        call_->wait(awaiting, in);
     }
     T await_resume() {
         waiting_ = false;
@@ -149,7 +150,7 @@ private:
     bool waiting_ = false;
 };
 
-/// Waited for by a thread that may block.
+/// The call of a thread that may block.
 template <class T>
 class blocking_call final : public remote_task<T> {
 public:
@@ -157,14 +158,14 @@ public:
     T wait(instant deadline) {
         wait_.check();
         this->start(std::min(deadline, wait_.deadline()));
-        auto why = cancel_reason::none;
+        auto reason = cancel_reason::none;
         try {
-            if (!wait_.wait(deadline)) why = cancel_reason::deadline;
+            if (!wait_.wait(deadline)) reason = cancel_reason::deadline;
         } catch (const cancelled& c) {
-            why = c.reason;
+            reason = c.reason;
         }
-        if (why != cancel_reason::none) {
-            this->cancel(why);
+        if (reason != cancel_reason::none) {
+            this->cancel(reason);
             wait_.wait_to_the_end();
         }
         return this->take();
@@ -178,17 +179,17 @@ private:
 
 }  // namespace detail
 
-/// `co_await run_on(loop, task)`: runs the task on another loop, which must turn until it has ended, and resumes here
-/// with its result or exception. The deadline and a cancellation of the awaiting context reach the task; it is awaited
-/// to its end all the same. What the task refers to must be safe to use on that loop's thread. The await must be on a
-/// loop.
+/// `co_await run_on(loop, task)`: runs the task on another loop, which must run until the task has ended, and resumes
+/// on this loop with its result or exception. The deadline and a cancellation of the awaiting context are passed to the
+/// task, which is always awaited to its end. Objects that the task uses must be safe to use on that loop's thread. Must
+/// be awaited on a loop.
 template <class T>
 [[nodiscard]] detail::run_on_awaiter<T> run_on(event_loop& loop, task<T> t) {
     return detail::run_on_awaiter<T>(loop, std::move(t));
 }
 
-/// The same for a thread that may block: throws synchronous_only on a loop thread. The task is cancelled at the
-/// deadline, and when whom the thread works for is (works_for).
+/// The same for a thread that may block; throws synchronous_only on a loop thread. The task is cancelled at the
+/// deadline, and when an enclosing blocking_scope of the thread is cancelled.
 template <class T>
 T run_on_and_wait(event_loop& loop, task<T> t, instant deadline = instant::max()) {
     require_blocking_allowed("run_on_and_wait");

@@ -17,30 +17,30 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A loop on another thread.
-class elsewhere : public loop_thread {
+class remote_loop : public loop_thread {
 public:
-    elsewhere() : loop_thread({.name = "elsewhere"}) {}
+    remote_loop() : loop_thread({.name = "remote"}) {}
 };
 
-task<std::thread::id> where() {
+task<std::thread::id> current_thread_id() {
     co_await sleep(1ms);
     co_return std::this_thread::get_id();
 }
 
 task<int> failing() {
     co_await sleep(1ms);
-    throw std::runtime_error("over there");
+    throw std::runtime_error("remote failure");
     co_return 0;
 }
 
 task<std::string> until_cancelled() {
-    std::string how = "was not cancelled";
+    std::string outcome = "was not cancelled";
     try {
         co_await sleep(60s);
     } catch (const cancelled&) {
-        how = "cleaned up";
+        outcome = "cleaned up";
     }
-    co_return how;
+    co_return outcome;
 }
 
 task<bool> has_deadline() {
@@ -48,88 +48,91 @@ task<bool> has_deadline() {
     co_return in->deadline != instant::max();
 }
 
-task<void> ask(elsewhere& there) {
+task<void> call_remote(remote_loop& remote) {
     for (int i = 0; i < 50; ++i) {
-        const std::thread::id id = co_await run_on(there.loop(), where());
+        const std::thread::id id = co_await run_on(remote.loop(), current_thread_id());
         EXPECT_NE(id, std::this_thread::get_id());
     }
     bool thrown = false;
     try {
-        (void)co_await run_on(there.loop(), failing());
+        (void)co_await run_on(remote.loop(), failing());
     } catch (const std::runtime_error& e) {
-        thrown = std::string(e.what()) == "over there";
+        thrown = std::string(e.what()) == "remote failure";
     }
     EXPECT_TRUE(thrown);
 }
 
-task<std::string> cancel_there(elsewhere& there) { co_return co_await run_on(there.loop(), until_cancelled()); }
+task<std::string> run_until_cancelled(remote_loop& remote) {
+    co_return co_await run_on(remote.loop(), until_cancelled());
+}
 
-task<void> cancel_from_here(elsewhere& there) {
+task<void> cancel_remote_calls(remote_loop& remote) {
     for (int i = 0; i < 50; ++i) {
-        const std::string how = co_await with_timeout(std::chrono::microseconds(i * 20), cancel_there(there));
-        EXPECT_EQ(how, "cleaned up");
+        const std::string outcome =
+            co_await with_timeout(std::chrono::microseconds(i * 20), run_until_cancelled(remote));
+        EXPECT_EQ(outcome, "cleaned up");
     }
 }
 
-task<bool> deadline_there(elsewhere& there) { co_return co_await run_on(there.loop(), has_deadline()); }
+task<bool> remote_has_deadline(remote_loop& remote) { co_return co_await run_on(remote.loop(), has_deadline()); }
 
-TEST(run_on, a_result_and_an_exception_come_back) {
-    elsewhere there;
+TEST(RunOn, returns_the_result_and_rethrows_the_exception) {
+    remote_loop remote;
     event_loop loop;
-    loop.run_until(ask(there));
+    loop.run_until(call_remote(remote));
 }
 
-TEST(run_on, a_cancellation_goes_there_and_the_end_is_awaited) {
-    elsewhere there;
+TEST(RunOn, cancels_the_remote_task_and_awaits_its_end) {
+    remote_loop remote;
     event_loop loop;
-    loop.run_until(cancel_from_here(there));
+    loop.run_until(cancel_remote_calls(remote));
 }
 
-TEST(run_on, the_deadline_goes_there) {
-    elsewhere there;
+TEST(RunOn, passes_the_deadline_to_the_remote_task) {
+    remote_loop remote;
     event_loop loop;
-    EXPECT_FALSE(loop.run_until(deadline_there(there)));
+    EXPECT_FALSE(loop.run_until(remote_has_deadline(remote)));
     context in;
     in.deadline = from_now(1h);
-    EXPECT_TRUE(loop.run_until(deadline_there(there), &in));
+    EXPECT_TRUE(loop.run_until(remote_has_deadline(remote), &in));
 }
 
-TEST(run_on, a_thread_without_a_loop_waits) {
-    elsewhere there;
-    EXPECT_NE(run_on_and_wait(there.loop(), where()), std::this_thread::get_id());
-    EXPECT_THROW(run_on_and_wait(there.loop(), failing()), std::runtime_error);
-    EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled(), from_now(10ms)), "cleaned up");
+TEST(RunOn, blocks_a_thread_without_a_loop) {
+    remote_loop remote;
+    EXPECT_NE(run_on_and_wait(remote.loop(), current_thread_id()), std::this_thread::get_id());
+    EXPECT_THROW(run_on_and_wait(remote.loop(), failing()), std::runtime_error);
+    EXPECT_EQ(run_on_and_wait(remote.loop(), until_cancelled(), from_now(10ms)), "cleaned up");
 }
 
-TEST(run_on, a_thread_that_waits_works_for_somebody) {
-    elsewhere there;
+TEST(RunOn, a_blocked_thread_is_bound_by_its_blocking_scope) {
+    remote_loop remote;
     context in;
     in.deadline = from_now(10ms);
     {
-        const works_for whom(&in);
-        EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled()), "cleaned up");
-        EXPECT_THROW((void)run_on_and_wait(there.loop(), where()), cancelled) << "the deadline is over";
+        const works_for scope(&in);
+        EXPECT_EQ(run_on_and_wait(remote.loop(), until_cancelled()), "cleaned up");
+        EXPECT_THROW((void)run_on_and_wait(remote.loop(), current_thread_id()), cancelled) << "the deadline has passed";
     }
-    context left;
-    const works_for whom(&left);
-    std::thread other([&left] {
+    context disconnected;
+    const works_for scope(&disconnected);
+    std::thread other([&disconnected] {
         std::this_thread::sleep_for(5ms);
-        left.cancel.announce(cancel_reason::disconnected);
+        disconnected.cancel.announce(cancel_reason::disconnected);
     });
-    EXPECT_EQ(run_on_and_wait(there.loop(), until_cancelled()), "cleaned up");
+    EXPECT_EQ(run_on_and_wait(remote.loop(), until_cancelled()), "cleaned up");
     other.join();
-    EXPECT_THROW((void)run_on_and_wait(there.loop(), where()), cancelled);
+    EXPECT_THROW((void)run_on_and_wait(remote.loop(), current_thread_id()), cancelled);
 }
 
-task<void> block_here(elsewhere& there) {
-    EXPECT_THROW((void)run_on_and_wait(there.loop(), where()), synchronous_only);
+task<void> block_on_loop(remote_loop& remote) {
+    EXPECT_THROW((void)run_on_and_wait(remote.loop(), current_thread_id()), synchronous_only);
     co_return;
 }
 
-TEST(run_on, a_loop_does_not_wait) {
-    elsewhere there;
+TEST(RunOn, refuses_to_block_a_loop_thread) {
+    remote_loop remote;
     event_loop loop;
-    loop.run_until(block_here(there));
+    loop.run_until(block_on_loop(remote));
 }
 
 }  // namespace

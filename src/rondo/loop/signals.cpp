@@ -16,19 +16,19 @@ namespace rondo {
 
 signal_watcher::signal_watcher(event_loop& loop, std::initializer_list<int> signals, function f)
     : loop_(loop), function_(std::move(f)) {
-    sigset_t wanted;
+    sigset_t mask;
     sigset_t before;
-    sigemptyset(&wanted);
+    sigemptyset(&mask);
     sigemptyset(&unblocked_);
     pthread_sigmask(SIG_BLOCK, nullptr, &before);
     for (int s : signals) {
-        sigaddset(&wanted, s);
+        sigaddset(&mask, s);
         if (!sigismember(&before, s)) sigaddset(&unblocked_, s);
     }
-    fd_.reset(signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+    fd_.reset(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
     wait();
-    pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+    pthread_sigmask(SIG_BLOCK, &mask, nullptr);
 }
 
 signal_watcher::~signal_watcher() {
@@ -51,7 +51,7 @@ void signal_watcher::polled(int) noexcept {
         wait();
         while (int signal = next()) function_(signal);
     } catch (const std::exception& e) {
-        log::error(std::string("handling a signal failed: ") + e.what());
+        log::error(std::string("signal handler failed: ") + e.what());
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Delivers process signals as callbacks on an event loop.
 #pragma once
 
 #include <functional>
@@ -11,11 +12,11 @@
 
 namespace rondo {
 
-/// Calls back on a loop when one of these signals comes to the process: an ordinary call, in which everything is
-/// allowed except to destroy the watcher; what it throws is logged. The signals are blocked in the calling thread, and
-/// so in the threads made later: make the watcher before pools and other threads, or their default action ends the
-/// process. The destructor restores what it changed; signals that came and were not called for are dropped. One watcher
-/// per signal. Loop thread only; must not outlive the loop.
+/// Calls a function on a loop when the process receives one of the given signals. The function is an ordinary callback
+/// that may do anything except destroy the watcher; its exceptions are logged. The signals are blocked in the calling
+/// thread, and so in threads created later: create the watcher before pools and other threads, or the default action of
+/// a signal ends the process. The destructor restores the signal mask; pending signals are discarded. One watcher per
+/// signal. Loop thread only; must not outlive the loop.
 class signal_watcher final : poll_operation {
 public:
     using function = std::move_only_function<void(int signal)>;
@@ -27,11 +28,11 @@ public:
 private:
     void wait();
     void polled(int events) noexcept override;
-    /// The next signal that came, or 0.
+    /// Returns the next pending signal, or 0.
     [[nodiscard]] int next() noexcept;
 
     event_loop& loop_;
-    sigset_t unblocked_{};  // those that were not blocked before
+    sigset_t unblocked_{};  // the signals that were not blocked before
     unique_fd fd_;
     function function_;
 };

@@ -18,12 +18,12 @@ using namespace std::chrono_literals;
 class signals : public ::testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
-        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "no io_uring here";
+        if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "io_uring is not available";
         loop.emplace(loop_options{.backend = GetParam()});
     }
     void until_called() {
-        loop->run_until([](event_loop& l, std::vector<int>& seen, std::size_t wanted) -> task<> {
-            for (instant end = from_now(10s); seen.size() < wanted && clock::now() < end;) co_await l.sleep(1ms);
+        loop->run_until([](event_loop& l, std::vector<int>& received, std::size_t count) -> task<> {
+            for (instant end = from_now(10s); received.size() < count && clock::now() < end;) co_await l.sleep(1ms);
         }(*loop, seen, seen.size() + 1));
     }
     static bool blocked(int signal) {
@@ -38,7 +38,7 @@ protected:
 INSTANTIATE_TEST_SUITE_P(all, signals, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
-TEST_P(signals, are_called_for_on_the_loop) {
+TEST_P(signals, calls_its_function_on_the_loop) {
     {
         signal_watcher watcher(*loop, {SIGUSR1, SIGUSR2}, [this](int s) {
             EXPECT_EQ(event_loop::current_or_null(), &*loop);
@@ -53,7 +53,7 @@ TEST_P(signals, are_called_for_on_the_loop) {
         std::jthread other([] { kill(getpid(), SIGUSR1); });
         until_called();
         EXPECT_EQ(seen.back(), SIGUSR1);
-        // What nobody was called for any more must not end the process.
+        // A signal that is discarded with the watcher must not end the process.
         kill(getpid(), SIGUSR1);
     }
     EXPECT_FALSE(blocked(SIGUSR1));
@@ -61,7 +61,7 @@ TEST_P(signals, are_called_for_on_the_loop) {
     EXPECT_EQ(seen.size(), 3u);
 }
 
-TEST_P(signals, that_were_blocked_before_stay_blocked) {
+TEST_P(signals, signals_that_were_blocked_before_stay_blocked) {
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, SIGUSR2);
@@ -74,7 +74,7 @@ TEST_P(signals, that_were_blocked_before_stay_blocked) {
     pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
 }
 
-TEST_P(signals, a_failure_to_handle_one_is_survived) {
+TEST_P(signals, survives_an_exception_of_its_function) {
     signal_watcher watcher(*loop, {SIGUSR1}, [this](int s) {
         seen.push_back(s);
         throw std::runtime_error("a failure on purpose");
@@ -86,7 +86,7 @@ TEST_P(signals, a_failure_to_handle_one_is_survived) {
     EXPECT_EQ(seen.size(), 2u);
 }
 
-TEST_P(signals, wake_a_loop_that_waits_for_nothing_else) {
+TEST_P(signals, wakes_a_loop_that_waits_for_nothing_else) {
     signal_watcher watcher(*loop, {SIGUSR1}, [this](int s) {
         seen.push_back(s);
         loop->stop();

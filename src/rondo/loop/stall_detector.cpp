@@ -28,31 +28,31 @@ namespace {
 using milliseconds = std::chrono::milliseconds;
 
 constexpr milliseconds capture_limit{500};
-constexpr milliseconds close_look{2};  // at a stall that is known, to see when it ends
+constexpr milliseconds close_look{2};  // interval of the checks whether a detected stall has ended
 
-// Filled in by the loop's thread, interrupted.
+// Filled in by a signal handler on the loop's thread.
 struct snapshot {
     const activity& doing;
-    std::uint64_t changes;  // what is looked for; anything later is something else
+    std::uint64_t changes;  // of the stalled work; if it differs, other work runs
     stack_trace stack;
     std::array<char, 200> name{};
     std::size_t name_size = 0;
 
-    static void take(void* with, std::uintptr_t at) noexcept {
-        auto& s = *static_cast<snapshot*>(with);
+    static void take(void* data, std::uintptr_t address) noexcept {
+        auto& s = *static_cast<snapshot*>(data);
         if (s.doing.changes() != s.changes) return;
         if (const context* in = s.doing.running()) {
             std::string_view name = in->activity.substr(0, s.name.size());
             s.name_size =
                 static_cast<std::size_t>(std::copy(name.begin(), name.end(), s.name.begin()) - s.name.begin());
         }
-        s.stack.capture(at);
+        s.stack.capture(address);
     }
 };
 
-std::chrono::nanoseconds processor_time(clockid_t of) noexcept {
+std::chrono::nanoseconds thread_cpu_time(clockid_t cpu_clock) noexcept {
     timespec t{};
-    clock_gettime(of, &t);
+    clock_gettime(cpu_clock, &t);
     return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
@@ -61,17 +61,17 @@ milliseconds rounded(std::chrono::nanoseconds d) { return std::chrono::round<mil
 }  // namespace
 
 std::string stall_report::text() const {
-    std::string by = activity.empty() ? "by code outside of any request" : "by " + activity;
-    std::string text = over ? fmt::format("the event loop goes on: it was held for {} ms {}", held.count(), by)
-                            : fmt::format("the event loop is held {}, for {} ms so far", by, held.count());
-    text += fmt::format(", {} ms of it computing", std::min(computing, held).count());
-    if (not_shown) text += fmt::format(" ({} more stalls not shown)", not_shown);
-    if (!over) text += stack.empty() ? "; its stack could not be taken" : "; it is here:\n" + stack;
+    std::string by = activity.empty() ? "by code outside of requests" : "by " + activity;
+    std::string text = over ? fmt::format("event loop resumed after it was blocked for {} ms {}", held.count(), by)
+                            : fmt::format("event loop blocked {}, for {} ms so far", by, held.count());
+    text += fmt::format(", {} ms of it CPU time", std::min(computing, held).count());
+    if (not_shown) text += fmt::format(" ({} more stalls not reported)", not_shown);
+    if (!over) text += stack.empty() ? "; stack not available" : "; stack:\n" + stack;
     return text;
 }
 
 struct stall_detector::state {
-    // What the loop is in the middle of; equal values mean that it has not moved.
+    // The loop's progress; equal values mean that it has not made any.
     struct position {
         std::int64_t turn_began = 0;
         std::uint64_t changes = 0;
@@ -123,18 +123,18 @@ struct stall_detector::state {
     pid_t loop_thread;
     clockid_t loop_clock{};
 
-    position seen;                         // at the last look
-    instant first_seen;                    // when that was new
-    instant began;                         // when the work that is going on may have begun
-    std::chrono::nanoseconds computed{0};  // the loop thread's processor time then
-    bool counted = false;                  // this stall is known
-    std::deque<instant> reports;           // of the last minute
+    position seen;                         // at the last sample
+    instant first_seen;                    // when it was first sampled
+    instant began;                         // when the current work may have started
+    std::chrono::nanoseconds computed{0};  // CPU time of the loop thread at that time
+    bool counted = false;                  // the current stall was already counted
+    std::deque<instant> reports;           // times of the reports of the last minute
     std::uint64_t not_shown = 0;
 
     std::mutex mutex;
     std::condition_variable wake;
     bool ending = false;
-    named_thread naming;  // of the frames of a stack
+    named_thread naming;  // resolves the function names of a stack
     named_thread thread;
 };
 
@@ -142,7 +142,7 @@ void stall_detector::state::serve() noexcept {
     try {
         watch();
     } catch (const std::exception& e) {
-        log::error(std::string("the stall detector ended: ") + e.what());
+        log::error(std::string("stall detector stopped: ") + e.what());
     }
 }
 
@@ -151,12 +151,12 @@ void stall_detector::state::watch() {
     std::chrono::nanoseconds last_computed{0};
     while (pause(interval)) {
         instant now = clock::now();
-        auto now_computed = processor_time(loop_clock);
-        position at = look();
-        if (at.waiting() || at != seen) {
-            seen = at;
+        auto now_computed = thread_cpu_time(loop_clock);
+        position current = look();
+        if (current.waiting() || current != seen) {
+            seen = current;
             first_seen = now;
-            began = std::max(last, instant(clock::duration(at.turn_began)));
+            began = std::max(last, instant(clock::duration(current.turn_began)));
             computed = last_computed;
             counted = false;
         } else if (!counted && now - first_seen >= options.threshold) {
@@ -180,31 +180,31 @@ void stall_detector::state::stalled() {
     std::future<std::string> stack = describe(first);
     stall_report last;
     last.activity = first.activity;
-    auto tell_first = [&] {
+    auto report_first = [&] {
         first.stack = stack.get();
         tell(first);
     };
     while (!last.over && pause(close_look)) {
         last.over = look() != seen;
         if (last.over) measure(last);
-        else if (stack.valid() && stack.wait_for(milliseconds(0)) == std::future_status::ready) tell_first();
+        else if (stack.valid() && stack.wait_for(milliseconds(0)) == std::future_status::ready) report_first();
     }
-    if (stack.valid()) tell_first();
+    if (stack.valid()) report_first();
     if (last.over) tell(last);
 }
 
-// Names are looked up on a thread of their own: with much debug information that takes longer than many a stall.
+// Names are resolved on a separate thread: with large debug information that takes longer than most stalls.
 std::future<std::string> stall_detector::state::describe(stall_report& r) {
     snapshot s{.doing = loop.doing(), .changes = seen.changes, .stack = {}};
     if (interrupt_thread(loop_thread, snapshot::take, &s, capture_limit)) r.activity.assign(s.name.data(), s.name_size);
     if (naming.joinable()) naming.join();
-    std::promise<std::string> told;
-    std::future<std::string> text = told.get_future();
-    naming = named_thread("rondo-stacks", [stack = s.stack, told = std::move(told)]() mutable {
+    std::promise<std::string> promise;
+    std::future<std::string> text = promise.get_future();
+    naming = named_thread("rondo-stacks", [stack = s.stack, promise = std::move(promise)]() mutable {
         try {
-            told.set_value(stack.text("rondo::event_loop::"));
+            promise.set_value(stack.text("rondo::event_loop::"));
         } catch (...) {
-            told.set_exception(std::current_exception());
+            promise.set_exception(std::current_exception());
         }
     });
     return text;
@@ -212,7 +212,7 @@ std::future<std::string> stall_detector::state::describe(stall_report& r) {
 
 void stall_detector::state::measure(stall_report& r) const noexcept {
     r.held = rounded(clock::now() - began);
-    r.computing = rounded(processor_time(loop_clock) - computed);
+    r.computing = rounded(thread_cpu_time(loop_clock) - computed);
 }
 
 bool stall_detector::state::may_report(instant now) {

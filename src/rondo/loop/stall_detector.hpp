@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Detects and reports work that blocks an event loop.
 #pragma once
 
 #include <chrono>
@@ -12,34 +13,34 @@
 namespace rondo {
 
 struct stall_options {
-    std::chrono::milliseconds threshold{50};  ///< the loop may be held this long; at least 1 ms
-    int most_reports_per_minute = 6;          ///< 0: stalls are only counted
+    std::chrono::milliseconds threshold{50};  ///< work that blocks the loop for longer is a stall; at least 1 ms
+    int most_reports_per_minute = 6;          ///< 0: stalls are counted but not reported
 };
 
-/// A loop that could do nothing else, because one piece of work held its thread.
+/// A stall: one piece of work has blocked the loop's thread.
 struct stall_report {
-    std::chrono::milliseconds held{0};       ///< so far; the whole when over
-    std::chrono::milliseconds computing{0};  ///< processor time within it: the rest was spent waiting
-    bool over = false;                       ///< false: the first report of this stall; true: its second, after the end
-    std::string activity;                    ///< context::activity of what ran (the route); empty when it ran in none
-    std::string stack;            ///< in the first report; one line per frame, empty when it could not be taken
-    std::uint64_t not_shown = 0;  ///< stalls since the last report that were only counted
+    std::chrono::milliseconds held{0};       ///< until now; in total when ended
+    std::chrono::milliseconds computing{0};  ///< CPU time within the duration; the rest was spent waiting
+    bool over = false;                       ///< false: first report of a stall; true: second report, after its end
+    std::string activity;                    ///< task_context::name of the work (the route); empty outside of a context
+    std::string stack;                       ///< in the first report; one line per frame, empty when unavailable
+    std::uint64_t not_shown = 0;             ///< stalls since the last report that were counted but not reported
 
-    /// What the log says.
+    /// The text for the log.
     [[nodiscard]] std::string text() const;
 };
 
-/// Watches a loop from a thread of its own and reports what holds it for longer than the threshold, while it
-/// does and again when it is over; every stall seen is counted in loop.counters().stalls. What lasts up to half a
-/// threshold longer than the threshold may go unnoticed. Costs the loop nothing until it stalls; then its thread is
-/// interrupted once by SIGURG (see interrupt_thread).
-/// To be made and destroyed on the loop's thread, and destroyed before the loop.
+/// Watches a loop from a separate thread and reports work that blocks it for longer than the threshold: during the
+/// stall, and again after its end. Every detected stall is counted in loop.counters().stalls. Stalls of up to one and a
+/// half times the threshold may go unnoticed. Costs the loop nothing until it stalls; then its thread is interrupted
+/// once by SIGURG (see interrupt_thread).
+/// Construct and destroy it on the loop's thread, and destroy it before the loop.
 class stall_detector {
 public:
     /// Called on the detector's thread.
     using function = std::move_only_function<void(const stall_report&)>;
 
-    /// Without a function reports go to the log. Throws std::system_error when no thread can be made.
+    /// Without a function, reports are logged. Throws std::system_error when the thread cannot be created.
     explicit stall_detector(event_loop& loop, stall_options options = {}, function report = nullptr);
     ~stall_detector();
     stall_detector(const stall_detector&) = delete;

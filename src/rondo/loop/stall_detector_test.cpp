@@ -14,7 +14,7 @@
 
 namespace rondo {
 
-// Not in the unnamed namespace: their names must appear in stacks.
+// Not in the unnamed namespace: these names must appear in stacks.
 [[gnu::noinline]] void compute_for_too_long(std::chrono::milliseconds d) {
     for (instant end = from_now(d); clock::now() < end;) {
     }
@@ -58,7 +58,7 @@ task<> begin_in_a_turn(event_loop& loop, task<> then) {
     co_await std::move(then);
 }
 
-TEST(stall_detector, reports_what_holds_the_loop_and_where_it_is) {
+TEST(StallDetector, reports_the_blocking_work_and_its_stack) {
     event_loop loop;
     log_of_stalls log;
     stall_detector detector(loop, {}, log.function());
@@ -85,7 +85,7 @@ TEST(stall_detector, reports_what_holds_the_loop_and_where_it_is) {
     EXPECT_GE(loop.counters().longest_turn_ns, 290'000'000);
 }
 
-TEST(stall_detector, reports_a_loop_that_waits_in_a_system_call) {
+TEST(StallDetector, reports_a_loop_blocked_in_a_system_call) {
     event_loop loop;
     log_of_stalls log;
     stall_detector detector(loop, {.threshold = 20ms}, log.function());
@@ -111,7 +111,7 @@ task<> one_piece(event_loop& loop, std::chrono::milliseconds d) {
     compute_for_too_long(d);
 }
 
-TEST(stall_detector, is_silent_about_short_pieces_of_work) {
+TEST(StallDetector, does_not_report_short_pieces_of_work) {
     event_loop loop;
     log_of_stalls log;
     stall_detector detector(loop, {.threshold = 500ms}, log.function());
@@ -121,8 +121,8 @@ TEST(stall_detector, is_silent_about_short_pieces_of_work) {
     EXPECT_EQ(loop.counters().stalls, 0u);
 }
 
-// Sixty coroutines that become ready together run in one turn, which is then much longer than the threshold.
-TEST(stall_detector, is_silent_about_a_long_turn_of_short_pieces) {
+// Sixty coroutines that become ready at the same time run in one turn, which exceeds the threshold by far.
+TEST(StallDetector, does_not_report_a_long_turn_of_short_pieces) {
     event_loop loop;
     log_of_stalls log;
     stall_detector detector(loop, {.threshold = 200ms}, log.function());
@@ -144,14 +144,14 @@ TEST(stall_detector, is_silent_about_a_long_turn_of_short_pieces) {
     EXPECT_EQ(loop.counters().stalls, 0u);
 }
 
-// While it looks for the names in a stack, the detector may miss a stall.
+// The detector may miss a stall while it resolves the names of a stack.
 task<> hold_until_counted(event_loop& loop, std::uint64_t stalls) {
     for (instant end = from_now(20s); loop.counters().stalls < stalls && clock::now() < end;) {
         co_await begin_in_a_turn(loop, view_that_holds_the_loop(80ms));
     }
 }
 
-TEST(stall_detector, counts_what_it_does_not_show) {
+TEST(StallDetector, counts_stalls_that_it_does_not_report) {
     event_loop loop;
     log_of_stalls log;
     {
@@ -168,17 +168,17 @@ TEST(stall_detector, counts_what_it_does_not_show) {
     EXPECT_EQ(log.all().size(), 2u);
 }
 
-TEST(stall_detector, does_not_read_a_context_that_is_gone) {
+TEST(StallDetector, does_not_read_a_destroyed_context) {
     event_loop loop;
     log_of_stalls log;
     stall_detector detector(loop, {.threshold = 10ms}, log.function());
     loop.run_until([](event_loop& l) -> task<> {
         co_await l.sleep(15ms);
-        // As memory that was given back to the system.
+        // Like memory returned to the system.
         void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        auto* gone = new (page) context;
-        l.doing().enter(gone);
-        gone->~context();
+        auto* destroyed = new (page) context;
+        l.doing().enter(destroyed);
+        destroyed->~context();
         munmap(page, 4096);
         compute_for_too_long(100ms);
     }(loop));
@@ -187,7 +187,7 @@ TEST(stall_detector, does_not_read_a_context_that_is_gone) {
     EXPECT_EQ(log.all()[0].activity, "");
 }
 
-TEST(stall_detector, may_be_destroyed_at_any_time) {
+TEST(StallDetector, may_be_destroyed_at_any_time) {
     event_loop loop;
     for (int i = 0; i < 30; ++i) {
         stall_detector detector(loop, {.threshold = 2ms, .most_reports_per_minute = 2}, [](const stall_report&) {});
@@ -195,14 +195,14 @@ TEST(stall_detector, may_be_destroyed_at_any_time) {
     }
 }
 
-TEST(stall_report, says_what_happened) {
+TEST(StallReport, describes_the_stall) {
     stall_report r{.held = 75ms, .computing = 74ms, .activity = "/block", .stack = "f at a.cpp:1\ng", .not_shown = 3};
     EXPECT_EQ(r.text(),
-              "the event loop is held by /block, for 75 ms so far, 74 ms of it computing (3 more stalls not shown); "
-              "it is here:\nf at a.cpp:1\ng");
+              "event loop blocked by /block, for 75 ms so far, 74 ms of it CPU time (3 more stalls not reported); "
+              "stack:\nf at a.cpp:1\ng");
     stall_report over{.held = 120ms, .computing = 130ms, .over = true, .activity = "", .stack = ""};
     EXPECT_EQ(over.text(),
-              "the event loop goes on: it was held for 120 ms by code outside of any request, 120 ms of it computing");
+              "event loop resumed after it was blocked for 120 ms by code outside of requests, 120 ms of it CPU time");
 }
 
 }  // namespace

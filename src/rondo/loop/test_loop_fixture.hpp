@@ -10,7 +10,7 @@
 
 namespace rondo::testing {
 
-/// A loop with a blocking pool for the thread of the test.
+/// A loop with a blocking pool on the thread of the test.
 class test_loop {
 public:
     test_loop() { loop.use_pools(&blocking, &blocking); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// with_timeout(): limits how long a task may run.
 #pragma once
 
 #include <algorithm>
@@ -11,15 +12,15 @@
 
 namespace rondo {
 
-/// Thrown by with_timeout when the time is over.
+/// Thrown by with_timeout when the time has expired.
 class timed_out : public std::runtime_error {
 public:
-    timed_out() : std::runtime_error("the time allowed for this step is over") {}
+    timed_out() : std::runtime_error("timed out") {}
 };
 
 namespace detail {
 
-/// A context whose work is cancelled at a point in time.
+/// A context that is cancelled at a given time.
 class bounded_context : public child_context {
 public:
     bounded_context(context* parent, event_loop& loop, instant until) noexcept;
@@ -34,15 +35,15 @@ private:
     bool expired_ = false;
 };
 
-/// Awaits a task in another context than the awaiting coroutine's.
+/// Awaits a task in a context other than that of the awaiting coroutine.
 template <class T>
 class [[nodiscard]] run_in_context {
 public:
     run_in_context(task<T>& t, context& in) noexcept : task_(t), context_(in) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> who) const noexcept {
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) const noexcept {
         auto& promise = task_.coroutine().promise();
-        promise.awaited_by(who);
+        promise.awaited_by(awaiting);
         promise.run_in(&context_);
         return task_.coroutine();
     }
@@ -55,13 +56,13 @@ private:
 
 }  // namespace detail
 
-/// Runs `t` in a context of its own that is cancelled after `d`; then, when `t` has cleaned up, timed_out is thrown.
-/// A result that `t` gives all the same is given. Loop thread only.
+/// Runs `t` in a child context that is cancelled after `d`, and throws timed_out once `t` has ended with `cancelled`.
+/// If `t` returns a result despite the cancellation, that is returned. Loop thread only.
 template <class T>
 [[nodiscard]] task<T> with_timeout(clock::duration d, task<T> t) {
     event_loop& loop = event_loop::current();
     detail::bounded_context within(co_await this_context(), loop, from_now(d));
-    task<T> inner = std::move(t);  // must be destroyed before its context
+    task<T> inner = std::move(t);  // destroyed before its context
     try {
         co_return co_await detail::run_in_context<T>(inner, within);
     } catch (const cancelled&) {

@@ -30,7 +30,7 @@ struct with_timeout_ : ::testing::Test {
     event_loop loop;
 };
 
-TEST_F(with_timeout_, gives_the_result_in_time) {
+TEST_F(with_timeout_, returns_the_result_in_time) {
     EXPECT_EQ(loop.run_until(with_timeout(1h, value_after(loop, 1ms, 3))), 3);
     EXPECT_EQ(loop.run_until(with_timeout(clock::duration::max(), value_after(loop, 1ms, 4))), 4);
     auto p =
@@ -38,15 +38,15 @@ TEST_F(with_timeout_, gives_the_result_in_time) {
     EXPECT_EQ(*p, 5);
 }
 
-TEST_F(with_timeout_, throws_when_the_time_is_over_and_the_task_has_cleaned_up) {
+TEST_F(with_timeout_, throws_when_the_time_has_expired_and_the_task_has_cleaned_up) {
     bool cleaned = false;
-    instant began = clock::now();
+    instant start = clock::now();
     EXPECT_THROW(loop.run_until(with_timeout(10ms, cleans_up(loop, cleaned))), timed_out);
     EXPECT_TRUE(cleaned);
-    EXPECT_GE(clock::now() - began, 10ms);
+    EXPECT_GE(clock::now() - start, 10ms);
 }
 
-TEST_F(with_timeout_, passes_other_exceptions) {
+TEST_F(with_timeout_, rethrows_other_exceptions) {
     EXPECT_THROW(loop.run_until(with_timeout(1h,
                                              [](event_loop& l) -> task<> {
                                                  co_await l.sleep(1ms);
@@ -55,7 +55,7 @@ TEST_F(with_timeout_, passes_other_exceptions) {
                  std::out_of_range);
 }
 
-TEST_F(with_timeout_, gives_a_result_that_comes_in_spite_of_the_time) {
+TEST_F(with_timeout_, returns_a_result_that_arrives_after_the_timeout) {
     EXPECT_EQ(loop.run_until(with_timeout(5ms,
                                           [](event_loop& l) -> task<int> {
                                               try {
@@ -67,31 +67,31 @@ TEST_F(with_timeout_, gives_a_result_that_comes_in_spite_of_the_time) {
               9);
 }
 
-TEST_F(with_timeout_, a_cancellation_from_outside_stays_one) {
+TEST_F(with_timeout_, rethrows_a_cancellation_from_outside) {
     context c;
     struct ender : timer {
-        explicit ender(context& what)
+        explicit ender(context& target)
             : timer([](timer& t) noexcept { static_cast<ender&>(t).in.cancel.cancel(cancel_reason::disconnected); }),
-              in(what) {}
+              in(target) {}
         context& in;
     } end(c);
     loop.timers().arm(end, from_now(5ms));
     try {
         loop.run_until(with_timeout(1h, value_after(loop, 1h, 1)), &c);
         ADD_FAILURE();
-    } catch (const cancelled& why) {
-        EXPECT_EQ(why.reason, cancel_reason::disconnected);
+    } catch (const cancelled& e) {
+        EXPECT_EQ(e.reason, cancel_reason::disconnected);
     }
 }
 
-TEST_F(with_timeout_, the_nearer_of_two_counts) {
+TEST_F(with_timeout_, the_earlier_of_two_timeouts_applies) {
     EXPECT_THROW(loop.run_until(with_timeout(1h, with_timeout(5ms, value_after(loop, 1h, 1)))), timed_out);
-    instant began = clock::now();
+    instant start = clock::now();
     EXPECT_THROW(loop.run_until(with_timeout(5ms, with_timeout(1h, value_after(loop, 1h, 1)))), timed_out);
-    EXPECT_LT(clock::now() - began, 10s);
+    EXPECT_LT(clock::now() - start, 10s);
 }
 
-TEST_F(with_timeout_, hands_its_deadline_down) {
+TEST_F(with_timeout_, passes_its_deadline_on) {
     context c;
     c.activity = "outer";
     loop.run_until(with_timeout(1h,
@@ -108,7 +108,7 @@ TEST_F(with_timeout_, hands_its_deadline_down) {
         &c);
 }
 
-TEST_F(with_timeout_, may_be_destroyed_while_it_waits) {
+TEST_F(with_timeout_, may_be_destroyed_while_waiting) {
     {
         auto t = with_timeout(1ms, value_after(loop, 1h, 1));
         loop.run_until([](task<int>& waiting) -> task<> {

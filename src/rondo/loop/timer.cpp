@@ -19,18 +19,18 @@ std::int64_t timer_wheel::tick_of(instant at) const noexcept {
 
 void timer_wheel::arm(timer& t, instant due) noexcept {
     t.due_ = due;
-    std::int64_t wanted = tick_of(due);
-    // A timer that sits in an earlier slot is moved on when that slot comes up.
-    if (t.linked() && wanted >= t.slot_tick_) return;
+    std::int64_t due_tick = tick_of(due);
+    // A timer in an earlier slot is moved when that slot comes up.
+    if (t.linked() && due_tick >= t.slot_tick_) return;
     t.unlink();
-    t.slot_tick_ = wanted;
-    if (wanted <= tick_) overdue_.push_back(t);
+    t.slot_tick_ = due_tick;
+    if (due_tick <= tick_) overdue_.push_back(t);
     else place(t);
 }
 
 void timer_wheel::place(timer& t) noexcept {
-    constexpr std::int64_t furthest = (std::int64_t{1} << (slot_bits * levels)) - 1;
-    std::int64_t delta = std::clamp<std::int64_t>(t.slot_tick_ - tick_, 1, furthest);
+    constexpr std::int64_t max_delta = (std::int64_t{1} << (slot_bits * levels)) - 1;
+    std::int64_t delta = std::clamp<std::int64_t>(t.slot_tick_ - tick_, 1, max_delta);
     t.slot_tick_ = tick_ + delta;
     int level = (std::bit_width(static_cast<std::uint64_t>(delta)) - 1) / slot_bits;
     auto slot = static_cast<std::size_t>(t.slot_tick_ >> (slot_bits * level)) & (slots - 1);
@@ -81,14 +81,14 @@ void timer_wheel::fire(intrusive_list<timer>& due) noexcept {
     }
 }
 
-// When the next slot that is not empty comes up.
+// The tick of the next non-empty slot.
 std::int64_t timer_wheel::next_tick() const noexcept {
     std::int64_t earliest = INT64_MAX;
     for (int level = 0; level < levels; ++level) {
         std::uint64_t occupied = occupied_[static_cast<std::size_t>(level)];
         if (!occupied) continue;
         std::int64_t current = tick_ >> (slot_bits * level);
-        // The slots in the order in which they come up, the current one last.
+        // The slots in the order of their ticks, the current one last.
         std::uint64_t upcoming = std::rotr(occupied, static_cast<int>((current + 1) & (slots - 1)));
         std::int64_t slot = current + 1 + std::countr_zero(upcoming);
         earliest = std::min(earliest, slot << (slot_bits * level));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Timers and the hierarchical timer wheel.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@ namespace rondo {
 
 class timer_wheel;
 
-/// Calls back at a point in time, once per arming. Embedded in what it belongs to; leaves the wheel when destroyed.
-/// Arming, moving and disarming take constant time; moving to a later time costs one store.
+/// Calls a function at a point in time, once per arm(). Embedded in its owner; destruction disarms it.
+/// Arming, moving and disarming take constant time; moving to a later time is a single store.
 class timer : public list_node {
 public:
     using function = void (*)(timer& self) noexcept;
@@ -30,18 +31,18 @@ private:
     std::int64_t slot_tick_ = 0;
 };
 
-/// The timers of a loop: a hierarchical wheel with a resolution of one millisecond. A timer never fires early.
+/// The timers of a loop: a hierarchical timer wheel with a resolution of one millisecond. A timer never fires early.
 class timer_wheel {
 public:
     explicit timer_wheel(instant now);
 
-    /// Fires `t` at `due` (at the next turn when that has passed). Arming again moves it.
+    /// Fires `t` at `due`, or at the next turn when that time has passed. Arming it again moves it.
     void arm(timer& t, instant due) noexcept;
 
-    /// Fires everything due at `now`.
+    /// Fires all timers that are due at `now`.
     void advance(instant now) noexcept;
 
-    /// The time of the next thing to do, not later than the next timer's; instant::max() when there is none.
+    /// Returns when advance() must be called next, not later than the next timer; instant::max() when there is none.
     [[nodiscard]] instant next() const noexcept;
 
 private:
@@ -59,10 +60,10 @@ private:
     std::int64_t tick_ = 0;
     std::array<std::uint64_t, levels> occupied_{};
     std::array<std::array<intrusive_list<timer>, slots>, levels> wheel_;
-    intrusive_list<timer> overdue_;  // armed for a time that had passed
+    intrusive_list<timer> overdue_;  // armed with a time in the past
 };
 
-/// `co_await loop.sleep(...)`.
+/// Returned by event_loop::sleep().
 class [[nodiscard]] sleep_awaiter : public waiter, timer {
 public:
     sleep_awaiter(timer_wheel& wheel, instant due) noexcept
@@ -72,8 +73,8 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        if (!suspend(awaiting)) return false;
         wheel_.arm(*this, due());
         return true;
     }

@@ -27,7 +27,7 @@ struct counting_timer : timer {
 
 const instant start = instant(1000h);
 
-TEST(timer, fires_once_and_never_early) {
+TEST(Timer, fires_once_and_never_early) {
     timer_wheel wheel(start);
     counting_timer t;
     EXPECT_FALSE(t.armed());
@@ -43,7 +43,7 @@ TEST(timer, fires_once_and_never_early) {
     EXPECT_EQ(t.fired, 1);
 }
 
-TEST(timer, a_time_between_ticks_is_rounded_up) {
+TEST(Timer, rounds_a_time_between_ticks_up) {
     timer_wheel wheel(start);
     counting_timer t;
     wheel.arm(t, start + 1ms + 1ns);
@@ -53,20 +53,20 @@ TEST(timer, a_time_between_ticks_is_rounded_up) {
     EXPECT_EQ(t.fired, 1);
 }
 
-TEST(timer, a_time_that_has_passed_fires_at_the_next_turn) {
+TEST(Timer, fires_at_the_next_turn_when_its_time_has_passed) {
     timer_wheel wheel(start);
     wheel.advance(start + 1s);
     counting_timer t;
-    counting_timer longest_ago;
+    counting_timer earliest;
     wheel.arm(t, start);
-    wheel.arm(longest_ago, instant::min());
+    wheel.arm(earliest, instant::min());
     EXPECT_LE(wheel.next(), start + 1s);
     wheel.advance(start + 1s);
     EXPECT_EQ(t.fired, 1);
-    EXPECT_EQ(longest_ago.fired, 1);
+    EXPECT_EQ(earliest.fired, 1);
 }
 
-TEST(timer, moves) {
+TEST(Timer, may_be_moved) {
     timer_wheel wheel(start);
     counting_timer t;
     wheel.arm(t, start + 10ms);
@@ -82,15 +82,15 @@ TEST(timer, moves) {
     EXPECT_EQ(t.fired, 1);
 }
 
-TEST(timer, disarmed_or_destroyed_it_does_not_fire) {
+TEST(Timer, does_not_fire_when_disarmed_or_destroyed) {
     timer_wheel wheel(start);
     counting_timer t;
     wheel.arm(t, start + 10ms);
     t.disarm();
     t.disarm();
     {
-        counting_timer gone;
-        wheel.arm(gone, start + 10ms);
+        counting_timer destroyed;
+        wheel.arm(destroyed, start + 10ms);
     }
     wheel.advance(start + 1s);
     EXPECT_EQ(t.fired, 0);
@@ -100,7 +100,7 @@ TEST(timer, disarmed_or_destroyed_it_does_not_fire) {
     EXPECT_EQ(t.fired, 1);
 }
 
-TEST(timer, may_outlive_its_wheel) {
+TEST(Timer, may_outlive_its_wheel) {
     counting_timer t;
     {
         timer_wheel wheel(start);
@@ -110,7 +110,7 @@ TEST(timer, may_outlive_its_wheel) {
     EXPECT_EQ(t.fired, 0);
 }
 
-TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
+TEST(Timer, may_arm_disarm_and_destroy_other_timers_when_it_fires) {
     timer_wheel wheel(start);
     counting_timer again;
     counting_timer first;
@@ -119,7 +119,7 @@ TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
     bool destroyed_fired = false;
     destroyed->on_fire = [&] { destroyed_fired = true; };
     again.on_fire = [&] {
-        if (again.fired < 5) wheel.arm(again, start);  // long ago: the next turn
+        if (again.fired < 5) wheel.arm(again, start);  // in the past: the next turn
     };
     first.on_fire = [&] {
         disarmed.disarm();
@@ -141,7 +141,7 @@ TEST(timer, may_arm_disarm_and_destroy_others_when_it_fires) {
     EXPECT_FALSE(destroyed_fired);
 }
 
-TEST(timer, of_the_end_of_time_never_fires) {
+TEST(Timer, never_fires_when_armed_at_the_maximum_time) {
     timer_wheel wheel(start);
     counting_timer never;
     wheel.arm(never, instant::max());
@@ -150,7 +150,7 @@ TEST(timer, of_the_end_of_time_never_fires) {
     EXPECT_TRUE(never.armed());
 }
 
-TEST(timer, thousands_with_one_due_time) {
+TEST(Timer, fires_thousands_with_the_same_due_time) {
     timer_wheel wheel(start);
     std::vector<counting_timer> all(10'000);
     for (auto& t : all) wheel.arm(t, start + 1s);
@@ -159,12 +159,12 @@ TEST(timer, thousands_with_one_due_time) {
     for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].fired, static_cast<int>(i % 2));
 }
 
-// The same with a sorted list, which nobody doubts.
+// A reference implementation with a sorted list.
 class model {
 public:
     void arm(int id, instant due) { due_[id] = due; }
     void disarm(int id) { due_.erase(id); }
-    // Those that may have fired by `now`, and those that must have: the wheel has whole milliseconds.
+    // The timers that must, and those that may, have fired by `now`: the wheel rounds to milliseconds.
     [[nodiscard]] std::vector<int> must(instant now) const { return until(now - 1ms); }
     [[nodiscard]] std::vector<int> may(instant now) const { return until(now); }
     [[nodiscard]] instant earliest() const {
@@ -194,8 +194,8 @@ public:
     void step() {
         for (unsigned changes = random_() % 8; changes > 0; --changes) change();
         instant next = wheel_.next();
-        ASSERT_LE(next - 1ms, std::max(model_.earliest(), now_)) << "it would sleep too long";
-        ASSERT_GT(next, now_ - 1ms) << "it would not sleep at all";
+        ASSERT_LE(next - 1ms, std::max(model_.earliest(), now_)) << "the loop would sleep too long";
+        ASSERT_GT(next, now_ - 1ms) << "the loop would not sleep at all";
         now_ += some_duration();
         fired_.clear();
         wheel_.advance(now_);
@@ -205,7 +205,7 @@ public:
 private:
     static constexpr int count = 60;
 
-    // Mostly near, sometimes in other levels of the wheel, on and beside their borders.
+    // Mostly short, sometimes in other levels of the wheel, on and next to their boundaries.
     std::chrono::nanoseconds some_duration() {
         int bits = static_cast<int>(random_() % 36);
         if (random_() % 4) bits /= 3;
@@ -231,8 +231,9 @@ private:
         std::sort(fired_.begin(), fired_.end());
         auto may = model_.may(now_);
         auto must = model_.must(now_);
-        ASSERT_TRUE(std::includes(may.begin(), may.end(), fired_.begin(), fired_.end())) << "one fired early or twice";
-        ASSERT_TRUE(std::includes(fired_.begin(), fired_.end(), must.begin(), must.end())) << "one is late";
+        ASSERT_TRUE(std::includes(may.begin(), may.end(), fired_.begin(), fired_.end()))
+            << "a timer fired early or twice";
+        ASSERT_TRUE(std::includes(fired_.begin(), fired_.end(), must.begin(), must.end())) << "a timer is late";
         for (int id : fired_) model_.disarm(id);
     }
 
@@ -244,7 +245,7 @@ private:
     std::vector<int> fired_;
 };
 
-TEST(timer, agrees_with_a_sorted_list) {
+TEST(Timer, agrees_with_a_sorted_list) {
     for (unsigned seed = 0; seed < 60; ++seed) {
         SCOPED_TRACE(seed);
         wheel_and_model both(seed);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// wait_for(): waits for an event with a timeout.
 #pragma once
 
 #include <rondo/coro/event.hpp>
@@ -16,8 +17,8 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!wait_.await_suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
+        if (!wait_.await_suspend(awaiting)) return false;
         event_loop::current().timers().arm(timer_, clock::now() + time_);
         return true;
     }
@@ -31,7 +32,7 @@ private:
     struct end_timer : timer {
         explicit end_timer(waiter& woken) noexcept;
         waiter& woken_;
-        bool first = false;  // it woke the coroutine, not the event
+        bool first = false;  // the timer woke the coroutine, not the event
     };
 
     event::wait_awaiter wait_;
@@ -41,8 +42,8 @@ private:
 
 }  // namespace detail
 
-/// `bool set = co_await wait_for(e, 25s)`: true when the event is or was set, false when the time was over first;
-/// throws `cancelled`. Costs no thread and no allocation, so ten thousand may wait. Loop thread only.
+/// `bool set = co_await wait_for(e, 25s)`: returns true once the event is set, false if the time expires first. Throws
+/// `cancelled`. Uses no thread and no allocation, so tens of thousands of coroutines may wait. Loop thread only.
 [[nodiscard("co_await it")]] inline detail::timed_wait wait_for(event& e, clock::duration d) noexcept { return {e, d}; }
 
 }  // namespace rondo

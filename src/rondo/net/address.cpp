@@ -2,7 +2,6 @@
 #include <rondo/net/address.hpp>
 
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -24,32 +23,28 @@
 #include <fmt/format.h>
 
 #include <rondo/base/clock.hpp>
+#include <rondo/base/parse_number.hpp>
 #include <rondo/base/trusted_path.hpp>
 
 namespace rondo::net {
 
 namespace {
 
-[[noreturn]] void refuse(std::string_view text, std::string_view why) {
-    throw std::invalid_argument(fmt::format(
-        "'{}' is no address to listen on: {}; use HOST:PORT (127.0.0.1:8000, [::1]:8000, *:8000), unix:/path or fd://N",
-        text, why));
-}
-
-template <class T>
-bool whole_number(std::string_view text, T& out) {
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    return error == std::errc{} && end == text.data() + text.size();
+[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+    throw std::invalid_argument(
+        fmt::format("invalid listen address '{}': {}; expected HOST:PORT (127.0.0.1:8000, [::1]:8000, *:8000), "
+                    "unix:/path or fd://N",
+                    text, reason));
 }
 
 std::string error_text(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void cannot(std::string_view url, int error) {
-    std::string why = error_text(error);
-    if (error == EADDRINUSE) why = "the address is in use by another process; stop it or choose another port";
-    if (error == EACCES) why = "not permitted; ports below 1024 need privileges (CAP_NET_BIND_SERVICE)";
-    if (error == EADDRNOTAVAIL) why = "this machine does not have the address";
-    throw std::runtime_error(fmt::format("cannot listen on {}: {}", url, why));
+    std::string reason = error_text(error);
+    if (error == EADDRINUSE) reason = "the address is in use by another process; stop it or choose another port";
+    if (error == EACCES) reason = "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
+    if (error == EADDRNOTAVAIL) reason = "this machine does not have the address";
+    throw std::runtime_error(fmt::format("cannot listen on {}: {}", url, reason));
 }
 
 std::string url_of(const sockaddr* address, socklen_t size) {
@@ -73,12 +68,12 @@ void set_option(int fd, int level, int option) {
     setsockopt(fd, level, option, &on, sizeof on);
 }
 
-// Calls `attempt` until it returns true. False: the address was in use all the time.
+// Calls `attempt` until it returns true. Returns false when it did not within `timeout`.
 template <class Attempt>
-bool within(std::chrono::milliseconds patience, Attempt attempt) {
+bool within(std::chrono::milliseconds timeout, Attempt attempt) {
     constexpr std::chrono::milliseconds step(25);
-    for (const instant end = clock::now() + patience; !attempt();) {
-        if (clock::now() >= end) return false;
+    for (const instant deadline = clock::now() + timeout; !attempt();) {
+        if (clock::now() >= deadline) return false;
         std::this_thread::sleep_for(step);
     }
     return true;
@@ -92,7 +87,7 @@ listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
     set_option(s.fd.value(), SOL_SOCKET, SO_REUSEADDR);
     if (options.reuse_port) set_option(s.fd.value(), SOL_SOCKET, SO_REUSEPORT);
     if (at.ai_family == AF_INET6) set_option(s.fd.value(), IPPROTO_IPV6, IPV6_V6ONLY);
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit the option.
     set_option(s.fd.value(), IPPROTO_TCP, TCP_NODELAY);
     const auto attempt = [&] {
         if (bind(s.fd.value(), at.ai_addr, at.ai_addrlen) == 0) return true;
@@ -105,8 +100,8 @@ listening_socket listen_tcp(const addrinfo& at, const listen_options& options) {
     return s;
 }
 
-// Calls `use` for every address the name stands for, until it returns false. What one of several throws is forgotten:
-// a name may stand for an address family this machine does not have.
+// Calls `use` for every address the host resolves to, until it returns false. Ignores an exception when another address
+// worked or follows: a host may resolve to an address family this machine lacks.
 template <class Use>
 void for_each_address(const bind_address& at, Use use) {
     addrinfo hints{};
@@ -135,12 +130,12 @@ std::vector<listening_socket> listen_tcp(const bind_address& at, const listen_op
     std::vector<listening_socket> sockets;
     for_each_address(at, [&](const addrinfo& a) {
         sockets.push_back(listen_tcp(a, options));
-        return at.port != 0;  // a free port is chosen once
+        return at.port != 0;  // a free port is chosen only once
     });
     return sockets;
 }
 
-// Binds for a moment.
+// Probes with a temporary bind().
 bool is_free_tcp(const bind_address& at) {
     bool free = true;
     for_each_address(at, [&free](const addrinfo& a) {
@@ -156,16 +151,16 @@ bool is_free_tcp(const bind_address& at) {
     return free;
 }
 
-// True when nobody listens behind a socket file that an earlier process left. Of one whose queue is full (EAGAIN)
-// somebody does; to wait there could be for ever.
+// Returns true when no process listens behind the socket file. EAGAIN means a listener with a full backlog; waiting for
+// it could block forever.
 bool is_left_over(const sockaddr_un& address) {
     unique_fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     return probe && connect(probe.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 &&
            errno == ECONNREFUSED;
 }
 
-// Two servers that start at once must not take each other's new socket for a file that was left over. Who may only read
-// the folder can hold the lock as well, so it is not waited for endlessly.
+// Two servers that start at the same time must not mistake each other's new socket for a stale file. Any user with read
+// access to the folder can hold the lock too, so waiting for it is bounded.
 unique_fd lock(const unique_fd& folder) {
     unique_fd fd(openat(folder.value(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (int tries = 0; fd && tries < 100 && flock(fd.value(), LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK; ++tries)
@@ -173,7 +168,7 @@ unique_fd lock(const unique_fd& folder) {
     return fd;
 }
 
-// By descriptor: whoever may write to the folder could put a link there.
+// By descriptor: any user with write access to the folder could replace the file by a link.
 bool set_mode(const file_place& at, unsigned mode) {
     const unique_fd file(openat(at.folder.value(), at.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat status{};
@@ -197,10 +192,10 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-// False when a socket is in use there.
+// Returns false when the path is in use by another socket.
 bool try_listen(listening_socket& s, const std::string& path, const file_place& at, const listen_options& options) {
     const sockaddr_un address = address_of(path);
-    const unique_fd held = lock(at.folder);
+    const unique_fd folder_lock = lock(at.folder);
     struct stat status{};
     if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(status.st_mode)) {
         if (!is_left_over(address)) return false;
@@ -229,7 +224,8 @@ bool is_free_unix(const std::string& path) {
     const file_place at = place_of_socket(path);
     struct stat status{};
     if (!fstatat(at.folder.value(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW)) {
-        if (!S_ISSOCK(status.st_mode)) throw std::runtime_error("unix:" + path + " exists and is no socket; remove it");
+        if (!S_ISSOCK(status.st_mode))
+            throw std::runtime_error("unix:" + path + " exists and is not a socket; remove it");
         return is_left_over(address_of(path));
     }
     if (faccessat(at.folder.value(), ".", W_OK | X_OK, 0)) cannot("unix:" + path, errno);
@@ -240,9 +236,8 @@ listening_socket inherit(int fd) {
     int listening = 0;
     socklen_t size = sizeof listening;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) || !listening) {
-        throw std::runtime_error(fmt::format(
-            "fd://{}: descriptor {} is not a listening socket; it must be passed open by who starts this process", fd,
-            fd));
+        throw std::runtime_error(
+            fmt::format("fd://{}: descriptor {} is not a listening socket; the parent process must pass one", fd, fd));
     }
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
     return {unique_fd(fd), url_of(fd), {}, true};
@@ -255,35 +250,39 @@ bind_address bind_address::parse(std::string_view text) {
     if (text.starts_with("unix:")) {
         at.what = kind::unix_path;
         at.path = text.substr(5);
-        if (at.path.empty()) refuse(text, "the path is missing");
-        if (at.path.size() >= sizeof(sockaddr_un::sun_path)) refuse(text, "the path is longer than 107 bytes");
+        if (at.path.empty()) refuse(text, "path is missing");
+        if (at.path.size() >= sizeof(sockaddr_un::sun_path)) refuse(text, "path is longer than 107 bytes");
         return at;
     }
     if (text.starts_with("fd://")) {
         at.what = kind::inherited;
-        if (!whole_number(text.substr(5), at.fd) || at.fd < 0) refuse(text, "the descriptor is not a number");
+        at.fd = parse_number<int>(text.substr(5)).value_or(-1);
+        if (at.fd < 0) refuse(text, "descriptor is not a number");
         return at;
     }
     std::size_t colon = text.rfind(':');
-    if (colon == text.npos) refuse(text, "the port is missing");
+    if (colon == text.npos) refuse(text, "port is missing");
     std::string_view host = text.substr(0, colon);
-    if (!whole_number(text.substr(colon + 1), at.port)) refuse(text, "the port is not a number from 0 to 65535");
+    const std::optional<std::uint16_t> port = parse_number<std::uint16_t>(text.substr(colon + 1));
+    if (!port) refuse(text, "port is not a number from 0 to 65535");
+    at.port = *port;
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    else if (host.find(':') != host.npos) refuse(text, "an IPv6 address stands in brackets");
+    else if (host.find(':') != host.npos) refuse(text, "IPv6 address is not in brackets");
     at.host = host == "*" ? "" : host;
     return at;
 }
 
-std::vector<listening_socket> listen(const bind_address& at, const listen_options& options) {
-    if (at.what == bind_address::kind::tcp) return listen_tcp(at, options);
+std::vector<listening_socket> listen(const bind_address& address, const listen_options& options) {
+    if (address.what == bind_address::kind::tcp) return listen_tcp(address, options);
     std::vector<listening_socket> sockets;
-    sockets.push_back(at.what == bind_address::kind::unix_path ? listen_unix(at.path, options) : inherit(at.fd));
+    sockets.push_back(address.what == bind_address::kind::unix_path ? listen_unix(address.path, options)
+                                                                    : inherit(address.fd));
     return sockets;
 }
 
-bool is_free(const bind_address& at) {
-    if (at.what == bind_address::kind::tcp) return is_free_tcp(at);
-    return at.what == bind_address::kind::inherited || is_free_unix(at.path);
+bool is_free(const bind_address& address) {
+    if (address.what == bind_address::kind::tcp) return is_free_tcp(address);
+    return address.what == bind_address::kind::inherited || is_free_unix(address.path);
 }
 
 peer peer_of(int socket) noexcept {

@@ -61,7 +61,7 @@ class folder {
 public:
     folder() : path_(std::filesystem::temp_directory_path() / "rondo-net-XXXXXX") {
         std::string name = path_.string();
-        if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+        if (!mkdtemp(name.data())) throw std::runtime_error("cannot create a temporary folder");
         path_ = name;
     }
     ~folder() { std::filesystem::remove_all(path_); }
@@ -71,7 +71,7 @@ private:
     std::filesystem::path path_;
 };
 
-TEST(bind_address, tcp_forms) {
+TEST(BindAddress, parses_tcp_addresses) {
     struct {
         std::string_view text;
         std::string_view host;
@@ -90,7 +90,7 @@ TEST(bind_address, tcp_forms) {
     }
 }
 
-TEST(bind_address, other_forms) {
+TEST(BindAddress, parses_unix_and_inherited_sockets) {
     bind_address at = bind_address::parse("unix:/run/app.sock");
     EXPECT_EQ(at.what, kind::unix_path);
     EXPECT_EQ(at.path, "/run/app.sock");
@@ -99,7 +99,7 @@ TEST(bind_address, other_forms) {
     EXPECT_EQ(at.fd, 3);
 }
 
-TEST(bind_address, mistakes_are_answered_with_the_forms_allowed) {
+TEST(BindAddress, errors_list_the_allowed_forms) {
     for (std::string_view bad : {"", "a", "a:", "a:x", "a:-1", "a:65536", "a:80 ", "::1:80", "unix:", "fd://", "fd://x",
                                  "fd://-1", "fd://3x", "1:2:3", "a:0x50"}) {
         std::string text = refusal_of(bad);
@@ -109,7 +109,7 @@ TEST(bind_address, mistakes_are_answered_with_the_forms_allowed) {
     EXPECT_NE(refusal_of("unix:/" + std::string(120, 'x')).find("longer"), std::string::npos);
 }
 
-TEST(listen, a_free_port_is_told) {
+TEST(Listen, reports_the_chosen_port) {
     auto sockets = listen(bind_address::parse("127.0.0.1:0"));
     ASSERT_EQ(sockets.size(), 1u);
     EXPECT_TRUE(sockets[0].url.starts_with("http://127.0.0.1:")) << sockets[0].url;
@@ -117,36 +117,36 @@ TEST(listen, a_free_port_is_told) {
     EXPECT_TRUE(connect_to(port_of(sockets[0])));
 }
 
-TEST(listen, every_address_at_a_free_port) {
+TEST(Listen, listens_on_every_address_at_a_free_port) {
     auto sockets = listen(bind_address::parse("*:0"));
     ASSERT_FALSE(sockets.empty());
     EXPECT_GT(port_of(sockets[0]), 0);
 }
 
-TEST(listen, an_address_in_use) {
+TEST(Listen, refuses_an_address_in_use) {
     auto sockets = listen(bind_address::parse("127.0.0.1:0"));
     auto again = [&] { return listen(bind_address::parse("127.0.0.1:" + std::to_string(port_of(sockets[0])))); };
     EXPECT_NE(failure_of(again).find("in use"), std::string::npos);
 }
 
-TEST(listen, several_on_one_address_when_wanted) {
+TEST(Listen, shares_an_address_with_reuse_port) {
     auto first = listen(bind_address::parse("127.0.0.1:0"), {.reuse_port = true});
     auto at = bind_address::parse("127.0.0.1:" + std::to_string(port_of(first[0])));
     EXPECT_EQ(listen(at, {.reuse_port = true}).size(), 1u);
 }
 
-TEST(listen, an_address_of_another_machine) {
+TEST(Listen, refuses_an_address_of_another_machine) {
     EXPECT_NE(failure_of([] { return listen(bind_address::parse("192.0.2.1:0")); }).find("does not have the address"),
               std::string::npos);
 }
 
-TEST(listen, an_unknown_name) {
+TEST(Listen, refuses_an_unknown_host) {
     EXPECT_NE(
         failure_of([] { return listen(bind_address::parse("no-such-host.invalid:0")); }).find("no-such-host.invalid"),
         std::string::npos);
 }
 
-TEST(listen, a_unix_socket_with_its_permissions) {
+TEST(Listen, creates_a_unix_socket_with_its_mode) {
     folder f;
     std::string path = f.file("s");
     auto sockets = listen(bind_address::parse("unix:" + path), {.mode = 0600});
@@ -159,16 +159,16 @@ TEST(listen, a_unix_socket_with_its_permissions) {
     EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
-TEST(listen, a_unix_socket_nobody_listens_to_is_replaced) {
+TEST(Listen, replaces_a_stale_unix_socket) {
     folder f;
     auto at = bind_address::parse("unix:" + f.file("s"));
     {
-        auto left_over = listen(at);
+        auto stale = listen(at);
     }
     EXPECT_EQ(listen(at).size(), 1u);
 }
 
-TEST(listen, a_unix_socket_in_use_is_kept) {
+TEST(Listen, refuses_a_unix_socket_in_use) {
     folder f;
     auto at = bind_address::parse("unix:" + f.file("s"));
     auto first = listen(at);
@@ -176,11 +176,11 @@ TEST(listen, a_unix_socket_in_use_is_kept) {
     EXPECT_TRUE(std::filesystem::exists(f.file("s")));
 }
 
-// The workers of a server that was killed listen for some milliseconds longer than it.
-TEST(listen, an_address_that_is_given_up_a_moment_later) {
+// The workers of a killed server keep listening some milliseconds longer than it.
+TEST(Listen, waits_for_an_address_that_is_released_soon) {
     folder f;
     auto tcp = listen(bind_address::parse("127.0.0.1:0"));
-    const std::string taken = "127.0.0.1:" + std::to_string(port_of(tcp[0]));
+    const std::string address = "127.0.0.1:" + std::to_string(port_of(tcp[0]));
     auto unix_socket = listen(bind_address::parse("unix:" + f.file("s")));
     std::thread ends([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -189,12 +189,12 @@ TEST(listen, an_address_that_is_given_up_a_moment_later) {
         tcp.clear();
     });
     EXPECT_EQ(failure_of([&] { return listen(bind_address::parse("unix:" + f.file("s"))); }), "");
-    EXPECT_EQ(failure_of([&] { return listen(bind_address::parse(taken)); }), "");
+    EXPECT_EQ(failure_of([&] { return listen(bind_address::parse(address)); }), "");
     ends.join();
 }
 
-// A server that is stuck: connect() to it waits.
-TEST(listen, a_unix_socket_whose_queue_is_full_is_in_use) {
+// A blocking connect() to such a hung server would wait.
+TEST(Listen, a_unix_socket_with_a_full_backlog_is_in_use) {
     folder f;
     const std::string path = f.file("s");
     const auto at = bind_address::parse("unix:" + path);
@@ -209,14 +209,14 @@ TEST(listen, a_unix_socket_whose_queue_is_full_is_in_use) {
         error = ::connect(waiting.back().value(), reinterpret_cast<sockaddr*>(&to), sizeof to) ? errno : 0;
     }
     ASSERT_EQ(error, EAGAIN);
-    ::alarm(20);  // rather than to hang
+    ::alarm(20);  // fail instead of hanging
     EXPECT_FALSE(is_free(at));
     EXPECT_NE(failure_of([&] { return listen(at, {.patience = {}}); }).find("in use"), std::string::npos);
     ::alarm(0);
     EXPECT_TRUE(std::filesystem::exists(path));
 }
 
-TEST(listen, what_is_no_socket_is_neither_removed_nor_changed) {
+TEST(Listen, neither_removes_nor_changes_other_files) {
     folder f;
     const std::string path = f.file("s");
     const std::string target = f.file("target");
@@ -233,11 +233,10 @@ TEST(listen, what_is_no_socket_is_neither_removed_nor_changed) {
     EXPECT_EQ(status.st_mode & 0777, 0640u);
 }
 
-// Another server took the path meanwhile.
-// Whoever owns a folder on the way could have root change the mode of another server's socket, or remove it.
-TEST(listen, a_unix_socket_is_not_made_where_another_user_leads) {
+// The owner of a folder in the path could otherwise make root remove another server's socket or change its mode.
+TEST(Listen, does_not_follow_a_link_of_another_user) {
     if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
-    constexpr uid_t stranger = 65'534;
+    constexpr uid_t other_user = 65'534;
     folder ours;
     folder theirs;
     const std::string there = ours.file("s");
@@ -245,11 +244,11 @@ TEST(listen, a_unix_socket_is_not_made_where_another_user_leads) {
     const std::string link = theirs.file("run");
     const std::string folder_of_ours = there.substr(0, there.rfind('/'));
     ASSERT_EQ(symlink(folder_of_ours.c_str(), link.c_str()), 0);
-    ASSERT_EQ(lchown(link.c_str(), stranger, stranger), 0);
+    ASSERT_EQ(lchown(link.c_str(), other_user, other_user), 0);
     const auto at = bind_address::parse("unix:" + link + "/s");
     EXPECT_NE(failure_of([&] { return listen(at, {.mode = 0666}); }).find("symbolic link"), std::string::npos);
     EXPECT_NE(failure_of([&] { return is_free(at); }).find("symbolic link"), std::string::npos);
-    // One that was bound before the folder was led elsewhere.
+    // A socket that was bound before the link was placed.
     socket_file bound = other[0].file;
     bound.path = link + "/s";
     bound.remove();
@@ -259,7 +258,7 @@ TEST(listen, a_unix_socket_is_not_made_where_another_user_leads) {
     unlink(link.c_str());
 }
 
-TEST(listen, only_the_own_file_of_a_unix_socket_is_removed) {
+TEST(Listen, removes_only_its_own_socket_file) {
     folder f;
     const auto at = bind_address::parse("unix:" + f.file("s"));
     auto first = listen(at);
@@ -272,38 +271,38 @@ TEST(listen, only_the_own_file_of_a_unix_socket_is_removed) {
     EXPECT_FALSE(std::filesystem::exists(f.file("s")));
 }
 
-// A server that was killed left its file; several start at once, one of them gets the path.
-TEST(listen, one_of_many_takes_the_path_that_was_left_over) {
+// A killed server left its file behind and several servers start at once.
+TEST(Listen, only_one_of_several_servers_replaces_a_stale_socket) {
     folder f;
     const auto at = bind_address::parse("unix:" + f.file("s"));
     for (int round = 0; round < 20; ++round) {
         {
-            const auto left_over = listen(at);
+            const auto stale = listen(at);
         }
         std::atomic<int> listening{0};
-        std::vector<std::vector<listening_socket>> kept(4);
-        std::vector<std::thread> all;
-        for (auto& mine : kept)
-            all.emplace_back([&] {
+        std::vector<std::vector<listening_socket>> sockets(4);
+        std::vector<std::thread> servers;
+        for (auto& mine : sockets)
+            servers.emplace_back([&] {
                 try {
                     mine = listen(at, {.patience = {}});
                     ++listening;
                 } catch (const std::runtime_error&) {
                 }
             });
-        for (auto& t : all) t.join();
+        for (auto& t : servers) t.join();
         EXPECT_EQ(listening, 1);
     }
 }
 
-TEST(listen, an_inherited_socket) {
+TEST(Listen, uses_an_inherited_socket) {
     auto first = listen(bind_address::parse("127.0.0.1:0"));
     auto again = listen(bind_address::parse("fd://" + std::to_string(::dup(first[0].fd.value()))));
     ASSERT_EQ(again.size(), 1u);
     EXPECT_EQ(again[0].url, first[0].url);
 }
 
-TEST(listen, a_descriptor_that_does_not_listen) {
+TEST(Listen, refuses_a_descriptor_that_does_not_listen) {
     unique_fd plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     auto use = [](int fd) {
         return failure_of([fd] { return listen(bind_address::parse("fd://" + std::to_string(fd))); });
@@ -312,7 +311,7 @@ TEST(listen, a_descriptor_that_does_not_listen) {
     EXPECT_NE(use(9999).find("is not a listening socket"), std::string::npos);
 }
 
-TEST(peer, its_address_and_port) {
+TEST(Peer, has_address_and_port) {
     auto sockets = listen(bind_address::parse("127.0.0.1:0"));
     unique_fd client = connect_to(port_of(sockets[0]));
     unique_fd server(::accept(sockets[0].fd.value(), nullptr, nullptr));
@@ -324,7 +323,7 @@ TEST(peer, its_address_and_port) {
     EXPECT_EQ(p.port, ntohs(own.sin_port));
 }
 
-TEST(peer, of_a_unix_socket_and_of_nothing) {
+TEST(Peer, of_a_unix_socket_or_invalid_descriptor) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     unique_fd a(ends[0]);

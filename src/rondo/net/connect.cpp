@@ -21,36 +21,36 @@ namespace rondo::net {
 
 namespace {
 
-// A listener on a unix socket whose queue is full says so at once instead of letting one wait.
+// A unix socket whose backlog is full refuses at once with EAGAIN instead of queueing the connection.
 constexpr std::chrono::milliseconds full_queue_pause{5};
 
-// Attempts to connect that run beside each other.
+// Concurrent attempts to connect.
 class race {
 public:
     explicit race(event_loop& loop) noexcept : loop_(loop) {}
 
-    // False when the address is to be tried again in a moment.
+    // Returns false when the address is to be retried after a pause.
     [[nodiscard]] bool start(const endpoint& to);
     [[nodiscard]] bool pending() const noexcept { return pending_ > 0; }
     [[nodiscard]] bool won() const noexcept { return static_cast<bool>(winner_); }
     [[nodiscard]] unique_fd take() noexcept { return std::move(winner_); }
     [[nodiscard]] connect_error failure() const { return {error_, failures_}; }
-    // Until an attempt ends, at the latest until `at`.
-    [[nodiscard]] auto wait(instant at) { return waiting{sleeping_.emplace(loop_.timers(), at)}; }
+    // Waits until an attempt ends, at most until `deadline`.
+    [[nodiscard]] auto wait(instant deadline) { return waiting{sleeping_.emplace(loop_.timers(), deadline)}; }
 
 private:
-    // GCC 12 copies what co_await is given by reference.
+    // GCC 12 copies an awaiter that co_await gets by reference.
     struct waiting {
         sleep_awaiter& sleeping;
         [[nodiscard]] bool await_ready() const noexcept { return sleeping.await_ready(); }
         template <class Promise>
-        [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-            return sleeping.await_suspend(who);
+        [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> caller) noexcept {
+            return sleeping.await_suspend(caller);
         }
         void await_resume() const { sleeping.await_resume(); }
     };
     struct attempt final : poll_operation {
-        attempt(race& r, const endpoint& at, unique_fd s) : owner(r), to(at), fd(std::move(s)) {}
+        attempt(race& r, const endpoint& address, unique_fd s) : owner(r), to(address), fd(std::move(s)) {}
         ~attempt() { owner.loop_.io().cancel(*this); }
         void polled(int events) noexcept override { owner.ended(*this, events); }
         race& owner;
@@ -99,7 +99,7 @@ void race::ended(attempt& a, int events) noexcept {
 }
 
 void race::failed(const endpoint& to, int error) {
-    // What went wrong last is added by std::system_error.
+    // std::system_error appends the last error.
     if (!failures_.empty()) failures_ += ": " + std::generic_category().message(error_) + "; ";
     error_ = error;
     failures_ += "cannot connect to " + to.text();
@@ -107,24 +107,24 @@ void race::failed(const endpoint& to, int error) {
 
 }  // namespace
 
-task<unique_fd> connect(std::vector<endpoint> to, instant until) {
+task<unique_fd> connect(std::vector<endpoint> addresses, instant deadline) {
     event_loop& loop = event_loop::current();
-    if (to.empty()) throw connect_error(EADDRNOTAVAIL, "there is no address to connect to");
+    if (addresses.empty()) throw connect_error(EADDRNOTAVAIL, "no address to connect to");
     race attempts(loop);
     for (std::size_t next = 0;;) {
-        const bool begun = next == to.size() || attempts.start(to[next]);
-        if (begun && next < to.size()) ++next;
+        const bool started = next == addresses.size() || attempts.start(addresses[next]);
+        if (started && next < addresses.size()) ++next;
         if (attempts.won()) co_return attempts.take();
-        if (begun && !attempts.pending()) {
-            if (next == to.size()) throw attempts.failure();
+        if (started && !attempts.pending()) {
+            if (next == addresses.size()) throw attempts.failure();
             continue;
         }
-        instant at = until;
-        if (!begun) at = std::min(until, from_now(full_queue_pause));
-        else if (next < to.size()) at = std::min(until, from_now(connect_stagger));
-        co_await attempts.wait(at);
+        instant wake_at = deadline;
+        if (!started) wake_at = std::min(deadline, from_now(full_queue_pause));
+        else if (next < addresses.size()) wake_at = std::min(deadline, from_now(connect_stagger));
+        co_await attempts.wait(wake_at);
         if (attempts.won()) co_return attempts.take();
-        if (clock::now() >= until) throw timed_out();
+        if (clock::now() >= deadline) throw timed_out();
     }
 }
 

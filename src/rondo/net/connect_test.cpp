@@ -31,8 +31,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::port_of;
 
-listening_socket listen_at(const std::string& at, int backlog = 16) {
-    return std::move(listen(bind_address::parse(at), {.backlog = backlog}).at(0));
+listening_socket listen_at(const std::string& address, int backlog = 16) {
+    return std::move(listen(bind_address::parse(address), {.backlog = backlog}).at(0));
 }
 
 endpoint local(std::uint16_t port, const std::string& host = "127.0.0.1") { return *endpoint::numeric(host, port); }
@@ -42,13 +42,13 @@ public:
     connecting() : loop_({GetParam()}) {}
 
 protected:
-    unique_fd connected(std::vector<endpoint> to, instant until = instant::max()) {
-        return loop_.run_until(connect(std::move(to), until));
+    unique_fd connected(std::vector<endpoint> to, instant deadline = instant::max()) {
+        return loop_.run_until(connect(std::move(to), deadline));
     }
     event_loop loop_;
 };
 
-TEST_P(connecting, a_socket_that_is_ready_for_a_stream) {
+TEST_P(connecting, returns_a_configured_socket) {
     auto at = listen_at("127.0.0.1:0");
     const unique_fd fd = connected({local(port_of(at))});
     ASSERT_TRUE(fd);
@@ -57,7 +57,7 @@ TEST_P(connecting, a_socket_that_is_ready_for_a_stream) {
     EXPECT_EQ(peer_of(fd.value()).port, port_of(at));
 }
 
-TEST_P(connecting, the_next_address_is_tried_when_one_refuses) {
+TEST_P(connecting, tries_the_next_address_after_a_refusal) {
     std::uint16_t closed = 0;
     {
         closed = port_of(listen_at("127.0.0.1:0"));
@@ -76,7 +76,7 @@ TEST_P(connecting, the_next_address_is_tried_when_one_refuses) {
     EXPECT_THROW((void)connected({}), connect_error);
 }
 
-// A listener whose queue is full does not answer: the kernel drops what asks to connect.
+// A listener with a full backlog is unresponsive: the kernel drops further SYNs.
 struct silent_address {
     silent_address() : at(listen_at("127.0.0.1:0", 0)) {
         for (int i = 0; i < 4; ++i) {
@@ -90,15 +90,15 @@ struct silent_address {
     std::vector<unique_fd> fillers;
 };
 
-TEST_P(connecting, a_silent_address_is_not_waited_for_alone) {
+TEST_P(connecting, tries_the_next_address_while_one_is_unresponsive) {
     silent_address silent;
     auto at = listen_at("127.0.0.1:0");
-    const instant begun = clock::now();
+    const instant start = clock::now();
     EXPECT_EQ(peer_of(connected({local(port_of(silent.at)), local(port_of(at))}).value()).port, port_of(at));
-    EXPECT_GE(clock::now() - begun, connect_stagger);
+    EXPECT_GE(clock::now() - start, connect_stagger);
 }
 
-TEST_P(connecting, it_ends_in_time_and_when_cancelled) {
+TEST_P(connecting, times_out_and_can_be_cancelled) {
     silent_address silent;
     EXPECT_THROW((void)connected({local(port_of(silent.at))}, from_now(20ms)), timed_out);
     context in;
@@ -124,7 +124,7 @@ TEST_P(connecting, it_ends_in_time_and_when_cancelled) {
     EXPECT_TRUE(was_cancelled);
 }
 
-TEST_P(connecting, a_unix_socket_with_a_full_queue_is_tried_again) {
+TEST_P(connecting, retries_a_unix_socket_with_a_full_backlog) {
     const std::string path = ::testing::TempDir() + "connect_test_" + std::to_string(::getpid());
     auto at = listen_at("unix:" + path, 0);
     const unique_fd first = connected({endpoint::unix_path(path)});
@@ -145,7 +145,7 @@ TEST_P(connecting, a_unix_socket_with_a_full_queue_is_tried_again) {
 
 INSTANTIATE_TEST_SUITE_P(backends, connecting, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
 
-TEST(endpoint, has_a_text) {
+TEST(Endpoint, formats_as_text) {
     EXPECT_EQ(local(80).text(), "127.0.0.1:80");
     EXPECT_EQ(endpoint::numeric("::1", 81)->text(), "[::1]:81");
     EXPECT_EQ(endpoint::unix_path("/a/b").text(), "unix:/a/b");
@@ -157,7 +157,7 @@ TEST(endpoint, has_a_text) {
 std::atomic<int> asked = 0;
 std::atomic<int> under_way = 0;
 std::atomic<bool> hold = false;
-std::atomic<bool> hold_silent = false;  // those names alone
+std::atomic<bool> hold_silent = false;  // only names that begin with "silent"
 
 std::vector<endpoint> made_up(const std::string& host) {
     struct counted {
@@ -178,7 +178,7 @@ public:
         asked = 0;
         hold = hold_silent = false;
     }
-    // Lookups outlive their resolvers: none may reach into the next test.
+    // Lookups outlive their resolvers; wait for them so that none runs during the next test.
     ~resolving() override {
         hold = hold_silent = false;
         while (under_way > 0) std::this_thread::yield();
@@ -189,7 +189,7 @@ protected:
     thread_pool pool_;
 };
 
-TEST_F(resolving, addresses_alternate_and_are_kept) {
+TEST_F(resolving, alternates_families_and_caches_answers) {
     resolver names(loop_, {.lookup = made_up});
     for (int i = 0; i < 3; ++i) {
         const auto found = loop_.run_until(names.resolve("some", 80));
@@ -203,14 +203,14 @@ TEST_F(resolving, addresses_alternate_and_are_kept) {
     EXPECT_EQ(asked, 1);
 }
 
-TEST(resolving_at_once, is_for_a_loop_without_a_pool) {
+TEST(ResolverWithoutPool, resolves_on_the_calling_thread) {
     event_loop loop;
     resolver names(loop);
     EXPECT_FALSE(loop.run_until(names.resolve("localhost", 80)).empty());
     EXPECT_THROW((void)loop.run_until(names.resolve("name.invalid", 80)), resolve_error);
 }
 
-TEST_F(resolving, an_answer_is_not_used_forever) {
+TEST_F(resolving, answers_expire) {
     resolver names(loop_, {.ttl = 1ms, .lookup = made_up});
     (void)loop_.run_until(names.resolve("some", 80));
     loop_.run_until([](event_loop& l) -> task<void> { co_await l.sleep(3ms); }(loop_));
@@ -218,7 +218,7 @@ TEST_F(resolving, an_answer_is_not_used_forever) {
     EXPECT_EQ(asked, 2);
 }
 
-TEST_F(resolving, failures_are_told) {
+TEST_F(resolving, reports_failures) {
     resolver names(loop_, {.lookup = made_up});
     EXPECT_THROW((void)loop_.run_until(names.resolve("fails", 80)), resolve_error);
     EXPECT_THROW((void)loop_.run_until(names.resolve("none", 80)), resolve_error);
@@ -227,7 +227,7 @@ TEST_F(resolving, failures_are_told) {
     EXPECT_FALSE(loop_.run_until(system.resolve("localhost", 80)).empty());
 }
 
-TEST_F(resolving, one_question_for_all_who_ask_and_nobody_has_to_wait_for_it) {
+TEST_F(resolving, shares_one_lookup_between_waiters_that_may_time_out) {
     resolver names(loop_, {.lookup = made_up});
     hold = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -249,9 +249,9 @@ TEST_F(resolving, one_question_for_all_who_ask_and_nobody_has_to_wait_for_it) {
     EXPECT_EQ(asked, 1);
 }
 
-task<std::string> lookup_failure(task<std::vector<endpoint>> asking) {
+task<std::string> lookup_failure(task<std::vector<endpoint>> lookup) {
     try {
-        (void)co_await std::move(asking);
+        (void)co_await std::move(lookup);
     } catch (const timed_out&) {
         co_return "late";
     } catch (const resolve_error& e) {
@@ -260,15 +260,15 @@ task<std::string> lookup_failure(task<std::vector<endpoint>> asking) {
     co_return "";
 }
 
-// A resolver whose server never answers costs the system's getaddrinfo() half a minute, whoever waits.
-TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_others) {
+// With a name server that never answers, getaddrinfo() blocks for half a minute.
+TEST_F(resolving, abandoned_unresponsive_lookups_do_not_delay_others) {
     resolver names(loop_, {.lookups = 6, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
         for (const char* name : {"silent1", "silent2", "silent3", "silent4", "silent5"})
             EXPECT_EQ(co_await lookup_failure(r.resolve(name, 1, from_now(5ms))), "late");
         EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);
-        // Who asks again joins the lookup that is under way.
+        // A repeated request joins the running lookup.
         EXPECT_EQ(co_await lookup_failure(r.resolve("silent1", 1, from_now(5ms))), "late");
         EXPECT_EQ(asked, 6);
         hold_silent = false;
@@ -277,7 +277,7 @@ TEST_F(resolving, silent_names_that_nobody_waits_for_any_more_do_not_hold_up_oth
     }(names));
 }
 
-TEST_F(resolving, silent_names_do_not_hold_up_others_whether_they_are_waited_for_or_not) {
+TEST_F(resolving, unresponsive_lookups_do_not_delay_others) {
     resolver names(loop_, {.lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -285,7 +285,7 @@ TEST_F(resolving, silent_names_do_not_hold_up_others_whether_they_are_waited_for
         for (int i = 0; i < 200; ++i)
             silent.push_back(lookup_failure(r.resolve("silent" + std::to_string(i), 1, from_now(i % 2 ? 5ms : 1min))));
         const auto asks_and_releases = [&r]() -> task<void> {
-            co_await event_loop::current().sleep(20ms);  // half of them have left
+            co_await event_loop::current().sleep(20ms);  // half of them have timed out
             EXPECT_EQ(co_await lookup_failure(r.resolve("some", 1, from_now(5s))), "");
             hold_silent = false;
         };
@@ -294,7 +294,7 @@ TEST_F(resolving, silent_names_do_not_hold_up_others_whether_they_are_waited_for
     }(names));
 }
 
-TEST_F(resolving, a_name_that_finds_no_thread_is_refused) {
+TEST_F(resolving, fails_when_no_thread_becomes_free) {
     resolver names(loop_, {.lookups = 2, .patience = 20ms, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -303,21 +303,20 @@ TEST_F(resolving, a_name_that_finds_no_thread_is_refused) {
             auto [some, other] = co_await when_all(lookup_failure(r.resolve("some", 1, from_now(5s))),
                                                    lookup_failure(r.resolve("other", 1, from_now(5s))));
             EXPECT_EQ(some,
-                      "the name 'some' cannot be resolved: the servers of 2 other names have not answered yet; "
-                      "try again later");
-            EXPECT_TRUE(other.starts_with("the name 'other' cannot be resolved: the servers of 2 other names"))
+                      "the name 'some' cannot be resolved: 2 other lookups have not completed yet; try again later");
+            EXPECT_TRUE(other.starts_with("the name 'other' cannot be resolved: 2 other lookups have not completed"))
                 << other;
             EXPECT_EQ(asked, 2);
             hold_silent = false;
             EXPECT_EQ((co_await r.resolve("silent2", 1)).size(), 4u);
-            EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);  // the refusal is not kept
+            EXPECT_EQ((co_await r.resolve("some", 1)).size(), 4u);  // the failure is not cached
         };
         const auto [silent, nothing] = co_await when_all(r.resolve("silent1", 1), asks_and_releases());
         EXPECT_EQ(silent.size(), 4u);
     }(names));
 }
 
-TEST_F(resolving, one_of_two_who_leaves_does_not_give_up_the_place) {
+TEST_F(resolving, a_queued_lookup_stays_while_a_waiter_remains) {
     resolver names(loop_, {.lookups = 1, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -328,11 +327,11 @@ TEST_F(resolving, one_of_two_who_leaves_does_not_give_up_the_place) {
             hold_silent = false;
         };
         co_await when_all(r.resolve("silent", 1), leaves_and_releases());
-        EXPECT_EQ((co_await r.resolve("other", 1)).size(), 4u);  // it gave its turn up, and asks anew
+        EXPECT_EQ((co_await r.resolve("other", 1)).size(), 4u);  // it left the queue and is queued again
     }(names));
 }
 
-TEST_F(resolving, abandoned_lookups_are_bounded) {
+TEST_F(resolving, bounds_abandoned_lookups) {
     resolver names(loop_, {.lookups = 2, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -345,7 +344,7 @@ TEST_F(resolving, abandoned_lookups_are_bounded) {
     }(names));
 }
 
-TEST_F(resolving, what_is_being_asked_is_not_forgotten) {
+TEST_F(resolving, does_not_evict_running_lookups) {
     resolver names(loop_, {.entries = 1, .lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -356,18 +355,18 @@ TEST_F(resolving, what_is_being_asked_is_not_forgotten) {
     }(names));
 }
 
-TEST_F(resolving, at_its_end_who_waits_is_told) {
+TEST_F(resolving, destruction_fails_pending_lookups) {
     hold = true;
     auto names = std::make_unique<resolver>(loop_, resolver_options{.lookup = made_up});
     const auto ends = [&names]() -> task<void> {
         while (asked == 0) co_await event_loop::current().sleep(1ms);
         names.reset();
     };
-    auto [told, nothing] = loop_.run_until(when_all(lookup_failure(names->resolve("some", 1)), ends()));
-    EXPECT_EQ(told, "the name 'some' was not resolved before the end of who asked for it");
+    auto [failure, nothing] = loop_.run_until(when_all(lookup_failure(names->resolve("some", 1)), ends()));
+    EXPECT_EQ(failure, "the name 'some' cannot be resolved: the resolver was destroyed");
 }
 
-TEST_F(resolving, silent_names_take_no_thread_of_the_pool) {
+TEST_F(resolving, does_not_occupy_the_blocking_pool) {
     resolver names(loop_, {.lookup = made_up});
     hold_silent = true;
     loop_.run_until([](resolver& r) -> task<void> {
@@ -381,7 +380,7 @@ TEST_F(resolving, silent_names_take_no_thread_of_the_pool) {
     }(names));
 }
 
-TEST_F(resolving, it_may_end_while_a_lookup_runs) {
+TEST_F(resolving, may_be_destroyed_while_a_lookup_runs) {
     hold = true;
     {
         resolver names(loop_, {.lookup = made_up});
@@ -392,7 +391,7 @@ TEST_F(resolving, it_may_end_while_a_lookup_runs) {
     EXPECT_EQ(under_way, 2);
 }
 
-TEST_F(resolving, lookups_occupy_no_more_threads_than_allowed) {
+TEST_F(resolving, bounds_concurrent_lookups) {
     resolver names(loop_, {.lookups = 1, .lookup = made_up});
     hold = true;
     loop_.run_until([](resolver& r) -> task<void> {

@@ -15,7 +15,8 @@
 namespace rondo::net {
 
 endpoint::endpoint(const void* address, std::size_t size) : size_(static_cast<std::uint32_t>(size)) {
-    if (size > bytes_.size() || size < sizeof(sa_family_t)) throw std::invalid_argument("no socket address");
+    if (size > bytes_.size() || size < sizeof(sa_family_t))
+        throw std::invalid_argument(fmt::format("invalid size of a socket address: {} bytes", size));
     std::memcpy(bytes_.data(), address, size);
 }
 
@@ -27,17 +28,17 @@ std::optional<endpoint> endpoint::numeric(std::string_view host, std::uint16_t p
     const std::string name(host);
     if (name.empty() || getaddrinfo(name.c_str(), nullptr, &hints, &found)) return std::nullopt;
     std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
-    endpoint at(found->ai_addr, found->ai_addrlen);
-    at.set_port(port);
-    return at;
+    endpoint result(found->ai_addr, found->ai_addrlen);
+    result.set_port(port);
+    return result;
 }
 
 endpoint endpoint::unix_path(std::string_view path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof address.sun_path) {
-        throw std::invalid_argument(fmt::format("'{}' is no path of a unix socket: it has from 1 to {} bytes", path,
-                                                sizeof address.sun_path - 1));
+        throw std::invalid_argument(
+            fmt::format("unix socket path '{}' must have 1 to {} bytes", path, sizeof address.sun_path - 1));
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     return {&address, sizeof address};
@@ -50,9 +51,11 @@ int endpoint::family() const noexcept {
 }
 
 void endpoint::set_port(std::uint16_t port) noexcept {
-    const in_port_t there = htons(port);
-    if (family() == AF_INET) std::memcpy(bytes_.data() + offsetof(sockaddr_in, sin_port), &there, sizeof there);
-    if (family() == AF_INET6) std::memcpy(bytes_.data() + offsetof(sockaddr_in6, sin6_port), &there, sizeof there);
+    const in_port_t network_order = htons(port);
+    if (family() == AF_INET)
+        std::memcpy(bytes_.data() + offsetof(sockaddr_in, sin_port), &network_order, sizeof network_order);
+    if (family() == AF_INET6)
+        std::memcpy(bytes_.data() + offsetof(sockaddr_in6, sin6_port), &network_order, sizeof network_order);
 }
 
 std::string endpoint::text() const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a stream does when the other side resets the connection while something is sent to it.
+// Streams whose peer resets the connection while output is sent.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 
 struct watched_stream final : stream {
     using stream::stream;
-    void left(bool gone) noexcept override { gones += gone ? 1 : 0; }
+    void left(bool fully_closed) noexcept override { gones += fully_closed ? 1 : 0; }
     int gones = 0;
 };
 
@@ -34,7 +34,7 @@ class failed_sends : public ::testing::TestWithParam<backend_kind> {
 public:
     failed_sends() : loop_({GetParam()}), out_(loop_) {}
 
-    /// A stream and the socket at its other end.
+    /// Returns a stream; `peer` is the socket at its other end.
     std::unique_ptr<watched_stream> connect(unique_fd& peer) {
         const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_in at{};
@@ -56,8 +56,8 @@ public:
     }
 
     static void reset(unique_fd& peer) {
-        linger now{.l_onoff = 1, .l_linger = 0};
-        ::setsockopt(peer.value(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        linger option{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(peer.value(), SOL_SOCKET, SO_LINGER, &option, sizeof option);
         peer.reset();
     }
     static void put(const unique_fd& peer, std::string_view bytes) {
@@ -85,9 +85,9 @@ struct reader_of_one {
     }
 };
 
-// The reader writes to another stream as soon as it learns of the end: were it resumed within the write below, its
-// words would land in the middle of those.
-TEST_P(failed_sends, the_reader_is_not_resumed_within_a_write_to_another_stream) {
+// The reader writes to another stream as soon as its receive ends. If it were resumed within the write below, its bytes
+// would end up in the middle of that output.
+TEST_P(failed_sends, does_not_resume_the_reader_within_a_write_to_another_stream) {
     unique_fd one_peer;
     unique_fd two_peer;
     const auto one = connect(one_peer);
@@ -110,7 +110,7 @@ TEST_P(failed_sends, the_reader_is_not_resumed_within_a_write_to_another_stream)
     EXPECT_EQ(received_by(two_peer), "head body [by the reader]");
 }
 
-TEST_P(failed_sends, the_reader_is_not_resumed_within_flush_reserve_or_interrupt) {
+TEST_P(failed_sends, does_not_resume_the_reader_within_flush_reserve_or_interrupt) {
     for (const int call : {0, 1, 2}) {
         unique_fd peer;
         unique_fd other_peer;
@@ -132,8 +132,8 @@ TEST_P(failed_sends, the_reader_is_not_resumed_within_flush_reserve_or_interrupt
     }
 }
 
-// The owner of a stream cancels, closes and destroys when the other side is gone.
-TEST_P(failed_sends, the_owner_hears_of_it_after_the_call) {
+// The owner of a stream may cancel, close and destroy it in on_peer_closed().
+TEST_P(failed_sends, reports_the_failure_after_the_call) {
     unique_fd peer;
     const auto s = connect(peer);
     run([](watched_stream& a, unique_fd& p) -> task<void> {
@@ -152,16 +152,16 @@ task<std::string> read_with_ending(stream& s) {
     for (;;) {
         all += s.input();
         s.consume(s.input().size());
-        const input_event what = co_await s.receive();
-        if (what == input_event::more) continue;
-        co_return all + (what == input_event::end ? "|end" : "|failed");
+        const input_event event = co_await s.receive();
+        if (event == input_event::more) continue;
+        co_return all + (event == input_event::end ? "|end" : "|failed");
     }
 }
 
-TEST_P(failed_sends, what_came_before_is_read_and_then_the_failure) {
+TEST_P(failed_sends, earlier_input_is_readable_before_the_failure) {
     unique_fd peer;
     const auto s = connect(peer);
-    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+    const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
         put(p, "early answer");
         reset(p);
         a.write("unwanted");
@@ -170,14 +170,14 @@ TEST_P(failed_sends, what_came_before_is_read_and_then_the_failure) {
         EXPECT_TRUE(a.failed());
         co_return co_await read_with_ending(a);
     }(*s, peer));
-    EXPECT_EQ(got, "early answer|failed");
+    EXPECT_EQ(received, "early answer|failed");
 }
 
-// The reset came for what was sent after the other side had said all it had to say.
-TEST_P(failed_sends, an_end_before_the_reset_is_an_end) {
+// The peer had completed its output before the reset.
+TEST_P(failed_sends, an_end_before_the_reset_is_not_a_failure) {
     unique_fd peer;
     const auto s = connect(peer);
-    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+    const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
         put(p, "whole answer");
         ::shutdown(p.value(), SHUT_WR);
         reset(p);
@@ -186,14 +186,14 @@ TEST_P(failed_sends, an_end_before_the_reset_is_an_end) {
         EXPECT_FALSE(sent);
         co_return co_await read_with_ending(a);
     }(*s, peer));
-    EXPECT_EQ(got, "whole answer|end");
+    EXPECT_EQ(received, "whole answer|end");
 }
 
-// The kernel tells an error once, here to a receive that nobody waits for.
-TEST_P(failed_sends, a_reset_while_nobody_reads_is_no_end) {
+// The kernel reports an error only once, here to a receive while no task reads.
+TEST_P(failed_sends, a_reset_while_nothing_reads_is_a_failure) {
     unique_fd peer;
     const auto s = connect(peer);
-    const std::string got = run([](stream& a, unique_fd& p) -> task<std::string> {
+    const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
         put(p, "part");
         const input_event first = co_await a.receive();
         EXPECT_EQ(first, input_event::more);
@@ -203,11 +203,11 @@ TEST_P(failed_sends, a_reset_while_nobody_reads_is_no_end) {
         co_await sleep(20ms);
         co_return co_await read_with_ending(a);
     }(*s, peer));
-    EXPECT_EQ(got, "part|failed");
+    EXPECT_EQ(received, "part|failed");
 }
 
-// The last of what was sent from the shared block is done while another stream is about to write to it.
-TEST_P(failed_sends, a_block_of_output_is_used_again) {
+// The last send from the shared block completes while another stream is about to write to it.
+TEST_P(failed_sends, reuses_output_blocks) {
     unique_fd full_peer;
     const auto full = connect(full_peer);
     struct steps {
@@ -240,13 +240,13 @@ TEST_P(failed_sends, a_block_of_output_is_used_again) {
     }(*this, *full));
 }
 
-TEST_P(failed_sends, a_writer_that_waits_for_room_ends) {
+TEST_P(failed_sends, a_waiting_writer_ends) {
     unique_fd peer;
     const auto s = connect(peer);
     struct steps {
         static task<void> send(stream& a, std::optional<bool>& sent) {
-            const std::string much(16 << 20, 'x');
-            sent = co_await a.write_all(much);
+            const std::string data(16 << 20, 'x');
+            sent = co_await a.write_all(data);
         }
         static task<void> cut(unique_fd& p) {
             co_await sleep(20ms);

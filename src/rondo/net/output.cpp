@@ -19,7 +19,7 @@ output::output(event_loop& loop) : loop_(loop), block_(new block) {
 }
 
 output::~output() {
-    // Sends whose connections are gone still hold their blocks; released() frees those.
+    // Pending sends of closed connections still reference their blocks; release_block() frees those.
     if (block_->references == 0) delete block_;
     else block_->home = nullptr;
     for (block* b : unused_) delete b;
@@ -41,7 +41,7 @@ char* output::reserve(stream& s, std::size_t size) {
 }
 
 void output::next_block() {
-    if (block_->references == 0) {  // what was sent from it is done
+    if (block_->references == 0) {  // all its sends have finished
         block_->used = 0;
         return;
     }
@@ -77,7 +77,7 @@ void output::note_failure(stream& s) noexcept {
         failed_.push_back(&s);
         s.unreported_ = true;
     } catch (const std::bad_alloc&) {
-        // Its owner finds out at the next write.
+        // The owner notices the failure at its next write.
     }
 }
 
@@ -97,8 +97,8 @@ void output::before_wait() noexcept {
     }
 }
 
-void output::released(void* keep) noexcept {
-    auto* b = static_cast<block*>(keep);
+void output::released(void* block_pointer) noexcept {
+    auto* b = static_cast<block*>(block_pointer);
     if (--b->references != 0) return;
     output* home = b->home;
     if (home && b == home->block_) {

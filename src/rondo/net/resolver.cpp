@@ -29,7 +29,7 @@ std::vector<endpoint> ask_system(const std::string& host) {
     hints.ai_flags = AI_ADDRCONFIG;
     addrinfo* found = nullptr;
     int error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
-    // Without any network but loopback AI_ADDRCONFIG hides what /etc/hosts says.
+    // With only a loopback network, AI_ADDRCONFIG hides the entries of /etc/hosts.
     if (error == EAI_NONAME || error == EAI_ADDRFAMILY) {
         hints.ai_flags = 0;
         error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
@@ -47,7 +47,7 @@ std::vector<endpoint> ask_system(const std::string& host) {
     return all;
 }
 
-// The first family stays first, then they alternate as long as there are both.
+// Starts with the family of the first address and alternates while there are both.
 std::vector<endpoint> alternating(const std::vector<endpoint>& all) {
     std::deque<endpoint> first;
     std::deque<endpoint> second;
@@ -69,12 +69,12 @@ namespace {
 
 using lookup_function = std::vector<endpoint> (*)(const std::string& host);
 
-// What the thread of a lookup shares with the loop; all that it touches. Nobody waits for such a thread: getaddrinfo()
-// cannot be interrupted and may take half a minute, longer than its resolver, its loop and the pools live.
+// The state that the thread of a lookup shares with the loop, and all that the thread accesses. The thread is detached:
+// getaddrinfo() cannot be interrupted and may outlast the resolver, its loop and the pools by half a minute.
 class question final : posted, public std::enable_shared_from_this<question> {
 public:
-    question(lookup_function by, std::string host, std::move_only_function<void()> ended)
-        : by_(by), host_(std::move(host)), ended_(std::move(ended)) {}
+    question(lookup_function function, std::string host, std::move_only_function<void()> on_done)
+        : by_(function), host_(std::move(host)), ended_(std::move(on_done)) {}
 
     void ask() noexcept {
         try {
@@ -84,7 +84,7 @@ public:
             failure = std::current_exception();
         }
     }
-    // Throws std::system_error when no thread can be made.
+    // Throws std::system_error when no thread can be created.
     void ask_on_thread(event_loop& loop) {
         loop_ = &loop;
         named_thread("resolver", [self = shared_from_this()] {
@@ -92,7 +92,7 @@ public:
             self->answer();
         }).detach();
     }
-    // From now on nobody is told.
+    // Drops the result; the callback is not called.
     void forget() noexcept {
         const std::scoped_lock lock(mutex_);
         loop_ = nullptr;
@@ -111,12 +111,12 @@ private:
     }
     void run_on_loop() noexcept override {
         const auto keep = std::exchange(posted_, nullptr);
-        if (auto ended = std::exchange(ended_, nullptr)) ended();
+        if (auto on_done = std::exchange(ended_, nullptr)) on_done();
     }
 
     lookup_function by_;
     std::string host_;
-    std::move_only_function<void()> ended_;  // the loop's
+    std::move_only_function<void()> ended_;  // called on the loop thread
     std::shared_ptr<question> posted_;
     std::mutex mutex_;
     event_loop* loop_ = nullptr;  // guarded by mutex_
@@ -124,28 +124,28 @@ private:
 
 }  // namespace
 
-// A name that was asked for: waits for a thread, runs, or has its answer for a time.
+// An entry of the cache: queued for a thread, running, or answered until it expires.
 struct resolver::lookup {
     lookup(resolver* o, std::string h) : owner(o), host(std::move(h)) {}
 
-    void end(std::exception_ptr why, clock::duration ttl) noexcept {
-        failure = std::move(why);
+    void end(std::exception_ptr error, clock::duration ttl) noexcept {
+        failure = std::move(error);
         until = from_now(ttl);
         done.set();
     }
 
-    resolver* owner;  // null after its end
+    resolver* owner;  // null after its destruction
     std::string host;
     std::vector<endpoint> found;
     std::exception_ptr failure;
     instant until = instant::max();
-    std::shared_ptr<question> asked;      // as long as a thread has it
-    instant refused_at = instant::max();  // unless it has a thread before
+    std::shared_ptr<question> asked;      // while it runs on a thread
+    instant refused_at = instant::max();  // when it is still queued then
     std::size_t waiters = 0;
     event done;
 };
 
-// One who waits for a lookup. A coroutine that leaves early takes it along.
+// Counts a waiting coroutine, also when its frame is destroyed early.
 class resolver::waiter {
 public:
     explicit waiter(std::shared_ptr<lookup> l) noexcept : lookup_(std::move(l)) { ++lookup_->waiters; }
@@ -173,7 +173,7 @@ std::shared_ptr<resolver::lookup> resolver::find(const std::string& host) {
 }
 
 void resolver::start(const std::shared_ptr<lookup>& l) {
-    const auto ended = [this, l] {
+    const auto on_done = [this, l] {
         --running_;
         const auto answer = std::exchange(l->asked, nullptr);
         l->found = std::move(answer->found);
@@ -181,11 +181,11 @@ void resolver::start(const std::shared_ptr<lookup>& l) {
         l->end(std::move(answer->failure), ttl);
         start_waiting();
     };
-    l->asked = std::make_shared<question>(options_.lookup, l->host, ended);
+    l->asked = std::make_shared<question>(options_.lookup, l->host, on_done);
     ++running_;
     if (!loop_.blocking()) {
         l->asked->ask();
-        return ended();
+        return on_done();
     }
     try {
         l->asked->ask_on_thread(loop_);
@@ -193,7 +193,7 @@ void resolver::start(const std::shared_ptr<lookup>& l) {
         --running_;
         l->asked = nullptr;
         l->end(std::make_exception_ptr(resolve_error(fmt::format(
-                   "the name '{}' cannot be resolved: no thread can be made for it: {}", l->host, e.code().message()))),
+                   "the name '{}' cannot be resolved: cannot create a thread: {}", l->host, e.code().message()))),
                clock::duration(0));
     }
 }
@@ -215,21 +215,21 @@ void resolver::wait_for_thread(const std::shared_ptr<lookup>& l) {
     if (!end_of_patience_.armed()) loop_.timers().arm(end_of_patience_, l->refused_at);
 }
 
-// Threads that silent servers hold for half a minute are not waited for: whoever asks hears of it, and may ask again.
+// Unresponsive name servers occupy threads for half a minute; callers get an error instead of waiting and may retry.
 void resolver::refuse_late() noexcept {
     while (!waiting_.empty() && waiting_.front()->refused_at <= clock::now()) {
         const auto late = std::move(waiting_.front());
         waiting_.pop_front();
         late->end(std::make_exception_ptr(
-                      resolve_error(fmt::format("the name '{}' cannot be resolved: the servers of {} other names have "
-                                                "not answered yet; try again later",
+                      resolve_error(fmt::format("the name '{}' cannot be resolved: {} other lookups have not completed "
+                                                "yet; try again later",
                                                 late->host, running_))),
                   clock::duration(0));
     }
     if (!waiting_.empty()) loop_.timers().arm(end_of_patience_, waiting_.front()->refused_at);
 }
 
-// What has its thread goes on: its answer is for who asks next.
+// A running lookup continues: its answer is cached for the next request.
 void resolver::left_alone(lookup& l) {
     if (l.done.is_set() || l.asked) return;
     std::erase_if(waiting_, [&l](const auto& w) { return w.get() == &l; });
@@ -241,7 +241,7 @@ void resolver::forget_old() {
     const instant now = clock::now();
     std::erase_if(known_, [now](const auto& entry) { return entry.second->until <= now; });
     if (known_.size() < options_.entries) return;
-    // Of those that are all of use any one goes, but none that is being asked: it would be asked twice.
+    // When none has expired, evicts any answered one: evicting a running lookup would repeat it.
     const auto answered = std::ranges::find_if(known_, [](const auto& entry) { return entry.second->done.is_set(); });
     if (answered != known_.end()) known_.erase(answered);
 }
@@ -253,21 +253,21 @@ resolver::~resolver() {
         l->owner = nullptr;
         if (l->done.is_set()) continue;
         if (l->asked) l->asked->forget();
-        l->end(std::make_exception_ptr(resolve_error(
-                   fmt::format("the name '{}' was not resolved before the end of who asked for it", host))),
+        l->end(std::make_exception_ptr(
+                   resolve_error(fmt::format("the name '{}' cannot be resolved: the resolver was destroyed", host))),
                clock::duration(0));
     }
 }
 
-task<std::vector<endpoint>> resolver::resolve(std::string host, std::uint16_t port, instant until) {
-    if (auto plain = endpoint::numeric(host, port)) co_return std::vector<endpoint>{*plain};
+task<std::vector<endpoint>> resolver::resolve(std::string host, std::uint16_t port, instant deadline) {
+    if (auto numeric = endpoint::numeric(host, port)) co_return std::vector<endpoint>{*numeric};
     struct wait {
         static task<void> for_end(std::shared_ptr<lookup> l) { co_await l->done.wait(); }
     };
     const auto l = find(host);
     if (!l->done.is_set()) {
-        const waiter waits(l);
-        co_await with_timeout(until - clock::now(), wait::for_end(l));
+        const waiter waiting(l);
+        co_await with_timeout(deadline - clock::now(), wait::for_end(l));
     }
     if (l->failure) std::rethrow_exception(l->failure);
     std::vector<endpoint> found = l->found;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Resolves host names asynchronously, with a cache, for one loop.
 #pragma once
 
 #include <chrono>
@@ -18,30 +19,30 @@
 
 namespace rondo::net {
 
-/// A name has no address, or could not be asked for. `what()` is a sentence.
+/// A name has no address or the lookup failed. `what()` is a message for users.
 class resolve_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
 struct resolver_options {
-    std::chrono::milliseconds ttl{30'000};  ///< an answer is used for so long; the system's resolver tells no time
-    std::chrono::milliseconds failure_ttl{1'000};  ///< the same for a name without an address
-    std::size_t entries = 256;                     ///< answers kept
-    /// Names asked for at once, each on a thread of its own. A name whose server is silent takes the system's resolver
-    /// half a minute, and nothing can interrupt that, also when all who waited have left: there is room for many.
+    std::chrono::milliseconds ttl{30'000};         ///< cache lifetime of an answer; getaddrinfo() reports no TTL
+    std::chrono::milliseconds failure_ttl{1'000};  ///< cache lifetime of a failure
+    std::size_t entries = 256;                     ///< cached answers
+    /// Concurrent lookups, each on its own thread. With an unresponsive name server getaddrinfo() blocks for half a
+    /// minute and cannot be interrupted, even when no task waits for it, so the limit is high.
     std::size_t lookups = 256;
-    /// A name that found no thread for so long is refused.
+    /// A lookup fails when no thread becomes free for this long.
     std::chrono::milliseconds patience{1'000};
-    /// Asks for the addresses of a name, on any thread; throws resolve_error. Null: getaddrinfo().
+    /// Looks up the addresses of a name, on any thread; throws resolve_error. Null: getaddrinfo().
     std::vector<endpoint> (*lookup)(const std::string& host) = nullptr;
 };
 
-/// Addresses of host names for one loop. Names are asked for with getaddrinfo() on threads of their own, so what
-/// /etc/hosts and nsswitch.conf say holds, and names whose servers are silent hold up neither views nor, up to
-/// resolver_options::lookups of them, other names; concurrent questions for one name are one. A loop without a blocking
-/// pool is that of a thread that may block: there a name is asked for at once. Loop thread only. At its end every
-/// resolve() that is under way fails.
+/// A caching resolver of host names for one loop. Calls getaddrinfo() on threads of its own, so /etc/hosts and
+/// nsswitch.conf apply, and unresponsive name servers delay neither views nor, up to
+/// resolver_options::max_concurrent_lookups, other names. Concurrent requests for one name share a lookup. A loop
+/// without a blocking pool runs on a thread that may block: there the lookup runs on the calling thread. Loop thread
+/// only. Destruction fails every pending resolve().
 class resolver {
 public:
     explicit resolver(event_loop& loop, const resolver_options& options = {});
@@ -49,11 +50,11 @@ public:
     resolver(const resolver&) = delete;
     resolver& operator=(const resolver&) = delete;
 
-    /// The addresses in the order to try them, families alternating (RFC 8305 section 4). A numeric address asks
-    /// nobody. Throws resolve_error, timed_out at `until`, `cancelled` at once (a lookup that runs goes on by itself,
-    /// and its answer is kept for who asks next).
+    /// Returns the addresses in the order to try them, families alternating (RFC 8305 section 4). A numeric address
+    /// needs no lookup. Throws resolve_error, timed_out at `deadline`, and `cancelled` immediately (a running lookup
+    /// continues and its answer is cached).
     [[nodiscard]] task<std::vector<endpoint>> resolve(std::string host, std::uint16_t port,
-                                                      instant until = instant::max());
+                                                      instant deadline = instant::max());
 
 private:
     struct lookup;
@@ -74,7 +75,7 @@ private:
     event_loop& loop_;
     resolver_options options_;
     std::unordered_map<std::string, std::shared_ptr<lookup>> known_;
-    std::deque<std::shared_ptr<lookup>> waiting_;  // for a thread
+    std::deque<std::shared_ptr<lookup>> waiting_;  // lookups without a thread
     std::size_t running_ = 0;
     end_of_patience end_of_patience_{*this};
 };

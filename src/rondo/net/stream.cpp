@@ -18,7 +18,7 @@ namespace rondo::net {
 
 namespace {
 
-// One step of a pool thread: long enough to be worth the hop, short enough to share the threads.
+// Bytes per job of a pool thread: enough to be worth the thread switch, few enough to share the threads fairly.
 constexpr std::size_t file_step = 512 * 1024;
 
 struct file_progress {
@@ -26,11 +26,11 @@ struct file_progress {
     int error = 0;
 };
 
-file_progress send_file_step(int to, int from, std::uint64_t offset, std::size_t size) noexcept {
+file_progress send_file_step(int socket, int file, std::uint64_t offset, std::size_t size) noexcept {
     file_progress done;
-    auto at = static_cast<off_t>(offset);
+    auto position = static_cast<off_t>(offset);
     while (size > 0) {
-        ssize_t n = ::sendfile(to, from, &at, size);
+        ssize_t n = ::sendfile(socket, file, &position, size);
         if (n > 0) {
             done.sent += n;
             size -= static_cast<std::size_t>(n);
@@ -54,7 +54,7 @@ stream::stream(output& out, unique_fd fd) : stream_socket(fd.value()), out_(out)
 
 stream::~stream() {
     close();
-    // Their coroutines may still be there; they must not look at this when they are destroyed.
+    // The waiting coroutines may outlive the stream; they must not access it when they are destroyed.
     if (reader_) reader_->release();
     if (writer_) writer_->release();
 }
@@ -120,12 +120,12 @@ void stream::deliver(const loop_turn& turn, std::string_view bytes) noexcept {
     else passing_ = bytes;
     event_ = input_event::more;
     std::exchange(reader_, nullptr)->resume_within(turn);
-    // Whoever needs the rest later finds it in the stream's own memory.
+    // Buffers what the reader did not consume.
     if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
 }
 
-void stream::wake_reader(input_event what) noexcept {
-    event_ = what;
+void stream::wake_reader(input_event event) noexcept {
+    event_ = event;
     if (reader_) std::exchange(reader_, nullptr)->wake();
 }
 
@@ -134,9 +134,9 @@ void stream::wake_writer() noexcept {
 }
 
 void stream::receive_ended(int error) noexcept {
-    // Without the filter's own word for the end anybody may have cut the stream off here.
+    // Without the filter's end signal (close_notify) the stream was truncated, perhaps by an attacker.
     if (filter_ && error == 0 && filter_->now() != stream_filter::state::ended) error = ECONNRESET;
-    // The failed send, or a receive that nobody waited for, took the error away that would have been seen here.
+    // A failed send, or a receive while no task read, has consumed the error that would be reported here.
     if (was_reset_ && error == 0) error = ECONNRESET;
     if (!input_ended_) end_input(error);
 }
@@ -148,8 +148,8 @@ void stream::end_input(int error) noexcept {
     if (error) wake_writer();
 }
 
-void stream::peer_closed(bool gone, int error) noexcept {
-    if (gone) {
+void stream::peer_closed(bool fully_closed, int error) noexcept {
+    if (fully_closed) {
         if (error) was_reset_ = true;
         failed_ = true;
         wake_writer();
@@ -194,10 +194,10 @@ bool stream::push(const char* data, std::size_t size, void* block) noexcept {
         fail_output(static_cast<int>(-n));
         return false;
     }
-    std::size_t taken = n > 0 ? static_cast<std::size_t>(n) : 0;
-    bytes_sent_ += taken;
-    if (taken < size) {
-        hold_output({data + taken, size - taken});
+    std::size_t count = n > 0 ? static_cast<std::size_t>(n) : 0;
+    bytes_sent_ += count;
+    if (count < size) {
+        hold_output({data + count, size - count});
         loop().io().want_writable(*this);
     }
     return false;
@@ -208,20 +208,20 @@ void stream::hold_output(std::string_view bytes) {
     unsent_->bytes.append(bytes);
 }
 
-void stream::sent(std::ptrdiff_t result, void* keep) noexcept {
+void stream::sent(std::ptrdiff_t result, void* block) noexcept {
     std::string_view rest(std::exchange(sending_, nullptr), std::exchange(sending_size_, 0u));
     if (result < 0 && result != -EAGAIN) {
-        output::released(keep);
+        output::released(block);
         return fail_output(static_cast<int>(-result));
     }
-    std::size_t taken = result > 0 ? static_cast<std::size_t>(result) : 0;
-    bytes_sent_ += taken;
-    rest.remove_prefix(taken);
+    std::size_t count = result > 0 ? static_cast<std::size_t>(result) : 0;
+    bytes_sent_ += count;
+    rest.remove_prefix(count);
     if (!rest.empty()) {
         if (!unsent_) unsent_ = std::make_unique<held_output>();
         unsent_->bytes.insert(0, rest);
     }
-    output::released(keep);
+    output::released(block);
     if (unsent_) send_held();
     else all_sent();
 }
@@ -266,11 +266,11 @@ void stream::writable() noexcept {
 void stream::fail_output(int error) noexcept {
     if (failed_) return;
     failed_ = true;
-    // EPIPE: the other side had ended its output before, as it should.
+    // EPIPE: the peer had shut down its output in order.
     was_reset_ = error != EPIPE;
     unsent_.reset();
     wake_writer();
-    // What came before can still be read; behind it is the end, whatever the failure was.
+    // Input received before stays readable; after it comes the end of the stream, whatever the failure.
     if (is_open()) ::shutdown(fd(), SHUT_RD);
     if (!reader_) out_.note_failure(*this);
 }
@@ -285,13 +285,13 @@ void stream::report_failure() noexcept {
     if (is_open() && !reader_) report_gone();
 }
 
-// Waits until the kernel takes more; woken by writable().
+// Waits until the socket is writable; woken by writable().
 class [[nodiscard]] stream::room_awaiter : public waiting {
 public:
     explicit room_awaiter(stream& s) noexcept : waiting(s) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> who) noexcept {
-        hold(who, nullptr);
+    void await_suspend(std::coroutine_handle<> caller) noexcept {
+        hold(caller, nullptr);
         stream_.writer_ = this;
         stream_.loop().io().want_writable(stream_);
     }
@@ -322,7 +322,7 @@ task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size
         if (failed_ || interrupted_) co_return false;
         auto step = static_cast<std::size_t>(std::min<std::uint64_t>(size, file_step));
         file_progress done = co_await loop().blocking()->run(
-            [to = fd(), file, offset, step] { return send_file_step(to, file, offset, step); });
+            [socket = fd(), file, offset, step] { return send_file_step(socket, file, offset, step); });
         offset += static_cast<std::uint64_t>(done.sent);
         size -= static_cast<std::uint64_t>(done.sent);
         bytes_sent_ += static_cast<std::uint64_t>(done.sent);
@@ -362,9 +362,9 @@ void stream::close(bool reset) noexcept {
     if (filter_ && !reset && !failed_) end_filtered();
     out_.forget_failure(*this);
     if (reset) {
-        linger now{};
-        now.l_onoff = 1;
-        ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        linger option{};
+        option.l_onoff = 1;
+        ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &option, sizeof option);
     }
     failed_ = input_ended_ = input_failed_ = true;
     loop().io().close(*this);

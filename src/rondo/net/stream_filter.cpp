@@ -10,16 +10,16 @@
 #include <rondo/loop/pool.hpp>
 #include <rondo/net/stream.hpp>
 
-// The part of a stream that only a filtered one has.
+// The parts of stream that are used only with a filter.
 namespace rondo::net {
 
 namespace {
-constexpr std::size_t filtered_step = 16 * 1024;  // a record of TLS
+constexpr std::size_t filtered_step = 16 * 1024;  // one TLS record
 constexpr std::size_t filtered_file_step = 64 * 1024;
 }  // namespace
 
 void stream::filter_with(std::unique_ptr<stream_filter> filter) {
-    // Whoever sits between the two sides may have put it there: the filter has not vouched for it.
+    // An attacker on the path may have injected it; the filter has not authenticated it.
     if (!input().empty()) throw unread_input();
     filter_ = std::move(filter);
     std::string plain;
@@ -52,17 +52,17 @@ void stream::receive_filtered(const loop_turn& turn, std::string_view bytes) noe
 
 void stream::push_filtered(std::string_view bytes) noexcept {
     std::string wire;
-    const bool good = filter_->send(bytes, wire);
-    if (!good) return fail_output(EPROTO);
+    const bool encoded = filter_->send(bytes, wire);
+    if (!encoded) return fail_output(EPROTO);
     send_wire(wire);
 }
 
 void stream::send_wire(std::string_view wire) noexcept {
     if (wire.empty() || failed_ || !is_open()) return;
     if (sending_ || unsent_) return hold_output(wire);
-    const std::size_t taken = send_now(wire);
-    if (failed_ || taken == wire.size()) return;
-    hold_output(wire.substr(taken));
+    const std::size_t count = send_now(wire);
+    if (failed_ || count == wire.size()) return;
+    hold_output(wire.substr(count));
     loop().io().want_writable(*this);
 }
 
@@ -77,25 +77,25 @@ task<bool> stream::write_all_filtered(std::string_view bytes) {
         write(bytes.substr(0, filtered_step));
         bytes.remove_prefix(std::min(bytes.size(), filtered_step));
         if (backlog() <= high_water) continue;
-        const bool going = co_await drained();
-        if (!going) co_return false;
+        const bool flushed = co_await drained();
+        if (!flushed) co_return false;
     }
     co_return co_await drained();
 }
 
-// The kernel cannot send what is to be encrypted first.
+// sendfile() cannot be used for data that must be encrypted.
 task<bool> stream::write_file_filtered(int file, std::uint64_t offset, std::uint64_t size) {
     std::string piece;
     while (size > 0) {
         piece.resize(std::min<std::uint64_t>(size, filtered_file_step));
-        char* const to = piece.data();
-        const std::size_t most = piece.size();
+        char* const buffer = piece.data();
+        const std::size_t capacity = piece.size();
         const ssize_t n = co_await loop().blocking()->run(
-            [file, to, most, offset] { return ::pread(file, to, most, static_cast<off_t>(offset)); });
+            [file, buffer, capacity, offset] { return ::pread(file, buffer, capacity, static_cast<off_t>(offset)); });
         if (n <= 0) co_return false;
         piece.resize(static_cast<std::size_t>(n));
-        const bool going = co_await write_all_filtered(piece);
-        if (!going) co_return false;
+        const bool flushed = co_await write_all_filtered(piece);
+        if (!flushed) co_return false;
         offset += static_cast<std::uint64_t>(n);
         size -= static_cast<std::uint64_t>(n);
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The interface of a transformation between a stream and the wire, such as TLS.
 #pragma once
 
 #include <cstdint>
@@ -8,35 +9,36 @@
 
 namespace rondo::net {
 
-/// Thrown by stream::filter_with() when the stream holds input that nobody consumed: it came before the filter and was
-/// not protected by it, so it must not be taken for what comes through the filter.
+/// Thrown by stream::set_filter() when the stream has unconsumed input. It was received before the filter was in place
+/// and is unprotected, so it must not be mistaken for filtered input.
 class unread_input : public std::runtime_error {
 public:
-    unread_input() : std::runtime_error("data was received before the security layer was established") {}
+    unread_input() : std::runtime_error("unexpected data before the security layer was established") {}
 };
 
-/// What stands between the bytes of a stream and those on the wire: TLS. It belongs to one stream (stream::filter_with)
-/// and does no input or output itself.
+/// A transformation between the bytes of a stream and those on the wire, such as TLS. Belongs to one stream
+/// (stream::set_filter) and performs no I/O itself.
 class stream_filter {
 public:
     enum class state : std::uint8_t {
-        opening,  ///< the handshake goes on; nothing can be sent
+        opening,  ///< handshake in progress; nothing can be sent
         open,
-        ended,   ///< the other side said that no more comes
-        failed,  ///< failure() says why
+        ended,   ///< the peer signalled the end of its output
+        failed,  ///< see error_message()
     };
 
     virtual ~stream_filter() = default;
 
-    /// Takes bytes of the wire (none: to begin): appends what they say to `plain` and what is to be sent to `wire`.
+    /// Processes bytes from the wire (none: starts the handshake). Appends decoded bytes to `plain` and what is to
+    /// be sent to `wire`.
     virtual state receive(std::string_view bytes, std::string& plain, std::string& wire) = 0;
-    /// Appends to `wire` what says `plain`. False when it failed.
+    /// Encodes `plain` and appends it to `wire`. Returns false on failure.
     [[nodiscard]] virtual bool send(std::string_view plain, std::string& wire) = 0;
-    /// Appends what says that no more comes.
+    /// Appends the signal that no more output follows.
     virtual void end(std::string& wire) = 0;
 
     [[nodiscard]] virtual state now() const noexcept = 0;
-    /// A sentence; empty as long as nothing failed.
+    /// A message for users; empty unless the state is `failed`.
     [[nodiscard]] virtual const std::string& failure() const noexcept = 0;
 };
 

@@ -60,10 +60,10 @@ void put(const unique_fd& fd, std::string_view bytes) {
     ASSERT_EQ(::send(fd.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
-// What is there now; "-" when nothing is.
-std::string take(const unique_fd& fd, std::size_t most = 1 << 20) {
-    std::string bytes(most, '\0');
-    ssize_t n = ::recv(fd.value(), bytes.data(), most, MSG_DONTWAIT);
+// Returns the bytes available now; "-" when there are none.
+std::string take(const unique_fd& fd, std::size_t max_size = 1 << 20) {
+    std::string bytes(max_size, '\0');
+    ssize_t n = ::recv(fd.value(), bytes.data(), max_size, MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN ? "-" : "error " + std::to_string(errno);
     bytes.resize(static_cast<std::size_t>(n));
     return bytes;
@@ -71,7 +71,7 @@ std::string take(const unique_fd& fd, std::size_t most = 1 << 20) {
 
 struct noted_stream final : stream {
     using stream::stream;
-    void left(bool gone) noexcept override { ++(gone ? gones : half_closes); }
+    void left(bool fully_closed) noexcept override { ++(fully_closed ? gones : half_closes); }
     int gones = 0, half_closes = 0;
 };
 
@@ -112,7 +112,7 @@ task<std::string> read_to_end(stream& s) {
     co_return all;
 }
 
-TEST_P(streams, input_arrives_and_ends) {
+TEST_P(streams, receives_input_and_its_end) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     put(e.client, "hello");
@@ -122,7 +122,7 @@ TEST_P(streams, input_arrives_and_ends) {
     EXPECT_FALSE(s.failed());
 }
 
-TEST_P(streams, input_not_consumed_stays) {
+TEST_P(streams, keeps_unconsumed_input) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     struct reading {
@@ -141,7 +141,7 @@ TEST_P(streams, input_not_consumed_stays) {
     run(reading::of(s, e.client));
 }
 
-TEST_P(streams, held_input_holds_until_the_next_receive) {
+TEST_P(streams, buffered_input_stays_valid_until_the_next_receive) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     struct reading {
@@ -149,25 +149,25 @@ TEST_P(streams, held_input_holds_until_the_next_receive) {
             put(client, "first");
             (void)co_await from.receive();
             from.hold_input();
-            std::string_view lent = from.input();
-            // More comes than fits what is held, while nobody reads: what was lent stays where it is.
+            std::string_view view = from.input();
+            // More input arrives than fits the buffer; the earlier view stays valid.
             put(client, std::string(30'000, 'x'));
             co_await sleep(20ms);
-            EXPECT_EQ(lent, "first");
+            EXPECT_EQ(view, "first");
             from.consume(5);
-            std::size_t got = 0;
-            while (got < 30'000) {
-                got += from.input().size();
+            std::size_t received = 0;
+            while (received < 30'000) {
+                received += from.input().size();
                 from.consume(from.input().size());
-                if (got < 30'000) (void)co_await from.receive();
+                if (received < 30'000) (void)co_await from.receive();
             }
-            EXPECT_EQ(got, 30'000u);
+            EXPECT_EQ(received, 30'000u);
         }
     };
     run(reading::of(s, e.client));
 }
 
-TEST_P(streams, who_does_not_read_makes_the_sender_wait) {
+TEST_P(streams, applies_back_pressure_while_nothing_reads) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     struct reading {
@@ -186,19 +186,19 @@ TEST_P(streams, who_does_not_read_makes_the_sender_wait) {
     }
     EXPECT_LE(s.input().size(), 4 * stream::unread_limit + (1u << 20));
     ::shutdown(e.client.value(), SHUT_WR);
-    // Nothing is lost.
+    // No input is lost.
     EXPECT_EQ(run(read_to_end(s)).size(), sent + 1);
 }
 
-TEST_P(streams, what_one_turn_writes_leaves_in_one_send) {
-    ends e = unix_pair(SOCK_SEQPACKET);  // keeps sends apart
+TEST_P(streams, sends_the_writes_of_a_turn_at_once) {
+    ends e = unix_pair(SOCK_SEQPACKET);  // preserves the boundaries of sends
     noted_stream s(out_, std::move(e.server));
     struct writing {
         static task<void> to(stream& s) {
             s.write("one ");
             s.write("two ");
-            char* room = s.reserve(5);
-            std::copy_n("three", 5, room);
+            char* memory = s.reserve(5);
+            std::copy_n("three", 5, memory);
             s.commit(5);
             EXPECT_EQ(s.corked(), 13u);
             co_return;
@@ -210,7 +210,7 @@ TEST_P(streams, what_one_turn_writes_leaves_in_one_send) {
     EXPECT_EQ(take(e.client), "-");
 }
 
-TEST_P(streams, a_write_by_another_stream_sends_what_is_corked) {
+TEST_P(streams, a_write_to_another_stream_flushes_corked_output) {
     ends a = unix_pair(SOCK_SEQPACKET);
     ends b = unix_pair(SOCK_SEQPACKET);
     noted_stream first(out_, std::move(a.server));
@@ -224,7 +224,7 @@ TEST_P(streams, a_write_by_another_stream_sends_what_is_corked) {
     EXPECT_EQ(take(b.client), "second");
 }
 
-TEST_P(streams, corked_output_can_be_taken_back) {
+TEST_P(streams, can_truncate_corked_output) {
     ends e = unix_pair();
     noted_stream s(out_, std::move(e.server));
     s.write("keep");
@@ -234,35 +234,35 @@ TEST_P(streams, corked_output_can_be_taken_back) {
     turns();
     EXPECT_EQ(take(e.client), "keep!");
     auto flushes = s.flushes();
-    s.write("gone");
+    s.write("more");
     s.flush();
     EXPECT_NE(s.flushes(), flushes);
 }
 
-TEST_P(streams, much_output_arrives_whole) {
+TEST_P(streams, sends_large_output_completely) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     std::string all;
     for (int i = 0; i < 200'000; ++i) all += std::to_string(i) + ' ';
     s.write(all);
-    std::string got;
+    std::string received;
     struct writing {
-        static task<void> drain(stream& s, unique_fd& client, std::string& got) {
-            while (s.backlog() > 0 || got.empty()) {
+        static task<void> drain(stream& s, unique_fd& client, std::string& received) {
+            while (s.backlog() > 0 || received.empty()) {
                 std::string part = take(client);
-                if (part != "-") got += part;
+                if (part != "-") received += part;
                 co_await sleep(1ms);
             }
         }
     };
-    run(writing::drain(s, e.client, got));
-    for (std::string part = take(e.client); part != "-"; part = take(e.client)) got += part;
-    EXPECT_EQ(got, all);
+    run(writing::drain(s, e.client, received));
+    for (std::string part = take(e.client); part != "-"; part = take(e.client)) received += part;
+    EXPECT_EQ(received, all);
 }
 
 task<void> wait_until_drained(stream& s, std::optional<bool>& result) { result = co_await s.drained(); }
 
-TEST_P(streams, a_slow_reader_is_waited_for) {
+TEST_P(streams, drained_waits_for_a_slow_reader) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     std::string block(16 << 20, 'x');
@@ -274,20 +274,20 @@ TEST_P(streams, a_slow_reader_is_waited_for) {
     EXPECT_FALSE(drained.has_value());
     EXPECT_GT(s.backlog(), stream::high_water);
     EXPECT_LT(s.bytes_taken(), block.size());
-    std::size_t got = 0;
-    for (int i = 0; i < 20'000 && got < block.size(); ++i) {
+    std::size_t received = 0;
+    for (int i = 0; i < 20'000 && received < block.size(); ++i) {
         std::string part = take(e.client);
-        if (part != "-") got += part.size();
+        if (part != "-") received += part.size();
         turns(1);
     }
-    EXPECT_EQ(got, block.size());
+    EXPECT_EQ(received, block.size());
     EXPECT_EQ(drained, true);
     turns();
     EXPECT_EQ(s.bytes_taken(), block.size());
     run(all_done(group));
 }
 
-TEST_P(streams, what_the_kernel_holds_is_not_taken_yet) {
+TEST_P(streams, bytes_in_the_kernel_buffer_are_not_acknowledged) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     struct waiting {
@@ -303,7 +303,7 @@ TEST_P(streams, what_the_kernel_holds_is_not_taken_yet) {
     turns(10);
     std::uint64_t before = s.bytes_taken();
     EXPECT_FALSE(done.is_set());
-    // The reader takes a little: not enough for the kernel to want more, and yet progress.
+    // The peer reads a little: not enough to make the socket writable, but progress.
     for (int i = 0; i < 50; ++i) {
         (void)take(e.client, 8192);
         turns(1);
@@ -333,32 +333,32 @@ TEST_P(streams, interrupt_wakes_reader_and_writer) {
     run(all_done(group));
 }
 
-// After an interrupted wait for input a last word is said, and waited for.
-TEST_P(streams, an_interrupted_reader_may_go_on_as_a_writer) {
+// After an interrupted receive the coroutine sends a final message and waits until it is sent.
+TEST_P(streams, an_interrupted_reader_can_still_write) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
-    struct last_word {
+    struct final_message {
         static task<void> by(stream& s, std::optional<bool>& sent) {
             EXPECT_EQ(co_await s.receive(), input_event::interrupted);
             s.clear_interrupt();
-            s.write("farewell");
+            s.write("goodbye");
             sent = co_await s.drained();
             s.shutdown_output();
         }
     };
     std::optional<bool> sent;
     task_group group;
-    group.spawn(last_word::by(s, sent));
+    group.spawn(final_message::by(s, sent));
     turns();
     s.interrupt();
     turns();
     EXPECT_EQ(sent, true);
-    EXPECT_EQ(take(e.client), "farewell");
+    EXPECT_EQ(take(e.client), "goodbye");
     EXPECT_EQ(take(e.client), "");
     run(all_done(group));
 }
 
-TEST_P(streams, write_all_copies_nothing_and_keeps_the_order) {
+TEST_P(streams, write_all_keeps_the_order) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     std::string block(300'000, 'b');
@@ -370,18 +370,18 @@ TEST_P(streams, write_all_copies_nothing_and_keeps_the_order) {
             co_return sent;
         }
     };
-    std::string got;
+    std::string received;
     task_group group;
     std::optional<bool> sent;
     struct note {
         static task<void> result(task<bool> t, std::optional<bool>& to) { to = co_await std::move(t); }
     };
     group.spawn(note::result(writing::to(s, block), sent));
-    for (int i = 0; i < 5000 && got.size() < block.size() + 10; ++i) {
+    for (int i = 0; i < 5000 && received.size() < block.size() + 10; ++i) {
         turns(1);
-        if (std::string part = take(e.client); part != "-") got += part;
+        if (std::string part = take(e.client); part != "-") received += part;
     }
-    EXPECT_EQ(got, "head " + block + " tail");
+    EXPECT_EQ(received, "head " + block + " tail");
     EXPECT_EQ(sent, true);
     run(all_done(group));
 }
@@ -394,13 +394,13 @@ unique_fd temporary_file(std::string_view content) {
     return file;
 }
 
-TEST_P(streams, a_part_of_a_file) {
+TEST_P(streams, sends_part_of_a_file) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     std::string content;
     for (int i = 0; i < 300'000; ++i) content += std::to_string(i % 10);
     unique_fd file = temporary_file(content);
-    std::string got;
+    std::string received;
     std::optional<bool> sent;
     struct writing {
         static task<void> to(stream& s, int file, std::size_t size, std::optional<bool>& sent) {
@@ -411,16 +411,16 @@ TEST_P(streams, a_part_of_a_file) {
     };
     task_group group;
     group.spawn(writing::to(s, file.value(), content.size() - 5, sent));
-    for (int i = 0; i < 5000 && !got.ends_with('>'); ++i) {
+    for (int i = 0; i < 5000 && !received.ends_with('>'); ++i) {
         turns(1);
-        if (std::string part = take(e.client); part != "-") got += part;
+        if (std::string part = take(e.client); part != "-") received += part;
     }
-    EXPECT_EQ(got, "<" + content.substr(5) + ">");
+    EXPECT_EQ(received, "<" + content.substr(5) + ">");
     EXPECT_EQ(sent, true);
     run(all_done(group));
 }
 
-TEST_P(streams, a_file_that_is_shorter_than_thought) {
+TEST_P(streams, write_file_fails_when_the_file_ends_early) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     unique_fd file = temporary_file("short");
@@ -428,7 +428,7 @@ TEST_P(streams, a_file_that_is_shorter_than_thought) {
     EXPECT_FALSE(s.failed());
 }
 
-TEST_P(streams, a_reset_is_an_rst) {
+TEST_P(streams, close_with_reset_sends_an_rst) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     s.close(true);
@@ -438,7 +438,7 @@ TEST_P(streams, a_reset_is_an_rst) {
     s.close();
 }
 
-TEST_P(streams, a_close_drops_what_is_corked) {
+TEST_P(streams, close_discards_corked_output) {
     ends e = tcp_pair();
     {
         noted_stream s(out_, std::move(e.server));
@@ -449,7 +449,7 @@ TEST_P(streams, a_close_drops_what_is_corked) {
     EXPECT_EQ(take(e.client), "");
 }
 
-TEST_P(streams, a_client_that_leaves_is_told_while_nobody_reads) {
+TEST_P(streams, reports_that_the_peer_closed_while_nothing_reads) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     struct reading {
@@ -464,15 +464,15 @@ TEST_P(streams, a_client_that_leaves_is_told_while_nobody_reads) {
     EXPECT_EQ(s.half_closes, 1);
     EXPECT_EQ(s.gones, 0);
     EXPECT_FALSE(s.failed());
-    linger now{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(e.client.value(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    linger option{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(e.client.value(), SOL_SOCKET, SO_LINGER, &option, sizeof option);
     e.client.reset();
     turns(10);
     EXPECT_EQ(s.gones, 1);
     EXPECT_TRUE(s.failed());
 }
 
-TEST_P(streams, unread_input_is_known_in_the_kernel_too) {
+TEST_P(streams, has_unread_input_in_the_kernel) {
     ends e = tcp_pair();
     noted_stream s(out_, std::move(e.server));
     EXPECT_FALSE(s.unread());
@@ -481,7 +481,7 @@ TEST_P(streams, unread_input_is_known_in_the_kernel_too) {
     EXPECT_TRUE(s.unread());
 }
 
-TEST_P(streams, many_at_once_over_one_output) {
+TEST_P(streams, many_streams_share_one_output_buffer) {
     constexpr int count = 50;
     std::vector<ends> pairs;
     std::vector<std::unique_ptr<noted_stream>> all;
@@ -495,13 +495,13 @@ TEST_P(streams, many_at_once_over_one_output) {
     std::size_t size = 0;
     for (int round = 0; round < 20; ++round) size += block.size() + std::to_string(round).size();
     for (auto& p : pairs) {
-        std::string got;
-        for (int i = 0; i < 1000 && got.size() < size; ++i) {
-            if (std::string part = take(p.client); part != "-") got += part;
+        std::string received;
+        for (int i = 0; i < 1000 && received.size() < size; ++i) {
+            if (std::string part = take(p.client); part != "-") received += part;
             else turns(1);
         }
-        EXPECT_EQ(got.size(), size);
-        EXPECT_TRUE(got.ends_with("x19"));
+        EXPECT_EQ(received.size(), size);
+        EXPECT_TRUE(received.ends_with("x19"));
     }
 }
 

@@ -34,7 +34,7 @@ std::string last_error() {
     return text;
 }
 
-// Reads from bytes that hold during one call and appends to a text: OpenSSL keeps no copy of the wire.
+// The input and output of one call. OpenSSL reads from a view and appends to a string; the wire is not buffered.
 struct wire_ends {
     std::string_view in;
     std::string* out = nullptr;
@@ -42,19 +42,19 @@ struct wire_ends {
 
 wire_ends& ends_of(BIO* bio) { return *static_cast<wire_ends*>(BIO_get_data(bio)); }
 
-int read_wire(BIO* bio, char* to, std::size_t most, std::size_t* got) {
+int read_wire(BIO* bio, char* buffer, std::size_t capacity, std::size_t* size) {
     BIO_clear_retry_flags(bio);
-    wire_ends& ends = ends_of(bio);
-    *got = ends.in.copy(to, most);
-    ends.in.remove_prefix(*got);
-    if (*got > 0) return 1;
+    wire_ends& wire = ends_of(bio);
+    *size = wire.in.copy(buffer, capacity);
+    wire.in.remove_prefix(*size);
+    if (*size > 0) return 1;
     BIO_set_retry_read(bio);
     return 0;
 }
 
-int write_wire(BIO* bio, const char* from, std::size_t size, std::size_t* taken) {
-    ends_of(bio).out->append(from, size);
-    *taken = size;
+int write_wire(BIO* bio, const char* data, std::size_t size, std::size_t* written) {
+    ends_of(bio).out->append(data, size);
+    *written = size;
     return 1;
 }
 
@@ -74,14 +74,14 @@ const BIO_METHOD* wire_method() {
 
 }  // namespace
 
-// What the connections of one side have in common.
+// The state shared by all connections of one side.
 struct tls_context::settings {
     explicit settings(const SSL_METHOD* method) : ctx(SSL_CTX_new(method)) {
         if (!ctx) throw std::bad_alloc();
         SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
         SSL_CTX_set_options(ctx.get(),
                             SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-        // An idle connection holds no buffers.
+        // Idle connections hold no buffers.
         SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS);
     }
 
@@ -89,13 +89,14 @@ struct tls_context::settings {
         void operator()(SSL_CTX* c) const noexcept { SSL_CTX_free(c); }
     };
     std::unique_ptr<SSL_CTX, free_ctx> ctx;
-    std::string protocols;  // as ALPN has it
+    std::string protocols;  // in the ALPN wire format
     tls_sessions sessions;
 };
 
 class tls_context::filter final : public stream_filter {
 public:
-    filter(std::shared_ptr<settings> of, bool accepts) : settings_(std::move(of)), ssl_(SSL_new(settings_->ctx.get())) {
+    filter(std::shared_ptr<settings> shared, bool accepts)
+        : settings_(std::move(shared)), ssl_(SSL_new(settings_->ctx.get())) {
         BIO* bio = ssl_ ? BIO_new(wire_method()) : nullptr;
         if (!bio) throw std::bad_alloc();
         BIO_set_data(bio, &ends_);
@@ -106,7 +107,7 @@ public:
         else SSL_set_connect_state(ssl_.get());
     }
     ~filter() override {
-        // A connection that was closed without a word leaves its session as good as another.
+        // Keeps the session resumable when the connection was closed without close_notify.
         if (state_ != state::failed) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
     filter(const filter&) = delete;
@@ -117,29 +118,29 @@ public:
         if (const tls_sessions::session known = settings_->sessions.take(server_))
             SSL_set_session(ssl_.get(), known.get());
     }
-    // Called by OpenSSL; what it gives is ours when this says 1.
-    static int keep_session(SSL* of, SSL_SESSION* given) noexcept {
-        const auto& self = *static_cast<const filter*>(SSL_get_app_data(of));
-        tls_sessions::session session(given);
+    // OpenSSL callback. Returning 1 takes ownership of the session.
+    static int keep_session(SSL* ssl, SSL_SESSION* owned) noexcept {
+        const auto& self = *static_cast<const filter*>(SSL_get_app_data(ssl));
+        tls_sessions::session session(owned);
         try {
             self.settings_->sessions.keep(self.server_, std::move(session));
         } catch (const std::bad_alloc&) {
-            // It is lost, which costs a whole handshake.
+            // Without a cached session the next connection needs a full handshake.
         }
         return 1;
     }
 
     void expect(const std::string& host) {
-        X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl_.get());
+        X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_.get());
         std::array<unsigned char, 16> numeric;
         const bool is_numeric = inet_pton(AF_INET, host.c_str(), numeric.data()) == 1 ||
                                 inet_pton(AF_INET6, host.c_str(), numeric.data()) == 1;
         if (is_numeric) {
-            X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
+            X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str());
             return;
         }
-        X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
+        X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        X509_VERIFY_PARAM_set1_host(parameters, host.c_str(), host.size());
         SSL_set_tlsext_host_name(ssl_.get(), host.c_str());
     }
 
@@ -157,13 +158,13 @@ public:
         if (state_ == state::opening || state_ == state::failed) return false;
         ends_ = {{}, &wire};
         ERR_clear_error();
-        std::size_t taken = 0;
+        std::size_t written = 0;
         while (!plain.empty()) {
-            if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &taken) != 1) {
+            if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) {
                 fail(last_error());
                 break;
             }
-            plain.remove_prefix(taken);
+            plain.remove_prefix(written);
         }
         ends_ = {};
         return plain.empty();
@@ -185,9 +186,9 @@ private:
         void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
     };
 
-    void fail(std::string why) {
+    void fail(std::string reason) {
         state_ = state::failed;
-        failure_ = std::move(why);
+        failure_ = std::move(reason);
     }
 
     void shake_hands() {
@@ -199,19 +200,19 @@ private:
         const int error = SSL_get_error(ssl_.get(), done);
         if (error == SSL_ERROR_WANT_READ) return;
         const long verified = SSL_get_verify_result(ssl_.get());
-        std::string why = last_error();
+        std::string reason = last_error();
         if (verified != X509_V_OK)
-            why = fmt::format("the certificate is not accepted: {}", X509_verify_cert_error_string(verified));
-        fail(std::move(why));
+            reason = fmt::format("certificate verification failed: {}", X509_verify_cert_error_string(verified));
+        fail(std::move(reason));
     }
 
     void decrypt(std::string& plain) {
         for (;;) {
             const std::size_t before = plain.size();
             plain.resize(before + record_size);
-            std::size_t got = 0;
-            const int done = SSL_read_ex(ssl_.get(), plain.data() + before, record_size, &got);
-            plain.resize(before + got);
+            std::size_t size = 0;
+            const int done = SSL_read_ex(ssl_.get(), plain.data() + before, record_size, &size);
+            plain.resize(before + size);
             if (done == 1) continue;
             const int error = SSL_get_error(ssl_.get(), done);
             if (error == SSL_ERROR_WANT_READ) return;
@@ -231,11 +232,12 @@ private:
 
 namespace {
 
-// As ALPN has it: each with its length before it.
+// The ALPN wire format: each protocol is preceded by its length.
 std::string wire_list(const std::vector<std::string>& protocols) {
     std::string list;
     for (const std::string& p : protocols) {
-        if (p.empty() || p.size() > 255) throw tls_error(fmt::format("'{}' is no protocol of ALPN", p));
+        if (p.empty() || p.size() > 255)
+            throw tls_error(fmt::format("invalid ALPN protocol '{}'; expected 1 to 255 bytes", p));
         (list += static_cast<char>(p.size())) += p;
     }
     return list;
@@ -255,15 +257,14 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
 }  // namespace
 
 tls_context tls_context::client(const tls_client_options& options) {
-    auto made = std::make_shared<settings>(TLS_client_method());
-    SSL_CTX* const ctx = made->ctx.get();
+    auto result = std::make_shared<settings>(TLS_client_method());
+    SSL_CTX* const ctx = result->ctx.get();
     SSL_CTX_set_verify(ctx, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!options.ca_file.empty()) {
         if (SSL_CTX_load_verify_locations(ctx, options.ca_file.c_str(), nullptr) != 1)
-            throw tls_error(
-                fmt::format("'{}' holds no certificates of authorities: {}", options.ca_file, last_error()));
+            throw tls_error(fmt::format("CA file '{}' cannot be loaded: {}", options.ca_file, last_error()));
     } else if (options.verify && SSL_CTX_set_default_verify_paths(ctx) != 1) {
-        throw tls_error("the system's certificates of authorities cannot be read: " + last_error());
+        throw tls_error("the system's CA certificates cannot be loaded: " + last_error());
     }
     const std::string list = wire_list(options.protocols);
     if (!list.empty())
@@ -271,26 +272,27 @@ tls_context tls_context::client(const tls_client_options& options) {
                                 static_cast<unsigned>(list.size()));
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, &filter::keep_session);
-    return tls_context(std::move(made));
+    return tls_context(std::move(result));
 }
 
 tls_context tls_context::server(const tls_server_options& options) {
-    auto made = std::make_shared<settings>(TLS_server_method());
-    SSL_CTX* const ctx = made->ctx.get();
+    auto result = std::make_shared<settings>(TLS_server_method());
+    SSL_CTX* const ctx = result->ctx.get();
     if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate_file.c_str()) != 1)
-        throw tls_error(fmt::format("'{}' holds no certificate: {}", options.certificate_file, last_error()));
+        throw tls_error(fmt::format("certificate '{}' cannot be loaded: {}", options.certificate_file, last_error()));
     if (SSL_CTX_use_PrivateKey_file(ctx, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-        throw tls_error(fmt::format("'{}' holds no key of this certificate: {}", options.key_file, last_error()));
-    made->protocols = wire_list(options.protocols);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, &made->protocols);
-    return tls_context(std::move(made));
+        throw tls_error(
+            fmt::format("key '{}' cannot be loaded for the certificate: {}", options.key_file, last_error()));
+    result->protocols = wire_list(options.protocols);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, &result->protocols);
+    return tls_context(std::move(result));
 }
 
 std::unique_ptr<stream_filter> tls_context::connect(const std::string& host, const std::string& server) const {
-    auto made = std::make_unique<filter>(settings_, false);
-    made->expect(host);
-    made->resume(server.empty() ? host : server);
-    return made;
+    auto client = std::make_unique<filter>(settings_, false);
+    client->expect(host);
+    client->resume(server.empty() ? host : server);
+    return client;
 }
 
 std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<filter>(settings_, true); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Certificates for tests, made with the openssl program in a temporary folder.
 #pragma once
 
 #include <cstdlib>
@@ -8,14 +9,13 @@
 
 #include <unistd.h>
 
-/// Certificates for tests, made by the openssl program in a temporary folder.
 namespace rondo::testing {
 
 class certificates {
 public:
     certificates() {
         char pattern[] = "/tmp/rondo-tls-XXXXXX";
-        if (!::mkdtemp(pattern)) throw std::runtime_error("no temporary folder");
+        if (!::mkdtemp(pattern)) throw std::runtime_error("cannot create a temporary folder");
         folder_ = pattern;
         openssl(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=authority -keyout ca.key "
@@ -29,7 +29,7 @@ public:
     [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
     [[nodiscard]] std::string authority() const { return file("ca.pem"); }
 
-    /// Makes NAME.pem and NAME.key, signed by the authority, for subjectAltName `names` ("DNS:a,IP:127.0.0.1").
+    /// Makes NAME.pem and NAME.key, signed by the CA, for the subjectAltName `names` ("DNS:a,IP:127.0.0.1").
     void make(const std::string& name, const std::string& names, const std::string& validity = "-days 30") {
         openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + name + " -keyout " + name +
                 ".key -out " + name + ".csr");
@@ -47,7 +47,7 @@ public:
 private:
     void openssl(const std::string& arguments) { run("cd " + folder_ + " && openssl " + arguments + " 2>/dev/null"); }
     static void run(const std::string& command) {
-        if (std::system(command.c_str()) != 0) throw std::runtime_error("fails: " + command);
+        if (std::system(command.c_str()) != 0) throw std::runtime_error("command failed: " + command);
     }
 
     std::string folder_;

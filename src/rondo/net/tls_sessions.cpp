@@ -23,29 +23,29 @@ tls_sessions::entry* tls_sessions::find(const std::string& server) {
     return &entries_.front();
 }
 
-void tls_sessions::keep(const std::string& server, session given) {
-    const std::scoped_lock held(mutex_);
-    entry* of = find(server);
-    if (!of) {
-        of = &entries_.emplace_front(server);
+void tls_sessions::keep(const std::string& server, session added) {
+    const std::scoped_lock lock(mutex_);
+    entry* found = find(server);
+    if (!found) {
+        found = &entries_.emplace_front(server);
         if (entries_.size() > most_servers) entries_.pop_back();
     }
-    if (!is_for_once(given.get())) of->tickets.clear();
-    else if (of->tickets.size() == most_tickets) of->tickets.erase(of->tickets.begin());
-    of->tickets.push_back(std::move(given));
+    if (!is_for_once(added.get())) found->tickets.clear();
+    else if (found->tickets.size() == most_tickets) found->tickets.erase(found->tickets.begin());
+    found->tickets.push_back(std::move(added));
 }
 
 tls_sessions::session tls_sessions::take(const std::string& server) {
-    const std::scoped_lock held(mutex_);
-    entry* of = find(server);
-    if (!of || of->tickets.empty()) return nullptr;
-    if (!is_for_once(of->tickets.back().get())) {
-        SSL_SESSION_up_ref(of->tickets.back().get());
-        return session(of->tickets.back().get());
+    const std::scoped_lock lock(mutex_);
+    entry* found = find(server);
+    if (!found || found->tickets.empty()) return nullptr;
+    if (!is_for_once(found->tickets.back().get())) {
+        SSL_SESSION_up_ref(found->tickets.back().get());
+        return session(found->tickets.back().get());
     }
-    session taken = std::move(of->tickets.back());
-    of->tickets.pop_back();
-    return taken;
+    session single_use = std::move(found->tickets.back());
+    found->tickets.pop_back();
+    return single_use;
 }
 
 }  // namespace rondo::net

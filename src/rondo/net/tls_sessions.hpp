@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A client-side cache of TLS sessions for resumption.
 #pragma once
 
 #include <cstddef>
@@ -12,33 +13,32 @@ struct ssl_session_st;
 
 namespace rondo::net {
 
-/// What servers gave to take a session of TLS up again, so that the next connection costs neither their certificate's
-/// verification nor, with TLS 1.2, a second round trip (RFC 8446 section 2.2, RFC 5077). Those of the servers asked
-/// last are kept. Any thread.
+/// TLS sessions by server. Resuming one saves the next connection the verification of the certificate and, with
+/// TLS 1.2, a second round trip (RFC 8446 section 2.2, RFC 5077). Evicts the least recently used server. Thread-safe.
 class tls_sessions {
 public:
     static constexpr std::size_t most_servers = 128;
-    static constexpr std::size_t most_tickets = 4;  ///< of one server: as many connections at once are resumed
+    static constexpr std::size_t most_tickets = 4;  ///< per server: so many connections at once can resume
 
     struct release {
         void operator()(ssl_session_st* session) const noexcept;
     };
     using session = std::unique_ptr<ssl_session_st, release>;
 
-    void keep(const std::string& server, session given);
-    /// Null when there is none. A ticket of TLS 1.3 is given once: who used it twice could be followed by those who
-    /// watch (RFC 8446 appendix C.4).
+    void keep(const std::string& server, session added);
+    /// Returns null when there is none. A TLS 1.3 ticket is returned only once: reuse would let observers link
+    /// connections (RFC 8446 appendix C.4).
     [[nodiscard]] session take(const std::string& server);
 
 private:
     struct entry {
         std::string server;
-        std::vector<session> tickets;  // the oldest first
+        std::vector<session> tickets;  // oldest first
     };
     [[nodiscard]] entry* find(const std::string& server);
 
     std::mutex mutex_;
-    std::list<entry> entries_;  // the one used last is the first
+    std::list<entry> entries_;  // most recently used first
 };
 
 }  // namespace rondo::net

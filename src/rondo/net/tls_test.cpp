@@ -24,15 +24,15 @@ namespace {
 using state = stream_filter::state;
 
 testing::certificates& certificates() {
-    static testing::certificates all;
-    static const bool made = [] {
-        all.make("good", "DNS:localhost,IP:127.0.0.1");
-        all.make("late", "DNS:localhost", "-days -1");
-        all.self_signed("own");
+    static testing::certificates files;
+    static const bool created = [] {
+        files.make("good", "DNS:localhost,IP:127.0.0.1");
+        files.make("expired", "DNS:localhost", "-days -1");
+        files.self_signed("self_signed");
         return true;
     }();
-    (void)made;
-    return all;
+    (void)created;
+    return files;
 }
 
 tls_context server_of(const std::string& name) {
@@ -46,7 +46,7 @@ tls_context client_of(bool verify = true) {
     return tls_context::client({.verify = verify, .ca_file = certificates().authority(), .protocols = {"http/1.1"}});
 }
 
-// Both ends without a stream: bytes go to and fro until nobody says more.
+// Both filters without a stream: exchanges bytes until neither produces more.
 struct pair_of_ends {
     pair_of_ends(const tls_context& client, const std::string& host, const tls_context& server)
         : a(client.connect(host)), b(server.accept()) {
@@ -66,7 +66,7 @@ struct pair_of_ends {
     std::string plain_b;
 };
 
-TEST(tls, carries_bytes_both_ways_cut_anywhere) {
+TEST(Tls, carries_bytes_cut_anywhere) {
     pair_of_ends ends(client_of(), "localhost", server_of("good"));
     ASSERT_EQ(ends.a->now(), state::open) << ends.a->failure();
     ASSERT_EQ(ends.b->now(), state::open) << ends.b->failure();
@@ -75,14 +75,14 @@ TEST(tls, carries_bytes_both_ways_cut_anywhere) {
     ASSERT_TRUE(ends.a->send(text, wire));
     EXPECT_EQ(wire.find("xxxx"), wire.npos);
     std::string back;
-    for (std::size_t at = 0; at < wire.size(); at += 7) ends.b->receive(wire.substr(at, 7), ends.plain_b, back);
+    for (std::size_t i = 0; i < wire.size(); i += 7) ends.b->receive(wire.substr(i, 7), ends.plain_b, back);
     EXPECT_EQ(ends.plain_b, text);
     wire.clear();
     ends.a->end(wire);
     EXPECT_EQ(ends.b->receive(wire, ends.plain_b, back), state::ended);
 }
 
-TEST(tls, the_certificate_must_be_for_the_host) {
+TEST(Tls, requires_a_certificate_for_the_host) {
     EXPECT_EQ(pair_of_ends(client_of(), "127.0.0.1", server_of("good")).a->now(), state::open);
     const pair_of_ends other(client_of(), "example.org", server_of("good"));
     EXPECT_EQ(other.a->now(), state::failed);
@@ -91,18 +91,18 @@ TEST(tls, the_certificate_must_be_for_the_host) {
     EXPECT_EQ(pair_of_ends(client_of(false), "example.org", server_of("good")).a->now(), state::open);
 }
 
-TEST(tls, an_expired_or_unknown_certificate_is_refused) {
-    const pair_of_ends late(client_of(), "localhost", server_of("late"));
-    EXPECT_EQ(late.a->now(), state::failed);
-    EXPECT_NE(late.a->failure().find("expired"), std::string::npos) << late.a->failure();
-    const pair_of_ends own(client_of(), "localhost", server_of("own"));
-    EXPECT_EQ(own.a->now(), state::failed);
-    EXPECT_NE(own.a->failure().find("self-signed"), std::string::npos) << own.a->failure();
+TEST(Tls, refuses_expired_and_untrusted_certificates) {
+    const pair_of_ends expired(client_of(), "localhost", server_of("expired"));
+    EXPECT_EQ(expired.a->now(), state::failed);
+    EXPECT_NE(expired.a->failure().find("expired"), std::string::npos) << expired.a->failure();
+    const pair_of_ends self_signed(client_of(), "localhost", server_of("self_signed"));
+    EXPECT_EQ(self_signed.a->now(), state::failed);
+    EXPECT_NE(self_signed.a->failure().find("self-signed"), std::string::npos) << self_signed.a->failure();
     const pair_of_ends unknown(tls_context::client({}), "localhost", server_of("good"));
     EXPECT_EQ(unknown.a->now(), state::failed);
 }
 
-TEST(tls, what_is_no_tls_fails) {
+TEST(Tls, fails_on_plain_text) {
     auto a = client_of().connect("localhost");
     std::string plain;
     std::string wire;
@@ -112,7 +112,7 @@ TEST(tls, what_is_no_tls_fails) {
     EXPECT_FALSE(a->send("x", wire));
 }
 
-TEST(tls, files_that_cannot_be_used_are_named) {
+TEST(Tls, errors_name_the_unusable_file) {
     for (const auto& make :
          {+[] { (void)tls_context::client({.verify = true, .ca_file = "/nowhere", .protocols = {}}); },
           +[] {
@@ -140,9 +140,9 @@ public:
 protected:
     static task<void> opened(stream& s) {
         while (s.filter()->now() == state::opening) {
-            const input_event what = co_await s.receive();
-            EXPECT_EQ(what, input_event::more);
-            if (what != input_event::more) co_return;
+            const input_event event = co_await s.receive();
+            EXPECT_EQ(event, input_event::more);
+            if (event != input_event::more) co_return;
         }
     }
     static task<void> both_open(stream& a, stream& b) {
@@ -151,15 +151,15 @@ protected:
         co_await when_all(opened(a), opened(b));
     }
     static task<std::string> all_of(stream& s) {
-        std::string all;
+        std::string input;
         for (;;) {
-            all += s.input();
+            input += s.input();
             s.consume(s.input().size());
-            const input_event what = co_await s.receive();
-            if (what == input_event::failed) all += "(broken)";
-            if (what != input_event::more) break;
+            const input_event event = co_await s.receive();
+            if (event == input_event::failed) input += "(broken)";
+            if (event != input_event::more) break;
         }
-        co_return all;
+        co_return input;
     }
 
     event_loop loop_;
@@ -169,13 +169,13 @@ protected:
     std::unique_ptr<stream> b_;
 };
 
-// Who is between the two sides may send something before the handshake: it is not what the other side says.
-TEST_P(tls_streams, what_came_before_the_filter_is_refused) {
+// An attacker on the path could inject bytes before the handshake; they must not count as the peer's.
+TEST_P(tls_streams, refuses_input_received_before_the_filter) {
     loop_.run_until([](stream& a, stream& b) -> task<void> {
         a.write("early");
         a.flush();
-        const input_event what = co_await b.receive();
-        EXPECT_EQ(what, input_event::more);
+        const input_event event = co_await b.receive();
+        EXPECT_EQ(event, input_event::more);
         b.consume(4);
         EXPECT_THROW(b.filter_with(server_of("good").accept()), unread_input);
         EXPECT_EQ(b.filter(), nullptr);
@@ -186,7 +186,7 @@ TEST_P(tls_streams, what_came_before_the_filter_is_refused) {
     }(*a_, *b_));
 }
 
-TEST_P(tls_streams, a_megabyte_and_an_end) {
+TEST_P(tls_streams, sends_a_megabyte_and_a_close_notify) {
     loop_.run_until([](stream& a, stream& b) -> task<void> {
         co_await both_open(a, b);
         auto send = [](stream& s) -> task<void> {
@@ -195,13 +195,13 @@ TEST_P(tls_streams, a_megabyte_and_an_end) {
             EXPECT_TRUE(co_await s.write_all(block));
             s.shutdown_output();
         };
-        auto [nothing, got] = co_await when_all(send(a), all_of(b));
-        EXPECT_EQ(got, "first " + std::string(1 << 20, 'x'));
+        auto [nothing, received] = co_await when_all(send(a), all_of(b));
+        EXPECT_EQ(received, "first " + std::string(1 << 20, 'x'));
         EXPECT_TRUE(b.input_ended());
     }(*a_, *b_));
 }
 
-TEST_P(tls_streams, a_file) {
+TEST_P(tls_streams, sends_part_of_a_file) {
     std::FILE* file = std::tmpfile();
     std::fputs(std::string(300'000, 'f').c_str(), file);
     std::fflush(file);
@@ -212,20 +212,20 @@ TEST_P(tls_streams, a_file) {
             EXPECT_FALSE(co_await s.write_file(from, 299'999, 10));
             s.shutdown_output();
         };
-        auto [nothing, got] = co_await when_all(send(a, fd), all_of(b));
-        EXPECT_EQ(got, std::string(200'001, 'f'));
+        auto [nothing, received] = co_await when_all(send(a, fd), all_of(b));
+        EXPECT_EQ(received, std::string(200'001, 'f'));
     }(*a_, *b_, ::fileno(file)));
     std::fclose(file);
 }
 
-TEST_P(tls_streams, a_stream_that_is_cut_off_is_no_end) {
+TEST_P(tls_streams, reports_a_truncated_stream_as_a_failure) {
     loop_.run_until([](stream& a, stream& b) -> task<void> {
         co_await both_open(a, b);
         a.write("half");
         (void)co_await a.drained();
-        ::shutdown(a.fd(), SHUT_RDWR);  // an end of TCP without one of TLS
-        const std::string got = co_await all_of(b);
-        EXPECT_EQ(got, "half(broken)");
+        ::shutdown(a.fd(), SHUT_RDWR);  // FIN without close_notify
+        const std::string received = co_await all_of(b);
+        EXPECT_EQ(received, "half(broken)");
     }(*a_, *b_));
 }
 

@@ -55,12 +55,12 @@ arbiter::state::state(arbiter_options o, inheritance inherited)
       beside(left.what == inheritance::kind::reload ? left.beside : 0),
       predecessor(left.from) {
     children.in_child = [this] {
-        // Before they are unblocked: one that waits already would end this child.
+        // Before the signals are unblocked: a pending one would kill this child.
         swallow({SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH});
         signals.release();
         orders.reader.reset();
         pid.disown();
-        // Otherwise the old addresses would be listened on for as long as this child lives.
+        // Otherwise the old listeners would stay open as long as this child runs.
         retired.clear();
         if (trial) trial->disown();
         trial.reset();
@@ -92,7 +92,7 @@ void arbiter::state::turn() {
     look_at_queues(now);
     look_at_predecessor();
     keep_watchdog_quiet(now);
-    log::flush(0ms);  // what nobody took when it was said
+    log::flush(0ms);  // lines that could not be written before
     if (children.ending() && children.empty()) return;
     wait(now);
     now = clock::now();
@@ -131,53 +131,53 @@ void arbiter::state::on_signal(int signal, instant now) {
             if (options.on_reopen) options.on_reopen();
             return children.tell_all(SIGUSR1);
         case SIGWINCH:
-            // A terminal sends it too when it changes its size.
+            // Terminals also send it when they are resized.
             if (!beside) return;
-            log::info("the children end, this arbiter stays: HUP starts them again, TERM ends it");
+            log::info("stopping the child processes; HUP starts them again, TERM stops this arbiter");
             return children.pause(true);
         default: return;
     }
 }
 
-// At most so many a turn: children must not keep this process from looking after them.
+// Limited per turn: commands must not keep this process from monitoring the children.
 void arbiter::state::obey(instant now) {
     for (int i = 0; i < orders_per_turn; ++i) {
         const std::optional<std::string> text = receive(orders.reader.value());
         if (!text) return;
         const std::optional<order> known = order::parse(*text);
         if (known) obey(*known, now);
-        else log::warning("a child gave an order that is not known");
+        else log::warning("unknown control command from a child");
     }
 }
 
-void arbiter::state::obey(const order& what, instant now) {
+void arbiter::state::obey(const order& command, instant now) {
     if (children.ending()) return;
-    switch (what.what) {
+    switch (command.what) {
         case order::kind::reload: return on_hang_up(now);
         case order::kind::end: return on_terminate(now);
-        case order::kind::scale: return children.scale_to(what.children);
+        case order::kind::scale: return children.scale_to(command.children);
     }
 }
 
 void arbiter::state::reap(instant now) {
     for (;;) {
         int status = 0;
-        pid_t gone = waitpid(-1, &status, WNOHANG);
-        if (gone <= 0) return;
-        if (trial && gone == trial->pid()) {
+        pid_t exited = waitpid(-1, &status, WNOHANG);
+        if (exited <= 0) return;
+        if (trial && exited == trial->pid()) {
             rehearsed(status);
-        } else if (gone == beside) {
-            log::warning(fmt::format("the arbiter started beside this one (process {}) has ended", gone));
+        } else if (exited == beside) {
+            log::warning(fmt::format("the new arbiter (process {}) has exited", exited));
             beside = 0;
-        } else if (!children.reaped(gone, status, now)) {
-            log::debug(fmt::format("process {} of somebody else was reaped", gone));
+        } else if (!children.reaped(exited, status, now)) {
+            log::debug(fmt::format("reaped unknown process {}", exited));
         }
     }
 }
 
 void arbiter::state::look_at_generation(instant now) {
     if (children.ending() || !children.complete()) return;
-    // The older ones serve on, so their addresses are wanted.
+    // The older children keep serving, so their listeners are needed again.
     if (children.kept_older())
         for (kept_socket& s : std::exchange(retired, {})) children.keep(std::move(s));
     if (children.older() && !retired.empty() && retire_at == instant::max()) {
@@ -189,18 +189,18 @@ void arbiter::state::look_at_generation(instant now) {
     if (!children.older_accept()) close_retired();
     if (std::exchange(told_ready, true)) return;
     if (options.on_complete) options.on_complete();
-    if (children.kept_older()) log::info("serving on with what was there before the reload");
+    if (children.kept_older()) log::info("reload rolled back; the previous workers keep serving");
     else if (left.what == inheritance::kind::reload) log::info("reloaded: " + children.summary());
     else if (options.on_ready) options.on_ready();
     service.ready(children.summary());
 }
 
-// Another arbiter may still listen there.
+// Not while another arbiter shares the listeners.
 void arbiter::state::turn_retired_away() {
     if (shares_sockets()) return;
     for (kept_socket& s : retired) {
         turn_away(s);
-        s.file = {};  // the path may be somebody else's from now on
+        s.file = {};  // from here on another process may create the path
     }
 }
 
@@ -212,7 +212,7 @@ void arbiter::state::close_retired() {
 void arbiter::state::look_at_predecessor() {
     if (predecessor == 0 || getppid() == predecessor) return;
     predecessor = 0;
-    log::info("the arbiter before this one has ended");
+    log::info("the old arbiter has exited");
     pid.rename(options.pid_file);
 }
 
@@ -228,9 +228,6 @@ arbiter::~arbiter() = default;
 
 void arbiter::add(group g) { state_->children.add(std::move(g), state_->left.tables); }
 void arbiter::keep(kept_socket s) { state_->children.keep(std::move(s)); }
-std::optional<kept_socket> arbiter::inherited(std::string_view group, std::string_view key) {
-    return state_->left.socket_of(group, key);
-}
 int arbiter::run() { return state_->run(); }
 
 }  // namespace rondo::process

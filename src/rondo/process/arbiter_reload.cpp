@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of an arbiter that brings in another image of the program.
+// Reload and binary upgrade: config check, re-execution, and a second arbiter started from the current program.
 #include <csignal>
 #include <system_error>
 
@@ -14,17 +14,17 @@ namespace rondo::process {
 
 using namespace std::chrono_literals;
 
-inheritance arbiter::state::bequest(inheritance::kind what) const {
-    bool check = what == inheritance::kind::check;
+inheritance arbiter::state::bequest(inheritance::kind reason) const {
+    bool check = reason == inheritance::kind::check;
     inheritance next;
-    next.what = what;
-    next.from = what == inheritance::kind::reload ? predecessor : getpid();
+    next.what = reason;
+    next.from = reason == inheritance::kind::reload ? predecessor : getpid();
     auto copy = [&](const kept_socket& s) {
         next.sockets.push_back(
             {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.file, s.foreign});
     };
     for (const kept_socket& s : children.sockets()) copy(s);
-    if (what != inheritance::kind::reload) return next;
+    if (reason != inheritance::kind::reload) return next;
     for (const kept_socket& s : retired) copy(s);
     next.beside = beside;
     next.pid_file = pid.path();
@@ -36,28 +36,28 @@ inheritance arbiter::state::bequest(inheritance::kind what) const {
 
 void arbiter::state::on_hang_up(instant now) {
     if (children.paused()) {
-        log::info("the children are started again");
+        log::info("starting the child processes again");
         return children.pause(false);
     }
     if (trial) {
         hang_up_again = true;
         return;
     }
-    log::info("asked to reload: the program and its settings are checked");
+    log::info("reload: checking the program and its settings");
     service.reloading();
     try {
-        // The signals stay blocked: the program that is executed takes them when it can.
+        // The signals stay blocked: the executed program reads them when it is ready.
         auto prepare = [this] { bequest(inheritance::kind::check).leave_to(getpid()); };
         trial.emplace(options.program, prepare, now + options.boot_timeout);
     } catch (const std::exception& e) {
-        log::error(fmt::format("the reload is given up, everything stays as it is: {}", e.what()));
+        log::error(fmt::format("reload failed, still running the old configuration: {}", e.what()));
         service.ready(children.summary());
     }
 }
 
 void arbiter::state::rehearsed(int status) {
     bool good = trial->ended(status);
-    if (!good) log::error("the reload is given up, everything stays as it is: " + trial->complaint());
+    if (!good) log::error("reload failed, still running the old configuration: " + trial->complaint());
     bool again = std::exchange(hang_up_again, false);
     trial.reset();
     if (children.ending()) return;
@@ -72,19 +72,19 @@ void arbiter::state::re_execute() {
         next.leave_to(getpid());
         log::flush();
         log::flush_standard_streams();
-        char here[4096];
-        int error = options.program.execute(getcwd(here, sizeof here) ? here : "/");
+        char directory[4096];
+        int error = options.program.execute(getcwd(directory, sizeof directory) ? directory : "/");
         next.withdraw();
-        log::error(fmt::format("the reload is given up, everything stays as it is: {}: {}", options.program.path(),
+        log::error(fmt::format("reload failed, still running the old configuration: {}: {}", options.program.path(),
                                std::generic_category().message(error)));
     } catch (const std::exception& e) {
-        log::error(fmt::format("the reload is given up, everything stays as it is: {}", e.what()));
+        log::error(fmt::format("reload failed, still running the old configuration: {}", e.what()));
     }
 }
 
 void arbiter::state::start_beside() {
     if (beside || predecessor) {
-        log::warning("there is another arbiter already: end one of the two first (TERM)");
+        log::warning("another arbiter is already running; stop one of the two first (TERM)");
         return;
     }
     log::flush(0ms);
@@ -93,7 +93,7 @@ void arbiter::state::start_beside() {
     pid_t pid_of_other = fork();
     if (pid_of_other == 0) {
         try {
-            // The signals stay blocked: the program that is executed takes them when it can.
+            // The signals stay blocked: the executed program reads them when it is ready.
             inheritance next = bequest(inheritance::kind::upgrade);
             next.from = self;
             next.leave_to(getpid());
@@ -106,11 +106,11 @@ void arbiter::state::start_beside() {
         _exit(1);
     }
     if (pid_of_other < 0) {
-        log::error(fmt::format("no second arbiter can be started: {}", std::generic_category().message(errno)));
+        log::error(fmt::format("cannot start a second arbiter: {}", std::generic_category().message(errno)));
         return;
     }
     beside = pid_of_other;
-    log::info(fmt::format("a second arbiter is started beside this one: process {}", beside));
+    log::info(fmt::format("started a second arbiter: process {}", beside));
 }
 
 }  // namespace rondo::process

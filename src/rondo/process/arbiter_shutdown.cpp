@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of an arbiter that ends it.
+// Shutdown of the arbiter: refuse new connections, serve the backlogs, terminate the children, close the listeners.
 
 #include <fmt/format.h>
 
@@ -12,11 +12,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_wait = 2s;  // for queues to be emptied: the children may hang
+constexpr auto longest_wait = 2s;  // for the backlogs to be served: the children may hang
 
 }  // namespace
 
-// Of those whose children end first: who tells operators how it goes is asked until the end.
+// Only for groups that stop first: the admin listener answers until the end.
 void arbiter::state::turn_clients_away() {
     for (const kept_socket& s : children.sockets())
         if (children.ends_first(s.group)) turn_away(s);
@@ -31,11 +31,11 @@ std::size_t arbiter::state::clients_waiting() const {
 
 void arbiter::state::on_terminate(instant now) {
     if (children.ending()) {
-        log::info("asked again to end: what runs is cut off");
+        log::info("second signal: aborting requests in flight");
         return children.end(true, now);
     }
     if (queues_since != instant::max()) return;
-    log::info(fmt::format("asked to end: {} processes", children.size()));
+    log::info(fmt::format("shutting down {} processes", children.size()));
     trial.reset();
     if (beside) service.main_process(beside);
     else if (!predecessor) service.stopping();
@@ -46,7 +46,7 @@ void arbiter::state::on_terminate(instant now) {
 
 void arbiter::state::on_quick_end(instant now) {
     if (!children.ending()) {
-        log::info(fmt::format("asked to end quickly: {} processes", children.size()));
+        log::info(fmt::format("shutting down {} processes quickly", children.size()));
         trial.reset();
         if (!shares_sockets()) {
             service.stopping();
@@ -56,13 +56,13 @@ void arbiter::state::on_quick_end(instant now) {
     children.end(true, now);
 }
 
-// First nobody can begin to connect, then the queues are emptied by those who serve, then they are told to end, and
-// only when they accept no more the sockets are closed.
+// New connections were refused before; now the children serve the backlogs, are then terminated, and the listeners are
+// closed when no child accepts any more.
 void arbiter::state::look_at_queues(instant now) {
     if (queues_since != instant::max() && !children.ending()) {
-        std::size_t left_over = clients_waiting();
-        if (now - queues_since < half_open_time || (left_over > 0 && now - queues_since < longest_wait)) return;
-        if (left_over > 0) log::warning(fmt::format("{} connections still wait to be accepted", left_over));
+        std::size_t pending = clients_waiting();
+        if (now - queues_since < half_open_time || (pending > 0 && now - queues_since < longest_wait)) return;
+        if (pending > 0) log::warning(fmt::format("{} connections are still waiting to be accepted", pending));
         children.end(false, now);
     }
     if (!children.ending()) return;
@@ -82,7 +82,7 @@ void arbiter::state::finish() {
     close_unused_sockets();
     close_retired();
     pid.remove();
-    log::info("ended");
+    log::info("shutdown complete");
     log::flush();
 }
 

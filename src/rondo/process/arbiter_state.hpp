@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Private state and event loop of the arbiter, shared by its source files.
 #pragma once
 
 #include <optional>
@@ -16,7 +17,7 @@
 
 namespace rondo::process {
 
-/// The parts of an arbiter and its loop. Inner part of this folder.
+/// The parts of an arbiter and its loop. Internal to this folder.
 struct arbiter::state {
     state(arbiter_options o, inheritance inherited);
 
@@ -26,27 +27,27 @@ struct arbiter::state {
     void wait(instant now);
     void finish();
 
-    // Signals, and orders of children.
+    // Signals and commands from children.
     void on_signal(int signal, instant now);
     void reap(instant now);
     void obey(instant now);
-    void obey(const order& what, instant now);
+    void obey(const order& command, instant now);
 
-    // Ready, reloaded, promoted.
+    // Progress of a start, a reload or an upgrade.
     void look_at_generation(instant now);
     void turn_retired_away();
     void close_retired();
     void look_at_predecessor();
     void keep_watchdog_quiet(instant now);
 
-    // Another image of the program: in place of this one, or beside it. (arbiter_reload.cpp)
+    // Re-execution and upgrade. (arbiter_reload.cpp)
     void on_hang_up(instant now);
     void rehearsed(int status);
     void re_execute();
     void start_beside();
-    [[nodiscard]] inheritance bequest(inheritance::kind what) const;
+    [[nodiscard]] inheritance bequest(inheritance::kind reason) const;
 
-    // The end. (arbiter_end.cpp)
+    // Shutdown. (arbiter_shutdown.cpp)
     void on_terminate(instant now);
     void on_quick_end(instant now);
     void turn_clients_away();
@@ -65,13 +66,13 @@ struct arbiter::state {
     supervisor service;
 
     std::optional<rehearsal> trial;
-    bool hang_up_again = false;  ///< HUP came while one was being rehearsed
-    pid_t beside = 0;            ///< the arbiter that USR2 started
-    pid_t predecessor = 0;       ///< the arbiter that started this one by USR2, while it lives
+    bool hang_up_again = false;  ///< a reload was requested during the config check of another
+    pid_t beside = 0;            ///< arbiter started by this one on USR2, 0: none
+    pid_t predecessor = 0;       ///< arbiter that started this one on USR2, while it runs, 0: none
     std::vector<kept_socket> retired;
     instant retire_at = instant::max();
-    bool told_ready = false;                ///< that this generation serves
-    instant queues_since = instant::max();  ///< since when no new connection can begin
+    bool told_ready = false;                ///< readiness of this generation was reported
+    instant queues_since = instant::max();  ///< when new connections were refused for shutdown
     instant alive_at{};
 };
 

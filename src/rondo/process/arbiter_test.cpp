@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What children and test tell each other.
+// Shared between the children and the test.
 struct board {
     std::atomic<int> started;
     std::atomic<int> ended;
@@ -43,7 +43,7 @@ protected:
         munmap(&board_, sizeof(board));
     }
 
-    // Runs an arbiter in a process of its own.
+    // Runs an arbiter in a child process.
     void begin(const std::function<void(arbiter&)>& fill, arbiter_options options = {}) {
         log::flush();
         pid_ = fork();
@@ -66,26 +66,26 @@ protected:
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     }
     template <class F>
-    [[nodiscard]] static bool until(F true_at_last) {
+    [[nodiscard]] static bool until(F condition) {
         for (instant limit = from_now(20s); clock::now() < limit; poll(nullptr, 0, 2))
-            if (true_at_last()) return true;
+            if (condition()) return true;
         return false;
     }
 
-    // A child that is ready at once and ends when it is told to.
+    // A group whose children are ready at once and run until they are terminated.
     [[nodiscard]] group waiting(std::string name, std::size_t count, unsigned stage = 0) {
         auto run = [this](child& self) {
-            sigset_t ends;
-            sigemptyset(&ends);
-            sigaddset(&ends, SIGTERM);
-            sigaddset(&ends, SIGINT);
-            sigprocmask(SIG_BLOCK, &ends, nullptr);
+            sigset_t termination;
+            sigemptyset(&termination);
+            sigaddset(&termination, SIGTERM);
+            sigaddset(&termination, SIGINT);
+            sigprocmask(SIG_BLOCK, &termination, nullptr);
             if (board_.fail) return 1;
             board_.last = getpid();
             ++board_.started;
             self.ready();
             int signal = 0;
-            sigwait(&ends, &signal);
+            sigwait(&termination, &signal);
             ++board_.ended;
             return 0;
         };
@@ -97,7 +97,7 @@ protected:
     pid_t pid_ = 0;
 };
 
-TEST_F(arbiters, start_groups_and_end_them_in_order) {
+TEST_F(arbiters, starts_groups_and_stops_them_in_order) {
     begin([this](arbiter& a) {
         a.add(waiting("one", 2));
         a.add(waiting("two", 1, 1));
@@ -107,7 +107,7 @@ TEST_F(arbiters, start_groups_and_end_them_in_order) {
     EXPECT_EQ(board_.ended, 3);
 }
 
-TEST_F(arbiters, replace_who_dies) {
+TEST_F(arbiters, replaces_a_child_that_dies) {
     begin([this](arbiter& a) { a.add(waiting("one", 1)); });
     ASSERT_TRUE(until([this] { return board_.started == 1; }));
     kill(board_.last, SIGKILL);
@@ -115,7 +115,7 @@ TEST_F(arbiters, replace_who_dies) {
     EXPECT_EQ(end(SIGINT), 0);
 }
 
-TEST_F(arbiters, follow_ttin_and_ttou) {
+TEST_F(arbiters, scales_on_ttin_and_ttou) {
     begin([this](arbiter& a) { a.add(waiting("one", 1)); });
     ASSERT_TRUE(until([this] { return board_.started == 1; }));
     kill(pid_, SIGTTIN);
@@ -126,13 +126,13 @@ TEST_F(arbiters, follow_ttin_and_ttou) {
     EXPECT_EQ(board_.ended, 2);
 }
 
-TEST_F(arbiters, give_up_when_nobody_gets_ready) {
+TEST_F(arbiters, exits_when_no_child_becomes_ready) {
     board_.fail = true;
     begin([this](arbiter& a) { a.add(waiting("one", 2)); });
     EXPECT_EQ(end(0), exit_not_started);
 }
 
-TEST_F(arbiters, kill_who_does_not_end) {
+TEST_F(arbiters, kills_a_child_that_ignores_termination) {
     arbiter_options options;
     options.graceful_timeout = 0ms;
     auto stubborn = [this](child& self) {
@@ -147,8 +147,8 @@ TEST_F(arbiters, kill_who_does_not_end) {
     EXPECT_EQ(end(SIGTERM), 1);
 }
 
-TEST_F(arbiters, replace_who_asks_for_it_when_another_is_ready) {
-    auto tired = [this](child& self) {
+TEST_F(arbiters, recycles_a_child_after_its_replacement_is_ready) {
+    auto recycled = [this](child& self) {
         int number = ++board_.started;
         if (number == 2) poll(nullptr, 0, 100);
         self.ready();
@@ -162,14 +162,14 @@ TEST_F(arbiters, replace_who_asks_for_it_when_another_is_ready) {
         if (number == 1) board_.ended = self.slots().control(1).at == life::serving ? 1 : -1;
         return 0;
     };
-    begin([&](arbiter& a) { a.add({.name = "tired", .count = 1, .run = tired}); });
+    begin([&](arbiter& a) { a.add({.name = "recycled", .count = 1, .run = recycled}); });
     ASSERT_TRUE(until([this] { return board_.ended != 0; }));
     EXPECT_EQ(board_.ended, 1);
     EXPECT_EQ(board_.started, 2);
     EXPECT_EQ(end(SIGTERM), 0);
 }
 
-TEST_F(arbiters, obey_children_that_command_and_nobody_else) {
+TEST_F(arbiters, executes_commands_of_permitted_groups_only) {
     auto commander = [this](child& self) {
         self.ready();
         (void)self.tell({order::kind::scale, 3});
@@ -177,7 +177,7 @@ TEST_F(arbiters, obey_children_that_command_and_nobody_else) {
         (void)self.tell({order::kind::scale, 1});
         while (board_.ended < 2) poll(nullptr, 0, 2);
         (void)self.tell({order::kind::end});
-        (void)self.tell({order::kind::end});  // not more quickly
+        (void)self.tell({order::kind::end});  // has no effect when repeated
         return pause();
     };
     auto other = [this](child& self) {
@@ -196,7 +196,7 @@ TEST_F(arbiters, obey_children_that_command_and_nobody_else) {
     EXPECT_EQ(board_.refused, EPERM);
 }
 
-TEST_F(arbiters, give_isolated_children_their_own_slot_only) {
+TEST_F(arbiters, gives_isolated_children_only_their_own_slot) {
     auto isolated = [this](child& self) {
         self.memory()[0] = std::byte{1};
         board_.refused = self.tables().size() == 1 && self.slots_of("one") == nullptr && self.slots().fd() < 0 ? 1 : -1;
@@ -213,7 +213,7 @@ TEST_F(arbiters, give_isolated_children_their_own_slot_only) {
     EXPECT_EQ(end(SIGTERM), 0);
 }
 
-TEST_F(arbiters, take_no_two_groups_of_one_name) {
+TEST_F(arbiters, rejects_a_duplicate_group_name) {
     arbiter a({}, {});
     a.add(waiting("one", 1));
     EXPECT_THROW(a.add(waiting("one", 1)), std::invalid_argument);

@@ -12,15 +12,15 @@
 namespace rondo::process {
 
 child::child(std::string group, std::size_t slot, unsigned generation, const std::vector<table_entry>& tables,
-             std::vector<kept_socket> sockets, int notify, unique_fd orders)
+             std::vector<kept_socket> listeners, int wakeup_fd, unique_fd command_fd)
     : group_(std::move(group)),
       slot_(slot),
       generation_(generation),
       tables_(tables),
       table_(slots_of(group_)),
-      sockets_(std::move(sockets)),
-      notify_(notify),
-      orders_(std::move(orders)) {}
+      sockets_(std::move(listeners)),
+      notify_(wakeup_fd),
+      orders_(std::move(command_fd)) {}
 
 std::string child::name() const { return group_ + " " + std::to_string(slot_); }
 
@@ -29,7 +29,7 @@ const slot_table* child::slots_of(std::string_view group) const noexcept {
     return found == tables_.end() ? nullptr : found->table;
 }
 
-int child::tell(const order& what) noexcept { return orders_ ? send(orders_.value(), what) : EPERM; }
+int child::tell(const order& command) noexcept { return orders_ ? send(orders_.value(), command) : EPERM; }
 
 void child::ready() noexcept {
     control().at = life::serving;
@@ -41,9 +41,9 @@ void child::draining() noexcept {
     notify();
 }
 
-void child::beat(std::int64_t turn_began_ns) noexcept {
+void child::beat(std::int64_t turn_started_ns) noexcept {
     slot_control& c = control();
-    c.turn_began_ns.store(turn_began_ns, std::memory_order_relaxed);
+    c.turn_began_ns.store(turn_started_ns, std::memory_order_relaxed);
     c.beat_ns.store(clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 

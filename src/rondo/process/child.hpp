@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The child process's view of itself: its slot, its listeners and its channel to the arbiter.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +15,15 @@
 
 namespace rondo::process {
 
-/// The exit status of a child that could not start: at the first start the arbiter then gives up.
+/// Exit status of a child that could not start. On the first start the arbiter then shuts down.
 inline constexpr int exit_not_started = 3;
 
-/// What a child process knows of itself and of its arbiter. Made by the arbiter in the child, after the fork; lives as
-/// long as the process. All but sockets() may be used on any thread.
+/// A child process as seen from inside. Created by the arbiter in the child after the fork; exists as long as the
+/// process. Everything except listeners() is thread-safe.
 ///
-/// A child begins with one thread, the signals of the arbiter unblocked and at their default action, except those
-/// that mean nothing to a child (HUP, TTIN, TTOU, USR2, WINCH: ignored). TERM means: finish what runs and end; INT and
-/// QUIT: end quickly; USR1: open the log files anew. It is killed when the arbiter is gone, whatever it does.
+/// A child starts with one thread and with the arbiter's signals unblocked and at their default action, except those
+/// without a meaning for a child (HUP, TTIN, TTOU, USR2, WINCH: ignored). TERM: finish running work and exit; INT and
+/// QUIT: exit quickly; USR1: reopen the log files. The kernel kills the child when the arbiter dies.
 class child {
 public:
     struct table_entry {
@@ -31,45 +32,46 @@ public:
     };
 
     child(std::string group, std::size_t slot, unsigned generation, const std::vector<table_entry>& tables,
-          std::vector<kept_socket> sockets, int notify, unique_fd orders);
+          std::vector<kept_socket> listeners, int wakeup_fd, unique_fd command_fd);
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
     [[nodiscard]] const std::string& group() const noexcept { return group_; }
-    /// A number that no other child of the group has at the same time; the next one to have it finds its memory.
+    /// Unique among the running children of the group. The next child in the slot finds the slot's memory unchanged.
     [[nodiscard]] std::size_t slot() const noexcept { return slot_; }
-    /// How often the program was re-executed before this child was made, from 1.
+    /// Number of the program image that started this child, counted from 1.
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
-    /// "worker 0": group and slot.
+    /// Group and slot: "worker 0".
     [[nodiscard]] std::string name() const;
 
-    /// The listening sockets of the group; the child's own copies, to be moved from.
+    /// The listeners of the group. These are the child's own copies and may be moved from.
     [[nodiscard]] std::vector<kept_socket>& sockets() noexcept { return sockets_; }
     [[nodiscard]] std::span<std::byte> memory() const noexcept { return table_->memory(slot_); }
     [[nodiscard]] slot_control& control() const noexcept { return table_->control(slot_); }
-    /// Of all children of this group.
+    /// The slots of all children of this group.
     [[nodiscard]] const slot_table& slots() const noexcept { return *table_; }
-    /// Of another group; null when there is none of that name.
+    /// The slots of another group; null when no group has that name.
     [[nodiscard]] const slot_table* slots_of(std::string_view group) const noexcept;
     [[nodiscard]] const std::vector<table_entry>& tables() const noexcept { return tables_; }
 
-    /// Gives the arbiter an order, which it carries out soon: 0, or the errno for which it cannot be told. EPERM when
-    /// the group does not command.
-    [[nodiscard]] int tell(const order& what) noexcept;
+    /// Sends a command to the arbiter, which executes it asynchronously. Returns 0 or an errno; EPERM when the group
+    /// may not send commands.
+    [[nodiscard]] int tell(const order& command) noexcept;
 
-    /// It serves: those that it replaces are told to end.
+    /// Reports that this child serves; the arbiter then terminates the children it replaces.
     void ready() noexcept;
-    /// It accepts nothing more.
+    /// Reports that this child accepts no further connections.
     void draining() noexcept;
-    /// A sign of life, to be given at least every second. `turn_began_ns`: since when its loop does one thing, 0 when
-    /// it waits. A child that never calls this after ready() is not watched.
-    void beat(std::int64_t turn_began_ns) noexcept;
-    /// The same for a child without a loop: a sign of life that holds until then, in nanoseconds of rondo::clock. One
-    /// that does a job of which it is known when it ends at the latest may say so in advance.
+    /// Must be called at least once a second. `turn_started_ns`: start of the current loop turn, 0 while the loop
+    /// waits. A child that never calls this after set_ready() is not monitored.
+    void beat(std::int64_t turn_started_ns) noexcept;
+    /// For a child without a loop: counts as a heartbeat at `ns` (nanoseconds of rondo::clock), which may be in the
+    /// future. A child that runs a job with a known deadline sets it in advance.
     void lives_until(std::int64_t ns) noexcept { control().beat_ns.store(ns, std::memory_order_relaxed); }
-    /// It wants to end as soon as another one is ready.
+    /// Requests a replacement: the arbiter terminates this child as soon as another one is ready.
     void ask_for_replacement(wish why) noexcept;
-    /// True when the arbiter wants to see the stacks of this process before it kills it; say stacks_told() then.
+    /// True when the arbiter requests the thread stacks of this process before it kills it. Log them, then call
+    /// set_stack_dump_done().
     [[nodiscard]] bool stacks_wanted() const noexcept;
     void stacks_told() noexcept;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a family that looks after its members: who lives, hangs, has died.
+// Monitoring of child processes: readiness, heartbeats, timeouts and exits.
 #include <algorithm>
 #include <csignal>
 #include <cstring>
@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <rondo/base/backoff.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/process/child_processes.hpp>
 
@@ -19,29 +20,29 @@ namespace {
 
 constexpr auto look_interval = 1s;
 constexpr auto short_life = 10s;
-constexpr auto longest_pause = 30s;
+constexpr backoff restart{250ms, 30s};
 constexpr auto stack_patience = 3s;
 
 std::string how_it_ended(int status) {
-    if (WIFEXITED(status)) return fmt::format("ended with status {}", WEXITSTATUS(status));
-    return fmt::format("was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WIFEXITED(status)) return fmt::format("exited with status {}", WEXITSTATUS(status));
+    return fmt::format("was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
 std::string_view text_of(wish w) {
     switch (w) {
-        case wish::requests: return "it has served max-requests";
-        case wish::memory: return "it has more memory than max-rss";
-        case wish::age: return "it is older than max-age";
+        case wish::requests: return "reached max-requests";
+        case wish::memory: return "memory above max-rss";
+        case wish::age: return "older than max-age";
         case wish::none: break;
     }
-    return "it asks for it, and says nothing that is known";
+    return "unknown reason";
 }
 
 long seconds(clock::duration d) {
     return static_cast<long>(std::chrono::duration_cast<std::chrono::seconds>(d).count());
 }
 
-// A child wrote it, who may write anything.
+// `ns` was written by a child, so it may be any value.
 instant instant_of(std::int64_t ns) {
     return instant(
         std::chrono::duration_cast<clock::duration>(std::chrono::nanoseconds(std::max<std::int64_t>(ns, 0))));
@@ -53,7 +54,7 @@ instant family::due(instant now) const noexcept {
     instant at = now + look_interval;
     for (const member& m : members_) {
         at = std::min(at, m.kill_at);
-        // Who is told about its stacks is looked at closely.
+        // A pending stack dump is polled more often.
         if (m.stacks_asked != instant::max()) at = std::min(at, now + 50ms);
     }
     for (const kin& k : groups_)
@@ -62,7 +63,7 @@ instant family::due(instant now) const noexcept {
 }
 
 void family::look(instant now) {
-    // After a stop of the whole machine, or of this process, everybody gets the time to show signs of life.
+    // After the machine or this process was suspended, children get time to send heartbeats again.
     bool late = last_look_ != instant() && now - last_look_ > 3 * look_interval;
     last_look_ = now;
     for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -73,7 +74,7 @@ void family::look(instant now) {
 
 void family::look(member& m, instant now) {
     if (m.kill_at <= now && !m.killed) {
-        kill(m, "did not end in time and is killed");
+        kill(m, "did not exit in time; killing it");
     }
     const slot_control* c = control(m);
     if (!c || m.leaving) return;
@@ -84,10 +85,10 @@ void family::look(member& m, instant now) {
     wish why = c->asks;
     if (why == wish::none || m.tired || being_replaced(m.group) >= groups_[m.group].target) return;
     m.tired = true;
-    log::info(fmt::format("{} is replaced: {}", name(m), text_of(why)));
+    log::info(fmt::format("recycling {}: {}", name(m), text_of(why)));
 }
 
-// Children whose limits are low must not become many at once: those that end are counted too.
+// Terminating children count too: with low limits, replacements must not pile up.
 std::size_t family::being_replaced(std::size_t g) const noexcept {
     return static_cast<std::size_t>(
         std::ranges::count_if(members_, [g](const member& m) { return m.group == g && (m.tired || m.leaving); }));
@@ -97,14 +98,14 @@ std::string family::hangs(const member& m, instant now) const {
     const slot_control& c = *control(m);
     if (!m.was_ready) {
         if (now - m.started < options_.boot_timeout) return {};
-        return fmt::format("did not get ready within {} s (boot-timeout)", seconds(options_.boot_timeout));
+        return fmt::format("did not become ready within {} s (boot-timeout)", seconds(options_.boot_timeout));
     }
     if (options_.timeout == 0ms || c.beat_ns == c.started_ns) return {};
     if (now - instant_of(c.beat_ns) > options_.timeout)
-        return fmt::format("has given no sign of life for {} s (timeout)", seconds(options_.timeout));
+        return fmt::format("has sent no heartbeat for {} s (timeout)", seconds(options_.timeout));
     std::int64_t turn = c.turn_began_ns;
     if (turn && now - instant_of(turn) > options_.timeout)
-        return fmt::format("is held by one piece of work for more than {} s (timeout)", seconds(options_.timeout));
+        return fmt::format("has been blocked for more than {} s (timeout)", seconds(options_.timeout));
     return {};
 }
 
@@ -112,11 +113,11 @@ void family::look_at_life(member& m, instant now) {
     slot_control* c = control(m);
     if (!c || m.killed) return;
     if (m.stacks_asked != instant::max()) {
-        if (c->stacks_told == c->stacks_wanted) kill(m, "is killed after its stacks were logged");
-        else if (now - m.stacks_asked > stack_patience) kill(m, "does not tell its stacks and is killed");
+        if (c->stacks_told == c->stacks_wanted) kill(m, "has logged its thread stacks; killing it");
+        else if (now - m.stacks_asked > stack_patience) kill(m, "did not log its thread stacks in time; killing it");
         return;
     }
-    // Who drains has its own limit.
+    // A draining child is limited by kill_at.
     if (m.leaving) return;
     if (std::string why = hangs(m, now); !why.empty()) give_up(m, why, now);
 }
@@ -136,7 +137,7 @@ void family::kill(member& m, std::string_view why) {
 bool family::reaped(pid_t pid, int status, instant now) {
     auto found = std::ranges::find(members_, pid, &member::pid);
     if (found == members_.end()) return false;
-    look(*found, now);  // it may have got ready since
+    look(*found, now);  // it may have become ready before it exited
     member m = *found;
     members_.erase(found);
     if (m.slot < slot_table::most_slots) groups_[m.group].table.release(m.slot);
@@ -146,26 +147,26 @@ bool family::reaped(pid_t pid, int status, instant now) {
 
 void family::mourn(const member& m, int status, instant now) {
     kin& k = groups_[m.group];
-    // Told to end before it knew how to, or once more when it had nothing left to do, it dies of the signal.
-    bool told = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
-    bool well = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.killed && told;
+    // A child that has not installed its handlers yet, or has removed them again, dies of the termination signal.
+    bool by_request = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
+    bool clean = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.killed && by_request;
     if (m.leaving) {
-        if (!well && ending_) status_ = std::max(status_, 1);
-        log::write(well ? log::level::debug : log::level::warning, fmt::format("{} {}", name(m), how_it_ended(status)));
+        if (!clean && ending_) status_ = std::max(status_, 1);
+        log::write(clean ? log::level::debug : log::level::warning,
+                   fmt::format("{} {}", name(m), how_it_ended(status)));
         return;
     }
     if (ending_) return;
-    if (!k.what.run && k.target > 0) --k.target;  // nobody can take its place
+    if (!k.what.run && k.target > 0) --k.target;  // it cannot be replaced
     log::error(fmt::format("{} {}{}", name(m), how_it_ended(status), WCOREDUMP(status) ? ", core dumped" : ""));
     if (!m.was_ready) not_started(m, now);
-    // The first one is replaced at once; one after the other are not.
+    // The first crash is followed by an immediate restart, further ones by a growing delay.
     k.failures = now - m.started < short_life ? k.failures + 1 : 1;
-    clock::duration pause = 0s;
-    if (k.failures > 1) pause = std::min<clock::duration>(longest_pause, 125ms * (1 << (std::min(k.failures, 9) - 1)));
+    const clock::duration pause = restart.after(k.failures - 1);
     k.next_start = now + pause;
     if (pause >= 1s)
-        log::warning(fmt::format("{}: {} in a row did not live long; the next starts in {} s", k.what.name, k.failures,
-                                 seconds(pause)));
+        log::warning(
+            fmt::format("{}: {} crashes in a row; restarting in {} s", k.what.name, k.failures, seconds(pause)));
 }
 
 void family::not_started(const member& m, instant now) {
@@ -174,15 +175,14 @@ void family::not_started(const member& m, instant now) {
     bool older = std::ranges::any_of(
         members_, [this](const member& other) { return !other.leaving && other.generation != generation_; });
     if (older) return keep_older(m.group, now);
-    log::error(fmt::format("{} did not start: everything ends", name(m)));
+    log::error(fmt::format("{} failed to start; shutting down", name(m)));
     status_ = exit_not_started;
     end(true, now);
 }
 
-// The new generation does not start: the one before goes on.
+// The new generation failed to start: the previous one becomes current again.
 void family::keep_older(std::size_t g, instant now) {
-    log::error(
-        fmt::format("the new {} does not start: the reload is given up, the old one serves on", groups_[g].what.name));
+    log::error(fmt::format("reload failed: the new {} did not start; the old one keeps serving", groups_[g].what.name));
     kept_older_ = true;
     for (member& m : members_) {
         if (m.leaving) continue;

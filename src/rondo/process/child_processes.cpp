@@ -26,14 +26,13 @@ constexpr auto quick_grace = 5s;
 constexpr unsigned stage_of_strangers = 1;
 }  // namespace
 
-family::family(const arbiter_options& options, int notify, unique_fd& orders)
-    : options_(options), notify_(notify), orders_(orders) {}
+family::family(const arbiter_options& options, int wakeup_fd, unique_fd& command_fd)
+    : options_(options), notify_(wakeup_fd), orders_(command_fd) {}
 family::~family() = default;
 
 void family::add(group g, std::vector<inheritance::table>& inherited) {
     for (const kin& k : groups_)
-        if (k.what.name == g.name)
-            throw std::invalid_argument("there are two groups of processes named '" + g.name + "'");
+        if (k.what.name == g.name) throw std::invalid_argument("duplicate group of child processes '" + g.name + "'");
     std::optional<slot_table> table;
     auto found = std::ranges::find(inherited, g.name, &inheritance::table::group);
     if (found != inherited.end()) {
@@ -41,7 +40,7 @@ void family::add(group g, std::vector<inheritance::table>& inherited) {
         inherited.erase(found);
         if (!table)
             log::info(
-                fmt::format("{}: the figures counted so far are laid out in another way; they begin at 0", g.name));
+                fmt::format("{}: the layout of the shared memory has changed; its statistics restart at 0", g.name));
     }
     if (!table) table.emplace(g.name, g.memory);
     std::size_t count = g.count;
@@ -49,7 +48,7 @@ void family::add(group g, std::vector<inheritance::table>& inherited) {
     groups_.push_back({std::move(g), std::move(*table), count, before, 0, 0, {}});
 }
 
-// One that only an earlier image of the program knows.
+// For children of a group that only an earlier image of the program knows.
 std::size_t family::group_gone(const std::string& name) {
     group g{.name = name, .count = 0, .run = nullptr, .stage = stage_of_strangers};
     groups_.push_back({std::move(g), slot_table(name, 0), 0, 0, 0, 0, {}});
@@ -81,7 +80,7 @@ std::string family::name(const member& m) const {
 
 bool family::current(const member& m) const noexcept { return !m.leaving && !m.tired && m.generation == generation_; }
 
-// Children that serve others outlive them.
+// A group that others depend on outlives them.
 bool family::older_below(unsigned stage) const noexcept {
     return std::ranges::any_of(
         members_, [&](const member& m) { return m.generation != generation_ && groups_[m.group].what.stage < stage; });
@@ -94,28 +93,28 @@ void family::settle(instant now) {
 
 void family::settle(std::size_t g, instant now) {
     kin& k = groups_[g];
-    std::size_t wanted = paused_ ? 0 : k.target;
-    k.table.want(wanted);
-    auto here = [g](const member& m) { return m.group == g; };
-    auto count = [&](auto which) {
+    std::size_t target = paused_ ? 0 : k.target;
+    k.table.want(target);
+    auto in_group = [g](const member& m) { return m.group == g; };
+    auto count = [&](auto predicate) {
         return static_cast<std::size_t>(
-            std::ranges::count_if(members_, [&](const member& m) { return here(m) && which(m); }));
+            std::ranges::count_if(members_, [&](const member& m) { return in_group(m) && predicate(m); }));
     };
-    std::size_t have = count([this](const member& m) { return current(m); });
-    for (; have < wanted && now >= k.next_start && k.what.run; ++have) {
+    std::size_t running = count([this](const member& m) { return current(m); });
+    for (; running < target && now >= k.next_start && k.what.run; ++running) {
         auto slot = k.table.unused();
-        if (!slot) break;  // until one of those that end has ended
+        if (!slot) break;  // until a terminating child has exited
         start(g, *slot, now);
     }
-    if (have > wanted) shrink(g, have - wanted, now);
+    if (running > target) shrink(g, running - target, now);
     std::size_t ready = count([this](const member& m) { return current(m) && m.was_ready; });
-    if (ready < wanted) return;
+    if (ready < target) return;
     k.complete = generation_;
     if (older_below(k.what.stage)) return;
-    // While a group of the new generation may still fail to start, all of the older one serve.
+    // All older children keep serving while any group of the new generation may still fail to start.
     const bool all_ready = paused_ || complete();
     for (member& m : members_)
-        if (here(m) && !m.leaving && (m.tired || (all_ready && m.generation != generation_))) tell_to_leave(m, now);
+        if (in_group(m) && !m.leaving && (m.tired || (all_ready && m.generation != generation_))) tell_to_leave(m, now);
 }
 
 void family::shrink(std::size_t g, std::size_t surplus, instant now) {
@@ -136,7 +135,7 @@ void family::start(std::size_t g, std::size_t slot, instant now) {
     pid_t pid = fork();
     if (pid == 0) become(k, slot, arbiter);
     if (pid < 0) {
-        log::error(fmt::format("{}: no process can be made: {}", k.what.name, std::generic_category().message(errno)));
+        log::error(fmt::format("{}: fork failed: {}", k.what.name, std::generic_category().message(errno)));
         k.table.release(slot);
         k.next_start = now + 1s;
         return;
@@ -147,7 +146,7 @@ void family::start(std::size_t g, std::size_t slot, instant now) {
     log::debug(fmt::format("{} started", name(members_.back())));
 }
 
-// In the child. It has its own process group: what the terminal sends is for the arbiter, who passes it on.
+// In the child. It gets its own process group: signals of the terminal go to the arbiter, which forwards them.
 void family::become(kin& k, std::size_t slot, pid_t arbiter) {
     int status = exit_not_started;
     try {
@@ -170,15 +169,15 @@ void family::become(kin& k, std::size_t slot, pid_t arbiter) {
     } catch (const std::exception& e) {
         log::error(e.what());
     } catch (...) {
-        log::error("ended by an exception of unknown type");
+        log::error("unknown exception");
     }
     log::flush();
     log::flush_standard_streams();
-    // Not exit(): the objects of main() and of the arbiter belong to the arbiter.
+    // Not exit(): static and stack objects belong to the arbiter.
     _exit(status);
 }
 
-// What a child has of the shared memory. In the child.
+// In the child: unmaps or closes the tables it must not use.
 std::vector<child::table_entry> family::tables_for(kin& k, std::size_t slot) {
     std::vector<child::table_entry> tables;
     for (kin& other : groups_) {
@@ -202,9 +201,9 @@ void family::tell_to_leave(member& m, instant now) noexcept {
 void family::scale(int by) {
     for (kin& k : groups_) {
         if (!k.what.scales) continue;
-        auto most = static_cast<int>(order::most_children);
-        k.target = static_cast<std::size_t>(std::clamp(static_cast<int>(k.target) + by, 1, most));
-        log::info(fmt::format("{}: {} wanted from now on", k.what.name, k.target));
+        auto max = static_cast<int>(order::most_children);
+        k.target = static_cast<std::size_t>(std::clamp(static_cast<int>(k.target) + by, 1, max));
+        log::info(fmt::format("{}: scaled to {}", k.what.name, k.target));
     }
 }
 
@@ -212,14 +211,14 @@ void family::scale_to(std::size_t children) {
     for (kin& k : groups_) {
         if (!k.what.scales) continue;
         k.target = children;
-        log::info(fmt::format("{}: {} wanted from now on", k.what.name, k.target));
+        log::info(fmt::format("{}: scaled to {}", k.what.name, k.target));
     }
 }
 
 void family::end(bool quick, instant now) {
     bool again = std::exchange(ending_, true);
     quick_ = quick_ || quick || again;
-    // Told once more, a child stops being patient.
+    // A second termination signal makes a child exit quickly.
     for (member& m : members_)
         if (m.leaving && quick_) tell_to_leave(m, now);
     next_stage(now);
@@ -227,13 +226,13 @@ void family::end(bool quick, instant now) {
 
 void family::next_stage(instant now) {
     while (!members_.empty()) {
-        bool told = false;
+        bool in_progress = false;
         for (member& m : members_) {
             if (groups_[m.group].what.stage > stage_) continue;
-            told = true;
+            in_progress = true;
             if (!m.leaving) tell_to_leave(m, now);
         }
-        if (told) return;
+        if (in_progress) return;
         ++stage_;
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The child processes of an arbiter, by group: starts, monitors, replaces and terminates them.
+// Implemented in child_processes.cpp and child_monitor.cpp.
 #pragma once
 
 #include <chrono>
@@ -19,52 +21,53 @@
 
 namespace rondo::process {
 
-/// A child process as the arbiter sees it.
+/// The arbiter's record of one child process.
 struct member {
     pid_t pid = 0;
     std::size_t group = 0;    ///< index
-    std::size_t slot = 0;     ///< slot_table::most_slots when it has none that this image knows
+    std::size_t slot = 0;     ///< slot_table::max_slots when unknown to this image
     unsigned generation = 0;  ///< of the image that started it
     instant started{};
     instant kill_at = instant::max();
     instant stacks_asked = instant::max();
     bool was_ready = false;
-    bool leaving = false;  ///< it was told to end
-    bool tired = false;    ///< it is to be replaced
+    bool leaving = false;  ///< a termination signal was sent
+    bool tired = false;    ///< a replacement was requested
     bool killed = false;
 };
 
-/// The children of an arbiter: who lives, who is due, who has to go.
+/// All child processes of an arbiter, and the target they are reconciled with.
 class family {
 public:
-    /// `orders` is what children give orders through; both must outlive this.
-    family(const arbiter_options& options, int notify, unique_fd& orders);
+    /// `command_fd` is the write end through which children send commands. `options` and `command_fd` must outlive this
+    /// object.
+    family(const arbiter_options& options, int wakeup_fd, unique_fd& command_fd);
     ~family();
 
     void add(group g, std::vector<inheritance::table>& inherited);
-    /// A child that an earlier image started. Those of a group that is gone end when the workers of that image, whom
-    /// they may serve, have ended.
+    /// Takes over a child of an earlier image. Children of a group that no longer exists are terminated after the
+    /// workers of that image, which may depend on them.
     void adopt(const inheritance::process& p, instant now);
     void keep(kept_socket s) { sockets_.push_back(std::move(s)); }
 
-    /// Children from now on are of this generation; older ones go when it is complete.
+    /// Sets the generation of new children. Older children are terminated once the generation is complete.
     void begin_generation(unsigned n) noexcept { generation_ = n; }
     [[nodiscard]] unsigned generation() const noexcept { return generation_; }
-    /// Called in a child before anything else.
+    /// Called first in every forked child.
     std::function<void()> in_child;
 
-    /// Starts who is missing, and tells who is superfluous to end.
+    /// Starts missing children and terminates surplus ones.
     void settle(instant now);
-    /// Looks at the slots: who has become ready, who hangs, who has had enough time.
+    /// Reads the slots: detects children that became ready, hang, or exceeded their time to exit.
     void look(instant now);
-    /// waitpid() gave this. False when the process is no child of this family.
+    /// Handles a result of waitpid(). Returns false when the process is not one of these children.
     bool reaped(pid_t pid, int status, instant now);
-    /// When to look again at the latest.
+    /// Latest time of the next check().
     [[nodiscard]] instant due(instant now) const noexcept;
 
     void scale(int by);
     void scale_to(std::size_t children);
-    /// No children until they are wanted again.
+    /// While paused the target of every group is 0.
     void pause(bool on) noexcept { paused_ = on; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
     void end(bool quick, instant now);
@@ -73,26 +76,26 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return members_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return members_.size(); }
-    /// The children of this generation did not start, so that those of the one before serve on.
+    /// True when the children of this generation failed to start and those of the previous one keep serving.
     [[nodiscard]] bool kept_older() const noexcept { return kept_older_; }
-    /// Everybody wanted serves.
+    /// True when every group has reached its target with ready children of this generation.
     [[nodiscard]] bool complete() const noexcept;
-    /// There are children of an earlier generation that were not told to end.
+    /// True while children of an earlier generation run that are not being terminated.
     [[nodiscard]] bool older() const noexcept;
-    /// There are children of an earlier generation that may accept connections.
+    /// True while a child of an earlier generation may accept connections.
     [[nodiscard]] bool older_accept() const noexcept;
-    /// A child of this group may accept connections.
+    /// True while a child of this group may accept connections.
     [[nodiscard]] bool accepts(std::string_view group) const noexcept;
-    /// The children of this group end before those who serve them.
+    /// True when the children of this group stop in the first stage, before those they depend on.
     [[nodiscard]] bool ends_first(std::string_view group) const noexcept;
-    /// 0, or the exit status for what went wrong.
+    /// 0, or the exit status of the arbiter after a failure.
     [[nodiscard]] int status() const noexcept { return status_; }
 
     [[nodiscard]] std::vector<kept_socket>& sockets() noexcept { return sockets_; }
     [[nodiscard]] const std::vector<kept_socket>& sockets() const noexcept { return sockets_; }
-    /// What the next image has to know.
+    /// Adds the slot tables and the children to the state handed to the next image.
     void leave(inheritance& to) const;
-    /// "4 workers ready": for the service manager.
+    /// "4 worker, 1 control": target and name of each group, for the service manager.
     [[nodiscard]] std::string summary() const;
 
 private:
@@ -100,9 +103,9 @@ private:
         group what;
         slot_table table;
         std::size_t target = 0;
-        std::size_t before = 0;  ///< children that the image before this one wanted
-        unsigned complete = 0;   ///< the last generation of which all were ready
-        int failures = 0;        ///< children in a row that did not live long
+        std::size_t before = 0;  ///< target of the previous image
+        unsigned complete = 0;   ///< last generation that reached its target
+        int failures = 0;        ///< consecutive children that exited early
         instant next_start{};
     };
 
@@ -140,7 +143,7 @@ private:
     bool ending_ = false;
     bool quick_ = false;
     bool kept_older_ = false;
-    unsigned stage_ = 0;  ///< of the groups that are being ended
+    unsigned stage_ = 0;  ///< groups up to this stage are being terminated
     int status_ = 0;
     instant last_look_{};
 };

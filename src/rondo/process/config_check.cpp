@@ -67,7 +67,7 @@ void rehearsal::read_output() {
 }
 
 void rehearsal::give_up() noexcept {
-    complaint_ = "it takes too long (boot-timeout)";
+    complaint_ = "timed out (boot-timeout)";
     until_ = instant::max();
     kill(pid_, SIGKILL);
 }
@@ -78,8 +78,8 @@ bool rehearsal::ended(int status) {
     read_output();
     while (!said_.empty() && said_.back() == '\n') said_.pop_back();
     if (complaint_.empty())
-        complaint_ = WIFEXITED(status) ? fmt::format("status {}", WEXITSTATUS(status))
-                                       : fmt::format("signal {}", WTERMSIG(status));
+        complaint_ = WIFEXITED(status) ? fmt::format("exited with status {}", WEXITSTATUS(status))
+                                       : fmt::format("killed by signal {}", WTERMSIG(status));
     if (!said_.empty()) complaint_ += "\n" + said_;
     return false;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test run of the program before a reload, in a process of its own.
 #pragma once
 
 #include <functional>
@@ -13,10 +14,10 @@
 
 namespace rondo::process {
 
-/// The program executed in a process of its own, to see whether it would start. Its output is collected.
+/// Executes the program in a child process to check that it would start, and collects its output.
 class rehearsal {
 public:
-    /// `prepare` is called in the new process, which ends when it throws. Throws std::system_error.
+    /// `prepare` is called in the new process, which exits when it throws. Throws std::system_error.
     rehearsal(const executable& program, const std::function<void()>& prepare, instant until);
     ~rehearsal();
     rehearsal(const rehearsal&) = delete;
@@ -24,16 +25,16 @@ public:
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     [[nodiscard]] instant until() const noexcept { return until_; }
-    /// Readable when it says something.
+    /// Readable when there is output.
     [[nodiscard]] int output_fd() const noexcept { return output_.value(); }
     void read_output();
-    /// It takes too long.
+    /// Kills the check. Called when its deadline has passed.
     void give_up() noexcept;
-    /// In a process that was forked meanwhile: it is not its affair.
+    /// Called in a process forked during the check: its copy must not kill the check.
     void disown() noexcept { pid_ = -1; }
-    /// waitpid() gave this for it: whether it went well.
+    /// Handles the result of waitpid(). Returns true when the check succeeded.
     [[nodiscard]] bool ended(int status);
-    /// What went wrong.
+    /// Why the check failed, followed by its output.
     [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
 
 private:

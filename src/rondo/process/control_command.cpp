@@ -2,11 +2,12 @@
 #include <rondo/process/control_command.hpp>
 
 #include <cerrno>
-#include <charconv>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+
+#include <rondo/base/parse_number.hpp>
 
 namespace rondo::process {
 
@@ -30,8 +31,7 @@ std::optional<order> order::parse(std::string_view text) {
     if (!text.starts_with(scale_word)) return std::nullopt;
     text.remove_prefix(scale_word.size());
     order o{kind::scale};
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), o.children);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    o.children = parse_number<std::size_t>(text).value_or(0);
     if (o.children < 1 || o.children > most_children) return std::nullopt;
     return o;
 }
@@ -43,9 +43,9 @@ order_line order_line::make() {
     return {unique_fd(ends[0]), unique_fd(ends[1])};
 }
 
-int send(int writer, const order& what) noexcept {
+int send(int writer, const order& command) noexcept {
     try {
-        const std::string text = what.text();
+        const std::string text = command.text();
         return ::send(writer, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
     } catch (const std::bad_alloc&) {
         return ENOMEM;
@@ -56,8 +56,8 @@ std::optional<std::string> receive(int reader) {
     char text[longest];
     const ssize_t n = recv(reader, text, sizeof text, MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0) return std::nullopt;
-    // One that is cut off could read as another order.
-    if (static_cast<std::size_t>(n) > sizeof text) return "an order that is too long";
+    // A truncated message could parse as another command.
+    if (static_cast<std::size_t>(n) > sizeof text) return "command too long";
     return std::string(text, static_cast<std::size_t>(n));
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Commands that child processes send to the arbiter, and the channel that carries them.
 #pragma once
 
 #include <cstddef>
@@ -10,39 +11,39 @@
 
 namespace rondo::process {
 
-/// What a child may tell its arbiter to do: the signals HUP, TERM, TTIN and TTOU for those who may not send them,
-/// because they run as another user.
+/// A command from a child to its arbiter. Replaces the signals HUP, TERM, TTIN and TTOU, which a child that runs as
+/// another user may not send.
 struct order {
     enum class kind : unsigned char {
         reload,  ///< as HUP
-        end,     ///< as the first TERM; once more it changes nothing
-        scale,   ///< so many children in the groups that scale
+        end,     ///< as the first TERM; has no effect when repeated
+        scale,   ///< sets the number of children in the scalable groups
     };
     kind what = kind::reload;
-    std::size_t children = 0;  ///< scale only: 1 to most_children
+    std::size_t children = 0;  ///< scale only: 1 to max_children
 
     static constexpr std::size_t most_children = 256;
 
-    /// "reload", "end", "scale 4": images of different versions understand each other.
+    /// "reload", "end" or "scale 4". The format is stable: images of different versions exchange it.
     [[nodiscard]] std::string text() const;
-    /// Nothing when it is none of these.
+    /// std::nullopt when `text` is not a command.
     [[nodiscard]] static std::optional<order> parse(std::string_view text);
 };
 
-/// The two ends of what orders go through, one message each. They outlive a re-execution of the arbiter.
+/// Both ends of the socket that carries commands, one message each. They survive a re-execution of the arbiter.
 struct order_line {
-    unique_fd reader;  ///< the arbiter's
-    unique_fd writer;  ///< for the children of groups that give orders
+    unique_fd reader;  ///< for the arbiter
+    unique_fd writer;  ///< for the children of groups that may send commands
 
     /// Throws std::system_error.
     [[nodiscard]] static order_line make();
 };
 
-/// 0, or the errno for which it did not go out: EAGAIN when the arbiter has not read those before. Never waits.
-[[nodiscard]] int send(int writer, const order& what) noexcept;
+/// Returns 0 or an errno; EAGAIN when the arbiter has not read earlier commands. Never blocks.
+[[nodiscard]] int send(int writer, const order& command) noexcept;
 
-/// The next message, as it came, or a text that is no order for one that is too long; nothing when there is none. Never
-/// waits. At least one writer is open.
+/// Returns the next message unparsed, std::nullopt when there is none, and a text that is not a command for a message
+/// that is too long. Never blocks. At least one writer must be open.
 [[nodiscard]] std::optional<std::string> receive(int reader);
 
 }  // namespace rondo::process

@@ -25,11 +25,11 @@ std::string content(const char* path) {
 }
 
 std::string working_folder() {
-    struct stat here{};
+    struct stat current{};
     struct stat named{};
     const char* pwd = std::getenv("PWD");
-    if (pwd && *pwd == '/' && !stat(".", &here) && !stat(pwd, &named) && here.st_ino == named.st_ino &&
-        here.st_dev == named.st_dev)
+    if (pwd && *pwd == '/' && !stat(".", &current) && !stat(pwd, &named) && current.st_ino == named.st_ino &&
+        current.st_dev == named.st_dev)
         return pwd;
     char path[PATH_MAX];
     return getcwd(path, sizeof path) ? path : "/";
@@ -42,12 +42,12 @@ std::string running_file() {
 }
 
 std::string found_in_path(const std::string& name) {
-    const char* folders = std::getenv("PATH");
-    for (std::string_view rest = folders ? folders : ""; !rest.empty();) {
-        std::size_t end = rest.find(':');
-        std::string file = std::string(rest.substr(0, end)) + "/" + name;
+    const char* directories = std::getenv("PATH");
+    for (std::string_view remaining = directories ? directories : ""; !remaining.empty();) {
+        std::size_t end = remaining.find(':');
+        std::string file = std::string(remaining.substr(0, end)) + "/" + name;
         if (file.starts_with('/') && !access(file.c_str(), X_OK)) return file;
-        rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+        remaining = end == remaining.npos ? std::string_view() : remaining.substr(end + 1);
     }
     return {};
 }
@@ -58,10 +58,10 @@ executable executable::of_this_process() {
     executable e;
     e.folder_ = working_folder();
     std::string all = content("/proc/self/cmdline");
-    for (std::string_view rest = all; !rest.empty();) {
-        std::size_t end = rest.find('\0');
-        e.arguments_.emplace_back(rest.substr(0, end));
-        rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+    for (std::string_view remaining = all; !remaining.empty();) {
+        std::size_t end = remaining.find('\0');
+        e.arguments_.emplace_back(remaining.substr(0, end));
+        remaining = end == remaining.npos ? std::string_view() : remaining.substr(end + 1);
     }
     const std::string name = e.arguments_.empty() ? std::string() : e.arguments_.front();
     if (name.starts_with('/')) e.path_ = name;
@@ -71,16 +71,16 @@ executable executable::of_this_process() {
     return e;
 }
 
-int executable::execute(const std::string& stay) const noexcept {
-    std::vector<char*> words;
-    for (const std::string& a : arguments_) words.push_back(const_cast<char*>(a.c_str()));
-    words.push_back(nullptr);
+int executable::execute(const std::string& fallback) const noexcept {
+    std::vector<char*> argv;
+    for (const std::string& a : arguments_) argv.push_back(const_cast<char*>(a.c_str()));
+    argv.push_back(nullptr);
     int error = chdir(folder_.c_str()) ? errno : 0;
     if (!error) {
-        execv(path_.c_str(), words.data());
+        execv(path_.c_str(), argv.data());
         error = errno;
     }
-    if (!stay.empty() && chdir(stay.c_str())) return errno;
+    if (!fallback.empty() && chdir(fallback.c_str())) return errno;
     return error;
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <stdexcept>
 #include <system_error>
@@ -14,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rondo/base/parse_number.hpp>
+
 namespace rondo::process {
 
 namespace {
@@ -22,7 +23,7 @@ constexpr const char* variable = "RONDO_INHERIT";
 constexpr std::string_view first_line = "rondo 1";
 constexpr std::array<std::string_view, 4> kinds{"none", "reload", "check", "upgrade"};
 
-// Fields are separated by tabs, lines by their ends.
+// Escapes white space, which separates the fields and lines of the file.
 std::string escaped(std::string_view text) {
     std::string out;
     for (char c : text) {
@@ -35,11 +36,9 @@ std::string escaped(std::string_view text) {
 
 template <class T>
 T number(std::string_view text, int base = 10) {
-    T n{};
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n, base);
-    if (error != std::errc{} || end != text.data() + text.size())
-        throw std::runtime_error(fmt::format("{}: '{}' is no number", variable, text));
-    return n;
+    const std::optional<T> n = parse_number<T>(text, base);
+    if (!n) throw std::runtime_error(fmt::format("{}: '{}' is not a number", variable, text));
+    return *n;
 }
 
 std::string unescaped(std::string_view text) {
@@ -96,7 +95,7 @@ void read_line(inheritance& to, const words& w) {
             {unescaped(w[2]), unescaped(w[3]), {}, unescaped(w[4]), socket_file::at(unescaped(w[5])), w[6] == "1"});
         if (int fd = number<int>(w[1]); fd >= 0) to.sockets.back().fd = descriptor(w[1]);
     } else if (is("file", 2) && !to.sockets.empty()) {
-        // Of the socket before it; an earlier version did not say it.
+        // Belongs to the socket line before it; earlier versions did not write it.
         to.sockets.back().file.device = number<std::uint64_t>(w[1]);
         to.sockets.back().file.inode = number<std::uint64_t>(w[2]);
     } else if (is("table", 2)) {
@@ -105,7 +104,7 @@ void read_line(inheritance& to, const words& w) {
         to.children.push_back(
             {number<pid_t>(w[1]), number<unsigned>(w[2]), number<std::size_t>(w[3]), w[4] == "1", unescaped(w[5])});
     }
-    // A later version may say more.
+    // Unknown lines of later versions are ignored.
 }
 
 std::string read_file(int fd) {
@@ -119,7 +118,7 @@ std::string read_file(int fd) {
 void write_file(int fd, std::string_view text) {
     while (!text.empty()) {
         ssize_t n = write(fd, text.data(), text.size());
-        if (n < 0) throw std::system_error(errno, std::generic_category(), "writing what the next program inherits");
+        if (n < 0) throw std::system_error(errno, std::generic_category(), "writing the handover file");
         text.remove_prefix(static_cast<std::size_t>(n));
     }
 }
@@ -167,8 +166,7 @@ inheritance inheritance::parse(std::string_view text) {
     inheritance result;
     auto lines = split(text, '\n');
     if (lines.front() != first_line)
-        throw std::runtime_error(
-            fmt::format("{}: written by a version of Rondo that this one does not know", variable));
+        throw std::runtime_error(fmt::format("{}: written by an incompatible version of Rondo", variable));
     for (std::string_view line : lines) read_line(result, split(line, '\t'));
     return result;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// State that one image of the program hands over to the next across exec: listeners, slot tables, children.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +16,14 @@
 
 namespace rondo::process {
 
-/// What one image of a program leaves to the next: written to an anonymous file whose descriptor and addressee stand
-/// in the variable RONDO_INHERIT.
+/// State handed from one image of the program to the next in an anonymous file. The environment variable
+/// RONDO_HANDOVER holds its descriptor and the PID it is meant for.
 struct inheritance {
     enum class kind : unsigned char {
-        none,     ///< a first start
-        reload,   ///< this process was re-executed: its children are there
-        check,    ///< only to find out whether a re-execution would succeed
-        upgrade,  ///< started beside another arbiter, whose sockets it shares
+        none,     ///< first start
+        reload,   ///< this process was re-executed and still has its children
+        check,    ///< config check: only tests whether a re-execution would succeed
+        upgrade,  ///< started by another arbiter, which shares its listeners
     };
     struct table {
         std::string group;
@@ -37,29 +38,29 @@ struct inheritance {
     };
 
     kind what = kind::none;
-    pid_t from = 0;           ///< the arbiter beside which this one was started, 0: none
-    pid_t beside = 0;         ///< the arbiter that this one started, 0: none
+    pid_t from = 0;           ///< arbiter that started this one on USR2, 0: none
+    pid_t beside = 0;         ///< arbiter started by this one on USR2, 0: none
     unsigned generation = 0;  ///< of the image that wrote this
-    std::string pid_file;     ///< which that image keeps
-    unique_fd notify;         ///< what children wake the arbiter with
-    order_line orders;        ///< what children give orders through
+    std::string pid_file;     ///< of that image
+    unique_fd notify;         ///< eventfd with which children wake the arbiter
+    order_line orders;        ///< carries the commands of children
     std::vector<kept_socket> sockets;
     std::vector<table> tables;
     std::vector<process> children;
 
-    /// Takes what was left to this process, and removes it from the environment. Throws std::runtime_error when it
-    /// cannot be read.
+    /// Reads the state meant for this process and removes it from the environment. Throws std::runtime_error when it is
+    /// malformed.
     [[nodiscard]] static inheritance take();
-    /// The socket that was listened on for this key; nothing when there is none. One key may stand for several.
+    /// Takes a listener with this key, if any is left. Several may have the same key.
     [[nodiscard]] std::optional<kept_socket> socket_of(std::string_view group, std::string_view key);
 
     [[nodiscard]] std::string text() const;
     /// Throws std::runtime_error.
     [[nodiscard]] static inheritance parse(std::string_view text);
-    /// Writes this where the process `to` finds it after it executed a program, and lets the descriptors named in it
-    /// pass. Throws std::system_error.
+    /// Stores the state for the program that process `to` executes next, and clears close-on-exec of its descriptors.
+    /// Throws std::system_error.
     void leave_to(pid_t to) const;
-    /// Undoes leave_to().
+    /// Undoes export_to_environment().
     void withdraw() const noexcept;
 
 private:

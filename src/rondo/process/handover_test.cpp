@@ -31,39 +31,39 @@ inheritance example() {
     return i;
 }
 
-TEST(inheritances, are_read_as_they_were_written) {
-    inheritance left = example();
-    left.leave_to(getpid());
-    for (auto& s : left.sockets) EXPECT_FALSE(closes_on_exec(s.fd.value()));
-    inheritance got = inheritance::take();
+TEST(Handover, round_trips_through_the_environment) {
+    inheritance written = example();
+    written.leave_to(getpid());
+    for (auto& s : written.sockets) EXPECT_FALSE(closes_on_exec(s.fd.value()));
+    inheritance received = inheritance::take();
     EXPECT_EQ(std::getenv("RONDO_INHERIT"), nullptr);
-    EXPECT_EQ(got.what, inheritance::kind::reload);
-    EXPECT_EQ(got.from, 12);
-    EXPECT_EQ(got.beside, 13);
-    EXPECT_EQ(got.generation, 7u);
-    EXPECT_EQ(got.pid_file, left.pid_file);
-    ASSERT_EQ(got.sockets.size(), 2u);
-    EXPECT_EQ(got.sockets[1].file.path, "/a b");
-    EXPECT_EQ(got.sockets[1].file.device, 7u);
-    EXPECT_EQ(got.sockets[1].file.inode, 8u);
-    EXPECT_TRUE(got.sockets[1].foreign);
-    EXPECT_TRUE(closes_on_exec(got.sockets[0].fd.value()));
-    EXPECT_EQ(got.orders.reader.value(), left.orders.reader.value());
-    EXPECT_EQ(got.orders.writer.value(), left.orders.writer.value());
-    EXPECT_TRUE(closes_on_exec(got.orders.writer.value()));
-    ASSERT_EQ(got.tables.size(), 1u);
-    ASSERT_EQ(got.children.size(), 1u);
-    EXPECT_EQ(got.children[0].pid, 100);
-    EXPECT_TRUE(got.children[0].leaving);
-    // Both own the same descriptors here; in life the first is gone with its image.
-    for (auto& s : got.sockets) (void)s.fd.release();
-    (void)got.tables[0].fd.release();
-    (void)got.notify.release();
-    (void)got.orders.reader.release();
-    (void)got.orders.writer.release();
+    EXPECT_EQ(received.what, inheritance::kind::reload);
+    EXPECT_EQ(received.from, 12);
+    EXPECT_EQ(received.beside, 13);
+    EXPECT_EQ(received.generation, 7u);
+    EXPECT_EQ(received.pid_file, written.pid_file);
+    ASSERT_EQ(received.sockets.size(), 2u);
+    EXPECT_EQ(received.sockets[1].file.path, "/a b");
+    EXPECT_EQ(received.sockets[1].file.device, 7u);
+    EXPECT_EQ(received.sockets[1].file.inode, 8u);
+    EXPECT_TRUE(received.sockets[1].foreign);
+    EXPECT_TRUE(closes_on_exec(received.sockets[0].fd.value()));
+    EXPECT_EQ(received.orders.reader.value(), written.orders.reader.value());
+    EXPECT_EQ(received.orders.writer.value(), written.orders.writer.value());
+    EXPECT_TRUE(closes_on_exec(received.orders.writer.value()));
+    ASSERT_EQ(received.tables.size(), 1u);
+    ASSERT_EQ(received.children.size(), 1u);
+    EXPECT_EQ(received.children[0].pid, 100);
+    EXPECT_TRUE(received.children[0].leaving);
+    // Both objects own the same descriptors here; normally the first one ends with its image.
+    for (auto& s : received.sockets) (void)s.fd.release();
+    (void)received.tables[0].fd.release();
+    (void)received.notify.release();
+    (void)received.orders.reader.release();
+    (void)received.orders.writer.release();
 }
 
-TEST(inheritances, are_found_by_group_and_key) {
+TEST(Handover, finds_a_listener_by_group_and_key) {
     inheritance i = example();
     EXPECT_FALSE(i.socket_of("worker", "127.0.0.1:81"));
     EXPECT_FALSE(i.socket_of("other", "127.0.0.1:80"));
@@ -73,17 +73,17 @@ TEST(inheritances, are_found_by_group_and_key) {
     EXPECT_FALSE(i.socket_of("worker", "127.0.0.1:80"));
 }
 
-TEST(inheritances, are_for_one_process_only) {
-    inheritance left = example();
-    left.leave_to(getpid() + 1);
-    inheritance got = inheritance::take();
-    EXPECT_EQ(got.what, inheritance::kind::none);
+TEST(Handover, is_ignored_by_other_processes) {
+    inheritance written = example();
+    written.leave_to(getpid() + 1);
+    inheritance received = inheritance::take();
+    EXPECT_EQ(received.what, inheritance::kind::none);
     EXPECT_EQ(std::getenv("RONDO_INHERIT"), nullptr);
-    left.withdraw();
-    EXPECT_TRUE(closes_on_exec(left.sockets[0].fd.value()));
+    written.withdraw();
+    EXPECT_TRUE(closes_on_exec(written.sockets[0].fd.value()));
 }
 
-TEST(inheritances, of_another_version_or_damaged_are_refused) {
+TEST(Handover, rejects_malformed_and_incompatible_text) {
     EXPECT_THROW((void)inheritance::parse("something else"), std::runtime_error);
     EXPECT_THROW((void)inheritance::parse("rondo 1\nkind\tnew\n"), std::runtime_error);
     EXPECT_THROW((void)inheritance::parse("rondo 1\nchild\tx\t1\t1\t0\tworker\n"), std::runtime_error);

@@ -17,7 +17,7 @@ namespace rondo::process {
 void turn_away(const kept_socket& socket) noexcept {
     if (!socket.file.empty()) return socket.file.remove();
     if (socket.foreign) return;
-    // A filter of a TCP socket sees the packet from the TCP header on; its flags are in byte 13.
+    // A filter of a TCP socket sees the packet from the TCP header on; the flags are in byte 13.
     constexpr unsigned flags_at = 13;
     constexpr unsigned syn = 0x02;
     constexpr unsigned ack = 0x10;
@@ -33,7 +33,7 @@ void turn_away(const kept_socket& socket) noexcept {
 }
 
 std::size_t waiting_at(int listening_fd) noexcept {
-    // Of a listening socket the kernel tells the length of its queue in this field.
+    // For a listening socket the kernel reports the length of the accept queue in tcpi_unacked.
     tcp_info info{};
     socklen_t size = sizeof info;
     if (getsockopt(listening_fd, IPPROTO_TCP, TCP_INFO, &info, &size)) return 0;

@@ -29,7 +29,7 @@ kept_socket listen_somewhere(sockaddr_in& at) {
     return s;
 }
 
-// A connection that is complete within the time, or not.
+// Whether a connection is established within the time.
 bool connects(const sockaddr_in& to, unique_fd& s, int ms) {
     s.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!connect(s.value(), reinterpret_cast<const sockaddr*>(&to), sizeof to)) return true;
@@ -37,7 +37,7 @@ bool connects(const sockaddr_in& to, unique_fd& s, int ms) {
     return errno == EINPROGRESS && poll(&p, 1, ms) == 1 && !(p.revents & POLLERR);
 }
 
-TEST(kept_sockets, turn_away_who_comes_and_keep_who_is_there) {
+TEST(ManagedListener, refuses_new_connections_and_keeps_established_ones) {
     sockaddr_in at{};
     kept_socket s = listen_somewhere(at);
     unique_fd before;
@@ -58,7 +58,7 @@ TEST(kept_sockets, turn_away_who_comes_and_keep_who_is_there) {
     EXPECT_EQ(read(accepted.value(), &c, 1), 1);
 }
 
-TEST(kept_sockets, of_somebody_else_are_left_alone) {
+TEST(ManagedListener, does_not_filter_an_externally_owned_socket) {
     sockaddr_in at{};
     kept_socket s = listen_somewhere(at);
     s.foreign = true;
@@ -67,15 +67,15 @@ TEST(kept_sockets, of_somebody_else_are_left_alone) {
     EXPECT_TRUE(connects(at, client, 5000));
 }
 
-TEST(kept_sockets, of_unix_lose_their_path) {
-    std::string path = "/tmp/rondo-kept-" + std::to_string(getpid());
+TEST(ManagedListener, removes_the_path_of_a_unix_socket) {
+    std::string path = "/tmp/rondo-listener-" + std::to_string(getpid());
     kept_socket s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", {}, false};
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
     std::memcpy(at.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
     s.file = socket_file::at(path);
-    s.foreign = true;  // as the operators' socket, which is left open
+    s.foreign = true;  // as for the admin socket, which stays open
     turn_away(s);
     EXPECT_NE(access(path.c_str(), F_OK), 0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/process/pid_file.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 
@@ -29,26 +31,25 @@ unique_fd open_at(const file_place& at, int how) {
     return unique_fd(openat(at.folder.value(), at.name.c_str(), how | O_NONBLOCK | O_CLOEXEC));
 }
 
-// 0 when the file holds anything but a number and the end of its line.
+// Returns 0 unless the file holds exactly one PID, optionally followed by a newline.
 pid_t number_in(int file) {
     std::array<char, 32> text{};
     const ssize_t size = read(file, text.data(), text.size());
     std::string_view all(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
     if (all.ends_with('\n')) all.remove_suffix(1);
-    pid_t number = 0;
-    const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), number);
-    return error == std::errc{} && end == all.data() + all.size() && number > 0 ? number : 0;
+    return std::max(parse_number<pid_t>(all).value_or(0), 0);
 }
 
-// Locks of a process are gone with it, and are not its children's. To close any descriptor of the file ends it too.
+// fcntl locks belong to the process: children do not inherit them, and closing any descriptor of the file releases
+// them.
 void lock(int file) noexcept {
     struct flock whole{};
     whole.l_type = F_WRLCK;
     fcntl(file, F_SETLK, &whole);
 }
 
-// The process that has locked the file for writing, which nobody can who may only read it; 0: none. A process of
-// another namespace has no number: -1.
+// Returns the process that holds a write lock, which requires write access to the file; 0: none, -1: a process of
+// another PID namespace.
 pid_t locked_by(int file) noexcept {
     struct flock found{};
     found.l_type = F_RDLCK;
@@ -56,25 +57,25 @@ pid_t locked_by(int file) noexcept {
     return found.l_pid > 0 ? found.l_pid : -1;
 }
 
-// Whole or not at all: somebody may read it at any time.
+// Atomic: other processes may read the file at any time.
 unique_fd write_whole(const std::string& path, const file_place& at) {
     const int folder = at.folder.value();
-    const std::string fresh = fmt::format("{}.{}", at.name, getpid());
+    const std::string temporary = fmt::format("{}.{}", at.name, getpid());
     const std::string text = fmt::format("{}\n", getpid());
-    // Nothing that stands there is written to: it may be a link that somebody else made.
-    unlinkat(folder, fresh.c_str(), 0);
-    unique_fd fd(openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    // An existing file is not written to: it may be a link made by another user.
+    unlinkat(folder, temporary.c_str(), 0);
+    unique_fd fd(openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (fd) lock(fd.value());
     bool good = fd && ::write(fd.value(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                !renameat(folder, fresh.c_str(), folder, at.name.c_str());
+                !renameat(folder, temporary.c_str(), folder, at.name.c_str());
     if (good) return fd;
     int error = errno;
-    unlinkat(folder, fresh.c_str(), 0);
+    unlinkat(folder, temporary.c_str(), 0);
     throw std::runtime_error(
         fmt::format("pid: '{}' cannot be written: {}", path, std::generic_category().message(error)));
 }
 
-// Of a file that is there.
+// std::nullopt when the file cannot be reached.
 std::optional<file_place> place_of(const std::string& path) noexcept {
     try {
         return place_of_file(path);
@@ -84,17 +85,17 @@ std::optional<file_place> place_of(const std::string& path) noexcept {
 }
 
 struct process_times {
-    char state = 0;    ///< Z: it has ended, and its parent does not know yet
+    char state = 0;    ///< as in proc(5); Z: zombie
     double start = 0;  ///< seconds since the epoch
 };
 
-// Nothing when there is no such process.
+// std::nullopt when there is no such process.
 std::optional<process_times> times_of(pid_t process) {
     unique_fd fd(open(fmt::format("/proc/{}/stat", process).c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 1024> text{};
     const ssize_t size = fd ? read(fd.value(), text.data(), text.size()) : -1;
     const std::string_view all(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-    // The second field, a name in parentheses, may hold anything; the start is the 22nd.
+    // The second field, a name in parentheses, may contain anything; the start time is the 22nd.
     std::size_t at = all.rfind(')');
     const char state = at != std::string_view::npos && at + 2 < all.size() ? all[at + 2] : '\0';
     for (int field = 2; field < 22 && at != std::string_view::npos; ++field) at = all.find(' ', at + 1);
@@ -118,32 +119,32 @@ std::string link_text(const std::string& path) {
     return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
 }
 
-// A reload may have put another file where the one was that a process executes.
+// The executable of a running process may have been replaced for a reload; its link then ends with " (deleted)".
 bool executes_other_program(pid_t process) {
-    constexpr std::string_view gone = " (deleted)";
+    constexpr std::string_view deleted = " (deleted)";
     const std::string link = fmt::format("/proc/{}/exe", process);
-    struct stat its{};
+    struct stat other{};
     struct stat own{};
-    if (stat("/proc/self/exe", &own)) return false;  // nothing is known of anybody
-    if (stat(link.c_str(), &its)) return errno == ENOENT;
-    if (its.st_dev == own.st_dev && its.st_ino == own.st_ino) return false;
+    if (stat("/proc/self/exe", &own)) return false;  // /proc is not available
+    if (stat(link.c_str(), &other)) return errno == ENOENT;
+    if (other.st_dev == own.st_dev && other.st_ino == own.st_ino) return false;
     std::string path = link_text("/proc/self/exe");
-    if (path.ends_with(gone)) path.resize(path.size() - gone.size());
-    return link_text(link) != path.append(gone);
+    if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
+    return link_text(link) != path.append(deleted);
 }
 
-// Whether the process of this number is the one that wrote the file: numbers are given again.
+// Whether the process with this PID wrote the file: PIDs are reused.
 bool is_its_writer(pid_t process, int file) {
-    constexpr double doubt = 2;  // seconds, of two clocks
+    constexpr double tolerance = 2;  // seconds between the two clocks
     if (kill(process, 0) && errno != EPERM) return false;
     const auto times = times_of(process);
     if (times && (times->state == 'Z' || times->state == 'X')) return false;
     if (executes_other_program(process)) return false;
     struct stat status{};
-    return !times || fstat(file, &status) || times->start <= static_cast<double>(status.st_mtim.tv_sec) + doubt;
+    return !times || fstat(file, &status) || times->start <= static_cast<double>(status.st_mtim.tv_sec) + tolerance;
 }
 
-// The process whose file this is, if it runs and is not this one; 0: nobody's.
+// Returns the running process that owns the file, unless it is this one; 0: none.
 pid_t running_owner(const file_place& at) {
     const unique_fd file = open_at(at, O_RDONLY);
     if (!file) return 0;
@@ -183,7 +184,7 @@ void pid_file::write(const std::string& path) {
     }
     if (const pid_t other = running_owner(at))
         throw std::runtime_error(fmt::format(
-            "pid: '{}' says that process {} runs already; end it, or remove the file if it is another program", path,
+            "pid: '{}': process {} is already running; stop it, or remove the file if that is another program", path,
             other));
     locked_ = write_whole(path, at);
     path_ = path;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The PID file: written and locked by the running server, removed on shutdown.
 #pragma once
 
 #include <string>
@@ -7,13 +8,12 @@
 
 namespace rondo::process {
 
-/// A file with the number of this process, removed at the end by the process whose number it holds. It is locked for
-/// writing (fcntl) while that process lives, where the file system can do that. Children do not have the lock, and a
-/// program that is executed must take it again.
+/// A PID file, removed by the process whose PID it holds. While that process runs it holds an fcntl write lock on the
+/// file, where the file system supports it. Children do not inherit the lock; after exec it must be acquired again.
 class pid_file {
 public:
     pid_file() = default;
-    /// Takes over a file that an earlier image of this process wrote, and locks it again.
+    /// Takes over a file written by an earlier image of this process and locks it again.
     [[nodiscard]] static pid_file adopt(std::string path);
     ~pid_file() { remove(); }
     pid_file(const pid_file&) = delete;
@@ -21,14 +21,14 @@ public:
     pid_file(pid_file&& other) noexcept;
     pid_file& operator=(pid_file&& other) noexcept;
 
-    /// Writes it anew; one under another name is removed. Throws std::runtime_error with a sentence: not writable, or
-    /// it is that of another process that runs: that process has locked it, or it executes the same program and has
-    /// begun before the file was written. (What it executes may be hidden from other users; then the times decide.)
+    /// Writes the file; a file at another path is removed. Throws std::runtime_error with a message for users when it
+    /// is not writable or belongs to another running process: one that has locked it, or that executes the same program
+    /// and started before the file was written. (If its program is hidden from this user, only the times are compared.)
     void write(const std::string& path);
-    /// Gives it another name; keeps the old one when that fails.
+    /// Renames the file; keeps the old name on failure.
     void rename(const std::string& path) noexcept;
     void remove() noexcept;
-    /// In a child: the file is its parent's, and no child writes there.
+    /// Called in a child: the file belongs to the parent and must not be removed.
     void disown() noexcept;
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 

@@ -44,13 +44,13 @@ protected:
         std::fclose(f);
     }
 
-    // As if the file had been written before any process that runs began.
+    // As if the file had been written before any running process started.
     static void make_old(const std::string& path) {
         const std::array<timespec, 2> long_ago{
             {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}}};
         ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), long_ago.data(), 0), 0);
     }
-    // Whether a start with this pid file is refused, and with which sentence.
+    // The error of a start with this PID file; empty on success.
     static std::string refusal(const std::string& path) {
         pid_file f;
         try {
@@ -65,7 +65,7 @@ protected:
     std::string folder_, path_;
 };
 
-// A process that begins with `first` and stays until the end of the scope.
+// A process that calls `first` and runs until the end of the scope.
 class process_of {
 public:
     explicit process_of(const std::function<void()>& first = [] {}) {
@@ -79,7 +79,7 @@ public:
         }
         close(ends[1]);
         char byte = 0;
-        if (read(ends[0], &byte, 1) < 0) std::abort();  // nothing when it executed another program
+        if (read(ends[0], &byte, 1) < 0) std::abort();  // end of file when it executed another program
         close(ends[0]);
     }
     ~process_of() {
@@ -96,7 +96,7 @@ private:
     pid_t pid_ = 0;
 };
 
-TEST_F(pid_files, hold_the_number_until_the_end) {
+TEST_F(pid_files, holds_the_pid_until_it_is_destroyed) {
     {
         pid_file f;
         f.write(path_);
@@ -108,21 +108,21 @@ TEST_F(pid_files, hold_the_number_until_the_end) {
     EXPECT_EQ(content(folder_ + "/other"), "");
 }
 
-// After a crash the number may be that of any program by now.
-TEST_F(pid_files, whose_number_was_given_again_are_overwritten) {
+// After a crash the PID may have been reused by any program.
+TEST_F(pid_files, overwrites_a_file_whose_pid_was_reused) {
     const process_of other;
     put(path_, other.number() + "\n");
     make_old(path_);
     EXPECT_EQ(refusal(path_), "");
 }
 
-TEST_F(pid_files, of_another_program_are_overwritten) {
+TEST_F(pid_files, overwrites_a_file_of_another_program) {
     const process_of other([] { execl("/bin/sleep", "sleep", "1000", nullptr); });
     put(path_, other.number() + "\n");
     EXPECT_EQ(refusal(path_), "");
 }
 
-TEST_F(pid_files, of_a_process_that_was_not_waited_for_are_overwritten) {
+TEST_F(pid_files, overwrites_a_file_of_a_zombie) {
     const process_of other;
     put(path_, other.number() + "\n");
     EXPECT_NE(refusal(path_), "");
@@ -132,43 +132,42 @@ TEST_F(pid_files, of_a_process_that_was_not_waited_for_are_overwritten) {
     EXPECT_EQ(refusal(path_), "");
 }
 
-// The clock was set, or the file was touched or put back.
-TEST_F(pid_files, of_a_server_that_runs_are_kept_whatever_their_time_is) {
+// The clock was set, or the file was touched or restored.
+TEST_F(pid_files, keeps_a_locked_file_whatever_its_time) {
     const process_of other([this] {
         static pid_file file;
         file.write(path_);
     });
     make_old(path_);
-    EXPECT_NE(refusal(path_).find("process " + other.number() + " runs already"), std::string::npos);
+    EXPECT_NE(refusal(path_).find("process " + other.number() + " is already running"), std::string::npos);
     EXPECT_EQ(content(path_), other.number() + "\n");
     put(path_, "1\n");
     make_old(path_);
-    EXPECT_NE(refusal(path_).find("process " + other.number() + " runs already"), std::string::npos);
+    EXPECT_NE(refusal(path_).find("process " + other.number() + " is already running"), std::string::npos);
 }
 
-TEST_F(pid_files, are_recognised_under_another_name_and_by_another_image) {
+TEST_F(pid_files, is_recognised_after_a_rename_and_an_exec) {
     const std::string renamed = folder_ + "/other";
     const process_of other([this, &renamed] {
         pid_file first;
         first.write(path_);
         first.rename(renamed);
-        first.disown();  // as to execute a program does, its lock ends
+        first.disown();  // releases the lock, as exec does
         static const pid_file file = pid_file::adopt(renamed);
     });
     make_old(renamed);
-    EXPECT_NE(refusal(renamed).find("runs already"), std::string::npos);
+    EXPECT_NE(refusal(renamed).find("is already running"), std::string::npos);
 }
 
-TEST_F(pid_files, of_a_process_that_runs_are_not_overwritten) {
+TEST_F(pid_files, keeps_a_file_of_a_running_process) {
     const process_of other;
     put(path_, other.number() + "\n");
     EXPECT_NE(refusal(path_).find(other.number()), std::string::npos);
     EXPECT_EQ(content(path_), other.number() + "\n");
 }
 
-// Numbers that cannot be one of a process, also when a part of them is.
-
-TEST_F(pid_files, that_were_left_over_are) {
+// Contents that are not a PID, even if a part of them is.
+TEST_F(pid_files, overwrites_a_malformed_file) {
     const process_of other;
     const std::string wrapped = std::to_string((std::uint64_t{1} << 32) + static_cast<std::uint64_t>(other.pid()));
     for (const std::string& text : {std::string(), std::string("x"), std::string("999999999\n"), std::string("0\n"),
@@ -178,7 +177,7 @@ TEST_F(pid_files, that_were_left_over_are) {
     }
 }
 
-TEST_F(pid_files, of_others_are_not_removed) {
+TEST_F(pid_files, does_not_remove_a_file_of_another_process) {
     pid_file f;
     f.write(path_);
     put(path_, "1\n");
@@ -186,19 +185,19 @@ TEST_F(pid_files, of_others_are_not_removed) {
     EXPECT_EQ(content(path_), "1\n");
 }
 
-TEST_F(pid_files, are_not_written_through_a_link) {
+TEST_F(pid_files, is_not_written_through_a_link) {
     const std::string other = folder_ + "/other";
-    const std::string fresh = path_ + "." + std::to_string(getpid());
+    const std::string temporary = path_ + "." + std::to_string(getpid());
     put(other, "important");
-    ASSERT_EQ(symlink(other.c_str(), fresh.c_str()), 0);
+    ASSERT_EQ(symlink(other.c_str(), temporary.c_str()), 0);
     pid_file f;
     f.write(path_);
     EXPECT_EQ(content(other), "important");
     EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
-TEST_F(pid_files, are_not_written_where_another_user_leads_a_folder) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(pid_files, is_not_written_through_a_directory_link_of_another_user) {
+    if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const std::string theirs = folder_ + "/theirs";
     ASSERT_EQ(mkdir(theirs.c_str(), 0755), 0);
     ASSERT_EQ(symlink(folder_.c_str(), (theirs + "/run").c_str()), 0);
@@ -211,14 +210,14 @@ TEST_F(pid_files, are_not_written_where_another_user_leads_a_folder) {
     rmdir(theirs.c_str());
 }
 
-TEST_F(pid_files, do_not_hang_at_a_pipe) {
+TEST_F(pid_files, does_not_hang_on_a_fifo) {
     ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
     pid_file f;
     f.write(path_);
     EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
-TEST_F(pid_files, that_cannot_be_written_say_so) {
+TEST_F(pid_files, throws_when_it_cannot_be_written) {
     pid_file f;
     EXPECT_THROW(f.write("/no/such/folder/pid"), std::runtime_error);
     f.write("");

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/base/trusted_path.hpp>
 #include <rondo/base/unique_fd.hpp>
 
@@ -24,13 +24,11 @@ namespace rondo::process {
 namespace {
 
 std::optional<unsigned> number(const std::string& text) {
-    unsigned n = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    // For the kernel the last number means "leave it as it is".
+    const std::optional<unsigned> n = parse_number<unsigned>(text);
+    // For the kernel the largest ID means "unchanged".
     const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-    if (digits && (error != std::errc{} || n == static_cast<unsigned>(-1)))
-        throw std::runtime_error(fmt::format("'{}' is not the number of a user or group: use 0 to 4294967294", text));
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (digits && (!n || *n == static_cast<unsigned>(-1)))
+        throw std::runtime_error(fmt::format("'{}' is not a user or group ID; expected 0 to 4294967294", text));
     return n;
 }
 
@@ -38,84 +36,83 @@ std::optional<unsigned> number(const std::string& text) {
     throw std::runtime_error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
-// The further groups may only be those of the user; a number without a name has none.
-bool set_further_groups(const identity& who) {
-    if (!who.user_name.empty()) return !initgroups(who.user_name.c_str(), who.group.value_or(getegid()));
+// The supplementary groups become those of the user; a user without a name has none.
+bool set_further_groups(const identity& id) {
+    if (!id.user_name.empty()) return !initgroups(id.user_name.c_str(), id.group.value_or(getegid()));
     return !setgroups(0, nullptr);
 }
 
-// All that were asked for above, and no other.
-void require_further_groups(const identity& who) {
-    std::vector<gid_t> wanted;
-    if (!who.user_name.empty()) {
+// Fails when the process has a supplementary group other than those set above.
+void require_further_groups(const identity& id) {
+    std::vector<gid_t> expected;
+    if (!id.user_name.empty()) {
         int count = 0;
-        const gid_t own = who.group.value_or(getegid());
-        getgrouplist(who.user_name.c_str(), own, nullptr, &count);
-        wanted.resize(static_cast<std::size_t>(count));
-        getgrouplist(who.user_name.c_str(), own, wanted.data(), &count);
-        wanted.resize(static_cast<std::size_t>(std::max(count, 0)));
+        const gid_t own = id.group.value_or(getegid());
+        getgrouplist(id.user_name.c_str(), own, nullptr, &count);
+        expected.resize(static_cast<std::size_t>(count));
+        getgrouplist(id.user_name.c_str(), own, expected.data(), &count);
+        expected.resize(static_cast<std::size_t>(std::max(count, 0)));
     }
-    std::vector<gid_t> had(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
-    if (getgroups(static_cast<int>(had.size()), had.data()) != static_cast<int>(had.size()))
-        fail("the groups of this process cannot be read");
-    for (const gid_t g : had)
-        if (std::ranges::find(wanted, g) == wanted.end())
-            throw std::runtime_error(fmt::format("this process still has the rights of group {}", g));
+    std::vector<gid_t> actual(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
+    if (getgroups(static_cast<int>(actual.size()), actual.data()) != static_cast<int>(actual.size()))
+        fail("cannot read the groups of this process");
+    for (const gid_t g : actual)
+        if (std::ranges::find(expected, g) == expected.end())
+            throw std::runtime_error(fmt::format("this process still has the privileges of group {}", g));
 }
 
-// What was asked for is compared with what the kernel says: a drop that is not complete must not go unnoticed.
-void require_dropped(const identity& who) {
+// Compares the kernel's view with the request: an incomplete drop must not go unnoticed.
+void require_dropped(const identity& id) {
     uid_t user[3];
     gid_t group[3];
     if (getresuid(&user[0], &user[1], &user[2]) || getresgid(&group[0], &group[1], &group[2]))
-        fail("the user of this process cannot be read");
+        fail("cannot read the user and group of this process");
     for (uid_t u : user)
-        if (who.user && u != *who.user)
-            throw std::runtime_error(fmt::format("this process still has the rights of user {}", u));
+        if (id.user && u != *id.user)
+            throw std::runtime_error(fmt::format("this process still has the privileges of user {}", u));
     for (gid_t g : group)
-        if (who.group && g != *who.group)
-            throw std::runtime_error(fmt::format("this process still has the rights of group {}", g));
-    if (!who.user || *who.user == 0) return;
-    if (!setuid(0))
-        throw std::runtime_error("this process can still become the superuser: its rights were not dropped");
+        if (id.group && g != *id.group)
+            throw std::runtime_error(fmt::format("this process still has the privileges of group {}", g));
+    if (!id.user || *id.user == 0) return;
+    if (!setuid(0)) throw std::runtime_error("this process can still become root: its privileges were not dropped");
 }
 
 }  // namespace
 
 identity identity_of(const std::string& user, const std::string& group) {
-    identity who;
+    identity id;
     if (!user.empty()) {
         auto n = number(user);
         const passwd* entry = n ? getpwuid(*n) : getpwnam(user.c_str());
-        if (!entry && !n) throw std::runtime_error(fmt::format("user: this machine has no user '{}'", user));
-        who.user = entry ? entry->pw_uid : *n;
+        if (!entry && !n) throw std::runtime_error(fmt::format("user: unknown user '{}'", user));
+        id.user = entry ? entry->pw_uid : *n;
         if (entry) {
-            who.user_name = entry->pw_name;
-            who.group = entry->pw_gid;
+            id.user_name = entry->pw_name;
+            id.group = entry->pw_gid;
         } else {
-            who.group = n;  // of a number without an entry nothing else is known; not the group of the superuser
+            id.group = n;  // an ID without an entry has no known group; the group must not stay root's
         }
     }
     if (!group.empty()) {
         auto n = number(group);
         const ::group* entry = n ? nullptr : getgrnam(group.c_str());
-        if (!entry && !n) throw std::runtime_error(fmt::format("group: this machine has no group '{}'", group));
-        who.group = entry ? entry->gr_gid : *n;
+        if (!entry && !n) throw std::runtime_error(fmt::format("group: unknown group '{}'", group));
+        id.group = entry ? entry->gr_gid : *n;
     }
-    return who;
+    return id;
 }
 
-void assume(const identity& who) {
+void assume(const identity& id) {
     int on_death = 0;
     prctl(PR_GET_PDEATHSIG, &on_death);
-    const bool drops = geteuid() == 0 && who.any();
-    if (drops && !set_further_groups(who)) fail("the further groups of this process cannot be set");
-    if (who.group && setresgid(*who.group, *who.group, *who.group))
-        fail(fmt::format("this process cannot run as group {}", *who.group));
-    if (who.user && setresuid(*who.user, *who.user, *who.user))
-        fail(fmt::format("this process cannot run as user {}", *who.user));
-    if (drops) require_further_groups(who);
-    require_dropped(who);
+    const bool drops = geteuid() == 0 && id.any();
+    if (drops && !set_further_groups(id)) fail("cannot set the supplementary groups of this process");
+    if (id.group && setresgid(*id.group, *id.group, *id.group))
+        fail(fmt::format("cannot run this process as group {}", *id.group));
+    if (id.user && setresuid(*id.user, *id.user, *id.user))
+        fail(fmt::format("cannot run this process as user {}", *id.user));
+    if (drops) require_further_groups(id);
+    require_dropped(id);
     prctl(PR_SET_PDEATHSIG, on_death);
 }
 
@@ -124,19 +121,19 @@ void give(const std::string& path, const identity& to) {
     const file_place at = place_of_file(path);
     uid_t user = to.user.value_or(static_cast<uid_t>(-1));
     gid_t group = to.group.value_or(static_cast<gid_t>(-1));
-    // Looked at and changed by descriptor: between the two the path may become a link to another file.
+    // Checked and changed by descriptor: in between the path could become a link to another file.
     unique_fd fd(
         openat(at.folder.value(), at.name.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
     struct stat status{};
-    if (!fd || fstat(fd.value(), &status)) fail(fmt::format("'{}' cannot be given to another owner", path));
+    if (!fd || fstat(fd.value(), &status)) fail(fmt::format("cannot change the owner of '{}'", path));
     if (S_ISLNK(status.st_mode))
-        throw std::runtime_error(fmt::format("'{}' is a symbolic link: name the file itself", path));
+        throw std::runtime_error(fmt::format("'{}' is a symbolic link; name the file itself", path));
     if (S_ISREG(status.st_mode) && status.st_nlink > 1)
         throw std::runtime_error(
-            fmt::format("'{}' has {} names (hard links): name a file of its own", path, status.st_nlink));
-    if (S_ISDIR(status.st_mode)) throw std::runtime_error(fmt::format("'{}' is a folder: name a file", path));
+            fmt::format("'{}' has {} hard links; name a file with a single one", path, status.st_nlink));
+    if (S_ISDIR(status.st_mode)) throw std::runtime_error(fmt::format("'{}' is a directory; name a file", path));
     if (fchownat(fd.value(), "", user, group, AT_EMPTY_PATH))
-        fail(fmt::format("'{}' cannot be given to another owner", path));
+        fail(fmt::format("cannot change the owner of '{}'", path));
 }
 
 }  // namespace rondo::process

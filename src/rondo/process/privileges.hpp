@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Dropping privileges: user and group lookup, setresuid/setresgid, and changing the owner of files.
 #pragma once
 
 #include <optional>
@@ -8,25 +9,25 @@
 
 namespace rondo::process {
 
-/// A user and a group to run as; nothing: as it is.
+/// A user and a group to run as; std::nullopt: unchanged.
 struct identity {
     std::optional<uid_t> user;
     std::optional<gid_t> group;
-    std::string user_name;  ///< for the further groups of the user; empty when it has no name
+    std::string user_name;  ///< determines the supplementary groups; empty for a user without a name
 
     [[nodiscard]] bool any() const noexcept { return user || group; }
 };
 
-/// Names or numbers; empty ones stand for nothing. A user without a group has its own. Throws std::runtime_error with a
-/// sentence when there is none of that name.
+/// Takes names or numeric IDs; empty means unchanged. Without a group, the user's primary group is used. Throws
+/// std::runtime_error with a message for users when a name is unknown.
 [[nodiscard]] identity identity_of(const std::string& user, const std::string& group);
 
-/// This process runs so from now on, for good. It must have one thread. What would kill it with its parent is kept.
-/// Throws std::runtime_error with a sentence: only the superuser may.
-void assume(const identity& who);
+/// Irrevocably switches this process to that user and group. The process must have one thread. PR_SET_PDEATHSIG is
+/// preserved. Throws std::runtime_error with a message for users; requires root.
+void assume(const identity& id);
 
-/// Gives a file to it, never what a symbolic link leads to (outside /dev and /proc) nor a file with several names.
-/// Throws std::runtime_error with a sentence.
+/// Changes the owner of a file. Refuses symbolic links (outside /dev and /proc) and files with several hard links.
+/// Throws std::runtime_error with a message for users.
 void give(const std::string& path, const identity& to);
 
 }  // namespace rondo::process

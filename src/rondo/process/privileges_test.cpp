@@ -40,10 +40,10 @@ protected:
     std::string folder_, file_, link_;
 };
 
-TEST_F(privileges, of_files_behind_links_are_not_given) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(privileges, does_not_change_the_owner_of_a_link_target) {
+    if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const identity other = identity_of(std::to_string(unknown_user), "");
-    ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);  // else the link is trusted
+    ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);  // otherwise the link is trusted
     ASSERT_EQ(symlink(file_.c_str(), link_.c_str()), 0);
     EXPECT_THROW(give(link_, other), std::runtime_error);
     unlink(link_.c_str());
@@ -55,8 +55,8 @@ TEST_F(privileges, of_files_behind_links_are_not_given) {
     EXPECT_EQ(owner(), unknown_user);
 }
 
-TEST_F(privileges, are_dropped_with_all_groups_for_a_number_without_a_name) {
-    if (geteuid() != 0) GTEST_SKIP() << "needs the superuser";
+TEST_F(privileges, drops_all_groups_for_a_uid_without_a_name) {
+    if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const pid_t child = fork();
     if (child == 0) {
         const gid_t groups[] = {0, 27, 42};
@@ -69,7 +69,7 @@ TEST_F(privileges, are_dropped_with_all_groups_for_a_number_without_a_name) {
     EXPECT_EQ(status, 0);
 }
 
-TEST_F(privileges, refuse_numbers_that_are_none) {
+TEST_F(privileges, rejects_invalid_ids) {
     for (const char* text : {"4294967295", "4294967296", "99999999999999999999", "-1", "0x10", "12 "}) {
         EXPECT_THROW((void)identity_of(text, ""), std::runtime_error) << text;
         EXPECT_THROW((void)identity_of("", text), std::runtime_error) << text;

@@ -36,11 +36,11 @@ void signal_queue::release() noexcept {
 }
 
 void swallow(std::initializer_list<int> signals) noexcept {
-    // A handler, because an ignored signal would stay ignored in programs that are executed.
-    struct sigaction nothing{};
-    nothing.sa_handler = [](int) {};
-    nothing.sa_flags = SA_RESTART;
-    for (int s : signals) sigaction(s, &nothing, nullptr);
+    // A handler, because SIG_IGN would be inherited across exec.
+    struct sigaction discard{};
+    discard.sa_handler = [](int) {};
+    discard.sa_flags = SA_RESTART;
+    for (int s : signals) sigaction(s, &discard, nullptr);
 }
 
 }  // namespace rondo::process

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Signals received as events through a signalfd.
 #pragma once
 
 #include <initializer_list>
@@ -9,7 +10,7 @@
 
 namespace rondo::process {
 
-/// Signals as events: blocked for the process, and read one by one. Before any other thread is made.
+/// Blocks signals for the process and reads them one by one. Create it before any other thread.
 class signal_queue {
 public:
     /// Throws std::system_error.
@@ -18,11 +19,11 @@ public:
     signal_queue(const signal_queue&) = delete;
     signal_queue& operator=(const signal_queue&) = delete;
 
-    /// Readable when one has come.
+    /// Readable when a signal is pending.
     [[nodiscard]] int fd() const noexcept { return fd_.value(); }
-    /// The next one, 0 when there is none.
+    /// Returns the next signal, 0 when none is pending.
     [[nodiscard]] int next() noexcept;
-    /// Unblocks them: in a child process that was forked.
+    /// Unblocks the signals. For forked children.
     void release() noexcept;
 
 private:
@@ -30,7 +31,7 @@ private:
     unique_fd fd_;
 };
 
-/// From now on these do nothing to this process; programs that it starts find them at their default.
+/// Installs handlers that do nothing; programs started by this process get the default actions.
 void swallow(std::initializer_list<int> signals) noexcept;
 
 }  // namespace rondo::process

@@ -18,7 +18,7 @@ namespace rondo::process {
 namespace {
 
 constexpr std::size_t page = 4096;
-constexpr std::uint64_t layout = 0x726f6e646f'0001;  // "rondo", then the version of slot_control and head
+constexpr std::uint64_t layout = 0x726f6e646f'0001;  // "rondo", then the version of slot_control and header
 
 constexpr std::size_t in_pages(std::size_t bytes) { return (bytes + page - 1) / page * page; }
 
@@ -26,7 +26,7 @@ constexpr int sealed_size = F_SEAL_SHRINK | F_SEAL_GROW;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-// The addresses stay reserved, so that unmapping the whole is right later.
+// The addresses stay reserved, so that the destructor can unmap the whole range.
 void unshare(std::byte* from, const std::byte* to) {
     if (from == to) return;
     constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
@@ -57,7 +57,7 @@ slot_table::slot_table(unique_fd fd, std::size_t memory, bool fresh) : fd_(std::
     if (!fd_) fail("memfd_create");
     std::size_t size = size_of(memory);
     if (fresh && ftruncate(fd_.value(), static_cast<off_t>(size))) fail("ftruncate");
-    // To read a page that a child has cut off would end the arbiter.
+    // Reading a page that a child has truncated would kill the arbiter (SIGBUS).
     if (fresh && fcntl(fd_.value(), F_ADD_SEALS, sealed_size | F_SEAL_SEAL)) fail("F_ADD_SEALS");
     void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.value(), 0);
     if (at == MAP_FAILED) fail("mmap");

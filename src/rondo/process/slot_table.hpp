@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Shared memory of a group of children: a control block and private memory per slot.
 #pragma once
 
 #include <atomic>
@@ -13,43 +14,42 @@
 
 namespace rondo::process {
 
-/// How far a child is.
+/// Lifecycle state of a child.
 enum class life : std::uint32_t { none, starting, serving, draining };
 
-/// What a child asks to be replaced for. Another one gets ready before it is told to end.
+/// Why a child requests a replacement. It is terminated only after another one is ready.
 enum class wish : std::uint32_t { none, requests, memory, age };
 
-/// What a child and the arbiter tell each other. Times are nanoseconds of rondo::clock. Each figure has one writer,
-/// anybody reads.
+/// State shared by a child and the arbiter. Times are nanoseconds of rondo::clock. Each field has one writer; any
+/// process may read it.
 struct slot_control {
     // Written by the child.
     alignas(64) std::atomic<life> at{life::none};
     std::atomic<wish> asks{wish::none};
-    std::atomic<std::int64_t> beat_ns{0};        ///< its last sign of life; of the future: it was given in advance
-    std::atomic<std::int64_t> turn_began_ns{0};  ///< since when its loop does one thing; 0: it waits
-    std::atomic<std::uint32_t> stacks_told{0};   ///< the last stacks_wanted that was answered
+    std::atomic<std::int64_t> beat_ns{0};        ///< last heartbeat; may be in the future
+    std::atomic<std::int64_t> turn_began_ns{0};  ///< start of the current loop turn; 0: the loop waits
+    std::atomic<std::uint32_t> stacks_told{0};   ///< value of stack_dumps_requested that was served last
     // Written by the arbiter.
-    std::atomic<std::int32_t> pid{0};  ///< 0: nobody has the slot
+    std::atomic<std::int32_t> pid{0};  ///< 0: the slot is free
     std::atomic<std::uint32_t> stacks_wanted{0};
-    std::atomic<std::uint64_t> starts{0};  ///< children that had this slot
+    std::atomic<std::uint64_t> starts{0};  ///< number of children that used this slot
     std::atomic<std::int64_t> started_ns{0};
-    // Written by the child whenever a connection comes or goes; a line of its own.
+    // Written by the child whenever a connection opens or closes; on a separate cache line.
     alignas(64) std::atomic<std::uint32_t> connections{0};
-    std::atomic<std::uint32_t> views_held{0};  ///< 1: all threads that its views run on have been busy for a while
+    std::atomic<std::uint32_t> views_held{0};  ///< 1: all view threads have been busy for a while
 };
 
-/// The slots of a group of children: a piece of memory for each, which all processes share, and which outlives the
-/// child and a re-execution of the arbiter. Its size is sealed: no process can take away pages that another one reads.
-/// Pages that nobody touched cost nothing. Move-only.
+/// The slots of a group of children, in memory that all processes share and that outlives the children and a
+/// re-execution of the arbiter. Its size is sealed, so no process can truncate pages that another one reads. Untouched
+/// pages cost nothing. Move-only.
 class slot_table {
 public:
-    /// More than there are children: those that end have a slot beside those that replace them.
+    /// More than the maximum number of children: a child and its replacement need a slot at the same time.
     static constexpr std::size_t most_slots = 512;
 
-    /// Makes one with `memory` bytes per slot for the group's own use, all zero. Throws std::system_error.
+    /// Creates a table with `memory` zeroed bytes per slot for the group's own use. Throws std::system_error.
     slot_table(const std::string& group, std::size_t memory);
-    /// Takes over one that an earlier image of this program made; nothing when it was laid out in another way, or when
-    /// its size is not sealed.
+    /// Takes over a table of an earlier image; std::nullopt when its layout differs or its size is not sealed.
     [[nodiscard]] static std::optional<slot_table> adopt(unique_fd fd, std::size_t memory);
     slot_table(slot_table&& other) noexcept;
     slot_table& operator=(slot_table&& other) noexcept;
@@ -58,27 +58,26 @@ public:
     [[nodiscard]] int fd() const noexcept { return fd_.value(); }
     /// One past the highest slot that was ever used.
     [[nodiscard]] std::size_t used() const noexcept;
-    /// How many children there should be.
+    /// Target number of children.
     [[nodiscard]] std::size_t wanted() const noexcept;
     void want(std::size_t children) noexcept;
     [[nodiscard]] slot_control& control(std::size_t slot) const noexcept;
-    /// Aligned to a page; what children wrote stays when they are gone.
+    /// Page-aligned. The content is kept when a child exits.
     [[nodiscard]] std::span<std::byte> memory(std::size_t slot) const noexcept;
 
-    /// The lowest slot that was not taken, or was released; nothing when there is none. The arbiter knows it by itself:
-    /// in the shared memory children write.
+    /// The lowest free slot, if any. Kept in the arbiter's own memory, because children can write the shared memory.
     [[nodiscard]] std::optional<std::size_t> unused() const noexcept;
-    /// A child of an earlier image has this slot.
+    /// Marks a slot as used by a child of an earlier image.
     void keep_taken(std::size_t slot) noexcept { taken_[slot] = true; }
-    /// Gives a slot to a child that is about to start; the arbiter sets its pid.
+    /// Reserves and resets a slot for a child that is about to start; the arbiter sets its PID.
     void take(std::size_t slot) noexcept;
-    /// Its child is gone.
+    /// Frees the slot after its child has exited.
     void release(std::size_t slot) noexcept;
 
-    /// In a child: it has the mapping, and cannot make another one.
+    /// Called in a child: the mapping remains, but it can no longer create another one.
     void close_file() noexcept { fd_.reset(); }
-    /// In a child that is not trusted: only control() and memory() of this slot may be used from now on, nothing else
-    /// is mapped any more (controls share pages: some of other slots of this group are). Throws std::system_error.
+    /// Called in an untrusted child: unmaps everything except control() and memory() of this slot. (Control blocks of
+    /// this group that share a page with it remain mapped.) Throws std::system_error.
     void keep_only(std::size_t slot);
 
 private:

@@ -17,7 +17,7 @@
 namespace rondo::process {
 namespace {
 
-TEST(slot_tables, begin_empty) {
+TEST(SlotTable, starts_empty) {
     slot_table t("test", 100);
     EXPECT_EQ(t.used(), 0u);
     EXPECT_EQ(t.unused(), 0u);
@@ -26,7 +26,7 @@ TEST(slot_tables, begin_empty) {
     for (std::byte b : t.memory(7)) EXPECT_EQ(b, std::byte{0});
 }
 
-TEST(slot_tables, hand_out_the_lowest_slot_and_keep_its_memory) {
+TEST(SlotTable, reuses_the_lowest_free_slot_and_keeps_its_memory) {
     slot_table t("test", 8);
     for (int pid : {101, 102, 103}) {
         auto slot = t.unused();
@@ -47,7 +47,7 @@ TEST(slot_tables, hand_out_the_lowest_slot_and_keep_its_memory) {
     EXPECT_EQ(t.used(), 3u);
 }
 
-TEST(slot_tables, know_what_is_taken_whatever_children_write) {
+TEST(SlotTable, tracks_used_slots_whatever_children_write) {
     slot_table t("test", 8);
     t.take(0);
     t.control(0).pid = 0;
@@ -60,20 +60,20 @@ TEST(slot_tables, know_what_is_taken_whatever_children_write) {
     EXPECT_EQ(moved.unused(), 0u);
 }
 
-TEST(slot_tables, are_shared_with_processes_that_are_forked) {
+TEST(SlotTable, is_shared_with_forked_processes) {
     slot_table t("test", 64);
     pid_t child = fork();
     if (child == 0) {
-        std::memcpy(t.memory(2).data(), "told", 4);
+        std::memcpy(t.memory(2).data(), "sent", 4);
         t.control(2).connections = 9;
         _exit(0);
     }
     waitpid(child, nullptr, 0);
-    EXPECT_EQ(std::memcmp(t.memory(2).data(), "told", 4), 0);
+    EXPECT_EQ(std::memcmp(t.memory(2).data(), "sent", 4), 0);
     EXPECT_EQ(t.control(2).connections.load(), 9u);
 }
 
-TEST(slot_tables, are_taken_over_when_they_are_laid_out_alike) {
+TEST(SlotTable, is_adopted_when_the_layout_matches) {
     slot_table t("test", 5000);
     t.memory(3)[4999] = std::byte{7};
     t.take(3);
@@ -85,7 +85,7 @@ TEST(slot_tables, are_taken_over_when_they_are_laid_out_alike) {
     EXPECT_FALSE(slot_table::adopt(duplicate(STDIN_FILENO), 5000));
 }
 
-TEST(slot_tables, cannot_be_cut_off_by_a_process_that_has_the_file) {
+TEST(SlotTable, cannot_be_truncated_through_its_descriptor) {
     slot_table t("test", 5000);
     t.memory(511)[4999] = std::byte{7};
     const pid_t child = fork();
@@ -96,7 +96,7 @@ TEST(slot_tables, cannot_be_cut_off_by_a_process_that_has_the_file) {
     EXPECT_EQ(t.memory(511)[4999], std::byte{7});
 }
 
-TEST(slot_tables, are_not_taken_over_when_they_could_be_cut_off) {
+TEST(SlotTable, is_not_adopted_without_size_seals) {
     const slot_table t("test", 8);
     const unique_fd open(memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     const off_t size = lseek(t.fd(), 0, SEEK_END);
@@ -108,7 +108,7 @@ TEST(slot_tables, are_not_taken_over_when_they_could_be_cut_off) {
     EXPECT_TRUE(slot_table::adopt(duplicate(open.value()), 8));
 }
 
-// The signal that ended it, 0 when none did.
+// The signal that killed the child, or its exit status.
 int ended_by(const std::function<void()>& in_child) {
     const pid_t child = fork();
     if (child == 0) {
@@ -121,7 +121,7 @@ int ended_by(const std::function<void()>& in_child) {
     return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-TEST(slot_tables, leave_a_child_nothing_but_its_slot) {
+TEST(SlotTable, restricts_a_child_to_its_slot) {
     slot_table t("test", 5000);
     for (std::size_t own : {0u, 40u, 511u}) {
         EXPECT_EQ(ended_by([&] {
@@ -146,7 +146,7 @@ TEST(slot_tables, leave_a_child_nothing_but_its_slot) {
     EXPECT_EQ(t.wanted(), 0u);
 }
 
-TEST(slot_tables, keep_controls_on_lines_of_their_own) {
+TEST(SlotTable, aligns_connection_counts_to_cache_lines) {
     slot_table t("test", 8);
     auto at = [&t](std::size_t i) { return reinterpret_cast<std::uintptr_t>(&t.control(i).connections); };
     EXPECT_EQ(at(0) % 64, 0u);

@@ -25,7 +25,7 @@ std::string environment(const char* name) {
     return value ? value : "";
 }
 
-// Meant for another process when it names one.
+// False when the variable names another process.
 bool for_this_process(const char* name) {
     std::string pid = environment(name);
     return pid.empty() || std::strtol(pid.c_str(), nullptr, 10) == getpid();
@@ -59,8 +59,7 @@ void supervisor::reloading() const {
     say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading\n", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
 }
 
-void supervisor::stopping() const { say("STOPPING=1\nSTATUS=ending\n"); }
-void supervisor::status(std::string_view text) const { say(fmt::format("STATUS={}\n", text)); }
+void supervisor::stopping() const { say("STOPPING=1\nSTATUS=shutting down\n"); }
 void supervisor::main_process(pid_t pid) const { say(fmt::format("MAINPID={}\n", pid)); }
 void supervisor::alive() const { say("WATCHDOG=1\n"); }
 

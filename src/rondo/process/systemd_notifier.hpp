@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The service manager's protocols: sd_notify(3) status and watchdog, sd_listen_fds(3) socket activation.
 #pragma once
 
 #include <chrono>
@@ -10,23 +11,22 @@
 
 namespace rondo::process {
 
-/// Who started this process as a service, told how it goes: the protocol of sd_notify(3), one datagram to the socket
-/// named by NOTIFY_SOCKET. Nothing happens when there is none.
+/// Reports the state of the service with the protocol of sd_notify(3): one datagram to the socket named by
+/// NOTIFY_SOCKET. Does nothing when that is not set.
 class supervisor {
 public:
     /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
     supervisor();
 
     void ready(std::string_view status) const;
-    /// Followed by ready() when it is over.
+    /// Must be followed by ready().
     void reloading() const;
     void stopping() const;
-    void status(std::string_view text) const;
-    /// Another process is the service from now on.
+    /// Declares another process the main process of the service.
     void main_process(pid_t pid) const;
-    /// A sign of life, due every watchdog().
+    /// Must be called every watchdog_interval().
     void alive() const;
-    /// Half of what the manager waits for one; 0: it does not.
+    /// Half of the manager's watchdog timeout; 0: disabled.
     [[nodiscard]] std::chrono::microseconds watchdog() const noexcept { return watchdog_; }
 
 private:
@@ -36,8 +36,8 @@ private:
     std::chrono::microseconds watchdog_{0};
 };
 
-/// The descriptors of listening sockets that were passed (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), close-on-exec from
-/// now on; none when they are not meant for this process. Removes the variables.
+/// Returns the listening sockets passed by the service manager (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), after
+/// setting close-on-exec; none when they are meant for another process. Removes the variables from the environment.
 [[nodiscard]] std::vector<int> passed_descriptors();
 
 }  // namespace rondo::process

@@ -44,7 +44,7 @@ protected:
     unique_fd socket_;
 };
 
-TEST_F(supervisors, are_told_how_it_goes) {
+TEST_F(supervisors, reports_state_changes) {
     for (const std::string& name :
          {"/tmp/rondo-notify-" + std::to_string(getpid()), "@rondo-notify-" + std::to_string(getpid())}) {
         listen(name);
@@ -63,13 +63,13 @@ TEST_F(supervisors, are_told_how_it_goes) {
     }
 }
 
-TEST_F(supervisors, need_not_be_there) {
+TEST_F(supervisors, does_nothing_without_a_socket) {
     supervisor s;
     s.ready("");
     EXPECT_EQ(s.watchdog().count(), 0);
 }
 
-TEST_F(supervisors, may_want_signs_of_life) {
+TEST_F(supervisors, reads_the_watchdog_interval) {
     setenv("NOTIFY_SOCKET", "/nowhere", 1);
     setenv("WATCHDOG_USEC", "4000000", 1);
     setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
@@ -78,7 +78,7 @@ TEST_F(supervisors, may_want_signs_of_life) {
     EXPECT_EQ(supervisor().watchdog().count(), 0);
 }
 
-TEST_F(supervisors, pass_descriptors_to_one_process) {
+TEST_F(supervisors, accepts_descriptors_passed_to_this_process_only) {
     setenv("LISTEN_FDS", "2", 1);
     setenv("LISTEN_PID", "1", 1);
     EXPECT_TRUE(passed_descriptors().empty());

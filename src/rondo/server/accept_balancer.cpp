@@ -13,18 +13,18 @@ namespace rondo::server {
 namespace {
 
 constexpr auto held_for_a_while = std::chrono::milliseconds(100);
-constexpr auto stopped_for_a_while = std::chrono::seconds(2);  // four of its signs of life
+constexpr auto stopped_for_a_while = std::chrono::seconds(2);  // four heartbeats
 
 bool serves(const process::slot_control& c) noexcept {
     return c.pid.load(std::memory_order_relaxed) && c.at.load(std::memory_order_relaxed) == process::life::serving;
 }
 
-// As it was at its last sign of life, which comes twice a second: a turn that had just begun then may be long over.
+// As of its last heartbeat, which is sent twice a second: a turn that had just started then may be over by now.
 bool is_held(const process::slot_control& c, instant now) noexcept {
     const std::chrono::nanoseconds beat(c.beat_ns.load(std::memory_order_relaxed));
-    const std::chrono::nanoseconds began(c.turn_began_ns.load(std::memory_order_relaxed));
+    const std::chrono::nanoseconds turn(c.turn_began_ns.load(std::memory_order_relaxed));
     if (beat.count() && now.time_since_epoch() - beat > stopped_for_a_while) return true;
-    if (began.count() && beat - began > held_for_a_while) return true;
+    if (turn.count() && beat - turn > held_for_a_while) return true;
     return c.views_held.load(std::memory_order_relaxed) != 0;
 }
 

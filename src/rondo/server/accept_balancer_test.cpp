@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t own_slot = 0;
 
-// A few processes that serve; all of them are this one.
+// A table of serving workers, all with the PID of this process.
 struct some {
     explicit some(std::initializer_list<std::uint32_t> connections) {
         for (const std::uint32_t n : connections) {
@@ -42,7 +42,7 @@ struct caught {
     caught& operator=(const caught&) = delete;
 };
 
-TEST(shares, are_even_within_a_margin) {
+TEST(AcceptBalancer, balances_within_a_margin) {
     EXPECT_FALSE((some{2, 0}).mine.has_enough(clock::now()));
     EXPECT_TRUE((some{3, 0}).mine.has_enough(clock::now()));
     EXPECT_TRUE((some{3, 9, 0, 9}).mine.has_enough(clock::now()));
@@ -51,7 +51,7 @@ TEST(shares, are_even_within_a_margin) {
     EXPECT_FALSE((some{1000}).mine.has_enough(clock::now()));
 }
 
-TEST(shares, leave_out_who_cannot_take_any) {
+TEST(AcceptBalancer, ignores_stalled_and_draining_workers) {
     some s{9, 0};
     ASSERT_TRUE(s.mine.has_enough(s.now));
     process::slot_control& other = s.table.control(1);
@@ -67,7 +67,7 @@ TEST(shares, leave_out_who_cannot_take_any) {
     EXPECT_FALSE(s.mine.has_enough(s.now));
 }
 
-TEST(shares, call_one_that_serves) {
+TEST(AcceptBalancer, wakes_only_serving_workers) {
     const caught signals;
     some s{9, 0};
     s.mine.call_another(s.now);

@@ -15,30 +15,30 @@ namespace rondo::server {
 
 namespace {
 
-// What a client may still send after an error before it is cut off.
+// Input discarded after an error response before the connection is closed.
 constexpr std::size_t linger_bytes = 64u << 20;
 
-// How long a connection without a request stays when the server drains: idle for a while already, idle for a moment
-// only (its client is about to send the next request, and would not expect the end), and without any byte so far.
+// How long a connection without a request stays open while draining: idle for a while, idle for a moment only (its
+// client may be sending the next request), and new without any input.
 constexpr auto drain_idle = std::chrono::milliseconds(10);
 constexpr auto drain_active = std::chrono::milliseconds(500);
 constexpr auto drain_new = std::chrono::seconds(1);
 
 }  // namespace
 
-// Runs the application for one request. Most requests are answered without waiting: then the connection's coroutine
-// is never suspended and no timer is touched.
+// Awaiter that runs the application for one request. Most requests are answered without suspension; then the
+// connection's coroutine is not suspended either, and no timer is armed.
 class [[nodiscard]] connection::serving {
 public:
     explicit serving(connection& c) noexcept : connection_(c) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<> who) {
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<> caller) {
         exchange& x = *connection_.exchange_;
         connection_.server_.counter_.starts();
         if (x.run(connection_.server_.app_, connection_.server_.loop_.doing())) return false;
         connection_.server_.counter_.waits(x.request());
-        x.resume_at_end(who);
+        x.resume_at_end(caller);
         if (!x.begun() && connection_.phase_ != phase::body)
             connection_.next_phase(phase::serving, connection_.server_.options_.request_timeout);
         return true;
@@ -73,7 +73,7 @@ void connection::start() noexcept {
 }
 
 std::coroutine_handle<> connection::ended(std::coroutine_handle<>, std::size_t, std::exception_ptr failure) noexcept {
-    if (failure) log::error("a connection ended by an unexpected failure of the server");
+    if (failure) log::error("connection closed after an internal server error");
     close();
     disarm();
     add_to(server_.statistics_.connections_in[static_cast<std::size_t>(phase_)], -1);
@@ -98,23 +98,23 @@ void connection::writing_phase() noexcept {
 
 task<void> connection::run() {
     for (;;) {
-        net::input_event what = net::input_event::more;
-        while (!parse_head() && refusal_ == http::status{} && what == net::input_event::more) {
+        net::input_event event = net::input_event::more;
+        while (!parse_head() && refusal_ == http::status{} && event == net::input_event::more) {
             if (phase_ == phase::idle && !input().empty()) next_phase(phase::head, head_time());
-            what = co_await receive();
+            event = co_await receive();
         }
         if (refusal_ != http::status{}) {
             refuse_head(refusal_);
             break;
         }
-        if (what != net::input_event::more) {
-            give_up_head(what);
+        if (event != net::input_event::more) {
+            give_up_head(event);
             break;
         }
         begin_exchange();
         co_await serving(*this);
-        bool tidy = exchange_->ended() && backlog() <= high_water;
-        if (keep_open_ && !tidy && !co_await tidy_up()) keep_open_ = false;
+        bool complete = exchange_->ended() && backlog() <= high_water;
+        if (keep_open_ && !complete && !co_await tidy_up()) keep_open_ = false;
         finish_exchange();
         if (!keep_open_ || failed() || (draining_ && !unread())) break;
         if (phase_ != phase::idle || input().empty()) next_phase(phase::idle, server_.options_.keepalive_timeout);
@@ -123,7 +123,7 @@ task<void> connection::run() {
 }
 
 task<bool> connection::tidy_up() {
-    // GCC 12 miscompiles a coroutine without a variable that awaits in a condition.
+    // GCC 12 miscompiles a coroutine without local variables that awaits in a condition.
     const bool at_end = exchange_->ended() || co_await exchange_->skip_body();
     if (!at_end) co_return false;
     if (backlog() <= high_water) co_return true;
@@ -134,7 +134,7 @@ task<bool> connection::tidy_up() {
 bool connection::parse_head() noexcept {
     std::string_view bytes = input();
     if (bytes.empty()) return false;
-    // A head that comes in small pieces is looked at again when a line is complete, or when much has come without one.
+    // A head received in small pieces is parsed again only when a line is complete or the input has doubled.
     if (parsed_size_ && bytes.size() < 2 * std::size_t{parsed_size_} &&
         !std::memchr(bytes.data() + parsed_size_, '\n', bytes.size() - parsed_size_))
         return false;
@@ -176,16 +176,16 @@ void connection::finish_exchange() noexcept {
 
 std::size_t connection::outcome() const noexcept {
     if (exchange_->finished()) return request_counter::class_of(exchange_->code());
-    // A client that the server gave up has not left.
+    // A client that was disconnected by the server has not left.
     if (reset_) return stats::outcome_aborted;
-    const bool left = failed() || exchange_->running_in().cancel.reason() == cancel_reason::disconnected;
-    return left ? stats::outcome_left : stats::outcome_aborted;
+    const bool disconnected = failed() || exchange_->running_in().cancel.reason() == cancel_reason::disconnected;
+    return disconnected ? stats::outcome_left : stats::outcome_aborted;
 }
 
 void connection::settle_failure(const std::exception_ptr& failure) noexcept {
     exchange& x = *exchange_;
     if (x.finished() || x.aborted()) return;
-    // An application that ends without a whole response has failed too.
+    // Returning without a complete response is a failure too.
     if (!failure || x.begun() || failed()) return x.abort();
     bool draining = x.running_in().cancel.reason() == cancel_reason::drain;
     bool late = x.running_in().cancel.reason() == cancel_reason::deadline;
@@ -224,16 +224,16 @@ task<void> connection::end_gracefully() {
     if (reset_) co_return close(true);
     writing_phase();
     bool all_sent = co_await drained();
-    // Closing with unread input would make the kernel send an RST that can overtake the response.
+    // Closing with unread input would make the kernel send an RST, which can overtake the response.
     if (all_sent && (linger_ || unread()) && !input_ended()) {
         shutdown_output();
         next_phase(phase::lingering, server_.options_.linger_timeout);
         std::size_t discarded = 0;
-        net::input_event what = net::input_event::more;
-        while (what == net::input_event::more && discarded < linger_bytes) {
+        net::input_event event = net::input_event::more;
+        while (event == net::input_event::more && discarded < linger_bytes) {
             discarded += input().size();
             consume(input().size());
-            what = co_await receive();
+            event = co_await receive();
         }
     }
     close(!all_sent && !failed());
@@ -262,8 +262,8 @@ void connection::on_write_timer() noexcept {
 
 void connection::drain(bool patient) noexcept {
     draining_ = true;
-    // A request that is on its way, or about to come on a new connection, is still answered; a head that does not come
-    // to its end must not hold the end of the process.
+    // A request that is being received, or about to arrive on a new connection, is still answered; an incomplete head
+    // must not delay the shutdown.
     if (exchange_) return;
     if (phase_ == phase::head) return next_phase(phase::head, head_time());
     if (unread()) return;
@@ -289,9 +289,9 @@ void connection::kill() noexcept {
     interrupt();
 }
 
-void connection::left(bool gone) noexcept {
+void connection::left(bool reset) noexcept {
     if (!exchange_) return;
-    if (gone) return exchange_->running_in().cancel.cancel(cancel_reason::disconnected);
+    if (reset) return exchange_->running_in().cancel.cancel(cancel_reason::disconnected);
     if (peer_half_closed_) return;
     peer_half_closed_ = true;
     exchange_->probe();

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One HTTP/1.1 connection of the server, as a coroutine that reads, serves and writes one request after the other.
+// Implemented in connection.cpp, connection_proxied.cpp and connection_refused.cpp.
 #pragma once
 
 #include <coroutine>
@@ -21,11 +23,11 @@ namespace rondo::server {
 class exchange;
 class server;
 
-/// The place of a connection in the lists of its server.
+/// Membership of a connection in the lists of its server.
 class connection_entry : public list_node {};
 
-/// One HTTP/1.1 connection: a coroutine that reads as a plain loop over requests. Owned by its server, which destroys
-/// it when the coroutine has ended. Ten thousand of them wait in memory: every byte here counts.
+/// One HTTP/1.1 connection: a coroutine written as a plain loop over requests. Owned by its server, which destroys it
+/// when the coroutine has ended. Servers keep tens of thousands of idle connections: every byte here counts.
 class connection final : public connection_entry, public net::stream, timer, detail::task_end {
 public:
     connection(server& owner, unique_fd socket);
@@ -37,55 +39,55 @@ public:
     /// Runs until the connection ends.
     void start() noexcept;
 
-    /// No further request after the one being answered; an idle connection ends now. `patient`: one that had a request
-    /// a moment ago may have another.
+    /// Closes the connection after the current request; an idle one closes now. `patient`: one that was active a moment
+    /// ago may send another request.
     void drain(bool patient) noexcept;
-    /// Cancels the request being answered.
+    /// Cancels the current request.
     void cancel(cancel_reason reason) noexcept;
-    /// Ends without further ado.
+    /// Closes the connection immediately.
     void kill() noexcept;
 
 private:
     friend class exchange;
 
-    /// What the timer watches.
+    /// Selects the time-out that the timer applies.
     using phase = stats::connection_state;
 
     task<void> run();
-    /// The same for a connection that begins with a header of the PROXY protocol.
+    /// run() for a connection that starts with a PROXY protocol header.
     task<void> run_proxied();
-    /// False when the other end may not send one, or sent something else; peer() is then still the other end.
+    /// False when the peer may not send a header or sent something else; peer() is then still the sender itself.
     [[nodiscard]] task<bool> read_proxy_header();
     void use_proxy_header(const http::proxy_header& header);
-    /// True when input() begins with a whole head, which is then in server_.head_. An error sets refusal_.
+    /// True when input() starts with a complete head, which is then in server_.head_. Sets refusal_ on an error.
     [[nodiscard]] bool parse_head() noexcept;
-    /// Between two requests: the rest of the body, output that the client does not read. False when the connection
-    /// ends.
+    /// Between two requests: discards the rest of the body and waits until the backlog of output is sent. False when
+    /// the connection must close.
     [[nodiscard]] task<bool> tidy_up();
-    /// After a wait for a head that brought none: whether to say something before the end.
+    /// Handles a time-out or end of input before a complete head; sends an error response if part of one was received.
     void give_up_head(net::input_event why);
-    // Inlined, its frame would be part of run()'s: 96 bytes more for every connection all the time.
+    // Inlined, its frame would be part of the frame of run(): 96 more bytes for every connection.
     [[nodiscard, gnu::noinline]] task<void> end_gracefully();
     void refuse(http::status code);
-    /// The same for a head that is none, with a word to the application.
+    /// refuse() for an invalid head; also reports it to the application.
     void refuse_head(http::status code);
     void next_phase(phase p, clock::duration limit) noexcept;
-    /// What a head may take from now on.
+    /// Time left to receive a head.
     [[nodiscard]] clock::duration head_time() const noexcept;
-    /// A time of waiting for a client to take what is sent; goes on as long as it takes some.
+    /// Starts the write time-out, which restarts whenever the client has received more.
     void writing_phase() noexcept;
     void begin_exchange();
-    /// Of the exchange, which has ended: for request_counter.
+    /// Outcome of the finished exchange, for request_counter.
     [[nodiscard]] std::size_t outcome() const noexcept;
     void settle_failure(const std::exception_ptr& failure) noexcept;
     void finish_exchange() noexcept;
 
     void on_timer() noexcept;
     void on_write_timer() noexcept;
-    void left(bool gone) noexcept override;
-    /// The other end, or the client that a PROXY header told of.
+    void left(bool reset) noexcept override;
+    /// The other end of the connection, or the client named by a PROXY header.
     [[nodiscard]] const net::peer& peer();
-    /// Whether the fields of this peer about its client are believed.
+    /// Whether forwarding header fields of this peer are trusted.
     [[nodiscard]] bool peer_is_trusted();
     std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
 
@@ -96,19 +98,19 @@ private:
     task<void> running_;
     std::unique_ptr<net::peer> peer_;
     std::uint64_t taken_at_check_ = 0;
-    std::uint32_t parsed_size_ = 0;  // input looked at by the last attempt to parse a head
+    std::uint32_t parsed_size_ = 0;  // size of the input at the last attempt to parse a head
     http::status refusal_{};
     enum class trust : std::uint8_t { unknown, no, yes };
-    // Each byte more would be sixteen for every connection.
+    // One more byte would cost sixteen per connection.
     phase phase_ : 4 = phase::idle;
     trust trust_ : 2 = trust::unknown;
     bool timed_out_ : 1 = false;
     bool keep_open_ : 1 = true;
     bool draining_ : 1 = false;
-    bool reset_ : 1 = false;   // close such that the other side sees an error
-    bool linger_ : 1 = false;  // let the other side finish sending, so that it sees the response
+    bool reset_ : 1 = false;   // close with an RST, so that the client sees an error
+    bool linger_ : 1 = false;  // let the client finish sending, so that it receives the response
     bool peer_half_closed_ : 1 = false;
-    bool secure_ : 1 = false;  // the client of the proxy spoke TLS to it
+    bool secure_ : 1 = false;  // the client connected to the proxy with TLS
 };
 
 }  // namespace rondo::server

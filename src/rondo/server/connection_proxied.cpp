@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that a proxy passes on.
+// Connections from proxies: the PROXY protocol header and trust in forwarding header fields.
 #include <memory>
 
 #include <fmt/format.h>
@@ -14,14 +14,14 @@ namespace rondo::server {
 using namespace std::chrono_literals;
 
 task<void> connection::run_proxied() {
-    const bool told = co_await read_proxy_header();
-    if (!told) co_return close(true);
+    const bool valid = co_await read_proxy_header();
+    if (!valid) co_return close(true);
     co_await run();
 }
 
 task<bool> connection::read_proxy_header() {
     if (!server_.options_.proxy_allow.contains_peer(peer().address)) {
-        server_.refused_proxy(peer().address, "it is not in proxy-allow-ips");
+        server_.refused_proxy(peer().address, "not in proxy-allow-ips");
         co_return false;
     }
     for (;;) {
@@ -31,12 +31,12 @@ task<bool> connection::read_proxy_header() {
             co_return true;
         }
         if (header.error() == http::proxy_error::malformed) {
-            server_.refused_proxy(peer().address, "it sent no PROXY header");
+            server_.refused_proxy(peer().address, "no valid PROXY header");
             co_return false;
         }
-        const net::input_event what = co_await receive();
-        if (what == net::input_event::more) continue;
-        if (!input().empty() || timed_out_) server_.refused_proxy(peer().address, "its PROXY header did not come");
+        const net::input_event event = co_await receive();
+        if (event == net::input_event::more) continue;
+        if (!input().empty() || timed_out_) server_.refused_proxy(peer().address, "incomplete PROXY header");
         co_return false;
     }
 }
@@ -61,9 +61,9 @@ void server::refused_proxy(std::string_view peer, std::string_view why) noexcept
     if (loop_.now() < complain_again_) return;
     complain_again_ = loop_.now() + 10s;
     try {
-        log::warning(fmt::format("a connection of {} is refused (--proxy-protocol): {}", peer, why));
+        log::warning(fmt::format("refused a connection from {} (--proxy-protocol): {}", peer, why));
     } catch (...) {
-        // Without memory for the sentence it is refused all the same.
+        // Out of memory for the message; the connection is refused regardless.
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is told of a request that was refused before it was one.
+// Reports requests to the application that were refused because their head is invalid.
 #include <algorithm>
 
 #include <rondo/base/arena.hpp>
@@ -12,7 +12,7 @@ namespace rondo::server {
 
 namespace {
 
-// More of a line is of no use in a log, and its sender chooses how long it is.
+// Limits the logged part of a request line, whose length is chosen by the client.
 constexpr std::size_t longest_told = 1024;
 constexpr std::string_view version_prefix = " HTTP/";
 
@@ -34,7 +34,7 @@ std::string_view first_line_of(std::string_view input) noexcept {
     return input.substr(0, input.find_first_of("\r\n"));
 }
 
-// Takes "HTTP/1.1" off the end of the line; without it the version is not known.
+// Removes "HTTP/1.1" from the end of the line and stores the version, 0.0 when there is none.
 std::string_view take_version(std::string_view line, handler::request& to) noexcept {
     to.version_major = to.version_minor = 0;
     const std::size_t at = line.rfind(version_prefix);
@@ -63,14 +63,14 @@ void read_line(std::string_view line, handler::request& to) noexcept {
 
 void connection::refuse_head(http::status code) {
     refuse(code);
-    handler::request told;
-    read_line(first_line_of(input()), told);
+    handler::request refused;
+    read_line(first_line_of(input()), refused);
     sender from(peer(), secure_);
     arena memory;
-    told.connection = &from;
-    told.memory = &memory;
-    told.arrived = clock::now();
-    server_.app_.refused(told, code, http::reason(code).size() + 1);
+    refused.connection = &from;
+    refused.memory = &memory;
+    refused.arrived = clock::now();
+    server_.app_.refused(refused, code, http::reason(code).size() + 1);
 }
 
 }  // namespace rondo::server

@@ -41,7 +41,7 @@ protected:
     options limits_;
 };
 
-TEST_P(connections, several_requests_over_one) {
+TEST_P(connections, serves_several_requests) {
     served s(app_, GetParam());
     client c(s);
     for (int i = 0; i < 10; ++i) {
@@ -54,7 +54,7 @@ TEST_P(connections, several_requests_over_one) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().accepted.load(); }), 1u);
 }
 
-TEST_P(connections, pipelined_answers_come_in_order) {
+TEST_P(connections, answers_pipelined_requests_in_order) {
     app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
         co_await sleep(30ms);
         to.respond({}, "late");
@@ -72,7 +72,7 @@ TEST_P(connections, pipelined_answers_come_in_order) {
     }
 }
 
-TEST_P(connections, byte_by_byte) {
+TEST_P(connections, parses_input_byte_by_byte) {
     served s(app_, GetParam());
     client c(s);
     for (char byte : post("hello") + last_request) ASSERT_TRUE(c.send({&byte, 1}));
@@ -81,7 +81,7 @@ TEST_P(connections, byte_by_byte) {
     EXPECT_NE(all.find("\r\n\r\nhello"), all.npos);
 }
 
-TEST_P(connections, a_bad_request_is_answered_and_ends_it) {
+TEST_P(connections, closes_after_answering_a_bad_request) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/") + "GET / HTTP/1.1\r\n\r\n" + get("/")));
@@ -93,7 +93,7 @@ TEST_P(connections, a_bad_request_is_answered_and_ends_it) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().refused.load(); }), 1u);
 }
 
-TEST_P(connections, a_slow_head_is_answered_408) {
+TEST_P(connections, answers_a_slow_head_with_408) {
     limits_.header_timeout = 100ms;
     served s(app_, GetParam(), limits_);
     client c(s);
@@ -102,7 +102,7 @@ TEST_P(connections, a_slow_head_is_answered_408) {
     EXPECT_EQ(c.error(), 0);
 }
 
-TEST_P(connections, a_silent_one_just_ends) {
+TEST_P(connections, closes_without_a_response_when_silent) {
     limits_.header_timeout = 100ms;
     limits_.keepalive_timeout = 100ms;
     served s(app_, GetParam(), limits_);
@@ -113,7 +113,7 @@ TEST_P(connections, a_silent_one_just_ends) {
     EXPECT_EQ(count(idle.receive_all(), "HTTP/1.1 "), 1);
 }
 
-TEST_P(connections, a_slow_body_is_answered_408) {
+TEST_P(connections, answers_a_slow_body_with_408) {
     limits_.body_timeout = 100ms;
     served s(app_, GetParam(), limits_);
     client c(s);
@@ -121,14 +121,14 @@ TEST_P(connections, a_slow_body_is_answered_408) {
     EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 408 "));
 }
 
-TEST_P(connections, a_slow_view_is_cancelled_and_answered_503) {
-    std::atomic<bool> cancelled_there = false;
-    app_.on("/hang", cancelled_there,
-            [](std::atomic<bool>& there, handler::request&, handler::responder&) -> task<void> {
+TEST_P(connections, cancels_a_slow_view_and_answers_with_503) {
+    std::atomic<bool> view_cancelled = false;
+    app_.on("/hang", view_cancelled,
+            [](std::atomic<bool>& at_deadline, handler::request&, handler::responder&) -> task<void> {
                 try {
                     co_await sleep(60s);
                 } catch (const cancelled& c) {
-                    there = c.reason == cancel_reason::deadline;
+                    at_deadline = c.reason == cancel_reason::deadline;
                     throw;
                 }
             });
@@ -137,10 +137,10 @@ TEST_P(connections, a_slow_view_is_cancelled_and_answered_503) {
     client c(s);
     ASSERT_TRUE(c.send(get("/hang")));
     EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 503 "));
-    EXPECT_TRUE(cancelled_there);
+    EXPECT_TRUE(view_cancelled);
 }
 
-TEST_P(connections, an_answer_reaches_a_client_that_goes_on_sending) {
+TEST_P(connections, delivers_an_error_to_a_client_that_keeps_sending) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"));
@@ -150,8 +150,8 @@ TEST_P(connections, an_answer_reaches_a_client_that_goes_on_sending) {
     EXPECT_EQ(c.error(), 0);
 }
 
-// Bytes that nobody reads must not turn the end into an RST, which overtakes what is still on its way.
-TEST_P(connections, a_large_last_answer_arrives_although_the_client_sent_on) {
+// Unread input must not turn the close into an RST, which overtakes data in transit.
+TEST_P(connections, delivers_a_large_last_response_despite_further_input) {
     app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
         std::string block(large_size, 'x');
         to.begin({}, block.size());
@@ -170,7 +170,7 @@ TEST_P(connections, a_large_last_answer_arrives_although_the_client_sent_on) {
     }
 }
 
-TEST_P(connections, a_half_close_is_not_the_end_of_the_client) {
+TEST_P(connections, serves_a_client_after_its_half_close) {
     app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
         co_await sleep(50ms);
         to.respond({}, "late");
@@ -183,7 +183,7 @@ TEST_P(connections, a_half_close_is_not_the_end_of_the_client) {
     EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 2) << all;
 }
 
-TEST_P(connections, a_client_that_leaves_cancels_its_view) {
+TEST_P(connections, cancels_the_view_when_its_client_disconnects) {
     struct counters {
         std::atomic<int> waiting = 0, cancelled = 0, destroyed = 0;
     } views;
@@ -215,7 +215,7 @@ TEST_P(connections, a_client_that_leaves_cancels_its_view) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 2u);
 }
 
-TEST_P(connections, a_reader_that_stops_is_given_up) {
+TEST_P(connections, resets_a_client_that_stops_reading) {
     limits_.write_timeout = 200ms;
     app_.on("/endless", [](handler::request&, handler::responder& to) -> task<void> {
         std::string block(100'000, 'x');
@@ -230,7 +230,7 @@ TEST_P(connections, a_reader_that_stops_is_given_up) {
     EXPECT_EQ(c.error(), ECONNRESET);
 }
 
-TEST_P(connections, one_that_reads_slowly_is_not) {
+TEST_P(connections, serves_a_client_that_reads_slowly) {
     limits_.write_timeout = 200ms;
     app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
         std::string block(large_size, 'x');
@@ -251,7 +251,7 @@ TEST_P(connections, one_that_reads_slowly_is_not) {
     EXPECT_EQ(c.error(), 0);
 }
 
-TEST_P(connections, what_is_pipelined_behind_a_slow_reader_waits) {
+TEST_P(connections, stops_serving_pipelined_requests_when_output_backs_up) {
     app_.on("/block", [](handler::request&, handler::responder& to) -> task<void> {
         std::string block(100'000, 'x');
         to.begin({}, block.size());
@@ -264,13 +264,13 @@ TEST_P(connections, what_is_pipelined_behind_a_slow_reader_waits) {
     for (int i = 0; i < 2000; ++i) many += get("/block");
     ASSERT_TRUE(c.send(many));
     std::this_thread::sleep_for(100ms);
-    // Some 200 MB are wanted; what is answered is what the kernel's buffers take.
+    // About 200 MB are requested; only what fits into the kernel's buffers is sent.
     EXPECT_LT(s.ask([](server& x) { return x.statistics().responses.load(); }), 500u);
     c.reset();
     EXPECT_TRUE(s.until([](server& x) { return x.connections() == 0; }));
 }
 
-TEST_P(connections, http10_ends_after_its_answer) {
+TEST_P(connections, closes_after_an_http10_request) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET / HTTP/1.0\r\n\r\n" + get("/")));

@@ -5,6 +5,8 @@
 #include <new>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include <rondo/base/frame_memory.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/server/connection.hpp>
@@ -131,11 +133,12 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
 
     std::size_t bound = http::h1::head_size_bound(out);
     if (bound + body_room > net::output::block_size)
-        throw response_error("the fields of the response are larger than 48 KiB");
+        throw response_error(fmt::format("response head needs {} bytes; at most {} are allowed", bound,
+                                         net::output::block_size - body_room));
     corked_at_begin_ = static_cast<std::uint32_t>(s.corked());
     flushes_at_begin_ = s.flushes();
     char* begin = s.reserve(bound + body_room);
-    if (s.flushes() != flushes_at_begin_) {  // there was no room left behind earlier responses
+    if (s.flushes() != flushes_at_begin_) {  // the block was full of earlier responses
         flushes_at_begin_ = s.flushes();
         corked_at_begin_ = 0;
     }
@@ -148,10 +151,10 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
 }
 
 void exchange::check_begin(http::status code) const {
-    if (begun()) throw response_error("a second response to one request");
-    // An interim one would leave its client waiting, another is none at all.
+    if (begun()) throw response_error("response already started");
+    // The client would keep waiting after an interim status.
     if (http::to_int(code) < 200 || http::to_int(code) > 599)
-        throw response_error("a response has a status from 200 to 599");
+        throw response_error(fmt::format("invalid response status {}; expected 200 to 599", http::to_int(code)));
 }
 
 void exchange::respond(const handler::response_head& head, std::string_view bytes) {
@@ -174,16 +177,16 @@ void exchange::begin(const handler::response_head& head, std::optional<std::uint
     declared_ = head.code == http::status::reset_content ? 0 : length.value_or(0);
     write_head(head, framing_, declared_, 0, {}, false);
     state_ = state::begun;
-    // From here on only a client that does not read is waited for in vain.
+    // From here on only the write time-out applies.
     context_.deadline = instant::max();
     if (connection_.phase_ == connection::phase::serving)
         connection_.next_phase(connection::phase::serving, clock::duration::max());
 }
 
 void exchange::account(std::uint64_t size) {
-    if (state_ != state::begun) throw response_error("a write before the head or after the end of a response");
+    if (state_ != state::begun) throw response_error("write before the head or after the end of a response");
     if (framing_ == http::h1::framing::length && !omit_body_ && written_ + size > declared_)
-        throw response_error("more bytes written than the response declared");
+        throw response_error("more bytes written than declared for the response");
     written_ += size;
 }
 
@@ -194,7 +197,7 @@ void exchange::goes_on() noexcept {
 
 void exchange::client_gone() const {
     if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
-    throw std::system_error(EPIPE, std::generic_category(), "the client is gone");
+    throw std::system_error(EPIPE, std::generic_category(), "client disconnected");
 }
 
 task<void> exchange::wait_for_client() {
@@ -255,15 +258,15 @@ task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t leng
     connection_.next_phase(connection::phase::serving, clock::duration::max());
     if (!sent) {
         if (s.failed() || context_.cancel.requested()) client_gone();
-        throw response_error("a file became shorter while it was sent");
+        throw response_error("file truncated while it was sent");
     }
     if (chunked) s.write(http::h1::chunk_end);
 }
 
 void exchange::finish() {
-    if (state_ != state::begun) throw response_error("the end of a response that was not begun");
+    if (state_ != state::begun) throw response_error("finish() without a started response");
     if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_)
-        throw response_error("fewer bytes written than the response declared");
+        throw response_error("fewer bytes written than declared for the response");
     if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.write(http::h1::last_chunk);
     state_ = state::finished;
 }
@@ -272,13 +275,13 @@ void exchange::abort_as(http::status instead) noexcept {
     if (state_ == state::finished || state_ == state::aborted) return;
     net::stream& s = connection_;
     bool unsent = state_ == state::waiting || s.flushes() == flushes_at_begin_;
-    bool was_begun = state_ == state::begun;
+    bool was_started = state_ == state::begun;
     state_ = state::aborted;
     connection_.keep_open_ = false;
     if (s.failed()) return;
     if (unsent) {
-        // Nothing of this response is on its way yet: the client gets a clean error instead.
-        if (was_begun) s.drop_corked(corked_at_begin_);
+        // Nothing of this response was sent yet: the client receives an error response instead.
+        if (was_started) s.drop_corked(corked_at_begin_);
         try {
             connection_.refuse(instead);
             code_ = instead;
@@ -287,7 +290,7 @@ void exchange::abort_as(http::status instead) noexcept {
         }
         return;
     }
-    // Without a length or chunks only an RST tells the client that something is missing.
+    // Without a length or chunks only an RST shows the client that the body is incomplete.
     if (framing_ == http::h1::framing::none || (framing_ == http::h1::framing::length && written_ >= declared_))
         connection_.reset_ = true;
 }
@@ -298,7 +301,7 @@ void exchange::probe() noexcept {
         connection_.write(http::h1::continue_head);
         continue_owed_ = false;
     } catch (...) {
-        // Without memory for the question the answer is found out when the response is written.
+        // Out of memory: a disconnected client is detected when the response is written.
     }
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One request and its response on a connection: the body reader and the responder that the application uses.
+// Implemented in exchange.cpp, exchange_body.cpp and exchange_peer.cpp.
 #pragma once
 
 #include <coroutine>
@@ -24,11 +26,11 @@ namespace rondo::server {
 
 class connection;
 
-/// One request with its response, in one piece of memory: the object, the bytes of the head, the fields and the first
-/// part of the request's arena. An idle connection has none.
+/// One request with its response. A single allocation holds the object, the bytes of the head, the fields and the first
+/// block of the request's arena. An idle connection has no exchange.
 class exchange final : public handler::body, public handler::responder, handler::connection_info, detail::task_end {
 public:
-    /// `head` was parsed from `bytes`. Throws std::bad_alloc.
+    /// `head` is the parsed form of `bytes`. Throws std::bad_alloc.
     static exchange* make(connection& c, const char* bytes, const http::h1::request_head& head);
     void destroy() noexcept;
 
@@ -38,13 +40,13 @@ public:
     [[nodiscard]] handler::request& request() noexcept { return request_; }
     [[nodiscard]] context& running_in() noexcept { return context_; }
 
-    /// Runs the application; true when it has ended, false when it waits: then resume_at_end() says who goes on after
-    /// it.
+    /// Starts the application. Returns true when it has finished, false when it is suspended; then call
+    /// resume_at_end().
     [[nodiscard]] bool run(handler::application& app, activity& doing);
-    void resume_at_end(std::coroutine_handle<> who) noexcept {
-        answer_.coroutine().promise().end_at(this, reinterpret_cast<std::size_t>(who.address()));
+    void resume_at_end(std::coroutine_handle<> caller) noexcept {
+        answer_.coroutine().promise().end_at(this, reinterpret_cast<std::size_t>(caller.address()));
     }
-    /// What left the application; null when nothing did. After its end.
+    /// The exception thrown by the application, or null. Call after it has finished.
     [[nodiscard]] std::exception_ptr take_failure() noexcept;
 
     // handler::body
@@ -70,15 +72,13 @@ public:
 
     [[nodiscard]] bool finished() const noexcept { return state_ == state::finished; }
     [[nodiscard]] bool aborted() const noexcept { return state_ == state::aborted; }
-    /// The client sent `Expect: 100-continue` and was not told to go on.
-    [[nodiscard]] bool continue_owed() const noexcept { return continue_owed_; }
-    /// Reads on until the end of the body, discarding it, within bounds. False when the connection cannot be used
-    /// further.
+    /// Reads and discards the rest of the body, within a limit. False when the connection cannot be reused.
     [[nodiscard]] task<bool> skip_body();
-    /// Whether the body of this request will be out of the way without much ado, as things stand. `unwanted`: the
-    /// application reads no more of it, so what is here already may be dropped to find out.
+    /// Whether the rest of the body is small enough to discard. `unwanted`: the application reads no more of it, so
+    /// input that is already received may be dropped to find out.
     [[nodiscard]] bool body_is_skippable(bool unwanted);
-    /// Asks a client that shut down its sending half whether it is still there; only before the response has begun.
+    /// Checks that a client that closed its sending half is still connected, by sending "100 Continue". No effect once
+    /// the response has started.
     void probe() noexcept;
 
 private:
@@ -88,13 +88,13 @@ private:
     exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare, std::size_t spare_size);
     void set_request(connection& c, const char* bytes, const http::h1::request_head& head);
 
-    /// What a trusted proxy said of its client.
+    /// The client as described by a trusted proxy.
     struct told_client {
-        std::string_view address;  // empty: as the connection
-        std::string_view scheme;   // the same
+        std::string_view address;  // empty: that of the connection
+        std::string_view scheme;   // empty: that of the connection
         std::uint16_t port;
     };
-    /// For peers that are trusted: their client's address, scheme and host instead of their own.
+    /// For trusted peers, replaces address, scheme and host of the peer by those of its client.
     void read_forwarded();
 
     [[nodiscard]] std::string_view peer_address() noexcept override;
@@ -105,9 +105,9 @@ private:
 
     struct piece {
         std::string_view data;
-        bool waits = false;  // for more input
+        bool waits = false;  // more input is needed
     };
-    /// Takes the next part of the body out of what was received. Throws http_error.
+    /// Extracts the next part of the body from the received input. Throws http_error.
     [[nodiscard]] piece next_piece();
     [[nodiscard]] piece next_chunk_piece();
     [[nodiscard]] piece held_piece() noexcept;
@@ -123,7 +123,7 @@ private:
     void check_open(const char* what) const;
     void account(std::uint64_t size);
     [[nodiscard]] task<void> wait_for_client();
-    /// What the request does from now on, and whose time the thread's is: of an await that was not the ready queue's.
+    /// Called after an await that does not resume through the ready queue: marks the request as running on the loop.
     void goes_on() noexcept;
     [[noreturn]] void client_gone() const;
 
@@ -132,19 +132,19 @@ private:
     context context_;
     arena arena_;
     const told_client* told_ = nullptr;
-    std::uint32_t size_ = 0;   // of this piece of memory
-    std::uint32_t taken_ = 0;  // input given to the application by the last read()
+    std::uint32_t size_ = 0;   // of the allocation
+    std::uint32_t taken_ = 0;  // input returned by the last read(), not consumed yet
 
     task<void> answer_;
 
     struct chunked_state : http::h1::chunked_decoder {
-        // A piece that is over the limit, within the input: it is given after all when the limit is raised.
+        // A decoded piece that exceeded the limit, within the input; read() returns it once the limit is raised.
         std::uint32_t held_at = 0;
         std::uint32_t held = 0;
     };
     std::unique_ptr<chunked_state> chunked_;
-    std::uint64_t left_ = 0;      // of a body with a length
-    std::uint64_t received_ = 0;  // of the body
+    std::uint64_t left_ = 0;      // bytes to receive of a body with a length
+    std::uint64_t received_ = 0;  // bytes of the body
     std::uint64_t limit_;
     instant body_began_{};
 
@@ -156,9 +156,9 @@ private:
     body_state body_state_ = body_state::ended;
     state state_ = state::waiting;
     http::h1::framing framing_ = http::h1::framing::none;
-    bool answered_ = false;  // the application has ended
-    bool secure_;            // of the connection, whose own bits the loop writes while a thread asks
-    // A byte more would be sixteen for every waiting request.
+    bool answered_ = false;  // the application has finished
+    bool secure_;            // copy: view threads read it while the loop writes the connection's bit-fields
+    // One more byte would cost sixteen per suspended request.
     bool keep_alive_ : 1 = false;
     bool chunked_body_ : 1 = false;
     bool continue_owed_ : 1 = false;

@@ -11,10 +11,10 @@
 namespace rondo::server {
 
 namespace {
-// What is read and thrown away of a body that the application did not want, to keep the connection.
+// Bytes of an unread body that are discarded to keep the connection open.
 constexpr std::uint64_t skip_at_most = 256 * 1024;
 
-// Ends the wait of a reader that is cancelled without its request: one of a group, or within a time limit.
+// Interrupts a read that is cancelled without its request: in a when_any group, or by a time limit.
 class ends_wait final : cancel_callback {
 public:
     ends_wait(net::stream& waited_for, context* reader) noexcept
@@ -47,8 +47,8 @@ void exchange::fail_body(http::status code, const char* text) {
 
 void exchange::check_limit() {
     std::uint64_t known = received_ + (chunked_body_ ? (chunked_ ? chunked_->announced() : 0) : left_);
-    // Whoever may have more raises the limit and reads on.
-    if (known > limit_) throw http_error(http::status::content_too_large, "the body is larger than this server takes");
+    // The application may raise the limit and continue reading.
+    if (known > limit_) throw http_error(http::status::content_too_large, "request body too large");
 }
 
 exchange::piece exchange::held_piece() noexcept {
@@ -76,7 +76,7 @@ exchange::piece exchange::next_chunk_piece() {
                 body_state_ = body_state::ended;
                 return {};
             case http::h1::chunked_decoder::event::error:
-                fail_body(http::status::bad_request, "the chunked body is not valid");
+                fail_body(http::status::bad_request, "invalid chunked request body");
         }
     }
 }
@@ -87,7 +87,7 @@ exchange::piece exchange::next_piece() {
         return held_piece();
     }
     connection_.consume(std::exchange(taken_, 0u));
-    if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "the body could not be read");
+    if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "request body could not be read");
     if (body_state_ == body_state::ended) return {};
     check_limit();
     connection_.hold_input();
@@ -117,39 +117,39 @@ void exchange::send_continue() {
 
 task<void> exchange::receive_more() {
     if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
-    context* const here = co_await this_context();
-    context* const reader = here == &context_ ? nullptr : here;
+    context* const current = co_await this_context();
+    context* const reader = current == &context_ ? nullptr : current;
     if (reader && reader->cancel.requested()) throw cancelled{reader->cancel.reason()};
     const options& limits = connection_.server_.options_;
     instant now = connection_.server_.loop_.now();
     if (body_began_ == instant{}) body_began_ = now;
     send_continue();
-    // The longest wait without a byte, and what the average rate still allows.
+    // The time-out without progress, and the time that the average rate still allows.
     auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
     auto left = body_began_ + limits.body_timeout + earned - now;
     connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
     request_.goes(stats::place::body);
-    net::input_event what = net::input_event::more;
+    net::input_event event = net::input_event::more;
     {
-        const ends_wait cancelled_alone(connection_, reader);
-        what = co_await connection_.receive();
+        const ends_wait on_cancel(connection_, reader);
+        event = co_await connection_.receive();
     }
     goes_on();
     bool late = connection_.timed_out_;
     context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
     connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);
-    switch (what) {
+    switch (event) {
         case net::input_event::more: co_return;
         case net::input_event::end:
-            fail_body(http::status::bad_request, "the client ended the connection within the body");
+            fail_body(http::status::bad_request, "connection closed by the client before the end of the request body");
         case net::input_event::failed:
             body_state_ = body_state::failed;
             context_.cancel.cancel(cancel_reason::disconnected);
             throw cancelled{cancel_reason::disconnected};
         case net::input_event::interrupted:
             connection_.clear_interrupt();
-            if (late) fail_body(http::status::request_timeout, "the body came too slowly");
-            // Another may read on.
+            if (late) fail_body(http::status::request_timeout, "request body received too slowly");
+            // Only this read was cancelled; the body can still be read.
             if (reader && !context_.cancel.requested()) throw cancelled{reader->cancel.reason()};
             body_state_ = body_state::failed;
             throw cancelled{context_.cancel.reason()};
@@ -159,7 +159,7 @@ task<void> exchange::receive_more() {
 bool exchange::body_is_skippable(bool unwanted) {
     if (body_state_ == body_state::failed || continue_owed_) return false;
     if (!unwanted) return chunked_body_ || left_ <= skip_at_most;
-    // Mostly the body is here already.
+    // Usually the body was received already.
     std::uint64_t before = received_;
     try {
         while (body_state_ == body_state::reading && received_ - before < skip_at_most && !next_piece().waits) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose request it is: the other end's, or that of a client behind a proxy.
+// The client of a request: the peer of the connection, or the client of a trusted proxy.
 #include <new>
 
 #include <rondo/http/forwarded.hpp>
@@ -13,14 +13,14 @@ void exchange::read_forwarded() {
     try {
         if (!connection_.peer_is_trusted()) return;
         const options& o = connection_.server_.options_;
-        const http::forwarded told = http::read_forwarded(request_.fields, o.forwarded_allow, o.forwarded_fields);
-        if (!told.host.empty()) request_.authority = told.host;
-        if (!told.client && told.scheme.empty()) return;
-        const std::string_view address = told.client ? arena_.copy(told.client->text()) : std::string_view();
+        const http::forwarded info = http::read_forwarded(request_.fields, o.forwarded_allow, o.forwarded_fields);
+        if (!info.host.empty()) request_.authority = info.host;
+        if (!info.client && info.scheme.empty()) return;
+        const std::string_view address = info.client ? arena_.copy(info.client->text()) : std::string_view();
         told_ = ::new (arena_.allocate(sizeof(told_client), alignof(told_client)))
-            told_client{address, told.scheme, told.port};
+            told_client{address, info.scheme, info.port};
     } catch (...) {
-        // Without memory for whose it is, the request is not served under a wrong name.
+        // Out of memory: the request must not be served with the wrong client.
         destroy();
         throw;
     }

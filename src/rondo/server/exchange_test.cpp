@@ -33,7 +33,7 @@ std::string closing_post(std::string_view path, std::string_view fields, std::st
 
 class exchanges : public ::testing::TestWithParam<backend_kind> {
 protected:
-    // What a client gets for one request.
+    // Everything a client receives for one request.
     std::string answer(std::string_view request_text, int* error = nullptr) {
         served s(app_, GetParam(), limits_);
         client c(s);
@@ -48,7 +48,7 @@ protected:
     options limits_;
 };
 
-TEST_P(exchanges, a_response_in_one_piece) {
+TEST_P(exchanges, sends_a_response_in_one_piece) {
     view([](handler::request&, responder& to) -> task<void> {
         EXPECT_FALSE(to.begun());
         http::fields fields;
@@ -75,7 +75,7 @@ task<void> write_pieces(responder& to, std::optional<std::uint64_t> length) {
     to.finish();
 }
 
-TEST_P(exchanges, a_response_in_pieces) {
+TEST_P(exchanges, sends_a_response_in_pieces) {
     view([](handler::request&, responder& to) { return write_pieces(to, std::nullopt); });
     app_.on("/known", [](handler::request&, responder& to) { return write_pieces(to, 6); });
     std::string got = answer(closing_get("/x"));
@@ -89,7 +89,7 @@ TEST_P(exchanges, a_response_in_pieces) {
     EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
 }
 
-TEST_P(exchanges, large_pieces_in_chunks) {
+TEST_P(exchanges, sends_large_pieces_as_chunks) {
     view([](handler::request&, responder& to) -> task<void> {
         std::string block(300'000, 'x');
         to.begin({}, std::nullopt);
@@ -102,7 +102,7 @@ TEST_P(exchanges, large_pieces_in_chunks) {
     EXPECT_TRUE(got.ends_with("x\r\n0\r\n\r\n"));
 }
 
-TEST_P(exchanges, head_204_and_304_have_no_body) {
+TEST_P(exchanges, omits_the_body_for_head_204_and_304) {
     view([](handler::request& from, responder& to) -> task<void> {
         auto code =
             from.query.empty() ? http::status::ok : static_cast<http::status>(std::stoi(std::string(from.query)));
@@ -127,18 +127,18 @@ TEST_P(exchanges, head_204_and_304_have_no_body) {
 }
 
 // RFC 9110 section 15.3.6
-TEST_P(exchanges, a_205_has_no_content) {
+TEST_P(exchanges, sends_a_205_without_content) {
     view([](handler::request&, responder& to) -> task<void> {
         to.respond({.code = http::status::reset_content, .content_type = "text/plain"}, "body");
         co_return;
     });
-    app_.on("/begun", [](handler::request& from, responder& to) -> task<void> {
+    app_.on("/started", [](handler::request& from, responder& to) -> task<void> {
         to.begin({.code = http::status::reset_content, .content_type = {}},
                  from.query.empty() ? std::nullopt : std::optional<std::uint64_t>(4));
         co_await to.write("body");
         to.finish();
     });
-    for (const char* path : {"/x", "/begun", "/begun?4"}) {
+    for (const char* path : {"/x", "/started", "/started?4"}) {
         for (const char* method : {"GET ", "HEAD "}) {
             const std::string got =
                 answer(method + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -148,12 +148,12 @@ TEST_P(exchanges, a_205_has_no_content) {
         }
         const std::string old = answer("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
                                        closing_get("/x").substr(0));
-        EXPECT_NE(old.find("keep-alive"), old.npos) << "its end is known: " << old;
+        EXPECT_NE(old.find("keep-alive"), old.npos) << "the length is known: " << old;
     }
 }
 
-// The rules of a response are checked, and a response that breaks them never looks complete.
-TEST_P(exchanges, misuse_throws) {
+// The rules of a response are enforced, and a response that breaks them never looks complete.
+TEST_P(exchanges, throws_on_misuse) {
     view([](handler::request&, responder& to) -> task<void> {
         EXPECT_THROW(to.finish(), response_error);
         for (const int code : {0, 100, 103, 199, 600, 1000}) {
@@ -176,11 +176,11 @@ TEST_P(exchanges, misuse_throws) {
     EXPECT_TRUE(answer(closing_get("/x")).ends_with("\r\n\r\ndone"));
 }
 
-TEST_P(exchanges, too_much_or_too_little) {
+TEST_P(exchanges, rejects_more_or_fewer_bytes_than_declared) {
     struct text {
         std::string_view first;
         std::string_view then;
-    } much{"123456", ""}, little{"1234", ""}, much_later{"123", "456"}, little_later{"123", "4"};
+    } more{"123456", ""}, fewer{"1234", ""}, more_later{"123", "456"}, fewer_later{"123", "4"};
     auto writing = [](text& t, handler::request&, responder& to) -> task<void> {
         to.begin({}, 5);
         co_await to.write(t.first);
@@ -188,17 +188,17 @@ TEST_P(exchanges, too_much_or_too_little) {
         co_await to.write(t.then);
         to.finish();
     };
-    app_.on("/much", much, writing);
-    app_.on("/little", little, writing);
-    app_.on("/much-later", much_later, writing);
-    app_.on("/little-later", little_later, writing);
-    // Nothing was sent yet: a clean error instead.
-    for (const char* path : {"/much", "/little"}) {
+    app_.on("/more", more, writing);
+    app_.on("/fewer", fewer, writing);
+    app_.on("/more-later", more_later, writing);
+    app_.on("/fewer-later", fewer_later, writing);
+    // Nothing was sent yet: an error response instead.
+    for (const char* path : {"/more", "/fewer"}) {
         std::string got = answer(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
         EXPECT_EQ(got.find("HTTP/1.1 200"), got.npos);
     }
-    for (const char* path : {"/much-later", "/little-later"}) {
+    for (const char* path : {"/more-later", "/fewer-later"}) {
         std::string got = answer(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 200 "));
         EXPECT_NE(got.find("Content-Length: 5\r\n"), got.npos);
@@ -206,7 +206,7 @@ TEST_P(exchanges, too_much_or_too_little) {
     }
 }
 
-TEST_P(exchanges, a_failure_before_the_head_is_500) {
+TEST_P(exchanges, answers_a_failure_before_the_head_with_500) {
     view([](handler::request&, responder&) -> task<void> {
         throw std::runtime_error("secret");
         co_return;
@@ -219,7 +219,7 @@ TEST_P(exchanges, a_failure_before_the_head_is_500) {
     }
 }
 
-TEST_P(exchanges, a_failure_after_it_breaks_the_connection_off) {
+TEST_P(exchanges, aborts_the_connection_on_a_failure_after_the_head) {
     std::optional<std::uint64_t> none, hundred = 100;
     auto failing = [](std::optional<std::uint64_t>& length, handler::request&, responder& to) -> task<void> {
         to.begin({}, length);
@@ -235,24 +235,24 @@ TEST_P(exchanges, a_failure_after_it_breaks_the_connection_off) {
     EXPECT_TRUE(got.ends_with("\r\n\r\nfirst")) << got;
     int error = 0;
     got = answer(closing_get("/chunked", "1.0"), &error);
-    EXPECT_EQ(error, ECONNRESET);  // nothing else would tell
+    EXPECT_EQ(error, ECONNRESET);  // the only sign of a truncated body here
 }
 
-TEST_P(exchanges, abort_takes_back_what_was_not_sent) {
+TEST_P(exchanges, abort_discards_unsent_output) {
     view([](handler::request&, responder& to) -> task<void> {
         to.begin({}, std::nullopt);
-        co_await to.write("taken back");
+        co_await to.write("discarded");
         to.abort();
         to.abort();
         EXPECT_TRUE(to.begun());
     });
     std::string got = answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + closing_get("/x"));
-    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));  // the one before stays
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));  // the response before it is kept
     EXPECT_NE(got.find("ok\nHTTP/1.1 500 "), got.npos) << got;
-    EXPECT_EQ(got.find("taken back"), got.npos);
+    EXPECT_EQ(got.find("discarded"), got.npos);
 }
 
-TEST_P(exchanges, abort_as_says_what_the_client_gets_instead) {
+TEST_P(exchanges, abort_as_sets_the_status_of_the_error) {
     view([](handler::request&, responder& to) -> task<void> {
         to.begin({}, 4);
         to.abort_as(http::status::bad_gateway);
@@ -261,7 +261,7 @@ TEST_P(exchanges, abort_as_says_what_the_client_gets_instead) {
     EXPECT_TRUE(answer(closing_get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
-TEST_P(exchanges, the_body_of_a_request) {
+TEST_P(exchanges, reads_the_body_of_a_request) {
     struct seen {
         std::optional<std::uint64_t> length{};
         std::string text{};
@@ -291,8 +291,8 @@ TEST_P(exchanges, the_body_of_a_request) {
     EXPECT_EQ(s.text, "hello");
 }
 
-// On a view thread each piece costs a hop to the loop: the sender must not choose how many there are.
-TEST_P(exchanges, tiny_chunks_that_came_together_are_one_piece) {
+// On a view thread each piece costs a round trip to the loop, so the sender must not control their number.
+TEST_P(exchanges, joins_tiny_chunks_that_arrive_together) {
     std::size_t pieces = 0;
     std::string text;
     app_.on("/x", [&](handler::request& from, responder& to) -> task<void> {
@@ -310,7 +310,7 @@ TEST_P(exchanges, tiny_chunks_that_came_together_are_one_piece) {
     EXPECT_LE(pieces, 20u);
 }
 
-TEST_P(exchanges, a_body_may_be_read_after_the_response_has_begun) {
+TEST_P(exchanges, reads_a_body_after_the_response_has_started) {
     view([](handler::request& from, responder& to) -> task<void> {
         to.begin({}, std::nullopt);
         for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
@@ -322,7 +322,7 @@ TEST_P(exchanges, a_body_may_be_read_after_the_response_has_begun) {
     EXPECT_TRUE(got.ends_with("5\r\nhello\r\n0\r\n\r\n")) << got;
 }
 
-TEST_P(exchanges, the_limit_of_a_body) {
+TEST_P(exchanges, enforces_the_body_limit) {
     limits_.max_body = 10;
     app_.on("/more", [](handler::request& from, responder& to) -> task<void> {
         EXPECT_EQ(from.body->limit(), 10u);
@@ -336,14 +336,14 @@ TEST_P(exchanges, the_limit_of_a_body) {
     EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
     EXPECT_TRUE(answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
                     .starts_with("HTTP/1.1 413 "));
-    // The size of a chunk is enough to know.
+    // The size of a chunk suffices.
     EXPECT_TRUE(
         answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
     EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
     EXPECT_TRUE(answer(closing_post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
 }
 
-TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
+TEST_P(exchanges, sends_100_continue_when_the_body_is_read) {
     view([](handler::request&, responder& to) -> task<void> {
         to.respond({}, "unread");
         co_return;
@@ -359,8 +359,8 @@ TEST_P(exchanges, continue_is_sent_when_the_body_is_read) {
     EXPECT_TRUE(does_not.receive_all().starts_with("HTTP/1.1 200 OK"));
 }
 
-// A read that is cancelled alone, by a time limit here, ends; the body can still be read.
-TEST_P(exchanges, a_read_may_be_cancelled) {
+// A read that is cancelled on its own, here by a time limit, ends; the body can still be read.
+TEST_P(exchanges, resumes_reading_after_a_cancelled_read) {
     std::atomic<int> late = 0;
     app_.on("/x", late, [](std::atomic<int>& count, handler::request& from, responder& to) -> task<void> {
         std::string body;
@@ -383,9 +383,9 @@ TEST_P(exchanges, a_read_may_be_cancelled) {
     EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
 }
 
-TEST_P(exchanges, trailers) {
-    std::string seen;
-    app_.on("/x", seen, [](std::string& sum, handler::request& from, responder& to) -> task<void> {
+TEST_P(exchanges, provides_trailers) {
+    std::string received;
+    app_.on("/x", received, [](std::string& sum, handler::request& from, responder& to) -> task<void> {
         EXPECT_EQ(from.body->trailers(), nullptr);
         while (!(co_await from.body->read()).empty()) {
         }
@@ -394,10 +394,10 @@ TEST_P(exchanges, trailers) {
     });
     (void)answer(
         closing_post("/x", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n"));
-    EXPECT_EQ(seen, "42");
+    EXPECT_EQ(received, "42");
 }
 
-TEST_P(exchanges, a_request_stays_valid_while_it_waits) {
+TEST_P(exchanges, keeps_request_views_valid_while_suspended) {
     view([](handler::request& from, responder& to) -> task<void> {
         std::string_view path = from.path, query = from.query, host = from.authority,
                          field = from.fields.find("X-A").value_or("");
@@ -408,7 +408,7 @@ TEST_P(exchanges, a_request_stays_valid_while_it_waits) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /x?a=b HTTP/1.1\r\nHost: one\r\nX-A: yes\r\n\r\n"));
-    // The loop's buffer is written over meanwhile.
+    // Overwrites the shared input buffer of the loop.
     client other(s);
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(

@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int accepts_per_turn = 16;
-constexpr auto time_for_others = 2ms;  // to take what this process leaves to them
-constexpr auto patience = 20ms;        // they may all be held
+constexpr auto time_for_others = 2ms;  // for other processes to accept a yielded connection
+constexpr auto patience = 20ms;        // then this process accepts: the others may be stalled
 constexpr auto failure_rest = 100ms;
 constexpr auto failure_silence = 10s;
 
@@ -45,7 +45,7 @@ void server::listener::start() noexcept {
         if (way_ == way::alone) server_.loop_.io().start_accepting(*this);
         else wait_for_connections();
     } catch (const std::exception& e) {
-        log::warning(fmt::format("{}: accepting rests for 100 ms: {}", socket_.url, e.what()));
+        log::warning(fmt::format("{}: accept paused for 100 ms: {}", socket_.url, e.what()));
         way_ = way::resting;
         rest(failure_rest);
     }
@@ -79,7 +79,7 @@ void server::listener::called() noexcept {
     if (way_ == way::sharing) take_what_waits();
 }
 
-// The kernel may have woken a process that takes nothing: one that is stopped, or was killed and is not torn down yet.
+// The kernel may have woken a process that cannot accept: a stopped one, or one that was killed but not torn down yet.
 void server::listener::take_what_waits() noexcept {
     if (!socket_.fd || !waits_somebody(fd())) return;
     if (way_ == way::sharing) take_share();
@@ -99,7 +99,7 @@ void server::listener::wait_for_connections() noexcept {
     try {
         server_.loop_.io().poll(*this, fd(), POLLIN | backend::one_of_many);
         polling_ = true;
-    } catch (const std::system_error& e) {  // no memory, or fs.epoll.max_user_watches is reached
+    } catch (const std::system_error& e) {  // out of memory, or fs.epoll.max_user_watches exceeded
         accept_failed(e.code().value());
     }
 }
@@ -137,7 +137,7 @@ bool server::listener::leaves_it() noexcept {
     return now - left_since_ < patience;
 }
 
-// The kernel has completed these connections: their clients believe that they are served.
+// The kernel has completed these handshakes: for the clients the connections are established.
 void server::listener::accept_waiting() noexcept {
     for (;;) {
         int socket = accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -151,7 +151,7 @@ void server::listener::accepted(int fd) noexcept { server_.adopt(unique_fd(fd));
 void server::listener::accept_failed(int error) noexcept {
     const instant now = clock::now();
     if (error != last_error_ || now >= tell_again_) {
-        log::warning(fmt::format("{}: accepting rests for 100 ms: {}{}", socket_.url,
+        log::warning(fmt::format("{}: accept paused for 100 ms: {}{}", socket_.url,
                                  std::generic_category().message(error),
                                  error == EMFILE ? "; raise the limit of open files (ulimit -n)" : ""));
         last_error_ = error;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A listening socket of a server: accepts alone, or shared with other processes.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +12,22 @@
 
 namespace rondo::server {
 
-/// A listening socket of a server. Alone it accepts as fast as the kernel gives. Beside other processes a connection
-/// wakes one of them; that one takes its share and calls another for the rest. When descriptors run out it rests for a
-/// moment instead of spinning.
+/// A listening socket of a server. If the process serves alone, it accepts as fast as the kernel delivers. If it shares
+/// the socket, a connection wakes one of the processes, which accepts its share and wakes another for the rest. When
+/// descriptors run out it pauses instead of spinning.
 class server::listener final : acceptor, poll_operation {
 public:
     listener(server& owner, net::listening_socket socket);
     ~listener() { stop(); }
 
-    /// Accepts what waits in the queue, then closes the socket.
+    /// Accepts all pending connections, then closes the socket.
     void stop() noexcept;
-    /// Whether there are others may have changed, and one of them may be held that was woken.
+    /// Called periodically: switches mode when other processes have started or stopped, and accepts pending connections
+    /// in case the process woken for them is stalled.
     void look() noexcept;
-    /// Another process has enough.
+    /// Called when another process yields a connection.
     void called() noexcept;
-    /// A connection has ended: what was left to others may be taken.
+    /// Called when a connection has closed: one that was yielded to other processes may be accepted.
     void has_room() noexcept {
         if (left_since_ != instant::max()) take_share();
     }
@@ -44,9 +46,9 @@ private:
     void wait_for_connections() noexcept;
     void take_share() noexcept;
     void take_what_waits() noexcept;
-    /// True when the next connection is left to another process, for a moment.
+    /// True when the next connection is yielded to another process, for a moment.
     [[nodiscard]] bool leaves_it() noexcept;
-    /// To another process, for as long as nothing of this one is free.
+    /// Leaves pending connections to other processes while all view threads of this one are stalled.
     void leave_it_while_held() noexcept;
     void accept_waiting() noexcept;
     void rest(clock::duration d) noexcept;
@@ -59,7 +61,7 @@ private:
     net::listening_socket socket_;
     rest_timer rest_;
     bool polling_ = false;
-    instant left_since_ = instant::max();  ///< since when a connection waits that was left to others
+    instant left_since_ = instant::max();  ///< when the pending connection was first yielded; max: none
     way way_ = way::resting;
     int last_error_ = 0;
     instant tell_again_{};

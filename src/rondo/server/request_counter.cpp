@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t many_per_second = 4000;
 constexpr std::uint32_t one_in = 16;
 
-// Without the time in which the thread had no processor, where that is known.
+// Excludes the time in which the thread was not scheduled, where that was measured.
 std::int64_t held(const lap& took) noexcept { return took.measured_ns ? took.measured_ns : took.ns; }
 
 }  // namespace
@@ -24,7 +24,7 @@ void request_counter::adapt(std::uint64_t per_second, bool stalls) noexcept {
 }
 
 void request_counter::start_timing() noexcept {
-    // Many came since the last look, which is not long ago.
+    // The rate is high: adapt before the next periodic call.
     if (every_ == 1 && ++timed_since_ == many_per_second) every_ = one_in;
     until_timed_ = every_;
     timed_ = true;
@@ -40,7 +40,7 @@ void request_counter::waits(handler::request& r) noexcept {
     if (!std::exchange(timed_, false)) return;
     const lap first = watch_.stop();
     if (stats::running_request* row = figures_.row(r.row)) first.add_to(row->held);
-    // The rest of its times are taken in any case.
+    // Its later parts are timed in any case.
     add_to(figures_.views[r.view].loop_ns, held(first) * (every_ - 1));
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Counts and times the requests of a server, per view.
 #pragma once
 
 #include <cstddef>
@@ -12,20 +13,20 @@
 
 namespace rondo::server {
 
-/// Counts the requests of a server by view. Every one is counted. Reading a clock costs as much as all the counting, so
-/// of requests that are answered at once, when there are many, the time of one in sixteen is taken and stands for
-/// fifteen more. On the loop's thread.
+/// Counts the requests of a server by view. All requests are counted. Reading the clock costs as much as the counting,
+/// so at high rates only one in sixteen of the requests answered without suspension is timed, with weight sixteen. Loop
+/// thread only.
 class request_counter {
 public:
     explicit request_counter(stats::statistics& in) noexcept : figures_(in) {}
 
-    /// The application is about to be called.
+    /// Called before the application runs.
     void starts() noexcept {
         if (--until_timed_ == 0) start_timing();
     }
-    /// The application did not answer at once.
+    /// Called when the application suspends.
     void waits(handler::request& r) noexcept;
-    /// The application has answered, or given up: `outcome` is class_of() its status, or one of the other outcomes.
+    /// Called when the application has finished. `outcome` is status_class() of the response or another outcome.
     void ends(handler::request& r, std::size_t outcome, activity& doing) noexcept {
         stats::view_figures& v = figures_.views[r.view];
         add_to(v.by_class[outcome], 1);
@@ -34,12 +35,12 @@ public:
         add_to(v.latency[v.last_bucket.load(std::memory_order_relaxed)], 1);
     }
 
-    /// The request goes, whatever it did after its end.
+    /// Called before the request is destroyed.
     void gone(handler::request& r) noexcept {
         if (r.row != 0) free_row(r);
     }
 
-    /// Now and then: takes every time as long as requests are few or the loop is held for long.
+    /// Called periodically: times every request while the rate is low or the loop stalls.
     void adapt(std::uint64_t per_second, bool stalls) noexcept;
 
     static std::size_t class_of(http::status code) noexcept {
@@ -57,7 +58,7 @@ private:
     stats::statistics& figures_;
     std::uint32_t until_timed_ = 1;
     std::uint32_t every_ = 1;
-    std::uint32_t timed_since_ = 0;  // it was adapted
+    std::uint32_t timed_since_ = 0;  // requests timed since the last adaptation
     bool timed_ = false;
     stopwatch watch_;
 };

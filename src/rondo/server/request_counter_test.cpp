@@ -30,7 +30,7 @@ std::chrono::nanoseconds processor_time() {
     return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-// Computes for so long, however busy the machine is.
+// Uses this much CPU time, however busy the machine is.
 void hold_for(std::chrono::milliseconds time) {
     for (const auto end = processor_time() + time; processor_time() < end;) {
     }
@@ -56,7 +56,7 @@ protected:
             hold_for(10ms);
             co_await sleep(20ms);
             hold_for(15ms);
-            to.respond({}, "rested");
+            to.respond({}, "done");
         });
         app_.on("/stall", [](handler::request&, handler::responder& to) -> task<void> {
             hold_for(80ms);
@@ -92,7 +92,7 @@ protected:
     figures view(served& s, const std::string& path) {
         return s.ask([row = app_.row_of(path)](server& x) { return of(x, row); });
     }
-    // Where the requests are that are not answered at once.
+    // The states of the suspended requests.
     static std::vector<stats::place> places(server& s) {
         std::vector<stats::place> all;
         const auto& figures = s.statistics();
@@ -105,7 +105,7 @@ protected:
     scripted app_;
 };
 
-TEST_P(counting, every_request_by_view_and_class) {
+TEST_P(counting, counts_requests_by_view_and_status_class) {
     served s(app_, GetParam());
     client c(s);
     std::string many;
@@ -116,22 +116,22 @@ TEST_P(counting, every_request_by_view_and_class) {
         ASSERT_TRUE(c.send(get("/nowhere")));
         ASSERT_FALSE(c.response().empty());
     }
-    const figures hello = view(s, "/");
-    EXPECT_EQ(hello.by_class, (stats::outcomes<std::uint64_t>{0, 0, 100, 0, 0, 0, 0}));
-    EXPECT_EQ(hello.timed, 100u);
-    EXPECT_GT(hello.wall_ns, 0);
-    EXPECT_GT(hello.loop_ns, 0);
+    const figures root = view(s, "/");
+    EXPECT_EQ(root.by_class, (stats::outcomes<std::uint64_t>{0, 0, 100, 0, 0, 0, 0}));
+    EXPECT_EQ(root.timed, 100u);
+    EXPECT_GT(root.wall_ns, 0);
+    EXPECT_GT(root.loop_ns, 0);
     const figures without_view = s.ask([](server& x) { return of(x, 0); });
     EXPECT_EQ(without_view.by_class[4], 5u);
     EXPECT_EQ(without_view.timed, 5u);
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().waiting.load(); }), 0u);
 }
 
-TEST_P(counting, a_request_that_waits_is_seen_and_its_pieces_on_the_loop_add_up) {
+TEST_P(counting, adds_up_the_loop_time_of_a_suspended_request) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/nap")));
-    EXPECT_TRUE(c.response().ends_with("rested"));
+    EXPECT_TRUE(c.response().ends_with("done"));
     const figures nap = view(s, "/nap");
     EXPECT_EQ(nap.by_class[2], 1u);
     EXPECT_EQ(nap.timed, 1u);
@@ -141,7 +141,7 @@ TEST_P(counting, a_request_that_waits_is_seen_and_its_pieces_on_the_loop_add_up)
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty() && x.statistics().waiting == 0; }));
 }
 
-TEST_P(counting, a_client_that_leaves_is_not_a_failure) {
+TEST_P(counting, does_not_count_a_disconnect_as_failure) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/hang")));
@@ -154,8 +154,8 @@ TEST_P(counting, a_client_that_leaves_is_not_a_failure) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().aborted.load(); }), 0u);
 }
 
-// A browser that closes a page ends the connection in good order; who follows a stream never does anything else.
-TEST_P(counting, a_client_that_leaves_an_endless_stream_is_not_a_failure) {
+// A browser that closes a page closes the connection cleanly; an endless stream never ends in another way.
+TEST_P(counting, does_not_count_a_disconnect_from_an_endless_stream_as_failure) {
     served s(app_, GetParam());
     for (const bool resets : {false, true}) {
         client c(s);
@@ -169,7 +169,7 @@ TEST_P(counting, a_client_that_leaves_an_endless_stream_is_not_a_failure) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 2u);
 }
 
-TEST_P(counting, a_response_that_the_application_breaks_off_is_one) {
+TEST_P(counting, counts_a_response_aborted_by_the_application_as_failure) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(get("/breaks-off")));
@@ -178,7 +178,7 @@ TEST_P(counting, a_response_that_the_application_breaks_off_is_one) {
     EXPECT_EQ(s.ask([](server& x) { return x.statistics().left.load(); }), 0u);
 }
 
-TEST_P(counting, a_client_that_takes_nothing_is_one) {
+TEST_P(counting, counts_a_client_that_does_not_read_as_failure) {
     options limits;
     limits.write_timeout = 100ms;
     served s(app_, GetParam(), limits);
@@ -188,7 +188,7 @@ TEST_P(counting, a_client_that_takes_nothing_is_one) {
     EXPECT_EQ(view(s, "/flood").by_class[stats::outcome_aborted], 1u);
 }
 
-TEST_P(counting, who_waits_for_a_body_and_who_waits_for_a_reader) {
+TEST_P(counting, shows_requests_that_receive_a_body_or_send_a_response) {
     served s(app_, GetParam());
     client uploads(s);
     ASSERT_TRUE(uploads.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"));
@@ -202,7 +202,7 @@ TEST_P(counting, who_waits_for_a_body_and_who_waits_for_a_reader) {
     EXPECT_TRUE(s.until([](server& x) { return places(x).empty(); }));
 }
 
-TEST_P(counting, a_body_that_nobody_read_leaves_no_row) {
+TEST_P(counting, frees_the_row_of_a_request_with_an_unread_body) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"));
@@ -213,7 +213,7 @@ TEST_P(counting, a_body_that_nobody_read_leaves_no_row) {
     EXPECT_EQ(view(s, "/").by_class[2], 2u);
 }
 
-TEST_P(counting, a_view_that_holds_the_loop) {
+TEST_P(counting, counts_stalls_of_the_loop) {
     served s(app_, GetParam());
     client c(s);
     for (int i = 0; i < 2; ++i) {
@@ -223,13 +223,13 @@ TEST_P(counting, a_view_that_holds_the_loop) {
     const figures stall = view(s, "/stall");
     EXPECT_EQ(stall.stalls, 2u);
     EXPECT_GE(stall.loop_ns, 160'000'000);
-    // The second follows a long piece of work, so its processor time was measured.
+    // The second request follows a long turn, so its CPU time was measured.
     EXPECT_GE(stall.measured_ns, 80'000'000);
     EXPECT_GT(stall.cpu_ns, 0);
     EXPECT_LE(stall.cpu_ns, stall.measured_ns);
 }
 
-TEST_P(counting, connections_by_what_they_do) {
+TEST_P(counting, counts_connections_by_state) {
     served s(app_, GetParam());
     client idle(s), head(s), hanging(s), silent(s);
     ASSERT_TRUE(idle.send(get("/")));
@@ -250,7 +250,7 @@ TEST_P(counting, connections_by_what_they_do) {
     }));
 }
 
-TEST(sampling, many_requests_are_timed_now_and_then_and_all_counted) {
+TEST(RequestSampling, counts_all_requests_and_times_a_sample) {
     scripted app;
     stats::statistics_memory memory;
     memory->begin(1);
@@ -272,7 +272,7 @@ TEST(sampling, many_requests_are_timed_now_and_then_and_all_counted) {
     EXPECT_GT(v.wall_ns, 0);
     for (int i = 0; i < 10'000; ++i) counter.starts();
     counter.adapt(100'000, true);
-    EXPECT_EQ(memory->sample_every, 1u) << "while the loop stalls every request is timed";
+    EXPECT_EQ(memory->sample_every, 1u) << "every request is timed while the loop stalls";
 }
 
 INSTANTIATE_TEST_SUITE_P(all, counting, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A test application whose views are functions registered by path.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 
 namespace rondo::server::testing {
 
-/// An application of functions by path; what is not there is answered 404.
+/// Dispatches by path to registered functions; other paths get a 404.
 class scripted final : public handler::application {
 public:
     using view = std::function<task<void>(handler::request&, handler::responder&)>;
@@ -28,7 +29,7 @@ public:
     }
 
     void on(std::string path, view v) { views_[std::move(path)] = std::move(v); }
-    /// The same for a view that shares something with its test: a coroutine captures nothing.
+    /// For a view that shares state with its test: a coroutine lambda must not capture.
     template <class T>
     void on(std::string path, T& shared,
             std::type_identity_t<task<void> (*)(T&, handler::request&, handler::responder&)> v) {
@@ -51,7 +52,7 @@ public:
         for (const auto& [path, v] : views_)
             rows_[path] = figures.row_of({.pattern = path, .methods = "any", .kind = "async"});
     }
-    /// Where the view of a path is counted, once a server was made.
+    /// The statistics row of a path's view, after a server was created.
     [[nodiscard]] std::uint16_t row_of(const std::string& path) const { return rows_.at(path); }
 
 private:

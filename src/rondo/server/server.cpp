@@ -95,7 +95,7 @@ void server::look_at_pools() noexcept {
 server::~server() {
     listeners_.clear();
     for_each([](connection& c) { c.kill(); });
-    // Views that did not let go are destroyed where they wait.
+    // Views that did not return are destroyed at their suspension point.
     while (!list_.empty()) gone(static_cast<connection&>(list_.front()));
     loop_.run_deferred();
     statistics_.state.store(stats::worker_state::ended, std::memory_order_relaxed);
@@ -110,7 +110,7 @@ void server::called() noexcept {
 }
 
 void server::adopt(unique_fd socket) noexcept {
-    // Closing at once says more than a connection that nobody serves.
+    // An immediate close is clearer to the client than a connection that is never served.
     if (options_.max_connections && count_ >= options_.max_connections) return;
     try {
         auto* c = new connection(*this, std::move(socket));
@@ -123,7 +123,7 @@ void server::adopt(unique_fd socket) noexcept {
         c->start();
         if (draining_) c->drain(true);
     } catch (const std::exception& e) {
-        log::warning(fmt::format("a connection could not be taken: {}", e.what()));
+        log::warning(fmt::format("cannot accept a connection: {}", e.what()));
     }
 }
 
@@ -177,13 +177,13 @@ task<void> server::drain(clock::duration grace) {
     stop_accepting();
     drain_begun_.set();
     for_each([patient = grace > 0s](connection& c) { c.drain(patient); });
-    log::info(fmt::format("drain: accepting has stopped; {} connections end after their next answer", count_));
+    log::info(fmt::format("drain: stopped accepting; {} connections close after their next response", count_));
     if (co_await wait_until_empty(grace)) co_return;
-    log::warning(fmt::format("drain: the grace period is over: {} requests are cancelled, {} connections open",
+    log::warning(fmt::format("drain: grace period over; cancelling {} requests, {} connections open",
                              statistics_.in_flight.load(std::memory_order_relaxed), count_));
     for_each([](connection& c) { c.cancel(cancel_reason::drain); });
     if (co_await wait_until_empty(1s)) co_return;
-    log::warning(fmt::format("drain: {} connections are cut off", count_));
+    log::warning(fmt::format("drain: closing {} remaining connections", count_));
     cut_off();
     (void)co_await wait_until_empty(100ms);
 }

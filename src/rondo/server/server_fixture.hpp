@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test fixtures: a server on a thread of its own, and a blocking client.
 #pragma once
 
 #include <atomic>
@@ -24,10 +25,9 @@
 #include <rondo/net/address.hpp>
 #include <rondo/server/server.hpp>
 
-/// What tests of the server need: a server on a thread of its own, and clients that block.
 namespace rondo::server::testing {
 
-/// Serves an application at a free port of 127.0.0.1 from its construction to its destruction.
+/// Serves an application on a free port of 127.0.0.1 until it is destroyed.
 class served {
 public:
     /// `on_thread` is called first on the server's thread.
@@ -45,14 +45,14 @@ public:
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     [[nodiscard]] server& on_loop() noexcept { return *server_; }
 
-    /// Calls `f(server)` on the server's thread and gives what it returns.
+    /// Calls `f(server)` on the server's thread and returns its result.
     template <class F>
     auto ask(F f) {
         std::promise<decltype(f(*server_))> answer;
         loop_->post([&] { answer.set_value(f(*server_)); });
         return answer.get_future().get();
     }
-    /// Waits, at most ten seconds, until `f(server)` is true.
+    /// Waits up to ten seconds until `f(server)` is true.
     template <class F>
     [[nodiscard]] bool until(F f) {
         for (int i = 0; i < 5000; ++i) {
@@ -62,7 +62,7 @@ public:
         return false;
     }
 
-    /// Begins to drain; returns at once. Nothing can be asked any more.
+    /// Starts draining and returns at once. call_on_loop() must not be used afterwards.
     void drain(std::chrono::milliseconds grace) {
         if (drained_.exchange(true)) return;
         loop_->post([this, grace] {
@@ -70,7 +70,7 @@ public:
             asked_to_end_.set();
         });
     }
-    /// Drains, if it does not do so already, and waits for the end.
+    /// Drains, unless already started, and waits until the server has stopped.
     void end(std::chrono::milliseconds grace) {
         drain(grace);
         posted_.set_value();
@@ -87,7 +87,7 @@ private:
         server s(loop, app_, limits_);
         server_ = &s;
         loop.run_until(live());
-        posted_.get_future().wait();  // who posts still wakes the loop
+        posted_.get_future().wait();  // post() still wakes the loop after running its function
     }
     task<void> live() {
         co_await app_.startup();
@@ -114,7 +114,7 @@ private:
     std::thread thread_;
 };
 
-/// A client that blocks, ten seconds at most.
+/// A blocking client with a time-out of ten seconds.
 class client {
 public:
     explicit client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -143,15 +143,15 @@ public:
         }
         return true;
     }
-    /// Whatever is there next; empty at the end, and for an error, which is then in error().
-    std::string receive(std::size_t most = 1 << 16) {
-        std::string bytes(most, '\0');
-        ssize_t n = ::recv(fd_.value(), bytes.data(), most, 0);
+    /// Receives available bytes; empty at the end of input or on an error, which is then in error().
+    std::string receive(std::size_t max = 1 << 16) {
+        std::string bytes(max, '\0');
+        ssize_t n = ::recv(fd_.value(), bytes.data(), max, 0);
         error_ = n < 0 ? errno : 0;
         bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
         return bytes;
     }
-    /// Exactly so many bytes, or fewer when it ends before.
+    /// Receives exactly `size` bytes, or fewer when the connection ends before.
     std::string receive_exactly(std::size_t size) {
         std::string all;
         while (all.size() < size) {
@@ -161,7 +161,7 @@ public:
         }
         return all;
     }
-    /// Everything up to and including `mark`, or up to the end.
+    /// Receives everything up to and including `mark`, or up to the end.
     std::string receive_to(std::string_view mark) {
         std::string all;
         while (!all.ends_with(mark)) {
@@ -176,7 +176,7 @@ public:
         for (std::string part = receive(); !part.empty(); part = receive()) all += part;
         return all;
     }
-    /// A whole response with Content-Length: head and body.
+    /// Receives a complete response with Content-Length: head and body.
     std::string response() {
         std::string head = receive_to("\r\n\r\n");
         std::size_t at = head.find("Content-Length: ");
@@ -200,7 +200,7 @@ private:
     bool connected_ = false;
 };
 
-/// A request that keeps the connection.
+/// A request that keeps the connection open.
 inline std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 
 }  // namespace rondo::server::testing

@@ -48,7 +48,7 @@ protected:
         });
     }
 
-    // No await of Rondo's, so nothing cancels it.
+    // An awaiter that ignores cancellation.
     struct never {
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         void await_suspend(std::coroutine_handle<>) const noexcept {}
@@ -60,7 +60,7 @@ protected:
     std::atomic<cancel_reason> reason_{};
 };
 
-TEST_P(servers, drain_finishes_what_runs_and_ends_what_idles) {
+TEST_P(servers, drain_finishes_requests_and_closes_idle_connections) {
     served s(app_, GetParam());
     client idle(s);
     client fresh(s);
@@ -69,9 +69,9 @@ TEST_P(servers, drain_finishes_what_runs_and_ends_what_idles) {
     (void)idle.response();
     ASSERT_TRUE(busy.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n"));
     ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 1; }));
-    auto began = std::chrono::steady_clock::now();
+    auto start = std::chrono::steady_clock::now();
     s.end(10s);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
     EXPECT_EQ(idle.receive_all(), "");
     EXPECT_EQ(idle.error(), 0);
     EXPECT_EQ(fresh.receive_all(), "");
@@ -81,14 +81,14 @@ TEST_P(servers, drain_finishes_what_runs_and_ends_what_idles) {
     EXPECT_FALSE(client(s).connected());
 }
 
-TEST_P(servers, a_request_that_comes_as_the_drain_begins_is_served) {
+TEST_P(servers, serves_a_request_that_arrives_as_the_drain_starts) {
     for (int i = 0; i < 20; ++i) {
         served s(app_, GetParam());
         client kept(s);
         client fresh(s);
         ASSERT_TRUE(kept.send(get("/")));
         (void)kept.response();
-        // The loop learns of both in the same turn.
+        // The loop processes both in the same turn.
         s.ask([&](server&) {
             (void)kept.send(get("/"));
             s.drain(5s);
@@ -100,8 +100,8 @@ TEST_P(servers, a_request_that_comes_as_the_drain_begins_is_served) {
     }
 }
 
-// The header time-out is ten seconds: a part of a head does not hold the end for that long.
-TEST_P(servers, half_a_head_does_not_hold_the_end) {
+// The header time-out is ten seconds; the shutdown does not take that long.
+TEST_P(servers, an_incomplete_head_does_not_delay_the_shutdown) {
     served s(app_, GetParam());
     client first(s);
     client second(s);
@@ -110,37 +110,37 @@ TEST_P(servers, half_a_head_does_not_hold_the_end) {
     for (client* c : {&first, &second}) ASSERT_TRUE(c->send("GET / HTTP/1.1\r\nHos"));
     constexpr auto heads = static_cast<std::size_t>(stats::connection_state::head);
     ASSERT_TRUE(s.until([](server& x) { return x.statistics().connections_in[heads].load() == 2; }));
-    const auto began = std::chrono::steady_clock::now();
+    const auto start = std::chrono::steady_clock::now();
     s.end(60s);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 8s);
     for (client* c : {&first, &second}) EXPECT_TRUE(c->receive_all().starts_with("HTTP/1.1 408 "));
 }
 
-TEST_P(servers, drain_cancels_after_the_grace) {
+TEST_P(servers, drain_cancels_requests_after_the_grace_period) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"));
     ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
-    auto began = std::chrono::steady_clock::now();
+    auto start = std::chrono::steady_clock::now();
     s.end(100ms);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 900ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
     EXPECT_EQ(reason_, cancel_reason::drain);
     EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 503 "));
 }
 
-TEST_P(servers, what_does_not_let_go_is_cut_off) {
+TEST_P(servers, closes_connections_of_views_that_ignore_cancellation) {
     served s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n"));
     ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
-    auto began = std::chrono::steady_clock::now();
+    auto start = std::chrono::steady_clock::now();
     s.end(0ms);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
     EXPECT_EQ(c.receive_all(), "");
     EXPECT_EQ(destroyed_, 1);
 }
 
-TEST_P(servers, those_in_the_accept_queue_are_served) {
+TEST_P(servers, serves_connections_in_the_accept_queue_before_stopping) {
     app_.on("/block", [](handler::request&, handler::responder& to) -> task<void> {
         std::this_thread::sleep_for(200ms);
         to.respond({}, "blocked");
@@ -160,7 +160,7 @@ TEST_P(servers, those_in_the_accept_queue_are_served) {
     for (auto& c : waiting) EXPECT_TRUE(c->receive_all().ends_with("ok\n"));
 }
 
-TEST_P(servers, a_limit_of_connections) {
+TEST_P(servers, enforces_max_connections) {
     options limits;
     limits.max_connections = 3;
     served s(app_, GetParam(), limits);
@@ -178,7 +178,7 @@ TEST_P(servers, a_limit_of_connections) {
     EXPECT_TRUE(again.response().ends_with("ok\n"));
 }
 
-TEST_P(servers, figures) {
+TEST_P(servers, counts_requests_and_connections) {
     served s(app_, GetParam());
     client a(s);
     client b(s);
@@ -188,15 +188,15 @@ TEST_P(servers, figures) {
     (void)b.receive_all();
     b.close();
     ASSERT_TRUE(s.until([](server& x) { return x.connections() == 1; }));
-    auto figures = s.ask([](server& x) {
+    auto counters = s.ask([](server& x) {
         auto& f = x.statistics();
         return std::vector<std::uint64_t>{f.requests,    f.responses, f.refused,  f.aborted,
                                           f.connections, f.accepted,  f.in_flight};
     });
-    EXPECT_EQ(figures, (std::vector<std::uint64_t>{1, 1, 1, 0, 1, 2, 0}));
+    EXPECT_EQ(counters, (std::vector<std::uint64_t>{1, 1, 1, 0, 1, 2, 0}));
 }
 
-TEST_P(servers, an_end_with_connections_of_every_kind) {
+TEST_P(servers, stops_with_connections_in_every_state) {
     served s(app_, GetParam());
     std::vector<std::unique_ptr<client>> all;
     for (std::string_view text :

@@ -57,7 +57,7 @@ task<void> thread_request::receive_body() {
     length_ = body.length();
     limit_ = body.limit();
     const std::uint64_t limit = app_.body_limit(from_).value_or(limit_);
-    // Larger than it may be: whoever reads it says what becomes of it.
+    // Too large: the reader gets the error, or raises the limit.
     if (limit == 0 || length_.value_or(0) > limit) co_return;
     body.limit(limit);
     try {
@@ -76,7 +76,7 @@ task<void> thread_request::receive_pieces() {
     handler::body& body = *from_.body;
     std::string_view piece = co_await body.read();
     if (body.ended()) {
-        body_ = piece;  // stays where it is: nothing is read after it
+        body_ = piece;  // stays valid: nothing is read after it
         received_ = piece.size();
         whole_body_ = true;
         co_return;
@@ -98,7 +98,7 @@ task<void> thread_request::receive_pieces() {
             piece = co_await body.read();
         }
     } catch (const http_error&) {
-        failure = std::current_exception();  // of the rest: what was received is read all the same
+        failure = std::current_exception();  // of the rest: the received part can still be read
     }
     if (!batch.empty()) co_await run_blocking(write);
     if (failure) std::rethrow_exception(failure);
@@ -138,9 +138,9 @@ void thread_request::submit() {
     from_.running_in->cancel.add(link_);
 }
 
-bool thread_request::news_awaiter::suspend(std::coroutine_handle<> who, context* in) noexcept {
+bool thread_request::news_awaiter::suspend(std::coroutine_handle<> caller, context* in) noexcept {
     thread_request& r = request_;
-    r.waiting_.hold(who, in);
+    r.waiting_.hold(caller, in);
     const std::scoped_lock held(r.mutex_);
     if (r.told_) return false;
     r.loop_waits_ = true;
@@ -167,7 +167,7 @@ void thread_request::cancel(cancel_reason reason) noexcept {
     const std::scoped_lock held(mutex_);
     if (reason_ == cancel_reason::none) reason_ = reason;
     if (!in_) return;
-    in_->cancel.announce(reason);  // a view that does not wait sees it
+    in_->cancel.announce(reason);  // visible to a view that polls its token without waiting
     thread_->knock();
 }
 
@@ -190,7 +190,7 @@ bool thread_request::deliver_at_once() {
         const std::scoped_lock held(mutex_);
         if (!ended_) return false;
     }
-    // The thread is done with everything here.
+    // The thread no longer accesses the shared state.
     if (news_.head != response_news::state::respond) return false;
     end();
     failure_ = thread_failure_;
@@ -204,22 +204,22 @@ bool thread_request::deliver_at_once() {
 
 task<void> thread_request::deliver() {
     std::unique_lock held(mutex_);
-    const response_news now = std::exchange(news_, {});
-    if (now.view != 0) from_.view = now.view;
+    const response_news update = std::exchange(news_, {});
+    if (update.view != 0) from_.view = update.view;
     const bool ended = ended_;
     const bool read = std::exchange(read_wanted_, false);
     told_ = untold_ = false;
     held.unlock();
     std::exception_ptr failed;
     try {
-        if (!failure_) deliver_head(now);
-        if (!failure_) co_await deliver_pieces(now);
-        if (!failure_) deliver_end(now);
+        if (!failure_) deliver_head(update);
+        if (!failure_) co_await deliver_pieces(update);
+        if (!failure_) deliver_end(update);
     } catch (...) {
         failed = std::current_exception();
     }
     if (failed) fail(failed);
-    if (now.how == response_news::end::abort) to_.abort_as(now.instead);
+    if (update.how == response_news::end::abort) to_.abort_as(update.instead);
     if (read) co_await read_for_thread();
     if (!ended) co_return;
     end();
@@ -280,8 +280,8 @@ void thread_request::run_on_thread() noexcept {
     try {
         serve_on(threads_.here());
     } catch (const std::exception& e) {
-        thread_failure_ = std::make_exception_ptr(
-            pool_full(std::string("a thread cannot have a loop of its own: ") + e.what(), std::chrono::seconds(1)));
+        thread_failure_ = std::make_exception_ptr(pool_full(
+            std::string("cannot create the event loop of a view thread: ") + e.what(), std::chrono::seconds(1)));
     }
     std::unique_lock held(mutex_);
     ended_ = true;

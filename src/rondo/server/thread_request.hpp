@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One request that is received and answered on the event loop but served on a view thread.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,7 @@
 
 namespace rondo::server {
 
-/// A response on its way from a thread to the loop that sends it: what was said since the loop last looked.
+/// Parts of a response passed from a view thread to the loop, which sends them: all since the previous update.
 struct response_news {
     enum class state : std::uint8_t { nothing, respond, begin };
     enum class end : std::uint8_t { none, finish, abort };
@@ -36,7 +37,7 @@ struct response_news {
         std::uint64_t offset = 0;
         std::uint64_t length = 0;
 
-        /// What it counts for while it waits to be sent.
+        /// Bytes that count towards the limit of unsent data.
         [[nodiscard]] std::uint64_t cost() const noexcept { return file ? 16384 : bytes.size(); }
     };
 
@@ -57,18 +58,18 @@ struct response_news {
     }
 };
 
-/// One request of a loop that is served on a thread, and all that crosses between the two. Made on the loop, which owns
-/// it; lives on until the thread and what is posted have let go of it.
+/// One request that a view thread serves for a loop, and all state shared between the two. Created and owned by the
+/// loop; reference-counted, so it exists until the thread and posted callbacks have released it.
 class thread_request final : thread_pool::job, posted {
 public:
-    /// What the loop calls for its end: a request that waits leaves the queue; one that is being served is cancelled,
-    /// and its end is waited for.
+    /// Deleter for the loop: removes a queued request from the queue; cancels one that is being served and waits for
+    /// its end.
     struct abandon {
         void operator()(thread_request* r) const noexcept { r->leave(); }
     };
     using owner = std::unique_ptr<thread_request, abandon>;
 
-    /// All must outlive the owner.
+    /// All arguments must outlive the returned pointer.
     [[nodiscard]] static owner make(handler::application& app, view_threads& threads, handler::request& from,
                                     handler::responder& to, std::size_t body_in_memory);
 
@@ -80,29 +81,29 @@ public:
 
     // On the loop of the connection.
 
-    /// Receives the body up to its limit. A failure other than `cancelled` is kept for who reads the body.
+    /// Receives the body up to its limit. A failure other than `cancelled` is stored and thrown when the body is read.
     [[nodiscard]] task<void> receive_body();
-    /// Instead of it, when there is none.
+    /// Call instead of receive_body() for a request without a body.
     void without_body() noexcept { whole_body_ = true; }
-    /// Queues. Throws pool_full.
+    /// Queues the request. Throws pool_full.
     void submit();
-    /// Waits until the thread has something to say. Throws `cancelled` when the request left the queue.
+    /// Waits for the next update of the thread. Throws `cancelled` when the request was removed from the queue.
     class [[nodiscard]] news_awaiter;
     [[nodiscard]] news_awaiter news() noexcept;
-    /// Hands a whole small response to the responder; false when there is more to do: then deliver(). Once the thread
-    /// has ended, over() is true.
+    /// Passes a complete small response to the responder. Returns false when deliver() is needed. Once the thread is
+    /// done, is_finished() is true.
     [[nodiscard]] bool deliver_at_once();
     [[nodiscard]] task<void> deliver();
     [[nodiscard]] bool over() const noexcept { return over_; }
-    /// After the end: what left the application, or what its response failed of.
+    /// Once finished: the exception of the application, or the failure to send its response.
     [[nodiscard]] const std::exception_ptr& failure() const noexcept { return failure_; }
     [[nodiscard]] bool left_application() const noexcept { return reached_application_ && thread_failure_; }
 
     // On the thread.
 
-    /// There is news of the loop.
+    /// Handles an update of the loop.
     void hear() noexcept;
-    /// The thread is about to wait: nothing stays untold.
+    /// Called before the thread waits: sends pending notifications.
     void before_wait() noexcept;
 
 private:
@@ -124,9 +125,9 @@ private:
     void run_on_loop() noexcept override;
     void run_on_thread() noexcept override;
     void serve_on(view_thread& here);
-    /// Lets the loop look for what was written under `held`, which it releases.
+    /// Notifies the loop of changes made under the lock `held`, and unlocks it.
     void tell_loop(std::unique_lock<std::mutex>& held) noexcept;
-    /// Lets the thread look for what was written under `held`, which it releases, if it waits for it.
+    /// Notifies the thread, if it waits, of changes made under the lock `held`, and unlocks it.
     void tell_thread(std::unique_lock<std::mutex>& held) noexcept;
 
     [[nodiscard]] task<void> receive_pieces();
@@ -143,17 +144,17 @@ private:
     event_loop& loop_;  // of the connection
     cancel_link link_;
 
-    // Written before the thread begins.
-    std::string_view body_;  // when the body is one piece, or all of it in memory
+    // Written before the thread starts.
+    std::string_view body_;  // a body that was received in one piece
     spool spooled_;
     std::exception_ptr body_failure_;
     std::uint64_t received_ = 0;
     bool in_spool_ = false;
-    bool whole_body_ = false;  // nothing is left to receive
+    bool whole_body_ = false;  // the body was received completely
     std::optional<std::uint64_t> length_;
     std::uint64_t limit_ = 0;
 
-    // The loop's.
+    // Used by the loop only.
     ready_node waiting_;
     std::optional<handler::thread_hop> hop_;
     bool queued_ = false;
@@ -161,28 +162,28 @@ private:
     cancel_reason withdrawn_ = cancel_reason::none;
     std::exception_ptr failure_;
 
-    // Of both, under the mutex.
+    // Shared, guarded by the mutex.
     std::mutex mutex_;
     response_news news_;
-    std::uint64_t unsent_ = 0;       // bytes of pieces that the responder has not taken
-    view_thread* thread_ = nullptr;  // while it serves
+    std::uint64_t unsent_ = 0;       // bytes of pieces that the responder has not accepted
+    view_thread* thread_ = nullptr;  // while it serves this request
     context* in_ = nullptr;
     cancel_reason reason_ = cancel_reason::none;
-    bool loop_waits_ = false;    // the loop's side is suspended in news()
-    bool thread_waits_ = false;  // the thread's side waits for heard_
-    bool told_ = false;          // the loop has to look
-    bool untold_ = false;        // the loop has to look before the thread waits
+    bool loop_waits_ = false;    // the loop is suspended in next_update()
+    bool thread_waits_ = false;  // the thread waits for thread_wakeup_
+    bool told_ = false;          // an update for the loop is ready
+    bool untold_ = false;        // the loop must be notified before the thread waits
     bool ended_ = false;         // the thread is done
     bool client_gone_ = false;   // nothing can be sent any more
     bool read_wanted_ = false;
-    bool rest_ended_ = false;          // of the body
-    std::uint64_t read_limit_ = 0;     // with read_wanted_
-    std::optional<std::string> read_;  // what was wanted
+    bool rest_ended_ = false;          // the end of the body was read
+    std::uint64_t read_limit_ = 0;     // with read_requested_
+    std::optional<std::string> read_;  // result of the requested read
     std::exception_ptr read_failure_;
     std::exception_ptr thread_failure_;
     bool reached_application_ = false;
 
-    // The thread's.
+    // Used by the thread only.
     event heard_;
 
     std::atomic<bool> left_thread_{true};
@@ -194,13 +195,13 @@ public:
     explicit news_awaiter(thread_request& r) noexcept : request_(r) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who, context_of(who));
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> caller) noexcept {
+        return suspend(caller, context_of(caller));
     }
     void await_resume() const;
 
 private:
-    [[nodiscard]] bool suspend(std::coroutine_handle<> who, context* in) noexcept;
+    [[nodiscard]] bool suspend(std::coroutine_handle<> caller, context* in) noexcept;
     thread_request& request_;
 };
 

@@ -12,7 +12,7 @@
 namespace rondo::server {
 
 namespace {
-// Bytes of a stream that the thread may be ahead of the loop.
+// Bytes that the thread may write ahead of the loop.
 constexpr std::uint64_t most_unsent = 256 * 1024;
 }  // namespace
 
@@ -24,7 +24,7 @@ const http::fields* thread_body::trailers() const noexcept { return ended_ ? of_
 
 void thread_body::check_limit() const {
     if (std::max(of_.received_, of_.length_.value_or(0)) <= limit_) return;
-    throw http_error(http::status::content_too_large, "the body is larger than this server takes");
+    throw http_error(http::status::content_too_large, "request body too large");
 }
 
 task<std::string_view> thread_body::read() {
@@ -64,12 +64,13 @@ task<void> thread_body::read_through_loop() {
 // ---- the response ----
 
 void thread_responder::keep_head(const handler::response_head& head) {
-    if (begun()) throw response_error("a second response to one request");
+    if (begun()) throw response_error("response already started");
     if (http::to_int(head.code) < 200 || http::to_int(head.code) > 599)
-        throw response_error("a response has a status from 200 to 599");
+        throw response_error("invalid response status " + std::to_string(http::to_int(head.code)) +
+                             "; expected 200 to 599");
     code_ = head.code;
     omit_body_ = !body_wanted() || http::sent_without_content(head.code);
-    // The thread writes and the loop only reads once it was told, or the thread has ended.
+    // The loop reads this only after a notification, or when the thread is done.
     response_news& n = of_.news_;
     n.view = request_.view;
     n.code = head.code;
@@ -79,7 +80,7 @@ void thread_responder::keep_head(const handler::response_head& head) {
 }
 
 void thread_responder::respond(const handler::response_head& head, std::string_view body) {
-    if (body.size() > small_body) throw response_error("respond() takes a small body");
+    if (body.size() > small_body) throw response_error("body too large for respond(); use begin() and write()");
     const std::scoped_lock held(of_.mutex_);
     keep_head(head);
     of_.news_.head = response_news::state::respond;
@@ -102,13 +103,13 @@ void thread_responder::begin(const handler::response_head& head, std::optional<s
 void thread_responder::check_client() const {
     request_.running_in->token().check();
     const std::scoped_lock held(of_.mutex_);
-    if (of_.client_gone_) throw std::system_error(EPIPE, std::generic_category(), "the client is gone");
+    if (of_.client_gone_) throw std::system_error(EPIPE, std::generic_category(), "client disconnected");
 }
 
 void thread_responder::account(std::uint64_t size) {
-    if (state_ != state::begun) throw response_error("a write before the head or after the end of a response");
+    if (state_ != state::begun) throw response_error("write before the head or after the end of a response");
     if (length_ && !omit_body_ && size > *length_ - written_)
-        throw response_error("more bytes written than the response declared");
+        throw response_error("more bytes written than declared for the response");
     written_ += size;
 }
 
@@ -116,7 +117,7 @@ void thread_responder::send(response_news::piece p) {
     std::unique_lock held(of_.mutex_);
     of_.unsent_ += p.cost();
     of_.news_.pieces.push_back(std::move(p));
-    // The end of a response with a length follows at once: one hop for all of it.
+    // finish() follows immediately: one notification for both.
     if (complete()) of_.untold_ = true;
     else of_.tell_loop(held);
 }
@@ -150,7 +151,7 @@ task<void> thread_responder::write_file(int fd, std::uint64_t offset, std::uint6
     if (length == 0 || omit_body_) co_return;
     response_news::piece p;
     p.file.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!p.file) throw std::system_error(errno, std::generic_category(), "cannot keep a file open");
+    if (!p.file) throw std::system_error(errno, std::generic_category(), "cannot duplicate a file descriptor");
     p.offset = offset;
     p.length = length;
     send(std::move(p));
@@ -158,9 +159,9 @@ task<void> thread_responder::write_file(int fd, std::uint64_t offset, std::uint6
 }
 
 void thread_responder::finish() {
-    if (state_ != state::begun) throw response_error("the end of a response that was not begun");
+    if (state_ != state::begun) throw response_error("finish() without a started response");
     if (length_ && !omit_body_ && written_ != *length_)
-        throw response_error("fewer bytes written than the response declared");
+        throw response_error("fewer bytes written than declared for the response");
     state_ = state::finished;
     const std::scoped_lock held(of_.mutex_);
     of_.news_.how = response_news::end::finish;

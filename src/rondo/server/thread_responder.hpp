@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Body and responder of a request that is served on a view thread.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace rondo::server {
 
-/// The body of a thread_request, as the thread reads it: what was received before, and what was not yet, through the
+/// The body of a thread_request, read on the thread: first the part received in advance, then the rest through the
 /// loop.
 class thread_body final : public handler::body {
 public:
@@ -36,7 +37,7 @@ private:
     bool ended_ = of_.whole_body_ && of_.received_ == 0;
 };
 
-/// Takes the response of a thread_request, on the thread; the loop sends it.
+/// The responder of a thread_request, used on the thread. The loop sends the response.
 class thread_responder final : public handler::responder {
 public:
     thread_responder(thread_request& of, const handler::request& request) noexcept : of_(of), request_(request) {}

@@ -9,14 +9,14 @@ namespace rondo::server {
 
 namespace {
 
-// The application has done its part and does not learn of this any more.
+// The application has already returned, so it cannot handle this failure.
 void log_unsent(const handler::request& from, const std::exception_ptr& why) {
     try {
         std::rethrow_exception(why);
     } catch (const response_error& e) {
         log::error(std::string(from.method_text) + ' ' + std::string(from.target) + ": " + e.what());
     } catch (...) {
-        // The client is gone: nothing that anybody has to look into.
+        // The client disconnected: not worth logging.
     }
 }
 

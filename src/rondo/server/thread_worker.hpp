@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The threads and sync workers: an application wrapper that serves each request on a thread of a pool.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +14,24 @@
 namespace rondo::server {
 
 struct thread_worker_options {
-    std::size_t threads = 32;                 ///< requests that run at once
+    std::size_t threads = 32;                 ///< concurrent requests
     std::size_t queue = 1024;                 ///< requests that may wait for a thread
-    std::size_t body_in_memory = 256 * 1024;  ///< bytes of a request's body; a larger one is in a temporary file
-    thread_pool* compute = nullptr;           ///< where cpu views run; must outlive the worker
+    std::size_t body_in_memory = 256 * 1024;  ///< bytes; a larger request body is stored in a temporary file
+    thread_pool* compute = nullptr;           ///< pool for cpu views; must outlive the worker
 };
 
-/// The threads worker: an application around another one that serves each request on a thread of its own, as a server
-/// with a thread per request does. The loop of the connections receives the whole body first and sends the response, so
-/// a thread is not held by a client that is slow, uploads or idles; only a body that is made while it is sent (a
-/// stream) holds its thread until the client has taken most of it. A request for which no thread is free waits in a
-/// queue; when that is full, or the wait would pass the deadline, refuse() of the application answers (pool_full: 503
-/// with Retry-After); a request that is cancelled while it waits leaves the queue.
+/// The threads worker: wraps an application and serves each request on a thread of its own, as in a server with a
+/// thread per request. The event loop of the connections receives the whole body first and sends the response, so slow,
+/// uploading or idle clients occupy no thread; only a streamed response occupies its thread until the client has
+/// received most of it. Requests wait in a queue while no thread is free. When the queue is full, or a request would
+/// wait past its deadline, refuse() of the application responds (pool_full: 503 with Retry-After). A request that is
+/// cancelled while it waits is removed from the queue.
 ///
-/// On its thread a request runs in a small event loop, which has no pool for what blocks: coroutines work there as on
-/// any loop, and what may block (sync views, run_blocking) is called right there.
+/// On its thread a request runs in a small event loop without a pool for blocking calls: coroutines work as on any
+/// loop, and blocking calls (sync views, run_blocking) run directly on the thread.
 ///
-/// Everything but threads() is called on the loop of the connections. startup(), shutdown(), body_limit() and refuse()
-/// of the application are called there too. It must not be destroyed while a request is served.
+/// All functions except threads() are called on the loop of the connections, as are startup(), shutdown(), body_limit()
+/// and refuse() of the application. Must not be destroyed while a request is being served.
 class thread_worker final : public handler::application {
 public:
     /// `inner` must outlive this.

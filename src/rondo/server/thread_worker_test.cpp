@@ -40,7 +40,7 @@ std::string chunk(const std::string& bytes) {
     return size + bytes + "\r\n";
 }
 
-// Where views wait until the test lets them go on.
+// Blocks views until the test opens it.
 class gate {
 public:
     void pass() {
@@ -97,18 +97,18 @@ protected:
     std::unique_ptr<served> served_;
 };
 
-TEST_P(threads, serve_requests_away_from_the_loop) {
-    static std::atomic<std::thread::id> there;
+TEST_P(threads, serves_requests_outside_the_loop_thread) {
+    static std::atomic<std::thread::id> view_thread_id;
     app_.on("/where", [](handler::request& from, handler::responder& to) -> task<void> {
-        there = std::this_thread::get_id();
+        view_thread_id = std::this_thread::get_id();
         EXPECT_EQ(from.connection->peer_address(), "127.0.0.1");
         EXPECT_FALSE(from.connection->secure());
         EXPECT_NE(from.serving, nullptr);
         EXPECT_FALSE(from.draining->is_set());
-        EXPECT_EQ(from.memory->copy("kept"), "kept");
+        EXPECT_EQ(from.memory->copy("text"), "text");
         http::fields fields;
         fields.add("X-Note", "one");
-        to.respond({.code = http::status::created, .content_type = "text/x", .fields = &fields}, "there");
+        to.respond({.code = http::status::created, .content_type = "text/x", .fields = &fields}, "served");
         co_return;
     });
     start();
@@ -120,12 +120,12 @@ TEST_P(threads, serve_requests_away_from_the_loop) {
         EXPECT_TRUE(got.starts_with("HTTP/1.1 201 Created\r\n")) << got;
         EXPECT_NE(got.find("Content-Type: text/x\r\n"), got.npos);
         EXPECT_NE(got.find("X-Note: one\r\n"), got.npos);
-        EXPECT_EQ(body_of(got), "there");
+        EXPECT_EQ(body_of(got), "served");
     }
-    EXPECT_NE(there.load(), loop);
+    EXPECT_NE(view_thread_id.load(), loop);
 }
 
-TEST_P(threads, run_as_many_at_once_as_there_are_threads) {
+TEST_P(threads, runs_one_request_per_thread_at_once) {
     start({.threads = 3, .queue = 100});
     std::vector<std::unique_ptr<client>> clients;
     for (int i = 0; i < 8; ++i) {
@@ -141,7 +141,7 @@ TEST_P(threads, run_as_many_at_once_as_there_are_threads) {
     EXPECT_EQ(worker_->threads().threads(), 3u);
 }
 
-TEST_P(threads, one_at_a_time_is_the_sync_worker) {
+TEST_P(threads, the_sync_worker_runs_one_request_at_a_time) {
     start(one_at_a_time({.threads = 9}));
     client a(*served_), b(*served_);
     ASSERT_TRUE(a.send(get("/hold")));
@@ -154,40 +154,40 @@ TEST_P(threads, one_at_a_time_is_the_sync_worker) {
     EXPECT_EQ(gate_.most(), 1);
 }
 
-TEST_P(threads, refuse_when_the_queue_is_full) {
+TEST_P(threads, refuses_requests_when_the_queue_is_full) {
     start({.threads = 1, .queue = 1});
-    client runs(*served_), waits(*served_), refused(*served_);
-    ASSERT_TRUE(runs.send(get("/hold")));
+    client running(*served_), queued(*served_), refused(*served_);
+    ASSERT_TRUE(running.send(get("/hold")));
     ASSERT_TRUE(gate_.wait_for(1));
-    ASSERT_TRUE(waits.send(get("/hold")));
+    ASSERT_TRUE(queued.send(get("/hold")));
     ASSERT_TRUE(served_->until([&](server&) { return worker_->threads().waiting() == 1; }));
     ASSERT_TRUE(refused.send(get("/hold")));
     EXPECT_TRUE(refused.response().starts_with("HTTP/1.1 503 "));
     gate_.open();
-    EXPECT_EQ(body_of(runs.response()), "held");
-    EXPECT_EQ(body_of(waits.response()), "held");
+    EXPECT_EQ(body_of(running.response()), "held");
+    EXPECT_EQ(body_of(queued.response()), "held");
     ASSERT_TRUE(refused.send(get("/")));
     EXPECT_EQ(body_of(refused.response()), "ok\n");
 }
 
-TEST_P(threads, a_request_that_waits_is_answered_at_its_deadline_and_leaves_with_its_client) {
+TEST_P(threads, removes_a_queued_request_at_its_deadline_or_when_its_client_disconnects) {
     options limits;
     limits.request_timeout = 300ms;
     start({.threads = 1}, limits);
-    client runs(*served_), late(*served_), leaves(*served_);
-    ASSERT_TRUE(runs.send(get("/hold")));
+    client running(*served_), late(*served_), disconnecting(*served_);
+    ASSERT_TRUE(running.send(get("/hold")));
     ASSERT_TRUE(gate_.wait_for(1));
     ASSERT_TRUE(late.send(get("/hold")));
     EXPECT_TRUE(late.response().starts_with("HTTP/1.1 503 "));
-    ASSERT_TRUE(leaves.send(get("/hold")));
+    ASSERT_TRUE(disconnecting.send(get("/hold")));
     ASSERT_TRUE(served_->until([&](server&) { return worker_->threads().waiting() == 1; }));
-    leaves.reset();
+    disconnecting.reset();
     EXPECT_TRUE(served_->until([&](server&) { return worker_->threads().waiting() == 0; }));
     gate_.open();
     EXPECT_EQ(gate_.most(), 1);
 }
 
-TEST_P(threads, are_not_held_by_slow_heads_uploads_and_idle_connections) {
+TEST_P(threads, keeps_threads_free_of_slow_heads_uploads_and_idle_connections) {
     app_.on("/size", [](handler::request& from, handler::responder& to) -> task<void> {
         std::size_t size = 0;
         for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
@@ -219,7 +219,7 @@ TEST_P(threads, are_not_held_by_slow_heads_uploads_and_idle_connections) {
     EXPECT_EQ(body_of(head.response()), "ok\n");
 }
 
-TEST_P(threads, are_not_held_by_who_reads_a_whole_response_slowly) {
+TEST_P(threads, keeps_threads_free_of_slow_readers_of_complete_responses) {
     static const std::string large(20 << 20, 'z');
     app_.on("/large", [](handler::request&, handler::responder& to) -> task<void> {
         to.begin({}, large.size());
@@ -249,7 +249,7 @@ TEST_P(threads, are_not_held_by_who_reads_a_whole_response_slowly) {
     EXPECT_EQ(file.receive_exactly(large.size() + 4), "file" + large);
 }
 
-TEST_P(threads, stream_with_backpressure) {
+TEST_P(threads, streams_with_backpressure) {
     static std::atomic<int> written;
     written = 0;
     app_.on("/stream", [](handler::request&, handler::responder& to) -> task<void> {
@@ -271,7 +271,7 @@ TEST_P(threads, stream_with_backpressure) {
     EXPECT_EQ(written.load(), 300);
 }
 
-TEST_P(threads, send_a_stream_as_it_comes_also_when_the_view_blocks_in_between) {
+TEST_P(threads, sends_stream_pieces_immediately_even_when_the_view_blocks_afterwards) {
     app_.on("/two", gate_, [](gate& g, handler::request&, handler::responder& to) -> task<void> {
         to.begin({.content_type = "text/plain"}, {});
         co_await to.write("one");
@@ -293,10 +293,10 @@ TEST_P(threads, send_a_stream_as_it_comes_also_when_the_view_blocks_in_between) 
     EXPECT_EQ(c.receive_to("0\r\n\r\n"), "3\r\ntwo\r\n0\r\n\r\n");
 }
 
-TEST_P(threads, run_coroutines_on_their_own_loop) {
+TEST_P(threads, runs_coroutines_on_the_loop_of_the_thread) {
     static thread_pool compute({.name = "compute"});
     app_.on("/await", [](handler::request&, handler::responder& to) -> task<void> {
-        const auto here = std::this_thread::get_id();
+        const auto own_thread = std::this_thread::get_id();
         struct parts {
             static task<int> one() {
                 co_await sleep(2ms);
@@ -304,7 +304,7 @@ TEST_P(threads, run_coroutines_on_their_own_loop) {
             }
         };
         const auto [a, b] = co_await when_all(parts::one(), parts::one());
-        // Without a pool what blocks runs here, and may block.
+        // Without a pool, blocking functions run on this thread and may block.
         const auto blocking = co_await run_blocking([] {
             EXPECT_TRUE(blocking_allowed());
             EXPECT_EQ(event_loop::current_or_null(), nullptr);
@@ -312,11 +312,11 @@ TEST_P(threads, run_coroutines_on_their_own_loop) {
             EXPECT_EQ(own.run_until(parts::one()), 1);
             return std::this_thread::get_id();
         });
-        EXPECT_EQ(blocking, here);
+        EXPECT_EQ(blocking, own_thread);
         EXPECT_FALSE(blocking_allowed());
         const auto computing = co_await run_compute([] { return std::this_thread::get_id(); });
-        EXPECT_NE(computing, here);
-        EXPECT_EQ(std::this_thread::get_id(), here);
+        EXPECT_NE(computing, own_thread);
+        EXPECT_EQ(std::this_thread::get_id(), own_thread);
         to.respond({}, std::to_string(a + b));
     });
     start({.threads = 1, .compute = &compute});
@@ -327,48 +327,49 @@ TEST_P(threads, run_coroutines_on_their_own_loop) {
     }
 }
 
-TEST_P(threads, cancel_when_the_client_leaves) {
-    static std::atomic<cancel_reason> seen;
-    static std::atomic<bool> begun;
+TEST_P(threads, cancels_a_request_when_its_client_disconnects) {
+    static std::atomic<cancel_reason> observed_reason;
+    static std::atomic<bool> started;
     app_.on("/wait", [](handler::request&, handler::responder&) -> task<void> {
-        begun = true;
+        started = true;
         try {
             co_await sleep(60s);
         } catch (const cancelled& c) {
-            seen = c.reason;
+            observed_reason = c.reason;
             throw;
         }
     });
     app_.on("/watch", [](handler::request& from, handler::responder& to) -> task<void> {
-        begun = true;
+        started = true;
         for (int i = 0; i < 5000 && !from.running_in->token().requested(); ++i) std::this_thread::sleep_for(2ms);
-        seen = from.running_in->token().reason();
+        observed_reason = from.running_in->token().reason();
         to.respond({}, "too late");
         co_return;
     });
     app_.on("/ticks", [](handler::request&, handler::responder& to) -> task<void> {
-        begun = true;
+        started = true;
         to.begin({}, {});
         const std::string piece(100'000, 't');
         try {
             for (;;) co_await to.write(piece);
         } catch (const cancelled& c) {
-            seen = c.reason;
+            observed_reason = c.reason;
             throw;
         } catch (const std::exception&) {
-            seen = cancel_reason::disconnected;
+            observed_reason = cancel_reason::disconnected;
             throw;
         }
     });
     start({.threads = 1});
     for (const char* path : {"/wait", "/watch", "/ticks"}) {
-        seen = cancel_reason::none;
-        begun = false;
+        observed_reason = cancel_reason::none;
+        started = false;
         client c(*served_);
         ASSERT_TRUE(c.send(get(path)));
-        ASSERT_TRUE(served_->until([](server&) { return begun.load(); }));
+        ASSERT_TRUE(served_->until([](server&) { return started.load(); }));
         c.reset();
-        EXPECT_TRUE(served_->until([](server&) { return seen.load() == cancel_reason::disconnected; })) << path;
+        EXPECT_TRUE(served_->until([](server&) { return observed_reason.load() == cancel_reason::disconnected; }))
+            << path;
         EXPECT_TRUE(free_again());
     }
     client after(*served_);
@@ -376,7 +377,7 @@ TEST_P(threads, cancel_when_the_client_leaves) {
     EXPECT_EQ(body_of(after.response()), "ok\n");
 }
 
-TEST_P(threads, cancel_at_the_deadline_and_at_the_end_of_a_drain) {
+TEST_P(threads, cancels_requests_at_the_deadline_and_at_the_end_of_a_drain) {
     static std::atomic<int> waiting;
     waiting = 0;
     app_.on("/wait", [](handler::request&, handler::responder&) -> task<void> {
@@ -407,7 +408,7 @@ TEST_P(threads, cancel_at_the_deadline_and_at_the_end_of_a_drain) {
     EXPECT_TRUE(hangs.response().starts_with("HTTP/1.1 503 "));
 }
 
-TEST_P(threads, hand_over_what_leaves_the_application) {
+TEST_P(threads, forwards_exceptions_and_aborts_of_the_application) {
     app_.on("/throws", [](handler::request&, handler::responder&) -> task<void> {
         throw std::runtime_error("no");
         co_return;
@@ -488,7 +489,7 @@ TEST_P(threads, hand_over_what_leaves_the_application) {
     EXPECT_EQ(body_of(rules.response()), "123");
 }
 
-TEST_P(threads, keep_the_limits_of_bodies) {
+TEST_P(threads, enforces_body_limits) {
     app_.on("/large-body", [](handler::request& from, handler::responder& to) -> task<void> {
         from.body->limit(1'000'000);
         std::size_t size = 0;
@@ -512,16 +513,16 @@ TEST_P(threads, keep_the_limits_of_bodies) {
         ASSERT_TRUE(raised.send(get("/")));
         EXPECT_EQ(body_of(raised.response()), "ok\n");
     }
-    client broken(*served_), gone(*served_);
+    client broken(*served_), disconnecting_client(*served_);
     ASSERT_TRUE(broken.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"));
     EXPECT_TRUE(broken.response().starts_with("HTTP/1.1 400 "));
-    ASSERT_TRUE(gone.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));
+    ASSERT_TRUE(disconnecting_client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));
     ASSERT_TRUE(served_->until([](server& s) { return s.statistics().in_flight.load() == 1; }));
-    gone.reset();
+    disconnecting_client.reset();
     EXPECT_TRUE(served_->until([](server& s) { return s.statistics().in_flight.load() == 0; }));
 }
 
-TEST_P(threads, answer_head_without_a_body) {
+TEST_P(threads, answers_head_without_a_body) {
     app_.on("/parts", [](handler::request&, handler::responder& to) -> task<void> {
         EXPECT_FALSE(to.body_wanted());
         to.begin({}, 10);
@@ -536,7 +537,7 @@ TEST_P(threads, answer_head_without_a_body) {
     EXPECT_EQ(body_of(c.response()), "ok\n");
 }
 
-TEST_P(threads, serve_many_at_once) {
+TEST_P(threads, serves_many_clients_at_once) {
     app_.on("/mixed", [](handler::request& from, handler::responder& to) -> task<void> {
         const std::string text(from.query);
         if (text.size() % 2) co_await sleep(1ms);

@@ -31,7 +31,7 @@ void view_thread::knock() noexcept {
 }
 
 void view_thread::run_on_loop() noexcept {
-    knocked_.exchange(false);  // not store(): it has to see what was written before the last knock
+    knocked_.exchange(false);  // not store(): must synchronise with the last wake()
     if (owner_.draining_.load(std::memory_order_relaxed)) draining_.set();
     if (current_) current_->hear();
 }

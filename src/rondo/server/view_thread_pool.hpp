@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The threads that serve requests for the threads and sync workers, each with a small event loop.
 #pragma once
 
 #include <atomic>
@@ -16,19 +17,19 @@ namespace rondo::server {
 class view_threads;
 class thread_request;
 
-/// A thread that serves one request after the other, with the small loop that coroutines run on there.
+/// The state of a thread that serves one request after the other, with the small event loop for its coroutines.
 class view_thread final : posted, event_loop::wait_hook {
 public:
     explicit view_thread(view_threads& owner);
     ~view_thread();
 
     [[nodiscard]] event_loop& loop() noexcept { return loop_; }
-    /// Set when the server drains; for requests that run here.
+    /// Set when the server drains; used by requests on this thread.
     [[nodiscard]] event& draining() noexcept { return draining_; }
 
-    /// The request that hears the knocks; null for none. On the thread.
+    /// Sets the request that wake() notifies; null: none. Called on the thread.
     void serving(thread_request* current) noexcept;
-    /// Lets the request look for news, as soon as the loop turns. Any thread, while a request is being served here.
+    /// Makes the current request check for updates in the next loop turn. Any thread, while a request is being served.
     void knock() noexcept;
 
 private:
@@ -46,17 +47,17 @@ private:
 class view_threads {
 public:
     view_threads(const pool_options& options, thread_pool* compute);
-    /// Waits for the requests that are served.
+    /// Waits for the requests being served.
     ~view_threads();
 
     [[nodiscard]] thread_pool& pool() noexcept { return pool_; }
     [[nodiscard]] const thread_pool& pool() const noexcept { return pool_; }
 
-    /// The calling thread, one of this pool's. Throws std::system_error when it cannot have a loop.
+    /// The calling thread, which must belong to this pool. Throws std::system_error when its loop cannot be created.
     [[nodiscard]] view_thread& here();
 
-    /// From now on the requests on the threads learn when `draining` is set. On its loop; may be called often. Whoever
-    /// sets it must outlive the requests, not this.
+    /// Forwards `draining` to the requests on the threads once it is set. Called on its loop; repeated calls are cheap.
+    /// The event must outlive the requests, but not this pool.
     void follow(event& draining);
 
 private:

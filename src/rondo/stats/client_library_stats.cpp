@@ -6,9 +6,9 @@
 
 namespace rondo::stats {
 
-std::uint64_t resource_reader::before(const observed::figures& of, std::size_t i) const noexcept {
+std::uint64_t resource_reader::before(const observed::figures& now, std::size_t i) const noexcept {
     for (const observed::figures& b : before_)
-        if (b.group == of.group && b.name == of.name) return b.values[i];
+        if (b.group == now.group && b.name == now.name) return b.values[i];
     return 0;
 }
 
@@ -16,7 +16,7 @@ void resource_reader::look(statistics& to) noexcept {
     try {
         add_since_last(to);
     } catch (const std::bad_alloc&) {
-        // The next look tells it.
+        // The next sample() makes up for it.
     }
 }
 

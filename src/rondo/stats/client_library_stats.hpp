@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copies the stats of databases, caches and other client libraries into the stats of a worker.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +11,18 @@
 
 namespace rondo::stats {
 
-/// Brings what views use (`observed`) into the statistics of a worker. On the loop's thread. Made where the worker
-/// begins: what was counted before belongs to who made this process.
+/// Copies the stats of all stats_sources into the worker_stats. Used on the loop thread. Constructed at the start of
+/// the worker, as earlier counts belong to the parent process.
 class resource_reader {
 public:
     resource_reader() : before_(observed::look()) {}
 
-    /// Adds what was counted since the last call, and sets what is so now.
+    /// Adds what the counters gained since the last call, and sets the gauges.
     void look(statistics& to) noexcept;
 
 private:
     void add_since_last(statistics& to);
-    [[nodiscard]] std::uint64_t before(const observed::figures& of, std::size_t i) const noexcept;
+    [[nodiscard]] std::uint64_t before(const observed::figures& now, std::size_t i) const noexcept;
 
     std::vector<observed::figures> before_;
 };

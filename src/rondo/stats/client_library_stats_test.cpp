@@ -24,9 +24,9 @@ struct workshop {
 
 std::uint64_t value(statistics& s, std::size_t i) { return s.resource_of("workshop", "here", texts[i])->value.load(); }
 
-TEST(resources, are_told_from_where_the_worker_began) {
+TEST(ClientLibraryStats, count_from_the_start_of_the_worker) {
     workshop w;
-    w.made = 10;  // by the process that this one was made from
+    w.made = 10;  // in the parent process
     w.open = 1;
     resource_reader reader;
     const statistics_memory s;
@@ -43,7 +43,7 @@ TEST(resources, are_told_from_where_the_worker_began) {
     EXPECT_EQ(value(*s, 1), 2u);
 }
 
-TEST(resources, go_on_counting_in_the_next_worker) {
+TEST(ClientLibraryStats, continue_in_the_next_worker) {
     const statistics_memory s;
     {
         resource_reader reader;
@@ -62,15 +62,15 @@ TEST(resources, go_on_counting_in_the_next_worker) {
     EXPECT_EQ(value(*s, 0), 7u);
 }
 
-TEST(resources, that_are_too_many_are_not_told) {
+TEST(ClientLibraryStats, beyond_the_table_are_dropped) {
     const statistics_memory s;
     for (std::size_t i = 0; i < statistics::max_resources; ++i)
         ASSERT_NE(s->resource_of("g", std::to_string(i), texts[0]), nullptr);
-    EXPECT_EQ(s->resource_of("g", "one more", texts[0]), nullptr);
+    EXPECT_EQ(s->resource_of("g", "too many", texts[0]), nullptr);
     EXPECT_EQ(s->resource_of("g", "7", texts[0]), &s->resources[7]);
 }
 
-TEST(resources, of_long_names_are_the_same_ones) {
+TEST(ClientLibraryStats, with_truncated_names_share_a_row) {
     const statistics_memory s;
     const std::string long_name(300, 'x');
     EXPECT_EQ(s->resource_of("g", long_name, texts[0]), s->resource_of("g", long_name, texts[0]));

@@ -20,7 +20,7 @@ struct memory {
     alignas(compute_figures) std::byte bytes[sizeof(compute_figures)];
 };
 
-TEST(compute_figures, go_on_from_one_process_to_the_next) {
+TEST(ComputeStats, continue_in_the_next_process) {
     const auto m = std::make_unique<memory>();
     EXPECT_EQ(compute_figures::look(m->bytes), nullptr);
     compute_figures& f = compute_figures::in(m->bytes);
@@ -39,14 +39,14 @@ TEST(compute_figures, go_on_from_one_process_to_the_next) {
     next.begin(8);
     EXPECT_EQ(next.crashes, 0u);
     next.begin_job(now);
-    next.begin(9);  // the one before was killed in a job
+    next.begin(9);  // the previous process was killed during a job
     EXPECT_EQ(next.crashes, 1u);
     EXPECT_EQ(next.starts, 3u);
     EXPECT_EQ(next.busy_since_ns, 0);
     EXPECT_EQ(compute_figures::look(m->bytes)->jobs, 1u);
 }
 
-TEST(compute_figures, of_another_layout_are_wiped) {
+TEST(ComputeStats, of_another_layout_are_cleared) {
     const auto m = std::make_unique<memory>();
     compute_figures::in(m->bytes).begin(7);
     compute_figures::in(m->bytes).layout = 12345;
@@ -56,12 +56,12 @@ TEST(compute_figures, of_another_layout_are_wiped) {
     EXPECT_THROW((void)compute_figures::in({m->bytes + 1, sizeof m->bytes - 1}), std::invalid_argument);
 }
 
-TEST(compute_demand, is_counted_from_several_threads) {
-    statistics_memory of;
-    compute_demand& d = of->demand_of("model");
-    EXPECT_EQ(&of->demand_of("model"), &d);
-    EXPECT_NE(&of->demand_of("other"), &d);
-    const auto ask = [&d] {
+TEST(ComputeQueueStats, count_on_several_threads) {
+    statistics_memory s;
+    compute_demand& d = s->demand_of("model");
+    EXPECT_EQ(&s->demand_of("model"), &d);
+    EXPECT_NE(&s->demand_of("other"), &d);
+    const auto count_jobs = [&d] {
         for (int i = 0; i < 1000; ++i) {
             d.asked();
             d.begun(1'000'000);
@@ -71,8 +71,8 @@ TEST(compute_demand, is_counted_from_several_threads) {
         d.over(job_end::cancelled, false);
         d.refused();
     };
-    std::thread other(ask);
-    ask();
+    std::thread other(count_jobs);
+    count_jobs();
     other.join();
     EXPECT_EQ(d.waiting, 0u);
     EXPECT_EQ(d.running, 0u);
@@ -84,25 +84,25 @@ TEST(compute_demand, is_counted_from_several_threads) {
     EXPECT_EQ(d.queue[latency::bucket_of(1'000'000)], 2000u);
 }
 
-TEST(compute_demand, of_a_worker_that_died_is_cancelled) {
-    statistics_memory of;
-    of->begin(1);
-    compute_demand& d = of->demand_of("model");
+TEST(ComputeQueueStats, of_a_dead_worker_are_counted_as_cancelled) {
+    statistics_memory s;
+    s->begin(1);
+    compute_demand& d = s->demand_of("model");
     d.asked();
     d.asked();
     d.begun(5);
-    of->begin(2);
+    s->begin(2);
     EXPECT_EQ(d.waiting, 0u);
     EXPECT_EQ(d.running, 0u);
     EXPECT_EQ(d.ended[4], 2u);
 }
 
-TEST(compute_demand, of_more_names_than_there_are_rows_is_told_together) {
-    statistics_memory of;
-    for (std::size_t i = 0; i < 2 * statistics::max_computers; ++i) (void)of->demand_of("model" + std::to_string(i));
-    EXPECT_EQ(&of->demand_of("another"), &of->demand_of("one more"));
-    EXPECT_STREQ(of->demand_of("another").name.data(), "(other)");
-    EXPECT_STREQ(of->demand_of("model3").name.data(), "model3");
+TEST(ComputeQueueStats, of_names_beyond_the_table_share_a_row) {
+    statistics_memory s;
+    for (std::size_t i = 0; i < 2 * statistics::max_computers; ++i) (void)s->demand_of("model" + std::to_string(i));
+    EXPECT_EQ(&s->demand_of("another"), &s->demand_of("yet another"));
+    EXPECT_STREQ(s->demand_of("another").name.data(), "(other)");
+    EXPECT_STREQ(s->demand_of("model3").name.data(), "model3");
 }
 
 }  // namespace

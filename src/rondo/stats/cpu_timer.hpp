@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Measures the wall and CPU time of work on a thread.
 #pragma once
 
 #include <atomic>
@@ -8,41 +9,42 @@
 
 namespace rondo {
 
-/// Adds to, or sets, a figure that only the calling thread writes and any may read: no locked instruction.
+/// Adds to, or sets, a counter that only the calling thread writes and any thread reads: no locked instruction.
 template <class T, class N>
-void add_to(std::atomic<T>& figure, N n) noexcept {
-    figure.store(static_cast<T>(figure.load(std::memory_order_relaxed) + static_cast<T>(n)), std::memory_order_relaxed);
+void add_to(std::atomic<T>& counter, N n) noexcept {
+    counter.store(static_cast<T>(counter.load(std::memory_order_relaxed) + static_cast<T>(n)),
+                  std::memory_order_relaxed);
 }
 template <class T, class N>
-void set_to(std::atomic<T>& figure, N n) noexcept {
-    figure.store(static_cast<T>(n), std::memory_order_relaxed);
+void set_to(std::atomic<T>& counter, N n) noexcept {
+    counter.store(static_cast<T>(n), std::memory_order_relaxed);
 }
 
-/// How long some work held the threads it ran on. Written by one thread at a time, read by any.
+/// How long some work occupied the threads it ran on. Written by one thread at a time, read by any.
 struct time_held {
     std::atomic<std::int64_t> ns;
-    std::atomic<std::int64_t> measured_ns;  ///< of it, where processor time was measured as well
-    std::atomic<std::int64_t> cpu_ns;       ///< the processor time within measured_ns
-    std::atomic<std::uint32_t> longest_us;  ///< the longest piece, in microseconds
+    std::atomic<std::int64_t> measured_ns;  ///< the part of it for which CPU time was measured
+    std::atomic<std::int64_t> cpu_ns;       ///< the CPU time within measured_ns
+    std::atomic<std::uint32_t> longest_us;  ///< the longest piece of work, in microseconds
     std::uint32_t spare;
 };
 
-/// What one piece of work took.
+/// The time of one piece of work.
 struct lap {
     std::int64_t ns = 0;
     std::int64_t measured_ns = 0;  ///< ns without the time on the run queue; 0: not measured
     std::int64_t cpu_ns = 0;
     instant ended{};
 
-    void add_to(time_held& to) const noexcept;
+    void add_to(time_held& total) const noexcept;
 };
 
-/// Takes the time of a piece of work. Reading the thread's processor time is a system call: it is done for one piece in
-/// 128 of a thread, and for every piece that follows a long one.
+/// Measures a piece of work. Reading the CPU time of a thread is a system call: it is done for one piece in 128 on each
+/// thread, and for every piece that follows a long one.
 class stopwatch {
 public:
     void start() noexcept;
-    /// What passed since start(). On the same thread.
+    /// The time since start(), which was called on the same thread.
     [[nodiscard]] lap stop() const noexcept;
 
 private:

@@ -16,41 +16,41 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A thread of its own: whether processor time is read depends on what the thread took the time of before.
+// Each test uses a new thread: whether CPU time is read depends on the earlier measurements of the thread.
 template <class F>
 void on_new_thread(F f) {
     std::thread(f).join();
 }
 
 lap timed_sleep() {
-    stopwatch watch;
-    watch.start();
+    stopwatch timer;
+    timer.start();
     std::this_thread::sleep_for(20ms);
-    return watch.stop();
+    return timer.stop();
 }
 
-TEST(stopwatch, tells_waiting_from_computing) {
+TEST(CpuTimer, distinguishes_waiting_from_computing) {
     on_new_thread([] {
         const lap slept = timed_sleep();
         EXPECT_GE(slept.ns, 20'000'000);
-        // The rest the thread had no processor, at its end.
+        // The rest is the run delay at the end of the sleep.
         EXPECT_GE(slept.measured_ns, 20'000'000 * 9 / 10);
         EXPECT_LE(slept.measured_ns, slept.ns);
         EXPECT_LT(slept.cpu_ns, slept.measured_ns / 2);
 
-        stopwatch watch;
-        watch.start();
-        const instant begin = clock::now();
+        stopwatch timer;
+        timer.start();
+        const instant start = clock::now();
         lap computed;
         // On a busy machine the thread does not always run.
-        for (unsigned i = 0; computed.cpu_ns < 5'000'000 && clock::now() - begin < 20s; ++i)
-            if (i % 1000 == 0) computed = watch.stop();
+        for (unsigned i = 0; computed.cpu_ns < 5'000'000 && clock::now() - start < 20s; ++i)
+            if (i % 1000 == 0) computed = timer.stop();
         EXPECT_GE(computed.cpu_ns, 5'000'000);
         EXPECT_LE(computed.cpu_ns, computed.ns);
     });
 }
 
-/// Threads that compute, on the one processor that the test uses.
+/// Keeps the only CPU of the test busy with other threads.
 class busy_processor {
 public:
     busy_processor() {
@@ -79,20 +79,20 @@ private:
     std::vector<std::thread> threads_;
 };
 
-TEST(stopwatch, time_without_a_processor_is_neither_computing_nor_waiting) {
-    if (access("/proc/thread-self/schedstat", R_OK) != 0) GTEST_SKIP() << "this kernel does not tell";
+TEST(CpuTimer, run_delay_is_neither_computing_nor_waiting) {
+    if (access("/proc/thread-self/schedstat", R_OK) != 0) GTEST_SKIP() << "the kernel has no schedstat";
     on_new_thread([] {
         const busy_processor busy;
-        stopwatch watch;
-        watch.start();
+        stopwatch timer;
+        timer.start();
         lap computed;
         for (unsigned i = 0; computed.cpu_ns < 50'000'000; ++i)
-            if (i % 1000 == 0) computed = watch.stop();
-        EXPECT_GT(computed.ns, computed.cpu_ns * 2) << "five threads share a processor";
+            if (i % 1000 == 0) computed = timer.stop();
+        EXPECT_GT(computed.ns, computed.cpu_ns * 2) << "five threads share a CPU";
         EXPECT_GE(computed.cpu_ns, computed.measured_ns / 10 * 8) << "it did nothing but compute";
-        time_held held{};
-        computed.add_to(held);
-        EXPECT_EQ(held.ns, computed.measured_ns);
+        time_held total{};
+        computed.add_to(total);
+        EXPECT_EQ(total.ns, computed.measured_ns);
 
         const lap slept = timed_sleep();
         EXPECT_GE(slept.measured_ns, 20'000'000 * 9 / 10);
@@ -100,34 +100,34 @@ TEST(stopwatch, time_without_a_processor_is_neither_computing_nor_waiting) {
     });
 }
 
-TEST(stopwatch, reads_processor_time_of_one_short_piece_in_128_and_after_a_long_one) {
+TEST(CpuTimer, reads_cpu_time_of_one_short_piece_in_128_and_after_a_long_one) {
     on_new_thread([] {
-        stopwatch watch;
+        stopwatch timer;
         int measured = 0;
-        int short_ones = 0;
+        int short_pieces = 0;
         for (int i = 0; i < 12800; ++i) {
-            watch.start();
-            const lap took = watch.stop();
-            measured += took.measured_ns > 0;
-            short_ones += took.ns < 100'000;
+            timer.start();
+            const lap result = timer.stop();
+            measured += result.measured_ns > 0;
+            short_pieces += result.ns < 100'000;
         }
         EXPECT_GE(measured, 100);
-        EXPECT_LE(measured, 100 + (12800 - short_ones));
+        EXPECT_LE(measured, 100 + (12800 - short_pieces));
         (void)timed_sleep();
         EXPECT_GT(timed_sleep().measured_ns, 0);
         EXPECT_GT(timed_sleep().measured_ns, 0);
     });
 }
 
-TEST(stopwatch, laps_add_up) {
-    time_held held{};
-    lap{.ns = 3'000'000}.add_to(held);
-    lap{.ns = 7'000'000, .measured_ns = 7'000'000, .cpu_ns = 2'000'000}.add_to(held);
-    lap{.ns = 1'000}.add_to(held);
-    EXPECT_EQ(held.ns, 10'001'000);
-    EXPECT_EQ(held.measured_ns, 7'000'000);
-    EXPECT_EQ(held.cpu_ns, 2'000'000);
-    EXPECT_EQ(held.longest_us, 7'000u);
+TEST(CpuTimer, samples_add_up) {
+    time_held total{};
+    lap{.ns = 3'000'000}.add_to(total);
+    lap{.ns = 7'000'000, .measured_ns = 7'000'000, .cpu_ns = 2'000'000}.add_to(total);
+    lap{.ns = 1'000}.add_to(total);
+    EXPECT_EQ(total.ns, 10'001'000);
+    EXPECT_EQ(total.measured_ns, 7'000'000);
+    EXPECT_EQ(total.cpu_ns, 2'000'000);
+    EXPECT_EQ(total.longest_us, 7'000u);
 }
 
 }  // namespace

@@ -5,19 +5,19 @@
 
 namespace rondo::stats::latency {
 
-double quantile(const totals& of, double part) noexcept {
-    const auto all = std::accumulate(of.begin(), of.end(), std::uint64_t{0});
-    if (all == 0) return 0;
-    double wanted = part * static_cast<double>(all);
-    for (std::size_t i = 0; i < of.size(); ++i) {
-        const auto here = static_cast<double>(of[i]);
-        if (of[i] == 0 || wanted > here) {
-            wanted -= here;
+double quantile(const totals& sum, double q) noexcept {
+    const auto total = std::accumulate(sum.begin(), sum.end(), std::uint64_t{0});
+    if (total == 0) return 0;
+    double rank = q * static_cast<double>(total);
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+        const auto in_bucket = static_cast<double>(sum[i]);
+        if (sum[i] == 0 || rank > in_bucket) {
+            rank -= in_bucket;
             continue;
         }
         const auto low = i == 0 ? 0.0 : static_cast<double>(bound(i - 1));
-        const auto high = i + 1 == of.size() ? low : static_cast<double>(bound(i));
-        return low + (high - low) * wanted / here;
+        const auto high = i + 1 == sum.size() ? low : static_cast<double>(bound(i));
+        return low + (high - low) * rank / in_bucket;
     }
     return static_cast<double>(bound(buckets - 2));
 }

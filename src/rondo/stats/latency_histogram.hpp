@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Logarithmic latency histograms in shared memory.
 #pragma once
 
 #include <array>
@@ -9,8 +10,8 @@
 
 #include <rondo/stats/cpu_timer.hpp>
 
-/// Durations by size: four buckets for each doubling, from a microsecond to 69 seconds, and one for what is below and
-/// one for what is above. Every fourth bound is a power of two of nanoseconds.
+/// Histograms of durations: four buckets per octave from a microsecond to 69 seconds, one below and one above. Every
+/// fourth bound is a power of two in nanoseconds.
 namespace rondo::stats::latency {
 
 inline constexpr int first_bit = 10;  ///< 2^10 ns are about a microsecond
@@ -26,22 +27,22 @@ inline constexpr std::size_t buckets = std::size_t(last_bit - first_bit) * per_o
     return 1 + std::size_t(bit - first_bit) * per_octave + ((n >> (bit - 2)) & 3);
 }
 
-/// The least duration, in ns, that is not in this bucket any more: the bound above. There is none for the last one.
+/// The exclusive upper bound of a bucket, in ns. The last bucket has none.
 [[nodiscard]] constexpr std::int64_t bound(std::size_t bucket) noexcept {
     return static_cast<std::int64_t>(4 + bucket % per_octave)
            << (first_bit - 2 + static_cast<int>(bucket / per_octave));
 }
 
-/// Counts in shared memory, written by one thread.
+/// A histogram in shared memory, written by one thread.
 using counts = std::array<std::atomic<std::uint64_t>, buckets>;
 
-inline void count(counts& in, std::int64_t ns) noexcept { add_to(in[bucket_of(ns)], 1); }
+inline void count(counts& h, std::int64_t ns) noexcept { add_to(h[bucket_of(ns)], 1); }
 
-/// Counts added up from several threads or processes.
+/// The sum of the histograms of several threads or processes.
 using totals = std::array<std::uint64_t, buckets>;
 
-/// The duration, in ns, that the share `part` (0 to 1) of them does not exceed, by linear interpolation within a
-/// bucket: at most an eighth wrong. 0 when nothing was counted.
-[[nodiscard]] double quantile(const totals& of, double part) noexcept;
+/// The `q`-quantile (0 to 1) in ns, by linear interpolation within a bucket: the error is at most an eighth. 0 when
+/// nothing was counted.
+[[nodiscard]] double quantile(const totals& sum, double q) noexcept;
 
 }  // namespace rondo::stats::latency

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Places versioned stats structures in shared memory.
 #pragma once
 
 #include <atomic>
@@ -9,38 +10,37 @@
 #include <span>
 #include <stdexcept>
 
-/// Figures in memory that several processes share and that outlives them. `Figures` has a `layout_version`, an atomic
-/// `layout`, and counts nothing when all its bytes are zero.
+/// Stats in memory that several processes share and that outlives them. `Stats` has a `layout_version` and an atomic
+/// `layout`; all bytes zero means that nothing was counted.
 namespace rondo::stats {
 
-/// The size tells versions apart too, should somebody forget the number.
-template <class Figures>
-inline constexpr std::uint32_t layout_mark =
-    (Figures::layout_version << 24) ^ static_cast<std::uint32_t>(sizeof(Figures));
+/// Includes the size, which distinguishes versions even when layout_version was not incremented.
+template <class Stats>
+inline constexpr std::uint32_t layout_mark = (Stats::layout_version << 24) ^ static_cast<std::uint32_t>(sizeof(Stats));
 
-template <class Figures>
+template <class Stats>
 [[nodiscard]] bool fits_in(std::span<const std::byte> memory) noexcept {
-    return memory.size() >= sizeof(Figures) && reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(Figures) == 0;
+    return memory.size() >= sizeof(Stats) && reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(Stats) == 0;
 }
 
-/// Those in this memory, whose bytes are zero or those of an earlier process. What another version of Rondo left there
-/// is wiped. Throws std::invalid_argument when it is too small or not aligned.
-template <class Figures>
-[[nodiscard]] Figures& figures_in(std::span<std::byte> memory) {
-    if (!fits_in<Figures>(memory)) throw std::invalid_argument("the memory for figures is too small or not aligned");
-    auto& there = *std::launder(reinterpret_cast<Figures*>(memory.data()));
-    const std::uint32_t found = there.layout.load(std::memory_order_acquire);
-    if (found != 0 && found != layout_mark<Figures>) std::memset(static_cast<void*>(memory.data()), 0, sizeof(Figures));
-    there.layout.store(layout_mark<Figures>, std::memory_order_release);
-    return there;
+/// Returns the stats in `memory`, whose bytes are zero or were written by an earlier process. Clears those of another
+/// version of Rondo. Throws std::invalid_argument when the memory is too small or misaligned.
+template <class Stats>
+[[nodiscard]] Stats& figures_in(std::span<std::byte> memory) {
+    if (!fits_in<Stats>(memory)) throw std::invalid_argument("the memory for stats is too small or misaligned");
+    auto& stats = *std::launder(reinterpret_cast<Stats*>(memory.data()));
+    const std::uint32_t layout = stats.layout.load(std::memory_order_acquire);
+    if (layout != 0 && layout != layout_mark<Stats>) std::memset(static_cast<void*>(memory.data()), 0, sizeof(Stats));
+    stats.layout.store(layout_mark<Stats>, std::memory_order_release);
+    return stats;
 }
 
-/// The same for who only reads: null when nobody has counted there, or another version.
-template <class Figures>
-[[nodiscard]] const Figures* look_at_figures(std::span<const std::byte> memory) noexcept {
-    if (!fits_in<Figures>(memory)) return nullptr;
-    const auto& there = *std::launder(reinterpret_cast<const Figures*>(memory.data()));
-    return there.layout.load(std::memory_order_acquire) == layout_mark<Figures> ? &there : nullptr;
+/// The same for readers: null when nothing was counted there, or by another version.
+template <class Stats>
+[[nodiscard]] const Stats* look_at_figures(std::span<const std::byte> memory) noexcept {
+    if (!fits_in<Stats>(memory)) return nullptr;
+    const auto& stats = *std::launder(reinterpret_cast<const Stats*>(memory.data()));
+    return stats.layout.load(std::memory_order_acquire) == layout_mark<Stats> ? &stats : nullptr;
 }
 
 }  // namespace rondo::stats

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Registry of objects that publish stats, such as databases and caches.
 #pragma once
 
 #include <cstddef>
@@ -11,25 +12,24 @@
 
 namespace rondo {
 
-/// A figure of something that counts.
+/// Describes a metric of a stats_source.
 struct figure_text {
     std::string_view name;  ///< "hits": lower case, words joined by _
     std::string_view help;  ///< a sentence
-    bool counts = true;     ///< it only grows; else it is what is so now
-    bool seconds = false;   ///< a time: kept in nanoseconds, told in seconds
+    bool counts = true;     ///< true: a counter; false: a gauge
+    bool seconds = false;   ///< a time: stored in nanoseconds, reported in seconds
 };
 
-/// Something that views use and that counts (a database, a cache, ...), as operators are told of it. All of one process
-/// are in one list, in which each is from its construction to its destruction: a member, declared last, of what it
-/// tells about. Any thread.
+/// Publishes the stats of an object that views use (a database, a cache, ...). Registered in one list per process from
+/// construction to destruction; to be declared as the last member of the object. Any thread.
 class observed {
 public:
-    /// Writes the figures of now, one for each text; false when there is nothing to tell yet. Called on any thread,
-    /// also while what it tells about is used on others; waits for nothing and throws nothing.
-    using reader = std::function<bool(std::span<std::uint64_t> to)>;
+    /// Writes the current values, one per descriptor; false when there are none yet. Called on any thread, also while
+    /// the object is used on others; must not block or throw.
+    using reader = std::function<bool(std::span<std::uint64_t> values)>;
 
-    /// `group` ("cache") and `texts` must live forever. `name` tells several of a group apart, and is asked for once
-    /// there is something to tell; figures of the same name are added up.
+    /// `group` ("cache") and `texts` must have static lifetime. `name` distinguishes sources of a group, and is called
+    /// once there are values; values of the same name are added up.
     observed(std::string_view group, std::span<const figure_text> texts, std::function<std::string()> name,
              reader read);
     ~observed();
@@ -40,15 +40,15 @@ public:
         std::string_view group;
         std::string name;
         std::span<const figure_text> texts;
-        std::vector<std::uint64_t> values;  ///< of each text; what was counted by those that are gone is in them
+        std::vector<std::uint64_t> values;  ///< one per descriptor; counters include those of destroyed sources
     };
-    /// All of this process.
+    /// The values of all sources of this process.
     [[nodiscard]] static std::vector<figures> look();
 
 private:
     struct list;
     [[nodiscard]] static list& all();
-    void add_to(std::vector<figures>& to, bool counts_only) const;
+    void add_to(std::vector<figures>& to, bool counters_only) const;
 
     std::string_view group_;
     std::span<const figure_text> texts_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads the values of stats sources in tests.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,13 @@
 
 namespace rondo {
 
-/// What is told of something that views use; of all of the group together when `of` is empty.
-inline std::uint64_t told(std::string_view group, std::string_view of, std::string_view name) {
+/// The value of a metric of the source named `source`, or of all sources of the group when that is empty.
+inline std::uint64_t told(std::string_view group, std::string_view source, std::string_view metric) {
     std::uint64_t sum = 0;
     for (const observed::figures& f : observed::look()) {
-        if (f.group != group || (!of.empty() && f.name != of)) continue;
+        if (f.group != group || (!source.empty() && f.name != source)) continue;
         for (std::size_t i = 0; i < f.texts.size(); ++i)
-            if (f.texts[i].name == name) sum += f.values[i];
+            if (f.texts[i].name == metric) sum += f.values[i];
     }
     return sum;
 }

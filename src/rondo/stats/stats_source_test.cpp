@@ -34,7 +34,7 @@ std::optional<observed::figures> figures_of(std::string_view name) {
     return std::nullopt;
 }
 
-TEST(Observed, is_told_by_its_name_and_those_alike_together) {
+TEST(StatsSource, adds_up_sources_of_the_same_name) {
     workshop one("a");
     workshop two("a");
     workshop other("b");
@@ -47,19 +47,19 @@ TEST(Observed, is_told_by_its_name_and_those_alike_together) {
     EXPECT_EQ(figures_of("a")->texts[1].name, "open");
 }
 
-TEST(Observed, what_is_gone_leaves_its_counts) {
-    auto one = std::make_unique<workshop>("gone");
-    one->made = 5;
-    one->open = 2;
-    one.reset();
-    EXPECT_EQ(figures_of("gone")->values, (std::vector<std::uint64_t>{5, 0}));
-    workshop again("gone");
-    again.made = 1;
-    again.open = 1;
-    EXPECT_EQ(figures_of("gone")->values, (std::vector<std::uint64_t>{6, 1}));
+TEST(StatsSource, keeps_the_counters_of_destroyed_sources) {
+    auto first = std::make_unique<workshop>("destroyed");
+    first->made = 5;
+    first->open = 2;
+    first.reset();
+    EXPECT_EQ(figures_of("destroyed")->values, (std::vector<std::uint64_t>{5, 0}));
+    workshop second("destroyed");
+    second.made = 1;
+    second.open = 1;
+    EXPECT_EQ(figures_of("destroyed")->values, (std::vector<std::uint64_t>{6, 1}));
 }
 
-TEST(Observed, is_not_told_before_it_is_used) {
+TEST(StatsSource, omits_unused_sources) {
     workshop unused("unused");
     unused.used = false;
     EXPECT_FALSE(figures_of("unused"));
@@ -67,7 +67,7 @@ TEST(Observed, is_not_told_before_it_is_used) {
     EXPECT_TRUE(figures_of("unused"));
 }
 
-TEST(Observed, a_name_that_is_not_known_yet_harms_no_other) {
+TEST(StatsSource, omits_only_the_source_whose_name_is_not_known_yet) {
     const observed nameless(
         "workshop", texts, []() -> std::string { throw std::runtime_error("not yet"); },
         [](std::span<std::uint64_t>) { return true; });
@@ -75,9 +75,9 @@ TEST(Observed, a_name_that_is_not_known_yet_harms_no_other) {
     EXPECT_TRUE(figures_of("known"));
 }
 
-TEST(Observed, comes_and_goes_while_others_look) {
+TEST(StatsSource, is_created_and_destroyed_during_snapshots) {
     std::atomic<bool> end{false};
-    std::thread looking([&] {
+    std::thread reader([&] {
         while (!end) (void)observed::look();
     });
     for (int i = 0; i < 1000; ++i) {
@@ -85,7 +85,7 @@ TEST(Observed, comes_and_goes_while_others_look) {
         short_lived.made = 1;
     }
     end = true;
-    looking.join();
+    reader.join();
     EXPECT_EQ(figures_of("short")->values[0], 1000u);
 }
 

@@ -15,31 +15,31 @@ namespace {
 std::int64_t now_ns() noexcept { return clock::now().time_since_epoch().count(); }
 
 template <std::size_t Size>
-void put(std::array<char, Size>& to, std::string_view text) noexcept {
+void put(std::array<char, Size>& stored, std::string_view text) noexcept {
     text = text.substr(0, Size - 1);
-    to.fill(0);
-    std::copy(text.begin(), text.end(), to.begin());
+    stored.fill(0);
+    std::copy(text.begin(), text.end(), stored.begin());
 }
 
-// Other processes can write there: the zero at the end may be missing.
+// Other processes can write there: the terminating zero may be missing.
 template <std::size_t Size>
-std::string_view text_in(const std::array<char, Size>& kept) noexcept {
-    const std::string_view all(kept.data(), Size);
-    return all.substr(0, all.find('\0'));
+std::string_view text_in(const std::array<char, Size>& stored) noexcept {
+    const std::string_view bytes(stored.data(), Size);
+    return bytes.substr(0, bytes.find('\0'));
 }
 
-// What put() makes of a text.
+// Compares with `text` as store_text() truncates it.
 template <std::size_t Size>
-bool same(const std::array<char, Size>& kept, std::string_view text) noexcept {
-    return text_in(kept) == text.substr(0, Size - 1);
+bool same(const std::array<char, Size>& stored, std::string_view text) noexcept {
+    return text_in(stored) == text.substr(0, Size - 1);
 }
 
 }  // namespace
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<place>::is_always_lock_free);
 
-std::string_view to_string(place p) noexcept {
-    switch (p) {
+std::string_view to_string(place state) noexcept {
+    switch (state) {
         case place::none: return "none";
         case place::loop: return "loop";
         case place::pool_queue: return "pool queue";
@@ -81,10 +81,10 @@ view_name view_figures::name() const noexcept {
     return {.pattern = text_in(pattern), .methods = text_in(methods), .kind = text_in(kind)};
 }
 
-void running_request::goes(place to) noexcept {
+void running_request::goes(place new_state) noexcept {
     const std::int64_t ms = (now_ns() - began_ns.load(std::memory_order_relaxed)) / 1'000'000;
     set_to(since_ms, std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
-    where.store(to, std::memory_order_relaxed);
+    where.store(new_state, std::memory_order_relaxed);
 }
 
 statistics& statistics::in(std::span<std::byte> memory) { return figures_in<statistics>(memory); }
@@ -94,8 +94,8 @@ const statistics* statistics::look(std::span<const std::byte> memory) noexcept {
 }
 
 void statistics::begin(int process_id) noexcept {
-    const auto before = state.load(std::memory_order_relaxed);
-    if (before != worker_state::none && before != worker_state::ended) add_to(crashes, 1);
+    const auto last_state = state.load(std::memory_order_relaxed);
+    if (last_state != worker_state::none && last_state != worker_state::ended) add_to(crashes, 1);
     add_to(lost, in_flight.load(std::memory_order_relaxed));
     set_to(in_flight, 0);
     set_to(waiting, 0);
@@ -146,13 +146,13 @@ std::uint16_t statistics::row_of(const view_name& view) noexcept {
     return max_views - 1;
 }
 
-compute_demand& statistics::demand_of(std::string_view computer) noexcept {
+compute_demand& statistics::demand_of(std::string_view pool) noexcept {
     for (compute_demand& d : computers) {
         if (d.used.load(std::memory_order_acquire) == 0) {
-            put(d.name, &d == &computers.back() ? "(other)" : computer);
+            put(d.name, &d == &computers.back() ? "(other)" : pool);
             d.used.store(1, std::memory_order_release);
         }
-        if (same(d.name, computer)) return d;
+        if (same(d.name, pool)) return d;
     }
     return computers.back();
 }
@@ -165,26 +165,26 @@ void statistics::holds(std::string_view pattern, instant since) noexcept {
     set_to(holding_since_ns, since.time_since_epoch().count());
 }
 
-resource_figure* statistics::resource_of(std::string_view group, std::string_view of,
-                                         const figure_text& text) noexcept {
+resource_figure* statistics::resource_of(std::string_view group, std::string_view source,
+                                         const figure_text& metric) noexcept {
     for (resource_figure& r : resources) {
         if (r.used.load(std::memory_order_relaxed) == 0) {
             put(r.group, group);
-            put(r.name, text.name);
-            put(r.of, of);
-            put(r.help, text.help);
-            r.counts = text.counts;
-            r.seconds = text.seconds;
+            put(r.name, metric.name);
+            put(r.of, source);
+            put(r.help, metric.help);
+            r.counts = metric.counts;
+            r.seconds = metric.seconds;
             set_to(r.value, 0);
             r.used.store(1, std::memory_order_release);
             return &r;
         }
-        if (same(r.group, group) && same(r.name, text.name) && same(r.of, of)) return &r;
+        if (same(r.group, group) && same(r.name, metric.name) && same(r.of, source)) return &r;
     }
     return nullptr;
 }
 
-std::uint16_t statistics::take_row(std::uint16_t view, instant began) noexcept {
+std::uint16_t statistics::take_row(std::uint16_t view, instant start) noexcept {
     add_to(waiting, 1);
     auto number = free_head.load(std::memory_order_relaxed);
     if (number == 0 || number > max_running) {
@@ -198,7 +198,7 @@ std::uint16_t statistics::take_row(std::uint16_t view, instant began) noexcept {
     running_request& r = running[number - 1u];
     set_to(r.view, view);
     set_to(r.since_ms, 0);
-    set_to(r.began_ns, began.time_since_epoch().count());
+    set_to(r.began_ns, start.time_since_epoch().count());
     set_to(r.queue_ns, 0);
     set_to(r.thread_ns, 0);
     for (auto* n : {&r.held.ns, &r.held.measured_ns, &r.held.cpu_ns}) set_to(*n, 0);
@@ -217,7 +217,7 @@ void statistics::free_row(std::uint16_t number) noexcept {
 }
 
 statistics_memory::statistics_memory() {
-    // Pages that are never written cost nothing.
+    // Untouched pages use no memory.
     void* memory = mmap(nullptr, sizeof(statistics), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     memory_ = &statistics::in({static_cast<std::byte*>(memory), sizeof(statistics)});

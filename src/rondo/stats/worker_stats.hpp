@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Stats of one worker process, in shared memory that outlives it.
 #pragma once
 
 #include <array>
@@ -15,137 +16,139 @@
 
 namespace rondo::stats {
 
-/// Where a request is that was not answered at once.
+/// The state of a request that was not answered at once.
 enum class place : std::uint8_t {
     none,             ///< the row is free
     loop,             ///< its coroutine awaits something on the event loop
-    pool_queue,       ///< it waits for a thread of the blocking pool
-    pool_thread,      ///< it runs on one
-    compute_queue,    ///< it waits for a compute thread or process
-    compute_thread,   ///< it runs on one
-    compute_process,  ///< it runs in a compute process
-    body,             ///< it waits for the client to send more of the body
-    sending,          ///< it waits for the client to take more of the response
-    holding,          ///< it holds the thread of the loop, for too long
+    pool_queue,       ///< waits for a thread of the blocking pool
+    pool_thread,      ///< runs on a thread of the blocking pool
+    compute_queue,    ///< waits for a compute thread or process
+    compute_thread,   ///< runs on a compute thread
+    compute_process,  ///< runs in a compute process
+    body,             ///< waits for the client to send more of the body
+    sending,          ///< waits for the client to receive more of the response
+    holding,          ///< blocks the loop thread for too long
 };
 [[nodiscard]] std::string_view to_string(place) noexcept;
 
-/// What a worker process is about.
+/// The state of a worker process.
 enum class worker_state : std::uint32_t { none, starting, serving, draining, ended };
 [[nodiscard]] std::string_view to_string(worker_state) noexcept;
 
-/// What a connection is about.
+/// The state of a connection.
 enum class connection_state : std::uint8_t { idle, head, serving, body, writing, lingering };
 inline constexpr std::size_t connection_states = 6;
 [[nodiscard]] std::string_view to_string(connection_state) noexcept;
 
-/// The name of a view: what its figures are told by.
+/// Identifies a view in the stats.
 struct view_name {
     std::string_view pattern;
     std::string_view methods;
     std::string_view kind;  ///< "async", "sync", "cpu", ...
 };
 
-/// A figure for each way in which a request ends: 1 to 5 are the classes of its status, 1xx to 5xx.
-template <typename Figure>
-using outcomes = std::array<Figure, 7>;
-inline constexpr std::size_t outcome_aborted = 0;  ///< the response did not come to its end
-inline constexpr std::size_t outcome_left =
-    6;  ///< the same because the client went, as all do who follow an endless one
+/// A counter per outcome of a request: 1 to 5 are the status classes 1xx to 5xx.
+template <typename Counter>
+using outcomes = std::array<Counter, 7>;
+inline constexpr std::size_t outcome_aborted = 0;  ///< the response was not completed
+/// The response was not completed because the client closed the connection, as always for an endless one.
+inline constexpr std::size_t outcome_left = 6;
 
-/// What is counted of one view. Written by the loop's thread. Every request is counted; times are taken of every one
-/// that waited or ran on a thread, and of those answered at once of one in statistics::sample_every.
+/// The stats of one view. Written by the loop thread. Every request is counted; times are measured for every request
+/// that waited or ran on a thread, and for one in worker_stats::sample_every of those answered at once.
 struct alignas(64) view_figures {
     outcomes<std::atomic<std::uint64_t>> by_class;
-    std::atomic<std::uint64_t> stalls;       ///< requests that held the loop for too long
-    std::atomic<std::uint32_t> last_bucket;  ///< of the last one whose time was taken: the next are alike
-    std::atomic<std::uint32_t> used;         ///< the name is there
-    std::atomic<std::int64_t> wall_ns;       ///< from the head to the end of the answer, all requests together
-    std::atomic<std::int64_t> loop_ns;       ///< time on the loop, without waits for a processor where known
-    std::atomic<std::int64_t> queue_ns;      ///< waiting for a thread
-    std::atomic<std::int64_t> thread_ns;     ///< on a thread, the same way
-    std::atomic<std::int64_t> measured_ns;   ///< of loop_ns and thread_ns, where processor time was measured
-    std::atomic<std::int64_t> cpu_ns;        ///< the processor time within measured_ns
+    std::atomic<std::uint64_t> stalls;       ///< requests that blocked the loop for too long
+    std::atomic<std::uint32_t> last_bucket;  ///< of the last measured request; unmeasured ones count as equal to it
+    std::atomic<std::uint32_t> used;         ///< the name is set
+    std::atomic<std::int64_t> wall_ns;       ///< total time from the request head to the end of the response
+    std::atomic<std::int64_t> loop_ns;       ///< total time on the loop, without run delay where known
+    std::atomic<std::int64_t> queue_ns;      ///< total time waiting for a thread
+    std::atomic<std::int64_t> thread_ns;     ///< total time on a thread, without run delay where known
+    std::atomic<std::int64_t> measured_ns;   ///< the part of loop_ns and thread_ns with measured CPU time
+    std::atomic<std::int64_t> cpu_ns;        ///< the CPU time within measured_ns
     std::array<char, 16> kind;
     std::array<char, 64> methods;
-    std::array<char, 192> pattern;  ///< longer ones are cut off
-    latency::counts latency;        ///< from the head to the end of the answer
+    std::array<char, 192> pattern;  ///< truncated
+    latency::counts latency;        ///< from the request head to the end of the response
 
     [[nodiscard]] view_name name() const noexcept;
 };
 
-/// A request that waits, or runs on a thread. Written by the loop's thread, and by the thread the request is on.
+/// A request that waits or runs on a thread. Written by the loop thread, and by the thread the request runs on.
 struct alignas(64) running_request {
-    std::atomic<std::uint16_t> view;  ///< in statistics::views; the next free row when it is free
+    std::atomic<std::uint16_t> view;  ///< index in worker_stats::views; in a free row: the next free row
     std::atomic<place> where;
     std::atomic<std::uint8_t> spare;
-    std::atomic<std::uint32_t> since_ms;  ///< when it came there, counted from began_ns
+    std::atomic<std::uint32_t> since_ms;  ///< when it entered the state, relative to began_ns
     std::atomic<std::int64_t> began_ns;   ///< on rondo::clock, which all processes share
-    std::atomic<std::int64_t> queue_ns;   ///< waited for a thread so far
-    std::atomic<std::int64_t> thread_ns;  ///< ran on a thread so far
-    time_held held;                       ///< held the loop's thread; processor time also of other threads
+    std::atomic<std::int64_t> queue_ns;   ///< time waiting for a thread so far
+    std::atomic<std::int64_t> thread_ns;  ///< time on a thread so far
+    time_held held;                       ///< of the loop thread; its CPU time includes that of other threads
 
-    /// What it does from now on.
-    void goes(place to) noexcept;
+    /// Sets the state.
+    void goes(place new_state) noexcept;
 };
 static_assert(sizeof(running_request) == 64);
 
-/// Threads that requests run on, as they were at the last look.
+/// The stats of a thread pool; the gauges are those of the last sample.
 struct pool_figures {
-    std::atomic<std::uint64_t> threads;  ///< started
-    std::atomic<std::uint64_t> most;     ///< that may be started
-    std::atomic<std::uint64_t> running;  ///< that run something
+    std::atomic<std::uint64_t> threads;  ///< started threads
+    std::atomic<std::uint64_t> most;     ///< limit of threads
+    std::atomic<std::uint64_t> running;  ///< busy threads
     std::atomic<std::uint64_t> waiting;  ///< jobs in the queue
-    std::atomic<std::uint64_t> jobs;     ///< requests that ran there, since the start
-    std::atomic<std::uint64_t> refused;  ///< requests that found the queue full
-    std::atomic<std::int64_t> queue_ns;  ///< waited there, all together
-    latency::counts queue;               ///< the waits by length
+    std::atomic<std::uint64_t> jobs;     ///< requests that ran in the pool
+    std::atomic<std::uint64_t> refused;  ///< requests refused because the queue was full
+    std::atomic<std::int64_t> queue_ns;  ///< total time in the queue
+    latency::counts queue;               ///< histogram of that time
 };
 
-/// A figure of something that views use: a database, a cache, ... Written by the loop's thread.
+/// A metric of a client library: a database, a cache, ... Written by the loop thread.
 struct alignas(64) resource_figure {
     std::atomic<std::uint64_t> value;
-    std::atomic<std::uint32_t> used;  ///< the texts are there
-    std::uint8_t counts;              ///< see figure_text
+    std::atomic<std::uint32_t> used;  ///< the texts are set
+    std::uint8_t counts;              ///< see metric_descriptor
     std::uint8_t seconds;
     std::array<char, 24> group;
     std::array<char, 24> name;
-    std::array<char, 96> of;  ///< which of the group; longer ones are cut off
+    std::array<char, 96> of;  ///< the name of the source in its group; truncated
     std::array<char, 96> help;
 };
 static_assert(sizeof(resource_figure) == 256);
 
-/// What a worker counts, in memory that outlives it and that others read: each figure is written by one thread, the
-/// loop's unless it says otherwise, and may be read by any, also of another process. All bytes zero: nothing counted.
-/// One worker at a time; the next one goes on counting where its predecessor ended.
+/// The stats of a worker, in shared memory that outlives it. Each member is written by one thread, the loop thread
+/// unless stated otherwise, and read by any thread of any process. All bytes zero: nothing counted.
+/// Used by one worker at a time; its successor continues the counters.
 struct alignas(64) statistics {
     static constexpr std::uint32_t layout_version = 3;
-    static constexpr std::size_t max_views = 512;  ///< rows; 0 is for requests without a view, the last for the rest
+    static constexpr std::size_t max_views = 512;  ///< row 0: requests without a view; the last: views without a row
     static constexpr std::size_t max_running = 1024;
-    static constexpr std::size_t max_computers = 32;   ///< names of isolated views; the last is for the rest
-    static constexpr std::size_t max_resources = 128;  ///< figures of all of them; more are not told
+    static constexpr std::size_t max_computers = 32;   ///< names of isolated views; the last row is shared by the rest
+    static constexpr std::size_t max_resources = 128;  ///< metrics of all client libraries; further ones are dropped
 
-    /// The statistics in this memory, which is aligned to 64 bytes and at least sizeof(statistics); its bytes are zero
-    /// or those of an earlier worker. What another version of Rondo left there is wiped. Throws std::invalid_argument.
+    /// Returns the stats in `memory`, which is aligned to 64 bytes, has at least sizeof(worker_stats) bytes, and is
+    /// zero or was written by an earlier worker. Clears those of another version of Rondo. Throws
+    /// std::invalid_argument.
     [[nodiscard]] static statistics& in(std::span<std::byte> memory);
-    /// The same for who only reads: null when nobody has counted there, or another version.
+    /// The same for readers: null when nothing was counted there, or by another version.
     [[nodiscard]] static const statistics* look(std::span<const std::byte> memory) noexcept;
 
-    /// A worker begins: what its predecessor did not come to count is counted as lost.
+    /// Called when a worker starts; requests in flight in the previous one are counted as lost.
     void begin(int process_id) noexcept;
-    /// The row of a view: the one of this name, or a new one. Several views share the last when there are too many.
+    /// The row of a view: the existing one of this name, or a new one. Surplus views share the last row.
     [[nodiscard]] std::uint16_t row_of(const view_name& view) noexcept;
-    /// The figures of the compute processes of this name. At the start, before a request.
-    [[nodiscard]] compute_demand& demand_of(std::string_view computer) noexcept;
-    /// The row of a figure of something that views use: its own, or a new one; null when there are too many.
-    [[nodiscard]] resource_figure* resource_of(std::string_view group, std::string_view of,
-                                               const figure_text& text) noexcept;
-    /// A request does not get its answer at once: takes a row in `running` and gives its number, from 1 on, or `no_row`
-    /// when all are taken.
-    [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant began) noexcept;
-    /// What take_row() gave, also `no_row`.
+    /// The stats of the job queue of an isolated view. Called at startup, before the first request.
+    [[nodiscard]] compute_demand& demand_of(std::string_view pool) noexcept;
+    /// The row of a client library metric: the existing one, or a new one; null when the table is full.
+    [[nodiscard]] resource_figure* resource_of(std::string_view group, std::string_view source,
+                                               const figure_text& metric) noexcept;
+    /// For a request that is not answered at once: acquires a row in `running` and returns its number, from 1 on, or
+    /// `no_row` when all are in use.
+    [[nodiscard]] std::uint16_t take_row(std::uint16_t view, instant start) noexcept;
+    /// `number` is the result of acquire_row(), including `no_row`.
     void free_row(std::uint16_t number) noexcept;
-    /// Code of the view with this pattern has held the loop since then. On the thread that watches the loop.
+    /// Code of the view with this pattern has blocked the loop since `since`. Called on the thread that watches the
+    /// loop.
     void holds(std::string_view pattern, instant since) noexcept;
     void holds_no_more() noexcept { set_to(holding_since_ns, 0); }
     /// Null for `no_row` and for 0.
@@ -156,39 +159,39 @@ struct alignas(64) statistics {
 
     std::atomic<std::uint32_t> layout;
     std::atomic<worker_state> state;
-    std::atomic<std::int32_t> process;     ///< its id
-    std::atomic<std::uint32_t> starts;     ///< workers that began here
-    std::atomic<std::uint32_t> crashes;    ///< of them, those that did not end in good order
-    std::atomic<std::uint64_t> lost;       ///< requests that ended with their worker
-    std::atomic<std::int64_t> started_ns;  ///< on rondo::clock
-    std::atomic<std::int64_t> looked_ns;   ///< when the loop was last seen to turn: twice a second when all is well
-    std::atomic<std::int64_t> stall_ns;    ///< longer on the loop is a stall
+    std::atomic<std::int32_t> process;          ///< process id
+    std::atomic<std::uint32_t> starts;          ///< workers started in this slot
+    std::atomic<std::uint32_t> crashes;         ///< workers that did not exit normally
+    std::atomic<std::uint64_t> lost;            ///< requests in flight when their worker died
+    std::atomic<std::int64_t> started_ns;       ///< on rondo::clock
+    std::atomic<std::int64_t> looked_ns;        ///< last sample on the loop: twice a second unless it is blocked
+    std::atomic<std::int64_t> stall_ns;         ///< time on the loop that counts as a stall
     std::atomic<std::uint64_t> log_lines_lost;  ///< of the access log
     std::atomic<std::uint64_t> error_log_lines_lost;
-    // What holds the loop. Written by the thread that watches it.
-    std::atomic<std::int64_t> holding_since_ns;  ///< on rondo::clock; 0: nothing does
-    std::atomic<std::uint16_t> holding_view;     ///< its row in `views`; 0: no view
+    // What blocks the loop. Written by the thread that watches it.
+    std::atomic<std::int64_t> holding_since_ns;  ///< on rondo::clock; 0: not blocked
+    std::atomic<std::uint16_t> holding_view;     ///< row in `views`; 0: no view
 
-    alignas(64) std::atomic<std::uint64_t> requests;  ///< heads received
-    std::atomic<std::uint64_t> responses;             ///< finished
-    std::atomic<std::uint64_t> refused;               ///< answered 4xx/5xx by the server itself: bad input, time-outs
-    std::atomic<std::uint64_t> aborted;               ///< ended before the response was complete
-    std::atomic<std::uint64_t> left;                  ///< the same because their clients went
-    std::atomic<std::uint64_t> connections;           ///< open now
-    std::atomic<std::uint64_t> accepted;              ///< connections in all
-    std::atomic<std::uint64_t> in_flight;             ///< requests being answered now, waiting ones included
-    std::atomic<std::uint64_t> waiting;               ///< of them those not answered at once
-    std::atomic<std::uint64_t> rows_used;             ///< rows of `running` ever used: the rest need not be looked at
+    alignas(64) std::atomic<std::uint64_t> requests;  ///< request heads received
+    std::atomic<std::uint64_t> responses;             ///< responses finished
+    std::atomic<std::uint64_t> refused;               ///< 4xx/5xx responses of the server itself: bad input, timeouts
+    std::atomic<std::uint64_t> aborted;               ///< requests whose response was not completed
+    std::atomic<std::uint64_t> left;                  ///< the part of these whose client closed the connection
+    std::atomic<std::uint64_t> connections;           ///< open connections
+    std::atomic<std::uint64_t> accepted;              ///< total connections
+    std::atomic<std::uint64_t> in_flight;             ///< requests being processed, including waiting ones
+    std::atomic<std::uint64_t> waiting;               ///< requests in flight that were not answered at once
+    std::atomic<std::uint64_t> rows_used;             ///< rows of `running` in use so far; readers can skip the others
     std::atomic<std::uint32_t> sample_every;
-    std::atomic<std::uint16_t> free_head;  ///< number of a free row below rows_used; 0: none
+    std::atomic<std::uint16_t> free_head;  ///< number of the first free row below rows_used; 0: none
     std::array<std::atomic<std::uint64_t>, connection_states> connections_in;
 
     alignas(64) std::atomic<std::int64_t> busy_ns;  ///< time the loop did not wait
-    std::atomic<std::int64_t> loop_delay_ns;        ///< how late a timer of the loop was at the last look
-    std::atomic<std::int64_t> longest_turn_ns;      ///< between the last two looks
-    std::atomic<std::uint64_t> stalls;              ///< times that something held the loop too long
+    std::atomic<std::int64_t> loop_delay_ns;        ///< delay of a loop timer at the last sample
+    std::atomic<std::int64_t> longest_turn_ns;      ///< between the last two samples
+    std::atomic<std::uint64_t> stalls;              ///< number of times the loop was blocked for too long
     std::atomic<std::uint64_t> pool_threads;        ///< threads of the blocking and compute pools
-    latency::counts loop_delay;                     ///< of every look
+    latency::counts loop_delay;                     ///< of every sample
 
     pool_figures blocking;
     pool_figures compute;
@@ -201,7 +204,7 @@ private:
     statistics() = default;
 };
 
-/// Statistics in memory of their own: a server that nobody watches, a test.
+/// Owns worker_stats in private memory, for a server without an arbiter and for tests.
 class statistics_memory {
 public:
     /// Throws std::bad_alloc.

@@ -12,19 +12,19 @@ namespace {
 
 constexpr view_name articles{.pattern = "/articles/<int:n>", .methods = "GET, HEAD", .kind = "async"};
 
-TEST(statistics, memory_of_zeros_has_counted_nothing) {
+TEST(WorkerStats, zeroed_memory_has_no_counts) {
     statistics_memory s;
     EXPECT_EQ(s->requests, 0u);
     EXPECT_EQ(s->state.load(), worker_state::none);
     EXPECT_EQ(s->starts, 0u);
 }
 
-TEST(statistics, memory_must_be_large_and_aligned) {
+TEST(WorkerStats, rejects_small_or_misaligned_memory) {
     alignas(64) static std::array<std::byte, 128> small{};
     EXPECT_THROW((void)statistics::in(small), std::invalid_argument);
 }
 
-TEST(statistics, what_another_layout_left_is_wiped_and_what_this_one_left_is_kept) {
+TEST(WorkerStats, clears_another_layout_and_keeps_its_own) {
     statistics_memory s;
     s->requests = 7;
     const std::span memory(reinterpret_cast<std::byte*>(&*s), sizeof(statistics));
@@ -32,11 +32,11 @@ TEST(statistics, what_another_layout_left_is_wiped_and_what_this_one_left_is_kep
     EXPECT_EQ(statistics::look(memory), &*s);
     s->layout = 12345;
     EXPECT_EQ(statistics::look(memory), nullptr);
-    EXPECT_EQ(s->requests, 7u) << "looking wipes nothing";
+    EXPECT_EQ(s->requests, 7u) << "a reader clears nothing";
     EXPECT_EQ(statistics::in(memory).requests, 0u);
 }
 
-TEST(statistics, a_view_finds_its_row_again) {
+TEST(WorkerStats, finds_the_row_of_a_view_again) {
     statistics_memory s;
     const std::uint16_t row = s->row_of(articles);
     EXPECT_GT(row, 0);
@@ -46,13 +46,13 @@ TEST(statistics, a_view_finds_its_row_again) {
     EXPECT_EQ(s->views[row].name().kind, articles.kind);
     view_name other = articles;
     other.kind = "sync";
-    EXPECT_NE(s->row_of(other), row) << "the figures of one kind say nothing of another";
+    EXPECT_NE(s->row_of(other), row) << "each kind has its own row";
     const std::string long_pattern = "/" + std::string(500, 'x');
     other.pattern = long_pattern;
     EXPECT_EQ(s->row_of(other), s->row_of(other));
 }
 
-TEST(statistics, views_beyond_the_table_share_a_row) {
+TEST(WorkerStats, views_beyond_the_table_share_a_row) {
     statistics_memory s;
     for (int i = 0; i < 1000; ++i) {
         const std::string pattern = "/" + std::to_string(i);
@@ -62,7 +62,7 @@ TEST(statistics, views_beyond_the_table_share_a_row) {
     EXPECT_EQ(s->views[511].name().pattern, "(other)");
 }
 
-TEST(statistics, rows_of_running_requests_are_used_again) {
+TEST(WorkerStats, reuses_rows_of_running_requests) {
     statistics_memory s;
     s->begin(1);
     const instant now = clock::now();
@@ -79,7 +79,7 @@ TEST(statistics, rows_of_running_requests_are_used_again) {
     EXPECT_EQ(s->rows_used, 2u);
 }
 
-TEST(statistics, what_waits_beyond_the_table_is_counted) {
+TEST(WorkerStats, counts_waiting_requests_beyond_the_table) {
     statistics_memory s;
     s->begin(1);
     std::vector<std::uint16_t> rows;
@@ -93,8 +93,8 @@ TEST(statistics, what_waits_beyond_the_table_is_counted) {
     EXPECT_NE(s->take_row(0, clock::now()), statistics::no_row);
 }
 
-// It is shared memory: what stands there need not be what this process wrote.
-TEST(statistics, indices_and_names_that_were_overwritten_lead_nowhere_else) {
+// The memory is shared: another process may have overwritten it.
+TEST(WorkerStats, overwritten_indices_and_names_cause_no_access_outside) {
     statistics_memory s;
     (void)s->row_of(articles);
     s->views[1].pattern.fill('x');
@@ -112,7 +112,7 @@ TEST(statistics, indices_and_names_that_were_overwritten_lead_nowhere_else) {
     EXPECT_EQ(s->take_row(0, clock::now()), statistics::no_row);
 }
 
-TEST(statistics, a_worker_goes_on_counting_where_its_predecessor_died) {
+TEST(WorkerStats, continue_after_a_worker_died) {
     statistics_memory s;
     s->begin(100);
     s->requests = 10;

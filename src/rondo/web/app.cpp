@@ -5,6 +5,7 @@
 
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
+#include <rondo/web/dispatch.hpp>
 
 namespace rondo {
 namespace detail {
@@ -43,7 +44,7 @@ void append(Hooks& to, Hooks& from) {
     from.clear();
 }
 
-// They are for every request that comes, so that one without a route is seen too.
+// Request hooks run for every request, including those without a route, so the outermost application has them.
 void take_request_hooks(app_state& to, app_state& from) {
     append(to.before, from.before);
     append(to.after, from.after);
@@ -55,15 +56,15 @@ void list_routes(const app_state& app, std::vector<route_info>& to) {
     for (const auto& sub : app.mounted) list_routes(*sub, to);
 }
 
-void take_rows(const app_state& app, stats::statistics& figures) {
+void take_rows(const app_state& app, stats::statistics& server_stats) {
     for (const auto& route : app.routes) {
         const std::string methods = methods_of(*route);
         route->row.store(
-            figures.row_of({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
+            server_stats.row_of({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
             std::memory_order_relaxed);
-        if (route->view.isolated) count_isolated(*route->view.isolated, figures);
+        if (route->view.isolated) count_isolated(*route->view.isolated, server_stats);
     }
-    for (const auto& sub : app.mounted) take_rows(*sub, figures);
+    for (const auto& sub : app.mounted) take_rows(*sub, server_stats);
 }
 
 task<void> run_starts(const app_state& app) {
@@ -76,14 +77,14 @@ task<void> run_stops(const app_state& app) {
     for (auto h = app.stops.rbegin(); h != app.stops.rend(); ++h) co_await run_hook(*h);
 }
 
-void start_companions(app_state& app, const companions::election& elect) {
-    app.beside.start(elect);
-    for (const auto& sub : app.mounted) start_companions(*sub, elect);
+void start_companions(app_state& app, const companions::election& is_leader) {
+    app.beside.start(is_leader);
+    for (const auto& sub : app.mounted) start_companions(*sub, is_leader);
 }
 
-task<void> end_companions(app_state& app, instant until) {
-    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await end_companions(**sub, until);
-    co_await app.beside.end(until);
+task<void> end_companions(app_state& app, instant deadline) {
+    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await end_companions(**sub, deadline);
+    co_await app.beside.end(deadline);
 }
 
 task<void> start(app_state& app) {
@@ -93,8 +94,8 @@ task<void> start(app_state& app) {
 }
 
 task<void> end_background(app_state& app) {
-    constexpr auto standard = std::chrono::seconds(30);
-    return end_companions(app, app.background_until.value_or(from_now(standard)));
+    constexpr auto default_time = std::chrono::seconds(30);
+    return end_companions(app, app.background_until.value_or(from_now(default_time)));
 }
 
 task<void> end(app_state& app) {
@@ -113,14 +114,14 @@ void app_state::prepare() {
     prepared = true;
 }
 
-void app_state::require_not_running(const char* what) const {
-    if (prepared) throw std::logic_error(std::string(what) + " before the application starts, not while it runs");
+void app_state::require_not_running(const char* action) const {
+    if (prepared) throw std::logic_error("cannot " + std::string(action) + " after the application has started");
 }
 
 const error_handler* app_state::handler_for(http::status code) const noexcept {
-    for (const app_state* at = this; at != nullptr; at = at->parent) {
-        for (const auto& [wanted, handler] : at->error_handlers) {
-            if (wanted == http::to_int(code)) return &handler;
+    for (const app_state* app = this; app != nullptr; app = app->parent) {
+        for (const auto& [status, handler] : app->error_handlers) {
+            if (status == http::to_int(code)) return &handler;
         }
     }
     return nullptr;
@@ -134,9 +135,9 @@ app& app::operator=(app&&) noexcept = default;
 app::~app() = default;
 
 route_options& app::add(std::span<const http::method> methods, std::string_view pattern,
-                        const std::source_location& where, detail::view_box view,
+                        const std::source_location& location, detail::view_box view,
                         std::span<const detail::accepts_function> accepts) {
-    state_->require_not_running("routes are added");
+    state_->require_not_running("add routes");
     auto route = std::make_unique<detail::route_entry>();
     route->pattern = pattern;
     const detail::pattern_parameters parameters(pattern);
@@ -144,56 +145,56 @@ route_options& app::add(std::span<const http::method> methods, std::string_view 
     route->accepts.assign(accepts.begin(), accepts.end());
     for (const http::method m : methods) route->methods |= detail::bit(m);
     if (route->methods & (detail::bit(http::method::connect) | detail::bit(http::method::trace))) {
-        throw std::invalid_argument("'" + route->pattern + "': CONNECT and TRACE have no views; leave them out");
+        throw std::invalid_argument("route '" + route->pattern + "': CONNECT and TRACE cannot have views");
     }
     route->any = methods.empty();
     route->view = std::move(view);
-    route->where = where;
+    route->where = location;
     state_->routes.push_back(std::move(route));
     return state_->routes.back()->options;
 }
 
 void app::mount(path_prefix prefix, app sub) {
-    state_->require_not_running("applications are mounted");
-    sub.state_->require_not_running("applications are mounted");
+    state_->require_not_running("mount applications");
+    sub.state_->require_not_running("mount applications");
     detail::add_prefix(*sub.state_, prefix.text());
     detail::take_request_hooks(*state_, *sub.state_);
     state_->mounted.push_back(std::move(sub.state_));
 }
 
 void app::add_layer(detail::layer layer) {
-    state_->require_not_running("middleware is added");
+    state_->require_not_running("add middleware");
     state_->own_layers.push_back(std::move(layer));
 }
 
 void app::add_error_handler(int code, detail::error_handler handler) {
-    state_->require_not_running("error handlers are added");
+    state_->require_not_running("add error handlers");
     if (code < 400 || code > 599) {
-        throw std::invalid_argument("on_error() takes a status from 400 to 599, not " + std::to_string(code));
+        throw std::invalid_argument("on_error(): invalid status " + std::to_string(code) + "; expected 400 to 599");
     }
     std::erase_if(state_->error_handlers, [&](const auto& other) { return other.first == code; });
     state_->error_handlers.emplace_back(code, std::move(handler));
 }
 
 void app::add_start(detail::hook hook) {
-    state_->require_not_running("hooks are added");
+    state_->require_not_running("add hooks");
     state_->starts.push_back(std::move(hook));
 }
 
 void app::add_stop(detail::hook hook) {
-    state_->require_not_running("hooks are added");
+    state_->require_not_running("add hooks");
     state_->stops.push_back(std::move(hook));
 }
 
 void app::add_beside(std::string name, detail::hook hook) {
-    state_->require_not_running("what runs beside the views is added");
+    state_->require_not_running("add worker tasks");
     state_->beside.add_beside(std::move(name), std::move(hook));
 }
 
 void app::add_periodic(clock::duration interval, std::string name, detail::hook hook) {
-    state_->require_not_running("periodic tasks are added");
+    state_->require_not_running("add periodic tasks");
     if (interval <= clock::duration::zero())
-        throw std::invalid_argument("every(): the interval of '" + name + "' must be more than nothing");
+        throw std::invalid_argument("every(): the interval of '" + name + "' must be positive");
     state_->beside.add_periodic(std::move(name), std::move(hook), interval);
 }
 
@@ -201,8 +202,8 @@ background_group& app::background(std::string_view name, background_options opti
     return state_->beside.group(name, options);
 }
 
-void app::elect_with(std::function<bool(std::string_view)> elect) { state_->elect = std::move(elect); }
-void app::background_until(instant end) noexcept { state_->background_until = end; }
+void app::elect_with(std::function<bool(std::string_view)> is_leader) { state_->elect = std::move(is_leader); }
+void app::background_until(instant deadline) noexcept { state_->background_until = deadline; }
 
 void app::access_log(access_log_sink* sink) noexcept { state_->log = sink; }
 
@@ -226,22 +227,22 @@ void app::refused(handler::request& from, http::status code, std::uint64_t body_
     request req(from);
     state_->log->write({&req, code, body_bytes, clock::duration::zero(), false});
 }
-void app::count_in(stats::statistics& figures) { detail::take_rows(*state_, figures); }
+void app::count_in(stats::statistics& server_stats) { detail::take_rows(*state_, server_stats); }
 
 std::optional<std::uint64_t> app::body_limit(handler::request& from) {
     detail::match found;
     try {
         found = state_->to_views.find(from.method, from.path, *from.memory);
     } catch (const http_error&) {
-        // serve() says what is wrong with the path.
+        // serve() responds with the error in the path.
     }
     if (found.route == nullptr) return 0;
     const std::uint64_t limit = found.route->options.body_limit();
     return limit == route_options::server_limit ? std::nullopt : std::optional(limit);
 }
 
-task<void> app::refuse(handler::request& from, handler::responder& to, std::exception_ptr why) {
-    return detail::answer_failure(*state_, from, to, std::move(why));
+task<void> app::refuse(handler::request& from, handler::responder& to, std::exception_ptr cause) {
+    return detail::answer_failure(*state_, from, to, std::move(cause));
 }
 
 }  // namespace rondo

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The application object: routes, middleware, hooks, background tasks, settings and commands.
+// Implemented in app.cpp, app_hooks.cpp and app_settings.cpp.
 #pragma once
 
 #include <array>
@@ -33,7 +35,7 @@ namespace rondo {
 namespace detail {
 struct app_state;
 
-/// A default that the application chose.
+/// A default that the application sets for a setting.
 struct preferred_setting {
     std::string name;
     std::string value;
@@ -41,10 +43,10 @@ struct preferred_setting {
 };
 }  // namespace detail
 
-/// What can be said of one route beyond its path and view.
+/// Options of one route, beyond its path and view.
 class route_options {
 public:
-    /// Bytes a request's body may have here, instead of the server's limit.
+    /// Sets the largest request body of this route in bytes, overriding the server's limit.
     route_options& body_limit(std::uint64_t bytes) noexcept { return body_limit_ = bytes, *this; }
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
 
@@ -54,7 +56,7 @@ private:
     std::uint64_t body_limit_ = server_limit;
 };
 
-/// A route as `routes` and `check` print it.
+/// A route as the commands `routes` and `check` print it.
 struct route_info {
     std::string methods;  ///< "GET, HEAD"; "any"
     std::string pattern;
@@ -62,15 +64,16 @@ struct route_info {
     std::source_location where;
 };
 
-/// A web application: routes, middleware, what happens at errors, at the start and at the end. Filled before it runs;
-/// from then on it does not change and may serve on several threads. Movable until it runs.
+/// A web application: routes, middleware, error handlers and lifespan hooks. Configured before it runs; from then on it
+/// is immutable and may serve on several threads. Movable until it runs.
 ///
-/// Routing. A path is matched segment by segment, each decoded by itself ("%2F" stays inside its segment). A text is
-/// preferred to a parameter, among parameters uint, int, float, uuid, your own, slug, str, path; when the preferred one
-/// leads nowhere the next is tried. HEAD is answered by the GET view (the server leaves the body out), OPTIONS with 204
-/// and Allow unless a view does, "OPTIONS *" with 204. Another method than the routes of a path have, TRACE too, is 405
-/// with Allow; CONNECT is 501. A slash at the end counts: "/a" and "/a/" are two paths, and a GET or HEAD
-/// for the one that has no route is redirected (307) to the other if that has one.
+/// Routing: a path is matched segment by segment, each decoded on its own ("%2F" stays inside its segment). Literal
+/// segments take precedence over parameters, and parameters rank uint, int, float, uuid, custom converters, slug, str,
+/// path; if the preferred branch has no match, the next one is tried. HEAD is served by the GET view (the server omits
+/// the body). OPTIONS is answered with 204 and Allow unless a view handles it, "OPTIONS *" with 204. A method that the
+/// path has no route for, TRACE included, gets 405 with Allow; CONNECT gets 501. A trailing slash is significant: "/a"
+/// and "/a/" are different paths; a GET or HEAD for the one without a route is redirected (307) to the other if that
+/// has one.
 class app final : public handler::application {
 public:
     app();
@@ -94,12 +97,13 @@ public:
     route_options& patch(path_for<std::type_identity_t<View>> path, View view) {
         return route({http::method::patch}, path, std::move(view));
     }
-    /// DELETE
+    /// Adds a route for DELETE.
     template <class View>
     route_options& del(path_for<std::type_identity_t<View>> path, View view) {
         return route({http::method::delete_}, path, std::move(view));
     }
-    /// Every method but TRACE and CONNECT, unknown ones too. A route for one method goes before.
+    /// Adds a route for every method except TRACE and CONNECT, including unknown ones. A route for a specific method
+    /// takes precedence.
     template <class View>
     route_options& any(path_for<std::type_identity_t<View>> path, View view) {
         return route({}, path, std::move(view));
@@ -122,127 +126,133 @@ public:
         return route({http::method::post}, path, bind(object, member));
     }
 
-    /// Everything of `sub` under a prefix: its routes, within its middleware and this one's; its error handlers for its
-    /// routes; its start and stop.
+    /// Mounts `sub` under a prefix: its routes, inside its own middleware and this application's; its error handlers,
+    /// for its own routes; its start and stop hooks.
     void mount(path_prefix prefix, app sub);
 
-    /// Middleware around everything that is answered (404 too), the first one outermost. See make_layer for the shapes:
-    /// `task<response>(request&, next)`; or, on the blocking pool, `std::optional<response>(request&)` before the view,
-    /// `response(request&, response)` after it.
+    /// Adds middleware around every response, 404 included; the first one added is the outermost. Accepts
+    /// `task<response>(request&, next)`; or, on the blocking pool, `std::optional<response>(request&)` to run before
+    /// the view, or `response(request&, response)` to run after it.
     template <class Middleware>
     void use(Middleware middleware) {
         add_layer(detail::make_layer(std::move(middleware)));
     }
 
-    /// Who makes the response for a status from 400 on: `task<response>(request&, const failure&)`, or without task on
-    /// the blocking pool. It keeps the failure's status unless it sets another. If it fails, the built-in page is sent.
+    /// Sets the handler that makes the response for a status from 400 to 599: `task<response>(request&, const
+    /// failure&)`, or the same without `task` on the blocking pool. The response has the failure's status unless the
+    /// handler sets another. If the handler fails, the built-in error page is sent.
     template <class Handler>
     void on_error(int code, Handler handler) {
         add_error_handler(code, detail::make_error_handler(std::move(handler)));
     }
 
-    /// Before the first request, in order: `task<void>()` on the loop, or `void()` on the blocking pool. A failure
-    /// stops the start.
+    /// Adds a hook that runs before the first request: `task<void>()` on the loop, or `void()` on the blocking pool.
+    /// Hooks run in the order they were added; if one fails, startup fails.
     template <class Hook>
     void on_start(Hook hook) {
         add_start(detail::make_hook(std::move(hook)));
     }
-    /// After the last request, in reverse order.
+    /// Adds a hook that runs after the last request. Hooks run in reverse order.
     template <class Hook>
     void on_stop(Hook hook) {
         add_stop(detail::make_hook(std::move(hook)));
     }
 
-    /// A coroutine `task<void>()` that runs beside the views, from the start until the end cancels it (in each
-    /// process): one that listens to channels, say. When it fails that is logged and it is started again, after 100 ms
-    /// and up to 10 s.
+    /// Runs a coroutine `task<void>()` in every worker process, alongside the views, from startup until shutdown
+    /// cancels it; for example one that subscribes to channels. If it fails, it is logged and restarted with back-off
+    /// (100 ms to 10 s).
     template <class F>
     void beside(std::string name, F function) {
-        static_assert(std::is_same_v<std::invoke_result_t<F&>, task<void>>, "beside() takes a task<void>()");
+        static_assert(std::is_same_v<std::invoke_result_t<F&>, task<void>>, "run_in_worker() takes a task<void>()");
         add_beside(std::move(name), detail::make_hook(std::move(function)));
     }
-    /// Something done again and again, once in the whole server and not in each of its processes: `task<void>()` on the
-    /// loop or `void()` on the blocking pool. The first time after one interval; never twice at once; a failure is
-    /// logged. When the process that does it ends, however it ends, another goes on at its next turn.
+    /// Runs a function periodically, in one process of the server at a time: `task<void>()` on the loop or `void()` on
+    /// the blocking pool. First runs after one interval; runs never overlap, missed runs are skipped, failures are
+    /// logged. If the process that runs it ends, for whatever reason, another one takes over at its next interval.
     template <class F>
     void every(clock::duration interval, std::string name, F function) {
         add_periodic(interval, std::move(name), detail::make_hook(std::move(function)));
     }
-    /// The background group of this name, which lives as long as the application. Any thread. The options are those of
-    /// the first call.
+    /// Returns the background group of this name, creating it on the first call; later calls ignore `options`. The
+    /// group exists as long as the application. Callable from any thread.
     ///
     ///     app.background("mail").spawn(send_mail(address));
     [[nodiscard]] background_group& background(std::string_view name, background_options options = {});
-    /// In the arbiter before the first worker is forked: what all of them are to share, memory that does not change or
-    /// a socket. No thread may be made. A failure stops the start. Not called with --workers 0.
+    /// Adds a hook that runs in the arbiter before the first worker is forked, to set up what all workers share:
+    /// immutable memory or a socket. It must not start threads. If it fails, startup fails. Not called with --workers
+    /// 0.
     void on_arbiter_start(std::function<void()> hook);
-    /// In the arbiter of the new program after a reload, before its workers are forked. A failure is logged.
+    /// Adds a hook that runs in the new program's arbiter after a reload, before its workers are forked. Failures are
+    /// logged.
     void on_reload(std::function<void()> hook);
-    /// Before anything else is done for a request, on the loop (in threads and sync workers on the request's thread);
-    /// must not block. What it throws is answered as if the view had thrown it.
+    /// Adds a hook that runs before anything else for each request, on the loop (in thread and sync workers on the
+    /// request's thread). It must not block. An exception is handled as if the view had thrown it.
     void before_request(std::function<void(request&)> hook);
-    /// At the end of a request, when its response was sent or given up; must neither block nor throw.
+    /// Adds a hook that runs at the end of each request, when its response was sent or abandoned. It must neither block
+    /// nor throw.
     void after_request(std::function<void(const access_entry&)> hook);
-    /// Calls the hooks of the arbiter.
+    /// Runs the hooks of on_reload() if `reloaded`, those of on_arbiter_start() otherwise.
     void in_arbiter(bool reloaded) const;
 
-    /// A setting of the application's own: `--name`, `RONDO_NAME` and `name` in rondo.toml, in --help and `check`. The
-    /// type follows from the default: text, bool, number, a std::chrono duration, byte_size; `type` is a word for
-    /// --help. The name is lower case with '-', and none of the framework's (`check` says so).
+    /// Declares a setting of the application: `--name`, `RONDO_NAME` and `name` in rondo.toml, shown by --help and
+    /// `check`. The default determines the type: text, bool, number, a std::chrono duration or byte_size; `type` is the
+    /// placeholder in --help. The name has lower-case letters, digits and '-' and must differ from the framework's
+    /// settings (`check` reports a clash).
     ///
-    ///     auto upstream = app.setting("upstream", "URL", "http://127.0.0.1:9000", "where /upstream goes");
+    ///     auto upstream = app.setting("upstream", "URL", "http://127.0.0.1:9000", "target of /upstream");
     template <class Default>
-    [[nodiscard]] auto setting(std::string name, std::string type, Default standard, std::string help,
-                               std::source_location where = std::source_location::current()) {
+    [[nodiscard]] auto setting(std::string name, std::string type, Default default_value, std::string help,
+                               std::source_location location = std::source_location::current()) {
         using value = decltype(detail::setting_type<Default>());
-        auto held = std::make_shared<detail::held_setting<value>>(as_value<value>(std::move(standard)));
-        declare(held, std::move(name), std::move(type), std::move(help), where);
-        return rondo::setting<value>(held);
+        auto declared = std::make_shared<detail::held_setting<value>>(as_value<value>(std::move(default_value)));
+        declare(declared, std::move(name), std::move(type), std::move(help), location);
+        return rondo::setting<value>(declared);
     }
-    /// Another default for a setting, the framework's or its own, as text: `app.prefer("threads", "64")`. What file,
-    /// environment and flags say goes before it.
-    void prefer(std::string name, std::string value, std::source_location where = std::source_location::current());
-    /// A command of the command line besides `serve` and the others: `task<int>()` on the loop or `int()` on the
-    /// blocking pool, perhaps with command_arguments; it returns the exit status. It runs in the started application,
-    /// with all settings.
+    /// Changes the default of a setting, the framework's or the application's, given as text:
+    /// `app.set_default("threads", "64")`. The configuration file, the environment and flags override it.
+    void prefer(std::string name, std::string value, std::source_location location = std::source_location::current());
+    /// Adds a command to the command line, next to `serve` and the other built-in ones: `task<int>()` on the loop or
+    /// `int()` on the blocking pool, optionally taking command_arguments. It returns the exit status and runs in the
+    /// started application, with all settings.
     template <class Function>
     command_options& command(const std::string& name, const std::string& help, Function function) {
         return add_command(detail::make_command(name, help, std::move(function)));
     }
-    /// Settings of the framework that an application needs to know, once the command line was read.
+    /// Returns the framework's settings that an application may need; complete once the command line has been parsed.
     [[nodiscard]] const app_settings& settings() const noexcept;
 
-    /// Every response is told to `sink`, at its end; null for none. Must outlive the application. Costs nothing when
-    /// null.
+    /// Logs every response to `sink` when it ends; null turns the log off, at no cost. `sink` must outlive the
+    /// application.
     void access_log(access_log_sink* sink) noexcept;
 
-    /// Throws std::invalid_argument with a sentence naming both when two routes are alike. startup() calls it.
+    /// Throws std::invalid_argument naming both routes when two routes are equivalent. startup() does the same.
     void check();
-    /// In the order they were registered, then those of mounted applications, with their prefix.
+    /// Returns the routes in the order they were added, then those of mounted applications, with their prefix.
     [[nodiscard]] std::vector<route_info> routes() const;
 
-    /// For who reads the command line: what was declared here and in mounted applications.
+    /// Used by the command line: what was declared here and in mounted applications.
     [[nodiscard]] std::vector<detail::declared_setting*> declared_settings() const;
     [[nodiscard]] std::vector<const detail::declared_command*> declared_commands() const;
     [[nodiscard]] std::vector<const detail::preferred_setting*> preferred_settings() const;
-    void use_settings(const app_settings& chosen);
+    void use_settings(const app_settings& values);
 
-    /// For who runs several processes: says whether this one does what only one of them may do (every()). On the loop.
-    void elect_with(std::function<bool(std::string_view name)> elect);
-    /// For who ends the application: until when end_background() waits for background groups; 30 s otherwise.
-    void background_until(instant end) noexcept;
-    /// Ends what runs beside requests: waits for background groups, then cancels them. shutdown() begins with it.
+    /// Used by a server with several processes: `is_leader` returns whether this process runs the periodic task of that
+    /// name (every()). Called on the loop.
+    void elect_with(std::function<bool(std::string_view name)> is_leader);
+    /// Used by the server: sets until when stop_background() waits for background groups; 30 s by default.
+    void background_until(instant deadline) noexcept;
+    /// Stops what runs alongside requests: waits for background groups, then cancels them. Called first by shutdown().
     [[nodiscard]] task<void> end_background();
 
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
-    void count_in(stats::statistics& figures) override;
+    void count_in(stats::statistics& server_stats) override;
     [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
-    [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr why) override;
+    [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr cause) override;
     void refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override;
 
-    /// For the framework.
+    /// Used by the framework.
     [[nodiscard]] detail::app_state& state() noexcept { return *state_; }
 
 private:
@@ -254,16 +264,16 @@ private:
                    accepts);
     }
     route_options& add(std::span<const http::method> methods, std::string_view pattern,
-                       const std::source_location& where, detail::view_box view,
+                       const std::source_location& location, detail::view_box view,
                        std::span<const detail::accepts_function> accepts);
     template <class Value, class Default>
-    static Value as_value(Default standard) {
+    static Value as_value(Default default_value) {
         if constexpr (std::is_same_v<Value, std::chrono::milliseconds>)
-            return std::chrono::duration_cast<std::chrono::milliseconds>(standard);
-        else return Value(std::move(standard));
+            return std::chrono::duration_cast<std::chrono::milliseconds>(default_value);
+        else return Value(std::move(default_value));
     }
     void declare(std::shared_ptr<detail::declared_setting> setting, std::string name, std::string type,
-                 std::string help, const std::source_location& where);
+                 std::string help, const std::source_location& location);
     command_options& add_command(detail::declared_command command);
     void add_layer(detail::layer layer);
     void add_error_handler(int code, detail::error_handler handler);

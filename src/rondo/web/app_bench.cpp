@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the framework adds to a server: route, view, response; and that it allocates nothing in the steady state.
+// The overhead of the framework (routing, view, response), and that it does not allocate in the steady state.
 #include <rondo/web/app.hpp>
 
 #include <benchmark/benchmark.h>
@@ -16,7 +16,7 @@ std::atomic<std::uint64_t> allocations{0};
 
 }  // namespace
 
-// Out of line: GCC compares an inlined malloc with the delete it sees.
+// Out of line: GCC would warn about an inlined malloc that does not match the delete.
 [[gnu::noinline]] void* operator new(std::size_t size) {
     allocations.fetch_add(1, std::memory_order_relaxed);
     if (void* memory = std::malloc(size)) return memory;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an application declares for the command line: settings, other defaults, commands.
+// Implements the part of app that declares settings, defaults and commands for the command line.
 #include <algorithm>
 #include <stdexcept>
 
@@ -9,14 +9,14 @@ namespace rondo {
 namespace {
 
 bool is_word(std::string_view name) {
-    const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-    return !name.empty() && std::ranges::all_of(name, good) && name.front() >= 'a' && name.back() != '-';
+    const auto is_allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && std::ranges::all_of(name, is_allowed) && name.front() >= 'a' && name.back() != '-';
 }
 
-void require_word(std::string_view name, std::string_view what) {
+void require_word(std::string_view name, std::string_view kind) {
     if (is_word(name)) return;
-    throw std::invalid_argument("'" + std::string(name) + "' is no name for a " + std::string(what) +
-                                ": use lower-case letters, digits and '-', like 'upstream-url'");
+    throw std::invalid_argument("invalid " + std::string(kind) + " name '" + std::string(name) +
+                                "': use lower-case letters, digits and '-', as in 'upstream-url'");
 }
 
 template <class F>
@@ -25,31 +25,32 @@ void for_each_state(const detail::app_state& app, F f) {
     for (const auto& sub : app.mounted) for_each_state(*sub, f);
 }
 
-void use_everywhere(detail::app_state& app, const app_settings& chosen) {
-    app.chosen = chosen;
-    for (const auto& sub : app.mounted) use_everywhere(*sub, chosen);
+void use_everywhere(detail::app_state& app, const app_settings& values) {
+    app.chosen = values;
+    for (const auto& sub : app.mounted) use_everywhere(*sub, values);
 }
 
 }  // namespace
 
 void app::declare(std::shared_ptr<detail::declared_setting> setting, std::string name, std::string type,
-                  std::string help, const std::source_location& where) {
-    state_->require_not_running("settings are declared");
+                  std::string help, const std::source_location& location) {
+    state_->require_not_running("declare settings");
     require_word(name, "setting");
     setting->name = std::move(name);
     setting->type = std::move(type);
     setting->help = std::move(help);
-    setting->where = where;
+    setting->where = location;
     state_->settings.push_back(std::move(setting));
 }
 
-void app::prefer(std::string name, std::string value, std::source_location where) {
-    state_->require_not_running("defaults are chosen");
-    state_->preferred.push_back(std::make_unique<detail::preferred_setting>(std::move(name), std::move(value), where));
+void app::prefer(std::string name, std::string value, std::source_location location) {
+    state_->require_not_running("set defaults");
+    state_->preferred.push_back(
+        std::make_unique<detail::preferred_setting>(std::move(name), std::move(value), location));
 }
 
 command_options& app::add_command(detail::declared_command command) {
-    state_->require_not_running("commands are declared");
+    state_->require_not_running("declare commands");
     require_word(command.name, "command");
     state_->commands.push_back(std::make_unique<detail::declared_command>(std::move(command)));
     return state_->commands.back()->options;
@@ -57,7 +58,7 @@ command_options& app::add_command(detail::declared_command command) {
 
 const app_settings& app::settings() const noexcept { return state_->chosen; }
 
-void app::use_settings(const app_settings& chosen) { use_everywhere(*state_, chosen); }
+void app::use_settings(const app_settings& values) { use_everywhere(*state_, values); }
 
 std::vector<detail::declared_setting*> app::declared_settings() const {
     std::vector<detail::declared_setting*> all;
@@ -78,7 +79,7 @@ std::vector<const detail::declared_command*> app::declared_commands() const {
 std::vector<const detail::preferred_setting*> app::preferred_settings() const {
     std::vector<const detail::preferred_setting*> all;
     for_each_state(*state_, [&all](const detail::app_state& s) {
-        for (const auto& chosen : s.preferred) all.push_back(chosen.get());
+        for (const auto& entry : s.preferred) all.push_back(entry.get());
     });
     return all;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The framework's settings that an application may read.
 #pragma once
 
 #include <cstddef>
@@ -6,12 +7,11 @@
 
 namespace rondo {
 
-/// Settings of the framework that an application, or a part of the framework that lives in one, reads with
-/// `app.settings()`: in hooks, views and commands. They are set like all others (docs/settings.md), and are complete
-/// before the first hook runs.
+/// The framework's settings that hooks, views, commands and parts of the framework read with `app.settings()`. They are
+/// set like all other settings (docs/settings.md) and are complete before the first hook runs.
 struct app_settings {
     std::string db_url;               ///< --db-url; empty: none
-    std::size_t db_connections = 10;  ///< --db-connections, of each process
+    std::size_t db_connections = 10;  ///< --db-connections, per process
     std::size_t db_statements = 256;  ///< --db-statements, prepared per connection; 0: none
     std::string migrations;           ///< --migrations, a folder; empty: none
     std::string channels_url;         ///< --channels-url; empty: within the process

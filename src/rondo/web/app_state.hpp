@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The state behind an application, and the functions that process a request with it.
+// Implemented in app.cpp, error_response.cpp and isolated/view.cpp.
 #pragma once
 
 #include <functional>
@@ -14,14 +16,14 @@
 
 namespace rondo::detail {
 
-/// The middleware a request passes, outermost first, and whose application answers at their end.
+/// The middleware of a request, outermost first, and the application whose views it wraps.
 class layers {
 public:
     std::vector<const layer*> items;
     const app_state* owner = nullptr;
 };
 
-/// What an application holds. After prepare() nothing changes any more.
+/// The state of an application; immutable after prepare().
 struct app_state {
     std::vector<std::unique_ptr<route_entry>> routes;
     std::vector<layer> own_layers;
@@ -30,54 +32,43 @@ struct app_state {
     std::vector<hook> stops;
     std::vector<std::function<void()>> arbiter_starts;
     std::vector<std::function<void()>> reloads;
-    std::vector<std::function<void(request&)>> before;            ///< of the outermost application only
-    std::vector<std::function<void(const access_entry&)>> after;  ///< the same
+    std::vector<std::function<void(request&)>> before;            ///< outermost application only
+    std::vector<std::function<void(const access_entry&)>> after;  ///< outermost application only
     std::vector<std::unique_ptr<app_state>> mounted;
     std::vector<std::shared_ptr<declared_setting>> settings;
     std::vector<std::unique_ptr<declared_command>> commands;
     std::vector<std::unique_ptr<preferred_setting>> preferred;
-    app_settings chosen;  ///< everywhere the same
+    app_settings chosen;  ///< the same in mounted applications
     companions beside;
-    companions::election elect;  ///< of the outermost application only, as the next
-    std::optional<instant> background_until;
+    companions::election elect;               ///< outermost application only
+    std::optional<instant> background_until;  ///< outermost application only
     const app_state* parent = nullptr;
     access_log_sink* log = nullptr;
 
     bool prepared = false;
-    router to_views;  ///< of the outermost application only
-    layers around;    ///< its own and those of the applications it is mounted in
+    router to_views;  ///< outermost application only
+    layers around;    ///< its own middleware inside that of the applications it is mounted in
 
-    /// Throws when two routes are alike.
+    /// Throws std::invalid_argument when two routes are equivalent.
     void prepare();
-    /// Calls `f(route_entry&)` for each, also of what is mounted.
+    /// Calls `f(route_entry&)` for each route, including those of mounted applications.
     template <class F>
     void for_each_route(F&& f) {
         for (const auto& route : routes) f(*route);
         for (const auto& sub : mounted) sub->for_each_route(f);
     }
-    /// Throws std::logic_error when it runs already.
-    void require_not_running(const char* what) const;
+    /// Throws std::logic_error when the application runs already. `action` is a verb phrase such as "add routes".
+    void require_not_running(const char* action) const;
     [[nodiscard]] const error_handler* handler_for(http::status code) const noexcept;
 };
 
-/// The response of the route or of the middleware around it; may throw at once.
-[[nodiscard]] task<response> respond(const app_state& app, request& req);
-/// Calls the view where its kind runs; may throw at once.
-[[nodiscard]] task<response> call_view(const route_entry& route, request& req);
-/// Calls an isolated view, in a process of its own or, without those, on a compute thread.
+/// Calls an isolated view in a compute process or, if there are none, on a compute thread.
 [[nodiscard]] task<response> call_isolated(const route_entry& route, request& req);
-/// What it asks of compute processes is counted there from now on.
-void count_isolated(isolated_part& part, stats::statistics& figures);
-/// The response for a failure: by the application's handler for it, or the built-in page.
+/// Registers the stats for the view's compute jobs.
+void count_isolated(isolated_part& part, stats::statistics& server_stats);
+/// Makes the response for a failure: the application's error handler or the built-in page.
 [[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
-/// Logs what a view threw, unless it is an http_error below 500 or a cancellation.
+/// Logs an exception of a view, unless it is an http_error other than 500, a cancellation or a lost connection.
 void report(request& req, const std::exception_ptr& cause) noexcept;
-/// Sends the whole response.
-[[nodiscard]] task<void> send(response& r, handler::responder& to, request& req);
-/// The whole way of one request: never throws.
-[[nodiscard]] task<void> answer(const app_state& app, handler::request& from, handler::responder& to);
-/// The same for a request that failed before it could be answered.
-[[nodiscard]] task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
-                                        std::exception_ptr why);
 
 }  // namespace rondo::detail

@@ -52,7 +52,7 @@ response by_name(request& req, std::string_view) {
     return text(req.arg("x").value_or("-")).field("X-No", std::string(req.arg("y").value_or("-")));
 }
 
-TEST(App, AnAsyncViewAnswers) {
+TEST(App, calls_an_async_view) {
     app a;
     a.get("/", hello);
     test_client client(a);
@@ -63,7 +63,7 @@ TEST(App, AnAsyncViewAnswers) {
     EXPECT_EQ(r.length, 13U);
 }
 
-TEST(App, TheSignatureSaysWhereAViewRuns) {
+TEST(App, the_signature_determines_where_a_view_runs) {
     app a;
     a.get("/async", async_name);
     a.get("/sync", sync_name);
@@ -79,7 +79,7 @@ TEST(App, TheSignatureSaysWhereAViewRuns) {
     EXPECT_EQ(to_string(routes[2].kind), "cpu");
 }
 
-TEST(App, ParametersAreConverted) {
+TEST(App, converts_path_parameters) {
     app a;
     a.get("/j/<int:a>/<slug:b>/<c>/<float:d>/<month:m>/<uint:u>", join);
     a.get("/twice/<int:n>", as_string);
@@ -88,7 +88,7 @@ TEST(App, ParametersAreConverted) {
     EXPECT_EQ(client.get("/j/-3/b-c/d%2Fe/1.5/12/7").body, "-3|b-c|d/e|1.500000|12|7");
     EXPECT_EQ(client.get("/j/-3/b-c/d%2Fe/1.5/13/7").status, 404);
     EXPECT_EQ(client.get("/twice/21").body, "42");
-    EXPECT_EQ(client.get("/twice/99999999999").status, 404);  // no int, though an <int:...>
+    EXPECT_EQ(client.get("/twice/99999999999").status, 404);  // matches <int:...>, but exceeds int
     const auto r = client.get("/name/z");
     EXPECT_EQ(r.body, "z");
     EXPECT_EQ(r.field("X-No"), "-");
@@ -100,7 +100,7 @@ struct counter {
     int count = 0;
 };
 
-TEST(App, ViewsOfEveryShape) {
+TEST(App, accepts_views_of_every_shape) {
     counter c;
     const std::string greeting = "a greeting that does not fit into a small string";
     app a;
@@ -124,7 +124,7 @@ TEST(App, ViewsOfEveryShape) {
     EXPECT_EQ(client.get("/captured").body, greeting);
 }
 
-TEST(App, UnknownPathsAndMethods) {
+TEST(App, rejects_unknown_paths_and_methods) {
     app a;
     a.get("/x", hello);
     a.post("/x", hello);
@@ -140,7 +140,7 @@ TEST(App, UnknownPathsAndMethods) {
     EXPECT_EQ(client.send({.method = "CONNECT", .target = "example.com:443"}).status, 501);
 }
 
-TEST(App, HeadAndOptionsAreAutomatic) {
+TEST(App, handles_head_and_options_automatically) {
     app a;
     a.get("/x", hello);
     a.route({http::method::options}, "/own", [](request&) { return text("own"); });
@@ -157,7 +157,7 @@ TEST(App, HeadAndOptionsAreAutomatic) {
     EXPECT_EQ(client.send({.method = "OPTIONS", .target = "*"}).status, 204);
 }
 
-TEST(App, ASlashAtTheEndIsRedirected) {
+TEST(App, redirects_a_trailing_slash) {
     app a;
     a.get("/a", hello);
     a.get("/b/<int:n>/", [](request&, int) { return text("b"); });
@@ -172,7 +172,7 @@ TEST(App, ASlashAtTheEndIsRedirected) {
     EXPECT_EQ(client.get("//a/").status, 404);
 }
 
-TEST(App, WhatATargetMayHoldIsEncodedInLocation) {
+TEST(App, encodes_the_target_in_location) {
     app a;
     a.get("/<name>/", [](request&, std::string_view) { return text("x"); });
     test_client client(a);
@@ -181,7 +181,7 @@ TEST(App, WhatATargetMayHoldIsEncodedInLocation) {
     EXPECT_EQ(client.get("/\\evil.example").field("Location"), "/%5Cevil.example/");
 }
 
-TEST(App, NoContentWhereNoneMayBe) {
+TEST(App, sends_no_content_where_it_is_forbidden) {
     app a;
     a.get("/<int:code>", [](request&, int code) { return text("body").status(code); });
     a.get("/status", [](request&) { return rondo::status(205); });
@@ -190,7 +190,7 @@ TEST(App, NoContentWhereNoneMayBe) {
     EXPECT_EQ(client.get("/203").body, "body");
 }
 
-TEST(App, NoRedirectLeavesTheSite) {
+TEST(App, never_redirects_to_another_site) {
     app a;
     a.get("/<path:rest>", [](request&, std::string_view) { return text("all"); });
     a.get("/x/<y>/", [](request&, std::string_view) { return text("y"); });
@@ -202,7 +202,7 @@ TEST(App, NoRedirectLeavesTheSite) {
     EXPECT_EQ(other.get("//evil.example/").status, 404);
 }
 
-TEST(App, MountedApplications) {
+TEST(App, mounts_applications) {
     app inner;
     inner.get("/leaf/<int:n>", [](request& req, int) { return text(req.route()); });
     app api;
@@ -219,23 +219,23 @@ TEST(App, MountedApplications) {
     EXPECT_EQ(a.routes()[1].methods, "GET, HEAD");
 }
 
-TEST(App, TwoRoutesAlikeStopTheStart) {
+TEST(App, duplicate_routes_fail_the_startup) {
     app sub;
     sub.get("/x/<int:b>", [](request&, int) { return text("b"); });
     app a;
     a.get("/s/x/<int:a>", [](request&, int) { return text("a"); });
     a.mount("/s", std::move(sub));
-    std::string sentence;
+    std::string message;
     try {
         a.check();
     } catch (const std::invalid_argument& e) {
-        sentence = e.what();
+        message = e.what();
     }
-    EXPECT_THAT(sentence, AllOf(HasSubstr("'/s/x/<int:a>'"), HasSubstr("'/s/x/<int:b>'"), HasSubstr("app_test.cpp")));
+    EXPECT_THAT(message, AllOf(HasSubstr("'/s/x/<int:a>'"), HasSubstr("'/s/x/<int:b>'"), HasSubstr("app_test.cpp")));
     EXPECT_THROW(test_client client(a), std::invalid_argument);
 }
 
-TEST(App, NothingIsAddedWhileItRuns) {
+TEST(App, rejects_changes_while_running) {
     app a;
     a.get("/", hello);
     test_client client(a);
@@ -245,7 +245,7 @@ TEST(App, NothingIsAddedWhileItRuns) {
     EXPECT_THROW(a.mount("/x", app()), std::logic_error);
 }
 
-TEST(App, HooksRunInOrderWhereTheirSignatureSays) {
+TEST(App, hooks_run_in_order_on_loop_or_pool) {
     std::vector<std::string> log;
     app sub;
     sub.on_start([&] { log.emplace_back("sub start"); });
@@ -269,13 +269,13 @@ TEST(App, HooksRunInOrderWhereTheirSignatureSays) {
     EXPECT_EQ(log, (std::vector<std::string>{"sub stop", "second stop", "first stop"}));
 }
 
-TEST(App, AFailingStartStops) {
+TEST(App, a_failing_start_hook_fails_the_startup) {
     app a;
     a.on_start([] { throw std::runtime_error("no database"); });
     EXPECT_THROW(test_client client(a), std::runtime_error);
 }
 
-TEST(App, BodiesOfEveryViewKind) {
+TEST(App, every_view_kind_reads_bodies) {
     app a;
     a.post("/async", [](request& req) -> task<response> { co_return text(co_await req.read_all()); });
     a.post("/sync", [](request& req) { return text(req.read_all_sync()); });
@@ -306,7 +306,7 @@ TEST(App, BodiesOfEveryViewKind) {
     EXPECT_EQ(client.post("/unread", large).status, 200);
 }
 
-TEST(App, ManyRequestsAtOnce) {
+TEST(App, handles_many_concurrent_requests) {
     app a;
     a.get("/wait", [](request&) -> task<response> {
         co_await sleep(std::chrono::milliseconds(20));

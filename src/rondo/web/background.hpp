@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Groups of background tasks that outlive the request that spawned them.
 #pragma once
 
 #include <atomic>
@@ -16,39 +17,39 @@
 namespace rondo {
 
 struct background_options {
-    std::size_t limit = 1000;  ///< tasks that may be unfinished at once
+    std::size_t limit = 1000;  ///< most unfinished tasks at a time
 };
 
-/// Thrown by spawn() when too many tasks of a group are unfinished.
+/// Thrown by spawn() when the group has background_options::limit unfinished tasks.
 class background_full : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// Work that goes on after the response was sent, and that the end of the server waits for: `app.background("mail")`.
-/// The tasks run on the main loop of the process, in a context of the group: no request's deadline or disconnect ends
-/// them. What fails is logged and counted. At the end of the server spawn() is still possible; the end waits until all
-/// are done, as long as `graceful_timeout` leaves time, then cancels the rest (cancel_reason::drain) and says so in the
-/// log. What must not be lost when the process is killed belongs in a database or a queue, not here.
+/// Work that continues after the response was sent and that shutdown waits for: `app.background("mail")`. The tasks run
+/// on the main loop of the process, in a context of the group, so no request's deadline or disconnect cancels them.
+/// Failures are logged and counted. During shutdown spawn() still works; shutdown waits until all tasks are done or
+/// `graceful_timeout` has passed, then cancels the remaining ones (cancel_reason::drain) and logs that. Work that must
+/// survive a killed process belongs in a database or a queue.
 class background_group {
 public:
-    /// By the application.
+    /// Called by the application.
     background_group(std::string name, background_options options) : name_(std::move(name)), options_(options) {}
     background_group(const background_group&) = delete;
     background_group& operator=(const background_group&) = delete;
 
-    /// Any thread. Throws background_full, std::logic_error when the application does not run (yet, or any more). A
-    /// coroutine that is spawned takes its parameters by value.
+    /// Starts a task. Callable from any thread. The coroutine must take its parameters by value. Throws background_full
+    /// at the limit, std::logic_error when the application is not running.
     void spawn(task<void> work);
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] std::size_t size() const noexcept { return unfinished_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
 
-    /// By the application, on its loop: from now on tasks run here.
-    void open(event_loop& on);
-    /// By the application: waits for the tasks until then, cancels those that are left.
-    [[nodiscard]] task<void> close(instant until);
+    /// Called by the application on its loop `loop`, where tasks run from now on.
+    void open(event_loop& loop);
+    /// Called by the application: waits for the tasks until `deadline`, then cancels the remaining ones.
+    [[nodiscard]] task<void> close(instant deadline);
 
 private:
     [[nodiscard]] task<void> run(task<void> work);
@@ -60,8 +61,8 @@ private:
     std::atomic<std::size_t> unfinished_{0};
     std::atomic<std::size_t> failed_{0};
     std::atomic<event_loop*> loop_{nullptr};
-    std::optional<task_group> tasks_;  // these two are the loop's
-    event idle_;
+    std::optional<task_group> tasks_;  // used on the loop only
+    event idle_;                       // used on the loop only
 };
 
 }  // namespace rondo

@@ -42,19 +42,19 @@ task<void> wait_and_count(std::atomic<int>& count, clock::duration time) {
 
 task<void> fail() {
     co_await sleep(0s);
-    throw std::runtime_error("no mail today");
+    throw std::runtime_error("the mail server is down");
 }
 
-task<void> wait_for_ever(cancel_reason& why) {
+task<void> wait_for_ever(cancel_reason& reason) {
     try {
         co_await sleep(24h);
     } catch (const cancelled& c) {
-        why = c.reason;
+        reason = c.reason;
         throw;
     }
 }
 
-TEST_F(background, the_end_waits_for_tasks) {
+TEST_F(background, shutdown_waits_for_tasks) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
@@ -72,7 +72,7 @@ task<void> chain(background_group& in, std::atomic<int>& count, int left) {
     if (left > 0) in.spawn(chain(in, count, left - 1));
 }
 
-TEST_F(background, tasks_may_spawn_others_while_the_end_waits) {
+TEST_F(background, tasks_may_spawn_others_during_shutdown) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
@@ -81,15 +81,15 @@ TEST_F(background, tasks_may_spawn_others_while_the_end_waits) {
     EXPECT_EQ(done, 10);
 }
 
-TEST_F(background, what_takes_too_long_is_cancelled) {
+TEST_F(background, slow_tasks_are_cancelled) {
     start();
-    cancel_reason why = cancel_reason::none;
-    application.background("slow").spawn(wait_for_ever(why));
+    cancel_reason reason = cancel_reason::none;
+    application.background("slow").spawn(wait_for_ever(reason));
     end(30ms);
-    EXPECT_EQ(why, cancel_reason::drain);
+    EXPECT_EQ(reason, cancel_reason::drain);
 }
 
-TEST_F(background, a_failure_is_counted_and_disturbs_no_other) {
+TEST_F(background, a_failure_is_counted_and_does_not_affect_others) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
@@ -112,7 +112,7 @@ TEST_F(background, is_bounded) {
     EXPECT_EQ(done, 2);
 }
 
-TEST_F(background, tasks_may_come_from_any_thread) {
+TEST_F(background, spawns_from_any_thread) {
     start();
     std::atomic<int> done = 0;
     std::vector<std::jthread> threads;
@@ -133,7 +133,7 @@ TEST_F(background, tasks_may_come_from_any_thread) {
     EXPECT_EQ(done, 400);
 }
 
-TEST_F(background, needs_a_running_application) {
+TEST_F(background, requires_a_running_application) {
     EXPECT_THROW(application.background("mail").spawn(fail()), std::logic_error);
 }
 
@@ -147,7 +147,7 @@ task<void> fail_twice(int& calls, bool& cancelled_at_end) {
     }
 }
 
-TEST_F(beside, is_started_again_when_it_fails_and_cancelled_at_the_end) {
+TEST_F(beside, restarts_after_a_failure_and_is_cancelled_at_shutdown) {
     int calls = 0;
     bool cancelled_at_end = false;
     application.beside("listener", [&] { return fail_twice(calls, cancelled_at_end); });
@@ -163,19 +163,19 @@ TEST_F(beside, is_started_again_when_it_fails_and_cancelled_at_the_end) {
     EXPECT_EQ(calls, 3);
 }
 
-TEST_F(every, runs_again_and_again_where_it_was_elected) {
+TEST_F(every, runs_periodically_in_the_leader) {
     std::atomic<int> on_loop = 0;
     std::atomic<int> on_pool = 0;
     std::atomic<int> elsewhere = 0;
-    int asked = 0;
+    int checks = 0;
     application.every(1ms, "on the loop", [&] { return wait_and_count(on_loop, 1ms); });
     application.every(1ms, "on the pool", [&] {
         ++on_pool;
-        throw std::runtime_error("this time not");
+        throw std::runtime_error("this run fails");
     });
     application.every(1ms, "elsewhere", [&] { ++elsewhere; });
-    application.elect_with([&asked](std::string_view name) {
-        ++asked;
+    application.elect_with([&checks](std::string_view name) {
+        ++checks;
         return name != "elsewhere";
     });
     start();
@@ -187,7 +187,7 @@ TEST_F(every, runs_again_and_again_where_it_was_elected) {
     loop.run_until(with_timeout(20s, until::three_times(on_loop, on_pool)));
     end();
     EXPECT_EQ(elsewhere, 0);
-    EXPECT_GE(asked, 9);
+    EXPECT_GE(checks, 9);
     EXPECT_THROW(app().every(0s, "never", [] {}), std::invalid_argument);
 }
 

@@ -1,45 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rondo/web/dispatch.hpp>
+
 #include <optional>
 #include <string>
 #include <utility>
 
-#include <rondo/handler/offload_timer.hpp>
-#include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
+#include <rondo/web/run_on_pool.hpp>
 
 namespace rondo::detail {
 namespace {
 
-// Coroutines that most requests never enter are kept out of line: inlined, their frames would become part of the frame
-// that every waiting request holds.
+// Coroutines that few requests enter are kept out of line: inlined, their frames would enlarge the frame of every
+// waiting request.
 
-/// Why no view was called; kept in the request for the end of the middleware.
+/// Why no view matched; stored in the request until the innermost middleware has run.
 struct unrouted {
     method_set allowed = 0;
     std::string redirect_to;
 };
 
-[[gnu::noinline]] task<response> call_on_thread(const route_entry& route, request& req) {
-    // Before a thread is taken: a slow upload holds none.
-    if (!req.body().ended()) co_await req.read_all();
-    const bool computes = route.view.kind == view_kind::cpu;
-    event_loop& loop = event_loop::current();
-    thread_pool* const pool = computes ? loop.compute() : loop.blocking();
-    const auto here = [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); };
-    if (pool == nullptr) co_return co_await run_on(nullptr, here);
-    handler::thread_hop hop(req.received(), computes ? stats::place::compute_queue : stats::place::pool_queue);
-    const auto call = [&here, &hop, computes] {
-        const handler::thread_hop::stay stay(hop, computes ? stats::place::compute_thread : stats::place::pool_thread);
-        return here();
-    };
-    co_return co_await pool->run(call);
+task<response> call_on_thread(const route_entry& route, request& req) {
+    const pool_kind kind = route.view.kind == view_kind::cpu ? pool_kind::compute : pool_kind::blocking;
+    return run_on_pool(req, kind,
+                       [&route, &req] { return route.view.sync(route.view.view.get(), req, req.arguments()); });
 }
 
-/// The path with or without its last slash, when that has a view for GET.
+// Reads the body first, so that a slow upload does not occupy a thread.
+[[gnu::noinline]] task<response> read_and_call_on_thread(const route_entry& route, request& req) {
+    co_await req.read_all();
+    co_return co_await call_on_thread(route, req);
+}
+
+/// The path with its trailing slash added or removed, if that has a GET view; otherwise empty.
 std::string other_slash(const app_state& app, const request& req) {
     const std::string_view path = req.raw_path();
-    const bool asks = req.method() == http::method::get || req.method() == http::method::head;
-    if (!asks || path.size() < 2 || path.starts_with("//")) return {};
+    const bool is_read = req.method() == http::method::get || req.method() == http::method::head;
+    if (!is_read || path.size() < 2 || path.starts_with("//")) return {};
     std::string other(path);
     if (other.back() == '/') other.pop_back();
     else other += '/';
@@ -48,11 +45,11 @@ std::string other_slash(const app_state& app, const request& req) {
     return other;
 }
 
-[[gnu::noinline]] task<response> answer_unrouted(const app_state& app, request& req, unrouted why) {
-    if (!why.redirect_to.empty()) co_return redirect(why.redirect_to, 307);
-    const bool server_itself = req.raw_path() == "*";
-    if (req.method() == http::method::options && (why.allowed != 0 || server_itself)) {
-        co_return no_content().field("Allow", names_of(server_itself ? any_method : why.allowed));
+[[gnu::noinline]] task<response> answer_unrouted(const app_state& app, request& req, unrouted reason) {
+    if (!reason.redirect_to.empty()) co_return redirect(reason.redirect_to, 307);
+    const bool server_wide = req.raw_path() == "*";
+    if (req.method() == http::method::options && (reason.allowed != 0 || server_wide)) {
+        co_return no_content().field("Allow", names_of(server_wide ? any_method : reason.allowed));
     }
     failure f{.code = http::status::not_found};
     if (req.method() == http::method::connect) {
@@ -60,9 +57,9 @@ std::string other_slash(const app_state& app, const request& req) {
         response refusal = co_await response_of(app, req, std::move(f));
         co_return std::move(refusal).close();
     }
-    if (why.allowed != 0) {
+    if (reason.allowed != 0) {
         f.code = http::status::method_not_allowed;
-        f.allow = names_of(why.allowed);
+        f.allow = names_of(reason.allowed);
     }
     co_return co_await response_of(app, req, std::move(f));
 }
@@ -72,7 +69,7 @@ task<response> call_innermost(const app_state& app, request& req) {
     return answer_unrouted(app, req, std::move(req.local<unrouted>()));
 }
 
-/// For a sink that wants to know the fields of the response.
+/// The fields of the response, for an access log sink that needs them.
 struct noted_fields {
     std::optional<response_fields> fields;
 };
@@ -83,7 +80,7 @@ struct noted_fields {
                                         memory.copy(head.fields ? head.fields->wire() : std::string_view())};
 }
 
-/// What the client gets for a failure that nobody turned into a response. False when it is an aborted connection.
+/// Sends the response for a failure that no middleware handled. Returns false when the connection is aborted instead.
 [[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to,
                                           std::exception_ptr cause) {
     report(req, cause);
@@ -92,30 +89,30 @@ struct noted_fields {
         co_return false;
     }
     const app_state& owner = req.matched_route() != nullptr ? *req.matched_route()->owner : app;
-    std::exception_ptr again;
+    std::exception_ptr second_cause;
     try {
         failure f = failure_of(cause);
         response r = co_await response_of(owner, req, std::move(f));
         if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
         co_await send(r, to, req);
     } catch (...) {
-        again = std::current_exception();
+        second_cause = std::current_exception();
     }
-    if (!again) co_return true;
-    report(req, again);
+    if (!second_cause) co_return true;
+    report(req, second_cause);
     to.abort();
     co_return false;
 }
 
 [[gnu::noinline]] void tell_end(const app_state& app, request& req, const handler::responder& to, bool complete) {
-    const bool begun = to.begun();
-    const noted_fields* noted = req.local_if_made<noted_fields>();
+    const bool started = to.begun();
+    const noted_fields* recorded = req.local_if_made<noted_fields>();
     const access_entry entry{&req,
-                             begun ? to.code() : http::status{},
-                             begun ? to.body_bytes() : 0,
+                             started ? to.code() : http::status{},
+                             started ? to.body_bytes() : 0,
                              clock::now() - req.arrived(),
                              !complete,
-                             noted != nullptr && noted->fields ? &*noted->fields : nullptr};
+                             recorded != nullptr && recorded->fields ? &*recorded->fields : nullptr};
     if (app.log != nullptr) app.log->write(entry);
     for (const auto& hook : app.after) hook(entry);
 }
@@ -128,15 +125,15 @@ task<response> call_view(const route_entry& route, request& req) {
     if (route.options.body_limit() != route_options::server_limit) req.body().limit(route.options.body_limit());
     if (route.view.async != nullptr) return route.view.async(route.view.view.get(), req, req.arguments());
     if (route.view.isolated != nullptr) return call_isolated(route, req);
-    return call_on_thread(route, req);
+    return req.body().ended() ? call_on_thread(route, req) : read_and_call_on_thread(route, req);
 }
 
-[[gnu::noinline]] task<response> call_inner(const layers& in, std::size_t at, request& req) {
+[[gnu::noinline]] task<response> call_inner(const layers& chain, std::size_t index, request& req) {
     std::exception_ptr cause;
     try {
-        if (at == in.items.size()) co_return co_await call_innermost(*in.owner, req);
-        const layer& l = *in.items[at];
-        co_return co_await l.call(l.object.get(), req, next(in, at + 1));
+        if (index == chain.items.size()) co_return co_await call_innermost(*chain.owner, req);
+        const layer& l = *chain.items[index];
+        co_return co_await l.call(l.object.get(), req, next(chain, index + 1));
     } catch (const cancelled&) {
         throw;
     } catch (...) {
@@ -144,7 +141,7 @@ task<response> call_view(const route_entry& route, request& req) {
     }
     report(req, cause);
     failure f = failure_of(cause);
-    co_return co_await response_of(*in.owner, req, std::move(f));
+    co_return co_await response_of(*chain.owner, req, std::move(f));
 }
 
 task<response> respond(const app_state& app, request& req) {
@@ -158,9 +155,9 @@ task<response> respond(const app_state& app, request& req) {
         const layers& around = found.route->owner->around;
         return around.items.empty() ? call_view(*found.route, req) : call_inner(around, 0, req);
     }
-    unrouted why{found.allowed, found.allowed == 0 ? other_slash(app, req) : std::string()};
-    if (app.around.items.empty()) return answer_unrouted(app, req, std::move(why));
-    req.local<unrouted>() = std::move(why);
+    unrouted reason{found.allowed, found.allowed == 0 ? other_slash(app, req) : std::string()};
+    if (app.around.items.empty()) return answer_unrouted(app, req, std::move(reason));
+    req.local<unrouted>() = std::move(reason);
     return call_inner(app.around, 0, req);
 }
 
@@ -200,15 +197,15 @@ task<void> answer(const app_state& app, handler::request& from, handler::respond
 }
 
 task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
-                          std::exception_ptr why) {
+                          std::exception_ptr cause) {
     request req(from);
     try {
         const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
         if (found.route != nullptr) req.matched(*found.route, found.arguments);
     } catch (const http_error&) {
-        // A path that leads nowhere: the failure is the answer all the same.
+        // An invalid path: respond with the original failure.
     }
-    const bool complete = co_await send_failure(app, req, to, why);
+    const bool complete = co_await send_failure(app, req, to, cause);
     if (is_told(app)) tell_end(app, req, to, complete);
 }
 

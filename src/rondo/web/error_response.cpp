@@ -28,15 +28,15 @@ std::string type_name(const std::type_info& type) {
     return failed == 0 ? name.get() : type.name();
 }
 
-/// The client is gone: nothing that anybody has to look into.
+/// Whether the client disconnected, which is not an error of the view.
 bool is_lost_connection(const std::system_error& e) noexcept {
     return e.code() == std::errc::broken_pipe || e.code() == std::errc::connection_reset ||
            e.code() == std::errc::connection_aborted;
 }
 
-void log_cause(request& req, std::string_view what) {
+void log_cause(request& req, std::string_view text) {
     log::error(fmt::format("{} {} (route {}, request {}): {}", req.method_text(), req.target(),
-                           req.route().empty() ? "none" : req.route(), req.id(), what));
+                           req.route().empty() ? "none" : req.route(), req.id(), text));
 }
 
 std::string reason_of(const failure& f) {
@@ -77,7 +77,7 @@ std::string plain_page(const failure& f, std::string_view id) {
     return out + '\n';
 }
 
-/// Calls a handler of the application where its signature says.
+/// Calls an error handler of the application on the loop or the blocking pool, as its signature requires.
 task<response> call_handler(const detail::error_handler& h, request& req, const failure& f) {
     if (h.async != nullptr) co_return co_await h.async(h.object.get(), req, f);
     const auto call = [&] { return h.sync(h.object.get(), req, f); };
@@ -109,12 +109,12 @@ failure failure_of(std::exception_ptr cause) {
         if (const auto* const busy = dynamic_cast<const try_later*>(&e)) f.retry_after = busy->retry_after();
     } catch (const try_later& e) {
         f.code = http::status::service_unavailable;
-        f.text = "The server is busy: try again later";
+        f.text = "The server is busy; try again later";
         f.retry_after = e.retry_after();
     } catch (const cancelled& c) {
         f.code = http::status::service_unavailable;
         f.text = c.reason == cancel_reason::deadline ? "The request took too long"
-                 : c.reason == cancel_reason::drain  ? "The server stops: try again"
+                 : c.reason == cancel_reason::drain  ? "The server is shutting down; try again"
                                                      : "The request was cancelled";
         f.retry_after = std::chrono::seconds(1);
     } catch (...) {
@@ -153,14 +153,14 @@ void report(request& req, const std::exception_ptr& cause) noexcept {
         log_cause(req, type_name(typeid(e)) + ": " + e.what());
     } catch (...) {
         const std::type_info* const type = abi::__cxa_current_exception_type();
-        log_cause(req, "an exception that is no std::exception" + (type ? ": " + type_name(*type) : std::string()));
+        log_cause(req, "unknown exception" + (type ? " of type " + type_name(*type) : std::string()));
     }
 }
 
 task<response> response_of(const app_state& app, request& req, failure f) {
-    std::optional<response> made;
-    if (const error_handler* handler = app.handler_for(f.code)) made = co_await by_handler(*handler, req, f);
-    response r = made ? std::move(*made) : error_page(req, f);
+    std::optional<response> handled;
+    if (const error_handler* handler = app.handler_for(f.code)) handled = co_await by_handler(*handler, req, f);
+    response r = handled ? std::move(*handled) : error_page(req, f);
     if (!f.allow.empty()) r.field("Allow", f.allow);
     if (f.retry_after) r.field("Retry-After", std::to_string(f.retry_after->count()));
     co_return r;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Turns exceptions into error responses.
 #pragma once
 
 #include <chrono>
@@ -16,25 +17,25 @@
 
 namespace rondo {
 
-/// What went wrong with a request, as far as a client may know, and the cause for those who handle it.
+/// Why a request failed: what the client may know, and the cause for error handlers.
 struct failure {
     http::status code = http::status::internal_server_error;
     std::string text{};                                 ///< for the client
     std::exception_ptr cause{};                         ///< null when nothing was thrown (404, 405)
-    std::optional<std::chrono::seconds> retry_after{};  ///< becomes Retry-After
-    std::string allow{};                                ///< becomes Allow
+    std::optional<std::chrono::seconds> retry_after{};  ///< sent as Retry-After
+    std::string allow{};                                ///< sent as Allow
 };
 
-/// Turns an exception into a failure: http_error keeps its status and text, try_later (a full pool, a busy database)
-/// becomes 503 with Retry-After, a cancelled request 503, everything else 500 without any detail.
+/// Converts an exception: http_error keeps its status and text, unavailable_error (a full pool, a busy database)
+/// becomes 503 with Retry-After, a cancelled request 503, and everything else 500 without details.
 [[nodiscard]] failure failure_of(std::exception_ptr cause);
 
-/// The built-in page: HTML, JSON or plain text by what the request accepts.
+/// Makes the built-in error page: HTML, JSON or plain text, as negotiated with Accept.
 [[nodiscard]] response error_page(request& req, const failure& f);
 
 namespace detail {
 
-/// What was thrown in another process of this program, which has logged it if it had to be.
+/// An exception from a compute process, which has already logged it if necessary.
 class failed_elsewhere : public http_error {
 public:
     using http_error::http_error;
@@ -48,16 +49,17 @@ public:
 
 struct error_handler {
     owned object;
-    task<response> (*async)(const void* object, request&, const failure&) = nullptr;  ///< one of the two
-    response (*sync)(const void* object, request&, const failure&) = nullptr;         ///< on the blocking pool
+    /// On the loop; null if `sync` is set.
+    task<response> (*async)(const void* object, request&, const failure&) = nullptr;
+    response (*sync)(const void* object, request&, const failure&) = nullptr;  ///< on the blocking pool
 };
 
 template <class F>
 error_handler make_error_handler(F f) {
     static_assert(std::is_invocable_v<const F&, request&, const failure&>,
                   "an error handler takes (request&, const failure&) and returns a response or a task<response>");
-    const auto call = [](const void* object, request& req, const failure& what) {
-        return (*static_cast<const F*>(object))(req, what);
+    const auto call = [](const void* object, request& req, const failure& f) {
+        return (*static_cast<const F*>(object))(req, f);
     };
     if constexpr (std::is_same_v<std::invoke_result_t<const F&, request&, const failure&>, task<response>>) {
         return {own(std::move(f)), call, nullptr};

@@ -37,7 +37,7 @@ app failing() {
     return a;
 }
 
-TEST(ErrorResponse, NothingOfAnUnexpectedFailureReachesTheClient) {
+TEST(ErrorResponse, hides_unexpected_failures_from_the_client) {
     app a = failing();
     test_client client(a);
     for (const char* path : {"/sync", "/async", "/cpu", "/later", "/int"}) {
@@ -51,7 +51,7 @@ TEST(ErrorResponse, NothingOfAnUnexpectedFailureReachesTheClient) {
     EXPECT_EQ(client.get("/field?v=a").status, 200);
 }
 
-TEST(ErrorResponse, SpeaksTheLanguageOfTheClient) {
+TEST(ErrorResponse, negotiates_the_format) {
     app a = failing();
     test_client client(a);
     const auto plain = client.get("/http");
@@ -66,7 +66,7 @@ TEST(ErrorResponse, SpeaksTheLanguageOfTheClient) {
     EXPECT_EQ(json.body, R"({"status":404,"error":"Not Found","detail":"there is no <b>such</b> article"})");
 }
 
-TEST(ErrorResponse, HandlersOfTheApplication) {
+TEST(ErrorResponse, uses_the_error_handlers_of_the_application) {
     app sub;
     sub.on_error(404, [](request&, const failure& f) -> task<response> { co_return text("sub: " + f.text); });
     sub.get("/x", [](request&) -> response { throw http_error(404, "x"); });
@@ -93,7 +93,7 @@ TEST(ErrorResponse, HandlersOfTheApplication) {
     EXPECT_THROW(app().on_error(200, [](request&, const failure&) { return text(""); }), std::invalid_argument);
 }
 
-/// Writes some bytes and fails.
+/// Writes some bytes, then fails.
 class breaking_body final : public body_source {
 public:
     explicit breaking_body(std::optional<std::uint64_t> length) : length_(length) {}
@@ -108,7 +108,7 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-TEST(ErrorResponse, AFailureAfterTheHeadAborts) {
+TEST(ErrorResponse, a_failure_after_the_head_aborts) {
     app a;
     a.get("/<int:n>", [](request&, int n) {
         return with_source(std::make_unique<breaking_body>(n == 0 ? std::nullopt : std::optional<std::uint64_t>(n)),
@@ -132,7 +132,7 @@ struct on_end {
     ~on_end() { flag = true; }
 };
 
-TEST(ErrorResponse, ADisconnectCancelsTheView) {
+TEST(ErrorResponse, a_disconnect_cancels_the_view) {
     bool cleaned = false;
     app a;
     a.get("/", [&cleaned](request&) -> task<response> {
@@ -149,7 +149,7 @@ TEST(ErrorResponse, ADisconnectCancelsTheView) {
     EXPECT_TRUE(r.aborted);
 }
 
-TEST(ErrorResponse, OutOfTimeIs503) {
+TEST(ErrorResponse, a_timeout_is_503) {
     app a;
     a.get("/", [](request&) -> task<response> {
         co_await sleep(std::chrono::hours(1));
@@ -157,7 +157,7 @@ TEST(ErrorResponse, OutOfTimeIs503) {
     });
     a.use([](request& req, next next) -> task<response> { co_return co_await next(req); });
     a.on_error(503, [](request&, const failure&) -> task<response> {
-        co_await sleep(clock::duration::zero());  // cancelled too: the built-in page is sent
+        co_await sleep(clock::duration::zero());  // cancelled as well, so the built-in page is sent
         co_return text("never");
     });
     test_client client(a);
@@ -167,34 +167,34 @@ TEST(ErrorResponse, OutOfTimeIs503) {
     EXPECT_FALSE(r.aborted);
 }
 
-TEST(ErrorResponse, ASyncViewCanAskWhetherItIsCancelled) {
+TEST(ErrorResponse, a_sync_view_can_poll_for_cancellation) {
     event_loop* loop = nullptr;
-    context asked;
+    context request_context;
     app a;
     a.get("/", [&](request& req) {
-        // Not before the view runs: what is cancelled earlier never gets its thread.
-        loop->post([&] { asked.cancel.cancel(cancel_reason::deadline); });
+        // Not before the view runs: a request cancelled earlier is not sent to a thread.
+        loop->post([&] { request_context.cancel.cancel(cancel_reason::deadline); });
         while (!req.cancelled()) std::this_thread::yield();
-        return text("gave up");
+        return text("cancelled");
     });
     test_client client(a);
     loop = &client.loop();
-    const auto r = loop->run_until(client.async_get("/"), &asked);
-    EXPECT_EQ(r.body, "gave up");
+    const auto r = loop->run_until(client.async_get("/"), &request_context);
+    EXPECT_EQ(r.body, "cancelled");
 }
 
-TEST(ErrorResponse, AFullPoolIs503) {
+TEST(ErrorResponse, a_full_pool_is_503) {
     std::latch entered(1);
-    std::latch leave(1);
+    std::latch release(1);
     app a;
     a.get("/hold", [&](request&) {
         entered.count_down();
-        leave.wait();
+        release.wait();
         return text("held");
     });
     a.get("/next", [](request&) { return text("next"); });
     a.get("/free", [&](request&) -> task<response> {
-        leave.count_down();
+        release.count_down();
         co_return text("freed");
     });
     test_client client(a);
@@ -212,13 +212,13 @@ TEST(ErrorResponse, AFullPoolIs503) {
         requests.push_back(c.async_get("/free"));
         co_return co_await when_all(std::move(requests));
     };
-    const auto answers = client.run(all(client, entered));
+    const auto responses = client.run(all(client, entered));
     client.loop().use_pools(before, client.loop().compute());
-    EXPECT_EQ(answers[0].body, "held");
-    EXPECT_EQ(answers[1].body, "next");
-    EXPECT_EQ(answers[2].status, 503);
-    EXPECT_NE(answers[2].field("Retry-After"), "");
-    EXPECT_EQ(answers[3].body, "freed");
+    EXPECT_EQ(responses[0].body, "held");
+    EXPECT_EQ(responses[1].body, "next");
+    EXPECT_EQ(responses[2].status, 503);
+    EXPECT_NE(responses[2].field("Retry-After"), "");
+    EXPECT_EQ(responses[3].body, "freed");
 }
 
 }  // namespace

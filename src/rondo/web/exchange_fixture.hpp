@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Test doubles for requests, bodies and responders, and a temporary folder.
 #pragma once
 
 #include <cstdlib>
@@ -20,10 +21,9 @@
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
 
-/// What the tests of bodies and responses need of a server: a loop with pools, a request and a responder that records.
 namespace rondo::testing {
 
-/// A body of given pieces.
+/// A body that consists of `pieces`.
 class fake_body final : public handler::body {
 public:
     task<std::string_view> read() override {
@@ -44,7 +44,7 @@ private:
     std::uint64_t limit_ = 1 << 20;
 };
 
-/// Records a response and keeps the rules of handler::responder.
+/// Records a response and enforces the contract of handler::responder.
 class fake_responder final : public handler::responder {
 public:
     void respond(const handler::response_head& head, std::string_view text) override {
@@ -53,7 +53,7 @@ public:
         finish();
     }
     void begin(const handler::response_head& head, std::optional<std::uint64_t> declared) override {
-        if (begun_) throw response_error("two heads");
+        if (begun_) throw response_error("response already started");
         begun_ = true;
         status = head.code;
         type = head.content_type;
@@ -91,7 +91,7 @@ public:
     http::status code() const noexcept override { return status; }
     std::uint64_t body_bytes() const noexcept override { return body.size(); }
 
-    /// Lets `n` more writes through; before the first call all go through.
+    /// Allows `n` more writes. Before the first call, writes are unlimited.
     void allow(int n) {
         open_for = open_for.value_or(0) + n;
         opened.set();
@@ -122,7 +122,7 @@ private:
     bool begun_ = false;
 };
 
-/// A request and where its response goes.
+/// A request and the responder that records its response.
 class exchange {
 public:
     explicit exchange(std::string_view target, std::initializer_list<http::field> lines = {},
@@ -144,7 +144,7 @@ public:
         to.wanted = method != "HEAD";
     }
 
-    /// Sends a response as an application does.
+    /// Sends a response like an application.
     task<void> send(response r) {
         if (auto* source = std::get_if<std::unique_ptr<body_source>>(&r.body()))
             co_await (*source)->send(to, r.head(), req);
@@ -175,7 +175,7 @@ public:
     request req;
 };
 
-/// A folder of its own, gone afterwards.
+/// A temporary folder, removed by the destructor.
 class temporary_folder {
 public:
     temporary_folder() {

@@ -15,8 +15,8 @@ namespace rondo {
 
 namespace {
 
-[[noreturn]] void too_large(const char* what) {
-    throw http_error(http::status::content_too_large, std::string("The form has too many ") + what + ".");
+[[noreturn]] void too_large(const char* items) {
+    throw http_error(http::status::content_too_large, std::string("The form has too many ") + items + ".");
 }
 
 [[noreturn]] void malformed() { throw http_error(http::status::bad_request, "The form is malformed."); }
@@ -34,8 +34,8 @@ std::optional<std::string_view> form_data::field(std::string_view name) const no
     return found == fields_.end() ? std::nullopt : std::optional<std::string_view>(found->value);
 }
 
-std::string_view form_data::value(std::string_view name, std::string_view otherwise) const noexcept {
-    return field(name).value_or(otherwise);
+std::string_view form_data::value(std::string_view name, std::string_view default_value) const noexcept {
+    return field(name).value_or(default_value);
 }
 
 std::vector<std::string_view> form_data::all(std::string_view name) const {
@@ -56,7 +56,7 @@ form_reader::form_reader(std::string_view content_type, const form_limits& limit
     if (type == "application/x-www-form-urlencoded") return;
     if (type != "multipart/form-data") {
         throw http_error(http::status::unsupported_media_type,
-                         "A form is sent as application/x-www-form-urlencoded or multipart/form-data.");
+                         "A form must be sent as application/x-www-form-urlencoded or multipart/form-data.");
     }
     const auto boundary = http::multipart_boundary(content_type);
     if (!boundary) throw http_error(http::status::bad_request, "The form has no valid boundary.");
@@ -116,7 +116,7 @@ void form_reader::add_data(std::string_view bytes) {
 }
 
 void form_reader::end_part() {
-    // Browsers send an input where no file was chosen as a file without name and bytes.
+    // Browsers send an empty file input as a file without a name and content.
     if (in_file_ && form_.files_.back().filename.empty() && form_.files_.back().content.size() == 0) {
         form_.files_.pop_back();
     }

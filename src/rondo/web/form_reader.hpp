@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Incremental parser of form bodies.
+// Implemented in form.cpp.
 #pragma once
 
 #include <optional>
@@ -10,16 +12,16 @@
 
 namespace rondo {
 
-/// Makes form_data of a body that comes piece by piece. Throws http_error.
+/// Parses a form body that arrives in pieces. Throws http_error.
 class form_reader {
 public:
-    /// Throws http_error 415 or 400 for a type that is no form.
+    /// Throws http_error 415 if the type is not a form, 400 if it has no valid boundary.
     form_reader(std::string_view content_type, const form_limits& limits);
 
-    /// True when take() of so many bytes could write to the disk.
+    /// Returns true when append() of that many bytes may write to disk.
     [[nodiscard]] bool would_block(std::size_t bytes) const noexcept;
     void take(std::string_view bytes);
-    /// After the last piece.
+    /// Called after the last piece.
     [[nodiscard]] form_data finish();
 
 private:
@@ -31,7 +33,7 @@ private:
     void parse_urlencoded();
 
     form_limits limits_;
-    std::optional<http::multipart_parser> multipart_;  // none: urlencoded
+    std::optional<http::multipart_parser> multipart_;  // empty for an urlencoded form
     std::string urlencoded_;
     form_data form_;
     std::uint64_t text_bytes_ = 0;

@@ -29,7 +29,7 @@ http::status refusal_of(const std::string& body, const char* type, const form_li
     }
 }
 
-TEST(form, reads_urlencoded_pairs) {
+TEST(Form, reads_urlencoded_pairs) {
     form_data form =
         parse_form("name=J%C3%BCrgen+M&tag=a&tag=b&empty=&flag", "application/x-www-form-urlencoded; charset=utf-8");
     EXPECT_EQ(form.value("name"), "J\xc3\xbcrgen M");
@@ -44,7 +44,7 @@ TEST(form, reads_urlencoded_pairs) {
     EXPECT_EQ(parse_form("", urlencoded).size(), 0u);
 }
 
-TEST(form, reads_multipart_fields_and_files) {
+TEST(Form, reads_multipart_fields_and_files) {
     form_data form = parse_form(
         part("name=\"a\"", "1") + part("name=\"f\"; filename=\"x.png\"\r\nContent-Type: image/png", "\x89PNG\r\n--XY") +
             part("name=\"none\"; filename=\"\"\r\nContent-Type: application/octet-stream", "") +
@@ -61,24 +61,24 @@ TEST(form, reads_multipart_fields_and_files) {
     EXPECT_EQ(form.size(), 3u);
 }
 
-TEST(form, refuses_other_types) {
+TEST(Form, rejects_other_types) {
     EXPECT_EQ(refusal_of("a=b", "text/plain"), http::status::unsupported_media_type);
     EXPECT_EQ(refusal_of("a=b", ""), http::status::unsupported_media_type);
     EXPECT_EQ(refusal_of("a=b", "application/json"), http::status::unsupported_media_type);
     EXPECT_EQ(refusal_of("a=b", "multipart/mixed; boundary=XX"), http::status::unsupported_media_type);
 }
 
-TEST(form, refuses_what_is_malformed) {
+TEST(Form, rejects_malformed_forms) {
     EXPECT_EQ(refusal_of("", "multipart/form-data"), http::status::bad_request);
     EXPECT_EQ(refusal_of("", "multipart/form-data; boundary=\"\""), http::status::bad_request);
     EXPECT_EQ(refusal_of("", multipart), http::status::bad_request);
     EXPECT_EQ(refusal_of("--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--\r\n", multipart),
               http::status::bad_request);
-    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), http::status::bad_request);  // no end
+    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), http::status::bad_request);  // no end boundary
     EXPECT_EQ(refusal_of("--XX--\r\n", multipart), http::status::ok);
 }
 
-TEST(form, has_limits) {
+TEST(Form, enforces_limits) {
     const form_limits small{.fields = 2, .files = 1, .text_bytes = 12};
     EXPECT_EQ(refusal_of("a=1&b=2", urlencoded, small), http::status::ok);
     EXPECT_EQ(refusal_of("a=1&b=2&c=3", urlencoded, small), http::status::content_too_large);
@@ -94,7 +94,7 @@ TEST(form, has_limits) {
     EXPECT_EQ(refusal_of(many, urlencoded), http::status::content_too_large);
 }
 
-TEST(form, a_large_file_goes_to_the_disk) {
+TEST(Form, writes_a_large_file_to_disk) {
     const std::string large(200'000, 'x');
     form_data form = parse_form(part("name=\"f\"; filename=\"f\"", large) + "--XX--", multipart);
     ASSERT_EQ(form.files().size(), 1u);
@@ -109,7 +109,7 @@ task<form_data> read(fake_body& body, std::string type, form_limits limits) {
     co_return co_await read_form(body, type, limits);
 }
 
-TEST(read_form, gives_the_same_however_the_body_is_cut) {
+TEST(ReadForm, result_does_not_depend_on_the_pieces) {
     test_loop l;
     const std::string body = part("name=\"a\"", "1") + part("name=\"f\"; filename=\"f\"", std::string(50, 'y')) +
                              part("name=\"b\"", "\r\n--X") + part("name=\"g\"; filename=\"g\"", "z") +
@@ -127,7 +127,7 @@ TEST(read_form, gives_the_same_however_the_body_is_cut) {
     }
 }
 
-TEST(read_form, reads_to_the_end_of_the_body) {
+TEST(ReadForm, reads_to_the_end_of_the_body) {
     test_loop l;
     fake_body in;
     in.pieces = {"--XX--\r\n", "epi", "logue"};
@@ -135,7 +135,7 @@ TEST(read_form, reads_to_the_end_of_the_body) {
     EXPECT_TRUE(in.ended());
 }
 
-TEST(read_form, a_failure_on_the_pool_comes_back) {
+TEST(ReadForm, propagates_a_failure_on_the_pool) {
     test_loop l;
     fake_body in;
     in.pieces = {part("name=\"f\"; filename=\"f\"", std::string(100, 'x')), "broken"};
@@ -147,13 +147,13 @@ TEST(read_form, a_failure_on_the_pool_comes_back) {
     }
 }
 
-// A form with a file in pieces of one byte; counts the reads that a thread of the pool came between.
+// Delivers a form in pieces of one byte; counts the reads that are preceded by a job on the pool.
 class tiny_pieces final : public handler::body {
 public:
     explicit tiny_pieces(std::string text) : text_(std::move(text)) {}
 
     task<std::string_view> read() override {
-        // Without a hop to the pool and back everything is read in one turn of the loop.
+        // Without a job on the pool, everything is read in one turn of the loop.
         const std::uint64_t now = event_loop::current().counters().turns.load();
         if (at_ != 0 && now != turns_) ++hops;
         turns_ = now;
@@ -178,7 +178,7 @@ task<form_data> read_tiny(tiny_pieces& body, form_limits limits) {
     co_return co_await read_form(body, multipart, limits);
 }
 
-TEST(read_form, tiny_pieces_of_a_file_are_gathered_before_they_go_to_the_disk) {
+TEST(ReadForm, batches_small_pieces_of_a_file_before_writing_to_disk) {
     test_loop l;
     const std::string content(200'000, 'x');
     tiny_pieces in(part("name=\"f\"; filename=\"f\"", content) + "--XX--");
@@ -208,7 +208,7 @@ task<response> read_before(request& req) {
 
 response blocking(request& req) { return text(told(req.form_sync())); }
 
-TEST(form, is_the_same_in_every_kind_of_view) {
+TEST(Form, is_the_same_in_every_view_kind) {
     app site;
     site.post("/streamed", streamed);
     site.post("/read-before", read_before);

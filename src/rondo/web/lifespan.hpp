@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Start and stop hooks of an application, with their type erased.
 #pragma once
 
 #include <type_traits>
@@ -9,16 +10,16 @@
 
 namespace rondo::detail {
 
-/// Something to be done once, at the start or at the end.
+/// A function to call once, at startup or shutdown.
 struct hook {
     owned object;
-    task<void> (*async)(const void* object) = nullptr;  ///< one of the two
+    task<void> (*async)(const void* object) = nullptr;  ///< on the loop; null if `sync` is set
     void (*sync)(const void* object) = nullptr;         ///< on the blocking pool
 };
 
 template <class F>
 hook make_hook(F f) {
-    static_assert(std::is_invocable_v<F&>, "a hook takes no arguments and returns rondo::task<void> or nothing");
+    static_assert(std::is_invocable_v<F&>, "a hook takes no arguments and returns rondo::task<void> or void");
     const auto call = [](const void* object) { return (*const_cast<F*>(static_cast<const F*>(object)))(); };
     if constexpr (std::is_same_v<std::invoke_result_t<F&>, task<void>>) return {own(std::move(f)), call, nullptr};
     else

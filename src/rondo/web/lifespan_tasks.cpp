@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/backoff.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/loop/pool.hpp>
 
@@ -15,9 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto first_pause = 100ms, longest_pause = 10'000ms;
+constexpr backoff restart{100ms, 10s};
 
-// What `call` threw, as text; nothing when it did not. Cancellation goes on.
+// Runs `call` and returns the text of its exception, if any. Cancellation propagates.
 task<std::optional<std::string>> error_of(const hook& call) {
     try {
         co_await run_hook(call);
@@ -26,7 +27,7 @@ task<std::optional<std::string>> error_of(const hook& call) {
     } catch (const std::exception& e) {
         co_return e.what();
     } catch (...) {
-        co_return "something that is no std::exception";
+        co_return "unknown exception";
     }
     co_return std::nullopt;
 }
@@ -47,52 +48,53 @@ background_group& companions::group(std::string_view name, background_options op
     return *groups_.back();
 }
 
-void companions::start(const election& elect) {
+void companions::start(const election& is_leader) {
     {
         const std::scoped_lock held(mutex_);
         loop_ = &event_loop::current();
         for (const auto& g : groups_) g->open(*loop_);
     }
-    running_.emplace(&task_group::ignore, nullptr);  // each deals with its failures
-    for (const lasting& what : lasting_) running_->spawn(what.interval ? repeat(what, elect) : keep_running(what));
+    running_.emplace(&task_group::ignore, nullptr);  // each task handles its failures
+    for (const lasting& entry : lasting_)
+        running_->spawn(entry.interval ? repeat(entry, is_leader) : keep_running(entry));
 }
 
-task<void> companions::end(instant until) {
+task<void> companions::end(instant deadline) {
     if (!running_) co_return;
     running_->cancel(cancel_reason::drain);
     co_await running_->join();
     running_.reset();
-    std::vector<background_group*> all;
+    std::vector<background_group*> groups;
     {
         const std::scoped_lock held(mutex_);
         loop_ = nullptr;
-        for (const auto& g : groups_) all.push_back(g.get());
+        for (const auto& g : groups_) groups.push_back(g.get());
     }
-    for (background_group* g : all) co_await g->close(until);
+    for (background_group* g : groups) co_await g->close(deadline);
 }
 
-task<void> companions::keep_running(const lasting& what) {
-    std::chrono::milliseconds pause = first_pause;
+task<void> companions::keep_running(const lasting& entry) {
+    int failures = 0;
     while (true) {
-        const instant began = clock::now();
-        const std::optional<std::string> failure = co_await error_of(what.call);
+        const instant started = clock::now();
+        const std::optional<std::string> failure = co_await error_of(entry.call);
         if (!failure) co_return;
-        if (clock::now() - began > longest_pause) pause = first_pause;
-        log::error(fmt::format("'{}' failed and is started again in {} ms: {}", what.name, pause.count(), *failure));
+        failures = clock::now() - started > restart.longest ? 1 : failures + 1;
+        const clock::duration pause = restart.after(failures);
+        log::error(fmt::format("'{}' failed; restarting in {} ms: {}", entry.name, pause / 1ms, *failure));
         co_await sleep(pause);
-        pause = std::min<std::chrono::milliseconds>(2 * pause, longest_pause);
     }
 }
 
-task<void> companions::repeat(const lasting& what, election elect) {
+task<void> companions::repeat(const lasting& entry, election is_leader) {
     instant next = clock::now();
     while (true) {
-        // What took longer than the interval is not made up for.
-        next = std::max(next + *what.interval, clock::now());
+        // Missed runs are skipped.
+        next = std::max(next + *entry.interval, clock::now());
         co_await event_loop::current().sleep_until(next);
-        if (elect && !elect(what.name)) continue;
-        const std::optional<std::string> failure = co_await error_of(what.call);
-        if (failure) log::error(fmt::format("the periodic task '{}' failed: {}", what.name, *failure));
+        if (is_leader && !is_leader(entry.name)) continue;
+        const std::optional<std::string> failure = co_await error_of(entry.call);
+        if (failure) log::error(fmt::format("periodic task '{}' failed: {}", entry.name, *failure));
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The tasks that run alongside an application's views: worker-lifetime tasks, periodic tasks and background groups.
 #pragma once
 
 #include <functional>
@@ -16,25 +17,28 @@
 
 namespace rondo::detail {
 
-/// Calls it: on the loop, or on the blocking pool.
+/// Calls a hook on the loop or on the blocking pool.
 [[nodiscard]] task<void> run_hook(const hook& h);
 
-/// What runs beside the views of an application.
+/// The tasks that run alongside the views of an application.
 class companions {
 public:
-    /// Whether this process is the one that does what only one may do. On the loop; must not block.
+    /// Returns whether this process runs the periodic task `name`. Called on the loop; must not block.
     using election = std::function<bool(std::string_view name)>;
 
-    /// Before it runs: a task of the whole life, started again when it fails.
+    /// Adds a task that runs from start() to stop() and is restarted when it fails. Only before start().
     void add_beside(std::string name, hook h) { lasting_.push_back({std::move(name), std::move(h), {}}); }
+    /// Adds a function to call at an interval. Only before start().
     void add_periodic(std::string name, hook h, clock::duration interval) {
         lasting_.push_back({std::move(name), std::move(h), interval});
     }
-    /// Any time, any thread; the options of the first call count.
+    /// Returns the group of this name, creating it with `options` if there is none. Callable at any time, from any
+    /// thread.
     [[nodiscard]] background_group& group(std::string_view name, background_options options);
 
-    void start(const election& elect);
-    [[nodiscard]] task<void> end(instant until);
+    void start(const election& is_leader);
+    /// Cancels the tasks, then waits for the groups until `deadline`.
+    [[nodiscard]] task<void> end(instant deadline);
 
 private:
     struct lasting {
@@ -42,14 +46,14 @@ private:
         hook call;
         std::optional<clock::duration> interval;
     };
-    [[nodiscard]] static task<void> keep_running(const lasting& what);
-    [[nodiscard]] static task<void> repeat(const lasting& what, election elect);
+    [[nodiscard]] static task<void> keep_running(const lasting& entry);
+    [[nodiscard]] static task<void> repeat(const lasting& entry, election is_leader);
 
     std::vector<lasting> lasting_;
     std::optional<task_group> running_;
     std::mutex mutex_;
-    event_loop* loop_ = nullptr;  // these two under the mutex
-    std::vector<std::unique_ptr<background_group>> groups_;
+    event_loop* loop_ = nullptr;                             // guarded by mutex_
+    std::vector<std::unique_ptr<background_group>> groups_;  // guarded by mutex_
 };
 
 }  // namespace rondo::detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Middleware: the shapes it may have, and `next`, which calls the rest of the chain.
 #pragma once
 
 #include <concepts>
@@ -19,16 +20,16 @@ namespace detail {
 
 struct layer;
 class layers;
-task<response> call_inner(const layers& in, std::size_t at, request& req);
+task<response> call_inner(const layers& chain, std::size_t index, request& req);
 
 }  // namespace detail
 
-/// The rest of the way of a request: further middleware, then the view. A small value: take it by value.
-/// `response r = co_await next(req);` gives a response also when the view failed (see app::on_error); only `cancelled`
-/// passes through. May be called once, several times (to try again), or not at all.
+/// The rest of the chain: further middleware, then the view. Small; pass it by value.
+/// `response r = co_await next(req);` returns a response even if the view failed (see app::on_error); only `cancelled`
+/// propagates. May be called once, several times (to retry), or not at all.
 class next {
 public:
-    next(const detail::layers& in, std::size_t at) noexcept : in_(&in), at_(at) {}
+    next(const detail::layers& chain, std::size_t index) noexcept : in_(&chain), at_(index) {}
     [[nodiscard]] task<response> operator()(request& req) const { return detail::call_inner(*in_, at_, req); }
 
 private:
@@ -38,21 +39,21 @@ private:
 
 namespace detail {
 
-/// A middleware without its type.
+/// A middleware with its type erased.
 struct layer {
     owned object;
     task<response> (*call)(const void* object, request& req, rondo::next next);
 };
 
-/// Runs `f(argument)` on the blocking pool, or here when the loop has none.
+/// Runs `f(object, req)` on the blocking pool, or on the loop if it has no pool.
 task<std::optional<response>> run_before(std::optional<response> (*f)(const void*, request&), const void* object,
                                          request& req);
 task<response> run_after(response (*f)(const void*, request&, response), const void* object, request& req, response r);
 
-/// (request&, next) -> task<response>
+/// (request&, next) -> task<response>: on the loop, around the rest of the chain.
 template <class M>
 concept around = std::is_invocable_r_v<task<response>, const M&, request&, next>;
-/// (request&) -> std::optional<response>: on the blocking pool before the view; a response ends the way.
+/// (request&) -> std::optional<response>: on the blocking pool before the view; a response skips the rest of the chain.
 template <class M>
 concept sync_before = std::is_invocable_r_v<std::optional<response>, const M&, request&> && !around<M>;
 /// (request&, response) -> response: on the blocking pool after the view.
@@ -72,24 +73,24 @@ task<response> call_around(const void* object, request& req, next n) {
 template <class M>
 task<response> call_before(const void* object, request& req, next n) {
     constexpr auto f = [](const void* o, request& r) -> std::optional<response> { return as<M>(o)(r); };
-    if (auto answer = co_await run_before(f, object, req)) co_return std::move(*answer);
+    if (auto early = co_await run_before(f, object, req)) co_return std::move(*early);
     co_return co_await n(req);
 }
 
 template <class M>
 task<response> call_after(const void* object, request& req, next n) {
-    constexpr auto f = [](const void* o, request& r, response given) -> response {
-        return as<M>(o)(r, std::move(given));
+    constexpr auto f = [](const void* o, request& r, response view_response) -> response {
+        return as<M>(o)(r, std::move(view_response));
     };
-    response given = co_await n(req);
-    co_return co_await run_after(f, object, req, std::move(given));
+    response from_view = co_await n(req);
+    co_return co_await run_after(f, object, req, std::move(from_view));
 }
 
 template <class M>
 layer make_layer(M middleware) {
     static_assert(
         around<M> || sync_before<M> || sync_after<M>,
-        "a middleware is task<response>(request&, next), or on the blocking pool std::optional<response>(request&) "
+        "a middleware is task<response>(request&, next), or, on the blocking pool, std::optional<response>(request&) "
         "before the view or response(request&, response) after it");
     if constexpr (around<M>) return {own(std::move(middleware)), &call_around<M>};
     else if constexpr (sync_before<M>) return {own(std::move(middleware)), &call_before<M>};

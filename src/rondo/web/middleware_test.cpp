@@ -13,7 +13,7 @@
 namespace rondo {
 namespace {
 
-/// What middleware tells the view.
+/// Data that middleware passes to the view.
 struct trace {
     std::string steps;
 };
@@ -29,7 +29,7 @@ auto step(char name) {
 
 response show_trace(request& req) { return text(req.local<trace>().steps); }
 
-TEST(Middleware, GoesInAndOutInOrder) {
+TEST(Middleware, runs_in_order_and_returns_in_reverse) {
     app sub;
     sub.use(step('c'));
     sub.get("/x", show_trace);
@@ -47,7 +47,7 @@ TEST(Middleware, GoesInAndOutInOrder) {
     EXPECT_EQ(back, "cba");
 }
 
-TEST(Middleware, IsAroundWhatHasNoRoute) {
+TEST(Middleware, wraps_responses_without_a_route) {
     app a;
     a.use(step('a'));
     a.get("/x", show_trace);
@@ -61,7 +61,7 @@ TEST(Middleware, IsAroundWhatHasNoRoute) {
     EXPECT_EQ(client.get("/x/").field("Location"), "/x");
 }
 
-TEST(Middleware, MayAnswerByItself) {
+TEST(Middleware, may_respond_without_the_view) {
     app a;
     a.use([](request& req, next next) -> task<response> {
         if (!req.field("Authorization")) co_return status(401);
@@ -73,7 +73,7 @@ TEST(Middleware, MayAnswerByItself) {
     EXPECT_EQ(client.get("/", {{"Authorization", "x"}}).body, "in");
 }
 
-TEST(Middleware, GetsAResponseForAFailure) {
+TEST(Middleware, receives_a_response_for_a_failure) {
     app a;
     a.use(step('a'));
     a.use([](request&, next) -> task<response> { throw http_error(418); });
@@ -84,7 +84,7 @@ TEST(Middleware, GetsAResponseForAFailure) {
     EXPECT_EQ(r.field("X-Back"), "a");
 }
 
-TEST(Middleware, MayTryAgain) {
+TEST(Middleware, may_retry) {
     int calls = 0;
     app a;
     a.use([](request& req, next next) -> task<response> {
@@ -101,7 +101,7 @@ TEST(Middleware, MayTryAgain) {
     EXPECT_EQ(calls, 2);
 }
 
-TEST(Middleware, SyncOnesRunOnThePool) {
+TEST(Middleware, sync_middleware_runs_on_the_pool) {
     const auto loop_thread = std::this_thread::get_id();
     bool before_on_loop = true;
     bool after_on_loop = true;
@@ -125,7 +125,7 @@ TEST(Middleware, SyncOnesRunOnThePool) {
     EXPECT_EQ(client.get("/?stop").body, "stopped");
 }
 
-TEST(Middleware, LocalsAreDestroyedWithTheRequest) {
+TEST(Middleware, locals_are_destroyed_with_the_request) {
     static int alive = 0;
     struct counted {
         counted() { ++alive; }
@@ -145,7 +145,7 @@ TEST(Middleware, LocalsAreDestroyedWithTheRequest) {
     EXPECT_EQ(alive, 0);
 }
 
-TEST(RequestId, IsMadeOrKept) {
+TEST(RequestId, is_generated_or_accepted) {
     app a;
     a.use(request_id);
     a.get("/", [](request& req) -> task<response> { co_return text(req.id()); });

@@ -26,7 +26,7 @@ task<void> read_to_end(handler::body& from, spool& to) {
             }
         }
     } catch (const http_error&) {
-        failure = std::current_exception();  // whoever raises the limit then reads on after what is kept
+        failure = std::current_exception();  // keep what was read: the caller may raise the limit and read on
     }
     if (!batch.empty()) co_await run_blocking(write);
     if (failure) std::rethrow_exception(failure);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads a request body into a spool.
 #pragma once
 
 #include <rondo/base/spool.hpp>
@@ -7,7 +8,8 @@
 
 namespace rondo {
 
-/// Reads a body to its end into a spool; writes to its file on the blocking pool. Throws what body::read() does.
+/// Reads a body to its end into a spool, writing to the spool's file on the blocking pool. Throws what body::read()
+/// throws.
 [[nodiscard]] task<void> read_to_end(handler::body& from, spool& to);
 
 }  // namespace rondo

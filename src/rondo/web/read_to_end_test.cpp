@@ -15,7 +15,7 @@ using testing::test_loop;
 
 task<void> collect(fake_body& body, spool& to) { co_await read_to_end(body, to); }
 
-TEST(read_to_end, reads_everything) {
+TEST(ReadToEnd, reads_everything) {
     test_loop l;
     for (const std::size_t threshold : {0, 5, 7, 1000}) {
         fake_body body;
@@ -32,7 +32,7 @@ TEST(read_to_end, reads_everything) {
     EXPECT_EQ(s.text(), "");
 }
 
-// A body that says how often the spool grew between two reads, and may end in a failure.
+// A body that counts how often the spool grew between two reads, and may end with a failure.
 class watched_body final : public handler::body {
 public:
     watched_body(const spool& to, std::size_t bytes) : to_(to), left_(bytes) {}
@@ -61,16 +61,16 @@ private:
 
 task<void> collect_watched(watched_body& body, spool& to) { co_await read_to_end(body, to); }
 
-TEST(read_to_end, tiny_pieces_are_gathered_before_they_go_to_the_disk) {
+TEST(ReadToEnd, batches_small_pieces_before_writing_to_disk) {
     test_loop l;
     spool s(0);
     watched_body body(s, 2 * pool_batch::enough + 10);
     l.run(collect_watched(body, s));
     EXPECT_EQ(s.size(), 2 * pool_batch::enough + 10);
-    EXPECT_EQ(body.appends, 2u) << "hops to the blocking pool until the last read";
+    EXPECT_EQ(body.appends, 2u) << "jobs on the blocking pool before the last read";
 }
 
-TEST(read_to_end, what_came_before_a_failure_is_kept) {
+TEST(ReadToEnd, keeps_the_bytes_read_before_a_failure) {
     test_loop l;
     spool s(5);
     watched_body body(s, 100);

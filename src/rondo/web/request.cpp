@@ -18,7 +18,7 @@
 namespace rondo {
 namespace {
 
-/// Ids have to differ, not to be secret: splitmix64 from a random start, one per thread.
+/// Ids must be unique, not secret: splitmix64 from a random seed, one generator per thread.
 std::uint64_t next_random() noexcept {
     thread_local std::uint64_t state = [] {
         std::uint64_t seed = 0;
@@ -39,7 +39,7 @@ char* write_hex(char* out, std::uint64_t number) noexcept {
     return out;
 }
 
-/// The form of a request, once it was read.
+/// The parsed form of a request.
 struct kept_form {
     std::optional<form_data> form;
 };
@@ -63,16 +63,16 @@ std::string_view request::path() {
     if (parts().path.data() != nullptr) return parts().path;
     if (from_->path.find('%') == std::string_view::npos) return parts().path = from_->path;
     const auto decoded = http::decode_path(from_->path);
-    if (!decoded) throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
+    if (!decoded) throw http_error(http::status::bad_request, "the path has an invalid percent-encoding");
     return parts().path = from_->memory->copy(*decoded);
 }
 
 void request::read_query() {
     parts().query_read = true;
     if (from_->query.empty()) return;
-    const auto most = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
+    const auto max_size = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
     auto* const fields =
-        static_cast<http::field*>(from_->memory->allocate(most * sizeof(http::field), alignof(http::field)));
+        static_cast<http::field*>(from_->memory->allocate(max_size * sizeof(http::field), alignof(http::field)));
     std::size_t size = 0;
     for (const http::query_pair& pair : http::query_pairs(from_->query)) {
         std::construct_at(fields + size++, from_->memory->copy(pair.name), from_->memory->copy(pair.value));
@@ -138,13 +138,13 @@ task<std::string_view> request::read_all() {
     handler::body& from = *from_->body;
     std::string_view whole;
     if (!from.ended()) whole = co_await from.read();
-    // A body that came in one piece stays where it is: nothing is read after it.
+    // A body that arrived in one piece stays in the read buffer.
     if (!from.ended()) {
-        spool& kept = local<spool>();
-        if (const auto length = from.length()) kept.reserve(*length);
-        kept.append(whole);
-        co_await read_to_end(from, kept);
-        whole = kept.text();
+        spool& buffer = local<spool>();
+        if (const auto length = from.length()) buffer.reserve(*length);
+        buffer.append(whole);
+        co_await read_to_end(from, buffer);
+        whole = buffer.text();
     }
     parts().body = whole;
     parts().body_read = true;
@@ -160,11 +160,11 @@ std::string_view request::read_all_sync() const {
     if (body_is_read()) return remembered_->body;
     if (from_->body->ended()) return {};
     throw std::logic_error(
-        "the body was not read yet: read_all_sync() is for sync and cpu views; co_await read_all() here");
+        "the body has not been read: read_all_sync() is for sync and cpu views; use co_await read_all()");
 }
 
 bool request::is_json() const {
-    // What the parameters say changes nothing: JSON is UTF-8 (RFC 8259 section 8.1).
+    // Parameters are ignored: JSON is always UTF-8 (RFC 8259 section 8.1).
     const std::string type = http::essence_of(content_type());
     return type == "application/json" || type.ends_with("+json");
 }
@@ -182,24 +182,24 @@ codec::json_value request::json_sync() const {
 task<form_data&> request::form() { return form(form_limits{}); }
 
 task<form_data&> request::form(form_limits limits) {
-    auto& kept = local<kept_form>();
-    if (kept.form) co_return *kept.form;
+    auto& cached = local<kept_form>();
+    if (cached.form) co_return *cached.form;
     if (!body_is_read()) {
-        kept.form = co_await read_form(*from_->body, content_type(), limits);
-        co_return *kept.form;
+        cached.form = co_await read_form(*from_->body, content_type(), limits);
+        co_return *cached.form;
     }
     const std::string_view body = parts().body;
-    const auto parse = [this, &limits, &kept, body] { kept.form = parse_form(body, content_type(), limits); };
+    const auto parse = [this, &limits, &cached, body] { cached.form = parse_form(body, content_type(), limits); };
     const bool writes_files = body.size() > limits.file_threshold;
     if (writes_files) co_await run_blocking(parse);
     else parse();
-    co_return *kept.form;
+    co_return *cached.form;
 }
 
 form_data& request::form_sync() {
-    auto& kept = local<kept_form>();
-    if (!kept.form) kept.form = parse_form(read_all_sync(), content_type());
-    return *kept.form;
+    auto& cached = local<kept_form>();
+    if (!cached.form) cached.form = parse_form(read_all_sync(), content_type());
+    return *cached.form;
 }
 
 void* request::find_local(const void* key) const noexcept {

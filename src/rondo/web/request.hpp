@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The request as views and middleware see it.
 #pragma once
 
 #include <concepts>
@@ -32,9 +33,9 @@ template <class T>
 inline char local_key = 0;
 }  // namespace detail
 
-/// One request, as views and middleware see it. Every string_view it gives lives until the response is finished, across
-/// every co_await. Belongs to the request's loop thread; a sync or cpu view uses it alone while it runs, and must then
-/// only call what is not a task. `cancelled()` may be called from any thread.
+/// A request. Every string_view it returns stays valid until the response is finished, across every co_await. To be
+/// used on the request's loop thread only; a sync or cpu view has exclusive use of it while it runs, and must not call
+/// functions that return a task. `cancelled()` may be called from any thread.
 class request {
 public:
     explicit request(handler::request& from) noexcept : from_(&from) {}
@@ -45,102 +46,104 @@ public:
     }
 
     [[nodiscard]] http::method method() const noexcept { return from_->method; }
-    /// The method as received, also for http::method::other.
+    /// Returns the method as received, which also names http::method::other.
     [[nodiscard]] std::string_view method_text() const noexcept { return from_->method_text; }
-    /// The request target as received.
+    /// Returns the request target as received.
     [[nodiscard]] std::string_view target() const noexcept { return from_->target; }
-    /// The path, percent-decoded ("*" for OPTIONS *). A '/' that was encoded looks like any other: use arguments for
-    /// what must not be confused. Throws http_error 400 when it holds an encoded NUL.
+    /// Returns the percent-decoded path ("*" for OPTIONS *). An encoded '/' cannot be told apart from a literal one;
+    /// use path parameters where that matters. Throws http_error 400 if the path contains an encoded NUL.
     [[nodiscard]] std::string_view path();
-    /// The path as received.
+    /// Returns the path as received.
     [[nodiscard]] std::string_view raw_path() const noexcept { return from_->path; }
 
-    /// The decoded value of the first pair of the query with this name.
+    /// Returns the decoded value of the first query parameter of this name.
     [[nodiscard]] std::optional<std::string_view> query(std::string_view name);
-    /// All pairs of the query, decoded, in order.
+    /// Returns all query parameters, decoded, in order.
     [[nodiscard]] std::span<const http::field> query_pairs();
-    /// The query as received, without '?'.
+    /// Returns the query as received, without '?'.
     [[nodiscard]] std::string_view raw_query() const noexcept { return from_->query; }
-    /// The value of a pair of the query as an integer, floating-point number, bool, std::string or a type with a
-    /// path_converter; `otherwise` when it is missing. Throws http_error 400 when it is there and is none.
+    /// Returns a query parameter converted to an integer, floating-point number, bool, std::string or a type with a
+    /// path_converter; `default_value` if it is missing. Throws http_error 400 if it is present but invalid.
     template <class T>
-    [[nodiscard]] T query_as(std::string_view name, std::type_identity_t<T> otherwise);
-    /// The same for one that must be there: http_error 400 when it is missing.
+    [[nodiscard]] T query_as(std::string_view name, std::type_identity_t<T> default_value);
+    /// Returns a required query parameter. Throws http_error 400 if it is missing or invalid.
     template <class T>
     [[nodiscard]] T query_as(std::string_view name);
 
     [[nodiscard]] const http::fields_view& fields() const noexcept { return from_->fields; }
-    /// The first line of this name, without case.
+    /// Returns the first header field of this name, ignoring case.
     [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const noexcept {
         return from_->fields.find(name);
     }
     [[nodiscard]] std::optional<std::string_view> cookie(std::string_view name) const noexcept;
-    /// host[:port] the client asked for; empty for HTTP/1.0 without Host. This, the address and the scheme are what a
-    /// trusted proxy told of its client, if it told (docs/proxies.md).
+    /// Returns the requested host[:port]; empty for HTTP/1.0 without Host. Host, address and scheme are those that a
+    /// trusted proxy reports for its client, if it does (docs/proxies.md).
     [[nodiscard]] std::string_view host() const noexcept { return from_->authority; }
-    /// The client's address without port.
+    /// Returns the client's address without port.
     [[nodiscard]] std::string_view peer_address() const noexcept;
-    /// "http" or "https".
+    /// Returns "http" or "https".
     [[nodiscard]] std::string_view scheme() const noexcept;
-    /// A name for this request in logs: 32 hex digits, made when first wanted, or what use_id() set.
+    /// Returns the id of this request for logs: set by set_id(), otherwise 32 hex digits generated on the first call.
     [[nodiscard]] std::string_view id();
-    /// The text is copied.
+    /// Sets the id; the text is copied.
     void use_id(std::string_view id) { parts().id = from_->memory->copy(id); }
 
-    /// The text of a path parameter, percent-decoded; nothing when the route has none of this name.
+    /// Returns the percent-decoded text of a path parameter, or nothing if the route has none of this name.
     [[nodiscard]] std::optional<std::string_view> arg(std::string_view name) const noexcept;
-    /// The pattern of the route that matched ("/articles/<int:year>"), empty when none did.
+    /// Returns the pattern of the matched route ("/articles/<int:year>"), or an empty text.
     [[nodiscard]] std::string_view route() const noexcept;
 
-    /// The next bytes of the body, which hold until the next call; empty at the end. See handler::body::read().
+    /// Returns the next bytes of the body, valid until the next call; empty at the end. See handler::body::read().
     [[nodiscard]] task<std::string_view> read();
-    /// The whole body. Throws http_error 413 when it is larger than the route or the server allows. May be called
-    /// again. A body over spool::default_threshold bytes is kept in a nameless temporary file and mapped.
+    /// Returns the whole body; may be called repeatedly. Throws http_error 413 if it exceeds the limit of the route or
+    /// server. A body over spool::default_threshold bytes is mapped from an unnamed temporary file.
     [[nodiscard]] task<std::string_view> read_all();
-    /// The same with a limit of its own, in bytes. Only before the first read.
+    /// Returns the whole body with a limit in bytes for this request. Only before the first read.
     [[nodiscard]] task<std::string_view> read_all(std::uint64_t limit);
-    /// For sync and cpu views: the framework reads the whole body before it gives a thread to such a view. Throws
-    /// std::logic_error when the body was not read.
+    /// Returns the whole body in a sync or cpu view: the framework reads it before it calls such a view. Throws
+    /// std::logic_error if the body has not been read.
     [[nodiscard]] std::string_view read_all_sync() const;
 
-    /// The body as JSON. Throws http_error 415 when the type is not application/json (or ...+json), 400 when it is
-    /// not valid JSON.
+    /// Parses the body as JSON. Throws http_error 415 if the type is not application/json (or ...+json), 400 if the
+    /// body is not valid JSON.
     [[nodiscard]] task<codec::json_value> json();
     [[nodiscard]] codec::json_value json_sync() const;
-    /// The body as a form, urlencoded or multipart; kept by the request. Throws http_error 415 for another type, 400
-    /// when it is malformed, 413 when it is over the limits.
+    /// Parses the body as a form, urlencoded or multipart; the request owns the result. Throws http_error 415 for
+    /// another type, 400 if it is malformed, 413 over a limit.
     [[nodiscard]] task<form_data&> form();
     [[nodiscard]] task<form_data&> form(form_limits limits);
     [[nodiscard]] form_data& form_sync();
 
-    /// True when nobody waits for the response any more (disconnected, out of time, server stops). Any thread.
+    /// Returns true when the response is no longer needed (client disconnected, deadline passed, server shutting down).
+    /// Callable from any thread.
     [[nodiscard]] bool cancelled() const noexcept { return token().requested(); }
     [[nodiscard]] cancel_token token() const noexcept {
         return from_->running_in != nullptr ? from_->running_in->token() : cancel_token();
     }
-    /// When the response is of no use any more; instant::max() for never.
+    /// Returns the deadline of the request; instant::max() if it has none.
     [[nodiscard]] instant deadline() const noexcept {
         return from_->running_in != nullptr ? from_->running_in->deadline : instant::max();
     }
     [[nodiscard]] instant arrived() const noexcept { return from_->arrived; }
 
-    /// One object of each type per request, made when first asked for and destroyed with the request: how middleware
-    /// tells views something (`req.local<current_user>()`).
+    /// Returns the object of type T that belongs to this request, creating it on the first call. Destroyed with the
+    /// request. Middleware passes data to views with it: `req.local<current_user>()`.
     template <class T>
     [[nodiscard]] T& local();
-    /// Null when nobody asked for it yet.
+    /// Returns that object, or null if it was never created.
     template <class T>
     [[nodiscard]] T* local_if_made() const noexcept {
         return static_cast<T*>(find_local(&detail::local_key<T>));
     }
 
     [[nodiscard]] handler::body& body() const noexcept { return *from_->body; }
-    /// The request as the server handed it over.
+    /// Returns the underlying request of the server.
     [[nodiscard]] handler::request& received() const noexcept { return *from_; }
-    /// Memory that lives as long as the request.
+    /// Returns the arena whose memory lives as long as the request.
     [[nodiscard]] arena& memory() const noexcept { return *from_->memory; }
 
-    /// By the router. `arguments` are as many as the route has parameters and live as long as the request.
+    /// Called by the framework. `arguments` has one element per parameter of the route and lives as long as the
+    /// request.
     void matched(const detail::route_entry& route, const std::string_view* arguments) noexcept {
         route_ = &route;
         arguments_ = arguments;
@@ -156,7 +159,7 @@ private:
         void (*destroy)(void*) noexcept;
     };
 
-    /// What was worked out once; made in the request's arena when first wanted, for most requests never want it.
+    /// Results that are computed once. Allocated in the request's arena on demand, because few requests need them.
     struct remembered {
         std::string_view path;
         std::string_view id;
@@ -188,7 +191,7 @@ template <class T>
 T& request::local() {
     static_assert(alignof(T) <= alignof(std::max_align_t));
     const void* key = &detail::local_key<T>;
-    if (void* made = find_local(key)) return *static_cast<T*>(made);
+    if (void* existing = find_local(key)) return *static_cast<T*>(existing);
     void* memory = from_->memory->allocate(sizeof(T), alignof(T));
     auto* node = static_cast<local_node*>(from_->memory->allocate(sizeof(local_node), alignof(local_node)));
     T* object = ::new (memory) T();
@@ -197,9 +200,9 @@ T& request::local() {
 }
 
 template <class T>
-T request::query_as(std::string_view name, std::type_identity_t<T> otherwise) {
+T request::query_as(std::string_view name, std::type_identity_t<T> default_value) {
     const auto text = query(name);
-    if (!text) return otherwise;
+    if (!text) return default_value;
     if (auto value = convert<T>(*text)) return *std::move(value);
     bad_query(name, kind_of_value<T>());
 }

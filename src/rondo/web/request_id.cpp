@@ -19,7 +19,7 @@ bool is_sane(std::string_view id) noexcept {
 }  // namespace
 
 task<response> request_id(request& req, next next) {
-    if (const auto given = req.field(field_name); given && is_sane(*given)) req.use_id(*given);
+    if (const auto sent = req.field(field_name); sent && is_sane(*sent)) req.use_id(*sent);
     response r = co_await next(req);
     r.field(field_name, req.id());
     co_return r;

@@ -16,45 +16,46 @@ using ::testing::HasSubstr;
 
 static_assert(sizeof(request) < 200);
 
-/// An application whose only view does `f` with its request.
+/// Sends a request to an application whose only view calls `f` with it.
 template <class F>
-test_response ask(test_request what, F f) {
+test_response respond_with(test_request input, F f) {
     app a;
     a.any("/<path:p>", [f](request& req, std::string_view) -> task<response> { co_return text(f(req)); });
     test_client client(a);
-    return client.send(std::move(what));
+    return client.send(std::move(input));
 }
 
-TEST(Request, WhatTheHeadSays) {
-    const auto r = ask({.method = "PUT",
-                        .target = "/a%20b/%C3%A9?x=1",
-                        .fields = {{"Host", "example.com:81"}, {"X-A", "1"}, {"x-a", "2"}, {"Cookie", "a=b; c=\"d\""}},
-                        .peer = "10.0.0.9"},
-                       [](request& req) {
-                           EXPECT_EQ(req.method(), http::method::put);
-                           EXPECT_EQ(req.method_text(), "PUT");
-                           EXPECT_EQ(req.target(), "/a%20b/%C3%A9?x=1");
-                           EXPECT_EQ(req.raw_path(), "/a%20b/%C3%A9");
-                           EXPECT_EQ(req.path(), "/a b/\xc3\xa9");
-                           EXPECT_EQ(req.raw_query(), "x=1");
-                           EXPECT_EQ(req.host(), "example.com:81");
-                           EXPECT_EQ(req.field("x-A"), "1");
-                           EXPECT_EQ(req.fields().count("X-A"), 2U);
-                           EXPECT_EQ(req.field("X-B"), std::nullopt);
-                           EXPECT_EQ(req.cookie("c"), "d");
-                           EXPECT_EQ(req.cookie("e"), std::nullopt);
-                           EXPECT_EQ(req.peer_address(), "10.0.0.9");
-                           EXPECT_EQ(req.scheme(), "http");
-                           EXPECT_EQ(req.arg("p"), "a b/\xc3\xa9");
-                           EXPECT_FALSE(req.cancelled());
-                           EXPECT_EQ(req.deadline(), instant::max());
-                           return "ok";
-                       });
+TEST(Request, exposes_the_head) {
+    const auto r =
+        respond_with({.method = "PUT",
+                      .target = "/a%20b/%C3%A9?x=1",
+                      .fields = {{"Host", "example.com:81"}, {"X-A", "1"}, {"x-a", "2"}, {"Cookie", "a=b; c=\"d\""}},
+                      .peer = "10.0.0.9"},
+                     [](request& req) {
+                         EXPECT_EQ(req.method(), http::method::put);
+                         EXPECT_EQ(req.method_text(), "PUT");
+                         EXPECT_EQ(req.target(), "/a%20b/%C3%A9?x=1");
+                         EXPECT_EQ(req.raw_path(), "/a%20b/%C3%A9");
+                         EXPECT_EQ(req.path(), "/a b/\xc3\xa9");
+                         EXPECT_EQ(req.raw_query(), "x=1");
+                         EXPECT_EQ(req.host(), "example.com:81");
+                         EXPECT_EQ(req.field("x-A"), "1");
+                         EXPECT_EQ(req.fields().count("X-A"), 2U);
+                         EXPECT_EQ(req.field("X-B"), std::nullopt);
+                         EXPECT_EQ(req.cookie("c"), "d");
+                         EXPECT_EQ(req.cookie("e"), std::nullopt);
+                         EXPECT_EQ(req.peer_address(), "10.0.0.9");
+                         EXPECT_EQ(req.scheme(), "http");
+                         EXPECT_EQ(req.arg("p"), "a b/\xc3\xa9");
+                         EXPECT_FALSE(req.cancelled());
+                         EXPECT_EQ(req.deadline(), instant::max());
+                         return "ok";
+                     });
     EXPECT_EQ(r.body, "ok");
 }
 
-TEST(Request, Query) {
-    const auto r = ask({.target = "/?a=1&b=x+y%26z&a=2&c&=d&n=-3&f=1.5&t=yes&bad=1x"}, [](request& req) {
+TEST(Request, parses_the_query) {
+    const auto r = respond_with({.target = "/?a=1&b=x+y%26z&a=2&c&=d&n=-3&f=1.5&t=yes&bad=1x"}, [](request& req) {
         EXPECT_EQ(req.query("a"), "1");
         EXPECT_EQ(req.query("b"), "x y&z");
         EXPECT_EQ(req.query("c"), "");
@@ -77,16 +78,19 @@ TEST(Request, Query) {
         return "ok";
     });
     EXPECT_EQ(r.body, "ok");
-    EXPECT_EQ(ask({.target = "/?n=x"}, [](request& req) { return std::to_string(req.query_as<int>("n", 1)); }).status,
+    EXPECT_EQ(respond_with({.target = "/?n=x"}, [](request& req) { return std::to_string(req.query_as<int>("n", 1)); })
+                  .status,
               400);
-    EXPECT_EQ(ask({.target = "/?"}, [](request& req) { return std::to_string(req.query_pairs().size()); }).body, "0");
+    EXPECT_EQ(
+        respond_with({.target = "/?"}, [](request& req) { return std::to_string(req.query_pairs().size()); }).body,
+        "0");
 }
 
-TEST(Request, AnEncodedNulIsRefused) {
-    EXPECT_EQ(ask({.target = "/a%00b"}, [](request&) { return "no"; }).status, 400);
+TEST(Request, rejects_an_encoded_nul) {
+    EXPECT_EQ(respond_with({.target = "/a%00b"}, [](request&) { return "no"; }).status, 400);
 }
 
-TEST(Request, ReadAllSyncIsForSyncViews) {
+TEST(Request, read_all_sync_requires_a_body_that_was_read) {
     app a;
     a.post("/", [](request& req) -> task<response> {
         EXPECT_THROW((void)req.read_all_sync(), std::logic_error);
@@ -99,7 +103,7 @@ TEST(Request, ReadAllSyncIsForSyncViews) {
     EXPECT_EQ(client.post("/", "body").body, "body");
 }
 
-TEST(Request, Json) {
+TEST(Request, parses_json) {
     app a;
     a.post("/async", [](request& req) -> task<response> { co_return text((co_await req.json())["a"].as_string()); });
     a.post("/sync", [](request& req) { return text(req.json_sync()["a"].as_string()); });
@@ -115,7 +119,7 @@ TEST(Request, Json) {
     }
 }
 
-TEST(Request, Forms) {
+TEST(Request, parses_forms) {
     app a;
     a.post("/async", [](request& req) -> task<response> {
         const form_data& form = co_await req.form();
@@ -135,8 +139,8 @@ TEST(Request, Forms) {
     }
 }
 
-TEST(Request, RoutesOfTheRequest) {
-    EXPECT_EQ(ask({.target = "/x"}, [](request& req) { return std::string(req.route()); }).body, "/<path:p>");
+TEST(Request, knows_its_route) {
+    EXPECT_EQ(respond_with({.target = "/x"}, [](request& req) { return std::string(req.route()); }).body, "/<path:p>");
 }
 
 }  // namespace

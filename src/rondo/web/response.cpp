@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include <rondo/codec/json.hpp>
+#include <rondo/codec/percent.hpp>
 #include <rondo/http/cookie.hpp>
 #include <rondo/http/status.hpp>
 
@@ -17,38 +18,16 @@ constexpr std::string_view json_type = "application/json";
 
 void refuse_field_of_server(std::string_view name) {
     if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date")) {
-        throw std::invalid_argument("the server writes the field '" + std::string(name) +
-                                    "' by itself; to end the connection call close()");
+        throw std::invalid_argument("cannot set the field '" + std::string(name) +
+                                    "': the server writes it; to close the connection, call close()");
     }
-}
-
-bool stays_in_url(char c) noexcept {
-    constexpr std::string_view kept = "-._~:/?#[]@!$&'()*+,;=%";
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    return plain || kept.find(c) != std::string_view::npos;
-}
-
-std::string encoded_url(std::string_view url) {
-    std::string out;
-    out.reserve(url.size());
-    for (const char c : url) {
-        if (stays_in_url(c)) {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += "0123456789ABCDEF"[byte >> 4];
-            out += "0123456789ABCDEF"[byte & 15];
-        }
-    }
-    return out;
 }
 
 }  // namespace
 
 response& response::status(int code) & {
     if (code < 200 || code > 599) {
-        throw std::invalid_argument("a response has a status from 200 to 599, not " + std::to_string(code));
+        throw std::invalid_argument("invalid response status " + std::to_string(code) + "; expected 200 to 599");
     }
     code_ = static_cast<http::status>(code);
     return *this;
@@ -115,9 +94,10 @@ response json_text(std::string json) { return {http::status::ok, json_type, std:
 response redirect(std::string_view url, int code) {
     constexpr int allowed[] = {301, 302, 303, 307, 308};
     if (std::find(std::begin(allowed), std::end(allowed), code) == std::end(allowed)) {
-        throw std::invalid_argument("a redirect has the status 301, 302, 303, 307 or 308, not " + std::to_string(code));
+        throw std::invalid_argument("invalid redirect status " + std::to_string(code) +
+                                    "; expected 301, 302, 303, 307 or 308");
     }
-    return response().status(code).field("Location", encoded_url(url));
+    return response().status(code).field("Location", codec::percent_encode(url, codec::percent_set::url));
 }
 
 response no_content() noexcept { return {http::status::no_content, {}, std::string_view()}; }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The response that a view returns, and the functions that make one.
 #pragma once
 
 #include <cstdint>
@@ -22,30 +23,33 @@ namespace rondo {
 
 class request;
 
-/// A body that is not a text in memory: a file, a stream, events. Lives until its response is sent.
+/// A body that is not text in memory: a file, a stream, events. Lives until its response is sent.
 class body_source {
 public:
     virtual ~body_source() = default;
-    /// Sends the whole response: responder.respond(), or begin(), write()s and finish(). Called once, on the loop. May
-    /// change the head (a copy) to state another status or type. When responder.body_wanted() is false nothing needs to
-    /// be made. What it throws is handled like a failure of the view; once it has begun, the connection is aborted.
+    /// Sends the whole response: with responder.respond(), or begin(), write() and finish(). Called once, on the loop.
+    /// May send a changed copy of the head, with another status or type. Need not produce a body when
+    /// responder.body_wanted() is false. Exceptions are handled like those of a view; once the response has started,
+    /// they abort the connection.
     [[nodiscard]] virtual task<void> send(handler::responder& to, const handler::response_head& head, request& req) = 0;
 };
 
-/// Text that lives as long as the program (a literal, embedded files): a response refers to it and copies nothing.
+/// Text that lives as long as the program (a literal, an embedded file), so that a response refers to it without a
+/// copy.
 struct static_text {
     std::string_view text;
 };
 
-/// What a view returns. Made by text(), html(), json(), bytes(), redirect(), status(), file(), stream(), sse() ...;
-/// the setters chain: `return text("made").status(201).field("X-Note", "new");`. Move-only.
+/// A response. Made by text(), html(), json(), bytes(), redirect(), status(), file(), stream(), sse() and others. The
+/// setters chain: `return text("created").status(201).field("X-Note", "new");`. Move-only.
 class response {
 public:
     using body_type = std::variant<std::string_view, std::string, std::unique_ptr<body_source>>;
 
-    /// 200 without a body and without a type.
+    /// Makes a response with status 200, no body and no type.
     response() noexcept = default;
-    /// `static_type` is a valid field value that lives as long as the program. A std::string_view body likewise.
+    /// `static_type`, and the body if it is a std::string_view, must live as long as the program. `static_type` must be
+    /// a valid field value.
     response(http::status code, std::string_view static_type, body_type body) noexcept
         : body_(std::move(body)), static_type_(static_type), code_(code) {}
     response(response&&) noexcept = default;
@@ -54,42 +58,43 @@ public:
     response& operator=(const response&) = delete;
     ~response() = default;
 
-    /// 200 to 599; throws std::invalid_argument otherwise.
+    /// Sets the status. Throws std::invalid_argument unless it is 200 to 599.
     response& status(int code) &;
     response&& status(int code) && { return std::move(status(code)); }
     response& status(http::status code) & { return status(http::to_int(code)); }
     response&& status(http::status code) && { return std::move(status(http::to_int(code))); }
 
-    /// Sets a field; one that is there already is replaced. Throws std::invalid_argument for CR, LF, NUL and what else
-    /// no field can hold, and for the fields that the server writes itself (Content-Length, Connection, Date ...).
+    /// Sets a header field, replacing an existing one. Throws std::invalid_argument for invalid names and values (CR,
+    /// LF, NUL and other control characters), and for fields that the server writes (Content-Length, Connection, Date
+    /// ...).
     response& field(std::string_view name, std::string_view value) &;
     response&& field(std::string_view name, std::string_view value) && { return std::move(field(name, value)); }
-    /// Adds a further line of the same name.
+    /// Adds a header field without replacing existing ones of the same name.
     response& add_field(std::string_view name, std::string_view value) &;
     response&& add_field(std::string_view name, std::string_view value) && { return std::move(add_field(name, value)); }
-    /// Content-Type.
+    /// Sets Content-Type.
     response& type(std::string_view media_type) &;
     response&& type(std::string_view media_type) && { return std::move(type(media_type)); }
-    /// Adds a Set-Cookie line; see http::set_cookie for the safe defaults (HttpOnly, SameSite=Lax, Path=/).
+    /// Adds a Set-Cookie field; see http::set_cookie for the safe defaults (HttpOnly, SameSite=Lax, Path=/).
     response& cookie(std::string_view name, std::string_view value) &;
     response&& cookie(std::string_view name, std::string_view value) && { return std::move(cookie(name, value)); }
     response& cookie(const http::set_cookie& cookie) &;
     response&& cookie(const http::set_cookie& c) && { return std::move(cookie(c)); }
-    /// Ends the connection after this response.
+    /// Closes the connection after this response.
     response& close() & { return close_ = true, *this; }
     response&& close() && { return close_ = true, std::move(*this); }
 
     [[nodiscard]] http::status code() const noexcept { return code_; }
     [[nodiscard]] const http::fields& fields() const noexcept { return fields_; }
     [[nodiscard]] http::fields& fields() noexcept { return fields_; }
-    /// Empty when there is none.
+    /// Returns the content type, or an empty text.
     [[nodiscard]] std::string_view content_type() const noexcept;
-    /// The body when it is a text in memory; empty otherwise.
+    /// Returns the body if it is text in memory, otherwise an empty text.
     [[nodiscard]] std::string_view text() const noexcept;
     [[nodiscard]] const body_type& body() const noexcept { return body_; }
     [[nodiscard]] body_type& body() noexcept { return body_; }
 
-    /// The head as the responder takes it; refers to this response.
+    /// Returns the head for the responder; it refers to this response.
     [[nodiscard]] handler::response_head head() const noexcept {
         return {code_, static_type_, fields_.empty() ? nullptr : &fields_, close_};
     }
@@ -102,31 +107,33 @@ private:
     bool close_ = false;
 };
 
-/// text/plain; charset=utf-8
+/// Makes a response of type text/plain; charset=utf-8.
 [[nodiscard]] response text(std::string body);
 [[nodiscard]] response text(std::string_view body);
 [[nodiscard]] response text(const char* body);
 [[nodiscard]] response text(static_text body) noexcept;
-/// text/html; charset=utf-8. The text is sent as it is: escape what came from outside with html_escape().
+/// Makes a response of type text/html; charset=utf-8. The text is sent unchanged; escape untrusted parts with
+/// html_escape().
 [[nodiscard]] response html(std::string body);
 [[nodiscard]] response html(static_text body) noexcept;
-/// `type` becomes the Content-Type as it is.
+/// Makes a response with `type` as its Content-Type.
 [[nodiscard]] response bytes(std::string body, std::string_view type = "application/octet-stream");
 [[nodiscard]] response bytes(static_text body, std::string_view type = "application/octet-stream");
-/// application/json. Include <rondo/codec/json.hpp> for json_value.
+/// Makes a response of type application/json. Include <rondo/codec/json.hpp> for json_value.
 [[nodiscard]] response json(const codec::json_value& value);
-/// Text that is JSON already.
+/// Makes a response of type application/json from serialized JSON.
 [[nodiscard]] response json_text(std::string json);
-/// 301, 302, 303, 307 or 308 with a Location; bytes that no URI may hold are percent-encoded.
+/// Makes a redirect (301, 302, 303, 307 or 308) to `url`; bytes that are invalid in a URI are percent-encoded. Throws
+/// std::invalid_argument for another status.
 [[nodiscard]] response redirect(std::string_view url, int code = 303);
-/// 204
+/// Makes a 204 response.
 [[nodiscard]] response no_content() noexcept;
-/// A status with its reason phrase as a text body.
+/// Makes a response with this status and its reason phrase as a text body.
 [[nodiscard]] response status(int code);
-/// Any other body, with a type that lives as long as the program.
+/// Makes a response with a custom body. `static_type` must live as long as the program.
 [[nodiscard]] response with_source(std::unique_ptr<body_source> source, std::string_view static_type) noexcept;
 
-/// `& < > " '` as references, for text between tags and within quoted attributes.
+/// Replaces `& < > " '` with character references, for text between tags and in quoted attributes.
 [[nodiscard]] std::string html_escape(std::string_view text);
 
 }  // namespace rondo

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/web/setting.hpp>
 
-#include <charconv>
 #include <cmath>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/codec/size_and_duration.hpp>
 
 namespace rondo::detail {
@@ -14,14 +14,12 @@ namespace rondo::detail {
 namespace {
 
 template <class Number>
-void read_number(std::string_view text, Number& to, std::string_view wanted) {
-    Number number{};
-    const char* end = text.data() + text.size();
-    auto [rest, error] = std::from_chars(text.data(), end, number);
-    bool good = error == std::errc{} && rest == end;
-    if constexpr (std::floating_point<Number>) good = good && std::isfinite(number);
-    if (!good) throw std::invalid_argument(fmt::format("'{}' is not {}", text, wanted));
-    to = number;
+void read_number(std::string_view text, Number& to, std::string_view expected) {
+    const std::optional<Number> number = parse_number<Number>(text);
+    bool valid = number.has_value();
+    if constexpr (std::floating_point<Number>) valid = valid && std::isfinite(*number);
+    if (!valid) throw std::invalid_argument(fmt::format("'{}' is not {}", text, expected));
+    to = *number;
 }
 
 }  // namespace
@@ -33,11 +31,11 @@ void read_setting(std::string_view text, bool& to) {
         if (text == yes) return void(to = true);
     for (std::string_view no : {"off", "false", "no", "0"})
         if (text == no) return void(to = false);
-    throw std::invalid_argument(fmt::format("'{}' is neither on nor off", text));
+    throw std::invalid_argument(fmt::format("'{}' is not a boolean; expected on or off", text));
 }
 
 void read_setting(std::string_view text, std::int64_t& to) { read_number(text, to, "a whole number"); }
-void read_setting(std::string_view text, double& to) { read_number(text, to, "a number like 1.5"); }
+void read_setting(std::string_view text, double& to) { read_number(text, to, "a number such as 1.5"); }
 void read_setting(std::string_view text, std::chrono::milliseconds& to) { to = codec::parse_duration(text); }
 void read_setting(std::string_view text, byte_size& to) { to.bytes = codec::parse_size(text); }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Settings that an application declares.
 #pragma once
 
 #include <chrono>
@@ -13,14 +14,14 @@
 
 namespace rondo {
 
-/// A size in bytes, for settings: "64KiB".
+/// A size in bytes, for settings such as "64KiB".
 struct byte_size {
     std::uint64_t bytes = 0;
 };
 
 namespace detail {
 
-/// A setting that an application declared. The command line reads it, shows it and explains it.
+/// A setting declared by an application, as the command line sees it.
 class declared_setting {
 public:
     virtual ~declared_setting() = default;
@@ -31,10 +32,10 @@ public:
     std::string standard;  ///< the default as text
     std::source_location where;
 
-    /// Throws std::invalid_argument with a sentence that shows the text.
+    /// Sets the value from text. Throws std::invalid_argument with a message that quotes the text.
     virtual void read(std::string_view text) = 0;
     [[nodiscard]] virtual std::string text() const = 0;
-    /// On or off: as a flag it needs no value.
+    /// Returns true for a bool, whose command-line flag needs no value.
     [[nodiscard]] virtual bool is_switch() const noexcept = 0;
 };
 
@@ -54,7 +55,7 @@ void read_setting(std::string_view text, byte_size& to);
 template <class T>
 class held_setting final : public declared_setting {
 public:
-    explicit held_setting(T standard_value) : value(std::move(standard_value)) { standard = setting_text(value); }
+    explicit held_setting(T initial) : value(std::move(initial)) { standard = setting_text(value); }
     void read(std::string_view text) override { read_setting(text, value); }
     [[nodiscard]] std::string text() const override { return setting_text(value); }
     [[nodiscard]] bool is_switch() const noexcept override { return std::is_same_v<T, bool>; }
@@ -65,7 +66,7 @@ public:
 template <class T>
 concept duration = requires(T d) { std::chrono::duration_cast<std::chrono::milliseconds>(d); };
 
-/// Which type a setting with such a default has.
+/// Returns a value of the type that a setting with such a default has.
 template <class Default>
 auto setting_type() {
     if constexpr (std::is_same_v<Default, bool>) return bool{};
@@ -75,19 +76,19 @@ auto setting_type() {
     else if constexpr (std::is_same_v<Default, byte_size>) return byte_size{};
     else {
         static_assert(std::is_convertible_v<Default, std::string>,
-                      "a setting is a text, a bool, a number, a std::chrono duration or a rondo::byte_size");
+                      "a setting must be text, a bool, a number, a std::chrono duration or a rondo::byte_size");
         return std::string{};
     }
 }
 
 }  // namespace detail
 
-/// The value of a setting that app.setting() declared: cheap to copy, to be captured by views. Holds its default until
-/// the command line was read; hooks, views and commands see the value that was chosen, and it does not change any more.
+/// A setting declared with app.setting(). Cheap to copy, so that views can capture it. It has its default value until
+/// the command line has been parsed; hooks, views and commands see the final value.
 template <class T>
 class setting {
 public:
-    explicit setting(std::shared_ptr<const detail::held_setting<T>> held) noexcept : held_(std::move(held)) {}
+    explicit setting(std::shared_ptr<const detail::held_setting<T>> declared) noexcept : held_(std::move(declared)) {}
 
     [[nodiscard]] const T& value() const noexcept { return held_->value; }
     [[nodiscard]] const T& operator*() const noexcept { return held_->value; }

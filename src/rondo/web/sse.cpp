@@ -14,8 +14,8 @@ namespace rondo {
 
 namespace {
 
-/// Two tasks beside each other: one pulls the generator, the other writes and knows how long there was nothing to
-/// write. The generator is not interrupted for a keep-alive comment.
+/// Runs two tasks concurrently: one pulls events from the generator, the other writes them and sends keep-alive
+/// comments when idle. A comment does not interrupt the generator.
 class event_stream final : public body_source {
 public:
     event_stream(async_generator<sse_event> events, sse_options options) noexcept
@@ -23,7 +23,7 @@ public:
 
     task<void> send(handler::responder& to, const handler::response_head& head, request& req) override {
         to.begin(head, {});
-        // A server that ends says so by the end of the stream: browsers come back with the last id they saw.
+        // On drain the stream ends: browsers reconnect with the last id they received.
         event* const draining = req.received().draining;
         if (to.body_wanted() && draining) co_await when_any(stream(to), wait_for_drain(*draining));
         else if (to.body_wanted()) co_await stream(to);
@@ -43,7 +43,7 @@ private:
             co_await taken_.wait();
             event = co_await events_.next();
         }
-        changed_.set();  // nothing pulled: the end
+        changed_.set();  // without a pending event: the end
     }
 
     task<void> write(handler::responder& to) {
@@ -57,7 +57,7 @@ private:
         }
     }
 
-    /// False at the end.
+    /// Returns false at the end.
     bool take(std::string& text) {
         changed_.reset();
         if (!pulled_) return false;
@@ -68,15 +68,15 @@ private:
 
     async_generator<sse_event> events_;
     sse_options options_;
-    sse_event* pulled_ = nullptr;  // lives in the generator until it is pulled again
-    event changed_;                // there is something to write, or the end
+    sse_event* pulled_ = nullptr;  // owned by the generator, valid until it is resumed
+    event changed_;                // an event is pending, or the generator has ended
     event taken_;
 };
 
 }  // namespace
 
 response sse(async_generator<sse_event> events, sse_options options) {
-    // X-Accel-Buffering: nginx would hold the events back to fill its buffer.
+    // X-Accel-Buffering: by default nginx would buffer the events.
     return with_source(std::make_unique<event_stream>(std::move(events), options), "text/event-stream")
         .field("Cache-Control", "no-cache, no-transform")
         .field("X-Accel-Buffering", "no");

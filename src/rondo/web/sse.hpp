@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Server-sent events as a response.
 #pragma once
 
 #include <chrono>
@@ -15,37 +16,38 @@
 
 namespace rondo {
 
-/// One event: `data` (may have several lines), and perhaps `id`, `event` (its type) and `retry` (milliseconds).
-/// Not an aggregate: GCC 12 miscompiles `co_yield aggregate{...}`. Line ends in `id` or `event` break the stream off.
+/// An event: `data` (may have several lines), and optionally `id`, `event` (its type) and `retry` (milliseconds).
+/// Not an aggregate: GCC 12 miscompiles `co_yield aggregate{...}`. Line breaks in `id` or `event` abort the stream.
 struct sse_event : http::server_sent_event {
     sse_event() = default;
-    explicit sse_event(std::string text, std::optional<std::string> id_of_it = {}, std::string type = {}) {
+    explicit sse_event(std::string text, std::optional<std::string> event_id = {}, std::string type = {}) {
         data = std::move(text);
-        id = std::move(id_of_it);
+        id = std::move(event_id);
         event = std::move(type);
     }
 };
 
 struct sse_options {
-    /// When there was no event for so long a comment is sent, so that proxies keep the connection and a client that is
-    /// gone is noticed.
+    /// Sends a comment after this long without an event, so that proxies keep the connection open and a disconnected
+    /// client is detected.
     clock::duration keep_alive = std::chrono::seconds(15);
 };
 
-/// A text/event-stream (HTML standard, section 9.2) of what the generator yields. The head is sent at once; a slow
-/// client makes the generator wait; it is destroyed when the client goes away. When the generator ends, so does the
-/// response, and browsers connect again: they tell the last id they saw (see last_event_id). A failure breaks it off.
+/// Makes a text/event-stream (HTML standard, section 9.2) of the events that the generator yields. The head is sent at
+/// once; a slow client suspends the generator; it is destroyed when the client disconnects. When the generator ends,
+/// the response ends, and browsers reconnect with the last id they received (see last_event_id). An exception aborts
+/// the connection.
 ///
-///     rondo::async_generator<rondo::sse_event> feed(std::uint64_t seen) {
+///     rondo::async_generator<rondo::sse_event> feed(std::uint64_t last) {
 ///         for (;;) {
-///             seen = co_await news.wait_past(seen);
-///             co_yield rondo::sse_event(text_of(seen), std::to_string(seen));
+///             last = co_await news.wait_past(last);
+///             co_yield rondo::sse_event(text_of(last), std::to_string(last));
 ///         }
 ///     }
 [[nodiscard]] response sse(async_generator<sse_event> events, sse_options options = {});
 
-/// The id of the last event a reconnecting client saw (Last-Event-ID); none when it connects for the first time.
-/// It came from outside: parse it.
+/// Returns the id of the last event that a reconnecting client received (Last-Event-ID); nothing on its first
+/// connection. Untrusted input: validate it.
 [[nodiscard]] std::optional<std::string_view> last_event_id(const request& req) noexcept;
 
 }  // namespace rondo

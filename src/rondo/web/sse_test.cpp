@@ -21,7 +21,7 @@ async_generator<sse_event> count_to(int last, clock::duration pause) {
     }
 }
 
-TEST(sse, sends_events) {
+TEST(Sse, sends_events) {
     test_loop l;
     for (const auto pause : {0ms, 1ms}) {
         exchange x("/");
@@ -35,7 +35,7 @@ TEST(sse, sends_events) {
     }
 }
 
-TEST(sse, has_the_fields_a_stream_needs) {
+TEST(Sse, sets_the_fields_of_an_event_stream) {
     test_loop l;
     exchange x("/");
     l.run(x.send(sse(count_to(0, 0ms))));
@@ -50,7 +50,7 @@ async_generator<sse_event> wait_then_one(event& go) {
     co_yield sse_event("now");
 }
 
-TEST(sse, the_head_leaves_at_once_and_comments_keep_it_alive) {
+TEST(Sse, sends_the_head_at_once_and_keep_alive_comments) {
     test_loop l;
     exchange x("/");
     const auto run = [](exchange& to) -> task<void> {
@@ -71,7 +71,7 @@ TEST(sse, the_head_leaves_at_once_and_comments_keep_it_alive) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST(sse, a_client_that_leaves_ends_the_generator) {
+TEST(Sse, a_disconnect_ends_the_generator) {
     test_loop l;
     exchange x("/");
     const auto run = [](exchange& to) -> task<void> {
@@ -86,7 +86,7 @@ TEST(sse, a_client_that_leaves_ends_the_generator) {
     EXPECT_EQ(x.to.body, "");
 }
 
-TEST(sse, a_broken_connection_ends_the_generator) {
+TEST(Sse, a_broken_connection_ends_the_generator) {
     test_loop l;
     exchange x("/");
     x.to.fail_at = 1;
@@ -105,7 +105,7 @@ async_generator<sse_event> failing_events() {
 
 async_generator<sse_event> bad_id() { co_yield sse_event("first", "a\nb"); }
 
-TEST(sse, a_failure_breaks_it_off) {
+TEST(Sse, a_failure_aborts_the_stream) {
     test_loop l;
     exchange x("/"), y("/");
     EXPECT_THROW(l.run(x.send(sse(failing_events()))), std::runtime_error);
@@ -114,21 +114,21 @@ TEST(sse, a_failure_breaks_it_off) {
     EXPECT_FALSE(y.to.finished);
 }
 
-async_generator<sse_event> endless(int& made) {
+async_generator<sse_event> endless_events(int& produced) {
     for (;;) {
-        ++made;
+        ++produced;
         co_yield sse_event("x");
     }
 }
 
-TEST(sse, a_slow_client_makes_the_generator_wait) {
+TEST(Sse, a_slow_client_suspends_the_generator) {
     test_loop l;
     exchange x("/");
     x.to.allow(0);
-    int made = 0;
+    int produced = 0;
     const auto run = [](exchange& to, int& n) -> task<void> {
         task_group group(co_await this_context());
-        group.spawn(to.send(sse(endless(n))));
+        group.spawn(to.send(sse(endless_events(n))));
         co_await sleep(3ms);
         EXPECT_LE(n, 2);
         to.to.allow(5);
@@ -138,19 +138,19 @@ TEST(sse, a_slow_client_makes_the_generator_wait) {
         group.cancel();
         co_await group.join();
     };
-    l.run(run(x, made));
+    l.run(run(x, produced));
 }
 
-TEST(sse, is_not_made_for_head) {
+TEST(Sse, does_not_run_for_head) {
     test_loop l;
     exchange x("/", {}, "HEAD");
-    int made = 0;
-    l.run(x.send(sse(endless(made))));
-    EXPECT_EQ(made, 0);
+    int produced = 0;
+    l.run(x.send(sse(endless_events(produced))));
+    EXPECT_EQ(produced, 0);
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST(last_event_id, is_what_the_client_says) {
+TEST(LastEventId, returns_what_the_client_sent) {
     const exchange first("/"), again("/", {{"Last-Event-ID", "17"}});
     EXPECT_FALSE(last_event_id(first.req));
     EXPECT_EQ(last_event_id(again.req), "17");

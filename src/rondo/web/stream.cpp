@@ -49,7 +49,7 @@ private:
             try {
                 co_return co_await run_blocking([this]() -> const std::string* { return pieces_.next(); });
             } catch (const pool_full&) {
-                // Busy threads are a reason to refuse a response, none to break one off.
+                // A full pool may reject a response, but must not abort one that has started.
                 if (!to.begun()) throw;
             }
             co_await sleep(100ms);

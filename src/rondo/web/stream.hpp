@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Streamed responses: bodies that are produced while they are sent.
 #pragma once
 
 #include <concepts>
@@ -20,7 +21,7 @@ namespace rondo {
 
 inline constexpr std::string_view plain_text = "text/plain; charset=utf-8";
 
-/// Where a streamed body goes. Lives as long as the response is sent; on the loop thread.
+/// Writes a streamed body. Lives until the response is sent; to be used on the loop thread.
 class writer {
 public:
     writer(handler::responder& to, const handler::response_head& head, std::optional<std::uint64_t> length) noexcept
@@ -28,17 +29,17 @@ public:
     writer(const writer&) = delete;
     writer& operator=(const writer&) = delete;
 
-    /// Sends a piece; waits while the client is slow. The bytes must hold until the await ends. Throws response_error
-    /// past the declared length, std::system_error or `cancelled` when the client is gone.
+    /// Sends a piece, and waits while the client is slow. `bytes` must stay valid until the await completes. Throws
+    /// response_error beyond the declared length, std::system_error or `cancelled` when the client has disconnected.
     [[nodiscard]] task<void> write(std::string_view bytes) {
         begin();
         return to_.write(bytes);
     }
-    /// Sends the head now instead of with the first piece: a failure can no longer change the status.
+    /// Sends the head now instead of with the first piece. Afterwards a failure can no longer change the status.
     void begin() {
         if (!to_.begun()) to_.begin(head_, length_);
     }
-    /// By the framework, after the last piece.
+    /// Called by the framework after the last piece.
     void finish() {
         begin();
         to_.finish();
@@ -50,16 +51,16 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-/// A body made piece by piece while it is sent. The head leaves with the first piece, so a failure before that is an
-/// error page; a failure after it breaks the connection off, so that the client sees that the body is not complete.
-/// A slow client makes the source wait. For HEAD the source is not run. `length`: the size in bytes when it is known
-/// beforehand (Content-Length); otherwise chunked. Destroyed early when the client goes away.
+/// Makes a response whose body is produced while it is sent. The head is sent with the first piece, so a failure before
+/// that becomes an error page; a later one aborts the connection, so that the client detects the incomplete body.
+/// A slow client suspends the generator. For HEAD the generator does not run. `length` is the size in bytes if known in
+/// advance (Content-Length); otherwise the body is chunked. The generator is destroyed early if the client disconnects.
 ///
 ///     rondo::async_generator<std::string> lines() { co_yield "one\n"; co_await rondo::sleep(1s); co_yield "two\n"; }
 ///     rondo::response view(rondo::request&) { return rondo::stream(lines()); }
 [[nodiscard]] response stream(async_generator<std::string> pieces, std::string_view type = plain_text,
                               std::optional<std::uint64_t> length = {});
-/// Each piece is made on the blocking pool, so the generator may block. No thread is held between two pieces.
+/// Produces each piece on the blocking pool, so the generator may block. It occupies no thread between pieces.
 [[nodiscard]] response stream(generator<std::string> pieces, std::string_view type = plain_text,
                               std::optional<std::uint64_t> length = {});
 
@@ -83,7 +84,8 @@ private:
 
 }  // namespace detail
 
-/// The same with a function that writes: `stream([name](writer& out) -> task<void> { co_await out.write(name); })`.
+/// Makes a streamed response from a function that writes the body:
+/// `stream([name](writer& out) -> task<void> { co_await out.write(name); })`.
 /// The function object lives until the body is sent, so a coroutine lambda may use its captures.
 template <class F>
     requires std::is_invocable_r_v<task<void>, F&, writer&>

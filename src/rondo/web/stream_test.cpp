@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using testing::exchange;
 using testing::test_loop;
 
-/// Tells when the frame it lives in is gone.
+/// Counts the coroutine frames that contain one.
 struct alive {
     explicit alive(int& n) : count(n) { ++count; }
     ~alive() { --count; }
@@ -40,7 +40,7 @@ generator<std::string> blocking_lines(int count, std::vector<std::thread::id>& t
     }
 }
 
-TEST(stream, sends_what_an_async_generator_yields) {
+TEST(Stream, sends_what_an_async_generator_yields) {
     test_loop l;
     exchange x("/");
     l.run(x.send(stream(async_lines(3))));
@@ -52,7 +52,7 @@ TEST(stream, sends_what_an_async_generator_yields) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST(stream, makes_the_pieces_of_a_generator_on_the_pool) {
+TEST(Stream, runs_a_blocking_generator_on_the_pool) {
     test_loop l;
     exchange x("/");
     std::vector<std::thread::id> threads;
@@ -62,11 +62,11 @@ TEST(stream, makes_the_pieces_of_a_generator_on_the_pool) {
     for (const auto id : threads) EXPECT_NE(id, std::this_thread::get_id());
 }
 
-TEST(stream, takes_a_function_that_writes) {
+TEST(Stream, accepts_a_writing_function) {
     test_loop l;
     exchange x("/");
     const std::string name = "a name too long for the small string";
-    // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): the body keeps the lambda
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): the response owns the lambda
     l.run(x.send(stream([name](writer& out) -> task<void> {
         co_await out.write("hello ");
         co_await sleep(1ms);
@@ -76,7 +76,7 @@ TEST(stream, takes_a_function_that_writes) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST(stream, may_be_empty) {
+TEST(Stream, may_be_empty) {
     test_loop l;
     exchange x("/");
     l.run(x.send(stream(async_lines(0))));
@@ -84,7 +84,7 @@ TEST(stream, may_be_empty) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST(stream, can_declare_its_length) {
+TEST(Stream, can_declare_its_length) {
     test_loop l;
     exchange right("/"), less("/"), more("/");
     l.run(right.send(stream(async_lines(2), "text/plain", 14)));
@@ -96,16 +96,16 @@ TEST(stream, can_declare_its_length) {
     EXPECT_FALSE(more.to.finished);
 }
 
-TEST(stream, is_not_made_for_head) {
+TEST(Stream, does_not_run_for_head) {
     test_loop l;
-    int made = 0;
+    int produced = 0;
     const auto count = [](int& n) -> async_generator<std::string> {
         ++n;
         co_yield "x";
     };
     exchange x("/", {}, "HEAD");
-    l.run(x.send(stream(count(made))));
-    EXPECT_EQ(made, 0);
+    l.run(x.send(stream(count(produced))));
+    EXPECT_EQ(produced, 0);
     EXPECT_TRUE(x.to.finished);
 }
 
@@ -119,7 +119,7 @@ generator<std::string> failing_blocking(int after) {
     throw std::runtime_error("secret-detail");
 }
 
-TEST(stream, a_failure_before_the_first_piece_leaves_the_status_open) {
+TEST(Stream, a_failure_before_the_first_piece_does_not_start_the_response) {
     test_loop l;
     exchange a("/"), b("/"), c("/");
     EXPECT_THROW(l.run(a.send(stream(failing(0)))), std::runtime_error);
@@ -134,7 +134,7 @@ TEST(stream, a_failure_before_the_first_piece_leaves_the_status_open) {
     EXPECT_FALSE(c.to.begun());
 }
 
-TEST(stream, a_failure_after_it_is_not_an_end) {
+TEST(Stream, a_failure_after_the_first_piece_does_not_finish_the_response) {
     test_loop l;
     exchange a("/"), b("/");
     EXPECT_THROW(l.run(a.send(stream(failing(1)))), std::runtime_error);
@@ -144,21 +144,21 @@ TEST(stream, a_failure_after_it_is_not_an_end) {
     EXPECT_FALSE(b.to.finished);
 }
 
-async_generator<std::string> counted(int& made) {
+async_generator<std::string> counting_generator(int& produced) {
     for (;;) {
-        ++made;
+        ++produced;
         co_yield "x";
     }
 }
 
-TEST(stream, a_slow_client_makes_the_source_wait) {
+TEST(Stream, a_slow_client_suspends_the_generator) {
     test_loop l;
     exchange x("/");
     x.to.allow(0);
-    int made = 0;
+    int produced = 0;
     const auto run = [](exchange& to, int& n) -> task<void> {
         task_group group(co_await this_context());
-        group.spawn(to.send(stream(counted(n))));
+        group.spawn(to.send(stream(counting_generator(n))));
         co_await sleep(3ms);
         EXPECT_EQ(n, 1);
         to.to.allow(2);
@@ -168,25 +168,25 @@ TEST(stream, a_slow_client_makes_the_source_wait) {
         group.cancel(cancel_reason::disconnected);
         co_await group.join();
     };
-    l.run(run(x, made));
+    l.run(run(x, produced));
     EXPECT_FALSE(x.to.finished);
 }
 
-async_generator<std::string> waiting(int& frames, event& never) {
+async_generator<std::string> waiting_generator(int& frames, event& never) {
     const alive here(frames);
     co_yield "first";
     co_await never.wait();
     co_yield "last";
 }
 
-TEST(stream, a_client_that_leaves_ends_the_generator) {
+TEST(Stream, a_disconnect_ends_the_generator) {
     test_loop l;
     exchange x("/");
     int frames = 0;
     event never;
     const auto run = [](exchange& to, int& n, event& e) -> task<void> {
         task_group group(co_await this_context());
-        group.spawn(to.send(stream(waiting(n, e))));
+        group.spawn(to.send(stream(waiting_generator(n, e))));
         EXPECT_EQ(n, 1);
         group.cancel(cancel_reason::disconnected);
         co_await group.join();
@@ -196,16 +196,16 @@ TEST(stream, a_client_that_leaves_ends_the_generator) {
     EXPECT_EQ(x.to.body, "first");
 }
 
-TEST(stream, that_is_never_sent_is_destroyed) {
+TEST(Stream, an_unsent_response_destroys_the_generator) {
     int frames = 0;
     event never;
     {
-        const response r = stream(waiting(frames, never));
+        const response r = stream(waiting_generator(frames, never));
     }
     EXPECT_EQ(frames, 0);
 }
 
-TEST(stream, once_begun_it_waits_for_a_thread) {
+TEST(Stream, waits_for_a_thread_once_started) {
     event_loop loop;
     thread_pool pool({.name = "one", .threads = 1, .queue = 1});
     loop.use_pools(&pool, nullptr);
@@ -223,7 +223,7 @@ TEST(stream, once_begun_it_waits_for_a_thread) {
         group.spawn(block(busy, release));
         while (busy.running() == 0) co_await sleep(1ms);
         group.spawn(block(busy, release));
-        EXPECT_EQ(busy.waiting(), 1u);  // as many as may
+        EXPECT_EQ(busy.waiting(), 1u);  // the queue is full
         to.to.allow(10);
         co_await sleep(5ms);
         release = true;

@@ -15,7 +15,7 @@ void refuse_form(const std::vector<form_problem>& problems) {
 }
 
 void refuse_json(const codec::json_error& error) {
-    throw http_error(http::status::unprocessable_content, "The JSON does not fit: " + error.message + ".");
+    throw http_error(http::status::unprocessable_content, "Invalid JSON value: " + error.message + ".");
 }
 
 }  // namespace rondo::detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Described structs (codec/describe.hpp) as JSON bodies, forms and responses.
 #pragma once
 
 #include <optional>
@@ -16,10 +17,9 @@
 #include <rondo/web/response.hpp>
 #include <rondo/web/routing/convert.hpp>
 
-/// Described structs (codec/describe.hpp) as what views take and give.
 namespace rondo {
 
-/// application/json of a described struct, or of a std::vector of them.
+/// Makes a response of type application/json from a described struct or a std::vector of them.
 template <class T>
     requires codec::described<T>
 [[nodiscard]] response json(const T& value) {
@@ -30,13 +30,13 @@ template <class T>
     return json_text(codec::to_json(values));
 }
 
-/// What is wrong with a field of a form: for the person who filled it in.
+/// An error in a form field, for display to the user.
 struct form_problem {
     std::string name;
     std::string sentence;  ///< "is missing", "is not a whole number in range"
 };
 
-/// A form as a struct, and what is wrong with it.
+/// A form bound to a struct, with its validation errors.
 template <class T>
 struct filled_form {
     T value{};
@@ -47,14 +47,14 @@ struct filled_form {
 
 namespace detail {
 
-/// http_error 422 with all that is wrong.
+/// Throws http_error 422 that lists the errors.
 [[noreturn]] void refuse_form(const std::vector<form_problem>& problems);
 [[noreturn]] void refuse_json(const codec::json_error& error);
 
 template <class T>
 void fill_field(const form_data& from, std::string_view name, T& into, std::vector<form_problem>& problems) {
     const auto text = from.field(name);
-    if constexpr (std::is_same_v<T, bool>) {  // a box that is not ticked is not sent
+    if constexpr (std::is_same_v<T, bool>) {  // browsers do not send an unticked checkbox
         if (!text) return void(into = false);
     }
     if (!text) return problems.push_back({std::string(name), "is missing"});
@@ -80,9 +80,9 @@ void fill_field(const form_data& from, std::string_view name, std::vector<T>& in
 
 }  // namespace detail
 
-/// Reads a form into a described struct, member by member: text, numbers, bool (a box that is not sent is false),
-/// whatever has a path_converter; a std::optional may be missing or empty; a std::vector takes all values of its name.
-/// What the form has besides is left out.
+/// Binds a form to a described struct, member by member. Members may be text, numbers, bool (false if not sent, like an
+/// unticked checkbox) and types with a path_converter; a std::optional may be missing or empty; a std::vector receives
+/// all values of its name. Other fields of the form are ignored.
 template <codec::described T>
 [[nodiscard]] filled_form<T> fill(const form_data& from) {
     filled_form<T> filled;
@@ -92,7 +92,7 @@ template <codec::described T>
     return filled;
 }
 
-/// The same; throws http_error 422 with what is wrong.
+/// Binds a form to a described struct. Throws http_error 422 that lists the errors.
 template <codec::described T>
 [[nodiscard]] T form_as(const form_data& from) {
     filled_form<T> filled = fill<T>(from);
@@ -100,8 +100,8 @@ template <codec::described T>
     return std::move(filled.value);
 }
 
-/// The body of a request as a T: `auto order = co_await json_as<order>(req)`. Throws http_error 422 with what is wrong,
-/// and what request::json() throws.
+/// Parses the JSON body of a request as a T: `auto order = co_await json_as<order>(req)`. Throws http_error 422 if it
+/// does not match T, and what request::json() throws.
 template <class T>
 [[nodiscard]] task<T> json_as(request& req) {
     const codec::json_value body = co_await req.json();

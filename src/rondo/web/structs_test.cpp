@@ -20,7 +20,7 @@ namespace {
 
 form_data form_of(std::string_view body) { return parse_form(body, "application/x-www-form-urlencoded"); }
 
-TEST(structs, a_form_fills_a_struct) {
+TEST(Structs, binds_a_form_to_a_struct) {
     const order o = form_as<order>(form_of("name=Tee&count=3&gift=on&price=&sizes=4&sizes=5&more=x"));
     EXPECT_EQ(o.name, "Tee");
     EXPECT_EQ(o.count, 3);
@@ -30,7 +30,7 @@ TEST(structs, a_form_fills_a_struct) {
     EXPECT_FALSE(form_as<order>(form_of("name=&count=1")).gift);
 }
 
-TEST(structs, all_that_is_wrong_with_a_form_is_said) {
+TEST(Structs, reports_all_errors_of_a_form) {
     const auto filled = fill<order>(form_of("count=many&price=x&sizes=1&sizes=y"));
     EXPECT_FALSE(filled.good());
     EXPECT_EQ(filled.problems.size(), 4U);

@@ -16,14 +16,14 @@
 namespace rondo {
 namespace {
 
-/// The body of a test_request, in pieces.
+/// Delivers the body of a test_request in pieces.
 class test_body final : public handler::body {
 public:
     test_body(const test_request& from, std::uint64_t limit) : rest_(from.body), piece_(from.piece), limit_(limit) {
         if (piece_ == 0) length_ = rest_.size();
     }
     task<std::string_view> read() override {
-        // A loop's turn may lie between two pieces, as with a socket.
+        // Other tasks may run between two pieces, as with a socket.
         if (piece_ != 0) co_await sleep(clock::duration::zero());
         const std::string_view next = rest_.substr(0, piece_ == 0 ? rest_.size() : piece_);
         rest_.remove_prefix(next.size());
@@ -45,19 +45,19 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-/// Keeps a response in memory and the rules of a responder.
+/// Records a response and enforces the responder's contract.
 class test_responder final : public handler::responder {
 public:
     test_responder(test_response& into, bool head_only) : into_(into), head_only_(head_only) {}
 
     void respond(const handler::response_head& head, std::string_view text) override {
-        if (text.size() > small_body) throw response_error("respond() takes a small body");
+        if (text.size() > small_body) throw response_error("the body is too large for respond()");
         begin(head, text.size());
         take(text);
         finish();
     }
     void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override {
-        if (begun()) throw response_error("the response has a head already");
+        if (begun()) throw response_error("response already started");
         into_.status = http::to_int(head.code);
         into_.content_type = head.content_type;
         if (head.fields != nullptr) into_.fields = *head.fields;
@@ -72,8 +72,8 @@ public:
     task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override {
         co_await checkpoint();
         std::string bytes(length, '\0');
-        const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (got != static_cast<ssize_t>(length)) throw response_error("the file is shorter than was said");
+        const ssize_t n = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (n != static_cast<ssize_t>(length)) throw response_error("the file is shorter than declared");
         take(bytes);
     }
     void finish() override {
@@ -92,8 +92,8 @@ public:
     [[nodiscard]] bool ended() const noexcept { return ended_; }
 
 private:
-    void require_open(const char* what) const {
-        if (!begun() || ended_) throw response_error(std::string(what) + " outside of a response");
+    void require_open(const char* call) const {
+        if (!begun() || ended_) throw response_error(std::string(call) + " outside of a response");
     }
     void take(std::string_view bytes) {
         require_open("write()");
@@ -171,15 +171,15 @@ task<test_response> test_client::state::serve(test_request request) const {
     const std::string text = head_text(request);
     std::vector<http::field_ref> refs(128);
     http::h1::request_head head;
-    test_response answer;
+    test_response result;
     if (const auto parsed = http::h1::parse_request_head(text, {}, refs, head); !parsed) {
-        answer.status = http::h1::status_of(parsed.error());
-        answer.body = http::h1::to_string(parsed.error());
-        co_return answer;
+        result.status = http::h1::status_of(parsed.error());
+        result.body = http::h1::to_string(parsed.error());
+        co_return result;
     }
     test_body body(request, options.max_body);
     test_connection connection(request.peer);
-    test_responder to(answer, head.method == http::method::head);
+    test_responder to(result, head.method == http::method::head);
     arena memory;
     child_context in(co_await this_context());
     handler::request from = handler::request_of(head, text.data());
@@ -189,8 +189,8 @@ task<test_response> test_client::state::serve(test_request request) const {
     from.memory = &memory;
     task<void> served = app.serve(from, to);
     co_await detail::run_in_context<void>(served, in);
-    if (!to.ended()) throw response_error("the application neither finished nor aborted its response");
-    co_return answer;
+    if (!to.ended()) throw response_error("the application neither finished nor aborted the response");
+    co_return result;
 }
 
 test_client::test_client(handler::application& app, const test_client_options& options)
@@ -202,7 +202,7 @@ test_client::~test_client() {
     try {
         run(state_->app.shutdown());
     } catch (...) {
-        // The test that cares calls shutdown() itself.
+        // A test that checks for this calls shutdown() itself.
     }
 }
 

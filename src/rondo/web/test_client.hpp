@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Calls an application in-process, for tests.
 #pragma once
 
 #include <cstdint>
@@ -19,27 +20,27 @@ namespace rondo {
 
 using test_fields = std::vector<std::pair<std::string, std::string>>;
 
-/// A request of a test.
+/// A request to send to the application.
 struct test_request {
     std::string method = "GET";
     std::string target = "/";
     test_fields fields{};
     std::string body{};
-    /// The body comes in pieces of this many bytes; 0: in one. Several pieces are sent chunked.
+    /// Sends the body chunked, in pieces of this many bytes; 0: in one piece with Content-Length.
     std::size_t piece = 0;
     std::string peer = "127.0.0.1";
 };
 
-/// What came back. A response that the application aborted has what was written before.
+/// The response of the application. If it was aborted, it has what had been written until then.
 struct test_response {
-    int status = 0;  ///< 0 when nothing was begun
+    int status = 0;  ///< 0 when no response was started
     std::string content_type;
     http::fields fields;
     std::string body;
-    std::optional<std::uint64_t> length;  ///< as declared; none: of unknown length
+    std::optional<std::uint64_t> length;  ///< as declared; empty if unknown
     bool aborted = false;
 
-    /// The first field of this name; "" when there is none.
+    /// Returns the first header field of this name, or an empty text.
     [[nodiscard]] std::string_view field(std::string_view name) const noexcept {
         return fields.find(name).value_or(std::string_view());
     }
@@ -51,30 +52,30 @@ struct test_client_options {
     std::size_t compute_threads = 1;
 };
 
-/// Calls an application in the process, without a socket, through the same parser of heads and the same contract as a
-/// server: a target that a server refuses is refused, a response that breaks the rules of a responder fails. Uses the
-/// loop of this thread, or has one of its own, with small pools. Starts the application when made and stops it when
-/// destroyed.
+/// Calls an application in-process, without a socket, with the same head parser and the same rules as a server:
+/// requests that a server rejects are rejected, and a response that breaks the responder's contract fails. Uses the
+/// loop of this thread or creates one, with small pools. The constructor starts the application, the destructor stops
+/// it.
 class test_client {
 public:
-    /// The application must outlive the client. Throws what its start throws.
+    /// `app` must outlive the client. Throws what its startup throws.
     explicit test_client(handler::application& app, const test_client_options& options = {});
     ~test_client();
     test_client(const test_client&) = delete;
     test_client& operator=(const test_client&) = delete;
 
-    /// Not from within a coroutine of the loop.
+    /// Sends a request and returns the response. Not to be called in a coroutine of the loop.
     test_response get(std::string target, test_fields fields = {});
     test_response post(std::string target, std::string body, test_fields fields = {});
     test_response send(test_request request);
 
-    /// `co_await client.async_get("/")`: several may be under way at once. Cancelling the awaiting coroutine cancels
-    /// the request, as a client does that disconnects.
+    /// Sends a request: `co_await client.async_get("/")`. Several may be in flight. Cancelling the awaiting coroutine
+    /// cancels the request, like a client that disconnects.
     [[nodiscard]] task<test_response> async_get(std::string target, test_fields fields = {});
     [[nodiscard]] task<test_response> async_post(std::string target, std::string body, test_fields fields = {});
     [[nodiscard]] task<test_response> async_send(test_request request);
 
-    /// Runs a coroutine of the test on the loop.
+    /// Runs a coroutine on the loop and returns its result.
     template <class T>
     T run(task<T> t) {
         return loop().run_until(std::move(t));

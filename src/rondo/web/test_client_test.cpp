@@ -9,7 +9,7 @@
 namespace rondo {
 namespace {
 
-/// An application of the bare contract.
+/// A minimal implementation of handler::application.
 class bare final : public handler::application {
 public:
     task<void> startup() override { co_return; }
@@ -27,7 +27,7 @@ public:
     int stopped = 0;
 };
 
-TEST(TestClient, ServesAnyApplication) {
+TEST(TestClient, serves_any_application) {
     bare app;
     {
         test_client client(app);
@@ -39,7 +39,7 @@ TEST(TestClient, ServesAnyApplication) {
     EXPECT_EQ(app.stopped, 1);
 }
 
-TEST(TestClient, RefusesWhatAServerRefuses) {
+TEST(TestClient, rejects_what_a_server_rejects) {
     bare app;
     test_client client(app);
     EXPECT_EQ(client.get("/a b").status, 400);
@@ -48,7 +48,7 @@ TEST(TestClient, RefusesWhatAServerRefuses) {
     EXPECT_EQ(client.get("/", {{"X", "a\r\nContent-Length: 3"}, {"Content-Length", "3"}}).status, 400);
 }
 
-TEST(TestClient, SharesTheLoopOfItsThread) {
+TEST(TestClient, uses_the_loop_of_its_thread) {
     event_loop loop;
     bare app;
     test_client client(app);

@@ -49,8 +49,8 @@ class Dashboard(unittest.TestCase):
         page = self.open()
         waiting = [open_request(self.server, f"GET /_test/{view}?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n")
                    for view in ("wait", "wait-sync")]
-        page.wait_for(f"{cell('running', '/_test/wait', 'Where')} === 'loop'")
-        page.wait_for(f"{cell('running', '/_test/wait-sync', 'Where')} === 'pool thread'")
+        page.wait_for(f"{cell('running', '/_test/wait', 'State')} === 'loop'")
+        page.wait_for(f"{cell('running', '/_test/wait-sync', 'State')} === 'pool thread'")
         page.wait_for("Number(document.querySelector('[data-plot=flight] output').textContent) >= 2")
         for s in waiting:
             s.close()
@@ -65,19 +65,19 @@ class Dashboard(unittest.TestCase):
     def test_compute_processes_are_told_with_their_jobs(self):
         Client(self.server).many("/isolated/say", 8)
         page = self.open()
-        page.wait_for(f"Number({cell('computers', 'model', 'Done')}) >= 8")
-        page.wait_for(f"{cell('computers', 'model', 'Busy')} === '0 / 1'")
+        page.wait_for(f"Number({cell('compute-pools', 'model', 'Done')}) >= 8")
+        page.wait_for(f"{cell('compute-pools', 'model', 'Busy')} === '0 / 1'")
         page.wait_for(f"{cell('processes', 'model 0', 'State')} === 'idle'")
         with open_request(self.server, "GET /isolated/stay?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n"):
             page.wait_for(f"{cell('processes', 'model 0', 'State')} === 'busy'")
-        page.wait_for(f"Number({cell('computers', 'model', 'Cancelled')}) >= 1")
+        page.wait_for(f"Number({cell('compute-pools', 'model', 'Cancelled')}) >= 1")
 
     def test_a_stuck_worker_is_seen_while_it_is_stuck(self):
         page = self.open()
         asking = threading.Thread(target=Client(self.server).many, args=(f"/_test/block?while={self.server.gate}", 1), kwargs={"threads": 1})
         asking.start()
         page.wait_for("document.getElementById('state').dataset.state === 'blocked'")
-        page.wait_for(f"{cell('running', '/_test/block', 'Where')} === 'holding the loop'")
+        page.wait_for(f"{cell('running', '/_test/block', 'State')} === 'holding the loop'")
         self.server.open_gate()
         asking.join()
         page.wait_for("document.getElementById('state').dataset.state === 'serving'")
@@ -92,18 +92,18 @@ class Dashboard(unittest.TestCase):
         page.wait_for("document.getElementById('count').textContent === '2 workers'")
         # Ending the server takes two clicks.
         page.click("#drain")
-        self.assertEqual(page.run("document.getElementById('drain').textContent"), "End the server?")
+        self.assertEqual(page.run("document.getElementById('drain').textContent"), "Stop the server?")
         page.wait_for("document.getElementById('drain').textContent === 'Drain'")
         self.assertTrue(self.server.alive())
 
     def test_what_views_use_is_told(self):
-        with Watched(program="rooms", workers=1) as server:
+        with Watched(program="chat", workers=1) as server:
             page = self.browser.open(server.admin_url + "/", width=360, height=740)
             self.addCleanup(page.go, "about:blank")
             page.wait_for("document.getElementById('state').dataset.state === 'serving'")
-            self.assertTrue(page.run("document.getElementById('used').hidden"))
+            self.assertTrue(page.run("document.getElementById('resources-section').hidden"))
             server.request("POST", "/rooms/a", b"hello")
-            page.wait_for("document.getElementById('used').innerText.includes('published 1')")
+            page.wait_for("document.getElementById('resources-section').innerText.includes('published 1')")
             self.assertEqual(page.run("document.documentElement.scrollWidth"), 360)
             page.go("about:blank")
 

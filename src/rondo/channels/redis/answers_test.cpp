@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Redis may answer, said by a server that follows a script.
+// Replies of Redis, sent by a scripted server.
 #include <rondo/channels/cache_store.hpp>
 #include <rondo/channels/redis/protocol.hpp>
 
@@ -24,13 +24,13 @@
 namespace rondo::channels_detail {
 namespace {
 
-// Answers each command by its name; PING is answered as it should be.
+// Replies to each command by its name; to PING with PONG.
 class scripted_redis {
 public:
     using script = std::map<std::string, std::string, std::less<>>;
 
-    explicit scripted_redis(script answers)
-        : answers_(std::move(answers)),
+    explicit scripted_redis(script replies)
+        : answers_(std::move(replies)),
           listener_(std::move(net::listen(net::bind_address::parse("127.0.0.1:0"), {}).at(0))),
           thread_([this] { serve(); }) {}
     ~scripted_redis() {
@@ -79,32 +79,32 @@ std::string failure_of(const std::shared_ptr<pending>& answer) {
     return "no failure";
 }
 
-// How many connections it takes to be refused by a script, then by GET, then to be answered.
+// How many connections a failing script, a failing GET and a successful DEL use.
 int connections_for(const std::string& error) {
     scripted_redis server({{"EVAL", error}, {"GET", error}, {"DEL", ":1"}});
     const auto store = make_redis_store(server.url(), long_enough);
-    std::shared_ptr<pending> later;
+    std::shared_ptr<pending> deferred;
     const std::string token = "token";
-    (void)store->remove("key", &token, later);
-    EXPECT_NE(failure_of(later).find("it answered '" + error.substr(1) + "'"), std::string::npos);
-    (void)store->get("key", later);
-    EXPECT_NE(failure_of(later).find("it answered '" + error.substr(1) + "'"), std::string::npos);
-    (void)store->remove("key", nullptr, later);
-    EXPECT_EQ(failure_of(later), "no failure");
+    (void)store->remove("key", &token, deferred);
+    EXPECT_NE(failure_of(deferred).find("it replied '" + error.substr(1) + "'"), std::string::npos);
+    (void)store->get("key", deferred);
+    EXPECT_NE(failure_of(deferred).find("it replied '" + error.substr(1) + "'"), std::string::npos);
+    (void)store->remove("key", nullptr, deferred);
+    EXPECT_EQ(failure_of(deferred), "no failure");
     return server.connections();
 }
 
-// The names of the functions and places are as Redis 6 says them.
-TEST(redis_script, that_a_wrong_server_refuses_ends_the_connection) {
-    const std::string place = "-ERR Error running script (call to f_c0ffee): @user_script:1: ";
+// Error messages as in Redis 6.
+TEST(RedisScript, failover_errors_close_the_connection) {
+    const std::string in_script = "-ERR Error running script (call to f_c0ffee): @user_script:1: ";
     for (const char* code : {"READONLY", "LOADING", "MASTERDOWN"}) {
         const std::string error = fmt::format("-{} You can't.", code);
-        EXPECT_EQ(connections_for(place + error), 2) << code;
-        EXPECT_EQ(connections_for(fmt::format("{}@user_script: 1: {}", place, error)), 2) << code;
+        EXPECT_EQ(connections_for(in_script + error), 2) << code;
+        EXPECT_EQ(connections_for(fmt::format("{}@user_script: 1: {}", in_script, error)), 2) << code;
         EXPECT_EQ(connections_for(error), 3) << code;
     }
-    EXPECT_EQ(connections_for(place + "-WRONGTYPE of -READONLY "), 1);
-    EXPECT_EQ(connections_for(place + "READONLY You can't."), 1);
+    EXPECT_EQ(connections_for(in_script + "-WRONGTYPE of -READONLY "), 1);
+    EXPECT_EQ(connections_for(in_script + "READONLY You can't."), 1);
     EXPECT_EQ(connections_for("-ERR of @user_script:1: -READONLY You can't."), 1);
 }
 
@@ -119,19 +119,19 @@ std::string refusal_of(const std::string& bytes) {
     return "none";
 }
 
-// The numbers come before what they count.
-TEST(redis_reader, makes_no_room_for_more_values_than_there_are) {
+// The number of values precedes the values.
+TEST(RedisReader, limits_array_size_and_depth) {
     EXPECT_EQ(refusal_of("*1024\r\n:1\r\n"), "none");
-    const std::string many =
-        "it sent an array of more than 1024 values, too many levels of them, or more than fits in memory";
-    EXPECT_EQ(refusal_of("*1025\r\n:1\r\n"), many);
-    EXPECT_EQ(refusal_of("*2147483647\r\n"), many);
+    const std::string too_many =
+        "it sent an array of more than 1024 values, nested too deeply, or too large for memory";
+    EXPECT_EQ(refusal_of("*1025\r\n:1\r\n"), too_many);
+    EXPECT_EQ(refusal_of("*2147483647\r\n"), too_many);
     std::string nested;
     for (int i = 0; i < 1'000'000; ++i) nested += "*1\r\n";
     EXPECT_NE(refusal_of(nested + ":1\r\n"), "none");
 }
 
-TEST(redis_reader, keeps_no_more_than_a_value_may_have) {
+TEST(RedisReader, limits_buffered_bytes) {
     redis_reader reader(1000);
     const auto feed = [&reader](const std::string& bytes) {
         reader.feed(bytes);

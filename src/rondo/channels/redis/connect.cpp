@@ -19,28 +19,27 @@ net::endpoint unix_address(const std::string& path) {
     try {
         return net::endpoint::unix_path(path);
     } catch (const std::invalid_argument&) {
-        throw std::runtime_error(fmt::format("the path '{}' is too long for a unix socket", path));
+        throw std::runtime_error(fmt::format("unix socket path '{}' is too long", path));
     }
 }
 
 }  // namespace
 
-task<unique_fd> connect_to(const channels_url& url, net::resolver& names, instant until) {
+task<unique_fd> connect_to(const channels_url& url, net::resolver& resolver, instant deadline) {
     std::vector<net::endpoint> addresses;
     if (!url.path.empty()) {
         addresses.push_back(unix_address(url.path));
     } else {
         try {
-            addresses = co_await names.resolve(url.host, url.port, until);
+            addresses = co_await resolver.resolve(url.host, url.port, deadline);
         } catch (const timed_out&) {
-            throw std::runtime_error(
-                fmt::format("the name '{}' cannot be resolved: no name server answered in time", url.host));
+            throw std::runtime_error(fmt::format("cannot resolve '{}': no name server responded in time", url.host));
         }
     }
     try {
-        co_return co_await net::connect(std::move(addresses), until);
+        co_return co_await net::connect(std::move(addresses), deadline);
     } catch (const net::connect_error& e) {
-        throw std::runtime_error(e.code().message());  // where to is said by whoever tells it
+        throw std::runtime_error(e.code().message());  // the caller adds the address
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Opens the socket of a connection to Redis.
 #pragma once
 
 #include <rondo/base/clock.hpp>
@@ -9,8 +10,8 @@
 
 namespace rondo::channels_detail {
 
-/// A connected socket to the server of the URL. Throws std::runtime_error with why, timed_out at `until`, `cancelled`
-/// at once, also while the name is looked up.
-[[nodiscard]] task<unique_fd> connect_to(const channels_url& url, net::resolver& names, instant until);
+/// Returns a socket connected to the server of the URL. Throws std::runtime_error with the reason, timed_out at
+/// `deadline`, and `cancelled` without delay, even during name resolution.
+[[nodiscard]] task<unique_fd> connect_to(const channels_url& url, net::resolver& resolver, instant deadline);
 
 }  // namespace rondo::channels_detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A connection to Redis that reconnects by itself.
 #pragma once
 
 #include <atomic>
@@ -20,54 +21,54 @@
 
 namespace rondo::channels_detail {
 
-/// A connection to Redis that is made when first needed and made anew whenever it breaks, after 50 ms, 100 ms and so on
-/// up to 2 s; only one that held for longer than that begins at 50 ms again. A server that says nothing for as long as
-/// `patience` is asked (PING), and left when it does not answer for as long again. An answer that begins with READONLY,
-/// LOADING or MASTERDOWN ends the connection, so that the next one leads to where the name points now.
+/// A connection to Redis, opened on first use and reopened whenever it breaks, after 50 ms, 100 ms and so on up to 2 s;
+/// a connection that lasted longer than 2 s resets the back-off. A server that is silent for `timeout` gets a PING;
+/// after another `timeout` without input the connection is closed. A reply that begins with READONLY, LOADING or
+/// MASTERDOWN closes it too, so that the next one goes to the current address of the name.
 class redis_connection {
 public:
     using answer = std::shared_ptr<reply<redis_value>>;
-    /// Commands that may wait while there is no connection.
+    /// Limits of the commands queued while there is no connection.
     static constexpr std::size_t waiting_commands = 4096;
     static constexpr std::size_t waiting_bytes = 32u << 20;
 
     struct events {
-        std::function<void()> connected;  ///< and logged in: commands may be sent
-        /// What was not asked for. Without it every value is the answer to the oldest command.
+        std::function<void()> connected;  ///< and authenticated: commands may be sent
+        /// Receives values that are not a reply. Without it every value is the reply to the oldest command.
         std::function<void(redis_value)> pushed;
     };
-    /// That of net::resolver_options: asks for the addresses of a name.
+    /// As in net::resolver_options: looks up the addresses of a name.
     using lookup_function = std::vector<net::endpoint> (*)(const std::string& host);
-    /// `events` are called on the I/O thread.
-    redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration patience, events told,
+    /// The handlers are called on the I/O thread.
+    redis_connection(std::shared_ptr<io_thread> io, channels_url url, clock::duration timeout, events handlers,
                      lookup_function lookup = nullptr);
-    /// Who waits for an answer gets channels_unavailable. A name that is being looked up is not waited for.
+    /// Pending replies fail with channels_unavailable. Does not wait for a name lookup.
     ~redis_connection();
     redis_connection(const redis_connection&) = delete;
     redis_connection& operator=(const redis_connection&) = delete;
 
-    /// Any thread: begins to connect unless that was done.
+    /// Starts connecting, once. Any thread.
     void start();
-    /// Any thread: sends a command, in order; waits for a connection when there is none. An error that the server
-    /// answers is given as channels_unavailable. Commands whose answer nobody waits for any more are not sent.
+    /// Sends a command, in order, or queues it while there is no connection. An error reply fails with
+    /// channels_unavailable. Queued commands whose reply was abandoned are not sent. Any thread.
     [[nodiscard]] answer ask(std::string command);
-    /// The same for EVAL.
+    /// Sends an EVAL command like execute().
     [[nodiscard]] answer ask_script(std::string command);
-    /// On the I/O thread, while connected: a command whose answer is pushed.
+    /// Sends a command whose reply is not awaited. On the I/O thread, while connected.
     void tell(std::string_view command);
 
     [[nodiscard]] bool connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t reconnects() const noexcept { return reconnects_.load(std::memory_order_relaxed); }
-    /// What is wrong just now, as a sentence.
+    /// The message for the current failure.
     [[nodiscard]] std::string trouble() const;
-    /// The sentence for an answer that does not come.
+    /// The message for a reply that did not arrive in time.
     [[nodiscard]] std::string late() const;
 
 private:
     struct command {
         std::string bytes;
-        answer to{};              ///< null when nobody wants it
-        bool errors_too = false;  ///< an error is given as any other value
+        answer to{};              ///< null: the reply is discarded
+        bool errors_too = false;  ///< an error reply is returned as a value
         bool is_script = false;   ///< EVAL
     };
     struct on_thread;
@@ -99,7 +100,7 @@ private:
     std::atomic<std::uint64_t> reconnects_{0};
     mutable std::mutex mutex_;
     std::string trouble_;
-    std::unique_ptr<on_thread> here_;  // the I/O thread's
+    std::unique_ptr<on_thread> here_;  // used on the I/O thread only
 };
 
 }  // namespace rondo::channels_detail

@@ -24,22 +24,22 @@ std::string escaped(std::string_view text, std::string_view special) {
     return out;
 }
 
-// Two connections: one that commands go over, one that has subscribed.
+// Two connections: one for commands, one for subscriptions.
 class redis_layer final : public layer {
 public:
-    redis_layer(const channels_url& url, clock::duration patience)
+    redis_layer(const channels_url& url, clock::duration timeout)
         : prefix_(url.prefix),
           hub_([this](std::string_view name, bool pattern, bool wanted) { changed(name, pattern, wanted); }),
           io_(io_thread::shared()),
-          commands_(io_, url, patience, {}),
-          arriving_(io_, url, patience,
+          commands_(io_, url, timeout, {}),
+          arriving_(io_, url, timeout,
                     {.connected = [this] { subscribe_again(); },
                      .pushed = [this](redis_value value) { take(std::move(value)); }}) {}
 
     ~redis_layer() override {
         io_->run([this] {
             for (auto* in : {&names_, &patterns_})
-                for (auto& [wire, place] : *in) settle(place);
+                for (auto& [wire, entry] : *in) settle(entry);
         });
     }
     redis_layer(const redis_layer&) = delete;
@@ -58,14 +58,14 @@ public:
     }
 
     std::shared_ptr<pending> arrives(std::string_view name, bool pattern) override {
-        auto told = std::make_shared<reply<bool>>();
-        io_->post([this, told, wire = on_wire(name, pattern), pattern] {
+        auto confirmation = std::make_shared<reply<bool>>();
+        io_->post([this, confirmation, wire = on_wire(name, pattern), pattern] {
             auto& in = pattern ? patterns_ : names_;
             const auto found = in.find(wire);
-            if (found == in.end() || (arriving_.connected() && found->second.confirmed())) told->settle();
-            else found->second.waiting.push_back(told);
+            if (found == in.end() || (arriving_.connected() && found->second.confirmed())) confirmation->settle();
+            else found->second.waiting.push_back(confirmation);
         });
-        return told;
+        return confirmation;
     }
     void does_not_arrive() override {
         throw channels_unavailable(arriving_.connected() ? arriving_.late() : arriving_.trouble());
@@ -75,9 +75,9 @@ public:
 
 private:
     struct subscribed {
-        std::string name;  // as the hub knows it
+        std::string name;  // in the hub
         bool wanted = true;
-        unsigned asked = 0;  // SUBSCRIBE without an answer
+        unsigned asked = 0;  // SUBSCRIBE commands without a reply
         std::vector<std::shared_ptr<pending>> waiting;
         [[nodiscard]] bool confirmed() const noexcept { return told && asked == 0; }
         bool told = false;
@@ -89,11 +89,11 @@ private:
         return escaped(prefix_, "*?[]\\^") + escaped(name, "[]\\^");
     }
 
-    static void settle(subscribed& place) {
-        for (const auto& waiting : std::exchange(place.waiting, {})) waiting->settle();
+    static void settle(subscribed& entry) {
+        for (const auto& waiting : std::exchange(entry.waiting, {})) waiting->settle();
     }
 
-    // Under the hub's mutex, so in the order in which names are wanted.
+    // Called under the hub's mutex, so in the order of the changes.
     void changed(std::string_view name, bool pattern, bool wanted) {
         arriving_.start();
         io_->post([this, name = std::string(name), pattern, wanted] { want(name, pattern, wanted); });
@@ -104,10 +104,10 @@ private:
     void want(const std::string& name, bool pattern, bool wanted) {
         table& in = pattern ? patterns_ : names_;
         const std::string wire = on_wire(name, pattern);
-        subscribed& place = in[wire];
-        place.name = name;
-        place.wanted = wanted;
-        if (!wanted) settle(place);
+        subscribed& entry = in[wire];
+        entry.name = name;
+        entry.wanted = wanted;
+        if (!wanted) settle(entry);
         if (!arriving_.connected()) {
             if (!wanted) in.erase(wire);
             return;
@@ -117,8 +117,8 @@ private:
             wanted ? (pattern ? "PSUBSCRIBE" : "SUBSCRIBE") : (pattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE");
         append_command(bytes, std::array<std::string_view, 2>{word, wire});
         arriving_.tell(bytes);
-        if (wanted) ++place.asked;
-        else if (place.asked == 0) in.erase(wire);
+        if (wanted) ++entry.asked;
+        else if (entry.asked == 0) in.erase(wire);
     }
 
     void subscribe_again() {
@@ -131,8 +131,8 @@ private:
                 words.assign(1, in == &patterns_ ? "PSUBSCRIBE" : "SUBSCRIBE");
             };
             flush();
-            for (auto& [wire, place] : *in) {
-                place.asked = 1;
+            for (auto& [wire, entry] : *in) {
+                entry.asked = 1;
                 words.push_back(wire);
                 if (words.size() > names_per_command) flush();
             }
@@ -145,27 +145,27 @@ private:
     void confirmed(table& in, const std::string& wire) {
         const auto found = in.find(wire);
         if (found == in.end()) return;
-        subscribed& place = found->second;
-        if (place.asked > 0) --place.asked;
-        place.told = true;
-        if (place.asked == 0) settle(place);
-        if (place.asked == 0 && !place.wanted) in.erase(found);
-        // After the last one nothing is lost any more; what was lost before is told now.
+        subscribed& entry = found->second;
+        if (entry.asked > 0) --entry.asked;
+        entry.told = true;
+        if (entry.asked == 0) settle(entry);
+        if (entry.asked == 0 && !entry.wanted) in.erase(found);
+        // From the last confirmation on no message is lost; report what may have been lost before.
         if (unconfirmed_ > 0 && --unconfirmed_ == 0 && arriving_.reconnects() > 0) hub_.mark_gap();
     }
 
     void take(redis_value value) {
-        if (value.what != redis_value::kind::array || value.items.size() < 3) return;  // the answer to a PING
-        const std::string& what = value.items[0].text;
-        if (what == "message") {
+        if (value.what != redis_value::kind::array || value.items.size() < 3) return;  // the reply to a PING
+        const std::string& type = value.items[0].text;
+        if (type == "message") {
             hub_.deliver_by_name(body_of(std::move(value.items[1].text), std::move(value.items[2].text)));
-        } else if (what == "pmessage" && value.items.size() == 4) {
+        } else if (type == "pmessage" && value.items.size() == 4) {
             if (const auto found = patterns_.find(value.items[1].text); found != patterns_.end())
                 hub_.deliver_by_pattern(found->second.name,
                                         body_of(std::move(value.items[2].text), std::move(value.items[3].text)));
-        } else if (what == "subscribe") {
+        } else if (type == "subscribe") {
             confirmed(names_, value.items[1].text);
-        } else if (what == "psubscribe") {
+        } else if (type == "psubscribe") {
             confirmed(patterns_, value.items[1].text);
         }
     }
@@ -178,7 +178,7 @@ private:
     const std::string prefix_;
     hub hub_;
     std::shared_ptr<io_thread> io_;
-    table names_;  // these three are the I/O thread's
+    table names_;  // these three are used on the I/O thread only
     table patterns_;
     std::size_t unconfirmed_ = 0;
     redis_connection commands_;
@@ -187,8 +187,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration patience) {
-    return std::make_unique<redis_layer>(url, patience);
+std::unique_ptr<layer> make_redis_layer(const channels_url& url, clock::duration timeout) {
+    return std::make_unique<redis_layer>(url, timeout);
 }
 
 }  // namespace rondo::channels_detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names whose server is silent.
+// Name lookups and file reads that block.
 #include <rondo/channels/redis/connection.hpp>
 
 #include <chrono>
@@ -28,34 +28,34 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A name server that says nothing until it is let: what look-ups wait for, and how many do.
+// A name server that blocks lookups until answer_all(), and counts them.
 class silent_server {
 public:
     std::vector<net::endpoint> ask() {
-        std::unique_lock held(mutex_);
+        std::unique_lock lock(mutex_);
         ++asking_;
         changed_.notify_all();
-        changed_.wait(held, [this] { return speaks_; });
+        changed_.wait(lock, [this] { return speaks_; });
         --asking_;
         changed_.notify_all();
         return {*net::endpoint::numeric("127.0.0.1", 1)};
     }
     void reset() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         speaks_ = false;
     }
     [[nodiscard]] bool is_asked() {
-        std::unique_lock held(mutex_);
-        return changed_.wait_for(held, long_enough, [this] { return asking_ > 0; });
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, long_enough, [this] { return asking_ > 0; });
     }
     void speak() {
-        std::unique_lock held(mutex_);
+        std::unique_lock lock(mutex_);
         speaks_ = true;
         changed_.notify_all();
-        changed_.wait(held, [this] { return asking_ == 0; });
+        changed_.wait(lock, [this] { return asking_ == 0; });
     }
     [[nodiscard]] int asking() {
-        const std::scoped_lock held(mutex_);
+        const std::scoped_lock lock(mutex_);
         return asking_;
     }
 
@@ -95,30 +95,30 @@ protected:
     std::shared_ptr<io_thread> io_ = io_thread::shared();
 };
 
-TEST_F(redis_name, that_is_being_looked_up_holds_up_neither_the_end_nor_another_connection) {
-    auto ended = connection(long_enough);
+TEST_F(redis_name, a_pending_lookup_blocks_neither_shutdown_nor_other_connections) {
+    auto first = connection(long_enough);
     auto other = connection(long_enough);
-    const auto answer = ended->ask("*1\r\n$4\r\nPING\r\n");
+    const auto answer = first->ask("*1\r\n$4\r\nPING\r\n");
     ASSERT_TRUE(server().is_asked());
-    io_->run([] {});  // the thread goes on
-    ended.reset();
+    io_->run([] {});  // the thread is not blocked
+    first.reset();
     EXPECT_EQ(server().asking(), 1);
-    EXPECT_EQ(failure_of(answer), "Redis at redis://redis.example:6379/0 cannot be used: it was left");
+    EXPECT_EQ(failure_of(answer), "Redis at redis://redis.example:6379/0 cannot be used: the connection was shut down");
     other.reset();
-    // The last one takes the thread of the channels along, which the look-up then must not reach for.
+    // The last user stops the I/O thread, which the lookup must not use any more.
     io_.reset();
     EXPECT_EQ(server().asking(), 1);
     server().speak();
 }
 
-TEST_F(redis_name, is_asked_for_once_however_often_it_is_waited_for) {
+TEST_F(redis_name, retries_share_one_pending_lookup) {
     auto one = connection(20ms);
     one->start();
     ASSERT_TRUE(server().is_asked());
-    // The second attempt began when the first one had failed.
+    // The second attempt starts after the first has failed.
     const std::string expected =
-        "Redis at redis://redis.example:6379/0 cannot be used: the name 'redis.example' cannot be resolved: no name "
-        "server answered in time";
+        "Redis at redis://redis.example:6379/0 cannot be used: cannot resolve 'redis.example': no name server "
+        "responded in time";
     while (one->trouble() != expected) std::this_thread::sleep_for(1ms);
     std::this_thread::sleep_for(200ms);
     EXPECT_EQ(server().asking(), 1);
@@ -126,7 +126,7 @@ TEST_F(redis_name, is_asked_for_once_however_often_it_is_waited_for) {
     EXPECT_EQ(server().asking(), 1);
 }
 
-TEST_F(redis_name, that_was_looked_up_is_connected_to) {
+TEST_F(redis_name, connects_to_the_resolved_address) {
     auto one = connection(long_enough);
     one->start();
     ASSERT_TRUE(server().is_asked());
@@ -135,21 +135,21 @@ TEST_F(redis_name, that_was_looked_up_is_connected_to) {
     while (one->trouble() != expected) std::this_thread::sleep_for(1ms);
 }
 
-// A file that says nothing: reading it waits for whoever writes.
+// A FIFO: reading it blocks until a writer closes it.
 class silent_file {
 public:
     silent_file() {
         char pattern[] = "/tmp/rondo-fifo-XXXXXX";
-        if (!::mkdtemp(pattern)) throw std::runtime_error("no temporary folder");
+        if (!::mkdtemp(pattern)) throw std::runtime_error("cannot create a temporary directory");
         folder_ = pattern;
-        if (::mkfifo(path().c_str(), 0600) != 0) throw std::runtime_error("no fifo");
+        if (::mkfifo(path().c_str(), 0600) != 0) throw std::runtime_error("mkfifo failed");
     }
     ~silent_file() { std::filesystem::remove_all(folder_); }
     silent_file(const silent_file&) = delete;
     silent_file& operator=(const silent_file&) = delete;
 
     [[nodiscard]] std::string path() const { return folder_ + "/ca.pem"; }
-    // The writing end, as soon as somebody reads.
+    // Returns the writing end once a reader has opened the file.
     [[nodiscard]] unique_fd wait_for_reader() const {
         unique_fd writer;
         for (const instant end = from_now(long_enough); !writer && clock::now() < end;) {
@@ -163,7 +163,7 @@ private:
     std::string folder_;
 };
 
-TEST(redis_authorities, that_are_being_read_are_waited_for_at_the_end) {
+TEST(RedisCaFile, shutdown_waits_while_the_file_is_read) {
     const silent_file file;
     const auto listener = std::move(net::listen(net::bind_address::parse("127.0.0.1:0"), {}).at(0));
     const std::string port = listener.url.substr(listener.url.rfind(':') + 1);
@@ -176,7 +176,7 @@ TEST(redis_authorities, that_are_being_read_are_waited_for_at_the_end) {
     ASSERT_TRUE(writer);
     std::thread ending([&one] { one.reset(); });
     std::this_thread::sleep_for(50ms);
-    io->run([] {});  // the thread goes on
+    io->run([] {});  // the thread is not blocked
     writer.reset();
     ending.join();
 }

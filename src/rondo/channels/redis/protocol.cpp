@@ -18,30 +18,30 @@ struct reply_end {
 };
 
 redis_value value_of(const redisReply& from) {
-    redis_value made;
+    redis_value value;
     switch (from.type) {
         case REDIS_REPLY_STRING:
-        case REDIS_REPLY_STATUS: made.what = redis_value::kind::text; break;
-        case REDIS_REPLY_ERROR: made.what = redis_value::kind::error; break;
-        case REDIS_REPLY_INTEGER: made.what = redis_value::kind::integer; break;
-        case REDIS_REPLY_ARRAY: made.what = redis_value::kind::array; break;
+        case REDIS_REPLY_STATUS: value.what = redis_value::kind::text; break;
+        case REDIS_REPLY_ERROR: value.what = redis_value::kind::error; break;
+        case REDIS_REPLY_INTEGER: value.what = redis_value::kind::integer; break;
+        case REDIS_REPLY_ARRAY: value.what = redis_value::kind::array; break;
         default: break;
     }
-    made.number = from.integer;
-    if (from.str != nullptr) made.text.assign(from.str, static_cast<std::size_t>(from.len));
-    if (made.what != redis_value::kind::array) return made;
-    made.items.reserve(from.elements);
-    for (std::size_t i = 0; i < from.elements; ++i) made.items.push_back(value_of(*from.element[i]));
-    return made;
+    value.number = from.integer;
+    if (from.str != nullptr) value.text.assign(from.str, static_cast<std::size_t>(from.len));
+    if (value.what != redis_value::kind::array) return value;
+    value.items.reserve(from.elements);
+    for (std::size_t i = 0; i < from.elements; ++i) value.items.push_back(value_of(*from.element[i]));
+    return value;
 }
 
-// The server names the number before the values come, and hiredis makes room for so many at once.
+// The server sends the number of values before the values, and hiredis allocates space for all of them at once.
 constexpr std::size_t most_values = 1024;
 constexpr int deepest_nesting = 7;
 
 decltype(redisReplyObjectFunctions::createArray) make_any_array = nullptr;
 
-// Count is another type from one version of hiredis to the next.
+// The type of the count differs between versions of hiredis.
 template <class Count>
 void* make_array(const redisReadTask* task, Count count) {
     int depth = 0;
@@ -52,12 +52,12 @@ void* make_array(const redisReadTask* task, Count count) {
 
 redisReplyObjectFunctions* bounded_functions() {
     static redisReplyObjectFunctions functions = [] {
-        const std::unique_ptr<redisReader, reader_end> any(redisReaderCreate());
-        if (!any) throw std::bad_alloc();
-        redisReplyObjectFunctions made = *any->fn;
-        make_any_array = made.createArray;
-        made.createArray = make_array;
-        return made;
+        const std::unique_ptr<redisReader, reader_end> reader(redisReaderCreate());
+        if (!reader) throw std::bad_alloc();
+        redisReplyObjectFunctions bounded = *reader->fn;
+        make_any_array = bounded.createArray;
+        bounded.createArray = make_array;
+        return bounded;
     }();
     return &functions;
 }
@@ -76,7 +76,7 @@ struct redis_reader::state {
     std::unique_ptr<redisReader, reader_end> reader{redisReaderCreateWithFunctions(bounded_functions())};
 };
 
-redis_reader::redis_reader(std::size_t most_unread) : state_(std::make_unique<state>()), most_unread_(most_unread) {
+redis_reader::redis_reader(std::size_t max_unread) : state_(std::make_unique<state>()), most_unread_(max_unread) {
     if (!state_->reader) throw std::bad_alloc();
 }
 redis_reader::~redis_reader() = default;
@@ -90,16 +90,15 @@ void redis_reader::feed(std::string_view bytes) {
 
 std::optional<redis_value> redis_reader::next() {
     redisReader* r = state_->reader.get();
-    void* made = nullptr;
-    if (redisReaderGetReply(r, &made) != REDIS_OK) {
+    void* parsed = nullptr;
+    if (redisReaderGetReply(r, &parsed) != REDIS_OK) {
         if (r->err != REDIS_ERR_OOM) throw std::runtime_error(r->errstr);
-        throw std::runtime_error(
-            fmt::format("it sent an array of more than {} values, too many levels of them, or more than fits in memory",
-                        most_values));
+        throw std::runtime_error(fmt::format(
+            "it sent an array of more than {} values, nested too deeply, or too large for memory", most_values));
     }
-    if (made == nullptr) return std::nullopt;
-    const std::unique_ptr<redisReply, reply_end> whole(static_cast<redisReply*>(made));
-    return value_of(*whole);
+    if (parsed == nullptr) return std::nullopt;
+    const std::unique_ptr<redisReply, reply_end> raw_reply(static_cast<redisReply*>(parsed));
+    return value_of(*raw_reply);
 }
 
 }  // namespace rondo::channels_detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The Redis protocol (RESP 2): writes commands and parses replies.
 #pragma once
 
 #include <cstddef>
@@ -12,33 +13,32 @@
 
 namespace rondo::channels_detail {
 
-/// A reply of Redis (RESP 2).
+/// A reply from Redis (RESP 2).
 struct redis_value {
     enum class kind : std::uint8_t { nil, text, integer, array, error };
     kind what = kind::nil;
-    std::string text;  ///< of a string, a status, an error
+    std::string text;  ///< of a string, status or error
     std::int64_t number = 0;
     std::vector<redis_value> items;
 };
 
-/// Appends a command as Redis reads it.
+/// Appends a command in wire format.
 void append_command(std::string& to, std::span<const std::string_view> words);
 
-/// Makes replies of bytes, by the parser of hiredis.
+/// Parses replies, with the parser of hiredis.
 class redis_reader {
 public:
-    /// At most so many bytes of what is not whole yet are kept: more than Redis lets one value have
-    /// (proto-max-bulk-len).
+    /// Limit of buffered bytes of an incomplete reply: more than Redis allows for one value (proto-max-bulk-len).
     static constexpr std::size_t most_unread_bytes = 1u << 30;
 
-    explicit redis_reader(std::size_t most_unread = most_unread_bytes);
+    explicit redis_reader(std::size_t max_unread = most_unread_bytes);
     ~redis_reader();
     redis_reader(const redis_reader&) = delete;
     redis_reader& operator=(const redis_reader&) = delete;
 
-    /// Throws std::runtime_error when the bytes are no replies of Redis.
+    /// Throws std::runtime_error when the bytes are not valid RESP.
     void feed(std::string_view bytes);
-    /// The next whole reply; throws as feed().
+    /// The next complete reply; throws like feed().
     [[nodiscard]] std::optional<redis_value> next();
 
 private:

@@ -12,47 +12,47 @@ namespace rondo::channels_detail {
 
 namespace {
 
-// Compared and removed in one step, so that nobody removes what another has set meanwhile.
+// Compares and removes atomically, so that a value set by another client in between is not removed.
 constexpr std::string_view remove_if =
     "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 class redis_store final : public cache_store {
 public:
-    redis_store(const channels_url& url, clock::duration patience)
-        : prefix_(url.prefix), connection_(io_thread::shared(), url, patience, {}) {}
+    redis_store(const channels_url& url, clock::duration timeout)
+        : prefix_(url.prefix), connection_(io_thread::shared(), url, timeout, {}) {}
 
-    cached get(std::string_view key, std::shared_ptr<pending>& later) override {
+    cached get(std::string_view key, std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
-        return ask(std::array<std::string_view, 2>{"GET", name}, later);
+        return ask(std::array<std::string_view, 2>{"GET", name}, deferred);
     }
 
-    cached set(std::string_view key, std::string value, clock::duration life, bool only_new,
-               std::shared_ptr<pending>& later) override {
+    cached set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
+               std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
-        // Redis counts milliseconds in a signed number; what is longer than a century is for ever.
-        constexpr auto for_ever = std::chrono::years(100);
-        const auto time = std::max(std::chrono::ceil<std::chrono::milliseconds>(life), std::chrono::milliseconds(1));
+        // Redis stores milliseconds in a signed number; a century or more is stored without expiry.
+        constexpr auto unlimited = std::chrono::years(100);
+        const auto time = std::max(std::chrono::ceil<std::chrono::milliseconds>(ttl), std::chrono::milliseconds(1));
         const std::string milliseconds = std::to_string(time.count());
         std::vector<std::string_view> words{"SET", name, value};
-        if (time < for_ever) words.insert(words.end(), {"PX", milliseconds});
+        if (time < unlimited) words.insert(words.end(), {"PX", milliseconds});
         if (only_new) words.emplace_back("NX");
-        return ask(words, later);
+        return ask(words, deferred);
     }
 
-    cached remove(std::string_view key, const std::string* expected, std::shared_ptr<pending>& later) override {
+    cached remove(std::string_view key, const std::string* expected, std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
-        if (expected == nullptr) return ask(std::array<std::string_view, 2>{"DEL", name}, later);
+        if (expected == nullptr) return ask(std::array<std::string_view, 2>{"DEL", name}, deferred);
         std::string bytes;
         append_command(bytes, std::array<std::string_view, 5>{"EVAL", remove_if, "1", name, *expected});
-        later = connection_.ask_script(std::move(bytes));
+        deferred = connection_.ask_script(std::move(bytes));
         return {};
     }
 
     cached read(pending& settled) override {
         redis_value& value = static_cast<reply<redis_value>&>(settled).value();
-        const bool good =
+        const bool ok =
             value.what == redis_value::kind::text || (value.what == redis_value::kind::integer && value.number != 0);
-        return {good, std::move(value.text)};
+        return {ok, std::move(value.text)};
     }
 
     void late() const override {
@@ -62,10 +62,10 @@ public:
     figures count() const override { return {}; }
 
 private:
-    cached ask(std::span<const std::string_view> words, std::shared_ptr<pending>& later) {
+    cached ask(std::span<const std::string_view> words, std::shared_ptr<pending>& deferred) {
         std::string bytes;
         append_command(bytes, words);
-        later = connection_.ask(std::move(bytes));
+        deferred = connection_.ask(std::move(bytes));
         return {};
     }
 
@@ -75,8 +75,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<cache_store> make_redis_store(const channels_url& url, clock::duration patience) {
-    return std::make_unique<redis_store>(url, patience);
+std::unique_ptr<cache_store> make_redis_store(const channels_url& url, clock::duration timeout) {
+    return std::make_unique<redis_store>(url, timeout);
 }
 
 }  // namespace rondo::channels_detail

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <rondo/cli/settings/config_file.hpp>
 #include <rondo/codec/redact.hpp>
 #include <rondo/web/app.hpp>
 
@@ -21,7 +22,7 @@ setting_row row_of(detail::declared_setting& declared) {
     row.name = declared.name;
     row.type = declared.type;
     row.help = declared.help;
-    row.group = "Of this application";
+    row.group = "Application";
     row.shape = declared.is_switch() ? row_shape::on_off : row_shape::value;
     row.secret = declared.type == "SECRET" || (row.shape == row_shape::value && codec::names_secret(declared.name));
     row.standard = row.secret ? "" : without_secrets(row, declared.standard);
@@ -30,7 +31,7 @@ setting_row row_of(detail::declared_setting& declared) {
     return row;
 }
 
-// What --config or RONDO_CONFIG says; the flag goes before.
+// The value of --config, else of RONDO_CONFIG, else rondo.toml if it exists.
 std::string chosen_file(const given_settings& flags, const given_settings& environment) {
     for (const given_settings* source : {&flags, &environment})
         for (const given& g : source->items)
@@ -38,21 +39,21 @@ std::string chosen_file(const given_settings& flags, const given_settings& envir
     return ::access(usual_file, F_OK) == 0 ? usual_file : "";
 }
 
-// Flags may stand before the command only when there is none: `app --bind :80` serves.
+// The command, if any, precedes all flags: `app --bind :80` serves.
 std::span<const char* const> take_command(std::span<const char* const> arguments, std::string& command) {
     if (arguments.empty() || arguments[0][0] == '-') return arguments;
     command = arguments[0];
     return arguments.subspan(1);
 }
 
-// What was given, where a sentence repeats it: it may be a URL that another setting was meant to have.
-std::string hide(std::string sentence, const given& what) {
-    for (const std::string& text : what.texts) {
-        const std::string shown = what.row->secret ? "***" : codec::redacted_url(text);
-        for (std::size_t at = 0; !text.empty() && (at = sentence.find(text, at)) != sentence.npos; at += shown.size())
-            sentence.replace(at, text.size(), shown);
+// Redacts the values that a message repeats: any of them may be a URL that was meant for another setting.
+std::string hide(std::string message, const given& value) {
+    for (const std::string& text : value.texts) {
+        const std::string redacted = value.row->secret ? "***" : codec::redacted_url(text);
+        for (std::size_t at = 0; !text.empty() && (at = message.find(text, at)) != message.npos; at += redacted.size())
+            message.replace(at, text.size(), redacted);
     }
-    return sentence;
+    return message;
 }
 
 void complete(settings& s) {
@@ -71,7 +72,7 @@ std::vector<setting_row> rows_of(const app& application) {
     std::vector<setting_row> rows = framework_rows();
     for (detail::declared_setting* declared : application.declared_settings()) {
         if (declared->name == "help" || find_row(rows, declared->name)) {
-            throw std::invalid_argument(fmt::format("{}: a setting '{}' exists already; give yours another name",
+            throw std::invalid_argument(fmt::format("{}: setting '{}' already exists; choose another name",
                                                     place_of(declared->where), declared->name));
         }
         rows.push_back(row_of(*declared));
@@ -79,42 +80,42 @@ std::vector<setting_row> rows_of(const app& application) {
     return rows;
 }
 
-void apply(invocation& asked, std::span<const given_settings> sources) {
-    asked.origins.assign(asked.rows.size(), "default");
+void apply(invocation& line, std::span<const given_settings> sources) {
+    line.origins.assign(line.rows.size(), "default");
     for (const given_settings& source : sources) {
-        asked.mistakes.insert(asked.mistakes.end(), source.mistakes.begin(), source.mistakes.end());
+        line.mistakes.insert(line.mistakes.end(), source.mistakes.begin(), source.mistakes.end());
         for (const given& g : source.items) {
             try {
-                g.row->read(asked.chosen, g.texts);
-                asked.origins[static_cast<std::size_t>(g.row - asked.rows.data())] = g.origin;
+                g.row->read(line.chosen, g.texts);
+                line.origins[static_cast<std::size_t>(g.row - line.rows.data())] = g.origin;
             } catch (const std::exception& e) {
-                asked.mistakes.push_back(fmt::format("{}: {}", g.source, hide(e.what(), g)));
+                line.mistakes.push_back(fmt::format("{}: {}", g.source, hide(e.what(), g)));
             }
         }
     }
-    for (std::string& mistake : asked.mistakes) mistake = codec::without_secrets(mistake);
-    complete(asked.chosen);
+    for (std::string& message : line.mistakes) message = codec::without_secrets(message);
+    complete(line.chosen);
 }
 
 invocation read_invocation(app& application, std::span<const char* const> arguments, const char* const* variables) {
-    invocation asked;
-    asked.rows = rows_of(application);
-    std::vector<const char*> flags_given;
-    for (const char* word : take_command(arguments, asked.command)) {
-        if (asked.command == "status" && word == std::string_view("--watch")) asked.watch = true;
-        else flags_given.push_back(word);
+    invocation line;
+    line.rows = rows_of(application);
+    std::vector<const char*> flag_arguments;
+    for (const char* argument : take_command(arguments, line.command)) {
+        if (line.command == "status" && argument == std::string_view("--watch")) line.watch = true;
+        else flag_arguments.push_back(argument);
     }
-    given_flags flags = read_flags(flags_given, asked.rows);
-    asked.words = std::move(flags.words);
-    asked.help = flags.help;
-    given_settings environment = read_environment(variables, asked.rows);
+    given_flags flags = read_flags(flag_arguments, line.rows);
+    line.words = std::move(flags.words);
+    line.help = flags.help;
+    given_settings environment = read_environment(variables, line.rows);
     given_settings file;
     const std::string path = chosen_file(flags, environment);
-    if (!path.empty()) file = read_config_file(path, asked.rows);
-    const given_settings sources[] = {read_preferred(application, asked.rows), std::move(file), std::move(environment),
+    if (!path.empty()) file = read_config_file(path, line.rows);
+    const given_settings sources[] = {read_preferred(application, line.rows), std::move(file), std::move(environment),
                                       static_cast<given_settings&&>(flags)};
-    apply(asked, sources);
-    return asked;
+    apply(line, sources);
+    return line;
 }
 
 }  // namespace rondo::cli

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parses the command line, the environment and the configuration file into a command and its settings.
 #pragma once
 
 #include <span>
@@ -6,43 +7,31 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/cli/settings/row.hpp>
 #include <rondo/cli/settings/settings.hpp>
 #include <rondo/cli/settings/sources.hpp>
+#include <rondo/cli/settings/table.hpp>
 
 namespace rondo::cli {
 
-/// What a command line, the environment and the file ask for.
+/// The parsed command line, with the settings from all sources applied.
 struct invocation {
     std::string command = "serve";
-    std::vector<std::string> words;  ///< what follows the command and is no setting
+    std::vector<std::string> words;  ///< positional arguments after the command
     bool help = false;
     bool watch = false;  ///< `status --watch`
     std::vector<setting_row> rows;
     settings chosen;
-    std::vector<std::string> origins;   ///< of each row: "default", "flag", "RONDO_BIND", "rondo.toml:3", "app.cpp:7"
-    std::vector<std::string> mistakes;  ///< sentences; nothing may be done when there is one
+    std::vector<std::string> origins;   ///< per row: "default", "flag", "RONDO_BIND", "rondo.toml:3", "app.cpp:7"
+    std::vector<std::string> mistakes;  ///< messages for users; when not empty, the command must not run
 };
 
-/// Reads all sources. What flags say goes before the environment, that before the file, that before the defaults of
-/// the application, and those before the framework's. Settings that the application declared are set in it. Prints
-/// nothing. Throws when the application declares what cannot be. `variables` is as environ.
+/// Reads all sources. Flags take precedence over the environment, then the configuration file, the defaults of the
+/// application and those of the framework. Also stores the settings that the application declared in it. Prints
+/// nothing. Throws std::invalid_argument when a declared setting is invalid. `variables` has the format of environ.
 [[nodiscard]] invocation read_invocation(app& application, std::span<const char* const> arguments,
                                          const char* const* variables);
 
-/// Applies what the sources say, in this order; later ones win. `asked.rows` must be set and outlive the call.
-void apply(invocation& asked, std::span<const given_settings> sources);
-
-/// Usage, commands and every setting, for --help.
-struct command_name {
-    std::string name;
-    std::string help;
-};
-[[nodiscard]] std::string help_text(std::string_view program, std::span<const command_name> commands,
-                                    std::span<const setting_row> rows);
-/// The reference page: tables in Markdown, one per group.
-[[nodiscard]] std::string reference_text(std::span<const setting_row> rows);
-/// Each setting with its value and where it comes from, one line each.
-[[nodiscard]] std::string effective_text(const invocation& asked);
+/// Applies the sources in order; later ones win. `line.rows` must be set and outlive the call.
+void apply(invocation& line, std::span<const given_settings> sources);
 
 }  // namespace rondo::cli

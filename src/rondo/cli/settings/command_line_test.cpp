@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <rondo/base/source_dir_fixture.hpp>
+#include <rondo/cli/settings/help_text.hpp>
 #include <rondo/cli/settings/settings_fixture.hpp>
 
 namespace rondo::cli {
@@ -16,13 +17,13 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-std::string mistakes(const invocation& of) {
+std::string mistakes(const invocation& line) {
     std::string all;
-    for (const std::string& m : of.mistakes) all += m + "\n";
+    for (const std::string& m : line.mistakes) all += m + "\n";
     return all;
 }
 
-TEST(CommandLine, nothing_said_is_the_defaults) {
+TEST(CommandLine, empty_means_the_defaults) {
     const invocation got = asked({});
     EXPECT_EQ(got.command, "serve");
     EXPECT_TRUE(got.mistakes.empty());
@@ -34,8 +35,8 @@ TEST(CommandLine, nothing_said_is_the_defaults) {
     for (const std::string& origin : got.origins) EXPECT_EQ(origin, "default");
 }
 
-TEST(CommandLine, workers_share_the_cores_for_computing) {
-    const auto threads = [](words given) { return compute_threads_of(asked(given).chosen); };
+TEST(CommandLine, workers_share_the_cpus_for_compute_threads) {
+    const auto threads = [](words arguments) { return compute_threads_of(asked(arguments).chosen); };
     EXPECT_EQ(threads({"-w0"}), usable_cores());
     EXPECT_EQ(threads({"-w1"}), usable_cores());
     EXPECT_EQ(threads({"-w2"}), std::max(1u, usable_cores() / 2));
@@ -45,7 +46,7 @@ TEST(CommandLine, workers_share_the_cores_for_computing) {
     EXPECT_THAT(effective_text(asked({"check", "-w256"})), testing::ContainsRegex("compute-threads +1 +default"));
 }
 
-TEST(CommandLine, forms_of_flags) {
+TEST(CommandLine, accepts_all_forms_of_flags) {
     const invocation got = asked({"check", "-w3", "-t", "5s", "--threads=7", "--max-body", "2MiB", "-b", ":0",
                                   "--bind=unix:/a", "--proxy-protocol", "--access-log", "-", "--", "--more"});
     EXPECT_EQ(mistakes(got), "");
@@ -64,7 +65,7 @@ TEST(CommandLine, forms_of_flags) {
     EXPECT_TRUE(asked({"routes", "-h"}).help);
 }
 
-TEST(CommandLine, each_source_goes_before_the_next) {
+TEST(CommandLine, each_source_overrides_the_next) {
     const temporary_file file("threads = 3\nbacklog = 30\nmax-body = 300\nthread-queue = 33\n");
     app application;
     for (const char* name : {"threads", "backlog", "max-body", "thread-queue", "max-fields"})
@@ -85,7 +86,7 @@ TEST(CommandLine, each_source_goes_before_the_next) {
     EXPECT_EQ(origin_of(got, "compute-queue"), "default");
 }
 
-TEST(CommandLine, a_list_replaces_that_of_an_earlier_source) {
+TEST(CommandLine, a_list_replaces_the_list_of_an_earlier_source) {
     const invocation got =
         asked({"--bind", ":1", "--bind", ":2,:3"}, {"RONDO_BIND=:4,:5", "RONDO_COMPUTE_WORKERS=a=1,b=2"});
     EXPECT_EQ(mistakes(got), "");
@@ -102,49 +103,49 @@ TEST(CommandLine, an_inherited_socket_is_an_address) {
     EXPECT_EQ(got.chosen.binds[0].fd, 7);
 }
 
-TEST(CommandLine, mistakes_name_setting_value_and_source) {
+TEST(CommandLine, errors_name_setting_value_and_source) {
     const std::string all = mistakes(asked({"--threads", "many", "--max-body", "1XB", "--backend", "kqueue"},
                                            {"RONDO_HEADER_TIMEOUT=never", "RONDO_UMASK=9"}));
     EXPECT_THAT(all, HasSubstr("--threads: 'many' is not a whole number from 1 to 10000"));
-    EXPECT_THAT(all, HasSubstr("--max-body: '1XB' is not a size: use for example"));
+    EXPECT_THAT(all, HasSubstr("--max-body: '1XB' is not a size; expected for example"));
     EXPECT_THAT(all, HasSubstr("--backend: 'kqueue' is not one of auto, epoll, io_uring"));
     EXPECT_THAT(all, HasSubstr("RONDO_HEADER_TIMEOUT: 'never' is not a duration"));
-    EXPECT_THAT(all, HasSubstr("RONDO_UMASK: '9' is no permission"));
+    EXPECT_THAT(all, HasSubstr("RONDO_UMASK: '9' is not a valid mode"));
 }
 
-TEST(CommandLine, unknown_names_and_the_nearest) {
+TEST(CommandLine, unknown_settings_have_a_suggestion) {
     const std::string all =
         mistakes(asked({"--treads", "4", "--frobnicate", "--threads", "-z", "--threads"}, {"RONDO_WORKER=1"}));
-    EXPECT_THAT(all, HasSubstr("--treads: there is no such setting; did you mean --threads?"));
-    EXPECT_THAT(all, HasSubstr("--frobnicate: there is no such setting; --help lists them"));
-    EXPECT_THAT(all, HasSubstr("RONDO_WORKER: there is no such setting; did you mean RONDO_WORKERS?"));
+    EXPECT_THAT(all, HasSubstr("--treads: unknown setting; did you mean --threads?"));
+    EXPECT_THAT(all, HasSubstr("--frobnicate: unknown setting; see --help"));
+    EXPECT_THAT(all, HasSubstr("RONDO_WORKER: unknown setting; did you mean RONDO_WORKERS?"));
     const std::string others = mistakes(asked({"-z", "--threads"}, {"RONDO_threads=1"}));
-    EXPECT_THAT(others, HasSubstr("-z: there is no such setting"));
+    EXPECT_THAT(others, HasSubstr("-z: unknown setting; see --help"));
     EXPECT_THAT(others, HasSubstr("--threads needs a value"));
-    EXPECT_THAT(others, HasSubstr("RONDO_threads: there is no such setting; did you mean RONDO_THREADS?"));
+    EXPECT_THAT(others, HasSubstr("RONDO_threads: unknown setting; did you mean RONDO_THREADS?"));
 }
 
-TEST(CommandLine, an_empty_variable_is_not_set) {
+TEST(CommandLine, an_empty_variable_is_unset) {
     const invocation got = asked({}, {"RONDO_THREADS=", "RONDO_BIN=/x", "RONDO_NOTHING="});
     EXPECT_EQ(mistakes(got), "");
     EXPECT_EQ(origin_of(got, "threads"), "default");
 }
 
-TEST(CommandLine, every_value_can_be_given_as_it_is_shown) {
-    // What `check` prints can be copied into a file.
-    const settings standard;
+TEST(CommandLine, every_value_parses_as_it_is_printed) {
+    // The output of `check` can be copied into a file.
+    const settings defaults;
     for (const setting_row& row : framework_rows()) {
-        settings again;
-        const std::string text = row.show(standard);
-        given_settings one;
+        settings parsed;
+        const std::string text = row.show(defaults);
+        given_settings source;
         if (text.empty() || row.name == "config") continue;
-        one.add(row, text, "", "");
-        ASSERT_NO_THROW(row.read(again, one.items[0].texts)) << row.name;
-        EXPECT_EQ(row.show(again), text) << row.name;
+        source.add(row, text, "", "");
+        ASSERT_NO_THROW(row.read(parsed, source.items[0].texts)) << row.name;
+        EXPECT_EQ(row.show(parsed), text) << row.name;
     }
 }
 
-TEST(CommandLine, the_table_is_sound) {
+TEST(CommandLine, the_table_is_consistent) {
     std::vector<std::string> seen;
     for (const setting_row& row : framework_rows()) {
         EXPECT_FALSE(row.help.empty()) << row.name;
@@ -158,36 +159,36 @@ TEST(CommandLine, the_table_is_sound) {
     }
 }
 
-TEST(ApplicationSettings, are_set_like_all_others) {
+TEST(ApplicationSettings, are_set_from_all_sources) {
     app application;
     auto upstream = application.setting("upstream", "URL", "http://a", "where to");
     auto tries = application.setting("tries", "N", 3, "how often");
     auto ratio = application.setting("ratio", "X", 0.5, "how much");
-    auto patience = application.setting("patience", "TIME", 2min, "how long");
+    auto timeout = application.setting("wait", "TIME", 2min, "how long");
     auto cache = application.setting("cache-size", "SIZE", byte_size{1024}, "how large");
     auto loud = application.setting("loud", "on|off", false, "how");
     EXPECT_EQ(*upstream, "http://a");
-    EXPECT_EQ(patience.value(), 2min);
+    EXPECT_EQ(timeout.value(), 2min);
     const invocation got = asked_of(application, {"--upstream", "http://b", "--loud", "--cache-size=2KiB"},
-                                    {"RONDO_TRIES=-4", "RONDO_PATIENCE=250ms", "RONDO_RATIO=1.25"});
+                                    {"RONDO_TRIES=-4", "RONDO_WAIT=250ms", "RONDO_RATIO=1.25"});
     EXPECT_EQ(mistakes(got), "");
     EXPECT_EQ(*upstream, "http://b");
     EXPECT_EQ(*tries, -4);
     EXPECT_EQ(*ratio, 1.25);
-    EXPECT_EQ(*patience, 250ms);
+    EXPECT_EQ(*timeout, 250ms);
     EXPECT_EQ(cache->bytes, 2048u);
     EXPECT_TRUE(*loud);
     EXPECT_THAT(effective_text(got), testing::ContainsRegex("upstream +http://b +flag\n"));
-    EXPECT_THAT(help_text("app", {}, got.rows), HasSubstr("--patience TIME"));
-    const std::string wrong =
+    EXPECT_THAT(help_text("app", {}, got.rows), HasSubstr("--wait TIME"));
+    const std::string errors =
         mistakes(asked_of(application, {"--tries", "x", "--ratio", "inf", "--loud=maybe", "--upstrean", "y"}));
-    EXPECT_THAT(wrong, HasSubstr("--tries: 'x' is not a whole number"));
-    EXPECT_THAT(wrong, HasSubstr("--ratio: 'inf' is not a number"));
-    EXPECT_THAT(wrong, HasSubstr("--loud: 'maybe' is neither on nor off"));
-    EXPECT_THAT(wrong, HasSubstr("did you mean --upstream?"));
+    EXPECT_THAT(errors, HasSubstr("--tries: 'x' is not a whole number"));
+    EXPECT_THAT(errors, HasSubstr("--ratio: 'inf' is not a number"));
+    EXPECT_THAT(errors, HasSubstr("--loud: 'maybe' is not a boolean; expected on or off"));
+    EXPECT_THAT(errors, HasSubstr("did you mean --upstream?"));
 }
 
-TEST(ApplicationSettings, of_a_mounted_application_are_found) {
+TEST(ApplicationSettings, of_a_mounted_application_are_set) {
     app application;
     app sub;
     auto colour = sub.setting("colour", "NAME", "red", "of the sub");
@@ -196,39 +197,39 @@ TEST(ApplicationSettings, of_a_mounted_application_are_found) {
     EXPECT_EQ(*colour, "blue");
 }
 
-TEST(ApplicationSettings, have_names_of_their_own) {
+TEST(ApplicationSettings, have_unique_names) {
     app application;
     (void)application.setting("threads", "N", 1, "mine");
     EXPECT_THROW((void)asked_of(application, {}), std::invalid_argument);
     app other;
     EXPECT_THROW((void)other.setting("Up stream", "URL", "", "x"), std::invalid_argument);
-    app preferring;
-    preferring.prefer("treads", "3");
-    EXPECT_THAT(mistakes(asked_of(preferring, {})),
-                HasSubstr("prefer(\"treads\"): there is no such setting; did you mean threads?"));
+    app misspelled;
+    misspelled.prefer("treads", "3");
+    EXPECT_THAT(mistakes(asked_of(misspelled, {})),
+                HasSubstr("prefer(\"treads\"): unknown setting; did you mean threads?"));
 }
 
-TEST(Values, numbers_that_no_user_has_are_told_before_the_start) {
+TEST(SettingValues, invalid_user_and_group_numbers_are_errors) {
     for (const char* flag : {"--user", "--group"})
         for (const char* number : {"4294967295", "4294967296", "99999999999999999999"})
             EXPECT_THAT(mistakes(asked({flag, number})), HasSubstr("use 0 to 4294967294")) << flag << ' ' << number;
     EXPECT_EQ(mistakes(asked({"--user", "4294967294", "--group", "0"})), "");
 }
 
-TEST(Texts, secrets_are_not_printed) {
+TEST(SettingTexts, do_not_contain_secret_values) {
     app application;
     (void)application.setting("token", "SECRET", "", "of the service");
     const std::string text =
-        effective_text(asked_of(application, {"--token", "tell-nobody", "--db-url", "postgres://me:hush@db:5432/x"}));
-    EXPECT_THAT(text, testing::Not(HasSubstr("tell-nobody")));
+        effective_text(asked_of(application, {"--token", "s3cret-value", "--db-url", "postgres://me:hush@db:5432/x"}));
+    EXPECT_THAT(text, testing::Not(HasSubstr("s3cret-value")));
     EXPECT_THAT(text, testing::Not(HasSubstr("hush")));
     EXPECT_THAT(text, HasSubstr("postgres://me:***@db:5432/x"));
 }
 
-TEST(Texts, secrets_are_printed_nowhere) {
+TEST(SettingTexts, do_not_contain_secrets_of_any_source) {
     app application;
     (void)application.setting("pin", "SECRET", 1234, "a number");
-    (void)application.setting("smtp-password", "TEXT", "of-the-source", "it sounds like one");
+    (void)application.setting("smtp-password", "TEXT", "of-the-source", "a secret by its name");
     (void)application.setting("peer", "URL", "http://me:of-the-source@peer/", "a service");
     for (const words& flags : std::initializer_list<words>{{"--pin", "9hush9"},
                                                            {"--smtp-password", "hush"},
@@ -240,15 +241,15 @@ TEST(Texts, secrets_are_printed_nowhere) {
                                                            {"redis://u:hush@h/"},
                                                            {"--no-such=redis://u:hush@h/"},
                                                            {"--no-such", "redis://u:hush@h/"}}) {
-        const invocation asked = asked_of(application, flags);
+        const invocation line = asked_of(application, flags);
         const std::string text =
-            effective_text(asked) + mistakes(asked) + help_text("x", {}, asked.rows) + reference_text(asked.rows);
+            effective_text(line) + mistakes(line) + help_text("x", {}, line.rows) + reference_text(line.rows);
         EXPECT_THAT(text, testing::Not(testing::AnyOf(HasSubstr("hush"), HasSubstr("sh@h"), HasSubstr("of-the-source"),
                                                       HasSubstr("1234"))));
     }
 }
 
-TEST(Texts, the_reference_page_is_the_table) {
+TEST(SettingTexts, match_the_reference_page) {
     std::ifstream page(source_dir() + "/docs/settings.md");
     const std::string text(std::istreambuf_iterator<char>(page), {});
     EXPECT_THAT(text, HasSubstr("<!-- settings -->\n" + reference_text(framework_rows()) + "<!-- end of settings -->"))

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rondo/cli/settings/config_file.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -29,11 +31,11 @@ std::string read_whole(const std::string& path) {
         if (size < 0 && errno == EINTR) size = 1;
     }
     if (size < 0) throw std::runtime_error(std::generic_category().message(errno));
-    if (text.size() > largest_file) throw std::runtime_error("it is larger than 1 MiB");
+    if (text.size() > largest_file) throw std::runtime_error("file is larger than 1 MiB");
     return text;
 }
 
-// The text of a single value; nothing for what is none.
+// The text of a scalar value; nothing for other nodes.
 std::optional<std::string> text_of(const toml::node& node) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
@@ -48,7 +50,7 @@ std::string written_name(std::string_view key) {
     return name;
 }
 
-// Turns the tables of one file into settings.
+// Reads settings from the root table of one file.
 class file_reader {
 public:
     file_reader(const std::string& path, std::span<const setting_row> rows) : path_(path), rows_(rows) {}
@@ -59,59 +61,64 @@ public:
     }
 
 private:
-    std::string place(const toml::source_region& at) const { return fmt::format("{}:{}", path_, at.begin.line); }
-
-    void mistake(const toml::source_region& at, std::string_view key, std::string_view what) {
-        out_.mistakes.push_back(fmt::format("{}: {}{}", place(at), key, what));
+    std::string place(const toml::source_region& region) const {
+        return fmt::format("{}:{}", path_, region.begin.line);
     }
 
-    void set(const setting_row& row, std::string_view text, const toml::source_region& at) {
-        out_.add(row, text, fmt::format("{}: {}", place(at), row.name), place(at));
+    void mistake(const toml::source_region& region, std::string_view key, std::string_view message) {
+        out_.mistakes.push_back(fmt::format("{}: {}{}", place(region), key, message));
     }
 
-    void entry(std::string_view key, const toml::source_region& at, const toml::node& node) {
+    void set(const setting_row& row, std::string_view text, const toml::source_region& region) {
+        out_.add(row, text, fmt::format("{}: {}", place(region), row.name), place(region));
+    }
+
+    void entry(std::string_view key, const toml::source_region& region, const toml::node& node) {
         const setting_row* row = find_row(rows_, written_name(key));
         if (!row)
-            return mistake(at, key,
+            return mistake(region, key,
                            unknown_setting(written_name(key), rows_, [](const setting_row& r) { return r.name; }));
-        if (!row->in_file) return mistake(at, key, ": cannot be said in the file; use the flag or the variable");
-        if (seen_twice(*row)) return mistake(at, key, ": is set twice");
-        if (row->type == "MODE" && !node.is_string()) return mode(*row, node, key, at);
-        if (const auto text = text_of(node)) return set(*row, *text, at);
-        if (const auto* items = node.as_array(); items && row->shape == row_shape::list) return list(*row, *items, at);
+        if (!row->in_file)
+            return mistake(region, key, ": cannot be set in the file; use the flag or the environment variable");
+        if (seen_twice(*row)) return mistake(region, key, ": set twice");
+        if (row->type == "MODE" && !node.is_string()) return mode(*row, node, key, region);
+        if (const auto text = text_of(node)) return set(*row, *text, region);
+        if (const auto* items = node.as_array(); items && row->shape == row_shape::list)
+            return list(*row, *items, region);
         if (const auto* items = node.as_table(); items && row->shape == row_shape::dictionary)
-            return dictionary(*row, *items, at);
-        mistake(at, key,
-                row->shape == row_shape::list         ? ": must be a text or an array of texts"
-                : row->shape == row_shape::dictionary ? ": must be a table of numbers"
-                                                      : ": must be a text, a number or true or false");
+            return dictionary(*row, *items, region);
+        mistake(region, key,
+                row->shape == row_shape::list         ? ": expected a string or an array of strings"
+                : row->shape == row_shape::dictionary ? ": expected a table of numbers"
+                                                      : ": expected a string, a number or a boolean");
     }
 
-    // A number means what TOML says: 0o660 and 432 are the same, and 660 is another one than the text "660".
-    void mode(const setting_row& row, const toml::node& node, std::string_view key, const toml::source_region& at) {
+    // Integers have their TOML value: 0o660 equals 432, and 660 differs from the string "660".
+    void mode(const setting_row& row, const toml::node& node, std::string_view key, const toml::source_region& region) {
         const auto* number = node.as_integer();
         if (number && number->get() >= 0 && number->get() <= 0777)
-            return set(row, fmt::format("{:04o}", number->get()), at);
-        if (!number) return mistake(at, key, ": must be an octal number like 0o660 or a text like \"0660\"");
-        mistake(
-            at, key,
-            fmt::format(": the number {} is not a permission; write octal digits as 0o660 or \"0660\"", number->get()));
+            return set(row, fmt::format("{:04o}", number->get()), region);
+        if (!number) return mistake(region, key, ": expected an octal number like 0o660 or a string like \"0660\"");
+        mistake(region, key,
+                fmt::format(": {} is not a valid mode; expected octal digits like 0o660 or \"0660\"", number->get()));
     }
 
-    // In an array and a table the line of each item is known; the first one stands for all.
-    void list(const setting_row& row, const toml::array& items, const toml::source_region& at) {
-        if (items.empty()) out_.items.push_back({&row, {}, fmt::format("{}: {}", place(at), row.name), place(at)});
+    // Errors name the line of the item; the origin is the line of the first one.
+    void list(const setting_row& row, const toml::array& items, const toml::source_region& region) {
+        if (items.empty())
+            out_.items.push_back({&row, {}, fmt::format("{}: {}", place(region), row.name), place(region)});
         for (const toml::node& item : items) {
-            if (const auto text = text_of(item)) set(row, *text, at);
-            else mistake(item.source(), row.name, ": holds something that is neither text nor number");
+            if (const auto text = text_of(item)) set(row, *text, region);
+            else mistake(item.source(), row.name, ": contains an item that is not a string or a number");
         }
     }
 
-    void dictionary(const setting_row& row, const toml::table& items, const toml::source_region& at) {
-        if (items.empty()) out_.items.push_back({&row, {}, fmt::format("{}: {}", place(at), row.name), place(at)});
+    void dictionary(const setting_row& row, const toml::table& items, const toml::source_region& region) {
+        if (items.empty())
+            out_.items.push_back({&row, {}, fmt::format("{}: {}", place(region), row.name), place(region)});
         for (const auto& [key, node] : items) {
-            if (const auto text = text_of(node)) set(row, fmt::format("{}={}", key.str(), *text), at);
-            else mistake(key.source(), row.name, fmt::format(".{}: is neither text nor number", key.str()));
+            if (const auto text = text_of(node)) set(row, fmt::format("{}={}", key.str(), *text), region);
+            else mistake(key.source(), row.name, fmt::format(".{}: expected a string or a number", key.str()));
         }
     }
 
@@ -130,15 +137,15 @@ private:
 }  // namespace
 
 given_settings read_config_file(const std::string& path, std::span<const setting_row> rows) {
-    given_settings failed;
+    given_settings errors_only;
     try {
         return file_reader(path, rows).read(toml::parse(read_whole(path), path));
     } catch (const toml::parse_error& e) {
-        failed.mistakes.push_back(fmt::format("{}:{}: {}", path, e.source().begin.line, e.description()));
+        errors_only.mistakes.push_back(fmt::format("{}:{}: {}", path, e.source().begin.line, e.description()));
     } catch (const std::exception& e) {
-        failed.mistakes.push_back(fmt::format("{}: cannot be read: {}", path, e.what()));
+        errors_only.mistakes.push_back(fmt::format("{}: cannot be read: {}", path, e.what()));
     }
-    return failed;
+    return errors_only;
 }
 
 }  // namespace rondo::cli

@@ -18,9 +18,9 @@ std::string mistakes_in(std::string_view text) {
     return all;
 }
 
-TEST(ConfigFile, values_of_every_kind) {
+TEST(ConfigFile, reads_values_of_every_type) {
     const temporary_file file(
-        "# what we run\n"
+        "# a comment\n"
         "bind = ['127.0.0.1:0', \"unix:/run/a.sock\"]\n"
         "max_body = \"2MiB\"\n"
         "keepalive-timeout = 30\n"
@@ -43,20 +43,20 @@ TEST(ConfigFile, values_of_every_kind) {
     EXPECT_EQ(origin_of(got, "max-body"), file.path() + ":3");
 }
 
-TEST(ConfigFile, mistakes_name_the_line) {
+TEST(ConfigFile, errors_name_the_line) {
     EXPECT_EQ(mistakes_in("\nthreads = 'x'\n"), "FILE:2: threads: 'x' is not a whole number from 1 to 10000\n");
-    EXPECT_EQ(mistakes_in("treads = 4\n"), "FILE:1: treads: there is no such setting; did you mean threads?\n");
-    EXPECT_EQ(mistakes_in("threads = [1, 2]\n"), "FILE:1: threads: must be a text, a number or true or false\n");
-    EXPECT_EQ(mistakes_in("threads = 1979-05-27\n"), "FILE:1: threads: must be a text, a number or true or false\n");
-    EXPECT_EQ(mistakes_in("bind = [[1]]\n"), "FILE:1: bind: holds something that is neither text nor number\n");
-    EXPECT_EQ(mistakes_in("\n[threads]\nx = 1\n"), "FILE:2: threads: must be a text, a number or true or false\n");
+    EXPECT_EQ(mistakes_in("treads = 4\n"), "FILE:1: treads: unknown setting; did you mean threads?\n");
+    EXPECT_EQ(mistakes_in("threads = [1, 2]\n"), "FILE:1: threads: expected a string, a number or a boolean\n");
+    EXPECT_EQ(mistakes_in("threads = 1979-05-27\n"), "FILE:1: threads: expected a string, a number or a boolean\n");
+    EXPECT_EQ(mistakes_in("bind = [[1]]\n"), "FILE:1: bind: contains an item that is not a string or a number\n");
+    EXPECT_EQ(mistakes_in("\n[threads]\nx = 1\n"), "FILE:2: threads: expected a string, a number or a boolean\n");
     EXPECT_EQ(mistakes_in("max-body = 1\nmax_body = 2\n").substr(0, 5), "FILE:");
     EXPECT_EQ(mistakes_in("config = 'x'\n"),
-              "FILE:1: config: cannot be said in the file; use the flag or the variable\n");
+              "FILE:1: config: cannot be set in the file; use the flag or the environment variable\n");
     EXPECT_EQ(mistakes_in("compute-workers = 3\n").find("'3' is not NAME=N") != std::string::npos, true);
 }
 
-TEST(ConfigFile, octal_settings_mean_what_toml_says) {
+TEST(ConfigFile, octal_settings_follow_toml_integers) {
     for (const char* text :
          {"unix-mode = 0o660\n", "unix-mode = 432\n", "unix-mode = '0660'\n", "unix-mode = '660'\n"}) {
         const temporary_file file(text);
@@ -69,20 +69,20 @@ TEST(ConfigFile, octal_settings_mean_what_toml_says) {
         EXPECT_NE(mistakes_in(text), "") << text;
 }
 
-TEST(ConfigFile, what_is_no_toml) {
-    const std::string said = mistakes_in("threads = 4\nbind = \n");
-    EXPECT_EQ(said.substr(0, 7), "FILE:2:") << said;
+TEST(ConfigFile, rejects_invalid_toml) {
+    const std::string errors = mistakes_in("threads = 4\nbind = \n");
+    EXPECT_EQ(errors.substr(0, 7), "FILE:2:") << errors;
     EXPECT_EQ(mistakes_in(""), "");
 }
 
-TEST(ConfigFile, that_is_not_there) {
+TEST(ConfigFile, reports_a_missing_file) {
     const invocation got = asked({"--config", "/no/such/rondo.toml"});
     ASSERT_EQ(got.mistakes.size(), 1u);
     EXPECT_EQ(got.mistakes[0], "/no/such/rondo.toml: cannot be read: No such file or directory");
     EXPECT_EQ(asked({"--config", "/tmp"}).mistakes.size(), 1u);
 }
 
-TEST(ConfigFile, the_flag_goes_before_the_variable) {
+TEST(ConfigFile, the_flag_overrides_the_variable) {
     const temporary_file one("threads = 1\n");
     const temporary_file two("threads = 2\n");
     const std::string variable = "RONDO_CONFIG=" + two.path();

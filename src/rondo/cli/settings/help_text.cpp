@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The settings as text: --help, the reference of the documentation, what `check` prints.
+#include <rondo/cli/settings/help_text.hpp>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -15,27 +16,27 @@ constexpr std::size_t help_column = 32;
 constexpr std::size_t help_width = 100;
 
 constexpr std::string_view units =
-    "TIME: 250ms, 3s, 2m, 1h. SIZE: 65536, 512KiB, 1MiB. Lists: several times, or separated by commas.\n"
-    "Each setting is also a variable (RONDO_BACKEND for --backend) and a line of rondo.toml (backend = \"epoll\").\n"
-    "A flag goes before the variable, that before the file.\n";
+    "TIME: 250ms, 3s, 2m, 1h. SIZE: 65536, 512KiB, 1MiB. Lists: repeat the flag, or use commas.\n"
+    "Every setting is also an environment variable (RONDO_BACKEND=epoll) and a key in rondo.toml\n"
+    "(backend = \"epoll\"). Flags override environment variables, which override the file.\n";
 
-// Words of `text` from column `at` on, in lines that begin at help_column.
-void append_wrapped(std::string& out, std::string_view text, std::size_t at) {
-    if (at + 2 > help_column) {
+// Appends `text`, wrapped to lines that start at help_column; the cursor is at `column`.
+void append_wrapped(std::string& out, std::string_view text, std::size_t column) {
+    if (column + 2 > help_column) {
         out += '\n';
-        at = 0;
+        column = 0;
     }
-    out.append(help_column - at, ' ');
-    at = help_column;
+    out.append(help_column - column, ' ');
+    column = help_column;
     while (!text.empty()) {
         const std::size_t space = std::min(text.find(' '), text.size());
-        if (at > help_column && at + 1 + space > help_width) {
+        if (column > help_column && column + 1 + space > help_width) {
             out.append("\n").append(help_column, ' ');
-            at = help_column;
+            column = help_column;
         }
-        if (at > help_column) out += ' ', ++at;
+        if (column > help_column) out += ' ', ++column;
         out += text.substr(0, space);
-        at += space;
+        column += space;
         text.remove_prefix(std::min(space + 1, text.size()));
     }
     out += '\n';
@@ -53,7 +54,7 @@ std::string help_name(const setting_row& row) {
     return name;
 }
 
-// '|' would end a cell.
+// Escapes '|', which would end a cell.
 std::string cell(std::string_view text) {
     std::string out;
     for (char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
@@ -62,7 +63,7 @@ std::string cell(std::string_view text) {
 
 std::string code(std::string_view text) { return text.empty() ? std::string() : fmt::format("`{}`", cell(text)); }
 
-std::string shown(const setting_row& row, const settings& chosen) { return without_secrets(row, row.show(chosen)); }
+std::string shown(const setting_row& row, const settings& settings) { return without_secrets(row, row.show(settings)); }
 
 }  // namespace
 
@@ -75,7 +76,7 @@ std::string without_secrets(const setting_row& row, std::string_view text) {
 std::string help_text(std::string_view program, std::span<const command_name> commands,
                       std::span<const setting_row> rows) {
     std::string out = fmt::format(
-        "An application served by Rondo. Without a command it serves.\n\n"
+        "An application served by Rondo. The default command is serve.\n\n"
         "Usage: {} [COMMAND] [SETTINGS]\n\nCommands:\n",
         program);
     for (const command_name& c : commands) append_entry(out, "  " + c.name, c.help);
@@ -108,18 +109,18 @@ std::string reference_text(std::span<const setting_row> rows) {
     return out;
 }
 
-std::string effective_text(const invocation& asked) {
+std::string effective_text(const invocation& line) {
     std::size_t names = 0;
     std::size_t values = 0;
-    for (const setting_row& row : asked.rows) {
+    for (const setting_row& row : line.rows) {
         names = std::max(names, row.name.size());
-        values = std::min<std::size_t>(40, std::max(values, shown(row, asked.chosen).size()));
+        values = std::min<std::size_t>(40, std::max(values, shown(row, line.chosen).size()));
     }
     std::string out;
-    for (std::size_t i = 0; i < asked.rows.size(); ++i) {
-        const setting_row& row = asked.rows[i];
+    for (std::size_t i = 0; i < line.rows.size(); ++i) {
+        const setting_row& row = line.rows[i];
         if (row.name == "config") continue;
-        out += fmt::format("{:{}}  {:{}}  {}\n", row.name, names, shown(row, asked.chosen), values, asked.origins[i]);
+        out += fmt::format("{:{}}  {:{}}  {}\n", row.name, names, shown(row, line.chosen), values, line.origins[i]);
     }
     return out;
 }

@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <rondo/base/parse_number.hpp>
 #include <rondo/cli/access_format.hpp>
 #include <rondo/cli/settings/types.hpp>
 #include <rondo/process/privileges.hpp>
@@ -19,12 +20,11 @@ namespace rondo::cli {
 namespace {
 
 unsigned read_octal(std::string_view text) {
-    unsigned n = 0;
-    auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), n, 8);
-    if (error != std::errc{} || rest != text.data() + text.size() || n > 0777)
+    const std::optional<unsigned> n = parse_number<unsigned>(text, 8);
+    if (!n || *n > 0777)
         throw std::invalid_argument(
-            fmt::format("'{}' is no permission: use octal digits, 0600 to 0777 or the like", text));
-    return n;
+            fmt::format("'{}' is not a valid mode; expected octal digits from 0 to 0777, such as 0660", text));
+    return *n;
 }
 
 bool is_number(std::string_view text) {
@@ -34,13 +34,13 @@ bool is_number(std::string_view text) {
 void require_user(const std::string& name) {
     if (is_number(name)) return static_cast<void>(process::identity_of(name, ""));
     if (getpwnam(name.c_str())) return;
-    throw std::invalid_argument(fmt::format("'{}' is no user of this machine: create it, or name another", name));
+    throw std::invalid_argument(fmt::format("user '{}' does not exist", name));
 }
 
 void require_group(const std::string& name) {
     if (is_number(name)) return static_cast<void>(process::identity_of("", name));
     if (getgrnam(name.c_str())) return;
-    throw std::invalid_argument(fmt::format("'{}' is no group of this machine: create it, or name another", name));
+    throw std::invalid_argument(fmt::format("group '{}' does not exist", name));
 }
 
 setting_row checked_text(std::string name, std::string type, std::string help, std::string& (*member)(settings&),
@@ -54,7 +54,7 @@ setting_row checked_text(std::string name, std::string type, std::string help, s
         [member](settings& s) { return member(s); });
 }
 
-// A list whose items `add` takes one by one, after `clear`.
+// A list: calls `clear`, then `add` once per item.
 template <class Clear, class Add, class Show>
 setting_row list_row(std::string name, std::string type, std::string help, Clear clear, Add add, Show show) {
     setting_row row;
@@ -74,38 +74,38 @@ setting_row list_row(std::string name, std::string type, std::string help, Clear
 compute_workers parse_compute_workers(std::string_view text) {
     const std::size_t equals = text.find('=');
     const std::string_view name = text.substr(0, equals);
-    const auto good = [](char c) {
+    const auto is_name_char = [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
     };
-    if (equals == text.npos || name.empty() || !std::ranges::all_of(name, good))
-        throw std::invalid_argument(fmt::format("'{}' is not NAME=N: use for example model=2", text));
+    if (equals == text.npos || name.empty() || !std::ranges::all_of(name, is_name_char))
+        throw std::invalid_argument(fmt::format("'{}' is not NAME=N, such as model=2", text));
     return {std::string(name), read_count(text.substr(equals + 1), 1, 1024)};
 }
 
 }  // namespace
 
-std::string address_text(const net::bind_address& at) {
+std::string address_text(const net::bind_address& address) {
     using kind = net::bind_address::kind;
-    if (at.what == kind::unix_path) return "unix:" + at.path;
-    if (at.what == kind::inherited) return fmt::format("fd://{}", at.fd);
-    if (at.host.find(':') != at.host.npos) return fmt::format("[{}]:{}", at.host, at.port);
-    return fmt::format("{}:{}", at.host.empty() ? "*" : at.host, at.port);
+    if (address.what == kind::unix_path) return "unix:" + address.path;
+    if (address.what == kind::inherited) return fmt::format("fd://{}", address.fd);
+    if (address.host.find(':') != address.host.npos) return fmt::format("[{}]:{}", address.host, address.port);
+    return fmt::format("{}:{}", address.host.empty() ? "*" : address.host, address.port);
 }
 
-std::size_t compute_threads_of(const settings& chosen) noexcept {
-    if (chosen.compute_threads > 0) return chosen.compute_threads;
-    return std::max<std::size_t>(1, usable_cores() / std::max<std::size_t>(1, chosen.workers));
+std::size_t compute_threads_of(const settings& settings) noexcept {
+    if (settings.compute_threads > 0) return settings.compute_threads;
+    return std::max<std::size_t>(1, usable_cores() / std::max<std::size_t>(1, settings.workers));
 }
 
 setting_row bind_row() {
     setting_row row = list_row(
         "bind", "ADDRESS",
-        "where to listen, several times: HOST:PORT, [IPv6]:PORT, *:PORT (IPv4 and IPv6), unix:/path, fd://N",
+        "address to listen on, repeatable: HOST:PORT, [IPv6]:PORT, *:PORT (IPv4 and IPv6), unix:/path, fd://N",
         [](settings& s) { s.binds.clear(); },
         [](settings& s, const std::string& t) { s.binds.push_back(net::bind_address::parse(t)); },
         [](const settings& s) {
             std::vector<std::string> all;
-            for (const net::bind_address& at : s.binds) all.push_back(address_text(at));
+            for (const net::bind_address& address : s.binds) all.push_back(address_text(address));
             return fmt::format("{}", fmt::join(all, ","));
         });
     row.standard = "127.0.0.1:8000";
@@ -114,14 +114,14 @@ setting_row bind_row() {
 
 setting_row inherited_row() {
     return list_row(
-        "fd", "N", "an inherited listening socket, the same as --bind fd://N", [](settings& s) { s.inherited.clear(); },
+        "fd", "N", "inherited listening socket; same as --bind fd://N", [](settings& s) { s.inherited.clear(); },
         [](settings& s, const std::string& t) { s.inherited.push_back(net::bind_address::parse("fd://" + t).fd); },
         [](const settings& s) { return fmt::format("{}", fmt::join(s.inherited, ",")); });
 }
 
 setting_row admin_row() {
     return value_row(
-        "admin", "off|ADDRESS", "a listener for operators: unix:/path or 127.0.0.1:PORT",
+        "admin", "off|ADDRESS", "address of the admin listener: unix:/path or 127.0.0.1:PORT",
         [](settings& s, const std::string& t) {
             if (t == "off") s.admin.reset();
             else s.admin = net::bind_address::parse(t);
@@ -131,19 +131,19 @@ setting_row admin_row() {
 
 setting_row umask_row() {
     return value_row(
-        "umask", "MODE", "permissions that new files do not get, octal",
+        "umask", "MODE", "file mode creation mask, octal",
         [](settings& s, const std::string& t) { s.umask = read_octal(t); },
         [](settings& s) { return s.umask ? fmt::format("{:04o}", *s.umask) : std::string(); });
 }
 
 setting_row compute_workers_row() {
     setting_row row = list_row(
-        "compute-workers", "NAME=N", "N processes for the isolated views of this name, several times",
+        "compute-workers", "NAME=N", "N processes for the isolated views named NAME, repeatable",
         [](settings& s) { s.compute.clear(); },
         [](settings& s, const std::string& t) {
-            compute_workers made = parse_compute_workers(t);
-            std::erase_if(s.compute, [&made](const compute_workers& other) { return other.name == made.name; });
-            s.compute.push_back(std::move(made));
+            compute_workers parsed = parse_compute_workers(t);
+            std::erase_if(s.compute, [&parsed](const compute_workers& other) { return other.name == parsed.name; });
+            s.compute.push_back(std::move(parsed));
         },
         [](const settings& s) {
             std::vector<std::string> all;
@@ -156,9 +156,9 @@ setting_row compute_workers_row() {
 
 setting_row compute_threads_row() {
     setting_row row = count_row(
-        "compute-threads", "threads of each worker for cpu views, started when needed; 0: usable cores / workers",
+        "compute-threads", "threads per worker for cpu views, started on demand; 0: usable CPUs / workers",
         [](settings& s) -> auto& { return s.compute_threads; }, 0, 1024);
-    row.standard = "usable cores / workers, at least 1";
+    row.standard = "usable CPUs / workers, at least 1";
     row.show = [](const settings& s) { return std::to_string(compute_threads_of(s)); };
     return row;
 }
@@ -166,7 +166,7 @@ setting_row compute_threads_row() {
 setting_row access_format_row() {
     return value_row(
         "access-log-format", "combined|common|json|TEXT",
-        "how its lines look; TEXT has atoms like %(h)s, see docs/logs.md",
+        "format of access log lines; TEXT contains atoms such as %(h)s, see docs/logs.md",
         [](settings& s, const std::string& t) {
             (void)access_format(t);
             s.access_log_format = t;
@@ -198,10 +198,10 @@ setting_row owner_row(std::string name, std::string help, std::string& (*member)
 }
 
 setting_row folder_row(std::string name, std::string help, std::string& (*member)(settings&)) {
-    return checked_text(std::move(name), "FOLDER", std::move(help), member, [](const std::string& path) {
+    return checked_text(std::move(name), "DIRECTORY", std::move(help), member, [](const std::string& path) {
         struct stat status{};
         if (stat(path.c_str(), &status) || !S_ISDIR(status.st_mode))
-            throw std::invalid_argument(fmt::format("'{}' is no folder: create it, or name another", path));
+            throw std::invalid_argument(fmt::format("'{}' is not a directory", path));
     });
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The settings whose values are no plain number, duration or word. For setting_table.cpp.
+// Rows of the settings table whose values need a parser of their own.
 #pragma once
 
 #include <string>
 
-#include <rondo/cli/settings/row.hpp>
+#include <rondo/cli/settings/table.hpp>
 
 namespace rondo::cli {
 
@@ -15,18 +15,18 @@ namespace rondo::cli {
 [[nodiscard]] setting_row compute_workers_row();
 [[nodiscard]] setting_row access_format_row();
 
-/// Permissions, octal.
+/// File permissions, octal.
 [[nodiscard]] setting_row mode_row(std::string name, std::string help, unsigned& (*member)(settings&));
-/// A user, a group that exist, USER:GROUP; by name or number.
+/// An existing user, an existing group, and USER:GROUP; each by name or number.
 [[nodiscard]] setting_row user_row(std::string name, std::string help, std::string& (*member)(settings&));
 [[nodiscard]] setting_row group_row(std::string name, std::string help, std::string& (*member)(settings&));
 [[nodiscard]] setting_row owner_row(std::string name, std::string help, std::string& (*member)(settings&));
-/// A folder that exists.
+/// An existing directory.
 [[nodiscard]] setting_row folder_row(std::string name, std::string help, std::string& (*member)(settings&));
 [[nodiscard]] setting_row allow_row(std::string name, std::string help, http::allow_list& (*member)(settings&));
 [[nodiscard]] setting_row compute_threads_row();
 
-/// As bind_address::parse() takes it.
-[[nodiscard]] std::string address_text(const net::bind_address& at);
+/// The address in the format that bind_address::parse() accepts.
+[[nodiscard]] std::string address_text(const net::bind_address& address);
 
 }  // namespace rondo::cli

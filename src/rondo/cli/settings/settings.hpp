@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The values of all settings of the framework, with their defaults.
 #pragma once
 
 #include <chrono>
@@ -17,7 +18,7 @@
 
 namespace rondo::cli {
 
-/// Where the views of a worker run: design section 4.
+/// How a worker runs views.
 enum class worker_class : unsigned char { async, threads, sync };
 
 /// Compute processes of one name: --compute-workers NAME=N.
@@ -26,28 +27,27 @@ struct compute_workers {
     std::size_t count = 0;
 };
 
-/// Everything of the framework that can be set from outside; setting_table.cpp says by which names. A default stands
-/// here, or in the options of the folder that uses it, and nowhere else. Only this folder reads flags, the environment
-/// and files.
+/// All settings of the framework; table.cpp maps them to names. Defaults are defined here or in the options of the
+/// component that uses them, and nowhere else. Only this directory reads flags, the environment and files.
 struct settings {
     // Listening.
-    std::vector<net::bind_address> binds;  ///< 127.0.0.1:8000 when none is given
-    std::vector<int> inherited;            ///< --fd; they are in `binds` too
+    std::vector<net::bind_address> binds;  ///< 127.0.0.1:8000 by default
+    std::vector<int> inherited;            ///< --fd; also contained in `binds`
     net::listen_options listening;         ///< backlog; mode of unix sockets
-    std::string unix_owner;                ///< USER, USER:GROUP or :GROUP; empty: whoever runs the program
+    std::string unix_owner;                ///< USER, USER:GROUP or :GROUP; empty: unchanged
 
     // Workers and their arbiter.
-    std::size_t workers = usable_cores();  ///< processes; 0: this process serves, without an arbiter
+    std::size_t workers = usable_cores();  ///< processes; 0: serve in this process, without an arbiter
     worker_class kind = worker_class::async;
     backend_kind backend = backend_kind::automatic;
     std::size_t threads = 32;  ///< of each process
     std::size_t thread_queue = 1024;
-    std::size_t compute_threads = 0;  ///< of each process; 0: see compute_threads_of()
+    std::size_t compute_threads = 0;  ///< of each process; 0: see compute_threads_per_worker()
     std::vector<compute_workers> compute;
     std::size_t compute_queue = 256;
     std::chrono::milliseconds compute_timeout{60'000};
-    std::uint64_t compute_memory = 0;           ///< bytes of a compute process; 0: no limit
-    std::chrono::milliseconds timeout{30'000};  ///< without a sign of life of a worker; 0: for ever
+    std::uint64_t compute_memory = 0;           ///< bytes per compute process; 0: no limit
+    std::chrono::milliseconds timeout{30'000};  ///< without a heartbeat of a worker; 0: no limit
     std::chrono::milliseconds boot_timeout{60'000};
     std::chrono::milliseconds graceful_timeout{30'000};
     std::chrono::milliseconds stall_threshold{50};
@@ -57,13 +57,13 @@ struct settings {
     std::chrono::milliseconds max_age{0};  ///< 0: never
 
     // The process.
-    std::string user;   ///< name or number; empty: stays as it is
-    std::string group;  ///< the same
+    std::string user;   ///< name or number; empty: unchanged
+    std::string group;  ///< likewise
     std::optional<unsigned> umask;
     std::string pid_file;
     std::string chdir;
-    std::optional<net::bind_address> admin;  ///< where operators ask; nothing: nowhere
-    bool admin_remote = false;               ///< others than this machine may reach it
+    std::optional<net::bind_address> admin;  ///< the admin listener; none by default
+    bool admin_remote = false;               ///< other machines may reach the admin listener
 
     server::options limits;
 
@@ -74,11 +74,11 @@ struct settings {
     bool error_log_json = false;
     log::level log_level = log::level::info;
 
-    // What an application reads with app.settings().
+    // Read by applications with app.settings().
     app_settings data;
 };
 
-/// How many each worker may start: as set, else its share of the usable cores, at least 1.
+/// Compute threads that each worker may start: as set, else its share of the usable CPUs, at least 1.
 [[nodiscard]] std::size_t compute_threads_of(const settings& chosen) noexcept;
 
 }  // namespace rondo::cli

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Helpers for tests that parse settings: a temporary file and a parsed command line.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 
 namespace rondo::cli {
 
-/// A file that goes with the object.
+/// A file that is removed with the object.
 class temporary_file {
 public:
     explicit temporary_file(std::string_view text) {
@@ -34,7 +35,7 @@ private:
 
 using words = std::initializer_list<const char*>;
 
-/// What an application is asked for by these arguments and variables.
+/// Parses these arguments and environment variables for an application.
 inline invocation asked_of(app& application, words arguments, words variables = {}) {
     std::vector<const char*> environment(variables);
     environment.push_back(nullptr);
@@ -46,8 +47,8 @@ inline invocation asked(words arguments, words variables = {}) {
     return asked_of(application, arguments, variables);
 }
 
-inline std::string origin_of(const invocation& of, std::string_view name) {
-    return of.origins[static_cast<std::size_t>(find_row(of.rows, name) - of.rows.data())];
+inline std::string origin_of(const invocation& line, std::string_view name) {
+    return line.origins[static_cast<std::size_t>(find_row(line.rows, name) - line.rows.data())];
 }
 
 }  // namespace rondo::cli

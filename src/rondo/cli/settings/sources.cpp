@@ -15,7 +15,7 @@ namespace rondo::cli {
 
 namespace {
 
-// Where the tests of this tree find what they test, and what an arbiter leaves to the next.
+// Variables of the tests in this repository, and those that an arbiter passes to its successor.
 constexpr std::array<std::string_view, 5> not_settings{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE", "RONDO_INHERIT",
                                                        "RONDO_RENDEZVOUS"};
 
@@ -24,7 +24,7 @@ std::string variable_of(const setting_row& row) { return row.variable(); }
 
 std::string flag_origin(const setting_row&) { return "flag"; }
 
-// Reads flags one after another.
+// Parses flags from left to right.
 class flag_reader {
 public:
     flag_reader(std::span<const char* const> arguments, std::span<const setting_row> rows)
@@ -32,21 +32,21 @@ public:
 
     given_flags read() {
         while (!left_.empty()) {
-            const std::string_view word = take();
-            if (word == "--") break;
-            if (word.starts_with("--")) long_flag(word.substr(2));
-            else if (word.size() > 1 && word[0] == '-') letter(word);
-            else out_.words.emplace_back(word);
+            const std::string_view argument = take();
+            if (argument == "--") break;
+            if (argument.starts_with("--")) long_flag(argument.substr(2));
+            else if (argument.size() > 1 && argument[0] == '-') letter(argument);
+            else out_.words.emplace_back(argument);
         }
-        for (const char* word : left_) out_.words.emplace_back(word);
+        for (const char* argument : left_) out_.words.emplace_back(argument);
         return std::move(out_);
     }
 
 private:
     std::string_view take() {
-        const std::string_view word = left_.front();
+        const std::string_view argument = left_.front();
         left_ = left_.subspan(1);
-        return word;
+        return argument;
     }
 
     void set(const setting_row& row, std::string_view text) {
@@ -76,17 +76,17 @@ private:
     void unknown(std::string_view name, bool has_value) {
         out_.mistakes.push_back(
             fmt::format("--{}{}", codec::redacted_url(name), unknown_setting(name, rows_, flag_of)));
-        // Probably its value: one mistake is enough.
+        // Skips its probable value: one error is enough.
         if (!has_value && !left_.empty() && left_.front()[0] != '-') take();
     }
 
-    void letter(std::string_view word) {
-        if (word == "-h") return void(out_.help = true);
-        auto row = std::ranges::find(rows_, word[1], &setting_row::letter);
+    void letter(std::string_view argument) {
+        if (argument == "-h") return void(out_.help = true);
+        auto row = std::ranges::find(rows_, argument[1], &setting_row::letter);
         if (row == rows_.end())
             return out_.mistakes.push_back(
-                fmt::format("{}: there is no such setting; --help lists them", codec::redacted_url(word)));
-        if (word.size() > 2) set(*row, word.substr(word[2] == '=' ? 3 : 2));
+                fmt::format("{}: unknown setting; see --help", codec::redacted_url(argument)));
+        if (argument.size() > 2) set(*row, argument.substr(argument[2] == '=' ? 3 : 2));
         else set_to_next(*row);
     }
 
@@ -95,7 +95,7 @@ private:
     given_flags out_;
 };
 
-// "RONDO_HEADER_TIMEOUT" is header-timeout.
+// "RONDO_HEADER_TIMEOUT" -> "header-timeout"
 std::string name_of_variable(std::string_view variable) {
     std::string name;
     for (char c : variable.substr(6))
@@ -111,15 +111,16 @@ std::string setting_row::variable() const {
     return out;
 }
 
-void given_settings::add(const setting_row& row, std::string_view text, std::string source, std::string origin) {
+void given_settings::add(const setting_row& row, std::string_view text, std::string message_prefix,
+                         std::string origin) {
     auto item = std::ranges::find(items, &row, &given::row);
     if (item == items.end()) {
-        items.push_back({&row, {}, std::move(source), std::move(origin)});
+        items.push_back({&row, {}, std::move(message_prefix), std::move(origin)});
         item = items.end() - 1;
     }
-    const bool several = row.shape == row_shape::list || row.shape == row_shape::dictionary;
+    const bool is_multiple = row.shape == row_shape::list || row.shape == row_shape::dictionary;
     for (std::string_view rest = text;;) {
-        const std::size_t comma = several ? rest.find(',') : rest.npos;
+        const std::size_t comma = is_multiple ? rest.find(',') : rest.npos;
         item->texts.emplace_back(rest.substr(0, comma));
         if (comma == rest.npos) return;
         rest.remove_prefix(comma + 1);
@@ -127,17 +128,17 @@ void given_settings::add(const setting_row& row, std::string_view text, std::str
 }
 
 std::string unknown_setting(std::string_view name, std::span<const setting_row> rows,
-                            std::string (*shown)(const setting_row&)) {
+                            std::string (*display_name)(const setting_row&)) {
     std::vector<std::string_view> names;
     for (const setting_row& row : rows) names.push_back(row.name);
-    const std::string_view near = nearest(name, names);
-    if (near.empty()) return ": there is no such setting; --help lists them";
-    return fmt::format(": there is no such setting; did you mean {}?", shown(*find_row(rows, near)));
+    const std::string_view suggestion = nearest(name, names);
+    if (suggestion.empty()) return ": unknown setting; see --help";
+    return fmt::format(": unknown setting; did you mean {}?", display_name(*find_row(rows, suggestion)));
 }
 
-std::string place_of(const std::source_location& where) {
-    const std::string_view file = where.file_name();
-    return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), where.line());
+std::string place_of(const std::source_location& location) {
+    const std::string_view file = location.file_name();
+    return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), location.line());
 }
 
 given_flags read_flags(std::span<const char* const> arguments, std::span<const setting_row> rows) {
@@ -164,12 +165,12 @@ given_settings read_environment(const char* const* variables, std::span<const se
 given_settings read_preferred(const app& application, std::span<const setting_row> rows) {
     given_settings out;
     for (const detail::preferred_setting* preferred : application.preferred_settings()) {
-        const std::string place = place_of(preferred->where);
+        const std::string location = place_of(preferred->where);
         const setting_row* row = find_row(rows, preferred->name);
-        if (row) out.add(*row, preferred->value, fmt::format("{}: prefer(\"{}\")", place, row->name), place);
+        if (row) out.add(*row, preferred->value, fmt::format("{}: prefer(\"{}\")", location, row->name), location);
         else {
             out.mistakes.push_back(
-                fmt::format("{}: prefer(\"{}\"){}", place, preferred->name,
+                fmt::format("{}: prefer(\"{}\"){}", location, preferred->name,
                             unknown_setting(preferred->name, rows, [](const setting_row& r) { return r.name; })));
         }
     }

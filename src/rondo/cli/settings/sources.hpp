@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What each source says of the settings, before anything is made of it.
+// Collects the values that flags, environment and application defaults give to settings.
 #pragma once
 
 #include <source_location>
@@ -8,51 +8,48 @@
 #include <string_view>
 #include <vector>
 
-#include <rondo/cli/settings/row.hpp>
+#include <rondo/cli/settings/table.hpp>
 
 namespace rondo::cli {
 
-/// What one source says of one setting.
+/// The values that one source gives to one setting.
 struct given {
     const setting_row* row = nullptr;
     std::vector<std::string> texts;
-    std::string source;  ///< begins a message: "--bind", "RONDO_BIND", "rondo.toml:3: bind"
+    std::string source;  ///< prefix of messages: "--bind", "RONDO_BIND", "rondo.toml:3: bind"
     std::string origin;  ///< for `check`: "flag", "RONDO_BIND", "rondo.toml:3"
 };
 
-/// All that was given by one kind of source, and sentences about what could not be understood.
+/// All values of one kind of source, and messages about those that could not be parsed.
 struct given_settings {
     std::vector<given> items;
     std::vector<std::string> mistakes;
 
-    /// Adds to what the same source said of the row before. Texts of lists are split at commas.
-    void add(const setting_row& row, std::string_view text, std::string source, std::string origin);
+    /// Appends a value of the row. Splits values of lists and dictionaries at commas.
+    void add(const setting_row& row, std::string_view text, std::string message_prefix, std::string origin);
 };
 
-/// The command line after the command.
+/// The part of the command line after the command.
 struct given_flags : given_settings {
-    std::vector<std::string> words;  ///< what is no flag
-    bool help = false;               ///< -h or --help is among them
+    std::vector<std::string> words;  ///< positional arguments
+    bool help = false;               ///< -h or --help was given
 };
 
-/// `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`; `--name` and `--no-name` for what is on or off; `--` ends
-/// the flags.
+/// Parses `--name VALUE`, `--name=VALUE`, `-n VALUE` and `-nVALUE`; `--name` and `--no-name` for on/off settings. `--`
+/// ends the flags.
 [[nodiscard]] given_flags read_flags(std::span<const char* const> arguments, std::span<const setting_row> rows);
 
-/// Variables RONDO_NAME; an empty one counts as not set. `variables` ends with a null pointer, as environ does.
+/// Reads variables named RONDO_NAME; an empty one counts as unset. `variables` is null-terminated like environ.
 [[nodiscard]] given_settings read_environment(const char* const* variables, std::span<const setting_row> rows);
 
-/// A file in TOML: `name = value`, '-' or '_' in names; arrays for lists, tables for dictionaries.
-[[nodiscard]] given_settings read_config_file(const std::string& path, std::span<const setting_row> rows);
-
-/// The defaults that the application chose.
+/// The defaults set by the application.
 [[nodiscard]] given_settings read_preferred(const app& application, std::span<const setting_row> rows);
 
 /// "main.cpp:7"
-[[nodiscard]] std::string place_of(const std::source_location& where);
+[[nodiscard]] std::string place_of(const std::source_location& location);
 
-/// ": there is no such setting; did you mean --threads?" `shown` turns a name into what this source calls it.
+/// ": unknown setting; did you mean --threads?" `display_name` returns the name that this source uses for a row.
 [[nodiscard]] std::string unknown_setting(std::string_view name, std::span<const setting_row> rows,
-                                          std::string (*shown)(const setting_row&));
+                                          std::string (*display_name)(const setting_row&));
 
 }  // namespace rondo::cli

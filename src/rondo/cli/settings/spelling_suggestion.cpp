@@ -8,7 +8,7 @@ namespace rondo::cli {
 
 namespace {
 
-// Optimal string alignment: a swap of two neighbours is one slip.
+// Optimal string alignment distance: swapping two adjacent letters is one edit.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -27,14 +27,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view nearest(std::string_view written, std::span<const std::string_view> names) {
-    // Long ones are no slips, and the table above is a square.
+    // The cost is quadratic, and names are short.
     if (written.size() > 64) return {};
     std::string_view best;
-    std::size_t least = std::max<std::size_t>(1, written.size() / 3) + 1;
+    std::size_t best_distance = std::max<std::size_t>(1, written.size() / 3) + 1;
     for (std::string_view name : names) {
-        const std::size_t slips = distance(written, name);
-        if (slips >= least) continue;
-        least = slips;
+        const std::size_t edits = distance(written, name);
+        if (edits >= best_distance) continue;
+        best_distance = edits;
         best = name;
     }
     return best;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Suggests the name that was probably meant by a misspelled one.
 #pragma once
 
 #include <span>
@@ -6,8 +7,8 @@
 
 namespace rondo::cli {
 
-/// The name that `written` is most probably a slip of: fewest letters added, left out, changed or swapped. Empty when
-/// none is near (more than a third of the letters differ).
+/// The name with the smallest edit distance (letters added, omitted, changed or swapped) to `written`. Empty when more
+/// than a third of the letters differ from every name.
 [[nodiscard]] std::string_view nearest(std::string_view written, std::span<const std::string_view> names);
 
 }  // namespace rondo::cli

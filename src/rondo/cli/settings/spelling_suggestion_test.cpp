@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> names{"threads", "workers", "worker-class", "max-body", "bind"};
 
-TEST(Nearest, slips) {
+TEST(SpellingSuggestion, finds_a_similar_name) {
     EXPECT_EQ(nearest("treads", names), "threads");
     EXPECT_EQ(nearest("thraeds", names), "threads");
     EXPECT_EQ(nearest("worker", names), "workers");
@@ -21,7 +21,7 @@ TEST(Nearest, slips) {
     EXPECT_EQ(nearest("threads", names), "threads");
 }
 
-TEST(Nearest, nothing_is_near) {
+TEST(SpellingSuggestion, is_empty_without_a_similar_name) {
     EXPECT_EQ(nearest("frobnicate", names), "");
     EXPECT_EQ(nearest("", names), "");
     EXPECT_EQ(nearest("x", names), "");

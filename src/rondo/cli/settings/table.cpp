@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of settings: one line each, in the order of --help and the reference.
+// The table of settings, in the order of --help and the reference page.
 #include <algorithm>
 #include <cctype>
 #include <limits>
@@ -17,140 +17,142 @@ using rows = std::vector<setting_row>;
 constexpr std::uint64_t million = 1'000'000;
 constexpr std::uint64_t any_size = std::uint64_t{1} << 48;
 
-setting_row lettered(char letter, setting_row row) {
-    row.letter = letter;
+setting_row lettered(char flag, setting_row row) {
+    row.letter = flag;
     return row;
 }
 
-setting_row standing(std::string standard, setting_row row) {
-    row.standard = std::move(standard);
+setting_row standing(std::string text, setting_row row) {
+    row.standard = std::move(text);
     return row;
 }
 
 rows listening_rows() {
     using s = settings&;
-    return {
-        lettered('b', bind_row()),
-        inherited_row(),
-        count_row(
-            "backlog", "connections that may wait to be accepted; the kernel's somaxconn bounds it",
-            [](s v) -> auto& { return v.listening.backlog; }, 1, 1 << 20),
-        count_row(
-            "max-connections", "open at once in a process; more are closed at once. 0: as many as descriptors allow",
-            [](s v) -> auto& { return v.limits.max_connections; }, 0, 10 * million),
-        mode_row("unix-mode", "permissions of unix sockets, octal", [](s v) -> auto& { return v.listening.mode; }),
-        owner_row("unix-owner", "who unix sockets belong to, instead of who starts the program",
-                  [](s v) -> auto& { return v.unix_owner; }),
-        allow_row("forwarded-allow-ips",
-                  "proxies whose Forwarded and X-Forwarded-* fields are believed: addresses, networks, unix, *",
-                  [](s v) -> auto& { return v.limits.forwarded_allow; }),
-        choice_row<http::forwarded_fields>(
-            "forwarded-fields", "which of their fields: auto is X-Forwarded-* when there are any, else Forwarded",
-            [](s v) -> auto& { return v.limits.forwarded_fields; },
-            {{"auto", http::forwarded_fields::automatic},
-             {"x-forwarded", http::forwarded_fields::x_forwarded},
-             {"forwarded", http::forwarded_fields::forwarded}}),
-        on_off_row("proxy-protocol", "each connection must begin with a PROXY protocol header, version 1 or 2",
-                   [](s v) -> auto& { return v.limits.proxy_protocol; }),
-        allow_row("proxy-allow-ips", "who may send that header; connections of others are refused",
-                  [](s v) -> auto& { return v.limits.proxy_allow; })};
+    return {lettered('b', bind_row()),
+            inherited_row(),
+            count_row(
+                "backlog", "connections that may wait to be accepted; capped by net.core.somaxconn",
+                [](s v) -> auto& { return v.listening.backlog; }, 1, 1 << 20),
+            count_row(
+                "max-connections", "open connections per process; more are closed. 0: limited by file descriptors only",
+                [](s v) -> auto& { return v.limits.max_connections; }, 0, 10 * million),
+            mode_row("unix-mode", "permissions of unix sockets, octal", [](s v) -> auto& { return v.listening.mode; }),
+            owner_row("unix-owner", "owner of unix sockets; default: the user that starts the server",
+                      [](s v) -> auto& { return v.unix_owner; }),
+            allow_row("forwarded-allow-ips",
+                      "proxies whose Forwarded and X-Forwarded-* fields are trusted: addresses, networks, unix, *",
+                      [](s v) -> auto& { return v.limits.forwarded_allow; }),
+            choice_row<http::forwarded_fields>(
+                "forwarded-fields", "which of these fields are used; auto: X-Forwarded-* if present, else Forwarded",
+                [](s v) -> auto& { return v.limits.forwarded_fields; },
+                {{"auto", http::forwarded_fields::automatic},
+                 {"x-forwarded", http::forwarded_fields::x_forwarded},
+                 {"forwarded", http::forwarded_fields::forwarded}}),
+            on_off_row("proxy-protocol", "require a PROXY protocol header, version 1 or 2, on every connection",
+                       [](s v) -> auto& { return v.limits.proxy_protocol; }),
+            allow_row("proxy-allow-ips", "peers allowed to send the PROXY header; others are refused",
+                      [](s v) -> auto& { return v.limits.proxy_allow; })};
 }
 
 rows worker_rows() {
     using s = settings&;
     return {
-        lettered('w', standing("one per usable core",
+        lettered('w', standing("one per usable CPU",
                                count_row(
-                                   "workers", "processes that serve; 0: this one alone, without an arbiter",
+                                   "workers", "worker processes; 0: serve in this process, without an arbiter",
                                    [](s v) -> auto& { return v.workers; }, 0, process::order::most_children))),
-        lettered(
-            'k',
-            choice_row<worker_class>(
-                "worker-class", "where views run in a worker", [](s v) -> auto& { return v.kind; },
-                {{"async", worker_class::async}, {"threads", worker_class::threads}, {"sync", worker_class::sync}})),
+        lettered('k', choice_row<worker_class>("worker-class",
+                                               "async: views on the event loop or a thread; threads: one thread per "
+                                               "request; sync: one request at a time",
+                                               [](s v) -> auto& { return v.kind; },
+                                               {{"async", worker_class::async},
+                                                {"threads", worker_class::threads},
+                                                {"sync", worker_class::sync}})),
         choice_row<backend_kind>(
-            "backend", "what the loop waits with; auto is io_uring where the kernel allows it",
+            "backend", "event-loop backend; auto: io_uring where available, else epoll",
             [](s v) -> auto& { return v.backend; },
             {{"auto", backend_kind::automatic}, {"epoll", backend_kind::epoll}, {"io_uring", backend_kind::io_uring}}),
         count_row(
-            "threads", "threads of each worker for sync views, started when needed; a sync worker has 1",
+            "threads", "threads per worker for sync views, started on demand; a sync worker has 1",
             [](s v) -> auto& { return v.threads; }, 1, 10'000),
         count_row(
-            "thread-queue", "requests that may wait for such a thread; more get 503",
+            "thread-queue", "requests that may wait for a thread; more get 503",
             [](s v) -> auto& { return v.thread_queue; }, 0, million),
         compute_threads_row(),
         compute_workers_row(),
         count_row(
             "compute-queue", "requests that may wait for a compute thread or process; more get 503",
             [](s v) -> auto& { return v.compute_queue; }, 0, million),
-        duration_row("compute-timeout", "for one job of a compute process, which is then killed; 0: none",
+        duration_row("compute-timeout", "time limit of a job in a compute process, which is then killed; 0: none",
                      [](s v) -> auto& { return v.compute_timeout; }),
         size_row(
-            "compute-memory", "memory of a compute process; 0: no limit", [](s v) -> auto& { return v.compute_memory; },
-            0, any_size),
-        duration_row("stall-threshold", "a view that holds the loop longer is reported; 0: never",
+            "compute-memory", "memory limit of a compute process; 0: none",
+            [](s v) -> auto& { return v.compute_memory; }, 0, any_size),
+        duration_row("stall-threshold", "report views that block the event loop for longer; 0: never",
                      [](s v) -> auto& { return v.stall_threshold; })};
 }
 
 rows life_rows() {
     using s = settings&;
     return {
-        lettered('t',
-                 duration_row("timeout", "a worker without a sign of life for so long is killed and replaced; 0: never",
-                              [](s v) -> auto& { return v.timeout; })),
-        duration_row("boot-timeout", "for a worker to get ready", [](s v) -> auto& { return v.boot_timeout; }),
-        duration_row("graceful-timeout", "for requests under way when a worker ends",
+        lettered('t', duration_row("timeout", "kill and replace a worker whose heartbeat stops for this long; 0: never",
+                                   [](s v) -> auto& { return v.timeout; })),
+        duration_row("boot-timeout", "time a worker has to become ready", [](s v) -> auto& { return v.boot_timeout; }),
+        duration_row("graceful-timeout", "time for requests in flight to finish when a worker stops",
                      [](s v) -> auto& { return v.graceful_timeout; }),
         count_row(
-            "max-requests", "a worker is replaced after so many; 0: never", [](s v) -> auto& { return v.max_requests; },
-            0, std::uint64_t{1} << 53),
+            "max-requests", "requests after which a worker is recycled; 0: never",
+            [](s v) -> auto& { return v.max_requests; }, 0, std::uint64_t{1} << 53),
         count_row(
-            "max-requests-jitter", "at most so many more, chosen at random for each worker",
+            "max-requests-jitter", "up to this many extra requests, random per worker, to spread recycling",
             [](s v) -> auto& { return v.max_requests_jitter; }, 0, std::uint64_t{1} << 53),
         size_row(
-            "max-rss", "a worker with more resident memory is replaced; 0: never",
+            "max-rss", "resident memory above which a worker is recycled; 0: never",
             [](s v) -> auto& { return v.max_rss; }, 0, any_size),
-        duration_row("max-age", "a worker that is older is replaced; 0: never", [](s v) -> auto& { return v.max_age; }),
+        duration_row("max-age", "age at which a worker is recycled; 0: never", [](s v) -> auto& { return v.max_age; }),
         lettered('u',
-                 user_row("user", "workers run as this user, a name or a number", [](s v) -> auto& { return v.user; })),
-        lettered('g', group_row("group", "workers run as this group, a name or a number",
+                 user_row("user", "user that workers run as, by name or number", [](s v) -> auto& { return v.user; })),
+        lettered('g', group_row("group", "group that workers run as, by name or number",
                                 [](s v) -> auto& { return v.group; })),
         lettered('m', umask_row()),
-        lettered('p', text_row("pid", "FILE", "where the number of the process is kept",
-                               [](s v) -> auto& { return v.pid_file; })),
-        folder_row("chdir", "the folder to run in", [](s v) -> auto& { return v.chdir; }),
+        lettered('p', text_row("pid", "FILE", "PID file", [](s v) -> auto& { return v.pid_file; })),
+        folder_row("chdir", "working directory", [](s v) -> auto& { return v.chdir; }),
         admin_row(),
-        on_off_row("admin-remote", "the admin listener may have an address that other machines reach",
+        on_off_row("admin-remote", "allow an admin address that other machines can reach",
                    [](s v) -> auto& { return v.admin_remote; })};
 }
 
 rows limit_rows() {
     using s = settings&;
-    constexpr std::uint64_t least = 64;
-    constexpr std::uint64_t most = 16 << 20;
+    constexpr std::uint64_t min = 64;
+    constexpr std::uint64_t max = 16 << 20;
     return {
-        duration_row("header-timeout", "for a request head, from its first byte or from the accept",
+        duration_row("header-timeout", "time to receive the request head, from its first byte or from accept",
                      [](s v) -> auto& { return v.limits.header_timeout; }),
-        duration_row("body-timeout", "without a byte of a body that is being read",
+        duration_row("body-timeout", "time without progress while a request body is read",
                      [](s v) -> auto& { return v.limits.body_timeout; }),
         count_row(
-            "body-rate", "bytes per second that a body must bring on average, after body-timeout",
+            "body-rate", "minimum average bytes per second of a request body, enforced after body-timeout",
             [](s v) -> auto& { return v.limits.body_rate; }, 1, 1 << 30),
-        duration_row("keepalive-timeout", "for an idle connection",
+        duration_row("keepalive-timeout", "time an idle connection stays open",
                      [](s v) -> auto& { return v.limits.keepalive_timeout; }),
-        duration_row("request-timeout", "from the head, or the last byte read of the body, until the response begins",
+        duration_row("request-timeout", "time from the head, or the last body byte read, to the start of the response",
                      [](s v) -> auto& { return v.limits.request_timeout; }),
-        duration_row("write-timeout", "for a client that takes no byte of a response",
+        duration_row("write-timeout", "time without progress while a response is sent",
                      [](s v) -> auto& { return v.limits.write_timeout; }),
         size_row(
-            "max-body", "of a request, unless its route says otherwise", [](s v) -> auto& { return v.limits.max_body; },
-            0, any_size),
+            "max-body", "largest request body; routes may override", [](s v) -> auto& { return v.limits.max_body; }, 0,
+            any_size),
         size_row(
-            "max-request-line", "of a request", [](s v) -> auto& { return v.limits.head.request_line; }, least, most),
+            "max-request-line", "largest request line", [](s v) -> auto& { return v.limits.head.request_line; }, min,
+            max),
         size_row(
-            "max-fields-size", "all fields of a head together", [](s v) -> auto& { return v.limits.head.fields_bytes; },
-            least, most),
-        count_row("max-fields", "fields of a head", [](s v) -> auto& { return v.limits.head.fields; }, 1, 10'000)};
+            "max-fields-size", "largest total size of the header fields of a request",
+            [](s v) -> auto& { return v.limits.head.fields_bytes; }, min, max),
+        count_row(
+            "max-fields", "most header fields of a request", [](s v) -> auto& { return v.limits.head.fields; }, 1,
+            10'000)};
 }
 
 rows log_rows() {
@@ -159,11 +161,10 @@ rows log_rows() {
         text_row("access-log", "off|-|FILE", "one line per request; -: standard output",
                  [](s v) -> auto& { return v.access_log; }),
         access_format_row(),
-        text_row("error-log", "-|FILE", "messages of the server; -: standard error",
-                 [](s v) -> auto& { return v.error_log; }),
+        text_row("error-log", "-|FILE", "server messages; -: standard error", [](s v) -> auto& { return v.error_log; }),
         choice_row<bool>("error-log-format", "text, or one JSON object per line",
                          [](s v) -> auto& { return v.error_log_json; }, {{"text", false}, {"json", true}}),
-        choice_row<log::level>("log-level", "messages below it are left out", [](s v) -> auto& { return v.log_level; },
+        choice_row<log::level>("log-level", "lowest level logged", [](s v) -> auto& { return v.log_level; },
                                {{"debug", log::level::debug},
                                 {"info", log::level::info},
                                 {"warning", log::level::warning},
@@ -173,25 +174,24 @@ rows log_rows() {
 
 rows data_rows() {
     using s = settings&;
-    return {
-        text_row("db-url", "URL", "the database, for applications that use one",
-                 [](s v) -> auto& { return v.data.db_url; }),
-        count_row(
-            "db-connections", "connections to it, of each process", [](s v) -> auto& { return v.data.db_connections; },
-            1, 10'000),
-        count_row(
-            "db-statements", "statements kept prepared on each; 0: none, for transaction poolers",
-            [](s v) -> auto& { return v.data.db_statements; }, 0, 100'000),
-        text_row("migrations", "FOLDER", "the changes of its tables", [](s v) -> auto& { return v.data.migrations; }),
-        text_row("channels-url", "URL", "what carries channels between processes",
-                 [](s v) -> auto& { return v.data.channels_url; }),
-        text_row("cache-url", "URL", "what keeps the cache", [](s v) -> auto& { return v.data.cache_url; })};
+    return {text_row("db-url", "URL", "database URL, for applications that use a database",
+                     [](s v) -> auto& { return v.data.db_url; }),
+            count_row(
+                "db-connections", "database connections per process",
+                [](s v) -> auto& { return v.data.db_connections; }, 1, 10'000),
+            count_row(
+                "db-statements", "prepared statements cached per connection; 0: none, for transaction poolers",
+                [](s v) -> auto& { return v.data.db_statements; }, 0, 100'000),
+            text_row("migrations", "DIRECTORY", "directory of SQL migrations",
+                     [](s v) -> auto& { return v.data.migrations; }),
+            text_row("channels-url", "URL", "channel backend URL", [](s v) -> auto& { return v.data.channels_url; }),
+            text_row("cache-url", "URL", "cache backend URL", [](s v) -> auto& { return v.data.cache_url; })};
 }
 
 rows file_rows() {
     setting_row config = value_row(
-        "config", "FILE", "settings from this file; without it rondo.toml, when there is one",
-        [](settings&, const std::string&) {}, [](settings&) { return std::string(); });
+        "config", "FILE", "configuration file; default: rondo.toml if it exists", [](settings&, const std::string&) {},
+        [](settings&) { return std::string(); });
     config.letter = 'c';
     config.in_file = false;
     return {std::move(config)};
@@ -208,11 +208,11 @@ rows make_rows() {
     rows all;
     append(all, "Listening", listening_rows());
     append(all, "Workers", worker_rows());
-    append(all, "Life of the processes", life_rows());
+    append(all, "Process lifecycle", life_rows());
     append(all, "Limits", limit_rows());
-    append(all, "Logs", log_rows());
+    append(all, "Logging", log_rows());
     append(all, "Data", data_rows());
-    append(all, "Where settings come from", file_rows());
+    append(all, "Configuration sources", file_rows());
     return all;
 }
 

@@ -3,21 +3,22 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/parse_number.hpp>
+
 namespace rondo::cli {
 
-std::uint64_t read_count(std::string_view text, std::uint64_t least, std::uint64_t most) {
-    std::uint64_t n = 0;
-    auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (error != std::errc{} || rest != text.data() + text.size() || n < least || n > most)
-        throw std::invalid_argument(fmt::format("'{}' is not a whole number from {} to {}", text, least, most));
-    return n;
+std::uint64_t read_count(std::string_view text, std::uint64_t min, std::uint64_t max) {
+    const std::optional<std::uint64_t> n = parse_number<std::uint64_t>(text);
+    if (!n || *n < min || *n > max)
+        throw std::invalid_argument(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
+    return *n;
 }
 
-std::uint64_t read_size(std::string_view text, std::uint64_t least, std::uint64_t most) {
+std::uint64_t read_size(std::string_view text, std::uint64_t min, std::uint64_t max) {
     std::uint64_t n = codec::parse_size(text);
-    if (n < least || n > most) {
+    if (n < min || n > max) {
         throw std::invalid_argument(
-            fmt::format("'{}' is not between {} and {}", text, codec::size_text(least), codec::size_text(most)));
+            fmt::format("'{}' is not between {} and {}", text, codec::size_text(min), codec::size_text(max)));
     }
     return n;
 }
@@ -28,10 +29,10 @@ bool read_on_off(std::string_view text) {
     return value;
 }
 
-void refuse_choice(std::string_view text, std::string_view all) {
-    std::string words;
-    for (char c : all) words += c == '|' ? std::string(", ") : std::string(1, c);
-    throw std::invalid_argument(fmt::format("'{}' is not one of {}", text, words));
+void refuse_choice(std::string_view text, std::string_view choices) {
+    std::string list;
+    for (char c : choices) list += c == '|' ? std::string(", ") : std::string(1, c);
+    throw std::invalid_argument(fmt::format("'{}' is not one of {}", text, list));
 }
 
 }  // namespace rondo::cli

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// How the values of settings are read and shown, by type. For setting_table.cpp. Each takes the member it sets as a
-/// function, `[](settings& s) -> auto& { return s.threads; }`, and takes the default from there.
+// Rows of the settings table by type of value: number, size, duration, text, on/off and choice.
 #pragma once
 
 #include <charconv>
@@ -12,21 +11,23 @@
 #include <utility>
 #include <vector>
 
-#include <rondo/cli/settings/row.hpp>
+#include <rondo/cli/settings/table.hpp>
 #include <rondo/codec/size_and_duration.hpp>
 #include <rondo/web/setting.hpp>
 
+// `member` returns the member that the row sets, `[](settings& s) -> auto& { return s.threads; }`; the default is taken
+// from there.
 namespace rondo::cli {
 
-/// Reads one text. Throws std::invalid_argument.
-template <class Read, class Show>
-setting_row value_row(std::string name, std::string type, std::string help, Read read, Show show) {
+/// A row with one value. `parse` throws std::invalid_argument.
+template <class Parse, class ToText>
+setting_row value_row(std::string name, std::string type, std::string help, Parse parse, ToText to_text) {
     setting_row row;
     row.name = std::move(name);
     row.type = std::move(type);
     row.help = std::move(help);
-    row.read = [read = std::move(read)](settings& to, std::span<const std::string> texts) { read(to, texts.back()); };
-    row.show = [show = std::move(show)](const settings& from) { return show(const_cast<settings&>(from)); };
+    row.read = [parse = std::move(parse)](settings& s, std::span<const std::string> texts) { parse(s, texts.back()); };
+    row.show = [to_text = std::move(to_text)](const settings& s) { return to_text(const_cast<settings&>(s)); };
     row.standard = row.show(settings{});
     return row;
 }
@@ -47,28 +48,28 @@ setting_row duration_row(std::string name, std::string help, Member member) {
         [member](settings& s) { return codec::duration_text(member(s)); });
 }
 
-[[nodiscard]] std::uint64_t read_count(std::string_view text, std::uint64_t least, std::uint64_t most);
-[[nodiscard]] std::uint64_t read_size(std::string_view text, std::uint64_t least, std::uint64_t most);
+[[nodiscard]] std::uint64_t read_count(std::string_view text, std::uint64_t min, std::uint64_t max);
+[[nodiscard]] std::uint64_t read_size(std::string_view text, std::uint64_t min, std::uint64_t max);
 [[nodiscard]] bool read_on_off(std::string_view text);
 
-/// A whole number, bounds included.
+/// A whole number within inclusive bounds.
 template <class Member>
-setting_row count_row(std::string name, std::string help, Member member, std::uint64_t least, std::uint64_t most) {
+setting_row count_row(std::string name, std::string help, Member member, std::uint64_t min, std::uint64_t max) {
     return value_row(
         std::move(name), "N", std::move(help),
         [=](settings& s, const std::string& t) {
-            member(s) = static_cast<std::remove_cvref_t<decltype(member(s))>>(read_count(t, least, most));
+            member(s) = static_cast<std::remove_cvref_t<decltype(member(s))>>(read_count(t, min, max));
         },
         [member](settings& s) { return std::to_string(member(s)); });
 }
 
-/// Bytes, bounds included.
+/// A number of bytes within inclusive bounds.
 template <class Member>
-setting_row size_row(std::string name, std::string help, Member member, std::uint64_t least, std::uint64_t most) {
+setting_row size_row(std::string name, std::string help, Member member, std::uint64_t min, std::uint64_t max) {
     return value_row(
         std::move(name), "SIZE", std::move(help),
         [=](settings& s, const std::string& t) {
-            member(s) = static_cast<std::remove_cvref_t<decltype(member(s))>>(read_size(t, least, most));
+            member(s) = static_cast<std::remove_cvref_t<decltype(member(s))>>(read_size(t, min, max));
         },
         [member](settings& s) { return codec::size_text(member(s)); });
 }
@@ -83,22 +84,22 @@ setting_row on_off_row(std::string name, std::string help, Member member) {
     return row;
 }
 
-[[noreturn]] void refuse_choice(std::string_view text, std::string_view all);
+[[noreturn]] void refuse_choice(std::string_view text, std::string_view choices);
 
 template <class Value>
 using named_values = std::vector<std::pair<std::string, Value>>;
 
-/// One of several words.
+/// One of several names.
 template <class Value, class Member>
 setting_row choice_row(std::string name, std::string help, Member member, const named_values<Value>& values) {
-    std::string all;
-    for (const auto& [word, value] : values) all.append(all.empty() ? "" : "|").append(word);
+    std::string choices;
+    for (const auto& [word, value] : values) choices.append(choices.empty() ? "" : "|").append(word);
     return value_row(
-        std::move(name), all, std::move(help),
+        std::move(name), choices, std::move(help),
         [=](settings& s, const std::string& t) {
             for (const auto& [word, value] : values)
                 if (word == t) return void(member(s) = value);
-            refuse_choice(t, all);
+            refuse_choice(t, choices);
         },
         [=](settings& s) {
             for (const auto& [word, value] : values)

@@ -21,7 +21,7 @@ struct errand {
 
 struct errands::state {
     std::mutex mutex;
-    event_loop* loop = nullptr;  // null: nobody wants to be told
+    event_loop* loop = nullptr;  // null: the owner is destroyed
     std::deque<errand> waiting;
     int threads = 0;
 
@@ -52,17 +52,17 @@ errands::~errands() {
 }
 
 void errands::run(std::move_only_function<void()> job, std::move_only_function<void()> then) {
-    auto told = [alive = alive_, then = std::move(then)]() mutable {
+    auto notify = [alive = alive_, then = std::move(then)]() mutable {
         if (*alive) then();
     };
     std::lock_guard lock(state_->mutex);
-    state_->waiting.push_back({std::move(job), std::move(told)});
+    state_->waiting.push_back({std::move(job), std::move(notify)});
     if (state_->threads == most_threads) return;
     try {
         named_thread("postgres", [s = state_] { s->serve(); }).detach();
         ++state_->threads;
     } catch (const std::system_error&) {
-        if (state_->threads > 0) return;  // one of them takes it
+        if (state_->threads > 0) return;  // a running thread serves the queue
         state_->waiting.pop_back();
         throw;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Threads for blocking calls of libpq and the C library (cancel requests, name resolution).
 #pragma once
 
 #include <functional>
@@ -8,18 +9,18 @@
 
 namespace rondo::db::postgres {
 
-/// Calls of libpq and the C library that block for as long as somebody else likes: on threads of their own, which the
-/// end of the program does not wait for. The blocking pool is not used: its threads may all be waiting for this.
+/// Runs calls of libpq and the C library that may block indefinitely on its own threads, which the program does not
+/// wait for at exit. The blocking pool is not used: all its threads may be waiting for such a call.
 class errands {
 public:
     explicit errands(event_loop& loop);
-    /// What runs goes on; nobody is told of its end any more.
+    /// Running jobs continue; their `then` is not called.
     ~errands();
     errands(const errands&) = delete;
     errands& operator=(const errands&) = delete;
 
-    /// Runs `job` on a thread, four at once at most, then `then` on the loop. `then` is not called after the end of
-    /// this.
+    /// Runs `job` on a thread (at most four at a time), then `then` on the loop. `then` is not called after the
+    /// destructor.
     void run(std::move_only_function<void()> job, std::move_only_function<void()> then);
 
 private:

@@ -34,8 +34,8 @@ connection::connection(pool& owner, event_loop& loop, std::uint64_t id)
       limit_(*this,
              [](timer& self) noexcept {
                  connection& c = static_cast<connection_timer&>(self).owner;
-                 if (c.phase_ == phase::connecting) c.connect_failed("the server did not answer in time");
-                 else c.close("a statement that was cancelled did not end");
+                 if (c.phase_ == phase::connecting) c.connect_failed("the server did not respond in time");
+                 else c.close("a cancelled statement did not end");
              }),
       cancel_timer_(*this, [](timer& self) noexcept {
           connection& c = static_cast<connection_timer&>(self).owner;
@@ -66,7 +66,7 @@ void connection::start(const connect_parameters& parameters, bool with_options, 
     values.push_back(nullptr);
     loop_.timers().arm(limit_, from_now(limit));
     conn_ = PQconnectStartParams(names.data(), values.data(), 0);
-    if (!conn_) return connect_failed("there is no memory");
+    if (!conn_) return connect_failed("out of memory");
     if (PQstatus(conn_) == CONNECTION_BAD) return connect_failed(PQerrorMessage(conn_));
     PQsetErrorVerbosity(conn_, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(conn_, ignore_notice, nullptr);
@@ -103,13 +103,13 @@ void connection::connect_failed(const std::string& message) noexcept {
     pool_.connect_failed(*this, message);
 }
 
-// A pooler may swallow the options of the start; what the server reports tells.
+// A pooler may drop the startup options: check what the server reports.
 bool connection::settings_arrived() const noexcept {
     if (!options_sent_) return false;
     return std::ranges::all_of(pinned_settings, [this](const pinned_setting& s) {
-        const char* is = PQparameterStatus(conn_, s.name);
-        return !is || pool_.leaves_alone(s.name) || is == std::string_view(s.value) ||
-               std::string_view(is).starts_with(std::string(s.value) + ",");  // "ISO, MDY"
+        const char* reported = PQparameterStatus(conn_, s.name);
+        return !reported || pool_.leaves_alone(s.name) || reported == std::string_view(s.value) ||
+               std::string_view(reported).starts_with(std::string(s.value) + ",");  // "ISO, MDY"
     });
 }
 
@@ -160,7 +160,7 @@ void connection::read() noexcept {
     if (!there) close(PQerrorMessage(conn_));
 }
 
-// Who listens takes them with next_notification().
+// Read with next_notification().
 void connection::keep_messages() noexcept {
     while (PGnotify* n = PQnotifies(conn_)) {
         if (extra) heard_.push_back({n->relname, n->extra});
@@ -185,25 +185,25 @@ void connection::read_on() noexcept {
 }
 
 void connection::take_results() noexcept {
-    int nothing = 0;
-    const instant began = since_;
+    int empty_results = 0;
+    const instant start = since_;
     ended_ = 0;
     while (load() > 0 && phase_ == phase::ready && !paused() && !PQisBusy(conn_)) {
         result_ptr r(PQgetResult(conn_));
         if (r) {
-            nothing = 0;
+            empty_results = 0;
             take(std::move(r));
-        } else if (++nothing > 2) {
+        } else if (++empty_results > 2) {
             return close(PQstatus(conn_) == CONNECTION_BAD ? PQerrorMessage(conn_)
-                                                           : "answers and questions do not match");
+                                                           : "results do not match the statements sent");
         }
     }
-    if (ended_ > 0) note_speed(began);
+    if (ended_ > 0) note_speed(start);
 }
 
-// Answers come together: how long the server took for each of them is known only of all.
-void connection::note_speed(instant began) noexcept {
-    if (ended_hash_ != 0) pool_.seen().add(ended_hash_, (loop_.now() - began) / static_cast<std::int64_t>(ended_));
+// Results arrive in batches: only the time of a whole batch is known.
+void connection::note_speed(instant start) noexcept {
+    if (ended_hash_ != 0) pool_.seen().add(ended_hash_, (loop_.now() - start) / static_cast<std::int64_t>(ended_));
 }
 
 void connection::take(result_ptr r) noexcept {
@@ -225,7 +225,7 @@ void connection::take(result_ptr r) noexcept {
         case PGRES_EMPTY_QUERY:
             if (!e.failed) e.got = std::move(r);
             return;
-        default: return close("COPY is done with copy_in and copy_out, and not as a query");
+        default: return close("COPY is not a query; use copy_in() or copy_out()");
     }
 }
 
@@ -252,7 +252,7 @@ void connection::drained() noexcept {
     else pool_.wake_up();
 }
 
-// ---- its end ----
+// ---- closing ----
 
 void connection::close(std::string_view why) noexcept {
     if (phase_ == phase::closed) return;
@@ -280,12 +280,12 @@ void connection::close(std::string_view why) noexcept {
     pool_.wake_up();
 }
 
-// ---- libpq itself ----
+// ---- direct use of libpq ----
 
 pg_conn* connection::begin_simple(std::string_view sql) {
     require_free(sql);
     if (load() > 0)
-        throw error("a script or a copy needs its connection for itself: await what runs on it first", {},
+        throw error("a script or a copy needs exclusive use of its connection: await the running statements first", {},
                     std::string(sql));
     if (phase_ != phase::ready || PQexitPipelineMode(conn_) != 1)
         throw connection_lost("the connection to PostgreSQL was lost");

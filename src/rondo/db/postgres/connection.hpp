@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A PostgreSQL connection in pipeline mode: many statements in flight, cancellation, and reset after exclusive use.
+// Implemented in connection.cpp, connection_results.cpp, connection_return.cpp and connection_send.cpp.
 #pragma once
 
 #include <algorithm>
@@ -24,22 +26,22 @@ namespace rondo::db::postgres {
 class borrower;
 class pool;
 
-/// Throws error: a stream does not begin on a connection that is in use.
+/// Throws error: a stream cannot start on a connection that is in use.
 [[noreturn]] void refuse_stream(std::string_view sql);
 
-/// What libpq is told: names and values of connection parameters.
+/// Names and values of connection parameters for libpq.
 using connect_parameters = std::vector<std::pair<std::string, std::string>>;
 
-/// A connection to the server, in libpq's pipeline mode: any number of statements are on their way, each followed by a
-/// Sync, so that each is a transaction of its own and a failure concerns nobody else.
+/// A connection to the server in libpq's pipeline mode: any number of statements are in flight, each followed by a
+/// Sync, so that each is its own transaction and a failure does not affect the others.
 ///
-/// Cancellation. A cancel request names a connection, not a statement: whatever runs when it arrives is ended. So one
-/// is made only when every statement on the way is abandoned, and until it has been served nothing new is sent here. A
-/// statement that somebody still waits for is thus never hit.
+/// Cancellation. A cancel request names a connection, not a statement: it ends whatever runs when it arrives. It is
+/// therefore sent only when every statement in flight is abandoned, and nothing new is sent until it completes. A
+/// statement that is still awaited is never cancelled this way.
 ///
-/// Transactions. Only on a lent connection may a statement leave one open: elsewhere what others sent behind it would
-/// run inside and be lost with it. Such statements are refused before they are sent (effect.hpp); should one come
-/// through nevertheless, the connection is closed and everything that ran inside fails.
+/// Transactions. Only on a leased connection may a statement leave a transaction open: elsewhere, later statements of
+/// other callers would run inside it and be lost with it. Such statements are rejected before they are sent
+/// (statement_effect.hpp); if one slips through, the connection is closed and everything that ran inside fails.
 class connection final : poll_operation {
 public:
     enum class phase : std::uint8_t { connecting, ready, closed };
@@ -49,99 +51,99 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
-    /// Connecting has not begun.
+    /// start() was not called yet.
     [[nodiscard]] bool unstarted() const noexcept { return phase_ == phase::connecting && !conn_; }
-    /// Begins to connect: the pool's connected() or connect_failed() is called. `with_options`: the parameters hold the
-    /// settings of target.hpp; otherwise they are made by a statement.
+    /// Starts connecting; calls the pool's on_connected() or on_connect_failed(). `with_options`: the parameters
+    /// contain the settings of target.hpp; otherwise a statement makes these settings.
     void start(const connect_parameters& parameters, bool with_options, clock::duration limit);
     [[nodiscard]] bool options_sent() const noexcept { return options_sent_; }
-    /// Does not begin: why.
+    /// Fails instead of starting.
     void refuse(const std::string& message) noexcept { connect_failed(message); }
 
-    /// Sends a statement. Throws error for parameters that cannot be sent; what else goes wrong fails the command.
+    /// Sends a statement. Throws error for parameters that cannot be sent; other failures fail the query.
     void send(command& c);
-    /// Lets go what was held back; at the end of the loop's turn.
+    /// Sends corked output; called at the end of the loop's turn.
     void uncork() noexcept;
-    /// Nobody waits for it any more.
+    /// The query is no longer awaited.
     void abandon(command& c) noexcept;
 
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] phase state() const noexcept { return phase_; }
-    /// Statements on their way.
+    /// Number of statements in flight.
     [[nodiscard]] std::size_t load() const noexcept { return sent_.size() - first_; }
     [[nodiscard]] bool idle() const noexcept { return phase_ == phase::ready && load() == 0 && !cancelling_; }
-    /// May take a statement of anybody: not when the one it works on is slow, or is to be cancelled.
+    /// Whether it accepts another statement: not while leased, cancelling, or working on a slow statement.
     [[nodiscard]] bool takes_more(instant now) const noexcept;
     [[nodiscard]] instant idle_since() const noexcept { return since_; }
 
-    /// Sends a statement whose result nobody wants to know. `needed`: the connection is closed when it fails.
+    /// Sends an internal statement and ignores its result. `needed`: the connection is closed when it fails.
     void send_own(const std::string& sql, bool needed = false) noexcept;
-    /// The failure of what was sent so since this was asked for last.
+    /// Returns and clears the first failure of internal statements.
     [[nodiscard]] std::exception_ptr own_failure() noexcept { return std::exchange(own_failure_, nullptr); }
 
-    // Lending: the pool sets it, the session's end returns it.
+    // Leasing: set by the pool, cleared when the session releases the connection.
     bool lent = false;
-    bool extra = false;              ///< one beside the pool: its messages are kept
-    bool reserved = false;           ///< to be lent when it is idle
-    borrower* granted_to = nullptr;  ///< who was given it and does not know yet
-    /// The session is over: what runs is cancelled, a transaction rolled back, what it changed in the connection set
-    /// back; then the pool is told.
+    bool extra = false;              ///< outside the pool: its notifications are kept
+    bool reserved = false;           ///< to be leased when it becomes idle
+    borrower* granted_to = nullptr;  ///< granted to this waiter, which has not resumed yet
+    /// Called at the end of the session: cancels running statements, rolls a transaction back, resets session state and
+    /// then notifies the pool.
     void returned() noexcept;
-    /// A transaction is open; known when nothing is on its way.
+    /// Whether a transaction is open. Precondition: nothing is in flight.
     [[nodiscard]] bool in_transaction() const noexcept;
-    /// What the session did to it, and has to be set back: `all` is settings and what else belongs to a session but
-    /// names of PREPARE, `prepared` those too.
+    /// Session state that was changed and must be reset: `all` is everything except names of PREPARE, `prepared`
+    /// includes these.
     enum class traces : std::uint8_t { none, settings, all, prepared };
     void leave(traces t) noexcept { traces_ = std::max(traces_, t); }
-    /// Looks at the tag of a command that has succeeded.
+    /// Records the command tag of a statement that succeeded.
     void note_tag(const pg_result* r) noexcept;
-    /// Whether the process that serves it is the one that was said when it was made: when not, there is a pooler in
-    /// between, and within a transaction nothing has a name.
+    /// Whether the backend PID was compared with the one announced at connection time. When they differ, a pooler is in
+    /// between, and statements in transactions are not named.
     [[nodiscard]] bool asked_for_server() const noexcept { return asked_for_server_; }
     void served_by(const pg_result* r) noexcept;
 
-    /// The cancel request was served.
+    /// Called when the cancel request completed.
     void cancel_served() noexcept;
-    /// Fails what is on its way and closes.
+    /// Fails the statements in flight and closes the connection.
     void close(std::string_view why) noexcept;
 
-    // For a session: rows as they come, one result each; reading pauses while there are many.
+    // For a session: rows as they arrive, one result each; reading pauses while many are buffered.
     struct row_sink {
         std::vector<result_ptr> rows;
         bool ended = false;
         std::exception_ptr failure;
         waiter* waiting = nullptr;
     };
-    /// Precondition: nothing is on its way. `to` must live until it has ended or the connection is returned.
+    /// Throws error when a statement is in flight. `to` must live until it has ended or the connection is released.
     void send_rows(const statement& s, const parameters& values, row_sink& to);
-    /// Rows were taken.
+    /// Resumes reading after rows were consumed.
     void read_on() noexcept;
 
-    /// Messages that came while nobody waited for them.
+    /// Notifications received while none was awaited.
     [[nodiscard]] std::vector<notification>& heard() noexcept { return heard_; }
 
-    // For a session: libpq itself, without pipeline mode and without anybody reading. Throws error while anything else
-    // runs.
+    // For a session: direct use of libpq, without pipeline mode and without reading here. Throws error while a
+    // statement is in flight.
     [[nodiscard]] pg_conn* begin_simple(std::string_view sql);
     void end_simple() noexcept;
     class io_wait;
-    /// Waits for POLLIN, POLLOUT.
+    /// Waits for POLLIN or POLLOUT.
     [[nodiscard]] io_wait io(int events) noexcept;
 
 private:
     struct in_flight {
-        command* who = nullptr;  // null: abandoned, or our own
+        command* who = nullptr;  // null: abandoned or internal
         result_ptr got;
-        std::uint64_t hash = 0;  // 0: it has no name
+        std::uint64_t hash = 0;  // 0: unnamed
         std::uint64_t serial = 0;
         std::uint64_t generation = 0;
         bool failed = false;
         bool needed = false;
-        bool asks = false;  // who serves the connection
+        bool asks = false;  // checks the backend PID
         bool preparing = false;
         bool prepare_failed = false;
         bool ours = false;
-        bool rows = false;  // goes to the sink
+        bool rows = false;  // rows go to the sink
     };
 
     void polled(int events) noexcept override;
@@ -154,7 +156,7 @@ private:
     void flush() noexcept;
     void take_results() noexcept;
     void take(result_ptr r) noexcept;
-    void note_speed(instant began) noexcept;
+    void note_speed(instant start) noexcept;
     void finish() noexcept;
     void settle(in_flight e) noexcept;
     void drained() noexcept;
@@ -192,20 +194,20 @@ private:
     std::uint64_t id_;
     pg_conn* conn_ = nullptr;
     statement_cache statements_;
-    std::vector<in_flight> sent_;  // from first_ on
+    std::vector<in_flight> sent_;  // in flight from first_ on
     std::size_t first_ = 0;
     std::size_t abandoned_ = 0;
-    std::size_t ended_ = 0;         // statements that ended with the input being read,
-    std::uint64_t ended_hash_ = 0;  // and which, when it is one and the same
-    instant sent_at_{};             // the turn something was sent in last
+    std::size_t ended_ = 0;         // statements completed by the input being read
+    std::uint64_t ended_hash_ = 0;  // their hash; 0: they differ
+    instant sent_at_{};             // turn of the last send
     bool corked_ = false;
-    instant since_{};  // the first statement on its way is the first since then; or idle since then
+    instant since_{};  // since when the oldest statement in flight is the oldest, or since when idle
     int watching_ = 0;
     phase phase_ = phase::connecting;
     bool cancelling_ = false;
     bool returning_ = false;
     bool options_sent_ = false;
-    bool pinned_ = false;  // by a statement
+    bool pinned_ = false;  // settings made by a statement
     bool asked_for_server_ = false;
     bool direct_ = false;
     traces traces_ = traces::none;
@@ -224,8 +226,8 @@ public:
     ~io_wait();
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        return suspend(who) && enter();
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+        return suspend(handle) && enter();
     }
     void await_resume() const { check(); }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a statement.
+// connection: results of statements, stale prepared statements, command tags.
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 namespace rondo::db::postgres {
 
-// While more is on its way libpq does not tell the status; then the tag says what was done.
+// While more is in flight, libpq does not report the transaction status; use the command tag.
 bool connection::left_open(const in_flight& e) const noexcept {
     if (lent || e.ours) return false;
     if (load() == 0) return in_transaction();
@@ -28,13 +28,12 @@ bool connection::left_open(const in_flight& e) const noexcept {
 }
 
 void connection::refuse_open(in_flight e) noexcept {
-    const char* sentence =
-        "a plain statement left a transaction open on a connection that others use; it was rolled back: use "
-        "transaction()";
-    log::warning(fmt::format("PostgreSQL: {}{}", sentence, e.who ? fmt::format(" [{}]", e.who->sql().text()) : ""));
-    if (e.who) e.who->fail(std::make_exception_ptr(error(sentence, "25001", std::string(e.who->sql().text()))));
+    const char* message =
+        "a plain statement left a transaction open on a shared connection; it was rolled back: use transaction()";
+    log::warning(fmt::format("PostgreSQL: {}{}", message, e.who ? fmt::format(" [{}]", e.who->sql().text()) : ""));
+    if (e.who) e.who->fail(std::make_exception_ptr(error(message, "25001", std::string(e.who->sql().text()))));
     else --abandoned_;
-    close("a statement before it left a transaction open, and what ran inside was rolled back");
+    close("an earlier statement left a transaction open; everything in it was rolled back");
 }
 
 void connection::settle(in_flight e) noexcept {
@@ -69,35 +68,36 @@ void connection::settle_own(const in_flight& e) noexcept {
     if (e.needed) close(PQresultErrorMessage(e.got.get()));
 }
 
-// The prepared form does not fit any more: a table changed under it, or a pooler gave the statement a connection that
-// knows other names. Nothing was executed then. The routine in the server is never translated, unlike its message.
+// The prepared statement is stale: a table changed, or a pooler assigned a connection that has other names. Nothing was
+// executed then. The routine name is never translated, unlike the message.
 bool connection::note_stale(const in_flight& e) noexcept {
     if (e.hash == 0 || !e.got) return false;
     const char* code = PQresultErrorField(e.got.get(), PG_DIAG_SQLSTATE);
     const char* routine = PQresultErrorField(e.got.get(), PG_DIAG_SOURCE_FUNCTION);
-    const std::string_view said = code ? code : "";
-    if (said == "0A000" && routine && std::string_view(routine) == "RevalidateCachedQuery") {
+    const std::string_view sqlstate = code ? code : "";
+    if (sqlstate == "0A000" && routine && std::string_view(routine) == "RevalidateCachedQuery") {
         statements_.outdate(e.hash, e.serial);
         return true;
     }
-    // The types of parameters were settled when it was prepared, and a column may have another one since: a value that
-    // does not fit any more fails once and not for ever. Mostly it is the value's own fault: that is not repeated.
-    constexpr std::string_view misfits[] = {"22P02", "22003", "22007", "22008", "42804", "42883"};
-    if (!e.preparing && std::ranges::find(misfits, said) != std::end(misfits)) statements_.outdate(e.hash, e.serial);
-    const bool gone = said == "26000" && !e.preparing;
-    const bool taken = said == "42P05" && e.prepare_failed;
-    if (gone || taken || e.prepare_failed) statements_.forget(e.hash, e.serial);
-    if (!gone && !taken) return false;
+    // Parameter types are fixed by PREPARE, but a column may have changed its type since: drop the statement, so that a
+    // value fails at most once for this reason. Usually the value itself is wrong, so it is not retried.
+    constexpr std::string_view type_errors[] = {"22P02", "22003", "22007", "22008", "42804", "42883"};
+    if (!e.preparing && std::ranges::find(type_errors, sqlstate) != std::end(type_errors))
+        statements_.outdate(e.hash, e.serial);
+    const bool unknown_name = sqlstate == "26000" && !e.preparing;
+    const bool duplicate_name = sqlstate == "42P05" && e.prepare_failed;
+    if (unknown_name || duplicate_name || e.prepare_failed) statements_.forget(e.hash, e.serial);
+    if (!unknown_name && !duplicate_name) return false;
     if (e.generation == statements_.generation()) pool_.names_are_not_kept();
     return true;
 }
 
 bool connection::repeats(const command& c) const noexcept {
-    const bool outside = !lent || PQtransactionStatus(conn_) == PQTRANS_IDLE;
-    return !c.repeated && outside && is_atomic(c.sql().text());
+    const bool outside_transaction = !lent || PQtransactionStatus(conn_) == PQTRANS_IDLE;
+    return !c.repeated && outside_transaction && is_atomic(c.sql().text());
 }
 
-// Tags are a part of the protocol: no language changes them.
+// Command tags are part of the protocol and never translated.
 void connection::note_tag(const pg_result* r) noexcept {
     const std::string_view tag = r ? PQcmdStatus(const_cast<pg_result*>(r)) : "";
     if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") statements_.clear();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// connection: cancellation, and reset when a session releases the connection.
 #include <libpq-fe.h>
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What ends by itself this soon is not worth a cancel request, which costs the server a process.
+// A statement that ends this soon is not worth a cancel request, which costs the server a process.
 constexpr auto cancel_grace = 20ms;
 constexpr auto cancel_again = 200ms;
 constexpr auto return_limit = 10s;
@@ -52,7 +53,7 @@ void connection::request_cancel() noexcept {
         cancelling_ = true;
         if (!limit_.armed()) loop_.timers().arm(limit_, loop_.now() + return_limit);
     } catch (const std::exception& e) {
-        log::warning(std::string("a statement cannot be cancelled: ") + e.what());
+        log::warning(std::string("cannot cancel a statement: ") + e.what());
     }
 }
 
@@ -75,7 +76,7 @@ void connection::returned() noexcept {
     }
     if (simple_) {
         if (PQtransactionStatus(conn_) == PQTRANS_ACTIVE) request_cancel();
-        return close("it was given back within a copy or a script");
+        return close("the connection was released during a copy or a script");
     }
     loop_.timers().arm(limit_, loop_.now() + return_limit);
     recover();
@@ -94,23 +95,23 @@ void connection::recover() noexcept {
             return pool_.wake_up();
         case PQTRANS_INTRANS:
         case PQTRANS_INERROR: return send_own("rollback", true);
-        default: return close("its transaction is in an unknown state");
+        default: return close("the transaction is in an unknown state");
     }
 }
 
-// What the last one did to the connection is not for the next one. Our own prepared statements stay, unless names of
-// the program's are among them.
+// The next session must not see what this one changed. Our prepared statements stay, unless the program created names
+// of its own.
 bool connection::set_back() noexcept {
-    const traces left = std::exchange(traces_, traces::none);
-    if (left != traces::none) {
+    const traces changes = std::exchange(traces_, traces::none);
+    if (changes != traces::none) {
         send_own("set session authorization default", true);
         send_own("reset all", true);
         if (pinned_) pin_settings();
     }
-    if (left >= traces::all)
+    if (changes >= traces::all)
         for (const char* sql : {"unlisten *", "close all", "discard temp", "select pg_advisory_unlock_all()"})
             send_own(sql, true);
-    if (left == traces::prepared) {
+    if (changes == traces::prepared) {
         send_own("deallocate all", true);
         statements_.clear();
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// connection: sending statements.
 #include <libpq-fe.h>
 
 #include <utility>
@@ -29,7 +30,7 @@ void connection::push(in_flight e) {
     sent_.push_back(std::move(e));
 }
 
-// Prepared in the same breath when it was not before: that costs no round trip.
+// Prepares in the same batch if needed: that costs no round trip.
 bool connection::send_prepared(const statement& s, in_flight& e) {
     const encoder& values = pool_.values();
     statement_cache::entry* known = statements_.find(s);
@@ -45,15 +46,15 @@ bool connection::send_prepared(const statement& s, in_flight& e) {
                                values.formats(), 0) == 1;
 }
 
-// Whether the statement gets a name. Makes room for it: DEALLOCATE fails in a transaction that has failed, so what goes
-// is only noted while the connection is lent. A pooler that keeps names apart does not see DEALLOCATE, and would take
-// the same name again for a mistake: nothing goes there. Sending may close the connection.
+// Whether to prepare the statement under a name; makes room for it. DEALLOCATE fails in a failed transaction, so on a
+// leased connection evicted names are only queued. A pooler that tracks names per client does not see DEALLOCATE and
+// would reject a reused name: nothing is evicted there. Sending may close the connection.
 bool connection::make_ready(const command& c) {
-    const std::size_t most = pool_.limits().statements;
+    const std::size_t limit = pool_.limits().statements;
     if (c.repeated || !pool_.keeps_names() || (lent && !direct_)) return false;
-    bool room = statements_.find(c.sql()) || statements_.size() < most;
+    bool room = statements_.find(c.sql()) || statements_.size() < limit;
     if (!room && !asked_for_server_) ask_for_server();
-    else if (!room) room = direct_ && statements_.make_room(most);
+    else if (!room) room = direct_ && statements_.make_room(limit);
     if (!lent)
         for (const std::string& name : statements_.take_retired()) send_own("deallocate " + name);
     return room;
@@ -66,12 +67,13 @@ void connection::ask_for_server() noexcept {
 }
 
 void refuse_stream(std::string_view sql) {
-    throw error("a stream needs its connection for itself: await what runs on it first", {}, std::string(sql));
+    throw error("a stream needs exclusive use of its connection: await the running statements first", {},
+                std::string(sql));
 }
 
 void connection::require_free(std::string_view sql) const {
-    if (sink_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(sql));
-    if (simple_) throw error("a script or a copy holds this connection: await its end first", {}, std::string(sql));
+    if (sink_) throw error("the connection is used by a stream: read all of its rows first", {}, std::string(sql));
+    if (simple_) throw error("the connection is used by a script or a copy: await its end first", {}, std::string(sql));
 }
 
 void connection::send(command& c) {
@@ -93,8 +95,8 @@ void connection::send(command& c) {
     sent();
 }
 
-// libpq sends at each Sync. Only the first statement of a turn leaves at once; the others leave together at its end, so
-// that the server is woken once for all of them. What is no TCP socket does not know this.
+// libpq sends at each Sync. Only the first statement of a turn is sent at once; the others are sent together at its
+// end, so that the server wakes up once for all of them. TCP sockets only.
 void connection::cork() noexcept {
     const instant now = loop_.now();
     if (std::exchange(sent_at_, now) != now || corked_) return;

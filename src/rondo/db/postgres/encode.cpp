@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include <rondo/codec/digest.hpp>
 #include <rondo/db/error.hpp>
 
 namespace rondo::db::postgres {
@@ -25,13 +26,8 @@ void append_real(std::string& out, double value) {
 }
 
 void append_hex(std::string& out, std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
     out += "\\x";
-    for (char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
-    }
+    out += codec::hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace
@@ -39,7 +35,7 @@ void append_hex(std::string& out, std::string_view bytes) {
 void encoder::append_text(std::string_view text) {
     if (text.find('\0') != std::string_view::npos)
         throw error(
-            "a text parameter holds a zero byte, which PostgreSQL cannot keep in text: pass it as bytes "
+            "a text parameter contains a zero byte, which PostgreSQL cannot store in text: pass it as bytes "
             "(std::vector<std::byte>) to a bytea");
     text_ += text;
 }
@@ -63,7 +59,7 @@ void encoder::append(const parameters& from, const parameter& p) {
     }
 }
 
-// PostgreSQL's manual, section 8.15.6. Quoted whatever it is: that is always right.
+// PostgreSQL manual, section 8.15.6. Every element is quoted, which is always valid.
 void encoder::append_element(const parameters& from, const parameter& p) {
     if (p.kind == parameter_kind::null) {
         text_ += "NULL";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Encodes statement parameters for libpq.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +10,11 @@
 
 namespace rondo::db::postgres {
 
-/// Parameters as libpq wants them: as text, so that the server finds the types by what they are used for; bytes as they
-/// are. Valid until the next encode(); kept and reused, so that it costs no memory.
+/// Encodes parameters for libpq: as text, so that the server infers the types from their use; bytes in binary. The
+/// encoded values are valid until the next encode(); the buffers are reused.
 class encoder {
 public:
-    /// Throws error for what PostgreSQL cannot hold: a text with a zero byte, a time out of range.
+    /// Throws error for values that PostgreSQL cannot store: text with a zero byte, a time out of range.
     void encode(const parameters& from);
 
     [[nodiscard]] int count() const noexcept { return static_cast<int>(values_.size()); }

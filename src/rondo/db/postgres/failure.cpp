@@ -19,9 +19,9 @@ std::string field(const pg_result* result, int code) {
 }
 
 std::string remedy_of(std::string_view code) {
-    if (code == "42P01") return ": make the table with a migration (APP migrate), or correct its name";
-    if (code == "42703") return ": make the column with a migration (APP migrate), or correct its name";
-    if (code == "42501") return ": grant it to the user of the database URL";
+    if (code == "42P01") return ": create the table with a migration (APP migrate), or correct its name";
+    if (code == "42703") return ": add the column with a migration (APP migrate), or correct its name";
+    if (code == "42501") return ": grant the privilege to the user of the database URL";
     return {};
 }
 
@@ -32,15 +32,15 @@ std::string sentence_of(const pg_result* result, std::string_view code) {
     return fmt::format("PostgreSQL: {}{} [{}]", one_line(text), remedy_of(code), code);
 }
 
-// "FATAL:  28P01: password authentication failed": the five characters. The word before is translated, their place
-// is not.
+// The SQLSTATE in "FATAL:  28P01: password authentication failed". The word before it may be translated, its position
+// is fixed.
 std::string sqlstate_in(std::string_view message) {
     for (std::size_t at = message.find(":  "); at != std::string_view::npos; at = message.find(":  ", at + 1)) {
         const std::string_view code = message.substr(at + 3, 5);
         if (code.size() < 5 || message.substr(at + 8, 1) != ":") continue;
-        const bool good =
+        const bool is_sqlstate =
             std::ranges::all_of(code, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
-        if (good) return std::string(code);
+        if (is_sqlstate) return std::string(code);
     }
     return {};
 }
@@ -50,20 +50,20 @@ std::string_view connect_remedy(std::string_view code, std::string_view message)
     if (code.starts_with("28")) return "correct the user in the database URL, or allow it in the server's pg_hba.conf";
     if (code == "3D000") return "create the database (createdb NAME), or correct its name in the database URL";
     if (code == "53300")
-        return "lower the number of connections of the application (all its processes together), or raise the server's "
+        return "reduce the connections of the application (all its processes together), or raise the server's "
                "max_connections";
     if (code == "57P03") return "wait until the server has started";
     if (code == "08P01")
-        return "see the log of the pooler in between; what it does not know of a connection's start it takes with "
+        return "see the log of the pooler in between; list startup parameters that it does not know in its "
                "ignore_startup_parameters";
     if (!code.empty()) return "see the server's log, and check the database URL";
-    // What libpq and the system say themselves; only for the advice.
+    // Messages of libpq and the system, matched only to choose the advice.
     if (message.find("certificate verify failed") != std::string_view::npos)
-        return "name the server's authority in sslrootcert of the database URL";
+        return "set sslrootcert in the database URL to the certificate authority of the server";
     if (message.find("does not match host name") != std::string_view::npos)
-        return "connect to the name in the server's certificate";
+        return "use the host name in the server's certificate";
     if (message.find("does not support SSL") != std::string_view::npos)
-        return "switch TLS on (ssl = on) in the server, or correct sslmode in the database URL";
+        return "enable TLS (ssl = on) in the server, or correct sslmode in the database URL";
     if (message.find("Connection refused") != std::string_view::npos ||
         message.find("No such file") != std::string_view::npos)
         return "start PostgreSQL, or correct host and port in the database URL";
@@ -87,25 +87,25 @@ std::string one_line(std::string_view message) {
 
 std::exception_ptr failure_of(const pg_result* result, std::string_view statement) {
     const std::string code = field(result, PG_DIAG_SQLSTATE);
-    const std::string sentence = sentence_of(result, code);
+    const std::string message = sentence_of(result, code);
     std::string sql(statement);
     if (code.starts_with("23")) {
         const std::string constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
-        if (code == "23505") return std::make_exception_ptr(unique_violation(sentence, code, sql, constraint));
-        if (code == "23503") return std::make_exception_ptr(foreign_key_violation(sentence, code, sql, constraint));
-        return std::make_exception_ptr(constraint_violation(sentence, code, sql, constraint));
+        if (code == "23505") return std::make_exception_ptr(unique_violation(message, code, sql, constraint));
+        if (code == "23503") return std::make_exception_ptr(foreign_key_violation(message, code, sql, constraint));
+        return std::make_exception_ptr(constraint_violation(message, code, sql, constraint));
     }
-    if (code == "40001" || code == "40P01") return std::make_exception_ptr(transaction_conflict(sentence, code, sql));
-    if (code == "57014" || code == "55P03") return std::make_exception_ptr(statement_ended(sentence, code, sql));
-    // The server ends the connection after one of these.
-    if (code.starts_with("57P")) return std::make_exception_ptr(connection_lost(sentence, code, sql));
-    return std::make_exception_ptr(error(sentence, code, sql));
+    if (code == "40001" || code == "40P01") return std::make_exception_ptr(transaction_conflict(message, code, sql));
+    if (code == "57014" || code == "55P03") return std::make_exception_ptr(statement_ended(message, code, sql));
+    // The server closes the connection after one of these.
+    if (code.starts_with("57P")) return std::make_exception_ptr(connection_lost(message, code, sql));
+    return std::make_exception_ptr(error(message, code, sql));
 }
 
 std::exception_ptr lost_with(std::string_view statement, std::string_view why) {
     return std::make_exception_ptr(connection_lost(
-        fmt::format("the connection to PostgreSQL was lost while a statement was on its way; nobody knows whether it "
-                    "was done: {}",
+        fmt::format("the connection to PostgreSQL was lost while a statement was running; it is unknown whether the "
+                    "statement took effect: {}",
                     one_line(why)),
         {}, std::string(statement)));
 }

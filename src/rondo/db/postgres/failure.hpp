@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Turns failures reported by libpq into exceptions and messages with a remedy.
 #pragma once
 
 #include <exception>
@@ -9,22 +10,22 @@ struct pg_result;
 
 namespace rondo::db::postgres {
 
-/// The error a result tells of, about this statement.
+/// Returns the error that a result reports for this statement.
 [[nodiscard]] std::exception_ptr failure_of(const pg_result* result, std::string_view statement);
 
-/// The connection went away while the statement was with the server.
+/// Returns the error for a statement in flight when its connection was lost.
 [[nodiscard]] std::exception_ptr lost_with(std::string_view statement, std::string_view why);
 
-/// Why a connection could not be made.
+/// Why connecting failed.
 struct connect_failure {
     std::string sentence;
-    std::string code;    ///< SQLSTATE when the server said one
-    bool final = false;  ///< trying again does not help: a wrong password, no such database
+    std::string code;    ///< SQLSTATE, when the server sent one
+    bool final = false;  ///< retrying does not help: wrong password, unknown database
 };
-/// `message` is libpq's, written with PQERRORS_VERBOSE; `url` has no password.
+/// `message` is a libpq message in PQERRORS_VERBOSE format; `url` must not contain a password.
 [[nodiscard]] connect_failure explain_connect_failure(std::string_view message, std::string_view url);
 
-/// libpq's message on one line.
+/// Returns a libpq message as a single line.
 [[nodiscard]] std::string one_line(std::string_view message);
 
 }  // namespace rondo::db::postgres

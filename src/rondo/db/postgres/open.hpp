@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The entry points of the PostgreSQL backend.
+// Implemented in pool_connect.cpp.
 #pragma once
 
 #include <memory>
@@ -8,10 +10,10 @@
 
 namespace rondo::db::postgres {
 
-/// Checks a URL without connecting. Throws std::invalid_argument with a sentence.
+/// Checks a URL without connecting. Throws std::invalid_argument with a user-facing message.
 void check_url(const std::string& url);
 
-/// For the current loop.
+/// Creates the driver for the current loop.
 [[nodiscard]] std::unique_ptr<driver> make_driver(const std::string& url, const options& limits);
 
 }  // namespace rondo::db::postgres

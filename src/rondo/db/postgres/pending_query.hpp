@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A statement that waits in the queue of the pool or is in flight on a connection.
 #pragma once
 
 #include <coroutine>
@@ -15,18 +16,18 @@ namespace rondo::db::postgres {
 class connection;
 class pool;
 
-/// A statement on its way: in the pool's line, then on a connection. Awaited where it lies; when that is cancelled it
-/// leaves the line, or is abandoned by its connection.
+/// A statement from its submission to its result: first in the queue of the pool, then on a connection. Awaited in
+/// place; a cancellation removes it from the queue or makes the connection abandon it.
 class command final : public waiter {
 public:
-    /// `on`: the connection it must go to; null: any. The statement and the values must outlive this.
-    command(pool& p, statement s, const parameters& values, connection* on = nullptr) noexcept;
+    /// `target`: the connection to use; null: any. The statement and the values must outlive this.
+    command(pool& p, statement s, const parameters& values, connection* target = nullptr) noexcept;
     ~command();
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) {
+        if (!suspend(handle)) return false;
         enter();
         return true;
     }
@@ -35,15 +36,15 @@ public:
     [[nodiscard]] const statement& sql() const noexcept { return statement_; }
     [[nodiscard]] const parameters& values() const noexcept { return values_; }
 
-    // For the pool and the connection.
+    // Used by the pool and the connection.
     enum class place : std::uint8_t { nowhere, line, connection };
     void succeed(result_ptr r) noexcept;
     void fail(std::exception_ptr failure) noexcept;
 
-    instant since{};  ///< when it came to the line
+    instant since{};  ///< when it was queued
     connection* on = nullptr;
     place where = place::nowhere;
-    bool repeated = false;  ///< sent a second time, because its prepared form was out of date
+    bool repeated = false;  ///< sent a second time because its prepared statement was stale
 
 private:
     void enter();

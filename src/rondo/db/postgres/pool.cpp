@@ -49,9 +49,9 @@ task<result> pool::query(statement s, parameters p) {
     const effect e = effect_of(s.text());
     refuse_shared(s, e);
     if (e == effect::configures || e == effect::hidden) {
-        // On a connection that is set back after it.
-        const std::unique_ptr<session> own = co_await lend(true);
-        co_return co_await own->query(s, std::move(p));
+        // On a connection that is reset afterwards.
+        const std::unique_ptr<session> leased = co_await lend(true);
+        co_return co_await leased->query(s, std::move(p));
     }
     command c(*this, s, p);
     result_ptr r = co_await c;
@@ -95,10 +95,10 @@ status pool::now() const noexcept {
 // ---- statements ----
 
 connection* pool::choose(const statement& s) noexcept {
-    if (const std::size_t lanes = speeds_.lanes(s.hash())) return choose_of_first(lanes);
+    if (const std::size_t count = speeds_.lanes(s.hash())) return choose_of_first(count);
     connection* best = nullptr;
     const instant now = loop_.now();
-    // From the end: the first are for who is quick.
+    // From the end: the first connections are for fast statements.
     for (auto at = connections_.rbegin(); at != connections_.rend(); ++at) {
         connection* const c = at->get();
         if (!c->takes_more(now) || c->load() >= limits_.pipeline) continue;
@@ -108,14 +108,14 @@ connection* pool::choose(const statement& s) noexcept {
     return best;
 }
 
-// The least busy of so many; none when all of them are full: the wait in the line is short.
-connection* pool::choose_of_first(std::size_t lanes) noexcept {
+// The least busy of the first `count` connections; null when all of them are full: the wait in the queue is short.
+connection* pool::choose_of_first(std::size_t count) noexcept {
     connection* best = nullptr;
     const instant now = loop_.now();
     for (const auto& c : connections_) {
         if (!c->takes_more(now)) continue;
         if (!best || c->load() < best->load()) best = c.get();
-        if (best->load() == 0 || --lanes == 0) break;
+        if (best->load() == 0 || --count == 0) break;
     }
     return best && best->load() < limits_.pipeline ? best : nullptr;
 }
@@ -141,7 +141,7 @@ void pool::submit(command& c, connection* to) {
     }
     if (waiting_ + borrowing_count_ >= limits_.waiting)
         return c.fail(std::make_exception_ptr(
-            too_busy(fmt::format("{} statements wait for a connection to the database already", limits_.waiting), 1s)));
+            too_busy(fmt::format("database pool exhausted: {} statements waiting", limits_.waiting), 1s)));
     c.since = loop_.now();
     c.where = command::place::line;
     line_.push_back(c);
@@ -150,7 +150,7 @@ void pool::submit(command& c, connection* to) {
     wake_up();
 }
 
-// ---- the lines ----
+// ---- the queues ----
 
 void pool::wake_up() noexcept {
     if (std::exchange(later_asked_, true)) return;
@@ -171,9 +171,9 @@ void pool::before_wait() noexcept {
 void pool::work() noexcept {
     tidy();
     for (bool served = true; served && (waiting_ > 0 || borrowing_count_ > 0);) {
-        const bool own_first =
+        const bool connection_waiter_first =
             borrowing_count_ > 0 && (waiting_ == 0 || borrowing_.front().since <= line_.front().since);
-        served = own_first ? serve_borrower() || serve_line() : serve_line() || serve_borrower();
+        served = connection_waiter_first ? serve_borrower() || serve_line() : serve_line() || serve_borrower();
     }
     reserve();
     grow(waiting_ + borrowing_count_);
@@ -181,8 +181,8 @@ void pool::work() noexcept {
 }
 
 void pool::tidy() noexcept {
-    const auto gone = [](const connection& c) { return c.state() == connection::phase::closed && !c.lent; };
-    std::erase_if(connections_, [&](const auto& c) { return gone(*c); });
+    const auto is_removable = [](const connection& c) { return c.state() == connection::phase::closed && !c.lent; };
+    std::erase_if(connections_, [&](const auto& c) { return is_removable(*c); });
     std::erase_if(extras_, [&](const extra_one& e) {
         if (e.wanted_by || e.made->lent) return false;
         return e.made->state() != connection::phase::connecting;
@@ -222,12 +222,12 @@ bool pool::serve_borrower() noexcept {
     return true;
 }
 
-// As many busy connections as there are borrowers get nothing new, so that they become idle.
+// Busy connections, one per waiter, receive no new statements, so that they become idle.
 void pool::reserve() noexcept {
     std::size_t wanted = borrowing_count_;
     for (const auto& c : connections_) {
-        const bool could = c->state() == connection::phase::ready && !c->lent;
-        c->reserved = could && wanted > 0;
+        const bool available = c->state() == connection::phase::ready && !c->lent;
+        c->reserved = available && wanted > 0;
         if (c->reserved) --wanted;
     }
 }
@@ -240,7 +240,7 @@ void pool::wait_for(borrower& b) {
     }
     if (waiting_ + borrowing_count_ >= limits_.waiting)
         return b.fail(std::make_exception_ptr(
-            too_busy(fmt::format("{} wait for a connection to the database already", limits_.waiting), 1s)));
+            too_busy(fmt::format("database pool exhausted: {} callers waiting", limits_.waiting), 1s)));
     borrowing_.push_back(b);
     ++borrowing_count_;
     arm_wait_timer();
@@ -251,26 +251,25 @@ void pool::extra_left(borrower& b) noexcept {
     for (extra_one& e : extras_) {
         if (e.wanted_by != &b) continue;
         e.wanted_by = nullptr;
-        e.made->close("nobody waits for it any more");
+        e.made->close("the wait for the connection was cancelled");
     }
 }
 
 void pool::arm_wait_timer() noexcept {
-    instant first = instant::max();
-    if (waiting_ > 0) first = line_.front().since;
-    if (borrowing_count_ > 0) first = std::min(first, borrowing_.front().since);
-    if (first == instant::max() || wait_timer_.armed()) return;
-    loop_.timers().arm(wait_timer_, first + limits_.wait);
+    instant oldest = instant::max();
+    if (waiting_ > 0) oldest = line_.front().since;
+    if (borrowing_count_ > 0) oldest = std::min(oldest, borrowing_.front().since);
+    if (oldest == instant::max() || wait_timer_.armed()) return;
+    loop_.timers().arm(wait_timer_, oldest + limits_.wait);
 }
 
 std::exception_ptr pool::late() const {
     if (!any_ready() && !last_failure_.empty())
         return std::make_exception_ptr(connection_lost(last_failure_, last_code_));
     return std::make_exception_ptr(too_busy(
-        fmt::format(
-            "no connection to the database was free within {} ms: all {} are busy (more connections, or shorter "
-            "transactions)",
-            limits_.wait.count(), limits_.connections),
+        fmt::format("no database connection became free within {} ms: all {} are busy; use more connections or shorter "
+                    "transactions",
+                    limits_.wait.count(), limits_.connections),
         1s));
 }
 
@@ -297,7 +296,7 @@ void pool::fail_all(const std::exception_ptr& failure) noexcept {
 
 void pool::add(lent_session& s) noexcept { sessions_.push_back(s); }
 
-// ---- those who wait for a connection of their own ----
+// ---- waiters for a connection ----
 
 borrower::borrower(pool& p, wish w) noexcept
     : waiter([](waiter& self) noexcept {

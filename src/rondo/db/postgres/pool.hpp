@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The PostgreSQL connection pool: queues of statements and connection waiters, growth, reconnects.
+// Implemented in pool.cpp and pool_connect.cpp.
 #pragma once
 
 #include <cstddef>
@@ -24,20 +26,20 @@ namespace rondo::db::postgres {
 
 class lent_session;
 
-/// Waits for a connection of its own.
+/// Waits for exclusive use of a connection.
 class borrower final : public waiter {
 public:
     enum class wish : std::uint8_t {
-        lend,   ///< one of the pool's
-        probe,  ///< the same, and told at once when it cannot be made
-        extra,  ///< one beside the pool; told at once too
+        lend,   ///< a connection of the pool
+        probe,  ///< the same, but fails at once when connecting fails
+        extra,  ///< a dedicated connection outside the pool; fails at once too
     };
     borrower(pool& p, wish w) noexcept;
     ~borrower();
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) {
+        if (!suspend(handle)) return false;
         enter();
         return true;
     }
@@ -45,7 +47,7 @@ public:
 
     void grant(connection& c) noexcept;
     void fail(std::exception_ptr failure) noexcept;
-    /// What was granted is gone.
+    /// The granted connection was destroyed.
     void revoke() noexcept;
 
     instant since{};
@@ -60,10 +62,10 @@ private:
     bool in_line_ = false;
 };
 
-/// The connections of one database object. Statements wait in one line, first come first served, those who want a
-/// connection of their own in another; whoever came first of both is served first. A statement goes to an idle
-/// connection, else behind others on one that is quick; statements that are quick share the first few. Connections are
-/// made as they are needed; while the server is away, at growing intervals, and everybody waits up to the limit.
+/// The connections of one database object. Statements wait in one FIFO queue, callers that need exclusive use of a
+/// connection in another; the older of the two heads is served first. A statement goes to an idle connection, otherwise
+/// behind others on a connection that is not slow; fast statements share the first few connections. Connections are
+/// opened on demand; while the server is down, with back-off, and callers wait up to the limit.
 class pool final : public driver, event_loop::wait_hook {
 public:
     pool(target to, const options& limits);
@@ -81,7 +83,7 @@ public:
     [[nodiscard]] errands& aside() noexcept { return errands_; }
     [[nodiscard]] speeds& seen() noexcept { return speeds_; }
 
-    // For commands and borrowers.
+    // Used by pending_query and connection_waiter.
     void submit(command& c, connection* to);
     void left_line() noexcept { --waiting_; }
     void give(command& c, connection& to) noexcept;
@@ -89,27 +91,27 @@ public:
     void left_borrowing() noexcept { --borrowing_count_; }
     void extra_left(borrower& b) noexcept;
 
-    // For connections.
-    /// Whether prepared statements get names.
+    // Used by connections.
+    /// Whether statements are prepared under names.
     [[nodiscard]] bool keeps_names() const noexcept { return limits_.statements > 0 && names_kept_; }
-    /// A pooler in between mixes up who knows which name: from now on there are none.
+    /// Stops naming prepared statements: a pooler in between does not track them per client.
     void names_are_not_kept() noexcept;
-    /// The setting is the user's.
+    /// Whether the user chose this setting in the URL.
     [[nodiscard]] bool leaves_alone(std::string_view setting) const noexcept {
         return target_.own_zone && setting == "TimeZone";
     }
-    /// A pooler may refuse the options of the start: tries again without. False: that is not it.
+    /// Reconnects without startup options, which a pooler may reject. Returns false when they are not the cause.
     [[nodiscard]] bool connects_otherwise(connection& c, const std::string& message) noexcept;
     void connected(connection& c) noexcept;
     void connect_failed(connection& c, const std::string& message) noexcept;
     void cancel_served(std::uint64_t id) noexcept;
-    /// Something changed: looks at the lines and the connections soon.
+    /// Schedules a run over the queues and the connections.
     void wake_up() noexcept;
 
-    /// A connection holds something back until the end of the turn.
+    /// A connection is corked until the end of the turn.
     void corked() noexcept { corked_ = true; }
 
-    // For sessions.
+    // Used by sessions.
     void add(lent_session& s) noexcept;
 
 private:

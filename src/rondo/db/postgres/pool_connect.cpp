@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// pool: opening connections, reconnects, name resolution.
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include <rondo/base/backoff.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/db/postgres/failure.hpp>
@@ -16,13 +18,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto first_pause = 50ms;
-constexpr auto longest_pause = 2000ms;
+constexpr backoff reconnect{50ms, 2s};
 constexpr auto addresses_hold = 30s;
-
-clock::duration pause_after(int failures) {
-    return std::min<clock::duration>(first_pause * (1 << std::min(failures - 1, 6)), longest_pause);
-}
 
 }  // namespace
 
@@ -40,15 +37,15 @@ void pool::grow(std::size_t wanted) noexcept {
     }
     const auto connecting = static_cast<std::size_t>(
         std::ranges::count_if(connections_, [](const auto& c) { return c->state() == connection::phase::connecting; }));
-    // One attempt at a time finds out whether a server that was away is back.
-    const std::size_t most = failures_ > 0 ? 1 : wanted;
+    // While the server is down, one attempt at a time.
+    const std::size_t limit = failures_ > 0 ? 1 : wanted;
     try {
-        for (std::size_t n = connecting; n < most && connections_.size() < limits_.connections; ++n) {
+        for (std::size_t n = connecting; n < limit && connections_.size() < limits_.connections; ++n) {
             connections_.push_back(make_connection());
             start(*connections_.back());
         }
     } catch (const std::exception& e) {
-        log::error(std::string("no connection to the database can be made: ") + e.what());
+        log::error(std::string("cannot open a database connection: ") + e.what());
     }
 }
 
@@ -60,9 +57,9 @@ void pool::start(connection& c) {
         std::optional<connect_parameters> found;
         std::string message;
     };
-    auto got = std::make_shared<answer>();
-    errands_.run([got, asked = target_.parameters] { got->found = resolve(asked, got->message); },
-                 [this, got] { resolved(std::move(got->found), got->message); });
+    auto outcome = std::make_shared<answer>();
+    errands_.run([outcome, parameters = target_.parameters] { outcome->found = resolve(parameters, outcome->message); },
+                 [this, outcome] { resolved(std::move(outcome->found), outcome->message); });
 }
 
 void pool::start_with(connection& c, const connect_parameters& to) {
@@ -77,17 +74,14 @@ bool pool::connects_otherwise(connection& c, const std::string& message) noexcep
         start(c);
         return true;
     } catch (const std::exception& e) {
-        log::error(std::string("no connection to the database can be made: ") + e.what());
+        log::error(std::string("cannot open a database connection: ") + e.what());
         return false;
     }
 }
 
 void pool::names_are_not_kept() noexcept {
     if (!std::exchange(names_kept_, false)) return;
-    log::info(
-        "a pooler between here and PostgreSQL does not keep prepared statements apart: they are sent without names "
-        "from "
-        "now on");
+    log::info("a pooler in front of PostgreSQL does not track prepared statements per client: no longer naming them");
 }
 
 void pool::resolved(std::optional<connect_parameters> found, const std::string& message) noexcept {
@@ -108,7 +102,7 @@ void pool::resolved(std::optional<connect_parameters> found, const std::string& 
 }
 
 void pool::connected(connection& c) noexcept {
-    if (std::exchange(failures_, 0) > 0 && down_since_ != instant::max()) log::info("connected to the database again");
+    if (std::exchange(failures_, 0) > 0 && down_since_ != instant::max()) log::info("reconnected to the database");
     down_since_ = instant::max();
     retry_at_ = {};
     for (extra_one& e : extras_) {
@@ -121,20 +115,20 @@ void pool::connected(connection& c) noexcept {
 }
 
 void pool::connect_failed(connection& c, const std::string& message) noexcept {
-    const connect_failure why = explain_connect_failure(target_.without_secret(message), target_.shown);
-    const auto failure = std::make_exception_ptr(connection_lost(why.sentence, why.code));
+    const connect_failure reason = explain_connect_failure(target_.without_secret(message), target_.shown);
+    const auto failure = std::make_exception_ptr(connection_lost(reason.sentence, reason.code));
     for (extra_one& e : extras_) {
         if (e.made.get() != &c) continue;
         if (e.wanted_by) std::exchange(e.wanted_by, nullptr)->fail(failure);
         return wake_up();
     }
-    last_failure_ = why.sentence;
-    last_code_ = why.code;
+    last_failure_ = reason.sentence;
+    last_code_ = reason.code;
     ++failures_;
-    retry_at_ = loop_.now() + pause_after(failures_);
+    retry_at_ = loop_.now() + reconnect.after(failures_);
     if (down_since_ == instant::max() && !any_ready()) {
         down_since_ = loop_.now();
-        log::warning(why.sentence);
+        log::warning(reason.sentence);
     }
     borrowing_.for_each([&](borrower& b) {
         if (b.wanted != borrower::wish::probe) return;
@@ -142,8 +136,8 @@ void pool::connect_failed(connection& c, const std::string& message) noexcept {
         --borrowing_count_;
         b.fail(failure);
     });
-    const bool long_away = down_since_ != instant::max() && loop_.now() - down_since_ >= limits_.wait;
-    if (!any_ready() && (why.final || long_away)) fail_all(failure);
+    const bool down_too_long = down_since_ != instant::max() && loop_.now() - down_since_ >= limits_.wait;
+    if (!any_ready() && (reason.final || down_too_long)) fail_all(failure);
     wake_up();
 }
 
@@ -157,7 +151,7 @@ void pool::cancel_served(std::uint64_t id) noexcept {
 void pool::close_idle() noexcept {
     const instant since = loop_.now() - limits_.idle;
     for (const auto& c : connections_)
-        if (c->idle() && !c->lent && c->idle_since() <= since) c->close("it was idle");
+        if (c->idle() && !c->lent && c->idle_since() <= since) c->close("idle timeout");
     if (connections_.empty()) return;
     loop_.timers().arm(idle_timer_, loop_.now() + std::clamp<clock::duration>(limits_.idle / 4, 100ms, 30s));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Behind a pooler (PgBouncer) that gives each transaction, or each session, another connection of the server.
+// Behind a pooler (PgBouncer) that assigns a server connection per transaction, or per session.
 #include <rondo/coro/when_all.hpp>
 #include <rondo/db/databases_fixture.hpp>
 #include <rondo/db/postgres/server_fixture.hpp>
@@ -9,23 +9,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Right answers among those to `select N`, each of six statements a hundred times and in other orders.
-task<int> ask(database& at, int seed) {
+// Number of right answers to 100 of six `select N` statements, in an order that depends on `seed`.
+task<int> ask(database& db, int seed) {
     int right = 0;
     for (int k = 0; k < 100; ++k) {
         const int n = (seed * 7 + k) % 6;
         const dynamic_sql sql("select " + std::to_string(n) + ", pg_sleep(0.0005)");
-        const result r = co_await at.query(sql);
+        const result r = co_await db.query(sql);
         right += r[0].value<int>(std::size_t{0}) == n;
     }
     co_return right;
 }
 
-task<int> ask_in_transactions(database& at, int seed) {
+task<int> ask_in_transactions(database& db, int seed) {
     int right = 0;
     for (int k = 0; k < 30; ++k) {
         const int n = (seed * 5 + k) % 6;
-        right += co_await at.transaction([n](transaction& tx) -> task<int> {
+        right += co_await db.transaction([n](transaction& tx) -> task<int> {
             const dynamic_sql first("select " + std::to_string(n) + " where $1::int > 0");
             const result one = co_await tx.query(first, 1);
             const result two = co_await tx.query("select $1::int + 100", n);
@@ -35,47 +35,51 @@ task<int> ask_in_transactions(database& at, int seed) {
     co_return right;
 }
 
-task<void> run(database& at) {
-    co_await at.open();
+task<void> run(database& db) {
+    co_await db.open();
     std::vector<task<int>> all;
     for (int i = 0; i < 8; ++i) {
-        all.push_back(ask(at, i));
-        all.push_back(ask_in_transactions(at, i));
+        all.push_back(ask(db, i));
+        all.push_back(ask_in_transactions(db, i));
     }
     int right = 0;
     for (const int n : co_await when_all(std::move(all))) right += n;
     EXPECT_EQ(right, 8 * 130);
     const result when =
-        co_await at.query("select '2026-02-01'::timestamptz, $1::timestamptz = '2026-02-01 00:00:00+00'",
+        co_await db.query("select '2026-02-01'::timestamptz, $1::timestamptz = '2026-02-01 00:00:00+00'",
                           time_point(std::chrono::sys_days(std::chrono::year(2026) / 2 / 1)));
     const auto [time, same] = when.one<std::tuple<time_point, bool>>();
     EXPECT_EQ(time, time_point(std::chrono::sys_days(std::chrono::year(2026) / 2 / 1)));
     EXPECT_TRUE(same);
-    co_await at.script("drop table if exists pooled; create table pooled (n int)");
-    auto stream = at.stream<int>("select generate_series(1, 1000)");
+    co_await db.script("drop table if exists pooled; create table pooled (n int)");
+    auto stream = db.stream<int>("select generate_series(1, 1000)");
     int rows = 0;
     while (const int* n = co_await stream.next()) rows += *n > 0;
     EXPECT_EQ(rows, 1000);
-    co_await at.close();
+    co_await db.close();
 }
 
-void work_through(const std::string& how, options limits = {.connections = 5}) {
-    const std::string url = test_server::shared().ask(how);
+void work_through(const std::string& mode, options limits = {.connections = 5}) {
+    const std::string url = test_server::shared().ask(mode);
     ASSERT_TRUE(url.starts_with("postgres://")) << "PgBouncer did not start";
     {
         event_loop loop;
-        database at(url, limits);
-        loop.run_until(run(at));
+        database db(url, limits);
+        loop.run_until(run(db));
     }
     test_server::shared().tell("end_poolers");
 }
 
-TEST(pooler, transactions) { work_through("pool_transactions"); }
-TEST(pooler, transactions_without_names) { work_through("pool_transactions", {.connections = 5, .statements = 0}); }
-TEST(pooler, transactions_with_few_names) { work_through("pool_transactions", {.connections = 5, .statements = 3}); }
-TEST(pooler, more_clients_than_servers) { work_through("pool_transactions", {.connections = 20}); }
-TEST(pooler, sessions) { work_through("pool_sessions"); }
-TEST(pooler, one_that_refuses_options) { work_through("pool_without_options"); }
+TEST(PostgresPooler, transaction_pooling) { work_through("pool_transactions"); }
+TEST(PostgresPooler, transaction_pooling_without_prepared_statements) {
+    work_through("pool_transactions", {.connections = 5, .statements = 0});
+}
+TEST(PostgresPooler, transaction_pooling_with_a_small_cache) {
+    work_through("pool_transactions", {.connections = 5, .statements = 3});
+}
+TEST(PostgresPooler, more_clients_than_server_connections) { work_through("pool_transactions", {.connections = 20}); }
+TEST(PostgresPooler, session_pooling) { work_through("pool_sessions"); }
+TEST(PostgresPooler, pooler_that_rejects_startup_options) { work_through("pool_without_options"); }
 
 }  // namespace
 }  // namespace rondo::db::postgres

@@ -45,7 +45,7 @@ private:
 
 class singles final : public rows {
 public:
-    explicit singles(std::vector<result_ptr> all) noexcept : all_(std::move(all)) {}
+    explicit singles(std::vector<result_ptr> results) noexcept : all_(std::move(results)) {}
     std::size_t size() const noexcept override { return all_.size(); }
     std::size_t columns() const noexcept override { return static_cast<std::size_t>(PQnfields(all_.front().get())); }
     std::string_view name(std::size_t column) const noexcept override {
@@ -66,9 +66,9 @@ void result_deleter::operator()(pg_result* r) const noexcept { PQclear(r); }
 
 result rows_of(result_ptr r) { return result(std::make_unique<whole>(std::move(r))); }
 
-result rows_of(std::vector<result_ptr> all) {
-    if (all.empty()) return {};
-    return result(std::make_unique<singles>(std::move(all)));
+result rows_of(std::vector<result_ptr> results) {
+    if (results.empty()) return {};
+    return result(std::make_unique<singles>(std::move(results)));
 }
 
 }  // namespace rondo::db::postgres

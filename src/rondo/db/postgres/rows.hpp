@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Results of libpq as rows of a result.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ struct result_deleter {
 using result_ptr = std::unique_ptr<pg_result, result_deleter>;
 
 [[nodiscard]] result rows_of(result_ptr r);
-/// Results of one row each, as one.
+/// Combines results of one row each.
 [[nodiscard]] result rows_of(std::vector<result_ptr> singles);
 
 }  // namespace rondo::db::postgres

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A fake PostgreSQL server whose replies a test scripts.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@
 
 namespace rondo::db::postgres {
 
-/// A server that speaks the protocol of PostgreSQL as far as a test wants it: for what a real one does seldom, or only
-/// in another language. Each connection is served by a thread.
+/// Speaks as much of the PostgreSQL protocol as a test needs: for behaviour that a real server shows rarely, or only in
+/// another language. Serves each connection on a thread.
 class scripted_server {
 public:
     static std::string message(char type, std::string_view body = {}) {
@@ -30,19 +31,19 @@ public:
         return m;
     }
     static std::string text(std::string_view t) { return std::string(t) + '\0'; }
-    static std::string failure(std::string_view severity, std::string_view code, std::string_view sentence,
+    static std::string failure(std::string_view severity, std::string_view code, std::string_view primary_message,
                                std::string_view routine = "routine") {
-        return message('E', "S" + text(severity) + "VERROR" + '\0' + "C" + text(code) + "M" + text(sentence) + "R" +
-                                text(routine) + '\0');
+        return message('E', "S" + text(severity) + "VERROR" + '\0' + "C" + text(code) + "M" + text(primary_message) +
+                                "R" + text(routine) + '\0');
     }
     static std::string ready(char status) { return message('Z', std::string(1, status)); }
     static std::string note(std::string_view payload) {
         return message('A', std::string("\0\0\0\7", 4) + text("c") + text(payload));
     }
-    /// No rows, or what a command gives.
+    /// NoData and CommandComplete.
     static std::string complete(std::string_view tag) { return message('n') + message('C', text(tag)); }
 
-    /// One client.
+    /// The connection of one client.
     class wire {
     public:
         explicit wire(int descriptor) noexcept : descriptor_(descriptor) {}
@@ -53,7 +54,7 @@ public:
                 bytes.remove_prefix(static_cast<std::size_t>(n));
             }
         }
-        /// The start: its parameters, as they were sent. Empty: the client is gone.
+        /// Reads the startup message; returns its parameters as sent, empty when the client disconnected.
         std::string start() {
             for (;;) {
                 if (!fill(8)) return {};
@@ -70,7 +71,7 @@ public:
             send(message('R', std::string(4, '\0')) + std::string(more) +
                  message('K', std::string("\0\0\0\1\0\0\0\2", 8)) + ready('I'));
         }
-        /// The type and the body; type 0: the client is gone.
+        /// Reads a message; returns its type and body; type 0: the client disconnected.
         std::pair<char, std::string> next() {
             if (!fill(5)) return {};
             const char type = bytes_[0];
@@ -78,8 +79,8 @@ public:
             if (!fill(size + 1)) return {};
             return {type, taken(size + 1).substr(5)};
         }
-        /// Statements, until the client goes. `answer(step, name, sql)` is asked at every Parse (P), Bind (B), Execute
-        /// (E) and Sync (S) what is said; empty: what a server says when all is well.
+        /// Serves statements until the client disconnects. `answer(step, name, sql)` returns the reply to every Parse
+        /// (P), Bind (B), Execute (E) and Sync (S); empty: the reply of success.
         void converse(const std::function<std::string(char, const std::string&, const std::string&)>& answer) {
             std::map<std::string, std::string> prepared;
             std::string name;
@@ -93,14 +94,14 @@ public:
                 }
                 if (type == 'B') name = body.c_str() + std::strlen(body.c_str()) + 1;
                 if (type == 'D' || (failed && type != 'S')) continue;
-                std::string said = answer(type, name, prepared[name]);
+                std::string reply = answer(type, name, prepared[name]);
                 if (type == 'S') failed = false;
-                else failed = said.starts_with('E');
-                if (said.empty()) said = usual(type);
-                send(said);
+                else failed = reply.starts_with('E');
+                if (reply.empty()) reply = usual(type);
+                send(reply);
             }
         }
-        /// Ends the server's half.
+        /// Shuts down the server's sending side.
         void end() const { ::shutdown(descriptor_, SHUT_WR); }
 
     private:
@@ -135,7 +136,7 @@ public:
         std::string bytes_;
     };
 
-    /// `serve(client, which)`: the connections are counted from 1.
+    /// `serve(client, number)` runs per connection, numbered from 1.
     explicit scripted_server(std::function<void(wire&, int)> serve) : serve_(std::move(serve)) {
         listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in at{};
@@ -168,14 +169,14 @@ public:
 
 private:
     void accept_all() {
-        for (int which = 1;; ++which) {
+        for (int number = 1;; ++number) {
             const int d = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (d < 0) return;
             const std::lock_guard lock(mutex_);
             descriptors_.push_back(d);
-            serving_.emplace_back([this, d, which] {
+            serving_.emplace_back([this, d, number] {
                 wire client(d);
-                serve_(client, which);
+                serve_(client, number);
                 ::shutdown(d, SHUT_RDWR);
             });
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a server does seldom, or only in another language, by a server that is made for it.
+// Rare or translated behaviour of a server, simulated by a scripted one.
 #include <atomic>
 #include <thread>
 
@@ -15,23 +15,23 @@ using namespace std::chrono_literals;
 using wire = scripted_server::wire;
 
 template <class Body>
-task<void> opened_with_timeout(database& at, Body body) {
-    co_await at.open();
-    co_await with_timeout(20s, body(at));
-    co_await at.close();
+task<void> opened_with_timeout(database& db, Body body) {
+    co_await db.open();
+    co_await with_timeout(20s, body(db));
+    co_await db.close();
 }
 
 template <class Body>
 void with(const scripted_server& server, Body body, options limits = {}) {
     event_loop loop;
-    database at(server.url(), limits);
-    loop.run_until(opened_with_timeout(at, std::move(body)));
+    database db(server.url(), limits);
+    loop.run_until(opened_with_timeout(db, std::move(body)));
 }
 
-task<std::string> code_of(task<result> asked) {
+task<std::string> code_of(task<result> query) {
     std::string code;
     try {
-        (void)co_await std::move(asked);
+        (void)co_await std::move(query);
         code = "good";
     } catch (const connection_lost&) {
         code = "lost";
@@ -41,7 +41,7 @@ task<std::string> code_of(task<result> asked) {
     co_return code;
 }
 
-TEST(scripted, a_stale_plan_is_known_by_its_routine) {
+TEST(PostgresProtocol, detects_a_stale_plan_by_its_routine) {
     std::atomic<int> executed = 0;
     std::string routine = "RevalidateCachedQuery";
     std::vector<std::string> names;
@@ -57,25 +57,25 @@ TEST(scripted, a_stale_plan_is_known_by_its_routine) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
-             for (int i = 0; i < 4; ++i) EXPECT_EQ(co_await code_of(at.query("select * from d")), "good");
+         [&](database& db) -> task<void> {
+             for (int i = 0; i < 4; ++i) EXPECT_EQ(co_await code_of(db.query("select * from d")), "good");
              EXPECT_EQ(executed, 5);
              EXPECT_EQ(names.size(), 3U);  // prepared; repeated without a name; prepared again
              if (names.size() == 3) {
                  EXPECT_EQ(names[1], "");
                  EXPECT_NE(names[0], names[2]);
              }
-             // The same code by another routine is an error like others, whatever its text.
+             // The same SQLSTATE from another routine is an ordinary error, whatever its text.
              executed = 0;
              routine = "transformSelect";
-             EXPECT_EQ(co_await code_of(at.query("select * from d")), "good");
-             EXPECT_EQ(co_await code_of(at.query("select * from d")), "0A000");
+             EXPECT_EQ(co_await code_of(db.query("select * from d")), "good");
+             EXPECT_EQ(co_await code_of(db.query("select * from d")), "0A000");
              EXPECT_EQ(executed, 2);
          },
          {.connections = 1});
 }
 
-TEST(scripted, what_a_pooler_lost_is_repeated_without_a_name) {
+TEST(PostgresProtocol, retries_unnamed_when_a_pooler_lost_the_name) {
     for (const char* code : {"26000", "42P05"}) {
         std::atomic<int> failures = 0;
         const scripted_server server([&](wire& c, int) {
@@ -93,16 +93,16 @@ TEST(scripted, what_a_pooler_lost_is_repeated_without_a_name) {
             });
         });
         with(server,
-             [&](database& at) -> task<void> {
-                 for (int i = 0; i < 5; ++i) EXPECT_EQ(co_await code_of(at.query("select 1")), "good") << code;
+             [&](database& db) -> task<void> {
+                 for (int i = 0; i < 5; ++i) EXPECT_EQ(co_await code_of(db.query("select 1")), "good") << code;
                  EXPECT_EQ(failures, 1) << code;
              },
              {.connections = 1});
     }
 }
 
-// CALL may have committed a part of its work before it fails.
-TEST(scripted, what_is_not_atomic_is_not_repeated) {
+// CALL may have committed part of its work before it fails.
+TEST(PostgresProtocol, does_not_retry_non_atomic_statements) {
     std::atomic<int> binds = 0;
     const scripted_server server([&](wire& c, int) {
         c.start();
@@ -114,36 +114,36 @@ TEST(scripted, what_is_not_atomic_is_not_repeated) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
-             EXPECT_EQ(co_await code_of(at.query("/* one */ execute work(1)")), "good");
-             EXPECT_EQ(co_await code_of(at.query("/* one */ execute work(1)")), "26000");
+         [&](database& db) -> task<void> {
+             EXPECT_EQ(co_await code_of(db.query("/* one */ execute work(1)")), "good");
+             EXPECT_EQ(co_await code_of(db.query("/* one */ execute work(1)")), "26000");
              EXPECT_EQ(binds, 2);
          },
          {.connections = 1});
 }
 
-TEST(scripted, a_refusal_to_connect_is_understood_in_every_language) {
+TEST(PostgresProtocol, understands_translated_connect_errors) {
     for (const char* severity : {"FATAL", "致命错误", "ВАЖНО"}) {
         const scripted_server server([&](wire& c, int) {
             c.start();
             c.send(scripted_server::failure(severity, "28P01", "用户 \"u\" Password 认证失败", "auth_failed"));
         });
-        std::string said;
-        const auto began = clock::now();
+        std::string message;
+        const auto start = clock::now();
         try {
-            database at(server.url());
-            at.open_sync();
+            database db(server.url());
+            db.open_sync();
         } catch (const connection_lost& e) {
-            said = e.what();
+            message = e.what();
             EXPECT_EQ(e.code(), "28P01");
         }
-        EXPECT_TRUE(said.contains("correct the user or the password")) << said;
-        EXPECT_LT(clock::now() - began, 5s);
+        EXPECT_TRUE(message.contains("correct the user or the password")) << message;
+        EXPECT_LT(clock::now() - start, 5s);
     }
 }
 
-// Should a transaction open although no statement that is sent says so.
-TEST(scripted, a_transaction_left_open_fails_its_statement) {
+// A transaction opens although no statement looks like BEGIN.
+TEST(PostgresProtocol, fails_a_statement_that_left_a_transaction_open) {
     std::atomic<int> connections = 0;
     const scripted_server server([&](wire& c, int) {
         ++connections;
@@ -154,28 +154,28 @@ TEST(scripted, a_transaction_left_open_fails_its_statement) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
-             std::string said;
+         [&](database& db) -> task<void> {
+             std::string message;
              try {
-                 (void)co_await at.query("select 'opens'");
+                 (void)co_await db.query("select 'opens'");
              } catch (const error& e) {
-                 said = e.what();
+                 message = e.what();
              }
-             EXPECT_TRUE(said.contains("use transaction()")) << said;
-             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+             EXPECT_TRUE(message.contains("use transaction()")) << message;
+             EXPECT_EQ(co_await code_of(db.query("select 1")), "good");
              EXPECT_EQ(connections, 2);
          },
          {.connections = 1});
 }
 
-TEST(scripted, nothing_behind_an_open_transaction_is_reported_as_done) {
+TEST(PostgresProtocol, fails_statements_after_one_that_left_a_transaction_open) {
     std::atomic<int> syncs = 0;
-    const scripted_server server([&](wire& c, int which) {
+    const scripted_server server([&](wire& c, int number) {
         c.start();
         c.welcome();
         std::string held;
         c.converse([&](char step, const std::string&, const std::string& sql) -> std::string {
-            if (which > 1) return {};
+            if (number > 1) return {};
             if (step == 'E' && sql == "select 'opens'") return scripted_server::complete("BEGIN");
             if (step != 'S') return {};
             ++syncs;
@@ -183,19 +183,19 @@ TEST(scripted, nothing_behind_an_open_transaction_is_reported_as_done) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
+         [&](database& db) -> task<void> {
              auto [first, second, third] =
-                 co_await when_all(code_of(at.query("select 'opens'")), code_of(at.query("insert into t values (1)")),
-                                   code_of(at.query("insert into t values (2)")));
+                 co_await when_all(code_of(db.query("select 'opens'")), code_of(db.query("insert into t values (1)")),
+                                   code_of(db.query("insert into t values (2)")));
              EXPECT_EQ(first, "25001");
              EXPECT_EQ(second, "lost");
              EXPECT_EQ(third, "lost");
-             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+             EXPECT_EQ(co_await code_of(db.query("select 1")), "good");
          },
          {.connections = 1});
 }
 
-TEST(scripted, a_copy_that_came_through_fails_and_ends_the_connection) {
+TEST(PostgresProtocol, closes_the_connection_on_an_unexpected_copy) {
     const scripted_server server([&](wire& c, int) {
         c.start();
         c.welcome();
@@ -205,16 +205,16 @@ TEST(scripted, a_copy_that_came_through_fails_and_ends_the_connection) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
-             EXPECT_NE(co_await code_of(at.query("select 'copies'")), "good");
-             EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+         [&](database& db) -> task<void> {
+             EXPECT_NE(co_await code_of(db.query("select 'copies'")), "good");
+             EXPECT_EQ(co_await code_of(db.query("select 1")), "good");
          },
          {.connections = 1});
 }
 
 // ---- settings ----
 
-TEST(scripted, options_that_are_refused_or_swallowed_are_said_by_a_statement) {
+TEST(PostgresProtocol, sets_rejected_or_dropped_options_by_a_statement) {
     for (const bool refused : {true, false}) {
         std::atomic<bool> pinned = false;
         std::atomic<bool> again = false;
@@ -234,8 +234,8 @@ TEST(scripted, options_that_are_refused_or_swallowed_are_said_by_a_statement) {
                 return {};
             });
         });
-        with(server, [&](database& at) -> task<void> {
-            EXPECT_EQ(co_await code_of(at.query("select 1")), "good");
+        with(server, [&](database& db) -> task<void> {
+            EXPECT_EQ(co_await code_of(db.query("select 1")), "good");
             EXPECT_TRUE(again);
             EXPECT_TRUE(pinned);
         });
@@ -244,49 +244,49 @@ TEST(scripted, options_that_are_refused_or_swallowed_are_said_by_a_statement) {
 
 // ---- eviction ----
 
-task<void> send_large(database& at) {  // what the server does not take, so that output is waiting
-    const std::string code = co_await code_of(at.query("select 0", std::string(20 << 20, 'x')));
+task<void> send_large(database& db) {  // more than the server reads, so that output is pending
+    const std::string code = co_await code_of(db.query("select 0", std::string(20 << 20, 'x')));
     EXPECT_EQ(code, "lost");
 }
 
-task<void> evict(database& at, std::atomic<bool>& begun, std::atomic<bool>& ended) {
+task<void> evict(database& db, std::atomic<bool>& begun, std::atomic<bool>& ended) {
     begun = true;
-    while (!ended) std::this_thread::sleep_for(5ms);  // the loop is held
+    while (!ended) std::this_thread::sleep_for(5ms);  // blocks the loop
     std::this_thread::sleep_for(50ms);
-    EXPECT_EQ(co_await with_timeout(5s, code_of(at.query("select 'the ninth'"))), "lost");
+    EXPECT_EQ(co_await with_timeout(5s, code_of(db.query("select 'the ninth'"))), "lost");
 }
 
-TEST(scripted, eviction_beside_a_broken_connection_fails) {
+TEST(PostgresProtocol, evicting_on_a_broken_connection_fails) {
     std::atomic<bool> begun = false;
     std::atomic<bool> ended = false;
     const scripted_server server([&](wire& c, int) {
         c.start();
         c.welcome();
-        int left = 8;
+        int remaining = 8;
         c.converse([&](char step, const std::string&, const std::string&) -> std::string {
-            if (step == 'S' && --left == 0) {
+            if (step == 'S' && --remaining == 0) {
                 c.send(scripted_server::ready('I'));
                 while (!begun) std::this_thread::sleep_for(1ms);
                 c.end();
                 ended = true;
                 std::this_thread::sleep_for(500ms);
             }
-            return left == 0 ? scripted_server::message('N', std::string(1, '\0')) : "";
+            return remaining == 0 ? scripted_server::message('N', std::string(1, '\0')) : "";
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
+         [&](database& db) -> task<void> {
              for (int i = 0; i < 8; ++i) {
                  const dynamic_sql sql("select " + std::to_string(i));
-                 EXPECT_EQ(co_await code_of(at.query(sql)), "good");
+                 EXPECT_EQ(co_await code_of(db.query(sql)), "good");
              }
-             co_await when_all(send_large(at), evict(at, begun, ended));
+             co_await when_all(send_large(db), evict(db, begun, ended));
          },
          {.connections = 1, .statements = 8});
 }
 
-// It does not see DEALLOCATE: the same name again would be a mistake that costs the connection.
-TEST(scripted, a_pooler_that_keeps_names_apart_gets_none_twice) {
+// The pooler does not see DEALLOCATE: it would close the connection when a name is reused.
+TEST(PostgresProtocol, never_reuses_names_with_a_pooler_that_tracks_them) {
     std::atomic<int> twice = 0;
     const scripted_server server([&](wire& c, int) {
         c.start();
@@ -298,11 +298,11 @@ TEST(scripted, a_pooler_that_keeps_names_apart_gets_none_twice) {
         });
     });
     with(server,
-         [&](database& at) -> task<void> {
+         [&](database& db) -> task<void> {
              for (int round = 0; round < 3; ++round)
                  for (int i = 0; i < 10; ++i) {
                      const dynamic_sql sql("select " + std::to_string(i));
-                     EXPECT_EQ(co_await code_of(at.query(sql)), "good");
+                     EXPECT_EQ(co_await code_of(db.query(sql)), "good");
                  }
              EXPECT_EQ(twice, 0);
          },
@@ -311,7 +311,7 @@ TEST(scripted, a_pooler_that_keeps_names_apart_gets_none_twice) {
 
 // ---- messages ----
 
-TEST(scripted, messages_are_not_lost_before_the_first_read_nor_beside_missed) {
+TEST(PostgresProtocol, keeps_messages_around_a_reconnect) {
     std::atomic<int> listeners = 0;
     const scripted_server server([&](wire& c, int) {
         c.start();
@@ -325,7 +325,7 @@ TEST(scripted, messages_are_not_lost_before_the_first_read_nor_beside_missed) {
             if (++listeners == 1) {
                 std::this_thread::sleep_for(100ms);
                 c.send(note("2") + note("3") + note("4"));
-                c.end();  // in one piece with them
+                c.end();  // together with them
                 std::this_thread::sleep_for(20ms);
             } else {
                 std::this_thread::sleep_for(50ms);
@@ -336,11 +336,11 @@ TEST(scripted, messages_are_not_lost_before_the_first_read_nor_beside_missed) {
             return scripted_server::message('N', std::string(1, '\0'));
         });
     });
-    with(server, [](database& at) -> task<void> {
-        auto heard = at.listen("c");
+    with(server, [](database& db) -> task<void> {
+        auto notifications = db.listen("c");
         std::string all;
         while (!all.ends_with("6")) {
-            const notification* n = co_await heard.next();
+            const notification* n = co_await notifications.next();
             EXPECT_NE(n, nullptr);
             if (!n) break;
             all += n->missed ? "m" : n->payload;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A PostgreSQL server for tests, started on first use.
 #pragma once
 
 #include <cstdio>
@@ -18,12 +19,12 @@
 
 namespace rondo::db::postgres {
 
-/// A PostgreSQL server for this test program (tests/databases/postgres_server.py), started when first asked for and
-/// gone at its end, also when it crashes.
+/// A PostgreSQL server for this test program (tests/databases/postgres_server.py). Started on first use, stopped when
+/// the program ends or crashes.
 class test_server {
 public:
-    /// `words`: the files of a certificate and its key, for TLS.
-    explicit test_server(std::vector<std::string> words = {}) { start(std::move(words)); }
+    /// `arguments`: the files of a certificate and its key, for TLS.
+    explicit test_server(std::vector<std::string> arguments = {}) { start(std::move(arguments)); }
     ~test_server() {
         ::close(to_);
         ::close(from_);
@@ -39,41 +40,40 @@ public:
     [[nodiscard]] std::string url_of(const std::string& database) const {
         return url_.substr(0, url_.rfind('/') + 1) + database;
     }
-    [[nodiscard]] std::string url_without_server() const { return "postgres://postgres@127.0.0.1:1/postgres"; }
 
-    /// restart, stop, start, kill, pause, resume
-    void tell(const std::string& word) {
-        if (ask(word) != "done") throw std::runtime_error("the test's PostgreSQL does not " + word);
+    /// Executes restart, stop, start, kill, pause or resume.
+    void tell(const std::string& command) {
+        if (ask(command) != "done") throw std::runtime_error("the test PostgreSQL server failed to " + command);
     }
-    /// pool_transactions, pool_sessions, pool_without_options: the URL of a pooler.
-    std::string ask(const std::string& word) {
-        const std::string line = word + "\n";
+    /// pool_transactions, pool_sessions and pool_without_options return the URL of a pooler.
+    std::string ask(const std::string& command) {
+        const std::string line = command + "\n";
         if (::write(to_, line.data(), line.size()) < 0) return {};
         return read_line();
     }
 
 private:
-    void start(std::vector<std::string> words) {
+    void start(std::vector<std::string> arguments) {
         int in[2];
         int out[2];
-        if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
+        if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("cannot create pipes");
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, in[0], 0);
         posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-        words.insert(words.begin(), {"python3", source_dir() + "/tests/databases/postgres_server.py"});
-        std::vector<char*> arguments;
-        for (std::string& w : words) arguments.push_back(w.data());
-        arguments.push_back(nullptr);
-        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, arguments.data(), environ);
+        arguments.insert(arguments.begin(), {"python3", source_dir() + "/tests/databases/postgres_server.py"});
+        std::vector<char*> argv;
+        for (std::string& a : arguments) argv.push_back(a.data());
+        argv.push_back(nullptr);
+        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, argv.data(), environ);
         posix_spawn_file_actions_destroy(&actions);
         ::close(in[0]);
         ::close(out[1]);
         to_ = in[1];
         from_ = out[0];
-        if (failed) throw std::runtime_error("python3 cannot be started");
+        if (failed) throw std::runtime_error("cannot start python3");
         url_ = read_line();
-        if (url_.empty()) throw std::runtime_error("the test's PostgreSQL did not start");
+        if (url_.empty()) throw std::runtime_error("the test PostgreSQL server did not start");
     }
     std::string read_line() const {
         std::string line;
@@ -87,14 +87,14 @@ private:
     std::string url_;
 };
 
-/// Opens the database, runs `body(database)` and closes it.
+/// Opens the database, runs `body(database)` and closes the database.
 template <class Body>
-task<void> opened(database& at, Body body) {
-    co_await at.open();
-    co_await body(at);
-    co_await at.close();
+task<void> opened(database& db, Body body) {
+    co_await db.open();
+    co_await body(db);
+    co_await db.close();
 }
 
-inline task<void> sleep_in_database(database& at) { (void)co_await at.query("select pg_sleep(60)"); }
+inline task<void> sleep_in_database(database& db) { (void)co_await db.query("select pg_sleep(60)"); }
 
 }  // namespace rondo::db::postgres

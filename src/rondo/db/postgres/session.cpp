@@ -27,8 +27,8 @@ public:
     ~sink_wait() { sink_.waiting = nullptr; }
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) noexcept {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+        if (!suspend(handle)) return false;
         sink_.waiting = this;
         return true;
     }
@@ -50,7 +50,7 @@ std::string begin_statement(const transaction_options& o) {
     return sql;
 }
 
-// The program's own cancellation comes first; this is for when it cannot reach the server.
+// statement_timeout exceeds the deadline by this: our own cancellation comes first, if it can reach the server.
 constexpr auto behind_deadline = std::chrono::milliseconds(500);
 
 [[noreturn]] void lost() { throw connection_lost("the connection to PostgreSQL was lost"); }
@@ -88,28 +88,28 @@ task<result> lent_session::query(statement s, parameters p) {
     co_return rows_of(std::move(r));
 }
 
-// The deadline becomes the server's own limit. It is sent together with BEGIN: that costs no round trip; nor does the
-// question who serves the connection.
+// Sets the deadline as statement_timeout of the server, sent together with BEGIN: that costs no round trip. Neither
+// does reading the backend PID.
 task<void> lent_session::begin(transaction_options o) {
-    const context* in = co_await this_context();
-    const bool limited = in && in->deadline != instant::max();
-    connection& on = line();
-    if (!limited && on.asked_for_server()) {
+    const context* current = co_await this_context();
+    const bool limited = current && current->deadline != instant::max();
+    connection& conn = line();
+    if (!limited && conn.asked_for_server()) {
         const dynamic_sql text(begin_statement(o));
         (void)co_await run(statement(text), parameters());
     } else {
-        (void)on.own_failure();
-        on.send_own(begin_statement(o));
+        (void)conn.own_failure();
+        conn.send_own(begin_statement(o));
         if (limited) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(in->deadline - clock::now() + behind_deadline);
-            const parameters most(std::to_string(std::max<std::int64_t>(left.count(), 1)));
-            // A shorter one of the URL or the role stays.
+            const auto remaining =
+                std::chrono::ceil<std::chrono::milliseconds>(current->deadline - clock::now() + behind_deadline);
+            const parameters timeout(std::to_string(std::max<std::int64_t>(remaining.count(), 1)));
+            // A shorter timeout of the URL or the role stays.
             const result_ptr r = co_await run(
                 "select pg_backend_pid() from set_config('statement_timeout', least($1::numeric, "
                 "nullif(trunc(1000 * extract(epoch from current_setting('statement_timeout')::interval)), 0))::text, "
                 "true)",
-                most);
+                timeout);
             line().served_by(r.get());
         } else {
             const result_ptr r = co_await run("select pg_backend_pid()", parameters());
@@ -125,8 +125,8 @@ task<void> lent_session::commit() {
     begun_ = false;
     if (std::string_view(PQcmdStatus(r.get())) == "ROLLBACK") {
         throw error(
-            "the transaction was rolled back, not committed: a statement in it had failed and the failure was "
-            "not let through",
+            "the transaction was rolled back, not committed: a statement in it failed and its exception was "
+            "swallowed",
             "25P02", "commit");
     }
 }
@@ -136,11 +136,11 @@ task<void> lent_session::rollback() {
     begun_ = false;
 }
 
-// ---- rows as they come ----
+// ---- streams ----
 
 task<std::uint64_t> lent_session::start_rows(statement s, parameters p) {
     co_await checkpoint();
-    // The connection is done with the last stream before all of its rows were taken from here.
+    // The connection may have completed the last stream while rows are still buffered here.
     if (sink_ && (!sink_->rows.empty() || sink_->failure)) refuse_stream(s.text());
     const effect e = effect_of(s.text());
     refuse_lent(s, e, true);
@@ -161,13 +161,13 @@ task<result> lent_session::next_rows(std::uint64_t stream) {
     co_return rows_of(std::move(rows));
 }
 
-// ---- libpq without pipeline ----
+// ---- libpq without pipeline mode ----
 
 task<void> lent_session::flush(pg_conn* c) {
     for (;;) {
-        const int left = PQflush(c);
-        if (left == 0) break;
-        if (left < 0) lost();
+        const int remaining = PQflush(c);
+        if (remaining == 0) break;
+        if (remaining < 0) lost();
         co_await line().io(POLLIN | POLLOUT);
         if (line().state() != connection::phase::ready || !take_input(c)) lost();
     }
@@ -181,8 +181,8 @@ task<result_ptr> lent_session::next_result(pg_conn* c) {
     co_return result_ptr(PQgetResult(c));
 }
 
-// What the tags of commands tell of the transaction around them. COMMIT ends it, and so does ROLLBACK when BEGIN
-// follows: alone it may be one to a savepoint, which has the same tag.
+// Derives from command tags whether the enclosing transaction ended. COMMIT ends it; ROLLBACK does when BEGIN follows:
+// alone it may be ROLLBACK TO SAVEPOINT, which has the same tag.
 struct lent_session::transaction_tags {
     void note(std::string_view tag) noexcept {
         const bool begins = tag == "BEGIN" || tag == "START TRANSACTION";
@@ -193,57 +193,57 @@ struct lent_session::transaction_tags {
     bool ended = false;
 };
 
-// The first failure of those to come, else the last result.
-task<result_ptr> lent_session::last_result(pg_conn* c, transaction_tags& seen) {
-    result_ptr kept;
+// Reads the remaining results; returns the first failure, otherwise the last result.
+task<result_ptr> lent_session::last_result(pg_conn* c, transaction_tags& tags) {
+    result_ptr selected;
     for (;;) {
         result_ptr r = co_await next_result(c);
         if (!r) break;
-        const auto came = PQresultStatus(r.get());
-        if (came == PGRES_COMMAND_OK || came == PGRES_TUPLES_OK) {
+        const auto status = PQresultStatus(r.get());
+        if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
             line().note_tag(r.get());
-            seen.note(PQcmdStatus(const_cast<PGresult*>(r.get())));
+            tags.note(PQcmdStatus(const_cast<PGresult*>(r.get())));
         }
-        if (!kept || PQresultStatus(kept.get()) != PGRES_FATAL_ERROR) kept = std::move(r);
-        if (came == PGRES_COPY_IN || came == PGRES_COPY_OUT) break;
+        if (!selected || PQresultStatus(selected.get()) != PGRES_FATAL_ERROR) selected = std::move(r);
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) break;
     }
-    co_return kept;
+    co_return selected;
 }
 
 task<void> lent_session::script(std::string_view sql) {
     co_await checkpoint();
     refuse_zero_byte(sql);
     const std::string text(sql);
-    connection& on = line();
-    on.leave(connection::traces::all);  // what it does is not looked at
-    pg_conn* c = on.begin_simple(text);
+    connection& conn = line();
+    conn.leave(connection::traces::all);  // the script is not analysed
+    pg_conn* c = conn.begin_simple(text);
     if (!PQsendQuery(c, text.c_str())) lost();
     co_await flush(c);
-    transaction_tags seen;
-    const result_ptr last = co_await last_result(c, seen);
+    transaction_tags tags;
+    const result_ptr last = co_await last_result(c, tags);
     const auto status = last ? PQresultStatus(last.get()) : PGRES_EMPTY_QUERY;
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
-        line().close("a script began a COPY");
+        line().close("a script started a COPY");
         throw error(
-            "COPY does not go into a script: use copy_in() or copy_out(); what the script did before it was "
-            "undone unless it had committed it itself",
+            "COPY is not allowed in a script: use copy_in() or copy_out(); the earlier statements of the script were "
+            "rolled back unless it committed them",
             {}, text);
     }
     line().end_simple();
     if (status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(last.get(), text));
     const bool open = line().in_transaction();
-    if (begun_ && (!open || seen.ended || (seen.rolled_back && chains(text)))) {
+    if (begun_ && (!open || tags.ended || (tags.rolled_back && chains(text)))) {
         begun_ = false;
         throw error(
-            "the script ended the transaction it runs in, so that it is not one any more: leave COMMIT and ROLLBACK "
-            "to transaction()",
+            "the script ended the transaction it runs in, which is therefore not atomic: use COMMIT and ROLLBACK only "
+            "through transaction()",
             {}, text);
     }
-    if (!begun_ && open)  // it is rolled back when the connection is given back
+    if (!begun_ && open)  // rolled back when the connection is released
         throw error("the script left a transaction open, which is rolled back: end it with COMMIT", {}, text);
 }
 
-// In the extended protocol, where a text is one statement.
+// Uses the extended protocol, in which a text is a single statement.
 task<void> lent_session::start_copy(statement s, copy_way way) {
     co_await checkpoint();
     refuse_zero_byte(s.text());
@@ -251,35 +251,35 @@ task<void> lent_session::start_copy(statement s, copy_way way) {
     simple_ = line().begin_simple(s.text());
     if (!PQsendQueryParams(simple_, s.text().data(), 0, nullptr, nullptr, nullptr, nullptr, 0)) lost();
     co_await flush(simple_);
-    transaction_tags seen;
-    const result_ptr r = co_await last_result(simple_, seen);
+    transaction_tags tags;
+    const result_ptr r = co_await last_result(simple_, tags);
     const auto status = r ? PQresultStatus(r.get()) : PGRES_FATAL_ERROR;
     if (status == (way == copy_way::in ? PGRES_COPY_IN : PGRES_COPY_OUT)) co_return;
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
-        line().close("a COPY went the other way");
+        line().close("a COPY has the other direction");
         throw error(way == copy_way::in ? "copy_in() is for COPY ... FROM STDIN: use copy_out()"
                                         : "copy_out() is for COPY ... TO STDOUT: use copy_in()",
                     {}, std::string(s.text()));
     }
     line().end_simple();
     if (r && status == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), s.text()));
-    throw error("the statement is no COPY ... FROM STDIN or COPY ... TO STDOUT", {}, std::string(s.text()));
+    throw error("the statement is not COPY ... FROM STDIN or COPY ... TO STDOUT", {}, std::string(s.text()));
 }
 
 task<void> lent_session::write_copy(std::string_view bytes) {
     for (;;) {
-        const int taken = PQputCopyData(simple_, bytes.data(), static_cast<int>(bytes.size()));
-        if (taken < 0) lost();
+        const int sent = PQputCopyData(simple_, bytes.data(), static_cast<int>(bytes.size()));
+        if (sent < 0) lost();
         co_await flush(simple_);
-        if (taken > 0) break;
+        if (sent > 0) break;
     }
 }
 
 task<std::uint64_t> lent_session::end_copy() {
     while (PQputCopyEnd(simple_, nullptr) == 0) co_await flush(simple_);
     co_await flush(simple_);
-    transaction_tags seen;
-    const result_ptr r = co_await last_result(simple_, seen);
+    transaction_tags tags;
+    const result_ptr r = co_await last_result(simple_, tags);
     line().end_simple();
     if (!r || PQresultStatus(r.get()) == PGRES_FATAL_ERROR) {
         if (r) std::rethrow_exception(failure_of(r.get(), "copy"));
@@ -304,8 +304,8 @@ task<std::optional<std::string>> lent_session::read_copy() {
         co_await line().io(POLLIN);
         if (line().state() != connection::phase::ready || !take_input(simple_)) lost();
     }
-    transaction_tags seen;
-    const result_ptr r = co_await last_result(simple_, seen);
+    transaction_tags tags;
+    const result_ptr r = co_await last_result(simple_, tags);
     line().end_simple();
     if (r && PQresultStatus(r.get()) == PGRES_FATAL_ERROR) std::rethrow_exception(failure_of(r.get(), "copy"));
     co_return std::nullopt;
@@ -313,25 +313,25 @@ task<std::optional<std::string>> lent_session::read_copy() {
 
 // ---- messages ----
 
-// Between LISTEN and the first call the connection keeps what comes; later libpq does. What was received before the
-// connection broke is given first.
+// Between LISTEN and the first call the connection buffers notifications, later libpq does. Notifications received
+// before the connection broke are returned first.
 task<notification> lent_session::next_notification() {
-    std::vector<notification>& heard = line().heard();
-    if (!heard.empty()) {
-        notification first = std::move(heard.front());
-        heard.erase(heard.begin());
+    std::vector<notification>& buffered = line().heard();
+    if (!buffered.empty()) {
+        notification first = std::move(buffered.front());
+        buffered.erase(buffered.begin());
         co_return first;
     }
     if (!simple_) simple_ = line().begin_simple({});
     for (;;) {
         if (line().state() != connection::phase::ready) lost();
-        const bool there = take_input(simple_);
+        const bool connected = take_input(simple_);
         const std::unique_ptr<PGnotify, void (*)(void*)> n(PQnotifies(simple_), PQfreemem);
         if (n) {
-            notification got{n->relname, n->extra};
-            co_return got;
+            notification message{n->relname, n->extra};
+            co_return message;
         }
-        if (!there) lost();
+        if (!connected) lost();
         co_await line().io(POLLIN);
     }
 }

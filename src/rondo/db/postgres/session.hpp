@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Exclusive use of a PostgreSQL connection: transactions, streams, COPY, scripts and LISTEN.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,12 @@ namespace rondo::db::postgres {
 
 class pool;
 
-/// A connection in the hands of one user.
+/// A connection leased to one caller.
 class lent_session final : public session, public list_node {
 public:
     lent_session(pool& p, connection& c) noexcept;
     ~lent_session() override;
-    /// The pool ends before this.
+    /// Called when the pool is destroyed first.
     void orphan() noexcept { connection_ = nullptr; }
 
     task<result> query(statement s, parameters p) override;
@@ -41,17 +42,17 @@ private:
     struct transaction_tags;
 
     [[nodiscard]] connection& line() const;
-    /// What the statement leaves in the connection.
+    /// Records which session state the statement changes.
     void note(effect e);
     task<result_ptr> run(statement s, parameters p);
-    /// Of libpq in simple mode: sends all there is, or waits for and gives the next result; null after the last.
+    /// libpq in simple mode: send all pending output; wait for the next result (null after the last).
     task<void> flush(pg_conn* c);
     task<result_ptr> next_result(pg_conn* c);
-    task<result_ptr> last_result(pg_conn* c, transaction_tags& seen);
+    task<result_ptr> last_result(pg_conn* c, transaction_tags& tags);
 
     pool& pool_;
     connection* connection_;
-    std::unique_ptr<connection::row_sink> sink_;  // of the last stream
+    std::unique_ptr<connection::row_sink> sink_;  // of the latest stream
     std::uint64_t stream_ = 0;
     pg_conn* simple_ = nullptr;
     bool begun_ = false;

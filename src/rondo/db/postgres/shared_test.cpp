@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that many share: what one does to them is not felt by the others.
+// Shared connections: what one caller does must not affect the others.
 #include <array>
 
 #include <rondo/coro/when_all.hpp>
@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 template <class Body>
 void with(const std::string& url, Body body, options limits = {.connections = 1}) {
     event_loop loop;
-    database at(url, limits);
-    loop.run_until(opened(at, std::move(body)));
+    database db(url, limits);
+    loop.run_until(opened(db, std::move(body)));
 }
 
 template <class Body>
@@ -36,27 +36,27 @@ std::string joined(const std::optional<std::vector<T>>& all) {
     return text;
 }
 
-task<std::string> setting(database& at, std::string name) {
-    const result r = co_await at.query("select current_setting($1)", name);
+task<std::string> setting(database& db, std::string name) {
+    const result r = co_await db.query("select current_setting($1)", name);
     co_return r.scalar<std::string>();
 }
 
-task<int> add_row(database& at, int n) {
-    co_return static_cast<int>(co_await at.execute("insert into shared values ($1)", n));
+task<int> add_row(database& db, int n) {
+    co_return static_cast<int>(co_await db.execute("insert into shared values ($1)", n));
 }
 
-TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
+TEST(PostgresSharedConnection, rejects_transaction_control_in_plain_statements) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"begin", "/* x */ Begin", "-- x\n start transaction", "; begin", "commit", "rollback",
                                 "end", "abort", "savepoint a", "release a", "rollback to a", "prepare transaction 'x'",
                                 "begin; insert into shared values (0)"}) {
             const dynamic_sql s(sql);
-            const std::string said = co_await failure_of(at.query(s));
-            EXPECT_TRUE(said.contains("use transaction()")) << sql << ": " << said;
+            const std::string message = co_await failure_of(db.query(s));
+            EXPECT_TRUE(message.contains("use transaction()")) << sql << ": " << message;
         }
         std::vector<task<int>> all;
-        for (int i = 0; i < 20; ++i) all.push_back(add_row(at, i));
+        for (int i = 0; i < 20; ++i) all.push_back(add_row(db, i));
         (void)co_await when_all(std::move(all));
         database other(test_server::shared().url());
         const result r = co_await other.query("select count(*) from shared");
@@ -65,86 +65,86 @@ TEST(shared, a_plain_statement_neither_begins_nor_ends_a_transaction) {
     });
 }
 
-TEST(shared, a_zero_byte_is_no_end_of_a_statement) {
-    with_one_connection([](database& at) -> task<void> {
+TEST(PostgresSharedConnection, rejects_statements_with_a_zero_byte) {
+    with_one_connection([](database& db) -> task<void> {
         const dynamic_sql s(std::string("select 1\0 from nothing", 22));
-        EXPECT_TRUE((co_await failure_of(at.query(s))).contains("zero byte"));
-        EXPECT_TRUE((co_await failure_of(at.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
+        EXPECT_TRUE((co_await failure_of(db.query(s))).contains("zero byte"));
+        EXPECT_TRUE((co_await failure_of(db.script(std::string("select 1\0; x", 12)))).contains("zero byte"));
     });
 }
 
-// The statements beside it, on the same connection, are not hit.
-TEST(shared, copy_as_a_plain_statement_is_refused) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
-        auto [in, one, out, two] = co_await when_all(failure_of(at.query("copy shared from stdin")), add_row(at, 1),
-                                                     failure_of(at.query("COPY (select 1) TO STDOUT")), add_row(at, 2));
+// Other statements on the same connection are not affected.
+TEST(PostgresSharedConnection, rejects_copy_as_a_plain_statement) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
+        auto [in, one, out, two] = co_await when_all(failure_of(db.query("copy shared from stdin")), add_row(db, 1),
+                                                     failure_of(db.query("COPY (select 1) TO STDOUT")), add_row(db, 2));
         EXPECT_TRUE(in.contains("copy_in()")) << in;
         EXPECT_TRUE(out.contains("copy_out()")) << out;
         EXPECT_EQ(one + two, 2);
-        const std::string within = co_await failure_of(at.transaction([](transaction& tx) -> task<void> {
+        const std::string within = co_await failure_of(db.transaction([](transaction& tx) -> task<void> {
             (void)co_await tx.execute("insert into shared values (3)");
             (void)co_await tx.query("copy shared from stdin");
         }));
         EXPECT_TRUE(within.contains("copy_in()")) << within;
         const std::string script =
-            co_await failure_of(at.script("insert into shared values (4); copy shared from stdin"));
-        EXPECT_TRUE(script.contains("COPY does not go into a script")) << script;
-        const result r = co_await at.query("select count(*) from shared");
+            co_await failure_of(db.script("insert into shared values (4); copy shared from stdin"));
+        EXPECT_TRUE(script.contains("COPY is not allowed in a script")) << script;
+        const result r = co_await db.query("select count(*) from shared");
         EXPECT_EQ(r.scalar<int>(), 2);
     });
 }
 
-TEST(shared, a_transaction_is_not_ended_from_within) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
+TEST(PostgresSharedConnection, rejects_ending_a_transaction_from_inside) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"commit", "rollback", "begin", "prepare transaction 'x'"}) {
             const dynamic_sql s(sql);
-            const std::string said = co_await failure_of(at.transaction([&s](transaction& tx) -> task<void> {
+            const std::string message = co_await failure_of(db.transaction([&s](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into shared values (1)");
                 (void)co_await tx.query(s);
             }));
-            EXPECT_TRUE(said.contains("begun and ended by transaction()")) << said;
+            EXPECT_TRUE(message.contains("only transaction() begins and ends the transaction")) << message;
         }
-        const std::string script = co_await failure_of(at.transaction([](transaction& tx) -> task<void> {
+        const std::string script = co_await failure_of(db.transaction([](transaction& tx) -> task<void> {
             co_await tx.script("select 1; commit");
             (void)co_await tx.execute("insert into shared values (2)");
         }));
         EXPECT_TRUE(script.contains("the script ended the transaction")) << script;
-        const result none = co_await at.query("select count(*) from shared");
+        const result none = co_await db.query("select count(*) from shared");
         EXPECT_EQ(none.scalar<int>(), 0);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+        co_await db.transaction([](transaction& tx) -> task<void> {
             (void)co_await tx.query("savepoint a");
             (void)co_await tx.execute("insert into shared values (3)");
             (void)co_await tx.query("rollback to a");
             (void)co_await tx.execute("insert into shared values (4)");
             (void)co_await tx.query("release a");
         });
-        const result one = co_await at.query("select n from shared");
+        const result one = co_await db.query("select n from shared");
         EXPECT_EQ(one.scalar<int>(), 4);
     });
 }
 
-TEST(shared, a_script_does_not_end_a_transaction_and_begin_another) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
+TEST(PostgresSharedConnection, rejects_scripts_that_replace_the_transaction) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql :
              {"rollback; begin; insert into shared values (2)", "commit; begin", "select 1; rollback and chain",
               "commit and chain; select 1", "abort; start transaction", "savepoint a; rollback to a; end; begin"}) {
-            const std::string said = co_await failure_of(at.transaction([sql](transaction& tx) -> task<void> {
+            const std::string message = co_await failure_of(db.transaction([sql](transaction& tx) -> task<void> {
                 (void)co_await tx.query("select count(*) from shared");
                 co_await tx.script(sql);
             }));
-            EXPECT_TRUE(said.contains("the script ended the transaction")) << sql << ": " << said;
+            EXPECT_TRUE(message.contains("the script ended the transaction")) << sql << ": " << message;
         }
-        const result none = co_await at.query("select count(*) from shared");
+        const result none = co_await db.query("select count(*) from shared");
         EXPECT_EQ(none.scalar<int>(), 0);
-        co_await at.transaction([](transaction& tx) -> task<void> {
+        co_await db.transaction([](transaction& tx) -> task<void> {
             co_await tx.script(
                 "savepoint a; insert into shared values (1); rollback to a; insert into shared values (2)");
             co_await tx.script("create or replace function two() returns int begin atomic select 2; end");
         });
-        const result one = co_await at.query("select n from shared");
+        const result one = co_await db.query("select n from shared");
         EXPECT_EQ(one.scalar<int>(), 2);
     });
 }
@@ -157,41 +157,41 @@ task<int> taken(async_generator<std::string> pieces) {
     co_return count;
 }
 
-TEST(shared, a_copy_is_one_statement_and_goes_one_way) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
+TEST(PostgresSharedConnection, copy_accepts_one_statement_of_the_right_direction) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"begin; copy shared from stdin", "copy shared from stdin; copy shared from stdin",
                                 "copy shared to stdout", "copy shared from stdin; rollback"}) {
             const dynamic_sql s(sql);
-            EXPECT_NE(co_await failure_of(at.copy_in(statement(s), one_line())), "") << sql;
+            EXPECT_NE(co_await failure_of(db.copy_in(statement(s), one_line())), "") << sql;
         }
         for (const char* sql : {"copy shared to stdout; copy shared to stdout", "copy shared from stdin",
                                 "begin; copy shared to stdout"}) {
             const dynamic_sql s(sql);
-            EXPECT_NE(co_await failure_of(taken(at.copy_out(statement(s)))), "") << sql;
+            EXPECT_NE(co_await failure_of(taken(db.copy_out(statement(s)))), "") << sql;
         }
-        const std::string said = co_await failure_of(at.copy_in("copy shared to stdout", one_line()));
-        EXPECT_TRUE(said.contains("copy_out()")) << said;
-        EXPECT_EQ(co_await at.copy_in("copy shared from stdin;", one_line()), 1U);
-        EXPECT_EQ(co_await taken(at.copy_out("/* all */ copy shared to stdout")), 1);
+        const std::string message = co_await failure_of(db.copy_in("copy shared to stdout", one_line()));
+        EXPECT_TRUE(message.contains("copy_out()")) << message;
+        EXPECT_EQ(co_await db.copy_in("copy shared from stdin;", one_line()), 1U);
+        EXPECT_EQ(co_await taken(db.copy_out("/* all */ copy shared to stdout")), 1);
     });
 }
 
-TEST(shared, a_script_that_leaves_a_transaction_open_fails) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
-        const std::string said = co_await failure_of(at.script("begin; insert into shared values (1)"));
-        EXPECT_TRUE(said.contains("left a transaction open")) << said;
-        co_await at.script("begin; insert into shared values (2); commit");
-        const result r = co_await at.query("select n from shared");
+TEST(PostgresSharedConnection, rejects_scripts_that_leave_a_transaction_open) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
+        const std::string message = co_await failure_of(db.script("begin; insert into shared values (1)"));
+        EXPECT_TRUE(message.contains("left a transaction open")) << message;
+        co_await db.script("begin; insert into shared values (2); commit");
+        const result r = co_await db.query("select n from shared");
         EXPECT_EQ(r.scalar<int>(), 2);
     });
 }
 
 // ---- settings ----
 
-TEST(shared, a_plain_statement_does_not_change_the_connection) {
-    with_one_connection([](database& at) -> task<void> {
+TEST(PostgresSharedConnection, rejects_session_changes_in_plain_statements) {
+    with_one_connection([](database& db) -> task<void> {
         for (const char* sql :
              {"set work_mem = '1MB'", "reset all", "set local work_mem = '1MB'", "listen c",
               "create temp table x (a int)", "select pg_advisory_lock(1)", "discard all",
@@ -199,130 +199,130 @@ TEST(shared, a_plain_statement_does_not_change_the_connection) {
               "declare c cursor with hold for select 1", "prepare q as select 1", "deallocate q",
               "explain analyze create temp table x as select 1"}) {
             const dynamic_sql s(sql);
-            EXPECT_NE(co_await failure_of(at.query(s)), "") << sql;
+            EXPECT_NE(co_await failure_of(db.query(s)), "") << sql;
         }
-        const std::string before = co_await setting(at, "work_mem");
-        (void)co_await at.query("select set_config('work_mem', '1MB', false)");
-        (void)co_await at.query("do $$ begin perform set_config('work_mem', '1MB', false); end $$");
-        EXPECT_EQ(co_await setting(at, "work_mem"), before);
+        const std::string before = co_await setting(db, "work_mem");
+        (void)co_await db.query("select set_config('work_mem', '1MB', false)");
+        (void)co_await db.query("do $$ begin perform set_config('work_mem', '1MB', false); end $$");
+        EXPECT_EQ(co_await setting(db, "work_mem"), before);
     });
 }
 
-TEST(shared, what_a_session_changed_is_set_back) {
-    with_one_connection([](database& at) -> task<void> {
-        const std::string before = co_await setting(at, "work_mem");
-        co_await at.transaction([](transaction& tx) -> task<void> {
+TEST(PostgresSharedConnection, resets_what_a_session_changed) {
+    with_one_connection([](database& db) -> task<void> {
+        const std::string before = co_await setting(db, "work_mem");
+        co_await db.transaction([](transaction& tx) -> task<void> {
             (void)co_await tx.query("set work_mem = '1MB'");
             (void)co_await tx.query("set datestyle = 'German'");
         });
-        EXPECT_EQ(co_await setting(at, "work_mem"), before);
-        EXPECT_TRUE((co_await setting(at, "DateStyle")).starts_with("ISO"));
-        co_await at.script(
+        EXPECT_EQ(co_await setting(db, "work_mem"), before);
+        EXPECT_TRUE((co_await setting(db, "DateStyle")).starts_with("ISO"));
+        co_await db.script(
             "set work_mem = '1MB'; set role pg_monitor; create temp table mine (a int); listen c; "
             "select pg_advisory_lock(7)");
-        EXPECT_EQ(co_await setting(at, "work_mem"), before);
-        const result r = co_await at.query(
+        EXPECT_EQ(co_await setting(db, "work_mem"), before);
+        const result r = co_await db.query(
             "select current_user::text, (select count(*) from pg_locks where locktype = 'advisory' and objid = 7), "
             "(select count(*) from pg_listening_channels()), to_regclass('mine') is null");
-        const auto [user, locks, channels, gone] = r.one<std::tuple<std::string, int, int, bool>>();
+        const auto [user, locks, channels, dropped] = r.one<std::tuple<std::string, int, int, bool>>();
         EXPECT_EQ(user, "postgres");
         EXPECT_EQ(locks, 0);
         EXPECT_EQ(channels, 0);
-        EXPECT_TRUE(gone);
+        EXPECT_TRUE(dropped);
     });
 }
 
-task<void> expect_nothing_left(database& at, const char* after) {
-    const result r = co_await at.query(
+task<void> expect_nothing_left(database& db, const char* after) {
+    const result r = co_await db.query(
         "select (select count(*) from pg_locks where locktype = 'advisory'), "
         "(select count(*) from pg_listening_channels()), to_regclass('mine') is null, "
         "current_setting('bytea_output'), (select count(*) from pg_cursors where is_holdable), "
         "(select count(*) from pg_prepared_statements where name not like 'rondo%')");
-    const auto [locks, channels, gone, bytes, cursors, names] =
+    const auto [locks, channels, dropped, bytes, cursors, names] =
         r.one<std::tuple<int, int, bool, std::string, int, int>>();
     EXPECT_EQ(locks, 0) << after;
     EXPECT_EQ(channels, 0) << after;
-    EXPECT_TRUE(gone) << after;
+    EXPECT_TRUE(dropped) << after;
     EXPECT_EQ(bytes, "hex") << after;
     EXPECT_EQ(cursors, 0) << after;
     EXPECT_EQ(names, 0) << after;
 }
 
-TEST(shared, whatever_changed_a_connection_nothing_is_left) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
+TEST(PostgresSharedConnection, resets_every_kind_of_session_state) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
         for (const char* sql : {"do $$ begin perform pg_advisory_lock(9); end $$",
                                 "do $$ begin create temp table mine (n int); execute 'listen xyz'; end $$"}) {
             const dynamic_sql s(sql);
-            (void)co_await at.query(s);
-            co_await expect_nothing_left(at, sql);
+            (void)co_await db.query(s);
+            co_await expect_nothing_left(db, sql);
         }
         for (const char* sql : {"select pg_advisory_lock(5)::text", "create temp table mine (n int)"}) {
             const dynamic_sql s(sql);
-            auto rows = at.stream<std::string>(statement(s));
+            auto rows = db.stream<std::string>(statement(s));
             while (co_await rows.next()) {
             }
-            co_await expect_nothing_left(at, sql);
+            co_await expect_nothing_left(db, sql);
         }
-        (void)co_await taken(at.copy_out("copy (select set_config('bytea_output', 'escape', false)) to stdout"));
-        co_await expect_nothing_left(at, "a setting of a copy");
-        (void)co_await taken(at.copy_out("copy (select pg_advisory_lock(3)) to stdout"));
-        co_await expect_nothing_left(at, "a lock of a copy");
+        (void)co_await taken(db.copy_out("copy (select set_config('bytea_output', 'escape', false)) to stdout"));
+        co_await expect_nothing_left(db, "a setting of a copy");
+        (void)co_await taken(db.copy_out("copy (select pg_advisory_lock(3)) to stdout"));
+        co_await expect_nothing_left(db, "a lock of a copy");
         for (int i = 0; i < 2; ++i) {
-            co_await at.transaction([](transaction& tx) -> task<void> {
+            co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.query("select 1 as n into temp mine");
                 (void)co_await tx.query("declare held cursor with hold for select 1");
                 (void)co_await tx.query("prepare own as select set_config('bytea_output', 'escape', false)");
                 (void)co_await tx.query("execute own");
                 (void)co_await tx.query("explain analyze select pg_advisory_lock(8)");
             });
-            co_await expect_nothing_left(at, "a transaction");
+            co_await expect_nothing_left(db, "a transaction");
         }
     });
 }
 
-TEST(shared, a_prepared_statement_whose_column_changed_fails_at_most_once) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script("drop table if exists shared; create table shared (n int)");
-        (void)co_await at.execute("insert into shared values ($1)", 1);
-        co_await at.script("alter table shared alter n type bigint");
-        (void)co_await failure_of(at.execute("insert into shared values ($1)", 3'000'000'000));
-        EXPECT_EQ(co_await at.execute("insert into shared values ($1)", 3'000'000'000), 1U);
-        co_await at.script("alter table shared alter n type text");
-        (void)co_await failure_of(at.execute("insert into shared values ($1)", "a"));
-        EXPECT_EQ(co_await at.execute("insert into shared values ($1)", "a"), 1U);
+TEST(PostgresSharedConnection, fails_at_most_once_after_a_column_changed_its_type) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script("drop table if exists shared; create table shared (n int)");
+        (void)co_await db.execute("insert into shared values ($1)", 1);
+        co_await db.script("alter table shared alter n type bigint");
+        (void)co_await failure_of(db.execute("insert into shared values ($1)", 3'000'000'000));
+        EXPECT_EQ(co_await db.execute("insert into shared values ($1)", 3'000'000'000), 1U);
+        co_await db.script("alter table shared alter n type text");
+        (void)co_await failure_of(db.execute("insert into shared values ($1)", "a"));
+        EXPECT_EQ(co_await db.execute("insert into shared values ($1)", "a"), 1U);
     });
 }
 
-TEST(shared, the_shorter_time_limit_counts) {
+TEST(PostgresSharedConnection, uses_the_shorter_statement_timeout) {
     const std::string url = test_server::shared().url() + "?options=-c%20statement_timeout%3D";
     for (const auto& [given, in_a_minute] :
          {std::pair("5s", "5s"), std::pair("0", "60500ms"), std::pair("90s", "60500ms")})
-        with(url + given, [&](database& at) -> task<void> {
-            const auto inside = [](transaction& tx) -> task<std::string> {
+        with(url + given, [&](database& db) -> task<void> {
+            const auto read_timeout = [](transaction& tx) -> task<std::string> {
                 const result r = co_await tx.query("select current_setting('statement_timeout')");
                 co_return r.scalar<std::string>();
             };
-            const std::string limit = co_await with_timeout(60s, at.transaction(inside));
+            const std::string limit = co_await with_timeout(60s, db.transaction(read_timeout));
             if (std::string_view(in_a_minute) == "5s") EXPECT_EQ(limit, "5s");
             else EXPECT_TRUE(limit.starts_with("60") && limit.ends_with("ms")) << limit;
         });
 }
 
-// Prepared statements stay when settings are set back.
-TEST(shared, setting_back_keeps_prepared_statements) {
-    with_one_connection([](database& at) -> task<void> {
-        for (int i = 0; i < 3; ++i) (void)co_await at.query("select 'kept'");
-        co_await at.transaction([](transaction& tx) -> task<void> { (void)co_await tx.query("set work_mem = '1MB'"); });
+// Resetting settings keeps prepared statements.
+TEST(PostgresSharedConnection, reset_keeps_prepared_statements) {
+    with_one_connection([](database& db) -> task<void> {
+        for (int i = 0; i < 3; ++i) (void)co_await db.query("select 'kept'");
+        co_await db.transaction([](transaction& tx) -> task<void> { (void)co_await tx.query("set work_mem = '1MB'"); });
         const result r =
-            co_await at.query("select count(*) from pg_prepared_statements where statement = 'select ''kept'''");
+            co_await db.query("select count(*) from pg_prepared_statements where statement = 'select ''kept'''");
         EXPECT_EQ(r.scalar<int>(), 1);
     });
 }
 
-TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script(
+TEST(PostgresSharedConnection, ignores_role_settings_that_change_value_formats) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script(
             "drop role if exists odd; create role odd login superuser;"
             "alter role odd set datestyle = 'SQL, DMY'; alter role odd set intervalstyle = 'sql_standard';"
             "alter role odd set timezone = 'Asia/Kathmandu'; alter role odd set extra_float_digits = -10;"
@@ -333,8 +333,8 @@ TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
     std::string url = test_server::shared().url();
     url.replace(url.find("postgres@"), 9, "odd@");
     for (const char* more : {"", "?options=-c%20DateStyle%3DGerman%20-c%20bytea_output%3Descape"}) {
-        with(url + more, [](database& at) -> task<void> {
-            const result r = co_await at.query(
+        with(url + more, [](database& db) -> task<void> {
+            const result r = co_await db.query(
                 "select '2026-02-01 12:00:00'::timestamp, '2026-02-01 12:00:00+00'::timestamptz, 0.1::float8 + "
                 "0.2::float8, "
                 "'\\x5c00ff41'::bytea, '1 day 2 hours'::interval, 'ü', 'a\\b', 'pg_class'::regclass::text");
@@ -351,7 +351,7 @@ TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
             EXPECT_EQ(slash, "a\\b");
             EXPECT_EQ(name, "pg_class");
             const std::vector<std::optional<std::string>> null(1);
-            const result nulls = co_await at.query("select $1::text[]", null);
+            const result nulls = co_await db.query("select $1::text[]", null);
             EXPECT_FALSE(nulls.scalar<std::vector<std::optional<std::string>>>().at(0).has_value());
         });
     }
@@ -362,11 +362,11 @@ TEST(shared, settings_of_a_role_do_not_change_how_values_are_written) {
 // ---- values ----
 
 template <class T>
-task<std::optional<T>> read(database& at, std::string expression) {
+task<std::optional<T>> read(database& db, std::string expression) {
     const dynamic_sql sql("select " + expression);
     std::optional<T> value;
     try {
-        const result r = co_await at.query(sql);
+        const result r = co_await db.query(sql);
         value = r.scalar<T>();
     } catch (const result_mismatch&) {
     }
@@ -374,99 +374,99 @@ task<std::optional<T>> read(database& at, std::string expression) {
 }
 
 template <class T>
-task<void> expect(database& at, std::string expression, std::string wanted) {
-    const auto value = co_await read<std::vector<T>>(at, expression);
-    EXPECT_EQ(joined(value), wanted) << expression;
+task<void> expect(database& db, std::string expression, std::string expected) {
+    const auto value = co_await read<std::vector<T>>(db, expression);
+    EXPECT_EQ(joined(value), expected) << expression;
 }
 
 template <class T>
-task<void> expect_none(database& at, const char* expression) {
-    const auto value = co_await read<T>(at, expression);
+task<void> expect_none(database& db, const char* expression) {
+    const auto value = co_await read<T>(db, expression);
     EXPECT_FALSE(value.has_value()) << expression;
 }
 
-TEST(shared, times_are_a_value_or_a_sentence) {
-    with_one_connection([](database& at) -> task<void> {
+TEST(PostgresSharedConnection, rejects_times_out_of_range) {
+    with_one_connection([](database& db) -> task<void> {
         for (const char* none : {"'infinity'::timestamp", "'-infinity'::date", "'0044-03-15 BC'::date",
                                  "'0044-03-15 BC'::timestamptz", "'10000-01-01'::date", "'294276-12-31'::timestamp",
                                  "'24:00'::time", "'12:00+01'::timetz", "'1 day'::interval"})
-            co_await expect_none<time_point>(at, none);
+            co_await expect_none<time_point>(db, none);
         using nanos = std::chrono::sys_time<std::chrono::nanoseconds>;
-        co_await expect_none<nanos>(at, "'9999-12-31'::date");
-        co_await expect_none<nanos>(at, "'1600-01-01'::date");
-        EXPECT_TRUE((co_await read<nanos>(at, "'2026-01-01'::date")).has_value());
-        EXPECT_EQ(co_await read<std::string>(at, "'24:00'::time"), "24:00:00");
+        co_await expect_none<nanos>(db, "'9999-12-31'::date");
+        co_await expect_none<nanos>(db, "'1600-01-01'::date");
+        EXPECT_TRUE((co_await read<nanos>(db, "'2026-01-01'::date")).has_value());
+        EXPECT_EQ(co_await read<std::string>(db, "'24:00'::time"), "24:00:00");
     });
 }
 
-TEST(shared, arrays_are_a_value_or_a_sentence) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await expect<int>(at, "'[0:2]={1,2,3}'::int[]", "1 | 2 | 3");
-        co_await expect<int>(at, "'[-5:-4]={1,2}'::int[]", "1 | 2");
+TEST(PostgresSharedConnection, reads_only_one_dimensional_arrays) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await expect<int>(db, "'[0:2]={1,2,3}'::int[]", "1 | 2 | 3");
+        co_await expect<int>(db, "'[-5:-4]={1,2}'::int[]", "1 | 2");
         for (const char* none : {"'{{1,2},{3,4}}'::int[]", "'[0:0][1:2]={{1,2}}'::int[]", "'{1,NULL}'::int[]",
                                  "'[1,5)'::int4range", "'{[1,3),[5,7)}'::int4multirange", "'{}'::json",
                                  "'[1.5,2.5]'::numrange", "array[B'101']", "'{1,2,3}'::line"})
-            co_await expect_none<std::vector<int>>(at, none);
+            co_await expect_none<std::vector<int>>(db, none);
         for (const char* none : {"'{}'::int[]", "'{}'::int4multirange", "'[1,5]'::numrange", "'101'::bit(3)"})
-            co_await expect_none<codec::json_value>(at, none);
-        EXPECT_TRUE((co_await read<codec::json_value>(at, "'{}'::text")).has_value());
-        co_await expect_none<std::vector<std::string>>(at, "'{[1,3),[5,7)}'::int4multirange");
-        co_await expect<std::string>(at, "'{(1,1),(0,0);(3,3),(2,2)}'::box[]", "(1,1),(0,0) | (3,3),(2,2)");
-        co_await expect<std::string>(at, "'{\"(1,2)\",\"(3,4)\"}'::point[]", "(1,2) | (3,4)");
-        co_await expect<std::string>(at, "array['{','}',',',';','\"','\\','x','NULL','null',' a ']",
+            co_await expect_none<codec::json_value>(db, none);
+        EXPECT_TRUE((co_await read<codec::json_value>(db, "'{}'::text")).has_value());
+        co_await expect_none<std::vector<std::string>>(db, "'{[1,3),[5,7)}'::int4multirange");
+        co_await expect<std::string>(db, "'{(1,1),(0,0);(3,3),(2,2)}'::box[]", "(1,1),(0,0) | (3,3),(2,2)");
+        co_await expect<std::string>(db, "'{\"(1,2)\",\"(3,4)\"}'::point[]", "(1,2) | (3,4)");
+        co_await expect<std::string>(db, "array['{','}',',',';','\"','\\','x','NULL','null',' a ']",
                                      "{ | } | , | ; | \" | \\ | x | NULL | null |  a ");
     });
 }
 
-TEST(shared, numbers_and_bytes_are_a_value_or_a_sentence) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await expect_none<int>(at, "B'101'");
-        co_await expect_none<float>(at, "1e300::float8");
-        co_await expect_none<double>(at, "9007199254740993::int8");
-        EXPECT_EQ(co_await read<double>(at, "9007199254740992::int8"), 9007199254740992.0);
-        co_await expect_none<std::int64_t>(at, "'NaN'::numeric");
-        co_await expect_none<double>(at, "('1' || repeat('0', 400))::numeric");
-        EXPECT_EQ(co_await read<std::string>(at, "B'101'"), "101");
-        EXPECT_EQ(co_await read<std::string>(at, "'1234.5'::numeric::money"), "$1,234.50");
-        EXPECT_TRUE(std::isnan((co_await read<double>(at, "'NaN'::numeric")).value_or(0)));
-        EXPECT_TRUE(std::isinf((co_await read<double>(at, "'-Infinity'::numeric")).value_or(0)));
-        co_await expect<std::byte>(at, "'\\x4142'::bytea", "65 | 66");
-        co_await expect<std::byte>(at, "'\\x41'::text", "92 | 120 | 52 | 49");
-        const auto typed = co_await read<std::vector<std::vector<std::byte>>>(at, "array['\\x41'::bytea]");
-        const auto text = co_await read<std::vector<std::vector<std::byte>>>(at, "array['\\x41']");
+TEST(PostgresSharedConnection, reads_numbers_and_bytes_exactly) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await expect_none<int>(db, "B'101'");
+        co_await expect_none<float>(db, "1e300::float8");
+        co_await expect_none<double>(db, "9007199254740993::int8");
+        EXPECT_EQ(co_await read<double>(db, "9007199254740992::int8"), 9007199254740992.0);
+        co_await expect_none<std::int64_t>(db, "'NaN'::numeric");
+        co_await expect_none<double>(db, "('1' || repeat('0', 400))::numeric");
+        EXPECT_EQ(co_await read<std::string>(db, "B'101'"), "101");
+        EXPECT_EQ(co_await read<std::string>(db, "'1234.5'::numeric::money"), "$1,234.50");
+        EXPECT_TRUE(std::isnan((co_await read<double>(db, "'NaN'::numeric")).value_or(0)));
+        EXPECT_TRUE(std::isinf((co_await read<double>(db, "'-Infinity'::numeric")).value_or(0)));
+        co_await expect<std::byte>(db, "'\\x4142'::bytea", "65 | 66");
+        co_await expect<std::byte>(db, "'\\x41'::text", "92 | 120 | 52 | 49");
+        const auto typed = co_await read<std::vector<std::vector<std::byte>>>(db, "array['\\x41'::bytea]");
+        const auto text = co_await read<std::vector<std::vector<std::byte>>>(db, "array['\\x41']");
         EXPECT_TRUE(typed && typed->at(0).size() == 1);
         EXPECT_TRUE(text && text->at(0).size() == 4);
     });
 }
 
-TEST(shared, arrays_of_a_type_with_another_delimiter_are_refused) {
-    with_one_connection([](database& at) -> task<void> {
-        co_await at.script(
+TEST(PostgresSharedConnection, rejects_arrays_with_unknown_delimiters) {
+    with_one_connection([](database& db) -> task<void> {
+        co_await db.script(
             "drop type if exists odd_type cascade; create type odd_type;"
             "create function odd_in(cstring) returns odd_type language internal strict immutable as 'textin';"
             "create function odd_out(odd_type) returns cstring language internal strict immutable as 'textout';"
             "create type odd_type (input = odd_in, output = odd_out, delimiter = ':', like = text);"
             "drop type if exists colours; create type colours as enum ('red', 'dark blue')");
-        co_await expect_none<std::vector<std::string>>(at, "'{ab:cd}'::odd_type[]");
-        co_await expect<std::string>(at, "'{red,dark blue}'::colours[]", "red | dark blue");
+        co_await expect_none<std::vector<std::string>>(db, "'{ab:cd}'::odd_type[]");
+        co_await expect<std::string>(db, "'{red,dark blue}'::colours[]", "red | dark blue");
     });
 }
 
-TEST(shared, a_time_that_no_date_is_is_refused) {
-    with_one_connection([](database& at) -> task<void> {
+TEST(PostgresSharedConnection, rejects_time_parameters_out_of_range) {
+    with_one_connection([](database& db) -> task<void> {
         using hours = std::chrono::sys_time<std::chrono::hours>;
         using micros = std::chrono::microseconds;
         const auto refused = [](task<result> t) -> task<bool> {
-            const std::string said = co_await failure_of(std::move(t));
-            co_return said.contains("not between the years 1 and 9999");
+            const std::string message = co_await failure_of(std::move(t));
+            co_return message.contains("not between the years 1 and 9999");
         };
-        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", hours::max())));
-        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", time_point::max())));
-        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", time_point::min())));
-        // 65536 years later: its year has the last 16 bits of this one.
+        EXPECT_TRUE(co_await refused(db.query("select $1::timestamp", hours::max())));
+        EXPECT_TRUE(co_await refused(db.query("select $1::timestamp", time_point::max())));
+        EXPECT_TRUE(co_await refused(db.query("select $1::timestamp", time_point::min())));
+        // 65536 years later: its year is the same modulo 2^16.
         const time_point far(std::chrono::duration_cast<micros>(std::chrono::days(23936532)) +
                              time_point().time_since_epoch());
-        EXPECT_TRUE(co_await refused(at.query("select $1::timestamp", far)));
+        EXPECT_TRUE(co_await refused(db.query("select $1::timestamp", far)));
     });
 }
 

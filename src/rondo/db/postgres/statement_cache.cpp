@@ -10,7 +10,7 @@
 namespace rondo::db::postgres {
 
 namespace {
-constexpr std::size_t digest_bytes = 20;  // a name has at most 63 characters
+constexpr std::size_t digest_bytes = 20;  // names have at most 63 bytes
 }
 
 std::string statement_cache::name_of(std::string_view text) const {
@@ -21,25 +21,25 @@ std::string statement_cache::name_of(std::string_view text) const {
 }
 
 statement_cache::entry* statement_cache::find(const statement& s) noexcept {
-    const auto at = entries_.find(s.hash());
-    if (at == entries_.end() || at->second.text != s.text()) return nullptr;
-    at->second.used = ++uses_;
-    return &at->second;
+    const auto found = entries_.find(s.hash());
+    if (found == entries_.end() || found->second.text != s.text()) return nullptr;
+    found->second.used = ++uses_;
+    return &found->second;
 }
 
-// Of two statements with one hash the last one counts.
+// Replaces another statement with the same hash.
 statement_cache::entry& statement_cache::add(const statement& s) {
     std::string name = name_of(s.text());
     entry& e = entries_[s.hash()];
     if (!e.name.empty()) retired_.push_back(std::move(e.name));
-    const bool there = std::erase(retired_, name) > 0;
-    e = {std::string(s.text()), std::move(name), ++uses_, ++serials_, there};
+    const bool still_prepared = std::erase(retired_, name) > 0;
+    e = {std::string(s.text()), std::move(name), ++uses_, ++serials_, still_prepared};
     return e;
 }
 
-bool statement_cache::make_room(std::size_t most) {
-    if (entries_.size() < most) return true;
-    if (retired_.size() >= most) return false;
+bool statement_cache::make_room(std::size_t limit) {
+    if (entries_.size() < limit) return true;
+    if (retired_.size() >= limit) return false;
     const auto oldest = std::ranges::min_element(entries_, {}, [](const auto& e) { return e.second.used; });
     retired_.push_back(std::move(oldest->second.name));
     entries_.erase(oldest);
@@ -47,15 +47,15 @@ bool statement_cache::make_room(std::size_t most) {
 }
 
 void statement_cache::forget(std::uint64_t hash, std::uint64_t serial) {
-    const auto at = entries_.find(hash);
-    if (at != entries_.end() && at->second.serial == serial) entries_.erase(at);
+    const auto found = entries_.find(hash);
+    if (found != entries_.end() && found->second.serial == serial) entries_.erase(found);
 }
 
 void statement_cache::outdate(std::uint64_t hash, std::uint64_t serial) {
-    const auto at = entries_.find(hash);
-    if (at == entries_.end() || at->second.serial != serial) return;
-    retired_.push_back(std::move(at->second.name));
-    entries_.erase(at);
+    const auto found = entries_.find(hash);
+    if (found == entries_.end() || found->second.serial != serial) return;
+    retired_.push_back(std::move(found->second.name));
+    entries_.erase(found);
     ++outdated_;
 }
 

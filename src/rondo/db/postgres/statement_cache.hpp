@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The prepared statements of one connection, with LRU eviction.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +14,10 @@
 
 namespace rondo::db::postgres {
 
-/// Which statements a connection has prepared, under which names. Bounded: the one not used for longest goes.
+/// The statements that a connection has prepared, and their names. Bounded: evicts the least recently used.
 ///
-/// A name is made of a digest of the text, so that under one name there is one statement, whoever prepared it: behind a
-/// pooler the connections of the server are shared with others. (The types of parameters are never said, so they need
-/// not be part of it.)
+/// A name contains a digest of the text, so that a name always means the same statement, whichever client prepared it:
+/// behind a pooler, server connections are shared. (Parameter types are never declared, so they are not part of it.)
 class statement_cache {
 public:
     struct entry {
@@ -25,23 +25,23 @@ public:
         std::string name;
         std::uint64_t used = 0;
         std::uint64_t serial = 0;
-        bool prepared = false;  ///< the server has it already
+        bool prepared = false;  ///< the server has it
     };
 
-    /// Null when it is not known.
+    /// Returns null when it is not cached.
     [[nodiscard]] entry* find(const statement& s) noexcept;
-    /// Not prepared, unless it went lately and is still there.
+    /// Adds an entry; not prepared, unless it was evicted but not yet deallocated.
     entry& add(const statement& s);
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
-    /// Makes room for one more: what goes is retired. False when too many are retired and wait.
-    [[nodiscard]] bool make_room(std::size_t most);
-    /// The server does not have it.
+    /// Makes room for one more by retiring the least recently used. Returns false when too many wait for deallocation.
+    [[nodiscard]] bool make_room(std::size_t limit);
+    /// Removes an entry that the server does not have.
     void forget(std::uint64_t hash, std::uint64_t serial);
-    /// Its plan is out of date for good: when it is prepared again it has another name.
+    /// Retires an entry whose plan is stale; prepared again, it gets another name.
     void outdate(std::uint64_t hash, std::uint64_t serial);
-    /// The server has none any more.
+    /// Forgets everything: the server has deallocated all statements.
     void clear();
-    /// Counts clear().
+    /// Number of clear() calls.
     [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
     /// Names to be deallocated.

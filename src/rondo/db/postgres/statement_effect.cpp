@@ -19,8 +19,8 @@ bool is_word(char c) noexcept {
 }
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// A word, the inside of a quoted identifier, or one other character; empty at the end. Literals and comments are left
-// out. As PostgreSQL's scanner does it: manual, section 4.1.
+// Splits SQL into words, quoted identifiers and single other characters; empty at the end. Skips literals and comments.
+// Follows PostgreSQL's lexical rules: manual, section 4.1.
 class scanner {
 public:
     explicit scanner(std::string_view sql) noexcept : rest_(sql) {}
@@ -38,7 +38,7 @@ public:
             else if (const std::string_view w = word(); !w.empty()) return w;
         }
     }
-    /// The last one was in quotes: no keyword.
+    /// Whether the last token was quoted, hence not a keyword.
     [[nodiscard]] bool quoted() const noexcept { return quoted_; }
 
 private:
@@ -119,7 +119,7 @@ std::string_view first_word(scanner& words) noexcept {
 
 effect end_of_transaction(scanner& words) noexcept {
     std::string_view word = words.next();
-    if (same(word, "prepared")) return effect::none;  // of two phases: runs outside of a transaction
+    if (same(word, "prepared")) return effect::none;  // second phase of a two-phase commit: runs outside a transaction
     if (any_of(word, {"work", "transaction"})) word = words.next();
     return same(word, "to") ? effect::savepoint : effect::ends;
 }
@@ -144,8 +144,7 @@ std::string_view unquoted(std::string_view name) noexcept {
     return name.size() > 2 && name.front() == '"' ? name.substr(1, name.size() - 2) : name;
 }
 
-// What it does by the way, beginning with its second word: functions that it calls, a new table of SELECT INTO, an
-// UPDATE of pg_settings.
+// Side effects of the rest of a statement, from its second word: function calls, SELECT INTO, UPDATE of pg_settings.
 effect of_content(scanner& words, std::string_view first) noexcept {
     std::string_view earlier;
     std::string_view before = first;
@@ -186,7 +185,7 @@ effect of_declare(scanner& words) noexcept {
 
 effect of_statement(scanner& words, std::string_view first) noexcept;
 
-// EXPLAIN ANALYZE does what it explains.
+// EXPLAIN ANALYZE executes the statement.
 effect of_explain(scanner& words) noexcept {
     int depth = 0;
     std::string_view w = words.next();
@@ -242,41 +241,41 @@ bool is_atomic(std::string_view sql) noexcept {
 
 void refuse_zero_byte(std::string_view sql) {
     if (sql.find('\0') != std::string_view::npos)
-        throw error("the statement holds a zero byte, which PostgreSQL does not take", {}, std::string(sql));
+        throw error("the statement contains a zero byte, which PostgreSQL does not accept", {}, std::string(sql));
 }
 
 void refuse_shared(const statement& s, effect e) {
     refuse_zero_byte(s.text());
     switch (e) {
         case effect::none:
-        case effect::executes:  // of a name that no shared connection has
+        case effect::executes:  // fails: shared connections have no such names
         case effect::configures:
         case effect::hidden: return;
         case effect::begins:
         case effect::ends:
         case effect::savepoint:
             refuse(
-                "a plain statement does not begin or end a transaction, because others use the same connection: "
-                "use transaction()",
+                "a plain statement must not begin or end a transaction, because its connection is shared: use "
+                "transaction()",
                 s);
         case effect::copies: refuse("COPY is not a plain statement: use copy_in() or copy_out()", s);
         case effect::prepares:
             refuse(
-                "a statement that was prepared belongs to one connection, and the next one may run on another: write "
-                "the statement itself, which is prepared on every connection that it runs on",
+                "a prepared statement belongs to one connection, but the next statement may run on another: run the "
+                "statement itself, which is prepared automatically",
                 s);
         case effect::sets:
             refuse(
-                "a plain statement does not change the settings of a connection, because others use the same one: "
-                "say it in the database URL (?options=-c%20name%3Dvalue), or use SET LOCAL in transaction()",
+                "a plain statement must not change connection settings, because its connection is shared: set them in "
+                "the database URL (?options=-c%20name%3Dvalue), or use SET LOCAL in transaction()",
                 s);
         case effect::sets_local:
-            refuse("this statement has no effect outside of a transaction: use it in transaction()", s);
+            refuse("this statement has no effect outside a transaction: use it in transaction()", s);
         case effect::listens: refuse("LISTEN is not a plain statement: use listen()", s);
         case effect::session:
             refuse(
-                "a temporary table, a cursor and an advisory lock of the session belong to one connection, and the "
-                "next statement may run on another: use transaction(), with pg_advisory_xact_lock for a lock",
+                "temporary tables, cursors and session-level advisory locks belong to one connection, but the next "
+                "statement may run on another: use transaction(), with pg_advisory_xact_lock for a lock",
                 s);
     }
 }
@@ -286,7 +285,7 @@ void refuse_lent(const statement& s, effect e, bool begun) {
     if (e == effect::copies) refuse("COPY is not a plain statement: use copy_in() or copy_out()", s);
     if (begun && (e == effect::begins || e == effect::ends))
         refuse(
-            "the transaction is begun and ended by transaction(): return from its function to commit, throw to roll "
+            "only transaction() begins and ends the transaction: return from its function to commit, throw to roll "
             "back",
             s);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Classifies SQL statements by what they do to the connection they run on.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 namespace rondo::db::postgres {
 
-/// What a statement does to the connection it runs on, as its words tell.
+/// What a statement does to its connection, judging by its keywords.
 enum class effect : std::uint8_t {
     none,
     begins,      ///< BEGIN, START TRANSACTION
@@ -20,27 +21,27 @@ enum class effect : std::uint8_t {
     sets,        ///< SET, RESET, DISCARD, UPDATE pg_settings
     sets_local,  ///< SET LOCAL, SET TRANSACTION, SET CONSTRAINTS
     configures,  ///< calls set_config()
-    hidden,      ///< DO, CALL: what they do inside is not seen
+    hidden,      ///< DO, CALL: their body is not analysed
     listens,     ///< LISTEN, UNLISTEN
-    session,     ///< makes a temporary table or a cursor WITH HOLD, or takes an advisory lock of the session
+    session,     ///< temporary table, cursor WITH HOLD, session-level advisory lock
 };
 
-/// Comments, empty statements and letter case do not matter; what stands in quotes does not count.
+/// Classifies a statement. Ignores comments, empty statements, letter case and quoted text.
 [[nodiscard]] effect effect_of(std::string_view sql) noexcept;
 
-/// Whether it holds AND CHAIN, which ends a transaction and begins another.
+/// Whether the text contains AND CHAIN, which ends a transaction and begins another.
 [[nodiscard]] bool chains(std::string_view sql) noexcept;
 
-/// Whether it is atomic outside of a transaction: CALL and DO may commit a part of their work, and EXECUTE runs
-/// what the program prepared itself.
+/// Whether the statement is atomic outside a transaction: CALL and DO may commit part of their work, and EXECUTE runs
+/// what the program prepared.
 [[nodiscard]] bool is_atomic(std::string_view sql) noexcept;
 
-/// Throws error for what may not run on a connection that others use at the same time.
+/// Throws error when the statement must not run on a connection shared with others.
 void refuse_shared(const statement& s, effect e);
-/// Throws error for what may not run on a lent connection as a plain statement: COPY, and within a transaction that
-/// has begun what begins or ends one.
+/// Throws error when the statement must not run as a plain statement on a leased connection: COPY, and in a transaction
+/// started by transaction() whatever begins or ends one.
 void refuse_lent(const statement& s, effect e, bool begun);
-/// Throws error for a text with a zero byte, of which libpq would send a part.
+/// Throws error for a text with a zero byte, which libpq would truncate.
 void refuse_zero_byte(std::string_view sql);
 
 }  // namespace rondo::db::postgres

@@ -7,11 +7,11 @@
 namespace rondo::db::postgres {
 namespace {
 
-void expect(effect wanted, std::initializer_list<const char*> all) {
-    for (const char* sql : all) EXPECT_EQ(static_cast<int>(effect_of(sql)), static_cast<int>(wanted)) << sql;
+void expect(effect expected, std::initializer_list<const char*> all) {
+    for (const char* sql : all) EXPECT_EQ(static_cast<int>(effect_of(sql)), static_cast<int>(expected)) << sql;
 }
 
-TEST(effect, transactions) {
+TEST(StatementEffect, detects_transaction_control) {
     expect(effect::begins, {"begin", "BEGIN", "  begin;", "Begin isolation level serializable", "start transaction",
                             "-- first\nbegin", "-- first\rbegin", "/* a /* nested */ one */ begin", ";; begin",
                             "begin--x", "begin/**/", "\t\v\f\r\nbegin", "/**/;--\n;/* begin */begin"});
@@ -25,7 +25,7 @@ TEST(effect, transactions) {
                           "insert into t values ('; commit')", "(select 1)", "values (1)", "deallocate all"});
 }
 
-TEST(effect, copies) {
+TEST(StatementEffect, detects_copy) {
     expect(effect::copies,
            {"copy t from stdin", "COPY t (a, b) FROM STDIN WITH (format csv)", "copy t to stdout", "copy t from stdout",
             "copy (select * from s) to stdout", "copy/**/t from --\n stdin", "copy \"from\" from stdin",
@@ -35,7 +35,7 @@ TEST(effect, copies) {
                           "copy t to '/file' (delimiter ' to stdout')", "copy t from \"stdin\""});
 }
 
-TEST(effect, what_belongs_to_a_connection) {
+TEST(StatementEffect, detects_session_state) {
     expect(effect::sets,
            {"set a = 1", "SET SESSION x to 2", "set role r", "reset all", "discard all", "set time zone 'x'",
             "update pg_settings set setting = 1", "update pg_catalog.pg_settings set setting = 1",
@@ -82,21 +82,21 @@ TEST(effect, what_belongs_to_a_connection) {
                           "explain )"});
 }
 
-TEST(effect, chains) {
+TEST(StatementEffect, detects_and_chain) {
     for (const char* sql : {"commit and chain", "insert into t values (1); ROLLBACK AND /* */ CHAIN"})
         EXPECT_TRUE(chains(sql)) << sql;
     for (const char* sql : {"commit", "commit and no chain", "select 'and chain'", "select chain and x", ""})
         EXPECT_FALSE(chains(sql)) << sql;
 }
 
-TEST(effect, broken_texts_end) {
+TEST(StatementEffect, terminates_on_malformed_sql) {
     for (const char* sql : {"'", "\"", "$", "$$", "$a$", "E'\\", "/*", "--", "copy (", "e'", "select $1", "$1$2$",
                             "\"\"", "create", "set", "update pg_catalog"})
         EXPECT_NE(static_cast<int>(effect_of(sql)), -1) << sql;
     EXPECT_THROW(refuse_zero_byte(std::string_view("select 1\0; x", 12)), error);
 }
 
-TEST(effect, atomic) {
+TEST(StatementEffect, knows_non_atomic_statements) {
     EXPECT_TRUE(is_atomic("select 1"));
     EXPECT_FALSE(is_atomic("/* */ CALL p()"));
     EXPECT_FALSE(is_atomic("do $$ $$"));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Server time per statement, and how many connections its executions are spread over.
 #pragma once
 
 #include <array>
@@ -8,15 +9,15 @@
 
 namespace rondo::db::postgres {
 
-/// How long the server works on each statement, as far as it was seen: the least of late, which waiting for processors
-/// that others use does not change. Of statements that share a place the last one counts.
+/// The server time of each statement: a recent minimum, which contention for CPUs does not inflate. Statements that map
+/// to the same slot replace each other.
 ///
-/// A server with a few busy connections does more than with many that take turns: each switch costs it as much as a row
-/// by its key. So statements that are quick share few connections, and only the others are spread.
+/// A server achieves more with a few busy connections than with many that take turns: each switch costs as much as a
+/// row lookup by key. Fast statements therefore share few connections; only the others are spread.
 class speeds {
 public:
     void add(std::uint64_t statement, std::chrono::nanoseconds took) noexcept;
-    /// On how many connections the statement is to be at once; 0: on any, because it is slow or not known.
+    /// Number of connections to use for the statement at the same time; 0: any (slow or unknown).
     [[nodiscard]] std::size_t lanes(std::uint64_t statement) const noexcept;
 
 private:

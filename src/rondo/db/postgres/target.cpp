@@ -23,7 +23,7 @@ namespace rondo::db::postgres {
 
 namespace {
 
-// What is not said in the URL. A dead peer is noticed within a minute, also when it owes us an acknowledgement.
+// Defaults for what the URL does not set. A dead peer is detected within a minute, also with unacknowledged data.
 constexpr std::pair<const char*, const char*> defaults[] = {
     {"fallback_application_name", "rondo"}, {"gssencmode", "disable"}, {"keepalives_idle", "30"},
     {"keepalives_interval", "10"},          {"keepalives_count", "3"}, {"tcp_user_timeout", "60000"},
@@ -90,7 +90,7 @@ void add_secret(target& to, std::string_view part) {
     if (auto plain = codec::percent_decode(part); plain && *plain != part) to.secrets.push_back(*std::move(plain));
 }
 
-// A password may hold '@', '&' and '#' itself.
+// A password may contain '@', '&' and '#'.
 void find_secrets(target& of, std::string_view url) {
     const std::size_t mark = url.find("://");
     const std::size_t at = url.rfind('@');
@@ -112,23 +112,24 @@ std::string small_letters(std::string text) {
     return text;
 }
 
-// What the program writes and reads is UTF-8 and nothing else.
+// The program reads and writes UTF-8 only.
 void set_encoding(connect_parameters& parameters, const std::string& shown) {
-    const std::string* given = value_of(parameters, "client_encoding");
-    std::string name = given ? small_letters(*given) : "utf8";
+    const std::string* configured = value_of(parameters, "client_encoding");
+    std::string name = configured ? small_letters(*configured) : "utf8";
     std::erase(name, '-');
     if (name != "utf8" && name != "unicode")
-        throw std::invalid_argument(fmt::format(
-            "the database URL '{}' asks for client_encoding={}: texts are UTF-8 here, leave it out", shown, *given));
+        throw std::invalid_argument(
+            fmt::format("invalid database URL '{}': client_encoding={} is not supported; only UTF-8 is, leave it out",
+                        shown, *configured));
     set(parameters, "client_encoding", "UTF8");
 }
 
-// The time zone comes first, so that the URL may say another one: a time is read right in every zone.
-std::string options_with(const std::string* given) {
+// The time zone comes first, so that the URL may override it: times are read correctly in every zone.
+std::string options_with(const std::string* configured) {
     std::string options;
     for (const pinned_setting& s : pinned_settings) {
         options += fmt::format("{}-c {}={}", options.empty() ? "" : " ", s.name, s.value);
-        if (given && &s == pinned_settings) options += " " + *given;
+        if (configured && &s == pinned_settings) options += " " + *configured;
     }
     return options;
 }
@@ -138,7 +139,7 @@ void hide(std::string& message, const std::string& text) {
         message.replace(at, text.size(), "...");
 }
 
-// Everything from the first quote of a message to the last one.
+// Replaces everything from the first quote of a message to the last.
 std::string without_quotes(std::string message) {
     const std::size_t begin = message.find('"');
     const std::size_t end = message.rfind('"');
@@ -154,11 +155,11 @@ target parse_target(const std::string& url) {
                                                                                 PQconninfoFree);
     if (!parsed) {
         const std::unique_ptr<char, void (*)(void*)> owned(message, PQfreemem);
-        target wrong;
-        find_secrets(wrong, url);
-        throw std::invalid_argument(fmt::format(
-            "the database URL '{}' is not one of PostgreSQL: {}: write postgres://user:password@host:5432/name",
-            shown_url(url), message ? wrong.without_secret(one_line(message)) : "no memory"));
+        target invalid;
+        find_secrets(invalid, url);
+        throw std::invalid_argument(
+            fmt::format("invalid PostgreSQL URL '{}': {}; expected postgres://user:password@host:5432/name",
+                        shown_url(url), message ? invalid.without_secret(one_line(message)) : "out of memory"));
     }
     target t;
     t.shown = shown_url(url);
@@ -168,12 +169,12 @@ target parse_target(const std::string& url) {
     for (const auto& [name, value] : defaults)
         if (!value_of(t.parameters, name)) t.parameters.emplace_back(name, value);
     set_encoding(t.parameters, t.shown);
-    // As libpq does it, which does not look there when it is told options.
+    // As libpq does, which ignores PGOPTIONS when options are given.
     const char* of_environment = std::getenv("PGOPTIONS");
     if (of_environment && !value_of(t.parameters, "options")) t.parameters.emplace_back("options", of_environment);
-    const std::string* given = value_of(t.parameters, "options");
-    t.options = options_with(given);
-    t.own_zone = given && small_letters(*given).find("timezone") != std::string::npos;
+    const std::string* configured = value_of(t.parameters, "options");
+    t.options = options_with(configured);
+    t.own_zone = configured && small_letters(*configured).find("timezone") != std::string::npos;
     return t;
 }
 
@@ -189,8 +190,8 @@ bool target::is_secret(std::string_view text) const {
            });
 }
 
-// Whatever stands in quotes and is a part of a secret, or holds one. No words are looked for: they may be translated.
-// So may the quotes, of a server: what a password was read as is hidden wherever it stands.
+// Masks quoted text that is part of a secret or contains one, whatever the words around it: they may be translated. So
+// may a server's quotes: values that may be parts of a password are masked everywhere.
 std::string target::without_secret(std::string message) const {
     for (const char* name : {"dbname", "host", "port"})
         if (const std::string* value = value_of(parameters, name); value && value->size() > 2 && is_secret(*value))
@@ -200,9 +201,9 @@ std::string target::without_secret(std::string message) const {
         const std::size_t end = message.find('"', begin + 1);
         if (end == std::string::npos) break;
         const std::string quoted = message.substr(begin + 1, end - begin - 1);
-        const std::string shown_part = is_secret(quoted) ? "..." : quoted;
-        message.replace(begin + 1, quoted.size(), shown_part);
-        begin += shown_part.size() + 2;
+        const std::string replacement = is_secret(quoted) ? "..." : quoted;
+        message.replace(begin + 1, quoted.size(), replacement);
+        begin += replacement.size() + 2;
     }
     return message;
 }
@@ -216,8 +217,8 @@ bool needs_resolving(const connect_parameters& parameters) {
 
 std::optional<connect_parameters> resolve(const connect_parameters& parameters, std::string& message) {
     const auto hosts = split(*value_of(parameters, "host"));
-    const std::string* given = value_of(parameters, "port");
-    const auto ports = split(given ? *given : std::string());
+    const std::string* configured = value_of(parameters, "port");
+    const auto ports = split(configured ? *configured : std::string());
     std::string names;
     std::string addresses;
     std::string numbers;
@@ -236,7 +237,7 @@ std::optional<connect_parameters> resolve(const connect_parameters& parameters, 
     connect_parameters out = parameters;
     set(out, "host", names);
     set(out, "hostaddr", addresses);
-    if (given) set(out, "port", numbers);
+    if (configured) set(out, "port", numbers);
     return out;
 }
 

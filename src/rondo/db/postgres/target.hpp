@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Where and how to connect: libpq parameters, pinned settings, host resolution, and secrets to hide in messages.
 #pragma once
 
 #include <optional>
@@ -11,27 +12,27 @@
 
 namespace rondo::db::postgres {
 
-/// Where to connect to, as libpq wants it, and for people.
+/// A connection target: as libpq parameters and for display.
 struct target {
     connect_parameters parameters;
-    std::string options;    ///< for the start of a connection: those of the URL and the pinned settings
-    bool own_zone = false;  ///< the URL's options say TimeZone
+    std::string options;    ///< startup options: those of the URL and the pinned settings
+    bool own_zone = false;  ///< the URL's options set TimeZone
     std::string shown;
-    /// Parts of the URL that no message may quote, as they stand there and decoded: the password, which may have been
-    /// read as something else, and what follows the name of one.
+    /// Parts of the URL that messages must not quote, encoded and decoded: the password, which libpq may have parsed as
+    /// something else, and the values of parameters named like secrets.
     std::vector<std::string> secrets;
-    bool holds_quote = false;  ///< the URL: then it cannot be seen where a message ends to quote it
+    bool holds_quote = false;  ///< the URL contains a quote: the end of quotations in messages is ambiguous
 
-    /// `parameters`, or the same with addresses, and the options.
+    /// Returns `to` (`parameters`, possibly with addresses) with the options added.
     [[nodiscard]] connect_parameters with_options(connect_parameters to) const;
-    /// A message of libpq without what it quotes of the password.
+    /// Returns a libpq message with quoted parts of the password removed.
     [[nodiscard]] std::string without_secret(std::string message) const;
-    /// Whether a message must not quote this text.
+    /// Whether messages must not quote this text.
     [[nodiscard]] bool is_secret(std::string_view text) const;
 };
 
-/// A setting that changes how a value is written or read, and what it has to be here: times in UTC and in the form of
-/// ISO 8601, and everything else as PostgreSQL does it when nobody has changed it, with all digits.
+/// A setting that changes how values are written or read, and its required value: times in UTC and ISO 8601 format,
+/// everything else as PostgreSQL does by default, with all digits.
 struct pinned_setting {
     const char* name;
     const char* value;
@@ -50,12 +51,13 @@ inline constexpr pinned_setting pinned_settings[] = {
     {"xmloption", "content"},
 };
 
-/// Throws std::invalid_argument with a sentence for a URL that libpq does not understand.
+/// Throws std::invalid_argument with a user-facing message for a URL that libpq does not accept.
 [[nodiscard]] target parse_target(const std::string& url);
 
-/// Whether there is a host whose addresses must be asked for, which may block.
+/// Whether a host name must be resolved, which may block.
 [[nodiscard]] bool needs_resolving(const connect_parameters& parameters);
-/// The same with the addresses of its hosts; blocks. Nothing when one is unknown: then `message` says why.
+/// Returns the parameters with the addresses of their hosts. Blocks. Returns std::nullopt and sets `message` when no
+/// host can be resolved.
 [[nodiscard]] std::optional<connect_parameters> resolve(const connect_parameters& parameters, std::string& message);
 
 }  // namespace rondo::db::postgres

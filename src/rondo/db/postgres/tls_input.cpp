@@ -6,10 +6,10 @@
 
 namespace rondo::db::postgres {
 
-bool take_input(pg_conn* from) noexcept {
-    auto* const ssl = static_cast<SSL*>(PQsslStruct(from, "OpenSSL"));
+bool take_input(pg_conn* conn) noexcept {
+    auto* const ssl = static_cast<SSL*>(PQsslStruct(conn, "OpenSSL"));
     do {
-        if (!PQconsumeInput(from)) return false;
+        if (!PQconsumeInput(conn)) return false;
     } while (ssl && SSL_pending(ssl) > 0);
     return true;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PostgreSQL over TLS: everything that goes over a plain connection.
+// PostgreSQL over TLS: the same operations as over a plain connection.
 #include <array>
 #include <cstdint>
 #include <stdexcept>
@@ -41,21 +41,21 @@ public:
 protected:
     /// The URL with this host and these options.
     static std::string url(const std::string& host, const std::string& options) {
-        std::string made = server_->url();
-        return made.replace(made.find("127.0.0.1"), 9, host) + "?" + options;
+        std::string edited = server_->url();
+        return edited.replace(edited.find("127.0.0.1"), 9, host) + "?" + options;
     }
     static std::string verified() { return "sslmode=verify-full&sslrootcert=" + files_->authority(); }
     template <class Body>
     static void with(const std::string& options, Body body) {
         event_loop loop;
-        database at(url("localhost", options), {.connections = 3});
-        loop.run_until(run(at, std::move(body)));
+        database db(url("localhost", options), {.connections = 3});
+        loop.run_until(run(db, std::move(body)));
     }
-    /// What opening says.
+    /// The message of the error that open() throws.
     static std::string sentence(const std::string& host, const std::string& options) {
         try {
-            database at(url(host, options), {.wait = 20s});
-            at.open_sync();
+            database db(url(host, options), {.wait = 20s});
+            db.open_sync();
         } catch (const std::exception& e) {
             return e.what();
         }
@@ -67,24 +67,24 @@ protected:
 
 private:
     template <class Body>
-    static task<void> run(database& at, Body body) {
-        co_await at.open();
-        co_await body(at);
-        co_await at.close();
+    static task<void> run(database& db, Body body) {
+        co_await db.open();
+        co_await body(db);
+        co_await db.close();
     }
 };
 
-task<void> same_size(database& at, int size) {
-    const result r = co_await at.query("select repeat('x', $1), $1", size);
+task<void> same_size(database& db, int size) {
+    const result r = co_await db.query("select repeat('x', $1), $1", size);
     const auto [text, again] = r.one<std::tuple<std::string, int>>();
     EXPECT_EQ(text.size(), static_cast<std::size_t>(size));
     EXPECT_EQ(again, size);
 }
 
-TEST_F(postgres_over_tls, is_what_it_says) {
+TEST_F(postgres_over_tls, uses_tls_1_3) {
     for (const std::string& options : {std::string("sslmode=require"), verified()}) {
-        with(options, [](database& at) -> task<void> {
-            const result r = co_await at.query("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
+        with(options, [](database& db) -> task<void> {
+            const result r = co_await db.query("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
             const auto [ssl, version] = r.one<std::tuple<bool, std::string>>();
             EXPECT_TRUE(ssl);
             EXPECT_EQ(version, "TLSv1.3");
@@ -92,12 +92,12 @@ TEST_F(postgres_over_tls, is_what_it_says) {
     }
 }
 
-// Answers end anywhere within a record, and libpq takes a part of one.
-TEST_F(postgres_over_tls, answers_of_every_size_come) {
-    with(verified(), [](database& at) -> task<void> {
-        for (int size = 1; size < 600'000; size += size / 9 + 1) co_await with_timeout(30s, same_size(at, size));
+// Results end anywhere within a TLS record, and libpq may read part of one.
+TEST_F(postgres_over_tls, receives_results_of_every_size) {
+    with(verified(), [](database& db) -> task<void> {
+        for (int size = 1; size < 600'000; size += size / 9 + 1) co_await with_timeout(30s, same_size(db, size));
         std::vector<task<void>> all;
-        for (int i = 0; i < 200; ++i) all.push_back(same_size(at, i * 397));
+        for (int i = 0; i < 200; ++i) all.push_back(same_size(db, i * 397));
         co_await with_timeout(60s, when_all(std::move(all)));
     });
 }
@@ -106,75 +106,75 @@ async_generator<std::string> single_lines(int count) {
     for (int i = 0; i < count; ++i) co_yield std::to_string(i) + "\tline\n";
 }
 
-TEST_F(postgres_over_tls, rows_and_copies_stream) {
-    with(verified(), [](database& at) -> task<void> {
-        co_await at.script("create table copied (n int, text text)");
-        EXPECT_EQ(co_await at.copy_in("copy copied from stdin", single_lines(20'000)), 20'000U);
+TEST_F(postgres_over_tls, streams_rows_and_copies) {
+    with(verified(), [](database& db) -> task<void> {
+        co_await db.script("create table copied (n int, text text)");
+        EXPECT_EQ(co_await db.copy_in("copy copied from stdin", single_lines(20'000)), 20'000U);
         long long sum = 0;
-        auto rows = at.stream<int>("select n from copied");
+        auto rows = db.stream<int>("select n from copied");
         while (const int* n = co_await rows.next()) sum += *n;
         EXPECT_EQ(sum, 20'000LL * 19'999 / 2);
         std::size_t pieces = 0;
-        auto out = at.copy_out("copy copied to stdout");
+        auto out = db.copy_out("copy copied to stdout");
         while (co_await out.next()) ++pieces;
         EXPECT_EQ(pieces, 20'000U);
     });
 }
 
-TEST_F(postgres_over_tls, a_statement_is_cancelled) {
-    with(verified(), [](database& at) -> task<void> {
+TEST_F(postgres_over_tls, cancels_a_statement) {
+    with(verified(), [](database& db) -> task<void> {
         bool late = false;
         try {
-            co_await with_timeout(50ms, sleep_in_database(at));
+            co_await with_timeout(50ms, sleep_in_database(db));
         } catch (const timed_out&) {
             late = true;
         }
         EXPECT_TRUE(late);
         for (int running = 1; running > 0; co_await sleep(5ms)) {
-            const result r = co_await at.query(
+            const result r = co_await db.query(
                 "select count(*) from pg_stat_activity where state = 'active' and query like 'select pg_sleep(60)%'");
             running = r.scalar<int>();
         }
     });
 }
 
-TEST_F(postgres_over_tls, a_certificate_that_does_not_fit_is_a_sentence) {
+TEST_F(postgres_over_tls, explains_certificate_mismatches) {
     const std::string wrong = "sslmode=verify-full&sslrootcert=" + files_->file("another.pem");
     for (const char* host : {"localhost", "127.0.0.1"}) EXPECT_EQ(sentence(host, verified()), "it opened");
-    std::string said = sentence("localhost", wrong);
-    EXPECT_NE(said.find("certificate verify failed: name the server's authority in sslrootcert"), std::string::npos)
-        << said;
-    said = sentence("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem");
-    EXPECT_NE(said.find("/nowhere/ca.pem"), std::string::npos) << said;
-    said = sentence("example.org", "hostaddr=127.0.0.1&" + verified());
-    EXPECT_NE(said.find("does not match host name \"example.org\": connect to the name in the server's certificate"),
+    std::string message = sentence("localhost", wrong);
+    EXPECT_NE(message.find("certificate verify failed: set sslrootcert in the database URL"), std::string::npos)
+        << message;
+    message = sentence("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem");
+    EXPECT_NE(message.find("/nowhere/ca.pem"), std::string::npos) << message;
+    message = sentence("example.org", "hostaddr=127.0.0.1&" + verified());
+    EXPECT_NE(message.find("does not match host name \"example.org\": use the host name in the server's certificate"),
               std::string::npos)
-        << said;
+        << message;
 }
 
-TEST_F(postgres_over_tls, a_server_without_it_is_a_sentence) {
+TEST_F(postgres_over_tls, explains_a_server_without_tls) {
     try {
-        database at(test_server::shared().url() + "?sslmode=require", {.wait = 20s});
-        at.open_sync();
+        database db(test_server::shared().url() + "?sslmode=require", {.wait = 20s});
+        db.open_sync();
         ADD_FAILURE() << "it opened";
     } catch (const connection_lost& e) {
-        EXPECT_NE(std::string(e.what()).find("does not support SSL, but SSL was required: switch TLS on (ssl = on)"),
+        EXPECT_NE(std::string(e.what()).find("does not support SSL, but SSL was required: enable TLS (ssl = on)"),
                   std::string::npos)
             << e.what();
     }
 }
 
-// Between a client and the server: says more behind the server's "S", then passes everything on.
+// A man in the middle that appends plaintext to the server's "S" reply, then relays everything.
 class injector {
 public:
     explicit injector(const std::string& server_url) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         server_ = local(static_cast<std::uint16_t>(std::stoi(server_url.substr(server_url.rfind(':') + 1))));
-        sockaddr_in at = local(0);
-        socklen_t size = sizeof at;
-        EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<const sockaddr*>(&at), size), 0);
+        sockaddr_in address = local(0);
+        socklen_t size = sizeof address;
+        EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<const sockaddr*>(&address), size), 0);
         EXPECT_EQ(::listen(listener_.value(), 8), 0);
-        EXPECT_EQ(::getsockname(listener_.value(), reinterpret_cast<sockaddr*>(&at), &size), 0);
-        port_ = ntohs(at.sin_port);
+        EXPECT_EQ(::getsockname(listener_.value(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+        port_ = ntohs(address.sin_port);
         thread_ = std::thread([this] { serve(); });
     }
     ~injector() {
@@ -187,11 +187,11 @@ public:
 
 private:
     static sockaddr_in local(std::uint16_t port) {
-        sockaddr_in at{};
-        at.sin_family = AF_INET;
-        at.sin_port = htons(port);
-        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        return at;
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return address;
     }
     void serve() {
         for (;;) {
@@ -230,21 +230,21 @@ private:
     std::thread thread_;
 };
 
-// What somebody on the way says in the clear is not taken for the server's (CVE-2021-23222).
-TEST_F(postgres_over_tls, nothing_from_before_the_handshake_is_taken) {
+// Plaintext injected before the handshake is not accepted as the server's (CVE-2021-23222).
+TEST_F(postgres_over_tls, rejects_plaintext_before_the_handshake) {
     const std::string direct = server_->url();
-    const injector between(direct.substr(0, direct.rfind('/')));
-    std::string through = url("localhost", verified());
-    const std::size_t colon = through.find(':', through.find("localhost"));
-    through.replace(colon + 1, through.find('/', colon) - colon - 1, std::to_string(between.port()));
-    std::string said = "it opened";
+    const injector proxy(direct.substr(0, direct.rfind('/')));
+    std::string proxied = url("localhost", verified());
+    const std::size_t colon = proxied.find(':', proxied.find("localhost"));
+    proxied.replace(colon + 1, proxied.find('/', colon) - colon - 1, std::to_string(proxy.port()));
+    std::string message = "it opened";
     try {
-        database at(through, {.wait = 20s});
-        at.open_sync();
+        database db(proxied, {.wait = 20s});
+        db.open_sync();
     } catch (const std::exception& e) {
-        said = e.what();
+        message = e.what();
     }
-    EXPECT_NE(said.find("unencrypted data after SSL response"), std::string::npos) << said;
+    EXPECT_NE(message.find("unencrypted data after SSL response"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <span>
 #include <string>
@@ -12,9 +11,10 @@
 
 #include <fmt/format.h>
 
+#include <rondo/base/parse_number.hpp>
+#include <rondo/base/utf8.hpp>
 #include <rondo/codec/digest.hpp>
 #include <rondo/codec/json.hpp>
-#include <rondo/codec/utf8.hpp>
 #include <rondo/db/error.hpp>
 #include <rondo/db/sqlite/failure.hpp>
 
@@ -23,7 +23,7 @@ namespace rondo::db::sqlite {
 namespace {
 
 [[noreturn]] void refuse_large(std::uint64_t value) {
-    throw error(fmt::format("the parameter {} is beyond SQLite's integers, which end at {}: pass it as text", value,
+    throw error(fmt::format("the parameter {} exceeds the largest integer of SQLite, {}: pass it as text", value,
                             std::numeric_limits<std::int64_t>::max()));
 }
 
@@ -38,20 +38,22 @@ std::string time_text(const parameter& p) {
 
 void append_json_number(std::string& out, double value) {
     if (!std::isfinite(value))
-        throw error("an array parameter holds NaN or an infinity: SQLite keeps arrays as JSON, which has neither");
+        throw error(
+            "an array parameter contains NaN or an infinity: SQLite arrays are stored as JSON, which has neither");
     codec::json_writer(out).value(value);
 }
 
 void append_json_text(std::string& out, std::string_view text) {
-    // json_each() ends a text at its first zero byte.
-    if (!codec::valid_utf8(text) || text.find('\0') != std::string_view::npos)
+    // json_each() truncates a text at its first zero byte.
+    if (!valid_utf8(text) || text.find('\0') != std::string_view::npos)
         throw error(
-            "an array parameter holds a text that is not UTF-8 or has a zero byte: SQLite keeps arrays as JSON; pass "
-            "bytes as std::vector<std::byte>");
+            "an array parameter contains a text that is not UTF-8 or has a zero byte: SQLite arrays are stored as "
+            "JSON; "
+            "pass bytes as std::vector<std::byte>");
     codec::append_json_string(out, text);
 }
 
-// As PostgreSQL writes it, and read_cell() reads it.
+// The hex format of PostgreSQL, which read_value() accepts.
 void append_json_bytes(std::string& out, std::string_view bytes) {
     out += "\"\\\\x";
     out += codec::hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
@@ -83,17 +85,18 @@ void append_json_element(std::string& out, const parameters& from, std::size_t& 
 
 // ---- one value ----
 
-// SQLite replaces what is not UTF-8, and U+FFFE and U+FFFF, when it converts a text.
+// When SQLite converts a text, it replaces invalid UTF-8, U+FFFE and U+FFFF.
 bool survives_utf16(std::string_view text) noexcept {
-    return codec::valid_utf8(text) && text.find("\xef\xbf\xbe") == std::string_view::npos &&
+    return valid_utf8(text) && text.find("\xef\xbf\xbe") == std::string_view::npos &&
            text.find("\xef\xbf\xbf") == std::string_view::npos;
 }
 
 class binder {
 public:
-    binder(sqlite3_stmt* made, const parameters& from, bool utf8) noexcept : made_(made), from_(from), utf8_(utf8) {}
+    binder(sqlite3_stmt* prepared, const parameters& from, bool utf8) noexcept
+        : made_(prepared), from_(from), utf8_(utf8) {}
 
-    /// Gives SQLite's code.
+    /// Returns the SQLite result code.
     int bind(int place, std::size_t at) {
         const parameter& p = from_[at];
         switch (p.kind) {
@@ -118,15 +121,16 @@ public:
 private:
     int bind_real(int place, double value) {
         if (std::isnan(value))
-            throw error("a parameter is NaN, which SQLite would keep as null: pass std::nullopt or text");
+            throw error("a parameter is NaN, which SQLite would store as null: pass std::nullopt or text");
         return sqlite3_bind_double(made_, place, value);
     }
-    int bind_text(int place, std::string_view text, sqlite3_destructor_type life) {
+    int bind_text(int place, std::string_view text, sqlite3_destructor_type lifetime) {
         if (!utf8_ && !survives_utf16(text))
             throw error(
-                "a text parameter is not UTF-8 or holds U+FFFE or U+FFFF, which this SQLite file cannot keep because "
+                "a text parameter is not UTF-8 or contains U+FFFE or U+FFFF, which this SQLite file cannot store "
+                "because "
                 "its encoding is UTF-16: pass it as bytes (std::vector<std::byte>)");
-        return sqlite3_bind_text64(made_, place, text.data(), text.size(), life, SQLITE_UTF8);
+        return sqlite3_bind_text64(made_, place, text.data(), text.size(), lifetime, SQLITE_UTF8);
     }
     int bind_bytes(int place, std::string_view bytes) {
         return sqlite3_bind_blob64(made_, place, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_STATIC);
@@ -137,45 +141,44 @@ private:
     bool utf8_;
 };
 
-// Which value stands for a parameter of the statement: $3 and ?3 say it, ? counts.
+// The number of the value for a parameter: $3 and ?3 name it, ? is numbered by position.
 std::size_t number_of(const char* name, int place) {
     if (!name) return static_cast<std::size_t>(place);
     const std::string_view text(name);
-    std::size_t number = 0;
-    const auto [end, wrong] = std::from_chars(text.data() + 1, text.data() + text.size(), number);
-    if (wrong != std::errc() || end != text.data() + text.size() || number == 0)
-        throw error(fmt::format("the parameter {} of the statement is not numbered: write $1, $2, ...", text));
-    return number;
+    const std::optional<std::size_t> number = parse_number<std::size_t>(text.substr(1));
+    if (!number || *number == 0)
+        throw error(fmt::format("statement parameter {} is not numbered; use $1, $2, ...", text));
+    return *number;
 }
 
 std::vector<std::size_t> places_of(const parameters& values) {
-    std::vector<std::size_t> begins;
+    std::vector<std::size_t> offsets;
     for (std::size_t at = 0; at < values.entries();) {
-        begins.push_back(at);
+        offsets.push_back(at);
         for (std::size_t left = 1; left > 0; --left, ++at)
             if (values[at].kind == parameter_kind::array) left += values[at].size;
     }
-    return begins;
+    return offsets;
 }
 
 }  // namespace
 
-void bind(sqlite3_stmt* made, const parameters& values, std::string_view sql, bool utf8) {
-    const std::vector<std::size_t> begins = places_of(values);
-    const int places = sqlite3_bind_parameter_count(made);
-    binder to(made, values, utf8);
-    std::size_t greatest = 0;
-    for (int place = 1; place <= places; ++place) {
-        // $2 alone is the first parameter of SQLite, ?2 alone the second of two: it has no name for the first.
-        const char* name = sqlite3_bind_parameter_name(made, place);
+void bind(sqlite3_stmt* prepared, const parameters& values, std::string_view sql, bool utf8) {
+    const std::vector<std::size_t> offsets = places_of(values);
+    const int count = sqlite3_bind_parameter_count(prepared);
+    binder to(prepared, values, utf8);
+    std::size_t highest = 0;
+    for (int place = 1; place <= count; ++place) {
+        // If only $2 occurs, SQLite has one parameter; if only ?2 occurs, it has two, and the first has no name.
+        const char* name = sqlite3_bind_parameter_name(prepared, place);
         const std::size_t number = number_of(name, place);
-        greatest = std::max(greatest, number);
-        if (number <= begins.size() && to.bind(place, begins[number - 1]) != SQLITE_OK)
-            throw_failure(sqlite3_db_handle(made), sql);
+        highest = std::max(highest, number);
+        if (number <= offsets.size() && to.bind(place, offsets[number - 1]) != SQLITE_OK)
+            throw_failure(sqlite3_db_handle(prepared), sql);
     }
-    if (greatest != begins.size()) {
-        throw error(fmt::format("the statement has {} parameters and was given {} values", greatest, begins.size()), {},
-                    std::string(sql));
+    if (highest != offsets.size()) {
+        throw error(fmt::format("the statement has {} parameters but {} values were passed", highest, offsets.size()),
+                    {}, std::string(sql));
     }
 }
 

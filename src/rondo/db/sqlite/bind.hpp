@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of C++ as parameters of SQLite's statements.
+// Binds C++ values to the parameters of an SQLite statement.
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,10 @@ struct sqlite3_stmt;
 
 namespace rondo::db::sqlite {
 
-/// Gives a statement its values, which must outlive its run. Throws error when they are not as many as its parameters,
-/// and for a value that SQLite would not keep as it is: NaN, a whole number beyond std::int64_t, a time out of range,
-/// in arrays (which are JSON) whatever JSON has no text for. `utf8`: the database keeps text as UTF-8, not as UTF-16.
-void bind(sqlite3_stmt* made, const parameters& values, std::string_view sql, bool utf8);
+/// Binds the values, which must outlive the execution. Throws error when their number differs from the parameters of
+/// the statement, and for a value that SQLite would alter: NaN, an integer beyond std::int64_t, a time out of range,
+/// or, in arrays (stored as JSON), anything that JSON cannot express. `utf8`: the database encoding is UTF-8, not
+/// UTF-16.
+void bind(sqlite3_stmt* prepared, const parameters& values, std::string_view sql, bool utf8);
 
 }  // namespace rondo::db::sqlite

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values that SQLite, or JSON, would change: they come back as they were, or are refused.
+// Values that SQLite or JSON would alter: they round-trip unchanged or are rejected.
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -29,7 +29,7 @@ class sqlite_values : public ::testing::Test {
 protected:
     sqlite_values() { file_.script("create table things (v)"); }
 
-    /// Through a column, where it lies as it was given.
+    /// Stores the value in a column without type affinity and reads it back.
     template <class T>
     T stored(const T& value) {
         file_.script("delete from things");
@@ -56,7 +56,7 @@ constexpr auto greatest_integer = static_cast<std::uint64_t>(std::numeric_limits
 const std::string no_utf8 = "a\xff\xc3";
 const std::string zero("a\0b", 3);
 
-TEST_F(sqlite_values, numbers) {
+TEST_F(sqlite_values, rejects_numbers_that_sqlite_would_alter) {
     EXPECT_TRUE(refusal(nan).contains("is NaN")) << refusal(nan);
     EXPECT_TRUE(refusal(std::numeric_limits<float>::quiet_NaN()).contains("is NaN"));
     EXPECT_TRUE(refusal(std::optional(nan)).contains("is NaN"));
@@ -65,22 +65,23 @@ TEST_F(sqlite_values, numbers) {
     EXPECT_EQ(stored(greatest_integer), greatest_integer);
     EXPECT_EQ(stored(std::numeric_limits<std::int64_t>::min()), std::numeric_limits<std::int64_t>::min());
     for (const std::uint64_t value : {greatest_integer + 1, greatest}) {
-        EXPECT_TRUE(refusal(value).contains(std::to_string(value) + " is beyond SQLite's integers")) << refusal(value);
-        EXPECT_TRUE(refusal(std::vector<std::uint64_t>{1, value}).contains("is beyond SQLite's integers"));
+        EXPECT_TRUE(refusal(value).contains(std::to_string(value) + " exceeds the largest integer of SQLite"))
+            << refusal(value);
+        EXPECT_TRUE(refusal(std::vector<std::uint64_t>{1, value}).contains("exceeds the largest integer of SQLite"));
     }
 }
 
-TEST_F(sqlite_values, texts_and_bytes) {
+TEST_F(sqlite_values, round_trips_texts_and_bytes) {
     EXPECT_EQ(stored(no_utf8), no_utf8);
     EXPECT_EQ(stored(zero), zero);
     EXPECT_EQ(stored(bytes_of(zero)), bytes_of(zero));
     EXPECT_EQ(stored(bytes_of("\\x41")), bytes_of("\\x41"));
     EXPECT_EQ(stored(bytes()), bytes());
     const result text = file_.run("select $1", parameters("\\x41"));
-    EXPECT_EQ(text.scalar<bytes>(), bytes_of("\\x41")) << "it is no hexadecimal number";
+    EXPECT_EQ(text.scalar<bytes>(), bytes_of("\\x41")) << "not decoded as hexadecimal";
 }
 
-TEST_F(sqlite_values, arrays_of_bytes) {
+TEST_F(sqlite_values, round_trips_arrays_of_bytes) {
     std::string all;
     for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
     const std::vector<bytes> values{bytes_of(all),   bytes_of(no_utf8), bytes_of(zero),  bytes(),
@@ -90,7 +91,7 @@ TEST_F(sqlite_values, arrays_of_bytes) {
     EXPECT_EQ(stored(holes), holes);
 }
 
-TEST_F(sqlite_values, arrays_of_texts) {
+TEST_F(sqlite_values, round_trips_arrays_of_texts) {
     const std::vector<std::string> values{"", "\\x41", "null", "[1]", "\"q\\uote\"\n\x7f", "\xc3\xa4\xf0\x9f\x98\x80"};
     EXPECT_EQ(stored(values), values);
     for (const std::string& text : {no_utf8, zero, std::string("\xed\xa0\x80"), std::string("\xc0\x80")}) {
@@ -100,7 +101,7 @@ TEST_F(sqlite_values, arrays_of_texts) {
     }
 }
 
-TEST_F(sqlite_values, arrays_of_numbers) {
+TEST_F(sqlite_values, round_trips_arrays_of_numbers) {
     using integers = std::vector<std::int64_t>;
     const integers whole{0, -1, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
     EXPECT_EQ(stored(whole), whole);
@@ -122,7 +123,7 @@ TEST_F(sqlite_values, arrays_of_numbers) {
               std::vector<double>(4, 1e17));
 }
 
-TEST_F(sqlite_values, arrays_of_times) {
+TEST_F(sqlite_values, round_trips_arrays_of_times) {
     const std::vector<time_point> times{time_point(789123us), std::chrono::sys_days(std::chrono::year(1) / 1 / 1),
                                         std::chrono::sys_days(std::chrono::year(9999) / 12 / 31) + 23h};
     EXPECT_EQ(stored(times), times);
@@ -132,7 +133,7 @@ TEST_F(sqlite_values, arrays_of_times) {
     }
 }
 
-TEST_F(sqlite_values, arrays_of_json) {
+TEST_F(sqlite_values, round_trips_arrays_of_json) {
     const std::vector<json_value> values{1,
                                          "1",
                                          "text",
@@ -151,7 +152,7 @@ TEST_F(sqlite_values, arrays_of_json) {
     EXPECT_THROW((void)stored(two_dimensions), result_mismatch);
 }
 
-TEST_F(sqlite_values, a_zero_byte_is_not_the_end_of_a_statement) {
+TEST_F(sqlite_values, rejects_statements_with_a_zero_byte) {
     const dynamic_sql sql(std::string("select 1\0 from nothing", 22));
     EXPECT_THROW((void)file_.run(statement(sql), parameters()), error);
     EXPECT_THROW((void)file_.only_reads(statement(sql)), error);
@@ -159,8 +160,8 @@ TEST_F(sqlite_values, a_zero_byte_is_not_the_end_of_a_statement) {
     EXPECT_THROW(file_.script(std::string("select 1;\0 drop table things", 28)), error);
 }
 
-// One that another program made: SQLite converts its texts.
-TEST_F(sqlite_values, a_file_whose_texts_are_utf16) {
+// A file created by another program: SQLite converts its texts.
+TEST_F(sqlite_values, handles_utf16_files) {
     const temporary_folder folder;
     const std::string path = (folder.path() / "utf16.db").string();
     {

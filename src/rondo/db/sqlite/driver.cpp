@@ -19,7 +19,7 @@ result run_alone(file& f, const statement& s, const parameters& p) {
     return r;
 }
 
-// What begins like this may be done by a connection for reading; it looks itself.
+// Whether the statement looks read-only by its first word; the reading connection verifies it.
 bool seems_to_read(std::string_view sql) noexcept {
     const std::size_t begin = sql.find_first_not_of(" \t\r\n(");
     if (begin == std::string_view::npos) return false;
@@ -33,11 +33,11 @@ bool seems_to_read(std::string_view sql) noexcept {
 class file_driver final : public driver {
 public:
     file_driver(const std::string& path, const options& limits) : pool_(std::make_shared<file_pool>(path, limits)) {}
-    // The loop that the threads report to may be about to end.
+    // Waits for the threads: the loop that they post to may be about to end.
     ~file_driver() override {
         pool_->closed = true;
-        for (file_group* of : {&pool_->writer, &pool_->readers})
-            for (auto& f : of->all) f->stop();
+        for (file_group* group : {&pool_->writer, &pool_->readers})
+            for (auto& f : group->all) f->stop();
         while (pool_->threads.running() + pool_->threads.waiting() > 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -48,18 +48,18 @@ public:
         co_await on_thread(lease, job);
     }
     task<result> query(statement s, parameters p) override {
-        const file_pool_ptr kept = pool_;
-        ++kept->queries;
+        const file_pool_ptr pool = pool_;
+        ++pool->queries;
         if (seems_to_read(s.text())) {
-            const file_lease lease = co_await acquire_file(kept, kept->for_reading());
+            const file_lease lease = co_await acquire_file(pool, pool->for_reading());
             auto job = [&](file& f) -> std::optional<result> {
-                if (!f.only_reads(s) && !kept->one_file) return std::nullopt;
+                if (!f.only_reads(s) && !pool->one_file) return std::nullopt;
                 return run_alone(f, s, p);
             };
             std::optional<result> read = co_await on_thread(lease, job);
             if (read) co_return std::move(*read);
         }
-        const file_lease lease = co_await acquire_file(kept, kept->writer);
+        const file_lease lease = co_await acquire_file(pool, pool->writer);
         auto job = [&](file& f) { return run_alone(f, s, p); };
         co_return co_await on_thread(lease, job);
     }

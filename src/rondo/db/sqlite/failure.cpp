@@ -43,13 +43,13 @@ std::string name_of(int code) {
 
 std::string_view remedy_of(int code, std::string_view message) {
     if (message.starts_with("no such table") || message.starts_with("no such column"))
-        return ": make it with a migration (APP migrate), or correct its name";
-    if (code == SQLITE_BUSY) return ": another process holds the file for longer than the time allowed";
-    if (code == SQLITE_NOTADB) return ": the file is no SQLite database: correct the database URL";
+        return ": create it with a migration (APP migrate), or correct its name";
+    if (code == SQLITE_BUSY) return ": another process has locked the file for longer than the timeout";
+    if (code == SQLITE_NOTADB) return ": the file is not an SQLite database; correct the database URL";
     return {};
 }
 
-// "UNIQUE constraint failed: people.name": what is behind the colon.
+// The text after the colon of "UNIQUE constraint failed: people.name".
 std::string constraint_in(std::string_view message) {
     const std::size_t colon = message.find(": ");
     return std::string(colon == std::string_view::npos ? std::string_view() : message.substr(colon + 2));
@@ -61,21 +61,21 @@ void throw_failure(sqlite3* database, std::string_view statement) {
     const int code = sqlite3_extended_errcode(database);
     const std::string message = sqlite3_errmsg(database);
     const std::string name = name_of(code);
-    const std::string sentence = fmt::format("SQLite: {}{} [{}]", message, remedy_of(code & 0xff, message), name);
+    const std::string description = fmt::format("SQLite: {}{} [{}]", message, remedy_of(code & 0xff, message), name);
     std::string sql(statement);
     switch (code) {
         case SQLITE_CONSTRAINT_UNIQUE:
         case SQLITE_CONSTRAINT_PRIMARYKEY:
-        case SQLITE_CONSTRAINT_ROWID: throw unique_violation(sentence, name, sql, constraint_in(message));
-        case SQLITE_CONSTRAINT_FOREIGNKEY: throw foreign_key_violation(sentence, name, sql, constraint_in(message));
+        case SQLITE_CONSTRAINT_ROWID: throw unique_violation(description, name, sql, constraint_in(message));
+        case SQLITE_CONSTRAINT_FOREIGNKEY: throw foreign_key_violation(description, name, sql, constraint_in(message));
         default: break;
     }
     switch (code & 0xff) {
-        case SQLITE_CONSTRAINT: throw constraint_violation(sentence, name, sql, constraint_in(message));
+        case SQLITE_CONSTRAINT: throw constraint_violation(description, name, sql, constraint_in(message));
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: throw transaction_conflict(sentence, name, sql);
-        case SQLITE_INTERRUPT: throw statement_ended(sentence, name, sql);
-        default: throw error(sentence, name, sql);
+        case SQLITE_LOCKED: throw transaction_conflict(description, name, sql);
+        case SQLITE_INTERRUPT: throw statement_ended(description, name, sql);
+        default: throw error(description, name, sql);
     }
 }
 

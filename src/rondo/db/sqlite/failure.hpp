@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Turns SQLite errors into exceptions.
 #pragma once
 
 #include <string_view>
@@ -7,7 +8,7 @@ struct sqlite3;
 
 namespace rondo::db::sqlite {
 
-/// Throws what went wrong last, about this statement.
+/// Throws the last error of the connection as an exception for this statement.
 [[noreturn]] void throw_failure(sqlite3* database, std::string_view statement);
 
 }  // namespace rondo::db::sqlite

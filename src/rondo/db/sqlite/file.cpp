@@ -23,17 +23,16 @@ constexpr int steps_between_looks = 1000;
 
 void refuse_zero_byte(std::string_view sql) {
     if (sql.find('\0') != std::string_view::npos)
-        throw error("the statement holds a zero byte, which SQLite does not take", {}, std::string(sql));
+        throw error("the statement contains a zero byte, which SQLite does not accept", {}, std::string(sql));
 }
 
 [[noreturn]] void refuse_end(std::string_view sql) {
     throw error(
-        "the transaction is begun and ended by transaction(): return from its function to commit, throw to roll "
-        "back",
+        "only transaction() begins and ends the transaction: return from its function to commit, throw to roll back",
         {}, std::string(sql));
 }
 
-// Ends a statement's run however the scope is left: one that stands open holds its snapshot of the file.
+// Resets a statement at the end of the scope: an unfinished statement keeps its snapshot of the file.
 class run_scope {
 public:
     explicit run_scope(sqlite3_stmt* s) noexcept : statement_(s) {}
@@ -67,8 +66,8 @@ void file::open() {
     const int status = sqlite3_open_v2(path_.c_str(), &opened, flags, nullptr);
     std::unique_ptr<sqlite3, closer> owned(opened);
     if (status != SQLITE_OK) {
-        throw connection_lost(fmt::format("the SQLite file '{}' cannot be opened: {}: make its folder, let this user "
-                                          "write to it, or correct the database URL",
+        throw connection_lost(fmt::format("cannot open the SQLite file '{}': {}: create its folder, make it writable "
+                                          "for this user, or correct the database URL",
                                           path_, sqlite3_errmsg(opened)),
                               "SQLITE_CANTOPEN");
     }
@@ -78,16 +77,16 @@ void file::open() {
         opened, [](void* self, int times) { return static_cast<file*>(self)->wait_for_writer(times) ? 1 : 0; }, this);
     sqlite3_progress_handler(
         opened, steps_between_looks, [](void* self) { return static_cast<file*>(self)->stopped() ? 1 : 0; }, this);
-    // Asked while a statement is prepared, and again when it is because a table was changed.
+    // Called while a statement is prepared, also when SQLite prepares it again because a table changed.
     sqlite3_set_authorizer(
         opened,
         [](void* self, int action, const char*, const char*, const char*, const char*) {
-            const bool may = action != SQLITE_TRANSACTION || static_cast<file*>(self)->may_end_transaction();
-            return may ? SQLITE_OK : SQLITE_DENY;
+            const bool allowed = action != SQLITE_TRANSACTION || static_cast<file*>(self)->may_end_transaction();
+            return allowed ? SQLITE_OK : SQLITE_DENY;
         },
         this);
     try {
-        // WAL: who reads does not wait for who writes, nor the other way.
+        // WAL: readers and the writer do not wait for each other.
         run("pragma journal_mode = wal");
         run("pragma synchronous = full");
         run("pragma foreign_keys = on");
@@ -98,14 +97,14 @@ void file::open() {
     }
 }
 
-// Of the texts in the file: whoever made it chose.
+// The text encoding, fixed when the file was created.
 bool file::encoding_is_utf8() {
     bool utf8 = false;
-    const auto note = [](void* to, int, char** values, char**) {
-        *static_cast<bool*>(to) = values[0] && std::string_view(values[0]) == "UTF-8";
+    const auto on_row = [](void* utf8_out, int, char** values, char**) {
+        *static_cast<bool*>(utf8_out) = values[0] && std::string_view(values[0]) == "UTF-8";
         return 0;
     };
-    if (sqlite3_exec(database_.get(), "pragma encoding", note, &utf8, nullptr) != SQLITE_OK) fail("pragma encoding");
+    if (sqlite3_exec(database_.get(), "pragma encoding", on_row, &utf8, nullptr) != SQLITE_OK) fail("pragma encoding");
     return utf8;
 }
 
@@ -114,7 +113,7 @@ bool file::may_end_transaction() noexcept {
     return !begun_;
 }
 
-// Called by SQLite each time it finds the file held by another connection.
+// Called by SQLite each time another connection has the file locked.
 bool file::wait_for_writer(int times) {
     const auto now = std::chrono::steady_clock::now();
     if (times == 0) busy_since_ = now;
@@ -123,35 +122,35 @@ bool file::wait_for_writer(int times) {
     return true;
 }
 
-// Nothing but a stream's own calls touches its statement, and none is taken out of the cache meanwhile.
+// During a stream only its own calls use its statement, and no statement is evicted from the cache.
 void file::require_no_stream(std::string_view sql) const {
-    if (stream_) throw error("a stream holds this connection: take all of its rows first", {}, std::string(sql));
+    if (stream_) throw error("the connection is used by a stream: read all of its rows first", {}, std::string(sql));
 }
 
 sqlite3_stmt* file::prepare(const statement& s) {
     require_no_stream(s.text());
     refuse_zero_byte(s.text());
     open();
-    if (auto at = statements_.find(s.hash()); at != statements_.end()) {
-        if (at->second.text == s.text()) {
-            if (at->second.ends && begun_) refuse_end(s.text());
-            order_.splice(order_.end(), order_, at->second.used);
-            return at->second.made.get();
+    if (auto found = statements_.find(s.hash()); found != statements_.end()) {
+        if (found->second.text == s.text()) {
+            if (found->second.ends && begun_) refuse_end(s.text());
+            order_.splice(order_.end(), order_, found->second.used);
+            return found->second.made.get();
         }
-        order_.erase(at->second.used);
-        statements_.erase(at);
+        order_.erase(found->second.used);
+        statements_.erase(found);
     }
-    sqlite3_stmt* made = nullptr;
-    const char* rest = nullptr;
+    sqlite3_stmt* handle = nullptr;
+    const char* tail = nullptr;
     ends_ = false;
     const int status = sqlite3_prepare_v3(database_.get(), s.text().data(), static_cast<int>(s.text().size()),
-                                          SQLITE_PREPARE_PERSISTENT, &made, &rest);
-    statement_ptr owned(made);
+                                          SQLITE_PREPARE_PERSISTENT, &handle, &tail);
+    statement_ptr owned(handle);
     if (status == SQLITE_AUTH && ends_) refuse_end(s.text());
     if (status != SQLITE_OK) fail(s.text());
-    if (!made) throw error("the statement is empty", {}, std::string(s.text()));
-    if (std::string_view(rest).find_first_not_of(" \t\r\n;") != std::string_view::npos)
-        throw error("there are several statements in one text: run each by itself, or all with script()", {},
+    if (!handle) throw error("the statement is empty", {}, std::string(s.text()));
+    if (std::string_view(tail).find_first_not_of(" \t\r\n;") != std::string_view::npos)
+        throw error("the text contains several statements: run each by itself, or all with execute_script()", {},
                     std::string(s.text()));
     if (statements_.size() >= most_statements_) {
         statements_.erase(order_.front());
@@ -159,26 +158,26 @@ sqlite3_stmt* file::prepare(const statement& s) {
     }
     const auto used = order_.insert(order_.end(), s.hash());
     statements_[s.hash()] = {std::string(s.text()), std::move(owned), ends_, used};
-    return made;
+    return handle;
 }
 
 bool file::only_reads(const statement& s) { return sqlite3_stmt_readonly(prepare(s)) != 0; }
 
-// Columns are looked at after the first step, which prepares the statement again when a table was changed.
+// Columns are read after the first step, which prepares the statement again when a table changed.
 result file::run(const statement& s, const parameters& values) {
-    sqlite3_stmt* made = prepare(s);
-    const run_scope scope(made);
-    bind(made, values, s.text(), utf8_);
+    sqlite3_stmt* handle = prepare(s);
+    const run_scope scope(handle);
+    bind(handle, values, s.text(), utf8_);
     std::unique_ptr<table> rows;
     const int before = sqlite3_total_changes(database_.get());
     for (;;) {
-        const int status = sqlite3_step(made);
+        const int status = sqlite3_step(handle);
         if (status != SQLITE_ROW && status != SQLITE_DONE) fail(s.text());
-        if (!rows) rows = std::make_unique<table>(made);
+        if (!rows) rows = std::make_unique<table>(handle);
         if (status == SQLITE_DONE) break;
-        rows->add(made);
+        rows->add(handle);
     }
-    const bool changes = sqlite3_stmt_readonly(made) == 0;
+    const bool changes = sqlite3_stmt_readonly(handle) == 0;
     rows->affected(changes ? static_cast<std::uint64_t>(sqlite3_total_changes(database_.get()) - before > 0
                                                             ? sqlite3_changes64(database_.get())
                                                             : 0)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One SQLite connection: statement cache, transactions, streams and interruption.
 #pragma once
 
 #include <atomic>
@@ -26,41 +27,42 @@ struct closer {
 };
 using statement_ptr = std::unique_ptr<sqlite3_stmt, closer>;
 
-/// One connection to the file. Everything blocks; one thread at a time, but for stop().
+/// One connection to the file. All functions block; not thread-safe except for interrupt().
 class file {
 public:
-    /// `busy`: how long to wait for another process that writes.
+    /// `busy`: how long to wait while another process writes.
     file(std::string path, std::chrono::milliseconds busy, std::size_t statements);
     ~file();
     file(const file&) = delete;
     file& operator=(const file&) = delete;
 
-    /// Opens the file, or makes it; nothing when it is open. Throws error with a sentence.
+    /// Opens or creates the file; does nothing when it is open. Throws error when that fails.
     void open();
 
-    /// Whether the statement only reads. Throws error when it is none.
+    /// Whether the statement is read-only. Throws error when it is not a single valid statement.
     [[nodiscard]] bool only_reads(const statement& s);
     [[nodiscard]] result run(const statement& s, const parameters& values);
     void run(const char* sql);
-    /// Several statements.
+    /// Runs several statements.
     void script(const std::string& sql);
-    /// One that only commit(), rollback() and clean_up() end: any other statement that would begin or end one throws
-    /// error before it runs.
+    /// Begins a transaction that only commit(), rollback() and clean_up() may end: any other statement that would begin
+    /// or end one throws error before it runs.
     void begin(const char* sql);
     void commit();
     void rollback();
-    /// A transaction is open.
+    /// Whether a transaction is open.
     [[nodiscard]] bool in_transaction() const noexcept;
-    /// Ends what is open: a statement whose rows were not all taken, a transaction.
+    /// Ends an unfinished stream and rolls an open transaction back.
     void clean_up() noexcept;
 
-    /// Begins a statement; then at most so many of its rows each time, none after the last. The values must outlive
-    /// that. Until the last row was read or the statement failed, everything else but clean_up() throws error.
+    /// Starts a stream; next_rows() then returns at most `most` rows per call, none after the last. The values must
+    /// outlive the stream. Until the last row is read or the statement fails, all other functions except clean_up()
+    /// throw error.
     void start(const statement& s, const parameters& values);
     [[nodiscard]] result next(std::size_t most);
     [[nodiscard]] bool streams() const noexcept { return stream_ != nullptr; }
 
-    /// Ends what runs, or runs next, with SQLITE_INTERRUPT until go_on(). Any thread.
+    /// Makes running and later statements fail with SQLITE_INTERRUPT until clear_interrupt(). Any thread.
     void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
     void go_on() noexcept { stopped_.store(false, std::memory_order_relaxed); }
     [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_relaxed); }
@@ -69,7 +71,7 @@ private:
     struct prepared {
         std::string text;
         statement_ptr made;
-        bool ends = false;  // or begins a transaction
+        bool ends = false;  // begins or ends a transaction
         std::list<std::uint64_t>::iterator used;
     };
 
@@ -87,12 +89,12 @@ private:
     std::size_t most_statements_;
     std::unique_ptr<sqlite3, closer> database_;
     std::unordered_map<std::uint64_t, prepared> statements_;
-    std::list<std::uint64_t> order_;  // the one used last is the last
-    sqlite3_stmt* stream_ = nullptr;  // one of statements_
+    std::list<std::uint64_t> order_;  // least recently used first
+    sqlite3_stmt* stream_ = nullptr;  // owned by statements_
     std::string stream_sql_;
     bool utf8_ = true;
     bool begun_ = false;  // by begin()
-    bool ends_ = false;   // what was prepared last: ends or begins a transaction
+    bool ends_ = false;   // the statement prepared last begins or ends a transaction
     std::atomic<bool> stopped_{false};
     std::chrono::steady_clock::time_point busy_since_{};
 };

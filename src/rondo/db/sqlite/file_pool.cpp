@@ -36,9 +36,9 @@ public:
         auto self = std::make_unique<cleanup_job>(std::move(lease), event_loop::current());
         try {
             self->lease_.pool().threads.submit(*self);
-            [[maybe_unused]] auto* its_own = self.release();
+            [[maybe_unused]] auto* owned_by_queue = self.release();
         } catch (const std::exception&) {
-            self->lease_.get().clean_up();  // the queue is full: better here than not at all
+            self->lease_.get().clean_up();  // the queue is full: clean up on the loop thread
         }
     }
 
@@ -60,7 +60,7 @@ file_pool::file_pool(const std::string& path, const options& l)
       one_file(path == ":memory:" || l.connections <= 1),
       readers(one_file ? 0 : l.connections - 1),
       writer(1),
-      // Whoever has a file has a thread, as soon as the one before him has left it.
+      // One thread per connection: a leased connection gets a thread once the previous caller has left it.
       threads({.name = "sqlite", .threads = one_file ? 1 : l.connections, .queue = l.waiting, .refuses_late = false}) {
     add(writer, path);
     for (std::size_t i = 1; !one_file && i < l.connections; ++i) add(readers, path);
@@ -71,24 +71,24 @@ void file_pool::add(file_group& to, const std::string& path) {
     to.unused.push_back(to.all.back().get());
 }
 
-task<file_lease> acquire_file(file_pool_ptr pool, file_group& of) {
+task<file_lease> acquire_file(file_pool_ptr pool, file_group& group) {
     co_await checkpoint();
-    if (of.free.try_acquire()) co_return file_lease(pool, of);
+    if (group.free.try_acquire()) co_return file_lease(pool, group);
     if (pool->waiting >= pool->limits.waiting)
-        throw too_busy(fmt::format("{} statements wait for the database already", pool->waiting),
+        throw too_busy(fmt::format("database pool exhausted: {} statements waiting", pool->waiting),
                        std::chrono::seconds(1));
-    const waiting_scope counted(*pool);
-    bool late = false;
+    const waiting_scope scope(*pool);
+    bool expired = false;
     try {
-        co_await with_timeout(pool->limits.wait, acquire(of.free));
+        co_await with_timeout(pool->limits.wait, acquire(group.free));
     } catch (const timed_out&) {
-        late = true;
+        expired = true;
     }
-    if (late)
-        throw too_busy(fmt::format("the SQLite file was not free within {} ms: shorten the transactions that hold it",
+    if (expired)
+        throw too_busy(fmt::format("the SQLite file did not become free within {} ms: use shorter transactions",
                                    pool->limits.wait.count()),
                        std::chrono::seconds(1));
-    co_return file_lease(pool, of);
+    co_return file_lease(pool, group);
 }
 
 void clean_and_release(file_lease lease) noexcept { cleanup_job::start(std::move(lease)); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connections to a file, the threads that work on them, and who has which.
+// The connections to an SQLite file, their threads, and leases of connections.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@
 
 namespace rondo::db::sqlite {
 
-/// One connection that writes, or some that read; each serves one user at a time.
+/// The writing connection, or the reading connections; each is leased to one caller at a time.
 struct file_group {
     explicit file_group(std::size_t count) noexcept : free(count) {}
     std::vector<std::unique_ptr<file>> all;
@@ -29,8 +29,8 @@ struct file_group {
     semaphore free;
 };
 
-/// What the driver, its sessions and the coroutines that work on a file have in common. The threads are the driver's
-/// own: those of the blocking pool may all be waiting for it. Belongs to the driver's loop.
+/// Shared by the driver, its sessions and the coroutines that use a file. Has its own threads: those of the blocking
+/// pool may all be waiting for it. Loop thread of the driver only.
 struct file_pool {
     file_pool(const std::string& path, const options& l);
     [[nodiscard]] file_group& for_reading() noexcept { return one_file ? writer : readers; }
@@ -40,7 +40,7 @@ struct file_pool {
     file_group readers;
     file_group writer;
     thread_pool threads;
-    bool closed = false;  ///< the driver has ended: no more statements
+    bool closed = false;  ///< the driver is destroyed: no more statements
     std::size_t waiting = 0;
     std::uint64_t queries = 0;
     std::uint64_t waits = 0;
@@ -51,13 +51,13 @@ private:
 };
 using file_pool_ptr = std::shared_ptr<file_pool>;
 
-/// A file in use; it goes back at the end.
+/// A leased connection; returned to its group by the destructor.
 class file_lease {
 public:
-    /// Precondition: a unit of `of.free` was taken.
-    file_lease(file_pool_ptr pool, file_group& of) noexcept
-        : pool_(std::move(pool)), of_(&of), file_(of.unused.back()) {
-        of.unused.pop_back();
+    /// Precondition: a permit of `group.free` was acquired.
+    file_lease(file_pool_ptr pool, file_group& group) noexcept
+        : pool_(std::move(pool)), of_(&group), file_(group.unused.back()) {
+        group.unused.pop_back();
     }
     file_lease(file_lease&& other) noexcept
         : pool_(std::move(other.pool_)), of_(other.of_), file_(std::exchange(other.file_, nullptr)) {}
@@ -77,20 +77,20 @@ private:
     file* file_;
 };
 
-/// Waits for a file of the group; throws too_busy when that takes too long.
-[[nodiscard]] task<file_lease> acquire_file(file_pool_ptr pool, file_group& of);
+/// Waits for a connection of the group; throws pool_exhausted when too many wait or the wait times out.
+[[nodiscard]] task<file_lease> acquire_file(file_pool_ptr pool, file_group& group);
 
-/// Gives a file back on which a statement or a transaction may be open: a thread ends them first.
+/// Releases a connection on which a statement or a transaction may be open, after ending them on a thread.
 void clean_and_release(file_lease lease) noexcept;
 
-/// Stops what runs on a file when the context is cancelled.
+/// Interrupts the statements on a file when the context is cancelled.
 class interrupter final : public cancel_callback {
 public:
     interrupter(file& f, context* in) noexcept
         : cancel_callback(
               [](cancel_callback& self, cancel_reason) noexcept { static_cast<interrupter&>(self).file_.stop(); }),
           file_(f) {
-        file_.go_on();  // what an earlier user's end was told too late
+        file_.go_on();  // clears a late interrupt meant for an earlier caller
         if (in) in->cancel.add(*this);
     }
     ~interrupter() { file_.go_on(); }
@@ -99,22 +99,22 @@ private:
     file& file_;
 };
 
-/// Runs `f(file)` on a thread; what ends because of a cancellation ends as cancelled. One at a time for each file.
+/// Runs `f(file)` on a thread; throws `cancelled` when a cancellation interrupted it. One call at a time per file.
 template <class F>
 task<std::invoke_result_t<F&, file&>> on_thread(const file_lease& lease, F f) {
     file_pool& pool = lease.pool();
     if (pool.closed) throw connection_lost("the database object was closed");
     context* in = co_await this_context();
-    file& on = lease.get();
-    interrupter stops(on, in);
-    auto job = [&f, &on] { return f(on); };
+    file& target = lease.get();
+    interrupter guard(target, in);
+    auto job = [&f, &target] { return f(target); };
     try {
         co_return co_await pool.threads.run(job);
     } catch (const statement_ended&) {
-        if (!on.stopped()) throw;
+        if (!target.stopped()) throw;
     }
     if (in && in->cancel.requested()) throw cancelled{in->cancel.reason()};
-    throw connection_lost(pool.closed ? "the database object was closed" : "the connection was given back");
+    throw connection_lost(pool.closed ? "the database object was closed" : "the connection was released");
 }
 
 }  // namespace rondo::db::sqlite

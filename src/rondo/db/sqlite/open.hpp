@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The entry point of the SQLite backend.
+// Implemented in driver.cpp.
 #pragma once
 
 #include <memory>
@@ -8,7 +10,7 @@
 
 namespace rondo::db::sqlite {
 
-/// For the current loop.
+/// Creates the driver for the current loop.
 [[nodiscard]] std::unique_ptr<driver> make_driver(const std::string& path, const options& limits);
 
 }  // namespace rondo::db::sqlite

@@ -5,27 +5,27 @@
 
 namespace rondo::db::sqlite {
 
-table::table(sqlite3_stmt* from) {
-    const int columns = sqlite3_column_count(from);
-    for (int i = 0; i < columns; ++i) names_.emplace_back(sqlite3_column_name(from, i));
+table::table(sqlite3_stmt* source) {
+    const int columns = sqlite3_column_count(source);
+    for (int i = 0; i < columns; ++i) names_.emplace_back(sqlite3_column_name(source, i));
 }
 
-void table::add(sqlite3_stmt* from) {
+void table::add(sqlite3_stmt* source) {
     for (int i = 0; i < static_cast<int>(names_.size()); ++i) {
         stored s;
-        const int type = sqlite3_column_type(from, i);
+        const int type = sqlite3_column_type(source, i);
         if (type == SQLITE_INTEGER) {
             s.kind = cell_kind::integer;
-            s.integer = sqlite3_column_int64(from, i);
+            s.integer = sqlite3_column_int64(source, i);
         } else if (type == SQLITE_FLOAT) {
             s.kind = cell_kind::real;
-            s.real = sqlite3_column_double(from, i);
+            s.real = sqlite3_column_double(source, i);
         } else if (type != SQLITE_NULL) {
             s.kind = type == SQLITE_TEXT ? cell_kind::text : cell_kind::bytes;
-            // As text it is UTF-8, whatever the encoding of the file.
-            const auto* bytes = static_cast<const char*>(type == SQLITE_TEXT ? sqlite3_column_text(from, i)
-                                                                             : sqlite3_column_blob(from, i));
-            s.size = static_cast<std::uint32_t>(sqlite3_column_bytes(from, i));
+            // Text is returned as UTF-8, whatever the encoding of the file.
+            const auto* bytes = static_cast<const char*>(type == SQLITE_TEXT ? sqlite3_column_text(source, i)
+                                                                             : sqlite3_column_blob(source, i));
+            s.size = static_cast<std::uint32_t>(sqlite3_column_bytes(source, i));
             s.offset = bytes_.size();
             if (s.size > 0) bytes_.append(bytes, s.size);
         }

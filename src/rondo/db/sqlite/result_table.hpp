@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rows copied from an SQLite statement.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +13,12 @@ struct sqlite3_stmt;
 
 namespace rondo::db::sqlite {
 
-/// Rows copied out of a statement.
+/// Stores rows copied from a statement.
 class table final : public rows {
 public:
-    explicit table(sqlite3_stmt* from);
-    /// Copies the row the statement stands on.
-    void add(sqlite3_stmt* from);
+    explicit table(sqlite3_stmt* source);
+    /// Copies the current row of the statement.
+    void add(sqlite3_stmt* source);
     void affected(std::uint64_t count) noexcept { affected_ = count; }
 
     std::size_t size() const noexcept override { return names_.empty() ? 0 : cells_.size() / names_.size(); }

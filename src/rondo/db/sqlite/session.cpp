@@ -15,18 +15,18 @@ namespace {
 
 constexpr std::size_t rows_at_once = 256;
 
-[[noreturn]] void refuse(const char* what) { throw error(fmt::format("SQLite has no {}", what)); }
+[[noreturn]] void refuse(const char* feature) { throw error(fmt::format("SQLite does not support {}", feature)); }
 
-// SQLite rolls all of a transaction back when a writing statement in it is interrupted or finds the disk full.
+// SQLite rolls back the whole transaction when a writing statement is interrupted or the disk is full.
 void require_transaction(const file& f, bool begun, std::string_view sql) {
     if (begun && !f.in_transaction())
         throw error(
-            "the transaction was rolled back when a statement in it failed or was cancelled, and nothing more runs in "
-            "it: let that failure through",
+            "the transaction was rolled back because a statement in it failed or was cancelled: do not swallow that "
+            "exception",
             {}, std::string(sql));
 }
 
-// What a session and its calls have in common: a call that nobody waits for any more may end after the session.
+// Shared by a session and its calls: an abandoned call may outlive the session.
 struct session_state {
     explicit session_state(file_lease l) noexcept : lease(std::move(l)) {}
     session_state(const session_state&) = delete;
@@ -35,19 +35,20 @@ struct session_state {
 
     file_lease lease;
     mutex turn;
-    std::size_t running = 0;  // with those that wait for their turn
+    std::size_t running = 0;  // including those waiting for their turn
     bool streaming = false;
     bool scripting = false;
     bool ended = false;
     std::uint64_t streams = 0;
-    parameters values;   // of the stream: bound, not copied
-    bool begun = false;  // belongs to the call whose turn it is, on its thread
+    parameters values;   // of the stream; bound without copying
+    bool begun = false;  // accessed only on the thread of the call whose turn it is
 };
 using state_ptr = std::shared_ptr<session_state>;
 
 void refuse_meanwhile(const session_state& s, std::string_view sql) {
-    if (s.streaming) throw error("a stream holds this connection: take all of its rows first", {}, std::string(sql));
-    if (s.scripting) throw error("a script holds this connection: await its end first", {}, std::string(sql));
+    if (s.streaming)
+        throw error("the connection is used by a stream: read all of its rows first", {}, std::string(sql));
+    if (s.scripting) throw error("the connection is used by a script: await its end first", {}, std::string(sql));
 }
 
 class running_scope {
@@ -61,7 +62,7 @@ private:
     session_state& state_;
 };
 
-// However a call of a stream ends, the file knows whether there are rows to come.
+// At the end of a stream call, the file knows whether the stream continues.
 class streaming_scope {
 public:
     explicit streaming_scope(session_state& s) noexcept : state_(s) { state_.streaming = true; }
@@ -84,12 +85,12 @@ private:
     session_state& state_;
 };
 
-// Calls that were begun at the same time run one after another.
+// Runs concurrent calls one after another.
 template <class F>
 task<std::invoke_result_t<F&, file&>> in_turn(state_ptr s, F f) {
     const running_scope counted(*s);
     const mutex::guard turn = co_await s->turn.lock();
-    if (s->ended) throw connection_lost("the connection was given back");
+    if (s->ended) throw connection_lost("the connection was released");
     co_return co_await on_thread(s->lease, std::move(f));
 }
 
@@ -145,7 +146,7 @@ public:
         const std::string text(sql);
         refuse_meanwhile(*s, text);
         if (s->running > 0)
-            throw error("a script needs its connection for itself: await what runs on it first", {}, text);
+            throw error("a script needs exclusive use of its connection: await the running statements first", {}, text);
         const scripting_scope scripting(*s);
         auto job = [&](file& f) {
             require_transaction(f, s->begun, text);
@@ -157,7 +158,7 @@ public:
     task<std::uint64_t> start_rows(statement q, parameters p) override {
         const state_ptr s = state_;
         if (s->streaming || s->scripting || s->running > 0)
-            throw error("a stream needs its connection for itself: await what runs on it first", {},
+            throw error("a stream needs exclusive use of its connection: await the running statements first", {},
                         std::string(q.text()));
         s->values = std::move(p);
         const streaming_scope streaming(*s);

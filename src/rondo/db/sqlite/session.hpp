@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection to a file in the hands of one user: transactions, streams, scripts.
+// Exclusive use of an SQLite connection: transactions, streams and scripts.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@ namespace rondo::db::sqlite {
 
 [[nodiscard]] std::unique_ptr<session> make_session(file_lease lease);
 
-/// A statement outside of transaction(): rolls back what it left open, which would hold everything that others write,
-/// and throws error.
+/// Called after a statement outside transaction(): when it left a transaction open, which would block all writers,
+/// rolls it back and throws error.
 void refuse_left_open(file& f, std::string_view sql);
 
 }  // namespace rondo::db::sqlite

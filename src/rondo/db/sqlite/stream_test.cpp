@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may happen to a statement of SQLite while it runs, and to its transaction.
+// SQLite streams and transactions while other calls, cancellations and closing interfere.
 #include <string>
 #include <vector>
 
@@ -23,7 +23,7 @@ constexpr statement many_rows =
 
 class sqlite_stream : public with_sqlite_file {};
 
-TEST_F(sqlite_stream, its_statement_is_not_touched_until_its_end) {
+TEST_F(sqlite_stream, rejects_other_calls_until_its_end) {
     file f(path(), 1s, 8);
     const parameters none;
     for (int round = 0; round < 3; ++round) {
@@ -53,18 +53,18 @@ TEST_F(sqlite_stream, its_statement_is_not_touched_until_its_end) {
     EXPECT_EQ(f.run(many_rows, none).size(), 20000U);
 }
 
-// In SQLite that rolls back the whole transaction; what came after it would be written for good, each by itself.
-TEST_F(sqlite_stream, nothing_is_written_after_a_transaction_was_rolled_back) {
-    with_file([](database& at) -> task<void> {
-        (void)co_await at.execute("create unique index only_one on things (n)");
+// SQLite rolls back the whole transaction; later statements would otherwise be committed one by one.
+TEST_F(sqlite_stream, rejects_writes_after_an_implicit_rollback) {
+    with_file([](database& db) -> task<void> {
+        (void)co_await db.execute("create unique index only_one on things (n)");
         for (const bool interrupted : {false, true}) {
-            const std::string sentence = co_await failure_of(at.transaction(
+            const std::string message = co_await failure_of(db.transaction(
                 [](transaction& tx, bool stopped) -> task<void> {
                     (void)co_await tx.execute("insert into things values (1)");
                     try {
                         if (stopped) (void)co_await with_timeout(20ms, tx.execute(long_write));
                         else (void)co_await tx.execute("insert or rollback into things values (1)");
-                        ADD_FAILURE() << "it was done";
+                        ADD_FAILURE() << "it succeeded";
                     } catch (const timed_out&) {
                     } catch (const unique_violation&) {
                     }
@@ -78,66 +78,66 @@ TEST_F(sqlite_stream, nothing_is_written_after_a_transaction_was_rolled_back) {
                             .contains("rolled back"));
                 },
                 interrupted));
-            EXPECT_TRUE(sentence.contains("rolled back")) << "COMMIT: " << sentence;
-            EXPECT_EQ(co_await count_things(at), 0);
+            EXPECT_TRUE(message.contains("rolled back")) << "COMMIT: " << message;
+            EXPECT_EQ(co_await count_things(db), 0);
         }
     });
 }
 
-TEST_F(sqlite_stream, a_transaction_is_not_ended_by_one) {
-    with_file([](database& at) -> task<void> {
-        const std::string sentence = co_await failure_of(at.transaction([](transaction& tx) -> task<void> {
+TEST_F(sqlite_stream, cannot_end_a_transaction) {
+    with_file([](database& db) -> task<void> {
+        const std::string message = co_await failure_of(db.transaction([](transaction& tx) -> task<void> {
             auto rows = tx.stream<int>("rollback");
             (void)co_await rows.next();
         }));
-        EXPECT_TRUE(sentence.contains("ended by transaction()")) << sentence;
+        EXPECT_TRUE(message.contains("only transaction() begins and ends")) << message;
     });
 }
 
-// Refused before it runs: afterwards what was to be rolled back would be there for good.
-TEST_F(sqlite_stream, nor_by_another_statement) {
-    with_file([](database& at) -> task<void> {
-        // In the cache of statements too: alone they fail, or change nothing.
+// Rejected before it runs: afterwards the changes could no longer be rolled back.
+TEST_F(sqlite_stream, other_statements_cannot_end_a_transaction) {
+    with_file([](database& db) -> task<void> {
+        // Puts them into the statement cache: alone they fail or change nothing.
         for (const char* sql : {"commit", "end", "rollback", "begin"})
-            (void)co_await failure_of(at.execute(dynamic_sql(sql)));
-        co_await at.execute("create table kept (n int)");
+            (void)co_await failure_of(db.execute(dynamic_sql(sql)));
+        co_await db.execute("create table kept (n int)");
         for (const std::string sql : {"commit", "COMMIT", "end transaction", "rollback", "begin", "/* */ commit;"}) {
             for (const bool script : {false, true}) {
-                const std::string sentence = co_await failure_of(at.transaction(
+                const std::string message = co_await failure_of(db.transaction(
                     [](transaction& tx, std::string s, bool in_script) -> task<void> {
                         co_await tx.execute("insert into kept values (1)");
                         if (in_script) co_await tx.script("insert into kept values (2); " + s);
                         else co_await tx.execute(dynamic_sql(s));
                     },
                     sql, script));
-                EXPECT_TRUE(sentence.contains("ended by transaction()")) << sql << ": " << sentence;
-                const result left = co_await at.query("select count(*) as n from kept");
+                EXPECT_TRUE(message.contains("only transaction() begins and ends")) << sql << ": " << message;
+                const result left = co_await db.query("select count(*) as n from kept");
                 EXPECT_EQ(left[0].value<int>("n"), 0) << sql;
             }
         }
-        co_await at.transaction([](transaction& tx) -> task<void> {
+        co_await db.transaction([](transaction& tx) -> task<void> {
             co_await tx.execute("insert into kept values (1)");
             co_await tx.execute("savepoint here");
             co_await tx.execute("insert into kept values (2)");
             co_await tx.execute("rollback to here");
         });
-        const result left = co_await at.query("select n from kept");
+        const result left = co_await db.query("select n from kept");
         EXPECT_EQ(left.size(), 1u);
     });
 }
 
-// The statement stays in the cache, and is prepared again when it runs.
-TEST_F(sqlite_stream, columns_are_those_of_the_table_as_it_is) {
+// The cached statement is prepared again when it runs.
+TEST_F(sqlite_stream, reads_the_current_columns_of_a_table) {
     with_file(
-        [](database& at) -> task<void> {
+        [](database& db) -> task<void> {
             for (const char* columns : {"a, b", "b, a", "b, c, a", "a"}) {
-                co_await at.script("drop table if exists pairs; create table pairs (" + std::string(columns) +
+                co_await db.script("drop table if exists pairs; create table pairs (" + std::string(columns) +
                                    "); insert into pairs (a) values (1)");
-                const result all = co_await at.query("select * from pairs");
+                const result all = co_await db.query("select * from pairs");
                 EXPECT_EQ(all[0].value<int>("a"), 1) << columns;
                 EXPECT_EQ(static_cast<std::ptrdiff_t>(all.columns()),
                           1 + std::ranges::count(std::string(columns), ','));
-                auto rows = at.stream<int>("select * from pairs");
+                auto rows = db.stream<int>("select * from pairs");
                 if (all.columns() == 1) {
                     const int* a = co_await rows.next();
                     EXPECT_TRUE(a && *a == 1);
@@ -149,43 +149,43 @@ TEST_F(sqlite_stream, columns_are_those_of_the_table_as_it_is) {
         {.connections = 2});
 }
 
-TEST_F(sqlite_stream, the_end_of_the_database_object_ends_transactions) {
-    with_file([](database& at) -> task<void> {
+TEST_F(sqlite_stream, closing_the_database_ends_transactions) {
+    with_file([](database& db) -> task<void> {
         for (const bool streaming : {false, true}) {
-            const std::string sentence = co_await failure_of(at.transaction(
-                [](transaction& tx, database* of, bool streams) -> task<void> {
+            const std::string message = co_await failure_of(db.transaction(
+                [](transaction& tx, database* target, bool streams) -> task<void> {
                     (void)co_await tx.execute("insert into things values (1)");
                     auto rows = tx.stream<int>(many_rows);
                     if (streams) (void)co_await rows.next();
-                    co_await of->close();
+                    co_await target->close();
                     for (int i = 0; streams && i < 1000; ++i) (void)co_await rows.next();
                     (void)co_await tx.execute("insert into things values (2)");
                 },
-                &at, streaming));
-            EXPECT_EQ(sentence, "the database object was closed");
-            EXPECT_EQ(co_await count_things(at), 0);
+                &db, streaming));
+            EXPECT_EQ(message, "the database object was closed");
+            EXPECT_EQ(co_await count_things(db), 0);
         }
     });
 }
 
 task<void> expect_given_back(session_lease& lease, statement s) {
-    const std::string sentence = co_await failure_of(lease->query(s, parameters()));
-    EXPECT_EQ(sentence, "the connection was given back");
+    const std::string message = co_await failure_of(lease->query(s, parameters()));
+    EXPECT_EQ(message, "the connection was released");
 }
 
-TEST_F(sqlite_stream, a_connection_that_is_given_back_ends_what_runs_on_it) {
-    with_file([](database& at) -> task<void> {
-        session_lease lease = co_await at.extra_connection();
+TEST_F(sqlite_stream, releasing_a_connection_ends_its_statements) {
+    with_file([](database& db) -> task<void> {
+        session_lease lease = co_await db.extra_connection();
         co_await lease->begin({});
         task_group group(co_await this_context());
         group.spawn(expect_given_back(lease, long_write));
         group.spawn(expect_given_back(lease, "insert into things values (1)"));
-        co_await until_running(at, 1);
+        co_await until_running(db, 1);
         lease.give_back();
         co_await group.join();
-        const std::uint64_t changed = co_await at.execute("insert into things values (2)");
+        const std::uint64_t changed = co_await db.execute("insert into things values (2)");
         EXPECT_EQ(changed, 1U);
-        EXPECT_EQ(co_await count_things(at), 1);
+        EXPECT_EQ(co_await count_things(db), 1);
     });
 }
 
@@ -196,10 +196,10 @@ task<void> cancelled_sometimes(transaction& tx, int i) {
     }
 }
 
-// A cancellation is one of the statement that waits or runs, never of the one beside it.
-TEST_F(sqlite_stream, statements_that_take_turns_are_cancelled_each_by_itself) {
-    with_file([](database& at) -> task<void> {
-        co_await at.transaction([](transaction& tx) -> task<void> {
+// Cancelling a waiting or running statement never cancels another one.
+TEST_F(sqlite_stream, cancels_queued_statements_individually) {
+    with_file([](database& db) -> task<void> {
+        co_await db.transaction([](transaction& tx) -> task<void> {
             for (int round = 0; round < 20; ++round) {
                 std::vector<task<void>> all;
                 for (int i = 0; i < 10; ++i) all.push_back(cancelled_sometimes(tx, round + i));
@@ -211,7 +211,7 @@ TEST_F(sqlite_stream, statements_that_take_turns_are_cancelled_each_by_itself) {
             }
             (void)co_await tx.execute("insert into things values (1)");
         });
-        EXPECT_EQ(co_await count_things(at), 1);
+        EXPECT_EQ(co_await count_things(db), 1);
     });
 }
 

@@ -54,7 +54,7 @@ bool may_come_late(std::string_view name) noexcept {
 
 bool is_space(unsigned char c) noexcept { return characters::is_space(static_cast<char>(c)); }
 
-// Inside a quoted string, but for the quote and the backslash.
+// Allowed in a quoted string; quote and backslash are handled by the caller.
 bool is_quotable(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::field_byte); }
 
 bool is_token(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::token); }
@@ -97,7 +97,7 @@ chunked_decoder::result chunked_decoder::decode_joined(std::span<char> in) {
     return joined;
 }
 
-// False when the byte has no place here.
+// Returns false when the byte is invalid in this state.
 bool chunked_decoder::framing_byte(unsigned char c) noexcept {
     switch (state_) {
         case state::size_start:
@@ -176,7 +176,7 @@ bool chunked_decoder::end_of_extension(unsigned char c, state after_space) noexc
     return true;
 }
 
-// Reads up to the end of one line and returns the bytes taken.
+// Consumes input up to the end of a line and returns the number of bytes.
 std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
     if (line_ != nullptr && line_->ends_with("\r\n")) {
         if (is_space(static_cast<unsigned char>(in.front())) && line_->find(':') != std::string::npos) {
@@ -188,29 +188,29 @@ std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
         }
     }
     const std::size_t lf = in.find('\n');
-    const std::size_t taken = std::min(in.size(), lf == std::string_view::npos ? lf : lf + 1);
-    if (taken > max_trailer_bytes - trailer_bytes_) {
+    const std::size_t size = std::min(in.size(), lf == std::string_view::npos ? lf : lf + 1);
+    if (size > max_trailer_bytes - trailer_bytes_) {
         state_ = state::failed;
-        return taken;
+        return size;
     }
-    trailer_bytes_ = static_cast<std::uint16_t>(trailer_bytes_ + taken);
-    const std::string_view piece = in.substr(0, taken);
+    trailer_bytes_ = static_cast<std::uint16_t>(trailer_bytes_ + size);
+    const std::string_view piece = in.substr(0, size);
     if (line_ == nullptr && lf != std::string_view::npos && (!mends_ || piece == "\r\n")) {
         trailer_line(piece);
-        return taken;
+        return size;
     }
     if (line_ == nullptr) line_ = std::make_unique<std::string>();
     line_->append(piece);
-    // Whether the line goes on is told by the byte after it.
+    // The byte after the line decides whether it is folded.
     const bool may_be_folded = mends_ && !line_->starts_with('\r') && line_->ends_with("\r\n");
     if (lf != std::string_view::npos && !may_be_folded) {
         trailer_line(*line_);
         line_.reset();
     }
-    return taken;
+    return size;
 }
 
-// `line` ends with the only LF in it.
+// `line` contains one LF, at its end.
 void chunked_decoder::trailer_line(std::string_view line) {
     if (line == "\r\n") {
         state_ = state::done;

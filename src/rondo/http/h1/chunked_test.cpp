@@ -13,15 +13,17 @@ namespace {
 
 using namespace std::string_literals;
 
-// What became of a body, as a line of text: "data|trailers|outcome|bytes left over".
-chunked_decoder::result decode_one(chunked_decoder& by, std::span<char> in) {
-    const auto result = by.decode({in.data(), in.size()});
+// The result of decoding a body as text: "data|trailers|outcome|remaining bytes".
+chunked_decoder::result decode_one(chunked_decoder& decoder, std::span<char> in) {
+    const auto result = decoder.decode({in.data(), in.size()});
     if (result.what == chunked_decoder::event::data) {
         EXPECT_EQ(result.data.data() + result.data.size(), in.data() + result.consumed);
     }
     return result;
 }
-chunked_decoder::result decode_joined(chunked_decoder& by, std::span<char> in) { return by.decode_joined(in); }
+chunked_decoder::result decode_joined(chunked_decoder& decoder, std::span<char> in) {
+    return decoder.decode_joined(in);
+}
 
 std::string decode_pieces(std::vector<std::string> pieces,
                           chunked_decoder::result (*decode)(chunked_decoder&, std::span<char>) = decode_one,
@@ -56,7 +58,7 @@ std::string decode_pieces(std::vector<std::string> pieces,
     return data + "|" + trailers + "|done|" + rest;
 }
 
-// The outcome in one piece, after checking that it is the same byte by byte and cut in two anywhere.
+// Decodes the body in one piece; checks that byte by byte, and cut in two anywhere, the result is the same.
 std::string decode(const std::string& body, chunked_decoder::from sender = chunked_decoder::from::client) {
     const std::string whole = decode_pieces({body}, decode_one, sender);
     EXPECT_EQ(decode_pieces({body}, decode_joined, sender), whole);
@@ -73,7 +75,7 @@ std::string decode(const std::string& body, chunked_decoder::from sender = chunk
 
 std::string refused_after(std::string_view data) { return std::string(data) + "|error"; }
 
-TEST(chunked, bodies) {
+TEST(Chunked, decodes_bodies) {
     EXPECT_EQ(decode("0\r\n\r\n"), "||done|");
     EXPECT_EQ(decode("5\r\nhello\r\n0\r\n\r\n"), "hello||done|");
     EXPECT_EQ(decode("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\nGET "), "hello world||done|GET ");
@@ -83,7 +85,7 @@ TEST(chunked, bodies) {
     EXPECT_EQ(decode("3\r\n\r\n\n\r\n0\r\n\r\n"), "\r\n\n||done|");
 }
 
-TEST(chunked, incomplete) {
+TEST(Chunked, a_truncated_body_is_incomplete) {
     for (const std::string& body : {""s, "5"s, "5\r"s, "5\r\n"s, "0"s, "0\r\n"s, "0\r\n\r"s, "0\r\nX: y\r\n"s,
                                     "7fffffffffffffff\r\n"s, "5;a=\"x"s}) {
         EXPECT_EQ(decode(body), "|incomplete") << body;
@@ -92,7 +94,7 @@ TEST(chunked, incomplete) {
     EXPECT_EQ(decode("5\r\nhello\r"), "hello|incomplete");
 }
 
-TEST(chunked, bad_sizes) {
+TEST(Chunked, rejects_bad_sizes) {
     for (const std::string& size : {"g"s,
                                     "5g"s,
                                     "5 5"s,
@@ -120,7 +122,7 @@ TEST(chunked, bad_sizes) {
     }
 }
 
-TEST(chunked, bad_line_ends) {
+TEST(Chunked, rejects_bad_line_ends) {
     for (const std::string& body : {"5\nhello\r\n0\r\n\r\n"s, "5\rXhello\r\n0\r\n\r\n"s, "5\r\r\nhello\r\n0\r\n\r\n"s,
                                     "5\r\r;a\r\nhello\r\n0\r\n\r\n"s}) {
         EXPECT_EQ(decode(body), refused_after("")) << body;
@@ -135,7 +137,7 @@ TEST(chunked, bad_line_ends) {
 }
 
 // RFC 9112 section 7.1.1
-TEST(chunked, extensions) {
+TEST(Chunked, parses_extensions) {
     for (const std::string_view extension :
          {";a", ";a=b", ";a=\"b;c\"", ";a=\"b\\\"c\"", " ; a = b", "\t;a;b=c;d=\"\"", ";a=b ;c", ";a=\"\xc3\xa9\t\""}) {
         EXPECT_EQ(decode("5" + std::string(extension) + "\r\nhello\r\n0" + std::string(extension) + "\r\n\r\n"),
@@ -151,7 +153,7 @@ TEST(chunked, extensions) {
     }
 }
 
-TEST(chunked, extensions_are_limited_over_the_whole_body) {
+TEST(Chunked, limits_extensions_per_body) {
     const std::string chunk = "1;" + std::string(1000, 'a') + "\r\nx\r\n";
     std::string body;
     for (int i = 0; i < 16; ++i) body += chunk;
@@ -161,7 +163,7 @@ TEST(chunked, extensions_are_limited_over_the_whole_body) {
 }
 
 // RFC 9112 section 7.1.2
-TEST(chunked, trailers) {
+TEST(Chunked, parses_trailers) {
     EXPECT_EQ(decode("0\r\nX-T: v\r\n\r\n"), "|X-T: v\r\n|done|");
     EXPECT_EQ(decode("1\r\nx\r\n0\r\nA:1\r\nB: \t 2 \t\r\nC:\r\n\r\nrest"), "x|A: 1\r\nB: 2\r\nC: \r\n|done|rest");
     for (const std::string& line : {"X T: v"s, "X-T : v"s, "no-colon"s, ": v"s, "X-T: a\0b"s, "X\0T: v"s, "X-T: a\rb"s,
@@ -174,21 +176,21 @@ TEST(chunked, trailers) {
 }
 
 // RFC 9112 sections 5.1 and 5.2
-TEST(chunked, trailers_of_old_servers_are_mended) {
-    const auto of_server = [](const std::string& lines) {
+TEST(Chunked, repairs_trailers_of_servers) {
+    const auto decode_from_server = [](const std::string& lines) {
         return decode("1\r\nx\r\n0\r\n" + lines + "\r\nrest", chunked_decoder::from::server);
     };
-    EXPECT_EQ(of_server(""), "x||done|rest");
-    EXPECT_EQ(of_server("X-T: v\r\nY: w\r\n"), "x|X-T: v\r\nY: w\r\n|done|rest");
-    EXPECT_EQ(of_server("X-T : 1\r\nY\t: 2\r\n"), "x|X-T: 1\r\nY: 2\r\n|done|rest");
-    EXPECT_EQ(of_server("X-T: 1\r\n 2\r\n\t3\r\nY: w\r\n"), "x|X-T: 1   2  \t3\r\nY: w\r\n|done|rest");
-    EXPECT_EQ(of_server("X-T:\r\n 2 : 3\r\n"), "x|X-T: 2 : 3\r\n|done|rest");
-    EXPECT_EQ(of_server("X-T: 1\r\n \r\n"), "x|X-T: 1\r\n|done|rest");
-    EXPECT_EQ(of_server("Content-Length :\r\n 5\r\n"), "x||done|rest") << "must not come late";
+    EXPECT_EQ(decode_from_server(""), "x||done|rest");
+    EXPECT_EQ(decode_from_server("X-T: v\r\nY: w\r\n"), "x|X-T: v\r\nY: w\r\n|done|rest");
+    EXPECT_EQ(decode_from_server("X-T : 1\r\nY\t: 2\r\n"), "x|X-T: 1\r\nY: 2\r\n|done|rest");
+    EXPECT_EQ(decode_from_server("X-T: 1\r\n 2\r\n\t3\r\nY: w\r\n"), "x|X-T: 1   2  \t3\r\nY: w\r\n|done|rest");
+    EXPECT_EQ(decode_from_server("X-T:\r\n 2 : 3\r\n"), "x|X-T: 2 : 3\r\n|done|rest");
+    EXPECT_EQ(decode_from_server("X-T: 1\r\n \r\n"), "x|X-T: 1\r\n|done|rest");
+    EXPECT_EQ(decode_from_server("Content-Length :\r\n 5\r\n"), "x||done|rest") << "not allowed in trailers";
     for (const std::string& lines :
          {" X: v\r\n"s, "X T: v\r\n"s, "X\r\n : v\r\n"s, " : v\r\n"s, "X: a\n"s, "X: a\n b\r\n"s, "X: a\rb\r\n"s,
           "X: a\r\r\n b\r\n"s, "X: a\r\n b\n"s, "\rX: a\r\n"s})
-        EXPECT_EQ(of_server(lines), refused_after("x")) << lines;
+        EXPECT_EQ(decode_from_server(lines), refused_after("x")) << lines;
     const std::string endless = "0\r\nX: 1" + [] {
         std::string folds;
         for (int i = 0; i < 6000; ++i) folds += "\r\n ";
@@ -197,13 +199,13 @@ TEST(chunked, trailers_of_old_servers_are_mended) {
     EXPECT_EQ(decode_pieces({endless}, decode_one, chunked_decoder::from::server), refused_after(""));
 }
 
-TEST(chunked, trailers_that_must_not_come_late_are_dropped) {
+TEST(Chunked, drops_fields_not_allowed_in_trailers) {
     EXPECT_EQ(
         decode("0\r\nContent-Length: 5\r\nX: 1\r\nHOST: b\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
         "|X: 1\r\n|done|");
 }
 
-TEST(chunked, trailers_are_limited) {
+TEST(Chunked, limits_trailers) {
     std::string lines;
     for (int i = 0; i < 100; ++i) lines += "X: y\r\n";
     EXPECT_TRUE(decode_pieces({"0\r\n" + lines + "\r\n"}).ends_with("|done|"));
@@ -214,14 +216,14 @@ TEST(chunked, trailers_are_limited) {
     EXPECT_EQ(decode_pieces(slow), refused_after(""));
 }
 
-TEST(chunked, an_error_is_final) {
+TEST(Chunked, an_error_is_final) {
     chunked_decoder decoder;
     EXPECT_EQ(decoder.decode("x").what, chunked_decoder::event::error);
     EXPECT_EQ(decoder.decode("0\r\n\r\n").what, chunked_decoder::event::error);
     EXPECT_EQ(decoder.decode("").what, chunked_decoder::event::error);
 }
 
-TEST(chunked, keeps_little) { EXPECT_LE(sizeof(chunked_decoder), 48U); }
+TEST(Chunked, is_small) { EXPECT_LE(sizeof(chunked_decoder), 48U); }
 
 }  // namespace
 }  // namespace rondo::http::h1

@@ -33,7 +33,7 @@ std::size_t head_end(std::string_view bytes) noexcept {
 }
 
 bool mend_response_head(std::string& head) noexcept {
-    bool mended = false;
+    bool repaired = false;
     bool after_field = false;
     std::size_t line = head.find("\r\n");
     while (line != std::string::npos && line + 2 < head.size()) {
@@ -42,28 +42,28 @@ bool mend_response_head(std::string& head) noexcept {
         if (end == line) break;
         if (is_space(head[line]) && after_field) {
             head[line - 2] = head[line - 1] = ' ';
-            mended = true;
+            repaired = true;
         } else if (end != std::string::npos) {
-            mended = mend_name(head, line, end) || mended;
+            repaired = mend_name(head, line, end) || repaired;
         }
         after_field = true;
         line = end;
     }
-    return mended;
+    return repaired;
 }
 
-std::expected<void, parse_error> parse_mended_response_head(std::string_view bytes, method asked,
+std::expected<void, parse_error> parse_mended_response_head(std::string_view bytes, method request_method,
                                                             const parse_limits& limits, std::span<field_ref> storage,
-                                                            received_head& out, std::string& mended) {
-    mended.clear();
-    const auto strict = parse_response_head(bytes, asked, limits, storage, out);
+                                                            received_head& out, std::string& repaired) {
+    repaired.clear();
+    const auto strict = parse_response_head(bytes, request_method, limits, storage, out);
     if (strict || strict.error() == parse_error::incomplete) return strict;
     const std::size_t end = head_end(bytes);
-    mended = bytes.substr(0, end);
-    // Whether the last line goes on is told by the byte after it.
-    if (end == std::string_view::npos && mended.ends_with("\r\n")) mended.pop_back();
-    (void)mend_response_head(mended);
-    return parse_response_head(mended, asked, limits, storage, out);
+    repaired = bytes.substr(0, end);
+    // The byte after the last line decides whether it is folded.
+    if (end == std::string_view::npos && repaired.ends_with("\r\n")) repaired.pop_back();
+    (void)mend_response_head(repaired);
+    return parse_response_head(repaired, request_method, limits, storage, out);
 }
 
 }  // namespace rondo::http::h1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What RFC 9112 lets a client mend in the heads of old servers.
+// A lenient parser of response heads, which repairs what RFC 9112 allows a client to repair.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,20 @@
 
 namespace rondo::http::h1 {
 
-/// The size of the head that the bytes begin with, the blank line included; npos when its end has not come.
+/// Returns the size of the head at the start of the bytes, including the blank line; npos while it is incomplete.
 [[nodiscard]] std::size_t head_end(std::string_view bytes) noexcept;
 
-/// Makes what parse_response_head() refuses valid where RFC 9112 says how a response is to be understood: a folded line
-/// becomes one line (section 5.2), white space between a field name and the colon goes (section 5.1). The size stays
-/// the same. False when there was nothing of that kind. Never for requests, where two readers could disagree.
+/// Repairs, in place, what parse_response_head() rejects but RFC 9112 defines for responses: joins folded lines
+/// (section 5.2) and moves white space between a field name and the colon behind it (section 5.1). The size does not
+/// change. Returns false when nothing was repaired. Not for requests, where two parsers could disagree.
 bool mend_response_head(std::string& head) noexcept;
 
-/// parse_response_head(), and where that fails once more with the head mended, within the same limits. Then `mended`
-/// has the bytes that `out` counts in; otherwise it is empty. The sizes are the same. A line that may be folded yet is
-/// not judged before it is known. Throws std::bad_alloc.
+/// Calls parse_response_head() and, if it fails, retries with the repaired head within the same limits. Then `repaired`
+/// holds the bytes that the offsets in `out` refer to; otherwise it is empty. The sizes are the same. A line that may
+/// still be folded is not an error yet. Throws std::bad_alloc.
 [[nodiscard]] std::expected<void, parse_error> parse_mended_response_head(std::string_view bytes, method method,
                                                                           const parse_limits& limits,
                                                                           std::span<field_ref> storage,
-                                                                          received_head& out, std::string& mended);
+                                                                          received_head& out, std::string& repaired);
 
 }  // namespace rondo::http::h1

@@ -10,7 +10,7 @@
 namespace rondo::http::h1 {
 namespace {
 
-// What becomes of the lines after the status line; "-" when there is nothing to mend.
+// The repaired lines after the status line; "-" when nothing was repaired.
 std::string mended(const std::string& lines) {
     std::string head = "HTTP/1.1 200 OK\r\n" + lines + "\r\n";
     const std::size_t size = head.size();
@@ -20,7 +20,7 @@ std::string mended(const std::string& lines) {
     return changed ? head.substr(17, size - 19) : "-";
 }
 
-TEST(mend, a_folded_line_becomes_one) {
+TEST(LenientResponseParser, joins_folded_lines) {
     EXPECT_EQ(mended("A: b\r\n c\r\nD: e\r\n"), "A: b   c\r\nD: e\r\n");
     EXPECT_EQ(mended("A: b\r\n\tc\r\n  d\r\n"), "A: b  \tc    d\r\n");
     EXPECT_EQ(mended("A:\r\n b\r\n"), "A:   b\r\n");
@@ -28,13 +28,13 @@ TEST(mend, a_folded_line_becomes_one) {
     EXPECT_EQ(mended("A: b\r\n c: d\r\n"), "A: b   c: d\r\n");
 }
 
-TEST(mend, space_before_the_colon_goes_behind_it) {
+TEST(LenientResponseParser, moves_space_behind_the_colon) {
     EXPECT_EQ(mended("A : b\r\n"), "A:  b\r\n");
     EXPECT_EQ(mended("A \t:b\r\nC: d\r\n"), "A:  b\r\nC: d\r\n");
     EXPECT_EQ(mended("A : b\r\n c\r\n"), "A:  b   c\r\n");
 }
 
-// The status line and the body that a head cut anywhere ends in; "incomplete" and the error otherwise.
+// The head size and framing of the parsed head, or the error.
 std::string mended_outcome(const std::string& bytes) {
     received_head head{};
     std::array<field_ref, 10> storage;
@@ -46,7 +46,7 @@ std::string mended_outcome(const std::string& bytes) {
            std::to_string(head.content_length);
 }
 
-TEST(mend, a_fold_comes_before_the_meaning_of_its_field) {
+TEST(LenientResponseParser, joins_folds_before_parsing_the_field) {
     for (const auto& [lines, expected] : {std::pair<std::string, std::string>{"Content-Length:\r\n 2\r\n", " 2"},
                                           {"Content-Length: 2\r\n \r\n", " 2"},
                                           {"A: b\r\n c\r\nContent-Length :\r\n\t 2\r\nD : e\r\n", " 2"},
@@ -56,11 +56,11 @@ TEST(mend, a_fold_comes_before_the_meaning_of_its_field) {
         const std::string head = "HTTP/1.1 200 OK\r\n" + lines + "\r\n";
         EXPECT_EQ(mended_outcome(head + "\r\nbody"), std::to_string(head.size()) + expected) << lines;
         for (std::size_t cut = 0; cut < head.size(); ++cut)
-            EXPECT_EQ(mended_outcome(head.substr(0, cut)), to_string(parse_error::incomplete)) << lines << cut;
+            EXPECT_EQ(mended_outcome(head.substr(0, cut)), to_string(parse_error::incomplete)) << lines << ' ' << cut;
     }
 }
 
-TEST(mend, what_stays_wrong_is_an_error_as_soon_as_it_is_known) {
+TEST(LenientResponseParser, reports_other_errors_as_early_as_possible) {
     for (const char* head :
          {"nonsense\r\n", "HTTP/1.1 200 OK\r\n a: b\r\nA", "HTTP/1.1 200 OK\r\nA b: c\r\nD",
           "HTTP/1.1 200 OK\r\nContent-Length: x\r\nA", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n",
@@ -74,7 +74,7 @@ TEST(mend, what_stays_wrong_is_an_error_as_soon_as_it_is_known) {
     EXPECT_EQ(mended_outcome(endless), to_string(parse_error::fields_too_large));
 }
 
-TEST(mend, everything_else_stays) {
+TEST(LenientResponseParser, changes_nothing_else) {
     for (const char* lines :
          {"A: b\r\n", "A: b : c\r\n", "A b: c\r\n", ": a\r\n", " : a\r\n", "A\r\n", "A \r\n", " a\r\n", ""})
         EXPECT_EQ(mended(lines), "-") << lines;

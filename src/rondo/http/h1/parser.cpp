@@ -21,7 +21,7 @@ template <class Scanner>
 class head_parser : head_reader<Scanner, head_parser<Scanner>> {
     using base = head_reader<Scanner, head_parser<Scanner>>;
     using base::base_, base::end_, base::limits_, base::p_, base::stop_;
-    using base::field_lines, base::from, base::limit_to, base::refuse, base::short_of;
+    using base::field_lines, base::make_slice, base::set_limit, base::fail, base::incomplete_or;
     using typename base::step;
 
 public:
@@ -32,16 +32,16 @@ public:
     [[nodiscard]] step parse() noexcept {
         if (const step s = leading_lines(); !s) return s;
         if (const step s = request_line(); !s) return s;
-        if (const step s = field_lines(known_, out_.fields); !s) return s;
+        if (const step s = field_lines(fields_, out_.fields); !s) return s;
         out_.size = static_cast<std::uint32_t>(p_ - base_);
         return finish();
     }
 
 private:
-    // A line end at p_, which is known to hold CR.
+    // A line end at p_, which points to CR.
     [[nodiscard]] step line_end(parse_error too_long) noexcept {
-        if (stop_ - p_ < 2) return short_of(too_long);
-        if (p_[1] != '\n') return refuse(parse_error::bad_line_end);
+        if (stop_ - p_ < 2) return incomplete_or(too_long);
+        if (p_[1] != '\n') return fail(parse_error::bad_line_end);
         p_ += 2;
         return {};
     }
@@ -49,14 +49,14 @@ private:
     [[nodiscard]] step leading_lines() noexcept {
         stop_ = end_;
         for (int lines = 0; p_ != end_ && *p_ == '\r'; ++lines) {
-            if (lines == max_leading_lines) return refuse(parse_error::bad_line_end);
+            if (lines == max_leading_lines) return fail(parse_error::bad_line_end);
             if (const step s = line_end(parse_error::incomplete); !s) return s;
         }
         return {};
     }
 
     [[nodiscard]] step request_line() noexcept {
-        limit_to(std::size_t{limits_.request_line} + 2);
+        set_limit(std::size_t{limits_.request_line} + 2);
         if (const step s = method_token(); !s) return s;
         if (const step s = target(); !s) return s;
         if (const step s = version(); !s) return s;
@@ -70,46 +70,46 @@ private:
             out_.method = method::get;
         } else {
             while (p_ != stop_ && characters::is(*p_, characters::token)) ++p_;
-            if (p_ == stop_) return short_of(parse_error::uri_too_long);
-            if (p_ == start || *p_ != ' ') return refuse(parse_error::bad_method);
+            if (p_ == stop_) return incomplete_or(parse_error::uri_too_long);
+            if (p_ == start || *p_ != ' ') return fail(parse_error::bad_method);
             out_.method = method_of({start, p_});
         }
-        out_.method_text = from(start, p_);
+        out_.method_text = make_slice(start, p_);
         ++p_;
         return {};
     }
 
-    // Any text up to the space: browsers send more than RFC 3986 has (the URL Standard), other clients raw UTF-8. What
-    // form it is of is decided when the line is complete.
+    // Any text up to the space: browsers send more than RFC 3986 allows (the URL Standard), other clients raw UTF-8.
+    // Its form is determined when the line is complete.
     [[nodiscard]] step target() noexcept {
         const char* const start = p_;
         const Scanner scan(base_, end_);
         question_ = nullptr;
         for (;; ++p_) {
             p_ = scan.end_of_target(p_, stop_);
-            if (p_ == stop_) return short_of(parse_error::uri_too_long);
+            if (p_ == stop_) return incomplete_or(parse_error::uri_too_long);
             if (*p_ == ' ') break;
             if (*p_ == '?') {
                 if (question_ == nullptr) question_ = p_;
             } else if (*p_ == '%') {
-                // In a query a '%' may stand for itself; in a path nobody knows what it would mean.
+                // In a query a '%' may be literal; in a path its meaning would be ambiguous.
                 if (question_ != nullptr) continue;
                 if (const step s = percent_escape(); !s) return s;
             } else {
-                return refuse(parse_error::bad_target);
+                return fail(parse_error::bad_target);
             }
         }
-        if (p_ == start) return refuse(parse_error::bad_target);
-        out_.target = from(start, p_);
+        if (p_ == start) return fail(parse_error::bad_target);
+        out_.target = make_slice(start, p_);
         ++p_;
         return {};
     }
 
-    // Leaves p_ at the last digit.
+    // Afterwards p_ points to the last digit.
     [[nodiscard]] step percent_escape() noexcept {
         for (int digit = 0; digit < 2; ++digit) {
-            if (++p_ == stop_) return short_of(parse_error::uri_too_long);
-            if (!characters::is(*p_, characters::hex)) return refuse(parse_error::bad_target);
+            if (++p_ == stop_) return incomplete_or(parse_error::uri_too_long);
+            if (!characters::is(*p_, characters::hex)) return fail(parse_error::bad_target);
         }
         return {};
     }
@@ -122,13 +122,13 @@ private:
         }
         const char* const start = p_;
         for (; p_ - start < version_size; ++p_) {
-            if (p_ == stop_) return short_of(parse_error::uri_too_long);
-            if (!version_byte(p_ - start)) return refuse(parse_error::bad_version);
+            if (p_ == stop_) return incomplete_or(parse_error::uri_too_long);
+            if (!version_byte(p_ - start)) return fail(parse_error::bad_version);
         }
-        if (p_ == stop_) return short_of(parse_error::uri_too_long);
-        if (*p_ != '\r') return refuse(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_version);
+        if (p_ == stop_) return incomplete_or(parse_error::uri_too_long);
+        if (*p_ != '\r') return fail(*p_ == '\n' ? parse_error::bad_line_end : parse_error::bad_version);
         if (const step s = line_end(parse_error::uri_too_long); !s) return s;
-        if (start[5] != '1') return refuse(parse_error::version_not_supported);
+        if (start[5] != '1') return fail(parse_error::version_not_supported);
         out_.minor = start[7] == '0' ? 0 : 1;
         return {};
     }
@@ -152,7 +152,7 @@ private:
             return {};
         }
         if (text == "*") {
-            if (out_.method != method::options) return refuse(parse_error::bad_target);
+            if (out_.method != method::options) return fail(parse_error::bad_target);
             out_.form = target_form::asterisk;
             out_.path = out_.target;
             return {};
@@ -162,7 +162,7 @@ private:
 
     [[nodiscard]] step authority_form(std::string_view text) noexcept {
         const auto parsed = parse_authority(text);
-        if (!parsed || !parsed->port) return refuse(parse_error::bad_target);
+        if (!parsed || !parsed->port) return fail(parse_error::bad_target);
         out_.form = target_form::authority;
         out_.authority = out_.target;
         out_.path = {out_.target.at, 0};
@@ -172,45 +172,45 @@ private:
     [[nodiscard]] step absolute_form(const char* start, const char* end) noexcept {
         const std::string_view text(start, end);
         const std::size_t scheme = text.find("://");
-        if (scheme == std::string_view::npos) return refuse(parse_error::bad_target);
+        if (scheme == std::string_view::npos) return fail(parse_error::bad_target);
         const std::string_view name = text.substr(0, scheme);
         if (!same_ignoring_case(name, "http") && !same_ignoring_case(name, "https")) {
-            return refuse(parse_error::bad_target);
+            return fail(parse_error::bad_target);
         }
         const char* const host = start + scheme + 3;
         const char* const path = std::find_if(host, end, [](char c) { return c == '/' || c == '?'; });
-        if (!valid_authority({host, path})) return refuse(parse_error::bad_target);
+        if (!valid_authority({host, path})) return fail(parse_error::bad_target);
         out_.form = target_form::absolute;
-        out_.authority = from(host, path);
+        out_.authority = make_slice(host, path);
         split(path, end);
-        // An empty path means "/" (RFC 9110 section 4.2.3), and there is one in front of the host.
-        if (out_.path.size == 0) out_.path = from(host - 1, host);
+        // An empty path means "/" (RFC 9110 section 4.2.3); use the one in front of the host.
+        if (out_.path.size == 0) out_.path = make_slice(host - 1, host);
         return {};
     }
 
     void split(const char* path, const char* end) noexcept {
-        out_.path = from(path, question_ == nullptr ? end : question_);
+        out_.path = make_slice(path, question_ == nullptr ? end : question_);
         if (question_ == nullptr) return;
         out_.has_query = true;
-        out_.query = from(question_ + 1, end);
+        out_.query = make_slice(question_ + 1, end);
     }
 
     [[nodiscard]] step finish() noexcept {
-        if (const step s = known_.finish(out_); !s) return s;
-        if (out_.form == target_form::origin || out_.form == target_form::asterisk) out_.authority = known_.host();
+        if (const step s = fields_.finish(out_); !s) return s;
+        if (out_.form == target_form::origin || out_.form == target_form::asterisk) out_.authority = fields_.host();
         return {};
     }
 
     const char* question_ = nullptr;  // the first '?' of the target
     request_head& out_;
-    request_fields known_;
+    request_fields fields_;
 };
 
 }  // namespace
 
 std::expected<void, parse_error> parse_request_head(std::string_view bytes, const parse_limits& limits,
                                                     std::span<field_ref> storage, request_head& out) noexcept {
-    if (bytes.size() < fast_scanner::least) return head_parser<scalar_scanner>(bytes, limits, storage, out).parse();
+    if (bytes.size() < fast_scanner::min_size) return head_parser<scalar_scanner>(bytes, limits, storage, out).parse();
     return head_parser<fast_scanner>(bytes, limits, storage, out).parse();
 }
 

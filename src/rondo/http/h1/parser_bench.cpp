@@ -37,7 +37,7 @@ void parse(benchmark::State& state, std::string_view bytes) {
     for (auto _ : state) {
         benchmark::DoNotOptimize(bytes.data());
         const auto parsed = h1::parse_request_head(bytes, limits, storage, head);
-        if (!parsed) state.SkipWithError("not parsed");
+        if (!parsed) state.SkipWithError("parsing failed");
         benchmark::DoNotOptimize(head);
         benchmark::ClobberMemory();
     }

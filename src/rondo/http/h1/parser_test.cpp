@@ -14,7 +14,7 @@ namespace {
 using namespace std::string_literals;
 using namespace std::string_view_literals;
 
-// The bytes stand in memory of exactly their size, so that a read past the end is found.
+// Holds the bytes in memory of exactly their size, so that sanitizers find a read past the end.
 struct parsed_head {
     explicit parsed_head(std::string_view text, const parse_limits& limits = {})
         : bytes(std::make_unique<char[]>(text.size())), size(text.size()) {
@@ -33,14 +33,13 @@ struct parsed_head {
     std::expected<void, parse_error> result;
 };
 
-// What the parser says of the text, after checking that no prefix of it is told otherwise: a prefix is incomplete or
-// refused for the same reason.
+// The outcome of parsing the text, after checking that each prefix is incomplete or rejected with the same error.
 std::string outcome_of(std::string_view text, const parse_limits& limits = {}) {
     const parsed_head whole(text, limits);
     for (std::size_t size = 0; size < text.size(); ++size) {
         const parsed_head part(text.substr(0, size), limits);
         if (part.result) {
-            EXPECT_TRUE(whole.result) << "a prefix of a refused head was accepted";
+            EXPECT_TRUE(whole.result) << "a prefix of a rejected head was accepted";
             EXPECT_GE(size, whole.head.size);
         } else if (part.result.error() != parse_error::incomplete) {
             EXPECT_EQ(part.outcome(), whole.outcome()) << "at a prefix of " << size << " bytes";
@@ -61,7 +60,7 @@ std::string with_target(std::string_view target, std::string_view method = "GET"
 
 std::string with_version(std::string_view version) { return "GET / " + std::string(version) + "\r\nHost: a\r\n\r\n"; }
 
-TEST(request_head, simple_get) {
+TEST(RequestHead, parses_a_simple_get) {
     const parsed_head p("GET /a/b?x=1&y HTTP/1.1\r\nHost: example.com:8080\r\nAccept: */*\r\n\r\nrest");
     ASSERT_EQ(p.outcome(), "accepted");
     EXPECT_EQ(p.head.size, p.size - 4);
@@ -82,7 +81,7 @@ TEST(request_head, simple_get) {
     EXPECT_EQ(p.fields()[1], (field{"Accept", "*/*"}));
 }
 
-TEST(request_head, empty_input_is_incomplete) {
+TEST(RequestHead, empty_input_is_incomplete) {
     EXPECT_EQ(parsed_head("").outcome(), "incomplete");
     std::array<field_ref, 1> storage;
     request_head head;
@@ -91,7 +90,7 @@ TEST(request_head, empty_input_is_incomplete) {
     EXPECT_EQ(result.error(), parse_error::incomplete);
 }
 
-TEST(request_head, every_proper_prefix_is_incomplete) {
+TEST(RequestHead, every_proper_prefix_is_incomplete) {
     const auto text = "POST /x?q#"sv.substr(0, 9);
     const std::string whole =
         std::string(text) +
@@ -103,7 +102,7 @@ TEST(request_head, every_proper_prefix_is_incomplete) {
     EXPECT_EQ(parsed_head(whole).outcome(), "accepted");
 }
 
-TEST(request_head, offsets_hold_after_a_copy) {
+TEST(RequestHead, offsets_stay_valid_after_a_copy) {
     const parsed_head p("GET /x HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n");
     ASSERT_TRUE(p.result);
     const std::string copy(p.bytes.get(), p.head.size);
@@ -111,7 +110,7 @@ TEST(request_head, offsets_hold_after_a_copy) {
     EXPECT_EQ(p.head.view(copy.data()).find("x-a"), "1");
 }
 
-TEST(request_head, leading_empty_lines) {
+TEST(RequestHead, skips_leading_empty_lines) {
     for (const std::size_t lines : {1U, 2U}) {
         std::string text;
         for (std::size_t i = 0; i < lines; ++i) text += "\r\n";
@@ -127,7 +126,7 @@ TEST(request_head, leading_empty_lines) {
 }
 
 // RFC 9112 section 2.2
-TEST(request_head, only_crlf_ends_a_line) {
+TEST(RequestHead, only_crlf_ends_a_line) {
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\nHost: a\n\n"), "bad line end");
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\nHost: a\r\n\r\n"), "bad line end");
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\r\nHost: a\n\r\n"), "bad line end");
@@ -144,7 +143,7 @@ TEST(request_head, only_crlf_ends_a_line) {
 }
 
 // RFC 9112 section 3.1, RFC 9110 section 9.1
-TEST(request_head, methods) {
+TEST(RequestHead, parses_methods) {
     for (const auto m : {method::get, method::head, method::post, method::put, method::delete_, method::trace,
                          method::patch, method::options}) {
         const parsed_head p(with_target("/", to_string(m)));
@@ -163,7 +162,7 @@ TEST(request_head, methods) {
     }
 }
 
-TEST(request_head, one_space_between_the_parts) {
+TEST(RequestHead, requires_one_space_between_the_parts) {
     EXPECT_EQ(outcome_of("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad request target");
     EXPECT_EQ(outcome_of("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), "bad version");
     EXPECT_EQ(outcome_of("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), "bad version");
@@ -176,7 +175,7 @@ TEST(request_head, one_space_between_the_parts) {
 }
 
 // RFC 9112 section 2.3
-TEST(request_head, versions) {
+TEST(RequestHead, parses_versions) {
     EXPECT_EQ(parsed_head(with_version("HTTP/1.0")).head.minor, 0);
     for (const std::string_view version : {"HTTP/1.1", "HTTP/1.2", "HTTP/1.9"}) {
         const parsed_head p(with_version(version));
@@ -196,7 +195,7 @@ TEST(request_head, versions) {
 }
 
 // RFC 9112 section 3.2.1, RFC 3986
-TEST(request_head, origin_form) {
+TEST(RequestHead, parses_origin_form) {
     const parsed_head p(with_target("//a//b/../%2e/%C3%A9;v=1,2:@!$&'()*+-._~[]?a=b?c/d&e=%20"));
     ASSERT_EQ(p.outcome(), "accepted");
     EXPECT_EQ(p.in(p.head.path), "//a//b/../%2e/%C3%A9;v=1,2:@!$&'()*+-._~[]");
@@ -209,8 +208,8 @@ TEST(request_head, origin_form) {
     EXPECT_FALSE(parsed_head(with_target("/")).head.has_query);
 }
 
-// As browsers send them (the URL Standard), and other clients: every byte but controls, space and '#'.
-TEST(request_head, bytes_a_target_may_hold) {
+// As sent by browsers (the URL Standard) and other clients: every byte except controls, space and '#'.
+TEST(RequestHead, accepts_the_bytes_allowed_in_a_target) {
     for (int c = 0; c < 256; ++c) {
         const bool bad = c <= 0x20 || c == 0x7f || c == '#';
         const std::string_view in_path = "/x";
@@ -225,7 +224,7 @@ TEST(request_head, bytes_a_target_may_hold) {
     }
 }
 
-TEST(request_head, percent_escapes_of_a_path_need_two_hex_digits) {
+TEST(RequestHead, percent_escapes_of_a_path_need_two_hex_digits) {
     for (const std::string_view bad : {"/%", "/%2", "/%zz", "/%0g", "/%-1", "/%u0041", "/%%41", "/%?a", "http://h/%"}) {
         EXPECT_EQ(outcome_of(with_target(bad)), "bad request target") << bad;
     }
@@ -236,11 +235,11 @@ TEST(request_head, percent_escapes_of_a_path_need_two_hex_digits) {
 }
 
 // RFC 9112 section 3.2.2
-TEST(request_head, absolute_form) {
+TEST(RequestHead, parses_absolute_form) {
     const parsed_head p(with_target("http://Example.COM:81/p?q"));
     ASSERT_EQ(p.outcome(), "accepted");
     EXPECT_EQ(p.head.form, target_form::absolute);
-    EXPECT_EQ(p.in(p.head.authority), "Example.COM:81") << "the target wins over Host";
+    EXPECT_EQ(p.in(p.head.authority), "Example.COM:81") << "the target overrides Host";
     EXPECT_EQ(p.in(p.head.path), "/p");
     EXPECT_EQ(p.in(p.head.query), "q");
 
@@ -277,11 +276,11 @@ TEST(request_head, absolute_form) {
                                        "a:80"}) {
         EXPECT_EQ(outcome_of(with_target(bad)), "bad request target") << bad;
     }
-    EXPECT_EQ(outcome_of("GET http://a/ HTTP/1.1\r\n\r\n"), "bad host") << "Host is needed all the same";
+    EXPECT_EQ(outcome_of("GET http://a/ HTTP/1.1\r\n\r\n"), "bad host") << "Host is required nevertheless";
 }
 
 // RFC 9112 sections 3.2.3 and 3.2.4
-TEST(request_head, asterisk_and_authority_form) {
+TEST(RequestHead, parses_asterisk_and_authority_form) {
     const parsed_head all(with_target("*", "OPTIONS"));
     ASSERT_EQ(all.outcome(), "accepted");
     EXPECT_EQ(all.head.form, target_form::asterisk);
@@ -301,7 +300,7 @@ TEST(request_head, asterisk_and_authority_form) {
 }
 
 // RFC 9112 section 5
-TEST(request_head, field_names) {
+TEST(RequestHead, validates_field_names) {
     EXPECT_EQ(outcome_of(with_field("!#$%&'*+-.^_`|~09aZ: v")), "accepted");
     for (int c = 0; c < 256; ++c) {
         const bool tchar = std::isalnum(c) != 0 || (c != 0 && "!#$%&'*+-.^_`|~"sv.find(static_cast<char>(c)) < 15);
@@ -321,7 +320,7 @@ TEST(request_head, field_names) {
     EXPECT_EQ(outcome_of(with_field("X-A: one\r\n\ttwo")), "bad field name") << "obs-fold";
 }
 
-TEST(request_head, field_values) {
+TEST(RequestHead, validates_field_values) {
     for (const std::string_view line :
          {"X-A:v", "X-A: v", "X-A:\tv", "X-A: \t v \t ", "X-A:                              v"}) {
         const parsed_head p(with_field(line));
@@ -346,7 +345,7 @@ TEST(request_head, field_values) {
 }
 
 // RFC 9112 section 3.2
-TEST(request_head, exactly_one_valid_host) {
+TEST(RequestHead, requires_exactly_one_valid_host) {
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\r\n\r\n"), "bad host");
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), "bad host");
     EXPECT_EQ(outcome_of("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhOST: b\r\n\r\n"), "bad host");
@@ -366,7 +365,7 @@ TEST(request_head, exactly_one_valid_host) {
 }
 
 // RFC 9112 section 6.2, RFC 9110 section 8.6
-TEST(request_head, content_length) {
+TEST(RequestHead, parses_content_length) {
     const auto length_of = [](std::string_view value) {
         const parsed_head p(with_field("Content-Length: " + std::string(value)));
         EXPECT_EQ(p.outcome(), "accepted") << value;
@@ -410,7 +409,7 @@ TEST(request_head, content_length) {
 }
 
 // RFC 9112 section 6.1
-TEST(request_head, transfer_encoding) {
+TEST(RequestHead, parses_transfer_encoding) {
     for (const std::string_view line : {"Transfer-Encoding: chunked", "transfer-encoding:CHUNKED",
                                         "Transfer-Encoding:\tchunked \t", "TRANSFER-ENCODING: Chunked"}) {
         const parsed_head p(with_field(line));
@@ -462,27 +461,27 @@ TEST(request_head, transfer_encoding) {
 }
 
 // RFC 9112 section 9.3
-TEST(request_head, connection) {
-    const auto kept = [](std::string_view version, std::string_view lines) {
+TEST(RequestHead, determines_persistence) {
+    const auto keeps_alive = [](std::string_view version, std::string_view lines) {
         const parsed_head p("GET / " + std::string(version) + "\r\nHost: a\r\n" + std::string(lines) + "\r\n");
         EXPECT_EQ(p.outcome(), "accepted");
         return p.head.keep_alive;
     };
-    EXPECT_TRUE(kept("HTTP/1.1", ""));
-    EXPECT_FALSE(kept("HTTP/1.0", ""));
-    EXPECT_TRUE(kept("HTTP/1.0", "Connection: Keep-Alive\r\n"));
-    EXPECT_FALSE(kept("HTTP/1.0", "Connection: keep-alive, close\r\n"));
+    EXPECT_TRUE(keeps_alive("HTTP/1.1", ""));
+    EXPECT_FALSE(keeps_alive("HTTP/1.0", ""));
+    EXPECT_TRUE(keeps_alive("HTTP/1.0", "Connection: Keep-Alive\r\n"));
+    EXPECT_FALSE(keeps_alive("HTTP/1.0", "Connection: keep-alive, close\r\n"));
     for (const std::string_view line : {"close", "CLOSE", "foo, close", "keep-alive, close", "close, foo", "\tclose\t",
                                         ",close,", " , ,close", "foo ,Close"}) {
-        EXPECT_FALSE(kept("HTTP/1.1", "Connection: " + std::string(line) + "\r\n")) << line;
+        EXPECT_FALSE(keeps_alive("HTTP/1.1", "Connection: " + std::string(line) + "\r\n")) << line;
     }
-    EXPECT_FALSE(kept("HTTP/1.1", "Connection: keep-alive\r\nConnection: close\r\n"));
+    EXPECT_FALSE(keeps_alive("HTTP/1.1", "Connection: keep-alive\r\nConnection: close\r\n"));
     for (const std::string_view line : {"", "closed", "xclose", "close x", "\"close\"", "keep-alive"}) {
-        EXPECT_TRUE(kept("HTTP/1.1", "Connection: " + std::string(line) + "\r\n")) << line;
+        EXPECT_TRUE(keeps_alive("HTTP/1.1", "Connection: " + std::string(line) + "\r\n")) << line;
     }
 }
 
-TEST(request_head, upgrade) {
+TEST(RequestHead, parses_upgrade) {
     EXPECT_TRUE(parsed_head(with_field("Upgrade: websocket\r\nConnection: keep-alive, Upgrade")).head.upgrade);
     EXPECT_FALSE(parsed_head(with_field("Upgrade: websocket")).head.upgrade);
     EXPECT_FALSE(parsed_head(with_field("Connection: Upgrade")).head.upgrade);
@@ -490,7 +489,7 @@ TEST(request_head, upgrade) {
 }
 
 // RFC 9110 section 10.1.1
-TEST(request_head, expect) {
+TEST(RequestHead, parses_expect) {
     EXPECT_EQ(parsed_head(with_field("Expect: 100-continue")).head.expect, expectation::continue_100);
     EXPECT_EQ(parsed_head(with_field("EXPECT: 100-Continue")).head.expect, expectation::continue_100);
     EXPECT_EQ(parsed_head(with_field("Expect:")).head.expect, expectation::none);
@@ -500,7 +499,7 @@ TEST(request_head, expect) {
     EXPECT_EQ(parsed_head("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").head.expect, expectation::none);
 }
 
-TEST(request_head, limit_of_the_request_line) {
+TEST(RequestHead, limits_the_request_line) {
     const parse_limits limits{.request_line = 20, .fields_bytes = 1000, .fields = 10};
     const std::string_view rest = "\r\nHost: a\r\n\r\n";
     EXPECT_EQ(outcome_of("GET /23456 HTTP/1.1"s += rest, limits), "accepted");
@@ -512,7 +511,7 @@ TEST(request_head, limit_of_the_request_line) {
     EXPECT_EQ(outcome_of("GET /"s + std::string(15, 'x') + "%41%41", limits), "request line too long");
 }
 
-TEST(request_head, limit_of_the_fields) {
+TEST(RequestHead, limits_the_fields) {
     const std::string line = "GET / HTTP/1.1\r\n";
     const std::string host = "Host: a\r\n";
     const parse_limits limits{.request_line = 100, .fields_bytes = 30, .fields = 3};
@@ -530,7 +529,7 @@ TEST(request_head, limit_of_the_fields) {
     EXPECT_EQ(result.error(), parse_error::fields_too_large);
 }
 
-TEST(request_head, default_limits) {
+TEST(RequestHead, has_default_limits) {
     EXPECT_EQ(parsed_head(with_target("/" + std::string(8192 - 14, 'q'))).outcome(), "accepted");
     EXPECT_EQ(parsed_head(with_target("/" + std::string(8192 - 13, 'q'))).outcome(), "request line too long");
     std::string lines;
@@ -539,7 +538,7 @@ TEST(request_head, default_limits) {
     EXPECT_EQ(parsed_head("GET / HTTP/1.1\r\nHost: a\r\n" + lines + "X: y\r\n\r\n").outcome(), "fields too large");
 }
 
-TEST(request_head, status_of_errors) {
+TEST(RequestHead, maps_errors_to_statuses) {
     EXPECT_EQ(status_of(parse_error::incomplete), 0);
     EXPECT_EQ(status_of(parse_error::bad_line_end), 400);
     EXPECT_EQ(status_of(parse_error::bad_host), 400);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+// Appends text to a buffer that is large enough; used by the writers of heads.
 #pragma once
 
 #include <cstddef>
 #include <cstring>
 #include <string_view>
 
-/// How the writers of heads append text: to memory that is large enough, returning the position after it.
+/// Both overloads append to memory that is large enough and return the position after the text.
 namespace rondo::http::h1 {
 
-/// Of a literal: the size is known, so this is a move or two.
+/// Appends a literal: with its size known at compile time, this compiles to one or two moves.
 template <std::size_t Size>
 [[nodiscard]] char* put(char* out, const char (&text)[Size]) noexcept {
     std::memcpy(out, text, Size - 1);

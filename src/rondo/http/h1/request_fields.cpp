@@ -7,7 +7,7 @@
 namespace rondo::http::h1 {
 namespace {
 
-// The last coding is `chunked` and stands there once, after other codings; the syntax is a list of tokens.
+// Returns true for a list of tokens that ends with `chunked`, after other codings and not repeated.
 bool other_codings_then_chunked(std::string_view list) noexcept {
     const std::size_t last = list.rfind(',');
     if (last == std::string_view::npos || !same_ignoring_case(trimmed(list.substr(last + 1)), "chunked")) return false;
@@ -22,14 +22,14 @@ bool other_codings_then_chunked(std::string_view list) noexcept {
 
 }  // namespace
 
-std::expected<void, parse_error> request_fields::note_host(std::string_view value, slice at) noexcept {
+std::expected<void, parse_error> request_fields::add_host(std::string_view value, slice value_slice) noexcept {
     if (has_host_ || !valid_authority(value)) return std::unexpected(parse_error::bad_host);
     has_host_ = true;
-    host_ = at;
+    host_ = value_slice;
     return {};
 }
 
-std::expected<void, parse_error> request_fields::note_content_length(std::string_view value) noexcept {
+std::expected<void, parse_error> request_fields::add_content_length(std::string_view value) noexcept {
     const auto length = parse_content_length(value);
     if (has_content_length_ || !length) return std::unexpected(parse_error::bad_content_length);
     has_content_length_ = true;
@@ -37,26 +37,26 @@ std::expected<void, parse_error> request_fields::note_content_length(std::string
     return {};
 }
 
-std::expected<void, parse_error> request_fields::note_transfer_encoding(std::string_view value) noexcept {
+std::expected<void, parse_error> request_fields::add_transfer_encoding(std::string_view value) noexcept {
     if (!chunked_ && same_ignoring_case(value, "chunked")) {
         chunked_ = true;
         return {};
     }
-    // RFC 9112 section 6.1 asks for 501 when a coding is not known, section 6.3 for 400 when the last is not chunked.
+    // 501 for an unknown coding (RFC 9112 section 6.1), 400 when the last is not chunked (section 6.3).
     return std::unexpected(!chunked_ && other_codings_then_chunked(value) ? parse_error::unknown_transfer_coding
                                                                           : parse_error::bad_transfer_encoding);
 }
 
-void request_fields::note_connection(std::string_view list) noexcept {
-    for (std::size_t begin = 0, at = 0;; ++at) {
-        if (at != list.size() && list[at] != ',') continue;
-        note_connection_token(trimmed(list.substr(begin, at - begin)));
-        if (at == list.size()) return;
-        begin = at + 1;
+void request_fields::add_connection(std::string_view list) noexcept {
+    for (std::size_t begin = 0, i = 0;; ++i) {
+        if (i != list.size() && list[i] != ',') continue;
+        add_connection_token(trimmed(list.substr(begin, i - begin)));
+        if (i == list.size()) return;
+        begin = i + 1;
     }
 }
 
-void request_fields::note_connection_token(std::string_view token) noexcept {
+void request_fields::add_connection_token(std::string_view token) noexcept {
     switch (token.size()) {
         case 5: close_ = close_ || is_word(token, "close"); break;
         case 7: upgrade_token_ = upgrade_token_ || is_word(token, "upgrade"); break;
@@ -65,7 +65,7 @@ void request_fields::note_connection_token(std::string_view token) noexcept {
     }
 }
 
-void request_fields::note_expect(std::string_view value) noexcept {
+void request_fields::add_expect(std::string_view value) noexcept {
     if (value.empty()) return;
     if (!same_ignoring_case(value, "100-continue")) {
         expect_ = expectation::unknown;
@@ -75,14 +75,14 @@ void request_fields::note_expect(std::string_view value) noexcept {
 }
 
 std::expected<void, parse_error> request_fields::finish(request_head& head) const noexcept {
-    const bool modern = head.minor != 0;
-    if (modern && !has_host_) return std::unexpected(parse_error::bad_host);
-    if (chunked_ && (has_content_length_ || !modern)) return std::unexpected(parse_error::bad_transfer_encoding);
+    const bool is_http11 = head.minor != 0;
+    if (is_http11 && !has_host_) return std::unexpected(parse_error::bad_host);
+    if (chunked_ && (has_content_length_ || !is_http11)) return std::unexpected(parse_error::bad_transfer_encoding);
     head.body = chunked_ ? framing::chunked : has_content_length_ ? framing::length : framing::none;
     head.content_length = content_length_;
-    head.expect = modern ? expect_ : expectation::none;
-    head.keep_alive = !close_ && (modern || keep_alive_);
-    head.upgrade = modern && upgrade_token_ && upgrade_field_;
+    head.expect = is_http11 ? expect_ : expectation::none;
+    head.keep_alive = !close_ && (is_http11 || keep_alive_);
+    head.upgrade = is_http11 && upgrade_token_ && upgrade_field_;
     return {};
 }
 

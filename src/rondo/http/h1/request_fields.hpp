@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Collects the fields of a request head that decide framing, routing and persistence.
 #pragma once
 
 #include <cstddef>
@@ -11,16 +12,16 @@
 
 namespace rondo::http::h1 {
 
-/// Compares with a text of letters and '-' in lower case, eight bytes at a time; `text` has its size. Exact for all
-/// bytes but CR, which must not be in it: no other byte becomes a letter or '-' by setting bit 5.
+/// Compares `text` case-insensitively with a word of lower-case letters and '-' of the same size, eight bytes at a
+/// time. `text` must not contain CR, the only other byte that becomes a letter or '-' by setting bit 5.
 template <std::size_t Size>
-[[nodiscard]] inline bool is_word(std::string_view text, const char (&wanted)[Size]) noexcept {
+[[nodiscard]] inline bool is_word(std::string_view text, const char (&word)[Size]) noexcept {
     constexpr std::size_t size = Size - 1;
     const auto same = [&]<class Word>(std::size_t at, Word) {
         Word a;
         Word b;
         std::memcpy(&a, text.data() + at, sizeof a);
-        std::memcpy(&b, wanted + at, sizeof b);
+        std::memcpy(&b, word + at, sizeof b);
         return (a | static_cast<Word>(0x2020202020202020ULL)) == b;
     };
     if constexpr (size >= 8) {
@@ -34,52 +35,51 @@ template <std::size_t Size>
     }
 }
 
-/// The fields that decide framing, routing and the life of the connection, gathered while the head is read.
+/// The fields that decide framing, routing and persistence, collected while the head is parsed.
 class request_fields {
 public:
-    /// Takes a field line into account; `at` is where the value stands in the head.
-    [[nodiscard]] std::expected<void, parse_error> note(std::string_view name, std::string_view value,
-                                                        slice at) noexcept {
+    /// Processes a field line; `value_slice` is the position of the value in the head.
+    [[nodiscard]] std::expected<void, parse_error> add(std::string_view name, std::string_view value,
+                                                       slice value_slice) noexcept {
         switch (name.size()) {
             case 4:
-                if (is_word(name, "host")) return note_host(value, at);
+                if (is_word(name, "host")) return add_host(value, value_slice);
                 break;
             case 6:
-                if (is_word(name, "expect")) note_expect(value);
+                if (is_word(name, "expect")) add_expect(value);
                 break;
             case 7:
                 if (is_word(name, "upgrade")) upgrade_field_ = true;
                 break;
             case 10:
-                if (is_word(name, "connection")) note_connection(value);
+                if (is_word(name, "connection")) add_connection(value);
                 break;
             case 14:
-                if (is_word(name, "content-length")) return note_content_length(value);
+                if (is_word(name, "content-length")) return add_content_length(value);
                 break;
             case 17:
-                if (is_word(name, "transfer-encoding")) return note_transfer_encoding(value);
+                if (is_word(name, "transfer-encoding")) return add_transfer_encoding(value);
                 break;
             default: break;
         }
         return {};
     }
 
-    /// Decides once all lines are there. Wants `minor` of the head; fills body, content_length, expect, keep_alive,
-    /// upgrade.
+    /// Call after the last line. Reads `minor` of the head; sets body, content_length, expect, keep_alive and upgrade.
     [[nodiscard]] std::expected<void, parse_error> finish(request_head& head) const noexcept;
 
-    /// The value of Host; empty when there is none.
+    /// The value of Host; empty when it is missing.
     [[nodiscard]] slice host() const noexcept { return host_; }
 
 private:
     using step = std::expected<void, parse_error>;
 
-    [[nodiscard]] step note_host(std::string_view value, slice at) noexcept;
-    [[nodiscard]] step note_content_length(std::string_view value) noexcept;
-    [[nodiscard]] step note_transfer_encoding(std::string_view value) noexcept;
-    void note_connection(std::string_view list) noexcept;
-    void note_connection_token(std::string_view token) noexcept;
-    void note_expect(std::string_view value) noexcept;
+    [[nodiscard]] step add_host(std::string_view value, slice value_slice) noexcept;
+    [[nodiscard]] step add_content_length(std::string_view value) noexcept;
+    [[nodiscard]] step add_transfer_encoding(std::string_view value) noexcept;
+    void add_connection(std::string_view list) noexcept;
+    void add_connection_token(std::string_view token) noexcept;
+    void add_expect(std::string_view value) noexcept;
 
     std::uint64_t content_length_ = 0;
     slice host_;

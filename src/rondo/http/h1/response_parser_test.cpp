@@ -13,8 +13,8 @@ namespace rondo::http::h1 {
 namespace {
 
 struct parsed {
-    explicit parsed(std::string_view text, method asked = method::get, parse_limits limits = {})
-        : result(parse_response_head(text, asked, limits, storage, head)) {}
+    explicit parsed(std::string_view text, method request_method = method::get, parse_limits limits = {})
+        : result(parse_response_head(text, request_method, limits, storage, head)) {}
 
     std::array<field_ref, 100> storage{};
     received_head head{};
@@ -27,14 +27,14 @@ parse_error error_of(std::string_view text, parse_limits limits = {}) {
     return p.result ? parse_error::incomplete : p.result.error();
 }
 
-response_framing framing_of(std::string_view fields, method asked = method::get, int code = 200) {
+response_framing framing_of(std::string_view fields, method request_method = method::get, int code = 200) {
     const std::string text = "HTTP/1.1 " + std::to_string(code) + " X\r\n" + std::string(fields) + "\r\n";
-    const parsed p(text, asked);
+    const parsed p(text, request_method);
     EXPECT_TRUE(p.result.has_value()) << text;
     return p.head.body;
 }
 
-TEST(response_parser, a_head_is_taken_apart) {
+TEST(ResponseParser, parses_a_head) {
     const std::string text = "HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\nX-A:  b c \t\r\n\r\nrest";
     const parsed p(text);
     ASSERT_TRUE(p.result.has_value());
@@ -48,7 +48,7 @@ TEST(response_parser, a_head_is_taken_apart) {
     EXPECT_EQ(p.head.view(text.data())[1], (field{"X-A", "b c"}));
 }
 
-TEST(response_parser, the_reason_may_be_missing) {
+TEST(ResponseParser, allows_a_missing_reason) {
     for (const std::string_view text : {"HTTP/1.1 200 \r\n\r\n", "HTTP/1.1 200\r\n\r\n"}) {
         const parsed p(text);
         ASSERT_TRUE(p.result.has_value()) << text;
@@ -56,7 +56,7 @@ TEST(response_parser, the_reason_may_be_missing) {
     }
 }
 
-TEST(response_parser, the_end_of_the_body_is_found_as_rfc_9112_section_6_3_says) {
+TEST(ResponseParser, determines_the_framing_per_rfc_9112_section_6_3) {
     EXPECT_EQ(framing_of("Content-Length: 3\r\n"), response_framing::length);
     EXPECT_EQ(framing_of("Transfer-Encoding: chunked\r\n"), response_framing::chunked);
     EXPECT_EQ(framing_of(""), response_framing::until_close);
@@ -70,7 +70,7 @@ TEST(response_parser, the_end_of_the_body_is_found_as_rfc_9112_section_6_3_says)
     EXPECT_EQ(framing_of("Content-Length: 3\r\n", method::connect, 407), response_framing::length);
 }
 
-TEST(response_parser, a_connection_is_kept_when_both_sides_can_tell_the_end) {
+TEST(ResponseParser, determines_persistence) {
     EXPECT_TRUE(parsed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").head.keep_alive);
     EXPECT_FALSE(parsed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, Close\r\n\r\n").head.keep_alive);
     EXPECT_FALSE(parsed("HTTP/1.1 200 OK\r\n\r\n").head.keep_alive);
@@ -79,14 +79,14 @@ TEST(response_parser, a_connection_is_kept_when_both_sides_can_tell_the_end) {
     EXPECT_FALSE(parsed("HTTP/1.1 101 X\r\n\r\n").head.keep_alive);
 }
 
-TEST(response_parser, interim_heads_are_told_from_final_ones) {
+TEST(ResponseParser, distinguishes_interim_heads) {
     EXPECT_TRUE(parsed("HTTP/1.1 100 Continue\r\n\r\n").head.interim());
     EXPECT_TRUE(parsed("HTTP/1.1 103 Early Hints\r\n\r\n").head.interim());
     EXPECT_FALSE(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").head.interim());
     EXPECT_FALSE(parsed("HTTP/1.1 200 OK\r\n\r\n").head.interim());
 }
 
-TEST(response_parser, what_is_not_valid_is_refused) {
+TEST(ResponseParser, rejects_invalid_heads) {
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\n"), parse_error::bad_line_end);
     EXPECT_EQ(error_of("\r\nHTTP/1.1 200 OK\r\n\r\n"), parse_error::bad_version);
     EXPECT_EQ(error_of("http/1.1 200 OK\r\n"), parse_error::bad_version);
@@ -104,7 +104,7 @@ TEST(response_parser, what_is_not_valid_is_refused) {
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\nA: b\rc\r\n"), parse_error::bad_line_end);
 }
 
-TEST(response_parser, two_ways_to_find_the_end_are_one_too_many) {
+TEST(ResponseParser, rejects_conflicting_framings) {
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
               parse_error::bad_content_length);
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n"), parse_error::bad_content_length);
@@ -120,7 +120,7 @@ TEST(response_parser, two_ways_to_find_the_end_are_one_too_many) {
               parse_error::unknown_transfer_coding);
 }
 
-TEST(response_parser, limits_hold) {
+TEST(ResponseParser, enforces_limits) {
     EXPECT_EQ(error_of("HTTP/1.1 200 " + std::string(100, 'x'), {.request_line = 50}),
               parse_error::status_line_too_long);
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\nA: " + std::string(100, 'x'), {.fields_bytes = 50}),
@@ -128,17 +128,17 @@ TEST(response_parser, limits_hold) {
     EXPECT_EQ(error_of("HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n", {.fields = 1}), parse_error::fields_too_large);
 }
 
-TEST(response_parser, every_beginning_of_a_head_is_incomplete) {
+TEST(ResponseParser, every_proper_prefix_is_incomplete) {
     const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nX-Long-Name: some value\r\n\r\n";
     for (std::size_t size = 0; size < text.size(); ++size) {
-        // A copy of its own, so that a sanitizer sees a read behind the end.
+        // A separate copy, so that sanitizers find a read past the end.
         const std::string part(text, 0, size);
         EXPECT_EQ(error_of(part), parse_error::incomplete) << size;
     }
     EXPECT_TRUE(parsed(text).result.has_value());
 }
 
-TEST(response_parser, an_error_does_not_depend_on_where_the_input_was_cut) {
+TEST(ResponseParser, an_error_does_not_depend_on_how_the_input_is_split) {
     for (const std::string_view text : {"HTTP/1.1 200 OK\r\nA: b\r\nC : d\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n",
                                         "HTTP/1.1 200 OK\r\nContent-Length: 1x\r\n\r\n"}) {
         const parse_error whole = error_of(text);
@@ -149,7 +149,7 @@ TEST(response_parser, an_error_does_not_depend_on_where_the_input_was_cut) {
     }
 }
 
-TEST(request_writer, writes_host_first_and_one_framing) {
+TEST(RequestWriter, writes_host_first_and_one_framing) {
     fields more;
     more.add("Accept", "a/b");
     request_parts parts;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Scanners that find the end of a name, a target or a line of a head, with SSE2 where available.
 #pragma once
 
 #include <algorithm>
@@ -12,31 +13,31 @@
 
 #include <rondo/http/characters.hpp>
 
-/// Finding where a name, a target or a line of a head ends. Both scanners give the same results; `sse2_scanner` looks
-/// at sixteen bytes at a time. Neither reads outside the bytes it was made for.
+/// Both scanners return the same results; `sse2_scanner` processes sixteen bytes at a time. Neither reads outside the
+/// bytes passed to its constructor.
 namespace rondo::http::h1 {
 
-/// The definition, and what is used without SSE2 and for heads too small for it.
+/// The reference implementation, used without SSE2 and for heads smaller than sse2_scanner::min_size.
 class scalar_scanner {
 public:
-    static constexpr std::size_t least = 0;
+    static constexpr std::size_t min_size = 0;
 
     scalar_scanner(const char*, const char*) noexcept {}
 
-    /// The first byte from p on that is no tchar; there is one.
+    /// Returns the first byte from p on that is not a tchar; there must be one.
     [[nodiscard]] const char* end_of_name(const char* p) const noexcept {
         while (characters::is(*p, characters::token)) ++p;
         return p;
     }
 
-    /// The first byte in [p, stop) that no target may hold, or that needs a closer look ('%' and '?'), or stop.
+    /// Returns the first byte in [p, stop) that is not allowed in a target or needs handling ('%' and '?'), or stop.
     [[nodiscard]] const char* end_of_target(const char* p, const char* stop) const noexcept {
         while (p != stop && characters::is(*p, characters::target)) ++p;
         return p;
     }
 
-    /// The first control byte other than HTAB in [p, stop), or stop. From call to call neither p nor stop gets smaller.
-    [[nodiscard]] const char* control(const char* p, const char* stop) noexcept {
+    /// Returns the first control byte but HTAB in [p, stop), or stop. Neither may decrease from call to call.
+    [[nodiscard]] const char* find_control(const char* p, const char* stop) noexcept {
         while (p != stop && characters::is(*p, characters::field_byte)) ++p;
         return p;
     }
@@ -46,12 +47,12 @@ public:
 
 class sse2_scanner {
 public:
-    static constexpr std::size_t least = 16;
+    static constexpr std::size_t min_size = 16;
 
-    /// There are at least `least` bytes.
-    sse2_scanner(const char* begin, const char* end) noexcept : last_(end - least), block_(begin), covered_(begin) {}
+    /// Requires at least `min_size` bytes.
+    sse2_scanner(const char* begin, const char* end) noexcept : last_(end - min_size), block_(begin), covered_(begin) {}
 
-    // The vectors know the usual bytes of a class; another byte is looked up.
+    // The vector test covers the common bytes of a class; other bytes are looked up in the table.
     [[nodiscard]] const char* end_of_name(const char* p) const noexcept {
         for (;; ++p) {
             p += leading(p, [](__m128i bytes) {
@@ -74,9 +75,9 @@ public:
         return stop;
     }
 
-    // The places of all control bytes of 64 are found at once and kept, so that finding the end of a line does not wait
-    // for the line before to be looked at.
-    [[nodiscard]] const char* control(const char* p, const char* stop) noexcept {
+    // Finds all control bytes in 64 at once and caches their positions, so that finding the end of a line does not
+    // depend on processing the line before.
+    [[nodiscard]] const char* find_control(const char* p, const char* stop) noexcept {
         for (;;) {
             if (p < covered_) {
                 const std::uint64_t rest = controls_ >> (p - block_);
@@ -118,8 +119,8 @@ private:
         return bits(_mm_or_si128(_mm_andnot_si128(equal(bytes, '\t'), low), equal(bytes, 0x7f)));
     }
 
-    // How many of the up to 16 bytes at p are of the class, up to the first that is not. Where fewer than 16 bytes are
-    // left, the last 16 are loaded and those before p shifted out.
+    // The number of leading bytes of the class among the up to 16 bytes at p. With fewer than 16 bytes remaining, loads
+    // the last 16 and shifts out those before p.
     template <class Class>
     [[nodiscard]] int leading(const char* p, Class is_of_class) const noexcept {
         const char* const from = std::min(p, last_);
@@ -141,8 +142,8 @@ private:
         return found & ((std::uint64_t{1} << (stop - block_)) - 1);
     }
 
-    const char* const last_;  // the last place to load from
-    const char* block_;       // what controls_ tells of: up to 64 bytes
+    const char* const last_;  // the last position to load from
+    const char* block_;       // the start of the up to 64 bytes that controls_ covers
     const char* covered_;
     std::uint64_t controls_ = 0;
 };

@@ -13,9 +13,9 @@
 namespace rondo::http::h1 {
 namespace {
 
-// Memory of exactly this size, so that a read outside is found.
+// Memory of exactly this size, so that sanitizers find a read outside.
 struct exact {
-    explicit exact(std::size_t bytes_wanted) : bytes(std::make_unique<char[]>(bytes_wanted)), size(bytes_wanted) {}
+    explicit exact(std::size_t count) : bytes(std::make_unique<char[]>(count)), size(count) {}
     [[nodiscard]] const char* begin() const { return bytes.get(); }
     [[nodiscard]] const char* end() const { return bytes.get() + size; }
 
@@ -23,13 +23,13 @@ struct exact {
     std::size_t size;
 };
 
-// All control bytes from a place on, as a head parser finds them.
+// The positions of all control bytes from `from` on, found as by a head parser.
 template <class Scanner>
 std::vector<std::ptrdiff_t> controls_from(const exact& text, std::size_t from, const char* stop) {
     Scanner scan(text.begin(), text.end());
     std::vector<std::ptrdiff_t> found;
     for (const char* p = text.begin() + from;; ++p) {
-        p = scan.control(p, stop);
+        p = scan.find_control(p, stop);
         found.push_back(p - text.begin());
         if (p == stop) return found;
     }
@@ -44,16 +44,16 @@ void expect_same(const exact& text, std::size_t from, std::size_t stop_at) {
     EXPECT_EQ(fast.end_of_target(p, stop), slow.end_of_target(p, stop)) << from << " to " << stop_at;
     EXPECT_EQ(controls_from<Scanner>(text, from, stop), controls_from<scalar_scanner>(text, from, stop))
         << from << " to " << stop_at;
-    // A name is looked for only where something ends it.
+    // end_of_name() requires a byte that ends the name.
     const bool ends = std::any_of(p, text.end(), [](char c) { return !characters::is(c, characters::token); });
     if (ends) {
         EXPECT_EQ(fast.end_of_name(p), slow.end_of_name(p)) << from;
     }
 }
 
-TEST(scan, every_byte_at_every_place) {
+TEST(Scanner, scalar_and_vector_agree_on_every_byte_at_every_position) {
     for (int c = 0; c < 256; ++c) {
-        for (std::size_t size = fast_scanner::least; size <= 40; size += 3) {
+        for (std::size_t size = fast_scanner::min_size; size <= 40; size += 3) {
             exact text(size);
             std::fill_n(text.bytes.get(), size, 'a');
             for (std::size_t at = 0; at < size; ++at) {
@@ -65,11 +65,11 @@ TEST(scan, every_byte_at_every_place) {
     }
 }
 
-TEST(scan, random_bytes_at_every_alignment) {
+TEST(Scanner, scalar_and_vector_agree_at_every_alignment) {
     std::mt19937 random(1);
     for (int round = 0; round < 1000; ++round) {
         exact text(random() % 200 + 16);
-        // Mostly good bytes, so that the scan goes far.
+        // Mostly valid bytes, so that scans are long.
         for (std::size_t i = 0; i < text.size; ++i) {
             text.bytes[i] = static_cast<char>(random() % 40 == 0 ? random() % 256 : 'a' + random() % 26);
         }
@@ -80,7 +80,7 @@ TEST(scan, random_bytes_at_every_alignment) {
     }
 }
 
-TEST(scan, random_bytes_of_every_kind) {
+TEST(Scanner, scalar_and_vector_agree_on_random_bytes) {
     std::mt19937 random(2);
     for (int round = 0; round < 3000; ++round) {
         exact text(random() % 150 + 16);

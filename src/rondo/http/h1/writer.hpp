@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Writes the head of an HTTP/1 response and the framing of chunked bodies.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@
 
 namespace rondo::http::h1 {
 
-/// What the response says of the connection. HTTP/1.1 keeps it by default, so `none` is the usual one; HTTP/1.0 needs
-/// `keep_alive` to keep it.
+/// The value of the Connection field. HTTP/1.1 connections persist by default, so `none` is usual; HTTP/1.0 needs
+/// `keep_alive`.
 enum class connection_option : std::uint8_t { none, close, keep_alive, upgrade };
 
-/// The parts of a response head. The views must hold until it is written.
+/// The parts of a response head to write. The views must stay valid until it is written.
 struct response_head {
     http::status code = http::status::ok;
     framing body = framing::none;  ///< `none` writes neither Content-Length nor Transfer-Encoding
@@ -26,13 +27,13 @@ struct response_head {
     const http::fields* fields = nullptr;  ///< further lines; must not repeat the ones above
 };
 
-/// An upper bound of what `write_head` touches, in bytes; more than it writes, for it copies in fixed sizes.
+/// Returns an upper bound of the bytes that write_response_head() touches: more than it writes, as it copies blocks.
 [[nodiscard]] inline std::size_t head_size_bound(const response_head& head) noexcept {
     return 256 + head.content_type.size() + (head.fields == nullptr ? 0 : head.fields->wire().size());
 }
 
-/// Writes the status line, the fields and the blank line, and returns the end. `out` has room for head_size_bound
-/// bytes. The version is always HTTP/1.1 (RFC 9110 section 2.5). `code` is from 100 to 599.
+/// Writes the status line, the fields and the blank line, and returns the end. `out` must have room for
+/// response_size_bound() bytes. The version is always HTTP/1.1 (RFC 9110 section 2.5). `code` must be from 100 to 599.
 [[nodiscard]] char* write_head(char* out, const response_head& head) noexcept;
 
 inline constexpr std::size_t max_decimal_size = 20;

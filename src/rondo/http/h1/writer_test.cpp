@@ -10,7 +10,7 @@
 namespace rondo::http::h1 {
 namespace {
 
-// In memory of exactly the bound, so that a write past it is found.
+// Writes to memory of exactly the bound, so that sanitizers find a write past it.
 std::string written(const response_head& head) {
     const std::size_t bound = head_size_bound(head);
     const auto memory = std::make_unique<char[]>(bound);
@@ -19,9 +19,9 @@ std::string written(const response_head& head) {
     return {memory.get(), end};
 }
 
-TEST(write_head, smallest) { EXPECT_EQ(written({}), "HTTP/1.1 200 OK\r\n\r\n"); }
+TEST(WriteResponseHead, writes_the_smallest_head) { EXPECT_EQ(written({}), "HTTP/1.1 200 OK\r\n\r\n"); }
 
-TEST(write_head, all_parts) {
+TEST(WriteResponseHead, writes_all_parts) {
     fields more;
     more.add("X-A", "1");
     more.add("Set-Cookie", "a=b");
@@ -39,7 +39,7 @@ TEST(write_head, all_parts) {
         "Content-Length: 14\r\nConnection: close\r\nX-A: 1\r\nSet-Cookie: a=b\r\n\r\n");
 }
 
-TEST(write_head, chunked_and_connection) {
+TEST(WriteResponseHead, writes_chunked_and_connection) {
     response_head head;
     head.body = framing::chunked;
     head.connection = connection_option::keep_alive;
@@ -50,7 +50,7 @@ TEST(write_head, chunked_and_connection) {
     EXPECT_EQ(written(head), "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n");
 }
 
-TEST(write_head, every_code) {
+TEST(WriteResponseHead, writes_every_code) {
     for (int code = 100; code < 600; ++code) {
         response_head head;
         head.code = static_cast<status>(code);
@@ -59,7 +59,7 @@ TEST(write_head, every_code) {
     }
 }
 
-TEST(write_head, stays_in_its_bound) {
+TEST(WriteResponseHead, stays_within_its_bound) {
     fields more;
     more.add("X", std::string(500, 'v'));
     const std::string type(300, 't');
@@ -74,7 +74,7 @@ TEST(write_head, stays_in_its_bound) {
     EXPECT_TRUE(written(head).ends_with("\r\n\r\n"));
 }
 
-TEST(write_decimal, numbers) {
+TEST(WriteDecimal, writes_numbers) {
     std::uint64_t number = 1;
     const auto check = [](std::uint64_t n) {
         char out[max_decimal_size];
@@ -90,7 +90,7 @@ TEST(write_decimal, numbers) {
     for (std::uint64_t n = 0; n < 20000; ++n) check(n);
 }
 
-TEST(write_chunk_header, sizes) {
+TEST(WriteChunkHeader, writes_sizes) {
     const auto text = [](std::uint64_t n) {
         char out[max_chunk_header_size];
         return std::string(out, write_chunk_header(out, n));

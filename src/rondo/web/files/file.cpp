@@ -21,7 +21,7 @@ bool says_missing(const std::error_code& error) noexcept {
     return value == ENOENT || value == ENOTDIR || value == EISDIR || value == EINVAL || value == ENXIO;
 }
 
-/// `name` with only what may stand in a quoted string of ASCII, for clients that do not know filename*.
+/// `name` reduced to characters of an ASCII quoted string, for clients that do not support filename*.
 std::string plain_name(std::string_view name) {
     std::string plain;
     for (const char c : name) {
@@ -34,8 +34,8 @@ std::string plain_name(std::string_view name) {
 std::string without_paths(std::string_view name) {
     std::string clean;
     for (const char c : name) {
-        const bool bad = static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '/' || c == '\\';
-        clean += bad ? '_' : c;
+        const bool unsafe = static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '/' || c == '\\';
+        clean += unsafe ? '_' : c;
     }
     return clean;
 }

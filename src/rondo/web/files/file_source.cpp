@@ -30,8 +30,8 @@ std::string read_small(const opened_file& file) {
         const ssize_t n =
             ::pread(file.fd.value(), content.data() + read, content.size() - read, static_cast<off_t>(read));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot read a file");
-        if (n == 0) break;  // it became shorter
+        if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot read the file");
+        if (n == 0) break;  // the file was truncated
         read += static_cast<std::size_t>(n);
     }
     content.resize(read);
@@ -46,7 +46,7 @@ std::string_view type_of(const handler::response_head& head) noexcept {
     return head.content_type.empty() ? line(head, "Content-Type") : head.content_type;
 }
 
-/// A head of its own, to be changed; `fields` holds its fields.
+/// A modifiable copy of the head, with its fields in `fields`.
 handler::response_head changed(const handler::response_head& head, http::status code, http::fields& fields) {
     if (head.fields) fields = *head.fields;
     return {code, head.content_type, &fields, head.close};
@@ -76,7 +76,7 @@ file_source::file_source(opened_file file) : file_(std::move(file)) {
         file_.size = content_.size();
         file_.fd.reset();
     }
-    // RFC 9110 section 8.8.2.1: not later than the response.
+    // RFC 9110 section 8.8.2.1: Last-Modified must not be later than the response.
     modified_ = std::min<http::unix_seconds>(file_.modified_ns / 1'000'000'000, now());
 }
 
@@ -90,24 +90,24 @@ http::range_set file_source::asked_ranges(const handler::response_head& head, co
 }
 
 task<void> file_source::send(handler::responder& to, const handler::response_head& head, request& req) {
-    http::range_set asked;
+    http::range_set requested;
     if (head.code == http::status::ok && reads(req.method())) {
         const http::validators validators{line(head, "ETag"), modified_};
-        const auto met = http::evaluate(req.method(), req.fields(), validators, now());
-        if (met == http::precondition::not_modified)
+        const auto precondition = http::evaluate(req.method(), req.fields(), validators, now());
+        if (precondition == http::precondition::not_modified)
             co_return respond_without_body(to, head, http::status::not_modified);
-        if (met == http::precondition::failed)
+        if (precondition == http::precondition::failed)
             co_return respond_without_body(to, head, http::status::precondition_failed);
-        asked = asked_ranges(head, req);
+        requested = asked_ranges(head, req);
     }
     using outcome = http::range_set::outcome;
-    if (asked.what == outcome::unsatisfiable) {
+    if (requested.what == outcome::unsatisfiable) {
         const std::string range = http::unsatisfied_range(file_.size);
         co_return respond_without_body(to, head, http::status::range_not_satisfiable, range);
     }
-    if (asked.what == outcome::whole) co_return co_await send_whole(to, head);
-    if (asked.ranges.size() > 1) co_return co_await send_parts(to, head, asked.ranges);
-    co_await send_part(to, head, asked.ranges.front());
+    if (requested.what == outcome::whole) co_return co_await send_whole(to, head);
+    if (requested.ranges.size() > 1) co_return co_await send_parts(to, head, requested.ranges);
+    co_await send_part(to, head, requested.ranges.front());
 }
 
 task<void> file_source::send_whole(handler::responder& to, const handler::response_head& head) {
@@ -141,11 +141,11 @@ task<void> file_source::send_parts(handler::responder& to, const handler::respon
         part_heads.push_back(std::move(text));
     }
     http::fields fields;
-    handler::response_head multiple = changed(head, http::status::partial_content, fields);
+    handler::response_head multipart = changed(head, http::status::partial_content, fields);
     const std::string type = "multipart/byteranges; boundary=" + boundary;
-    multiple.content_type = type;
+    multipart.content_type = type;
     fields.remove("Content-Type");
-    to.begin(multiple, length);
+    to.begin(multipart, length);
     for (std::size_t i = 0; i < parts.size(); ++i) {
         co_await to.write(part_heads[i]);
         co_await write(to, parts[i]);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The body of a file response: conditional requests, ranges, sendfile.
 #pragma once
 
 #include <string>
@@ -12,10 +13,10 @@
 
 namespace rondo {
 
-/// Sends an open file, or the parts of it that the request asks for.
+/// Sends an open file, or the ranges of it that are requested.
 class file_source final : public body_source {
 public:
-    /// Reads a small file. Blocks on the disk. Throws std::system_error.
+    /// Reads a small file into memory. Blocks on disk I/O. Throws std::system_error.
     explicit file_source(opened_file file);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return file_.size; }
@@ -34,7 +35,7 @@ private:
     task<void> write(handler::responder& to, http::byte_range part);
 
     opened_file file_;
-    std::string content_;  // of a small file
+    std::string content_;  // of a small file, otherwise empty
     http::unix_seconds modified_;
 };
 

@@ -50,7 +50,7 @@ protected:
     test_loop loop_;
 };
 
-TEST_F(file_view, sends_a_small_file_at_once) {
+TEST_F(file_view, sends_a_small_file_from_memory) {
     exchange x("/");
     get(x, "small.txt");
     EXPECT_EQ(x.to.status, http::status::ok);
@@ -93,7 +93,7 @@ TEST_F(file_view, head_has_the_length_and_no_body) {
     }
 }
 
-TEST_F(file_view, is_404_when_there_is_no_such_file) {
+TEST_F(file_view, is_404_for_a_missing_file) {
     for (const std::string& path : {dir_.at("nothing"), dir_.path.string(), dir_.at("small.txt/x")}) {
         try {
             (void)loop_.run(file(path));
@@ -104,7 +104,7 @@ TEST_F(file_view, is_404_when_there_is_no_such_file) {
     }
 }
 
-TEST_F(file_view, file_sync_gives_the_same) {
+TEST_F(file_view, file_sync_sends_the_same) {
     exchange x("/");
     loop_.run(x.send(file_sync(dir_.at("small.txt"))));
     EXPECT_EQ(x.to.body, digits(1000));
@@ -151,19 +151,19 @@ TEST_F(file_view, answers_conditional_requests) {
     }
 }
 
-TEST_F(file_view, a_changed_file_has_another_etag) {
+TEST_F(file_view, a_changed_file_has_a_new_etag) {
     const std::string before = etag_of("small.txt");
     age("small.txt", sunday + 1);
     EXPECT_NE(etag_of("small.txt"), before);
 }
 
-TEST_F(file_view, a_date_of_the_future_is_not_told) {
+TEST_F(file_view, does_not_send_a_future_date) {
     age("small.txt", 4'000'000'000);
     exchange x("/");
     get(x, "small.txt");
-    const auto told = http::parse_date(x.to.field("Last-Modified"), std::time(nullptr));
-    ASSERT_TRUE(told);
-    EXPECT_LE(*told, std::time(nullptr));
+    const auto modified = http::parse_date(x.to.field("Last-Modified"), std::time(nullptr));
+    ASSERT_TRUE(modified);
+    EXPECT_LE(*modified, std::time(nullptr));
 }
 
 struct range_case {
@@ -227,7 +227,7 @@ TEST_F(file_view, ignores_bad_ranges) {
     EXPECT_EQ(twice.to.status, http::status::ok);
 }
 
-TEST_F(file_view, many_small_ranges_do_not_multiply_the_work) {
+TEST_F(file_view, ignores_an_excessive_number_of_ranges) {
     std::string range = "bytes=";
     for (int i = 0; i < 1000; ++i) range += "0-,";
     range += "0-";
@@ -237,7 +237,7 @@ TEST_F(file_view, many_small_ranges_do_not_multiply_the_work) {
     EXPECT_EQ(x.to.body.size(), 100'000u);
 }
 
-TEST_F(file_view, a_range_behind_the_end_is_416) {
+TEST_F(file_view, a_range_beyond_the_end_is_416) {
     exchange x("/", {{"Range", "bytes=1000-"}});
     get(x, "small.txt");
     EXPECT_EQ(x.to.status, http::status::range_not_satisfiable);
@@ -245,7 +245,7 @@ TEST_F(file_view, a_range_behind_the_end_is_416) {
     EXPECT_EQ(x.to.body, "");
 }
 
-TEST_F(file_view, if_range_decides_whether_the_range_counts) {
+TEST_F(file_view, honours_if_range) {
     const std::string etag = etag_of("small.txt");
     const std::pair<std::string, http::status> table[] = {
         {etag, http::status::partial_content},
@@ -260,7 +260,7 @@ TEST_F(file_view, if_range_decides_whether_the_range_counts) {
     }
 }
 
-TEST_F(file_view, another_status_or_method_is_sent_whole) {
+TEST_F(file_view, sends_the_whole_file_for_another_status_or_method) {
     exchange page("/", {{"Range", "bytes=0-4"}, {"If-None-Match", "*"}});
     loop_.run(page.send(file_sync(dir_.at("small.txt")).status(404)));
     EXPECT_EQ(page.to.status, http::status::not_found);
@@ -272,14 +272,14 @@ TEST_F(file_view, another_status_or_method_is_sent_whole) {
     EXPECT_EQ(post.to.body.size(), 1000u);
 }
 
-TEST_F(file_view, fields_and_type_of_the_view_win) {
+TEST_F(file_view, fields_of_the_view_take_precedence) {
     exchange x("/", {{"If-None-Match", "\"mine\""}});
     loop_.run(x.send(file_sync(dir_.at("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
     EXPECT_EQ(x.to.status, http::status::not_modified);
     EXPECT_EQ(x.to.field("X-A"), "b");
 }
 
-TEST_F(file_view, attachment_names_the_file) {
+TEST_F(file_view, attachment_sets_the_filename) {
     const auto disposition = [&](std::string_view name) {
         const response r = attachment(file_sync(dir_.at("small.txt")), name);
         return std::string(r.fields().find("Content-Disposition").value_or(""));

@@ -18,8 +18,8 @@ namespace rondo {
 
 namespace {
 
-constexpr std::size_t longest_name = 1024;
-// O_NONBLOCK: opening a FIFO for reading would wait for its writer. Regular files do not know the flag.
+constexpr std::size_t max_name_size = 1024;
+// O_NONBLOCK: opening a FIFO for reading would wait for its writer. Regular files ignore the flag.
 constexpr int reading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
 constexpr auto look_interval = std::chrono::milliseconds(500);
@@ -31,7 +31,7 @@ unique_fd open_folder(const std::string& path) noexcept {
 bool is_same(int a, int b) noexcept {
     struct stat of_a;
     struct stat of_b;
-    // What cannot be told is not taken for something new.
+    // If it cannot be determined, assume that nothing changed.
     if (::fstat(a, &of_a) != 0 || ::fstat(b, &of_b) != 0) return true;
     return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
@@ -40,7 +40,7 @@ int open_beneath(int folder, const char* name, std::uint64_t flags) noexcept {
     open_how how{};
     how.flags = flags;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    // EAGAIN: something was renamed meanwhile and the kernel could not tell whether the name stayed inside.
+    // EAGAIN: a concurrent rename kept the kernel from verifying that the name stays inside.
     for (int attempt = 0; attempt < 8; ++attempt) {
         long fd = ::syscall(SYS_openat2, folder, name, &how, sizeof how);
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
@@ -55,25 +55,25 @@ bool kernel_has_openat2(int folder) noexcept {
 
 std::int64_t nanoseconds(const timespec& t) noexcept { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
 
-/// 0, or the errno that says why this is no file to be served.
+/// Sets size and time of a regular file. Returns 0, or an errno if it cannot be served.
 int examine(opened_file& file) noexcept {
-    struct stat facts;
-    if (::fstat(file.fd.value(), &facts) != 0) return errno;
-    if (S_ISDIR(facts.st_mode)) return EISDIR;
-    if (!S_ISREG(facts.st_mode)) return EINVAL;
-    file.size = static_cast<std::uint64_t>(facts.st_size);
-    file.modified_ns = nanoseconds(facts.st_mtim);
+    struct stat status;
+    if (::fstat(file.fd.value(), &status) != 0) return errno;
+    if (S_ISDIR(status.st_mode)) return EISDIR;
+    if (!S_ISREG(status.st_mode)) return EINVAL;
+    file.size = static_cast<std::uint64_t>(status.st_size);
+    file.modified_ns = nanoseconds(status.st_mtim);
     return 0;
 }
 
-/// What a name can be the reason of; everything else is a failure of the machine.
+/// Whether the name may have caused the error; all other errors are failures of the system.
 bool says_not_found(int error) noexcept {
     constexpr int errors[] = {ENOENT,       ENOTDIR, EACCES, EPERM,  ELOOP, EXDEV,
                               ENAMETOOLONG, EINVAL,  ENXIO,  ENODEV, EAGAIN};
     return std::ranges::find(errors, error) != std::end(errors);
 }
 
-[[noreturn]] void fail(int error, const std::string& path) {
+[[noreturn]] void throw_open_error(int error, const std::string& path) {
     throw std::system_error(error, std::generic_category(), "cannot open " + path);
 }
 
@@ -83,16 +83,16 @@ opened_file open_file(const std::string& path) {
     opened_file file;
     file.fd.reset(::open(path.c_str(), reading));
     const int error = file.fd ? examine(file) : errno;
-    if (error != 0) fail(error, path);
+    if (error != 0) throw_open_error(error, path);
     return file;
 }
 
-folder::folder(const std::string& path, resolution how)
-    : path_(path), absolute_(std::filesystem::absolute(path)), opened_(std::make_unique<opened>()), how_(how) {
+folder::folder(const std::string& path, resolution method)
+    : path_(path), absolute_(std::filesystem::absolute(path)), opened_(std::make_unique<opened>()), how_(method) {
     unique_fd fd = open_folder(path);
     if (!fd) {
-        throw std::runtime_error("cannot serve files of '" + path + "': " + std::generic_category().message(errno) +
-                                 "; give a folder that exists and can be read");
+        throw std::runtime_error("cannot serve files from '" + path + "': " + std::generic_category().message(errno) +
+                                 "; expected a readable folder");
     }
     if (how_ == resolution::automatic) {
         how_ = kernel_has_openat2(fd.value()) ? resolution::openat2 : resolution::walk;
@@ -100,10 +100,10 @@ folder::folder(const std::string& path, resolution how)
     opened_->fd = std::make_shared<const unique_fd>(std::move(fd));
 }
 
-std::shared_ptr<const unique_fd> folder::another_than(const unique_fd& before) const {
+std::shared_ptr<const unique_fd> folder::another_than(const unique_fd& current) const {
     unique_fd found = open_folder(absolute_);
-    if (!found || is_same(found.value(), before.value())) return nullptr;
-    log::info("the folder '" + path_ + "' is another one now: its files are served from here on");
+    if (!found || is_same(found.value(), current.value())) return nullptr;
+    log::info("the folder '" + path_ + "' was replaced: serving files from the new one");
     return std::make_shared<const unique_fd>(std::move(found));
 }
 
@@ -117,12 +117,12 @@ std::shared_ptr<const unique_fd> folder::now() const {
 }
 
 bool folder::valid_name(std::string_view name) noexcept {
-    if (name.empty() || name.size() > longest_name || name.back() == '/') return false;
-    bool segment_begins = true;
+    if (name.empty() || name.size() > max_name_size || name.back() == '/') return false;
+    bool segment_start = true;
     for (const char c : name) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\') return false;
-        if (segment_begins && (c == '/' || c == '.')) return false;
-        segment_begins = c == '/';
+        if (segment_start && (c == '/' || c == '.')) return false;
+        segment_start = c == '/';
     }
     return true;
 }
@@ -137,7 +137,7 @@ std::expected<opened_file, folder::refusal> folder::open(std::string_view name) 
     if (error == 0) return file;
     if (error == EISDIR) return std::unexpected(refusal::directory);
     if (says_not_found(error)) return std::unexpected(refusal::not_found);
-    fail(error, path_ + "/" + path);
+    throw_open_error(error, path_ + "/" + path);
 }
 
 int folder::resolve(int root, const std::string& name) noexcept { return open_beneath(root, name.c_str(), reading); }

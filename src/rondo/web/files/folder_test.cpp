@@ -22,7 +22,7 @@ std::string content_of(const opened_file& file) {
     return content;
 }
 
-/// Both ways of resolving a name.
+/// Tests both ways of resolving a name.
 class folder_resolution : public ::testing::TestWithParam<resolution> {
 protected:
     folder_resolution() {
@@ -34,10 +34,10 @@ protected:
         dir_.put("site-other/file", "outside");
     }
     [[nodiscard]] folder make() const { return folder(dir_.at("site"), GetParam()); }
-    void expect(const char* name, refusal why) const {
-        const auto got = make().open(name);
-        ASSERT_FALSE(got) << name;
-        EXPECT_EQ(got.error(), why) << name;
+    void expect(const char* name, refusal error) const {
+        const auto file = make().open(name);
+        ASSERT_FALSE(file) << name;
+        EXPECT_EQ(file.error(), error) << name;
     }
 
     testing::temporary_folder dir_;
@@ -55,7 +55,7 @@ TEST_P(folder_resolution, opens_files_inside) {
     EXPECT_TRUE(in.open("css/deep/a.css"));
 }
 
-TEST_P(folder_resolution, refuses_what_is_not_inside) {
+TEST_P(folder_resolution, rejects_names_outside) {
     for (const char* name : {"../secret",
                              "css/../../secret",
                              "..",
@@ -91,12 +91,12 @@ TEST_P(folder_resolution, refuses_what_is_not_inside) {
     EXPECT_FALSE(in.open(std::string(300, 'a')));
 }
 
-TEST_P(folder_resolution, says_what_is_a_folder) {
+TEST_P(folder_resolution, reports_folders) {
     expect("css", refusal::directory);
     expect("css/deep", refusal::directory);
 }
 
-TEST_P(folder_resolution, follows_no_link_that_leads_out) {
+TEST_P(folder_resolution, does_not_follow_links_to_the_outside) {
     fs::create_symlink("/etc/passwd", dir_.at("site/escape"));
     fs::create_symlink("../secret", dir_.at("site/up"));
     fs::create_symlink("..", dir_.at("site/parent"));
@@ -109,17 +109,17 @@ TEST_P(folder_resolution, follows_no_link_that_leads_out) {
     }
 }
 
-TEST_P(folder_resolution, a_link_that_stays_inside_is_served_where_the_kernel_can_tell) {
+TEST_P(folder_resolution, follows_links_to_the_inside_if_the_kernel_can_check) {
     fs::create_symlink("../hello.txt", dir_.at("site/css/link"));
     EXPECT_EQ(make().open("css/link").has_value(), GetParam() == resolution::automatic);
 }
 
 TEST_P(folder_resolution, opens_regular_files_only) {
     ASSERT_EQ(::mkfifo(dir_.at("site/fifo").c_str(), 0600), 0);
-    expect("fifo", refusal::not_found);  // and does not wait for a writer
+    expect("fifo", refusal::not_found);  // without waiting for a writer
 }
 
-// Waits until the folder is looked at again: at most a second, as is promised.
+// Waits until the folder is re-opened, at most a second.
 template <class Done>
 bool within_a_second(Done done) {
     const instant end = clock::now() + std::chrono::seconds(1);
@@ -130,11 +130,11 @@ bool within_a_second(Done done) {
     return done();
 }
 
-TEST_P(folder_resolution, a_folder_made_anew_is_served) {
+TEST_P(folder_resolution, uses_a_recreated_folder) {
     const folder in = make();
     EXPECT_TRUE(in.open("hello.txt"));
     fs::rename(dir_.at("site"), dir_.at("moved"));
-    EXPECT_TRUE(in.open("hello.txt")) << "while there is none, the one before is kept";
+    EXPECT_TRUE(in.open("hello.txt")) << "the previous folder stays in use until there is a new one";
     fs::create_directory(dir_.at("site"));
     dir_.put("site/new.txt", "new");
     EXPECT_TRUE(within_a_second([&] { return in.open("new.txt").has_value(); }));
@@ -146,7 +146,7 @@ TEST_P(folder_resolution, a_folder_made_anew_is_served) {
     EXPECT_TRUE(within_a_second([&] { return in.open("newer.txt").has_value(); }));
 }
 
-TEST_P(folder_resolution, a_switched_link_is_followed) {
+TEST_P(folder_resolution, follows_a_switched_link) {
     for (const char* release : {"r1", "r2"}) {
         fs::create_directory(dir_.at(release));
         dir_.put(std::string(release) + "/a", release);
@@ -158,11 +158,11 @@ TEST_P(folder_resolution, a_switched_link_is_followed) {
     fs::create_directory_symlink("r2", dir_.at("next"));
     fs::rename(dir_.at("next"), dir_.at("current"));
     EXPECT_TRUE(within_a_second([&] { return content_of(*in.open("a")) == "r2"; }));
-    EXPECT_FALSE(in.open("out")) << "no link leads out of the other folder either";
+    EXPECT_FALSE(in.open("out")) << "a link to the outside of the new folder was followed";
     EXPECT_FALSE(in.open("../r1/a"));
 }
 
-TEST(folder, is_found_again_when_the_working_folder_is_another_one) {
+TEST(Folder, is_found_after_a_change_of_the_working_directory) {
     const testing::temporary_folder dir;
     fs::create_directory(dir.at("site"));
     dir.put("site/a", "a");
@@ -178,20 +178,20 @@ TEST(folder, is_found_again_when_the_working_folder_is_another_one) {
     fs::current_path(before);
 }
 
-TEST(folder, says_what_to_do_when_it_is_not_there) {
+TEST(Folder, reports_a_missing_folder) {
     try {
         const folder in("/nowhere/at/all");
         FAIL();
     } catch (const std::runtime_error& e) {
         EXPECT_NE(std::string_view(e.what()).find("'/nowhere/at/all'"), std::string_view::npos);
-        EXPECT_NE(std::string_view(e.what()).find("give a folder that exists"), std::string_view::npos);
+        EXPECT_NE(std::string_view(e.what()).find("expected a readable folder"), std::string_view::npos);
     }
     const testing::temporary_folder dir;
     dir.put("file", "");
     EXPECT_THROW(folder(dir.at("file")), std::runtime_error);
 }
 
-TEST(open_file, opens_regular_files_and_says_why_not) {
+TEST(OpenFile, opens_regular_files_only) {
     const testing::temporary_folder dir;
     dir.put("a", "abc");
     EXPECT_EQ(content_of(open_file(dir.at("a"))), "abc");

@@ -15,7 +15,7 @@ namespace {
 
 [[noreturn]] void not_found() { throw http_error(http::status::not_found); }
 
-/// %2F, %5C, %00: bytes that only somebody who tries to confuse us encodes.
+/// Whether the path has %2F, %5C or %00, which legitimate clients do not encode.
 bool has_encoded_trick(std::string_view raw_path) noexcept {
     for (std::size_t at = raw_path.find('%'); at < raw_path.size(); at = raw_path.find('%', at + 1)) {
         const std::string_view digits = raw_path.substr(at + 1, 2);
@@ -27,12 +27,12 @@ bool has_encoded_trick(std::string_view raw_path) noexcept {
 }
 
 response to_folder(const request& req) {
-    std::string address(req.raw_path());
-    // The browser takes "//host" for another site.
-    if (address.starts_with("//")) not_found();
-    address += '/';
-    if (!req.raw_query().empty()) address.append("?").append(req.raw_query());
-    return redirect(address, 308);
+    std::string url(req.raw_path());
+    // Browsers interpret "//host" as another site.
+    if (url.starts_with("//")) not_found();
+    url += '/';
+    if (!req.raw_query().empty()) url.append("?").append(req.raw_query());
+    return redirect(url, 308);
 }
 
 }  // namespace
@@ -46,20 +46,20 @@ task<response> static_folder::operator()(request& req, std::string_view name) co
 }
 
 response static_folder::serve(const request& req, std::string_view name) const {
-    std::string wanted(name);
-    const bool of_folder = wanted.empty() || wanted.back() == '/';
-    if (of_folder) {
+    std::string path(name);
+    const bool is_folder = path.empty() || path.back() == '/';
+    if (is_folder) {
         if (options_.index.empty()) not_found();
-        wanted += options_.index;
+        path += options_.index;
     }
-    auto opened = folder_.open(wanted);
+    auto opened = folder_.open(path);
     if (!opened) {
-        const bool shown_with_slash = opened.error() == folder::refusal::directory && !of_folder &&
-                                      !options_.index.empty() && folder_.open(wanted + '/' + options_.index);
-        if (shown_with_slash) return to_folder(req);
+        const bool served_with_slash = opened.error() == folder::refusal::directory && !is_folder &&
+                                       !options_.index.empty() && folder_.open(path + '/' + options_.index);
+        if (served_with_slash) return to_folder(req);
         not_found();
     }
-    response r = file_response(*std::move(opened), http::media_type_of(wanted));
+    response r = file_response(*std::move(opened), http::media_type_of(path));
     r.field("X-Content-Type-Options", "nosniff");
     if (!options_.cache_control.empty()) r.field("Cache-Control", options_.cache_control);
     return r;

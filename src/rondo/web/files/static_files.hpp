@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A view that serves the files of a folder.
 #pragma once
 
 #include <string>
@@ -12,17 +13,17 @@
 namespace rondo {
 
 struct static_options {
-    std::string index = "index.html";  ///< what a folder's own address shows; empty: nothing
-    std::string cache_control;         ///< the Cache-Control field; empty: none, browsers ask with the ETag
+    std::string index = "index.html";  ///< the file served for a folder; empty: none
+    std::string cache_control;         ///< Cache-Control; empty: not sent, browsers revalidate with the ETag
 };
 
-/// A view that serves the files of a folder: `app.get("/static/<path:name>", static_folder("assets"))`. What file()
-/// does, for names that strangers send: nothing outside of the folder, no dot file and no dot folder, no name with an
-/// encoded slash, backslash or NUL is ever served; all that is 404 (see folder). A folder within is redirected to its
-/// address with a slash at the end, which shows its index file. No listings.
+/// A view that serves the files of a folder: `app.get("/static/<path:name>", static_folder("assets"))`. Responds like
+/// file(), but accepts untrusted names: files outside of the folder, dot files and dot folders, and names with an
+/// encoded slash, backslash or NUL are never served, but get 404 (see folder). A subfolder is redirected to its URL
+/// with a trailing slash, which serves its index file. There are no directory listings.
 class static_folder {
 public:
-    /// Throws std::runtime_error with a sentence when `path` is not a folder that can be read.
+    /// Throws std::runtime_error with a user-facing message if `path` is not a readable folder.
     explicit static_folder(const std::string& path, static_options options = {});
 
     [[nodiscard]] task<response> operator()(request& req, std::string_view name) const;

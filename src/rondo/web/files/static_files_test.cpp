@@ -28,7 +28,7 @@ protected:
         std::filesystem::create_symlink("/etc/passwd", dir_.at("site/escape"));
     }
 
-    /// Asks as the router does: with the decoded rest of the path.
+    /// Calls the view with the decoded rest of the path, as the router does.
     void get(exchange& x, const static_folder& view) {
         const std::string name(x.req.path().substr(std::string_view("/static/").size()));
         loop_.run(answer(x, view, name));
@@ -112,7 +112,7 @@ TEST_F(static_view, refuses_an_encoded_nul_when_the_router_does_not) {
     EXPECT_EQ(x.to.status, http::status::not_found);
 }
 
-TEST_F(static_view, a_folder_shows_its_index) {
+TEST_F(static_view, serves_the_index_of_a_folder) {
     const static_folder view = make();
     exchange root("/static/");
     get(root, view);
@@ -127,7 +127,7 @@ TEST_F(static_view, a_folder_shows_its_index) {
     EXPECT_EQ(bare.to.field("Location"), "/static/docs/?a=b");
 }
 
-TEST_F(static_view, the_index_can_be_turned_off) {
+TEST_F(static_view, the_index_can_be_disabled) {
     const static_folder view = make({.index = "", .cache_control = "max-age=60"});
     for (const char* path : {"/static/", "/static/docs/", "/static/docs"}) {
         exchange x(path);
@@ -150,7 +150,7 @@ TEST_F(static_view, answers_conditional_requests_and_ranges) {
     EXPECT_EQ(part.to.body, "static");
 }
 
-TEST_F(static_view, behind_the_router_it_serves_the_same) {
+TEST_F(static_view, serves_the_same_behind_the_router) {
     app site;
     site.get("/static/<path:name>", make());
     test_client client(site);
@@ -175,7 +175,7 @@ TEST_F(static_view, behind_the_router_it_serves_the_same) {
     }
 }
 
-TEST(static_folder, needs_a_folder) { EXPECT_THROW(static_folder("/nowhere/at/all"), std::runtime_error); }
+TEST(StaticFolder, requires_a_folder) { EXPECT_THROW(static_folder("/nowhere/at/all"), std::runtime_error); }
 
 }  // namespace
 }  // namespace rondo

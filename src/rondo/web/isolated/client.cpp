@@ -28,7 +28,7 @@ using std::chrono_literals::operator""ms;
 
 constexpr std::size_t read_size = 64 * 1024;
 constexpr unsigned frames_per_turn = 64;
-constexpr std::size_t most_files = 4;  // each comes with its frame
+constexpr std::size_t most_files = 4;  // each file arrives with its frame
 constexpr int attempts = 3;
 constexpr auto old_process_pause = 20ms;  // while processes of an older image end
 
@@ -42,8 +42,8 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (!suspend(who)) return false;
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> coroutine) {
+        if (!suspend(coroutine)) return false;
         io_ = &event_loop::current().io();
         io_->poll(*this, fd_, events_);
         return true;
@@ -70,12 +70,12 @@ private:
 
 task<void> ready_for(int fd, int events) { co_await descriptor_wait(fd, events); }
 
-std::system_error failure_of_system(const char* what) { return {errno, std::generic_category(), what}; }
+std::system_error failure_of_system(const char* text) { return {errno, std::generic_category(), text}; }
 
 http_error too_late() { return http_error(http::status::gateway_timeout, took_too_long); }
-http_error lost() { return http_error(http::status::bad_gateway, "the process that computes this ended"); }
+http_error lost() { return http_error(http::status::bad_gateway, "the compute process ended unexpectedly"); }
 
-// The process tells in this way that it gave the view up.
+// A compute process reports a timed-out view with this failure.
 stats::job_end end_of(const answer_failure_text& f) {
     const bool late = f.code == http::status::gateway_timeout && f.text == took_too_long;
     return late ? stats::job_end::late : stats::job_end::done;
@@ -83,25 +83,25 @@ stats::job_end end_of(const answer_failure_text& f) {
 
 }  // namespace
 
-compute_link::compute_link(std::string name, const compute::link_options& with)
-    : name_(std::move(name)), address_(with.address), places_(with.places), timeout_(with.timeout) {
-    if (with.socket >= 0) listener_ = owner_of(with.socket);
+compute_link::compute_link(std::string name, const compute::link_options& options)
+    : name_(std::move(name)), address_(options.address), places_(options.places), timeout_(options.timeout) {
+    if (options.socket >= 0) listener_ = owner_of(options.socket);
 }
 
 bool compute_link::leads_to_ours(int connection) const {
     if (!listener_) return true;
-    const ucred who = owner_of(connection);
-    return who.uid == listener_->uid && who.pid == listener_->pid;
+    const ucred peer = owner_of(connection);
+    return peer.uid == listener_->uid && peer.pid == listener_->pid;
 }
 
 void compute_link::enter() {
     if (taken_.fetch_add(1, std::memory_order_relaxed) < places_) return figures_->asked();
     leave();
     figures_->refused();
-    throw pool_full("all compute processes of '" + name_ + "' are busy and the queue is full", 1s);
+    throw pool_full("all compute processes for '" + name_ + "' are busy and the queue is full", 1s);
 }
 
-compute_job::compute_job(std::shared_ptr<compute_link> link) : link_(std::move(link)) { link_->enter(); }
+compute_job::compute_job(std::shared_ptr<compute_link> client) : link_(std::move(client)) { link_->enter(); }
 
 compute_job::~compute_job() {
     link_->figures().over(end_, begun_);
@@ -112,18 +112,18 @@ void compute_job::connect() {
     received_.clear();
     used_ = 0;
     socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket_) throw failure_of_system("cannot make a socket for a compute process");
-    const unix_name to(link_->address());
-    if (::connect(socket_.value(), to.address(), to.size()) == 0) {
+    if (!socket_) throw failure_of_system("cannot create a socket for a compute process");
+    const abstract_address to(link_->address());
+    if (::connect(socket_.value(), to.get(), to.size()) == 0) {
         if (link_->leads_to_ours(socket_.value())) return;
-        // When all who had the socket are gone, anybody may listen at its name.
-        log::error(fmt::format("another process listens at the socket of the compute processes of '{}': it gets no job",
+        // Once all owners of the socket have ended, any process may listen at its address.
+        log::error(fmt::format("a foreign process listens at the job socket of '{}': the job is not sent to it",
                                link_->name()));
         throw lost();
     }
     if (errno == EAGAIN) {
         end_ = stats::job_end::refused;
-        throw pool_full("too many requests wait for the compute processes of '" + link_->name() + "'", 1s);
+        throw pool_full("too many requests wait for compute processes of '" + link_->name() + "'", 1s);
     }
     throw lost();
 }
@@ -165,8 +165,8 @@ task<void> compute_job::ask(request& req, std::string_view body) {
     const std::string message = job_message(req, body);
     unique_fd file;
     if (body.size() > inline_body) {
-        const auto keep = [&file, body] { file = memory_file(body); };
-        co_await run_blocking(keep);
+        const auto store = [&file, body] { file = memory_file(body); };
+        co_await run_blocking(store);
     }
     for (int died = 0; died < attempts;) {
         connect();
@@ -187,7 +187,7 @@ task<void> compute_job::ask(request& req, std::string_view body) {
 }
 
 task<std::optional<frame>> compute_job::receive() {
-    // A process that always has more to say must not hold the loop.
+    // A process that never stops sending must not occupy the loop.
     if (++without_wait_ > frames_per_turn) {
         without_wait_ = 0;
         co_await sleep(clock::duration::zero());
@@ -236,7 +236,7 @@ void compute_job::check(const frame& f) {
         case frame_kind::failed: end_ = end_of(parse_failure_payload(f.payload)); return;
         case frame_kind::end:
             if (missing_.value_or(0) != 0 && !left_out_)
-                throw invalid_answer(fmt::format("its body lacks {} of the declared bytes", *missing_));
+                throw invalid_answer(fmt::format("body is {} bytes shorter than declared", *missing_));
             end_ = stats::job_end::done;
             return;
         case frame_kind::begun:
@@ -247,19 +247,19 @@ void compute_job::check(const frame& f) {
 
 void compute_job::count(std::uint64_t bytes) {
     if (!missing_) return;
-    if (bytes > *missing_) throw invalid_answer("its body has more bytes than declared");
+    if (bytes > *missing_) throw invalid_answer("body is longer than declared");
     *missing_ -= bytes;
 }
 
-void compute_job::expect(std::uint64_t length, bool left_out) noexcept {
+void compute_job::expect(std::uint64_t length, bool omitted) noexcept {
     missing_ = length;
-    left_out_ = left_out;
+    left_out_ = omitted;
 }
 
-http_error compute_job::invalid(std::string_view why) {
+http_error compute_job::invalid(std::string_view reason) {
     end_ = stats::job_end::lost;
-    log::error(fmt::format("a compute process of '{}' sent an invalid answer: {}", link_->name(), why));
-    return http_error(http::status::bad_gateway, "the process that computes this sent an invalid answer");
+    log::error(fmt::format("malformed reply from a compute process of '{}': {}", link_->name(), reason));
+    return http_error(http::status::bad_gateway, "malformed reply from the compute process");
 }
 
 task<frame> compute_job::next_in_time() {
@@ -281,15 +281,15 @@ task<frame> compute_job::next_in_time() {
 }
 
 unique_fd compute_job::take_file(file_part part) {
-    if (files_.empty()) throw invalid("a file of its body did not come");
+    if (files_.empty()) throw invalid("a file of the body is missing");
     unique_fd first = std::move(files_.front());
     files_.erase(files_.begin());
-    // A pipe or a device would hold the thread that reads it.
+    // A pipe or device would block the thread that reads it.
     struct stat status{};
     if (::fstat(first.value(), &status) != 0 || !S_ISREG(status.st_mode))
-        throw invalid("a file of its body is not a regular file");
+        throw invalid("a file of the body is not a regular file");
     if (static_cast<std::uint64_t>(status.st_size) < part.offset + part.length)
-        throw invalid("a file of its body is shorter than declared");
+        throw invalid("a file of the body is shorter than declared");
     return first;
 }
 

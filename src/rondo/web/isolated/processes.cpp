@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <rondo/base/random_token.hpp>
 #include <rondo/web/app_state.hpp>
 #include <rondo/web/isolated/client.hpp>
 #include <rondo/web/isolated/socket.hpp>
@@ -18,17 +19,7 @@ namespace rondo::compute {
 
 namespace {
 
-std::string random_name() {
-    std::array<unsigned char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-        throw std::system_error(errno, std::generic_category(), "no random bytes for the name of a socket");
-    std::string name = "rondo-compute-";
-    for (const unsigned char b : bytes) {
-        name += "0123456789abcdef"[b >> 4];
-        name += "0123456789abcdef"[b & 15];
-    }
-    return name;
-}
+std::string random_name() { return "rondo-compute-" + random_token(); }
 
 }  // namespace
 
@@ -43,17 +34,17 @@ std::vector<std::string> names_in(app& application) {
 }
 
 job_socket listen() {
-    job_socket made{unique_fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), random_name()};
-    const detail::unix_name at(made.address);
-    if (!made.fd || ::bind(made.fd.value(), at.address(), at.size()) || ::listen(made.fd.value(), SOMAXCONN))
-        throw std::system_error(errno, std::generic_category(), "cannot make the socket of compute processes");
-    return made;
+    job_socket job{unique_fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), random_name()};
+    const abstract_address address(job.address);
+    if (!job.fd || ::bind(job.fd.value(), address.get(), address.size()) || ::listen(job.fd.value(), SOMAXCONN))
+        throw std::system_error(errno, std::generic_category(), "cannot create the job socket of compute processes");
+    return job;
 }
 
-void link(app& application, std::string_view name, const link_options& with) {
-    const auto to = std::make_shared<detail::compute_link>(std::string(name), with);
+void link(app& application, std::string_view name, const link_options& options) {
+    const auto client = std::make_shared<detail::compute_link>(std::string(name), options);
     application.state().for_each_route([&](detail::route_entry& route) {
-        if (route.view.isolated && route.view.isolated->name == name) route.view.isolated->link = to;
+        if (route.view.isolated && route.view.isolated->name == name) route.view.isolated->link = client;
     });
 }
 

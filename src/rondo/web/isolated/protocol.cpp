@@ -23,7 +23,7 @@ void append_text(std::string& to, std::string_view text) {
     to.append(text);
 }
 
-/// Takes numbers and texts off the front.
+/// Reads numbers and texts from the front of a payload.
 class reader {
 public:
     explicit reader(std::string_view from) noexcept : rest_(from) {}
@@ -39,10 +39,10 @@ public:
 
 private:
     std::string_view take(std::size_t size) {
-        if (size > rest_.size()) throw invalid_answer("it sent a frame that ends too early");
-        const std::string_view taken = rest_.substr(0, size);
+        if (size > rest_.size()) throw invalid_answer("truncated frame");
+        const std::string_view bytes = rest_.substr(0, size);
         rest_.remove_prefix(size);
-        return taken;
+        return bytes;
     }
     std::string_view rest_;
 };
@@ -61,7 +61,7 @@ std::string request_head(request& req) {
     return head += "\r\n";
 }
 
-// A frame that says nothing would cost a turn of the reader, and nothing ends an endless row of them.
+// Empty frames of the other kinds are invalid, because an endless sequence of them would keep the reader busy.
 bool is_valid(frame_kind kind, std::uint32_t size) noexcept {
     switch (kind) {
         case frame_kind::begun:
@@ -75,18 +75,16 @@ bool is_valid(frame_kind kind, std::uint32_t size) noexcept {
     return false;
 }
 
-// As in a process that serves HTTP: these the server writes by itself.
+// As in a worker process, fields that the server writes are not allowed.
 void check_field(std::string_view name, std::string_view value) {
-    if (!http::valid_field_name(name)) throw invalid_answer("it sent a field whose name is not valid");
-    if (!http::valid_field_value(value))
-        throw invalid_answer("it sent a value that is not valid for the field " + std::string(name));
+    if (!http::valid_field_name(name)) throw invalid_answer("invalid field name");
+    if (!http::valid_field_value(value)) throw invalid_answer("invalid value of the field " + std::string(name));
     if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date"))
-        throw invalid_answer("it sent a field that only the server writes: " + std::string(name));
+        throw invalid_answer("field reserved for the server: " + std::string(name));
 }
 
-http::status checked_code(std::uint16_t number, int least) {
-    if (number < least || number > 599)
-        throw invalid_answer("it sent a status that is not valid: " + std::to_string(number));
+http::status checked_code(std::uint16_t number, int min) {
+    if (number < min || number > 599) throw invalid_answer("invalid status " + std::to_string(number));
     return static_cast<http::status>(number);
 }
 
@@ -94,7 +92,7 @@ constexpr std::int64_t longest_retry = 365 * 86'400;
 constexpr std::uint64_t no_length = UINT64_MAX;
 constexpr std::int64_t no_retry = -1;
 constexpr std::uint32_t largest_head = 16 << 20;
-constexpr std::uint32_t largest_text = 64 << 10;  // of an id, of an address
+constexpr std::uint32_t largest_text = 64 << 10;  // of an id or an address
 
 }  // namespace
 
@@ -125,23 +123,23 @@ std::optional<job_parts> parse_job(std::string_view received) {
     if (received.size() < sizeof(job_head)) return std::nullopt;
     job_parts parts;
     std::memcpy(&parts.lengths, received.data(), sizeof(job_head));
-    const job_head& of = parts.lengths;
-    if (of.layout != compute_layout || of.head > largest_head || of.id > largest_text || of.peer > largest_text ||
-        of.body > inline_body || of.secure > 1 || of.file > 1 || of.deadline < 0 ||
-        (of.file != 0) != (of.file_size != 0) || of.file_size > INT64_MAX) {
-        throw std::runtime_error("what came is no job of this program");
+    const job_head& header = parts.lengths;
+    if (header.layout != compute_layout || header.head > largest_head || header.id > largest_text ||
+        header.peer > largest_text || header.body > inline_body || header.secure > 1 || header.file > 1 ||
+        header.deadline < 0 || (header.file != 0) != (header.file_size != 0) || header.file_size > INT64_MAX) {
+        throw std::runtime_error("malformed job");
     }
     received.remove_prefix(sizeof(job_head));
-    if (received.size() < std::size_t{of.head} + of.id + of.peer + of.body) return std::nullopt;
-    const auto take = [&received](std::size_t size) {
-        const std::string_view taken = received.substr(0, size);
+    if (received.size() < std::size_t{header.head} + header.id + header.peer + header.body) return std::nullopt;
+    const auto read = [&received](std::size_t size) {
+        const std::string_view bytes = received.substr(0, size);
         received.remove_prefix(size);
-        return taken;
+        return bytes;
     };
-    parts.head = take(of.head);
-    parts.id = take(of.id);
-    parts.peer = take(of.peer);
-    parts.body = take(of.body);
+    parts.head = read(header.head);
+    parts.id = read(header.id);
+    parts.peer = read(header.peer);
+    parts.body = read(header.body);
     return parts;
 }
 
@@ -156,7 +154,7 @@ std::optional<frame> first_frame(std::string_view received, std::size_t& size) {
     const auto kind = from.number<frame_kind>();
     const auto payload = from.number<std::uint32_t>();
     if (!is_valid(kind, payload))
-        throw invalid_answer("it sent what is not a frame: kind " + std::to_string(static_cast<int>(kind)) + ", " +
+        throw invalid_answer("invalid frame: kind " + std::to_string(static_cast<int>(kind)) + ", " +
                              std::to_string(payload) + " bytes");
     size = frame_header_size + payload;
     if (received.size() < size) return std::nullopt;
@@ -176,15 +174,15 @@ file_part parse_file_payload(std::string_view payload) {
     part.offset = from.number<std::uint64_t>();
     part.length = from.number<std::uint64_t>();
     if (part.length > INT64_MAX || part.offset > INT64_MAX - part.length)
-        throw invalid_answer("it sent what is not a part of a file");
+        throw invalid_answer("invalid part of a file");
     return part;
 }
 
-std::string failure_payload(const answer_failure_text& why) {
+std::string failure_payload(const answer_failure_text& failure) {
     std::string out;
-    append_binary(out, static_cast<std::uint16_t>(http::to_int(why.code)));
-    append_binary(out, why.retry_after ? std::int64_t{why.retry_after->count()} : no_retry);
-    append_text(out, std::string_view(why.text).substr(0, inline_body));
+    append_binary(out, static_cast<std::uint16_t>(http::to_int(failure.code)));
+    append_binary(out, failure.retry_after ? std::int64_t{failure.retry_after->count()} : no_retry);
+    append_text(out, std::string_view(failure.text).substr(0, inline_body));
     return out;
 }
 
@@ -193,11 +191,10 @@ answer_failure_text parse_failure_payload(std::string_view payload) {
     answer_failure_text failed;
     failed.code = checked_code(from.number<std::uint16_t>(), 400);
     const auto retry = from.number<std::int64_t>();
-    if (retry < no_retry || retry > longest_retry)
-        throw invalid_answer("it sent a time to try again that is not valid");
+    if (retry < no_retry || retry > longest_retry) throw invalid_answer("invalid Retry-After " + std::to_string(retry));
     if (retry != no_retry) failed.retry_after = std::chrono::seconds(retry);
     failed.text = from.text();
-    if (!from.empty()) throw invalid_answer("it sent more than a failure");
+    if (!from.empty()) throw invalid_answer("trailing bytes after a failure");
     return failed;
 }
 
@@ -220,7 +217,7 @@ answer_head parse_head_payload(std::string_view payload) {
     answer_head head;
     head.code = checked_code(from.number<std::uint16_t>(), 200);
     const auto close = from.number<std::uint8_t>();
-    if (close > 1) throw invalid_answer("it sent a head that is not valid");
+    if (close > 1) throw invalid_answer("invalid response head");
     head.close = close == 1;
     const auto length = from.number<std::uint64_t>();
     if (length != no_length) head.length = length;
@@ -232,7 +229,7 @@ answer_head parse_head_payload(std::string_view payload) {
         const std::string_view value = from.text();
         check_field(name, value);
         if (http::same_ignoring_case(name, "Content-Type") && ++types > 1)
-            throw invalid_answer("it sent more than one Content-Type");
+            throw invalid_answer("more than one Content-Type");
         head.fields.add(name, value);
     }
     return head;

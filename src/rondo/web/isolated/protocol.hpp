@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The protocol between worker and compute processes.
 #pragma once
 
 #include <chrono>
@@ -12,35 +13,35 @@
 #include <rondo/handler/responder.hpp>
 #include <rondo/web/request.hpp>
 
-/// What goes between a process that serves HTTP and a compute process: one job per connection, both on this machine and
-/// of one program. There goes one job_head with what it announces; back come frames.
+/// One job per connection. Both processes run the same program on the same machine. The worker sends a job_header and
+/// the data that it announces; the compute process replies with frames.
 namespace rondo::detail {
 
-/// Changes with every change of what is sent.
+/// The version of the protocol, incremented with every change.
 inline constexpr std::uint32_t compute_layout = 3;
 
-/// A body up to this size follows the head; a larger one is a file in memory whose descriptor comes with the first
+/// A body up to this size follows the header; a larger one is a memory file whose descriptor is sent with the first
 /// byte.
 inline constexpr std::size_t inline_body = 64 * 1024;
 
 struct job_head {
     std::uint32_t layout = compute_layout;
     std::uint32_t head = 0;  ///< bytes of the request's head, as HTTP/1
-    std::uint32_t id = 0;    ///< of the request's id
-    std::uint32_t peer = 0;  ///< of the client's address
-    std::uint32_t body = 0;  ///< of a body that follows
+    std::uint32_t id = 0;    ///< bytes of the request's id
+    std::uint32_t peer = 0;  ///< bytes of the client's address
+    std::uint32_t body = 0;  ///< bytes of the body, unless it is in a file
     std::uint16_t port = 0;  ///< the client's
-    // Not bool: that has no other values, and these come over a socket.
+    // Not bool, which must not have the other values that a socket may deliver.
     std::uint8_t secure = 0;    ///< 1: over TLS
     std::uint8_t file = 0;      ///< 1: the body is in a file
     std::int64_t deadline = 0;  ///< of the request, in ticks of the clock
     std::uint64_t file_size = 0;
 };
 
-/// The request as it is sent; without a body that is in a file.
+/// Encodes a request, without a body that is sent as a file.
 [[nodiscard]] std::string job_message(request& req, std::string_view body);
 
-/// A job_head and the texts that follow it.
+/// A job_header and the data that follows it.
 struct job_parts {
     job_head lengths;
     std::string_view head;
@@ -48,25 +49,25 @@ struct job_parts {
     std::string_view peer;
     std::string_view body;
 };
-/// Nothing when more is needed. Throws std::runtime_error for what is no job.
+/// Returns nothing if more bytes are needed. Throws std::runtime_error for a malformed job.
 [[nodiscard]] std::optional<job_parts> parse_job(std::string_view received);
 
-/// What came back is not an answer. `what()` says of the process what it did.
+/// Thrown for a malformed reply of a compute process.
 class invalid_answer : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-inline constexpr const char* took_too_long = "the computation took too long";
+inline constexpr const char* took_too_long = "the computation timed out";
 
 enum class frame_kind : std::uint8_t {
     begun,     ///< the view is about to be called
-    head,      ///< of the response: see answer_head
-    bytes,     ///< of its body
-    file,      ///< of its body, in a file whose descriptor comes along: an offset and a length, of eight bytes each
-    end,       ///< of the response: nothing is missing
-    failed,    ///< instead of a head: see answer_failure_text
-    not_here,  ///< instead of anything else: the process is of another image of the program and has no such view
+    head,      ///< head of the response: see reply_head
+    bytes,     ///< bytes of the body
+    file,      ///< part of the body in a file whose descriptor is attached: offset and length, eight bytes each
+    end,       ///< the response is complete
+    failed,    ///< instead of a head: see reply_failure
+    not_here,  ///< instead of any other frame: the process runs another version of the program without this view
 };
 
 struct frame {
@@ -78,11 +79,10 @@ inline constexpr std::size_t frame_header_size = 5;
 inline constexpr std::size_t largest_frame = 1 << 20;
 
 void append_frame(std::string& to, frame_kind kind, std::string_view payload);
-/// The first frame of what was received, with its size in `size`; nothing when more is needed. Throws invalid_answer
-/// for what is no frame.
+/// Parses the first frame and sets `size` to its size; nothing if more bytes are needed. Throws malformed_reply.
 [[nodiscard]] std::optional<frame> first_frame(std::string_view received, std::size_t& size);
 
-/// The head of a response, as it was sent.
+/// The head of a response.
 struct answer_head {
     http::status code{};
     bool close = false;
@@ -91,13 +91,13 @@ struct answer_head {
     http::fields fields;
 };
 
-/// Where in its file a part of a body is.
+/// The position of a part of a body in its file.
 struct file_part {
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
 };
 [[nodiscard]] std::string file_payload(file_part part);
-/// Throws invalid_answer for what is none; so does parse_failure_payload().
+/// Throws malformed_reply, as do parse_failure_payload() and parse_head_payload().
 [[nodiscard]] file_part parse_file_payload(std::string_view payload);
 
 /// Why there is no response.
@@ -106,11 +106,11 @@ struct answer_failure_text {
     std::string text{};
     std::optional<std::chrono::seconds> retry_after{};
 };
-[[nodiscard]] std::string failure_payload(const answer_failure_text& why);
+[[nodiscard]] std::string failure_payload(const answer_failure_text& failure);
 [[nodiscard]] answer_failure_text parse_failure_payload(std::string_view payload);
 
 [[nodiscard]] std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length);
-/// Throws invalid_answer for what is no head, and for one with two types of its body.
+/// Also throws for more than one Content-Type.
 [[nodiscard]] answer_head parse_head_payload(std::string_view payload);
 
 }  // namespace rondo::detail

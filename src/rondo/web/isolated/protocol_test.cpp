@@ -25,26 +25,26 @@
 namespace rondo::detail {
 namespace {
 
-TEST(compute_frames, come_in_any_pieces) {
+TEST(ComputeFrames, arrive_in_any_pieces) {
     std::string sent;
     append_frame(sent, frame_kind::begun, {});
     append_frame(sent, frame_kind::bytes, "hello");
     append_frame(sent, frame_kind::end, {});
-    std::string seen;
+    std::string parsed;
     std::string received;
     for (const char c : sent) {
         received += c;
         std::size_t size = 0;
         const auto f = first_frame(received, size);
         if (!f) continue;
-        seen += std::to_string(static_cast<int>(f->kind)) + ":" + std::string(f->payload) + " ";
+        parsed += std::to_string(static_cast<int>(f->kind)) + ":" + std::string(f->payload) + " ";
         received.erase(0, size);
     }
-    EXPECT_EQ(seen, "0: 2:hello 4: ");
+    EXPECT_EQ(parsed, "0: 2:hello 4: ");
     EXPECT_TRUE(received.empty());
 }
 
-TEST(compute_frames, refuse_what_is_none) {
+TEST(ComputeFrames, rejects_malformed_frames) {
     std::size_t size = 0;
     EXPECT_THROW((void)first_frame(std::string("\x09\0\0\0\0", 5), size), std::runtime_error);
     EXPECT_THROW((void)first_frame("\x01\xff\xff\xff\xff", size), std::runtime_error);
@@ -60,8 +60,8 @@ std::string head_with(http::status code, const char* name) {
     return head_payload({code, "a/b", &fields, false}, 1);
 }
 
-// The process runs what was loaded into it; what it sends is not believed.
-TEST(compute_frames, take_nothing_that_only_the_server_may_say) {
+// A compute process runs code of the application, so its replies are not trusted.
+TEST(ComputeFrames, rejects_fields_and_statuses_reserved_for_the_server) {
     EXPECT_NO_THROW((void)parse_head_payload(head_with(http::status::ok, "X-Own")));
     for (const char* name :
          {"Content-Length", "content-length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Date"})
@@ -82,13 +82,13 @@ TEST(compute_frames, take_nothing_that_only_the_server_may_say) {
     EXPECT_THROW((void)parse_file_payload(file_payload({UINT64_MAX, 2})), std::runtime_error);
 }
 
-std::string head_of_type(std::string_view type, std::initializer_list<const char*> further = {}) {
+std::string head_of_type(std::string_view type, std::initializer_list<const char*> extra = {}) {
     http::fields fields;
-    for (const char* name : further) fields.add(name, "c/d");
+    for (const char* name : extra) fields.add(name, "c/d");
     return head_payload({http::status::ok, type, &fields, false}, 1);
 }
 
-TEST(compute_frames, have_one_type_of_a_body) {
+TEST(ComputeFrames, rejects_more_than_one_content_type) {
     EXPECT_EQ(parse_head_payload(head_of_type("a/b")).content_type, "a/b");
     EXPECT_EQ(parse_head_payload(head_of_type("", {"Content-Type"})).fields.find("Content-Type"), "c/d");
     EXPECT_THROW((void)parse_head_payload(head_of_type("a/b\r\nX: 1")), invalid_answer);
@@ -96,7 +96,7 @@ TEST(compute_frames, have_one_type_of_a_body) {
     EXPECT_THROW((void)parse_head_payload(head_of_type("", {"Content-Type", "content-type"})), invalid_answer);
 }
 
-TEST(compute_frames, take_only_fields_that_can_be_sent_on) {
+TEST(ComputeFrames, rejects_invalid_fields) {
     const auto with = [](std::string_view name, std::string_view value) {
         std::string payload = head_of_type("");
         for (const std::string_view text : {name, value}) {
@@ -113,7 +113,7 @@ TEST(compute_frames, take_only_fields_that_can_be_sent_on) {
     EXPECT_THROW((void)parse_head_payload(close), invalid_answer);
 }
 
-TEST(compute_frames, that_say_nothing_are_refused) {
+TEST(ComputeFrames, rejects_empty_frames) {
     for (const auto& [kind, payload] : {std::pair(frame_kind::bytes, ""),
                                         {frame_kind::head, ""},
                                         {frame_kind::failed, ""},
@@ -127,7 +127,7 @@ TEST(compute_frames, that_say_nothing_are_refused) {
     }
 }
 
-TEST(compute_sockets, take_one_descriptor_at_a_time) {
+TEST(ComputeSockets, receive_one_descriptor_at_a_time) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     const unique_fd from(ends[0]);
@@ -151,8 +151,8 @@ TEST(compute_sockets, take_one_descriptor_at_a_time) {
         std::memcpy(CMSG_DATA(c), files.data(), count * sizeof(int));
         ASSERT_EQ(::sendmsg(from.value(), &message, MSG_NOSIGNAL), 1);
         unique_fd file;
-        char got = 0;
-        const ssize_t n = receive_with_file(to.value(), &got, 1, file);
+        char received = 0;
+        const ssize_t n = receive_with_file(to.value(), &received, 1, file);
         EXPECT_EQ(n, count == 1 ? 1 : -1) << count;
         EXPECT_EQ(static_cast<bool>(file), count == 1) << count;
         file.reset();
@@ -160,8 +160,8 @@ TEST(compute_sockets, take_one_descriptor_at_a_time) {
     }
 }
 
-// Room is not cleared for each call: a frame that comes byte by byte would cost 64 KiB of zeros per byte.
-TEST(compute_sockets, write_no_more_than_came) {
+// The buffer is not cleared for each call: a frame that arrives byte by byte would cost 64 KiB of zeros per byte.
+TEST(ComputeSockets, write_only_the_received_bytes) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     const unique_fd from(ends[0]);
@@ -175,7 +175,7 @@ TEST(compute_sockets, write_no_more_than_came) {
     EXPECT_EQ(received, "#ab");
     received.resize_and_overwrite(room, [](char*, std::size_t size) { return size; });
     EXPECT_EQ(received.substr(0, 3), "#ab");
-    EXPECT_EQ(received[3], '\0');  // the end of what was there
+    EXPECT_EQ(received[3], '\0');  // the terminator
     EXPECT_EQ(received.find_first_not_of('#', 4), std::string::npos);
     received.resize(3);
     ::shutdown(from.value(), SHUT_WR);
@@ -183,7 +183,7 @@ TEST(compute_sockets, write_no_more_than_came) {
     EXPECT_EQ(received, "#ab");
 }
 
-TEST(compute_sockets, know_a_file_that_stays_as_it_is) {
+TEST(ComputeSockets, recognise_a_sealed_file) {
     const unique_fd sealed = memory_file("bytes");
     EXPECT_TRUE(is_sealed(sealed.value(), 5));
     EXPECT_FALSE(is_sealed(sealed.value(), 6));
@@ -196,7 +196,7 @@ TEST(compute_sockets, know_a_file_that_stays_as_it_is) {
     EXPECT_FALSE(is_sealed(device.value(), 5));
 }
 
-TEST(compute_jobs, of_impossible_lengths_are_refused) {
+TEST(ComputeJobs, rejects_impossible_lengths) {
     const auto refused = [](auto change, std::size_t at = 0, char byte = 0) {
         job_head j;
         change(j);
@@ -219,30 +219,30 @@ TEST(compute_jobs, of_impossible_lengths_are_refused) {
     EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }));
     EXPECT_TRUE(refused([](job_head& j) { j.file = true, j.file_size = UINT64_MAX; }));
     EXPECT_TRUE(refused([](job_head& j) { j.deadline = INT64_MIN; }));
-    // Two values are all that a bool may have.
+    // Only 0 and 1 are valid.
     const auto nothing = [](job_head&) {};
     EXPECT_FALSE(refused(nothing, offsetof(job_head, secure), 1));
     EXPECT_TRUE(refused(nothing, offsetof(job_head, secure), 2));
     EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }, offsetof(job_head, file), 2));
 }
 
-TEST(compute_frames, keep_the_head_of_a_response) {
+TEST(ComputeFrames, round_trip_the_head_of_a_response) {
     http::fields fields;
     fields.add("X-Two", "1");
     fields.add("X-Two", "2");
     const handler::response_head head{http::status::accepted, "a/b", &fields, true};
     for (const auto length : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(1ULL << 40)}) {
-        const answer_head got = parse_head_payload(head_payload(head, length));
-        EXPECT_EQ(got.code, http::status::accepted);
-        EXPECT_EQ(got.content_type, "a/b");
-        EXPECT_TRUE(got.close);
-        EXPECT_EQ(got.length, length);
-        EXPECT_EQ(got.fields.size(), 2u);
-        EXPECT_EQ(got.fields.find("X-Two"), "1");
+        const answer_head parsed = parse_head_payload(head_payload(head, length));
+        EXPECT_EQ(parsed.code, http::status::accepted);
+        EXPECT_EQ(parsed.content_type, "a/b");
+        EXPECT_TRUE(parsed.close);
+        EXPECT_EQ(parsed.length, length);
+        EXPECT_EQ(parsed.fields.size(), 2u);
+        EXPECT_EQ(parsed.fields.find("X-Two"), "1");
     }
 }
 
-TEST(compute_frames, keep_files_and_failures) {
+TEST(ComputeFrames, round_trip_files_and_failures) {
     const file_part part = parse_file_payload(file_payload({7, 1ULL << 33}));
     EXPECT_EQ(part.offset, 7u);
     EXPECT_EQ(part.length, 1ULL << 33);

@@ -15,11 +15,11 @@ namespace {
 
 std::string part_of(int fd, std::uint64_t offset, std::uint64_t length) {
     std::string bytes(length, '\0');
-    for (std::size_t had = 0; had < length;) {
-        const ssize_t n = ::pread(fd, bytes.data() + had, length - had, static_cast<off_t>(offset + had));
+    for (std::size_t size = 0; size < length;) {
+        const ssize_t n = ::pread(fd, bytes.data() + size, length - size, static_cast<off_t>(offset + size));
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) throw response_error("the file is shorter than was said");
-        had += static_cast<std::size_t>(n);
+        if (n <= 0) throw response_error("the file is shorter than declared");
+        size += static_cast<std::size_t>(n);
     }
     return bytes;
 }
@@ -50,14 +50,14 @@ void compute_responder::not_here() {
     send(out);
 }
 
-void compute_responder::fail(const answer_failure_text& why) {
+void compute_responder::fail(const answer_failure_text& failure) {
     std::string out;
-    append_frame(out, frame_kind::failed, failure_payload(why));
+    append_frame(out, frame_kind::failed, failure_payload(failure));
     send(out);
 }
 
 void compute_responder::respond(const handler::response_head& head, std::string_view body) {
-    if (begun()) throw response_error("the response has a head already");
+    if (begun()) throw response_error("response already started");
     code_ = head.code;
     body_bytes_ = body.size();
     std::string out;
@@ -68,7 +68,7 @@ void compute_responder::respond(const handler::response_head& head, std::string_
 }
 
 void compute_responder::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
-    if (begun()) throw response_error("the response has a head already");
+    if (begun()) throw response_error("response already started");
     code_ = head.code;
     length_ = length;
     std::string out;

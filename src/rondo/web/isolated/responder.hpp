@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The responder of a compute process, which sends the response to the worker process.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace rondo::detail {
 
-/// Sends a response as frames over the connection of a job, and blocks while the other side is slow. Throws `cancelled`
-/// when that is gone or the job was cancelled.
+/// Sends a response as frames over the connection of a job; blocks while the peer is slow. Throws `cancelled` when the
+/// peer has closed the connection or the job was cancelled.
 class compute_responder final : public handler::responder {
 public:
     compute_responder(int connection, cancel_token token, bool head_only) noexcept
@@ -21,7 +22,7 @@ public:
 
     void begun_view();
     void not_here();
-    void fail(const answer_failure_text& why);
+    void fail(const answer_failure_text& failure);
 
     void respond(const handler::response_head& head, std::string_view body) override;
     void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override;

@@ -14,24 +14,17 @@
 
 namespace rondo::detail {
 
-unix_name::unix_name(std::string_view name) {
-    if (name.size() + 1 > sizeof address_.sun_path) throw std::invalid_argument("the name of a socket is too long");
-    address_.sun_family = AF_UNIX;
-    std::memcpy(address_.sun_path + 1, name.data(), name.size());
-    size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-}
-
 unique_fd memory_file(std::string_view bytes) {
     unique_fd file(::memfd_create("rondo-body", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!file) throw std::system_error(errno, std::generic_category(), "cannot make a file in memory for a body");
+    if (!file) throw std::system_error(errno, std::generic_category(), "cannot create a memory file for a body");
     while (!bytes.empty()) {
         const ssize_t n = ::write(file.value(), bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot keep a body in memory");
+        if (n < 0) throw std::system_error(errno, std::generic_category(), "cannot write a body to a memory file");
         bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     if (::fcntl(file.value(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
-        throw std::system_error(errno, std::generic_category(), "cannot seal a body in memory");
+        throw std::system_error(errno, std::generic_category(), "cannot seal a memory file");
     return file;
 }
 
@@ -43,11 +36,9 @@ bool is_sealed(int file, std::uint64_t size) noexcept {
 }
 
 ucred owner_of(int socket) {
-    ucred who{};
-    socklen_t size = sizeof who;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &size))
-        throw std::system_error(errno, std::generic_category(), "cannot tell whose a socket is");
-    return who;
+    const std::optional<ucred> credentials = peer_credentials(socket);
+    if (!credentials) throw std::system_error(errno, std::generic_category(), "getsockopt(SO_PEERCRED)");
+    return *credentials;
 }
 
 ssize_t send_with_file(int socket, std::string_view bytes, int file) noexcept {
@@ -78,15 +69,15 @@ ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& fil
     message.msg_controllen = sizeof space;
     const ssize_t n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (n < 0) return n;
-    // The padding behind one descriptor has room for another.
+    // Padding may leave room for a second descriptor.
     std::size_t count = 0;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
-            unique_fd taken(fd);
-            if (++count == 1) file = std::move(taken);
+            unique_fd received(fd);
+            if (++count == 1) file = std::move(received);
         }
     }
     if (count <= 1 && !(message.msg_flags & MSG_CTRUNC)) return n;
@@ -95,11 +86,11 @@ ssize_t receive_with_file(int socket, char* to, std::size_t size, unique_fd& fil
     return -1;
 }
 
-ssize_t receive_with_file(int socket, std::string& to, std::size_t most, unique_fd& file) {
+ssize_t receive_with_file(int socket, std::string& to, std::size_t max_size, unique_fd& file) {
     const std::size_t before = to.size();
     ssize_t n = 0;
-    to.resize_and_overwrite(before + most, [&](char* bytes, std::size_t) {
-        n = receive_with_file(socket, bytes + before, most, file);
+    to.resize_and_overwrite(before + max_size, [&](char* bytes, std::size_t) {
+        n = receive_with_file(socket, bytes + before, max_size, file);
         return n > 0 ? before + static_cast<std::size_t>(n) : before;
     });
     return n;

@@ -4,18 +4,17 @@
 #include <utility>
 
 #include <rondo/handler/error.hpp>
-#include <rondo/handler/offload_timer.hpp>
-#include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
 #include <rondo/web/isolated/client.hpp>
+#include <rondo/web/run_on_pool.hpp>
 
 namespace rondo::detail {
 
 namespace {
 
-constexpr std::string_view out_of_place = "it sent a frame where another one belongs";
+constexpr std::string_view out_of_place = "unexpected frame";
 
-/// The body of an answer that is too large to be waited for.
+/// The body of a reply that is too large to be read into memory first.
 class answer_of_process final : public body_source {
 public:
     answer_of_process(std::unique_ptr<compute_job> job, std::optional<std::uint64_t> length) noexcept
@@ -23,7 +22,7 @@ public:
 
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
         to.begin(head, length_);
-        // The head leaves with this turn of the loop: a process that dies after it is seen in the middle of its answer.
+        // Let the loop send the head, so that a process that dies afterwards aborts a response that has started.
         co_await sleep(clock::duration::zero());
         for (;;) {
             const frame f = co_await job_->next();
@@ -66,8 +65,8 @@ answer_head head_of(compute_job& job, const frame& first) {
     }
 }
 
-task<response> call_in_process(std::shared_ptr<compute_link> link, request& req, std::string_view body) {
-    auto job = std::make_unique<compute_job>(std::move(link));
+task<response> call_in_process(std::shared_ptr<compute_link> client, request& req, std::string_view body) {
+    auto job = std::make_unique<compute_job>(std::move(client));
     req.received().goes(stats::place::compute_queue);
     co_await job->begin(req, body);
     req.received().goes(stats::place::compute_process);
@@ -93,7 +92,7 @@ task<response> call_in_process(std::shared_ptr<compute_link> link, request& req,
     co_return r;
 }
 
-// What was loaded here is for one request at a time, as in a process of its own.
+// Serves one request at a time, as a compute process does.
 response call_here(const route_entry& route, request& req) {
     isolated_part& part = *route.view.isolated;
     const std::lock_guard lock(part.mutex);
@@ -102,29 +101,21 @@ response call_here(const route_entry& route, request& req) {
 }
 
 task<response> call_on_compute_thread(const route_entry& route, request& req) {
-    thread_pool* const pool = event_loop::current().compute();
-    const auto here = [&route, &req] { return call_here(route, req); };
-    if (pool == nullptr) co_return co_await run_on(nullptr, here);
-    handler::thread_hop hop(req.received(), stats::place::compute_queue);
-    const auto call = [&here, &hop] {
-        const handler::thread_hop::stay stay(hop, stats::place::compute_thread);
-        return here();
-    };
-    co_return co_await pool->run(call);
+    return run_on_pool(req, pool_kind::compute, [&route, &req] { return call_here(route, req); });
 }
 
 }  // namespace
 
-void count_isolated(isolated_part& part, stats::statistics& figures) {
-    if (part.link != nullptr) part.link->count_in(figures.demand_of(part.link->name()));
+void count_isolated(isolated_part& part, stats::statistics& server_stats) {
+    if (part.link != nullptr) part.link->count_in(server_stats.demand_of(part.link->name()));
 }
 
 task<response> call_isolated(const route_entry& route, request& req) {
     const std::string_view body = co_await req.read_all();
-    const std::shared_ptr<compute_link> link = route.view.isolated->link;
-    if (link == nullptr) co_return co_await call_on_compute_thread(route, req);
+    const std::shared_ptr<compute_link> client = route.view.isolated->link;
+    if (client == nullptr) co_return co_await call_on_compute_thread(route, req);
     try {
-        response r = co_await call_in_process(link, req, body);
+        response r = co_await call_in_process(client, req, body);
         req.received().goes(stats::place::loop);
         co_return r;
     } catch (const cancelled& c) {

@@ -46,27 +46,28 @@ auto factory_of(watched& w) {
     };
 }
 
-task<void> ask(test_client& client, int number, std::vector<std::string>& answers) {
+task<void> send_number(test_client& client, int number, std::vector<std::string>& bodies) {
     const test_response r = co_await client.async_get("/n/" + std::to_string(number));
-    answers.push_back(r.body);
+    bodies.push_back(r.body);
 }
 
-TEST(isolated, without_processes_it_is_loaded_once_and_serves_one_at_a_time) {
+TEST(Isolated, without_processes_loads_once_and_serves_one_request_at_a_time) {
     watched w;
     app a;
     a.get("/n/<int:number>", isolated("model", factory_of(w)));
     test_client client(a);
     EXPECT_EQ(w.made, 0);
-    std::vector<std::string> answers;
-    client.run(when_all(ask(client, 1, answers), ask(client, 2, answers), ask(client, 3, answers)));
-    EXPECT_EQ(answers.size(), 3u);
+    std::vector<std::string> bodies;
+    client.run(
+        when_all(send_number(client, 1, bodies), send_number(client, 2, bodies), send_number(client, 3, bodies)));
+    EXPECT_EQ(bodies.size(), 3u);
     EXPECT_EQ(client.get("/n/7").body, "loaded 7");
     EXPECT_EQ(client.get("/n/x").status, 404);
     EXPECT_EQ(w.made, 1);
     EXPECT_EQ(w.most, 1);
 }
 
-TEST(isolated, has_a_kind_and_a_name) {
+TEST(Isolated, has_a_kind_and_a_name) {
     watched w;
     app inner;
     inner.get("/n/<int:number>", isolated("b", factory_of(w)));
@@ -78,7 +79,7 @@ TEST(isolated, has_a_kind_and_a_name) {
     EXPECT_EQ(compute::names_in(a), (std::vector<std::string>{"b", "c"}));
 }
 
-TEST(isolated, a_factory_that_fails_is_a_failure_of_the_request) {
+TEST(Isolated, a_failing_factory_fails_the_request) {
     app a;
     a.get("/", isolated("model", [] {
               if (true) throw std::runtime_error("not there");
@@ -88,25 +89,25 @@ TEST(isolated, a_factory_that_fails_is_a_failure_of_the_request) {
     EXPECT_EQ(client.get("/").status, 500);
 }
 
-TEST(isolated, a_process_that_is_not_there_is_a_bad_gateway) {
+TEST(Isolated, a_missing_process_is_a_bad_gateway) {
     watched w;
     app a;
     a.get("/n/<int:number>", isolated("model", factory_of(w)));
-    compute::link(a, "model", {.address = "rondo-compute-of-nobody"});
+    compute::link(a, "model", {.address = "rondo-compute-without-a-process"});
     test_client client(a);
     EXPECT_EQ(client.get("/n/1").status, 502);
     EXPECT_EQ(w.made, 0);
 }
 
-TEST(isolated, another_process_that_took_the_name_gets_no_job) {
+TEST(Isolated, a_foreign_process_at_the_address_gets_no_job) {
     const compute::job_socket ours = compute::listen();
-    const detail::unix_name taken("rondo-compute-test-" + std::to_string(getpid()));
+    const abstract_address taken("rondo-compute-test-" + std::to_string(getpid()));
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     const pid_t other = fork();
     if (other == 0) {
         const int at = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (bind(at, taken.address(), taken.size()) != 0 || listen(at, 5) != 0) _exit(2);
+        if (bind(at, taken.get(), taken.size()) != 0 || listen(at, 5) != 0) _exit(2);
         if (write(ends[1], "x", 1) != 1) _exit(2);
         char byte = 0;
         const int connection = accept(at, nullptr, nullptr);
@@ -124,22 +125,22 @@ TEST(isolated, another_process_that_took_the_name_gets_no_job) {
     EXPECT_EQ(client.get("/n/1").status, 502);
     int status = -1;
     ASSERT_EQ(waitpid(other, &status, 0), other);
-    EXPECT_EQ(status, 0) << "the other process was sent something";
+    EXPECT_EQ(status, 0) << "the foreign process received data";
 }
 
-TEST(isolated, more_than_may_wait_are_refused) {
+TEST(Isolated, rejects_jobs_beyond_the_limit) {
     watched w;
     app a;
     a.get("/n/<int:number>", isolated("model", factory_of(w)));
-    const compute::job_socket nobody_accepts = compute::listen();
-    compute::link(a, "model", {.address = nobody_accepts.address, .places = 0});
+    const compute::job_socket without_process = compute::listen();
+    compute::link(a, "model", {.address = without_process.address, .places = 0});
     test_client client(a);
     const test_response r = client.get("/n/1");
     EXPECT_EQ(r.status, 503);
     EXPECT_EQ(r.field("Retry-After"), "1");
 }
 
-/// Takes one job and sends these bytes back, the first of them with a descriptor.
+/// Receives one job and replies with these bytes; the first one carries the descriptor.
 void answer_one(int listener, std::string_view sent, int file) {
     pollfd at{listener, POLLIN, 0};
     while (poll(&at, 1, -1) < 1) {
@@ -162,7 +163,7 @@ struct answered {
     std::uint64_t cancelled;
 };
 
-/// What a client gets, and what is counted, when a compute process sends these bytes.
+/// Returns the response to the client and the stats when a compute process replies with these bytes.
 answered answer_for(const std::string& sent, int file = -1) {
     watched w;
     app a;
@@ -171,15 +172,15 @@ answered answer_for(const std::string& sent, int file = -1) {
     compute::link(a, "model", {.address = socket.address});
     std::thread process([&] { answer_one(socket.fd.value(), sent, file); });
     test_client client(a);
-    answered got{.response = client.get("/n/1"), .done = 0, .lost = 0, .cancelled = 0};
+    answered result{.response = client.get("/n/1"), .done = 0, .lost = 0, .cancelled = 0};
     process.join();
-    a.state().for_each_route([&got](detail::route_entry& route) {
+    a.state().for_each_route([&result](detail::route_entry& route) {
         const auto& ended = route.view.isolated->link->figures().ended;
-        got.done = ended[static_cast<std::size_t>(stats::job_end::done)];
-        got.lost = ended[static_cast<std::size_t>(stats::job_end::lost)];
-        got.cancelled = ended[static_cast<std::size_t>(stats::job_end::cancelled)];
+        result.done = ended[static_cast<std::size_t>(stats::job_end::done)];
+        result.lost = ended[static_cast<std::size_t>(stats::job_end::lost)];
+        result.cancelled = ended[static_cast<std::size_t>(stats::job_end::cancelled)];
     });
-    return got;
+    return result;
 }
 
 std::string framed(detail::frame_kind kind, std::string_view payload = {}) {
@@ -195,7 +196,7 @@ std::string begun_with(std::uint64_t length, http::status code = http::status::o
                   detail::head_payload({.code = code, .content_type = type, .fields = fields}, length));
 }
 
-TEST(isolated, an_answer_that_is_not_valid_is_a_bad_gateway) {
+TEST(Isolated, a_malformed_reply_is_a_bad_gateway) {
     using detail::frame_kind;
     const std::string end = framed(frame_kind::end);
     const std::string hello = framed(frame_kind::bytes, "hello");
@@ -222,11 +223,11 @@ TEST(isolated, an_answer_that_is_not_valid_is_a_bad_gateway) {
         {"two types", begun_with(5, http::status::ok, &two_types) + hello + end},
         {"two types in two places", begun_with(5, http::status::ok, &one_type, "a/b") + hello + end},
     };
-    for (const auto& [what, sent] : wrong) {
-        const answered got = answer_for(sent);
-        EXPECT_EQ(got.response.status, 502) << what;
-        EXPECT_EQ(got.lost, 1u) << what;
-        EXPECT_EQ(got.done + got.cancelled, 0u) << what;
+    for (const auto& [name, sent] : wrong) {
+        const answered result = answer_for(sent);
+        EXPECT_EQ(result.response.status, 502) << name;
+        EXPECT_EQ(result.lost, 1u) << name;
+        EXPECT_EQ(result.done + result.cancelled, 0u) << name;
     }
     const answered whole = answer_for(begun_with(5, http::status::ok, &one_type) + hello + end);
     EXPECT_EQ(whole.response.body, "hello");
@@ -237,7 +238,7 @@ TEST(isolated, an_answer_that_is_not_valid_is_a_bad_gateway) {
     EXPECT_EQ(nothing.done, 1u);
 }
 
-TEST(isolated, a_large_answer_that_is_not_valid_breaks_off) {
+TEST(Isolated, a_malformed_large_reply_aborts) {
     using detail::frame_kind;
     constexpr std::uint64_t size = 100'000;
     const std::string end = framed(frame_kind::end);
@@ -256,11 +257,11 @@ TEST(isolated, a_large_answer_that_is_not_valid_breaks_off) {
         {"a pipe", begun_with(size) + part + end, reads.value()},
         {"a file that is too short", begun_with(size) + part + end, short_file.value()},
     };
-    for (const auto& [what, sent, file] : wrong) {
-        const answered got = answer_for(sent, file);
-        EXPECT_TRUE(got.response.aborted) << what;
-        EXPECT_EQ(got.lost, 1u) << what;
-        EXPECT_EQ(got.done + got.cancelled, 0u) << what;
+    for (const auto& [name, sent, file] : wrong) {
+        const answered result = answer_for(sent, file);
+        EXPECT_TRUE(result.response.aborted) << name;
+        EXPECT_EQ(result.lost, 1u) << name;
+        EXPECT_EQ(result.done + result.cancelled, 0u) << name;
     }
     const answered whole = answer_for(begun_with(size) + part + end, whole_file.value());
     EXPECT_EQ(whole.response.body.size(), size);

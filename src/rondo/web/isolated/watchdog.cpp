@@ -50,9 +50,9 @@ void quiet(int eventfd) noexcept {
 }
 
 unique_fd make_event() {
-    unique_fd made(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!made) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
-    return made;
+    unique_fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!fd) throw std::system_error(errno, std::generic_category(), "eventfd");
+    return fd;
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ compute_watch::compute_watch(options o) : options_(std::move(o)), asked_to_end_(
     action.sa_handler = &note_signal;
     action.sa_flags = SA_RESTART;
     for (const int signal : handled) ::sigaction(signal, &action, nullptr);
-    tell_life();  // the first sign, before anybody is told that the process is ready
+    tell_life();  // the first heartbeat precedes the ready notification
     thread_ = named_thread("rondo-watch", [this] { run(); });
 }
 
@@ -78,14 +78,14 @@ compute_watch::~compute_watch() {
     }
     ring(news_.value());
     thread_.join();
-    // A process that is about to end needs no signal to tell it so.
+    // The process is about to end anyway.
     for (const int signal : handled) std::signal(signal, SIG_IGN);
 }
 
-void compute_watch::begin(int connection, instant deadline, cancel_source& of, std::string what) {
+void compute_watch::begin(int connection, instant deadline, cancel_source& cancel, std::string description) {
     {
         const std::lock_guard lock(mutex_);
-        job_ = {connection, deadline, &of, std::move(what), false, false};
+        job_ = {connection, deadline, &cancel, std::move(description), false, false};
         cpu_before_ = processor_time();
         if (options_.figures != nullptr) options_.figures->begin_job(clock::now());
         tell_life();
@@ -155,12 +155,12 @@ void compute_watch::look_at_time() {
     if (job_.of == nullptr || clock::now() < job_.deadline) return;
     if (!std::exchange(job_.late, true)) job_.of->announce(cancel_reason::deadline);
     if (clock::now() < job_.deadline + grace) return;
-    log::error(job_.what + ": over its time; the process ends with it");
+    log::error(job_.what + ": timed out; ending the process");
     count_end();
     leave(exit_late);
 }
 
-// The next job may have the same descriptor: then it is asked about once more.
+// By now another job may have the same descriptor, so poll it again.
 void compute_watch::peer_gone(int connection) {
     const std::lock_guard lock(mutex_);
     if (job_.of == nullptr || job_.connection != connection) return;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The thread of a compute process that enforces job deadlines, sends heartbeats and handles signals.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +15,19 @@
 
 namespace rondo::detail {
 
-/// Watches over the thread that runs the jobs of a compute process, with a thread of its own and by the signals of the
-/// process: TERM ends the process after the job that runs, INT and QUIT end it at once, USR1 opens the log anew. A
-/// job whose peer is gone is announced as cancelled. One that is over its time is, too, and the process ends, without a
-/// word more from that job, when it does not end within `grace`. Tells that the process lives, and counts the jobs.
+/// Monitors the thread that runs the jobs of a compute process, with a thread of its own, and handles the signals of
+/// the process: TERM ends it after the current job, INT and QUIT at once, USR1 reopens the log. Cancels a job whose
+/// peer has disconnected or whose deadline has passed; if a job does not end within `grace` after its deadline, the
+/// process exits. Also sends the heartbeat and counts the jobs.
 class compute_watch {
 public:
     static constexpr clock::duration grace = std::chrono::milliseconds(200);
 
     struct options {
-        /// Called twice a second and whenever a job begins or ends, on some thread, never twice at once: the process
-        /// lives, while a job runs until its deadline, whatever comes.
+        /// See worker_options::on_heartbeat.
         std::function<void(instant)> lives_until;
-        std::function<void()> ending;               ///< no further job is begun; as above
-        stats::compute_figures* figures = nullptr;  ///< null: nothing is counted
+        std::function<void()> ending;               ///< called on any thread when no further job will start
+        stats::compute_figures* figures = nullptr;  ///< null: jobs are not counted
     };
 
     /// Throws std::system_error. One per process.
@@ -36,13 +36,13 @@ public:
     compute_watch(const compute_watch&) = delete;
     compute_watch& operator=(const compute_watch&) = delete;
 
-    /// `what` names the job in the log.
-    void begin(int connection, instant deadline, cancel_source& of, std::string what);
-    /// The job's answer begins: it has another deadline from now on, not an earlier one.
+    /// Starts to monitor a job; `description` identifies it in the log.
+    void begin(int connection, instant deadline, cancel_source& cancel, std::string description);
+    /// Sets a later deadline; called when the response of the job starts.
     void answers(instant deadline);
     void end() noexcept;
 
-    /// Readable when the process is to end.
+    /// A descriptor that becomes readable when the process is to stop.
     [[nodiscard]] int asked_to_end() const noexcept { return asked_to_end_.value(); }
 
 private:
@@ -51,7 +51,7 @@ private:
         instant deadline = instant::max();
         cancel_source* of = nullptr;
         std::string what;
-        bool gone = false;  // its peer
+        bool gone = false;  // the peer has closed the connection
         bool late = false;
     };
 
@@ -68,11 +68,11 @@ private:
 
     options options_;
     unique_fd asked_to_end_;
-    unique_fd news_;        // of a job, or of the end of this
-    unique_fd signals_[2];  // a pipe: what came
+    unique_fd news_;        // an eventfd: wakes the thread for a new job or the destructor
+    unique_fd signals_[2];  // a pipe that the signal handler writes to
     std::mutex mutex_;
     job job_;
-    std::int64_t cpu_before_ = 0;  // of the process, when the job began
+    std::int64_t cpu_before_ = 0;  // CPU time of the process when the job started, in nanoseconds
     bool over_ = false;
     named_thread thread_;
 };

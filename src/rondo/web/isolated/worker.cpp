@@ -17,6 +17,7 @@
 #include <rondo/http/h1/parser.hpp>
 #include <rondo/loop/pool.hpp>
 #include <rondo/web/app_state.hpp>
+#include <rondo/web/dispatch.hpp>
 #include <rondo/web/error_response.hpp>
 #include <rondo/web/isolated/processes.hpp>
 #include <rondo/web/isolated/responder.hpp>
@@ -29,9 +30,9 @@ namespace {
 
 using namespace detail;
 
-constexpr std::chrono::seconds patience{5};  // with a process that does not finish sending its job
+constexpr std::chrono::seconds patience{5};  // to receive a whole job
 
-/// A file of a body, mapped.
+/// A memory-mapped body.
 class mapped_body {
 public:
     mapped_body() = default;
@@ -77,14 +78,14 @@ private:
     const job_parts& job_;
 };
 
-/// A job as it came.
+/// A job as received.
 struct received_job {
     std::string bytes;
     unique_fd file;
     job_parts parts;
 };
 
-// An image of the program that was built with another version of Rondo may send other jobs.
+// A program built with another version of Rondo may send jobs in another format.
 std::optional<job_parts> parse(int connection, std::string_view received) {
     try {
         return parse_job(received);
@@ -94,14 +95,14 @@ std::optional<job_parts> parse(int connection, std::string_view received) {
     }
 }
 
-// False when the other side went away, sent what is no job, or takes too long to send it.
+// Returns false when the peer disconnected, did not send a valid file, or took too long. Throws for a malformed job.
 bool receive(int connection, received_job& job) {
     constexpr std::size_t step = 64 * 1024;
     const instant until = from_now(patience);
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
-        pollfd at{connection, POLLIN, 0};
-        const int ready = left.count() > 0 ? ::poll(&at, 1, static_cast<int>(left.count())) : 0;
+        pollfd fd{connection, POLLIN, 0};
+        const int ready = left.count() > 0 ? ::poll(&fd, 1, static_cast<int>(left.count())) : 0;
         if (ready < 0 && errno == EINTR) continue;
         if (ready <= 0) return false;
         const ssize_t n = receive_with_file(connection, job.bytes, step, job.file);
@@ -115,14 +116,14 @@ bool receive(int connection, received_job& job) {
 }
 
 bool is_gone(int connection) noexcept {
-    pollfd at{connection, POLLRDHUP, 0};
-    return ::poll(&at, 1, 0) > 0;
+    pollfd fd{connection, POLLRDHUP, 0};
+    return ::poll(&fd, 1, 0) > 0;
 }
 
-/// A job is watched up to the end of this, also when it throws.
+/// Ends the monitoring of a job when destroyed, also when the job throws.
 class watched {
 public:
-    explicit watched(compute_watch& by) noexcept : by_(by) {}
+    explicit watched(compute_watch& watchdog) noexcept : by_(watchdog) {}
     ~watched() { by_.end(); }
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
@@ -139,9 +140,9 @@ public:
     void run() {
         load();
         if (options_.ready) options_.ready();
-        pollfd at[] = {{options_.socket, POLLIN, 0}, {watch_.asked_to_end(), POLLIN, 0}};
-        while (at[1].revents == 0) {
-            if (::poll(at, 2, -1) < 1 || at[1].revents != 0) continue;
+        pollfd fds[] = {{options_.socket, POLLIN, 0}, {watch_.asked_to_end(), POLLIN, 0}};
+        while (fds[1].revents == 0) {
+            if (::poll(fds, 2, -1) < 1 || fds[1].revents != 0) continue;
             const unique_fd connection(::accept4(options_.socket, nullptr, nullptr, SOCK_CLOEXEC));
             if (connection) take(connection.value());
         }
@@ -157,7 +158,7 @@ private:
                 route.view.isolated->state = route.view.isolated->make(route.view.view.get());
             } catch (const std::exception& e) {
                 throw std::runtime_error("isolated view '" + options_.name + "' (" + route.pattern +
-                                         "): its factory failed: " + e.what());
+                                         "): the factory failed: " + e.what());
             }
         });
     }
@@ -169,7 +170,7 @@ private:
             answer(connection, job);
         } catch (const cancelled&) {
         } catch (const std::exception& e) {
-            log::error("a job of '" + options_.name + "': " + e.what());
+            log::error("compute job '" + options_.name + "' failed: " + e.what());
         }
     }
 
@@ -177,18 +178,18 @@ private:
         const std::string_view text = job.parts.head;
         std::vector<http::field_ref> refs(static_cast<std::size_t>(std::ranges::count(text, '\n')));
         http::h1::request_head head;
-        const auto most = static_cast<std::uint32_t>(text.size());
-        if (!http::h1::parse_request_head(text, {most, most, most}, refs, head)) return;
+        const auto max_size = static_cast<std::uint32_t>(text.size());
+        if (!http::h1::parse_request_head(text, {max_size, max_size, max_size}, refs, head)) return;
         const mapped_body file =
             job.parts.lengths.file != 0 ? mapped_body(job.file, job.parts.lengths.file_size) : mapped_body();
         received_body body(job.parts.lengths.file != 0 ? file.text() : job.parts.body);
-        sender from_whom(job.parts);
+        sender peer(job.parts);
         arena memory;
         context in;
         in.deadline = instant(clock::duration(job.parts.lengths.deadline));
         handler::request from = handler::request_of(head, text.data());
         from.body = &body;
-        from.connection = &from_whom;
+        from.connection = &peer;
         from.running_in = &in;
         from.memory = &memory;
         const match found = app_.to_views.find(from.method, from.path, memory);
@@ -197,16 +198,17 @@ private:
             return to.not_here();
         in.activity = found.route->pattern;
         to.begun_view();
-        const instant own = options_.timeout.count() > 0 ? from_now(options_.timeout) : instant::max();
-        watch_.begin(connection, std::min(own, in.deadline), in.cancel,
+        const instant job_deadline = options_.timeout.count() > 0 ? from_now(options_.timeout) : instant::max();
+        watch_.begin(connection, std::min(job_deadline, in.deadline), in.cancel,
                      fmt::format("{} {} (route {}, request {})", from.method_text, from.target, found.route->pattern,
                                  job.parts.id));
-        const watched until_here(watch_);
-        loop_.run_until(call(from, to, found, job.parts.id, own), &in);
+        const watched scope(watch_);
+        loop_.run_until(call(from, to, found, job.parts.id, job_deadline), &in);
     }
 
-    // `own`: when the job is over its time, whatever the deadline of the request.
-    task<void> call(handler::request& from, compute_responder& to, match found, std::string_view id, instant own) {
+    // `job_deadline` applies independently of the deadline of the request.
+    task<void> call(handler::request& from, compute_responder& to, match found, std::string_view id,
+                    instant job_deadline) {
         request req(from);
         req.use_id(id);
         req.matched(*found.route, found.arguments);
@@ -218,9 +220,9 @@ private:
             };
             response r = co_await run_on(nullptr, view);
             require_in_time(req);
-            // The request's deadline is for the beginning of its response.
-            from.running_in->deadline = own;
-            watch_.answers(own);
+            // The request's deadline only limits the time until the response starts.
+            from.running_in->deadline = job_deadline;
+            watch_.answers(job_deadline);
             co_await send(r, to, req);
         } catch (...) {
             cause = std::current_exception();
@@ -228,7 +230,7 @@ private:
         if (cause) tell(req, to, cause);
     }
 
-    // What is made because of a cancellation is no answer.
+    // A response made after the deadline is not sent.
     static void require_in_time(const request& req) {
         if (req.token().reason() == cancel_reason::deadline) throw cancelled{cancel_reason::deadline};
     }

@@ -2,26 +2,21 @@
 #include <rondo/web/routing/convert.hpp>
 
 #include <algorithm>
-#include <charconv>
+
+#include <rondo/base/parse_number.hpp>
 
 namespace rondo {
 namespace {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-template <class T>
-std::optional<T> parse_whole(std::string_view text) noexcept {
-    T value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
 }  // namespace
 
-std::optional<std::int64_t> parse_integer(std::string_view text) noexcept { return parse_whole<std::int64_t>(text); }
+std::optional<std::int64_t> parse_integer(std::string_view text) noexcept { return parse_number<std::int64_t>(text); }
 
-std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { return parse_whole<std::uint64_t>(text); }
+std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept {
+    return parse_number<std::uint64_t>(text);
+}
 
 std::optional<double> parse_decimal(std::string_view text) noexcept {
     std::string_view rest = text;
@@ -33,7 +28,7 @@ std::optional<double> parse_decimal(std::string_view text) noexcept {
         !std::all_of(fraction.begin(), fraction.end(), is_digit)) {
         return std::nullopt;
     }
-    return parse_whole<double>(text);
+    return parse_number<double>(text);
 }
 
 std::optional<bool> parse_bool(std::string_view text) noexcept {

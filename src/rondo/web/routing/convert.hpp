@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Conversion of path and query parameters from text.
 #pragma once
 
 #include <concepts>
@@ -12,7 +13,7 @@
 
 namespace rondo {
 
-/// How a type of your own is written in a path (`/log/<month:when>`) or a query. Specialise it:
+/// Specialise it to use a custom type in a path (`/log/<month:when>`) or a query:
 ///
 ///     template <> struct rondo::path_converter<month> {
 ///         static constexpr std::string_view name = "month";
@@ -27,12 +28,12 @@ concept has_path_converter = requires(std::string_view text) {
     { path_converter<T>::parse(text) } -> std::same_as<std::optional<T>>;
 };
 
-/// ['-'] digits; none out of range. No white space, no '+'.
+/// Parses ['-'] digits, without white space or '+'. Returns nothing if the number is out of range.
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
 [[nodiscard]] std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept;
-/// ['-'] digits ['.' digits]; no exponent, no infinity.
+/// Parses ['-'] digits ['.' digits], without an exponent or infinity.
 [[nodiscard]] std::optional<double> parse_decimal(std::string_view text) noexcept;
-/// "1", "true", "yes", "on" and "0", "false", "no", "off".
+/// Parses "1", "true", "yes", "on" and "0", "false", "no", "off".
 [[nodiscard]] std::optional<bool> parse_bool(std::string_view text) noexcept;
 
 namespace detail {
@@ -41,7 +42,7 @@ template <class T>
 concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
                     std::same_as<T, char16_t> || std::same_as<T, char32_t>;
 
-/// Integers that are numbers: neither bool nor characters.
+/// Integral types except bool and characters.
 template <class T>
 concept number = std::integral<T> && !std::same_as<T, bool> && !character<T>;
 
@@ -50,7 +51,7 @@ concept text_like = std::same_as<T, std::string_view> || std::same_as<T, std::st
 
 }  // namespace detail
 
-/// The value of a text that came from outside; none when it is not one of T.
+/// Converts untrusted text to a T; nothing if it is invalid.
 template <class T>
 [[nodiscard]] std::optional<T> convert(std::string_view text) {
     if constexpr (has_path_converter<T>) {
@@ -72,7 +73,7 @@ template <class T>
     }
 }
 
-/// What a sentence about a wrong value calls T.
+/// Returns the description of T for messages about invalid values.
 template <class T>
 [[nodiscard]] constexpr std::string_view kind_of_value() noexcept {
     if constexpr (has_path_converter<T>) return path_converter<T>::name;

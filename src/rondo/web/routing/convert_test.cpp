@@ -8,7 +8,7 @@
 namespace rondo {
 namespace {
 
-TEST(Convert, Integers) {
+TEST(Convert, parses_integers) {
     EXPECT_EQ(convert<std::int64_t>("0"), 0);
     EXPECT_EQ(convert<int>("-7"), -7);
     EXPECT_EQ(convert<int>("007"), 7);
@@ -22,7 +22,7 @@ TEST(Convert, Integers) {
     EXPECT_EQ(convert<unsigned>("-1"), std::nullopt);
 }
 
-TEST(Convert, Decimals) {
+TEST(Convert, parses_decimals) {
     EXPECT_EQ(convert<double>("1.5"), 1.5);
     EXPECT_EQ(convert<double>("-0.25"), -0.25);
     EXPECT_EQ(convert<float>("3"), 3.0F);
@@ -31,7 +31,7 @@ TEST(Convert, Decimals) {
     }
 }
 
-TEST(Convert, BooleansAndText) {
+TEST(Convert, parses_booleans_and_text) {
     EXPECT_EQ(convert<bool>("yes"), true);
     EXPECT_EQ(convert<bool>("0"), false);
     EXPECT_EQ(convert<bool>("maybe"), std::nullopt);

@@ -5,24 +5,24 @@
 
 namespace rondo::path_error {
 
-// The compiler never lets a program get here: it names these functions instead.
-void a_path_begins_with_a_slash() { throw std::invalid_argument("a path begins with a slash"); }
+// Never called at run time: the compiler rejects the path and names the function in its error message.
+void a_path_begins_with_a_slash() { throw std::invalid_argument("a path must start with a slash"); }
 void a_parameter_is_a_whole_segment_written_between_angle_brackets() {
-    throw std::invalid_argument("a parameter is a whole segment: /<int:year>/, not /y<int:year>/");
+    throw std::invalid_argument("a parameter must be a whole segment: /<int:year>/, not /y<int:year>/");
 }
 void a_parameter_needs_a_name_of_letters_digits_and_underscores() {
-    throw std::invalid_argument("a parameter needs a name of letters, digits and underscores");
+    throw std::invalid_argument("a parameter name must consist of letters, digits and underscores");
 }
 void two_parameters_have_the_same_name() { throw std::invalid_argument("two parameters have the same name"); }
 void a_path_holds_no_question_mark_no_hash_and_no_white_space() {
-    throw std::invalid_argument("a path holds no question mark, no hash and no white space");
+    throw std::invalid_argument("a path must not contain a question mark, a hash or white space");
 }
 void a_path_parameter_must_be_the_last_segment() {
-    throw std::invalid_argument("a <path:...> parameter takes the rest: it must be the last segment");
+    throw std::invalid_argument("a <path:...> parameter must be the last segment");
 }
-void a_path_has_at_most_16_parameters() { throw std::invalid_argument("a path has at most 16 parameters"); }
+void a_path_has_at_most_16_parameters() { throw std::invalid_argument("a path must have at most 16 parameters"); }
 void the_prefix_of_a_mounted_app_has_no_parameters_and_no_slash_at_its_end() {
-    throw std::invalid_argument("the prefix of a mounted application has no parameters and no slash at its end");
+    throw std::invalid_argument("a mount prefix must not have parameters or a trailing slash");
 }
 void the_view_takes_more_parameters_than_the_path_has() {
     throw std::invalid_argument("the view takes more parameters than the path has");
@@ -31,7 +31,7 @@ void the_path_has_more_parameters_than_the_view_takes() {
     throw std::invalid_argument("the path has more parameters than the view takes");
 }
 void the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter() {
-    throw std::invalid_argument("the converter in the path does not fit the type of the view's parameter");
+    throw std::invalid_argument("the path converter does not match the type of the view's parameter");
 }
 
 }  // namespace rondo::path_error

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Path patterns of routes, checked against the view's signature at compile time.
 #pragma once
 
 #include <array>
@@ -9,7 +10,8 @@
 #include <rondo/web/routing/convert.hpp>
 #include <rondo/web/routing/view.hpp>
 
-/// What the compiler names when a path is wrong or does not fit its view: the explanation is the function's name.
+/// Functions that the compiler names in its error when a path is invalid or does not match its view; each name is the
+/// explanation.
 namespace rondo::path_error {
 
 void a_path_begins_with_a_slash();
@@ -30,10 +32,10 @@ namespace rondo::detail {
 
 inline constexpr std::size_t max_parameters = 16;
 
-/// One segment of a pattern: a text, or a parameter.
+/// One segment of a pattern: literal text or a parameter.
 struct pattern_segment {
     std::string_view text;       ///< empty for a parameter
-    std::string_view converter;  ///< empty for a text
+    std::string_view converter;  ///< empty for literal text
     std::string_view name;
 };
 
@@ -53,9 +55,9 @@ constexpr pattern_segment parse_segment(std::string_view text) {
     }
     text = text.substr(1, text.size() - 2);
     const std::size_t colon = text.find(':');
-    const bool named_only = colon == std::string_view::npos;
-    const std::string_view name = named_only ? text : text.substr(colon + 1);
-    const std::string_view converter = named_only ? std::string_view("str") : text.substr(0, colon);
+    const bool default_converter = colon == std::string_view::npos;
+    const std::string_view name = default_converter ? text : text.substr(colon + 1);
+    const std::string_view converter = default_converter ? std::string_view("str") : text.substr(0, colon);
     if (!is_name(name) || !is_name(converter)) path_error::a_parameter_needs_a_name_of_letters_digits_and_underscores();
     return {{}, converter, name};
 }
@@ -72,7 +74,7 @@ constexpr void for_each_segment(std::string_view pattern, F&& f) {
     }
 }
 
-/// The parameters of a pattern, checked.
+/// The parameters of a pattern, which the constructor validates.
 struct pattern_parameters {
     std::array<pattern_segment, max_parameters> items{};
     std::size_t count = 0;
@@ -101,7 +103,7 @@ private:
     }
 };
 
-/// Whether `<converter:...>` gives what a parameter of type T takes.
+/// Whether the converter produces values for a view parameter of type T.
 template <class T>
 constexpr bool converter_fits(std::string_view converter) noexcept {
     if constexpr (has_path_converter<T>) {
@@ -118,12 +120,12 @@ constexpr bool converter_fits(std::string_view converter) noexcept {
 }
 
 template <class... T>
-consteval void check_pattern(const pattern_parameters& of_path, parameter_list<T...>) {
+consteval void check_pattern(const pattern_parameters& pattern, parameter_list<T...>) {
     static_assert((good_parameter<T>() && ...));
-    if (of_path.count < sizeof...(T)) path_error::the_view_takes_more_parameters_than_the_path_has();
-    if (of_path.count > sizeof...(T)) path_error::the_path_has_more_parameters_than_the_view_takes();
+    if (pattern.count < sizeof...(T)) path_error::the_view_takes_more_parameters_than_the_path_has();
+    if (pattern.count > sizeof...(T)) path_error::the_path_has_more_parameters_than_the_view_takes();
     std::size_t i = 0;
-    if (!(converter_fits<T>(of_path.items[i++].converter) && ...)) {
+    if (!(converter_fits<T>(pattern.items[i++].converter) && ...)) {
         path_error::the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter();
     }
 }
@@ -132,18 +134,23 @@ consteval void check_pattern(const pattern_parameters& of_path, parameter_list<T
 
 namespace rondo {
 
-/// The path of a route, a string literal, checked against the view's signature while compiling:
-/// "/articles/<int:year>/<slug:name>" fits a view (request&, int, std::string_view).
+/// The path of a route: a string literal, checked against the view's signature at compile time.
+/// "/articles/<int:year>/<slug:name>" matches a view (request&, int, std::string_view).
 ///
-///     int    ['-'] digits        any signed integer         slug   letters, digits, '-', '_'   std::string_view,
-///     std::string uint   digits              any integer                uuid   8-4-4-4-12 hex digits       the same
-///     float  digits ['.' digits] double, float              str    any but '/'; also `<name>`  the same
-///     name of your own           see path_converter         path   the rest, slashes too       the same
+///     converter       matches                                view parameter
+///     int             ['-'] digits                           signed integer
+///     uint            digits                                 integer
+///     float           ['-'] digits ['.' digits]              double, float
+///     slug            letters, digits, '-', '_'              std::string_view, std::string
+///     uuid            8-4-4-4-12 hex digits                  std::string_view, std::string
+///     str, `<name>`   one segment                            std::string_view, std::string
+///     path            the rest of the path, with slashes     std::string_view, std::string
+///     custom          see path_converter                     its type
 template <class View>
 class path_for {
 public:
-    consteval path_for(const char* pattern, std::source_location where = std::source_location::current())
-        : pattern_(pattern), where_(where) {
+    consteval path_for(const char* pattern, std::source_location location = std::source_location::current())
+        : pattern_(pattern), where_(location) {
         detail::check_pattern(detail::pattern_parameters(pattern_), detail::parameters_of<View>{});
     }
 
@@ -155,7 +162,7 @@ private:
     std::source_location where_;
 };
 
-/// Where an application is mounted: "/api".
+/// The prefix under which an application is mounted: "/api".
 class path_prefix {
 public:
     consteval path_prefix(const char* prefix) : text_(prefix) {

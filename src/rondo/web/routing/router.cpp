@@ -29,12 +29,12 @@ bool accepts_slug(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(),
                                         [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
 }
-/// Dot segments mean a place in the tree to clients and to servers behind this one: they are never a value.
+/// Clients and servers behind this one interpret dot segments, so they are never a value.
 bool accepts_str(std::string_view text) { return !text.empty() && !http::has_dot_segment(text); }
-/// Told apart by its address; what it takes is the rest and looked at there.
+/// Identified by its address; search::walk() checks the rest of the path.
 bool accepts_path(std::string_view) { return true; }
 
-/// The order of text segments: most are told apart by their size alone.
+/// The order of literal segments, by size first because that is the cheapest comparison.
 bool before(std::string_view a, std::string_view b) noexcept {
     return a.size() != b.size() ? a.size() < b.size() : a < b;
 }
@@ -43,7 +43,7 @@ struct converter {
     std::string_view name;
     accepts_function accepts;
 };
-/// In the order they are tried; converters of the user's come before `slug`.
+/// In the order they are tried; custom converters precede `slug`.
 constexpr converter converters[] = {{"uint", accepts_uint}, {"int", accepts_int},   {"float", accepts_float},
                                     {"uuid", accepts_uuid}, {"slug", accepts_slug}, {"str", accepts_str},
                                     {"path", accepts_path}};
@@ -54,12 +54,12 @@ struct ranked {
     accepts_function accepts;
 };
 
-ranked rank_of(std::string_view name, accepts_function own) {
-    if (own != nullptr) return {rank_of_own, own};
-    const auto* const at =
+ranked rank_of(std::string_view name, accepts_function custom) {
+    if (custom != nullptr) return {rank_of_own, custom};
+    const auto* const found =
         std::find_if(std::begin(converters), std::end(converters), [&](const converter& c) { return c.name == name; });
-    const auto place = static_cast<int>(at - std::begin(converters));
-    return {place < rank_of_own ? place : place + 1, at->accepts};
+    const auto index = static_cast<int>(found - std::begin(converters));
+    return {index < rank_of_own ? index : index + 1, found->accepts};
 }
 
 std::string place_of(const route_entry& route) {
@@ -68,8 +68,8 @@ std::string place_of(const route_entry& route) {
 
 [[noreturn]] void refuse_alike(const route_entry& a, const route_entry& b, method_set both) {
     const std::string methods = a.any && b.any ? "every method" : names_of(both);
-    throw std::invalid_argument("two routes are alike for " + methods + ": '" + a.pattern + "' (" + place_of(a) +
-                                ") and '" + b.pattern + "' (" + place_of(b) + "); remove one or change its path");
+    throw std::invalid_argument("duplicate route for " + methods + ": '" + a.pattern + "' (" + place_of(a) + ") and '" +
+                                b.pattern + "' (" + place_of(b) + "); remove one or change its path");
 }
 
 }  // namespace
@@ -101,34 +101,35 @@ struct router::node {
     const route_entry* any = nullptr;
 
     [[nodiscard]] std::vector<std::unique_ptr<node>>::const_iterator place_of_text(
-        std::string_view wanted) const noexcept {
-        return std::lower_bound(texts.begin(), texts.end(), wanted,
+        std::string_view segment) const noexcept {
+        return std::lower_bound(texts.begin(), texts.end(), segment,
                                 [](const auto& child, std::string_view t) { return before(child->text, t); });
     }
-    [[nodiscard]] const node* find_text(std::string_view wanted) const noexcept {
-        const auto at = place_of_text(wanted);
-        return at != texts.end() && (*at)->text == wanted ? at->get() : nullptr;
+    [[nodiscard]] const node* find_text(std::string_view segment) const noexcept {
+        const auto at = place_of_text(segment);
+        return at != texts.end() && (*at)->text == segment ? at->get() : nullptr;
     }
-    node& text_child(std::string_view wanted);
-    node& dynamic_child(std::string_view converter, accepts_function own, const route_entry& route);
+    node& text_child(std::string_view segment);
+    node& dynamic_child(std::string_view converter, accepts_function custom, const route_entry& route);
     void put(const route_entry& route);
 };
 
-router::node& router::node::text_child(std::string_view wanted) {
-    const auto at = place_of_text(wanted);
-    if (at != texts.end() && (*at)->text == wanted) return **at;
+router::node& router::node::text_child(std::string_view segment) {
+    const auto at = place_of_text(segment);
+    if (at != texts.end() && (*at)->text == segment) return **at;
     auto child = std::make_unique<node>();
-    child->text = wanted;
+    child->text = segment;
     return **texts.insert(at, std::move(child));
 }
 
-router::node& router::node::dynamic_child(std::string_view converter, accepts_function own, const route_entry& route) {
-    const auto [rank, accepts] = rank_of(converter, own);
+router::node& router::node::dynamic_child(std::string_view converter, accepts_function custom,
+                                          const route_entry& route) {
+    const auto [rank, accepts] = rank_of(converter, custom);
     for (dynamic& d : dynamics) {
         if (d.converter != converter) continue;
         if (d.accepts == accepts) return *d.child;
-        throw std::invalid_argument("'" + route.pattern + "' (" + place_of(route) + ") uses a converter '" +
-                                    std::string(converter) + "', a name another type has too; rename one");
+        throw std::invalid_argument("route '" + route.pattern + "' (" + place_of(route) + "): the converter name '" +
+                                    std::string(converter) + "' belongs to two types; rename one");
     }
     const auto at = std::find_if(dynamics.begin(), dynamics.end(), [&](const dynamic& d) { return d.rank > rank; });
     return *dynamics.insert(at, dynamic{rank, accepts, std::string(converter), std::make_unique<node>()})->child;
@@ -150,7 +151,7 @@ void router::node::put(const route_entry& route) {
     if (route.methods & bit(http::method::get)) allowed |= bit(http::method::head);
 }
 
-/// One walk through the tree. Every node has one depth, so no node is visited twice.
+/// One search of the tree. Every node has one depth, so no node is visited twice.
 struct router::search {
     struct captured {
         const char* data;
@@ -161,7 +162,7 @@ struct router::search {
 
     http::method method;
     bool decode;
-    bool took_rest = false;  // what was found has a `path` parameter
+    bool took_rest = false;  // the route found has a `path` parameter
     arena& memory;
     method_set allowed = 0;
     std::size_t count = 0;
@@ -170,8 +171,7 @@ struct router::search {
     [[nodiscard]] std::string_view text_of(std::string_view segment) {
         if (!decode || segment.find('%') == std::string_view::npos) return segment;
         const auto decoded = http::decode_path(segment);
-        if (!decoded)
-            throw http_error(http::status::bad_request, "the path holds an escape that stands for no character");
+        if (!decoded) throw http_error(http::status::bad_request, "the path has an invalid percent-encoding");
         return memory.copy(*decoded);
     }
     [[nodiscard]] const route_entry* at_end(const node& n) noexcept {
@@ -188,7 +188,7 @@ struct router::search {
     const route_entry* walk(const node& n, std::string_view rest);
 };
 
-/// `rest`: what follows the slash after the node's own segment.
+/// `rest` is the part of the path after the node's segment and the slash.
 const route_entry* router::search::walk(const node& n, std::string_view rest) {
     const void* const slash = rest.empty() ? nullptr : std::memchr(rest.data(), '/', rest.size());
     const std::size_t end =
@@ -202,9 +202,9 @@ const route_entry* router::search::walk(const node& n, std::string_view rest) {
     for (const node::dynamic& d : n.dynamics) {
         const bool takes_rest = d.accepts == accepts_path;
         if (!d.accepts(text)) continue;
-        const std::string_view taken = takes_rest ? text_of(rest) : text;
-        if (takes_rest && http::has_dot_segment(taken)) continue;
-        arguments[count++] = {taken.data(), taken.size()};
+        const std::string_view argument = takes_rest ? text_of(rest) : text;
+        if (takes_rest && http::has_dot_segment(argument)) continue;
+        arguments[count++] = {argument.data(), argument.size()};
         const route_entry* const found = takes_rest ? at_end(*d.child) : below(*d.child, after, last);
         if (found != nullptr) {
             took_rest |= takes_rest;
@@ -232,18 +232,17 @@ void router::add(const route_entry& route) {
     at->put(route);
 }
 
-// The rest of a path goes on to others (an upstream, a folder) that may read it in another way. What guards the route
-// which a request for that reading would have come to must not be walked around.
+// The rest of a path may be passed to an upstream or folder that interprets it differently. Such an interpretation must
+// not bypass the middleware of the route that would have matched it.
 void router::require_one_reading(http::method method, std::string_view path, const route_entry& found) const {
     const unsigned readings = http::readings_of(path);
     arena memory;
-    for (unsigned some = readings; some != 0; some = (some - 1) & readings) {
-        // What comes behind the deepest route makes no difference.
-        const std::string other = http::path_read_as(path, some, depth_ + 1);
+    for (unsigned subset = readings; subset != 0; subset = (subset - 1) & readings) {
+        // Segments below the deepest route make no difference.
+        const std::string alternative = http::path_read_as(path, subset, depth_ + 1);
         search s(method, true, memory);
-        const route_entry* const there = s.walk(*root_, std::string_view(other).substr(1));
-        if (there != nullptr && there != &found)
-            throw http_error(http::status::bad_request, "the path can be read in two ways");
+        const route_entry* const other = s.walk(*root_, std::string_view(alternative).substr(1));
+        if (other != nullptr && other != &found) throw http_error(http::status::bad_request, "the path is ambiguous");
     }
 }
 
@@ -254,10 +253,11 @@ match router::find(http::method method, std::string_view path, arena& memory) co
     found.allowed = s.allowed;
     if (s.took_rest) require_one_reading(method, path, *found.route);
     if (s.count != 0 && found.route != nullptr) {
-        auto* const kept = static_cast<std::string_view*>(
+        auto* const arguments = static_cast<std::string_view*>(
             memory.allocate(s.count * sizeof(std::string_view), alignof(std::string_view)));
-        for (std::size_t i = 0; i < s.count; ++i) std::construct_at(kept + i, s.arguments[i].data, s.arguments[i].size);
-        found.arguments = kept;
+        for (std::size_t i = 0; i < s.count; ++i)
+            std::construct_at(arguments + i, s.arguments[i].data, s.arguments[i].size);
+        found.arguments = arguments;
     }
     return found;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Finds the route of a request in a tree of path segments.
 #pragma once
 
 #include <array>
@@ -27,35 +28,35 @@ using method_set = std::uint16_t;
 [[nodiscard]] constexpr method_set bit(http::method m) noexcept {
     return static_cast<method_set>(1u << static_cast<unsigned>(m));
 }
-/// What any() takes: everything but CONNECT and TRACE.
+/// The methods of a route added with any(): all except CONNECT and TRACE.
 inline constexpr method_set any_method =
     static_cast<method_set>(((1u << method_count) - 1) & ~bit(http::method::connect) & ~bit(http::method::trace));
 
-/// "GET, HEAD", in the order of RFC 9110; `other` has no name.
+/// Returns the names as "GET, HEAD", in the order of RFC 9110; `other` has no name.
 [[nodiscard]] std::string names_of(method_set methods);
 
-/// A route as it was registered and, after router::add, as it is served.
+/// A route as it was added.
 struct route_entry {
     std::string pattern;  ///< with the prefix of the mounted application
     std::vector<std::string> parameters;
-    std::vector<accepts_function> accepts;  ///< one for each parameter
+    std::vector<accepts_function> accepts;  ///< one per parameter
     method_set methods = 0;
     bool any = false;
     view_box view;
     std::source_location where;
     route_options options;
     const app_state* owner = nullptr;   ///< the application it belongs to
-    std::atomic<std::uint16_t> row{0};  ///< in the statistics of the server; all servers of a process give the same
+    std::atomic<std::uint16_t> row{0};  ///< index in the server's stats; the same for all servers of a process
 };
 
-/// Where a request goes.
+/// The result of routing a request.
 struct match {
     const route_entry* route = nullptr;
     const std::string_view* arguments = nullptr;
-    method_set allowed = 0;  ///< when there is no route: the methods the path has; none: no such path
+    method_set allowed = 0;  ///< if there is no route: the methods the path has routes for; 0: no such path
 };
 
-/// The routes as a tree of path segments. Filled by one thread; find() may then be called by many.
+/// The routes as a tree of path segments. add() is not thread-safe; afterwards find() is.
 class router {
 public:
     router();
@@ -63,11 +64,12 @@ public:
     router& operator=(router&&) noexcept;
     ~router();
 
-    /// Throws std::invalid_argument with a sentence naming both when a route is there already.
+    /// Throws std::invalid_argument naming both routes if an equivalent route exists.
     void add(const route_entry& route);
-    /// `path` as received, from its '/'. What has to be decoded, and the arguments, go into `memory`. Throws http_error
-    /// 400 when an escape stands for no character, and when a `path` parameter would take what a server behind this one
-    /// may read as the path of another route ("//admin", "/admin%2Fx"). Dot segments are no value of `str` and `path`.
+    /// Finds the route for `path`, given as received, with its leading '/'. Decoded text and the arguments are stored
+    /// in `memory`. Throws http_error 400 for an invalid escape, and if a `path` parameter would match a path that a
+    /// server behind this one may interpret as another route ("//admin", "/admin%2Fx"). `str` and `path` never match
+    /// dot segments.
     [[nodiscard]] match find(http::method method, std::string_view path, arena& memory) const;
 
 private:
@@ -77,7 +79,7 @@ private:
     void require_one_reading(http::method method, std::string_view path, const route_entry& found) const;
 
     std::unique_ptr<node> root_;
-    std::size_t depth_ = 0;  // of the deepest route, in segments
+    std::size_t depth_ = 0;  // segments of the deepest route
 };
 
 }  // namespace rondo::detail

@@ -38,7 +38,7 @@ struct table {
         return text;
     }
 
-    /// Whether no route is found: 404, or 400.
+    /// Returns whether there is no route (404) or the path is invalid (400).
     bool refuses(std::string_view path) {
         try {
             return find(path) == "none";
@@ -53,7 +53,7 @@ struct table {
     method_set allowed = 0;
 };
 
-TEST(Router, Texts) {
+TEST(Router, matches_literal_segments) {
     table t;
     for (const char* p : {"/", "/a", "/a/", "/a/b", "/ab", "/b/c/d"}) t.add(p);
     for (const char* p : {"/", "/a", "/a/", "/a/b", "/ab", "/b/c/d"}) EXPECT_EQ(t.find(p), p);
@@ -63,7 +63,7 @@ TEST(Router, Texts) {
     }
 }
 
-TEST(Router, Parameters) {
+TEST(Router, matches_parameters) {
     table t;
     t.add("/articles/<int:year>/<slug:name>");
     EXPECT_EQ(t.find("/articles/2024/c-plus_plus"), "/articles/<int:year>/<slug:name> 2024,c-plus_plus");
@@ -74,7 +74,7 @@ TEST(Router, Parameters) {
     }
 }
 
-TEST(Router, EveryConverter) {
+TEST(Router, supports_every_converter) {
     table t;
     t.add("/u/<uint:x>");
     t.add("/f/<float:x>");
@@ -98,7 +98,7 @@ TEST(Router, EveryConverter) {
     EXPECT_EQ(t.find("/p"), "none");
 }
 
-TEST(Router, SegmentsAreDecodedByThemselves) {
+TEST(Router, decodes_segments_separately) {
     table t;
     t.add("/caf\xc3\xa9/<x>");
     t.add("/p/<path:x>");
@@ -110,14 +110,14 @@ TEST(Router, SegmentsAreDecodedByThemselves) {
     EXPECT_EQ(t.find("/caf%C3%A9/%2500"), "/caf\xc3\xa9/<x> %00");
 }
 
-// What a server behind this one, or a file system, would take for a step up or for nothing.
+// Paths in which a server behind this one, or a file system, would see a dot segment.
 constexpr std::string_view dot_segments[] = {
     "..",        ".",          "../x",   "x/..",      "x/../y",  "./x",        "x/./y",          "x/.",
     "%2e%2e/x",  "%2E%2E/x",   ".%2e/x", "%2e./x",    "x/%2e",   "x/%2e/y",    "..%2fx",         "x%2f..%2fy",
     "%2e%2e%2f", "x%2F%2e%2E", "..\\x",  "x\\..\\y",  "..%5cx",  "x%5C%2e%2e", "x%5c..",         "x//../y",
     "..;/x",     "x/..;a=b/y", "x/.;a",  "%2e%2e;/x", "..%3b/x", "x\\.",       "x/y/..%5c..%2f", "..//x"};
 
-TEST(Router, DotSegmentsAreNoValue) {
+TEST(Router, dot_segments_are_not_values) {
     table t;
     t.add("/<path:x>");
     t.add("/<name>/<path:x>");
@@ -127,13 +127,13 @@ TEST(Router, DotSegmentsAreNoValue) {
     single.add("/<x>");
     for (const char* rest : {"..", ".", "a%2f..%2fb", "..%2f", "..%5Cx", "..\\x", "%2e%2e;a"})
         EXPECT_EQ(single.find("/" + std::string(rest)), "none") << rest;
-    // Encoded twice it is data, and so are dots beside other letters.
+    // Doubly encoded dots, and dots next to other characters, are data.
     for (const char* rest : {"%252e%252e/x", "..%252fx", ".../x", "a../b", "..a", ".a/b", "a./b", "x/...", "%c0%ae/x"})
         EXPECT_NE(t.find("/" + std::string(rest)), "none") << rest;
 }
 
-// A path that somebody behind a `path` parameter may read as another route's goes nowhere.
-TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
+// Rejects a path that a server behind a `path` parameter may interpret as another route.
+TEST(Router, rejects_a_rest_that_others_may_read_as_another_route) {
     table t;
     t.add("/<path:x>");
     t.add("/admin/<path:x>");
@@ -143,7 +143,7 @@ TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
                              "/%61dmin%2fy", "/\\admin/y", "/%2fadmin/y", "/%2f%5cadmin\\y", "/admin;a=b/y",
                              "//admin;/y", "/admin%3bx/y", "/admin//b%2fkey", "/files%2f..."})
         EXPECT_THROW(t.find(path), http_error) << path;
-    // A segment that is only a parameter is none to those who drop parameters.
+    // A segment that consists of a path parameter vanishes if parameters are removed.
     for (const char* path : {"/;/admin/x", "/;x=1/admin/x", "/;a=/admin/x", "/%3b/admin/x", "/%3Bx/admin/x",
                              "/;;/;/admin/x", "/;%2f;/admin/x", "/;a=%2f/admin/x", "/%5c;/admin/x", "/;\\admin/x",
                              "/;x%2fadmin/x", "/;..%5cadmin/x", "/;%2f%2f%5c;a/;/admin/x", "/admin/;/b/key",
@@ -161,13 +161,14 @@ TEST(Router, ARestThatOthersReadAsAnotherRouteIsRefused) {
     EXPECT_EQ(t.find("/projects/group%2Fname"), "/<path:x> projects/group/name");
     EXPECT_EQ(t.find("/admin%252fy"), "/<path:x> admin%2fy") << "encoded twice";
     EXPECT_EQ(t.find("/administrator//x"), "/<path:x> administrator//x");
-    // However deep it lies, and whatever comes before it.
+    // At any depth, after any other segments.
     EXPECT_THROW(t.find("/" + std::string(4000, '/') + "admin/" + std::string(3000, '/')), http_error);
     EXPECT_EQ(t.find("/x" + std::string(4000, '/') + "admin/y"), "/<path:x> x" + std::string(4000, '/') + "admin/y");
 }
 
-// Some drop parameters before they decode: a parameter takes in an encoded slash, and an encoded ';' is a name.
-TEST(Router, ParametersMayVanishFirst) {
+// Some servers remove path parameters before decoding: a parameter may contain an encoded slash, and an encoded ';' is
+// part of a name.
+TEST(Router, path_parameters_may_be_removed_before_decoding) {
     table t;
     t.add("/<path:x>");
     t.add("/admin/<name>/key");
@@ -177,7 +178,7 @@ TEST(Router, ParametersMayVanishFirst) {
     EXPECT_EQ(t.find("/public;%2fz/b%2fkey"), "/<path:x> public;/z/b/key");
 }
 
-TEST(Router, Preference) {
+TEST(Router, prefers_specific_converters) {
     table t;
     t.add("/<path:x>");
     t.add("/<str:x>");
@@ -197,7 +198,7 @@ TEST(Router, Preference) {
     EXPECT_EQ(t.find("/j/e"), "/<path:x> j/e");
 }
 
-TEST(Router, TheNextIsTriedWhenThePreferredLeadsNowhere) {
+TEST(Router, backtracks_when_the_preferred_branch_has_no_match) {
     table t;
     t.add("/a/b/c");
     t.add("/a/<x>/d");
@@ -211,7 +212,7 @@ TEST(Router, TheNextIsTriedWhenThePreferredLeadsNowhere) {
     EXPECT_EQ(t.find("/a/b/c", method::post), "/<path:x> a/b/c");
 }
 
-TEST(Router, Methods) {
+TEST(Router, matches_methods) {
     table t;
     t.add("/x", bit(method::get));
     t.add("/x", bit(method::put) | bit(method::delete_));
@@ -239,7 +240,7 @@ std::string refusal(table& t, std::string pattern, method_set methods, accepts_f
     return "accepted";
 }
 
-TEST(Router, TwoAlikeAreRefused) {
+TEST(Router, rejects_duplicate_routes) {
     table t;
     t.add("/a/<int:x>", bit(method::get) | bit(method::post));
     EXPECT_THAT(refusal(t, "/a/<int:y>", bit(method::post)),
@@ -250,14 +251,14 @@ TEST(Router, TwoAlikeAreRefused) {
     EXPECT_THAT(refusal(t, "/a/<int:z>", 0), HasSubstr("every method"));
 }
 
-TEST(Router, TwoConvertersOfOneNameAreRefused) {
+TEST(Router, rejects_two_converters_with_one_name) {
     table t;
     t.add("/<month:x>", bit(method::get), [](std::string_view) { return true; });
     EXPECT_THAT(refusal(t, "/<month:y>", bit(method::post), [](std::string_view) { return false; }),
                 HasSubstr("'month'"));
 }
 
-TEST(Router, ManyRoutesAndDeepPaths) {
+TEST(Router, handles_many_routes_and_deep_paths) {
     table t;
     for (int i = 0; i < 500; ++i) t.add("/r" + std::to_string(i) + "/<int:x>/end");
     for (int i = 0; i < 500; ++i) {

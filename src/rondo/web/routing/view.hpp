@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Views: their kinds, their signatures, and how they are called.
 #pragma once
 
 #include <concepts>
@@ -18,17 +19,17 @@
 
 namespace rondo {
 
-/// Where a view runs. Decided by its signature when it is registered.
+/// Where a view runs. Determined by its signature when it is added.
 enum class view_kind : std::uint8_t {
     async,     ///< task<response>(request&, ...): on the event loop
     sync,      ///< response(request&, ...): on a thread of the blocking pool
     cpu,       ///< cpu(view): on a compute thread
-    isolated,  ///< isolated(name, factory): in a process of its own
+    isolated,  ///< isolated(name, factory): in a compute process
 };
 
 [[nodiscard]] std::string_view to_string(view_kind) noexcept;
 
-/// A view that computes: it runs on the compute threads. Made by cpu().
+/// A view that runs on the compute threads. Made by cpu().
 template <class View>
 struct cpu_view {
     View view;
@@ -55,17 +56,18 @@ struct isolated_view {
     using callable = std::remove_cvref_t<std::invoke_result_t<const Factory&>>;
 };
 
-/// A sync view in processes of its own, with what it has loaded: `app.post("/predict", isolated("model", load_model))`.
-/// The factory is called once per process, before it takes requests, and returns the view:
+/// Runs a sync view in compute processes that hold its state: `app.post("/predict", isolated("model", load_model))`.
+/// The factory is called once per process, before it serves requests, and returns the view:
 ///
 ///     auto load_model() {
-///         return [model = model::load("weights")](rondo::request& req) { return rondo::json(model.answer(req)); };
+///         return [model = model::load("weights")](rondo::request& req) { return rondo::json(model.predict(req)); };
 ///     }
 ///
-/// The processes of a name (--compute-workers name=N) serve every view of that name, one request at a time each. Their
-/// crash, their deadline (--compute-timeout: 504) and their memory limit cost that one request a 502 or 504 and nothing
-/// else. Only the request itself gets there, nothing that middleware put into request::local(). Without an arbiter
-/// (--workers 0, test_client) the view runs on the compute threads of this process, one request at a time as well.
+/// The processes of a name (--compute-workers name=N) serve all views of that name, each one request at a time. If one
+/// crashes, exceeds its deadline (--compute-timeout) or its memory limit, only its current request fails, with 502 or
+/// 504 (deadline). The process receives the request alone, not the objects that middleware stored in request::local().
+/// Without an arbiter (--workers 0, test_client) the view runs on the compute threads of this process, also one request
+/// at a time.
 template <class Factory>
 [[nodiscard]] isolated_view<Factory> isolated(std::string name, Factory factory) {
     static_assert(std::is_invocable_v<const Factory&>,
@@ -101,7 +103,7 @@ struct view_signature {
 
 template <class T>
 struct signature_of_function {
-    static_assert(!std::same_as<T, T>, "a view takes `rondo::request&` first, then one parameter for each of the path");
+    static_assert(!std::same_as<T, T>, "a view takes `rondo::request&` first, then one parameter per path parameter");
 };
 template <class R, class... T>
 struct signature_of_function<R(request&, T...)> : view_signature<R, T...> {};
@@ -128,7 +130,7 @@ struct signature {
         "a view is a function, a lambda (without `auto` parameters), a function object or bind(&object, &type::view)");
     using type = signature_of_member<decltype(&View::operator())>;
     static_assert(type::is_const,
-                  "a view serves many requests at once: its operator() must be const (no `mutable` lambda)");
+                  "a view serves several requests at once: its operator() must be const (no `mutable` lambda)");
 };
 template <class R, class... T>
 struct signature<R (*)(T...)> {
@@ -184,11 +186,11 @@ constexpr view_kind kind_of() {
     using result = view_result<View>;
     static_assert(
         response_like<typename task_result<result>::type>,
-        "a view returns rondo::response or a text (std::string, const char*), or a rondo::task of one of them");
+        "a view must return rondo::response or text (std::string, const char*), or a rondo::task of one of them");
     static_assert(!(is_cpu<View> && task_result<result>::is_task),
                   "cpu() takes a view that returns a response, not a task: a coroutine runs on the event loop");
     static_assert(!(is_isolated<View> && task_result<result>::is_task),
-                  "the view of isolated() returns a response, not a task: it has a process of its own to block");
+                  "the view of isolated() returns a response, not a task: it may block, as it has its own process");
     if (is_cpu<View>) return view_kind::cpu;
     if (is_isolated<View>) return view_kind::isolated;
     return task_result<result>::is_task ? view_kind::async : view_kind::sync;
@@ -197,10 +199,10 @@ constexpr view_kind kind_of() {
 template <class T>
 constexpr bool good_parameter() {
     static_assert(!std::is_reference_v<T>,
-                  "a view takes its path parameters by value: a reference would not outlive a co_await");
+                  "a view takes its path parameters by value: a reference would dangle after a co_await");
     static_assert(
         has_path_converter<T> || text_like<T> || number<T> || std::floating_point<T>,
-        "a parameter of a view is an integer, double, std::string_view, std::string or a type with a path_converter");
+        "a view parameter must be an integer, double, std::string_view, std::string or a type with a path_converter");
     return true;
 }
 
@@ -256,8 +258,8 @@ response call_sync(const void* view, request& req, const std::string_view* argum
         call_view<View>(view, req, arguments, parameters{}, std::make_index_sequence<parameters::size>{}));
 }
 
-/// Something of the user's, kept at one address as long as the application lives: a lambda that is a coroutine may use
-/// its captures to the end.
+/// A user's object with its type erased, at a stable address for the life of the application, so that a coroutine
+/// lambda may use its captures.
 using owned = std::unique_ptr<void, void (*)(void*) noexcept>;
 
 template <class T>
@@ -268,20 +270,20 @@ owned own(T value) {
 
 class compute_link;
 
-/// What an isolated view has besides.
+/// The additional state of an isolated view.
 struct isolated_part {
     std::string name;
-    owned (*make)(const void* view) = nullptr;  ///< calls the factory
-    std::shared_ptr<compute_link> link;         ///< to its processes; none: it runs in this one
-    std::mutex mutex;                           ///< of what it has loaded in this process
-    owned state{nullptr, [](void*) noexcept {}};
+    owned (*make)(const void* view) = nullptr;    ///< calls the factory
+    std::shared_ptr<compute_link> link;           ///< to its processes; null: runs in this process
+    std::mutex mutex;                             ///< guards the instance
+    owned state{nullptr, [](void*) noexcept {}};  ///< the view that the factory returned in this process
 };
 
-/// A view without its type.
+/// A view with its type erased.
 struct view_box {
     owned view{nullptr, [](void*) noexcept {}};
     view_kind kind = view_kind::async;
-    async_call async = nullptr;  ///< one of the two
+    async_call async = nullptr;  ///< null if `sync` is set
     sync_call sync = nullptr;
     std::unique_ptr<isolated_part> isolated{};  ///< null for other kinds
 };
@@ -293,7 +295,7 @@ view_box box(View view) {
         using callable = typename View::callable;
         auto part = std::make_unique<isolated_part>();
         part->name = view.name;
-        part->make = [](const void* of) { return own<callable>(static_cast<const View*>(of)->factory()); };
+        part->make = [](const void* object) { return own<callable>(static_cast<const View*>(object)->factory()); };
         return {own(std::move(view)), kind, nullptr, &call_sync<callable>, std::move(part)};
     } else if constexpr (kind == view_kind::async) return {own(std::move(view)), kind, &call_async<View>, nullptr};
     else return {own(std::move(view)), kind, nullptr, &call_sync<View>};
@@ -301,7 +303,7 @@ view_box box(View view) {
 
 using accepts_function = bool (*)(std::string_view text);
 
-/// For each parameter the test of its own converter, null for the converters of Rondo.
+/// Returns the predicate of T's custom converter, null for built-in converters.
 template <class T>
 constexpr accepts_function accepts() noexcept {
     if constexpr (has_path_converter<T>)

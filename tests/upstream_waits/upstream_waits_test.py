@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("testbed", "databases")]
-from launch import BIN, Server  # noqa: E402
+from server import BIN, Server  # noqa: E402
 from postgres_server import PostgresServer  # noqa: E402
 
 
@@ -84,7 +84,7 @@ class Waits:
         cls.upstream = Server("--workers", "1", program="hello")
         cls.addClassCleanup(cls.upstream.end)
         cls.url = cls.database()
-        seed = subprocess.run([BIN / "waits", "seed", "--db-url", cls.url], capture_output=True, text=True, timeout=60)
+        seed = subprocess.run([BIN / "upstream_waits", "seed", "--db-url", cls.url], capture_output=True, text=True, timeout=60)
         if seed.returncode:
             raise RuntimeError(seed.stderr)
         cls.server = cls.serve(f"http://127.0.0.1:{cls.upstream.port}")
@@ -93,7 +93,7 @@ class Waits:
     @classmethod
     def serve(cls, upstream, *options):
         return Server("--workers", "1", "--worker-class", cls.worker_class, "--db-url", cls.url, "--db-connections", "4",
-                      "--upstream", upstream, "--upstream-connections", "100", *options, program="waits")
+                      "--upstream", upstream, "--upstream-connections", "100", *options, program="upstream_waits")
 
     def get(self, path):
         status, _, body = self.server.get(path)

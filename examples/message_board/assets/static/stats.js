@@ -11,7 +11,7 @@ const whole = value => Math.round(value).toLocaleString();
 const rate = (now, before) => before ? (now.requests - before.requests) * 1000 / Math.max(1, now.at_ms - before.at_ms) : null;
 
 // least: what the plot's height stands for at least, so that noise stays small.
-const figures = {
+const stats = {
   requests: {of: rate, text: whole, unit: 'a second', least: 10},
   waiting: {of: now => now.waiting, text: whole, unit: 'requests under way', least: 4},
   threads: {of: now => now.threads, text: whole, unit: 'of the process', least: 4},
@@ -42,7 +42,7 @@ function draw(svg, values, top) {
 }
 
 function update(section) {
-  const figure = figures[section.dataset.figure];
+  const figure = stats[section.dataset.stat];
   const values = samples.map((sample, n) => figure.of(sample, samples[n - 1])).filter(value => value !== null);
   if (!values.length) return;
   const highest = Math.max(...values);
@@ -57,7 +57,7 @@ function take(sample) {
   if (samples.length && sample.requests < samples.at(-1).requests) samples.length = 0;
   samples.push(sample);
   if (samples.length > seconds) samples.shift();
-  for (const section of document.querySelectorAll('[data-figure]')) update(section);
+  for (const section of document.querySelectorAll('[data-stat]')) update(section);
 }
 
 function tell(name, text) {
@@ -69,7 +69,7 @@ let source = null;
 
 function listen() {
   if (source || document.hidden) return;
-  source = new EventSource('/figures/events');
+  source = new EventSource('/stats/events');
   source.onopen = () => tell('live', 'Live');
   source.onmessage = event => take(JSON.parse(event.data));
   source.onerror = () => {

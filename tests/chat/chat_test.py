@@ -11,11 +11,11 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from launch import Server, run  # noqa: E402
+from server import Server, run  # noqa: E402
 
 
 def rooms(*options):
-    return Server("--access-log", "off", *options, program="rooms")
+    return Server("--access-log", "off", *options, program="chat")
 
 
 class Background(unittest.TestCase):
@@ -80,9 +80,9 @@ class Rooms(unittest.TestCase):
 
     def test_a_wrong_url_is_a_sentence(self):
         for setting in ("--channels-url", "--cache-url"):
-            status, _, errors = run("check", setting, "redsi://:secret@host", program="rooms")
+            status, _, errors = run("check", setting, "redsi://:secret@host", program="chat")
             self.assertEqual(status, 1, errors)
-            self.assertIn("'redsi' is no place for channels or a cache", errors)
+            self.assertIn("unsupported scheme 'redsi'", errors)
             self.assertIn(setting[2:], errors)
             self.assertNotIn("secret", errors)
 

@@ -1,42 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the wall for a test: on a free port, with its messages in a temporary folder."""
+"""Runs the board for a test: on a free port, with its messages in a temporary folder."""
 import http.client
 import json
 import os
-import random
 import signal
-import socket
-import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
+from pathlib import Path
 
-PROGRAM = os.path.join(os.environ.get("RONDO_BIN", "build/release/bin"), "wall")
-# With which workers, where a test does not say it itself: as in tests/testbed/server.py.
-CLASS = os.environ.get("TESTBED_CLASS", "async")
-WORKERS = max(1, int(os.environ.get("TESTBED_WORKERS", "1")))
-BACKENDS = os.environ.get("TESTBED_BACKENDS", "").split()
-PATIENCE = 30  # seconds; a build with sanitizers on a busy machine
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from server import BACKENDS, BIN, TIMEOUT, Server, free_port, is_alive  # noqa: E402
+from server import WORKERS as SERVER_WORKERS  # noqa: E402
 
+WORKERS = max(1, SERVER_WORKERS)
 
-def free_port():
-    """Below the range that outgoing connections take theirs from, so that a server which comes back finds it free."""
-    for port in random.sample(range(10_000, 32_000), 100):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-    raise RuntimeError("no free port")
-
-
-def lives(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+PROGRAM = str(BIN / "message_board")
 
 
 def close(response):
@@ -44,18 +24,19 @@ def close(response):
     response.connection.close()
 
 
-class Wall:
-    """with Wall() as wall: wall.url, wall.get(path) ... stop() and start() again keep port and messages."""
+class Board:
+    """with Board() as board: board.url, board.get(path) ... stop() and start() again keep port and messages."""
 
-    def __init__(self, *arguments):
-        self.arguments = list(arguments)
-        for option, value in (("--workers", WORKERS), ("--worker-class", CLASS), ("--backend", BACKENDS[0] if BACKENDS else "auto")):
-            if option not in arguments:
-                self.arguments += [option, str(value)]
-        self.folder = tempfile.TemporaryDirectory(prefix="rondo-wall-")
+    def __init__(self, *options):
+        self.options = list(options)
+        for option, value in (("--workers", WORKERS), ("--backend", BACKENDS[0] if len(BACKENDS) == 1 else "auto")):
+            if option not in options:
+                self.options += [option, str(value)]
+        self.folder = tempfile.TemporaryDirectory(prefix="rondo-board-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = None
+        self.server = None
+        self.earlier_log = ""
 
     def __enter__(self):
         self.start()
@@ -66,44 +47,35 @@ class Wall:
         self.folder.cleanup()
 
     def start(self):
-        with open(os.path.join(self.folder.name, "log"), "ab") as log:
-            self.process = subprocess.Popen(
-                [PROGRAM, "serve", "--bind", f"127.0.0.1:{self.port}", *self.arguments], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, cwd=self.folder.name,
-                env=dict(os.environ, WALL_DB=os.path.join(self.folder.name, "messages.sqlite")))
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"the wall did not start: {self.log()}") from None
-                time.sleep(0.02)
+        if self.server:
+            self.earlier_log += self.server.log
+            self.server.end()
+        self.server = Server(*self.options, program="message_board", bind=f"127.0.0.1:{self.port}", cwd=self.folder.name,
+                             env={"MESSAGE_BOARD_DB": os.path.join(self.folder.name, "messages.sqlite")})
+
+    @property
+    def process(self):
+        return self.server.process
 
     def stop(self, number=signal.SIGINT):
         """Returns the exit status; negative: the signal that ended it. Its workers have ended as well."""
         workers = self.workers()
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+        if self.server.alive():
+            self.server.signal(number)
         try:
-            status = self.process.wait(PATIENCE)
-            end = time.monotonic() + PATIENCE
-            while any(lives(pid) for pid in workers) and time.monotonic() < end:
+            status = self.server.wait()
+            end = time.monotonic() + TIMEOUT
+            while any(is_alive(pid) for pid in workers) and time.monotonic() < end:
                 time.sleep(0.005)
             return status
         finally:
-            if self.process.poll() is None:
+            if self.server.alive():
                 self.process.kill()
                 self.process.wait()
 
     def workers(self):
         """Process ids."""
-        try:
-            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as children:
-                return [int(pid) for pid in children.read().split()]
-        except OSError:
-            return []
+        return self.server.children() if self.server.alive() else []
 
     def connections_read(self):
         """How many connections there are from which it has read all that was sent."""
@@ -113,14 +85,13 @@ class Wall:
                    for local, _, state, queues in rows)
 
     def log(self):
-        with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as log:
-            return log.read()
+        return self.earlier_log + self.server.log
 
     # ---- requests
 
     def open(self, method, path, body=None, fields=None):
         """Sends a request and returns its response with the body unread; close() ends the connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, body, fields or {})
             response = connection.getresponse()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "figures.hpp"
+#include "stats.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -15,19 +15,19 @@
 
 #include "pages.hpp"
 
-namespace wall {
+namespace message_board {
 namespace {
 
 using namespace std::chrono_literals;
 
-struct process_figures {
+struct process_stats {
     std::uint64_t threads = 0;
     std::uint64_t memory_kib = 0;  // resident
 };
 
 // The kernel makes this file when it is read: nothing to wait for, so it may be read on the loop.
-process_figures read_process() {
-    process_figures found;
+process_stats read_process() {
+    process_stats found;
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
         if (line.starts_with("Threads:")) found.threads = std::stoull(line.substr(8));
@@ -45,7 +45,7 @@ const rondo::stats::statistics& counted(const rondo::request& req) {
 
 // Totals: the page makes rates of them.
 std::string snapshot(const rondo::stats::statistics& server) {
-    const process_figures process = read_process();
+    const process_stats process = read_process();
     const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(rondo::clock::now().time_since_epoch());
     std::string out;
     rondo::codec::json_writer writer(out);
@@ -75,9 +75,9 @@ rondo::async_generator<rondo::sse_event> each_second(const rondo::stats::statist
     }
 }
 
-rondo::response show_figures(const rondo::stats::statistics& server) {
-    const process_figures process = read_process();
-    return page("figures", "Live figures",
+rondo::response show_stats(const rondo::stats::statistics& server) {
+    const process_stats process = read_process();
+    return page("stats", "Live stats",
                 {{"process", std::to_string(::getpid())},
                  {"requests", std::to_string(server.requests.load())},
                  {"waiting", std::to_string(server.in_flight.load())},
@@ -89,12 +89,12 @@ rondo::response show_figures(const rondo::stats::statistics& server) {
 
 }  // namespace
 
-rondo::task<rondo::response> figures_page(rondo::request& req) { co_return show_figures(counted(req)); }
+rondo::task<rondo::response> stats_page(rondo::request& req) { co_return show_stats(counted(req)); }
 
-rondo::task<rondo::response> figures_now(rondo::request& req) {
+rondo::task<rondo::response> stats_now(rondo::request& req) {
     co_return rondo::json_text(snapshot(counted(req))).field("Cache-Control", "no-store");
 }
 
-rondo::task<rondo::response> figures_events(rondo::request& req) { co_return rondo::sse(each_second(counted(req))); }
+rondo::task<rondo::response> stats_events(rondo::request& req) { co_return rondo::sse(each_second(counted(req))); }
 
-}  // namespace wall
+}  // namespace message_board

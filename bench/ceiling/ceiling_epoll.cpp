@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least work an epoll server can do per HTTP/1.1 request: limit_epoll PORT [edge] [close]
+// The least work an epoll server can do per HTTP/1.1 request: ceiling_epoll PORT [edge] [close]
 //
 // One thread, one recv and one send per readable event. It counts heads and answers each with a canned response; it
 // does not parse, so it is a bound and not a server. "/timer" is answered after 1 ms, "/wait" after 1 s.
@@ -30,7 +30,7 @@ struct connection {
 class server {
 public:
     server(int port, bool edge, bool close_after)
-        : block_(limit::responses()), listener_(bench::listen_on(port, SOCK_NONBLOCK)), close_after_(close_after) {
+        : block_(ceiling::responses()), listener_(bench::listen_on(port, SOCK_NONBLOCK)), close_after_(close_after) {
         epoll_ = bench::checked(epoll_create1(0), "epoll_create1");
         watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
         if (edge) edge_ = EPOLLET;
@@ -75,9 +75,9 @@ private:
         }
         connection& c = of(fd);
         const std::string_view bytes(buffer, static_cast<std::size_t>(n));
-        const std::size_t heads = limit::count_heads(c.matched, bytes);
+        const std::size_t heads = ceiling::count_heads(c.matched, bytes);
         if (heads == 1) {
-            if (const unsigned ms = limit::delays::of(bytes)) return later_.add(ms, fd, c.generation);
+            if (const unsigned ms = ceiling::delays::of(bytes)) return later_.add(ms, fd, c.generation);
         }
         answer(fd, heads);
         if (bytes.size() == sizeof buffer && edge_) readable(fd);
@@ -85,11 +85,11 @@ private:
 
     void answer(int fd, std::size_t heads) {
         connection& c = of(fd);
-        c.owed += heads * limit::response.size();
+        c.owed += heads * ceiling::response.size();
         if (c.owed && (!flush(fd) || (close_after_ && !c.owed))) drop(fd);
     }
 
-    void answer_late(const limit::delays::answer& late) {
+    void answer_late(const ceiling::delays::answer& late) {
         if (of(late.fd).generation == late.generation) answer(late.fd, 1);
     }
 
@@ -97,7 +97,7 @@ private:
         connection& c = of(fd);
         while (c.owed) {
             // Owed is the end of a run of whole responses: start inside the first one.
-            const std::size_t one = limit::response.size(), skip = (one - c.owed % one) % one;
+            const std::size_t one = ceiling::response.size(), skip = (one - c.owed % one) % one;
             const ssize_t n = send(fd, block_.data() + skip, std::min(c.owed, block_.size() - skip), MSG_NOSIGNAL);
             if (n < 0) return errno == EAGAIN && want_write(fd, true);
             c.owed -= static_cast<std::size_t>(n);
@@ -131,7 +131,7 @@ private:
 
     std::string block_;
     std::vector<connection> connections_;
-    limit::delays later_;
+    ceiling::delays later_;
     int epoll_ = -1;
     int listener_;
     std::uint32_t edge_ = 0;
@@ -143,10 +143,10 @@ private:
 int main(int argc, char** argv) try {
     const std::vector<std::string_view> words(argv + 1, argv + argc);
     const auto has = [&](std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); };
-    if (words.empty()) return fmt::print(stderr, "usage: limit_epoll PORT [edge] [close]\n"), 2;
+    if (words.empty()) return fmt::print(stderr, "usage: ceiling_epoll PORT [edge] [close]\n"), 2;
     bench::allow_descriptors();
     server(std::atoi(argv[1]), has("edge"), has("close")).run();
 } catch (const std::exception& e) {
-    fmt::print(stderr, "limit_epoll: {}\n", e.what());
+    fmt::print(stderr, "ceiling_epoll: {}\n", e.what());
     return 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/codec/utf8.hpp>
+#include <rondo/base/utf8.hpp>
 
-namespace rondo::codec {
+namespace rondo {
 namespace {
 
 unsigned byte_at(std::string_view text, std::size_t i) noexcept { return static_cast<unsigned char>(text[i]); }
@@ -14,7 +14,7 @@ std::size_t utf8_size(std::string_view text) noexcept {
     if (lead < 0xc2 || lead > 0xf4) return 0;
     const std::size_t size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     if (text.size() < size) return 0;
-    // The second byte's range excludes overlong forms, surrogates and what lies over U+10FFFF.
+    // The range of the second byte excludes overlong forms, surrogates and code points above U+10FFFF.
     const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
     const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
     if (byte_at(text, 1) < low || byte_at(text, 1) > high) return 0;
@@ -33,4 +33,4 @@ bool valid_utf8(std::string_view text) noexcept {
     return true;
 }
 
-}  // namespace rondo::codec
+}  // namespace rondo

@@ -5,7 +5,7 @@
 #include <rondo/web/request.hpp>
 #include <rondo/web/response.hpp>
 
-namespace wall {
+namespace message_board {
 
 /// GET /views: a page that shows what the kinds of views are for.
 [[nodiscard]] rondo::task<rondo::response> views_page(rondo::request& req);
@@ -23,4 +23,4 @@ namespace wall {
 /// GET /drip: a slow stream, one line every 300 ms.
 [[nodiscard]] rondo::task<rondo::response> drip(rondo::request& req);
 
-}  // namespace wall
+}  // namespace message_board

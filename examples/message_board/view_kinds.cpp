@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kinds.hpp"
+#include "view_kinds.hpp"
 
 #include <fmt/format.h>
 
@@ -19,7 +19,7 @@
 #include "mandelbrot.hpp"
 #include "pages.hpp"
 
-namespace wall {
+namespace message_board {
 namespace {
 
 using std::chrono::milliseconds;
@@ -114,4 +114,4 @@ rondo::task<rondo::response> drip(rondo::request&) { co_return rondo::stream(lin
 
 rondo::task<rondo::response> views_page(rondo::request& req) { co_return show_views(place_of(req)); }
 
-}  // namespace wall
+}  // namespace message_board

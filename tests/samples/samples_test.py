@@ -1,47 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs examples/samples and asks it what the pages of docs/ say that it answers.
-
-    tour_test.py [PROGRAM]
-"""
+"""Runs examples/samples and checks that it answers as the pages of docs/ say."""
 import http.client
 import json
 import os
+import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
-PATIENCE = 30  # seconds
-BIN = os.environ.get("RONDO_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
-PROGRAM = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else os.path.join(BIN, "tour"))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
+from server import TIMEOUT, Server  # noqa: E402
 
 
-def start(folder):
-    """The program and its port, when it listens."""
-    port = free_port()
-    server = subprocess.Popen([PROGRAM, "serve", "--bind", f"127.0.0.1:{port}", "--log-level", "off"], cwd=folder)
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return server, port
-        except OSError:
-            time.sleep(0.02)
-    server.kill()
-    server.wait()
-    raise RuntimeError("the tour does not listen")
-
-
-class Tour(unittest.TestCase):
+class Samples(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
@@ -49,17 +24,17 @@ class Tour(unittest.TestCase):
             f.write("0123456789")
         with open(os.path.join(cls.folder.name, ".secret"), "w") as f:
             f.write("secret")
-        cls.server, cls.port = start(cls.folder.name)
+        cls.server = Server(program="samples", cwd=cls.folder.name)
+        cls.port = cls.server.port
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.terminate()
-        status = cls.server.wait(timeout=PATIENCE)
+        ended_well = cls.server.end()
         cls.folder.cleanup()
-        assert status == 0, status
+        assert ended_well
 
     def ask(self, method, path, body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         c.request(method, path, body, headers or {})
         r = c.getresponse()
         r.text = r.read().decode()
@@ -68,7 +43,7 @@ class Tour(unittest.TestCase):
 
     def say(self, *sent, end=False):
         """What comes back for these bytes, up to the end of the connection; `end` shuts down the sending half."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as s:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT) as s:
             s.sendall("\r\n".join(sent).encode())
             if end:
                 s.shutdown(socket.SHUT_WR)
@@ -139,7 +114,7 @@ class Tour(unittest.TestCase):
         self.assertTrue(left.endswith("\r\n\r\nwaited\n"), left)
 
     def test_events_and_long_polling(self):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         c.request("GET", "/events")
         r = c.getresponse()
         self.assertTrue(r.getheader("Content-Type").startswith("text/event-stream"))
@@ -153,14 +128,14 @@ class Tour(unittest.TestCase):
         self.assertEqual(self.ask("GET", "/poll?after=1").status, 204)
 
     def test_events_end_with_the_server(self):
-        server, port = start(self.folder.name)
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as s:
-            s.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
-            got = s.recv(65536)
-            server.terminate()
-            got += b"".join(iter(lambda: s.recv(65536), b""))
-        self.assertTrue(got.endswith(b"\r\n0\r\n\r\n"), got)
-        self.assertEqual(server.wait(timeout=PATIENCE), 0)
+        with Server(program="samples", cwd=self.folder.name) as server:
+            with server.connect() as s:
+                s.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+                got = s.recv(65536)
+                server.signal(signal.SIGTERM)
+                got += b"".join(iter(lambda: s.recv(65536), b""))
+            self.assertTrue(got.endswith(b"\r\n0\r\n\r\n"), got)
+            self.assertEqual(server.wait(), 0)
 
     def test_coroutines(self):
         began = time.monotonic()

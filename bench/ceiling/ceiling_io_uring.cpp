@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same bound as limit_epoll, over io_uring: limit_uring PORT [close] [direct] [skip] [plain]
+// The same bound as ceiling_epoll, over io_uring: ceiling_io_uring PORT [close] [direct] [skip] [plain]
 //
 // Multishot accept, multishot receive into one ring of provided buffers, one send per burst of requests. Completions
 // run only inside our own io_uring_enter: one system call per turn of the loop.
@@ -36,7 +36,7 @@ struct connection {
 class server {
 public:
     explicit server(const options& o)
-        : options_(o), block_(limit::responses()), ring_(2048, 16384, 4096, 4096, o.plain ? 0 : bench::uring::tuned) {
+        : options_(o), block_(ceiling::responses()), ring_(2048, 16384, 4096, 4096, o.plain ? 0 : bench::uring::tuned) {
         const unsigned files = bench::allow_descriptors();
         listener_ = bench::listen_on(o.port, 0);
         if (o.direct)
@@ -106,8 +106,8 @@ private:
         connection& c = of(fd);
         const auto bytes = ring_.bytes(done);
         const std::string_view text(bytes.data(), bytes.size());
-        const std::size_t heads = limit::count_heads(c.matched, text);
-        const unsigned ms = heads == 1 ? limit::delays::of(text) : 0;
+        const std::size_t heads = ceiling::count_heads(c.matched, text);
+        const unsigned ms = heads == 1 ? ceiling::delays::of(text) : 0;
         ring_.give_back(done);
         if (ms) {
             later_.add(ms, fd, c.generation);
@@ -118,7 +118,7 @@ private:
         if (!(done.flags & IORING_CQE_F_MORE) && !(options_.close_after && heads)) receive(fd);
     }
 
-    void answer_late(const limit::delays::answer& late) {
+    void answer_late(const ceiling::delays::answer& late) {
         connection& c = of(late.fd);
         if (c.generation != late.generation || !c.open) return;
         ++c.owed;
@@ -128,11 +128,11 @@ private:
     void flush(int fd) {
         connection& c = of(fd);
         if (c.sending || !c.owed) return;
-        const std::uint32_t n = std::min<std::uint32_t>(c.owed, limit::batch);
+        const std::uint32_t n = std::min<std::uint32_t>(c.owed, ceiling::batch);
         c.owed -= n;
         ring_.reserve(2);
         io_uring_sqe* s = ring_.entry();
-        io_uring_prep_send(s, fd, block_.data(), n * limit::response.size(), MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_send(s, fd, block_.data(), n * ceiling::response.size(), MSG_NOSIGNAL | MSG_WAITALL);
         finish(s, op_send, fd);
         if (options_.close_after) {
             s->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
@@ -185,7 +185,7 @@ private:
     std::string block_;
     bench::uring ring_;
     std::vector<connection> connections_;
-    limit::delays later_;
+    ceiling::delays later_;
     int listener_ = -1;
 };
 
@@ -194,7 +194,7 @@ private:
 int main(int argc, char** argv) try {
     const std::vector<std::string_view> words(argv + 1, argv + argc);
     const auto has = [&](std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); };
-    if (words.empty()) return fmt::print(stderr, "usage: limit_uring PORT [close] [direct] [skip] [plain]\n"), 2;
+    if (words.empty()) return fmt::print(stderr, "usage: ceiling_io_uring PORT [close] [direct] [skip] [plain]\n"), 2;
     options o;
     o.port = std::atoi(argv[1]);
     o.close_after = has("close");
@@ -203,6 +203,6 @@ int main(int argc, char** argv) try {
     o.plain = has("plain");
     server(o).run();
 } catch (const std::exception& e) {
-    fmt::print(stderr, "limit_uring: {}\n", e.what());
+    fmt::print(stderr, "ceiling_io_uring: {}\n", e.what());
     return 1;
 }

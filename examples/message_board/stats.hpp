@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rondo/coro/task.hpp>
+#include <rondo/web/request.hpp>
+#include <rondo/web/response.hpp>
+
+namespace message_board {
+
+/// GET /stats: a page with live plots.
+[[nodiscard]] rondo::task<rondo::response> stats_page(rondo::request& req);
+/// GET /stats.json: what the server counts, and what the kernel says of the process, now.
+[[nodiscard]] rondo::task<rondo::response> stats_now(rondo::request& req);
+/// GET /stats/events: the same once a second, as server-sent events.
+[[nodiscard]] rondo::task<rondo::response> stats_events(rondo::request& req);
+
+}  // namespace message_board
