@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts servers and load on a core each, and reads from /proc what that cost.
+"""Starts a server and the load on a core each, and reads their cost from /proc.
 
-Only loopback; every load is bounded in time; only processes started here are ever signalled.
+It uses only loopback, bounds every load in time, and signals only processes that it started.
 """
 import getpass
 import json
@@ -21,31 +21,31 @@ ROOT = os.path.dirname(HERE)
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-class Setting:
-    """Where the programs are and which cores they get; set once from the command line."""
+class Config:
+    """The folder of the programs and the cores they run on; set once from the command line."""
     bin = os.path.join(ROOT, "build", "release", "bin")
     server_core, client_core = "0", "1"
     scratch = None
 
 
-def begin(bin_folder=None, cores=None):
-    """Makes the scratch folder, and raises the limit of descriptors, which every started process inherits."""
+def set_up(bin_folder=None, cores=None):
+    """Creates the scratch folder and raises the descriptor limit, which every started process inherits."""
     if bin_folder:
-        Setting.bin = os.path.abspath(bin_folder)
+        Config.bin = os.path.abspath(bin_folder)
     if cores:
-        Setting.server_core, Setting.client_core = cores.split(",")
-    Setting.scratch = tempfile.TemporaryDirectory(prefix="rondo-bench-")
-    www = os.path.join(Setting.scratch.name, "www")
+        Config.server_core, Config.client_core = cores.split(",")
+    Config.scratch = tempfile.TemporaryDirectory(prefix="rondo-bench-")
+    www = os.path.join(Config.scratch.name, "www")
     os.mkdir(www)
-    os.chmod(Setting.scratch.name, 0o755)
+    os.chmod(Config.scratch.name, 0o755)
     with open(os.path.join(www, "index.html"), "w") as f:
         f.write("Hello, World!")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def most_connections():
-    """What one process can hold, leaving a few hundred descriptors for itself."""
+def max_connections():
+    """The connections one process can hold, less a few hundred descriptors for itself."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
 
 
@@ -59,24 +59,24 @@ def read(path):
         return ""
 
 
-def tree(pid):
+def process_tree(pid):
     """The pid and all its descendants."""
     found = [pid]
     for p in found:
-        for task in tasks(p):
-            found += [int(c) for c in read(f"/proc/{p}/task/{task}/children").split()]
+        for thread in thread_ids(p):
+            found += [int(c) for c in read(f"/proc/{p}/task/{thread}/children").split()]
     return found
 
 
-def tasks(pid):
+def thread_ids(pid):
     try:
         return os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
 
 
-def size(pids):
-    """Of these processes: resident bytes and threads. Cheap, however many threads there are."""
+def usage(pids):
+    """Resident bytes and threads of these processes. The cost of the call does not depend on the number of threads."""
     total = dict(rss=0, threads=0)
     for p in pids:
         status = dict(re.findall(r"^(VmRSS|Threads):\s+(\d+)", read(f"/proc/{p}/status"), re.M))
@@ -86,7 +86,7 @@ def size(pids):
 
 
 def cpu_time(pids):
-    """Of these processes: user and system seconds, to 10 ms, threads that ended included."""
+    """User and system seconds of these processes, to 10 ms, including threads that have ended."""
     total = dict(user=0.0, system=0.0)
     for p in pids:
         if stat := read(f"/proc/{p}/stat"):
@@ -97,21 +97,21 @@ def cpu_time(pids):
 
 
 def run_time(pids):
-    """Seconds each thread of these processes has run, to the nanosecond; threads that ended are missing."""
-    times = ((t, read(f"/proc/{p}/task/{t}/schedstat").split()) for p in pids for t in tasks(p))
+    """Seconds each thread of these processes has run, to the nanosecond, without threads that have ended."""
+    times = ((t, read(f"/proc/{p}/task/{t}/schedstat").split()) for p in pids for t in thread_ids(p))
     return {t: int(v[0]) / 1e9 for t, v in times if v}
 
 
 def cpu_between(before, after):
-    """Seconds between two Server.cost(): exact while the threads stayed the same, else to 10 ms."""
+    """CPU seconds between two Server.cost(): exact when the threads are the same in both, else to 10 ms."""
     (c0, r0), (c1, r1) = before, after
     if r0.keys() == r1.keys():
         return sum(r1.values()) - sum(r0.values())
     return sum(c1.values()) - sum(c0.values())
 
 
-def core(numbers):
-    """Seconds a core (or several, "0,1") has been busy, and seconds the host took from it."""
+def core_time(numbers):
+    """Seconds a core (or several, "0,1") has been busy, and seconds the host has stolen from it."""
     busy = stolen = 0
     for number in numbers.split(","):
         v = [int(x) for x in re.search(rf"^cpu{number} (.*)$", read("/proc/stat"), re.M).group(1).split()]
@@ -119,34 +119,34 @@ def core(numbers):
     return busy / TICK, stolen / TICK
 
 
-def children_cpu():
-    """Seconds that the clients which have ended took."""
+def children_cpu_time():
+    """CPU seconds of the clients that have ended."""
     r = resource.getrusage(resource.RUSAGE_CHILDREN)
     return r.ru_utime + r.ru_stime
 
 
-class Foreign:
-    """Since it was made: how much of the server's and of the client's core went to neither of them."""
+class Interference:
+    """How much of the server's and the client's core was used by other programs since the object was created."""
 
     def __init__(self, server):
         self.server = server
-        self.began = self.now()
+        self.start = self.now()
 
     def now(self):
-        cores = [core(c) for c in (Setting.server_core, Setting.client_core)]
-        return time.monotonic(), [c[0] for c in cores], max(c[1] for c in cores), self.server.cost(), children_cpu()
+        cores = [core_time(c) for c in (Config.server_core, Config.client_core)]
+        return time.monotonic(), [c[0] for c in cores], max(c[1] for c in cores), self.server.cost(), children_cpu_time()
 
-    def look(self):
-        """Seconds of the server, of the client, and (of the worse core) of others and of the host."""
-        (t0, busy0, steal0, cost0, client0), (t1, busy1, steal1, cost1, client1) = self.began, self.now()
+    def measure(self):
+        """Seconds of the server and the client, and, on the worse core, of other programs and of the host."""
+        (t0, busy0, steal0, cost0, client0), (t1, busy1, steal1, cost1, client1) = self.start, self.now()
         server, client_time = cpu_between(cost0, cost1), client1 - client0
         others = max(busy1[0] - busy0[0] - server, busy1[1] - busy0[1] - client_time, 0)
         return dict(wall=t1 - t0, server=server, client=client_time, others=others, stolen=steal1 - steal0)
 
     def share(self):
-        """Of others and of the host, as a part of one core."""
-        seen = self.look()
-        return (seen["others"] + seen["stolen"]) / seen["wall"]
+        """The share of one core that other programs and the host have used."""
+        spent = self.measure()
+        return (spent["others"] + spent["stolen"]) / spent["wall"]
 
 
 def kernel_stacks():
@@ -157,15 +157,15 @@ def kernel_stacks():
 # ---- targets
 
 def targets(names=None, files=(os.path.join(HERE, "targets.json"),)):
-    """The targets of these names (all without), in this order. A name may end in '*'."""
-    every = [t for file in files for t in json.loads(read(file))]
+    """The targets with these names, in this order, or all targets without names. A name may end in '*'."""
+    known = [t for file in files for t in json.loads(read(file))]
     if not names:
-        return every
+        return known
     chosen = []
     for name in names:
-        match = [t for t in every if t["name"] == name or (name.endswith("*") and t["name"].startswith(name[:-1]))]
+        match = [t for t in known if t["name"] == name or (name.endswith("*") and t["name"].startswith(name[:-1]))]
         if not match:
-            raise SystemExit(f"There is no target {name}; there are: " + ", ".join(t["name"] for t in every) + ".")
+            raise SystemExit(f"unknown target '{name}'; targets: " + ", ".join(t["name"] for t in known))
         chosen += [t for t in match if t not in chosen]
     return chosen
 
@@ -179,8 +179,8 @@ def installed(target):
 
 
 def fill(text, port):
-    for key, value in (("@PORT@", str(port)), ("@BIN@", Setting.bin), ("@HERE@", HERE),
-                       ("@DIR@", Setting.scratch.name), ("@USER@", getpass.getuser())):
+    for key, value in (("@PORT@", str(port)), ("@BIN@", Config.bin), ("@HERE@", HERE),
+                       ("@DIR@", Config.scratch.name), ("@USER@", getpass.getuser())):
         text = text.replace(key, value)
     return text
 
@@ -192,47 +192,47 @@ def free_port():
 
 
 class Server:
-    """A target on a free port and on the server's core; use it as a context manager."""
+    """Runs a target on a free port and on the server's core; a context manager."""
 
     def __init__(self, target):
         self.target, self.name, self.path = target, target["name"], target.get("path", "/")
         self.port = free_port()
-        args = [self.configured(a) for a in target["cmd"]]
-        self.log = open(os.path.join(Setting.scratch.name, f"{self.port}.log"), "w+")
-        self.popen = subprocess.Popen(["taskset", "-c", Setting.server_core, *args], cwd=Setting.scratch.name,
+        args = [self.expand(a) for a in target["cmd"]]
+        self.log = open(os.path.join(Config.scratch.name, f"{self.port}.log"), "w+")
+        self.popen = subprocess.Popen(["taskset", "-c", Config.server_core, *args], cwd=Config.scratch.name,
                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.pid = self.popen.pid
-        self.wait_until_up()
+        self.wait_until_ready()
 
-    def configured(self, argument):
+    def expand(self, argument):
         if m := re.fullmatch(r"@CONF:(.*)@", argument):
-            argument = os.path.join(Setting.scratch.name, f"{self.port}.{m.group(1)}")
+            argument = os.path.join(Config.scratch.name, f"{self.port}.{m.group(1)}")
             with open(argument, "w") as out:
                 out.write(fill(read(os.path.join(HERE, "peers", m.group(1))), self.port))
         return fill(argument, self.port)
 
-    def wait_until_up(self):
-        end = time.monotonic() + 15
-        while time.monotonic() < end and self.popen.poll() is None:
+    def wait_until_ready(self):
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and self.popen.poll() is None:
             try:
-                self.ask_once()
+                self.send_request()
                 return
             except OSError:
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError(f"{self.name} did not start: {read(self.log.name)[-500:] or 'it said nothing'}")
+        raise RuntimeError(f"{self.name} did not start: {read(self.log.name)[-500:] or 'no output'}")
 
-    def ask_once(self):
+    def send_request(self):
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
             s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             s.recv(4096)
 
-    def size(self):
-        return size(tree(self.pid))
+    def usage(self):
+        return usage(process_tree(self.pid))
 
     def cost(self):
-        """What cpu_between() takes."""
-        pids = tree(self.pid)
+        """CPU times, as cpu_between() takes them."""
+        pids = process_tree(self.pid)
         return cpu_time(pids), run_time(pids)
 
     def stop(self):
@@ -254,38 +254,38 @@ class Server:
 # ---- clients
 
 def client(name, *args, **popen):
-    """One of our load programs, on the client's core."""
-    command = ["taskset", "-c", Setting.client_core, os.path.join(Setting.bin, name), *map(str, args)]
+    """Starts one of the load programs on the client's core."""
+    command = ["taskset", "-c", Config.client_core, os.path.join(Config.bin, name), *map(str, args)]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, **popen)
 
 
-def load(server, connections, seconds, *words, path=None):
-    """One run of the closed-loop client; its figures as a dict."""
+def load(server, connections, seconds, *options, path=None):
+    """Runs the closed-loop client once; returns its results as a dict."""
     process = client("load", "--port", server.port, "--path", path or server.path, "-c", connections, "-d", seconds,
-                     *words)
+                     *options)
     try:
         text, _ = process.communicate(timeout=seconds + 30)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
     if process.returncode:
-        raise RuntimeError(f"load against {server.name} failed with {process.returncode}")
+        raise RuntimeError(f"load on {server.name} failed with exit status {process.returncode}")
     return json.loads(text)
 
 
 class ManyConnections:
-    """Many connections at once, in a process of its own: `with Crowd(server, 10000, hold=True) as c: ...; c.result`."""
+    """Many connections at once, in a separate process: `with ManyConnections(server, 10000, hold=True) as c: c.finish()`."""
 
     def __init__(self, server, count, path=None, hold=False, deadline=60):
-        words = ["--hold"] if hold else []
+        options = ["--hold"] if hold else []
         self.process = client("many_connections", "--port", server.port, "-n", count, "--path", path or server.path,
-                              "--deadline", deadline, *words, stdin=subprocess.PIPE)
+                              "--deadline", deadline, *options, stdin=subprocess.PIPE)
         self.deadline, self.result = deadline, None
         if hold:
             self.process.stdout.readline()
 
     def finish(self):
-        """Ends the holding, if there is any, and gives the figures."""
+        """Releases held connections and returns the results."""
         text, _ = self.process.communicate(timeout=self.deadline + 60)
         self.result = json.loads(text.splitlines()[-1])
         return self.result
@@ -299,17 +299,18 @@ class ManyConnections:
             self.process.wait()
 
 
-class Watch:
-    """Looks at a server every 20 ms for the `peak` of its resident memory, its threads and all kernel stacks."""
+class PeakUsage:
+    """Samples a server every 20 ms: `peak` has its highest resident memory and thread count, and the highest size of
+    all kernel stacks."""
 
     def __init__(self, server):
-        self.pids, self.over = tree(server.pid), threading.Event()
+        self.pids, self.stopping = process_tree(server.pid), threading.Event()
         self.peak = dict(rss=0, threads=0, stacks=0)
-        self.thread = threading.Thread(target=self.look)
+        self.thread = threading.Thread(target=self.sample)
 
-    def look(self):
-        while not self.over.wait(0.02):
-            now = size(self.pids)
+    def sample(self):
+        while not self.stopping.wait(0.02):
+            now = usage(self.pids)
             now["stacks"] = kernel_stacks()
             for key in self.peak:
                 self.peak[key] = max(self.peak[key], now[key])
@@ -319,14 +320,14 @@ class Watch:
         return self
 
     def __exit__(self, *_):
-        self.over.set()
+        self.stopping.set()
         self.thread.join()
 
 
 def system_calls(server, connections, seconds):
-    """System calls per request while the load runs, by name; needs strace, which slows the server down."""
-    out = os.path.join(Setting.scratch.name, f"{server.port}.strace")
-    attach = [word for p in tree(server.pid) for word in ("-p", str(p))]
+    """System calls per request while the load runs, by name. Needs strace, which slows the server down."""
+    out = os.path.join(Config.scratch.name, f"{server.port}.strace")
+    attach = [argument for p in process_tree(server.pid) for argument in ("-p", str(p))]
     tracer = subprocess.Popen(["strace", "-f", "-c", "-qq", "-o", out, *attach], stderr=subprocess.DEVNULL)
     try:
         time.sleep(0.5)
@@ -334,5 +335,5 @@ def system_calls(server, connections, seconds):
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.wait(timeout=10)
-    counted = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", read(out), re.M)
-    return {name: int(count) / max(1, requests) for count, name in counted if name != "total"}
+    rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", read(out), re.M)
+    return {name: int(count) / max(1, requests) for count, name in rows if name != "total"}

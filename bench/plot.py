@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of `./dev c10k`: a hand-written SVG that follows the reader's light or dark mode."""
+"""The plot of `./dev c10k`: an SVG that follows the light or dark mode of the viewer."""
 from html import escape
 
 WIDTH, HEIGHT = 1000, 560
-PLOT = dict(left=88, right=560, top=150, bottom=452)  # answers over time
+PLOT = dict(left=88, right=560, top=150, bottom=452)  # responses over time
 BARS = dict(left=640, right=948)                      # threads, memory, latency
 COLOURS = ("rondo", "threads")
 
@@ -27,42 +27,42 @@ STYLE = """
 """
 
 
-def text(x, y, words, kind, anchor="start"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(words)}</text>'
+def text(x, y, content, css_class, anchor="start"):
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{css_class}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
-def line(x1, y1, x2, y2, kind, dashes=""):
+def line(x1, y1, x2, y2, css_class, dashes=""):
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"{dash}/>'
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{css_class}"{dash}/>'
 
 
-def step_of(largest, steps):
-    """The round number that divides 0 to `largest` into at most `steps`."""
+def tick_size(largest, count):
+    """The smallest round number that divides 0 to `largest` into at most `count` intervals."""
     for scale in (0.01, 0.1, 1, 10, 100, 1000, 10_000, 100_000):
         for unit in (1, 2, 2.5, 5):
-            if largest / (unit * scale) <= steps:
+            if largest / (unit * scale) <= count:
                 return unit * scale
     return largest
 
 
-def answers(results):
-    """How many had their answer, over time since all asked."""
+def responses(results):
+    """The number of clients with a response, over the time since all requests were sent."""
     n = max(r["n"] for r in results)
     longest = max(max(r["quantiles"]) for r in results) * 1.06 or 1
     x = lambda s: PLOT["left"] + s / longest * (PLOT["right"] - PLOT["left"])
     y = lambda count: PLOT["bottom"] - count / n * (PLOT["bottom"] - PLOT["top"])
-    out = [text(PLOT["left"], PLOT["top"] - 22, "Clients answered, by seconds since all of them asked", "ink head")]
+    out = [text(PLOT["left"], PLOT["top"] - 22, "Clients answered, by seconds since all requests were sent", "ink head")]
     for i in range(5):
         count = n * i / 4
         out += [line(PLOT["left"], y(count), PLOT["right"], y(count), "grid"),
                 text(PLOT["left"] - 10, y(count) + 4, f"{count:,.0f}", "soft small", "end")]
-    tick = step_of(longest, 8)
+    tick = tick_size(longest, 8)
     for i in range(int(longest / tick) + 1):
         out.append(text(x(i * tick), PLOT["bottom"] + 20, f"{i * tick:g} s", "soft small", "middle"))
     if longest > 1:
         out.append(line(x(1), PLOT["top"], x(1), PLOT["bottom"], "mark", "3 4"))
     if x(1) - PLOT["left"] > 190:
-        out.append(text(x(1) - 8, PLOT["top"] + 16, "the second each one waits", "soft small", "end"))
+        out.append(text(x(1) - 8, PLOT["top"] + 16, "the second that each request waits", "soft small", "end"))
     for r, colour in zip(results, COLOURS):
         points = [(q, r["ok"] * i / 100) for i, q in enumerate(r["quantiles"])]
         path = " L".join(f"{x(q):.1f} {y(c):.1f}" for q, c in points)
@@ -73,8 +73,8 @@ def answers(results):
     return out
 
 
-def bars(results, top, title, key, show):
-    """One figure of all servers, each as a bar in proportion to the largest."""
+def bars(results, top, title, key, to_text):
+    """One value of all servers, each as a bar in proportion to the largest."""
     largest = max(r[key] for r in results) or 1
     width = BARS["right"] - BARS["left"]
     out = [text(BARS["left"], top, title, "ink head")]
@@ -84,7 +84,7 @@ def bars(results, top, title, key, show):
         out += [f'<rect x="{BARS["left"]}" y="{y}" width="{width - 96}" height="20" rx="4" class="track"/>',
                 f'<rect x="{BARS["left"]}" y="{y}" width="{length:.1f}" height="20" rx="{min(4, length / 2):.1f}" '
                 f'class="{colour}"/>',
-                text(BARS["right"], y + 15, show(r[key]), "ink value", "end")]
+                text(BARS["right"], y + 15, to_text(r[key]), "ink value", "end")]
     return out
 
 
@@ -105,10 +105,10 @@ def draw(results, footnote):
              text(PLOT["left"] - 48, 58, f"{n:,} clients wait a second each", "ink title"),
              text(PLOT["left"] - 48, 86, "Waiting on an event loop costs bytes. Waiting on a thread costs a thread.",
                   "soft lead"),
-             *answers(results),
+             *responses(results),
              *bars(results, 144, "Threads", "threads", lambda v: f"{v:,}"),
              *bars(results, 260, "Memory, kernel stacks included", "memory", mib),
-             *bars(results, 376, "Answered, 99 of 100", "p99_s", lambda v: f"{v:.2f} s"),
+             *bars(results, 376, "p99 latency", "p99_s", lambda v: f"{v:.2f} s"),
              *legend(results), text(PLOT["left"], HEIGHT - 16, footnote, "soft small")]
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
             f'role="img" aria-label="{n:,} waiting clients: {escape(results[0]["label"])} and '

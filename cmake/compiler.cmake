@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What every target of Rondo is compiled and linked with.
+# Compile and link options of all targets.
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -7,12 +7,13 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
-# A static library that a Python extension module can take in as well.
+# So that a Python extension module can link the static library, too.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
-# Most of what a source costs to compile is its headers, so many are compiled as one. Not those of the library that is
-# shipped: a program links only the objects it needs, and that each compiles by itself shows that it includes what it uses.
-set(RONDO_UNITY OFF CACHE STRING "What is compiled many sources at a time: OFF, PROGRAMS (and tests), ALL")
+# Headers are most of the compile time of a source, so unity builds compile many sources as one. In the release build the
+# library is not a unity build: programs link only the objects they need, and a source that compiles alone includes what it
+# uses.
+set(RONDO_UNITY OFF CACHE STRING "Unity builds: OFF, PROGRAMS (and tests), ALL")
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 24 CACHE STRING "")
 if(RONDO_UNITY)
     set(CMAKE_UNITY_BUILD ON)
@@ -24,8 +25,8 @@ find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # The sloppiness is what ccache asks for before it takes in precompiled headers; with the base directory, a second
-    # clone of the tree finds what the first one compiled.
+    # ccache caches precompiled headers only with this sloppiness. With the base directory, a second clone of the tree
+    # reuses the objects of the first.
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
         "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" "${CCACHE}")
 endif()
@@ -33,13 +34,13 @@ endif()
 file(RELATIVE_PATH RONDO_ROOT "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
 add_library(rondo_build INTERFACE)
 target_compile_options(rondo_build INTERFACE -Wall -Wextra -Wpedantic -Werror
-    # Stack traces, assertions and debug information name files from the root of the tree, wherever it was built.
+    # Paths in stack traces, assertions and debug information are relative to the root of the tree.
     "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${RONDO_ROOT}=")
 target_link_libraries(rondo_build INTERFACE Threads::Threads)
 target_link_options(rondo_build INTERFACE -Wl,--as-needed)
 
 if(RONDO_UNITY STREQUAL "ALL" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # In a unity build every source looks like a header, which must not use the anonymous namespace.
+    # In a unity build GCC treats every source as a header, and warns about anonymous namespaces in headers.
     target_compile_options(rondo_build INTERFACE -Wno-subobject-linkage)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
@@ -56,12 +57,12 @@ if(RONDO_SANITIZE)
     target_link_options(rondo_build INTERFACE "-fsanitize=${RONDO_SANITIZE}")
 endif()
 if(RONDO_SANITIZE MATCHES undefined)
-    # This check asks the kernel for a pipe: it cannot be had in tests that use all descriptors up.
+    # The vptr check opens a pipe, which fails in tests that use up all descriptors.
     target_compile_options(rondo_build INTERFACE -fno-sanitize=vptr)
 endif()
 
-# The library's objects carry machine code and ThinLTO bitcode (fat objects): the programs are optimised as a
-# whole, the tests link quickly without, and an installed librondo.a serves every compiler and linker.
+# The library's objects contain machine code and ThinLTO bitcode (fat objects): programs are optimised as a whole, tests
+# link quickly without LTO, and an installed librondo.a works with every compiler and linker.
 add_library(rondo_library_build INTERFACE)
 add_library(rondo_program_build INTERFACE)
 target_link_libraries(rondo_library_build INTERFACE rondo_build)
@@ -73,7 +74,7 @@ if(RONDO_LTO)
         "-Wl,--thinlto-cache-dir=${CMAKE_BINARY_DIR}/thinlto" -Wl,--thinlto-jobs=2)
 endif()
 
-# rondo_package(<target> <pkg-config names...>): links them; their targets are PkgConfig::PKG_<name>.
+# rondo_package(<target> <pkg-config names...>): links the packages; their targets are PkgConfig::PKG_<name>.
 function(rondo_package target)
     foreach(name IN LISTS ARGN)
         string(MAKE_C_IDENTIFIER "PKG_${name}" prefix)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# rondo_embed(<target> <folder> [<place>]): the files of a folder become part of the target, which gets
-#   #include <assets.hpp>            // namespace assets { std::string_view find(std::string_view path); }
-#   #include <rondo/admin/assets.hpp>  // namespace rondo::cli::assets: the place is rondo/cli
+# rondo_embed(<target> <folder> [<prefix>]): embeds the files of a folder into the target, which can then use
+#   #include <assets.hpp>              // without a prefix: namespace assets { std::string_view find(std::string_view path); }
+#   #include <rondo/admin/assets.hpp>  // with the prefix rondo/admin: namespace rondo::admin::assets
 function(rondo_embed target folder)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS "${folder}/*")
     set(out "${CMAKE_BINARY_DIR}/embed/${target}")
@@ -10,7 +10,7 @@ function(rondo_embed target folder)
         COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/embed" "${folder}" "${out}" ${ARGN}
         DEPENDS ${files} "${CMAKE_SOURCE_DIR}/tools/embed"
         COMMENT "Embedding the assets of ${target}" VERBATIM)
-    # `assets` makes them all, for tools that read sources without building them.
+    # The target `assets` generates all of them, for tools that read sources without building them.
     if(NOT TARGET assets)
         add_custom_target(assets)
     endif()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# fuzz/<name>_fuzz.cpp is the libFuzzer target <name>_fuzz; its kept corpus is fuzz/corpus/<name>/.
-# It is linked with the folders it includes, so that a parser's target does not wait for the whole server.
+# fuzz/<name>_fuzz.cpp is the libFuzzer target <name>_fuzz; its corpus in the tree is fuzz/corpus/<name>/.
+# It is linked only with the folders it includes, so that the target of a parser does not depend on the server.
 file(GLOB targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.cpp")
 foreach(source IN LISTS targets)
     get_filename_component(name "${source}" NAME_WE)

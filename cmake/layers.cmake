@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# One static library rondo_<folder> per folder of src/rondo, linked with the folders layers.toml lets it include,
-# and the one library `rondo` made of all of them.
+# One static library rondo_<folder> per folder of src/rondo, linked with the folders that layers.toml allows it to include,
+# and the library `rondo` with the objects of all of them.
 set(RONDO_FOLDERS "")
 set(RONDO_PACKAGES "")
 
-# rondo_sources(<variable> <directory>): its sources that are neither test nor bench.
+# rondo_sources(<variable> <directory>): the sources of the directory without tests and micro-benchmarks.
 function(rondo_sources variable directory)
     file(GLOB_RECURSE all CONFIGURE_DEPENDS "${directory}/*.cpp")
     list(FILTER all EXCLUDE REGEX "_(test|bench)\\.cpp$")
@@ -51,11 +51,11 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
 include("${CMAKE_BINARY_DIR}/folders.cmake")
 
 # A forbidden include fails the build, not only the lint.
-file(GLOB_RECURSE everything CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/*.hpp" "${CMAKE_SOURCE_DIR}/src/*.cpp")
+file(GLOB_RECURSE all_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/*.hpp" "${CMAKE_SOURCE_DIR}/src/*.cpp")
 add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/layers.checked"
     COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/check_layers"
     COMMAND "${CMAKE_COMMAND}" -E touch "${CMAKE_BINARY_DIR}/layers.checked"
-    DEPENDS ${everything} "${CMAKE_SOURCE_DIR}/layers.toml" "${CMAKE_SOURCE_DIR}/tools/check_layers"
+    DEPENDS ${all_sources} "${CMAKE_SOURCE_DIR}/layers.toml" "${CMAKE_SOURCE_DIR}/tools/check_layers"
     COMMENT "Checking the layers" VERBATIM)
 add_custom_target(layers ALL DEPENDS "${CMAKE_BINARY_DIR}/layers.checked")
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Programs are found by their place:
+# Programs are found by their path:
 #   examples/<name>/*.cpp   one program <name>
-#   bench/<name>/*.cpp      one program <name> when it has a main.cpp, else one program per source
+#   bench/<name>/*.cpp      one program <name> if there is a main.cpp, else one program per source
 #   bench/*.cpp             one program per source
 #   tests/testbed/*.cpp     the program testbed
-# Sanitizer builds have only the testbed. A folder <program>/assets is embedded (cmake/embed.cmake). Further packages: layers.toml, [programs].
+# Sanitizer builds have only the testbed. A folder <program>/assets is embedded (cmake/embed.cmake). Additional packages are
+# listed in layers.toml, [programs].
 set(RONDO_PROGRAM_TARGETS "")
 
 function(rondo_program name folder)
@@ -38,11 +39,11 @@ function(rondo_program_folder folder)
     endif()
 endfunction()
 
-set(places "tests/testbed")
+set(patterns "tests/testbed")
 if(NOT RONDO_SANITIZE)
-    list(APPEND places "examples/*" "bench/*")
+    list(APPEND patterns "examples/*" "bench/*")
 endif()
-file(GLOB folders CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" ${places})
+file(GLOB folders CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" ${patterns})
 foreach(folder IN LISTS folders)
     if(IS_DIRECTORY "${CMAKE_SOURCE_DIR}/${folder}")
         rondo_program_folder("${folder}")

@@ -3,24 +3,24 @@
 #   src/rondo/<folder>/**/*_test.cpp    one program rondo_<folder>_test, run case by case; label unit
 #   src/rondo/<folder>/**/*_bench.cpp   one program rondo_<folder>_bench (Google Benchmark), not run by ctest
 #   tests/<folder>/**/*_test.cpp        one program <folder>_test over the whole library; label unit
-#   tests/<folder>/**/*_test.py         one ctest each, label <folder>; finds the build in RONDO_BUILD, programs in RONDO_BIN
-#   tests/<folder>/*_preload.cpp        one module each in bin/, to be loaded before a program with LD_PRELOAD
-#   tests/nocompile/*.cpp               one ctest each, label nocompile: must not compile, with the error it names
+#   tests/<folder>/**/*_test.py         one ctest each, label <folder>; RONDO_BUILD is the build folder, RONDO_BIN the programs
+#   tests/<folder>/*_preload.cpp        one module each in bin/, for LD_PRELOAD
+#   tests/nocompile/*.cpp               one ctest each, label nocompile: must fail to compile with the error it names
 enable_testing()
 include(GoogleTest)
 pkg_check_modules(GTEST REQUIRED IMPORTED_TARGET gtest gtest_main gmock)
 
-# Half of what a test costs to compile by itself is GoogleTest's header.
+# GoogleTest's header is half of the compile time of a test, so it is precompiled.
 add_library(rondo_test_build INTERFACE)
 target_link_libraries(rondo_test_build INTERFACE rondo_build PkgConfig::GTEST)
-# What is optimised is the library: a test runs once and is compiled at every change. GCC has to
-# optimise, or a chain of coroutines that are ready at once grows the stack.
+# Only the library is optimised: a test runs once and is compiled at every change. GCC must optimise tests, too, or a chain
+# of coroutines that are ready at once grows the stack.
 target_compile_options(rondo_test_build INTERFACE $<$<CXX_COMPILER_ID:Clang>:-O0>)
-# GoogleTest's macros hold an else; GCC warns of every `if (x) EXPECT_...;` without braces.
+# GoogleTest's macros contain an else; GCC warns about every `if (x) EXPECT_...;` without braces.
 target_compile_options(rondo_test_build INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT RONDO_UNITY)
     file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/precompiled.cpp" CONTENT "int main() {}\n")
-    # A program, as the tests are: a library would be compiled with -fPIC, they with -fPIE.
+    # A program like the tests: a library would be compiled with -fPIC, programs are compiled with -fPIE.
     add_executable(rondo_precompiled "${CMAKE_BINARY_DIR}/precompiled.cpp")
     target_link_libraries(rondo_precompiled PRIVATE rondo_test_build)
     target_compile_options(rondo_precompiled PRIVATE -Xclang -fno-pch-timestamp)
@@ -42,7 +42,7 @@ function(rondo_test name directory library)
         target_compile_options(${name} PRIVATE -Xclang -fno-pch-timestamp)
     endif()
     if(name STREQUAL "rondo_db_test")
-        # Its cases share one PostgreSQL server, which takes two seconds to make.
+        # Its cases share one PostgreSQL server, which takes two seconds to start.
         add_test(NAME ${name} COMMAND ${name})
         set_tests_properties(${name} PROPERTIES TIMEOUT 240 LABELS unit PROCESSORS 2
             ENVIRONMENT "RONDO_SOURCE=${CMAKE_SOURCE_DIR}")
@@ -54,7 +54,7 @@ endfunction()
 
 function(rondo_bench name directory library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${directory}/*_bench.cpp")
-    # Nothing is measured with a sanitizer, and ThreadSanitizer has an operator new of its own.
+    # Measurements with a sanitizer mean nothing, and ThreadSanitizer has its own operator new.
     if(NOT sources OR RONDO_SANITIZE)
         return()
     endif()
@@ -70,13 +70,13 @@ endforeach()
 function(rondo_python_test source folder)
     get_filename_component(name "${source}" NAME_WE)
     add_test(NAME ${folder}.${name} COMMAND "${Python3_EXECUTABLE}" "${source}")
-    # PROCESSORS 2: they start servers and clients and look at the time; on two cores each runs alone.
+    # PROCESSORS 2: these tests start servers and clients and measure time; on two cores each runs alone.
     set_tests_properties(${folder}.${name} PROPERTIES TIMEOUT 300 LABELS ${folder} PROCESSORS 2
         ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
-# The same script once more with other workers: <folder>.<name>@<class>-<backend>-<workers>. ./dev test-matrix runs all of
-# them with all; these are what every change has to pass.
+# The same script with other workers: <folder>.<name>@<class>-<backend>-<workers>. ./dev test-matrix runs all combinations;
+# these variants must pass for every change.
 function(rondo_python_variant folder name class backend workers)
     set(variant "${folder}.${name}@${class}-${backend}-${workers}")
     add_test(NAME ${variant} COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tests/${folder}/${name}.py")
@@ -106,7 +106,7 @@ function(rondo_test_folder folder)
         rondo_preload_module("${module}")
     endforeach()
     file(GLOB_RECURSE scripts CONFIGURE_DEPENDS "${directory}/*_test.py")
-    # With four workers h1_workers covers the other two; it is a dozen servers at once, too many with a sanitizer.
+    # h1_workers, with four workers, covers h1_sync and h1_threads; it runs a dozen servers at once, too many for a sanitizer.
     if(RONDO_SANITIZE)
         list(FILTER scripts EXCLUDE REGEX "/h1_workers_test")
     else()

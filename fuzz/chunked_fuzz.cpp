@@ -26,16 +26,16 @@ bool feed(decoder& d, std::string_view piece, outcome& out) {
     for (;;) {
         const auto result = d.decode(piece);
         check(result.consumed <= piece.size() && rondo::fuzz::is_inside(result.data, piece));
-        out.last = result.what;
+        out.last = result.kind;
         out.body += result.data;
-        if (result.what != decoder::event::error) out.consumed += result.consumed;
+        if (result.kind != decoder::event::error) out.consumed += result.consumed;
         piece.remove_prefix(result.consumed);
-        if (result.what == decoder::event::data) {
+        if (result.kind == decoder::event::data) {
             check(!result.data.empty());
             continue;
         }
-        check(result.what != decoder::event::need_more || piece.empty());
-        return result.what == decoder::event::need_more;
+        check(result.kind != decoder::event::need_more || piece.empty());
+        return result.kind == decoder::event::need_more;
     }
 }
 
@@ -66,11 +66,11 @@ outcome decode_joined(std::string text) {
     for (;;) {
         const auto result = d.decode_joined(in);
         check(result.consumed <= in.size() && rondo::fuzz::is_inside(result.data, {in.data(), in.size()}));
-        out.last = result.what;
+        out.last = result.kind;
         out.body += result.data;
-        if (result.what != decoder::event::error) out.consumed += result.consumed;
+        if (result.kind != decoder::event::error) out.consumed += result.consumed;
         in = in.subspan(result.consumed);
-        if (result.what != decoder::event::data) break;
+        if (result.kind != decoder::event::data) break;
         check(!result.data.empty());
     }
     out.trailers = d.trailers().wire();

@@ -25,7 +25,7 @@ void check_set(const field& pair, std::string_view path) {
     const auto text =
         written({.name = std::string(pair.name), .value = std::string(pair.value), .path = std::string(path)});
     if (!text) return;
-    check(valid_field_value(*text));
+    check(is_valid_field_value(*text));
     const field parsed = *cookie_pairs(*text).begin();
     check(parsed.name == pair.name && parsed.value == pair.value);
 }

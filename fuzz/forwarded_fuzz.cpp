@@ -5,7 +5,7 @@
 
 #include <rondo/http/authority.hpp>
 #include <rondo/http/forwarded.hpp>
-#include <rondo/http/forwarding.hpp>
+#include <rondo/http/sanitized_forwarded.hpp>
 
 #include "check.hpp"
 
@@ -40,24 +40,24 @@ struct head {
 // Sanitized fields must pass another proxy unchanged.
 void check_sanitized(const fields_view& fields) {
     head next(std::string_view{});
-    const std::string addresses = checked_forwarded_for(fields);
-    const std::string elements = checked_forwarded(fields);
+    const std::string addresses = sanitized_forwarded_for(fields);
+    const std::string elements = sanitized_forwarded(fields);
     next.add("X-Forwarded-For", addresses);
     next.add("Forwarded", elements);
-    check(checked_forwarded_for(next.view()) == addresses);
-    check(checked_forwarded(next.view()) == elements);
+    check(sanitized_forwarded_for(next.view()) == addresses);
+    check(sanitized_forwarded(next.view()) == elements);
     check(std::ranges::count(elements, '"') % 2 == 0 && elements.find('\\') == std::string::npos);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const allow_list trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"});
+    static const allow_list trusted = allow_list::parse({"10.0.0.0/8", "fd00::/8"});
     head received(rondo::fuzz::as_text(data, size));
     for (const auto which : {forwarded_fields::automatic, forwarded_fields::x_forwarded, forwarded_fields::forwarded}) {
         const forwarded result = read_forwarded(received.view(), trusted, which);
         check(result.scheme.empty() || result.scheme == "http" || result.scheme == "https");
-        check(result.host.empty() || valid_authority(result.host));
+        check(result.host.empty() || is_valid_authority(result.host));
         if (result.client) check(ip_address::parse(result.client->text()) == result.client);
     }
     check_sanitized(received.view());

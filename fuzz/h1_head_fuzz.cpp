@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <rondo/http/authority.hpp>
-#include <rondo/http/h1/parser.hpp>
-#include <rondo/http/h1/scan.hpp>
+#include <rondo/http/h1/request_parser.hpp>
+#include <rondo/http/h1/scanner.hpp>
 
 #include "check.hpp"
 
@@ -25,7 +25,7 @@ struct parsed {
     std::expected<void, h1::parse_error> result;
 };
 
-bool is_inside(slice part, std::size_t size) { return part.at <= size && part.size <= size - part.at; }
+bool is_inside(slice part, std::size_t size) { return part.offset <= size && part.size <= size - part.offset; }
 
 void check_accepted(std::string_view text, const h1::request_head& head) {
     check(head.size <= text.size() && text.substr(0, head.size).ends_with("\r\n\r\n"));
@@ -34,10 +34,10 @@ void check_accepted(std::string_view text, const h1::request_head& head) {
     }
     for (const field_ref& ref : head.fields) check(is_inside(ref.name, head.size) && is_inside(ref.value, head.size));
     const char* const base = text.data();
-    for (const field line : head.view(base)) check(valid_field_name(line.name) && valid_field_value(line.value));
-    check(valid_token(head.method_text.in(base)));
+    for (const field line : head.view(base)) check(is_valid_field_name(line.name) && is_valid_field_value(line.value));
+    check(is_valid_token(head.method_text.view(base)));
     check(head.minor == 0 || head.view(base).count("host") == 1);
-    check(head.authority.size == 0 || parse_authority(head.authority.in(base)));
+    check(head.authority.size == 0 || parse_authority(head.authority.view(base)));
     check(head.body != h1::framing::chunked || !head.view(base).contains("content-length"));
     check(head.body == h1::framing::length || head.content_length == 0);
 }
@@ -45,9 +45,9 @@ void check_accepted(std::string_view text, const h1::request_head& head) {
 // The parsed head, written again, must parse to the same.
 void check_round_trip(std::string_view text, const h1::request_head& head) {
     const char* const base = text.data();
-    std::string written(head.method_text.in(base));
+    std::string written(head.method_text.view(base));
     written += ' ';
-    written += head.target.in(base);
+    written += head.target.view(base);
     written += head.minor == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
     for (const field line : head.view(base)) (((written += line.name) += ':') += line.value) += "\r\n";
     written += "\r\n";
@@ -58,9 +58,9 @@ void check_round_trip(std::string_view text, const h1::request_head& head) {
     check(second.head.body == head.body && second.head.content_length == head.content_length);
     check(second.head.keep_alive == head.keep_alive && second.head.expect == head.expect);
     check(second.head.upgrade == head.upgrade && second.head.has_query == head.has_query);
-    check(second.head.authority.in(written.data()) == head.authority.in(base));
-    check(second.head.path.in(written.data()) == head.path.in(base));
-    check(second.head.query.in(written.data()) == head.query.in(base));
+    check(second.head.authority.view(written.data()) == head.authority.view(base));
+    check(second.head.path.view(written.data()) == head.path.view(base));
+    check(second.head.query.view(written.data()) == head.query.view(base));
     check(std::ranges::equal(second.head.view(written.data()), head.view(base)));
 }
 
@@ -108,7 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_accepted(text, whole.head);
         check_round_trip(text, whole.head);
     } else {
-        const int status = h1::status_of(whole.result.error());
+        const int status = h1::status_for(whole.result.error());
         check(status == 0 || (status >= 400 && status < 600));
     }
     check_prefixes(text, whole);

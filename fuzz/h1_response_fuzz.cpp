@@ -23,14 +23,14 @@ struct parsed {
     std::expected<void, h1::parse_error> result;
 };
 
-bool is_inside(slice part, std::size_t size) { return part.at <= size && part.size <= size - part.at; }
+bool is_inside(slice part, std::size_t size) { return part.offset <= size && part.size <= size - part.offset; }
 
 void check_accepted(std::string_view text, const h1::received_head& head, method request_method) {
     check(head.size <= text.size() && text.substr(0, head.size).ends_with("\r\n\r\n"));
     check(is_inside(head.reason, head.size));
     for (const field_ref& ref : head.fields) check(is_inside(ref.name, head.size) && is_inside(ref.value, head.size));
     const fields_view view = head.view(text.data());
-    for (const field line : view) check(valid_field_name(line.name) && valid_field_value(line.value));
+    for (const field line : view) check(is_valid_field_name(line.name) && is_valid_field_value(line.value));
     check(to_int(head.code) >= 100 && to_int(head.code) <= 999);
     check(head.has_content_length == view.contains("content-length"));
     check(!(view.contains("content-length") && view.contains("transfer-encoding")));
@@ -42,7 +42,7 @@ void check_accepted(std::string_view text, const h1::received_head& head, method
 void check_round_trip(std::string_view text, const h1::received_head& head, method request_method) {
     std::string written = head.minor == 0 ? "HTTP/1.0 " : "HTTP/1.1 ";
     written += std::to_string(to_int(head.code)) + ' ';
-    written += head.reason.in(text.data());
+    written += head.reason.view(text.data());
     written += "\r\n";
     for (const field line : head.view(text.data())) (((written += line.name) += ':') += line.value) += "\r\n";
     written += "\r\n";

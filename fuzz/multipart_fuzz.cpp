@@ -26,27 +26,27 @@ struct reading {
             check(result.consumed <= piece.size());
             piece.remove_prefix(result.consumed);
             note(result);
-            if (result.what == event::need_more) {
+            if (result.kind == event::need_more) {
                 check(piece.empty());
                 return true;
             }
-            if (result.what == event::done || result.what == event::error) return false;
+            if (result.kind == event::done || result.kind == event::error) return false;
         }
     }
 
     void note(const parser::result& result) {
-        if (result.what == event::part_begin) {
+        if (result.kind == event::part_begin) {
             check(!in_part);
             in_part = true;
             events += "\n<" + p.part().name + "|" + p.part().filename.value_or("-") + "|" + p.part().content_type + ">";
-        } else if (result.what == event::part_data) {
+        } else if (result.kind == event::part_data) {
             check(in_part && !result.data.empty());
             events += result.data;
-        } else if (result.what == event::part_end) {
+        } else if (result.kind == event::part_end) {
             check(in_part);
             in_part = false;
             events += "</>";
-        } else if (result.what == event::error) {
+        } else if (result.kind == event::error) {
             events += "error " + std::to_string(static_cast<int>(p.error()));
         }
     }

@@ -11,7 +11,8 @@ using namespace rondo::http;
 using rondo::fuzz::check;
 
 bool same(const proxy_header& a, const proxy_header& b) {
-    return a.from == b.from && a.address == b.address && a.port == b.port && a.secure == b.secure && a.size == b.size;
+    return a.source_type == b.source_type && a.address == b.address && a.port == b.port && a.secure == b.secure &&
+           a.size == b.size;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using rondo::fuzz::check;
 
 void check_range(std::string_view text, std::uint64_t size) {
     const range_set set = parse_range(text, size);
-    check((set.what == range_set::outcome::partial) == !set.ranges.empty());
+    check((set.result == range_set::outcome::partial) == !set.ranges.empty());
     check(set.ranges.size() <= 16);
     std::uint64_t total = 0;
     for (const byte_range range : set.ranges) {
@@ -43,11 +43,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_range(text, number % 1000);
     check_date(text, static_cast<unix_seconds>(number));
     if (const auto tag = parse_etag(text)) {
-        check(rondo::fuzz::is_inside(tag->opaque, text) && etag_list_contains(text, *tag, same_weakly));
+        check(rondo::fuzz::is_inside(tag->opaque, text) && etag_list_contains(text, *tag, is_weak_match));
     }
     const int quality = accept_quality(text, "text/html");
     check(quality >= 0 && quality <= 1000);
     if (const auto type = parse_media_type(text)) check(type->essence.find('/') != std::string::npos);
-    check(!media_type_of(text).empty());
+    check(!media_type_for(text).empty());
     return 0;
 }

@@ -27,12 +27,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto c = detail::parse_set_cookie(*target_url, text.substr(0, end), 1'000'000'000);
         text.remove_prefix(std::min(end + 1, text.size()));
         if (!c) continue;
-        check(!c->name.empty() && c->name.size() + c->value.size() <= cookie_jar::largest);
+        check(!c->name.empty() && c->name.size() + c->value.size() <= cookie_jar::max_cookie_bytes);
         check(c->path.starts_with('/'));
         check(c->host_only ? c->domain == target_url->host : detail::domain_matches(target_url->host, c->domain));
         check(c->host_only || !detail::is_public_suffix(c->domain));
         check(c->host_only || detail::site_of(c->domain) == detail::site_of(target_url->host));
-        check(!c->secure || target_url->secure());
+        check(!c->secure || target_url->is_secure());
     }
     return 0;
 }

@@ -22,11 +22,11 @@ void check_dots(std::string_view path) {
 }
 
 void check_normalizations(std::string_view path) {
-    const unsigned normalizations = http::readings_of(path);
-    if (normalizations == 0) check(http::path_read_as(path, http::every_path_reading) == path);
-    const std::string plain = http::path_read_as(path, http::every_path_reading);
-    check(http::readings_of(plain) == 0 || plain.find('%') != std::string::npos);
-    check(http::path_read_as(path, 0) == path);
+    const unsigned normalizations = http::normalizations_of(path);
+    if (normalizations == 0) check(http::normalize_path(path, http::all_path_normalizations) == path);
+    const std::string plain = http::normalize_path(path, http::all_path_normalizations);
+    check(http::normalizations_of(plain) == 0 || plain.find('%') != std::string::npos);
+    check(http::normalize_path(path, 0) == path);
 }
 
 void check_percent(std::string_view text) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
 
-#include <rondo/http/form.hpp>
 #include <rondo/http/path_and_query.hpp>
+#include <rondo/http/urlencoded_form.hpp>
 
 #include "check.hpp"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The canned response of both ceiling servers, and the cheapest way to find the end of a request head.
 #pragma once
 
 #include <cstddef>
@@ -10,31 +11,30 @@
 
 #include "../sockets.hpp"
 
-/// What both limit servers have in common: one canned response and the least that finds the end of a head.
 namespace ceiling {
 
 inline constexpr std::string_view response =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
 
-/// This many responses in a row: one send answers a whole pipeline.
+/// The number of responses in responses(): one send answers a whole pipeline.
 inline constexpr std::size_t batch = 256;
 
 inline std::string responses() {
-    std::string all;
-    for (std::size_t i = 0; i < batch; ++i) all += response;
-    return all;
+    std::string result;
+    for (std::size_t i = 0; i < batch; ++i) result += response;
+    return result;
 }
 
-/// Counts the ends of heads in `bytes`. `matched` is how much of "\r\n\r\n" the bytes before ended with; it is kept
-/// from call to call, so a head may arrive in pieces.
+/// Counts the ends of heads in `bytes`. `matched` is how much of "\r\n\r\n" the previous bytes ended with; the caller
+/// keeps it between calls, so a head may arrive in pieces.
 inline std::size_t count_heads(std::uint8_t& matched, std::string_view bytes) noexcept {
     if (matched == 0 && bytes.ends_with("\r\n\r\n") &&
         memmem(bytes.data(), bytes.size(), "\r\n\r\n", 4) == bytes.data() + bytes.size() - 4)
         return 1;  // the common case: exactly one whole head
     std::size_t heads = 0;
     for (const char c : bytes) {
-        const char wanted = (matched & 1) ? '\n' : '\r';
-        matched = static_cast<std::uint8_t>(c == wanted ? matched + 1 : (c == '\r' ? 1 : 0));
+        const char expected = (matched & 1) ? '\n' : '\r';
+        matched = static_cast<std::uint8_t>(c == expected ? matched + 1 : (c == '\r' ? 1 : 0));
         if (matched == 4) {
             ++heads;
             matched = 0;
@@ -43,17 +43,17 @@ inline std::size_t count_heads(std::uint8_t& matched, std::string_view bytes) no
     return heads;
 }
 
-/// Answers that are due later. One queue per delay, so each is ordered by itself.
-class delays {
+/// Responses that are due later. There is one queue per delay, so each queue is in the order of due times.
+class delayed_responses {
 public:
-    struct answer {
+    struct entry {
         std::uint64_t due_ms;
         int fd;
-        std::uint16_t generation;  ///< tells a connection from a later one with the same descriptor
+        std::uint16_t generation;  ///< distinguishes a connection from a later one with the same descriptor
     };
 
-    /// The milliseconds after which a request is to be answered: "/wait" a second, "/timer" one, others none.
-    static unsigned of(std::string_view head) noexcept {
+    /// The delay of the response in milliseconds: 1000 for "/wait", 1 for "/timer", 0 for other paths.
+    static unsigned delay_ms(std::string_view head) noexcept {
         if (head.size() < 10 || head[5] == ' ') return 0;
         const std::string_view path = head.substr(4);
         if (path.starts_with("/wait")) return 1000;
@@ -66,7 +66,7 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return short_.empty() && long_.empty(); }
 
-    /// Calls `f(answer)` for all that are due; returns the milliseconds until the next, or -1.
+    /// Calls `f(entry)` for all responses that are due; returns the milliseconds until the next one, or -1.
     template <class F>
     int expire(F&& f) {
         if (empty()) return -1;
@@ -83,11 +83,11 @@ public:
     }
 
 private:
-    // Rounded up: nobody is answered early.
+    // Rounded up, so that no response is sent early.
     static std::uint64_t now_ms() noexcept { return (bench::now_ns() + 999'999) / 1'000'000; }
 
-    std::deque<answer> short_;
-    std::deque<answer> long_;
+    std::deque<entry> short_;
+    std::deque<entry> long_;
 };
 
 }  // namespace ceiling

@@ -3,10 +3,10 @@
 //
 //   load --port P [--path /] [-c 64] [-d 6] [--pipeline N] [--browser] [--close]
 //
-// One thread over io_uring: multishot receive, one send per burst. The first request is made alone to learn the length
-// of a response; every later one must have status 200 and the same length. Prints JSON: requests, seconds, latencies in
+// One thread over io_uring: multishot receive, one send per burst. A first request measures the length of the response;
+// every later response must have status 200 and the same length. Prints JSON: requests, seconds, latencies in
 // microseconds, errors (connections lost, other statuses, other lengths).
-//   --browser  the head of a browser, 674 bytes in all
+//   --browser  the request head of a browser, 674 bytes in total
 //   --close    a connection per request: connect, send and receive are one chain of linked operations
 #include <cstdlib>
 #include <cstring>
@@ -46,7 +46,9 @@ options parse(int argc, char** argv) {
     options o;
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
-        const auto value = [&] { return i + 1 < argc ? argv[++i] : throw std::runtime_error("a value is missing"); };
+        const auto value = [&] {
+            return i + 1 < argc ? argv[++i] : throw std::runtime_error(fmt::format("{}: a value is missing", name));
+        };
         if (name == "--port") o.port = std::atoi(value());
         else if (name == "--path") o.path = value();
         else if (name == "-c") o.connections = std::strtoul(value(), nullptr, 10);
@@ -54,13 +56,13 @@ options parse(int argc, char** argv) {
         else if (name == "--pipeline") o.pipeline = std::strtoul(value(), nullptr, 10);
         else if (name == "--browser") o.browser = true;
         else if (name == "--close") o.close = true;
-        else throw std::runtime_error(fmt::format("unknown option {}", name));
+        else throw std::runtime_error(fmt::format("unknown option '{}'", name));
     }
-    if (o.close && o.pipeline != 1) throw std::runtime_error("--close and --pipeline exclude each other");
+    if (o.close && o.pipeline != 1) throw std::runtime_error("--close cannot be combined with --pipeline");
     return o;
 }
 
-// What wrk sends too, so that the two ask the same of a server.
+// The same request as wrk's, so that results are comparable.
 std::string request(const options& o) {
     std::string text = fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", o.path, o.port);
     if (o.browser) text += browser_fields;
@@ -68,28 +70,28 @@ std::string request(const options& o) {
     return text + "\r\n";
 }
 
-/// Makes one request and returns the length of its response, which must have a Content-Length.
-std::size_t learn_length(const options& o) {
+/// Sends one request and returns the length of its response, which must have a Content-Length.
+std::size_t measure_length(const options& o) {
     const int fd = bench::connect_to(o.port);
-    const std::string ask = request(o);
-    bench::checked(static_cast<int>(send(fd, ask.data(), ask.size(), MSG_NOSIGNAL)), "send");
-    std::string got;
+    const std::string head = request(o);
+    bench::checked(static_cast<int>(send(fd, head.data(), head.size(), MSG_NOSIGNAL)), "send");
+    std::string received;
     std::size_t length = 0;
-    while (length == 0 || got.size() < length) {
+    while (length == 0 || received.size() < length) {
         char buffer[65536];
         const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
         if (n <= 0) throw std::runtime_error("the first response ended early");
-        got.append(buffer, static_cast<std::size_t>(n));
-        const std::size_t end = got.find("\r\n\r\n");
-        if (length || end == got.npos) continue;
-        if (!got.starts_with(status_line)) throw std::runtime_error("the first response is not 200: " + got);
+        received.append(buffer, static_cast<std::size_t>(n));
+        const std::size_t end = received.find("\r\n\r\n");
+        if (length || end == received.npos) continue;
+        if (!received.starts_with(status_line)) throw std::runtime_error("the first response is not 200: " + received);
         constexpr char field[] = "\r\ncontent-length:";
-        const char* found = strcasestr(got.c_str(), field);
-        if (!found) throw std::runtime_error("the first response has no Content-Length: " + got);
+        const char* found = strcasestr(received.c_str(), field);
+        if (!found) throw std::runtime_error("the first response has no Content-Length: " + received);
         length = end + 4 + std::strtoul(found + sizeof field - 1, nullptr, 10);
     }
     close(fd);
-    if (got.size() != length) throw std::runtime_error("the first response is longer than it says");
+    if (received.size() != length) throw std::runtime_error("the first response is longer than its Content-Length");
     return length;
 }
 
@@ -98,25 +100,25 @@ public:
     explicit client(const options& o)
         : options_(o),
           address_(bench::loopback(o.port)),
-          expected_(learn_length(o) * o.pipeline),
+          expected_(measure_length(o) * o.pipeline),
           ring_(1024, 8192, 2048, 8192),
           slots_(o.connections) {
         for (std::size_t i = 0; i < o.pipeline; ++i) burst_ += request(o);
         const auto files = static_cast<unsigned>(o.connections);
         bench::uring::checked(io_uring_register_files_sparse(ring_.raw(), files), "io_uring_register_files");
-        if (!o.close) keep_connections();
+        if (!o.close) open_connections();
     }
 
     void run() {
         begin_ = now_ = bench::now_ns();
         const std::uint64_t end = begin_ + static_cast<std::uint64_t>(options_.seconds * 1e9);
         for (unsigned i = 0; i < slots_.size(); ++i) {
-            if (options_.close) connect_and_ask(i);
-            else receive(i), ask(i);
+            if (options_.close) connect_and_send(i);
+            else receive(i), send_requests(i);
         }
-        while (now_ < end && alive_) {
-            __kernel_timespec patience{0, 100'000'000};
-            ring_.turn(&patience, [this, first = true](const io_uring_cqe& done) mutable {
+        while (now_ < end && open_) {
+            __kernel_timespec timeout{0, 100'000'000};
+            ring_.run_once(&timeout, [this, first = true](const io_uring_cqe& done) mutable {
                 if (first) now_ = bench::now_ns();
                 first = false;
                 if (done.user_data < slots_.size()) handle(static_cast<unsigned>(done.user_data), done);
@@ -128,11 +130,11 @@ public:
 
 private:
     struct slot {
-        std::uint64_t asked_at = 0;
-        std::size_t got = 0;  // bytes of the current burst's responses
+        std::uint64_t sent_at = 0;
+        std::size_t received = 0;  // bytes of the current burst's responses
     };
 
-    void keep_connections() {
+    void open_connections() {
         std::vector<int> fds;
         for (std::size_t i = 0; i < slots_.size(); ++i) fds.push_back(bench::connect_to(options_.port));
         const auto count = static_cast<unsigned>(fds.size());
@@ -145,62 +147,62 @@ private:
         if (done.res > 0) {
             const auto bytes = ring_.bytes(done);
             const std::size_t compared = std::min(bytes.size(), status_line.size());
-            if (s.got == 0 && std::memcmp(bytes.data(), status_line.data(), compared) != 0) ++errors_;
-            s.got += bytes.size();
+            if (s.received == 0 && std::memcmp(bytes.data(), status_line.data(), compared) != 0) ++errors_;
+            s.received += bytes.size();
         }
-        ring_.give_back(done);
-        if (done.res <= 0 && done.res != -ENOBUFS) return ended(i);
+        ring_.release_buffer(done);
+        if (done.res <= 0 && done.res != -ENOBUFS) return on_end(i);
         if (!(done.flags & IORING_CQE_F_MORE)) receive(i);
-        if (options_.close || s.got < expected_) return;
-        answered(s);
-        ask(i);
+        if (options_.close || s.received < expected_) return;
+        record(s);
+        send_requests(i);
     }
 
-    void answered(const slot& s) {
-        if (s.got != expected_) ++errors_;
-        latencies_.add(now_ - s.asked_at, options_.pipeline);
+    void record(const slot& s) {
+        if (s.received != expected_) ++errors_;
+        latencies_.add(now_ - s.sent_at, options_.pipeline);
     }
 
-    void ended(unsigned i) {
+    void on_end(unsigned i) {
         if (!options_.close) {
             ++errors_;
-            --alive_;
+            --open_;
             return;
         }
-        if (slots_[i].got) answered(slots_[i]);
+        if (slots_[i].received) record(slots_[i]);
         else ++errors_;
-        connect_and_ask(i);
+        connect_and_send(i);
     }
 
-    // Making the socket in the ring's own table closes the one that was there.
-    void connect_and_ask(unsigned i) {
+    // Creating a socket in a slot of the ring's file table closes the previous one.
+    void connect_and_send(unsigned i) {
         ring_.reserve(4);
-        io_uring_sqe* s = ring_.entry();
+        io_uring_sqe* s = ring_.get_sqe();
         io_uring_prep_socket_direct(s, AF_INET, SOCK_STREAM, 0, i, 0);
         link(s);
-        s = ring_.entry();
+        s = ring_.get_sqe();
         io_uring_prep_connect(s, static_cast<int>(i), reinterpret_cast<const sockaddr*>(&address_), sizeof address_);
         s->flags |= IOSQE_FIXED_FILE;
         link(s);
-        ask(i, IOSQE_IO_LINK);
+        send_requests(i, IOSQE_IO_LINK);
         receive(i);
     }
 
     static void link(io_uring_sqe* s) {
         s->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
-        io_uring_sqe_set_data64(s, unnamed);
+        io_uring_sqe_set_data64(s, no_slot);
     }
 
-    void ask(unsigned i, unsigned flags = 0) {
-        io_uring_sqe* s = ring_.entry();
+    void send_requests(unsigned i, unsigned flags = 0) {
+        io_uring_sqe* s = ring_.get_sqe();
         io_uring_prep_send(s, static_cast<int>(i), burst_.data(), burst_.size(), MSG_NOSIGNAL | MSG_WAITALL);
         s->flags |= static_cast<std::uint8_t>(IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS | flags);
-        io_uring_sqe_set_data64(s, unnamed);
+        io_uring_sqe_set_data64(s, no_slot);
         slots_[i] = {now_, 0};
     }
 
     void receive(unsigned i) {
-        io_uring_sqe* s = ring_.entry();
+        io_uring_sqe* s = ring_.get_sqe();
         io_uring_prep_recv_multishot(s, static_cast<int>(i), nullptr, 0, 0);
         s->buf_group = bench::uring::group;
         s->flags |= IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE;
@@ -216,7 +218,7 @@ private:
             us(latencies_.quantile(.99)), us(latencies_.largest()), expected_ / options_.pipeline, errors_);
     }
 
-    static constexpr std::uint64_t unnamed = ~std::uint64_t{0};
+    static constexpr std::uint64_t no_slot = ~std::uint64_t{0};
 
     options options_;
     sockaddr_in address_;
@@ -226,13 +228,13 @@ private:
     std::vector<slot> slots_;
     bench::histogram latencies_;
     std::uint64_t begin_ = 0, now_ = 0, errors_ = 0;
-    std::size_t alive_ = options_.connections;
+    std::size_t open_ = options_.connections;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-    bench::allow_descriptors();
+    bench::raise_descriptor_limit();
     client(parse(argc, argv)).run();
 } catch (const std::exception& e) {
     fmt::print(stderr, "load: {}\n", e.what());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// node_hello.js PORT: '/' at once, '/wait' after one second.
+// node_hello.js PORT: '/' is answered at once, '/wait' after one second.
 const headers = { 'Content-Type': 'text/plain', 'Content-Length': 13 };
 const server = require('http').createServer((request, response) => {
   const reply = () => { response.writeHead(200, headers); response.end('Hello, World!'); };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The classical server, for comparison: blocking sockets and one thread for each connection, so that many requests can
-// wait at once. As simple as such a server is usually written, with the default stack of a thread.
+// The classic server, for comparison: blocking sockets and one thread for each connection, so that many requests can
+// wait at once. As simple as such servers usually are, with the default stack size of a thread.
 //
-//   thread_per_request PORT      GET / answers at once, GET /wait after a second, GET /slow?ms=N after N milliseconds
+//   thread_per_request PORT      GET / is answered at once, GET /wait after 1 s, GET /slow?ms=N after N ms
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -35,16 +35,16 @@ bool send_all(int fd, std::string_view bytes) {
     return true;
 }
 
-/// Reads requests without a body and answers them, one after another, until the client goes away.
+/// Reads requests without a body and answers them one after another until the client closes the connection.
 void serve(int fd) {
-    std::string in;
+    std::string received;
     char buffer[4096];
     for (;;) {
         const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
         if (n <= 0) break;
-        in.append(buffer, static_cast<std::size_t>(n));
-        for (std::size_t end; (end = in.find("\r\n\r\n")) != in.npos; in.erase(0, end + 4)) {
-            const std::string_view line(in.data(), in.find("\r\n"));
+        received.append(buffer, static_cast<std::size_t>(n));
+        for (std::size_t end; (end = received.find("\r\n\r\n")) != received.npos; received.erase(0, end + 4)) {
+            const std::string_view line(received.data(), received.find("\r\n"));
             const std::size_t begin = line.find(' ') + 1;
             const std::string path(line.substr(begin, line.find(' ', begin) - begin));
             std::this_thread::sleep_for(delay_of(path));
@@ -61,7 +61,7 @@ void serve(int fd) {
         try {
             std::thread(serve, fd).detach();
         } catch (const std::system_error& e) {
-            fmt::print(stderr, "thread_per_request: no thread for a connection: {}\n", e.what());
+            fmt::print(stderr, "thread_per_request: cannot create a thread: {}\n", e.what());
             close(fd);
         }
     }
@@ -71,7 +71,7 @@ void serve(int fd) {
 
 int main(int argc, char** argv) try {
     if (argc != 2) return fmt::print(stderr, "usage: thread_per_request PORT\n"), 2;
-    bench::allow_descriptors();
+    bench::raise_descriptor_limit();
     accept_forever(bench::listen_on(std::atoi(argv[1]), 0));
 } catch (const std::exception& e) {
     fmt::print(stderr, "thread_per_request: {}\n", e.what());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rooms to talk in, on any number of workers and machines; with a cache, mail sent behind the response, and a task that
-// is done once in the whole server. What docs/channels.md and docs/background.md show is cut out of here.
+// Chat rooms on any number of workers and machines, with a cache, mail sent after the response, and a periodic task
+// that one process runs for all. docs/channels.md, docs/cache.md and docs/background.md take their samples from here.
 #include <chrono>
 #include <string>
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // [sample subscribe]
-rondo::async_generator<rondo::sse_event> listen(rondo::channels& channels, std::string room) {
+rondo::async_generator<rondo::sse_event> room_events(rondo::channels& channels, std::string room) {
     auto messages = channels.subscribe("room:" + room);
     while (rondo::channel_message* m = co_await messages.next()) {
         rondo::sse_event event{std::string(m->bytes())};
@@ -26,11 +26,11 @@ rondo::async_generator<rondo::sse_event> listen(rondo::channels& channels, std::
 
 // [sample groups]
 rondo::task<std::string> first_of_two(rondo::channels& channels, std::string one, std::string other) {
-    rondo::subscription mine = channels.open({.messages = 100, .when_full = rondo::overflow::close});
-    co_await mine.add("room:" + one);
-    co_await mine.add("room:" + other);
-    rondo::channel_message m = co_await mine.next();
-    mine.discard("room:" + one);
+    rondo::subscription rooms = channels.open({.max_messages = 100, .when_full = rondo::overflow::close});
+    co_await rooms.subscribe("room:" + one);
+    co_await rooms.subscribe("room:" + other);
+    rondo::channel_message m = co_await rooms.next();
+    rooms.unsubscribe("room:" + one);
     co_return std::string(m.channel()) + ": " + std::string(m.bytes());
 }
 // [end]
@@ -42,8 +42,8 @@ rondo::task<rondo::response> first(rondo::channels& channels, std::string one, s
 
 // [sample compute]
 rondo::task<std::string> make_report() {
-    co_await rondo::sleep(200ms);  // much work
-    co_return "made by process " + std::to_string(getpid()) + "\n";
+    co_await rondo::sleep(200ms);  // expensive work
+    co_return "computed by process " + std::to_string(getpid()) + "\n";
 }
 
 rondo::task<rondo::response> report(rondo::cache& cache) {
@@ -62,20 +62,20 @@ rondo::task<void> send_mail(std::string to, std::chrono::milliseconds time) {
 int main(int argc, char** argv) {
     rondo::app app;
     // [sample settings]
-    // --channels-url and --cache-url; nothing connects before it is needed.
+    // --channels-url and --cache-url; the connections are opened on first use.
     rondo::channels channels([&app] { return app.settings().channels_url; });
     rondo::cache cache([&app] { return app.settings().cache_url; });
     // [end]
-    auto mail_time = app.setting("mail-time", "TIME", 100ms, "how long a mail takes");
+    auto mail_time = app.setting("mail-time", "TIME", 100ms, "time to send one mail");
 
     app.get("/rooms/<slug:room>", [&](rondo::request&, std::string room) -> rondo::response {
-        return rondo::sse(listen(channels, std::move(room)));
+        return rondo::sse(room_events(channels, std::move(room)));
     });
     // [sample publish]
     app.post("/rooms/<slug:room>", [&](rondo::request& req, std::string_view room) -> rondo::response {
         channels.publish_sync("room:" + std::string(room),
                               req.read_all_sync());  // in async views: co_await channels.publish()
-        return rondo::text("said\n");
+        return rondo::text("published\n");
     });
     // [end]
     app.get("/first/<slug:one>/<slug:other>", [&](rondo::request&, std::string one, std::string other) {
@@ -84,8 +84,8 @@ int main(int argc, char** argv) {
     app.get("/report", [&](rondo::request&) { return report(cache); });
     // [sample background]
     app.post("/mail/<slug:to>", [&](rondo::request&, std::string to) -> rondo::response {
-        app.background("mail").spawn(send_mail(std::move(to), *mail_time));  // answered before it is sent
-        return rondo::text("on its way\n").status(202);
+        app.background("mail").spawn(send_mail(std::move(to), *mail_time));  // the response does not wait for the mail
+        return rondo::text("queued\n").status(202);
     });
     // [end]
     // [sample every]

@@ -12,7 +12,7 @@
 #include <rondo/codec/json.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/when_any.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/form.hpp>
 #include <rondo/web/routing/convert.hpp>
 
@@ -23,9 +23,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t on_a_page = 50, in_a_batch = 100;
-constexpr std::int64_t after_all = std::numeric_limits<std::int64_t>::max();
-constexpr unsigned longest_wait = 25;  // seconds: less than proxies and browsers wait
+constexpr std::size_t page_size = 50, batch_size = 100;
+constexpr std::int64_t max_id = std::numeric_limits<std::int64_t>::max();
+constexpr unsigned max_wait = 25;  // seconds: below the timeouts of proxies and browsers
 
 std::string list_json(std::span<const message> messages, std::int64_t last) {
     std::string out;
@@ -36,7 +36,7 @@ std::string list_json(std::span<const message> messages, std::int64_t last) {
     return out;
 }
 
-rondo::response news_json(std::span<const message> messages, std::int64_t last) {
+rondo::response uncached_json(std::span<const message> messages, std::int64_t last) {
     return rondo::json_text(list_json(messages, last)).field("Cache-Control", "no-store");
 }
 
@@ -44,7 +44,7 @@ bool is_json(const rondo::request& req) {
     return req.field("Content-Type").value_or(std::string_view()).starts_with("application/json");
 }
 
-// What was sent, not yet looked at.
+// The posted message, not validated yet.
 draft read_draft(rondo::request& req) {
     if (!is_json(req)) {
         const rondo::form_data& form = req.form_sync();
@@ -54,49 +54,49 @@ draft read_draft(rondo::request& req) {
     const auto text_of = [&](std::string_view name) {
         const rondo::codec::json_value& value = body[name];
         if (!value.is_null() && !value.is_string())
-            throw rondo::http_error(422, "author and text must be texts: {\"author\": \"...\", \"text\": \"...\"}");
+            throw rondo::http_error(422, "author and text must be strings: {\"author\": \"...\", \"text\": \"...\"}");
         return value.is_string() ? value.as_string() : std::string();
     };
     return {text_of("author"), text_of("text")};
 }
 
-rondo::sse_event event_of(const message& m) {
+rondo::sse_event make_event(const message& m) {
     rondo::sse_event event;
     event.data = to_json(m);
     event.id = std::to_string(m.id);
     return event;
 }
 
-// Tells the browser where it stands, and to come back after a second when the connection ends.
-rondo::sse_event greeting(std::int64_t seen) {
+// Sets the browser's last event id, and makes it reconnect after a second when the connection ends.
+rondo::sse_event hello_event(std::int64_t last_seen) {
     rondo::sse_event event;
     event.event = "hello";
-    event.id = std::to_string(seen);
+    event.id = std::to_string(last_seen);
     event.retry = 1000;
     return event;
 }
 
-rondo::task<void> end_of_server(const rondo::request& req) {
+rondo::task<void> wait_for_drain(const rondo::request& req) {
     rondo::event never;
-    rondo::event* const ending = req.received().draining;
-    co_await (ending != nullptr ? *ending : never).wait();
+    rondo::event* const draining = req.server_request().draining;
+    co_await (draining != nullptr ? *draining : never).wait();
 }
 
 }  // namespace
 
-// The id that a client has seen last. Another worker may have told it of a message before this one heard of it. An id
-// of another life of the file would wait for ever.
-rondo::task<std::int64_t> board::wanted(std::int64_t id) {
-    if (id > feed_->last() && id != after_all) co_await rondo::run_blocking([this] { feed_->catch_up(); });
+// A client may have received a message from another worker before this worker has read it. An id beyond the end of the
+// file, as after a reset of the database, would wait forever.
+rondo::task<std::int64_t> board::clamp_to_known(std::int64_t id) {
+    if (id > feed_->last() && id != max_id) co_await rondo::run_blocking([this] { feed_->catch_up(); });
     co_return std::clamp<std::int64_t>(id, 0, feed_->last());
 }
 
 rondo::response board::page(rondo::request& req) {
-    const auto before = req.query_as<std::int64_t>("before", after_all);
+    const auto before = req.query_as<std::int64_t>("before", max_id);
     feed_->catch_up();
     const std::int64_t last = feed_->last();
-    const std::vector<message> messages = feed_->before(before, on_a_page);
-    return board_page({.messages = messages, .last = last, .live = before == after_all, .kept = {}, .complaint = {}});
+    const std::vector<message> messages = feed_->before(before, page_size);
+    return board_page({.messages = messages, .last = last, .live = before == max_id, .input = {}, .error = {}});
 }
 
 rondo::response board::list(rondo::request& req) {
@@ -104,53 +104,53 @@ rondo::response board::list(rondo::request& req) {
     const std::int64_t last = feed_->last();
     if (req.query("after")) {
         const std::int64_t after = std::clamp<std::int64_t>(req.query_as<std::int64_t>("after"), 0, last);
-        return news_json(feed_->after(after, in_a_batch), after);
+        return uncached_json(feed_->after(after, batch_size), after);
     }
-    std::vector<message> messages = feed_->before(req.query_as<std::int64_t>("before", after_all), in_a_batch);
+    std::vector<message> messages = feed_->before(req.query_as<std::int64_t>("before", max_id), batch_size);
     std::ranges::reverse(messages);
-    return news_json(messages, last);
+    return uncached_json(messages, last);
 }
 
 rondo::response board::post(rondo::request& req) {
-    // A page of another site can make a browser send our form: such a message is not the person's.
-    if (req.field("Sec-Fetch-Site") == "cross-site")
-        throw rondo::http_error(403, "Messages of other sites are not taken");
-    draft wish = read_draft(req);
-    auto checked = check(wish.author, wish.text);
-    if (checked) {
-        const message made = feed_->add(*checked);
-        if (is_json(req)) return rondo::json_text(to_json(made)).status(201);
+    // A page of another site can make a browser send this form: the user did not write such a message.
+    if (req.field("Sec-Fetch-Site") == "cross-site") throw rondo::http_error(403, "Cross-site posts are not accepted");
+    draft input = read_draft(req);
+    auto validated = validate(input.author, input.text);
+    if (validated) {
+        const message added = feed_->add(*validated);
+        if (is_json(req)) return rondo::json_text(to_json(added)).status(201);
         return rondo::redirect("/");
     }
-    const refusal& no = checked.error();
-    if (is_json(req) || no.status == 400) throw rondo::http_error(no.status, no.sentence);
-    const std::vector<message> messages = feed_->before(after_all, on_a_page);
-    return board_page({messages, feed_->last(), true, std::move(wish), no.sentence}).status(no.status);
+    const rejection& error = validated.error();
+    if (is_json(req) || error.status == 400) throw rondo::http_error(error.status, error.reason);
+    const std::vector<message> messages = feed_->before(max_id, page_size);
+    return board_page({messages, feed_->last(), true, std::move(input), error.reason}).status(error.status);
 }
 
 rondo::task<rondo::response> board::events(rondo::request& req) {
-    std::int64_t seen = req.query_as<std::int64_t>("after", after_all);
-    if (const auto id = rondo::last_event_id(req)) seen = rondo::parse_integer(*id).value_or(after_all);
-    seen = co_await wanted(seen);
-    co_return rondo::sse(follow(seen));
+    std::int64_t last_seen = req.query_as<std::int64_t>("after", max_id);
+    if (const auto id = rondo::last_event_id(req)) last_seen = rondo::parse_integer(*id).value_or(max_id);
+    last_seen = co_await clamp_to_known(last_seen);
+    co_return rondo::sse(stream_after(last_seen));
 }
 
-rondo::async_generator<rondo::sse_event> board::follow(std::int64_t seen) {
-    co_yield greeting(seen);
+rondo::async_generator<rondo::sse_event> board::stream_after(std::int64_t last_seen) {
+    co_yield hello_event(last_seen);
     while (true) {
-        const std::vector<message> news = co_await feed_->wait_after(seen, in_a_batch, rondo::clock::duration::max());
-        for (const message& m : news) co_yield event_of(m);
-        if (!news.empty()) seen = news.back().id;
+        const std::vector<message> messages =
+            co_await feed_->wait_after(last_seen, batch_size, rondo::clock::duration::max());
+        for (const message& m : messages) co_yield make_event(m);
+        if (!messages.empty()) last_seen = messages.back().id;
     }
 }
 
 rondo::task<rondo::response> board::poll(rondo::request& req) {
-    const std::int64_t after = co_await wanted(req.query_as<std::int64_t>("after", after_all));
-    const std::chrono::seconds most(std::min(req.query_as<unsigned>("wait", longest_wait), longest_wait));
-    // A server that ends does not wait for those who wait for news: they ask the next one.
-    const auto first = co_await rondo::when_any(feed_->wait_after(after, in_a_batch, most), end_of_server(req));
-    const std::vector<message>* const news = std::get_if<0>(&first);
-    co_return news_json(news != nullptr ? *news : std::vector<message>(), after);
+    const std::int64_t after = co_await clamp_to_known(req.query_as<std::int64_t>("after", max_id));
+    const std::chrono::seconds timeout(std::min(req.query_as<unsigned>("wait", max_wait), max_wait));
+    // A draining server answers waiting polls at once; the clients poll again.
+    const auto first = co_await rondo::when_any(feed_->wait_after(after, batch_size, timeout), wait_for_drain(req));
+    const std::vector<message>* const messages = std::get_if<0>(&first);
+    co_return uncached_json(messages != nullptr ? *messages : std::vector<message>(), after);
 }
 
 }  // namespace message_board

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The CPU view that renders the Mandelbrot set, and the links of its page.
 #pragma once
 
 #include <string>
@@ -8,25 +9,25 @@
 
 namespace message_board {
 
-/// A part of the complex plane: the picture shows 3.6 / zoom of its width around the centre.
-struct place {
+/// A part of the complex plane: the picture shows a width of 3.6 / zoom around the centre.
+struct plane_region {
     double x = -0.65;
     double y = 0;
-    unsigned long long zoom = 1;  ///< to 2^40, where a double's digits end
+    unsigned long long zoom = 1;  ///< up to 2^40, the limit of double precision
 };
 
-/// From ?x=&y=&zoom=; http_error 400 when they are no numbers.
-[[nodiscard]] place place_of(rondo::request& req);
+/// From ?x=&y=&zoom=; throws http_error 400 when one is not a number.
+[[nodiscard]] plane_region region_of(rondo::request& req);
 
-/// GET /mandelbrot.png?x=&y=&zoom=&width=&height=: computes the picture. CPU work, some hundred milliseconds: stops
-/// when nobody waits for it any more.
+/// GET /mandelbrot.png?x=&y=&zoom=&width=&height=: renders the picture. CPU work, some hundred milliseconds;
+/// stops when the request is cancelled.
 [[nodiscard]] rondo::response mandelbrot(rondo::request& req);
 
-/// For the page, HTML: the picture's address; nine links that lie on the picture and zoom into a part of it each; the
-/// address of the place from farther away; a sentence about the place.
-[[nodiscard]] std::string image_link(const place& at);
-[[nodiscard]] std::string zoom_links(const place& at);
-[[nodiscard]] std::string out_link(const place& at);
-[[nodiscard]] std::string describe(const place& at);
+/// HTML for the page: the URL of the picture; nine links that cover the picture, each zooming into one part; the URL of
+/// the same region zoomed out; a description of the region.
+[[nodiscard]] std::string image_link(const plane_region& region);
+[[nodiscard]] std::string zoom_links(const plane_region& region);
+[[nodiscard]] std::string zoom_out_link(const plane_region& region);
+[[nodiscard]] std::string describe(const plane_region& region);
 
 }  // namespace message_board

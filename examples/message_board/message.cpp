@@ -7,21 +7,21 @@
 #include <algorithm>
 #include <optional>
 
-#include <rondo/codec/json.hpp>
 #include <rondo/base/utf8.hpp>
+#include <rondo/codec/json.hpp>
 
 namespace message_board {
 namespace {
 
 std::string_view trim(std::string_view text) {
-    constexpr std::string_view white = " \t\r\n";
-    const std::size_t begin = text.find_first_not_of(white);
+    constexpr std::string_view whitespace = " \t\r\n";
+    const std::size_t begin = text.find_first_not_of(whitespace);
     if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(white) - begin + 1);
+    return text.substr(begin, text.find_last_not_of(whitespace) - begin + 1);
 }
 
 // Browsers send CRLF.
-std::string with_plain_line_ends(std::string_view text) {
+std::string with_lf_line_ends(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -31,11 +31,11 @@ std::string with_plain_line_ends(std::string_view text) {
     return out;
 }
 
-std::size_t characters(std::string_view utf8) {
+std::size_t count_characters(std::string_view utf8) {
     return static_cast<std::size_t>(std::ranges::count_if(utf8, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// C0 without what `allowed` holds, DEL, and C1 (U+0080 to U+009F).
+// C0 except the characters in `allowed`, DEL, and C1 (U+0080 to U+009F).
 bool has_control(std::string_view utf8, std::string_view allowed) {
     for (std::size_t i = 0; i < utf8.size(); ++i) {
         const auto c = static_cast<unsigned char>(utf8[i]);
@@ -45,26 +45,27 @@ bool has_control(std::string_view utf8, std::string_view allowed) {
     return false;
 }
 
-std::optional<std::string> complaint(const draft& d) {
-    if (d.text.empty()) return "Please write something first.";
-    if (const std::size_t n = characters(d.text); n > max_text)
-        return fmt::format("A message has at most {} characters; this one has {}.", max_text, n);
+std::optional<std::string> find_error(const draft& d) {
+    if (d.text.empty()) return "Please enter a message.";
+    if (const std::size_t n = count_characters(d.text); n > max_text)
+        return fmt::format("A message may have at most {} characters; this one has {}.", max_text, n);
     if (std::ranges::count(d.text, '\n') >= static_cast<std::ptrdiff_t>(max_lines))
-        return fmt::format("A message has at most {} lines.", max_lines);
-    if (characters(d.author) > max_author) return fmt::format("A name has at most {} characters.", max_author);
+        return fmt::format("A message may have at most {} lines.", max_lines);
+    if (count_characters(d.author) > max_author)
+        return fmt::format("A name may have at most {} characters.", max_author);
     if (has_control(d.author, "") || has_control(d.text, "\n\t"))
-        return "Control characters cannot be shown; please remove them.";
+        return "Control characters are not allowed; please remove them.";
     return std::nullopt;
 }
 
 }  // namespace
 
-std::expected<draft, refusal> check(std::string_view author, std::string_view text) {
-    if (!rondo::valid_utf8(author) || !rondo::valid_utf8(text))
-        return std::unexpected(refusal{400, "The message is not UTF-8."});
-    draft d{std::string(trim(author)), with_plain_line_ends(trim(text))};
-    if (d.author.empty()) d.author = "Somebody";
-    if (auto sentence = complaint(d)) return std::unexpected(refusal{422, *std::move(sentence)});
+std::expected<draft, rejection> validate(std::string_view author, std::string_view text) {
+    if (!rondo::is_valid_utf8(author) || !rondo::is_valid_utf8(text))
+        return std::unexpected(rejection{400, "The message is not UTF-8."});
+    draft d{std::string(trim(author)), with_lf_line_ends(trim(text))};
+    if (d.author.empty()) d.author = "Anonymous";
+    if (auto error = find_error(d)) return std::unexpected(rejection{422, *std::move(error)});
     return d;
 }
 
@@ -75,30 +76,30 @@ std::string iso_time(std::int64_t milliseconds) {
 
 std::string pack(const message& m) {
     std::string out;
-    rondo::codec::json_writer to(out);
-    to.begin_object();
-    to.member("origin", std::string_view(m.origin)).member("author", std::string_view(m.author));
-    to.member("text", std::string_view(m.text)).member("created_at", m.created_at);
-    to.end_object();
+    rondo::codec::json_writer writer(out);
+    writer.begin_object();
+    writer.member("origin", std::string_view(m.origin)).member("author", std::string_view(m.author));
+    writer.member("text", std::string_view(m.text)).member("created_at", m.created_at);
+    writer.end_object();
     return out;
 }
 
 std::optional<message> unpack(std::string_view packed) {
-    const auto read = rondo::codec::parse_json(packed);
-    if (!read || !read->is_object()) return std::nullopt;
-    const rondo::codec::json_value& m = *read;
-    for (const char* text : {"origin", "author", "text"})
-        if (!m[text].is_string()) return std::nullopt;
+    const auto parsed = rondo::codec::parse_json(packed);
+    if (!parsed || !parsed->is_object()) return std::nullopt;
+    const rondo::codec::json_value& m = *parsed;
+    for (const char* name : {"origin", "author", "text"})
+        if (!m[name].is_string()) return std::nullopt;
     if (!m["created_at"].is_number()) return std::nullopt;
     return message{0, m["author"].as_string(), m["text"].as_string(), m["created_at"].as_integer(),
                    m["origin"].as_string()};
 }
 
-void write_json(rondo::codec::json_writer& to, const message& m) {
-    to.begin_object();
-    to.member("id", m.id).member("author", std::string_view(m.author)).member("text", std::string_view(m.text));
-    to.member("created_at", std::string_view(iso_time(m.created_at)));
-    to.end_object();
+void write_json(rondo::codec::json_writer& writer, const message& m) {
+    writer.begin_object();
+    writer.member("id", m.id).member("author", std::string_view(m.author)).member("text", std::string_view(m.text));
+    writer.member("created_at", std::string_view(iso_time(m.created_at)));
+    writer.end_object();
 }
 
 std::string to_json(const message& m) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// An encoder for PNG pictures.
 #pragma once
 
 #include <cstddef>

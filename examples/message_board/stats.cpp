@@ -25,33 +25,33 @@ struct process_stats {
     std::uint64_t memory_kib = 0;  // resident
 };
 
-// The kernel makes this file when it is read: nothing to wait for, so it may be read on the loop.
-process_stats read_process() {
-    process_stats found;
+// The kernel generates this file when it is read, so reading it does not block the loop.
+process_stats read_process_stats() {
+    process_stats stats;
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("Threads:")) found.threads = std::stoull(line.substr(8));
-        if (line.starts_with("VmRSS:")) found.memory_kib = std::stoull(line.substr(6));
+        if (line.starts_with("Threads:")) stats.threads = std::stoull(line.substr(8));
+        if (line.starts_with("VmRSS:")) stats.memory_kib = std::stoull(line.substr(6));
     }
-    return found;
+    return stats;
 }
 
-// In a test there is no server that counts.
-const rondo::stats::statistics& counted(const rondo::request& req) {
-    static const rondo::stats::statistics_memory nothing;
-    const rondo::stats::statistics* serving = req.received().serving;
-    return serving != nullptr ? *serving : *nothing;
+// A test client has no server, so it has no stats.
+const rondo::stats::worker_stats& server_stats_of(const rondo::request& req) {
+    static const rondo::stats::worker_stats_memory empty;
+    const rondo::stats::worker_stats* stats = req.server_request().stats;
+    return stats != nullptr ? *stats : *empty;
 }
 
-// Totals: the page makes rates of them.
-std::string snapshot(const rondo::stats::statistics& server) {
-    const process_stats process = read_process();
+// Totals, from which the page computes rates.
+std::string snapshot(const rondo::stats::worker_stats& server) {
+    const process_stats process = read_process_stats();
     const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(rondo::clock::now().time_since_epoch());
     std::string out;
     rondo::codec::json_writer writer(out);
     writer.begin_object();
-    writer.member("at_ms", static_cast<std::int64_t>(now.count()));
-    writer.member("process", static_cast<std::int64_t>(::getpid()));
+    writer.member("time_ms", static_cast<std::int64_t>(now.count()));
+    writer.member("pid", static_cast<std::int64_t>(::getpid()));
     writer.member("requests", server.requests.load());
     writer.member("responses", server.responses.load());
     writer.member("waiting", server.in_flight.load());
@@ -66,7 +66,7 @@ std::string snapshot(const rondo::stats::statistics& server) {
     return out;
 }
 
-rondo::async_generator<rondo::sse_event> each_second(const rondo::stats::statistics& server) {
+rondo::async_generator<rondo::sse_event> every_second(const rondo::stats::worker_stats& server) {
     while (true) {
         rondo::sse_event event;
         event.data = snapshot(server);
@@ -75,10 +75,10 @@ rondo::async_generator<rondo::sse_event> each_second(const rondo::stats::statist
     }
 }
 
-rondo::response show_stats(const rondo::stats::statistics& server) {
-    const process_stats process = read_process();
+rondo::response render_stats(const rondo::stats::worker_stats& server) {
+    const process_stats process = read_process_stats();
     return page("stats", "Live stats",
-                {{"process", std::to_string(::getpid())},
+                {{"pid", std::to_string(::getpid())},
                  {"requests", std::to_string(server.requests.load())},
                  {"waiting", std::to_string(server.in_flight.load())},
                  {"delay", fmt::format("{:.2f}", static_cast<double>(server.loop_delay_ns.load()) / 1e6)},
@@ -89,12 +89,14 @@ rondo::response show_stats(const rondo::stats::statistics& server) {
 
 }  // namespace
 
-rondo::task<rondo::response> stats_page(rondo::request& req) { co_return show_stats(counted(req)); }
+rondo::task<rondo::response> stats_page(rondo::request& req) { co_return render_stats(server_stats_of(req)); }
 
-rondo::task<rondo::response> stats_now(rondo::request& req) {
-    co_return rondo::json_text(snapshot(counted(req))).field("Cache-Control", "no-store");
+rondo::task<rondo::response> stats_json(rondo::request& req) {
+    co_return rondo::json_text(snapshot(server_stats_of(req))).field("Cache-Control", "no-store");
 }
 
-rondo::task<rondo::response> stats_events(rondo::request& req) { co_return rondo::sse(each_second(counted(req))); }
+rondo::task<rondo::response> stats_events(rondo::request& req) {
+    co_return rondo::sse(every_second(server_stats_of(req)));
+}
 
 }  // namespace message_board

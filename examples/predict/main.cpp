@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model that takes long to load, computes long and may crash: in processes of its own.
+// A model that is slow to load, slow to compute and may crash: an isolated view, which runs in compute processes.
 //
 //     predict serve --compute-workers model=2 --compute-timeout 5s --compute-memory 1GiB
 #include <memory>
@@ -12,17 +12,17 @@
 struct model {
     std::vector<double> weights = std::vector<double>(1'000'000, 0.5);
 
-    [[nodiscard]] double answer(double x) const {
+    [[nodiscard]] double predict(double x) const {
         double sum = 0;
         for (const double w : weights) sum = sum * x + w;
         return sum;
     }
 };
 
-auto load_model() {  // once in each compute process, before it takes requests
+auto load_model() {  // called once in each compute process, before its first request
     return [loaded = std::make_shared<const model>()](rondo::request& req) {
-        if (req.cancelled()) return rondo::text("nobody waits any more");
-        return rondo::text(std::to_string(loaded->answer(req.query_as<double>("x", 0.25))));
+        if (req.is_cancelled()) return rondo::text("cancelled");
+        return rondo::text(std::to_string(loaded->predict(req.query_as<double>("x", 0.25))));
     };
 }
 

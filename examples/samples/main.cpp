@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tour of the framework: one small application, from which the samples of docs/ are cut.
+// One small application with most of the samples of docs/.
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -21,7 +21,7 @@ using rondo::task;
 
 namespace {
 
-// [sample kinds]
+// [sample view kinds]
 task<response> waits(request&) {  // async: on the event loop
     co_await rondo::sleep(50ms);
     co_return rondo::text("waited\n");
@@ -40,9 +40,9 @@ response computes(request& req) {  // registered with rondo::cpu(): on a compute
 }
 // [end]
 
-// [sample off the loop]
+// [sample run blocking]
 task<response> report(request&) {
-    // A library that blocks, called from an async view: on the pool, while the loop goes on.
+    // An async view calls a blocking library: on the blocking pool, while the loop serves other requests.
     std::string text = co_await rondo::run_blocking([] {
         std::this_thread::sleep_for(20ms);
         return std::string("from a thread\n");
@@ -59,9 +59,9 @@ response article(request&, int year, std::string_view slug) {
 
 // [sample request]
 task<response> greet(request& req) {
-    auto times = req.query_as<unsigned>("times", 1);  // 400 with a sentence when it is no number
-    std::string_view name = req.query("name").value_or("nobody");
-    if (times > 10) throw rondo::http_error(422, "at most ten times");
+    auto times = req.query_as<unsigned>("times", 1);  // 400 when it is not a number
+    std::string_view name = req.query("name").value_or("world");
+    if (times > 10) throw rondo::http_error(422, "times must be at most 10");
     std::string out;
     for (unsigned i = 0; i < times; ++i) out += "hello " + std::string(name) + "\n";
     co_return rondo::text(std::move(out)).field("X-Greeted", std::to_string(times)).cookie("last", name);
@@ -70,17 +70,17 @@ task<response> greet(request& req) {
 
 // [sample json]
 task<response> add(request& req) {
-    rondo::codec::json_value in = co_await req.json();  // 415 for another type, 400 for bad JSON
-    auto a = in["a"].if_integer();
-    auto b = in["b"].if_integer();
-    if (!a || !b) throw rondo::http_error(422, "a and b are whole numbers");
+    rondo::codec::json_value body = co_await req.json();  // 415 for another type, 400 for bad JSON
+    auto a = body["a"].if_integer();
+    auto b = body["b"].if_integer();
+    if (!a || !b) throw rondo::http_error(422, "a and b must be integers");
     co_return rondo::json(rondo::codec::json_value::object({{"sum", *a + *b}}));
 }
 // [end]
 
 // [sample form]
 task<response> upload(request& req) {
-    rondo::form_data& form = co_await req.form();  // urlencoded or multipart; large files go to the disk
+    rondo::form_data& form = co_await req.form();  // urlencoded or multipart; large files are spooled to disk
     std::string out = "title " + std::string(form.value("title", "none")) + "\n";
     for (rondo::form_file& f : form.files()) {
         out += f.filename + " " + std::to_string(f.content.size()) + " bytes\n";
@@ -93,9 +93,9 @@ task<response> upload(request& req) {
 task<response> count_bytes(request& req) {
     std::size_t bytes = 0;
     for (;;) {
-        std::string_view piece = co_await req.read();  // holds until the next read
-        if (piece.empty()) break;
-        bytes += piece.size();
+        std::string_view chunk = co_await req.read();  // valid until the next read
+        if (chunk.empty()) break;
+        bytes += chunk.size();
     }
     co_return rondo::text(std::to_string(bytes) + "\n");
 }
@@ -114,12 +114,12 @@ response launch(request&) { return rondo::stream(countdown(3)); }
 // [end]
 
 // [sample sse]
-rondo::notifier news;  // counts what happened
+rondo::notifier news;  // counts events
 
-rondo::async_generator<rondo::sse_event> feed(std::uint64_t seen) {
+rondo::async_generator<rondo::sse_event> feed(std::uint64_t last_id) {
     for (;;) {
-        seen = co_await news.wait_past(seen);
-        co_yield rondo::sse_event("number " + std::to_string(seen), std::to_string(seen));
+        last_id = co_await news.wait_past(last_id);
+        co_yield rondo::sse_event("number " + std::to_string(last_id), std::to_string(last_id));
     }
 }
 
@@ -136,10 +136,10 @@ response publish(request&) {
 
 // [sample long poll]
 task<response> poll(request& req) {
-    auto seen = req.query_as<std::uint64_t>("after", 0);
-    std::uint64_t now = co_await news.wait_past(seen, 1s);
-    if (now <= seen) co_return rondo::no_content();  // nothing new: the client asks again
-    co_return rondo::text(std::to_string(now) + "\n");
+    auto after = req.query_as<std::uint64_t>("after", 0);
+    std::uint64_t count = co_await news.wait_past(after, 1s);
+    if (count <= after) co_return rondo::no_content();  // nothing new: the client polls again
+    co_return rondo::text(std::to_string(count) + "\n");
 }
 // [end]
 
@@ -150,12 +150,12 @@ task<int> slow_answer(int value) {
 }
 
 task<response> together(request&) {
-    // As long as the slowest, not as the sum; when one fails, the others are cancelled.
+    // Takes as long as the slowest, not the sum; when one fails, the others are cancelled.
     auto [a, b, c] = co_await rondo::when_all(slow_answer(1), slow_answer(2), slow_answer(3));
     co_return rondo::text(std::to_string(a + b + c) + "\n");
 }
 
-task<response> hurried(request&) {
+task<response> limited(request&) {
     try {
         int value = co_await rondo::with_timeout(10ms, slow_answer(1));
         co_return rondo::text(std::to_string(value) + "\n");
@@ -167,20 +167,20 @@ task<response> hurried(request&) {
 
 // [sample middleware]
 task<response> timed(request& req, rondo::next next) {
-    auto began = rondo::clock::now();
+    auto start = rondo::clock::now();
     response r = co_await next(req);
-    auto us = std::chrono::duration_cast<std::chrono::microseconds>(rondo::clock::now() - began);
+    auto us = std::chrono::duration_cast<std::chrono::microseconds>(rondo::clock::now() - start);
     co_return std::move(r).field("X-Time-Us", std::to_string(us.count()));
 }
 
-std::optional<response> only_with_key(request& req) {  // sync: on the blocking pool, before the view
+std::optional<response> require_key(request& req) {  // sync: on the blocking pool, before the view
     if (req.field("X-Key") == "open sesame") return std::nullopt;
-    return rondo::text("a key is missing\n").status(401);
+    return rondo::text("missing key\n").status(401);
 }
 // [end]
 
 // [sample errors]
-response broken(request&) { throw std::runtime_error("the text of this never reaches a client"); }
+response broken(request&) { throw std::runtime_error("this text never reaches a client"); }
 
 response not_found_page(request& req, const rondo::failure&) {
     return rondo::html("<h1>Nothing at " + rondo::html_escape(req.raw_path()) + "</h1>").status(404);
@@ -207,7 +207,7 @@ int main(int argc, char** argv) {
     app.post("/publish", publish);
     app.get("/poll", poll);
     app.get("/together", together);
-    app.get("/hurried", hurried);
+    app.get("/limited", limited);
     app.get("/broken", broken);
     // [sample files]
     app.get("/source", [](request&) -> task<response> { co_return co_await rondo::file(__FILE__); });
@@ -215,24 +215,25 @@ int main(int argc, char** argv) {
     // [end]
     // [sample mount]
     rondo::app admin;
-    admin.use(only_with_key);
+    admin.use(require_key);
     admin.get("/users", [](request&) { return rondo::text("you\n"); });
     app.mount("/admin", std::move(admin));
     // [end]
     app.mount("/calls", calls());
     // [sample settings]
-    auto greeting = app.setting("greeting", "TEXT", "Hello", "what /welcome says");
-    auto patience = app.setting("patience", "TIME", std::chrono::seconds(2), "until /welcome gives up");
-    app.get("/welcome", [greeting, patience](request&) {
-        return rondo::text(*greeting + "; I wait " + std::to_string(patience->count()) + " ms\n");
+    auto greeting = app.setting("greeting", "TEXT", "Hello", "greeting of /welcome");
+    auto reply_timeout =
+        app.setting("reply-timeout", "TIME", std::chrono::seconds(2), "time /welcome waits for a reply");
+    app.get("/welcome", [greeting, reply_timeout](request&) {
+        return rondo::text(*greeting + "; please reply within " + std::to_string(reply_timeout->count()) + " ms\n");
     });
-    app.prefer("keepalive-timeout", "30s");
+    app.set_default("keepalive-timeout", "30s");
     // [end]
-    app.prefer("workers", "1");  // what it launches and tells of is kept in memory
+    app.set_default("workers", "1");  // the counter `news` is in the memory of one process
     // [sample command]
-    app.command("greet", "prints the greeting to each of the words", [greeting](rondo::command_arguments words) {
-        for (const std::string& word : words) std::printf("%s, %s!\n", greeting->c_str(), word.c_str());
-        return words.empty() ? 1 : 0;
+    app.command("greet", "greet each of the names", [greeting](rondo::command_arguments names) {
+        for (const std::string& name : names) std::printf("%s, %s!\n", greeting->c_str(), name.c_str());
+        return names.empty() ? 1 : 0;
     });
     // [end]
     app.use(timed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// [sample whole]
+// [sample program]
 #include <string>
 
 #include <rondo/web.hpp>
@@ -10,10 +10,10 @@ rondo::response hello(rondo::request&) { return rondo::text("Hello, World!"); } 
 
 rondo::task<rondo::response> later(rondo::request&, unsigned ms) {  // async: on the event loop
     co_await rondo::sleep(ms * 1ms);
-    co_return rondo::text("waited, and nobody waited for it");
+    co_return rondo::text("waited without blocking a thread");
 }
 
-rondo::response primes(rondo::request&, unsigned below) {  // computes: see rondo::cpu below
+rondo::response primes(rondo::request&, unsigned below) {  // CPU work: see rondo::cpu below
     unsigned count = 0;
     for (unsigned n = 2; n < below; ++n) {
         bool prime = true;
@@ -26,7 +26,7 @@ rondo::response primes(rondo::request&, unsigned below) {  // computes: see rond
 int main(int argc, char** argv) {
     rondo::app app;
     app.get("/", hello);
-    app.get("/later/<uint:ms>", later);  // path and signature are checked against each other while compiling
+    app.get("/later/<uint:ms>", later);                   // the compiler checks the path against the signature
     app.get("/primes/<uint:below>", rondo::cpu(primes));  // on the compute threads
     return rondo::run(app, argc, argv);                   // serve, routes, check, version
 }

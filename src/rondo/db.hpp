@@ -3,6 +3,6 @@
 #pragma once
 
 #include <rondo/codec/describe.hpp>
-#include <rondo/contrib/database.hpp>
+#include <rondo/contrib/app_database.hpp>
 #include <rondo/db/database.hpp>
 #include <rondo/db/migrations.hpp>

@@ -10,7 +10,7 @@
 #include <rondo/http/cookie.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/notifier.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/loop/wait_for.hpp>
 #include <rondo/web/app.hpp>
 #include <rondo/web/files/file.hpp>
@@ -21,4 +21,4 @@
 #include <rondo/web/response.hpp>
 #include <rondo/web/sse.hpp>
 #include <rondo/web/stream.hpp>
-#include <rondo/web/structs.hpp>
+#include <rondo/web/struct_binding.hpp>

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The admin listener of a server under test."""
+"""A server under test with an admin listener, and a client of that listener."""
 import http.client
 import json
 import re
 import socket
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
@@ -14,14 +13,14 @@ from server import TIMEOUT, Server  # noqa: E402
 from prometheus import Metrics  # noqa: E402
 
 
-class Watched(Server):
+class AdminServer(Server):
     """A server with an admin listener."""
 
     def __init__(self, *options, admin="127.0.0.1:0", workers=2, **more):
         super().__init__("--admin", admin, "--workers", workers, *options, **more)
         self.admin_url = re.search(r"^ +admin +(\S+)", self.log, re.M)[1]
 
-    def ask(self, method, path, **fields):
+    def admin_request(self, method, path, **fields):
         """(status, fields in lower case, text)"""
         if self.admin_url.startswith("unix:"):
             connection = http.client.HTTPConnection("localhost", timeout=TIMEOUT)
@@ -32,35 +31,33 @@ class Watched(Server):
             connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=TIMEOUT)
         try:
             connection.request(method, path, headers={k.replace("_", "-"): v for k, v in fields.items()})
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read().decode()
         finally:
             connection.close()
 
     def metrics(self):
-        status, fields, text = self.ask("GET", "/metrics")
+        status, fields, text = self.admin_request("GET", "/metrics")
         assert (status, fields["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
         return Metrics(text)
 
     def status(self):
-        return json.loads(self.ask("GET", "/status.json")[2])
+        return json.loads(self.admin_request("GET", "/status.json")[2])
 
-    def running(self):
-        return json.loads(self.ask("GET", "/requests")[2])["running"]
+    def running_requests(self):
+        return json.loads(self.admin_request("GET", "/requests")[2])["running"]
 
-    def told_to_serve(self):
-        """{name: process} of the workers that serve, as the listener tells."""
-        return {w["name"]: w["process"] for w in self.status()["workers"] if w["state"] == "serving"}
+    def serving_workers(self):
+        """{name: process id} of the serving workers, according to the listener."""
+        return {w["name"]: w["pid"] for w in self.status()["workers"] if w["state"] == "serving"}
 
-    def until(self, true, what):
-        """Waits, and gives the first value that is true."""
-        end = time.monotonic() + TIMEOUT
-        while True:
-            if found := true():
-                return found
-            assert time.monotonic() < end, f"{what} did not come; {json.dumps(self.status())[:4000]}\n{self.log[-4000:]}"
-            time.sleep(0.02)
+    def describe(self):
+        try:
+            status = json.dumps(self.status())[:4000]
+        except (OSError, ValueError) as e:
+            status = repr(e)
+        return f"the status: {status}\nthe log:\n{self.log[-4000:]}"
 
-    def until_quiet(self):
-        """No request is being answered: what was counted stays so."""
-        self.until(lambda: self.status()["all"]["in_flight"] == 0, "quiet")
+    def wait_until_idle(self):
+        """Waits until no request is in flight: the counters no longer change."""
+        self.wait_until(lambda: self.status()["all"]["in_flight"] == 0, "the requests in flight to finish")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// In a steady state a request costs no allocation: every operator new of the server's thread is counted.
+// In steady state a request causes no allocation. Counts every operator new of the server's thread.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -56,7 +56,7 @@ namespace rondo {
 namespace {
 
 using server::testing::client;
-using server::testing::served;
+using server::testing::test_server;
 
 constexpr int warm_up = 200;
 constexpr int requests = 10'000;
@@ -81,9 +81,9 @@ protected:
         app_.get("/wait", after_a_wait);
     }
 
-    // Allocations of the server for `rounds` times `burst` requests sent at once, after as many to warm up.
+    // Allocations of the server for `rounds` bursts of `burst` requests each, after a warm-up.
     long cost_of(std::string_view request_text, std::size_t burst, int rounds) {
-        served s(app_, GetParam(), {}, [] { counted_thread = true; });
+        test_server s(app_, GetParam(), {}, [] { counted_thread = true; });
         client c(s);
         std::string sent;
         for (std::size_t i = 0; i < burst; ++i) sent += request_text;

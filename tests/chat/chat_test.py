@@ -14,13 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
 from server import Server, run  # noqa: E402
 
 
-def rooms(*options):
+def chat(*options):
     return Server("--access-log", "off", *options, program="chat")
 
 
 class Background(unittest.TestCase):
-    def test_the_end_waits_for_what_was_begun(self):
-        with rooms("--workers", "2", "--mail-time", "3s") as server:
+    def test_shutdown_waits_for_started_tasks(self):
+        with chat("--workers", "2", "--mail-time", "3s") as server:
             for n in range(5):
                 self.assertEqual(server.request("POST", f"/mail/friend-{n}")[0], 202)
             server.signal(signal.SIGTERM)
@@ -29,56 +29,56 @@ class Background(unittest.TestCase):
                 self.assertIn(f"mail sent to friend-{n}", server.log)
             self.assertRegex(server.log, r"background group 'mail': waiting for \d tasks")
 
-    def test_what_takes_longer_than_the_graceful_timeout_is_cancelled(self):
-        with rooms("--workers", "1", "--mail-time", "1h", "--graceful-timeout", "500ms") as server:
+    def test_tasks_that_exceed_the_graceful_timeout_are_cancelled(self):
+        with chat("--workers", "1", "--mail-time", "1h", "--graceful-timeout", "500ms") as server:
             self.assertEqual(server.request("POST", "/mail/friend")[0], 202)
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
-            self.assertIn("background group 'mail': 1 tasks are cancelled", server.log)
+            self.assertIn("background group 'mail': cancelling 1 tasks", server.log)
 
 
 class Periodic(unittest.TestCase):
-    def test_one_process_does_it_and_another_takes_over(self):
-        with rooms("--workers", "3") as server:
-            def done_by():
+    def test_one_process_runs_the_task_and_another_takes_over(self):
+        with chat("--workers", "3") as server:
+            def processes():
                 return re.findall(r"cleaning up in process (\d+)", server.log)
-            server.wait_until(lambda: len(done_by()) >= 3, what="the clean-up")
-            first = set(done_by())
+            server.wait_until(lambda: len(processes()) >= 3, what="three clean-ups")
+            first = set(processes())
             self.assertEqual(len(first), 1)
             os.kill(int(first.pop()), signal.SIGKILL)
-            before = len(done_by())
-            server.wait_until(lambda: len(done_by()) >= before + 2, what="the clean-up by another")
-            self.assertEqual(len(set(done_by()[before:])), 1)
-            self.assertEqual(len(set(done_by())), 2)
+            before = len(processes())
+            server.wait_until(lambda: len(processes()) >= before + 2, what="two clean-ups by another process")
+            self.assertEqual(len(set(processes()[before:])), 1)
+            self.assertEqual(len(set(processes())), 2)
 
 
-class Rooms(unittest.TestCase):
-    def test_what_is_said_is_heard_by_all_workers(self):
-        with rooms("--workers", "2") as server:
-            firsts = []
-            asking = [threading.Thread(target=lambda: firsts.append(server.get("/first/red/blue", timeout=60)[2]))
+class Chat(unittest.TestCase):
+    def test_messages_reach_all_workers(self):
+        with chat("--workers", "2") as server:
+            received = []
+            clients = [threading.Thread(target=lambda: received.append(server.get("/first/red/blue", timeout=60)[2]))
                       for _ in range(8)]
-            for thread in asking:
+            for thread in clients:
                 thread.start()
             end = time.monotonic() + 60
-            while len(firsts) < 8 and time.monotonic() < end:
+            while len(received) < 8 and time.monotonic() < end:
                 self.assertEqual(server.request("POST", "/rooms/blue", "hello")[0], 200)
                 time.sleep(0.05)
-            for thread in asking:
+            for thread in clients:
                 thread.join()
-            self.assertEqual(firsts, [b"room:blue: hello"] * 8)
+            self.assertEqual(received, [b"room:blue: hello"] * 8)
 
-    def test_a_report_is_made_once_for_many(self):
-        with rooms("--workers", "1") as server:
+    def test_concurrent_requests_share_one_report(self):
+        with chat("--workers", "1") as server:
             texts = set()
-            asking = [threading.Thread(target=lambda: texts.add(server.get("/report")[2])) for _ in range(8)]
-            for thread in asking:
+            clients = [threading.Thread(target=lambda: texts.add(server.get("/report")[2])) for _ in range(8)]
+            for thread in clients:
                 thread.start()
-            for thread in asking:
+            for thread in clients:
                 thread.join()
             self.assertEqual(len(texts), 1)
 
-    def test_a_wrong_url_is_a_sentence(self):
+    def test_rejects_an_invalid_url(self):
         for setting in ("--channels-url", "--cache-url"):
             status, _, errors = run("check", setting, "redsi://:secret@host", program="chat")
             self.assertEqual(status, 1, errors)

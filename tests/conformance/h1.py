@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/1.1 wire-level conformance runner (Python 3 standard library only).
+"""Runs HTTP/1.1 wire-level conformance cases (Python 3 standard library only).
 
     python3 h1.py --host 127.0.0.1 --port 8080 [--cases FILE_OR_FOLDER]
 
-Each case opens its own connection, sends raw bytes, reads what comes back for at
-most --timeout seconds and compares it with the case's expectation.  The server
-under test has to offer the small set of paths described in README.md ("The
-contract"); a path that is not there is found by probing and its cases are
-skipped (use --require to turn a skip into an error).
+Each case opens its own connection, sends raw bytes, reads the response for at most --timeout seconds and compares it
+with the expectation. The server under test has to offer the paths listed in README.md. The runner probes for them and
+skips the cases of missing ones (--require turns a skip into an error).
 
-Prints one line per case and closes with 'N passed, M failed, K skipped'.
-Exit status: 0 when nothing failed, 1 otherwise, 2 when it could not run.
+Prints one line per case, and 'N passed, M failed, K skipped' as the last line.
+Exit status: 0 when no case failed, 1 otherwise, 2 when the runner could not run.
 """
 import argparse
 import concurrent.futures
@@ -38,7 +36,7 @@ def main():
     ap = argparse.ArgumentParser(description="HTTP/1.1 wire conformance runner")
     ap.add_argument("--host", default="127.0.0.1")
     ap.add_argument("--port", type=int, required=True)
-    ap.add_argument("--hostname", help="name to put in Host (default: --host)")
+    ap.add_argument("--hostname", help="name for the Host field (default: --host)")
     ap.add_argument("--tls", action="store_true", help="connect with TLS (no certificate check)")
     ap.add_argument("--cases", default=os.path.join(HERE, "cases"), help="a JSON file, or a folder of them")
     ap.add_argument("--only", help="run the cases whose id or group matches this regular expression")
@@ -46,17 +44,17 @@ def main():
     ap.add_argument("--timeout", type=float, default=2.0)
     ap.add_argument("--jobs", "-j", type=int, default=6)
     ap.add_argument("--split", choices=["none", "bytes", "random"], default="none",
-                    help="how each request is cut into TCP writes")
+                    help="how to split each request into TCP writes")
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--path", action="append", default=[], metavar="NAME=PATH", help="where a contract path is")
-    ap.add_argument("--require", default="", help="comma list of capabilities that must be there")
-    ap.add_argument("--without", default="", help="comma list of capabilities that are taken as not there")
-    ap.add_argument("--max-body", type=int, help="the body limit in bytes that the server was started with")
-    ap.add_argument("--header-timeout", type=float, help="seconds the server gives a request head")
-    ap.add_argument("--body-timeout", type=float, help="seconds the server gives between body bytes")
-    ap.add_argument("--keepalive-timeout", type=float, help="seconds the server keeps an idle connection")
-    ap.add_argument("--expect-fail", help="file of case ids known to fail: they do not count as failures, "
-                                          "and one that passes does")
+    ap.add_argument("--path", action="append", default=[], metavar="NAME=PATH", help="another path for a name of README.md")
+    ap.add_argument("--require", default="", help="comma-separated capabilities that the server must have")
+    ap.add_argument("--without", default="", help="comma-separated capabilities to treat as missing")
+    ap.add_argument("--max-body", type=int, help="body limit of the server, in bytes")
+    ap.add_argument("--header-timeout", type=float, help="header timeout of the server, in seconds")
+    ap.add_argument("--body-timeout", type=float, help="body timeout of the server, in seconds")
+    ap.add_argument("--keepalive-timeout", type=float, help="keep-alive timeout of the server, in seconds")
+    ap.add_argument("--expect-fail", help="file with the ids of cases expected to fail: they do not count as failures, "
+                                          "but one that passes does")
     ap.add_argument("--json", dest="json_out")
     ap.add_argument("--quiet", "-q", action="store_true", help="print failures and totals only")
     ap.add_argument("--list", action="store_true")
@@ -90,16 +88,16 @@ def main():
     run = Runner(cfg)
     try:
         if not run.probe():
-            print("the server at %s:%d does not answer GET %s with 2xx" % (cfg.host, cfg.port, cfg.paths["fast"]))
+            print("the server at %s:%d does not respond to GET %s with 2xx" % (cfg.host, cfg.port, cfg.paths["fast"]))
             return 2
     except OSError as e:
         print("cannot reach %s:%d: %s" % (cfg.host, cfg.port, e))
         return 2
     print("capabilities:", " ".join(sorted(run.caps)))
     run.caps -= set(cfg.without.split(","))
-    lacking = [r for r in cfg.require.split(",") if r and r not in run.caps]
-    if lacking:
-        print("required capabilities are missing:", " ".join(lacking))
+    missing = [r for r in cfg.require.split(",") if r and r not in run.caps]
+    if missing:
+        print("required capabilities are missing:", " ".join(missing))
         return 2
     t0 = time.monotonic()
     results = {}
@@ -108,19 +106,19 @@ def main():
         for c, f in futs:
             try:
                 verdict, why, outs = f.result()
-            except Exception as e:                       # a bug in the runner or in the case
+            except Exception as e:                       # an error in the runner or in the case
                 verdict, why, outs = "FAIL", "runner error: %r" % e, []
             if c["id"] in known and verdict == "FAIL":
                 verdict = "XFAIL"
             elif c["id"] in known and verdict == "PASS":
-                verdict, why = "XPASS", "listed as known to fail, but it passes: take it off the list"
+                verdict, why = "XPASS", "expected to fail, but passes: remove it from the list"
             results[c["id"]] = dict(verdict=verdict, why=why, outcomes=outs, level=c["level"], group=c["group"])
             if verdict in ("FAIL", "XPASS") or not cfg.quiet:
                 print("%-5s %-6s %-34s %s" % (verdict, c["level"], c["id"], why[:400]), flush=True)
     alive = run.alive()
     results_v = [r["verdict"] for r in results.values()]
     if not alive:
-        print("FAIL  must   server-alive-at-the-end            the server no longer answers")
+        print("FAIL  must   server-alive-at-the-end            the server no longer responds")
     for lv in ("must", "should", "policy"):
         v = [r["verdict"] for r in results.values() if r["level"] == lv]
         if v:
@@ -130,7 +128,7 @@ def main():
         with open(cfg.json_out, "w", encoding="utf-8") as f:
             json.dump(results, f, indent=1, sort_keys=True)
     failed = results_v.count("FAIL") + results_v.count("XPASS") + (0 if alive else 1)
-    print("%.1f s, %d known failures" % (time.monotonic() - t0, results_v.count("XFAIL")))
+    print("%.1f s, %d expected failures" % (time.monotonic() - t0, results_v.count("XFAIL")))
     print("%d passed, %d failed, %d skipped" % (results_v.count("PASS"), failed, results_v.count("SKIP")))
     return 1 if failed else 0
 

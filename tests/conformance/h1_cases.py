@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conformance cases: reads the files in cases/, fills in their templates, runs them and judges the outcome."""
+"""Conformance cases: reads the files in cases/, renders their templates, runs them and checks the outcome."""
 import base64
 import hashlib
 import json
@@ -38,7 +38,7 @@ class Runner:
 
     # ---- templates -----------------------------------------------------
     def render(self, text, it=None):
-        text = text.replace("{{it}}", it or "")     # what stands in a variant is a template too
+        text = text.replace("{{it}}", it or "")     # a variant can be a template too
 
         def sub(m):
             if m.group(4):
@@ -121,7 +121,7 @@ class Runner:
             r = get(P["static"] + "/range.bin", extra="Range: bytes=0-0\r\n")
             if r and r.code == 206:
                 caps.add("range")
-            if self.learn("", "/hello.txt", get) and self.learn("range_", "/range.bin", get):
+            if self.read_validators("", "/hello.txt", get) and self.read_validators("range_", "/range.bin", get):
                 caps.add("etag")
         r = get(P["setheader"] + "?v=probe")
         if r and r.get("x-out") == "probe":
@@ -153,8 +153,8 @@ class Runner:
             caps.add("plain")
         return True
 
-    def learn(self, prefix, name, get):
-        """The validators of a file become {{etag}} and {{lastmod}}."""
+    def read_validators(self, prefix, name, get):
+        """Stores the validators of a file as {{etag}} and {{lastmod}}."""
         r = get(self.cfg.paths["static"] + name)
         etag, changed = r and r.get("etag"), r and r.get("last-modified")
         self.vars.update({prefix + "etag": etag or "", prefix + "lastmod": changed or ""})
@@ -166,13 +166,13 @@ class Runner:
             c.out += data
             c.pump(t_end, lambda: True)
             return
-        # A busy machine may not get 16 KiB out byte by byte in the time that the server gives a head: when half of that
-        # has passed, all but the end goes out at once. The end of a message is where the most is decided.
-        late = time.monotonic() + (self.cfg.header_timeout or self.cfg.timeout) / 2
+        # A busy machine may not send 16 KiB byte by byte within the header timeout of the server. After half of it, all but
+        # the end of the message is sent at once: splitting the end matters most.
+        half_time = time.monotonic() + (self.cfg.header_timeout or self.cfg.timeout) / 2
         i = 0
         while i < len(data) and not c.eof:
             k = 1 if mode == "bytes" else self.rnd.randint(1, 40)
-            if time.monotonic() > late:
+            if time.monotonic() > half_time:
                 k = max(k, len(data) - i - 1024)
             c.out += data[i:i + k]
             i += k
@@ -193,7 +193,7 @@ class Runner:
         wants_open = any(a.get("end") == "open" for a in alts)
         wants_closed = any(a.get("end") == "closed" for a in alts)
         only_closed = all(a.get("end") == "closed" for a in alts)
-        # Silence is never right: something is waited for however busy the machine is.
+        # The case always ends with an event, so it is waited for even on a busy machine.
         eventful = all(a.get("end") == "closed" or (a["n"] if isinstance(a["n"], int) else a["n"][0]) >= 1 for a in alts)
         canary = False
         flood_over = False
@@ -233,7 +233,7 @@ class Runner:
                         c.out += blk
                         c.pump(stop, lambda: len(c.p.finals) > 0 or c.p.error or not c.out, drain=False)
                         if c.p.finals or c.p.error:
-                            break               # an answer is there: stop pushing
+                            break               # a response is there: stop sending
                     c.out.clear()
                     if not c.p.finals and not c.eof:
                         c.pump(time.monotonic() + 0.3, lambda: len(c.p.finals) > 0)
@@ -249,7 +249,7 @@ class Runner:
                 if c.p.error or c.p.state == "tunnel":
                     break
                 if not settled and have >= max(n_min, 1):
-                    settled = True      # what may still come is waited for no longer than usual
+                    settled = True      # waits for further data no longer than usual
                     t_end = min(t_end, now + timeout)
                 if have >= max(n_min, 1) or n_want == 0:
                     if wants_open and not canary and have >= max(n_min, 1) and now - c.last_rx >= 0.1:
@@ -294,7 +294,7 @@ class Runner:
         else:
             s += ", left open"
         if o["flood_over"]:
-            s += ", flood never stopped"
+            s += ", flood was not stopped"
         return s
 
     # ---- expectations --------------------------------------------------
@@ -307,7 +307,7 @@ class Runner:
         if o["error"]:
             return "malformed response: " + o["error"]
         if o["flood_over"]:
-            return "took the whole flood without a limit"
+            return "accepted the whole flood without a limit"
         lo, hi = (a["n"], a["n"]) if isinstance(a["n"], int) else a["n"]
         if not lo <= len(F) <= hi:
             return "%d final responses instead of %s" % (len(F), a["n"])
@@ -348,7 +348,7 @@ class Runner:
                 return "%s is %r" % (name, got[:60])
         for bad in a.get("lacks", []):
             if self.raw(bad, it).lower() in o["raw"].lower():
-                return "response holds %r" % bad
+                return "response contains %r" % bad
         for good in a.get("has", []):
             if self.raw(good, it) not in o["raw"]:
                 return "response lacks %r" % good
@@ -418,7 +418,7 @@ class Runner:
                 pre = ("%r: " % it) if it is not None else ""
                 bad.append("%s%s (%s)" % (pre, d, reasons[0]))
                 if not o["finals"] and not self.alive():
-                    bad.append("SERVER NO LONGER ANSWERS")
+                    bad.append("SERVER NO LONGER RESPONDS")
         if bad:
             return ("FAIL", "; ".join(bad[:6]) + ("; and %d more" % (len(bad) - 6) if len(bad) > 6 else ""), outs)
         return ("PASS", outs[0] if len(set(outs)) == 1 else "%d variants" % len(outs), outs)

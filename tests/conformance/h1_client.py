@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A strict HTTP/1.1 client on raw sockets: parses what a server sends, and refuses what is malformed."""
+"""A strict HTTP/1.1 client on raw sockets: parses the responses of a server, and rejects malformed ones."""
 import re
 import select
 import socket
 import ssl
 import time
 
-TIMEOUT = 30   # seconds for what has to arrive; only bounds a failure
+TIMEOUT = 30   # seconds to wait for data that must arrive; only a failing case waits that long
 
 TCHAR = re.compile(rb"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
 STATUS_LINE = re.compile(rb"^HTTP/1\.[01] ([1-5][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)$")
@@ -92,7 +92,7 @@ class Parser:
             if self.pos >= len(self.buf):
                 return False
             if not bytes(self.buf[self.pos:self.pos + 5]).startswith(b"HTTP/"[:len(self.buf) - self.pos]):
-                raise Malformed("does not begin with an HTTP status line: %r" % bytes(self.buf[self.pos:self.pos + 24]))
+                raise Malformed("does not start with an HTTP status line: %r" % bytes(self.buf[self.pos:self.pos + 24]))
             end = self.buf.find(b"\r\n\r\n", self.pos)
             if end < 0:
                 if len(self.buf) - self.pos > 1 << 20:
@@ -243,7 +243,7 @@ class Conn:
             pass
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError, OSError):
             self.out.clear()
-            # keep what the server said before it went away
+            # read what the server sent before it closed
             try:
                 self._recv()
                 while not self.eof:
@@ -257,7 +257,7 @@ class Conn:
                     self.p.eof()
 
     def pump(self, until, cond=lambda: False, piece=65536, drain=True):
-        """Send what is queued and read, until cond() (with everything sent, if drain) or the time `until`."""
+        """Sends the queued bytes and reads, until cond() is true (and everything is sent, if `drain`) or until the time `until`."""
         while not self.eof:
             if cond() and not (drain and self.out):
                 return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All wire cases against the testbed with one backend: the requests whole, byte by byte, and cut at random."""
+"""Runs the wire cases against the testbed, in several setups."""
 import contextlib
 import subprocess
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE.parent / "testbed"))
 from server import BACKENDS, Server  # noqa: E402
 
 REQUIRED = "echo,reflect,static,range,etag,form,raise,raisemid,short,long,setheader"
-SECONDS = 3  # as much as the cases with a time of their own allow for
+SECONDS = 3  # the longest time that the cases with timeouts allow for
 SPLITS = ("none", "bytes", "random")
 
 
@@ -22,10 +22,11 @@ def start_runner(server, split, *more):
 
 
 def run(backend):
+    """Runs all cases with one backend: the requests whole, byte by byte, and split at random."""
     times = [word for name in ("header", "body", "keepalive") for word in (f"--{name}-timeout", f"{SECONDS}s")]
     failed = False
     with Server("--backend", backend, "--workers", "1", "--max-body", "1MiB", *times) as server:
-        # Most of the time is waiting, so they run at once.
+        # The runners mostly wait, so they run concurrently.
         for split, runner in [(s, start_runner(server, s)) for s in SPLITS]:
             print(f"==> {backend}, split {split}\n{runner.communicate()[0]}", flush=True)
             failed |= runner.returncode != 0
@@ -35,12 +36,12 @@ def run(backend):
 
 
 def run_kind(kind):
-    """The requests whole, with another worker class: what differs there is not how bytes arrive."""
+    """Sends the requests whole to another worker class: it handles arriving bytes in the same way."""
     return run_together([(kind, backend, 1) for backend in BACKENDS])
 
 
 def run_together(setups):
-    """The requests whole, with each (worker class, backend, number of workers), all of them at once."""
+    """Sends the requests whole to each (worker class, backend, number of workers), to all of them concurrently."""
     times = [word for name in ("header", "body", "keepalive") for word in (f"--{name}-timeout", f"{SECONDS}s")]
     failed = False
     with contextlib.ExitStack() as stack:
@@ -58,5 +59,5 @@ def run_together(setups):
 def options_of(kind):
     if kind == "async":
         return []
-    without_slow = ["--without", "slow"]  # a view that takes a second would hold up the cases beside it
+    without_slow = ["--without", "slow"]  # a view that takes a second would delay the concurrent cases
     return ["--expect-fail", str(HERE / "known_kinds.txt"), *(without_slow if kind == "sync" else [])]

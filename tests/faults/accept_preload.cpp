@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kernel that has no memory for a new connection: while the file that ACCEPT_FAILS names is there, every accept of
-// the program that this is loaded before (LD_PRELOAD) fails with ENOMEM, the system call as well as io_uring's. Each
-// failure adds a byte to the file. An accept that io_uring was given before goes on. The same with WATCH_FAILS for
-// epoll's waits for one of many and for output, which fail with ENOSPC as at fs.epoll.max_user_watches.
+// Loaded with LD_PRELOAD, simulates a kernel without memory for new connections: while the file named by ACCEPT_FAILS
+// exists, every accept of the program fails with ENOMEM, the system call as well as io_uring's operation. Each failure
+// appends a byte to the file. An accept that was submitted to io_uring earlier continues. WATCH_FAILS does the same for
+// exclusive waits and waits for output in epoll, which fail with ENOSPC as at fs.epoll.max_user_watches.
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -40,8 +40,8 @@ Function* real(const char* name) {
     return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-// What is about to be submitted: an accept becomes an operation without effect whose result is given with it.
-void spoil(io_uring* ring) {
+// Replaces each accept that is about to be submitted by an operation without effect, with the error as its result.
+void inject_errors(io_uring* ring) {
     constexpr unsigned inject_result = 1;  // IORING_NOP_INJECT_RESULT, Linux 6.9
     for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; ++i) {
         io_uring_sqe& entry = ring->sq.sqes[i & *ring->sq.kring_mask];
@@ -66,38 +66,38 @@ int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
     return -1;
 }
 
-int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
+int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
     static auto* const next = real<int(int, int, int, epoll_event*)>("epoll_ctl");
     constexpr std::uint32_t for_output = EPOLLONESHOT | EPOLLOUT;
-    const std::uint32_t events = what == EPOLL_CTL_ADD ? event->events : 0;
-    const bool meant = (events & EPOLLEXCLUSIVE) != 0 || (events & for_output) == for_output;
-    if (!meant || !watch_fails()) return next(epoll, what, fd, event);
+    const std::uint32_t events = operation == EPOLL_CTL_ADD ? event->events : 0;
+    const bool affected = (events & EPOLLEXCLUSIVE) != 0 || (events & for_output) == for_output;
+    if (!affected || !watch_fails()) return next(epoll, operation, fd, event);
     errno = ENOSPC;
     return -1;
 }
 
 int io_uring_submit(io_uring* ring) {
     static auto* const next = real<decltype(io_uring_submit)>("io_uring_submit");
-    spoil(ring);
+    inject_errors(ring);
     return next(ring);
 }
 
 int io_uring_submit_and_wait(io_uring* ring, unsigned count) {
     static auto* const next = real<decltype(io_uring_submit_and_wait)>("io_uring_submit_and_wait");
-    spoil(ring);
+    inject_errors(ring);
     return next(ring, count);
 }
 
 int io_uring_submit_and_get_events(io_uring* ring) {
     static auto* const next = real<decltype(io_uring_submit_and_get_events)>("io_uring_submit_and_get_events");
-    spoil(ring);
+    inject_errors(ring);
     return next(ring);
 }
 
 int io_uring_submit_and_wait_timeout(io_uring* ring, io_uring_cqe** first, unsigned count, __kernel_timespec* limit,
                                      sigset_t* signals) {
     static auto* const next = real<decltype(io_uring_submit_and_wait_timeout)>("io_uring_submit_and_wait_timeout");
-    spoil(ring);
+    inject_errors(ring);
     return next(ring, first, count, limit, signals);
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the machine runs out of while the server runs: memory for connections, room on the disk. Nothing spins or dies, and
-it goes on when the shortage passes."""
+"""The machine runs out of memory for connections, epoll watches or disk space. The server neither spins nor crashes, and
+continues when the shortage is over."""
 import os
 import platform
 import re
@@ -15,16 +15,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
 from server import BIN, Server, each_backend, read_all  # noqa: E402
 
-WORKERS = (0, 2)  # alone it accepts in another way than beside others
+WORKERS = (0, 2)  # a single process accepts in another way than several workers
 
 
-def ask(server, path="/"):
+def send_request(server, path="/"):
     s = server.connect()
     s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
     return s
 
 
-def used_in_a_second(server):
+def cpu_used_in_a_second(server):
     before = server.cpu_seconds()
     time.sleep(1)
     return server.cpu_seconds() - before
@@ -36,8 +36,8 @@ class Memory(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.fault = Path(folder.name) / "fault"
 
-    def serve(self, *options, what="ACCEPT_FAILS", **how):
-        return Server(*options, **how, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), what: str(self.fault)})
+    def serve(self, *options, variable="ACCEPT_FAILS", **more):
+        return Server(*options, **more, env={"LD_PRELOAD": str(BIN / "accept_preload.so"), variable: str(self.fault)})
 
     @each_backend
     def test_no_memory_for_connections(self, backend):
@@ -46,22 +46,22 @@ class Memory(unittest.TestCase):
         for workers in WORKERS:
             self.fault.touch()
             with self.serve("--backend", backend, "--workers", workers) as server:
-                self.no_memory(server, f"{backend}, {workers} workers")
+                self.check_no_memory(server, f"{backend}, {workers} workers")
 
-    def test_no_room_to_wait_for_connections(self):
+    def test_no_epoll_watches_for_connections(self):
         self.fault.touch()
-        with self.serve("--backend", "epoll", "--workers", 2, what="WATCH_FAILS") as server:
+        with self.serve("--backend", "epoll", "--workers", 2, variable="WATCH_FAILS") as server:
             server.wait_for_log("accept paused for 100 ms: No space left on device")
             workers = server.serving()
-            self.assertLess(used_in_a_second(server), 0.2)
+            self.assertLess(cpu_used_in_a_second(server), 0.2)
             self.fault.unlink()
             self.assertEqual(server.get("/")[0], 200)
-            self.assertEqual(server.serving(), workers, "no worker ended")
+            self.assertEqual(server.serving(), workers, "a worker exited")
 
-    def test_no_room_to_wait_for_another_worker(self):
-        with self.serve("--workers", 2, what="WATCH_FAILS", program="chat") as server:
+    def test_no_epoll_watches_for_another_worker(self):
+        with self.serve("--workers", 2, variable="WATCH_FAILS", program="chat") as server:
             workers = server.serving()
-            readers = [ask(server, "/rooms/a") for _ in range(8)]
+            readers = [send_request(server, "/rooms/a") for _ in range(8)]
             for s in readers:
                 self.assertTrue(s.recv(1000))
             os.kill(workers[0], signal.SIGSTOP)
@@ -71,7 +71,7 @@ class Memory(unittest.TestCase):
                 post = (f"POST /rooms/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n"
                         .encode() + text)
                 writers = []
-                for _ in range(60):  # until what the other does not take waits for it
+                for _ in range(60):  # until messages for the stopped worker have to wait
                     if self.fault.stat().st_size:
                         break
                     s = server.connect()
@@ -79,7 +79,7 @@ class Memory(unittest.TestCase):
                     try:
                         s.sendall(post)
                         writers.append(s)
-                    except TimeoutError:  # the kernel gave it to the one that is stopped
+                    except TimeoutError:  # the kernel gave the connection to the stopped worker
                         s.close()
                     time.sleep(0.2)
             finally:
@@ -92,15 +92,15 @@ class Memory(unittest.TestCase):
                 s.close()
             for s in readers:
                 s.close()
-            self.assertEqual(server.serving(), workers, "no worker ended")
+            self.assertEqual(server.serving(), workers, "a worker exited")
 
-    def no_memory(self, server, what):
-        clients = [ask(server) for _ in range(20)]
+    def check_no_memory(self, server, setup):
+        clients = [send_request(server) for _ in range(20)]
         server.wait_for_log("accept paused for 100 ms: Cannot allocate memory")
         failed = self.fault.stat().st_size
-        used = used_in_a_second(server)
+        used = cpu_used_in_a_second(server)
         failed = self.fault.stat().st_size - failed
-        print(f"{what}: ENOMEM {failed} times in a second, {used:.2f} s of CPU", flush=True)
+        print(f"{setup}: ENOMEM {failed} times in a second, {used:.2f} s of CPU", flush=True)
         self.assertLess(used, 0.2)
         self.assertLess(failed, 50)
         self.assertGreater(failed, 0)
@@ -113,7 +113,7 @@ class Memory(unittest.TestCase):
 
 
 class FullDisk(unittest.TestCase):
-    """Both logs on a file system of 256 KiB of its own."""
+    """Both logs are on a separate file system of 256 KiB."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
@@ -121,8 +121,8 @@ class FullDisk(unittest.TestCase):
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "rondo-test", folder.name], capture_output=True,
                               text=True)
         if done.returncode:
-            print("NOT TESTED here: a full disk, no file system may be mounted:", done.stderr.strip(), flush=True)
-            self.skipTest("no file system may be mounted here")
+            print("NOT TESTED: a full disk, because no file system can be mounted:", done.stderr.strip(), flush=True)
+            self.skipTest("no file system can be mounted")
         self.addCleanup(lambda: subprocess.run(["umount", "-l", folder.name], check=True))
         self.access, self.errors, self.filler = (Path(folder.name) / name for name in ("access", "errors", "filler"))
 
@@ -136,49 +136,49 @@ class FullDisk(unittest.TestCase):
                     pass
 
     @each_backend
-    def test_lines_are_lost_and_no_request(self, backend):
+    def test_a_full_disk_loses_lines_but_no_requests(self, backend):
         for workers in WORKERS:
             for file in (self.access, self.errors, self.filler):
                 file.unlink(missing_ok=True)
             with Server("--backend", backend, "--workers", workers, "--access-log", self.access, "--error-log", self.errors,
                         log=self.errors) as server:
-                self.full_disk(server, f"{backend}, {workers} workers")
+                self.check_full_disk(server, f"{backend}, {workers} workers")
 
-    def full_disk(self, server, what):
+    def check_full_disk(self, server, setup):
         server.get("/?before")
         server.wait_until(lambda: "/?before" in self.access.read_text())
         self.fill()
         serving = server.serving()
         before = server.cpu_seconds()
-        for i in range(300):  # more than the last block of the file has room for
+        for i in range(300):  # more lines than fit into the last block of the file
             self.assertEqual(server.get(f"/?{'lost' * 20}{i}")[0], 200)
-        self.assertEqual(server.get("/raise")[0], 500)  # it has a line in the error log
-        answering, idle = server.cpu_seconds() - before, used_in_a_second(server)
-        print(f"{what}: a full disk, 301 requests in {answering:.2f} s of CPU, then {idle:.2f} s in a second", flush=True)
-        self.assertLess(answering, 3)
+        self.assertEqual(server.get("/raise")[0], 500)  # it is logged in the error log
+        busy, idle = server.cpu_seconds() - before, cpu_used_in_a_second(server)
+        print(f"{setup}: a full disk, 301 requests in {busy:.2f} s of CPU, then {idle:.2f} s in a second", flush=True)
+        self.assertLess(busy, 3)
         self.assertLess(idle, 0.2)
         self.filler.unlink()
-        server.wait_until(self.wrote_again(server), what="a line in the access log")
-        # The news of it waits at most until the logs end.
+        server.wait_until(self.log_written_again(server), what="a line in the access log")
+        # The loss is reported when the logs close at the latest.
         server.signal(signal.SIGTERM)
         self.assertEqual(server.wait(), 0)
         lost = sum(int(n) for n in re.findall(r"(\d+) lines of '\S+access' were lost", self.errors.read_text()))
         kept = self.access.read_text().splitlines()
         self.assertGreater(lost, 0)
-        asked = 1 + 301 + self.again
-        whole = [line for line in kept if line.endswith('"-" "-"')]
-        self.assertGreaterEqual(len(whole) + lost, asked)
-        # A line that was cut off is ended before the next.
-        self.assertLessEqual(len(kept) - len(whole), len(serving))
+        sent = 1 + 301 + self.again
+        complete = [line for line in kept if line.endswith('"-" "-"')]
+        self.assertGreaterEqual(len(complete) + lost, sent)
+        # A truncated line is terminated before the next line.
+        self.assertLessEqual(len(kept) - len(complete), len(serving))
 
-    def wrote_again(self, server):
+    def log_written_again(self, server):
         self.again = 0
 
-        def look():
+        def written():
             self.again += 1
             server.get(f"/?again{self.again}")
             return "/?again" in self.access.read_text()
-        return look
+        return written
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy view and the client, in views of every kind, between clients that leave when they like and an upstream that
-does everything wrong. No process dies, every client has an answer or a closed connection in time, the upstream sees no
-request that no client sent and none twice that may not be repeated, and no client gets the answer to another's request.
+"""The proxy view and the client, in all kinds of views, between clients that disconnect at any time and an upstream that
+does everything wrong. No process crashes, and every client gets a response or a closed connection in time. The upstream
+gets no request that no client sent, and no non-idempotent request twice. No client gets the response to another request.
 
-    HOSTILE_SEED=N      another run than the usual one (it is printed; the network makes no two runs the same)
-    HOSTILE_SECONDS=N   for each combination of workers and backend
+    HOSTILE_SEED=N      seed of the run; it is printed (two runs still differ, because of the network)
+    HOSTILE_SECONDS=N   duration for each combination of workers and backend
 """
 import asyncio
 import os
@@ -21,20 +21,20 @@ from upstream import Upstream  # noqa: E402
 
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "10"))
-AT_ONCE = 24
-LONGEST_ANSWER = 60
+CLIENTS = 24
+RESPONSE_TIMEOUT = 60
 METHODS = ("GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
-KINDS = ("proxied", "proxied", "proxied", "call", "call-sync", "call-in-pieces", "call-for-a-while")
-# In every body, for a head that gets lost on the way: what is left would be a request of its own.
-HIDDEN = b"POST /hidden HTTP/1.1\r\nHost: inside\r\nX-Asked: hidden\r\nContent-Length: 0\r\n\r\n"
+KINDS = ("proxied", "proxied", "proxied", "call", "call-sync", "call-in-pieces", "call-with-timeout")
+# Part of most bodies: if the head of a request got lost, its body would be a request of its own.
+HIDDEN = b"POST /hidden HTTP/1.1\r\nHost: inside\r\nX-Request-Name: hidden\r\nContent-Length: 0\r\n\r\n"
 
 
-class Left(Exception):
-    """The client went away, as it meant to."""
+class Disconnected(Exception):
+    """The client disconnected on purpose."""
 
 
 class Client:
-    """One request after the other, on kept and new connections."""
+    """Sends one request after the other, on persistent and new connections."""
 
     def __init__(self, driver, seed):
         self.driver, self.random = driver, random.Random(seed)
@@ -63,7 +63,7 @@ class Client:
             chunked = False
             sent = self.random.choice((0, 0, 1, 20_000, 400_000)) if method in ("POST", "PUT", "PATCH") else 0
             target += f"?sent={sent}&ms={self.random.choice((1, 5, 30, 200))}&pieces={self.random.choice((0, 1, 3, 1000))}"
-        head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nX-Asked: {name}\r\n"
+        head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nX-Request-Name: {name}\r\n"
         if self.random.random() < 0.3:
             head += "Connection: close\r\n"
         if chunked:
@@ -80,7 +80,7 @@ class Client:
     async def connect(self):
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.driver.server.port, limit=1 << 20)
 
-    def leave(self):
+    def disconnect(self):
         if self.writer and self.random.random() < 0.5:
             sock = self.writer.get_extra_info("socket")
             if sock.fileno() >= 0:
@@ -97,13 +97,13 @@ class Client:
             if slowly:
                 await asyncio.sleep(0.001)
                 if self.random.random() < 0.05:
-                    raise Left
+                    raise Disconnected
         if self.random.random() < 0.1:
             await asyncio.sleep(self.random.choice((0, 0.005, 0.05)))
-            raise Left
+            raise Disconnected
 
-    async def answer(self, method):
-        """(status, fields), or None when the connection was closed before the end."""
+    async def read_response(self, method):
+        """(status, fields), or None when the connection was closed before the end of the response."""
         try:
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status = int(head.split(" ")[1])
@@ -123,82 +123,82 @@ class Client:
         except asyncio.IncompleteReadError:
             return None
 
-    async def once(self):
+    async def send_one(self):
         if self.writer is None:
             await self.connect()
         method, name, data = self.request()
         try:
             await self.send(data)
         except OSError:
-            pass  # an early answer; it may have come
-        got = await self.answer(method)
-        if got is None:
+            pass  # the server may have responded early
+        response = await self.read_response(method)
+        if response is None:
             self.driver.count("closed")
-            return self.leave()
-        status, fields = got
+            return self.disconnect()
+        status, fields = response
         self.driver.count(status)
-        if fields.get("x-answers", name) != name:
-            self.driver.complaints.append(f"{name} ({method}) got the answer to {fields['x-answers']}: {status}")
+        if fields.get("x-response-to", name) != name:
+            self.driver.errors.append(f"{name} ({method}) got the response to {fields['x-response-to']}: {status}")
         if status >= 400 or fields.get("connection") == "close" or "content-length" not in fields:
-            self.leave()
+            self.disconnect()
 
     async def run(self, end):
         loop = asyncio.get_running_loop()
         while loop.time() < end:
             try:
-                await asyncio.wait_for(self.once(), LONGEST_ANSWER)
-            except Left:
-                self.driver.count("left")
-                self.leave()
+                await asyncio.wait_for(self.send_one(), RESPONSE_TIMEOUT)
+            except Disconnected:
+                self.driver.count("disconnected")
+                self.disconnect()
             except asyncio.TimeoutError:
-                self.driver.complaints.append(f"neither an answer nor a closed connection in {LONGEST_ANSWER} s")
-                self.leave()
+                self.driver.errors.append(f"neither a response nor a closed connection within {RESPONSE_TIMEOUT} s")
+                self.disconnect()
             except OSError:
                 self.driver.count("reset")
-                self.leave()
-        self.leave()
+                self.disconnect()
+        self.disconnect()
 
 
 class Driver:
     def __init__(self, upstream, server):
         self.upstream, self.server = upstream, server
-        self.counts, self.complaints = {}, []
+        self.counts, self.errors = {}, []
 
-    def count(self, what):
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def count(self, outcome):
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
 
     async def drive(self, seed):
         end = asyncio.get_running_loop().time() + SECONDS
-        await asyncio.gather(*(Client(self, f"{seed} {i}").run(end) for i in range(AT_ONCE)))
+        await asyncio.gather(*(Client(self, f"{seed} {i}").run(end) for i in range(CLIENTS)))
 
-    async def afterwards(self):
-        """All is well when the upstream is."""
+    async def check_recovery(self):
+        """Every kind of view works again when the upstream behaves."""
         self.upstream.hostile = False
         await asyncio.sleep(0.2)
-        for kind in (*sorted(set(KINDS) - {"call-for-a-while"}), "call-for-a-while"):
+        for kind in (*sorted(set(KINDS) - {"call-with-timeout"}), "call-with-timeout"):
             client = Client(self, kind)
             await client.connect()
-            name = f"afterwards-{kind}"
+            name = f"recovery-{kind}"
             self.upstream.issued[name] = "GET"
-            client.writer.write(f"GET /{kind}/a?ms=30000 HTTP/1.1\r\nHost: a\r\nX-Asked: {name}\r\n\r\n".encode())
-            got = await asyncio.wait_for(client.answer("GET"), LONGEST_ANSWER)
-            if got is None or got[0] != 200 or got[1].get("x-answers") != name:
-                self.complaints.append(f"afterwards {kind} gives {got}")
-            client.leave()
+            client.writer.write(f"GET /{kind}/a?ms=30000 HTTP/1.1\r\nHost: a\r\nX-Request-Name: {name}\r\n\r\n".encode())
+            response = await asyncio.wait_for(client.read_response("GET"), RESPONSE_TIMEOUT)
+            if response is None or response[0] != 200 or response[1].get("x-response-to") != name:
+                self.errors.append(f"no recovery: {kind} got {response}")
+            client.disconnect()
 
 
 class Hostile(unittest.TestCase):
-    def through(self, worker_class, backend):
+    def run_clients(self, worker_class, backend):
         seed = f"{SEED} {worker_class} {backend}"
 
-        async def all_of_it():
+        async def run():
             async with Upstream(seed) as upstream:
                 with Server("--workers", 1, "--worker-class", worker_class, "--backend", backend, "--stall-threshold", "0",
                             env={"TESTBED_UPSTREAM": upstream.url}) as server:
                     workers = server.workers()
                     driver = Driver(upstream, server)
                     await driver.drive(seed)
-                    await driver.afterwards()
+                    await driver.check_recovery()
                     status = await asyncio.to_thread(server.get, "/")
                     log = server.log
                     print(f"seed {seed}: {sum(driver.counts.values())} requests, {len(upstream.seen)} seen by the upstream,",
@@ -206,19 +206,19 @@ class Hostile(unittest.TestCase):
                     self.assertEqual(server.workers(), workers, log[-8000:])
                     self.assertEqual(status[0], 200)
                     self.assertNotRegex(log, r"was killed by signal|Sanitizer|runtime error:|bug:|std::terminate")
-                    self.assertEqual(driver.complaints + upstream.complaints, [])
+                    self.assertEqual(driver.errors + upstream.errors, [])
                     self.assertGreater(len(upstream.seen), 20)
-        asyncio.run(all_of_it())
+        asyncio.run(run())
 
-    def test_workers_with_coroutines(self):
+    def test_async_workers(self):
         for backend in BACKENDS:
             with self.subTest(backend=backend, seed=SEED):
-                self.through("async", backend)
+                self.run_clients("async", backend)
 
-    def test_workers_with_threads(self):
+    def test_threads_workers(self):
         for backend in BACKENDS:
             with self.subTest(backend=backend, seed=SEED):
-                self.through("threads", backend)
+                self.run_clients("threads", backend)
 
 
 if __name__ == "__main__":

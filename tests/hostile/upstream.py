@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An upstream that does everything wrong that can be done wrong, chosen at random from a seed.
+"""An upstream that violates HTTP/1.1 in every way, chosen at random from a seed.
 
-It reads its requests as HTTP/1.1 says, whatever it answers, and notes what it saw: each request carries in X-Asked the
-name that the driver gave it. A head without such a name, or bytes that are no head, were made up on the way."""
+It reads requests as HTTP/1.1 specifies, whatever it responds, and records them: each request has in X-Request-Name the name
+that the driver gave it. A head without such a name, or bytes that are not a head, were made up by the server under test."""
 import asyncio
 import random
 import re
@@ -10,55 +10,54 @@ import socket
 import struct
 
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
-MOST_HEAD = 1 << 16
+MAX_HEAD = 1 << 16
 
 
-class Gone(Exception):
-    """The other side has closed, or this one has."""
+class Closed(Exception):
+    """The connection is closed, by either side."""
 
 
 class Connection:
     def __init__(self, upstream, reader, writer, seed):
         self.upstream, self.reader, self.writer = upstream, reader, writer
         self.random = random.Random(seed)
-        self.asked = None      # the name of the request that is being answered
-        self.answering = True  # the response is framed as it should be
+        self.name = None  # of the current request
 
-    # ---- what it reads ----
+    # ---- reading requests ----
 
     async def head(self):
         try:
             text = await self.reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as e:
-            # Who gives up may do so within a head.
+            # A client may disconnect within a head.
             if e.partial and not re.match(rb"[A-Z]{1,10}( [^\r\n]*)?(\r|\r\n|$)", e.partial):
-                self.upstream.complain(f"these bytes begin no request: {e.partial[:200]!r}")
-            raise Gone from None
+                self.upstream.report(f"these bytes do not start a request: {e.partial[:200]!r}")
+            raise Closed from None
         except asyncio.LimitOverrunError:
-            self.upstream.complain("a head without an end")
-            raise Gone from None
-        return self.look_at(text)
+            self.upstream.report("a head without end")
+            raise Closed from None
+        return self.parse_head(text)
 
-    def look_at(self, text):
+    def parse_head(self, text):
         lines = text.decode("latin-1").split("\r\n")
         first = re.fullmatch(r"([A-Z]+) (\S+) HTTP/1\.1", lines[0])
         fields = [line.partition(":") for line in lines[1:] if line]
-        asked = [value.strip() for name, _, value in fields if name.lower() == "x-asked"]
-        if not first or len(asked) != 1 or asked[0] not in self.upstream.issued:
-            self.upstream.complain(f"nobody sent this request: {text[:300]!r}")
-            raise Gone
-        self.asked = asked[0]
-        self.upstream.seen[self.asked] = self.upstream.seen.get(self.asked, 0) + 1
-        method = self.upstream.issued[self.asked]
-        redirected = self.asked in self.upstream.redirected  # it comes again, perhaps with another method
+        names = [value.strip() for name, _, value in fields if name.lower() == "x-request-name"]
+        if not first or len(names) != 1 or names[0] not in self.upstream.issued:
+            self.upstream.report(f"no client sent this request: {text[:300]!r}")
+            raise Closed
+        self.name = names[0]
+        self.upstream.seen[self.name] = self.upstream.seen.get(self.name, 0) + 1
+        method = self.upstream.issued[self.name]
+        redirected = self.name in self.upstream.redirected  # it arrives again, possibly with another method
         if first[1] != method and not redirected:
-            self.upstream.complain(f"{self.asked} was sent as {method} and came as {first[1]}")
-        if not redirected and self.upstream.seen[self.asked] > (2 if method in IDEMPOTENT else 1):
-            self.upstream.complain(f"{self.asked} ({method}) came {self.upstream.seen[self.asked]} times")
+            self.upstream.report(f"{self.name} was sent as {method} and arrived as {first[1]}")
+        if not redirected and self.upstream.seen[self.name] > (2 if method in IDEMPOTENT else 1):
+            self.upstream.report(f"{self.name} ({method}) arrived {self.upstream.seen[self.name]} times")
         values = {name.lower(): value.strip() for name, _, value in fields}
         return first[1], values.get("content-length"), values.get("transfer-encoding", "").lower() == "chunked"
 
-    async def pieces_of_body(self, length, chunked):
+    async def body_pieces(self, length, chunked):
         if chunked:
             while True:
                 size = int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16)
@@ -68,22 +67,22 @@ class Connection:
                     return
                 yield await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
-        left = int(length or 0)
-        while left > 0:
-            piece = await self.reader.read(min(left, 65536))
+        remaining = int(length or 0)
+        while remaining > 0:
+            piece = await self.reader.read(min(remaining, 65536))
             if not piece:
-                raise Gone
-            left -= len(piece)
+                raise Closed
+            remaining -= len(piece)
             yield piece
 
-    async def body(self, length, chunked, most=None):
+    async def body(self, length, chunked, limit=None):
         size = 0
-        async for piece in self.pieces_of_body(length, chunked):
+        async for piece in self.body_pieces(length, chunked):
             size += len(piece)
-            if most is not None and size >= most:
+            if limit is not None and size >= limit:
                 return
 
-    # ---- what it does ----
+    # ---- responding ----
 
     def reset(self):
         sock = self.writer.get_extra_info("socket")
@@ -92,11 +91,11 @@ class Connection:
         except OSError:
             pass
         self.writer.transport.abort()
-        raise Gone
+        raise Closed
 
     def close(self):
         self.writer.close()
-        raise Gone
+        raise Closed
 
     async def half_close(self):
         if self.writer.can_write_eof():
@@ -104,7 +103,7 @@ class Connection:
         await asyncio.sleep(self.random.random() / 2)
         self.close()
 
-    async def leave(self):
+    async def disconnect(self):
         how = self.random.randrange(3)
         if how == 0:
             self.reset()
@@ -117,10 +116,10 @@ class Connection:
             self.writer.write(data)
             await asyncio.wait_for(self.writer.drain(), 5)
         except (OSError, asyncio.TimeoutError):
-            raise Gone from None
+            raise Closed from None
 
     async def send_in_pieces(self, data):
-        """Cut anywhere, as a network may."""
+        """Splits the data anywhere, as a network may."""
         pieces = self.random.randrange(2, 12)
         for i in range(pieces):
             await self.send(data[i * len(data) // pieces:(i + 1) * len(data) // pieces])
@@ -131,7 +130,7 @@ class Connection:
             body = b"r" * self.random.choice((0, 1, 10, 1000, 30_000, 300_000))
         if framing is None:
             framing = f"Content-Length: {len(body)}\r\n"
-        return f"HTTP/1.1 {status}\r\nX-Answers: {self.asked}\r\n{fields}{framing}\r\n".encode() + body
+        return f"HTTP/1.1 {status}\r\nX-Response-To: {self.name}\r\n{fields}{framing}\r\n".encode() + body
 
     def chunks(self, count=None):
         text = b""
@@ -140,7 +139,7 @@ class Connection:
             text += b"%x\r\n%s\r\n" % (len(piece), piece)
         return text
 
-    async def well(self):
+    async def valid(self):
         if self.random.random() < 0.5:
             return await self.send(self.response())
         data = self.response(self.chunks() + b"0\r\n\r\n", framing="Transfer-Encoding: chunked\r\n")
@@ -148,23 +147,23 @@ class Connection:
 
     async def until_closed(self):
         await self.send(self.response(framing="Connection: close\r\n"))
-        await self.leave()
+        await self.disconnect()
 
-    async def breaks_off(self):
+    async def truncated(self):
         data = self.response()
         await self.send(data[:self.random.randrange(len(data))])
-        await self.leave()
+        await self.disconnect()
 
-    async def breaks_off_in_chunks(self):
+    async def truncated_chunks(self):
         data = self.response(self.chunks(), framing="Transfer-Encoding: chunked\r\n")
         await self.send_in_pieces(data[:self.random.randrange(len(data))])
-        await self.leave()
+        await self.disconnect()
 
     async def wrong_length(self):
         body = b"w" * 100
         length = self.random.choice(("99", "1", "0", "101", "9" * 18, "9" * 30, "-1", "+100", "0x64", "100, 100", "100, 99", "", "1e2"))
         await self.send(self.response(body, framing=f"Content-Length: {length}\r\n"))
-        await self.leave()
+        await self.disconnect()
 
     async def broken_framing(self):
         framing, body = self.random.choice((
@@ -182,7 +181,7 @@ class Connection:
             ("Content-Encoding: br\r\nTransfer-Encoding: chunked\r\n", b"5\r\n12345\r\n0\r\n\r\n"),
         ))
         await self.send(self.response(body, framing=framing))
-        await self.leave()
+        await self.disconnect()
 
     async def garbage(self):
         data = self.random.choice((
@@ -192,12 +191,12 @@ class Connection:
             b"HTTP/1.1 200 OK\r\n : b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
         await self.send(data)
-        await self.leave()
+        await self.disconnect()
 
     async def huge_head(self):
         fields = self.random.choice(("A: " + "b" * 100_000 + "\r\n", "A: b\r\n" * 5000, "c" * 70_000 + ": d\r\n"))
         await self.send_in_pieces(self.response(b"", fields))
-        await self.leave()
+        await self.disconnect()
 
     async def interim_responses(self):
         one = self.random.choice((b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
@@ -206,59 +205,59 @@ class Connection:
         await self.send(one * count)
         if count < 100 and self.random.random() < 0.7:
             return await self.send(self.response())
-        await self.leave()
+        await self.disconnect()
 
     async def switches_protocols(self):
         await self.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + b"\x81\x05hello")
-        await self.leave()
+        await self.disconnect()
 
     async def status_without_content(self):
         status = self.random.choice(("204 No Content", "304 Not Modified", "205 Reset Content"))
         body = self.random.choice((b"", b"a body that must not be"))
         await self.send(self.response(body, status=status, framing="" if self.random.random() < 0.5 else None))
-        await self.leave()
+        await self.disconnect()
 
     async def redirects(self):
         to = self.random.choice(("/elsewhere", "//[", "http://", "ftp://a/", "http://127.0.0.1:1/", "\xff", "", "/" + "a" * 9000,
                                  "http://a b/", "javascript:1"))
-        self.upstream.redirected.add(self.asked)
+        self.upstream.redirected.add(self.name)
         await self.send(self.response(b"", f"Location: {to}\r\n", self.random.choice(("301 M", "302 F", "303 S", "307 T", "308 P"))))
 
-    async def answers_twice(self):
-        """The second is nobody's answer. Both in one segment: the first cannot be used without the second."""
+    async def responds_twice(self):
+        """The second response belongs to no request. Both are in one segment, so the client always sees the second."""
         first = self.response(b"first")
-        self.asked = "of-nobody"
+        self.name = "no-request"
         await self.send(first + self.response(b"second"))
         await asyncio.sleep(0.3)
-        await self.leave()
+        await self.disconnect()
 
     async def trickles(self):
         for byte in self.response(b"slow")[:self.random.randrange(20, 100)]:
             await self.send(bytes([byte]))
             await asyncio.sleep(0.01)
-        await self.leave()
+        await self.disconnect()
 
     async def silent(self):
         await asyncio.sleep(self.random.choice((0.1, 0.5, 2.5)))
-        await self.leave()
+        await self.disconnect()
 
-    async def upload_for_ever(self):
+    async def endless_body(self):
         await self.send(self.response(b"", framing="Transfer-Encoding: chunked\r\n"))
         for _ in range(300):
             await self.send(b"4000\r\n" + b"u" * 0x4000 + b"\r\n")
-        await self.leave()
+        await self.disconnect()
 
-    answers = (well, well, well, well, well, until_closed, breaks_off, breaks_off_in_chunks, wrong_length, broken_framing, garbage,
-               huge_head, interim_responses, switches_protocols, status_without_content, redirects, answers_twice, trickles,
-               silent, upload_for_ever)
+    responses = (valid, valid, valid, valid, valid, until_closed, truncated, truncated_chunks, wrong_length, broken_framing, garbage,
+                 huge_head, interim_responses, switches_protocols, status_without_content, redirects, responds_twice, trickles,
+                 silent, endless_body)
 
     async def serve(self):
         if self.upstream.hostile and self.random.random() < 0.05:
-            await self.leave()
+            await self.disconnect()
         while True:
             if self.upstream.hostile and self.random.random() < 0.03:
-                await self.reader.read(self.random.randrange(1, 50))  # leaves within the head
-                await self.leave()
+                await self.reader.read(self.random.randrange(1, 50))  # closes within the head
+                await self.disconnect()
             method, length, chunked = await self.head()
             if not self.upstream.hostile:
                 await self.body(length, chunked)
@@ -268,56 +267,56 @@ class Connection:
             when = self.random.random()
             if when < 0.6:
                 await self.body(length, chunked)
-            elif when < 0.75:  # an answer before the end of the request, or instead of it
+            elif when < 0.75:  # a response before the end of the request, or instead of reading it
                 await self.body(length, chunked, self.random.choice((0, 1, 10_000)))
-                await self.random.choice(self.answers)(self)
-                await self.leave()
+                await self.random.choice(self.responses)(self)
+                await self.disconnect()
             elif when < 0.8:
-                await self.leave()
+                await self.disconnect()
             elif when < 0.85:
                 await self.body(length, chunked, self.random.randrange(1, 100_000))
-                await self.leave()
+                await self.disconnect()
             elif when < 0.87:
                 await asyncio.sleep(2)  # reads nothing
-                await self.leave()
+                await self.disconnect()
             else:
-                answer = asyncio.ensure_future(self.body(length, chunked))
+                reader = asyncio.ensure_future(self.body(length, chunked))
                 try:
-                    await self.random.choice(self.answers)(self)
-                    await asyncio.wait_for(answer, 3)
+                    await self.random.choice(self.responses)(self)
+                    await asyncio.wait_for(reader, 3)
                 finally:
-                    answer.cancel()
-                    await asyncio.gather(answer, return_exceptions=True)
+                    reader.cancel()
+                    await asyncio.gather(reader, return_exceptions=True)
                 continue
             if method == "HEAD":
                 await self.send(self.response(b"", framing="Content-Length: 1000\r\n"))
             else:
-                await self.random.choice(self.answers)(self)
+                await self.random.choice(self.responses)(self)
 
 
 class Upstream:
-    """`async with`; `issued` is the method of each name that the driver has given to a request."""
+    """For `async with`. `issued` maps the names that the driver has given to requests to their methods."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.hostile = True
-        self.issued, self.seen, self.redirected, self.complaints = {}, {}, set(), []
+        self.issued, self.seen, self.redirected, self.errors = {}, {}, set(), []
 
-    def complain(self, text):
-        self.complaints.append(text)
+    def report(self, error):
+        self.errors.append(error)
 
     async def serve(self, reader, writer):
         connection = Connection(self, reader, writer, self.random.random())
         try:
             await connection.serve()
-        except (Gone, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError,
-                asyncio.CancelledError):  # the last: the loop ends; nothing awaits this
+        except (Closed, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError,
+                asyncio.CancelledError):  # the last one at the end of the loop, when no task awaits this one
             pass
         finally:
             writer.close()
 
     async def __aenter__(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=MOST_HEAD, backlog=1000)
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=MAX_HEAD, backlog=1000)
         self.url = "http://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
         return self
 

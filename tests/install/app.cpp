@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// [sample whole]
 #include <rondo/web.hpp>
 
 rondo::task<rondo::response> hello(rondo::request&) { co_return rondo::text("Hello, World!"); }
@@ -8,3 +9,4 @@ int main(int argc, char** argv) {
     app.get("/", hello);
     return rondo::run(app, argc, argv);
 }
+// [end]

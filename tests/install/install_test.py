@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Installs the build into an empty folder and builds a ten-line application against what is there."""
+"""Installs the build into an empty folder and builds a ten-line application against the installation."""
 import os
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ def run(*command, **more):
     return result.stdout
 
 
-class Installed(unittest.TestCase):
+class Install(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
@@ -29,7 +29,7 @@ class Installed(unittest.TestCase):
         cls.prefix = cls.work / "prefix"
         run("cmake", "--install", BUILD, "--prefix", cls.prefix)
 
-    def answers(self, program):
+    def check_program(self, program):
         self.assertIn("GET", run(program, "routes"))
 
     def test_find_package(self):
@@ -39,17 +39,17 @@ class Installed(unittest.TestCase):
                 run("cmake", "-S", HERE, "-B", out, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}",
                     f"-DCMAKE_CXX_COMPILER={compiler}", "-DCMAKE_BUILD_TYPE=Release")
                 run("cmake", "--build", out)
-                self.answers(out / "app")
+                self.check_program(out / "app")
 
     def test_pkg_config(self):
-        [found] = self.prefix.rglob("rondo.pc")
-        environment = {**os.environ, "PKG_CONFIG_PATH": str(found.parent)}
+        [file] = self.prefix.rglob("rondo.pc")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
         flags = run("pkg-config", "--cflags", "--libs", "rondo", env=environment).split()
         for compiler in COMPILERS:
             with self.subTest(compiler=compiler):
                 program = self.work / f"app-{compiler}"
                 run(compiler, "-O1", HERE / "app.cpp", *flags, "-o", program)
-                self.answers(program)
+                self.check_program(program)
 
     def test_headers_stand_alone(self):
         include = self.prefix / "include"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the board for a test: on a free port, with its messages in a temporary folder."""
+"""Runs the message board for a test, on a free port and with its messages in a temporary folder."""
 import http.client
 import json
 import os
@@ -25,7 +25,7 @@ def close(response):
 
 
 class Board:
-    """with Board() as board: board.url, board.get(path) ... stop() and start() again keep port and messages."""
+    """with Board() as board: board.url, board.get(path) ... A stop() and a start() keep the port and the messages."""
 
     def __init__(self, *options):
         self.options = list(options)
@@ -49,7 +49,7 @@ class Board:
     def start(self):
         if self.server:
             self.earlier_log += self.server.log
-            self.server.end()
+            self.server.stop()
         self.server = Server(*self.options, program="message_board", bind=f"127.0.0.1:{self.port}", cwd=self.folder.name,
                              env={"MESSAGE_BOARD_DB": os.path.join(self.folder.name, "messages.sqlite")})
 
@@ -58,7 +58,7 @@ class Board:
         return self.server.process
 
     def stop(self, number=signal.SIGINT):
-        """Returns the exit status; negative: the signal that ended it. Its workers have ended as well."""
+        """Waits until the server and its workers have exited, and returns the exit status; negative: the signal that ended it."""
         workers = self.workers()
         if self.server.alive():
             self.server.signal(number)
@@ -78,7 +78,7 @@ class Board:
         return self.server.children() if self.server.alive() else []
 
     def connections_read(self):
-        """How many connections there are from which it has read all that was sent."""
+        """Number of connections from which the server has read everything that was sent."""
         with open("/proc/net/tcp", encoding="ascii") as sockets:
             rows = [row.split()[1:5] for row in sockets.readlines()[1:]]
         return sum(local.endswith(f":{self.port:04X}") and state == "01" and queues.endswith(":00000000")
@@ -127,7 +127,7 @@ class Board:
                             {"Content-Type": "application/json", "Accept": "application/json", **(fields or {})})
 
     def say(self, text, author="Ada"):
-        """Posts a message and returns it as the server tells it."""
+        """Posts a message and returns the server's representation of it."""
         status, _, body = self.post_json({"author": author, "text": text})
         assert status == 201, f"{status} {body!r}"
         return json.loads(body)
@@ -137,8 +137,8 @@ class Board:
 
 
 class Events:
-    """The events of a text/event-stream: `for event in Events(response)`; each a dict with data, and id, event, retry
-    when they were sent."""
+    """Iterates over a text/event-stream: `for event in Events(response)`. Each event is a dict with data, and with id, event
+    and retry when they were sent."""
 
     def __init__(self, response):
         self.response = response

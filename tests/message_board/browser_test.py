@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The board in a browser: people see each other's messages, whatever happens in between."""
+"""The message board in a browser: users see each other's messages, also after restarts and crashes."""
 import signal
 import sys
 import unittest
@@ -15,7 +15,7 @@ from webdriver import Browser  # noqa: E402
 SHOWN = "[...document.querySelectorAll('#messages .text')].map(p => p.textContent)"
 
 
-class InTheBrowser(unittest.TestCase):
+class BrowserTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(Browser())
@@ -26,7 +26,7 @@ class InTheBrowser(unittest.TestCase):
 
     def tearDown(self):
         try:
-            self.assertEqual(self.browser.complaints(), [])
+            self.assertEqual(self.browser.console_errors(), [])
         finally:
             for page in self.pages:
                 page.go("about:blank")
@@ -52,10 +52,10 @@ class InTheBrowser(unittest.TestCase):
         page.wait_for(f"{SHOWN}.join('|') === arguments[0]", "|".join(texts))
 
 
-class Messages(InTheBrowser):
-    def meet(self, path, state, walls=(None, None)):
-        """Two pages, a message from each; both show both, the newest first."""
-        one, other = (self.open_live(path, state, board) for board in walls)
+class Messages(BrowserTest):
+    def exchange_messages(self, path, state, boards=(None, None)):
+        """Opens two pages and posts a message from each; both show both messages, the newest first."""
+        one, other = (self.open_live(path, state, board) for board in boards)
         self.post(one, "hello", author="Ada")
         self.see(other, "hello")
         self.post(other, "hello to you", author="Grace")
@@ -66,67 +66,67 @@ class Messages(InTheBrowser):
         return one, other
 
     def test_two_pages_by_events(self):
-        self.meet("/", "live")
+        self.exchange_messages("/", "live")
 
     def test_two_pages_by_polling(self):
-        self.meet("/?transport=poll", "polling")
+        self.exchange_messages("/?transport=poll", "polling")
 
     def test_two_pages_of_two_workers(self):
         board = self.enterContext(Board("--workers", "2"))
-        self.meet("/", "live", (board, board))
+        self.exchange_messages("/", "live", (board, board))
 
     def test_two_polling_pages_of_two_workers(self):
         board = self.enterContext(Board("--workers", "2"))
-        self.meet("/?transport=poll", "polling", (board, board))
+        self.exchange_messages("/?transport=poll", "polling", (board, board))
 
     def test_two_pages_of_two_machines(self):
         with Redis() as redis, Board("--channels-url", redis.url) as one, Board("--channels-url", redis.url) as other:
-            wait_until(lambda: redis.listeners("message_board") == 2)
-            self.meet("/", "live", (one, other))
+            wait_until(lambda: redis.subscribers("message_board") == 2)
+            self.exchange_messages("/", "live", (one, other))
 
-    def test_where_events_do_not_get_through_the_page_polls(self):
+    def test_the_page_polls_when_events_are_blocked(self):
         page = self.open_live()
-        # As if the server were behind something that refuses event streams.
+        # Simulates a proxy that blocks event streams.
         page.chrome("Network.enable")
         page.chrome("Network.setBlockedURLs", urls=["*/events*"])
         page.reload()
         page.wait_for("document.getElementById('state').dataset.state === 'polling'")
-        self.board.say("by another way")
-        self.see(page, "by another way")
+        self.board.say("by polling")
+        self.see(page, "by polling")
 
     def restart(self, path, state, number):
-        one, other = self.meet(path, state)
+        one, other = self.exchange_messages(path, state)
         self.board.stop(number)
         one.wait_for("document.getElementById('state').dataset.state === 'waiting'")
         self.board.start()
-        self.board.say("nobody was there yet")
+        self.board.say("posted before the pages reconnected")
         for page in (one, other):
             page.wait_for("document.getElementById('state').dataset.state === arguments[0]", state)
-            self.see(page, "nobody was there yet", "hello to you", "hello")
+            self.see(page, "posted before the pages reconnected", "hello to you", "hello")
         self.post(one, "we are back")
-        self.see(other, "we are back", "nobody was there yet", "hello to you", "hello")
-        self.see(self.open(path), "we are back", "nobody was there yet", "hello to you", "hello")
+        self.see(other, "we are back", "posted before the pages reconnected", "hello to you", "hello")
+        self.see(self.open(path), "we are back", "posted before the pages reconnected", "hello to you", "hello")
 
-    def test_a_restart_loses_nothing_and_pages_come_back(self):
+    def test_a_restart_loses_nothing_and_pages_reconnect(self):
         self.restart("/", "live", signal.SIGINT)
 
-    def test_a_kill_loses_nothing_and_pages_come_back(self):
+    def test_a_kill_loses_nothing_and_pages_reconnect(self):
         self.restart("/", "live", signal.SIGKILL)
 
-    def test_polling_pages_come_back(self):
+    def test_polling_pages_reconnect(self):
         self.restart("/?transport=poll", "polling", signal.SIGINT)
 
-    def test_posting_to_a_server_that_is_away_keeps_the_text(self):
+    def test_posting_to_a_stopped_server_keeps_the_text(self):
         page = self.open_live()
         self.board.stop()
         self.post(page, "will be sent")
-        page.wait_for("document.getElementById('complaint').textContent.includes('does not answer')")
+        page.wait_for("document.getElementById('error').textContent.includes('is not responding')")
         self.assertEqual(page.run("document.getElementById('text').value"), "will be sent")
         self.board.start()
         page.click("#composer button")
         self.see(page, "will be sent")
 
-    def test_without_scripts_the_form_posts_and_shows(self):
+    def test_the_form_works_without_scripts(self):
         page = self.open()
         page.chrome("Emulation.setScriptExecutionDisabled", value=True)
         page.reload()
@@ -135,7 +135,7 @@ class Messages(InTheBrowser):
         self.see(page, "plain HTML")
         self.assertTrue(page.run("location.pathname === '/'"))
 
-    def test_markup_is_shown_and_not_run(self):
+    def test_markup_is_shown_and_not_executed(self):
         one, other = self.open_live(), self.open_live()
         evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
         self.post(one, evil, author="<b>Eve</b>")
@@ -145,21 +145,21 @@ class Messages(InTheBrowser):
             self.assertEqual(page.run("document.querySelectorAll('#messages img, #messages b, #messages script').length"), 0)
             self.assertNotIn("owned", page.run("document.title"))
 
-    def test_what_the_server_drew_and_what_the_script_drew_look_alike(self):
+    def test_server_and_script_render_messages_alike(self):
         live = self.open_live()
         said = self.board.say("the same\nto the letter", author="Émile & 林")
         self.see(live, said["text"])
         outer = "document.getElementById('messages').innerHTML.replace(' new', '').trim()"
         self.assertEqual(live.run(outer), self.open_live().run(outer))
 
-    def test_a_refusal_is_told(self):
+    def test_an_error_is_shown(self):
         page = self.open_live()
         page.run("document.getElementById('text').removeAttribute('maxlength')")
         page.run("document.getElementById('text').value = 'x'.repeat(1001)")
         page.click("#composer button")
-        page.wait_for("document.getElementById('complaint').textContent.includes('at most 1000')")
+        page.wait_for("document.getElementById('error').textContent.includes('at most 1000')")
 
-    def test_older_messages_are_a_click_away(self):
+    def test_older_messages_are_one_click_away(self):
         for n in range(1, 61):
             self.board.say(f"number {n}")
         page = self.open()
@@ -168,7 +168,7 @@ class Messages(InTheBrowser):
         self.see(page, *[f"number {n}" for n in range(10, 0, -1)])
 
 
-class Looks(InTheBrowser):
+class Layout(BrowserTest):
     def test_no_page_scrolls_sideways_on_a_phone(self):
         self.board.say("a" * 1000, author="n" * 40)
         self.board.say("https://example.org/" + "path/" * 50)
@@ -189,8 +189,8 @@ class Looks(InTheBrowser):
             self.assertEqual(small, [], path)
 
 
-class Stats(InTheBrowser):
-    def test_the_stats_move(self):
+class Stats(BrowserTest):
+    def test_the_stats_are_updated(self):
         page = self.open_live("/stats")
         page.wait_for("document.querySelectorAll('[data-stat] path.line').length === 6")
         before = page.run("document.querySelector('[data-stat=waiting] path.line').getAttribute('d')")
@@ -202,12 +202,12 @@ class Stats(InTheBrowser):
             close(response)
 
 
-class Kinds(InTheBrowser):
+class ViewKinds(BrowserTest):
     def test_the_race_is_drawn(self):
         page = self.open("/views")
         for lane in ("async", "sync"):
             page.click(f"[data-race={lane}] button")
-            page.wait_for(f"document.querySelector('[data-race={lane}] .outcome').textContent.includes('s in all')")
+            page.wait_for(f"document.querySelector('[data-race={lane}] .outcome').textContent.includes('s in total')")
             self.assertEqual(page.run(f"document.querySelectorAll('[data-race={lane}] .ended').length"), 100)
 
     def test_the_stream_is_shown(self):
@@ -216,7 +216,7 @@ class Kinds(InTheBrowser):
         page.wait_for("document.querySelector('.stream').textContent.startsWith('A ')")
         page.wait_for("document.querySelector('.stream').textContent.includes('da capo')")
 
-    def test_the_picture_is_there_and_can_be_zoomed(self):
+    def test_the_picture_is_shown_and_can_be_zoomed(self):
         page = self.open("/views")
         for _ in range(2):
             page.wait_for("document.querySelector('.zoom img').complete")

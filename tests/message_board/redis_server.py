@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Redis of a test's own."""
+"""A Redis server for one test."""
 import os
 import subprocess
 import tempfile
@@ -24,11 +24,11 @@ class Redis:
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.folder.name],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
-    def listeners(self, channel):
-        """How many have subscribed."""
-        answer = subprocess.run(["redis-cli", "-s", self.socket, "PUBSUB", "NUMSUB", channel], capture_output=True,
+    def subscribers(self, channel):
+        """Number of subscribers of a channel."""
+        reply = subprocess.run(["redis-cli", "-s", self.socket, "PUBSUB", "NUMSUB", channel], capture_output=True,
                                 text=True, check=False).stdout.split()
-        return int(answer[1]) if len(answer) == 2 else 0
+        return int(reply[1]) if len(reply) == 2 else 0
 
     def kill(self):
         self.process.kill()
@@ -39,9 +39,9 @@ class Redis:
         self.folder.cleanup()
 
 
-def wait_until(true, seconds=TIMEOUT):
+def wait_until(condition, seconds=TIMEOUT):
     end = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < end, "it did not happen"
+    while not (value := condition()):
+        assert time.monotonic() < end, "timed out waiting for the condition"
         time.sleep(0.02)
     return value

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The board with several workers, and on several machines: a message posted to one appears everywhere."""
+"""The message board with several workers and on several machines: a message posted to one appears on all."""
 import contextlib
 import json
 import os
@@ -15,7 +15,7 @@ from board_server import TIMEOUT, Events, Board
 
 @contextlib.contextmanager
 def only(board, worker):
-    """Connections that begin meanwhile are this worker's: the others are stopped."""
+    """Stops the other workers, so that this one accepts all connections in the `with` block."""
     others = [pid for pid in board.workers() if pid != worker]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
@@ -41,12 +41,12 @@ def ids_of(events, count):
 
 class TwoWorkers(unittest.TestCase):
     def setUp(self):
-        # With io_uring a stopped process is still told of connections, see only().
+        # With io_uring the kernel may give a connection to a stopped process, see only().
         self.board = self.enterContext(Board("--workers", "2", "--backend", "epoll"))
-        # A worker that only begins to serve may hold the lock of the file: it must not be stopped.
+        # A worker that is still starting may hold the lock of the database, so it must not be stopped.
         wait_until(lambda: "threads  up to" in self.board.log())
 
-    def test_everybody_hears_everything_in_order_whoever_posted_it(self):
+    def test_all_listeners_get_all_messages_in_order(self):
         listeners = [listen(self.board, worker=worker) for worker in self.board.workers() for _ in range(8)]
         said = [self.board.say(f"number {n}")["id"] for n in range(30)]
         self.assertEqual(said, list(range(1, 31)))
@@ -54,8 +54,8 @@ class TwoWorkers(unittest.TestCase):
             self.assertEqual(ids_of(events, 30), said)
             events.close()
 
-    # The other worker is stopped while one takes the message: it has not heard of it when it is asked.
-    def test_what_was_said_to_one_is_shown_by_the_other_at_once(self):
+    # The other worker is stopped while one stores the message, so no notification has reached it.
+    def test_a_message_posted_to_one_worker_is_shown_by_the_other_immediately(self):
         for n in range(10):
             one, other = self.board.workers()[::1 if n % 2 else -1]
             with only(self.board, one):
@@ -64,7 +64,7 @@ class TwoWorkers(unittest.TestCase):
                 self.assertIn(f"number {n}", self.board.get("/")[2].decode())
                 self.assertEqual(len(self.board.texts()), n + 1)
 
-    def test_who_resumes_elsewhere_misses_and_repeats_nothing(self):
+    def test_a_listener_that_resumes_on_another_worker_misses_and_repeats_nothing(self):
         for n in range(1, 11):
             one, other = self.board.workers()[::1 if n % 2 else -1]
             with only(self.board, one):
@@ -78,20 +78,20 @@ class TwoWorkers(unittest.TestCase):
             self.assertEqual(int(next(events)["id"]), following)
             events.close()
 
-    def test_polls_are_answered_by_news_of_another_worker(self):
+    def test_polls_return_messages_posted_to_another_worker(self):
         last = self.board.say("first")["id"]
-        answers = []
-        polls = [threading.Thread(target=lambda: answers.append(self.board.get_json(f"/poll?after={last}&wait=20")))
+        results = []
+        polls = [threading.Thread(target=lambda: results.append(self.board.get_json(f"/poll?after={last}&wait=20")))
                  for _ in range(8)]
         for poll in polls:
             poll.start()
         said = self.board.say("news")
         for poll in polls:
             poll.join()
-        self.assertEqual(answers, [{"messages": [said], "last": said["id"]}] * 8)
+        self.assertEqual(results, [{"messages": [said], "last": said["id"]}] * 8)
 
-    def test_a_killed_worker_takes_nothing_with_it(self):
-        acknowledged, posting, heard = [], threading.Event(), {}
+    def test_a_killed_worker_loses_nothing(self):
+        acknowledged, posting, received = [], threading.Event(), {}
         posting.set()
 
         def post():
@@ -100,10 +100,10 @@ class TwoWorkers(unittest.TestCase):
                 n += 1
                 try:
                     acknowledged.append(self.board.say(f"number {n}")["id"])
-                except Exception:  # the worker that would have answered is gone
+                except Exception:  # the worker was killed before it responded
                     time.sleep(0.01)
 
-        def hear(name):
+        def receive(name):
             last = 0
             while True:
                 try:
@@ -115,14 +115,14 @@ class TwoWorkers(unittest.TestCase):
                         if "event" in event:
                             continue
                         last = int(event["id"])
-                        heard.setdefault(name, []).append(last)
+                        received.setdefault(name, []).append(last)
                         if event["data"].find('"the end"') >= 0:
                             return
                 except OSError:
                     pass
                 finally:
                     events.close()
-        listeners = [threading.Thread(target=hear, args=(name,)) for name in range(4)]
+        listeners = [threading.Thread(target=receive, args=(name,)) for name in range(4)]
         poster = threading.Thread(target=post)
         for thread in (*listeners, poster):
             thread.start()
@@ -139,7 +139,7 @@ class TwoWorkers(unittest.TestCase):
             self.assertFalse(listener.is_alive())
         kept = self.all_ids()
         self.assertEqual(set(acknowledged) - set(kept), set())
-        for ids in heard.values():
+        for ids in received.values():
             self.assertEqual(ids, kept[:len(ids)])
             self.assertEqual(ids[-1], kept[-1])
 
@@ -155,28 +155,28 @@ class TwoWorkers(unittest.TestCase):
             ids += [message["id"] for message in batch]
         return ids
 
-    def test_a_reload_is_not_noticed_by_who_resumes(self):
+    def test_a_reload_loses_nothing_for_a_listener_that_resumes(self):
         before = set(self.board.workers())
         last = self.board.say("before")["id"]
         events = listen(self.board, last)
         self.board.process.send_signal(signal.SIGHUP)
         wait_until(lambda: not before & set(self.board.workers()))
         said = self.board.say("after")["id"]
-        heard = [int(e["id"]) for e in events if "event" not in e]  # the old worker ends the stream
+        received = [int(e["id"]) for e in events if "event" not in e]  # the old worker ends the stream
         events.close()
-        again = listen(self.board, last=(heard or [last])[-1])
-        if not heard:
+        again = listen(self.board, last=(received or [last])[-1])
+        if not received:
             self.assertEqual(int(next(again)["id"]), said)
         again.close()
 
 
-class OtherKinds(unittest.TestCase):
-    """Listeners hold threads there; they hear of it all the same."""
+class OtherWorkerClasses(unittest.TestCase):
+    """Listeners occupy threads in these workers, and receive all messages too."""
 
     def test_threads(self):
         for backend in ("epoll", "io_uring"):
             with Board("--workers", "2", "--worker-class", "threads", "--backend", backend) as board:
-                listeners = [listen(board) for _ in range(8)]  # some at each
+                listeners = [listen(board) for _ in range(8)]  # both workers have some
                 said = [board.say(f"number {n}")["id"] for n in range(10)]
                 for events in listeners:
                     self.assertEqual(ids_of(events, 10), said)
@@ -187,7 +187,7 @@ class OtherKinds(unittest.TestCase):
         with Board("--workers", "2", "--worker-class", "sync", "--backend", "epoll") as board:
             wait_until(lambda: "threads  1" in board.log())
             one, other = board.workers()
-            # The one thread of its worker is the listener's.
+            # The listener occupies the only thread of its worker.
             events = listen(board, worker=one)
             with only(board, other):
                 said = [board.say(f"number {n}")["id"] for n in range(10)]
@@ -201,7 +201,7 @@ class TwoMachines(unittest.TestCase):
         with Redis() as redis, Board("--channels-url", redis.url, "--workers", "2") as here, \
                 Board("--channels-url", redis.url) as there:
             ours, theirs = listen(here), listen(there)
-            wait_until(lambda: redis.listeners("message_board") == 3)
+            wait_until(lambda: redis.subscribers("message_board") == 3)
             here.say("from here")
             there.say("from there")
             for events in (ours, theirs):
@@ -214,7 +214,7 @@ class TwoMachines(unittest.TestCase):
             said = here.say("while Redis is away")
             self.assertEqual(said["text"], "while Redis is away")
             redis.start()
-            wait_until(lambda: redis.listeners("message_board") == 3)
+            wait_until(lambda: redis.subscribers("message_board") == 3)
             here.say("back")
             wait_until(lambda: "back" in there.texts())
 

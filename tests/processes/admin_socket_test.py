@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unix socket of the operators: its path is there as long as somebody listens, and only the own one is removed."""
+"""The admin listener's unix socket: its path exists while a process listens, and only its own file is removed."""
 import os
 import shutil
 import signal
@@ -10,7 +10,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import Arbiter, state_of  # noqa: E402
+from load import Arbiter  # noqa: E402
+from server import is_alive  # noqa: E402
 
 
 class AdminSocket(unittest.TestCase):
@@ -22,39 +23,39 @@ class AdminSocket(unittest.TestCase):
         self.inner.mkdir()
         self.path = self.inner / "adm.sock"
 
-    def end(self, server):
+    def terminate(self, server):
         server.signal(signal.SIGTERM)
         self.assertEqual(server.wait(), 0, server.log)
 
-    def test_its_path_is_removed_at_the_end(self):
+    def test_shutdown_removes_the_path(self):
         with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
             self.assertTrue(self.path.is_socket())
-            self.end(server)
+            self.terminate(server)
         self.assertFalse(self.path.exists())
 
-    def test_an_end_whose_folder_is_gone(self):
+    def test_shutdown_after_the_folder_was_removed(self):
         with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
             shutil.rmtree(self.inner)
-            self.end(server)
+            self.terminate(server)
 
-    def test_an_end_with_another_file_at_the_path(self):
+    def test_shutdown_keeps_another_file_at_the_path(self):
         with Arbiter("--admin", f"unix:{self.path}", workers=1) as server:
             self.path.unlink()
-            self.path.write_text("of somebody else")
-            self.end(server)
-        self.assertEqual(self.path.read_text(), "of somebody else")
+            self.path.write_text("another file")
+            self.terminate(server)
+        self.assertEqual(self.path.read_text(), "another file")
 
-    def test_an_end_with_the_socket_of_another_server_at_the_path(self):
+    def test_shutdown_keeps_the_socket_of_another_server_at_the_path(self):
         with Arbiter("--admin", f"unix:{self.path}", workers=1) as server, socket.socket(socket.AF_UNIX) as other:
-            self.path.rename(self.folder / "kept")  # so that its number is not used again
+            self.path.rename(self.folder / "kept")  # so that its inode number is not reused
             other.bind(str(self.path))
-            self.end(server)
+            self.terminate(server)
         self.assertTrue(self.path.is_socket())
 
     def configured(self, path):
         return f'admin = "unix:{path}"\n'
 
-    def test_a_reload_to_another_path(self):
+    def test_reload_to_another_path(self):
         file, second = self.folder / "rondo.toml", self.folder / "adm2.sock"
         file.write_text(self.configured(self.path))
         with Arbiter("--config", file, workers=1) as server:
@@ -62,13 +63,13 @@ class AdminSocket(unittest.TestCase):
             file.write_text(self.configured(second))
             server.signal(signal.SIGHUP)
             server.wait_for_workers(1, old)
-            server.wait_until(lambda: not self.path.exists(), what="the end of the old path")
+            server.wait_until(lambda: not self.path.exists(), what="the old path to be removed")
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(second))
-            self.end(server)
+            self.terminate(server)
         self.assertFalse(self.path.exists() or second.exists())
 
-    def test_a_reload_that_is_given_up(self):
+    def test_failed_reload_keeps_the_path(self):
         file, second, fails = self.folder / "rondo.toml", self.folder / "adm2.sock", self.folder / "fails"
         file.write_text(self.configured(self.path))
         with Arbiter("--config", file, workers=1, env={"TESTBED_FAILS": str(fails)}) as server:
@@ -79,20 +80,20 @@ class AdminSocket(unittest.TestCase):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(self.path))
             fails.unlink()
-            self.end(server)
+            self.terminate(server)
         self.assertFalse(self.path.exists() or second.exists())
 
-    def test_another_arbiter_that_listens_there_keeps_it(self):
+    def test_a_second_arbiter_on_the_path_keeps_it(self):
         pid_file = self.folder / "pid"
         with Arbiter("--admin", f"unix:{self.path}", "--pid", pid_file, workers=1) as server:
             server.signal(signal.SIGUSR2)
             server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the second arbiter")
             other = int(Path(f"{pid_file}.2").read_text())
-            self.end(server)
+            self.terminate(server)
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(self.path))
             os.kill(other, signal.SIGTERM)
-            server.wait_until(lambda: state_of(other) in ("Z", None), what="its end")
+            server.wait_until(lambda: not is_alive(other), what="the second arbiter to exit")
         self.assertFalse(self.path.exists())
 
 

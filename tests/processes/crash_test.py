@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workers that die, hang, or do not start; the death of the arbiter."""
+"""Workers that crash, hang or fail to start; the crash of the arbiter."""
 import collections
 import os
 import re
@@ -12,19 +12,15 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import REQUEST, Arbiter, Traffic, read_answer, state_of  # noqa: E402
-from server import BIN, TIMEOUT, each_backend, read_all, run  # noqa: E402
-
-
-def gone(pid):
-    return state_of(pid) in (None, "Z")
+from load import REQUEST, Arbiter, LoadGenerator, read_response  # noqa: E402
+from server import BIN, TIMEOUT, each_backend, is_alive, read_all, run, state_of  # noqa: E402
 
 
 class Killed(unittest.TestCase):
     @each_backend
-    def test_a_worker_is_replaced_at_once_and_its_queue_is_served(self, backend):
+    def test_a_worker_is_replaced_immediately_and_its_backlog_is_served(self, backend):
         with Arbiter("--backend", backend) as server:
-            for pid in server.workers().values():  # so that connections wait in the queue
+            for pid in server.workers().values():  # so that connections wait in the backlog
                 os.kill(pid, signal.SIGSTOP)
             waiting = []
             for _ in range(10):
@@ -38,30 +34,30 @@ class Killed(unittest.TestCase):
             server.wait_for_workers(2, before)
             for s in waiting:
                 self.assertIn(b"200 OK", read_all(s))
-            print(backend, f"two workers replaced, ten waiting connections served after {time.monotonic() - began:.3f} s")
-            self.assertNotIn("crashes in a row", server.log)  # no pause of a second or more
+            print(backend, f"two workers replaced and ten waiting connections served after {time.monotonic() - began:.3f} s")
+            self.assertNotIn("crashes in a row", server.log)  # no back-off of a second or more
 
     @each_backend
-    def test_only_what_ran_in_it_fails(self, backend):
-        with Arbiter("--backend", backend) as server, Traffic(server.port, kept=100, short=100, pause=0.05) as traffic:
-            traffic.wait_for(500)
+    def test_only_the_requests_of_the_killed_worker_fail(self, backend):
+        with Arbiter("--backend", backend) as server, LoadGenerator(server.port, persistent=100, short=100, pause=0.05) as load:
+            load.wait_for_responses(500)
             victim = next(iter(server.workers().values()))
             os.kill(victim, signal.SIGSTOP)  # so that they can be counted
-            server.wait_until(lambda: state_of(victim) == "T", what="its stop")
-            held = server.connections_of(victim)
+            server.wait_until(lambda: state_of(victim) == "T", what="the worker to stop")
+            connections = server.connections_of(victim)
             began = time.monotonic()
             os.kill(victim, signal.SIGKILL)
             server.wait_for_workers(2, [victim])
             took = time.monotonic() - began
-            traffic.wait_for(500)
-            traffic.end()
-            print(f"{backend}: a worker with {held} connections killed, another one after {took:.3f} s, {traffic}", flush=True)
-            self.assertNotIn("crashes in a row", server.log)  # no pause of a second or more
-            self.assertLessEqual(len(traffic.failures), held, collections.Counter(traffic.failures))
-            for failure in traffic.failures:
-                self.assertRegex(failure, "(request|answer): ")  # nobody was refused
+            load.wait_for_responses(500)
+            load.stop()
+            print(f"{backend}: killed a worker with {connections} connections, replaced after {took:.3f} s, {load}", flush=True)
+            self.assertNotIn("crashes in a row", server.log)  # no back-off of a second or more
+            self.assertLessEqual(len(load.failures), connections, collections.Counter(load.failures))
+            for failure in load.failures:
+                self.assertRegex(failure, "(request|response): ")  # no connection was refused
 
-    def test_figures_outlive_it(self):
+    def test_the_replacement_has_the_same_slot(self):
         with Arbiter(workers=1) as server:
             for _ in range(5):
                 server.get("/")
@@ -69,9 +65,9 @@ class Killed(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
             server.wait_for_workers(1, [pid])
             self.assertEqual(server.get("/")[0], 200)
-            self.assertIn(0, server.workers())  # it has the same slot
+            self.assertIn(0, server.workers())
 
-    def test_who_dies_again_and_again_is_not_started_without_pause(self):
+    def test_repeated_crashes_are_restarted_with_back_off(self):
         with Arbiter(workers=1) as server:
             end = time.monotonic() + 4
             killed = set()
@@ -84,57 +80,57 @@ class Killed(unittest.TestCase):
             server.wait_for_log(r"crashes in a row; restarting in \d+ s")
             server.wait_for_workers(1)
 
-    def test_the_arbiter_itself_leaves_no_orphan(self):
+    def test_workers_exit_with_a_killed_arbiter(self):
         server = Arbiter(workers=3)
         workers = server.workers()
         server.signal(signal.SIGKILL)
         server.wait()
-        server.wait_until(lambda: all(gone(pid) for pid in workers.values()), what="the end of the workers")
+        server.wait_until(lambda: not any(is_alive(pid) for pid in workers.values()), what="the workers to exit")
         server.folder.cleanup()
 
 
-class Untrusted(unittest.TestCase):
-    def test_what_an_isolated_view_does_to_shared_memory_ends_nobody_else(self):
+class UntrustedViews(unittest.TestCase):
+    def test_an_isolated_view_that_overwrites_shared_memory_harms_no_other_process(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             admin = f"unix:{folder}/admin"
             options = ("--admin", admin, "--compute-workers", "model=2")
-            with Arbiter(*options, env={"TESTBED_ISOLATED": "spoil"}) as server:
+            with Arbiter(*options, env={"TESTBED_ISOLATED": "overwrite"}) as server:
                 workers = server.workers()
                 for _ in range(5):
-                    status, _, body = server.get("/isolated/spoil")
+                    status, _, body = server.get("/isolated/overwrite")
                     self.assertEqual(status, 200)
                     found = re.fullmatch(rb"(\d+) descriptors, (\d+) bytes", body)
                     self.assertEqual(int(found.group(1)), 0)
-                    self.assertLess(int(found.group(2)), 64 << 10)  # its own slot, and nobody's figures
+                    self.assertLess(int(found.group(2)), 64 << 10)  # its own slot, and no stats of other processes
                     self.assertEqual(server.get("/")[0], 200)
                     status, output, errors = run("status", "--admin", admin)
                     self.assertEqual(status, 0, errors)
                     self.assertIn("worker", output)
-                    time.sleep(0.5)  # the arbiter looks once a second at the latest
+                    time.sleep(0.5)  # the arbiter checks its children at least once a second
                 self.assertTrue(server.alive(), server.log)
                 self.assertEqual(server.workers(), workers)
-                # The slots of processes that ended are used again, whatever was written there.
+                # The slots of exited processes are reused, whatever was written there.
                 self.assertNotRegex(server.log, r"compute:model \d\d")
-                server.wait_until(lambda: server.get("/isolated/say?say=yes")[2] == b"yes", what="an answer")
-                # A process that is killed while all end would be told by the exit status.
-                server.wait_until(lambda: self.stays_as_it_is(server), what="the replacement of the last one")
+                server.wait_until(lambda: server.get("/isolated/text?text=yes")[2] == b"yes", what="a response")
+                # The exit status would report a process that is killed during the shutdown.
+                server.wait_until(lambda: self.is_stable(server), what="the last replacement")
 
     @staticmethod
-    def stays_as_it_is(server):
+    def is_stable(server):
         before = server.children()
-        time.sleep(1.5)  # longer than the arbiter goes without looking
+        time.sleep(1.5)  # longer than the interval of the arbiter's checks
         return server.children() == before
 
 
-class NotStarted(unittest.TestCase):
-    def test_at_the_first_start_everything_ends_with_3(self):
+class FailedStart(unittest.TestCase):
+    def test_at_the_first_start_the_exit_status_is_3(self):
         with tempfile.NamedTemporaryFile() as file:
             status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "2", env={"TESTBED_FAILS": file.name})
         self.assertEqual(status, 3, errors)
         self.assertIn("the start fails on purpose", errors)
         self.assertIn("failed to start; shutting down", errors)
 
-    def test_later_it_is_tried_again(self):
+    def test_after_a_crash_the_start_is_retried(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             fail = Path(folder) / "fail"
             with Arbiter(env={"TESTBED_FAILS": str(fail)}) as server:
@@ -147,11 +143,11 @@ class NotStarted(unittest.TestCase):
                 server.wait_for_workers(2, [victim])
 
 
-class Held(unittest.TestCase):
+class Blocked(unittest.TestCase):
     @each_backend
-    def test_a_worker_that_is_held_too_long_is_killed_with_its_stacks_logged(self, backend):
+    def test_a_worker_blocked_for_too_long_logs_its_stacks_and_is_killed(self, backend):
         with Arbiter("--backend", backend, "--timeout", "2s", "--access-log", "-", "--threads", "4") as server:
-            self.assertEqual(server.get("/slow-sync")[0], 200)  # so that there are threads of the pool
+            self.assertEqual(server.get("/slow-sync")[0], 200)  # starts a pool thread
             s = server.connect(30)
             s.sendall(REQUEST % (b"/_test/block?ms=60000", b""))
             found = server.wait_for_log(r"\(process (\d+)\) has been blocked for more than 2 s")
@@ -164,8 +160,23 @@ class Held(unittest.TestCase):
             self.assertEqual(server.get("/")[0], 200)
             s.close()
 
+    def test_the_stacks_of_blocked_pool_threads_are_logged_too(self):
+        with Arbiter("--timeout", "2s", "--worker-class", "async", "--threads", "4", workers=1) as server:
+            clients = [server.connect() for _ in range(3)]
+            for s in clients[:2]:
+                s.sendall(REQUEST % (b"/_test/block-thread?ms=60000", b""))
+            server.wait_for_started(2)
+            clients[2].sendall(REQUEST % (b"/_test/block?ms=60000", b""))
+            server.wait_for_log("has logged its thread stacks; killing it")
+            stacks = re.split(r"(?m)^ *thread \d+ ", server.log)
+            blocked = [stack for stack in stacks if stack.startswith("(blocking):") and "testbed::" in stack]
+            self.assertEqual(len(blocked), 2, server.log)
+            self.assertNotIn("cannot be interrupted", server.log)
+            for s in clients:
+                s.close()
+
     @each_backend
-    def test_one_that_comes_back_in_time_lives(self, backend):
+    def test_a_worker_that_recovers_in_time_survives(self, backend):
         with Arbiter("--backend", backend, "--timeout", "30s") as server:
             before = server.workers()
             s = server.connect(30)
@@ -175,34 +186,34 @@ class Held(unittest.TestCase):
                 self.assertEqual(server.get("/")[0], 200)
             self.assertEqual(server.counters()["finished"], 0)
             server.open_gate()
-            self.assertEqual(read_answer(s)[0], 200)
+            self.assertEqual(read_response(s)[0], 200)
             self.assertEqual(server.workers(), before)
             s.close()
 
-    def test_one_that_does_not_move_at_all(self):
+    def test_a_stopped_worker_is_replaced(self):
         with Arbiter("--timeout", "2s") as server:
             victim = server.workers()[0]
             os.kill(victim, signal.SIGSTOP)
             server.wait_for_log(rf"\(process {victim}\) has sent no heartbeat for 2 s")
             server.wait_for_workers(2, [victim])
 
-    def test_one_that_does_not_get_ready(self):
+    def test_a_worker_that_does_not_become_ready_fails_the_start(self):
         status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", "--boot-timeout", "1s",
                                 env={"TESTBED_SLEEPS": "60"}, timeout=60)
         self.assertEqual(status, 3, errors)
         self.assertIn("did not become ready within 1 s", errors)
 
 
-class Alone(unittest.TestCase):
-    def test_as_process_one_it_reaps_strangers(self):
+class ProcessOne(unittest.TestCase):
+    def test_reaps_adopted_processes(self):
         inside = ("import os, subprocess, sys, time\n"
                   "os.execv(sys.argv[1], [sys.argv[1], 'serve', '--bind', '127.0.0.1:0', '--workers', '1'])\n")
         try:
             probe = subprocess.run(["unshare", "-pf", "--kill-child", "true"], capture_output=True, timeout=60)
         except OSError:
-            self.skipTest("no unshare here")
+            self.skipTest("unshare is not installed")
         if probe.returncode:
-            self.skipTest("no name space of processes can be made here")
+            self.skipTest("a PID namespace cannot be created here")
         with tempfile.TemporaryFile() as log, tempfile.NamedTemporaryFile(delete=False) as gate:
             process = subprocess.Popen(["unshare", "-pf", "--kill-child", "--mount-proc", sys.executable, "-c", inside,
                                         str(BIN / "testbed")], stderr=log, stdout=log)
@@ -210,18 +221,18 @@ class Alone(unittest.TestCase):
                 def text():
                     log.seek(0)
                     return log.read().decode()
-                Arbiter._wait_for(lambda: "threads" in text(), TIMEOUT, text)
+                Arbiter.poll(lambda: "threads" in text(), TIMEOUT, text)
                 first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
 
                 def children():
                     return len(Path(f"/proc/{first}/task/{first}/children").read_text().split())
                 self.assertEqual(children(), 1)
-                # An orphan: its parent ends, it is given to process 1, and ends.
-                orphan = f"(while [ -e {gate.name} ]; do sleep 0.05; done &) ; true"
-                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", orphan], check=True)
-                Arbiter._wait_for(lambda: children() == 2, TIMEOUT, lambda: "the orphan did not come")
+                # Its parent exits, so process 1 adopts it; then it exits too.
+                adopted = f"(while [ -e {gate.name} ]; do sleep 0.05; done &) ; true"
+                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", adopted], check=True)
+                Arbiter.poll(lambda: children() == 2, TIMEOUT, lambda: "process 1 did not adopt the process")
                 os.unlink(gate.name)
-                Arbiter._wait_for(lambda: children() == 1, TIMEOUT, lambda: "nobody reaped the orphan")
+                Arbiter.poll(lambda: children() == 1, TIMEOUT, lambda: "process 1 did not reap the adopted process")
                 os.kill(first, signal.SIGTERM)
                 process.wait(TIMEOUT)
                 self.assertNotIn("error", text())

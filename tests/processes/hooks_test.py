@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hooks of an application: each in its process, at its time, once."""
+"""The hooks of an application: each runs in the right process, at the right time, once."""
 import signal
 import sys
 import tempfile
@@ -18,26 +18,26 @@ class Hooks(unittest.TestCase):
         self.file = Path(folder.name) / "hooks"
         self.env = {"TESTBED_HOOKS": str(self.file)}
 
-    def said(self, *names):
-        """[name, process id, what else] of each line with one of the names."""
+    def calls(self, *names):
+        """[name, process id, arguments] of each call of a hook with one of the names."""
         lines = [line.split(" ", 2) for line in self.file.read_text().splitlines()]
         return [[name, int(pid), *more] for name, pid, *more in lines if name in names]
 
     def pids(self, name):
-        return sorted(pid for _, pid in self.said(name))
+        return sorted(pid for _, pid in self.calls(name))
 
     def test_in_the_arbiter_and_in_every_worker(self):
         with Arbiter(env=self.env) as server:
             first = sorted(server.workers().values())
-            self.assertEqual(self.said("arbiter", "start")[0], ["arbiter", server.pid])
+            self.assertEqual(self.calls("arbiter", "start")[0], ["arbiter", server.pid])
             self.assertEqual((self.pids("arbiter"), self.pids("start")), ([server.pid], first))
             server.signal(signal.SIGTTIN)
             server.wait_for_workers(3)
             third = next(iter(set(server.workers().values()) - set(first)))
-            server.wait_until(lambda: self.pids("start") == sorted([*first, third]), what="the start of the third")
+            server.wait_until(lambda: self.pids("start") == sorted([*first, third]), what="the third worker to start")
             server.signal(signal.SIGTTOU)
             server.wait_for_workers(2)
-            server.wait_until(lambda: len(self.pids("stop")) == 1, what="the end of a worker")
+            server.wait_until(lambda: len(self.pids("stop")) == 1, what="a worker to exit")
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
         self.assertEqual(self.pids("stop"), self.pids("start"))
@@ -50,18 +50,18 @@ class Hooks(unittest.TestCase):
                 old = sorted(server.workers().values())
                 server.signal(signal.SIGHUP)
                 new = sorted(server.wait_for_workers(2, old))
-                server.wait_until(lambda: self.pids("stop") == old, what="the end of the old workers")
+                server.wait_until(lambda: self.pids("stop") == old, what="the old workers to exit")
                 server.wait_for_workers(2, old)
-                # The program that only checks has no hooks, the new arbiter is the same process.
+                # The config check runs no hooks; the new arbiter is the same process.
                 self.assertEqual((self.pids("arbiter"), self.pids("reload")), ([server.pid], [server.pid]))
                 self.assertEqual(self.pids("start"), sorted(old + new))
-                names = [name for name, *_ in self.said("arbiter", "reload", "start", "stop")]
+                names = [name for name, *_ in self.calls("arbiter", "reload", "start", "stop")]
                 self.assertEqual(names[:4], ["arbiter", "start", "start", "reload"])
-                self.assertEqual(names[4:6], ["start", "start"])  # ready before the old ones are told to end
+                self.assertEqual(names[4:6], ["start", "start"])  # ready before the old ones are terminated
                 if "TESTBED_RELOAD_FAILS" in env:
                     self.assertIn("an on_reload() hook failed: on_reload fails on purpose", server.log)
 
-    def test_a_failure_in_the_arbiter_stops_the_start(self):
+    def test_a_failing_arbiter_hook_fails_the_start(self):
         with self.assertRaisesRegex(RuntimeError, "TESTBED_HOOKS cannot be written"):
             Arbiter(env={"TESTBED_HOOKS": "/no/such/folder/file"})
 
@@ -74,26 +74,26 @@ class Hooks(unittest.TestCase):
                         ("/?first", 200, {}), ("/no/such", 404, {}), ("/raise", 500, {}), ("/slow-sync", 200, {}),
                         ("/?thrown", 500, {"X_Before": "throw"})), 1):
                     self.assertEqual(server.get(path, **fields)[0], status)
-                    # After a response: the next request may be another worker's.
-                    server.wait_until(lambda: len(self.said("after")) == n, what="the hook after the request")
+                    # It runs after the response, and another worker may get the next request.
+                    server.wait_until(lambda: len(self.calls("after")) == n, what="the hook after the request")
                 with server.connect() as s:
                     s.sendall(b"GET /_test/wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n")
-                    server.wait_until(lambda: server.counters()["started"] == 1, what="the view")
-                server.wait_until(lambda: len(self.said("after")) == 6, what="the end of the requests")
+                    server.wait_until(lambda: server.counters()["started"] == 1, what="the view to start")
+                server.wait_until(lambda: len(self.calls("after")) == 6, what="the requests to finish")
                 workers = set(server.workers().values())
-            before, after = self.said("before"), self.said("after")
-            self.assertEqual([what for _, _, what in before],
+            before, after = self.calls("before"), self.calls("after")
+            self.assertEqual([arguments for _, _, arguments in before],
                              ["/?first", "/no/such", "/raise", "/slow-sync", "/?thrown", "/_test/wait?ms=60000"])
-            self.assertEqual([what for _, _, what in after][:5],
+            self.assertEqual([arguments for _, _, arguments in after][:5],
                              ["/?first 200", "/no/such 404", "/raise 500", "/slow-sync 200", "/?thrown 500"], kind)
             self.assertRegex(after[5][2], r"^/_test/wait\?ms=60000 (0|499) aborted$")
-            # In the process that serves it, both.
+            # Both run in the process that serves the request.
             self.assertEqual([pid for _, pid, _ in before], [pid for _, pid, _ in after])
             self.assertLessEqual({pid for _, pid, _ in before}, workers)
 
     def test_without_an_arbiter(self):
         with Server("--workers", "0", env=self.env) as server:
-            self.assertEqual(self.said("arbiter", "reload", "start"), [["start", server.pid]])
+            self.assertEqual(self.calls("arbiter", "reload", "start"), [["start", server.pid]])
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
         self.assertEqual(self.pids("stop"), [server.pid])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients for tests of processes, and what a test asks of an arbiter and its children.
+"""A load generator for tests of processes, and a server with an arbiter.
 
-Every answer that does not come, or is not the whole of what was asked for, counts as a failure. A client that keeps its
-connection goes on with a new one after `Connection: close`, as every client does.
+Each missing or incomplete response counts as a failure. A client with a persistent connection opens a new one after
+`Connection: close`, as every client does.
 """
 import asyncio
 import re
@@ -13,18 +13,18 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from server import TIMEOUT, Server, descriptors_of, link_of, state_of  # noqa: E402
+from server import TIMEOUT, Server, descriptors_of, link_of  # noqa: E402
 
-LONGEST_REST = 0.3  # seconds; a server that ends waits for 0.5 s for who asked a moment ago
+LONGEST_IDLE = 0.3  # seconds; a shutdown closes no connection earlier than 0.5 s after its last use
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
 
-class Failure(Exception):
+class BadResponse(Exception):
     pass
 
 
-def whole_answer(data):
-    """(status, fields in lower case, body, what came after it) of an answer with a length; None when more is to come."""
+def parse_response(data):
+    """(status, fields in lower case, body, bytes after it) of a response with a length; None while it is incomplete."""
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         return None
@@ -35,71 +35,71 @@ def whole_answer(data):
     return int(head.split(b" ")[1]), fields, rest[:length], rest[length:]
 
 
-def read_answer(s):
+def read_response(s):
     data = b""
-    while not (answer := whole_answer(data)):
+    while not (response := parse_response(data)):
         part = s.recv(65536)
         if not part:
-            raise Failure(f"ended after {len(data)} bytes")
+            raise BadResponse(f"ended after {len(data)} bytes")
         data += part
-    return answer
+    return response
 
 
-class Traffic:
-    """Some clients with kept connections and some with one connection per request, in one thread of their own, until the
-    end of `with`. `pause` is what each waits between two requests. `failures` has a line for each request without its
-    whole answer, `resets` are those of them that an RST ended. Not among them, but `late`: who let a kept connection rest
-    for so long that a server which ends may have closed it, as on a busy machine; it asks again on another one."""
+class LoadGenerator:
+    """Clients with persistent connections and clients with one connection per request, in a thread of their own, until the
+    end of the `with` block. Each client waits `pause` seconds between two requests. `failures` has a line for each request
+    without a complete response; `resets` counts those that an RST ended. `late` counts requests that are retried and are
+    not failures: the connection was idle for so long, as on a busy machine, that a server that shuts down may close it."""
 
-    def __init__(self, port, kept=8, short=8, path="/", pause=0.01):
+    def __init__(self, port, persistent=8, short=8, path="/", pause=0.01):
         self.port, self.path, self.pause = port, path.encode(), pause
-        self.answered, self.failures, self.resets, self.late = 0, [], 0, 0
-        self.ending = False
-        self.refused_is_fine = False  # nobody listens any more
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._clients(kept, short)), daemon=True)
+        self.responses, self.failures, self.resets, self.late = 0, [], 0, 0
+        self.stopping = False
+        self.refusal_expected = False  # the listener is closed
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._clients(persistent, short)), daemon=True)
 
     def __enter__(self):
         self.thread.start()
         return self
 
     def __exit__(self, *_):
-        self.end()
+        self.stop()
 
-    def end(self):
-        self.ending = True
+    def stop(self):
+        self.stopping = True
         self.thread.join(60)
 
-    def wait_for(self, answers, seconds=60):
-        """Until so many more were answered."""
-        wanted, end = self.answered + answers, time.monotonic() + seconds
-        while self.answered < wanted and time.monotonic() < end:
+    def wait_for_responses(self, count, seconds=60):
+        """Waits for `count` more responses."""
+        target, end = self.responses + count, time.monotonic() + seconds
+        while self.responses < target and time.monotonic() < end:
             time.sleep(0.01)
-        assert self.answered >= wanted, f"{self.answered} answers, {self.failures[:5]}"
+        assert self.responses >= target, f"{self.responses} responses, {self.failures[:5]}"
 
     def __str__(self):
-        return f"{self.answered} answers, {len(self.failures)} failures, {self.resets} resets, {self.late} late"
+        return f"{self.responses} responses, {len(self.failures)} failures, {self.resets} resets, {self.late} late"
 
-    async def _clients(self, kept, short):
-        await asyncio.gather(*(self._client(i < kept) for i in range(kept + short)))
+    async def _clients(self, persistent, short):
+        await asyncio.gather(*(self._client(i < persistent) for i in range(persistent + short)))
 
-    async def _client(self, keep):
+    async def _client(self, persistent):
         connection = Connection(self.port)
-        request = REQUEST % (self.path, b"" if keep else b"Connection: close\r\n")
-        while not self.ending:
+        request = REQUEST % (self.path, b"" if persistent else b"Connection: close\r\n")
+        while not self.stopping:
             try:
                 async with asyncio.timeout(TIMEOUT):
                     fields = await connection.exchange(request)
-                self.answered += 1
-                if not keep or fields.get(b"connection") == b"close":
+                self.responses += 1
+                if not persistent or fields.get(b"connection") == b"close":
                     connection.close()
-            except (OSError, Failure) as e:
-                if connection.step == "connect" and self.refused_is_fine:
+            except (OSError, BadResponse) as e:
+                if connection.step == "connect" and self.refusal_expected:
                     break
-                if connection.came_late(e):
+                if connection.is_late(e):
                     self.late += 1
                     connection.close()
                     continue
-                self.failures.append(f"{'kept' if keep else 'short'}: {connection.step}: {e!r}")
+                self.failures.append(f"{'persistent' if persistent else 'short'}: {connection.step}: {e!r}")
                 self.resets += isinstance(e, (ConnectionResetError, BrokenPipeError))
                 connection.close()
             await asyncio.sleep(self.pause)
@@ -107,41 +107,42 @@ class Traffic:
 
 
 class Connection:
-    """One client's; opened when there is something to ask."""
+    """The connection of one client; opened by the first request."""
 
     def __init__(self, port):
         self.port, self.socket, self.step = port, None, ""
-        self.asked = self.rested = self.got = 0
+        self.used_at = self.idle = self.received = 0
 
     async def exchange(self, request):
-        """The fields of the answer, when it is good and whole."""
+        """Returns the fields of the response, which must be complete and 200."""
         loop = asyncio.get_running_loop()
         self.step = "connect"
         if self.socket is None:
             self.socket = socket.socket()
             self.socket.setblocking(False)
             await loop.sock_connect(self.socket, ("127.0.0.1", self.port))
-            self.asked = loop.time()
+            self.used_at = loop.time()
         self.step = "request"
-        # No less than the time since the answer before, as the server knows it.
-        self.rested, self.asked, self.got = loop.time() - self.asked, loop.time(), 0
+        # At least the time since the previous response, as the server measures it.
+        self.idle, self.used_at, self.received = loop.time() - self.used_at, loop.time(), 0
         await loop.sock_sendall(self.socket, request)
-        self.step = "answer"
+        self.step = "response"
         data = b""
-        while not (answer := whole_answer(data)):
+        while not (response := parse_response(data)):
             part = await loop.sock_recv(self.socket, 65536)
             if not part:
-                raise Failure(f"ended after {len(data)} bytes")
+                raise BadResponse(f"ended after {len(data)} bytes")
             data += part
-            self.got = len(data)
-        if answer[0] != 200:
-            raise Failure(f"status {answer[0]}")
-        return answer[1]
+            self.received = len(data)
+        if response[0] != 200:
+            raise BadResponse(f"status {response[0]}")
+        return response[1]
 
-    def came_late(self, error):
-        """Whether nothing of an answer came to a request after a rest for which a server that ends does not wait."""
-        ended = isinstance(error, (Failure, ConnectionResetError, BrokenPipeError))
-        return ended and self.step != "connect" and self.got == 0 and self.rested > LONGEST_REST
+    def is_late(self, error):
+        """True when a request got no byte of a response, and its connection was idle for longer than a server that shuts
+        down has to wait."""
+        ended = isinstance(error, (BadResponse, ConnectionResetError, BrokenPipeError))
+        return ended and self.step != "connect" and self.received == 0 and self.idle > LONGEST_IDLE
 
     def close(self):
         if self.socket is not None:
@@ -150,20 +151,20 @@ class Connection:
 
 
 class Arbiter(Server):
-    """A server with workers."""
+    """A server with an arbiter and workers."""
 
     def __init__(self, *options, workers=2, **more):
         super().__init__("--workers", workers, *options, **more)
 
     def wait_for_workers(self, count, other_than=(), seconds=TIMEOUT):
-        """Until there are so many workers, none of them among these; their processes."""
-        def look():
+        """Waits until there are `count` workers and none of them is in `other_than`; returns their process ids."""
+        def expected_workers():
             now = set(self.workers().values())
             return now if len(now) == count and not now & set(other_than) else None
-        return self.wait_until(look, seconds, f"{count} workers")
+        return self.wait_until(expected_workers, f"{count} workers", seconds)
 
     def connections_of(self, pid):
-        """Established connections of a process, by its descriptors."""
+        """Number of established connections of a process, from its descriptors."""
         return len(established(self.port) & sockets_of(pid))
 
 
@@ -173,7 +174,7 @@ def sockets_of(pid):
 
 
 def established(port):
-    """Inodes of the server's ends of connections to this port."""
-    wanted = re.compile(rf"^\s*\d+: [0-9A-F]{{8}}:{port:04X} [0-9A-F]{{8}}:[0-9A-F]{{4}} 01 ")
+    """Inodes of the server's sockets of the connections to this port."""
+    server_end = re.compile(rf"^\s*\d+: [0-9A-F]{{8}}:{port:04X} [0-9A-F]{{8}}:[0-9A-F]{{4}} 01 ")
     rows = Path("/proc/net/tcp").read_text().splitlines()
-    return {int(row.split()[9]) for row in rows if wanted.match(row)}
+    return {int(row.split()[9]) for row in rows if server_end.match(row)}

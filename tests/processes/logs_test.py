@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log files that are put away while the server runs, as logrotate does: by which user whatever is written, and where a
-log cannot be opened."""
+"""Log rotation while the server runs: files that belong to another user, and logs that cannot be opened."""
 import os
-import pwd
 import re
 import signal
 import sys
@@ -13,24 +11,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from load import Arbiter  # noqa: E402
-from server import TIMEOUT  # noqa: E402
+from server import TIMEOUT, UNPRIVILEGED  # noqa: E402
 
-NOBODY = pwd.getpwnam("nobody").pw_uid
 as_root = unittest.skipIf(os.geteuid() != 0, "only the superuser may change users")
 
 
 def text_of(url):
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-        return answer.read().decode()
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        return response.read().decode()
 
 
-class Logged:
+class LoggingServer:
     """A server with both logs in a folder of their own."""
 
     def __init__(self, *options, owner=None, workers=2):
-        self.above = tempfile.TemporaryDirectory(prefix="rondo-test-")
-        os.chmod(self.above.name, 0o755)
-        self.folder = Path(self.above.name) / "logs"
+        self.parent = tempfile.TemporaryDirectory(prefix="rondo-test-")
+        os.chmod(self.parent.name, 0o755)
+        self.folder = Path(self.parent.name) / "logs"
         self.folder.mkdir(0o755)
         if owner is not None:
             os.chown(self.folder, owner, owner)
@@ -42,28 +39,28 @@ class Logged:
 
     def __exit__(self, *what):
         self.server.__exit__(*what)
-        self.above.cleanup()
+        self.parent.cleanup()
 
     @property
     def on_standard_error(self):
         return (Path(self.server.folder.name) / "log").read_text()
 
-    def put_away(self):
+    def move_logs(self):
         for path in (self.access, self.errors):
             path.rename(f"{path}.1")
 
     def rotate(self):
-        self.put_away()
+        self.move_logs()
         self.server.signal(signal.SIGUSR1)
         self.server.wait_until(lambda: self.access.exists() and self.errors.exists(), what="new log files")
 
     def fail_in_every_worker(self, name):
-        """Until each has logged the failure of a view."""
-        def all_have():
+        """Sends failing requests until each worker has logged one."""
+        def all_logged():
             self.server.get(f"/raise?{name}")
             text = self.errors.read_text() if self.errors.exists() else ""
             return all(re.search(rf"\[{pid} .*secret-detail", text) for pid in self.server.serving())
-        self.server.wait_until(all_have, what="an error of each worker")
+        self.server.wait_until(all_logged, what="an error of each worker")
 
     def wait_for_line_in_access_log(self, name):
         self.server.get(f"/?{name}")
@@ -73,7 +70,7 @@ class Logged:
 class AsAnotherUser(unittest.TestCase):
     def check_new_files(self, logged):
         for path in (logged.access, logged.errors):
-            self.assertEqual(os.stat(path).st_uid, NOBODY)
+            self.assertEqual(os.stat(path).st_uid, UNPRIVILEGED.pw_uid)
             logged.server.wait_until_closed(f"{path}.1", *logged.server.serving(), logged.server.pid)
         logged.wait_for_line_in_access_log("after")
         logged.fail_in_every_worker("after")
@@ -82,7 +79,7 @@ class AsAnotherUser(unittest.TestCase):
     @as_root
     def test_in_a_folder_of_that_user(self):
         for workers in (1, 2):
-            with Logged("--user", "nobody", owner=NOBODY, workers=workers) as logged:
+            with LoggingServer("--user", UNPRIVILEGED.pw_name, owner=UNPRIVILEGED.pw_uid, workers=workers) as logged:
                 logged.wait_for_line_in_access_log("before")
                 logged.fail_in_every_worker("before")
                 for _ in range(2):
@@ -90,41 +87,41 @@ class AsAnotherUser(unittest.TestCase):
                     self.check_new_files(logged)
 
     @as_root
-    def test_when_the_workers_have_not_logged_anything(self):
-        with Logged("--user", "nobody", owner=NOBODY) as logged:
+    def test_before_the_workers_have_logged_anything(self):
+        with LoggingServer("--user", UNPRIVILEGED.pw_name, owner=UNPRIVILEGED.pw_uid) as logged:
             logged.rotate()
             self.check_new_files(logged)
 
     @as_root
-    def test_in_a_folder_of_root_where_workers_are_replaced(self):
-        with Logged("--user", "nobody", "--admin", "127.0.0.1:0") as logged:
+    def test_in_a_folder_of_root_with_a_replaced_worker(self):
+        with LoggingServer("--user", UNPRIVILEGED.pw_name, "--admin", "127.0.0.1:0") as logged:
             logged.fail_in_every_worker("before")
             logged.rotate()
             self.check_new_files(logged)
             before = logged.server.workers()
             os.kill(before[0], signal.SIGKILL)
-            logged.server.wait_until(lambda: logged.server.workers().get(0, before[0]) != before[0], what="another worker")
+            logged.server.wait_until(lambda: logged.server.workers().get(0, before[0]) != before[0], what="the replacement worker")
             logged.server.wait_for_workers(2, [before[0]])
             logged.fail_in_every_worker("replaced")
             logged.wait_for_line_in_access_log("replaced")
             self.assertNotIn("exited with status", logged.errors.read_text())
 
 
-class OutOfReach(unittest.TestCase):
-    def test_workers_serve_on_and_are_replaced(self):
-        with Logged("--admin", "127.0.0.1:0", workers=1) as logged:
+class UnopenableLogs(unittest.TestCase):
+    def test_workers_keep_serving_and_are_replaced(self):
+        with LoggingServer("--admin", "127.0.0.1:0", workers=1) as logged:
             server = logged.server
             admin = re.search(r"^ +admin +(\S+)", server.log, re.M)[1]
             before, = server.workers().values()
             logged.fail_in_every_worker("before")
-            away = logged.folder.with_name("away")
-            logged.folder.rename(away)
+            moved = logged.folder.with_name("moved")
+            logged.folder.rename(moved)
             server.signal(signal.SIGUSR1)
-            old_errors = away / "error.log"
-            server.wait_until(lambda: re.search(rf"\[{before} .*access.log", old_errors.read_text()), what="what is wrong with both")
+            old_errors = moved / "error.log"
+            server.wait_until(lambda: re.search(rf"\[{before} .*access.log", old_errors.read_text()), what="an error about the access log")
             self.assertRegex(old_errors.read_text(), rf"\[{before} .*error.log")
-            server.get("/?kept")
-            server.wait_until(lambda: "/?kept" in (away / "access.log").read_text(), what="a line in the old file")
+            server.get("/?old-file")
+            server.wait_until(lambda: "/?old-file" in (moved / "access.log").read_text(), what="a line in the old file")
 
             os.kill(before, signal.SIGKILL)
             server.wait_for_workers(1, [before])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reloads, more and fewer workers, and replacements under load: no request fails."""
+"""Reloads, scaling and recycling under load: no request fails."""
 import os
 import shutil
 import signal
@@ -11,19 +11,19 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import Arbiter, Traffic, state_of  # noqa: E402
-from server import BIN, TIMEOUT, each_backend  # noqa: E402
+from load import Arbiter, LoadGenerator  # noqa: E402
+from server import BIN, TIMEOUT, each_backend, is_alive  # noqa: E402
 
 
 def reload(server):
-    """One HUP; the workers it led to."""
+    """Sends HUP and returns the new workers."""
     before = set(server.workers().values())
     server.signal(signal.SIGHUP)
     return server.wait_for_workers(len(before), before)
 
 
-# The connections of the load: half kept, half of one request each.
-LOAD = {"kept": 100, "short": 100, "pause": 0.05}
+# Half of the connections are persistent, the others are for one request each.
+LOAD = {"persistent": 100, "short": 100, "pause": 0.05}
 
 
 def free_ports(count):
@@ -35,12 +35,12 @@ def free_ports(count):
 
 
 def number_in(file):
-    """None as long as it is not there, or not written."""
+    """The number in a file; None while the file is missing or empty."""
     file = Path(file)
     return int(text) if file.exists() and (text := file.read_text().strip()) else None
 
 
-def files_of(pid):
+def descriptor_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
@@ -53,42 +53,42 @@ def memory_of(pid):
 
 class Reload(unittest.TestCase):
     @each_backend
-    def test_twenty_under_load_half_with_another_binary(self, backend):
+    def test_twenty_reloads_under_load_half_with_a_new_binary(self, backend):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             program = Path(folder) / "testbed"
             shutil.copy(BIN / "testbed", program)
             with Arbiter("--backend", backend, program=program, workers=2) as server:
                 idle = server.descriptors()
-                with Traffic(server.port, **LOAD) as traffic:
+                with LoadGenerator(server.port, **LOAD) as load:
                     for i in range(20):
-                        if i % 2:  # as an installation does it
+                        if i % 2:  # as an installation does
                             shutil.copy(BIN / "testbed", str(program) + ".new")
                             os.replace(str(program) + ".new", program)
                         reload(server)
-                        traffic.wait_for(200)
+                        load.wait_for_responses(200)
                         if i == 4:
-                            server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
-                            files, memory = files_of(server.pid), memory_of(server.pid)
-                self.assertEqual(traffic.failures, [], server.log)
-                server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
-                print(f"{backend}: 20 reloads, {traffic}; the arbiter's descriptors {files} -> {files_of(server.pid)}, "
+                            server.wait_until(lambda: len(server.children()) == 2, what="the old workers to exit")
+                            files, memory = descriptor_count(server.pid), memory_of(server.pid)
+                self.assertEqual(load.failures, [], server.log)
+                server.wait_until(lambda: len(server.children()) == 2, what="the old workers to exit")
+                print(f"{backend}: 20 reloads, {load}; the arbiter's descriptors {files} -> {descriptor_count(server.pid)}, "
                       f"memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
-                self.assertLessEqual(files_of(server.pid), files)
+                self.assertLessEqual(descriptor_count(server.pid), files)
                 self.assertLess(memory_of(server.pid), memory + 1024)
-                # What a worker was born with, once its connections are gone: nothing is handed down that was not before.
-                server.wait_until(lambda: server.descriptors() <= idle, what="the end of the connections")
+                # Without connections a worker has the descriptors it started with: a reload adds no inherited ones.
+                server.wait_until(lambda: server.descriptors() <= idle, what="the connections to close")
                 self.assertNotIn("(deleted)", os.readlink(f"/proc/{server.pid}/exe"))
 
     @each_backend
-    def test_one_worker_only(self, backend):
+    def test_with_one_worker(self, backend):
         with Arbiter("--backend", backend, workers=1) as server:
-            with Traffic(server.port, kept=4, short=8, pause=0) as traffic:
+            with LoadGenerator(server.port, persistent=4, short=8, pause=0) as load:
                 for _ in range(5):
                     reload(server)
-                    traffic.wait_for(50)
-            self.assertEqual(traffic.failures, [], server.log)
+                    load.wait_for_responses(50)
+            self.assertEqual(load.failures, [], server.log)
 
-    def test_what_it_finds_then_counts(self):
+    def test_applies_the_changed_file(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             file = Path(folder) / "rondo.toml"
             file.write_text("workers = 2\nmax-body = \"10\"\n")
@@ -98,7 +98,7 @@ class Reload(unittest.TestCase):
                 reload(server)
                 self.assertEqual(server.request("POST", "/echo", b"x" * 20)[0], 200)
 
-    def test_a_broken_file_leaves_everything_as_it_was(self):
+    def test_a_broken_file_changes_nothing(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             file = Path(folder) / "rondo.toml"
             file.write_text("max-body = \"10\"\n")
@@ -112,7 +112,7 @@ class Reload(unittest.TestCase):
                 file.write_text("max-body = \"20\"\n")
                 reload(server)
 
-    def test_a_binary_that_does_not_start_leaves_everything_as_it_was(self):
+    def test_a_binary_that_does_not_start_changes_nothing(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             program = Path(folder) / "testbed"
             shutil.copy(BIN / "testbed", program)
@@ -124,7 +124,7 @@ class Reload(unittest.TestCase):
                     program.chmod(0o755)
                     lines = server.log.count("reload failed")
                     server.signal(signal.SIGHUP)
-                    server.wait_until(lambda: server.log.count("reload failed") > lines, what="the end of the reload")
+                    server.wait_until(lambda: server.log.count("reload failed") > lines, what="the reload to fail")
                     self.assertEqual(server.get("/")[0], 200)
                 program.unlink()
                 server.signal(signal.SIGHUP)
@@ -134,7 +134,7 @@ class Reload(unittest.TestCase):
                 shutil.copy(BIN / "testbed", program)
                 reload(server)
 
-    def test_workers_that_do_not_start_leave_the_old_ones(self):
+    def test_new_workers_that_do_not_start_leave_the_old_ones_running(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             with Arbiter(env={"TESTBED_FAILS": f"{folder}/fail"}) as server:
                 before = server.workers()
@@ -168,21 +168,21 @@ class Reload(unittest.TestCase):
                 file.write_text(f"bind = {[f'127.0.0.1:{port}' for port in ports]}\n")
             bind(one)
             with Arbiter("--config", file, "--backend", backend, bind=None) as server, \
-                    Traffic(one, kept=50, short=50) as old:
-                old.wait_for(200)
-                bind(one, two)  # one more
+                    LoadGenerator(one, persistent=50, short=50) as old:
+                old.wait_for_responses(200)
+                bind(one, two)  # adds an address
                 reload(server)
-                with Traffic(two, kept=50, short=50) as new:
-                    old.wait_for(200)
-                    new.wait_for(200)
-                    old.refused_is_fine = True
-                    bind(two)  # and one fewer: who is connected to it is served to the end
+                with LoadGenerator(two, persistent=50, short=50) as new:
+                    old.wait_for_responses(200)
+                    new.wait_for_responses(200)
+                    old.refusal_expected = True
+                    bind(two)  # removes an address: its open connections are served to the end
                     reload(server)
                     old.thread.join(60)
-                    self.assertFalse(old.thread.is_alive(), "the old address is still served")
-                    new.wait_for(200)
-                    new.end()
-                    print(f"{backend}: the address that went {old}; the one that came {new}", flush=True)
+                    self.assertFalse(old.thread.is_alive(), "the removed address is still served")
+                    new.wait_for_responses(200)
+                    new.stop()
+                    print(f"{backend}: removed address: {old}; added address: {new}", flush=True)
                     self.assertEqual((old.failures, new.failures), ([], []), server.log)
                 with self.assertRaises(ConnectionRefusedError):
                     socket.create_connection(("127.0.0.1", one), TIMEOUT)
@@ -190,24 +190,24 @@ class Reload(unittest.TestCase):
 
 class Scale(unittest.TestCase):
     @each_backend
-    def test_more_and_fewer_under_load(self, backend):
+    def test_adding_and_removing_workers_under_load(self, backend):
         with Arbiter("--backend", backend, workers=2) as server:
-            files, memory = files_of(server.pid), memory_of(server.pid)
-            with Traffic(server.port, **LOAD) as traffic:
+            files, memory = descriptor_count(server.pid), memory_of(server.pid)
+            with LoadGenerator(server.port, **LOAD) as load:
                 for _ in range(10):
                     server.signal(signal.SIGTTIN)
                     server.wait_for_workers(3)
-                    traffic.wait_for(100)
+                    load.wait_for_responses(100)
                     server.signal(signal.SIGTTOU)
                     server.wait_for_workers(2)
-                    traffic.wait_for(100)
-            self.assertEqual(traffic.failures, [], server.log)
-            print(f"{backend}: 10 workers more and fewer, {traffic}; the arbiter's descriptors {files} -> "
-                  f"{files_of(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
-            self.assertLessEqual(files_of(server.pid), files)
+                    load.wait_for_responses(100)
+            self.assertEqual(load.failures, [], server.log)
+            print(f"{backend}: 10 workers added and removed, {load}; the arbiter's descriptors {files} -> "
+                  f"{descriptor_count(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
+            self.assertLessEqual(descriptor_count(server.pid), files)
             self.assertLess(memory_of(server.pid), memory + 1024)
 
-    def test_never_fewer_than_one(self):
+    def test_the_last_worker_is_not_removed(self):
         with Arbiter(workers=1) as server:
             server.signal(signal.SIGTTOU)
             server.wait_for_log("scaled to 1")
@@ -218,57 +218,58 @@ class Recycle(unittest.TestCase):
     @each_backend
     def test_max_requests_under_load(self, backend):
         with Arbiter("--backend", backend, "--max-requests", "100", "--max-requests-jitter", "20") as server:
-            files, memory = files_of(server.pid), memory_of(server.pid)
-            with Traffic(server.port, **LOAD) as traffic:
-                server.wait_until(lambda: server.log.count("reached max-requests") >= 20, 120, "twenty replacements")
+            files, memory = descriptor_count(server.pid), memory_of(server.pid)
+            with LoadGenerator(server.port, **LOAD) as load:
+                server.wait_until(lambda: server.log.count("reached max-requests") >= 20, "twenty replacements", seconds=120)
                 self.assertGreaterEqual(len(server.workers()), 2)
-            self.assertEqual(traffic.failures, [], server.log)
-            server.wait_until(lambda: len(server.children()) == 2, what="the end of the old workers")
-            print(f"{backend}: {server.log.count('reached max-requests')} replacements, {traffic}; the arbiter's "
-                  f"descriptors {files} -> {files_of(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB", flush=True)
-            self.assertLessEqual(files_of(server.pid), files)
+            self.assertEqual(load.failures, [], server.log)
+            server.wait_until(lambda: len(server.children()) == 2, what="the old workers to exit")
+            print(f"{backend}: {server.log.count('reached max-requests')} replacements, {load}; the arbiter's "
+                  f"descriptors {files} -> {descriptor_count(server.pid)}, memory {memory} -> {memory_of(server.pid)} KiB",
+                  flush=True)
+            self.assertLessEqual(descriptor_count(server.pid), files)
             self.assertLess(memory_of(server.pid), memory + 1024)
 
     def test_max_age_and_max_rss(self):
-        for options, says in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "memory above max-rss")):
+        for options, message in ((["--max-age", "1s"], "older than max-age"), (["--max-rss", "1MiB"], "memory above max-rss")):
             with Arbiter(*options) as server:
                 before = set(server.workers().values())
                 server.wait_for_workers(2, before)
-                self.assertIn(says, server.log)
+                self.assertIn(message, server.log)
                 self.assertEqual(server.get("/")[0], 200)
 
 
-class Beside(unittest.TestCase):
+class Upgrade(unittest.TestCase):
     @each_backend
-    def test_an_upgrade_and_back(self, backend):
+    def test_upgrade_and_rollback(self, backend):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"
-            with Arbiter("--pid", pid_file, "--backend", backend) as server, Traffic(server.port, **LOAD) as traffic:
-                files = files_of(server.pid)
+            with Arbiter("--pid", pid_file, "--backend", backend) as server, LoadGenerator(server.port, **LOAD) as load:
+                files = descriptor_count(server.pid)
                 self.assertEqual(int(pid_file.read_text()), server.pid)
                 old = set(server.workers().values())
                 server.signal(signal.SIGUSR2)
                 other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
-                server.wait_until(lambda: server.log.count("serving, pid") == 2, what="its workers")
+                server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the new workers")
                 server.signal(signal.SIGWINCH)
-                server.wait_until(lambda: not server.workers(), what="the end of the old workers")
-                traffic.wait_for(500)
-                server.signal(signal.SIGHUP)  # back
+                server.wait_until(lambda: not server.workers(), what="the old workers to exit")
+                load.wait_for_responses(500)
+                server.signal(signal.SIGHUP)  # rolls back
                 server.wait_for_workers(2, old)
                 os.kill(other, signal.SIGTERM)
                 server.wait_for_log("has exited")
-                traffic.wait_for(500)
+                load.wait_for_responses(500)
                 self.assertFalse(Path(f"{pid_file}.2").exists())
-                traffic.end()
-                self.assertEqual(traffic.failures, [], server.log)
-                print(f"{backend}: upgraded and back, {traffic}; the arbiter's descriptors {files} -> {files_of(server.pid)}",
-                      flush=True)
-                self.assertLessEqual(files_of(server.pid), files)
+                load.stop()
+                self.assertEqual(load.failures, [], server.log)
+                print(f"{backend}: upgraded and rolled back, {load}; the arbiter's descriptors {files} -> "
+                      f"{descriptor_count(server.pid)}", flush=True)
+                self.assertLessEqual(descriptor_count(server.pid), files)
 
     @each_backend
-    def test_who_cannot_take_a_connection_does_not_keep_the_wake_up_of_the_other(self, backend):
-        """The kernel wakes one process for a connection. With io_uring that may be one that takes nothing: killed and not
-        yet torn down or, as here, stopped."""
+    def test_a_process_that_cannot_accept_does_not_keep_the_wake_up_from_the_other(self, backend):
+        """The kernel wakes one process per connection. With io_uring that can be a process that accepts nothing: a killed
+        one that still exists or, as here, a stopped one."""
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"
             with Arbiter("--pid", pid_file, "--backend", backend, "--timeout", "0", workers=1) as server:
@@ -277,7 +278,7 @@ class Beside(unittest.TestCase):
                 server.signal(signal.SIGUSR2)
                 other = server.wait_until(lambda: number_in(f"{pid_file}.2"), what="the second arbiter")
                 try:
-                    server.wait_until(lambda: server.log.count("serving, pid") == 2, what="its worker")
+                    server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the new worker")
                     for _ in range(5):
                         self.assertEqual(server.get("/")[0], 200)
                 finally:
@@ -285,29 +286,29 @@ class Beside(unittest.TestCase):
                     os.kill(other, signal.SIGTERM)
                     server.wait_for_log("has exited")
 
-    def test_an_upgrade(self):
+    def test_upgrade(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             pid_file = Path(folder) / "pid"
             server = Arbiter("--pid", pid_file)
             try:
-                with Traffic(server.port, **LOAD) as traffic:
+                with LoadGenerator(server.port, **LOAD) as load:
                     server.signal(signal.SIGUSR2)
                     server.wait_until(lambda: server.log.count("serving, pid") == 2, what="the second arbiter")
                     other = int(Path(f"{pid_file}.2").read_text())
                     server.signal(signal.SIGTERM)
                     self.assertEqual(server.wait(), 0)
-                    server.wait_until(lambda: number_in(pid_file) == other, what="its name")
-                    traffic.wait_for(50)
-                self.assertEqual(traffic.failures, [], server.log)
+                    server.wait_until(lambda: number_in(pid_file) == other, what="the PID file to be renamed")
+                    load.wait_for_responses(50)
+                self.assertEqual(load.failures, [], server.log)
                 os.kill(other, signal.SIGTERM)
-                server.wait_until(lambda: state_of(other) in ("Z", None), what="its end")
+                server.wait_until(lambda: not is_alive(other), what="the new arbiter to exit")
                 self.assertFalse(pid_file.exists())
             finally:
-                server.end()
+                server.stop()
 
 
-class Check(unittest.TestCase):
-    def test_an_address_in_use_by_somebody_else_stops_a_reload(self):
+class ConfigCheck(unittest.TestCase):
+    def test_an_address_in_use_fails_the_reload(self):
         with Arbiter() as other, tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             file = Path(folder) / "rondo.toml"
             file.write_text('bind = ["127.0.0.1:0"]\n')
@@ -316,23 +317,23 @@ class Check(unittest.TestCase):
                 server.signal(signal.SIGHUP)
                 server.wait_for_log("in use by another process")
 
-    def test_a_log_that_cannot_be_opened_after_the_check_ends_nothing(self):
+    def test_a_log_that_cannot_be_opened_after_the_check_leaves_the_server_running(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             file = Path(folder) / "rondo.toml"
-            os.mkfifo(file)  # so that the program that checks reads another text than the one that serves
+            os.mkfifo(file)  # the config check reads another text than the new image
 
-            def give_all():  # to the start, to the check, to the new image
+            def write_texts():  # for the start, the config check and the new image
                 for text in ("", "", 'error-log = "/no/such/folder/log"\n'):
-                    with file.open("w") as f:  # there is a reader; the next one finds another pipe
+                    with file.open("w") as f:  # a reader is there; the next one opens another pipe
                         file.unlink()
                         os.mkfifo(file)
                         f.write(text)
-            giver = threading.Thread(target=give_all)
-            giver.start()
+            writer = threading.Thread(target=write_texts)
+            writer.start()
             with Arbiter("--config", file) as server:
                 old = server.wait_for_workers(2)
                 server.signal(signal.SIGHUP)
-                giver.join(30)
+                writer.join(30)
                 server.wait_for_log("error +cannot open directory '.*': No such file")
                 server.wait_for_workers(2, old)
                 self.assertEqual(server.get("/")[0], 200)

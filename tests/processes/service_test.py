@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service under systemd's protocols; other users; files and folders of the process."""
+"""Running as a systemd service; other users; files and folders of the process."""
 import os
 import re
 import signal
@@ -12,11 +12,11 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import Arbiter, Traffic, state_of  # noqa: E402
-from server import BIN, TIMEOUT, run  # noqa: E402
+from load import Arbiter, LoadGenerator  # noqa: E402
+from server import BIN, TIMEOUT, UNPRIVILEGED, is_alive, run  # noqa: E402
 
 
-class Notified:
+class NotifySocket:
     """The receiving end of NOTIFY_SOCKET."""
 
     def __init__(self, folder):
@@ -26,7 +26,7 @@ class Notified:
         self.socket.settimeout(TIMEOUT)
 
     def wait_for(self, start):
-        """The next message that begins so; others are passed over."""
+        """The next message with this start; others are skipped."""
         while True:
             text = self.socket.recv(4096).decode()
             if text.startswith(start):
@@ -34,9 +34,9 @@ class Notified:
 
 
 class Service(unittest.TestCase):
-    def test_ready_reloading_stopping_and_signs_of_life(self):
+    def test_notifies_ready_reloading_stopping_and_watchdog(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
-            notified = Notified(folder)
+            notified = NotifySocket(folder)
             env = {"NOTIFY_SOCKET": notified.path, "WATCHDOG_USEC": "400000"}
             with Arbiter(env=env) as server:
                 self.assertIn("STATUS=2 worker", notified.wait_for("READY=1"))
@@ -50,26 +50,26 @@ class Service(unittest.TestCase):
                 notified.wait_for("STOPPING=1")
                 self.assertEqual(server.wait(), 0)
 
-    def test_sockets_that_are_passed(self):
+    def test_socket_activation(self):
         with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.NamedTemporaryFile() as log:
             port = listener.getsockname()[1]
-            # LISTEN_PID is the number of the process, so it is set by who becomes it.
+            # LISTEN_PID is the process id, so the shell sets it before it executes the program.
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"LISTEN_FDS=1 LISTEN_PID=$$ exec {BIN / 'testbed'} serve --workers 2"],
                 stderr=log, stdin=subprocess.DEVNULL, pass_fds=[3], preexec_fn=lambda: os.dup2(listener.fileno(), 3))
             try:
-                Arbiter._wait_for(lambda: b"threads " in Path(log.name).read_bytes(), TIMEOUT, lambda: Path(log.name).read_text())
+                Arbiter.poll(lambda: b"threads " in Path(log.name).read_bytes(), TIMEOUT, lambda: Path(log.name).read_text())
                 self.assertIn(f"http://127.0.0.1:{port}", Path(log.name).read_text())
-                with Traffic(port, kept=2, short=4) as traffic:
-                    traffic.wait_for(20)
+                with LoadGenerator(port, persistent=2, short=4) as load:
+                    load.wait_for_responses(20)
                     process.send_signal(signal.SIGHUP)
-                    Arbiter._wait_for(lambda: b"reloaded" in Path(log.name).read_bytes(), TIMEOUT,
+                    Arbiter.poll(lambda: b"reloaded" in Path(log.name).read_bytes(), TIMEOUT,
                                       lambda: Path(log.name).read_text())
-                    traffic.wait_for(20)
-                self.assertEqual(traffic.failures, [])
+                    load.wait_for_responses(20)
+                self.assertEqual(load.failures, [])
                 process.send_signal(signal.SIGTERM)
                 self.assertEqual(process.wait(TIMEOUT), 0)
-                # It is open in who passed it: whoever connects waits for the next start.
+                # This process still has the socket open: a client that connects waits for the next start.
                 socket.create_connection(("127.0.0.1", port), TIMEOUT).close()
             finally:
                 process.kill()
@@ -78,12 +78,12 @@ class Service(unittest.TestCase):
 
 class Process(unittest.TestCase):
     @unittest.skipIf(os.geteuid() != 0, "only the superuser may change users")
-    def test_workers_run_as_another_user_and_die_with_the_arbiter(self):
+    def test_workers_run_as_another_user_and_exit_with_the_arbiter(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             os.chmod(folder, 0o755)
             access, path = Path(folder) / "access", Path(folder) / "socket"
-            server = Arbiter("--user", "nobody", "--umask", "027", "--access-log", access, "--bind", f"unix:{path}",
-                             "--unix-mode", "0660", "--unix-owner", "nobody")
+            server = Arbiter("--user", UNPRIVILEGED.pw_name, "--umask", "027", "--access-log", access, "--bind", f"unix:{path}",
+                             "--unix-mode", "0660", "--unix-owner", UNPRIVILEGED.pw_name)
             try:
                 for pid in server.workers().values():
                     text = Path(f"/proc/{pid}/status").read_text()
@@ -94,16 +94,16 @@ class Process(unittest.TestCase):
                 self.assertEqual(server.get("/?x")[0], 200)
                 server.wait_until(lambda: "/?x" in access.read_text())
                 before = server.workers()
-                server.signal(signal.SIGHUP)  # the arbiter still may
+                server.signal(signal.SIGHUP)  # the arbiter keeps its privileges
                 server.wait_for_workers(2, before.values())
                 workers = server.workers().values()
                 server.signal(signal.SIGKILL)
                 server.wait()
-                server.wait_until(lambda: all(state_of(p) in (None, "Z") for p in workers), what="the end of the workers")
+                server.wait_until(lambda: not any(is_alive(p) for p in workers), what="the workers to exit")
             finally:
-                server.end()
+                server.stop()
 
-    def test_folder_and_pid_file(self):
+    def test_working_directory_and_pid_file(self):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             with Arbiter("--chdir", folder, "--pid", "pid") as server:
                 self.assertEqual(int(Path(folder, "pid").read_text()), server.pid)
@@ -117,12 +117,12 @@ class Process(unittest.TestCase):
                 self.assertIn(f"process {server.pid} is already running", errors)
             self.assertFalse(Path(folder, "pid").exists())
 
-    def test_mistakes_are_told(self):
-        for options, says in ((["--user", "no-such-user"], "no-such-user"), (["--group", "no-such-group"], "no-such-group"),
-                              (["--chdir", "/no/such/folder"], "/no/such/folder"), (["--pid", "/no/such/folder/pid"], "/no/such")):
+    def test_reports_invalid_settings(self):
+        for options, message in ((["--user", "no-such-user"], "no-such-user"), (["--group", "no-such-group"], "no-such-group"),
+                                 (["--chdir", "/no/such/folder"], "/no/such/folder"), (["--pid", "/no/such/folder/pid"], "/no/such")):
             status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--workers", "1", *options)
             self.assertIn(status, (1, 2), errors)
-            self.assertIn(says, errors)
+            self.assertIn(message, errors)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end: no connection is lost, what runs is finished, what does not end is cancelled and killed."""
+"""Shutdown: no connection is lost, requests in flight finish, and those that do not finish are cancelled or killed."""
 import signal
 import re
 import resource
@@ -11,19 +11,19 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import REQUEST, Arbiter, Traffic  # noqa: E402
+from load import REQUEST, Arbiter, LoadGenerator  # noqa: E402
 from server import TIMEOUT, Server, each_backend, read_all  # noqa: E402
 
 
 class Terminate(unittest.TestCase):
-    def short_connections(self, server):
-        with Traffic(server.port, kept=0, short=100, pause=0) as traffic:
-            traffic.wait_for(500)
-            traffic.refused_is_fine = True
+    def check_short_connections(self, server):
+        with LoadGenerator(server.port, persistent=0, short=100, pause=0) as load:
+            load.wait_for_responses(500)
+            load.refusal_expected = True
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0, server.log)
-        # Whom the kernel had told that it is connected was answered.
-        self.assertEqual(traffic.failures, [], server.log)
+        # Every connection that the kernel had completed got a response.
+        self.assertEqual(load.failures, [], server.log)
         self.assertNotIn("still waiting to be accepted", server.log)
 
     @each_backend
@@ -31,17 +31,17 @@ class Terminate(unittest.TestCase):
         for workers in (1, 3):
             for _ in range(2):
                 with Arbiter("--backend", backend, workers=workers) as server:
-                    self.short_connections(server)
+                    self.check_short_connections(server)
 
     @each_backend
-    def test_nor_without_an_arbiter(self, backend):
+    def test_no_connection_is_lost_without_an_arbiter(self, backend):
         for _ in range(2):
             with Server("--backend", backend) as server:
-                self.short_connections(server)
+                self.check_short_connections(server)
 
-    def test_a_sync_view_whose_client_has_left_is_finished(self):
+    def test_a_sync_view_whose_client_has_disconnected_finishes(self):
         with Arbiter("--graceful-timeout", "2m", workers=1) as server:
-            client = self.ask(server, f"/_test/hold?while={server.gate}")
+            client = self.send_request(server, f"/_test/block-thread?while={server.gate}")
             server.wait_for_started(1)
             client.close()
             server.signal(signal.SIGTERM)
@@ -50,11 +50,11 @@ class Terminate(unittest.TestCase):
             self.assertEqual(server.wait(), 0, server.log)
             self.assertEqual(server.counters()["finished"], 1)
 
-    def test_work_in_the_background_ends_though_a_view_does_not(self):
+    def test_background_tasks_end_although_a_view_does_not(self):
         with Arbiter("--graceful-timeout", "3s", workers=1) as server:
             self.assertEqual(server.get(f"/_test/background?while={server.gate}")[0], 200)
             self.assertEqual(server.get("/_test/background?ms=60000")[0], 200)
-            held = self.ask(server, "/_test/hold?ms=600000")
+            blocked = self.send_request(server, "/_test/block-thread?ms=600000")
             server.wait_for_started(3)
             server.signal(signal.SIGTERM)
             server.wait_for_log("shutting down: ")
@@ -62,17 +62,17 @@ class Terminate(unittest.TestCase):
             server.wait_for_log("exiting with 1 views still running")
             server.wait()
             self.assertEqual((server.counters()["finished"], server.counters()["cancelled"]), (1, 1), server.log)
-            self.assertIn("background group 'beside': 1 tasks are cancelled", server.log)
-            held.close()
+            self.assertIn("background group 'waits': cancelling 1 tasks", server.log)
+            blocked.close()
 
     @each_backend
-    def test_what_runs_is_finished(self, backend):
+    def test_requests_in_flight_finish(self, backend):
         with Arbiter("--backend", backend, "--graceful-timeout", "2m") as server:
-            streams = [self.ask(server, "/_test/events") for _ in range(100)]
-            uploads = [self.begin_upload(server) for _ in range(50)]
+            streams = [self.send_request(server, "/_test/events") for _ in range(100)]
+            uploads = [self.start_upload(server) for _ in range(50)]
             for s in streams:
                 self.assertIn(b"200 OK", s.recv(4096))
-            slow = [self.ask(server, f"/_test/wait?while={server.gate}") for _ in range(500)]
+            slow = [self.send_request(server, f"/_test/wait?while={server.gate}") for _ in range(500)]
             server.wait_for_started(500)
             server.wait_until_read(*uploads)
             began = time.monotonic()
@@ -86,28 +86,28 @@ class Terminate(unittest.TestCase):
             self.assertEqual([s for s in uploads if not read_all(s).endswith(b"x" * 500 + b"y" * 500)], [])
             self.assertEqual([s for s in slow if not read_all(s).endswith(b"waited\n")], [])
             self.assertEqual(server.wait(), 0, server.log)
-            print(f"{backend}: 500 slow requests, 100 streams, 50 uploads, ended after {time.monotonic() - began:.1f} s",
+            print(f"{backend}: 500 slow requests, 100 streams and 50 uploads finished after {time.monotonic() - began:.1f} s",
                   flush=True)
             self.assertEqual(server.counters(), {"started": 500, "finished": 500, "cancelled": 0, "cleaned": 500})
             for s in [*streams, *uploads, *slow]:
                 s.close()
 
     @staticmethod
-    def begin_upload(server):
+    def start_upload(server):
         s = server.connect()
         s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
         return s
 
     @staticmethod
-    def ask(server, path):
+    def send_request(server, path):
         s = server.connect()
         s.sendall(REQUEST % (path.encode(), b""))
         return s
 
     @each_backend
-    def test_the_steps_are_logged_and_the_grace_ends(self, backend):
+    def test_the_steps_are_logged_and_the_grace_period_ends(self, backend):
         with Arbiter("--backend", backend, "--graceful-timeout", "500ms") as server:
-            s = self.ask(server, "/_test/wait?ms=600000")
+            s = self.send_request(server, "/_test/wait?ms=600000")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             self.assertRegex(read_all(s), rb"^HTTP/1.1 503 ")
@@ -116,19 +116,19 @@ class Terminate(unittest.TestCase):
                          "drain: stopped accepting; 1 connections", "cancelling 1 requests", "shutdown complete"):
                 self.assertRegex(server.log, step)
 
-    def test_who_does_not_end_is_killed(self):
+    def test_a_worker_that_does_not_exit_is_killed(self):
         with Arbiter("--graceful-timeout", "500ms") as server:
-            s = self.ask(server, "/_test/block?ms=600000")
+            s = self.send_request(server, "/_test/block?ms=600000")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 1)
             self.assertIn("did not exit in time; killing it", server.log)
             s.close()
 
-    def test_operators_are_answered_until_the_end(self):
+    def test_the_admin_listener_responds_until_the_end(self):
         with Arbiter("--admin", "127.0.0.1:0") as server:
             port = int(re.search(r"^ +admin +http://127.0.0.1:(\d+)", server.log, re.M).group(1))
-            s = self.ask(server, f"/_test/wait?while={server.gate}")
+            s = self.send_request(server, f"/_test/wait?while={server.gate}")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait_for_log("shutting down: ")
@@ -139,10 +139,10 @@ class Terminate(unittest.TestCase):
             self.assertTrue(read_all(s).endswith(b"waited\n"))
             self.assertEqual(server.wait(), 0, server.log)
 
-    def test_a_second_one_is_quicker(self):
+    def test_a_second_signal_aborts_requests_in_flight(self):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
             with Arbiter("--graceful-timeout", "10m") as server:
-                s = self.ask(server, "/_test/wait?ms=600000")
+                s = self.send_request(server, "/_test/wait?ms=600000")
                 server.wait_for_started(1)
                 server.signal(first)
                 server.wait_for_log("shutting down: ")
@@ -150,10 +150,10 @@ class Terminate(unittest.TestCase):
                 self.assertEqual(server.wait(), 0)
                 s.close()
 
-    def test_interrupt_and_quit_are_quick(self):
+    def test_interrupt_and_quit_abort_requests_in_flight(self):
         for number in (signal.SIGINT, signal.SIGQUIT):
             with Arbiter("--graceful-timeout", "10m") as server:
-                s = self.ask(server, "/_test/wait?ms=600000")
+                s = self.send_request(server, "/_test/wait?ms=600000")
                 server.wait_for_started(1)
                 server.signal(number)
                 self.assertEqual(server.wait(), 0)
@@ -163,15 +163,15 @@ class Terminate(unittest.TestCase):
 class Descriptors(unittest.TestCase):
     @each_backend
     def test_exhaustion_neither_spins_nor_kills(self, backend):
-        def few():
+        def limit_to_64():
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        with Arbiter("--backend", backend, preexec=few) as server:
+        with Arbiter("--backend", backend, preexec=limit_to_64) as server:
             clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(150)]
             server.wait_for_log("raise the limit of open files")
             before = server.cpu_seconds()
             time.sleep(1)
             used = server.cpu_seconds() - before
-            print(f"{backend}: descriptors used up in two workers, {used:.2f} s of CPU in a second", flush=True)
+            print(f"{backend}: no descriptors left in two workers, {used:.2f} s of CPU in a second", flush=True)
             self.assertLess(used, 0.4)
             for c in clients:
                 c.close()

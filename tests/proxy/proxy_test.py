@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
 from server import TIMEOUT, Server, each_backend, read_all  # noqa: E402
 
 LARGE = 64 << 20
-HEAD_HELD = 1  # seconds that a head waits for the first byte of its body
+HEAD_DELAY = 1  # seconds that a head waits for the first byte of its body
 
 
 class Upstream:
-    """A listening socket; the test accepts and answers by hand."""
+    """A listening socket; the test accepts and responds itself."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -62,7 +62,7 @@ def curl(*arguments):
 
 class Proxy(unittest.TestCase):
     @each_backend
-    def test_requests_and_responses_arrive_whole(self, backend):
+    def test_forwards_requests_and_responses_completely(self, backend):
         with Server("--backend", backend, "--max-body", "1GiB") as up:
             with proxy_to(f"http://127.0.0.1:{up.port}", backend=backend) as proxy:
                 self.assertEqual(proxy.get("/proxy/alive")[2], b"alive\n")
@@ -80,7 +80,7 @@ class Proxy(unittest.TestCase):
                 self.assertEqual((status, fields["content-length"], body), (200, str(16 << 20), b""))
                 self.assertEqual(len(proxy.get("/large")[2]), 16 << 20)
 
-    def test_fields_of_one_connection_stay_there(self):
+    def test_connection_fields_are_not_forwarded(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
             client = proxy.connect()
             client.sendall(b"GET /x HTTP/1.1\r\nHost: site:81\r\nConnection: keep-alive, X-Secret\r\nX-Secret: 1\r\n"
@@ -108,8 +108,8 @@ class Proxy(unittest.TestCase):
             client.close()
             server.close()
 
-    def passed(self, proxy, up, request):
-        """What the upstream gets of a request, and the answer's status."""
+    def forwarded_head(self, proxy, up, request):
+        """Sends a request through the proxy, and returns the head that the upstream receives."""
         with proxy.connect() as client:
             client.sendall(request)
             server = up.accept()
@@ -119,34 +119,34 @@ class Proxy(unittest.TestCase):
             self.assertTrue(read_head(client).startswith("HTTP/1.1 200 "))
         return head
 
-    def test_targets_pass_as_a_strict_upstream_takes_them(self):
+    def test_targets_are_forwarded_in_a_form_that_a_strict_upstream_accepts(self):
         with Upstream() as up, proxy_to(up.url + "/base/") as proxy:
-            for sent, gets in ((b"/a/b?q=1", "/a/b?q=1"), (b"http://a/path?query=1", "/path?query=1"), (b"http://a?x=/y", "/?x=/y"),
+            for sent, forwarded in ((b"/a/b?q=1", "/a/b?q=1"), (b"http://a/path?query=1", "/path?query=1"), (b"http://a?x=/y", "/?x=/y"),
                                (b"/a?", "/a?"), (b"/a??b", "/a??b"), (b"/a%2Fb", "/a%2Fb"), (b"/%252e%252e/x", "/%252e%252e/x"),
                                (b"/f/http://b/c", "/f/http://b/c"), (b"/...", "/..."), (b"/a?../..", "/a?../.."),
                                (b"/\xc3\xa9|^?{\xff}", "/%C3%A9%7C%5E?%7B%FF%7D"), (b"/a?100%", "/a?100%25"), (b"/x/*", "/x/*")):
-                head = self.passed(proxy, up, b"GET " + sent + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-                self.assertEqual(head.split(" ")[1], "/base" + gets, sent)
+                head = self.forwarded_head(proxy, up, b"GET " + sent + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertEqual(head.split(" ")[1], "/base" + forwarded, sent)
 
     @each_backend
-    def test_dot_segments_reach_no_upstream(self, backend):
+    def test_dot_segments_are_rejected(self, backend):
         with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             up.listener.settimeout(0.2)
             for path in (b"/..", b"/../x", b"/x/../y", b"/./x", b"/x/.", b"/%2e%2e/x", b"/.%2E/x", b"/%2e./x", b"/x/%2e", b"/x%2f..%2fy",
                          b"/..%2fx", b"/x%5c..%5cy", b"/x\\..\\y", b"/..;/x", b"/..;a=b/x", b"/x//../y", b"/x/%2e%2e;a/y",
                          b"http://a/../x", b"http://a/x/%2e%2e"):
-                got = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                self.assertRegex(got, rb"^HTTP/1.1 4", path)
-            got = proxy.exchange(b"POST /%00 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
-            self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
-            # Another reading of it is answered here, and so it is no path of the upstream's.
+                response = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                self.assertRegex(response, rb"^HTTP/1.1 4", path)
+            response = proxy.exchange(b"POST /%00 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+            self.assertTrue(response.startswith(b"HTTP/1.1 400 "), response)
+            # The proxy itself serves another spelling of this path, so it must not forward it to the upstream.
             for path in (b"//proxy/alive", b"/proxy%2falive", b"/proxy\\alive", b"/proxy;a/alive", b"/%70roxy//alive"):
-                got = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                self.assertTrue(got.startswith(b"HTTP/1.1 400 "), path)
+                response = proxy.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                self.assertTrue(response.startswith(b"HTTP/1.1 400 "), path)
             with self.assertRaises(socket.timeout):
                 up.accept()
 
-    def test_what_is_told_of_the_way_is_looked_at(self):
+    def test_forwarding_fields_are_sanitised(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
             for lines, forwarded_for, forwarded in (
                     (b"", "127.0.0.1", "for=127.0.0.1"),
@@ -158,17 +158,17 @@ class Proxy(unittest.TestCase):
                     (b"Connection: x-forwarded-for, forwarded, via\r\nForwarded: for=_a\r\n", "127.0.0.1", "for=_a, for=127.0.0.1"),
                     (b"X_Forwarded_For: 6.6.6.6\r\nX-Forwarded_Proto: https\r\nX-Real-IP: 6.6.6.6\r\nx-real_ip: 6.6.6.6\r\nTransfer_Encoding: chunked\r\n"
                      b"X-Forwarded-Port: 1\r\nProxy: http://evil\r\nContent_Length: 5\r\nX_Mine: 1\r\n", "127.0.0.1", "for=127.0.0.1")):
-                seen = fields_of(self.passed(proxy, up, b"GET /a HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n"))
+                seen = fields_of(self.forwarded_head(proxy, up, b"GET /a HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n"))
                 self.assertEqual(seen["x-forwarded-for"], forwarded_for, lines)
                 self.assertEqual(seen["forwarded"], forwarded + ';host="a";proto=http', lines)
                 for name in seen:
                     self.assertNotIn(name.replace("_", "-"), ("x-real-ip", "x-forwarded-port", "proxy", "transfer-encoding", "content-length"), lines)
                     self.assertFalse("_" in name and name != "x_mine", seen)
 
-    def test_the_address_is_that_of_the_connection(self):
+    def test_the_forwarded_address_is_that_of_the_connection(self):
         with Upstream() as up:
             with proxy_to(up.url, "--forwarded-allow-ips", "127.0.0.1") as proxy:
-                seen = fields_of(self.passed(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n"
+                seen = fields_of(self.forwarded_head(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n"
                                              b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: site\r\n\r\n"))
                 self.assertEqual(seen["x-forwarded-for"], "203.0.113.7, 127.0.0.1")
                 self.assertEqual(seen["forwarded"], 'for=127.0.0.1;host="site";proto=https')
@@ -185,28 +185,28 @@ class Proxy(unittest.TestCase):
                     self.assertEqual(seen["forwarded"], 'for=unknown;host="a";proto=http')
 
     @each_backend
-    def test_a_body_that_breaks_before_its_first_byte_is_502(self, backend):
+    def test_a_failure_before_the_first_byte_of_the_body_is_502(self, backend):
         with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             for answer in (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
                            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"\x15\x03\x01\r\n\r\n", b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n"):
-                for apart in (False, True):
-                    took = HEAD_HELD
-                    while took >= HEAD_HELD:  # too late: the head has gone on alone
-                        got, took = self.broken_answer(proxy, up, answer, apart)
-                    self.assertRegex(got, rb"^HTTP/1.1 502 ", (answer, apart))
+                for separately in (False, True):
+                    took = HEAD_DELAY
+                    while took >= HEAD_DELAY:  # too late: the proxy has sent the head alone
+                        response, took = self.forward_response(proxy, up, answer, separately)
+                    self.assertRegex(response, rb"^HTTP/1.1 502 ", (answer, separately))
 
     @each_backend
-    def test_what_breaks_before_anything_is_sent_is_502(self, backend):
+    def test_a_failure_before_anything_is_sent_is_502(self, backend):
         chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             for answer in (chunked + b"2\r\nok\r\nzz\r\n", chunked + b"2\r\nok\r\n0\r\nX T: 1\r\n\r\n",
                            chunked + b"2\r\nokzz", chunked + b"2\r\nok\r\n0\r\n X: 1\r\n\r\n"):
-                got, _ = self.broken_answer(proxy, up, answer, False)
-                self.assertRegex(got, rb"^HTTP/1.1 502 Bad Gateway\r\n", answer)
-                self.assertTrue(got.endswith(b"\r\n\r\nBad Gateway\n"), got)
+                response, _ = self.forward_response(proxy, up, answer, False)
+                self.assertRegex(response, rb"^HTTP/1.1 502 Bad Gateway\r\n", answer)
+                self.assertTrue(response.endswith(b"\r\n\r\nBad Gateway\n"), response)
 
     @each_backend
-    def test_old_servers_are_understood(self, backend):
+    def test_responses_of_old_servers_are_accepted(self, backend):
         chunks = b"2\r\nok\r\n0\r\n"
         with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             for answer in (b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks + b"\r\n",
@@ -214,37 +214,37 @@ class Proxy(unittest.TestCase):
                            b"Content-Length: 2\r\n \r\n\r\nok",
                            b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"X-T : 1\r\n\r\n",
                            b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"X-T: 1\r\n 2\r\n\r\n"):
-                for apart in (False, True):
-                    got, _ = self.broken_answer(proxy, up, b"HTTP/1.1 200 OK\r\n" + answer, apart)
-                    self.assertRegex(got, rb"^HTTP/1.1 200 ", answer)
-                    self.assertRegex(got, rb"\r\n\r\n(ok|2\r\nok\r\n0\r\n\r\n)$", answer)
+                for separately in (False, True):
+                    response, _ = self.forward_response(proxy, up, b"HTTP/1.1 200 OK\r\n" + answer, separately)
+                    self.assertRegex(response, rb"^HTTP/1.1 200 ", answer)
+                    self.assertRegex(response, rb"\r\n\r\n(ok|2\r\nok\r\n0\r\n\r\n)$", answer)
 
     @staticmethod
-    def broken_answer(proxy, up, answer, apart):
-        """What the client gets, and how long after the upstream's answer."""
+    def forward_response(proxy, up, answer, separately):
+        """(the response that the client receives, seconds after the response of the upstream)"""
         with proxy.connect() as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             server = up.accept()
             read_head(server)
             began = time.monotonic()
             server.sendall(answer)
-            if apart:
-                proxy.wait_until_read(server)  # the head alone, in a turn of the loop of its own
+            if separately:
+                proxy.wait_until_read(server)  # the proxy reads the head alone, in its own turn of the loop
             server.close()
             return read_all(client), time.monotonic() - began
 
-    def test_a_circle_is_found(self):
+    def test_loops_are_detected(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
-            seen = fields_of(self.passed(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 rondo, 1.1 other\r\n\r\n"))
+            seen = fields_of(self.forwarded_head(proxy, up, b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 rondo, 1.1 other\r\n\r\n"))
             self.assertEqual(seen["via"], "1.1 rondo, 1.1 other, 1.1 rondo")
             self.assertEqual(proxy.get("/", Via=", ".join(["1.1 rondo"] * 10))[0], 508)
             # RFC 9110 section 7.6.2
-            head = self.passed(proxy, up, b"OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n")
+            head = self.forwarded_head(proxy, up, b"OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n")
             self.assertEqual(fields_of(head)["max-forwards"], "2")
             self.assertEqual(proxy.request("OPTIONS", "/x", Max_Forwards="0")[0], 204)
 
     @each_backend
-    def test_large_bodies_pass_both_ways_without_being_kept(self, backend):
+    def test_large_bodies_are_streamed_in_both_directions(self, backend):
         with tempfile.NamedTemporaryFile() as file, Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             block = bytes(range(256)) * 4096
             for _ in range(LARGE // len(block)):
@@ -252,29 +252,29 @@ class Proxy(unittest.TestCase):
             file.flush()
             before = proxy.memory()
 
-            # Answers while it reads: both directions are under way at once.
+            # Responds while it reads: both directions are active at the same time.
             def echo():
                 s = up.accept()
                 head = fields_of(read_head(s))
-                left = int(head["content-length"])
-                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
-                while left:
+                remaining = int(head["content-length"])
+                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % remaining)
+                while remaining:
                     part = s.recv(1 << 18)
-                    left -= len(part)
+                    remaining -= len(part)
                     s.sendall(part)
                 s.close()
 
             server = threading.Thread(target=echo)
             server.start()
-            answer = curl("-T", file.name, f"http://127.0.0.1:{proxy.port}/up")
+            result = curl("-T", file.name, f"http://127.0.0.1:{proxy.port}/up")
             server.join()
-            self.assertEqual(answer.returncode, 0)
-            self.assertEqual(len(answer.stdout), LARGE)
-            self.assertEqual(hashlib.sha256(answer.stdout).hexdigest(),
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(len(result.stdout), LARGE)
+            self.assertEqual(hashlib.sha256(result.stdout).hexdigest(),
                              hashlib.sha256(Path(file.name).read_bytes()).hexdigest())
             self.assertLess(proxy.memory() - before, 16 << 20)
 
-    def test_a_slow_client_slows_the_upstream_down(self):
+    def test_a_slow_client_slows_down_the_upstream(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
             client = proxy.connect()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -293,7 +293,7 @@ class Proxy(unittest.TestCase):
             server.close()
 
     @each_backend
-    def test_who_goes_away_is_missed_on_the_other_side(self, backend):
+    def test_a_disconnect_is_passed_on_to_the_other_side(self, backend):
         with Upstream() as up, proxy_to(up.url, backend=backend) as proxy:
             for before in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"):
                 client = proxy.connect()
@@ -307,7 +307,7 @@ class Proxy(unittest.TestCase):
                 client.close()
                 self.assertEqual(read_all(server), b"")
                 server.close()
-            # The other way round: a body that is cut off is not passed on as if it were whole.
+            # In the other direction: a truncated body must not look complete.
             client = proxy.connect()
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             server = up.accept()
@@ -319,7 +319,7 @@ class Proxy(unittest.TestCase):
             self.assertFalse(read_all(client).endswith(b"0\r\n\r\n"))
             client.close()
 
-    def test_events_pass_as_they_come(self):
+    def test_events_are_forwarded_immediately(self):
         with Upstream() as up, proxy_to(up.url) as proxy:
             client = proxy.connect()
             client.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
@@ -336,28 +336,28 @@ class Proxy(unittest.TestCase):
             self.assertEqual(read_all_chunks(client), b"")
             client.close()
 
-    def test_failures_have_a_status(self):
+    def test_statuses_of_failures(self):
         with Upstream() as up:
-            gone = up.url
-        with proxy_to(gone) as proxy:
+            closed = up.url
+        with proxy_to(closed) as proxy:
             self.assertEqual(proxy.get("/")[0], 502)
             proxy.wait_for_log("proxy: GET http://.*refused")
         with Upstream() as up, proxy_to(up.url, "--request-timeout", "3s") as proxy:
             for answer, status in ((b"nonsense\r\n\r\n", 502), (b"", 502), (None, 504)):
-                found = []
-                asking = threading.Thread(target=lambda: found.append(proxy.get("/")[0]))
-                asking.start()
+                statuses = []
+                client = threading.Thread(target=lambda: statuses.append(proxy.get("/")[0]))
+                client.start()
                 server = up.accept()
                 read_head(server)
                 if answer is None:
-                    asking.join()
+                    client.join()
                 else:
                     server.sendall(answer)
                 server.close()
-                asking.join()
-                self.assertIn(found[0], (status, 503) if answer is None else (status,))
+                client.join()
+                self.assertIn(statuses[0], (status, 503) if answer is None else (status,))
 
-    def test_an_upload_over_the_limit_is_refused(self):
+    def test_an_upload_over_the_limit_is_413(self):
         with Server("--max-body", "1GiB") as up, proxy_to(f"http://127.0.0.1:{up.port}") as proxy:
             with proxy.connect() as client:
                 client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
@@ -365,7 +365,7 @@ class Proxy(unittest.TestCase):
 
 
 def read_all_chunks(s):
-    """What comes after the last event: nothing but the last chunk."""
+    """Reads until the last chunk, and returns the bytes before it."""
     return read_all_until(s, b"0\r\n\r\n")[:-5]
 
 

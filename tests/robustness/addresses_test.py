@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the server listens: TCP, IPv6, unix sockets, several at once, inherited sockets; and what it says when it cannot."""
+"""Listen addresses: TCP, IPv6, unix sockets, several at once, inherited sockets; and the error messages for invalid ones."""
 import os
 import signal
 import socket
@@ -14,7 +14,7 @@ from server import TIMEOUT, Server, each_backend, read_all, run  # noqa: E402
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
-def ask_unix(path):
+def get_unix(path):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(TIMEOUT)
         s.connect(path)
@@ -29,28 +29,28 @@ class Addresses(unittest.TestCase):
         self.path = str(Path(folder.name) / "app.sock")
 
     @each_backend
-    def test_a_unix_socket(self, backend):
+    def test_unix_socket(self, backend):
         with Server("--backend", backend, bind="unix:" + self.path) as server:
             self.assertEqual(server.urls, ["unix:" + self.path])
-            self.assertIn(b"200 OK", ask_unix(self.path))
+            self.assertIn(b"200 OK", get_unix(self.path))
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
         self.assertFalse(os.path.exists(self.path))
 
-    def test_a_unix_socket_that_was_left_over_is_replaced(self):
-        with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(self.path)
+    def test_a_stale_unix_socket_is_replaced(self):
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(self.path)
         with Server(bind="unix:" + self.path):
-            self.assertIn(b"200 OK", ask_unix(self.path))
+            self.assertIn(b"200 OK", get_unix(self.path))
 
-    def test_a_unix_socket_in_use_is_not(self):
+    def test_a_unix_socket_in_use_is_not_replaced(self):
         with Server(bind="unix:" + self.path):
             status, _, errors = run("serve", "--bind", "unix:" + self.path)
             self.assertEqual(status, 1)
             self.assertIn("in use", errors)
-            self.assertIn(b"200 OK", ask_unix(self.path))
+            self.assertIn(b"200 OK", get_unix(self.path))
 
-    def test_a_file_that_is_no_socket_is_kept(self):
+    def test_a_file_that_is_not_a_socket_is_not_replaced(self):
         Path(self.path).write_text("precious")
         self.assertEqual(run("serve", "--bind", "unix:" + self.path)[0], 1)
         self.assertEqual(Path(self.path).read_text(), "precious")
@@ -61,14 +61,14 @@ class Addresses(unittest.TestCase):
             self.assertEqual(len(server.urls), 3)
             for url in server.urls:
                 if url.startswith("unix:"):
-                    self.assertIn(b"200 OK", ask_unix(self.path))
+                    self.assertIn(b"200 OK", get_unix(self.path))
                     continue
                 with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as s:
                     s.sendall(REQUEST)
                     self.assertIn(b"200 OK", read_all(s))
 
     @each_backend
-    def test_an_inherited_socket(self, backend):
+    def test_inherited_socket(self, backend):
         for option in ("--bind", "--fd"):
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 value = f"fd://{listener.fileno()}" if option == "--bind" else listener.fileno()
@@ -76,23 +76,23 @@ class Addresses(unittest.TestCase):
                     self.assertEqual(server.port, listener.getsockname()[1])
                     self.assertEqual(server.get("/")[0], 200)
 
-    def test_a_free_port_and_ipv6(self):
+    def test_free_port_and_ipv6(self):
         if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
-            self.skipTest("no IPv6 here")
+            self.skipTest("IPv6 is not available")
         with Server(bind="[::1]:0") as server, socket.create_connection(("::1", server.port)) as s:
             self.assertIn("[::1]:", server.urls[0])
             s.sendall(REQUEST)
             self.assertIn(b"200 OK", read_all(s))
 
-    def test_every_address(self):
+    def test_wildcard_address(self):
         with Server(bind=":0") as server:
             self.assertEqual(server.get("/")[0], 200)
 
-    def test_a_name(self):
+    def test_host_name(self):
         with Server(bind="localhost:0") as server:
             self.assertEqual(server.get("/")[0], 200)
 
-    def test_a_port_in_use(self):
+    def test_port_in_use(self):
         with Server() as server:
             status, _, errors = run("serve", "--bind", f"127.0.0.1:{server.port}")
         self.assertEqual(status, 1)
@@ -100,65 +100,65 @@ class Addresses(unittest.TestCase):
         self.assertEqual(errors.count("\n"), 1, errors)
 
 
-class Mistakes(unittest.TestCase):
-    """Each gives a sentence that says what to do, and an exit status that is not 0."""
+class Errors(unittest.TestCase):
+    """Each error prints a message with the expected value, and the exit status is not 0."""
 
-    def refused(self, *arguments, says=None, status=None, env=None):
+    def assert_refused(self, *arguments, message=None, status=None, env=None):
         code, output, errors = run(*arguments, env=env)
         self.assertIn(code, (1, 2) if status is None else (status,), (arguments, errors))
         self.assertLessEqual(errors.count("\n"), 2, errors)
         self.assertNotIn("terminate", errors)
         self.assertNotIn("what()", errors)
-        for word in [says] if isinstance(says, str) else says or []:
+        for word in [message] if isinstance(message, str) else message or []:
             self.assertIn(word, errors, arguments)
 
-    def test_addresses(self):
+    def test_rejects_invalid_addresses(self):
         for bad in ("127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "unix:", "fd://x", "fd://-1", "",
                     "unix:/" + "x" * 200):
-            self.refused("serve", "--bind", bad, says="--bind", status=2)
-        self.refused("serve", "--bind", "fd://77", says="77", status=1)
-        self.refused("serve", "--bind", "fd://0", says="not a listening socket", status=1)
-        self.refused("serve", "--bind", "192.0.2.1:0", says="does not have the address", status=1)
-        self.refused("serve", "--bind", "unix:/no/such/folder/x", says="/no/such/folder", status=1)
-        self.refused("serve", "--bind", "no-such-host.invalid:80", says="no-such-host.invalid", status=1)
+            self.assert_refused("serve", "--bind", bad, message="--bind", status=2)
+        self.assert_refused("serve", "--bind", "fd://77", message="77", status=1)
+        self.assert_refused("serve", "--bind", "fd://0", message="not a listening socket", status=1)
+        self.assert_refused("serve", "--bind", "192.0.2.1:0", message="does not have the address", status=1)
+        self.assert_refused("serve", "--bind", "unix:/no/such/folder/x", message="/no/such/folder", status=1)
+        self.assert_refused("serve", "--bind", "no-such-host.invalid:80", message="no-such-host.invalid", status=1)
 
-    def test_values(self):
+    def test_rejects_invalid_values(self):
         for option, values in {
                 "--header-timeout": ("x", "-1s", "3 parsecs", "", "1e99h"), "--max-body": ("x", "-1", "1XB", "1.5.2"),
                 "--threads": ("0", "-1", "x", "1.5", "99999999999999999999"), "--backend": ("kqueue", ""),
                 "--access-log-format": ("xml",), "--log-level": ("loud",), "--backlog": ("0",), "--body-rate": ("0",),
                 "--max-fields": ("0",), "--compute-threads": ("-1",)}.items():
             for value in values:
-                self.refused("serve", option, value, says=option, status=2)
+                self.assert_refused("serve", option, value, message=option, status=2)
 
-    def test_words(self):
-        self.refused("serve", "--no-such-option", says="--no-such-option", status=2)
-        self.refused("serv", says="serv", status=2)
-        self.refused("serve", "extra", says="extra", status=2)
-        self.refused("serve", "--bind", status=2)
-        self.refused("routes", "--bind", "x", status=2)
+    def test_rejects_unknown_arguments(self):
+        self.assert_refused("serve", "--no-such-option", message="--no-such-option", status=2)
+        self.assert_refused("serv", message="serv", status=2)
+        self.assert_refused("serve", "extra", message="extra", status=2)
+        self.assert_refused("serve", "--bind", status=2)
+        self.assert_refused("routes", "--bind", "x", status=2)
 
-    def test_the_environment(self):
-        self.refused("serve", env={"RONDO_HEADER_TIMEOUT": "never"}, says=["RONDO_HEADER_TIMEOUT", "'never'"], status=2)
-        self.refused("serve", env={"RONDO_BIND": "nowhere"}, says="nowhere", status=2)
+    def test_rejects_invalid_environment_variables(self):
+        self.assert_refused("serve", env={"RONDO_HEADER_TIMEOUT": "never"}, message=["RONDO_HEADER_TIMEOUT", "'never'"], status=2)
+        self.assert_refused("serve", env={"RONDO_BIND": "nowhere"}, message="nowhere", status=2)
 
-    def test_files(self):
-        self.refused("serve", "--bind", "127.0.0.1:0", "--access-log", "/no/such/folder/log", says="/no/such/folder/log", status=1)
-        self.refused("serve", "--bind", "127.0.0.1:0", "--error-log", "/no/such/folder/log", says="/no/such/folder/log", status=1)
+    def test_rejects_logs_that_cannot_be_opened(self):
+        self.assert_refused("serve", "--bind", "127.0.0.1:0", "--access-log", "/no/such/folder/log", message="/no/such/folder/log", status=1)
+        self.assert_refused("serve", "--bind", "127.0.0.1:0", "--error-log", "/no/such/folder/log", message="/no/such/folder/log", status=1)
 
 
-class Words(unittest.TestCase):
-    def test_the_environment_sets(self):
+class CommandLine(unittest.TestCase):
+    def test_environment_variables(self):
         with Server(env={"RONDO_MAX_BODY": "10", "RONDO_BACKEND": "epoll"}) as server:
             self.assertIn("epoll", server.log)
             self.assertEqual(server.request("POST", "/echo", b"12345678901")[0], 413)
             self.assertEqual(server.request("POST", "/echo", b"1234567890")[0], 200)
 
-    def test_a_flag_goes_before_the_environment(self):
+    def test_a_flag_overrides_the_environment(self):
         with Server("--max-body", "5", env={"RONDO_MAX_BODY": "10"}) as server:
             self.assertEqual(server.request("POST", "/echo", b"123456")[0], 413)
 
-    def test_serving_is_the_default(self):
+    def test_serve_is_the_default_command(self):
         status, _, errors = run("--bind", "nowhere")
         self.assertEqual(status, 2)
         self.assertIn("--bind", errors)
@@ -174,7 +174,7 @@ class Words(unittest.TestCase):
         self.assertEqual(run("check", "--bind", "127.0.0.1:0")[0], 0)
         with Server() as server:
             status, output, _ = run("check", "--bind", f"127.0.0.1:{server.port}")
-            self.assertEqual(status, 0)  # it is this server that has the address
+            self.assertEqual(status, 0)  # this server itself uses the address
             self.assertIn(f"127.0.0.1:{server.port} is in use", output)
         self.assertRegex(run("version")[1], r"^rondo \d+\.\d+\.\d+\n$")
         for arguments in (["--help"], ["serve", "--help"], ["-h"], ["check", "--help"]):
@@ -184,7 +184,7 @@ class Words(unittest.TestCase):
         for option in ("--bind", "--header-timeout", "--max-body", "--backend", "--access-log", "--graceful-timeout"):
             self.assertIn(option, run("serve", "--help")[1])
 
-    def test_the_start_says_what_runs(self):
+    def test_the_start_is_logged(self):
         with Server("--backend", "epoll") as server:
             self.assertRegex(server.log, rf"http://127.0.0.1:{server.port}\b")
             self.assertRegex(server.log, r"backend +epoll")

@@ -13,13 +13,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
 from server import CLASS, TIMEOUT, Server, each_backend  # noqa: E402
 
 
-class Python(unittest.TestCase):
+class HttpClient(unittest.TestCase):
     @each_backend
-    def test_one_connection_for_everything(self, backend):
+    def test_one_connection_for_all_requests(self, backend):
         with Server("--backend", backend) as server:
             c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
             local = None
-            for method, path, body, wanted in (
+            for method, path, body, expected in (
                     ("GET", "/", None, b"ok\n"), ("HEAD", "/", None, b""), ("POST", "/echo", b"x" * 100000, b"x" * 100000),
                     ("POST", "/echo", iter([b"a", b"b" * 70000, b"c"]), b"a" + b"b" * 70000 + b"c"),
                     ("GET", "/empty", None, b""), ("GET", "/notmodified", None, b""), ("GET", "/no", None, None),
@@ -28,16 +28,15 @@ class Python(unittest.TestCase):
                     ("DELETE", "/", None, None), ("OPTIONS", "/", None, b""), ("GET", "/slow-sync", None, b"slow\n"),
                     ("GET", "/_test/compute?ms=1", None, None), ("GET", "/large", None, b"x" * (16 << 20))):
                 c.request(method, path, body)
-                answer = c.getresponse()
-                got = answer.read()
-                if wanted is not None:
-                    self.assertEqual(got, wanted, path)
+                received = c.getresponse().read()
+                if expected is not None:
+                    self.assertEqual(received, expected, path)
                 local = local or c.sock.getsockname()
                 self.assertEqual(c.sock and c.sock.getsockname(), local, path)
             c.close()
 
     @each_backend
-    def test_what_the_view_sees(self, backend):
+    def test_the_view_sees_the_request(self, backend):
         with Server("--backend", backend) as server:
             body = server.request("PUT", "/reflect?a=%20b", b"\x00\xff", X_One="1")[2]
             seen = json.loads(body)
@@ -49,12 +48,12 @@ class Python(unittest.TestCase):
     @each_backend
     def test_trailers_reach_the_view(self, backend):
         with Server("--backend", backend) as server:
-            got = server.exchange(b"POST /_test/trailers HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                  b"2\r\nhi\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n")
-            self.assertTrue(got.endswith(b"X-Sum=42\n"), got)
+            response = server.exchange(b"POST /_test/trailers HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                       b"2\r\nhi\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n")
+            self.assertTrue(response.endswith(b"X-Sum=42\n"), response)
 
 
-@unittest.skipUnless(shutil.which("curl"), "no curl here")
+@unittest.skipUnless(shutil.which("curl"), "curl is not installed")
 class Curl(unittest.TestCase):
     def curl(self, server, path, *options, code=0):
         done = subprocess.run(["curl", "-sS", "--max-time", "60", *map(str, options), f"http://127.0.0.1:{server.port}{path}"],
@@ -89,25 +88,25 @@ class Curl(unittest.TestCase):
     @each_backend
     def test_continue_is_sent_when_the_view_reads(self, backend):
         with Server("--backend", backend) as server:
-            shown = self.curl(server, "/echo", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
-            self.assertTrue(shown.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"), shown)
-            shown = self.curl(server, "/_test/read-nothing", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
-            # A thread is taken when the body is there, so before the view can leave it.
-            self.assertTrue(shown.startswith(b"HTTP/1.1 200 OK" if CLASS == "async" else b"HTTP/1.1 100 Continue"), shown)
+            output = self.curl(server, "/echo", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
+            self.assertTrue(output.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"), output)
+            output = self.curl(server, "/_test/read-nothing", "-i", "-d", "x" * 10, "-H", "Expect: 100-continue")
+            # The other workers read the body before the view runs on a thread, so the view cannot skip it.
+            self.assertTrue(output.startswith(b"HTTP/1.1 200 OK" if CLASS == "async" else b"HTTP/1.1 100 Continue"), output)
 
     @each_backend
-    def test_broken_answers_are_seen_as_broken(self, backend):
+    def test_the_client_detects_incomplete_responses(self, backend):
         with Server("--backend", backend) as server:
             self.assertIn(b"first", self.curl(server, "/raise-mid", code=18))
             if CLASS == "async":
                 self.assertIn(b"500", self.curl(server, "/short", "-i"))
-            else:  # what a thread makes may be sent while it is made: then the response has begun
+            else:  # a response from a thread may be sent while it is written: then it has started already
                 self.assertRegex(self.curl(server, "/short", "-i", code=(0, 18)), rb"(?s)^HTTP/1.1 (500 |200 .*\r\n\r\n0123456789$)")
-            # Without chunks only an RST tells.
+            # Without chunks only an RST shows that the response is incomplete.
             self.curl(server, "/raise-mid", "--http1.0", code=56)
 
     @each_backend
-    def test_one_connection_for_many(self, backend):
+    def test_one_connection_for_many_requests(self, backend):
         with Server("--backend", backend) as server:
             url = f"http://127.0.0.1:{server.port}/"
             done = subprocess.run(["curl", "-sS", "-w", "%{num_connects} "] + [url] * 20, capture_output=True, text=True)

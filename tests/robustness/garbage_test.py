@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Garbage from a seeded generator: the server lives, answers others, and its memory is bounded."""
+"""Garbage from a seeded generator: the server survives, serves other clients, and its memory stays bounded."""
 import os
 import random
 import select
@@ -34,7 +34,7 @@ def make(rnd):
     if kind < 0.6:
         return b"".join(rnd.choice(PIECES) for _ in range(rnd.randint(1, 30)))
     data = bytearray(b"".join(rnd.choice(WHOLE) for _ in range(rnd.randint(1, 4))))
-    for _ in range(rnd.randint(0, 4)):  # valid, with a few bytes wrong
+    for _ in range(rnd.randint(0, 4)):  # valid requests with a few wrong bytes
         at = rnd.randrange(len(data))
         how = rnd.random()
         if how < 0.4:
@@ -64,29 +64,29 @@ def attack(server, rnd):
 
 
 class Garbage(unittest.TestCase):
-    def attack_one(self, backend, seed, failures):
+    def attack_server(self, backend, seed, failures):
         try:
             with Server("--backend", backend, "--header-timeout", "1s", "--body-timeout", "1s", "--write-timeout", "1s") as server:
                 server.get("/large")
                 rnd = random.Random(seed)
                 end = time.monotonic() + SECONDS
-                count, most = 0, 0
+                count, peak = 0, 0
                 while time.monotonic() < end or count <= 100:
                     attack(server, rnd)
                     count += 1
                     if count % 100 == 0:
                         self.assertEqual(server.get("/")[0], 200)
-                        most = max(most, server.memory())
-                self.assertLess(most, 150 << 20)
+                        peak = max(peak, server.memory())
+                self.assertLess(peak, 150 << 20)
                 server.wait_for_no_connections()
                 self.assertEqual(server.get("/static/hello.txt")[2], b"hello static\n")
                 self.assertNotIn("bug:", server.log)
-        except BaseException as e:  # noqa: B902 - a thread's failure is the test's
+        except BaseException as e:  # noqa: B902 - a failure in a thread fails the test
             failures.append(f"{backend}, seed {seed}: {e!r}")
 
-    def test_it_lives(self):
+    def test_the_server_survives(self):
         failures = []
-        threads = [threading.Thread(target=self.attack_one, args=(backend, seed, failures))
+        threads = [threading.Thread(target=self.attack_server, args=(backend, seed, failures))
                    for seed, backend in enumerate(BACKENDS, int(os.environ.get("GARBAGE_SEED", "1")))]
         for t in threads:
             t.start()

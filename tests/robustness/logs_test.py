@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The access log in both formats, and what the log says of views that hold the loop."""
+"""The access log in all formats, the error log, and the reports about views that block the loop."""
 import json
 import re
 import signal
@@ -15,7 +15,7 @@ from server import CLASS, ONE_WORKER, Server, each_backend, read_all, run  # noq
 COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*)" (\d{3}) (\d+) "(.*)" "(.*)"$')
 
 
-def raw(server, text):
+def send_raw(server, text):
     return server.exchange(text.encode("latin-1"))
 
 
@@ -27,9 +27,9 @@ class AccessLog(unittest.TestCase):
             server.request("POST", "/echo", b"12345")
             server.get("/no/such")
             server.get("/raise")
-            raw(server, 'GET /empty HTTP/1.0\r\nUser-Agent: a"b\\c\xe9\x80\r\n\r\n')
+            send_raw(server, 'GET /empty HTTP/1.0\r\nUser-Agent: a"b\\c\xe9\x80\r\n\r\n')
             server.wait_for_output(r"/empty.*\n")
-            server.wait_until(lambda: server.output.count("\n") == 5, what="the lines of all workers")
+            server.wait_until(lambda: server.output.count("\n") == 5, what="all lines")
             lines = [COMBINED.match(line) for line in server.output.splitlines()]
             self.assertTrue(all(lines), server.output)
             self.assertEqual({m.groups() for m in lines}, {
@@ -41,9 +41,9 @@ class AccessLog(unittest.TestCase):
     def test_json_lines(self, backend):
         with Server("--backend", backend, "--access-log", "-", "--access-log-format", "json") as server:
             server.get("/_test/wait?ms=60")
-            raw(server, 'GET /?q=%22 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a"\\\xe9\tb\r\nReferer: r\r\n\r\n')
-            raw(server, "GET /raise-mid HTTP/1.1\r\nHost: a\r\n\r\n")
-            server.wait_until(lambda: server.output.count("\n") == 3, what="the lines of all workers")
+            send_raw(server, 'GET /?q=%22 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a"\\\xe9\tb\r\nReferer: r\r\n\r\n')
+            send_raw(server, "GET /raise-mid HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.wait_until(lambda: server.output.count("\n") == 3, what="all lines")
             lines = {line["target"]: line for line in map(json.loads, server.output.splitlines())}
             first, second, third = (lines[target] for target in ("/_test/wait?ms=60", "/?q=%22", "/raise-mid"))
             self.assertEqual((first["method"], first["target"], first["status"], first["bytes"], first["route"]),
@@ -57,13 +57,13 @@ class AccessLog(unittest.TestCase):
             self.assertEqual(third["bytes"], 5)
 
     @each_backend
-    def test_a_format_of_ones_own(self, backend):
+    def test_custom_format(self, backend):
         form = '%(m)s %(U)s?%(q)s %(s)s %(B)s %(D)sus "%({x-in}i)s" "%({x-out}o)s" %({SOME_VARIABLE}e)s %(route)s 100%%'
         with Server("--backend", backend, "--access-log", "-", "--access-log-format", form, env={"SOME_VARIABLE": "here"}) as server:
-            raw(server, 'GET /setheader?v=out HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-In: in"\x85\r\n\r\n')
+            send_raw(server, 'GET /setheader?v=out HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-In: in"\x85\r\n\r\n')
             server.wait_for_output(r'^GET /setheader\?v=out 200 4 \d+us "in\\"\\x85" "out" here /setheader 100%\n')
 
-    def test_the_worker_is_named(self):
+    def test_lines_name_the_worker(self):
         with Server("--workers", "2", "--access-log", "-", "--access-log-format", "%(worker)s %(p)s", "--error-log-format", "json",
                     "--log-level", "debug") as server:
             server.get("/raise")
@@ -73,7 +73,7 @@ class AccessLog(unittest.TestCase):
             failed = next(line for line in lines if "secret-detail" in line["message"])
             self.assertEqual(f"{failed['worker']} <{failed['pid']}>\n", server.output)
 
-    def test_an_unknown_atom_stops_the_start(self):
+    def test_an_unknown_atom_fails_the_start(self):
         for form in ("%(z)s", "%(h)", "50%", "combind", "%({}i)s"):
             status, _, errors = run("serve", "--bind", "127.0.0.1:0", "--access-log-format", form)
             self.assertEqual(status, 2)
@@ -83,14 +83,14 @@ class AccessLog(unittest.TestCase):
     def test_lines_cannot_be_forged(self):
         for form in ("combined", "json", "%(r)s %(a)s %({x}i)s"):
             with Server("--access-log", "-", "--access-log-format", form) as server:
-                raw(server, 'GET /%0d%0aforged HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a\tb\x85\xe2\x80\xa8c\r\nX: \x9b31m\r\n\r\n')
+                send_raw(server, 'GET /%0d%0aforged HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a\tb\x85\xe2\x80\xa8c\r\nX: \x9b31m\r\n\r\n')
                 server.wait_for_output(r"forged.*\n")
                 self.assertEqual(server.output.count("\n"), 1, server.output)
                 if form != "json":
                     self.assertTrue(server.output.isascii())
 
     @each_backend
-    def test_a_full_disk_loses_lines_and_no_request(self, backend):
+    def test_a_full_disk_loses_lines_but_no_requests(self, backend):
         with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
             path = Path(folder) / "log"
             path.symlink_to("/dev/full")
@@ -106,7 +106,7 @@ class AccessLog(unittest.TestCase):
                 server.wait_until(lambda: server.get("/?again")[0] == 200 and path.exists() and "again" in path.read_text())
 
     @each_backend
-    def test_a_client_that_left_is_logged(self, backend):
+    def test_a_client_that_disconnects_is_logged(self, backend):
         with Server("--backend", backend, "--access-log", "-") as server:
             s = server.connect()
             s.sendall(b"GET /_test/wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -115,7 +115,7 @@ class AccessLog(unittest.TestCase):
             server.wait_for_output(r'"GET /_test/wait\?ms=60000 HTTP/1.1" 499 0 ')
 
     @each_backend
-    def test_a_refused_request_has_its_line(self, backend):
+    def test_refused_requests_are_logged(self, backend):
         refused = [
             (b"GET /a\x7fb HTTP/1.1\r\nHost: a\r\n\r\n", r'"GET /a\\x7fb HTTP/1\.1" 400 12 "-" "-"'),
             (b"GET /?q HTTP/1.1\r\nHost : a\r\n\r\n", r'"GET /\?q HTTP/1\.1" 400 12 '),
@@ -130,9 +130,9 @@ class AccessLog(unittest.TestCase):
             (b"\r\nnonsense\r\n\r\n", r'"nonsense" 400 '),
         ]
         with Server("--backend", backend, "--access-log", "-", "--header-timeout", "1s", *ONE_WORKER) as server:
-            server.connect().close()  # sends nothing: no line
+            server.connect().close()  # sends nothing and gets no line
             for n, (sent, line) in enumerate(refused):
-                server.exchange(sent, shut=True)
+                server.exchange(sent, half_close=True)
                 server.wait_for_output(r"\A(.*\n){%d}\Z" % (n + 1))
                 last = server.output.splitlines()[-1]
                 self.assertRegex(last, r"^127\.0\.0\.1 - - \[.*\] " + line)
@@ -144,7 +144,7 @@ class AccessLog(unittest.TestCase):
             self.assertEqual(server.output.count("\n"), len(refused) + 1, server.output)
 
     @each_backend
-    def test_a_refused_request_has_its_line_of_json(self, backend):
+    def test_refused_requests_are_logged_as_json(self, backend):
         with Server("--backend", backend, "--access-log", "-", "--access-log-format", "json") as server:
             server.exchange(b'GET /"\xff\xc3\xa9\n{"status":200} HTTP/1.1\r\n\r\n')
             server.wait_for_output(r"\n")
@@ -152,24 +152,24 @@ class AccessLog(unittest.TestCase):
             self.assertEqual((line["method"], line["target"], line["status"], line["peer"]),
                              ("GET", '/"\ufffd\u00e9', 400, "127.0.0.1"))
 
-    def test_every_request_has_its_line(self):
+    def test_every_request_has_one_line(self):
         with Server("--access-log", "-") as server:
-            got = server.exchange("".join(f"GET /?n={i} HTTP/1.1\r\nHost: a\r\n\r\n" for i in range(2000)) +
-                                  "GET /?last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            self.assertEqual(got.count(b"200 OK"), 2001)
+            responses = server.exchange("".join(f"GET /?n={i} HTTP/1.1\r\nHost: a\r\n\r\n" for i in range(2000)) +
+                                        "GET /?last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(responses.count(b"200 OK"), 2001)
             server.wait_for_output(r"\?last")
             targets = re.findall(r"GET /\?n=(\d+) ", server.output)
             self.assertEqual(targets, [str(i) for i in range(2000)])
 
 
 class Secrets(unittest.TestCase):
-    def test_the_cause_is_in_the_log_and_not_in_the_answer(self):
+    def test_the_cause_is_in_the_log_and_not_in_the_response(self):
         with Server() as server:
             status, _, body = server.get("/raise")
             self.assertEqual(status, 500)
             self.assertNotIn(b"secret-detail", body)
             found = server.wait_for_log(r"GET /raise \(route /raise, request ([0-9a-f]{32})\).*secret-detail")
-            self.assertIn(found.group(1).encode(), body)  # what to search for
+            self.assertIn(found.group(1).encode(), body)  # the id to search the log for
 
 
 class ErrorLog(unittest.TestCase):
@@ -186,16 +186,16 @@ class ErrorLog(unittest.TestCase):
 
 
 class Stalls(unittest.TestCase):
-    @unittest.skipIf(CLASS == "async", "there a view can hold it")
+    @unittest.skipIf(CLASS == "async", "in an async worker a view can block the loop")
     @each_backend
-    def test_a_view_on_a_thread_does_not_hold_the_loop(self, backend):
+    def test_a_view_on_a_thread_does_not_block_the_loop(self, backend):
         with Server("--backend", backend, "--threads", "2", "--stall-threshold", "1s") as server:
             self.assertEqual(server.get("/_test/block?ms=3000")[0], 200)
             self.assertNotIn("event loop blocked", server.log)
 
-    @unittest.skipIf(CLASS != "async", "a view on a thread does not hold the loop")
+    @unittest.skipIf(CLASS != "async", "a view on a thread does not block the loop")
     @each_backend
-    def test_a_view_that_holds_the_loop_is_named_with_its_stack(self, backend):
+    def test_a_view_that_blocks_the_loop_is_reported_with_its_stack(self, backend):
         with Server("--backend", backend) as server:
             server.get("/_test/block?ms=2000")
             server.wait_for_log("event loop resumed after it was blocked for [0-9]+ ms by /_test/block")
@@ -211,13 +211,13 @@ class Stalls(unittest.TestCase):
             server.get("/_test/block?ms=200")
             self.assertNotIn("event loop blocked", server.log)
 
-    def test_waiting_is_no_stall(self):
+    def test_waiting_is_not_a_stall(self):
         with Server("--stall-threshold", "500ms") as server:
             server.get("/slow")
             server.get("/slow-sync")
             self.assertNotRegex(server.log, r"blocked by /slow")
 
-    @unittest.skipIf(CLASS != "async", "a view on a thread does not hold the loop")
+    @unittest.skipIf(CLASS != "async", "a view on a thread does not block the loop")
     def test_reports_are_rate_limited(self):
         with Server(*ONE_WORKER) as server:
             for _ in range(30):

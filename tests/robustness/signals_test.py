@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What signals do: SIGTERM drains, SIGINT and SIGQUIT are quick, a second one is quicker, SIGUSR1 reopens logs."""
+"""Signals: SIGTERM drains, SIGINT, SIGQUIT and a second SIGTERM abort requests in flight, SIGUSR1 reopens the logs."""
 import signal
 import sys
 import tempfile
@@ -7,14 +7,14 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testbed"))
-from server import AT_ONCE, Server, each_backend, read_all  # noqa: E402
+from server import CONCURRENCY, Server, each_backend, read_all  # noqa: E402
 
 
-# Longer than a test waits for an end.
+# Longer than a test waits for a shutdown.
 LONG = ("--graceful-timeout", "10m", "--header-timeout", "10m", "--request-timeout", "10m")
 
 
-def ask(server, path):
+def send_request(server, path):
     s = server.connect()
     s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     return s
@@ -22,54 +22,54 @@ def ask(server, path):
 
 class Terminate(unittest.TestCase):
     @each_backend
-    def test_what_is_under_way_is_finished(self, backend):
+    def test_requests_in_flight_finish(self, backend):
         with Server("--backend", backend) as server:
-            idle = ask(server, "/")
+            idle = send_request(server, "/")
             self.assertIn(b"200 OK", idle.recv(4096))
-            under_way = [ask(server, f"/_test/{view}?while={server.gate}") for view in ("wait", "wait-sync", "compute")]
+            in_flight = [send_request(server, f"/_test/{view}?while={server.gate}") for view in ("wait", "wait-sync", "compute")]
             half = server.connect()
             half.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
-            if AT_ONCE > 1:
+            if CONCURRENCY > 1:
                 server.wait_for_started(3)
                 server.wait_until_read(half)
             else:
                 server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait_for_log("shutting down: ")
-            self.assertEqual(idle.recv(100), b"")  # ends at once
+            self.assertEqual(idle.recv(100), b"")  # closes immediately
             with self.assertRaises(ConnectionRefusedError):
                 server.connect().close()
             half.sendall(b"llo")
             self.assertEqual(server.counters()["finished"], 0)
             server.open_gate()
-            for s, end in zip([*under_way, half], (b"waited\n", b"waited\n", b"\n", b"hello")):
-                got = read_all(s)
-                self.assertTrue(got.startswith(b"HTTP/1.1 200 OK\r\n"), got)
-                self.assertIn(b"connection: close\r\n", got.lower())
-                self.assertTrue(got.endswith(end), got)
+            for s, end in zip([*in_flight, half], (b"waited\n", b"waited\n", b"\n", b"hello")):
+                response = read_all(s)
+                self.assertTrue(response.startswith(b"HTTP/1.1 200 OK\r\n"), response)
+                self.assertIn(b"connection: close\r\n", response.lower())
+                self.assertTrue(response.endswith(end), response)
             self.assertEqual(server.wait(), 0)
 
     @each_backend
-    def test_a_pipelined_request_after_it_is_not_lost_silently(self, backend):
+    def test_a_later_pipelined_request_is_not_lost_silently(self, backend):
         with Server("--backend", backend) as server:
-            s = ask(server, f"/_test/wait?while={server.gate}")
+            s = send_request(server, f"/_test/wait?while={server.gate}")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait_for_log("shutting down: ")
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             server.open_gate()
-            got = read_all(s)
-            # Announced: whoever sent another one knows that it was not looked at.
-            self.assertEqual(got.count(b"HTTP/1.1 "), 1)
-            self.assertIn(b"Connection: close\r\n", got)
+            response = read_all(s)
+            # `Connection: close` announces that the server does not process the second request.
+            self.assertEqual(response.count(b"HTTP/1.1 "), 1)
+            self.assertIn(b"Connection: close\r\n", response)
             self.assertEqual(server.wait(), 0)
 
     @each_backend
     def test_connections_that_wait_to_be_accepted_are_served(self, backend):
         with Server("--backend", backend) as server:
-            blocked = ask(server, f"/_test/block?while={server.gate}")
+            blocked = send_request(server, f"/_test/block?while={server.gate}")
             server.wait_for_started(1)
-            waiting = [ask(server, "/") for _ in range(20)]  # while the loop is held
+            waiting = [send_request(server, "/") for _ in range(20)]  # while the loop is blocked
             server.signal(signal.SIGTERM)
             server.open_gate()
             self.assertIn(b"blocked", read_all(blocked))
@@ -78,19 +78,19 @@ class Terminate(unittest.TestCase):
             self.assertEqual(server.wait(), 0)
 
     @each_backend
-    def test_a_new_connection_without_a_request_does_not_hold_the_end(self, backend):
+    def test_a_new_connection_without_a_request_does_not_delay_the_shutdown(self, backend):
         with Server("--backend", backend, *LONG) as server:
-            fresh = server.connect()
+            idle = server.connect()
             server.get("/")
             server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
-            self.assertEqual(fresh.recv(10), b"")
+            self.assertEqual(idle.recv(10), b"")
 
     @each_backend
-    def test_the_grace_ends(self, backend):
+    def test_the_grace_period_ends(self, backend):
         with Server("--backend", backend, "--graceful-timeout", "500ms") as server:
-            s = ask(server, "/_test/wait?ms=600000")
-            stream = ask(server, "/_test/ticks") if AT_ONCE > 1 else None
+            s = send_request(server, "/_test/wait?ms=600000")
+            stream = send_request(server, "/_test/ticks") if CONCURRENCY > 1 else None
             if stream:
                 self.assertIn(b"200 OK", stream.recv(4096))
             server.wait_for_started(2 if stream else 1)
@@ -102,10 +102,10 @@ class Terminate(unittest.TestCase):
             self.assertIn("cancelling", server.log)
 
     @each_backend
-    def test_a_sync_view_that_does_not_return_is_left_behind(self, backend):
+    def test_a_sync_view_that_does_not_return_is_abandoned(self, backend):
         with Server("--backend", backend, "--graceful-timeout", "300ms") as server:
-            s = ask(server, "/_test/hold?ms=600000")
-            later = ask(server, "/_test/hold?ms=600000")
+            s = send_request(server, "/_test/block-thread?ms=600000")
+            later = send_request(server, "/_test/block-thread?ms=600000")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait()
@@ -118,16 +118,16 @@ class Quick(unittest.TestCase):
     def test_interrupt_and_quit_do_not_wait(self, backend):
         for number in (signal.SIGINT, signal.SIGQUIT):
             with Server("--backend", backend, *LONG) as server:
-                s = ask(server, "/_test/wait?ms=600000")
+                s = send_request(server, "/_test/wait?ms=600000")
                 server.wait_for_started(1)
                 server.signal(number)
                 self.assertEqual(server.wait(), 0)
                 s.close()
 
     @each_backend
-    def test_a_second_signal_cuts_off(self, backend):
+    def test_a_second_signal_aborts_requests_in_flight(self, backend):
         with Server("--backend", backend, *LONG) as server:
-            s = ask(server, "/_test/wait?ms=600000")
+            s = send_request(server, "/_test/wait?ms=600000")
             server.wait_for_started(1)
             server.signal(signal.SIGTERM)
             server.wait_for_log("shutting down: ")
@@ -142,7 +142,7 @@ class Quick(unittest.TestCase):
                 server.signal(signal.SIGTERM)
             self.assertEqual(server.wait(), 0)
 
-    def test_hang_ups_and_broken_pipes_do_not_kill(self):
+    def test_sigpipe_is_ignored(self):
         with Server() as server:
             server.signal(signal.SIGPIPE)
             self.assertEqual(server.get("/")[0], 200)

@@ -25,7 +25,7 @@ using rondo::task;
 
 constexpr std::uint64_t largest_upload = 8U << 20;
 
-rondo::client_options patience_of_tests() {
+rondo::client_options options_for_tests() {
     rondo::client_options options;
     options.timeouts = {.connect = 1s, .read = 1500ms, .total = 4s};
     options.max_body = 4U << 20;
@@ -33,8 +33,8 @@ rondo::client_options patience_of_tests() {
 }
 
 rondo::client& http() {
-    static rondo::client one(patience_of_tests());
-    return one;
+    static rondo::client shared(options_for_tests());
+    return shared;
 }
 
 std::string upstream() {
@@ -42,46 +42,45 @@ std::string upstream() {
     return url == nullptr ? "" : url;
 }
 
-// The request that came, for the upstream: its method and query, the names that the test gave it, a body of `sent`
-// bytes.
-client_request passed_on(request& req, std::string_view rest) {
+// The received request, for the upstream: its method, its query and the name that the test gave it.
+client_request forwarded(request& req, std::string_view path) {
     std::string url = upstream();
-    url.append("/").append(rest);
+    url.append("/").append(path);
     if (!req.raw_query().empty()) url.append("?").append(req.raw_query());
     client_request to(req.method_text(), std::move(url));
-    to.field("X-Asked", req.field("X-Asked").value_or("none"));
+    to.field("X-Request-Name", req.field("X-Request-Name").value_or("none"));
     return to;
 }
 
 std::size_t size_of_upload(request& req) { return req.query_as<std::size_t>("sent", 0); }
 
-// The name of the request that the upstream says it answers goes along.
-response told(const client_response& r, std::size_t size) {
+// Includes the name of the request that the upstream says it responds to.
+response result(const client_response& r, std::size_t size) {
     response out = rondo::text(std::to_string(r.code()) + " " + std::to_string(size) + "\n");
-    if (const auto name = r.field("X-Answers")) out.field("X-Answers", *name);
+    if (const auto name = r.field("X-Response-To")) out.field("X-Response-To", *name);
     return out;
 }
 
-// A failure of the upstream is an answer: 502, as of a proxy.
+// A failure of the upstream is a 502, as from a proxy.
 response failed(const rondo::client_error& e) { return rondo::text(std::string(e.what()) + "\n").status(502); }
 
-task<response> call(request& req, std::string_view rest) {
-    client_request to = passed_on(req, rest);
+task<response> call(request& req, std::string_view path) {
+    client_request to = forwarded(req, path);
     if (const std::size_t size = size_of_upload(req); size > 0) to.body(std::string(size, 'b'), "text/plain");
     try {
         const client_response r = co_await http().send(std::move(to));
-        co_return told(r, r.body().size());
+        co_return result(r, r.body().size());
     } catch (const rondo::client_error& e) {
         co_return failed(e);
     }
 }
 
-response call_sync(request& req, std::string_view rest) {
-    client_request to = passed_on(req, rest);
+response call_sync(request& req, std::string_view path) {
+    client_request to = forwarded(req, path);
     if (const std::size_t size = size_of_upload(req); size > 0) to.body(std::string(size, 'b'), "text/plain");
     try {
         const client_response r = http().send_sync(std::move(to));
-        return told(r, r.body().size());
+        return result(r, r.body().size());
     } catch (const rondo::client_error& e) {
         return failed(e);
     }
@@ -94,35 +93,35 @@ rondo::async_generator<std::string> pieces(std::size_t size) {
     }
 }
 
-// Up and down in pieces; it may leave before the end.
-task<response> call_in_pieces(request& req, std::string_view rest) {
-    client_request to = passed_on(req, rest);
+// Streams both bodies; may stop reading before the end.
+task<response> call_in_pieces(request& req, std::string_view path) {
+    client_request to = forwarded(req, path);
     if (const std::size_t size = size_of_upload(req); size > 0) to.body(pieces(size), "text/plain");
-    const auto most = req.query_as<std::size_t>("pieces", 1000);
+    const auto limit = req.query_as<std::size_t>("pieces", 1000);
     try {
         client_response r = co_await http().open(std::move(to));
         std::size_t size = 0;
-        for (std::size_t i = 0; i < most; ++i) {
+        for (std::size_t i = 0; i < limit; ++i) {
             const std::string_view piece = co_await r.read();
             if (piece.empty()) break;
             size += piece.size();
         }
-        co_return told(r, size);
+        co_return result(r, size);
     } catch (const rondo::client_error& e) {
         co_return failed(e);
     }
 }
 
-// Gives up after a time that the test chooses.
-task<response> call_for_a_while(request& req, std::string_view rest) {
-    const std::chrono::milliseconds patience(req.query_as<unsigned>("ms", 10));
+// Cancels the call after a time that the test chooses.
+task<response> call_with_timeout(request& req, std::string_view path) {
+    const std::chrono::milliseconds timeout(req.query_as<unsigned>("ms", 10));
     try {
-        const client_response r = co_await rondo::with_timeout(patience, http().send(passed_on(req, rest)));
-        co_return told(r, r.body().size());
+        const client_response r = co_await rondo::with_timeout(timeout, http().send(forwarded(req, path)));
+        co_return result(r, r.body().size());
     } catch (const rondo::client_error& e) {
         co_return failed(e);
     } catch (const rondo::timed_out&) {
-        co_return rondo::text("given up\n").status(504);
+        co_return rondo::text("timed out\n").status(504);
     }
 }
 
@@ -133,11 +132,11 @@ void add_calls(rondo::app& to) {
     rondo::proxy_options options;
     options.client.timeouts = {.connect = 1s, .read = 1500ms, .total = 4s};
     options.strip_prefix = "/proxied";
-    to.any("/proxied/<path:rest>", rondo::proxy(upstream(), options)).body_limit(largest_upload);
-    to.any("/call/<path:rest>", call).body_limit(largest_upload);
-    to.any("/call-sync/<path:rest>", call_sync).body_limit(largest_upload);
-    to.any("/call-in-pieces/<path:rest>", call_in_pieces).body_limit(largest_upload);
-    to.any("/call-for-a-while/<path:rest>", call_for_a_while).body_limit(largest_upload);
+    to.any("/proxied/<path:path>", rondo::proxy(upstream(), options)).body_limit(largest_upload);
+    to.any("/call/<path:path>", call).body_limit(largest_upload);
+    to.any("/call-sync/<path:path>", call_sync).body_limit(largest_upload);
+    to.any("/call-in-pieces/<path:path>", call_in_pieces).body_limit(largest_upload);
+    to.any("/call-with-timeout/<path:path>", call_with_timeout).body_limit(largest_upload);
 }
 
 }  // namespace testbed

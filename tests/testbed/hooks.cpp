@@ -37,7 +37,7 @@ void after(const rondo::access_entry& entry) {
 }
 
 rondo::task<void> stopped() {
-    co_await rondo::sleep(std::chrono::milliseconds(1));  // it has a loop
+    co_await rondo::sleep(std::chrono::milliseconds(1));  // the hook runs on a loop
     log_hook("stop");
 }
 

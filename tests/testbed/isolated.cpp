@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 using rondo::request;
 using rondo::response;
 
-/// What is loaded once per process.
+/// Loaded once per process.
 struct model {
     std::string loaded_by = std::to_string(getpid());
 };
@@ -36,33 +36,33 @@ auto load_model() {
     if (const char* const file = std::getenv("TESTBED_LOADS_WHILE"))
         while (std::filesystem::exists(file)) std::this_thread::sleep_for(5ms);
     return [m = std::make_shared<model>()](request& req) {
-        rondo::response r = rondo::text(std::string(req.query("say").value_or("-")));
+        rondo::response r = rondo::text(std::string(req.query("text").value_or("-")));
         r.field("X-Process", std::to_string(getpid())).field("X-Loaded-By", m->loaded_by);
         return r;
     };
 }
 
-// Notes in a file what becomes of it, and stays until it is cancelled or `ms` are over.
-response isolated_stay(request& req) {
+// Notes its progress in a file, and waits until it is cancelled or `ms` have passed.
+response isolated_wait(request& req) {
     const std::string notes(req.query("notes").value_or(""));
     const auto note = [&notes](std::string_view what) {
         if (!notes.empty()) std::ofstream(notes, std::ios::app) << what << ' ' << getpid() << '\n';
     };
     const bool stubborn = req.query("stubborn").has_value();
-    note("begun");
+    note("started");
     const auto end = rondo::clock::now() + std::chrono::milliseconds(req.query_as<unsigned>("ms", 100));
     while (rondo::clock::now() < end) {
-        if (!stubborn && req.cancelled()) {
+        if (!stubborn && req.is_cancelled()) {
             note("cancelled");
             return rondo::text("cancelled");
         }
         std::this_thread::sleep_for(2ms);
     }
     note("finished");
-    return rondo::text(std::string(req.query("say").value_or("-")));
+    return rondo::text(std::string(req.query("text").value_or("-")));
 }
 
-response die(request&) {
+response crash(request&) {
     std::raise(SIGKILL);
     return rondo::text("alive");
 }
@@ -72,15 +72,15 @@ response grow(request& req) {
     return rondo::text(std::to_string(std::ranges::count(much, 'x')));
 }
 
-struct no_memory_on_the_card : std::runtime_error, rondo::try_later {
+struct no_memory_on_the_card : std::runtime_error, rondo::unavailable_error {
     explicit no_memory_on_the_card(std::chrono::seconds after)
-        : std::runtime_error("the card is full"), rondo::try_later(after) {}
+        : std::runtime_error("the card is full"), rondo::unavailable_error(after) {}
 };
 
 response fail(request& req) {
     if (const auto after = req.query_as<unsigned>("busy", 0)) throw no_memory_on_the_card(std::chrono::seconds(after));
     const int code = req.query_as<int>("code", 0);
-    if (code != 0) throw rondo::http_error(code, "as it was asked for");
+    if (code != 0) throw rondo::http_error(code, "as requested");
     throw std::runtime_error("secret");
 }
 
@@ -88,7 +88,7 @@ response isolated_echo(request& req) {
     return rondo::bytes(std::string(req.read_all_sync()), req.field("Content-Type").value_or("a/b"));
 }
 
-response seen(request& req, std::string_view word, int number) {
+response isolated_reflect(request& req, std::string_view word, int number) {
     std::string text(req.method_text());
     text.append(" ").append(req.target()).append(" ").append(word).append(" ").append(std::to_string(number));
     text.append(" ").append(req.host()).append(" ").append(req.peer_address()).append(" ").append(req.id());
@@ -100,9 +100,9 @@ response isolated_large(request& req) {
     return rondo::bytes(std::string(req.query_as<std::size_t>("bytes", 1), 'y'), "a/b");
 }
 
-rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::milliseconds pause, std::size_t dies_at) {
+rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::milliseconds pause, std::size_t crash_at) {
     for (std::size_t i = 0; i < count; ++i) {
-        if (i == dies_at) std::raise(SIGKILL);
+        if (i == crash_at) std::raise(SIGKILL);
         if (pause > 0ms) std::this_thread::sleep_for(pause);
         co_yield std::to_string(i) + "\n";
     }
@@ -111,17 +111,17 @@ rondo::generator<std::string> some_pieces(std::size_t count, std::chrono::millis
 response isolated_pieces(request& req) {
     return rondo::stream(
         some_pieces(req.query_as<std::size_t>("count", 3), std::chrono::milliseconds(req.query_as<unsigned>("ms", 0)),
-                    req.query_as<std::size_t>("dies-at", SIZE_MAX)),
+                    req.query_as<std::size_t>("crash-at", SIZE_MAX)),
         "text/plain");
 }
 
-// What is mapped for writing of the memory that the server's processes share, and as which descriptors they have it.
-// Cuts off what has a descriptor, and overwrites the rest.
-response spoil_shared_memory(request&) {
+// Truncates all shared memory of the server that has a descriptor in this process, overwrites all that is mapped for
+// writing, and reports how much that was.
+response overwrite_shared_memory(request&) {
     std::size_t descriptors = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;
-        const std::string file = std::filesystem::read_symlink(entry, gone).string();
+        std::error_code ignored;
+        const std::string file = std::filesystem::read_symlink(entry, ignored).string();
         if (!file.starts_with("/memfd:rondo:")) continue;
         ++descriptors;
         [[maybe_unused]] const int failed = ftruncate(std::stoi(entry.path().filename().string()), 0);
@@ -133,7 +133,7 @@ response spoil_shared_memory(request&) {
         const std::size_t middle = line.find('-');
         const auto from = std::stoull(line, nullptr, 16);
         const auto to = std::stoull(line.substr(middle + 1), nullptr, 16);
-        // NOLINTNEXTLINE(performance-no-int-to-ptr): so it stands in the file
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the file contains numbers
         std::memset(reinterpret_cast<void*>(from), 0xff, to - from);
         bytes += to - from;
     }
@@ -152,33 +152,33 @@ auto load_nothing() {
     return &isolated_large;
 }
 
-// What the environment says, or the file that it names: so that a reload finds something else.
-std::string wanted_views() {
-    const char* const named = std::getenv("TESTBED_ISOLATED");
-    std::string wanted = named == nullptr ? "" : named;
-    if (wanted.starts_with('/')) std::getline(std::ifstream(wanted), wanted);
-    return wanted;
+// The value of the variable, or the first line of the file that it names, which a test can change before a reload.
+std::string selected_views() {
+    const char* const value = std::getenv("TESTBED_ISOLATED");
+    std::string selected = value == nullptr ? "" : value;
+    if (selected.starts_with('/')) std::getline(std::ifstream(selected), selected);
+    return selected;
 }
 
 }  // namespace
 
 void add_isolated(rondo::app& to) {
-    const std::string wanted = wanted_views();
-    if (wanted.empty()) return;
-    const std::string name = wanted == "renamed" ? "other" : "model";
-    to.get("/isolated/say", rondo::isolated(name, load_model));
-    if (wanted == "more") to.get("/isolated/more", rondo::isolated(name, load_model));
-    to.get("/isolated/stay", rondo::isolated(name, always(isolated_stay)));
-    to.get("/isolated/die", rondo::isolated(name, always(die)));
+    const std::string selected = selected_views();
+    if (selected.empty()) return;
+    const std::string name = selected == "renamed" ? "other" : "model";
+    to.get("/isolated/text", rondo::isolated(name, load_model));
+    if (selected == "more") to.get("/isolated/more", rondo::isolated(name, load_model));
+    to.get("/isolated/wait", rondo::isolated(name, always(isolated_wait)));
+    to.get("/isolated/crash", rondo::isolated(name, always(crash)));
     to.get("/isolated/grow", rondo::isolated(name, always(grow)));
     to.get("/isolated/fail", rondo::isolated(name, always(fail)));
     to.post("/isolated/echo", rondo::isolated(name, always(isolated_echo))).body_limit(64 << 20);
-    to.get("/isolated/seen/<word>/<int:number>", rondo::isolated(name, always(seen)));
+    to.get("/isolated/reflect/<word>/<int:number>", rondo::isolated(name, always(isolated_reflect)));
     to.get("/isolated/large", rondo::isolated(name, always(isolated_large)));
     to.get("/isolated/pieces", rondo::isolated(name, always(isolated_pieces)));
     to.get("/isolated/file", rondo::isolated(name, always(this_program)));
-    if (wanted == "spoil") to.get("/isolated/spoil", rondo::isolated(name, always(spoil_shared_memory)));
-    if (wanted == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
+    if (selected == "overwrite") to.get("/isolated/overwrite", rondo::isolated(name, always(overwrite_shared_memory)));
+    if (selected == "broken") to.get("/isolated/broken", rondo::isolated("broken", load_nothing));
 }
 
 }  // namespace testbed

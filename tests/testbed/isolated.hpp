@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+// Isolated views: compute, fail, crash, block.
 #pragma once
 
 #include <rondo/web/app.hpp>
 
 namespace testbed {
 
-/// Isolated views, of the name "model", that wait, die, grow and stream. Only when the environment has
-/// TESTBED_ISOLATED: a name is a process more. Its value, or the first line of the file that it names, may be "broken":
-/// a name with a factory that fails; "renamed": the name is "other"; "more": /isolated/more is there; "spoil": so is
-/// /isolated/spoil, which overwrites all memory that it shares.
-/// To load "model" takes as long as the file that TESTBED_LOADS_WHILE names is there.
+/// Adds isolated views of the pool "model" that wait, crash, allocate and stream, but only when the environment has
+/// TESTBED_ISOLATED: each pool costs a process. The value, or the first line of the file that it names, can be
+/// - "broken": adds a pool whose factory fails
+/// - "renamed": calls the pool "other"
+/// - "more": adds /isolated/more
+/// - "overwrite": adds /isolated/overwrite, which overwrites all shared memory that it can reach
+/// Loading "model" takes until the file named by TESTBED_LOADS_WHILE is removed.
 void add_isolated(rondo::app& to);
 
 }  // namespace testbed

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An application for black-box tests: each path is the ground that some cases of tests/conformance stand on.
+// The application for black-box tests. The cases of tests/conformance rely on its paths.
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
@@ -38,7 +38,7 @@ task<response> echo(request& req) {
     co_return rondo::bytes(std::string(co_await req.read_all()), type);
 }
 
-// Bytes as they came, one character each: what is no ASCII is written as U+0080 to U+00FF.
+// One character per byte: bytes outside ASCII are written as U+0080 to U+00FF.
 void append_quoted(std::string& out, std::string_view bytes) {
     out += '"';
     for (const char c : bytes) {
@@ -76,7 +76,7 @@ task<response> reflect(request& req) {
     append_member(out, "path", req.path());
     append_member(out, "host", req.host());
     append_member(out, "peer", req.peer_address());
-    append_member(out, "port", std::to_string(req.received().connection->peer_port()));
+    append_member(out, "port", std::to_string(req.server_request().connection->peer_port()));
     append_member(out, "scheme", req.scheme());
     append_member(out, "body", body);
     out += "\"headers\":[";
@@ -130,7 +130,7 @@ task<response> raise(request& req) {
     throw std::runtime_error("secret-detail");
 }
 
-// The pause lets `first` reach the client: what was not sent yet would be taken back.
+// The pause lets `first` reach the client: data that is still unsent would be discarded.
 task<void> fail_midway(rondo::writer& out) {
     co_await out.write("first");
     co_await rondo::sleep(50ms);
@@ -182,15 +182,15 @@ void add_views(rondo::app& app, const static_files& files) {
     add_hooks(app);
 }
 
-// For tests of workers that do not start: when the file named by TESTBED_FAILS is there; or late, after TESTBED_SLEEPS
-// seconds.
+// For tests of workers that fail to start (the file named by TESTBED_FAILS exists) or start late (after TESTBED_SLEEPS
+// seconds).
 void fail_on_purpose() {
     if (const char* seconds = std::getenv("TESTBED_SLEEPS")) std::this_thread::sleep_for(1s * std::atoi(seconds));
     const char* file = std::getenv("TESTBED_FAILS");
     if (file != nullptr && access(file, F_OK) == 0) throw std::runtime_error("the start fails on purpose");
 }
 
-// What a program writes itself, and does not flush.
+// Output of the program itself, which is not flushed.
 void print() {
     if (std::getenv("TESTBED_PRINTS") != nullptr) std::printf("printed\n");
 }

@@ -27,47 +27,47 @@ using rondo::response;
 using rondo::task;
 
 struct counters {
-    std::atomic<int> started{0};    // views that began to wait
-    std::atomic<int> finished{0};   // that came to their end
-    std::atomic<int> cancelled{0};  // that were cancelled
-    std::atomic<int> cleaned{0};    // whose objects were destroyed
+    std::atomic<int> started{0};    // views that started
+    std::atomic<int> finished{0};   // views that finished
+    std::atomic<int> cancelled{0};  // views that were cancelled
+    std::atomic<int> cleaned{0};    // views whose objects were destroyed
 };
 
-// In the file that TESTBED_COUNTERS names, so that all workers count together and a test can look without asking them.
-counters& made() {
+// In the file named by TESTBED_COUNTERS, so that all workers share them and a test can read them without a request.
+counters& map_counters() {
     const char* name = std::getenv("TESTBED_COUNTERS");
     const int fd = name == nullptr ? -1 : open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd >= 0 && ftruncate(fd, sizeof(counters)) != 0) throw std::runtime_error("TESTBED_COUNTERS cannot be written");
     void* memory =
         mmap(nullptr, sizeof(counters), PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
     if (fd >= 0) close(fd);
-    if (memory == MAP_FAILED) throw std::runtime_error("no memory for the counters");
-    return *static_cast<counters*>(memory);  // zeros, or what was counted before a reload
+    if (memory == MAP_FAILED) throw std::runtime_error("cannot map the counters");
+    return *static_cast<counters*>(memory);  // zeros, or the counts from before a reload
 }
 
 counters& count() {
-    static counters& all = made();
-    return all;
+    static counters& shared = map_counters();
+    return shared;
 }
 
-// An object of a view: it must go, whatever becomes of the view.
-struct visit {
-    visit() { ++count().started; }
-    ~visit() { ++count().cleaned; }
-    visit(const visit&) = delete;
-    visit& operator=(const visit&) = delete;
+// An object of a view: it must be destroyed however the view ends.
+struct view_object {
+    view_object() { ++count().started; }
+    ~view_object() { ++count().cleaned; }
+    view_object(const view_object&) = delete;
+    view_object& operator=(const view_object&) = delete;
 };
 
 std::chrono::milliseconds time_of(request& req) {
     return std::chrono::milliseconds(std::min(req.query_as<unsigned>("ms", 100), 600'000U));
 }
 
-// As long as `ms`, and as the file `while` is there: for tests that need a view to be under way.
-class stay {
+// Lasts for `ms` and until the file `while` is removed: for tests that need a view to be in progress.
+class delay {
 public:
-    explicit stay(request& req) : time_(time_of(req)), file_(req.query("while").value_or("")) {}
+    explicit delay(request& req) : time_(time_of(req)), file_(req.query("while").value_or("")) {}
     [[nodiscard]] bool over() const {
-        return rondo::clock::now() >= began_ + time_ && (file_.empty() || access(file_.c_str(), F_OK) != 0);
+        return rondo::clock::now() >= start_ + time_ && (file_.empty() || access(file_.c_str(), F_OK) != 0);
     }
     task<void> wait() const {
         co_await rondo::sleep(time_);
@@ -79,14 +79,14 @@ public:
     }
 
 private:
-    rondo::instant began_ = rondo::clock::now();
+    rondo::instant start_ = rondo::clock::now();
     std::chrono::milliseconds time_;
     std::string file_;
 };
 
 task<response> wait(request& req) {
-    const visit here;
-    const stay time(req);
+    const view_object object;
+    const delay time(req);
     try {
         co_await time.wait();
     } catch (const rondo::cancelled&) {
@@ -98,10 +98,10 @@ task<response> wait(request& req) {
 }
 
 response wait_sync(request& req) {
-    const visit here;
-    const stay time(req);
+    const view_object object;
+    const delay time(req);
     while (!time.over()) {
-        if (req.cancelled()) {
+        if (req.is_cancelled()) {
             ++count().cancelled;
             break;
         }
@@ -111,16 +111,16 @@ response wait_sync(request& req) {
     return rondo::text("waited\n");
 }
 
-// Whoever may be waiting for it.
-response hold(request& req) {
-    const visit here;
-    stay(req).block();
+// Ignores cancellation.
+response block_thread(request& req) {
+    const view_object object;
+    delay(req).block();
     ++count().finished;
-    return rondo::text("held\n");
+    return rondo::text("blocked\n");
 }
 
-task<void> wait_beside(stay time) {
-    const visit here;
+task<void> wait_in_background(delay time) {
+    const view_object object;
     try {
         co_await time.wait();
         ++count().finished;
@@ -131,7 +131,7 @@ task<void> wait_beside(stay time) {
 }
 
 task<void> write_forever(rondo::writer& out) {
-    const visit here;
+    const view_object object;
     try {
         for (;;) {
             co_await out.write("tick\n");
@@ -154,17 +154,17 @@ rondo::async_generator<rondo::sse_event> numbers() {
 
 task<response> events(request&) { co_return rondo::sse(numbers()); }
 
-// Blocks the loop: for the stall detector to find.
+// Blocks the loop, for tests of the stall detector.
 task<response> block(request& req) {
-    const visit here;
-    stay(req).block();
+    const view_object object;
+    delay(req).block();
     ++count().finished;
     co_return rondo::text("blocked\n");
 }
 
 response compute(request& req) {
-    const visit here;
-    const stay time(req);
+    const view_object object;
+    const delay time(req);
     unsigned long long sum = 0;
     while (!time.over())
         for (unsigned i = 0; i < 1000; ++i) sum = sum * 31 + i;
@@ -172,7 +172,7 @@ response compute(request& req) {
     return rondo::text(std::to_string(sum) + "\n");
 }
 
-// So much processor time, however long that takes.
+// Uses `ms` of CPU time, however long that takes.
 response burn(request& req) {
     const auto used = [] {
         timespec t{};
@@ -182,16 +182,17 @@ response burn(request& req) {
     const auto end = used() + time_of(req);
     while (used() < end) {
     }
-    return rondo::text("burnt\n");
+    return rondo::text("burned\n");
 }
 
-// Answers before it reads: what happens to the body is the server's affair.
+// Reads the body after a delay.
 task<response> read_late(request& req) {
     co_await rondo::sleep(time_of(req));
     const std::string_view body = co_await req.read_all();
     co_return rondo::text(std::to_string(body.size()) + "\n");
 }
 
+// Responds without reading the body: the server has to deal with it.
 task<response> read_nothing(request&) { co_return rondo::text("not read\n"); }
 
 task<response> trailers(request& req) {
@@ -203,39 +204,39 @@ task<response> trailers(request& req) {
 }
 
 // Fills the error log.
-task<response> say(request& req) {
+task<response> write_log(request& req) {
     const auto lines = req.query_as<unsigned>("lines", 1);
-    for (unsigned i = 0; i < lines; ++i) rondo::log::warning("said " + std::to_string(i) + std::string(60, '.'));
-    co_return rondo::text("said\n");
+    for (unsigned i = 0; i < lines; ++i) rondo::log::warning("line " + std::to_string(i) + std::string(60, '.'));
+    co_return rondo::text("logged\n");
 }
 
-// The way of a program that cannot go on.
-void fail() { throw std::runtime_error("given up on purpose"); }
-void fail_where_nothing_may() noexcept { fail(); }
-response give_up(request&) {
-    fail_where_nothing_may();
+// Calls std::terminate through an exception that leaves a noexcept function.
+void fail() { throw std::runtime_error("terminated on purpose"); }
+void fail_noexcept() noexcept { fail(); }
+response terminate(request&) {
+    fail_noexcept();
     return rondo::text("never\n");
 }
 
 }  // namespace
 
 rondo::app probes(rondo::app& in) {
-    count();  // before there are workers
+    count();  // maps them before there are workers
     rondo::app app;
     app.get("/wait", wait);
     app.any("/wait-sync", wait_sync);
-    app.get("/hold", hold);
+    app.get("/block-thread", block_thread);
     app.get("/background", [&in](request& req) {
-        in.background("beside").spawn(wait_beside(stay(req)));
-        return rondo::text("begun\n");
+        in.background("waits").spawn(wait_in_background(delay(req)));
+        return rondo::text("started\n");
     });
     app.get("/ticks", ticks);
     app.get("/events", events);
     app.get("/block", block);
     app.get("/compute", rondo::cpu(compute));
     app.get("/burn", burn);
-    app.get("/say", say);
-    app.get("/give-up", give_up);
+    app.get("/log", write_log);
+    app.get("/terminate", terminate);
     app.post("/read-late", read_late);
     app.post("/read-nothing", read_nothing);
     app.post("/trailers", trailers);

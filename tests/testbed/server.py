@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the testbed (or another program made with Rondo) for a test, and ends it.
+"""Starts and stops the testbed (or another program built with Rondo) for a test.
 
     with Server("--backend", "epoll", "--max-body", "1MiB") as server:
         server.get("/")
 
-The environment says with which workers, for a test that does not say it itself (./dev test-matrix goes through all):
+The environment sets the workers for tests that do not set them (./dev test-matrix runs all combinations):
 
     TESTBED_CLASS=async|threads|sync   TESTBED_WORKERS=0|1|4 (0: no arbiter)   TESTBED_BACKENDS="epoll io_uring"
 """
@@ -12,6 +12,7 @@ import errno
 import functools
 import http.client
 import os
+import pwd
 import random
 import re
 import signal
@@ -27,21 +28,23 @@ BIN = Path(os.environ.get("RONDO_BIN", SOURCE / "build/release/bin"))
 CLASS = os.environ.get("TESTBED_CLASS", "async")
 WORKERS = int(os.environ.get("TESTBED_WORKERS", "0"))
 BACKENDS = tuple(os.environ.get("TESTBED_BACKENDS", "epoll io_uring").split())
-# Of linux/netlink.h, linux/sock_diag.h and net/tcp_states.h.
+# From linux/netlink.h, linux/sock_diag.h and net/tcp_states.h.
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, NLMSG_ERROR, TCP_LISTEN = 4, 20, 1, 2, 10
 START_SECONDS = 60
-# Seconds for what has to happen: they only bound a failure.
+# Seconds to wait for something that must happen; only a failing test waits that long.
 TIMEOUT = 30
 
-# For a test whose numbers are those of one process.
+# Workers run as this user in tests that drop privileges.
+UNPRIVILEGED = pwd.getpwuid(65534)
+# For tests whose numbers apply to one process.
 ONE_WORKER = ("--workers", str(min(WORKERS, 1)))
-# How many of the testbed's requests that wait run at once, at most: in an async worker a wait occupies nothing.
-AT_ONCE = {"async": 1000, "threads": 32, "sync": 1}[CLASS]
+# The most requests to waiting probes that run at the same time; in an async worker a waiting request occupies no thread.
+CONCURRENCY = {"async": 1000, "threads": 32, "sync": 1}[CLASS]
 
 
 class Server:
-    """A running program, with the workers of the environment where the options do not name theirs. `log` is what it wrote
-    to standard error (or the given file), `output` to standard output."""
+    """A running program. It uses the workers of the environment unless the options set them. `log` is the text written to
+    standard error (or to the given file), `output` the text written to standard output."""
 
     def __init__(self, *options, program="testbed", bind="127.0.0.1:0", preexec=None, env=None, pass_fds=(), log=None, cwd=None):
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-test-")
@@ -58,7 +61,7 @@ class Server:
         if len(BACKENDS) == 1 and "--backend" not in arguments and "RONDO_BACKEND" not in (env or {}):
             arguments += ["--backend", BACKENDS[0]]
         self.counters_file = Path(self.folder.name) / "counters"
-        # The probes that are asked with `while=` and its name take as long as it is there.
+        # A probe that is requested with `while=` and this path waits until the file is removed.
         self.gate = Path(self.folder.name) / "gate"
         self.gate.touch()
         environment = dict(os.environ, TMPDIR=self.folder.name, TESTBED_COUNTERS=str(self.counters_file), **(env or {}))
@@ -73,7 +76,7 @@ class Server:
     def _wait_for_start(self):
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            # In a log of JSON lines the line ends are escaped.
+            # A JSON log escapes line breaks.
             log = self.log.replace("\\n", "\n")
             if re.search(r"^ *threads ", log, re.M):
                 return re.findall(r"^ *listen +(\S+)", log, re.M)
@@ -93,62 +96,67 @@ class Server:
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
     def wait_for_log(self, pattern, seconds=TIMEOUT):
-        """The match of a regular expression in the log, as soon as it is there."""
-        return self._wait_for(lambda: re.search(pattern, self.log, re.M | re.S), seconds,
-                              lambda: f"the log has no {pattern!r}:\n{self.log}")
+        """Waits until the regular expression matches the log, and returns the match."""
+        return self.poll(lambda: re.search(pattern, self.log, re.M | re.S), seconds,
+                         lambda: f"no match for {pattern!r} in the log:\n{self.log}")
 
     def wait_for_output(self, pattern, seconds=TIMEOUT):
-        return self._wait_for(lambda: re.search(pattern, self.output, re.M | re.S), seconds,
-                              lambda: f"standard output has no {pattern!r}:\n{self.output}")
+        return self.poll(lambda: re.search(pattern, self.output, re.M | re.S), seconds,
+                         lambda: f"no match for {pattern!r} in standard output:\n{self.output}")
 
     @staticmethod
-    def _wait_for(look, seconds, complaint):
+    def poll(condition, seconds, message):
+        """Calls `condition` until it returns a true value, and returns that; fails with `message` after the timeout."""
         end = time.monotonic() + seconds
         while True:
-            found = look()
-            if found:
-                return found
-            assert time.monotonic() < end, complaint()
+            if value := condition():
+                return value
+            assert time.monotonic() < end, message()
             time.sleep(0.01)
 
-    def wait_until(self, true, seconds=TIMEOUT, what="it"):
-        return self._wait_for(true, seconds, lambda: f"{what} did not happen; the log:\n{self.log}")
+    def wait_until(self, condition, what="the condition", seconds=TIMEOUT):
+        """Waits until the condition is true, and returns its value. `what` completes "timed out waiting for ..."."""
+        return self.poll(condition, seconds, lambda: f"timed out waiting for {what}\n{self.describe()}")
+
+    def describe(self):
+        """What a failure message includes."""
+        return f"the log:\n{self.log}"
 
     def open_gate(self):
-        """What waits for it goes on."""
+        """Lets all probes that wait for the gate continue."""
         self.gate.unlink(missing_ok=True)
 
-    def wait_for_started(self, count, what="the views"):
-        """Until so many of the testbed's probes that are counted have begun."""
+    def wait_for_started(self, count, what="the views to start"):
+        """Waits until `count` of the probes that count themselves have started."""
         self.wait_until(lambda: self.counters()["started"] >= count, what=what)
 
     def wait_until_read(self, *clients):
-        """Until the other side has taken what these sockets have sent."""
+        """Waits until the server has read everything these sockets sent."""
         for s in clients:
             ours, theirs = s.getsockname(), s.getpeername()
             self.wait_until(lambda: not unsent_and_unread(ours, theirs)[0] and not unsent_and_unread(theirs, ours)[1],
-                            what="the reading of what was sent")
+                            what="the server to read everything that was sent")
 
     def wait_until_full(self, *clients):
-        """Until the server cannot send more to one of these sockets, which do not read."""
+        """Waits until the server cannot send more to one of these sockets, which do not read."""
         self.wait_until(lambda: any(unsent_and_unread(s.getpeername(), s.getsockname())[0] for s in clients),
                         what="a full connection")
 
     def wait_until_closed(self, path, *pids):
-        """Until these processes have the file open no more."""
+        """Waits until none of these processes has the file open."""
         self.wait_until(lambda: not any(link_of(pid, fd) == str(path) for pid in pids for fd in descriptors_of(pid)),
-                        what=f"the closing of {path}")
+                        what=f"{path} to be closed")
 
     def connect(self, timeout=TIMEOUT):
         s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
-    def exchange(self, data, timeout=TIMEOUT, shut=False):
-        """Everything that comes back for these bytes, until the server closes."""
+    def exchange(self, data, timeout=TIMEOUT, half_close=False):
+        """Sends these bytes and returns everything received until the server closes the connection."""
         with self.connect(timeout) as s:
             s.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
-            if shut:
+            if half_close:
                 s.shutdown(socket.SHUT_WR)
             return read_all(s)
 
@@ -160,28 +168,28 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, body, {k.replace("_", "-"): v for k, v in fields.items()})
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         finally:
             connection.close()
 
     def counters(self):
-        """What the testbed's views of all its processes have counted: no request, so it tells also while none is answered."""
+        """The counters of the testbed's views, summed over its processes. Sends no request, so it works on a blocked server too."""
         return dict(zip(("started", "finished", "cancelled", "cleaned"), struct.unpack("4i", self.counters_file.read_bytes())))
 
-    # ---- the processes ----
+    # ---- processes ----
 
     def serving(self):
-        """Process ids of those that serve: the workers, or the one process that there is."""
+        """Process ids of the workers, or of the only process without an arbiter."""
         return list(self.workers().values()) or [self.pid]
 
     def children(self):
-        """Process ids of its children, the zombies left out."""
+        """Process ids of its children, without zombies."""
         listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [int(p) for p in listing if is_alive(int(p))]
 
     def workers(self):
-        """Process id by slot."""
+        """Process ids of the workers, by slot."""
         found = {}
         for pid in self.children():
             name = name_of(pid)
@@ -194,14 +202,14 @@ class Server:
         return sum(int(re.search(rf"^{name}:\s*(\d+)", text, re.M).group(1)) for text in texts)
 
     def memory(self):
-        """Resident bytes of those that serve."""
+        """Resident bytes of the serving processes."""
         return self._sum_of_status("VmRSS") * 1024
 
     def threads(self):
         return self._sum_of_status("Threads")
 
     def descriptors(self):
-        """As many as the one of them with the most has open."""
+        """Open descriptors of the serving process that has the most."""
         return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.serving())
 
     def _sockets(self):
@@ -209,14 +217,14 @@ class Server:
         return sum(link.startswith("socket:") for link in links)
 
     def connections(self):
-        """How many they hold open."""
+        """Number of open connections."""
         return self._sockets() - self.sockets_at_start
 
     def wait_for_no_connections(self, seconds=TIMEOUT):
-        self.wait_until(lambda: self.connections() <= 0, seconds, "the end of the connections")
+        self.wait_until(lambda: self.connections() <= 0, "the connections to close", seconds)
 
     def cpu_seconds(self):
-        """Of all its processes."""
+        """CPU time of all its processes."""
         total = 0
         for pid in {self.pid, *self.serving()}:
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -230,11 +238,11 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self, seconds=TIMEOUT):
-        """The exit status."""
+        """Waits until the server exits, and returns its exit status."""
         return self.process.wait(seconds)
 
-    def end(self):
-        """Ends it with SIGINT; True when it went in good order."""
+    def stop(self):
+        """Stops the server with SIGINT; returns True when it exited cleanly."""
         self.open_gate()
         if self.alive():
             self.signal(signal.SIGINT)
@@ -253,15 +261,15 @@ class Server:
     def __exit__(self, kind, *_):
         was_alive = self.alive()
         log = self.log
-        good = self.end()
+        clean = self.stop()
         if kind is None and was_alive:
-            assert good, "the server did not end in good order:\n" + log
+            assert clean, "the server did not exit cleanly:\n" + log
         if "Sanitizer" in log or "bug:" in log:
             raise AssertionError(log)
 
 
 def read_all(s):
-    """Until the other side closes; an RST ends it as well."""
+    """Reads until the server closes or resets the connection."""
     parts = []
     while True:
         try:
@@ -275,7 +283,7 @@ def read_all(s):
 
 
 def free_port():
-    """Below the range of ephemeral ports (ip_local_port_range), so that a server that restarts finds it free again."""
+    """Below the range of ephemeral ports (ip_local_port_range), so that it is still free when a server restarts."""
     for port in random.sample(range(10_000, 32_000), 100):
         with socket.socket() as s:
             try:
@@ -292,7 +300,7 @@ def is_alive(pid):
 
 
 def state_of(pid):
-    """The letter of proc(5); None when there is no such process."""
+    """The state letter of proc(5); None when the process does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
@@ -300,7 +308,7 @@ def state_of(pid):
 
 
 def name_of(pid):
-    """Empty when there is no such process."""
+    """Empty when the process does not exist."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
@@ -310,39 +318,39 @@ def name_of(pid):
 def link_of(pid, fd):
     try:
         return os.readlink(f"/proc/{pid}/fd/{fd}")
-    except OSError:  # closed meanwhile
+    except OSError:  # closed in the meantime
         return ""
 
 
 def unsent_and_unread(here, there):
-    """Bytes that the other side has not got, and bytes to read, of this machine's socket from one address of IPv4 to
-    another; zeros when there is none. By sock_diag(7): to read the table of all sockets can take a second."""
+    """Bytes that the peer has not acknowledged, and bytes to read, of the local socket between two IPv4 addresses; zeros
+    when there is none. Uses sock_diag(7), because reading the table of all sockets can take a second."""
     ports = struct.pack("!HH", here[1], there[1])
     addresses = [socket.inet_aton(address) for address, _ in (here, there)]
-    ask = struct.pack("=BBBxI4s4s12x4s12xI8s", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF, ports, *addresses, 0, b"\xff" * 8)
+    query = struct.pack("=BBBxI4s4s12x4s12xI8s", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF, ports, *addresses, 0, b"\xff" * 8)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as s:
-        s.send(struct.pack("=IHHII", 16 + len(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + ask)
-        got = s.recv(4096)
-    if struct.unpack_from("=H", got, 4)[0] == NLMSG_ERROR:
-        error = -struct.unpack_from("=i", got, 16)[0]
+        s.send(struct.pack("=IHHII", 16 + len(query), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + query)
+        reply = s.recv(4096)
+    if struct.unpack_from("=H", reply, 4)[0] == NLMSG_ERROR:
+        error = -struct.unpack_from("=i", reply, 16)[0]
         if error == errno.ENOENT:
             return 0, 0
         raise OSError(error, os.strerror(error))
-    if got[17] == TCP_LISTEN:  # the one that it would belong to
+    if reply[17] == TCP_LISTEN:  # the listener that would accept the connection
         return 0, 0
-    unread, unsent = struct.unpack_from("=II", got, 72)
+    unread, unsent = struct.unpack_from("=II", reply, 72)
     return unsent, unread
 
 
 def descriptors_of(pid):
     try:
         return os.listdir(f"/proc/{pid}/fd")
-    except OSError:  # it has ended
+    except OSError:  # the process has exited
         return []
 
 
 def each_backend(test):
-    """A test of unittest that runs once per backend, with its name as a further argument."""
+    """Runs a unittest test once per backend, with the backend's name as an additional argument."""
     @functools.wraps(test)
     def both(self):
         for backend in BACKENDS:
@@ -352,7 +360,7 @@ def each_backend(test):
 
 
 def run(*arguments, program="testbed", timeout=60, env=None):
-    """Runs a program to its end: (exit status, standard output, standard error)."""
+    """Runs a program until it exits: (exit status, standard output, standard error)."""
     done = subprocess.run([str(BIN / program), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout, done.stderr

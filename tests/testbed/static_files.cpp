@@ -39,12 +39,12 @@ void fill(const std::filesystem::path& folder) {
 }  // namespace
 
 static_files::static_files() {
-    if (const char* given = std::getenv("TESTBED_STATIC")) {
-        path_ = given;
+    if (const char* folder = std::getenv("TESTBED_STATIC")) {
+        path_ = folder;
         return;
     }
     std::string name = (std::filesystem::temp_directory_path() / "testbed-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder " + name);
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot create a temporary folder " + name);
     path_ = std::move(name);
     temporary_ = true;
     fill(path_);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// The folder that /static/ of the testbed serves.
 #pragma once
 
 #include <string>
 
 namespace testbed {
 
-/// The folder that /static/ serves: the one named by TESTBED_STATIC, or a temporary one that holds what tests expect
-/// and goes with this object.
+/// The folder that /static/ serves: the one named by TESTBED_STATIC, or a temporary one with the files that tests
+/// expect, which is removed with this object.
 class static_files {
 public:
     /// Throws std::runtime_error.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of the WebDriver protocol (W3C) as the tests need: headless Chromium, driven by chromedriver."""
+"""The part of the WebDriver protocol (W3C) that the tests need: headless Chromium, driven by chromedriver."""
 import base64
 import json
 import os
@@ -20,8 +20,8 @@ SWITCHES = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-sh
             "--disable-sync", "--disable-extensions", "--no-proxy-server", "--metrics-recording-only"]
 
 
-class Failed(Exception):
-    """What the browser refused, or a script threw."""
+class WebDriverError(Exception):
+    """The browser refused a command, or a script threw."""
 
 
 class Browser:
@@ -33,13 +33,13 @@ class Browser:
                 raise RuntimeError(f"{program} is not installed: ./dev packages test")
         self.folder = tempfile.TemporaryDirectory(prefix="rondo-browser-", ignore_cleanup_errors=True)
         self.log = open(os.path.join(self.folder.name, "chromedriver.log"), "w+", encoding="utf-8")
-        # A group of its own, so that the browser ends with its driver whatever happens.
+        # Its own process group, so that the browser always exits with its driver.
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=self.log, stderr=self.log,
                                        stdin=subprocess.DEVNULL, start_new_session=True,
                                        env=dict(os.environ, HOME=self.folder.name, TMPDIR=self.folder.name))
         try:
             self.url = f"http://127.0.0.1:{self._port()}"
-            self._begin()
+            self._start_session()
         except BaseException:
             self.__exit__()
             raise
@@ -49,7 +49,7 @@ class Browser:
         try:
             if getattr(self, "session", None):
                 self._send("DELETE", self.session)
-        except (OSError, Failed):
+        except (OSError, WebDriverError):
             pass
         os.killpg(self.driver.pid, signal.SIGKILL)
         self.driver.wait()
@@ -65,12 +65,12 @@ class Browser:
             time.sleep(0.05)
         raise RuntimeError("chromedriver did not start")
 
-    def _begin(self):
+    def _start_session(self):
         options = {"binary": shutil.which("chromium"), "args": [*SWITCHES, f"--user-data-dir={self.folder.name}/profile"]}
         value = self._send("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.session = f"/session/{value['sessionId']}"
-        self.unused = self.call("GET", "/window")  # the window that is there already
+        self.unused = self.call("GET", "/window")  # the window of the new session
 
     def _send(self, method, path, value=None):
         data = None if value is None else json.dumps(value).encode()
@@ -79,23 +79,23 @@ class Browser:
             with urllib.request.urlopen(request, timeout=2 * TIMEOUT) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as e:
-            raise Failed(json.load(e)["value"]["message"]) from None
+            raise WebDriverError(json.load(e)["value"]["message"]) from None
 
     def call(self, method, path, value=None):
         return self._send(method, self.session + path, {} if value is None and method == "POST" else value)
 
     def open(self, url, **screen):
-        """Opens a page in a window of its own. `screen`: width, height, dark."""
+        """Opens a page in a new window. `screen`: width, height, dark."""
         handle, self.unused = self.unused or self.call("POST", "/window/new", {"type": "window"})["handle"], None
         page = Page(self, handle)
         if screen:
-            page.look_like(**screen)
+            page.set_screen(**screen)
         page.go(url)
         return page
 
-    def complaints(self):
-        """Errors in the pages' consoles since the last call: scripts that failed, what the policy forbade. Not responses
-        of 4xx and 5xx and requests without one: tests cause these on purpose."""
+    def console_errors(self):
+        """Errors in the consoles of the pages since the last call: failed scripts and violations of the content security
+        policy. Network errors and 4xx and 5xx responses are left out, because tests cause them on purpose."""
         entries = self.call("POST", "/se/log", {"type": "browser"})
         return [e["message"] for e in entries if e["level"] == "SEVERE" and e["source"] != "network"]
 
@@ -108,7 +108,7 @@ class Page:
         self.browser.call("POST", "/window", {"handle": self.handle})
         return self.browser.call(method, path, value)
 
-    def look_like(self, width=1280, height=800, dark=False):
+    def set_screen(self, width=1280, height=800, dark=False):
         self.chrome("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.chrome("Emulation.setEmulatedMedia",
                     features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
@@ -123,17 +123,17 @@ class Page:
         self.call("POST", "/refresh")
 
     def run(self, script, *arguments):
-        """The value of a JavaScript expression; `arguments[0]` and so on are given to it."""
+        """The value of a JavaScript expression, which can use `arguments[0]` and so on."""
         return self.call("POST", "/execute/sync", {"script": f"return ({script});", "args": list(arguments)})
 
     def wait_for(self, script, *arguments, seconds=TIMEOUT):
-        """Waits until the expression is true, and gives its value."""
+        """Waits until the expression is true, and returns its value."""
         end = time.monotonic() + seconds
         while True:
             if value := self.run(script, *arguments):
                 return value
             if time.monotonic() > end:
-                raise AssertionError(f"not within {seconds} s: {script} {arguments}\n{self.text()}")
+                raise AssertionError(f"not true within {seconds} s: {script} {arguments}\n{self.text()}")
             time.sleep(0.05)
 
     def text(self):
@@ -148,6 +148,6 @@ class Page:
     def click(self, selector):
         self.call("POST", f"/element/{self.find(selector)}/click")
 
-    def picture(self, path):
+    def screenshot(self, path):
         with open(path, "wb") as out:
             out.write(base64.b64decode(self.call("GET", "/screenshot")))

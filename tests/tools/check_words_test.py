@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/check_words on small trees made for it: the vocabulary passes, what is outside of it is named with file and line."""
+"""tools/check_words on small trees: it accepts the vocabulary and reports other words with file and line."""
 import os
 import subprocess
 import sys
@@ -37,28 +37,28 @@ class CheckWords(unittest.TestCase):
     def allowed(self, name, text):
         self.assertEqual(self.check(name, text)[0], 0, self.check(name, text)[1])
 
-    def test_a_name_outside_the_vocabulary(self):
+    def test_rejects_a_name_outside_the_vocabulary(self):
         self.refused("src/a.cpp", "int x;\nvoid settle_in();\n", "src/a.cpp:2: 'settle_in': write apply_process_settings")
         self.refused("src/a.hpp", "    kept_socket figures_;\n", "src/a.hpp:1: 'figures': write stats")
 
-    def test_a_word_as_a_part_of_a_name_and_in_text(self):
+    def test_rejects_a_word_in_a_name_and_in_text(self):
         self.refused("src/a.cpp", "bool lent_connection;\n", "'lent': write leased")
         self.refused("src/a.cpp", "// Nobody waits here.\n", "'nobody'")
         self.refused("docs/a.md", "The task is begun.\n", "docs/a.md:1: 'begun': write started")
         self.refused("tests/a.py", "# run it once more\n", "'once more': write again")
 
-    def test_a_message(self):
+    def test_rejects_a_phrase_in_a_message(self):
         self.refused("src/a.cpp", 'throw error("\'x\' is no port");\n', "'is no'")
         self.allowed("src/a.cpp", 'throw error("the socket is no longer open");\n')
 
-    def test_the_name_of_a_file(self):
+    def test_rejects_a_file_name(self):
         self.refused("src/rehearsal.cpp", "int x;\n", "src/rehearsal.cpp:0: 'rehearsal': write config_check")
 
-    def test_names_are_free_in_prose(self):
+    def test_allows_names_in_prose(self):
         self.allowed("docs/a.md", "The figures of the benchmark; a request goes to the loop.\n")
         self.allowed("src/a.cpp", "int x;  // what goes to the loop, and how patience is spent\n")
 
-    def test_what_lists_the_words_is_not_checked(self):
+    def test_the_changelog_is_not_checked(self):
         self.allowed("CHANGELOG.md", "- `kept_socket` is `managed_listener`\n")
 
 

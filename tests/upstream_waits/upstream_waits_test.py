@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/upstream_waits as its clients see it: views that wait for a database and another service, over PostgreSQL and SQLite."""
+"""bench/upstream_waits: views that wait for a database and for another service, with PostgreSQL and SQLite."""
 import http.server
 import json
 import random
@@ -18,14 +18,14 @@ from server import BIN, Server  # noqa: E402
 from postgres_server import PostgresServer  # noqa: E402
 
 
-class Meeting(socketserver.ThreadingTCPServer):
-    """A service that answers when so many requests wait for it."""
+class BarrierService(socketserver.ThreadingTCPServer):
+    """A service that responds when `parties` requests wait for it."""
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, parties):
         self.barrier = threading.Barrier(parties, timeout=60)
-        super().__init__(("127.0.0.1", 0), MeetingHandler)
+        super().__init__(("127.0.0.1", 0), BarrierHandler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -34,7 +34,7 @@ class Meeting(socketserver.ThreadingTCPServer):
         self.server_close()
 
 
-class MeetingHandler(http.server.BaseHTTPRequestHandler):
+class BarrierHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
             self.server.barrier.wait()
@@ -50,12 +50,12 @@ class MeetingHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Silent(socketserver.ThreadingTCPServer):
-    """A service that never answers; counts who asks it, and who has left."""
+class SilentService(socketserver.ThreadingTCPServer):
+    """A service that never responds; counts the requests, and the clients that have disconnected."""
     daemon_threads = True
 
     def __init__(self):
-        self.came = self.left = 0
+        self.requests = self.disconnected = 0
         super().__init__(("127.0.0.1", 0), SilentHandler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -68,27 +68,27 @@ class Silent(socketserver.ThreadingTCPServer):
 class SilentHandler(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.recv(1 << 16)
-        self.server.came += 1
+        self.server.requests += 1
         while self.request.recv(1 << 16):
             pass
-        self.server.left += 1
+        self.server.disconnected += 1
 
 
-class Waits:
-    """What holds with every database; `url` is one that `waits seed` has filled."""
+class UpstreamWaits:
+    """Tests for every database; `upstream_waits seed` has filled the one at `url`."""
     worker_class = "async"
-    at_once = 50
+    concurrency = 50
 
     @classmethod
     def setUpClass(cls):
         cls.upstream = Server("--workers", "1", program="hello")
-        cls.addClassCleanup(cls.upstream.end)
+        cls.addClassCleanup(cls.upstream.stop)
         cls.url = cls.database()
         seed = subprocess.run([BIN / "upstream_waits", "seed", "--db-url", cls.url], capture_output=True, text=True, timeout=60)
         if seed.returncode:
             raise RuntimeError(seed.stderr)
         cls.server = cls.serve(f"http://127.0.0.1:{cls.upstream.port}")
-        cls.addClassCleanup(cls.server.end)
+        cls.addClassCleanup(cls.server.stop)
 
     @classmethod
     def serve(cls, upstream, *options):
@@ -109,20 +109,20 @@ class Waits:
     def test_sync_and_async_views_see_the_same(self):
         self.assertEqual(self.get("/db?id=1234"), self.get("/db-sync?id=1234"))
 
-    def test_a_row_that_is_not_there(self):
+    def test_a_missing_row_is_404(self):
         for path in ("/db?id=10001", "/db-sync?id=10001"):
             self.assertEqual(self.get(path)[0], 404)
 
-    def test_an_id_that_is_none(self):
+    def test_an_invalid_id_is_400(self):
         self.assertEqual(self.get("/db?id=x")[0], 400)
 
-    def test_many_rows_at_once(self):
+    def test_many_rows(self):
         rows = json.loads(self.get("/queries?n=100")[1])
         self.assertEqual(len(rows), 100)
         for row in rows[:3]:
             self.assertEqual(json.loads(self.get(f"/db?id={row['id']}")[1]), row)
 
-    def test_the_answer_of_the_upstream(self):
+    def test_the_response_of_the_upstream(self):
         self.assertEqual(self.get("/upstream?path=/text%3Fn=5"), (200, "xxxxx"))
         self.assertEqual(self.get("/upstream?path=/nothing")[0], 404)
 
@@ -134,39 +134,39 @@ class Waits:
         total = sum(json.loads(self.get(f"/db?id={i}")[1])["randomnumber"] for i in (1, 2, 3))
         self.assertEqual(self.get("/fan?path=/"), (200, f"{total} Hello, World!Hello, World!"))
 
-    def test_both_calls_are_under_way_at_once(self):
-        # The service answers neither before both have come.
-        with Meeting(2) as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
+    def test_both_calls_run_concurrently(self):
+        # The service responds to neither call before both have arrived.
+        with BarrierService(2) as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
             status, _, body = server.get("/fan?path=/")
         self.assertEqual((status, body.decode().split()[1]), (200, "metmet"))
 
-    def test_rows_as_they_come(self):
+    def test_streamed_rows(self):
         lines = self.get("/rows?n=25000")[1].splitlines()
         self.assertEqual(lines[0], "id,randomnumber")
         self.assertEqual(len(lines), 25001)
         self.assertEqual(lines[1], lines[10001])
 
-    def test_many_wait_at_once_and_four_connections_serve_them(self):
-        # The service answers none before all of them have come: who holds a connection meanwhile keeps the others away.
-        with Meeting(self.at_once) as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
-            answers = []
-            threads = [threading.Thread(target=lambda: answers.append(server.get("/row-then-upstream?path=/", timeout=90)))
-                       for _ in range(self.at_once)]
+    def test_four_connections_serve_many_waiting_requests(self):
+        # The service responds to none before all have arrived: a request that kept its connection would block the others.
+        with BarrierService(self.concurrency) as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
+            responses = []
+            threads = [threading.Thread(target=lambda: responses.append(server.get("/row-then-upstream?path=/", timeout=90)))
+                       for _ in range(self.concurrency)]
             for t in threads:
                 t.start()
             for t in threads:
                 t.join()
-        self.assertEqual([status for status, _, _ in answers], [200] * self.at_once)
-        self.assertEqual({body.decode().split()[1] for _, _, body in answers}, {"met"})
+        self.assertEqual([status for status, _, _ in responses], [200] * self.concurrency)
+        self.assertEqual({body.decode().split()[1] for _, _, body in responses}, {"met"})
 
-    def leave_while_waiting(self, server, path, waits):
-        """A client that goes away as soon as its request waits."""
+    def disconnect_while_waiting(self, server, path, waits):
+        """Sends a request and disconnects as soon as it waits."""
         with server.connect() as s:
             s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            server.wait_until(waits, what=f"the waiting of {path}")
+            server.wait_until(waits, what=f"{path} to wait")
 
 
-class OverPostgres(Waits, unittest.TestCase):
+class OverPostgres(UpstreamWaits, unittest.TestCase):
     @classmethod
     def database(cls):
         cls.postgres = PostgresServer()
@@ -174,7 +174,7 @@ class OverPostgres(Waits, unittest.TestCase):
         return cls.postgres.url
 
     def sleeping(self):
-        """Statements that sleep in the database."""
+        """Number of statements that sleep in the database."""
         return int(self.postgres.sql("select count(*) from pg_stat_activity where state = 'active' and "
                                      "query like 'select pg_sleep(%'"))
 
@@ -182,33 +182,33 @@ class OverPostgres(Waits, unittest.TestCase):
         for path in ("/db-sleep?ms=20", "/db-sleep-sync?ms=20"):
             self.assertEqual(self.get(path), (200, "slept\n"))
 
-    def test_a_client_that_leaves_ends_the_statement_of_its_view(self):
+    def test_a_client_that_disconnects_ends_the_statement_of_its_view(self):
         for path in ("/db-sleep?ms=60000", "/db-sleep-sync?ms=60000"):
-            self.leave_while_waiting(self.server, path, lambda: self.sleeping() == 1)
-            self.server.wait_until(lambda: self.sleeping() == 0, what=f"the end of the statement of {path}")
+            self.disconnect_while_waiting(self.server, path, lambda: self.sleeping() == 1)
+            self.server.wait_until(lambda: self.sleeping() == 0, what=f"the statement of {path} to end")
             self.assertEqual(self.get("/db?id=7")[0], 200)
 
-    def leave_at_random(self, seed):
-        chance = random.Random(seed)
+    def disconnect_at_random(self, seed):
+        rnd = random.Random(seed)
         for _ in range(40):
             with self.server.connect() as s:
-                path = chance.choice(("/db?id=3", "/db-sync?id=3", "/db-sleep?ms=3", "/db-sleep-sync?ms=3", "/fan?path=/",
-                                      "/upstream?path=/", "/upstream-sync?path=/", "/rows?n=20000", "/queries?n=50"))
+                path = rnd.choice(("/db?id=3", "/db-sync?id=3", "/db-sleep?ms=3", "/db-sleep-sync?ms=3", "/fan?path=/",
+                                   "/upstream?path=/", "/upstream-sync?path=/", "/rows?n=20000", "/queries?n=50"))
                 s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-                time.sleep(chance.random() * 0.004)
-                if chance.random() < 0.5:
+                time.sleep(rnd.random() * 0.004)
+                if rnd.random() < 0.5:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
 
-    def test_clients_that_leave_at_any_moment_leave_nothing_behind(self):
-        threads = [threading.Thread(target=self.leave_at_random, args=(seed,)) for seed in range(8)]
+    def test_clients_that_disconnect_at_any_time_leave_nothing_running(self):
+        threads = [threading.Thread(target=self.disconnect_at_random, args=(seed,)) for seed in range(8)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
-        at_work = ("select count(*) from pg_stat_activity where application_name = 'rondo' and "
-                   "(state = 'active' or state like 'idle in transaction%')")
-        self.server.wait_until(lambda: self.postgres.sql(at_work) == "0", what="the end of what nobody waits for")
-        self.server.wait_until(lambda: self.get("/db-sync?id=7")[0] == 200, what="an answer")
+        active = ("select count(*) from pg_stat_activity where application_name = 'rondo' and "
+                  "(state = 'active' or state like 'idle in transaction%')")
+        self.server.wait_until(lambda: self.postgres.sql(active) == "0", what="the abandoned statements to end")
+        self.server.wait_until(lambda: self.get("/db-sync?id=7")[0] == 200, what="a response")
         self.assertLessEqual(int(self.postgres.sql("select count(*) from pg_stat_activity where "
                                                    "application_name = 'rondo'")), 4)
 
@@ -216,46 +216,46 @@ class OverPostgres(Waits, unittest.TestCase):
         with self.serve("http://127.0.0.1:1", "--request-timeout", "2s") as server:
             for path in ("/db-sleep?ms=60000", "/db-sleep-sync?ms=60000"):
                 self.assertGreaterEqual(server.get(path)[0], 500, path)
-                server.wait_until(lambda: self.sleeping() == 0, what=f"the end of the statement of {path}")
+                server.wait_until(lambda: self.sleeping() == 0, what=f"the statement of {path} to end")
                 self.assertEqual(server.get("/db?id=7")[0], 200)
 
 
 class OverPostgresOnThreads(OverPostgres):
     worker_class = "threads"
-    at_once = 30
+    concurrency = 30
 
 
 class OverPostgresOneAtATime(OverPostgres):
     worker_class = "sync"
-    at_once = 1
+    concurrency = 1
 
 
-class OverSqlite(Waits, unittest.TestCase):
+class OverSqlite(UpstreamWaits, unittest.TestCase):
     @classmethod
     def database(cls):
-        return f"sqlite:{cls.upstream.folder.name}/waits.db"
+        return f"sqlite:{cls.upstream.folder.name}/upstream_waits.db"
 
-    def test_a_client_that_leaves_ends_the_call_of_its_view(self):
-        with Silent() as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
+    def test_a_client_that_disconnects_ends_the_call_of_its_view(self):
+        with SilentService() as service, self.serve(f"http://127.0.0.1:{service.port}") as server:
             for n, path in enumerate(("/upstream?path=/", "/upstream-sync?path=/"), 1):
-                self.leave_while_waiting(server, path, lambda: service.came == n)
-                server.wait_until(lambda: service.left == n, what=f"the end of the call of {path}")
+                self.disconnect_while_waiting(server, path, lambda: service.requests == n)
+                server.wait_until(lambda: service.disconnected == n, what=f"the call of {path} to end")
 
     def test_the_deadline_of_a_request_ends_the_call_of_its_view(self):
-        with Silent() as service, self.serve(f"http://127.0.0.1:{service.port}", "--request-timeout", "300ms") as server:
+        with SilentService() as service, self.serve(f"http://127.0.0.1:{service.port}", "--request-timeout", "300ms") as server:
             for path in ("/upstream?path=/", "/upstream-sync?path=/"):
                 self.assertGreaterEqual(server.get(path)[0], 500, path)
-                server.wait_until(lambda: service.left == service.came, what=f"the end of the call of {path}")
+                server.wait_until(lambda: service.disconnected == service.requests, what=f"the call of {path} to end")
 
 
 class OverSqliteOnThreads(OverSqlite):
     worker_class = "threads"
-    at_once = 30
+    concurrency = 30
 
 
 class OverSqliteOneAtATime(OverSqlite):
     worker_class = "sync"
-    at_once = 1
+    concurrency = 1
 
 
 if __name__ == "__main__":

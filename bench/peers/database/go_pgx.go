@@ -27,7 +27,7 @@ func main() {
 	http.HandleFunc("/db", func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.Atoi(r.URL.Query().Get("id"))
 		if err != nil {
-			http.Error(w, "id is a number", http.StatusBadRequest)
+			http.Error(w, "id must be a number", http.StatusBadRequest)
 			return
 		}
 		var row world

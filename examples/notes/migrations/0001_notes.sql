@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Works with PostgreSQL and SQLite.
+-- Valid for PostgreSQL and SQLite.
 create table notes (
     id integer primary key,
     text text not null,

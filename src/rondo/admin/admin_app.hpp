@@ -3,7 +3,7 @@
 #pragma once
 
 #include <rondo/admin/admin_backend.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::admin {
@@ -12,14 +12,14 @@ namespace rondo::admin {
 /// /scale?workers=N. Responses are not cached. Pages of other sites have no access: the Host must be an IP address or
 /// localhost (against DNS rebinding), and a POST must come from the dashboard itself or from a client that is not a
 /// browser.
-class admin_pages {
+class admin_app {
 public:
     /// `backend` must outlive this, and this the application that make_app() returns.
-    explicit admin_pages(operations& backend) noexcept : of_(backend) {}
-    [[nodiscard]] app make();
+    explicit admin_app(admin_backend& backend) noexcept : backend_(backend) {}
+    [[nodiscard]] app make_app();
 
 private:
-    [[nodiscard]] overview look() const;
+    [[nodiscard]] stats_snapshot snapshot() const;
     task<response> health(request& req);
     task<response> readiness(request& req);
     task<response> metrics(request& req);
@@ -29,11 +29,11 @@ private:
     task<response> drain(request& req);
     task<response> scale(request& req);
 
-    operations& of_;
+    admin_backend& backend_;
 };
 
 /// Throws std::invalid_argument with a user-facing message when other machines could reach the address, unless
 /// `allowed`.
-void require_private(const net::bind_address& address, bool allowed);
+void require_local_address(const net::bind_address& address, bool allowed);
 
 }  // namespace rondo::admin

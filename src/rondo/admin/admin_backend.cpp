@@ -19,10 +19,10 @@ std::uint64_t resident_bytes(int pid) noexcept {
     const ssize_t size = file ? ::read(file.value(), text, sizeof text) : -1;
     if (size <= 0) return 0;
     // Total and resident size, in pages.
-    const std::string_view all(text, static_cast<std::size_t>(size));
-    const std::size_t second = all.find(' ') + 1;
+    const std::string_view statm(text, static_cast<std::size_t>(size));
+    const std::size_t second = statm.find(' ') + 1;
     std::uint64_t pages = 0;
-    std::from_chars(all.data() + second, all.data() + all.size(), pages);
+    std::from_chars(statm.data() + second, statm.data() + statm.size(), pages);
     return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 

@@ -11,15 +11,15 @@
 namespace rondo::admin {
 
 /// What the admin application shows and controls. Called on the loop of the admin listener.
-class operations {
+class admin_backend {
 public:
-    virtual ~operations() = default;
+    virtual ~admin_backend() = default;
 
     /// The current workers, including those that exited and left their stats.
     [[nodiscard]] virtual std::vector<worker_source> workers() = 0;
 
     /// The compute processes, likewise; empty without an arbiter.
-    [[nodiscard]] virtual std::vector<compute_source> computers() = 0;
+    [[nodiscard]] virtual std::vector<compute_source> compute_processes() = 0;
 
     /// These return immediately: "" when the command was accepted, else a user-facing reason.
     [[nodiscard]] virtual std::string reload() = 0;

@@ -17,8 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string url_of(const net::bind_address& address) {
-    if (address.what == net::bind_address::kind::unix_path)
+std::string status_url(const net::bind_address& address) {
+    if (address.type == net::bind_address::kind::unix_path)
         return fmt::format("http+unix://{}/status.json", codec::percent_encode(address.path));
     const std::string host = address.host.empty() ? "127.0.0.1" : address.host;
     const bool is_ipv6 = host.find(':') != std::string::npos;
@@ -28,7 +28,7 @@ std::string url_of(const net::bind_address& address) {
 
 client_response get_status(client& http, const net::bind_address& address, const std::string& name) {
     try {
-        return http.get_sync(url_of(address));
+        return http.get_sync(status_url(address));
     } catch (const client_error& e) {
         throw std::runtime_error(fmt::format("the admin listener at {} does not respond: {}", name, e.what()));
     }
@@ -38,12 +38,12 @@ client_response get_status(client& http, const net::bind_address& address, const
 
 codec::json_value fetch_status(client& http, const net::bind_address& address) {
     using kind = net::bind_address::kind;
-    if (address.what == kind::inherited || (address.what == kind::tcp && address.port == 0))
+    if (address.type == kind::inherited || (address.type == kind::tcp && address.port == 0))
         throw std::runtime_error(
             "the settings do not contain the address of the admin listener; set --admin to 127.0.0.1:PORT or "
             "unix:/path");
     const std::string name =
-        address.what == kind::unix_path ? address.path : fmt::format("{}:{}", address.host, address.port);
+        address.type == kind::unix_path ? address.path : fmt::format("{}:{}", address.host, address.port);
     client_response response = get_status(http, address, name);
     if (response.code() != 200)
         throw std::runtime_error(
@@ -56,7 +56,7 @@ codec::json_value fetch_status(client& http, const net::bind_address& address) {
 }
 
 client_options admin_client_options() {
-    return {.timeouts = {.wait = 5s, .connect = 5s, .read = 5s, .total = 15s},
+    return {.timeouts = {.pool = 5s, .connect = 5s, .read = 5s, .total = 15s},
             .max_body = 64 * 1024 * 1024,
             .max_redirects = 0,
             .user_agent = "rondo status"};

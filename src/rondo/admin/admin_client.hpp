@@ -4,7 +4,7 @@
 
 #include <rondo/client/options.hpp>
 #include <rondo/codec/json.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 
 namespace rondo {
 class client;

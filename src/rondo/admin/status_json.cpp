@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/admin/status_json.hpp>
 
-#include <rondo/admin/advice.hpp>
 #include <rondo/admin/metrics.hpp>
+#include <rondo/admin/view_advice.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -15,47 +15,50 @@ namespace rondo::admin {
 namespace {
 
 double to_ms(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e6; }
-double quantile_ms(const stats::latency::totals& histogram, double q) noexcept {
+double quantile_ms(const stats::latency::histogram_totals& histogram, double q) noexcept {
     return stats::latency::quantile(histogram, q) / 1e6;
 }
 
-void write(codec::json_writer& to, const pool_totals& p) {
+void write_pool(codec::json_writer& to, const pool_snapshot& p) {
     to.begin_object();
-    to.member("threads", p.threads).member("limit", p.most).member("busy", p.running).member("waiting", p.waiting);
+    to.member("threads", p.threads)
+        .member("limit", p.max_threads)
+        .member("busy", p.running)
+        .member("waiting", p.waiting);
     to.member("jobs", p.jobs).member("refused", p.refused);
     to.member("queue_ms", p.jobs ? to_ms(p.queue_ns) / static_cast<double>(p.jobs) : 0.0);
     to.member("queue_p99_ms", quantile_ms(p.queue, 0.99));
     to.end_object();
 }
 
-void write_worker(codec::json_writer& to, const worker_totals& w) {
+void write_worker(codec::json_writer& to, const worker_snapshot& w) {
     to.begin_object();
     to.member("name", std::string_view(w.name))
         .member("state", std::string_view(w.state))
-        .member("process", w.process)
+        .member("pid", w.pid)
         .member("age_ms", to_ms(w.age_ns));
     to.member("starts", w.starts).member("crashes", w.crashes).member("lost", w.lost);
     to.member("requests", w.requests).member("responses", w.responses).member("refused", w.refused);
     to.member("aborted", w.aborted)
-        .member("left", w.left)
+        .member("client_closed", w.client_closed)
         .member("in_flight", w.in_flight)
         .member("waiting", w.waiting);
     to.member("accepted", w.accepted).member("connections", w.connections);
-    to.key("connections_in").begin_object();
-    for (std::size_t i = 0; i < w.connections_in.size(); ++i)
-        to.member(stats::to_string(static_cast<stats::connection_state>(i)), w.connections_in[i]);
+    to.key("connections_by_state").begin_object();
+    for (std::size_t i = 0; i < w.connections_by_state.size(); ++i)
+        to.member(stats::to_string(static_cast<stats::connection_state>(i)), w.connections_by_state[i]);
     to.end_object();
     to.member("busy_ms", to_ms(w.busy_ns)).member("loop_delay_ms", to_ms(w.loop_delay_ns));
     to.member("longest_turn_ms", to_ms(w.longest_turn_ns)).member("stalls", w.stalls);
     to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost + w.error_log_lines_lost);
     to.key("blocking");
-    write(to, w.blocking);
+    write_pool(to, w.blocking);
     to.key("compute");
-    write(to, w.compute);
+    write_pool(to, w.compute);
     to.end_object();
 }
 
-void write_view(codec::json_writer& to, const view_totals& v) {
+void write_view(codec::json_writer& to, const view_snapshot& v) {
     const std::uint64_t n = v.requests();
     const auto mean = [n](std::int64_t ns) { return n ? to_ms(ns) / static_cast<double>(n) : 0.0; };
     to.begin_object();
@@ -79,7 +82,7 @@ void write_view(codec::json_writer& to, const view_totals& v) {
 
 // Mean and quantiles of a histogram of durations.
 void write_durations(codec::json_writer& to, const char* name, std::int64_t sum_ns,
-                     const stats::latency::totals& counts) {
+                     const stats::latency::histogram_totals& counts) {
     const auto n = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
     to.key(name).begin_object();
     to.member("mean_ms", n ? to_ms(sum_ns) / static_cast<double>(n) : 0.0);
@@ -87,14 +90,14 @@ void write_durations(codec::json_writer& to, const char* name, std::int64_t sum_
     to.end_object();
 }
 
-void write_computer(codec::json_writer& to, const compute_totals& c) {
+void write_compute_pool(codec::json_writer& to, const compute_pool_snapshot& c) {
     to.begin_object();
     to.member("name", std::string_view(c.name)).member("busy", c.busy()).member("waiting", c.waiting);
     to.member("running", c.running).member("starts", c.starts).member("crashes", c.crashes);
     to.member("memory_bytes", c.resident_bytes());
     to.key("jobs").begin_object();
-    for (std::size_t i = 0; i < stats::job_ends; ++i)
-        to.member(stats::to_string(static_cast<stats::job_end>(i)), c.ended[i]);
+    for (std::size_t i = 0; i < stats::job_outcome_count; ++i)
+        to.member(stats::to_string(static_cast<stats::job_outcome>(i)), c.outcomes[i]);
     to.end_object();
     write_durations(to, "queue", c.queue_ns, c.queue);
     write_durations(to, "run", c.wall_ns, c.wall);
@@ -103,7 +106,7 @@ void write_computer(codec::json_writer& to, const compute_totals& c) {
     for (const compute_process& p : c.processes) {
         to.begin_object();
         to.member("name", std::string_view(p.name)).member("state", std::string_view(p.state));
-        to.member("process", p.process).member("age_ms", to_ms(p.age_ns)).member("busy_ms", to_ms(p.busy_ns));
+        to.member("pid", p.pid).member("age_ms", to_ms(p.age_ns)).member("busy_ms", to_ms(p.busy_ns));
         to.member("jobs", p.jobs).member("memory_bytes", p.resident_bytes);
         to.end_object();
     }
@@ -112,76 +115,76 @@ void write_computer(codec::json_writer& to, const compute_totals& c) {
 }
 
 // One object per instance, with its stats by name; times in milliseconds.
-void write_resources(codec::json_writer& to, const overview& o) {
+void write_resources(codec::json_writer& to, const stats_snapshot& snapshot) {
     to.key("resources").begin_array();
-    const resource_total* before = nullptr;
-    for (const resource_total& r : o.resources) {
-        if (before == nullptr || before->group != r.group || before->of != r.of) {
-            if (before != nullptr) to.end_object().end_object();
-            to.begin_object().member("group", std::string_view(r.group)).member("of", std::string_view(r.of));
-            to.key("figures").begin_object();
+    const client_library_snapshot* previous = nullptr;
+    for (const client_library_snapshot& r : snapshot.resources) {
+        if (previous == nullptr || previous->group != r.group || previous->instance != r.instance) {
+            if (previous != nullptr) to.end_object().end_object();
+            to.begin_object().member("group", std::string_view(r.group)).member("name", std::string_view(r.instance));
+            to.key("stats").begin_object();
         }
-        before = &r;
-        if (r.seconds) to.member(r.name + "_ms", to_ms(static_cast<std::int64_t>(r.value)));
+        previous = &r;
+        if (r.is_duration) to.member(r.name + "_ms", to_ms(static_cast<std::int64_t>(r.value)));
         else to.member(r.name, r.value);
     }
-    if (before != nullptr) to.end_object().end_object();
+    if (previous != nullptr) to.end_object().end_object();
     to.end_array();
 }
 
-void write_running(codec::json_writer& to, const overview& o) {
-    std::uint64_t listed = o.running.size();
+void write_running(codec::json_writer& to, const stats_snapshot& snapshot) {
+    std::uint64_t listed = snapshot.running.size();
     to.key("running").begin_array();
-    for (const running_entry& r : o.running) {
+    for (const running_entry& r : snapshot.running) {
         to.begin_object();
         to.member("worker", std::string_view(r.worker))
             .member("pattern", std::string_view(r.pattern))
             .member("methods", std::string_view(r.methods))
             .member("kind", std::string_view(r.kind));
-        to.member("where", stats::to_string(r.where))
+        to.member("state", stats::to_string(r.state))
             .member("age_ms", to_ms(r.age_ns))
-            .member("here_ms", to_ms(r.here_ns));
+            .member("in_state_ms", to_ms(r.in_state_ns));
         to.member("loop_ms", to_ms(r.loop_ns))
             .member("queue_ms", to_ms(r.queue_ns))
             .member("thread_ms", to_ms(r.thread_ns));
         to.end_object();
     }
     to.end_array();
-    to.member("not_listed", o.all.waiting > listed ? o.all.waiting - listed : 0);
+    to.member("not_listed", snapshot.total.waiting > listed ? snapshot.total.waiting - listed : 0);
 }
 
 }  // namespace
 
-std::string status_json(const overview& snapshot, std::int64_t at_ms) {
+std::string status_json(const stats_snapshot& snapshot, std::int64_t at_ms) {
     std::string out;
     codec::json_writer to(out);
     to.begin_object();
     to.member("version", version).member("at_ms", at_ms);
     to.key("all");
-    write_worker(to, snapshot.all);
+    write_worker(to, snapshot.total);
     to.key("latency_ms").begin_object();
     for (const auto& [name, q] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}})
         to.member(name, quantile_ms(snapshot.latency, q));
     to.end_object();
     // Lets a polling client compute the latencies of each interval.
     to.key("bounds_ms").begin_array();
-    for (std::size_t i = 0; i + 1 < stats::latency::buckets; ++i) to.value(to_ms(stats::latency::bound(i)));
+    for (std::size_t i = 0; i + 1 < stats::latency::bucket_count; ++i) to.value(to_ms(stats::latency::upper_bound(i)));
     to.end_array();
     to.key("latency_counts").begin_array();
     for (const std::uint64_t count : snapshot.latency) to.value(count);
     to.end_array();
     to.key("workers").begin_array();
-    for (const worker_totals& w : snapshot.workers) write_worker(to, w);
+    for (const worker_snapshot& w : snapshot.workers) write_worker(to, w);
     to.end_array();
-    to.key("computers").begin_array();
-    for (const compute_totals& c : snapshot.computers) write_computer(to, c);
+    to.key("compute_pools").begin_array();
+    for (const compute_pool_snapshot& c : snapshot.compute_pools) write_compute_pool(to, c);
     to.end_array();
     to.key("views").begin_array();
-    for (const view_totals& v : snapshot.views) write_view(to, v);
+    for (const view_snapshot& v : snapshot.views) write_view(to, v);
     to.end_array();
-    to.key("places").begin_object();
-    for (std::size_t i = 1; i < places; ++i)
-        to.member(stats::to_string(static_cast<stats::place>(i)), snapshot.waiting_in[i]);
+    to.key("request_states").begin_object();
+    for (std::size_t i = 1; i < request_state_count; ++i)
+        to.member(stats::to_string(static_cast<stats::request_state>(i)), snapshot.waiting_by_state[i]);
     to.end_object();
     write_resources(to, snapshot);
     write_running(to, snapshot);
@@ -189,7 +192,7 @@ std::string status_json(const overview& snapshot, std::int64_t at_ms) {
     return out;
 }
 
-std::string requests_json(const overview& snapshot) {
+std::string requests_json(const stats_snapshot& snapshot) {
     std::string out;
     codec::json_writer to(out);
     to.begin_object();

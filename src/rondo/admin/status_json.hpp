@@ -10,8 +10,8 @@
 namespace rondo::admin {
 
 /// The stats, including those shown by the dashboard only, as a JSON object. `at_ms`: milliseconds since 1970.
-[[nodiscard]] std::string status_json(const overview& snapshot, std::int64_t at_ms);
+[[nodiscard]] std::string status_json(const stats_snapshot& snapshot, std::int64_t at_ms);
 /// The running requests: {"running": [...], "not_listed": n}.
-[[nodiscard]] std::string requests_json(const overview& snapshot);
+[[nodiscard]] std::string requests_json(const stats_snapshot& snapshot);
 
 }  // namespace rondo::admin

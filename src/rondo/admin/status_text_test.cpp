@@ -11,21 +11,21 @@ namespace {
 
 /// The status of a worker with one view that received `requests`.
 codec::json_value status(std::uint64_t requests, std::int64_t at_ms) {
-    static stats::statistics_memory memory;
-    memory->begin(7);
+    static stats::worker_stats_memory memory;
+    memory->on_worker_start(7);
     memory->state = stats::worker_state::serving;
     memory->requests = requests;
-    const auto row = memory->row_of({.pattern = "/slow", .methods = "GET, HEAD", .kind = "sync"});
+    const auto row = memory->view_row({.pattern = "/slow", .methods = "GET, HEAD", .kind = "sync"});
     auto& view = memory->views[row];
     view.by_class[2] = requests;
     view.wall_ns = static_cast<std::int64_t>(requests) * 100'000'000;
     view.queue_ns = static_cast<std::int64_t>(requests) * 80'000'000;
-    (void)memory->take_row(row, clock::now());
-    memory->resource_of("cache", "memory:", {"hits", ""})->value = 12;
-    memory->resource_of("cache", "memory:", {"misses", ""})->value = 0;
-    memory->log_lines_lost = 3;
-    const worker_source source{.name = "0", .figures = &*memory, .alive = true, .process = 7};
-    return *codec::parse_json(status_json(read_all({&source, 1}, clock::now()), at_ms));
+    (void)memory->acquire_row(row, clock::now());
+    memory->client_library_stat_row("cache", "memory:", {"hits", ""})->value = 12;
+    memory->client_library_stat_row("cache", "memory:", {"misses", ""})->value = 0;
+    memory->access_log_lines_lost = 3;
+    const worker_source source{.name = "0", .counters = &*memory, .alive = true, .pid = 7};
+    return *codec::parse_json(status_json(take_snapshot({&source, 1}, clock::now()), at_ms));
 }
 
 TEST(StatusText, shows_workers_views_advice_and_running_requests) {
@@ -42,8 +42,8 @@ TEST(StatusText, shows_workers_views_advice_and_running_requests) {
 TEST(StatusText, shows_compute_processes_if_there_are_any) {
     EXPECT_EQ(status_text(status(1, 1000), {}, SIZE_MAX).find("ISOLATED"), std::string::npos);
     const compute_source idle{
-        .group = "model", .name = "0", .alive = true, .ready = true, .process = 8, .resident_bytes = 3 << 20};
-    const auto json = *codec::parse_json(status_json(read_all({}, clock::now(), 0, {&idle, 1}), 1000));
+        .group = "model", .name = "0", .alive = true, .ready = true, .pid = 8, .resident_bytes = 3 << 20};
+    const auto json = *codec::parse_json(status_json(take_snapshot({}, clock::now(), 0, {&idle, 1}), 1000));
     const std::string text = status_text(json, {}, SIZE_MAX);
     EXPECT_NE(text.find("\nmodel      0/1        0     0"), text.npos) << text;
     EXPECT_NE(text.find("\nmodel 0  idle     8"), text.npos) << text;

@@ -4,46 +4,46 @@
 #include <numeric>
 #include <tuple>
 
-#include <rondo/admin/stat_fields.hpp>
+#include <rondo/admin/snapshot_fields.hpp>
 
 namespace rondo::admin {
 
 namespace {
 
-constexpr std::tuple counts{
-    kept_in(&view_totals::by_class, &stats::view_figures::by_class),
-    kept_in(&view_totals::stalls, &stats::view_figures::stalls),
-    kept_in(&view_totals::wall_ns, &stats::view_figures::wall_ns),
-    kept_in(&view_totals::loop_ns, &stats::view_figures::loop_ns),
-    kept_in(&view_totals::queue_ns, &stats::view_figures::queue_ns),
-    kept_in(&view_totals::thread_ns, &stats::view_figures::thread_ns),
-    kept_in(&view_totals::measured_ns, &stats::view_figures::measured_ns),
-    kept_in(&view_totals::cpu_ns, &stats::view_figures::cpu_ns),
-    kept_in(&view_totals::latency, &stats::view_figures::latency),
+constexpr std::tuple view_counters{
+    field(&view_snapshot::by_class, &stats::view_stats::by_class),
+    field(&view_snapshot::stalls, &stats::view_stats::stalls),
+    field(&view_snapshot::wall_ns, &stats::view_stats::wall_ns),
+    field(&view_snapshot::loop_ns, &stats::view_stats::loop_ns),
+    field(&view_snapshot::queue_ns, &stats::view_stats::queue_ns),
+    field(&view_snapshot::thread_ns, &stats::view_stats::thread_ns),
+    field(&view_snapshot::measured_ns, &stats::view_stats::measured_ns),
+    field(&view_snapshot::cpu_ns, &stats::view_stats::cpu_ns),
+    field(&view_snapshot::latency, &stats::view_stats::latency),
 };
 
 }  // namespace
 
-std::uint64_t view_totals::requests() const noexcept {
+std::uint64_t view_snapshot::requests() const noexcept {
     return std::accumulate(by_class.begin(), by_class.end(), std::uint64_t{0});
 }
 
-bool view_totals::same_view(const view_totals& other) const noexcept {
+bool view_snapshot::is_same_view(const view_snapshot& other) const noexcept {
     return pattern == other.pattern && methods == other.methods && kind == other.kind;
 }
 
-void view_totals::add(const view_totals& other) noexcept {
-    add_each(counts, *this, other);
+void view_snapshot::add(const view_snapshot& other) noexcept {
+    add_each(view_counters, *this, other);
     running += other.running;
 }
 
-view_totals read(const stats::view_figures& figures) {
-    view_totals v;
-    const stats::view_name name = figures.name();
+view_snapshot read_view(const stats::view_stats& counters) {
+    view_snapshot v;
+    const stats::view_name name = counters.name();
     v.pattern = name.pattern;
     v.methods = name.methods;
     v.kind = name.kind;
-    read_each(counts, v, figures);
+    load_each(view_counters, v, counters);
     return v;
 }
 

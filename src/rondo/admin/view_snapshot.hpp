@@ -11,7 +11,7 @@
 namespace rondo::admin {
 
 /// The stats of one view at one moment: of one worker, or the sum of several.
-struct view_totals {
+struct view_snapshot {
     std::string pattern;
     std::string methods;
     std::string kind;
@@ -24,14 +24,14 @@ struct view_totals {
     std::int64_t thread_ns = 0;
     std::int64_t measured_ns = 0;
     std::int64_t cpu_ns = 0;
-    stats::latency::totals latency{};
+    stats::latency::histogram_totals latency{};
 
     [[nodiscard]] std::uint64_t requests() const noexcept;
-    [[nodiscard]] bool same_view(const view_totals& other) const noexcept;
+    [[nodiscard]] bool is_same_view(const view_snapshot& other) const noexcept;
     /// Adds the stats of the same view of another worker.
-    void add(const view_totals& other) noexcept;
+    void add(const view_snapshot& other) noexcept;
 };
 
-[[nodiscard]] view_totals read(const stats::view_figures& figures);
+[[nodiscard]] view_snapshot read_view(const stats::view_stats& counters);
 
 }  // namespace rondo::admin

@@ -23,7 +23,7 @@ void* arena::allocate_block(std::size_t size) {
     header->next = blocks_;
     header->size = total;
     blocks_ = header;
-    at_ = memory + header_size + size;
+    cursor_ = memory + header_size + size;
     end_ = memory + total;
     return memory + header_size;
 }
@@ -34,7 +34,7 @@ void arena::clear() noexcept {
         frame_memory::deallocate(blocks_, blocks_->size);
         blocks_ = next;
     }
-    at_ = end_ = nullptr;
+    cursor_ = end_ = nullptr;
 }
 
 }  // namespace rondo

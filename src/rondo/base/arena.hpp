@@ -14,7 +14,7 @@ class arena {
 public:
     arena() noexcept = default;
     /// Allocates first from memory that the arena does not own (the unused end of the block that holds the request).
-    arena(char* memory, std::size_t size) noexcept : at_(memory), end_(memory + size) {}
+    arena(char* memory, std::size_t size) noexcept : cursor_(memory), end_(memory + size) {}
     arena(const arena&) = delete;
     arena& operator=(const arena&) = delete;
     ~arena() { clear(); }
@@ -22,9 +22,9 @@ public:
     /// Throws std::bad_alloc. `align` is a power of two, at most alignof(std::max_align_t).
     [[nodiscard]] void* allocate(std::size_t size, std::size_t align = alignof(std::max_align_t)) {
         const auto end = reinterpret_cast<std::uintptr_t>(end_);
-        const auto start = (reinterpret_cast<std::uintptr_t>(at_) + align - 1) & ~(align - 1);
-        if (at_ == nullptr || start > end || size > end - start) return allocate_block(size);
-        at_ = reinterpret_cast<char*>(start + size);
+        const auto start = (reinterpret_cast<std::uintptr_t>(cursor_) + align - 1) & ~(align - 1);
+        if (cursor_ == nullptr || start > end || size > end - start) return allocate_block(size);
+        cursor_ = reinterpret_cast<char*>(start + size);
         return reinterpret_cast<void*>(start);
     }
 
@@ -46,7 +46,7 @@ private:
     };
     [[nodiscard]] void* allocate_block(std::size_t size);
 
-    char* at_ = nullptr;
+    char* cursor_ = nullptr;
     char* end_ = nullptr;
     block* blocks_ = nullptr;
 };

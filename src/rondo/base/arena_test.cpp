@@ -15,7 +15,7 @@
 namespace rondo {
 namespace {
 
-bool aligned(const void* p, std::size_t align) { return reinterpret_cast<std::uintptr_t>(p) % align == 0; }
+bool is_aligned(const void* p, std::size_t align) { return reinterpret_cast<std::uintptr_t>(p) % align == 0; }
 
 TEST(Arena, allocations_do_not_overlap_and_are_aligned) {
     arena a;
@@ -23,7 +23,7 @@ TEST(Arena, allocations_do_not_overlap_and_are_aligned) {
     for (std::size_t size = 1; size < 600; size += 7) {
         std::size_t align = std::size_t{1} << (size % 5);
         auto* p = static_cast<unsigned char*>(a.allocate(size, align));
-        EXPECT_TRUE(aligned(p, align));
+        EXPECT_TRUE(is_aligned(p, align));
         std::memset(p, static_cast<int>(size & 0xff), size);
         pieces.push_back(p);
     }
@@ -69,12 +69,12 @@ TEST(Arena, frees_its_blocks) {
         arena warm_up;
         (void)warm_up.allocate(100);
     }
-    std::size_t before = frame_memory::kept();
+    std::size_t before = frame_memory::cached_bytes();
     {
         arena a;
         (void)a.allocate(100);
     }
-    EXPECT_EQ(frame_memory::kept(), before);
+    EXPECT_EQ(frame_memory::cached_bytes(), before);
 }
 
 TEST(Arena, rejects_a_size_beyond_the_address_space) {

@@ -11,7 +11,7 @@ namespace rondo {
 
 namespace {
 
-void log_bug(const char* message) noexcept {
+void log_failed_assertion(const char* message) noexcept {
     try {
         log::error(std::string("bug: ") + message);
     } catch (const std::exception&) {
@@ -19,12 +19,14 @@ void log_bug(const char* message) noexcept {
     }
 }
 
-constinit std::atomic<bug_handler> handler{log_bug};
+constinit std::atomic<assertion_handler> current_handler{log_failed_assertion};
 
 }  // namespace
 
-void report_bug(const char* message) noexcept { handler.load()(message); }
+void report_failed_assertion(const char* message) noexcept { current_handler.load()(message); }
 
-bug_handler on_bug(bug_handler h) noexcept { return handler.exchange(h ? h : log_bug); }
+assertion_handler set_assertion_handler(assertion_handler h) noexcept {
+    return current_handler.exchange(h ? h : log_failed_assertion);
+}
 
 }  // namespace rondo

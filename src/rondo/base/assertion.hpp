@@ -6,12 +6,12 @@ namespace rondo {
 
 /// Called with a bug in the program that the library detected and survived, such as a task_group destroyed while tasks
 /// run in it. `message` is a complete sentence. Called on any thread.
-using bug_handler = void (*)(const char* message) noexcept;
+using assertion_handler = void (*)(const char* message) noexcept;
 
 /// Calls the handler. The library never terminates the program because of a failed assertion.
-void report_bug(const char* message) noexcept;
+void report_failed_assertion(const char* message) noexcept;
 
 /// Sets the handler for all threads and returns the previous one. Null restores the default, which logs an error.
-bug_handler on_bug(bug_handler handler) noexcept;
+assertion_handler set_assertion_handler(assertion_handler handler) noexcept;
 
 }  // namespace rondo

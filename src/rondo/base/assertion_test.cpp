@@ -12,11 +12,11 @@ std::string reported;
 
 TEST(Assertion, calls_the_handler_that_was_set) {
     auto record = [](const char* message) noexcept { reported = message; };
-    bug_handler first = on_bug(record);
-    report_bug("something is wrong");
+    assertion_handler first = set_assertion_handler(record);
+    report_failed_assertion("something is wrong");
     EXPECT_EQ(reported, "something is wrong");
-    EXPECT_EQ(on_bug(nullptr), static_cast<bug_handler>(record));
-    EXPECT_EQ(on_bug(first), first);
+    EXPECT_EQ(set_assertion_handler(nullptr), static_cast<assertion_handler>(record));
+    EXPECT_EQ(set_assertion_handler(first), first);
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ namespace rondo::frame_memory {
 /// blocks come from operator new. A block may be freed on another thread than it was allocated on; that thread then
 /// reuses it. Each thread caches at most `max_cached_bytes`.
 /// Under AddressSanitizer every call goes to the heap, so that misuse is detected.
-inline constexpr std::size_t step = 16;
-inline constexpr std::size_t largest = 4096;
-inline constexpr std::size_t kept_bytes = 16u << 20;
+inline constexpr std::size_t size_step = 16;
+inline constexpr std::size_t max_block_size = 4096;
+inline constexpr std::size_t max_cached_bytes = 16u << 20;
 
 /// Throws std::bad_alloc. Aligned for std::max_align_t.
 [[nodiscard]] void* allocate(std::size_t size);
@@ -24,6 +24,6 @@ void deallocate(void* memory, std::size_t size) noexcept;
 void trim() noexcept;
 
 /// Unused bytes cached by the calling thread.
-[[nodiscard]] std::size_t kept() noexcept;
+[[nodiscard]] std::size_t cached_bytes() noexcept;
 
 }  // namespace rondo::frame_memory

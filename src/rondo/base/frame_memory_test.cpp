@@ -13,14 +13,14 @@ namespace rondo {
 namespace {
 
 constexpr std::size_t rounded(std::size_t size) {
-    return (size + frame_memory::step - 1) / frame_memory::step * frame_memory::step;
+    return (size + frame_memory::size_step - 1) / frame_memory::size_step * frame_memory::size_step;
 }
 
 // Under AddressSanitizer nothing is cached.
-bool keeps() {
+bool is_caching() {
     frame_memory::trim();
     frame_memory::deallocate(frame_memory::allocate(64), 64);
-    return frame_memory::kept() > 0;
+    return frame_memory::cached_bytes() > 0;
 }
 
 TEST(FrameMemory, allocates_every_size) {
@@ -39,39 +39,40 @@ TEST(FrameMemory, allocates_every_size) {
 }
 
 TEST(FrameMemory, reuses_freed_memory) {
-    if (!keeps()) GTEST_SKIP() << "every call goes to the heap";
+    if (!is_caching()) GTEST_SKIP() << "every call goes to the heap";
     frame_memory::trim();
-    EXPECT_EQ(frame_memory::kept(), 0u);
+    EXPECT_EQ(frame_memory::cached_bytes(), 0u);
     void* a = frame_memory::allocate(100);
     frame_memory::deallocate(a, 100);
-    EXPECT_EQ(frame_memory::kept(), rounded(100));
+    EXPECT_EQ(frame_memory::cached_bytes(), rounded(100));
     void* b = frame_memory::allocate(rounded(100));
     EXPECT_EQ(a, b);
-    EXPECT_EQ(frame_memory::kept(), 0u);
+    EXPECT_EQ(frame_memory::cached_bytes(), 0u);
     frame_memory::deallocate(b, rounded(100));
     frame_memory::trim();
-    EXPECT_EQ(frame_memory::kept(), 0u);
+    EXPECT_EQ(frame_memory::cached_bytes(), 0u);
 }
 
 TEST(FrameMemory, caches_no_large_blocks_and_a_bounded_total) {
     frame_memory::trim();
-    frame_memory::deallocate(frame_memory::allocate(frame_memory::largest + 1), frame_memory::largest + 1);
-    EXPECT_EQ(frame_memory::kept(), 0u);
+    frame_memory::deallocate(frame_memory::allocate(frame_memory::max_block_size + 1),
+                             frame_memory::max_block_size + 1);
+    EXPECT_EQ(frame_memory::cached_bytes(), 0u);
     std::vector<void*> pieces;
-    std::size_t count = frame_memory::kept_bytes / frame_memory::largest + 100;
-    for (std::size_t i = 0; i < count; ++i) pieces.push_back(frame_memory::allocate(frame_memory::largest));
-    for (void* p : pieces) frame_memory::deallocate(p, frame_memory::largest);
-    EXPECT_LE(frame_memory::kept(), frame_memory::kept_bytes);
+    std::size_t count = frame_memory::max_cached_bytes / frame_memory::max_block_size + 100;
+    for (std::size_t i = 0; i < count; ++i) pieces.push_back(frame_memory::allocate(frame_memory::max_block_size));
+    for (void* p : pieces) frame_memory::deallocate(p, frame_memory::max_block_size);
+    EXPECT_LE(frame_memory::cached_bytes(), frame_memory::max_cached_bytes);
     frame_memory::trim();
 }
 
 TEST(FrameMemory, is_reused_by_the_thread_that_freed_it) {
-    bool caches = keeps();
+    bool caches = is_caching();
     void* p = frame_memory::allocate(200);
     std::memset(p, 1, 200);
     std::jthread([&] {
         frame_memory::deallocate(p, 200);
-        EXPECT_EQ(frame_memory::kept(), caches ? rounded(200) : 0u);
+        EXPECT_EQ(frame_memory::cached_bytes(), caches ? rounded(200) : 0u);
         if (caches) {
             EXPECT_EQ(frame_memory::allocate(200), p);
             frame_memory::deallocate(p, 200);
@@ -79,9 +80,9 @@ TEST(FrameMemory, is_reused_by_the_thread_that_freed_it) {
     }).join();
 }
 
-struct returns_at_thread_end {
+struct frees_at_thread_exit {
     void* memory = nullptr;
-    ~returns_at_thread_end() {
+    ~frees_at_thread_exit() {
         if (memory) frame_memory::deallocate(memory, 300);
         frame_memory::deallocate(frame_memory::allocate(300), 300);
     }
@@ -90,12 +91,12 @@ struct returns_at_thread_end {
 // Fails only by a crash or a sanitizer report.
 TEST(FrameMemory, works_during_thread_exit) {
     std::jthread([] {
-        thread_local returns_at_thread_end last;
+        thread_local frees_at_thread_exit last;
         last.memory = frame_memory::allocate(300);
     }).join();
     std::jthread([] {
         void* first = frame_memory::allocate(300);
-        thread_local returns_at_thread_end last;
+        thread_local frees_at_thread_exit last;
         last.memory = first;
     }).join();
 }

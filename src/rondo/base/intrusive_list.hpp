@@ -12,7 +12,7 @@ public:
     list_node& operator=(const list_node&) = delete;
     ~list_node() { unlink(); }
 
-    [[nodiscard]] bool linked() const noexcept { return next_ != this; }
+    [[nodiscard]] bool is_linked() const noexcept { return next_ != this; }
 
     /// Removes it from its list. Does nothing when it is in none.
     void unlink() noexcept {
@@ -29,8 +29,8 @@ public:
     }
 
     /// Moves all nodes of the ring around `root` in front of this node; `root` is then alone in its ring.
-    void take_ring(list_node& root) noexcept {
-        if (!root.linked()) return;
+    void splice_ring(list_node& root) noexcept {
+        if (!root.is_linked()) return;
         root.next_->prev_ = prev_;
         prev_->next_ = root.next_;
         root.prev_->next_ = this;
@@ -54,7 +54,7 @@ public:
     intrusive_list(const intrusive_list&) = delete;
     intrusive_list& operator=(const intrusive_list&) = delete;
 
-    [[nodiscard]] bool empty() const noexcept { return !root_.linked(); }
+    [[nodiscard]] bool empty() const noexcept { return !root_.is_linked(); }
     void push_back(T& item) noexcept { static_cast<list_node&>(item).insert_before(root_); }
     [[nodiscard]] T& front() noexcept { return static_cast<T&>(*root_.next()); }
     [[nodiscard]] T& back() noexcept { return static_cast<T&>(*root_.prev()); }
@@ -67,7 +67,7 @@ public:
     }
 
     /// Moves all items of `other` to the end of this list in O(1).
-    void splice(intrusive_list& other) noexcept { root_.take_ring(other.root_); }
+    void splice(intrusive_list& other) noexcept { root_.splice_ring(other.root_); }
 
     /// Calls `f(item)` for each item; `f` must not unlink any other item.
     template <class F>

@@ -28,7 +28,7 @@ TEST(IntrusiveList, keeps_the_order) {
     EXPECT_EQ(values(list), (std::vector{1, 2, 3}));
     EXPECT_EQ(&list.front(), &a);
     EXPECT_EQ(&list.pop_front(), &a);
-    EXPECT_FALSE(a.linked());
+    EXPECT_FALSE(a.is_linked());
     b.unlink();
     b.unlink();
     EXPECT_EQ(values(list), std::vector{3});
@@ -56,7 +56,7 @@ TEST(IntrusiveList, items_are_usable_after_their_list_is_destroyed) {
         list.push_back(b);
     }
     a.unlink();
-    EXPECT_FALSE(b.linked());
+    EXPECT_FALSE(b.is_linked());
     intrusive_list<item> other;
     other.push_back(b);
     EXPECT_EQ(values(other), std::vector{2});

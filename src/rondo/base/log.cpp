@@ -27,26 +27,27 @@ namespace rondo::log {
 
 namespace {
 
-constexpr std::chrono::milliseconds usual_patience{1000};
+constexpr std::chrono::milliseconds flush_timeout{1000};
 
-unique_fd open_log(const std::string& path) {
-    const file_place file = place_of_file(path);
+unique_fd open_log_file(const std::string& path) {
+    const resolved_path file = resolve_trusted_path(path);
     // A user who may write to the directory could redirect root to any file by a link.
-    const bool careful = geteuid() == 0 && !is_system_path(path);
-    unique_fd fd(::openat(file.folder.value(), file.name.c_str(),
-                          O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (careful ? O_NOFOLLOW : 0), 0640));
+    const bool check_links = geteuid() == 0 && !is_system_path(path);
+    unique_fd fd(::openat(file.directory.value(), file.name.c_str(),
+                          O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | (check_links ? O_NOFOLLOW : 0),
+                          0640));
     if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open the log file '" + path + "'");
     struct stat status{};
-    if (careful && !fstat(fd.value(), &status) && S_ISREG(status.st_mode) && status.st_nlink > 1)
+    if (check_links && !fstat(fd.value(), &status) && S_ISREG(status.st_mode) && status.st_nlink > 1)
         throw std::system_error(EMLINK, std::generic_category(), "cannot open the log file '" + path + "'");
     return fd;
 }
 
 output open_output(const std::string& path, int standard) {
-    return path == "-" ? output::standard(standard) : output(open_log(path));
+    return path == "-" ? output::standard_stream(standard) : output(open_log_file(path));
 }
 
-std::string losses(const std::string& file, unsigned long lost, unsigned long total) {
+std::string loss_report(const std::string& file, unsigned long lost, unsigned long total) {
     return fmt::format(
         "{} lines of {} were lost, {} since the start: disk full, output not read, or file cannot be opened", lost,
         file, total);
@@ -55,37 +56,37 @@ std::string losses(const std::string& file, unsigned long lost, unsigned long to
 }  // namespace
 
 struct line_writer::state {
-    state(std::string p, opening o)
+    state(std::string p, open_policy o)
         : path(std::move(p)),
-          queue(open(o), line_queue::writer::own_thread, [this](unsigned long lost, unsigned long total) {
-              warning(losses(path == "-" ? "standard output" : "'" + path + "'", lost, total));
+          queue(open(o), line_queue::write_mode::asynchronous, [this](unsigned long lost, unsigned long total) {
+              warning(loss_report(path == "-" ? "standard output" : "'" + path + "'", lost, total));
               return std::string();
           }) {}
 
-    [[nodiscard]] output open(opening o) const try {
+    [[nodiscard]] output open(open_policy o) const try {
         return open_output(path, STDOUT_FILENO);
     } catch (const std::system_error& e) {
-        if (o == opening::required) throw;
+        if (o == open_policy::required) throw;
         error(fmt::format("{}; lines of this log are lost until USR1 reopens the file", e.what()));
-        return output::none();
+        return output::discarding();
     }
 
     std::string path;
     line_queue queue;
 };
 
-line_writer::line_writer(const std::string& path, opening o) : state_(new state(path, o)) {}
+line_writer::line_writer(const std::string& path, open_policy o) : state_(new state(path, o)) {}
 line_writer::~line_writer() { delete state_; }
 void line_writer::write(std::string_view line) noexcept { state_->queue.push(line); }
-unsigned long line_writer::dropped() const noexcept { return state_->queue.dropped(); }
+unsigned long line_writer::dropped_lines() const noexcept { return state_->queue.dropped_lines(); }
 void line_writer::reopen() {
-    if (state_->path != "-") state_->queue.change(state_->open(opening::required));
+    if (state_->path != "-") state_->queue.set_output(state_->open(open_policy::required));
 }
-void line_writer::flush() noexcept { state_->queue.flush(usual_patience); }
+void line_writer::flush() noexcept { state_->queue.flush(flush_timeout); }
 
 namespace {
 
-std::string_view name_of(level l) {
+std::string_view level_name(level l) {
     switch (l) {
         case level::debug: return "debug";
         case level::info: return "info";
@@ -96,7 +97,7 @@ std::string_view name_of(level l) {
     return "";
 }
 
-std::string time_of_line() {
+std::string timestamp() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
     const auto fraction = std::chrono::duration_cast<std::chrono::milliseconds>(now - std::chrono::seconds(seconds));
@@ -112,12 +113,12 @@ struct line_format {
     std::string process;
     bool json = false;
 
-    [[nodiscard]] std::string line(level l, std::string_view text) const {
+    [[nodiscard]] std::string format_line(level l, std::string_view text) const {
         if (json)
-            return fmt::format(R"({{"time":"{}","level":"{}","worker":"{}","pid":{},"message":"{}"}})", time_of_line(),
-                               name_of(l), json_escaped(process), getpid(), json_escaped(text));
-        return fmt::format("{} [{}{}{}] {:7} {}", time_of_line(), getpid(), process.empty() ? "" : " ", process,
-                           name_of(l), escaped(text));
+            return fmt::format(R"({{"time":"{}","level":"{}","worker":"{}","pid":{},"message":"{}"}})", timestamp(),
+                               level_name(l), json_escaped(process), getpid(), json_escaped(text));
+        return fmt::format("{} [{}{}{}] {:7} {}", timestamp(), getpid(), process.empty() ? "" : " ", process,
+                           level_name(l), escaped(text));
     }
 };
 
@@ -125,39 +126,39 @@ struct error_log {
     std::mutex mutex;
     std::string path = "-";
     line_format format;
-    bool on_calling_thread = false;
+    bool synchronous = false;
     std::shared_ptr<line_queue> queue;
-    unsigned long lost_before = 0;  // by closed queues, and by queues that could not be created
-    std::atomic<level> lowest{level::info};
+    unsigned long lost_by_closed_queues = 0;  // by closed queues, and by queues that could not be created
+    std::atomic<level> min_level{level::info};
 
     [[nodiscard]] output open() const { return open_output(path, STDERR_FILENO); }
 
     // Reports of lost lines bypass write(), which may be running with the lock held.
-    void begin() {
+    void open_queue() {
         auto report = [f = format, file = path == "-" ? "standard error" : "'" + path + "'"](auto lost, auto total) {
-            return f.line(level::warning, losses(file, lost, total)) + "\n";
+            return f.format_line(level::warning, loss_report(file, lost, total)) + "\n";
         };
-        const auto mode = on_calling_thread ? line_queue::writer::caller : line_queue::writer::own_thread;
+        const auto mode = synchronous ? line_queue::write_mode::synchronous : line_queue::write_mode::asynchronous;
         std::string failure;
-        output target = open_or_standard(failure);
+        output target = open_or_standard_error(failure);
         queue = std::make_shared<line_queue>(std::move(target), mode, std::move(report));
-        if (!failure.empty()) queue->push(format.line(level::error, failure));
+        if (!failure.empty()) queue->push(format.format_line(level::error, failure));
     }
 
     // A process that cannot open the log, as after a rotation, must not be silent.
-    [[nodiscard]] output open_or_standard(std::string& failure) const try {
+    [[nodiscard]] output open_or_standard_error(std::string& failure) const try {
         return open();
     } catch (const std::system_error& e) {
         failure = fmt::format("{}; lines of this log go to standard error until USR1 reopens the file", e.what());
-        return output::standard(STDERR_FILENO);
+        return output::standard_stream(STDERR_FILENO);
     }
 
     // Writes what is queued, as far as possible without blocking. The next line opens a new queue.
-    void close() noexcept {
+    void close_queue() noexcept {
         if (!queue) return;
-        if (!queue->of_parent()) {
-            queue->flush(usual_patience);
-            lost_before += queue->dropped();
+        if (!queue->is_inherited()) {
+            queue->flush(flush_timeout);
+            lost_by_closed_queues += queue->dropped_lines();
         }
         queue.reset();
     }
@@ -166,16 +167,16 @@ struct error_log {
     void write(level l, std::string_view text) {
         const std::lock_guard lock(mutex);
         try {
-            if (queue && queue->of_parent()) close();
-            if (!queue) begin();
-            queue->push(format.line(l, text));
+            if (queue && queue->is_inherited()) close_queue();
+            if (!queue) open_queue();
+            queue->push(format.format_line(l, text));
         } catch (...) {
-            ++lost_before;
+            ++lost_by_closed_queues;
             throw;
         }
     }
 
-    [[nodiscard]] std::shared_ptr<line_queue> current() {
+    [[nodiscard]] std::shared_ptr<line_queue> current_queue() {
         const std::lock_guard lock(mutex);
         return queue;
     }
@@ -184,7 +185,7 @@ struct error_log {
 void flush_at_exit() { flush(); }
 
 // Never destroyed: destructors that run later may still log.
-error_log& errors() {
+error_log& error_log_instance() {
     static error_log& log = *[] {
         std::atexit(flush_at_exit);
         return new error_log;
@@ -195,63 +196,67 @@ error_log& errors() {
 }  // namespace
 
 void write(level l, std::string_view text) noexcept {
-    if (!enabled(l)) return;
+    if (!is_enabled(l)) return;
     try {
-        errors().write(l, text);
+        error_log_instance().write(l, text);
     } catch (...) {
         // There is no other place to report it.
     }
 }
 
-void threshold(level l) noexcept { errors().lowest = l; }
-bool enabled(level l) noexcept { return l >= errors().lowest.load(std::memory_order_relaxed) && l != level::off; }
-
-void process_name(const std::string& name) {
-    const std::lock_guard lock(errors().mutex);
-    errors().close();
-    errors().format.process = name;
+void set_level(level l) noexcept { error_log_instance().min_level = l; }
+bool is_enabled(level l) noexcept {
+    return l >= error_log_instance().min_level.load(std::memory_order_relaxed) && l != level::off;
 }
 
-void on_calling_thread(bool on) noexcept {
-    const std::lock_guard lock(errors().mutex);
-    errors().close();
-    errors().on_calling_thread = on;
+void set_process_name(const std::string& name) {
+    const std::lock_guard lock(error_log_instance().mutex);
+    error_log_instance().close_queue();
+    error_log_instance().format.process = name;
 }
 
-void to(const std::string& path) {
-    prepare_standard_outputs();
+void set_synchronous(bool on) noexcept {
+    const std::lock_guard lock(error_log_instance().mutex);
+    error_log_instance().close_queue();
+    error_log_instance().synchronous = on;
+}
+
+void set_file(const std::string& path) {
+    prepare_standard_streams();
     static_cast<void>(open_output(path, STDERR_FILENO));
-    const std::lock_guard lock(errors().mutex);
-    errors().close();
-    errors().path = path;
+    const std::lock_guard lock(error_log_instance().mutex);
+    error_log_instance().close_queue();
+    error_log_instance().path = path;
 }
 
-void make_file(const std::string& path) { static_cast<void>(open_log(path)); }
+void create_file(const std::string& path) { static_cast<void>(open_log_file(path)); }
 
-void format(bool json) {
-    const std::lock_guard lock(errors().mutex);
-    errors().close();
-    errors().format.json = json;
+void set_json(bool json) {
+    const std::lock_guard lock(error_log_instance().mutex);
+    error_log_instance().close_queue();
+    error_log_instance().format.json = json;
 }
 
 void reopen() {
-    const std::lock_guard lock(errors().mutex);
-    if (errors().queue && errors().queue->of_parent()) errors().close();
-    if (errors().queue && errors().path != "-") errors().queue->change(errors().open());
+    const std::lock_guard lock(error_log_instance().mutex);
+    if (error_log_instance().queue && error_log_instance().queue->is_inherited()) error_log_instance().close_queue();
+    if (error_log_instance().queue && error_log_instance().path != "-")
+        error_log_instance().queue->set_output(error_log_instance().open());
 }
 
-unsigned long lost() noexcept {
-    const std::lock_guard lock(errors().mutex);
-    return errors().lost_before + (errors().queue ? errors().queue->dropped() : 0);
+unsigned long lost_lines() noexcept {
+    const std::lock_guard lock(error_log_instance().mutex);
+    return error_log_instance().lost_by_closed_queues +
+           (error_log_instance().queue ? error_log_instance().queue->dropped_lines() : 0);
 }
 
 void flush(std::chrono::milliseconds timeout) noexcept {
-    if (const std::shared_ptr<line_queue> queue = errors().current()) queue->flush(timeout);
+    if (const std::shared_ptr<line_queue> queue = error_log_instance().current_queue()) queue->flush(timeout);
 }
 
-void say(std::string_view text) noexcept {
+void print_to_standard_error(std::string_view text) noexcept {
     try {
-        line_queue queue(output::standard(STDERR_FILENO), line_queue::writer::caller,
+        line_queue queue(output::standard_stream(STDERR_FILENO), line_queue::write_mode::synchronous,
                          [](auto, auto) { return std::string(); });
         queue.push(text);
     } catch (...) {

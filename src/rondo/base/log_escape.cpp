@@ -13,7 +13,7 @@ std::string escaped(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const std::size_t size = utf8_size(text);
+        const std::size_t size = utf8_sequence_length(text);
         const auto first = static_cast<unsigned char>(text[0]);
         // U+0080 to U+009F are control characters (C1) too; some terminals interpret even their single bytes.
         const bool is_c1 = size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
@@ -30,7 +30,7 @@ std::string json_escaped(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const std::size_t size = utf8_size(text);
+        const std::size_t size = utf8_sequence_length(text);
         const char c = text[0];
         if (size == 0) out += "\\ufffd";
         else if (c == '"' || c == '\\') (out += '\\') += c;

@@ -23,112 +23,116 @@ namespace rondo::log {
 namespace {
 
 // A terminal polls writable only when it has room for this many bytes.
-constexpr std::size_t piece_for_a_terminal = 256;
+constexpr std::size_t terminal_chunk_size = 256;
 
-enum class way : std::uint8_t {
-    plain,      // a file: only the disk can block
-    own,        // through a separate non-blocking descriptor
-    socket,     // with MSG_DONTWAIT
-    splice,     // a pipe of another user: through an own pipe and splice()
-    ask_first,  // a terminal of another user: poll() before each write
+enum class write_method : std::uint8_t {
+    direct,      // a file: only the disk can block
+    reopened,    // through a separate non-blocking descriptor
+    socket,      // with MSG_DONTWAIT
+    splice,      // a pipe of another user: through an own pipe and splice()
+    poll_first,  // a terminal of another user: poll() before each write
 };
 
 // Writes to a standard descriptor without blocking.
-class standard_file {
+class standard_stream_writer {
 public:
     // Detects whether the descriptor refers to another file than before.
-    void look(int fd) noexcept {
+    void detect(int fd) noexcept {
         struct stat now{};
         if (fstat(fd, &now)) now = {};
-        if (known_ && now.st_dev == device_ && now.st_ino == inode_) return;
-        known_ = true;
+        if (detected_ && now.st_dev == device_ && now.st_ino == inode_) return;
+        detected_ = true;
         device_ = now.st_dev;
         inode_ = now.st_ino;
-        own_.reset();
-        how_ = way::plain;
-        if (S_ISSOCK(now.st_mode)) how_ = way::socket;
-        else if (S_ISFIFO(now.st_mode)) how_ = open_own(fd) ? way::own : open_pipe() ? way::splice : way::ask_first;
-        else if (S_ISCHR(now.st_mode) && isatty(fd)) how_ = open_own(fd) ? way::own : way::ask_first;
+        own_fd_.reset();
+        method_ = write_method::direct;
+        if (S_ISSOCK(now.st_mode)) method_ = write_method::socket;
+        else if (S_ISFIFO(now.st_mode))
+            method_ = reopen_nonblocking(fd) ? write_method::reopened
+                      : open_splice_pipe()   ? write_method::splice
+                                             : write_method::poll_first;
+        else if (S_ISCHR(now.st_mode) && isatty(fd))
+            method_ = reopen_nonblocking(fd) ? write_method::reopened : write_method::poll_first;
     }
 
     ssize_t write(int fd, std::string_view part) noexcept {
-        switch (how_) {
-            case way::plain: return ::write(fd, part.data(), part.size());
-            case way::own: return ::write(own_.value(), part.data(), part.size());
-            case way::socket: return ::send(fd, part.data(), part.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-            case way::splice: return write_by_splice(fd, part);
-            case way::ask_first: return write_if_room(fd, part.substr(0, piece_for_a_terminal));
+        switch (method_) {
+            case write_method::direct: return ::write(fd, part.data(), part.size());
+            case write_method::reopened: return ::write(own_fd_.value(), part.data(), part.size());
+            case write_method::socket: return ::send(fd, part.data(), part.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            case write_method::splice: return write_by_splice(fd, part);
+            case write_method::poll_first: return write_if_writable(fd, part.substr(0, terminal_chunk_size));
         }
         return -1;
     }
-    [[nodiscard]] bool shared() const noexcept { return how_ != way::plain; }
+    [[nodiscard]] bool is_shared() const noexcept { return method_ != write_method::direct; }
 
 private:
-    bool open_own(int fd) noexcept {
+    bool reopen_nonblocking(int fd) noexcept {
         char path[32];
         std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        own_.reset(::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-        return static_cast<bool>(own_);
+        own_fd_.reset(::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        return static_cast<bool>(own_fd_);
     }
-    bool open_pipe() noexcept {
+    bool open_splice_pipe() noexcept {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return false;
-        own_.reset(ends[1]);
-        reading_.reset(ends[0]);
+        own_fd_.reset(ends[1]);
+        pipe_reader_.reset(ends[0]);
         return true;
     }
     ssize_t write_by_splice(int fd, std::string_view part) noexcept {
-        const ssize_t buffered = ::write(own_.value(), part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
+        const ssize_t buffered = ::write(own_fd_.value(), part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
         if (buffered <= 0) return buffered;
-        const ssize_t moved = ::splice(reading_.value(), nullptr, fd, nullptr, static_cast<std::size_t>(buffered),
+        const ssize_t moved = ::splice(pipe_reader_.value(), nullptr, fd, nullptr, static_cast<std::size_t>(buffered),
                                        SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         const int error = errno;
         char discarded[PIPE_BUF];
-        while (::read(reading_.value(), discarded, sizeof discarded) > 0) {
+        while (::read(pipe_reader_.value(), discarded, sizeof discarded) > 0) {
         }
         errno = error;
         return moved;
     }
-    static ssize_t write_if_room(int fd, std::string_view part) noexcept {
+    static ssize_t write_if_writable(int fd, std::string_view part) noexcept {
         pollfd poll_entry{.fd = fd, .events = POLLOUT, .revents = 0};
         if (::poll(&poll_entry, 1, 0) > 0) return ::write(fd, part.data(), part.size());
         errno = EAGAIN;
         return -1;
     }
 
-    bool known_ = false;
+    bool detected_ = false;
     dev_t device_ = 0;
     ino_t inode_ = 0;
-    way how_ = way::plain;
-    unique_fd own_;
-    unique_fd reading_;
+    write_method method_ = write_method::direct;
+    unique_fd own_fd_;
+    unique_fd pipe_reader_;
 };
 
 // One per standard descriptor of the process; a forked child inherits them. Never destroyed.
-struct guarded_file {
+struct guarded_writer {
     std::mutex mutex;
-    standard_file file;
+    standard_stream_writer writer;
 };
-guarded_file& standard(int fd) {
-    static auto& descriptors = *new std::array<guarded_file, STDERR_FILENO + 1>;
+guarded_writer& standard_writer(int fd) {
+    static auto& descriptors = *new std::array<guarded_writer, STDERR_FILENO + 1>;
     return descriptors[static_cast<std::size_t>(fd)];
 }
 
 // As many whole lines as a pipe accepts atomically (PIPE_BUF).
-std::string_view part_of(std::string_view text) {
+std::string_view atomic_prefix(std::string_view text) {
     if (text.size() <= PIPE_BUF) return text;
     const std::size_t end = text.substr(0, PIPE_BUF).rfind('\n');
     return text.substr(0, end == text.npos ? PIPE_BUF : end + 1);
 }
 
-ssize_t write_to_standard(int fd, std::string_view text) noexcept {
-    auto& [mutex, writer] = standard(fd);
+ssize_t write_to_standard_stream(int fd, std::string_view text) noexcept {
+    auto& [mutex, writer] = standard_writer(fd);
     const std::lock_guard lock(mutex);
-    writer.look(fd);
-    return writer.write(fd, writer.shared() ? part_of(text) : text);
+    writer.detect(fd);
+    return writer.write(fd, writer.is_shared() ? atomic_prefix(text) : text);
 }
 
-bool takes_more(int fd) noexcept {
+bool is_writable(int fd) noexcept {
     pollfd poll_entry{.fd = fd, .events = POLLOUT, .revents = 0};
     return ::poll(&poll_entry, 1, 0) > 0;
 }
@@ -137,7 +141,7 @@ bool takes_more(int fd) noexcept {
 bool flush_stream(std::FILE* stream) noexcept {
     if (ftrylockfile(stream) != 0) return false;
     if (__fpending(stream) > 0) {
-        if (takes_more(fileno(stream))) std::fflush(stream);
+        if (is_writable(fileno(stream))) std::fflush(stream);
         else __fpurge(stream);
     }
     funlockfile(stream);
@@ -146,7 +150,7 @@ bool flush_stream(std::FILE* stream) noexcept {
 
 }  // namespace
 
-output output::standard(int fd) noexcept { return {unique_fd(), fd}; }
+output output::standard_stream(int fd) noexcept { return {unique_fd(), fd}; }
 
 output::output(unique_fd file) noexcept : file_(std::move(file)) {
     struct stat status{};
@@ -154,28 +158,29 @@ output::output(unique_fd file) noexcept : file_(std::move(file)) {
 }
 
 output::result output::write(std::string_view& text) noexcept {
-    if (!file_ && standard_ < 0) return result::lost;
+    if (!file_ && standard_fd_ < 0) return result::failed;
     while (!text.empty()) {
-        const std::string_view part = shared_ ? part_of(text) : text;
-        const ssize_t n = file_ ? ::write(file_.value(), part.data(), part.size()) : write_to_standard(standard_, text);
+        const std::string_view part = shared_ ? atomic_prefix(text) : text;
+        const ssize_t n =
+            file_ ? ::write(file_.value(), part.data(), part.size()) : write_to_standard_stream(standard_fd_, text);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return result::full;
-        if (n <= 0) return result::lost;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return result::would_block;
+        if (n <= 0) return result::failed;
         text.remove_prefix(static_cast<std::size_t>(n));
     }
     return result::written;
 }
 
-void output::wait(std::chrono::milliseconds timeout) const noexcept {
-    pollfd poll_entry{.fd = file_ ? file_.value() : standard_, .events = POLLOUT, .revents = 0};
+void output::wait_writable(std::chrono::milliseconds timeout) const noexcept {
+    pollfd poll_entry{.fd = file_ ? file_.value() : standard_fd_, .events = POLLOUT, .revents = 0};
     ::poll(&poll_entry, 1, static_cast<int>(std::max<std::chrono::milliseconds::rep>(timeout.count(), 0)));
 }
 
-void prepare_standard_outputs() noexcept {
+void prepare_standard_streams() noexcept {
     for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-        auto& [mutex, writer] = standard(fd);
+        auto& [mutex, writer] = standard_writer(fd);
         const std::lock_guard lock(mutex);
-        writer.look(fd);
+        writer.detect(fd);
     }
 }
 

@@ -16,17 +16,17 @@ namespace rondo::log {
 class output {
 public:
     enum class result : std::uint8_t {
-        written,  ///< all of the text
-        full,     ///< writing the rest would block
-        lost,     ///< the rest cannot be written: the disk is full, the reader closed its end
+        written,      ///< all of the text
+        would_block,  ///< writing the rest would block
+        failed,       ///< the rest cannot be written: the disk is full, the reader closed its end
     };
 
     /// STDOUT_FILENO or STDERR_FILENO; each write goes to the file it refers to then.
-    static output standard(int fd) noexcept;
+    static output standard_stream(int fd) noexcept;
     /// A file that was opened with O_NONBLOCK.
     explicit output(unique_fd file) noexcept;
     /// Every write fails.
-    static output none() noexcept { return {unique_fd(), -1}; }
+    static output discarding() noexcept { return {unique_fd(), -1}; }
 
     /// Removes the written part from the front of `text`. Outputs shared with other processes receive whole lines, if
     /// not longer than PIPE_BUF.
@@ -34,19 +34,19 @@ public:
     /// Closes the file. Standard streams stay open.
     void close() noexcept { file_.reset(); }
     /// Waits until the output is writable, or for `timeout`.
-    void wait(std::chrono::milliseconds timeout) const noexcept;
+    void wait_writable(std::chrono::milliseconds timeout) const noexcept;
 
 private:
-    output(unique_fd file, int standard) noexcept : file_(static_cast<unique_fd&&>(file)), standard_(standard) {}
+    output(unique_fd file, int standard) noexcept : file_(static_cast<unique_fd&&>(file)), standard_fd_(standard) {}
 
     unique_fd file_;
-    int standard_ = -1;
+    int standard_fd_ = -1;
     bool shared_ = false;  // possibly shared with other processes: not a regular file
 };
 
 /// Opens the descriptors needed for standard output and standard error, which may be forbidden after privileges are
 /// dropped. Otherwise done at the first write.
-void prepare_standard_outputs() noexcept;
+void prepare_standard_streams() noexcept;
 
 /// Flushes the C standard streams, for use before a fork or at exit. Output that would block is discarded.
 void flush_standard_streams() noexcept;

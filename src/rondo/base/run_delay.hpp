@@ -12,7 +12,7 @@ namespace rondo {
 [[nodiscard]] std::int64_t run_delay() noexcept;
 
 /// For frequent calls of run_delay(): keeps the schedstat file of the calling thread open until the thread ends.
-void keep_run_delay_open() noexcept;
+void keep_schedstat_open() noexcept;
 
 /// The result of the last run_delay() on the calling thread; 0 before the first. No system call.
 [[nodiscard]] std::int64_t last_run_delay() noexcept;

@@ -14,11 +14,11 @@ struct socket_file {
     std::uint64_t inode = 0;
 
     /// The file now at `path`, without following a link. Device and inode are 0 when there is none.
-    [[nodiscard]] static socket_file at(std::string path) noexcept;
+    [[nodiscard]] static socket_file from_path(std::string path) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return path.empty(); }
     /// True when the same file is still at the path.
-    [[nodiscard]] bool is_there() const noexcept;
+    [[nodiscard]] bool is_present() const noexcept;
     /// Removes the file, unless it was replaced by another.
     void remove() const noexcept;
 };

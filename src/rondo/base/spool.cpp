@@ -17,13 +17,13 @@ namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw std::system_error(errno, std::generic_category(), message); }
 
-std::string temporary_folder() {
+std::string temporary_directory() {
     const char* value = std::getenv("TMPDIR");
     return value && *value ? value : "/tmp";
 }
 
-unique_fd make_temporary_file() {
-    std::string folder = temporary_folder();
+unique_fd create_temporary_file() {
+    std::string folder = temporary_directory();
     unique_fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (file) return file;
     // Some file systems do not support O_TMPFILE.
@@ -87,14 +87,14 @@ void spool::append(std::string_view bytes) {
 }
 
 void spool::move_to_file() {
-    unique_fd file = make_temporary_file();
+    unique_fd file = create_temporary_file();
     write_all(file.value(), memory_);
     file_ = std::move(file);
     memory_ = {};
 }
 
 std::string_view spool::text() {
-    if (in_memory()) return memory_;
+    if (is_in_memory()) return memory_;
     if (size_ == 0) return {};
     if (!mapped_) {
         void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED | MAP_POPULATE, file_.value(), 0);

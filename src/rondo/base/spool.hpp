@@ -30,11 +30,11 @@ public:
     void reserve(std::uint64_t size);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] bool in_memory() const noexcept { return !file_; }
+    [[nodiscard]] bool is_in_memory() const noexcept { return !file_; }
     /// All bytes; valid until the spool is moved or destroyed. A file is mapped, not read.
     [[nodiscard]] std::string_view text();
     /// The descriptor of the file, owned by the spool; -1 while the bytes are in memory.
-    [[nodiscard]] int file() const noexcept { return file_.value(); }
+    [[nodiscard]] int fd() const noexcept { return file_.value(); }
 
     /// Writes the bytes to a file, replacing an existing one. Blocks on the disk. Throws std::system_error.
     void save_to(const std::string& path);

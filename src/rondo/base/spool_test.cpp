@@ -19,8 +19,8 @@ TEST(Spool, keeps_small_content_in_memory) {
     EXPECT_FALSE(s.would_block(5));
     EXPECT_TRUE(s.would_block(6));
     s.append("67890");
-    EXPECT_TRUE(s.in_memory());
-    EXPECT_EQ(s.file(), -1);
+    EXPECT_TRUE(s.is_in_memory());
+    EXPECT_EQ(s.fd(), -1);
     EXPECT_EQ(s.text(), "1234567890");
 }
 
@@ -30,11 +30,11 @@ TEST(Spool, moves_to_an_unnamed_file) {
     s.append("x");
     EXPECT_TRUE(s.would_block(1));
     s.append("yz");
-    EXPECT_FALSE(s.in_memory());
+    EXPECT_FALSE(s.is_in_memory());
     EXPECT_EQ(s.size(), 13u);
     EXPECT_EQ(s.text(), "1234567890xyz");
     struct stat status;
-    ASSERT_EQ(::fstat(s.file(), &status), 0);
+    ASSERT_EQ(::fstat(s.fd(), &status), 0);
     EXPECT_EQ(status.st_nlink, 0u);
     EXPECT_EQ(status.st_size, 13);
 }
@@ -49,7 +49,7 @@ TEST(Spool, is_movable) {
     c.append("memory");
     b = std::move(c);
     EXPECT_EQ(b.text(), "memory");
-    EXPECT_TRUE(b.in_memory());
+    EXPECT_TRUE(b.is_in_memory());
 }
 
 TEST(Spool, saves_to_a_path) {

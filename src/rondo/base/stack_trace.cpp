@@ -31,7 +31,7 @@ std::string demangled(const char* name) {
 }
 
 // Uses only debug information in the files themselves: a search for more could query a debuginfod server.
-int find_no_other_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char*, const char*, GElf_Word, char**) {
+int skip_debuginfo_lookup(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char*, const char*, GElf_Word, char**) {
     return -1;
 }
 
@@ -41,7 +41,7 @@ struct source_location {
 };
 
 // dwfl_module_getsrc() needs .debug_aranges, which Clang does not write; the compilation units have address ranges too.
-Dwarf_Die* unit_of(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias) {
+Dwarf_Die* find_compilation_unit(Dwfl_Module* module, std::uintptr_t address, Dwarf_Addr& bias) {
     Dwarf_Die* unit = nullptr;
     while ((unit = dwfl_module_nextcu(module, unit, &bias)) && dwarf_haspc(unit, address - bias) != 1) {
     }
@@ -57,7 +57,7 @@ source_location find_source_line(Dwarf_Die* unit, Dwarf_Addr address) {
 }
 
 // The source location of the call of an inlined function.
-source_location call_of(Dwarf_Die* unit, Dwarf_Die* inlined) {
+source_location find_call_location(Dwarf_Die* unit, Dwarf_Die* inlined) {
     source_location p;
     Dwarf_Attribute attribute{};
     Dwarf_Word file = 0;
@@ -80,13 +80,13 @@ std::string function_name(Dwarf_Die* function) {
     return name ? name : "";
 }
 
-struct end_dwfl {
+struct dwfl_deleter {
     void operator()(Dwfl* d) const noexcept { dwfl_end(d); }
 };
 
-class symbols {
+class symbolizer {
 public:
-    symbols() : dwfl_(dwfl_begin(&callbacks_)) {
+    symbolizer() : dwfl_(dwfl_begin(&callbacks_)) {
         if (!dwfl_) return;
         bool read = dwfl_linux_proc_report(dwfl_.get(), getpid()) == 0;
         if (dwfl_report_end(dwfl_.get(), nullptr, nullptr) != 0 || !read) dwfl_.reset();
@@ -98,7 +98,7 @@ public:
         if (Dwfl_Module* module = dwfl_ ? dwfl_addrmodule(dwfl_.get(), within) : nullptr) {
             f.function = demangled(dwfl_module_addrname(module, within));
             Dwarf_Addr bias = 0;
-            if (Dwarf_Die* unit = unit_of(module, within, bias)) {
+            if (Dwarf_Die* unit = find_compilation_unit(module, within, bias)) {
                 source_location source = add_inlined(unit, address, within - bias, to);
                 f.file = source.file;
                 f.line = source.line;
@@ -128,16 +128,16 @@ private:
             if (!name.empty() && !source.file.empty() && !source.file.starts_with("/usr/"))
                 to.push_back(
                     {.address = address, .function = std::move(name), .file = source.file, .line = source.line});
-            source = call_of(unit, &scopes[i]);
+            source = find_call_location(unit, &scopes[i]);
         }
         return source;
     }
 
     Dwfl_Callbacks callbacks_{.find_elf = dwfl_linux_proc_find_elf,
-                              .find_debuginfo = find_no_other_file,
+                              .find_debuginfo = skip_debuginfo_lookup,
                               .section_address = nullptr,
                               .debuginfo_path = nullptr};
-    std::unique_ptr<Dwfl, end_dwfl> dwfl_;
+    std::unique_ptr<Dwfl, dwfl_deleter> dwfl_;
 };
 
 }  // namespace
@@ -152,28 +152,28 @@ void stack_trace::prepare() noexcept {
 }
 
 void stack_trace::capture(std::uintptr_t from) noexcept {
-    std::array<void*, most_frames + handler_frames> raw;
+    std::array<void*, max_frames + handler_frames> raw;
     int n = backtrace(raw.data(), static_cast<int>(raw.size()));
     auto first = raw.begin();
     auto last = raw.begin() + std::max(n, 0);
     auto found = std::find(first, last, reinterpret_cast<void*>(from));
     interrupted_ = found != last;
     if (interrupted_) first = found;
-    size_ = std::min<std::size_t>(static_cast<std::size_t>(last - first), most_frames);
+    size_ = std::min<std::size_t>(static_cast<std::size_t>(last - first), max_frames);
     for (std::size_t i = 0; i < size_; ++i)
         addresses_[i] = reinterpret_cast<std::uintptr_t>(first[static_cast<std::ptrdiff_t>(i)]);
 }
 
 std::vector<stack_trace::frame> stack_trace::frames() const {
-    symbols names;
-    std::vector<frame> all;
-    all.reserve(size_);
+    symbolizer names;
+    std::vector<frame> result;
+    result.reserve(size_);
     for (std::size_t i = 0; i < size_; ++i) {
         bool exact = i == 0 && interrupted_;
         // The address after a call that does not return may belong to the next function.
-        names.describe(addresses_[i], addresses_[i] - (exact ? 0 : 1), all);
+        names.describe(addresses_[i], addresses_[i] - (exact ? 0 : 1), result);
     }
-    return all;
+    return result;
 }
 
 std::string stack_trace::text(const char* until) const {

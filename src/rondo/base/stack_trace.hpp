@@ -13,7 +13,7 @@ namespace rondo {
 /// The addresses of the frames of a thread, innermost first.
 class stack_trace {
 public:
-    static constexpr std::size_t most_frames = 64;
+    static constexpr std::size_t max_frames = 64;
 
     struct frame {
         std::uintptr_t address = 0;
@@ -37,7 +37,7 @@ public:
     [[nodiscard]] std::string text(const char* until = nullptr) const;
 
 private:
-    std::array<std::uintptr_t, most_frames> addresses_{};
+    std::array<std::uintptr_t, max_frames> addresses_{};
     std::size_t size_ = 0;
     bool interrupted_ = false;  // the first address is the interrupted instruction, not a return address
 };

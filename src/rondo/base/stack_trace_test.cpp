@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <rondo/base/interrupt.hpp>
+#include <rondo/base/interrupt_thread.hpp>
 #include <rondo/base/stack_trace.hpp>
 
 // ThreadSanitizer defers signal handlers and calls them from its own code.
@@ -80,7 +80,7 @@ TEST(InterruptThread, captures_the_stack_of_another_thread) {
     stop_spinning = false;
     std::thread other(spin_until_stopped);
     while (!spinning_thread) std::this_thread::yield();
-    auto stack = stack_of_thread(spinning_thread, 10s);
+    auto stack = capture_thread_stack(spinning_thread, 10s);
     stop_spinning = true;
     other.join();
     ASSERT_TRUE(stack);

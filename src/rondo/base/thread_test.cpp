@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <rondo/base/interrupt.hpp>
+#include <rondo/base/interrupt_thread.hpp>
 #include <rondo/base/thread.hpp>
 
 namespace rondo {
@@ -22,9 +22,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool blocks(const sigset_t& mask, int signal) { return sigismember(&mask, signal) == 1; }
+bool is_blocked(const sigset_t& mask, int signal) { return sigismember(&mask, signal) == 1; }
 
-sigset_t mask_now() {
+sigset_t current_mask() {
     sigset_t mask;
     pthread_sigmask(SIG_BLOCK, nullptr, &mask);
     return mask;
@@ -32,11 +32,11 @@ sigset_t mask_now() {
 
 TEST(NamedThread, blocks_process_directed_signals_and_accepts_thread_directed_ones) {
     sigset_t inside;
-    named_thread("of-a-test", [&inside] { inside = mask_now(); }).join();
+    named_thread("of-a-test", [&inside] { inside = current_mask(); }).join();
     for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM, SIGPIPE, SIGWINCH})
-        EXPECT_TRUE(blocks(inside, signal)) << signal;
+        EXPECT_TRUE(is_blocked(inside, signal)) << signal;
     for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF, SIGURG})
-        EXPECT_FALSE(blocks(inside, signal)) << signal;
+        EXPECT_FALSE(is_blocked(inside, signal)) << signal;
 }
 
 TEST(NamedThread, does_not_depend_on_the_mask_of_its_creator_and_restores_that) {
@@ -45,13 +45,13 @@ TEST(NamedThread, does_not_depend_on_the_mask_of_its_creator_and_restores_that) 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     sigset_t inside;
-    named_thread("of-a-test", [&inside] { inside = mask_now(); }).join();
-    const sigset_t after = mask_now();
+    named_thread("of-a-test", [&inside] { inside = current_mask(); }).join();
+    const sigset_t after = current_mask();
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    EXPECT_FALSE(blocks(inside, SIGURG));
-    EXPECT_FALSE(blocks(inside, SIGSEGV));
-    EXPECT_TRUE(blocks(after, SIGURG));
-    EXPECT_TRUE(blocks(after, SIGTERM));
+    EXPECT_FALSE(is_blocked(inside, SIGURG));
+    EXPECT_FALSE(is_blocked(inside, SIGSEGV));
+    EXPECT_TRUE(is_blocked(after, SIGURG));
+    EXPECT_TRUE(is_blocked(after, SIGTERM));
 }
 
 TEST(NamedThread, truncates_the_name_to_the_limit_of_the_kernel) {
@@ -71,7 +71,7 @@ TEST(NamedThread, allows_its_stack_to_be_captured) {
         while (poll(&poll_entry, 1, -1) < 0) {
         }
     });
-    EXPECT_TRUE(stack_of_thread(started.get_future().get(), 10s));
+    EXPECT_TRUE(capture_thread_stack(started.get_future().get(), 10s));
     close(ends[1]);
     waiting.join();
     close(ends[0]);

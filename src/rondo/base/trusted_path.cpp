@@ -17,13 +17,13 @@ namespace rondo {
 
 namespace {
 
-constexpr int most_links = 40;  // the limit of the kernel
+constexpr int max_links = 40;  // the limit of the kernel
 
 [[noreturn]] void fail(int error, const std::string& message) {
     throw std::system_error(error, std::generic_category(), message);
 }
 
-bool only_root_can_have_made(const struct stat& link, int folder) {
+bool is_controlled_by_root(const struct stat& link, int folder) {
     struct stat parent{};
     if (link.st_uid != 0 || ::fstat(folder, &parent) || parent.st_uid != 0) return false;
     return !(parent.st_mode & (S_IWGRP | S_IWOTH)) || (parent.st_mode & S_ISVTX);
@@ -34,56 +34,56 @@ bool is_number(std::string_view text) noexcept {
 }
 
 // Resolves a path component by component, each relative to the descriptor of its parent directory.
-class walk {
+class path_resolver {
 public:
-    explicit walk(const std::string& path) : path_(path), left_(path) { begin(); }
+    explicit path_resolver(const std::string& path) : path_(path), remaining_(path) { start(); }
 
-    file_place to_end() {
+    resolved_path resolve() {
         for (;;) {
-            const std::string name = take_name();
+            const std::string name = next_component();
             struct stat status{};
-            const bool exists = ::fstatat(at_.value(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-            if (exists && S_ISLNK(status.st_mode)) follow(name, status);
-            else if (left_.empty()) return {std::move(at_), name};
-            else enter(name);
+            const bool exists = ::fstatat(directory_.value(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+            if (exists && S_ISLNK(status.st_mode)) follow_link(name, status);
+            else if (remaining_.empty()) return {std::move(directory_), name};
+            else enter_directory(name);
         }
     }
 
 private:
-    void begin() {
-        at_.reset(::open(left_.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!at_) fail(errno, "cannot open the first directory of '" + path_ + "'");
+    void start() {
+        directory_.reset(::open(remaining_.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!directory_) fail(errno, "cannot open the first directory of '" + path_ + "'");
     }
 
-    std::string take_name() {
-        left_.erase(0, std::min(left_.find_first_not_of('/'), left_.size()));
-        std::string name = left_.substr(0, left_.find('/'));
-        left_.erase(0, name.size());
+    std::string next_component() {
+        remaining_.erase(0, std::min(remaining_.find_first_not_of('/'), remaining_.size()));
+        std::string name = remaining_.substr(0, remaining_.find('/'));
+        remaining_.erase(0, name.size());
         if (name.empty()) fail(EISDIR, "'" + path_ + "' is a directory; expected a file");
         return name;
     }
 
-    void enter(const std::string& name) {
-        unique_fd next(::openat(at_.value(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    void enter_directory(const std::string& name) {
+        unique_fd next(::openat(directory_.value(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!next) fail(errno, "cannot open directory '" + name + "' of '" + path_ + "'");
-        at_ = std::move(next);
+        directory_ = std::move(next);
     }
 
-    void follow(const std::string& name, const struct stat& link) {
+    void follow_link(const std::string& name, const struct stat& link) {
         char target[PATH_MAX];
-        const ssize_t n = ::readlinkat(at_.value(), name.c_str(), target, sizeof target);
-        if (n <= 0 || ++links_ > most_links || !only_root_can_have_made(link, at_.value()))
+        const ssize_t n = ::readlinkat(directory_.value(), name.c_str(), target, sizeof target);
+        if (n <= 0 || ++link_count_ > max_links || !is_controlled_by_root(link, directory_.value()))
             fail(ELOOP, "'" + name + "' of '" + path_ +
                             "' is a symbolic link that another user may have created; root does not follow it, use the "
                             "target path");
-        left_.insert(0, target, static_cast<std::size_t>(n));
-        if (left_.starts_with('/')) begin();
+        remaining_.insert(0, target, static_cast<std::size_t>(n));
+        if (remaining_.starts_with('/')) start();
     }
 
     const std::string& path_;
-    std::string left_;
-    unique_fd at_;
-    int links_ = 0;
+    std::string remaining_;
+    unique_fd directory_;
+    int link_count_ = 0;
 };
 
 }  // namespace
@@ -99,15 +99,15 @@ bool is_system_path(const std::string& path) noexcept {
         });
 }
 
-file_place place_of_file(const std::string& path) {
-    if (::geteuid() == 0 && !is_system_path(path)) return walk(path).to_end();
+resolved_path resolve_trusted_path(const std::string& path) {
+    if (::geteuid() == 0 && !is_system_path(path)) return path_resolver(path).resolve();
     const std::size_t slash = path.rfind('/');
     const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
-    file_place place{unique_fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
-                     slash == path.npos ? path : path.substr(slash + 1)};
-    if (!place.folder) fail(errno, "cannot open directory '" + folder + "'");
-    if (place.name.empty()) fail(EISDIR, "'" + path + "' is a directory; expected a file");
-    return place;
+    resolved_path resolved{unique_fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
+                           slash == path.npos ? path : path.substr(slash + 1)};
+    if (!resolved.directory) fail(errno, "cannot open directory '" + folder + "'");
+    if (resolved.name.empty()) fail(EISDIR, "'" + path + "' is a directory; expected a file");
+    return resolved;
 }
 
 }  // namespace rondo

@@ -9,8 +9,8 @@
 namespace rondo {
 
 /// A file by its parent directory: the descriptor refers to the same directory even if the path to it changes.
-struct file_place {
-    unique_fd folder;  ///< for openat() and similar calls (O_PATH)
+struct resolved_path {
+    unique_fd directory;  ///< for openat() and similar calls (O_PATH)
     std::string name;
 };
 
@@ -19,7 +19,7 @@ struct file_place {
 /// directory is writable only by root or sticky (S_ISVTX). Otherwise the owner of a directory on the way could redirect
 /// root to any file. As another user, resolves the path as usual; the file itself may be a link. Throws
 /// std::system_error with a message that contains the link or the missing directory.
-[[nodiscard]] file_place place_of_file(const std::string& path);
+[[nodiscard]] resolved_path resolve_trusted_path(const std::string& path);
 
 /// True for paths of devices and open descriptors (/dev/stderr, /proc/self/fd/2), whose links the kernel creates. False
 /// for other files in /dev, as any user may write to /dev/shm, and for files in a directory behind a descriptor.

@@ -8,15 +8,15 @@ namespace rondo {
 
 /// Mixin for exceptions that mean that something was full and a retry may succeed. Not an exception by itself. A
 /// request that fails with one is answered 503 with Retry-After.
-class try_later {
+class unavailable_error {
 public:
     [[nodiscard]] std::chrono::seconds retry_after() const noexcept { return retry_after_; }
 
 protected:
-    explicit try_later(std::chrono::seconds after) noexcept : retry_after_(after) {}
-    ~try_later() = default;
-    try_later(const try_later&) = default;
-    try_later& operator=(const try_later&) = default;
+    explicit unavailable_error(std::chrono::seconds after) noexcept : retry_after_(after) {}
+    ~unavailable_error() = default;
+    unavailable_error(const unavailable_error&) = default;
+    unavailable_error& operator=(const unavailable_error&) = default;
 
 private:
     std::chrono::seconds retry_after_;

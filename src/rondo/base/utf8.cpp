@@ -8,7 +8,7 @@ unsigned byte_at(std::string_view text, std::size_t i) noexcept { return static_
 
 }  // namespace
 
-std::size_t utf8_size(std::string_view text) noexcept {
+std::size_t utf8_sequence_length(std::string_view text) noexcept {
     const unsigned lead = byte_at(text, 0);
     if (lead < 0x80) return 1;
     if (lead < 0xc2 || lead > 0xf4) return 0;
@@ -24,9 +24,9 @@ std::size_t utf8_size(std::string_view text) noexcept {
     return size;
 }
 
-bool valid_utf8(std::string_view text) noexcept {
+bool is_valid_utf8(std::string_view text) noexcept {
     while (!text.empty()) {
-        const std::size_t size = utf8_size(text);
+        const std::size_t size = utf8_sequence_length(text);
         if (size == 0) return false;
         text.remove_prefix(size);
     }

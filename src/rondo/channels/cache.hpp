@@ -27,8 +27,8 @@ class cache_state;
 }
 
 struct cache_options {
-    std::size_t bytes = 64u << 20;                       ///< memory: for keys and values, in each process
-    clock::duration patience = std::chrono::seconds(2);  ///< for a reply of Redis
+    std::size_t max_bytes = 64u << 20;                  ///< memory: for keys and values, in each process
+    clock::duration timeout = std::chrono::seconds(2);  ///< for a reply of Redis
     /// Redis: while one process computes a value, how long the others wait for it; then, or with 0, they compute too.
     clock::duration compute_limit = std::chrono::seconds(10);
 };
@@ -74,11 +74,11 @@ public:
     /// `compute`: `std::string()`; may block.
     template <class F>
     [[nodiscard]] std::string get_or_compute_sync(std::string key, clock::duration ttl, F compute) {
-        require_thread();
+        check_blocking_allowed();
         return sync_wait(get_or_compute(std::move(key), ttl, std::move(compute)));
     }
 
-    struct figures {
+    struct statistics {
         std::uint64_t hits = 0;
         std::uint64_t misses = 0;
         std::uint64_t computed = 0;
@@ -89,22 +89,22 @@ public:
         std::uint64_t evicted = 0;   ///< memory only: removed to make room
     };
     /// Counters of this process.
-    [[nodiscard]] figures count() const;
+    [[nodiscard]] statistics stats() const;
 
 private:
     using value_pointer = std::shared_ptr<const std::string>;
 
-    static void require_thread();
-    [[nodiscard]] channels_detail::flights& flying();
+    static void check_blocking_allowed();
+    [[nodiscard]] channels_detail::single_flight& in_flight();
     /// The stored value; nothing also when the store is unavailable.
-    [[nodiscard]] task<std::optional<std::string>> look(const std::string& key);
-    [[nodiscard]] task<value_pointer> wait_for(channels_detail::flights::waiting other);
+    [[nodiscard]] task<std::optional<std::string>> try_get(const std::string& key);
+    [[nodiscard]] task<value_pointer> wait_for(channels_detail::single_flight::waiter_ptr other);
     /// Locks the key against other processes, or returns the value that another process computed.
-    [[nodiscard]] task<std::optional<std::string>> look_or_lock(const std::string& key, std::string& token);
-    [[nodiscard]] task<void> keep(const std::string& key, const std::string& value, clock::duration ttl);
+    [[nodiscard]] task<std::optional<std::string>> get_or_lock(const std::string& key, std::string& token);
+    [[nodiscard]] task<void> try_set(const std::string& key, const std::string& value, clock::duration ttl);
     void unlock(const std::string& key, const std::string& token) noexcept;
     template <class F>
-    [[nodiscard]] task<std::string> lead(const std::string& key, clock::duration ttl, F& compute);
+    [[nodiscard]] task<std::string> compute_as_leader(const std::string& key, clock::duration ttl, F& compute);
 
     std::shared_ptr<channels_detail::cache_state> state_;
 };
@@ -129,35 +129,35 @@ task<std::string> cache::get_or_compute(std::string key, clock::duration ttl, F 
                       std::is_convertible_v<std::invoke_result_t<F&>, std::string>,
                   "compute must be task<std::string>() or std::string()");
     while (true) {
-        std::optional<std::string> found = co_await look(key);
+        std::optional<std::string> found = co_await try_get(key);
         if (found) co_return *std::move(found);
-        channels_detail::flights::waiting other = flying().join(key);
-        if (!other) co_return co_await lead(key, ttl, compute);
+        channels_detail::single_flight::waiter_ptr other = in_flight().join(key);
+        if (!other) co_return co_await compute_as_leader(key, ttl, compute);
         const value_pointer value = co_await wait_for(std::move(other));
         if (value) co_return *value;
     }
 }
 
 template <class F>
-task<std::string> cache::lead(const std::string& key, clock::duration ttl, F& compute) {
-    channels_detail::leading flight(flying(), key);
+task<std::string> cache::compute_as_leader(const std::string& key, clock::duration ttl, F& compute) {
+    channels_detail::leader_guard flight(in_flight(), key);
     std::string token;
     std::exception_ptr failure;
     try {
         // The value may have been stored since the last check.
-        std::optional<std::string> value = co_await look_or_lock(key, token);
+        std::optional<std::string> value = co_await get_or_lock(key, token);
         if (!value) {
             value = co_await channels_detail::call(compute);
-            co_await keep(key, *value, ttl);
+            co_await try_set(key, *value, ttl);
         }
         unlock(key, std::exchange(token, {}));
-        flight.gave(*value);
+        flight.set_value(*value);
         co_return *std::move(value);
     } catch (const cancelled&) {
         failure = std::current_exception();
     } catch (...) {
         failure = std::current_exception();
-        flight.failed(failure);
+        flight.set_failure(failure);
     }
     unlock(key, token);
     std::rethrow_exception(failure);

@@ -10,14 +10,14 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
-#include <rondo/channels/reply.hpp>
+#include <rondo/channels/pending_result.hpp>
 #include <rondo/channels/url.hpp>
 
 namespace rondo::channels_detail {
 
 /// The result of an operation.
-struct cached {
-    bool good = false;  ///< found, set, or removed
+struct store_result {
+    bool ok = false;  ///< found, set, or removed
     std::string value;
 };
 
@@ -27,26 +27,26 @@ class cache_store {
 public:
     virtual ~cache_store() = default;
 
-    [[nodiscard]] virtual cached get(std::string_view key, std::shared_ptr<pending>& deferred) = 0;
+    [[nodiscard]] virtual store_result get(std::string_view key, std::shared_ptr<pending>& deferred) = 0;
     /// `only_new`: keeps an existing value.
-    [[nodiscard]] virtual cached set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
-                                     std::shared_ptr<pending>& deferred) = 0;
+    [[nodiscard]] virtual store_result set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
+                                           std::shared_ptr<pending>& deferred) = 0;
     /// Removes only a value equal to `expected`, unless that is null.
-    [[nodiscard]] virtual cached remove(std::string_view key, const std::string* expected,
-                                        std::shared_ptr<pending>& deferred) = 0;
-    [[nodiscard]] virtual cached read(pending& settled) = 0;
+    [[nodiscard]] virtual store_result remove(std::string_view key, const std::string* expected,
+                                              std::shared_ptr<pending>& deferred) = 0;
+    [[nodiscard]] virtual store_result result_of(pending& settled) = 0;
     /// Throws channels_unavailable for a reply that did not arrive in time.
-    [[noreturn]] virtual void late() const = 0;
+    [[noreturn]] virtual void throw_timed_out() const = 0;
 
     /// Whether other processes share the store.
-    [[nodiscard]] virtual bool shared() const noexcept = 0;
+    [[nodiscard]] virtual bool is_shared() const noexcept = 0;
 
-    struct figures {
+    struct statistics {
         std::uint64_t entries = 0;  ///< memory only
         std::uint64_t bytes = 0;
         std::uint64_t evicted = 0;  ///< removed to make room
     };
-    [[nodiscard]] virtual figures count() const = 0;
+    [[nodiscard]] virtual statistics stats() const = 0;
 };
 
 [[nodiscard]] std::unique_ptr<cache_store> make_memory_store(std::size_t bytes);

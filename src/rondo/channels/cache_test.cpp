@@ -14,7 +14,7 @@
 #include <rondo/base/random_token.hpp>
 #include <rondo/channels/peer_discovery.hpp>
 #include <rondo/channels/redis_server_fixture.hpp>
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/when_all.hpp>
 #include <rondo/loop/loop.hpp>
@@ -25,14 +25,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class on_every_store : public ::testing::TestWithParam<bool> {
+class Cache : public ::testing::TestWithParam<bool> {
 protected:
     [[nodiscard]] const std::string& url() const { return url_; }
 
     template <class T>
     T run(task<T> t) {
         event_loop loop;
-        return loop.run_until(with_timeout(long_enough, std::move(t)));
+        return loop.run_until(with_timeout(test_timeout, std::move(t)));
     }
 
 private:
@@ -40,9 +40,9 @@ private:
 };
 
 std::string store_name(const ::testing::TestParamInfo<bool>& which) { return which.param ? "redis" : "memory"; }
-INSTANTIATE_TEST_SUITE_P(cache, on_every_store, ::testing::Values(false, true), store_name);
+INSTANTIATE_TEST_SUITE_P(cache, Cache, ::testing::Values(false, true), store_name);
 
-task<void> keep_and_forget(cache& c) {
+task<void> set_and_remove(cache& c) {
     EXPECT_EQ(co_await c.get("a"), std::nullopt);
     co_await c.set("a", std::string("o\0ne", 4), 1h);
     EXPECT_EQ(co_await c.get("a"), std::string("o\0ne", 4));
@@ -55,74 +55,74 @@ task<void> keep_and_forget(cache& c) {
     while (co_await c.get("short")) co_await sleep(1ms);
 }
 
-TEST_P(on_every_store, stores_removes_and_expires) {
+TEST_P(Cache, stores_removes_and_expires) {
     cache c(url());
-    run(keep_and_forget(c));
-    EXPECT_EQ(c.count().hits >= 2, true);
+    run(set_and_remove(c));
+    EXPECT_EQ(c.stats().hits >= 2, true);
 }
 
-TEST_P(on_every_store, has_blocking_functions) {
+TEST_P(Cache, has_blocking_functions) {
     cache c(url());
     c.set_sync("a", "one", 1h);
     EXPECT_EQ(c.get_sync("a"), "one");
     EXPECT_EQ(c.get_or_compute_sync("a", 1h, [] { return "two"; }), "one");
     EXPECT_EQ(c.get_or_compute_sync("b", 1h, [] { return "two"; }), "two");
     EXPECT_TRUE(c.remove_sync("a"));
-    const loop_thread_mark mark;
+    const scoped_disallow_blocking mark;
     EXPECT_THROW((void)c.get_sync("b"), synchronous_only);
     EXPECT_THROW((void)c.get_or_compute_sync("b", 1h, [] { return "two"; }), synchronous_only);
 }
 
-TEST_P(on_every_store, rejects_invalid_arguments) {
+TEST_P(Cache, rejects_invalid_arguments) {
     cache c(url());
     EXPECT_THROW((void)c.get_sync(""), std::invalid_argument);
     EXPECT_THROW(c.set_sync("a", "x", 0s), std::invalid_argument);
     EXPECT_THROW(cache("nowhere"), std::invalid_argument);
 }
 
-task<std::string> slowly(int& calls, event& go) {
+task<std::string> compute_when_released(int& calls, event& go) {
     ++calls;
     co_await go.wait();
     co_return "value " + std::to_string(calls);
 }
 
-task<std::string> ask(cache& c, int& calls, event& go) {
-    auto compute = [&calls, &go] { return slowly(calls, go); };
+task<std::string> get_or_compute_key(cache& c, int& calls, event& go) {
+    auto compute = [&calls, &go] { return compute_when_released(calls, go); };
     co_return co_await c.get_or_compute("key", 1h, compute);
 }
 
-task<void> set_when_computing(int& calls, int expected, event& go) {
+task<void> release_when_computing(int& calls, int expected, event& go) {
     while (calls < expected) co_await sleep(1ms);
     co_await sleep(5ms);
     go.set();
 }
 
-task<void> many_at_once(cache& c) {
+task<void> concurrent_callers(cache& c) {
     int calls = 0;
     event go;
     std::vector<task<std::string>> asking;
-    for (int i = 0; i < 100; ++i) asking.push_back(ask(c, calls, go));
-    auto [values, _] = co_await when_all(when_all(std::move(asking)), set_when_computing(calls, 1, go));
+    for (int i = 0; i < 100; ++i) asking.push_back(get_or_compute_key(c, calls, go));
+    auto [values, _] = co_await when_all(when_all(std::move(asking)), release_when_computing(calls, 1, go));
     EXPECT_EQ(calls, 1);
     for (const std::string& value : values) EXPECT_EQ(value, "value 1");
     EXPECT_EQ(co_await c.get("key"), "value 1");
-    EXPECT_EQ(c.count().computed, 1u);
-    EXPECT_EQ(c.count().shared, 99u);
+    EXPECT_EQ(c.stats().computed, 1u);
+    EXPECT_EQ(c.stats().shared, 99u);
 }
 
-TEST_P(on_every_store, computes_once_for_concurrent_callers) {
+TEST_P(Cache, computes_once_for_concurrent_callers) {
     cache c(url());
-    run(many_at_once(c));
+    run(concurrent_callers(c));
 }
 
-task<std::string> throwing(int& calls, event& go) {
+task<std::string> throw_when_released(int& calls, event& go) {
     ++calls;
     co_await go.wait();
     throw std::runtime_error("computation failed");
 }
 
-task<bool> fails(cache& c, int& calls, event& go) {
-    auto compute = [&calls, &go] { return throwing(calls, go); };
+task<bool> computation_fails(cache& c, int& calls, event& go) {
+    auto compute = [&calls, &go] { return throw_when_released(calls, go); };
     try {
         (void)co_await c.get_or_compute("key", 1h, compute);
     } catch (const std::runtime_error& e) {
@@ -131,49 +131,49 @@ task<bool> fails(cache& c, int& calls, event& go) {
     co_return false;
 }
 
-task<void> failing(cache& c) {
+task<void> failed_computation(cache& c) {
     int calls = 0;
     event go;
-    auto [one, other, _] =
-        co_await when_all(fails(c, calls, go), fails(c, calls, go), set_when_computing(calls, 1, go));
+    auto [one, other, _] = co_await when_all(computation_fails(c, calls, go), computation_fails(c, calls, go),
+                                             release_when_computing(calls, 1, go));
     EXPECT_TRUE(one && other);
     EXPECT_EQ(calls, 1);
     EXPECT_EQ(co_await c.get("key"), std::nullopt);
-    EXPECT_EQ(co_await ask(c, calls, go), "value 2");
+    EXPECT_EQ(co_await get_or_compute_key(c, calls, go), "value 2");
 }
 
-TEST_P(on_every_store, does_not_store_failures) {
+TEST_P(Cache, does_not_store_failures) {
     cache c(url());
-    run(failing(c));
+    run(failed_computation(c));
 }
 
 // The computing caller and a waiting one are cancelled; the others still get their value.
-task<void> cancelled_between(cache& c) {
+task<void> cancelled_callers(cache& c) {
     int calls = 0;
     event go;
     struct impatient {
         static task<void> get(cache& from, int& count, event& set, clock::duration timeout) {
             try {
-                (void)co_await with_timeout(timeout, ask(from, count, set));
+                (void)co_await with_timeout(timeout, get_or_compute_key(from, count, set));
                 ADD_FAILURE();
             } catch (const timed_out&) {
             }
         }
     };
-    auto [first, second, third, fourth, _] =
-        co_await when_all(impatient::get(c, calls, go, 30ms), impatient::get(c, calls, go, 10ms), ask(c, calls, go),
-                          ask(c, calls, go), set_when_computing(calls, 2, go));
+    auto [first, second, third, fourth, _] = co_await when_all(
+        impatient::get(c, calls, go, 30ms), impatient::get(c, calls, go, 10ms), get_or_compute_key(c, calls, go),
+        get_or_compute_key(c, calls, go), release_when_computing(calls, 2, go));
     EXPECT_EQ(third, "value 2");
     EXPECT_EQ(fourth, "value 2");
     EXPECT_EQ(calls, 2);
 }
 
-TEST_P(on_every_store, another_caller_computes_when_the_first_is_cancelled) {
+TEST_P(Cache, another_caller_computes_when_the_first_is_cancelled) {
     cache c(url());
-    run(cancelled_between(c));
+    run(cancelled_callers(c));
 }
 
-TEST_P(on_every_store, computes_once_for_all_threads) {
+TEST_P(Cache, computes_once_for_all_threads) {
     cache c(url());
     std::atomic<int> calls = 0;
     std::vector<std::jthread> threads;
@@ -191,11 +191,11 @@ TEST_P(on_every_store, computes_once_for_all_threads) {
     EXPECT_EQ(calls, 1);
 }
 
-task<void> ask_and_give_up(cache& c, unsigned timeout) {
+task<void> request_with_timeout(cache& c, unsigned timeout) {
     int calls = 0;
     event never;
     try {
-        co_await with_timeout(std::chrono::microseconds(timeout), ask(c, calls, never));
+        co_await with_timeout(std::chrono::microseconds(timeout), get_or_compute_key(c, calls, never));
     } catch (const timed_out&) {
     }
 }
@@ -203,29 +203,29 @@ task<void> ask_and_give_up(cache& c, unsigned timeout) {
 task<void> cancel_at_random(cache& c) {
     std::minstd_rand random(3);
     for (int i = 0; i < 60; ++i) {
-        co_await when_all(ask_and_give_up(c, random() % 3000), ask_and_give_up(c, random() % 3000),
-                          ask_and_give_up(c, random() % 3000));
+        co_await when_all(request_with_timeout(c, random() % 3000), request_with_timeout(c, random() % 3000),
+                          request_with_timeout(c, random() % 3000));
     }
     int calls = 0;
     event set(true);
-    EXPECT_EQ(co_await ask(c, calls, set), "value 1");
+    EXPECT_EQ(co_await get_or_compute_key(c, calls, set), "value 1");
 }
 
 // A leaked lock would make the last call wait for compute_limit.
-TEST_P(on_every_store, survives_cancellation_at_any_point) {
+TEST_P(Cache, survives_cancellation_at_any_point) {
     cache c(url(), {.compute_limit = 1h});
     run(cancel_at_random(c));
 }
 
 TEST(MemoryCache, evicts_the_least_recently_used) {
-    cache c("memory:", {.bytes = 8 * 10'000});
+    cache c("memory:", {.max_bytes = 8 * 10'000});
     c.set_sync("kept", "x", 1h);
     for (int i = 0; i < 2000; ++i) {
         c.set_sync(std::to_string(i), std::string(100, 'x'), 1h);
         EXPECT_TRUE(c.get_sync("kept"));
     }
-    EXPECT_LE(c.count().bytes, 8u * 10'000u);
-    EXPECT_GT(c.count().evicted, 1000u);
+    EXPECT_LE(c.stats().bytes, 8u * 10'000u);
+    EXPECT_GT(c.stats().evicted, 1000u);
     EXPECT_TRUE(c.get_sync("1999"));
     EXPECT_FALSE(c.get_sync("0"));
     c.set_sync("huge", std::string(20'000, 'x'), 1h);
@@ -233,11 +233,11 @@ TEST(MemoryCache, evicts_the_least_recently_used) {
 }
 
 TEST(MemoryCache, a_value_larger_than_the_limit_evicts_nothing) {
-    cache c("memory:", {.bytes = 8 * 10'000});
+    cache c("memory:", {.max_bytes = 8 * 10'000});
     for (int i = 0; i < 100; ++i) c.set_sync(std::to_string(i), "x", 1h);
     for (int i = 0; i < 100; ++i) c.set_sync("huge" + std::to_string(i), std::string(20'000, 'x'), 1h);
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(c.get_sync(std::to_string(i))) << i;
-    EXPECT_EQ(c.count().evicted, 100u);
+    EXPECT_EQ(c.stats().evicted, 100u);
     c.set_sync("1", std::string(20'000, 'x'), 1h);
     EXPECT_FALSE(c.get_sync("1"));  // the old value is removed too
 }
@@ -271,7 +271,7 @@ TEST(RedisCache, limits_the_wait_for_another_process) {
 }
 
 // Fails until Redis is connected; immediately when it has been unavailable for a while.
-void until_it_is_kept(cache& c) {
+void set_with_retries(cache& c) {
     bool stored = false;
     for (int i = 0; i < 3000 && !stored; ++i) {
         try {
@@ -286,17 +286,17 @@ void until_it_is_kept(cache& c) {
 
 TEST(RedisCache, computes_while_redis_is_unavailable) {
     redis_server server;
-    cache c(server.url(), {.patience = 300ms});
-    until_it_is_kept(c);
+    cache c(server.url(), {.timeout = 300ms});
+    set_with_retries(c);
     server.pause();
     EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "computed"; }), "computed");
     EXPECT_THROW((void)c.get_sync("key"), channels_unavailable);
-    server.go_on();
+    server.resume();
     server.kill();
     EXPECT_EQ(c.get_or_compute_sync("key", 1h, [] { return "computed"; }), "computed");
-    EXPECT_GT(c.count().failures, 0u);
+    EXPECT_GT(c.stats().failures, 0u);
     server.start();
-    until_it_is_kept(c);
+    set_with_retries(c);
 }
 
 }  // namespace

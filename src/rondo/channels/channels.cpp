@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include <rondo/channels/layer.hpp>
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/stats/stats_source.hpp>
 
 namespace rondo {
@@ -24,39 +24,39 @@ namespace channels_detail {
 class channels_state {
 public:
     channels_state(std::function<std::string()> url, channels_options options)
-        : ask_(std::move(url)), options_(options) {}
+        : url_source_(std::move(url)), options_(options) {}
 
     ~channels_state() {
-        if (made_by_ != getpid()) [[maybe_unused]]
+        if (owner_pid_ != getpid()) [[maybe_unused]]
             auto* abandoned = layer_.release();  // belongs to the parent process
     }
     channels_state(const channels_state&) = delete;
     channels_state& operator=(const channels_state&) = delete;
 
     /// Created on first use in this process.
-    [[nodiscard]] layer& use() {
+    [[nodiscard]] layer& get_layer() {
         const std::scoped_lock lock(mutex_);
-        if (layer_ && made_by_ == getpid()) return *layer_;
-        [[maybe_unused]] auto* parents = layer_.release();
-        const channels_url& to = known_url();
-        layer_ = to.where == channels_url::kind::memory ? make_memory_layer(to.name)
-                                                        : make_redis_layer(to, options_.patience);
-        made_by_ = getpid();
+        if (layer_ && owner_pid_ == getpid()) return *layer_;
+        [[maybe_unused]] auto* inherited = layer_.release();
+        const channels_url& to = resolve_url();
+        layer_ = to.backend == channels_url::kind::memory ? make_memory_layer(to.name)
+                                                          : make_redis_layer(to, options_.timeout);
+        owner_pid_ = getpid();
         return *layer_;
     }
-    [[nodiscard]] layer* used() {
+    [[nodiscard]] layer* layer_if_created() {
         const std::scoped_lock lock(mutex_);
-        return made_by_ == getpid() ? layer_.get() : nullptr;
+        return owner_pid_ == getpid() ? layer_.get() : nullptr;
     }
 
     [[nodiscard]] std::shared_ptr<pending> publish(layer& to, std::string name, std::string bytes) {
         if (name.empty()) throw std::invalid_argument("cannot publish: empty channel name");
         // Names may come from clients; a longer one would break the connections to the other workers.
-        if (name.size() > largest_channel_name) {
+        if (name.size() > max_channel_name) {
             throw std::invalid_argument(
-                fmt::format("channel name has {} bytes; at most {} are allowed", name.size(), largest_channel_name));
+                fmt::format("channel name has {} bytes; at most {} are allowed", name.size(), max_channel_name));
         }
-        const std::uint64_t limit = std::min<std::uint64_t>(options_.max_message, largest_message);
+        const std::uint64_t limit = std::min<std::uint64_t>(options_.max_message_bytes, max_message);
         if (bytes.size() > limit) {
             throw std::invalid_argument(fmt::format(
                 "message to '{}' has {} bytes; at most {} are allowed (channels_options::max_message_bytes)", name,
@@ -68,29 +68,29 @@ public:
 
     [[nodiscard]] const channels_url& url() {
         const std::scoped_lock lock(mutex_);
-        return known_url();
+        return resolve_url();
     }
-    [[nodiscard]] instant end_of_patience() const noexcept { return from_now(options_.patience); }
+    [[nodiscard]] instant deadline() const noexcept { return from_now(options_.timeout); }
 
-    [[nodiscard]] channels::figures count() {
-        channels::figures all{.published = published.load(std::memory_order_relaxed)};
-        layer* const used_layer = used();
-        if (used_layer == nullptr) return all;
+    [[nodiscard]] channels::statistics stats() {
+        channels::statistics sum{.published = published.load(std::memory_order_relaxed)};
+        layer* const used_layer = layer_if_created();
+        if (used_layer == nullptr) return sum;
         const hub& local = used_layer->subscribers();
-        const layer::figures remote = used_layer->count();
-        all.delivered = local.delivered();
-        all.dropped = local.dropped();
-        all.subscriptions = local.subscriptions();
-        all.lost = remote.lost;
-        all.reconnects = remote.reconnects;
-        all.others = remote.others;
-        return all;
+        const layer::statistics remote = used_layer->stats();
+        sum.delivered = local.delivered();
+        sum.dropped = local.dropped();
+        sum.subscriptions = local.subscriptions();
+        sum.lost = remote.lost;
+        sum.reconnects = remote.reconnects;
+        sum.peers = remote.peers;
+        return sum;
     }
 
     std::atomic<std::uint64_t> published{0};
 
 private:
-    static constexpr figure_text texts[] = {
+    static constexpr metric_descriptor metric_descriptors[] = {
         {"published", "Messages published."},
         {"delivered", "Messages delivered to a subscriber's mailbox."},
         {"dropped", "Messages dropped because a subscriber was too slow."},
@@ -99,68 +99,72 @@ private:
         {"subscriptions", "Subscribed names and patterns, counted per subscriber.", false},
         {"peers", "Other processes that messages are sent to.", false},
     };
-    bool tell(std::span<std::uint64_t> to) {
-        if (used() == nullptr) return false;
-        const channels::figures f = count();
+    bool write_stats(std::span<std::uint64_t> to) {
+        if (layer_if_created() == nullptr) return false;
+        const channels::statistics s = stats();
         std::ranges::copy(
-            std::array{f.published, f.delivered, f.dropped, f.lost, f.reconnects, f.subscriptions, f.others},
+            std::array{s.published, s.delivered, s.dropped, s.lost, s.reconnects, s.subscriptions, s.peers},
             to.begin());
         return true;
     }
 
-    const channels_url& known_url() {
+    const channels_url& resolve_url() {
         if (!url_) {
-            const std::string text = ask_();
+            const std::string text = url_source_();
             url_ = channels_url::parse(text.empty() ? "memory:" : text);
         }
         return *url_;
     }
 
-    const std::function<std::string()> ask_;
+    const std::function<std::string()> url_source_;
     std::optional<channels_url> url_;
     const channels_options options_;
     std::mutex mutex_;
     std::unique_ptr<layer> layer_;
-    pid_t made_by_ = 0;
-    const observed told_{"channels", texts, [this] { return url().text(); },
-                         [this](std::span<std::uint64_t> to) { return tell(to); }};
+    pid_t owner_pid_ = 0;
+    const stats_source stats_source_{"channels", metric_descriptors, [this] { return url().text(); },
+                                     [this](std::span<std::uint64_t> to) { return write_stats(to); }};
 };
 
 }  // namespace channels_detail
 
 subscription::subscription(std::shared_ptr<channels_detail::channels_state> state, subscription_options options)
-    : of_(std::move(state)), box_(std::make_shared<channels_detail::mailbox>(options)) {}
+    : state_(std::move(state)), mailbox_(std::make_shared<channels_detail::mailbox>(options)) {}
 
 subscription::~subscription() {
-    if (!of_) return;
-    if (channels_detail::layer* layer = of_->used()) layer->subscribers().remove(box_);
+    if (!state_) return;
+    if (channels_detail::layer* layer = state_->layer_if_created()) layer->subscribers().remove(mailbox_);
 }
 
-void subscription::join(std::string_view name, bool pattern) {
+void subscription::register_name(std::string_view name, bool pattern) {
     if (name.empty()) throw std::invalid_argument("cannot subscribe: empty channel name");
-    (void)of_->use().subscribers().add(box_, name, pattern);
+    (void)state_->get_layer().subscribers().add(mailbox_, name, pattern);
 }
 
-task<void> subscription::arrives(std::string name, bool pattern) {
-    channels_detail::layer& layer = of_->use();
-    const std::shared_ptr<channels_detail::pending> confirmation = layer.arrives(name, pattern);
+task<void> subscription::wait_for_confirmation(std::string name, bool pattern) {
+    channels_detail::layer& layer = state_->get_layer();
+    const std::shared_ptr<channels_detail::pending> confirmation = layer.confirm_subscription(name, pattern);
     if (!confirmation) co_return;
-    const bool in_time = co_await confirmation->wait(of_->end_of_patience());
-    if (!in_time) layer.does_not_arrive();
+    const bool in_time = co_await confirmation->wait(state_->deadline());
+    if (!in_time) layer.on_subscribe_timeout();
 }
 
-task<void> subscription::add(std::string name) {
-    join(name, false);
-    return arrives(std::move(name), false);
+task<void> subscription::subscribe(std::string name) {
+    register_name(name, false);
+    return wait_for_confirmation(std::move(name), false);
 }
 
-task<void> subscription::add_pattern(std::string pattern) {
-    join(pattern, true);
-    return arrives(std::move(pattern), true);
+task<void> subscription::subscribe_pattern(std::string pattern) {
+    register_name(pattern, true);
+    return wait_for_confirmation(std::move(pattern), true);
 }
 
-void subscription::discard(std::string_view name) { of_->use().subscribers().remove(box_, name, false); }
-void subscription::discard_pattern(std::string_view pattern) { of_->use().subscribers().remove(box_, pattern, true); }
+void subscription::unsubscribe(std::string_view name) {
+    state_->get_layer().subscribers().remove(mailbox_, name, false);
+}
+void subscription::unsubscribe_pattern(std::string_view pattern) {
+    state_->get_layer().subscribers().remove(mailbox_, pattern, true);
+}
 
 channels::channels(std::string_view url, channels_options options)
     : channels([text = std::string(url)] { return text; }, options) {
@@ -173,19 +177,19 @@ channels::~channels() = default;
 const channels_url& channels::url() const { return state_->url(); }
 
 task<void> channels::publish(std::string name, std::string bytes) {
-    channels_detail::layer& layer = state_->use();
+    channels_detail::layer& layer = state_->get_layer();
     const std::shared_ptr<channels_detail::pending> sent = state_->publish(layer, std::move(name), std::move(bytes));
     if (!sent) co_return;
-    const bool in_time = co_await sent->wait(state_->end_of_patience());
-    if (!in_time) layer.gave_up(sent);
+    const bool in_time = co_await sent->wait(state_->deadline());
+    if (!in_time) layer.on_publish_timeout(sent);
 }
 
 void channels::publish_sync(std::string_view name, std::string_view bytes) {
     require_blocking_allowed("channels::publish_sync");
-    channels_detail::layer& layer = state_->use();
+    channels_detail::layer& layer = state_->get_layer();
     const std::shared_ptr<channels_detail::pending> sent =
         state_->publish(layer, std::string(name), std::string(bytes));
-    if (sent && !sent->wait_sync(state_->end_of_patience())) layer.gave_up(sent);
+    if (sent && !sent->wait_sync(state_->deadline())) layer.on_publish_timeout(sent);
 }
 
 subscription channels::open(subscription_options options) { return {state_, options}; }
@@ -194,8 +198,8 @@ namespace {
 
 async_generator<channel_message> receive_all(subscription from, std::vector<std::string> names, bool pattern) {
     for (std::string& name : names) {
-        if (pattern) co_await from.add_pattern(std::move(name));
-        else co_await from.add(std::move(name));
+        if (pattern) co_await from.subscribe_pattern(std::move(name));
+        else co_await from.subscribe(std::move(name));
     }
     while (true) {
         channel_message next = co_await from.next();
@@ -208,7 +212,7 @@ async_generator<channel_message> receive_all(subscription from, std::vector<std:
 async_generator<channel_message> channels::receive(std::vector<std::string> names, bool pattern,
                                                    subscription_options options) {
     subscription opened = open(options);
-    for (const std::string& name : names) opened.join(name, pattern);
+    for (const std::string& name : names) opened.register_name(name, pattern);
     return receive_all(std::move(opened), std::move(names), pattern);
 }
 
@@ -228,6 +232,6 @@ async_generator<channel_message> channels::subscribe_pattern(std::string pattern
     return receive(std::move(names), true, options);
 }
 
-channels::figures channels::count() const { return state_->count(); }
+channels::statistics channels::stats() const { return state_->stats(); }
 
 }  // namespace rondo

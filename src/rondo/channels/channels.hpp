@@ -26,8 +26,8 @@ class channels_state;
 struct channels_options {
     /// How long publish() and subscribing wait for Redis, or for a worker that does not read. A connection to Redis is
     /// closed and reopened after twice this time without input.
-    clock::duration patience = std::chrono::seconds(5);
-    std::size_t max_message = 16u << 20;  ///< bytes of one message; never more than 1 GiB
+    clock::duration timeout = std::chrono::seconds(5);
+    std::size_t max_message_bytes = 16u << 20;  ///< bytes of one message; never more than 1 GiB
 };
 
 /// The mailbox of one subscriber, for any number of names (a *group* is a name with several subscribers). Use on one
@@ -47,25 +47,25 @@ public:
 
     /// After it returns, every message published anywhere arrives. Throws channels_unavailable (the name stays
     /// subscribed and works once Redis is back), std::invalid_argument for an empty name.
-    [[nodiscard]] task<void> add(std::string name);
+    [[nodiscard]] task<void> subscribe(std::string name);
     /// `*` matches any bytes, `?` one. A message that matches several names and patterns of a subscription arrives
     /// once.
-    [[nodiscard]] task<void> add_pattern(std::string pattern);
+    [[nodiscard]] task<void> subscribe_pattern(std::string pattern);
     /// No further messages arrive for this name or pattern; those already queued can still be received.
-    void discard(std::string_view name);
-    void discard_pattern(std::string_view pattern);
+    void unsubscribe(std::string_view name);
+    void unsubscribe_pattern(std::string_view pattern);
 
     /// `co_await s.next()` returns a channel_message. Throws subscriber_too_slow and `cancelled`. One caller at a time.
-    [[nodiscard("co_await it")]] channels_detail::mailbox::wait next() noexcept { return box_->take(); }
+    [[nodiscard("co_await it")]] channels_detail::mailbox::wait next() noexcept { return mailbox_->receive(); }
 
 private:
     friend class channels;
     subscription(std::shared_ptr<channels_detail::channels_state> state, subscription_options options);
-    void join(std::string_view name, bool pattern);
-    [[nodiscard]] task<void> arrives(std::string name, bool pattern);
+    void register_name(std::string_view name, bool pattern);
+    [[nodiscard]] task<void> wait_for_confirmation(std::string name, bool pattern);
 
-    std::shared_ptr<channels_detail::channels_state> of_;
-    std::shared_ptr<channels_detail::mailbox> box_;
+    std::shared_ptr<channels_detail::channels_state> state_;
+    std::shared_ptr<channels_detail::mailbox> mailbox_;
 };
 
 /// Messages between views, workers and machines: a message published to a name reaches all its current subscribers; it
@@ -112,17 +112,17 @@ public:
     /// A subscription without names.
     [[nodiscard]] subscription open(subscription_options options = {});
 
-    struct figures {
+    struct statistics {
         std::uint64_t published = 0;
         std::uint64_t delivered = 0;   ///< to subscribers of this process
         std::uint64_t dropped = 0;     ///< because subscribers of this process were too slow
         std::uint64_t lost = 0;        ///< because other processes were too slow
         std::uint64_t reconnects = 0;  ///< to Redis
         std::uint64_t subscriptions = 0;
-        std::uint64_t others = 0;  ///< other processes that messages are sent to
+        std::uint64_t peers = 0;  ///< other processes that messages are sent to
     };
     /// Counters of this process.
-    [[nodiscard]] figures count() const;
+    [[nodiscard]] statistics stats() const;
 
     [[nodiscard]] const channels_url& url() const;
 

@@ -35,18 +35,18 @@ namespace {
 using namespace std::chrono_literals;
 
 // A counter in memory shared by several processes.
-class shared_number {
+class shared_counter {
 public:
-    shared_number()
-        : at_(new(::mmap(nullptr, sizeof *at_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
-                  std::atomic<unsigned>(0)) {}
-    ~shared_number() { ::munmap(at_, sizeof *at_); }
-    shared_number(const shared_number&) = delete;
-    shared_number& operator=(const shared_number&) = delete;
-    std::atomic<unsigned>& operator*() const noexcept { return *at_; }
+    shared_counter()
+        : value_(new(::mmap(nullptr, sizeof *value_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                     std::atomic<unsigned>(0)) {}
+    ~shared_counter() { ::munmap(value_, sizeof *value_); }
+    shared_counter(const shared_counter&) = delete;
+    shared_counter& operator=(const shared_counter&) = delete;
+    std::atomic<unsigned>& operator*() const noexcept { return *value_; }
 
 private:
-    std::atomic<unsigned>* at_;
+    std::atomic<unsigned>* value_;
 };
 
 // Another worker of the same server.
@@ -72,25 +72,25 @@ private:
     pid_t pid_;
 };
 
-class rendezvous_of_test {
+class peer_discovery_scope {
 public:
-    rendezvous_of_test() { rendezvous::set(rendezvous::make_name()); }
-    ~rendezvous_of_test() { rendezvous::set(""); }
-    rendezvous_of_test(const rendezvous_of_test&) = delete;
-    rendezvous_of_test& operator=(const rendezvous_of_test&) = delete;
+    peer_discovery_scope() { peer_discovery::set_name(peer_discovery::make_name()); }
+    ~peer_discovery_scope() { peer_discovery::set_name(""); }
+    peer_discovery_scope(const peer_discovery_scope&) = delete;
+    peer_discovery_scope& operator=(const peer_discovery_scope&) = delete;
 };
 
 // With a short timeout on a busy machine the first attempts may fail.
-void until_it_works(const std::function<void()>& f) {
-    wait_until([&] { return complaint_of(f).empty(); });
+void retry_until_available(const std::function<void()>& f) {
+    wait_until([&] { return unavailable_message(f).empty(); });
 }
 
-task<std::string> next_of(subscription& from) {
+task<std::string> next_text(subscription& from) {
     const channel_message m = co_await from.next();
     co_return std::string(m.bytes());
 }
 
-void publish_for_ever(std::atomic<unsigned>& published) {
+void publish_forever(std::atomic<unsigned>& published) {
     channels all;
     for (unsigned n = 0;; ++n) {
         all.publish_sync("room", std::to_string(n));
@@ -100,24 +100,24 @@ void publish_for_ever(std::atomic<unsigned>& published) {
 
 // Everything that a killed process had published arrives, and the next process is not blocked.
 TEST(KilledWorker, loses_no_published_message) {
-    const rendezvous_of_test group;
+    const peer_discovery_scope group;
     for (int run = 0; run < 5; ++run) {
-        const shared_number published;
-        const shared_number go;
+        const shared_counter published;
+        const shared_counter go;
         worker other([&] {
             while (*go == 0) std::this_thread::yield();
-            publish_for_ever(*published);
+            publish_forever(*published);
         });
         channels all;
         event_loop loop;
-        subscription mine = all.open({.messages = 10'000'000, .bytes = 1u << 30});
-        loop.run_until(with_timeout(long_enough, mine.add("room")));
+        subscription mine = all.open({.max_messages = 10'000'000, .max_bytes = 1u << 30});
+        loop.run_until(with_timeout(test_timeout, mine.subscribe("room")));
         *go = 1;
         wait_until([&] { return *published > 2000; });
         other.kill();
         const unsigned count = *published;
         for (unsigned n = 0; n < count; ++n) {
-            const std::string text = loop.run_until(with_timeout(long_enough, next_of(mine)));
+            const std::string text = loop.run_until(with_timeout(test_timeout, next_text(mine)));
             ASSERT_EQ(text, std::to_string(n));
         }
     }
@@ -125,16 +125,16 @@ TEST(KilledWorker, loses_no_published_message) {
 
 // The old and the new process of a slot overlap; then the old one ends.
 TEST(Workers, may_start_and_stop) {
-    const rendezvous_of_test group;
-    const shared_number received;
+    const peer_discovery_scope group;
+    const shared_counter received;
     const auto listen = [&] {
         channels all;
         event_loop loop;
         subscription mine = all.open();
-        loop.run_until(mine.add("room"));
+        loop.run_until(mine.subscribe("room"));
         ++*received;
         for (;;) {
-            (void)loop.run_until(next_of(mine));
+            (void)loop.run_until(next_text(mine));
             ++*received;
         }
     };
@@ -146,24 +146,24 @@ TEST(Workers, may_start_and_stop) {
     all.publish_sync("room", "to both");
     wait_until([&] { return *received == 4; });
     old_worker.kill();
-    wait_until([&] { return all.count().others == 1; });
+    wait_until([&] { return all.stats().peers == 1; });
     all.publish_sync("room", "to the new worker");
     wait_until([&] { return *received == 5; });
     new_worker.kill();
-    wait_until([&] { return all.count().others == 0; });
+    wait_until([&] { return all.stats().peers == 0; });
     all.publish_sync("room", "to none");
 }
 
 TEST(StoppedWorker, does_not_block_publishers_beyond_the_timeout_and_receives_a_gap) {
-    const rendezvous_of_test group;
-    const shared_number ready;
-    const shared_number gaps;
-    const shared_number after;
+    const peer_discovery_scope group;
+    const shared_counter ready;
+    const shared_counter gaps;
+    const shared_counter after;
     worker other([&] {
         channels all;
         event_loop loop;
-        subscription mine = all.open({.messages = 10'000'000, .bytes = 1u << 30, .report_gaps = true});
-        loop.run_until(mine.add("room"));
+        subscription mine = all.open({.max_messages = 10'000'000, .max_bytes = 1u << 30, .report_gaps = true});
+        loop.run_until(mine.subscribe("room"));
         *ready = 1;
         for (;;) {
             struct step {
@@ -177,14 +177,14 @@ TEST(StoppedWorker, does_not_block_publishers_beyond_the_timeout_and_receives_a_
         }
     });
     wait_until([&] { return *ready == 1; });
-    channels all("memory:", {.patience = 100ms});
+    channels all("memory:", {.timeout = 100ms});
     all.publish_sync("room", "before");
     other.send(SIGSTOP);
     const std::string piece(100'000, 'x');
     const instant start = clock::now();
     for (int n = 0; n < 100; ++n) all.publish_sync("room", piece);
     EXPECT_LT(clock::now() - start, 20s);
-    EXPECT_GT(all.count().lost, 0u);
+    EXPECT_GT(all.stats().lost, 0u);
     other.send(SIGCONT);
     wait_until([&] { return *gaps == 1; });
     all.publish_sync("room", "after");
@@ -192,21 +192,21 @@ TEST(StoppedWorker, does_not_block_publishers_beyond_the_timeout_and_receives_a_
 }
 
 TEST(MissingRedis, errors_name_server_and_reason) {
-    channels all("redis+unix:///tmp/rondo-no-such-socket", {.patience = 200ms});
+    channels all("redis+unix:///tmp/rondo-no-such-socket", {.timeout = 200ms});
     const std::string expected =
         "Redis at redis+unix:///tmp/rondo-no-such-socket?db=0 cannot be used: No such file or directory";
-    wait_until([&] { return complaint_of([&] { all.publish_sync("room", "x"); }) == expected; });
+    wait_until([&] { return unavailable_message([&] { all.publish_sync("room", "x"); }) == expected; });
     event_loop loop;
     subscription mine = all.open();
-    wait_until([&] { return complaint_of([&] { loop.run_until(mine.add("room")); }) == expected; });
+    wait_until([&] { return unavailable_message([&] { loop.run_until(mine.subscribe("room")); }) == expected; });
 }
 
 TEST(RedisPassword, authenticates_or_reports_the_reason) {
     const redis_server server({"--requirepass", "secret"});
-    channels wrong("redis+unix://:mistaken@" + server.path(), {.patience = 300ms});
+    channels wrong("redis+unix://:mistaken@" + server.path(), {.timeout = 300ms});
     std::string message;
     wait_until([&] {
-        message = complaint_of([&] { wrong.publish_sync("room", "x"); });
+        message = unavailable_message([&] { wrong.publish_sync("room", "x"); });
         return message.find("it replied '") != std::string::npos;
     });
     EXPECT_EQ(message.find("mistaken"), std::string::npos);
@@ -217,10 +217,10 @@ TEST(RedisPassword, authenticates_or_reports_the_reason) {
 TEST(RedisPassword, is_not_quoted_when_the_server_repeats_it) {
     const redis_server server({"--rename-command", "AUTH", ""});
     const std::string longer_than_the_quote(200, 'x');
-    channels all("redis+unix://u:hunter2" + longer_than_the_quote + "@" + server.path(), {.patience = 300ms});
+    channels all("redis+unix://u:hunter2" + longer_than_the_quote + "@" + server.path(), {.timeout = 300ms});
     std::string message;
     wait_until([&] {
-        message = complaint_of([&] { all.publish_sync("room", "x"); });
+        message = unavailable_message([&] { all.publish_sync("room", "x"); });
         return message.find("unknown command") != std::string::npos;
     });
     EXPECT_EQ(message.find("hunter2"), std::string::npos) << message;
@@ -234,7 +234,7 @@ public:
         files_.self_signed("another");
         server_.emplace(std::vector<std::string>{"--tls-port", port_, "--tls-cert-file", files_.file("server.pem"),
                                                  "--tls-key-file", files_.file("server.key"), "--tls-ca-cert-file",
-                                                 files_.authority(), "--tls-auth-clients", "no"});
+                                                 files_.ca_file(), "--tls-auth-clients", "no"});
     }
     [[nodiscard]] std::string url(const std::string& authority, const std::string& host = "localhost") const {
         return "rediss://" + host + ":" + port_ + "?ca=" + files_.file(authority);
@@ -264,26 +264,27 @@ private:
 
 TEST(RedisTls, publishes_and_stores) {
     secure_redis server;
-    channels all(server.url("ca.pem"), {.patience = 10s});
+    channels all(server.url("ca.pem"), {.timeout = 10s});
     event_loop loop;
     subscription mine = all.open();
-    loop.run_until(with_timeout(long_enough, mine.add("room")));
+    loop.run_until(with_timeout(test_timeout, mine.subscribe("room")));
     all.publish_sync("room", std::string(300'000, 'x'));  // more than one TLS record
-    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), std::string(300'000, 'x'));
+    EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(mine))), std::string(300'000, 'x'));
     cache kept(server.url("ca.pem"));
     kept.set_sync("key", "value", 60s);
     EXPECT_EQ(kept.get_sync("key"), "value");
     server.restart();
-    until_it_works([&] { kept.set_sync("key", "again", 60s); });
+    retry_until_available([&] { kept.set_sync("key", "again", 60s); });
     EXPECT_EQ(kept.get_sync("key"), "again");
 }
 
 TEST(RedisTls, errors_explain_bad_certificates) {
     const secure_redis server;
     const auto expect_error = [](const std::string& url, const std::string& expected) {
-        channels all(url, {.patience = 300ms});
-        wait_until(
-            [&] { return complaint_of([&] { all.publish_sync("room", "x"); }).find(expected) != std::string::npos; });
+        channels all(url, {.timeout = 300ms});
+        wait_until([&] {
+            return unavailable_message([&] { all.publish_sync("room", "x"); }).find(expected) != std::string::npos;
+        });
     };
     expect_error(server.url("another.pem"), "TLS handshake failed: certificate verification failed");
     expect_error(server.url("ca.pem", "127.0.0.1"),
@@ -313,9 +314,9 @@ TEST(RedisTls, rejects_bytes_before_the_handshake) {
         }
     });
     {
-        channels all("rediss://localhost:" + std::to_string(ntohs(at.sin_port)), {.patience = 300ms});
+        channels all("rediss://localhost:" + std::to_string(ntohs(at.sin_port)), {.timeout = 300ms});
         wait_until([&] {
-            return complaint_of([&] { all.publish_sync("room", "x"); }).find("TLS handshake failed") !=
+            return unavailable_message([&] { all.publish_sync("room", "x"); }).find("TLS handshake failed") !=
                    std::string::npos;
         });
     }
@@ -326,51 +327,51 @@ TEST(RedisTls, rejects_bytes_before_the_handshake) {
 // Subscriptions survive a restart, with a report that messages may have been lost.
 TEST(RestartedRedis, reconnects_and_resubscribes) {
     redis_server server;
-    channels all(server.url(), {.patience = 10s});
+    channels all(server.url(), {.timeout = 10s});
     event_loop loop;
     subscription mine = all.open({.report_gaps = true});
     subscription quiet = all.open();
-    loop.run_until(with_timeout(long_enough, mine.add("room")));
-    loop.run_until(with_timeout(long_enough, quiet.add_pattern("r*")));
+    loop.run_until(with_timeout(test_timeout, mine.subscribe("room")));
+    loop.run_until(with_timeout(test_timeout, quiet.subscribe_pattern("r*")));
     all.publish_sync("room", "before");
-    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "before");
-    EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(quiet))), "before");
+    EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(mine))), "before");
+    EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(quiet))), "before");
     for (unsigned restart = 1; restart < 4; ++restart) {
         server.kill();
         server.start();
-        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "");  // the gap
-        EXPECT_EQ(all.count().reconnects, restart);
+        EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(mine))), "");  // the gap
+        EXPECT_EQ(all.stats().reconnects, restart);
         all.publish_sync("room", "after");
-        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), "after");
+        EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(mine))), "after");
         struct step {
             static task<bool> receives_gap(subscription& from) {
                 const channel_message m = co_await from.next();
                 co_return m.gap() && m.bytes() == "after";
             }
         };
-        EXPECT_TRUE(loop.run_until(with_timeout(long_enough, step::receives_gap(quiet))));
+        EXPECT_TRUE(loop.run_until(with_timeout(test_timeout, step::receives_gap(quiet))));
     }
 }
 
 TEST(PausedRedis, does_not_block_a_publisher_beyond_the_timeout) {
     redis_server server;
-    channels all(server.url(), {.patience = 300ms});
-    until_it_works([&] { all.publish_sync("room", "before"); });
+    channels all(server.url(), {.timeout = 300ms});
+    retry_until_available([&] { all.publish_sync("room", "before"); });
     server.pause();
     const instant start = clock::now();
     EXPECT_THROW(all.publish_sync("room", "during"), channels_unavailable);
     event_loop loop;
     EXPECT_THROW(loop.run_until(all.publish("room", "during")), channels_unavailable);
     EXPECT_LT(clock::now() - start, 10s);
-    server.go_on();
-    until_it_works([&] { all.publish_sync("room", "after"); });
+    server.resume();
+    retry_until_available([&] { all.publish_sync("room", "after"); });
 }
 
 // A sync view whose client disconnected or whose deadline passed stops waiting for Redis.
 TEST(PausedRedis, does_not_block_a_cancelled_view) {
     redis_server server;
-    channels all(server.url(), {.patience = 60s});
-    cache kept(server.url(), {.patience = 60s});
+    channels all(server.url(), {.timeout = 60s});
+    cache kept(server.url(), {.timeout = 60s});
     all.publish_sync("room", "before");
     kept.set_sync("key", "value", 60s);
     server.pause();
@@ -378,39 +379,39 @@ TEST(PausedRedis, does_not_block_a_cancelled_view) {
         [&] { all.publish_sync("room", "during"); }, [&] { (void)kept.get_sync("key"); },
         [&] { (void)kept.get_or_compute_sync("key", 60s, [] { return "x"; }); }};
     for (const auto& call : calls) {
-        context late, disconnected;
+        task_context late, disconnected;
         late.deadline = from_now(10ms);
         {
-            const works_for view(&late);
+            const blocking_scope view(&late);
             EXPECT_THROW(call(), cancelled);
         }
-        const works_for view(&disconnected);
-        std::thread other([&disconnected] { disconnected.cancel.announce(cancel_reason::disconnected); });
+        const blocking_scope view(&disconnected);
+        std::thread other([&disconnected] { disconnected.cancel.request(cancel_reason::disconnected); });
         EXPECT_THROW(call(), cancelled);
         other.join();
     }
-    server.go_on();
+    server.resume();
     EXPECT_EQ(kept.get_sync("key"), "value");
 }
 
 TEST(SilentRedis, is_disconnected_and_reconnected) {
     redis_server server;
-    channels all(server.url(), {.patience = 200ms});
+    channels all(server.url(), {.timeout = 200ms});
     event_loop loop;
     subscription mine = all.open({.report_gaps = true});
-    until_it_works([&] { loop.run_until(mine.add("room")); });
+    retry_until_available([&] { loop.run_until(mine.subscribe("room")); });
     server.pause();
     wait_until([&] {
-        const std::string message = complaint_of([&] { loop.run_until(all.open().add("another")); });
+        const std::string message = unavailable_message([&] { loop.run_until(all.open().subscribe("another")); });
         return message.ends_with("cannot be used: it does not respond");
     });
-    server.go_on();
+    server.resume();
     std::string text = "no gap yet";
-    while (!text.empty()) text = loop.run_until(with_timeout(long_enough, next_of(mine)));
-    EXPECT_GE(all.count().reconnects, 1u);
+    while (!text.empty()) text = loop.run_until(with_timeout(test_timeout, next_text(mine)));
+    EXPECT_GE(all.stats().reconnects, 1u);
 }
 
-task<void> one_wish(channels& all, cache& kept, unsigned kind) {
+task<void> random_operation(channels& all, cache& kept, unsigned kind) {
     const std::string key = std::to_string(kind % 17);
     switch (kind % 5) {
         case 0: co_await all.publish("room", key); break;
@@ -422,18 +423,18 @@ task<void> one_wish(channels& all, cache& kept, unsigned kind) {
         }
         default: {
             subscription mine = all.open();
-            co_await mine.add("room");
+            co_await mine.subscribe("room");
             (void)co_await mine.next();
         }
     }
 }
 
-task<void> cancelled_at_random(channels& all, cache& kept, unsigned seed) {
+task<void> random_cancellations(channels& all, cache& kept, unsigned seed) {
     std::minstd_rand random(seed);
     for (int i = 0; i < 250; ++i) {
         const auto after = std::chrono::microseconds(random() % 3000);
         try {
-            co_await with_timeout(after, one_wish(all, kept, static_cast<unsigned>(random())));
+            co_await with_timeout(after, random_operation(all, kept, static_cast<unsigned>(random())));
         } catch (const timed_out&) {
         }
     }
@@ -446,12 +447,12 @@ TEST(Redis, ten_thousand_cancellations_leak_nothing) {
     cache kept(server.url(), {.compute_limit = 1h});
     event_loop loop;
     std::vector<task<void>> tasks;
-    for (unsigned seed = 1; seed <= 40; ++seed) tasks.push_back(cancelled_at_random(all, kept, seed));
+    for (unsigned seed = 1; seed <= 40; ++seed) tasks.push_back(random_cancellations(all, kept, seed));
     loop.run_until(when_all(std::move(tasks)));
     kept.set_sync("last", "own", 60s);
     EXPECT_EQ(kept.get_sync("last"), "own");
-    EXPECT_EQ(all.count().subscriptions, 0u);
-    EXPECT_EQ(all.count().reconnects, 0u);
+    EXPECT_EQ(all.stats().subscriptions, 0u);
+    EXPECT_EQ(all.stats().reconnects, 0u);
     for (int i = 0; i < 17; ++i)  // no lock has leaked
         EXPECT_EQ(kept.get_or_compute_sync(std::to_string(i) + "!", 60s, [] { return std::string("value"); }), "value");
 }
@@ -461,10 +462,10 @@ TEST(ForkedProcess, opens_its_own_connection) {
     channels receiving(server.url());
     event_loop loop;
     subscription mine = receiving.open();
-    loop.run_until(with_timeout(long_enough, mine.add("room")));
+    loop.run_until(with_timeout(test_timeout, mine.subscribe("room")));
     channels all(server.url());
     all.publish_sync("room", "in the parent");
-    const shared_number done;
+    const shared_counter done;
     worker child([&] {
         all.publish_sync("room", "in the child");
         *done = 1;
@@ -472,7 +473,7 @@ TEST(ForkedProcess, opens_its_own_connection) {
     wait_until([&] { return *done == 1; });
     all.publish_sync("room", "in the parent again");
     for (const std::string expected : {"in the parent", "in the child", "in the parent again"})
-        EXPECT_EQ(loop.run_until(with_timeout(long_enough, next_of(mine))), expected);
+        EXPECT_EQ(loop.run_until(with_timeout(test_timeout, next_text(mine))), expected);
 }
 
 }  // namespace

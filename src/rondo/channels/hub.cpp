@@ -30,57 +30,57 @@ bool matches(std::string_view pattern, std::string_view name) noexcept {
 
 namespace {
 
-bool has(const mailbox& box, std::string_view name, bool pattern) {
+bool has_entry(const mailbox& box, std::string_view name, bool pattern) {
     return std::ranges::any_of(box.entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
 }
 
 // Whether this is the pattern to deliver for, when several patterns of the mailbox match.
-bool speaks_for(const mailbox& box, std::string_view pattern, std::string_view name) {
+bool is_first_match(const mailbox& box, std::string_view pattern, std::string_view name) {
     const auto first =
         std::ranges::find_if(box.entries, [&](const auto& e) { return e.pattern && matches(e.name, name); });
-    return first != box.entries.end() && first->name == pattern && !has(box, name, false);
+    return first != box.entries.end() && first->name == pattern && !has_entry(box, name, false);
 }
 
 }  // namespace
 
-bool hub::add(const box& to, std::string_view name, bool pattern) {
+bool hub::add(const mailbox_ptr& to, std::string_view name, bool pattern) {
     const std::scoped_lock lock(mutex_);
-    if (has(*to, name, pattern)) return false;
+    if (has_entry(*to, name, pattern)) return false;
     table& subscribers = pattern ? patterns_ : names_;
     auto [found, added] = subscribers.try_emplace(std::string(name));
     found->second.push_back(to);
     ++subscriptions_;
     to->entries.push_back({std::string(name), pattern});
-    if (added && changed_) changed_(name, pattern, true);
+    if (added && on_change_) on_change_(name, pattern, true);
     return true;
 }
 
-void hub::drop(const box& from, const mailbox::entry& removed) {
+void hub::erase_entry(const mailbox_ptr& from, const mailbox::entry& removed) {
     table& subscribers = removed.pattern ? patterns_ : names_;
     const auto found = subscribers.find(removed.name);
     if (found == subscribers.end()) return;
     subscriptions_ -= std::erase(found->second, from);
     if (!found->second.empty()) return;
     subscribers.erase(found);
-    if (changed_) changed_(removed.name, removed.pattern, false);
+    if (on_change_) on_change_(removed.name, removed.pattern, false);
 }
 
-void hub::remove(const box& from, std::string_view name, bool pattern) {
+void hub::remove(const mailbox_ptr& from, std::string_view name, bool pattern) {
     const std::scoped_lock lock(mutex_);
     const auto found =
         std::ranges::find_if(from->entries, [&](const auto& e) { return e.pattern == pattern && e.name == name; });
     if (found == from->entries.end()) return;
     const mailbox::entry removed = std::move(*found);
     from->entries.erase(found);
-    drop(from, removed);
+    erase_entry(from, removed);
 }
 
-void hub::remove(const box& from) {
+void hub::remove(const mailbox_ptr& from) {
     const std::scoped_lock lock(mutex_);
-    for (const mailbox::entry& e : std::exchange(from->entries, {})) drop(from, e);
+    for (const mailbox::entry& e : std::exchange(from->entries, {})) erase_entry(from, e);
 }
 
-void hub::put(const box& to, const std::shared_ptr<const message_body>& body) {
+void hub::put(const mailbox_ptr& to, const std::shared_ptr<const message_body>& body) {
     ++delivered_;
     dropped_ += to->put(body);
 }
@@ -88,28 +88,28 @@ void hub::put(const box& to, const std::shared_ptr<const message_body>& body) {
 void hub::deliver(const std::shared_ptr<const message_body>& body) {
     const std::scoped_lock lock(mutex_);
     const std::uint64_t sequence = ++sequence_;
-    const auto put_once = [&](const box& to) {
-        if (std::exchange(to->last_seen, sequence) != sequence) put(to, body);
+    const auto put_once = [&](const mailbox_ptr& to) {
+        if (std::exchange(to->last_sequence, sequence) != sequence) put(to, body);
     };
     if (const auto found = names_.find(body->channel); found != names_.end())
-        for (const box& to : found->second) put_once(to);
+        for (const mailbox_ptr& to : found->second) put_once(to);
     for (const auto& [pattern, boxes] : patterns_) {
         if (!matches(pattern, body->channel)) continue;
-        for (const box& to : boxes) put_once(to);
+        for (const mailbox_ptr& to : boxes) put_once(to);
     }
 }
 
 void hub::deliver_by_name(const std::shared_ptr<const message_body>& body) {
     const std::scoped_lock lock(mutex_);
     if (const auto found = names_.find(body->channel); found != names_.end())
-        for (const box& to : found->second) put(to, body);
+        for (const mailbox_ptr& to : found->second) put(to, body);
 }
 
 void hub::deliver_by_pattern(std::string_view pattern, const std::shared_ptr<const message_body>& body) {
     const std::scoped_lock lock(mutex_);
     if (const auto found = patterns_.find(pattern); found != patterns_.end()) {
-        for (const box& to : found->second)
-            if (speaks_for(*to, pattern, body->channel)) put(to, body);
+        for (const mailbox_ptr& to : found->second)
+            if (is_first_match(*to, pattern, body->channel)) put(to, body);
     }
 }
 
@@ -117,7 +117,7 @@ void hub::mark_gap() {
     const std::scoped_lock lock(mutex_);
     for (const table* subscribers : {&names_, &patterns_})
         for (const auto& [name, boxes] : *subscribers)
-            for (const box& to : boxes) to->mark_gap();
+            for (const mailbox_ptr& to : boxes) to->mark_gap();
 }
 
 std::size_t hub::subscriptions() const {

@@ -22,17 +22,17 @@ namespace rondo::channels_detail {
 /// The subscribers of this process by name and pattern. Thread-safe.
 class hub {
 public:
-    using box = std::shared_ptr<mailbox>;
+    using mailbox_ptr = std::shared_ptr<mailbox>;
     /// Called under the hub's mutex when a name gets its first subscriber (true) or loses its last (false).
-    using watcher = std::move_only_function<void(std::string_view name, bool pattern, bool subscribed)>;
+    using change_callback = std::move_only_function<void(std::string_view name, bool pattern, bool subscribed)>;
 
-    explicit hub(watcher on_change = {}) : changed_(std::move(on_change)) {}
+    explicit hub(change_callback on_change = {}) : on_change_(std::move(on_change)) {}
 
     /// False when the mailbox is subscribed already.
-    bool add(const box& to, std::string_view name, bool pattern);
-    void remove(const box& from, std::string_view name, bool pattern);
+    bool add(const mailbox_ptr& to, std::string_view name, bool pattern);
+    void remove(const mailbox_ptr& from, std::string_view name, bool pattern);
     /// Removes the mailbox from all names and patterns.
-    void remove(const box& from);
+    void remove(const mailbox_ptr& from);
 
     /// Delivers once to each mailbox with a matching name or pattern.
     void deliver(const std::shared_ptr<const message_body>& body);
@@ -51,15 +51,15 @@ private:
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
     };
-    using table = std::unordered_map<std::string, std::vector<box>, text_hash, std::equal_to<>>;
+    using table = std::unordered_map<std::string, std::vector<mailbox_ptr>, text_hash, std::equal_to<>>;
 
-    void put(const box& to, const std::shared_ptr<const message_body>& body);
-    void drop(const box& from, const mailbox::entry& removed);
+    void put(const mailbox_ptr& to, const std::shared_ptr<const message_body>& body);
+    void erase_entry(const mailbox_ptr& from, const mailbox::entry& removed);
 
     mutable std::mutex mutex_;
     table names_;
     table patterns_;
-    watcher changed_;
+    change_callback on_change_;
     std::size_t subscriptions_ = 0;
     std::uint64_t sequence_ = 0;
     std::uint64_t delivered_ = 0;

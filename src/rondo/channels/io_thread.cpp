@@ -12,7 +12,7 @@ namespace rondo::channels_detail {
 
 // Uses epoll: another io_uring would cost memory without benefit.
 io_thread::io_thread()
-    : blocking_({.name = "channels files"}),
+    : blocking_({.name = "chan blocking"}),
       thread_({.name = "channels", .loop = {backend_kind::epoll}, .blocking = &blocking_}) {}
 
 std::shared_ptr<io_thread> io_thread::shared() {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include <rondo/loop/loop_thread.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::channels_detail {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include <rondo/channels/hub.hpp>
-#include <rondo/channels/reply.hpp>
+#include <rondo/channels/pending_result.hpp>
 #include <rondo/channels/url.hpp>
 
 namespace rondo::channels_detail {
@@ -23,19 +23,19 @@ public:
     /// Sends a message. Returns null when that is done, else an object that settles when it is.
     [[nodiscard]] virtual std::shared_ptr<pending> publish(const std::shared_ptr<const message_body>& body) = 0;
     /// Called when a publish() timed out. Throws channels_unavailable when that is a failure.
-    virtual void gave_up(const std::shared_ptr<pending>& publishing) = 0;
+    virtual void on_publish_timeout(const std::shared_ptr<pending>& publishing) = 0;
     /// Returns an object that settles once messages published anywhere to this name arrive; null when they do already.
     /// Call after adding the name to the hub.
-    [[nodiscard]] virtual std::shared_ptr<pending> arrives(std::string_view name, bool pattern) = 0;
+    [[nodiscard]] virtual std::shared_ptr<pending> confirm_subscription(std::string_view name, bool pattern) = 0;
     /// Called when the confirmation timed out. Throws channels_unavailable when no messages arrive.
-    virtual void does_not_arrive() = 0;
+    virtual void on_subscribe_timeout() = 0;
 
-    struct figures {
+    struct statistics {
         std::uint64_t lost = 0;        ///< because another process was too slow
         std::uint64_t reconnects = 0;  ///< Redis only
-        std::uint64_t others = 0;      ///< memory only: processes that messages are sent to
+        std::uint64_t peers = 0;       ///< memory only: processes that messages are sent to
     };
-    [[nodiscard]] virtual figures count() const = 0;
+    [[nodiscard]] virtual statistics stats() const = 0;
 };
 
 [[nodiscard]] std::unique_ptr<layer> make_memory_layer(std::string_view name);

@@ -9,7 +9,7 @@ namespace rondo::channels_detail {
 
 namespace {
 
-constexpr unsigned at_once = 64;  // messages received without yielding to the loop
+constexpr unsigned max_burst = 64;  // messages received without yielding to the loop
 
 }  // namespace
 
@@ -18,35 +18,35 @@ std::size_t mailbox::put(const std::shared_ptr<const message_body>& body) {
     if (closed_) return 0;
     std::size_t dropped = 0;
     const auto full = [&] {
-        return waiting_.size() >= options_.messages || bytes_ + body->bytes.size() > options_.bytes;
+        return queue_.size() >= options_.max_messages || bytes_ + body->bytes.size() > options_.max_bytes;
     };
-    if (options_.when_full == overflow::close && !waiting_.empty() && full()) {
+    if (options_.when_full == overflow::close && !queue_.empty() && full()) {
         closed_ = true;
-        announce();
+        notify();
         return 1;
     }
-    for (; !waiting_.empty() && full(); ++dropped) {
-        bytes_ -= waiting_.front()->bytes.size();
-        waiting_.pop_front();
+    for (; !queue_.empty() && full(); ++dropped) {
+        bytes_ -= queue_.front()->bytes.size();
+        queue_.pop_front();
     }
     missed_ += dropped;
-    waiting_.push_back(body);
+    queue_.push_back(body);
     bytes_ += body->bytes.size();
-    announce();
+    notify();
     return dropped;
 }
 
 void mailbox::mark_gap() {
     const std::scoped_lock lock(mutex_);
     gap_ = true;
-    if (options_.report_gaps) announce();
+    if (options_.report_gaps) notify();
 }
 
-void mailbox::announce() {
-    if (loop_ == nullptr || in_flight_) return;
-    in_flight_ = true;
+void mailbox::notify() {
+    if (loop_ == nullptr || notify_pending_) return;
+    notify_pending_ = true;
     kept_alive_ = shared_from_this();
-    loop_->post(static_cast<posted&>(*this));
+    loop_->post(static_cast<posted_task&>(*this));
 }
 
 void mailbox::run_on_loop() noexcept {
@@ -55,8 +55,8 @@ void mailbox::run_on_loop() noexcept {
     {
         const std::scoped_lock lock(mutex_);
         self = std::move(kept_alive_);
-        in_flight_ = false;
-        ready = has_some();  // false when it was posted for an earlier wait
+        notify_pending_ = false;
+        ready = is_ready();  // false when it was posted for an earlier wait
     }
     if (ready && !waiter_.empty()) waiter_.front().wake();
 }
@@ -66,34 +66,34 @@ channel_message mailbox::pop() {
     const std::uint64_t missed = std::exchange(missed_, 0);
     const bool gap = std::exchange(gap_, false);
     if (gap && options_.report_gaps) return {nullptr, missed, true};
-    if (waiting_.empty()) {
+    if (queue_.empty()) {
         throw subscriber_too_slow(fmt::format(
             "subscription closed: the subscriber did not keep up and more than {} messages or {} bytes were queued; "
             "receive faster, raise the limits in subscription_options, or use overflow::drop_oldest",
-            options_.messages, options_.bytes));
+            options_.max_messages, options_.max_bytes));
     }
-    std::shared_ptr<const message_body> body = std::move(waiting_.front());
-    waiting_.pop_front();
+    std::shared_ptr<const message_body> body = std::move(queue_.front());
+    queue_.pop_front();
     bytes_ -= body->bytes.size();
     return {std::move(body), missed, gap};
 }
 
-bool mailbox::wait::enter() {
+bool mailbox::wait::attach() {
     {
         const std::scoped_lock lock(box_.mutex_);
         // A fast publisher must not starve the I/O of the loop.
-        const bool ready = box_.has_some();
-        if (ready && ++box_.burst_ % at_once != 0) return settle(), false;
+        const bool ready = box_.is_ready();
+        if (ready && ++box_.burst_ % max_burst != 0) return stop_waiting(), false;
         box_.loop_ = &event_loop::current();
-        if (ready) box_.announce();
+        if (ready) box_.notify();
     }
-    entered_ = true;
+    attached_ = true;
     box_.waiter_.push_back(*this);
     return true;
 }
 
-void mailbox::wait::leave() noexcept {
-    if (!std::exchange(entered_, false)) return;
+void mailbox::wait::detach() noexcept {
+    if (!std::exchange(attached_, false)) return;
     unlink();
     // From here on nothing is posted to the loop, which may end.
     const std::scoped_lock lock(box_.mutex_);
@@ -101,7 +101,7 @@ void mailbox::wait::leave() noexcept {
 }
 
 channel_message mailbox::wait::await_resume() {
-    leave();
+    detach();
     check();
     return box_.pop();
 }

@@ -24,8 +24,8 @@ enum class overflow : std::uint8_t {
 };
 
 struct subscription_options {
-    std::size_t messages = 1024;   ///< in the mailbox
-    std::size_t bytes = 4u << 20;  ///< in the mailbox; a single message may be larger
+    std::size_t max_messages = 1024;   ///< in the mailbox
+    std::size_t max_bytes = 4u << 20;  ///< in the mailbox; a single message may be larger
     overflow when_full = overflow::drop_oldest;
     /// Reports a gap with a message without bytes as soon as the connection is restored. Otherwise the next message
     /// carries the mark.
@@ -41,7 +41,7 @@ public:
 namespace channels_detail {
 
 /// The queued messages of one subscriber. Any thread puts, one coroutine at a time receives.
-class mailbox final : public posted, public std::enable_shared_from_this<mailbox> {
+class mailbox final : public posted_task, public std::enable_shared_from_this<mailbox> {
 public:
     explicit mailbox(subscription_options options) noexcept : options_(options) {}
 
@@ -51,7 +51,7 @@ public:
 
     class wait;
     /// `co_await box.receive()` returns the next message; throws subscriber_too_slow and `cancelled`.
-    [[nodiscard("co_await it")]] wait take() noexcept;
+    [[nodiscard("co_await it")]] wait receive() noexcept;
 
     struct entry {
         std::string name;
@@ -59,25 +59,25 @@ public:
     };
     // Owned by the hub, under its mutex.
     std::vector<entry> entries;
-    std::uint64_t last_seen = 0;
+    std::uint64_t last_sequence = 0;
 
 private:
     void run_on_loop() noexcept override;
-    void announce();
-    [[nodiscard]] bool has_some() const noexcept {
-        return !waiting_.empty() || closed_ || (gap_ && options_.report_gaps);
+    void notify();
+    [[nodiscard]] bool is_ready() const noexcept {
+        return !queue_.empty() || closed_ || (gap_ && options_.report_gaps);
     }
     [[nodiscard]] channel_message pop();
 
     const subscription_options options_;
     mutable std::mutex mutex_;
-    std::deque<std::shared_ptr<const message_body>> waiting_;
+    std::deque<std::shared_ptr<const message_body>> queue_;
     std::size_t bytes_ = 0;
     std::uint64_t missed_ = 0;  // since the last message received
     bool gap_ = false;
     bool closed_ = false;
     event_loop* loop_ = nullptr;  // of the waiting coroutine
-    bool in_flight_ = false;
+    bool notify_pending_ = false;
     std::shared_ptr<mailbox> kept_alive_;  // from post() until run_on_loop()
     unsigned burst_ = 0;
     intrusive_list<waiter> waiter_;  // used on the loop thread only
@@ -86,26 +86,26 @@ private:
 class [[nodiscard]] mailbox::wait : public waiter {
 public:
     explicit wait(mailbox& box) noexcept : box_(box) {}
-    ~wait() { leave(); }
+    ~wait() { detach(); }
     wait(const wait&) = delete;
     wait& operator=(const wait&) = delete;
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> h) {
-        return suspend(h) && enter();
+        return suspend(h) && attach();
     }
     [[nodiscard]] channel_message await_resume();
 
 private:
-    bool enter();
-    void leave() noexcept;
+    bool attach();
+    void detach() noexcept;
 
     mailbox& box_;
-    bool entered_ = false;
+    bool attached_ = false;
 };
 
-inline mailbox::wait mailbox::take() noexcept { return wait(*this); }
+inline mailbox::wait mailbox::receive() noexcept { return wait(*this); }
 
 }  // namespace channels_detail
 }  // namespace rondo

@@ -15,31 +15,35 @@ namespace {
 class memory_layer final : public layer {
 public:
     explicit memory_layer(std::string_view name) {
-        if (rendezvous::name().empty()) return;
-        mesh_.emplace(fmt::format("{}/{}/", rendezvous::name(), name),
-                      mesh::sink{.message = [this](const auto& body) { hub_.deliver(body); },
-                                 .gap = [this] { hub_.mark_gap(); }});
+        if (peer_discovery::name().empty()) return;
+        peers_.emplace(fmt::format("{}/{}/", peer_discovery::name(), name),
+                       peers::event_handlers{.on_message = [this](const auto& body) { hub_.deliver(body); },
+                                             .on_gap = [this] { hub_.mark_gap(); }});
     }
 
     hub& subscribers() noexcept override { return hub_; }
 
     std::shared_ptr<pending> publish(const std::shared_ptr<const message_body>& body) override {
         hub_.deliver(body);
-        return mesh_ ? mesh_->publish(body) : nullptr;
+        return peers_ ? peers_->publish(body) : nullptr;
     }
-    void gave_up(const std::shared_ptr<pending>& publishing) override { mesh_->gave_up(publishing); }
-    std::shared_ptr<pending> arrives(std::string_view, bool) override { return mesh_ ? mesh_->joined() : nullptr; }
+    void on_publish_timeout(const std::shared_ptr<pending>& publishing) override {
+        peers_->on_publish_timeout(publishing);
+    }
+    std::shared_ptr<pending> confirm_subscription(std::string_view, bool) override {
+        return peers_ ? peers_->when_joined() : nullptr;
+    }
     // Messages of the other workers still arrive.
-    void does_not_arrive() override {
+    void on_subscribe_timeout() override {
         log::warning("channels: another worker did not respond in time; its messages may not arrive yet");
     }
-    figures count() const override {
-        return mesh_ ? figures{.lost = mesh_->missed(), .reconnects = 0, .others = mesh_->members()} : figures();
+    statistics stats() const override {
+        return peers_ ? statistics{.lost = peers_->missed(), .reconnects = 0, .peers = peers_->size()} : statistics();
     }
 
 private:
     hub hub_;
-    std::optional<mesh> mesh_;  // destroyed before the hub
+    std::optional<peers> peers_;  // destroyed before the hub
 };
 
 }  // namespace

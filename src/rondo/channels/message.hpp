@@ -13,8 +13,8 @@ namespace rondo {
 namespace channels_detail {
 
 /// Limits of a name and of the bytes of one message. Anything larger closes a connection between workers.
-inline constexpr std::uint32_t largest_channel_name = 1u << 20;
-inline constexpr std::uint64_t largest_message = 1u << 30;
+inline constexpr std::uint32_t max_channel_name = 1u << 20;
+inline constexpr std::uint64_t max_message = 1u << 30;
 
 /// A published message; one copy per process, shared by all its subscribers.
 struct message_body {

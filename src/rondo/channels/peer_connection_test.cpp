@@ -26,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string frame(std::uint32_t what, std::uint32_t name_size, std::uint64_t size, const std::string& content) {
-    const frame_head head{what, name_size, size};
+    const frame_header head{what, name_size, size};
     return std::string(reinterpret_cast<const char*>(&head), sizeof head) + content;
 }
 std::string frame(std::uint32_t what, const std::string& name, const std::string& bytes = {}) {
@@ -34,81 +34,82 @@ std::string frame(std::uint32_t what, const std::string& name, const std::string
 }
 
 // The frames that a receiver delivers for these bytes; "closed" when it closes the connection before the sender.
-class receiving {
+class receiver_harness {
 public:
-    std::vector<std::string> of(const std::string& bytes, std::size_t piece, bool throws = false) {
+    std::vector<std::string> feed(const std::string& bytes, std::size_t piece, bool throws = false) {
         std::vector<std::string> got;
         int ends[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
         unique_fd sender(ends[1]);
-        std::optional<receiver> made;
+        std::optional<peer_receiver> made;
         bool ended = false;
         made.emplace(loop_, unique_fd(ends[0]),
-                     receiver::sink{.arrived =
-                                        [&](frame_head, std::string_view name, std::string_view text) {
-                                            if (throws) throw std::runtime_error("refused");
-                                            got.push_back(std::string(name) + "=" + std::string(text));
-                                        },
-                                    .ended =
-                                        [&](receiver&) {
-                                            made.reset();
-                                            ended = true;
-                                        }});
+                     peer_receiver::event_handlers{.on_frame =
+                                                       [&](frame_header, std::string_view name, std::string_view text) {
+                                                           if (throws) throw std::runtime_error("refused");
+                                                           got.push_back(std::string(name) + "=" + std::string(text));
+                                                       },
+                                                   .on_closed =
+                                                       [&](peer_receiver&) {
+                                                           made.reset();
+                                                           ended = true;
+                                                       }});
         for (std::size_t at = 0; at < bytes.size() && !ended; at += piece) {
             (void)::send(sender.value(), bytes.data() + at, std::min(piece, bytes.size() - at), MSG_NOSIGNAL);
-            turn();
+            run_once();
         }
-        turn();
+        run_once();
         if (ended) got.emplace_back("closed");
         sender.reset();
-        while (!ended) turn();
+        while (!ended) run_once();
         return got;
     }
 
 private:
-    void turn() {
+    void run_once() {
         loop_.run_until([](event_loop& l) -> task<void> { co_await l.sleep(1ms); }(loop_));
     }
     event_loop loop_{{backend_kind::epoll}};
 };
 
-const std::string hello = frame(frame_head::hello, "rondo-x");
+const std::string hello = frame(frame_header::hello, "rondo-x");
 
 TEST(PeerReceiver, parses_frames_split_anywhere) {
-    const std::string bytes = hello + frame(frame_head::message, "room", "text") + frame(frame_head::gap, "") +
-                              frame(frame_head::message, "", "") +
-                              frame(frame_head::message, "r", std::string(60'000, 'x'));
+    const std::string bytes = hello + frame(frame_header::message, "room", "text") + frame(frame_header::gap, "") +
+                              frame(frame_header::message, "", "") +
+                              frame(frame_header::message, "r", std::string(60'000, 'x'));
     for (const std::size_t piece : {std::size_t{7}, std::size_t{100'000}, bytes.size()}) {
         if (piece == 7 && bytes.size() > 10'000) continue;
-        const auto got = receiving().of(bytes, piece);
+        const auto got = receiver_harness().feed(bytes, piece);
         EXPECT_EQ(got, (std::vector<std::string>{"rondo-x=", "room=text", "=", "=", "r=" + std::string(60'000, 'x')}));
     }
-    EXPECT_EQ(receiving().of(hello + frame(frame_head::message, "room", "text"), 1),
+    EXPECT_EQ(receiver_harness().feed(hello + frame(frame_header::message, "room", "text"), 1),
               (std::vector<std::string>{"rondo-x=", "room=text"}));
 }
 
 TEST(PeerReceiver, invalid_frames_close_the_connection) {
     const std::string none;
     for (const std::string& bytes :
-         {frame(frame_head::hello, 200, 0, std::string(200, 'x')), frame(frame_head::hello, ""),
-          frame(frame_head::hello, "a", "b"), frame(frame_head::message, "room", "text"), frame(frame_head::gap, ""),
-          frame(0, ""), frame(77, "")}) {
-        EXPECT_EQ(receiving().of(bytes, bytes.size()), std::vector<std::string>{"closed"});
+         {frame(frame_header::hello, 200, 0, std::string(200, 'x')), frame(frame_header::hello, ""),
+          frame(frame_header::hello, "a", "b"), frame(frame_header::message, "room", "text"),
+          frame(frame_header::gap, ""), frame(0, ""), frame(77, "")}) {
+        EXPECT_EQ(receiver_harness().feed(bytes, bytes.size()), std::vector<std::string>{"closed"});
     }
     for (const std::string& bytes :
-         {hello, frame(frame_head::message, 64, UINT64_MAX - 63, none), frame(frame_head::message, UINT32_MAX, 0, none),
-          frame(frame_head::message, UINT32_MAX, UINT64_MAX, none), frame(frame_head::message, 1, UINT64_MAX, none),
-          frame(frame_head::message, 1, largest_message + 1, none), frame(frame_head::gap, "x"), frame(4, "")}) {
-        EXPECT_EQ(receiving().of(hello + bytes, 1000), (std::vector<std::string>{"rondo-x=", "closed"}));
+         {hello, frame(frame_header::message, 64, UINT64_MAX - 63, none),
+          frame(frame_header::message, UINT32_MAX, 0, none), frame(frame_header::message, UINT32_MAX, UINT64_MAX, none),
+          frame(frame_header::message, 1, UINT64_MAX, none), frame(frame_header::message, 1, max_message + 1, none),
+          frame(frame_header::gap, "x"), frame(4, "")}) {
+        EXPECT_EQ(receiver_harness().feed(hello + bytes, 1000), (std::vector<std::string>{"rondo-x=", "closed"}));
     }
-    EXPECT_EQ(receiving().of(hello, 1000, true), std::vector<std::string>{"closed"});
+    EXPECT_EQ(receiver_harness().feed(hello, 1000, true), std::vector<std::string>{"closed"});
 }
 
 // A gap frame has 16 bytes, but the receiver has to visit all subscribers.
 TEST(PeerReceiver, merges_gaps) {
     std::string bytes = hello;
-    for (int i = 0; i < 1000; ++i) bytes += frame(frame_head::gap, "") + frame(frame_head::message, "r", "x");
-    const auto got = receiving().of(bytes, bytes.size());
+    for (int i = 0; i < 1000; ++i) bytes += frame(frame_header::gap, "") + frame(frame_header::message, "r", "x");
+    const auto got = receiver_harness().feed(bytes, bytes.size());
     EXPECT_EQ(std::ranges::count(got, "r=x"), 1000);
     EXPECT_LT(std::ranges::count(got, "="), 20);
     EXPECT_EQ(got.at(1), "=");
@@ -121,25 +122,25 @@ TEST(PeerReceiver, survives_random_bytes) {
         std::string bytes = random() % 2 ? hello : std::string();
         const std::size_t size = random() % 200;
         while (bytes.size() < size) bytes += static_cast<char>(random() % 4 ? random() % 4 : random());
-        (void)receiving().of(bytes, 1 + random() % 50);
+        (void)receiver_harness().feed(bytes, 1 + random() % 50);
     }
 }
 
 // Any process of the same user can connect; the workers keep running.
 TEST(Peers, invalid_connections_do_not_stop_a_worker) {
-    rendezvous::set(rendezvous::make_name());
+    peer_discovery::set_name(peer_discovery::make_name());
     {
         channels all;
         event_loop loop;
         loop.run_until(with_timeout(30s, [](channels& c) -> task<void> {
             co_await c.publish("room", "made");
-            const std::string& prefix = rendezvous::name();
-            for (const std::string& name : rendezvous::find(prefix)) {
+            const std::string& prefix = peer_discovery::name();
+            for (const std::string& name : peer_discovery::find_names(prefix)) {
                 for (const std::string& bytes :
-                     {frame(frame_head::hello, 200, 0, std::string(200, 'x')),
-                      frame(frame_head::hello, "rondo-of-another"),
-                      frame(frame_head::hello, name) + frame(frame_head::message, 64, UINT64_MAX - 63, {})}) {
-                    const unique_fd stranger = rendezvous::connect(name);
+                     {frame(frame_header::hello, 200, 0, std::string(200, 'x')),
+                      frame(frame_header::hello, "rondo-of-another"),
+                      frame(frame_header::hello, name) + frame(frame_header::message, 64, UINT64_MAX - 63, {})}) {
+                    const unique_fd stranger = peer_discovery::connect(name);
                     if (!stranger) continue;
                     (void)::send(stranger.value(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
                     char end = 0;
@@ -149,7 +150,7 @@ TEST(Peers, invalid_connections_do_not_stop_a_worker) {
             co_await c.publish("room", "still running");
         }(all)));
     }
-    rendezvous::set("");
+    peer_discovery::set_name("");
 }
 
 }  // namespace

@@ -16,15 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rondo/base/abstract_socket.hpp>
 #include <rondo/base/random_token.hpp>
-#include <rondo/base/unix_socket.hpp>
 
-namespace rondo::rendezvous {
+namespace rondo::peer_discovery {
 
 namespace {
 
 // Written before the fork, only read after it.
-std::string& chosen() {
+std::string& stored_name() {
     static std::string name;
     return name;
 }
@@ -55,16 +55,16 @@ std::string_view listening_name(std::string_view line) {
 
 }  // namespace
 
-void set(std::string name) {
+void set_name(std::string name) {
     if (name.size() > 40) throw std::invalid_argument("peer discovery name '" + name + "' has more than 40 bytes");
-    chosen() = std::move(name);
+    stored_name() = std::move(name);
 }
 
-const std::string& name() noexcept { return chosen(); }
+const std::string& name() noexcept { return stored_name(); }
 
 std::string make_name() { return "rondo-" + random_token(); }
 
-unique_fd claim(std::string_view full_name) {
+unique_fd claim_name(std::string_view full_name) {
     unique_fd socket = make_socket();
     const abstract_address at(full_name);
     if (::bind(socket.value(), at.get(), at.size()) != 0) {
@@ -76,7 +76,7 @@ unique_fd claim(std::string_view full_name) {
     return socket;
 }
 
-std::vector<std::string> find(std::string_view prefix) {
+std::vector<std::string> find_names(std::string_view prefix) {
     std::ifstream table("/proc/self/net/unix");
     if (!table) throw std::runtime_error("cannot read /proc/self/net/unix: the workers cannot find each other");
     std::vector<std::string> found;
@@ -87,38 +87,38 @@ std::vector<std::string> find(std::string_view prefix) {
     return found;
 }
 
-bool holder::trusted() const noexcept { return connection && (user == ::geteuid() || user == 0); }
+bool name_owner::is_trusted() const noexcept { return connection && (uid == ::geteuid() || uid == 0); }
 
-holder holder_of(std::string_view full_name) {
-    holder found;
+name_owner owner_of(std::string_view full_name) {
+    name_owner found;
     unique_fd socket = make_socket();
     found.error = connect_to(socket.value(), full_name);
     if (found.error != 0) return found;
-    const std::optional<ucred> other = peer_credentials(socket.value());
-    if (!other) {
+    const std::optional<ucred> credentials = peer_credentials(socket.value());
+    if (!credentials) {
         found.error = errno;
         return found;
     }
     found.connection = std::move(socket);
-    found.user = other->uid;
-    found.process = other->pid;
+    found.uid = credentials->uid;
+    found.pid = credentials->pid;
     return found;
 }
 
 unique_fd connect(std::string_view full_name) {
     unique_fd socket = make_socket();
-    if (connect_to(socket.value(), full_name) != 0 || !same_user(socket.value())) return {};
+    if (connect_to(socket.value(), full_name) != 0 || !is_same_user(socket.value())) return {};
     return socket;
 }
 
-bool same_user(int socket) noexcept {
-    const std::optional<ucred> other = peer_credentials(socket);
-    return other && other->uid == ::geteuid();
+bool is_same_user(int socket) noexcept {
+    const std::optional<ucred> credentials = peer_credentials(socket);
+    return credentials && credentials->uid == ::geteuid();
 }
 
-pid_t process_of(int socket) noexcept {
-    const std::optional<ucred> other = peer_credentials(socket);
-    return other ? other->pid : 0;
+pid_t peer_pid(int socket) noexcept {
+    const std::optional<ucred> credentials = peer_credentials(socket);
+    return credentials ? credentials->pid : 0;
 }
 
-}  // namespace rondo::rendezvous
+}  // namespace rondo::peer_discovery

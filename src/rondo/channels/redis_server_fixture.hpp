@@ -55,8 +55,8 @@ public:
         arguments.push_back(nullptr);
         if (::posix_spawnp(&pid_, "redis-server", nullptr, nullptr, arguments.data(), environ) != 0)
             throw std::runtime_error("redis-server is not installed: ./dev packages test");
-        for (int i = 0; i < 3000 && !reachable(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        if (!reachable()) throw std::runtime_error("redis-server did not start");
+        for (int i = 0; i < 3000 && !is_reachable(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (!is_reachable()) throw std::runtime_error("redis-server did not start");
     }
     void kill() {
         if (pid_ == 0) return;
@@ -67,11 +67,11 @@ public:
         ::unlink(path().c_str());
     }
     void pause() const { ::kill(pid_, SIGSTOP); }
-    void go_on() const { ::kill(pid_, SIGCONT); }
+    void resume() const { ::kill(pid_, SIGCONT); }
 
     /// Returns the first line of the reply to a command, sent on a separate connection.
-    [[nodiscard]] std::string answer_to(std::string command) const {
-        const unique_fd s = connected();
+    [[nodiscard]] std::string execute(std::string command) const {
+        const unique_fd s = open_connection();
         if (!s) throw std::runtime_error("cannot connect to redis-server");
         command += "\r\n";
         (void)::send(s.value(), command.data(), command.size(), MSG_NOSIGNAL);
@@ -82,7 +82,7 @@ public:
 
 private:
     /// Null when the server is not reachable.
-    [[nodiscard]] unique_fd connected() const {
+    [[nodiscard]] unique_fd open_connection() const {
         unique_fd s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
@@ -90,7 +90,7 @@ private:
         if (::connect(s.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return {};
         return s;
     }
-    [[nodiscard]] bool reachable() const { return static_cast<bool>(connected()); }
+    [[nodiscard]] bool is_reachable() const { return static_cast<bool>(open_connection()); }
 
     std::vector<std::string> options_;
     std::string folder_;
@@ -103,7 +103,7 @@ inline redis_server& shared_redis() {
     return server;
 }
 
-inline constexpr std::chrono::seconds long_enough{30};
+inline constexpr std::chrono::seconds test_timeout{30};
 
 /// Polls until the condition is true, and not again: it may have side effects.
 inline void wait_until(const std::function<bool()>& condition) {
@@ -116,7 +116,7 @@ inline void wait_until(const std::function<bool()>& condition) {
 }
 
 /// The message of channels_unavailable that `f` throws; empty when it succeeds.
-inline std::string complaint_of(const std::function<void()>& f) {
+inline std::string unavailable_message(const std::function<void()>& f) {
     try {
         f();
     } catch (const channels_unavailable& e) {

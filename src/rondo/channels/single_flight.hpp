@@ -10,39 +10,39 @@
 #include <string>
 #include <vector>
 
-#include <rondo/channels/reply.hpp>
+#include <rondo/channels/pending_result.hpp>
 
 namespace rondo::channels_detail {
 
 /// The values of a cache being computed in this process, and the callers waiting for them. Thread-safe.
-class flights {
+class single_flight {
 public:
     /// Settles with the value, or with null when the leader was cancelled: then another caller computes.
-    using waiting = std::shared_ptr<reply<std::shared_ptr<const std::string>>>;
+    using waiter_ptr = std::shared_ptr<reply<std::shared_ptr<const std::string>>>;
 
     /// Returns null to the leader, which computes the value and then calls finish(); else a waiter.
-    [[nodiscard]] waiting join(const std::string& key);
-    void end(const std::string& key, const std::shared_ptr<const std::string>& value,
-             const std::exception_ptr& failure);
+    [[nodiscard]] waiter_ptr join(const std::string& key);
+    void finish(const std::string& key, const std::shared_ptr<const std::string>& value,
+                const std::exception_ptr& failure);
 
 private:
     std::mutex mutex_;
-    std::map<std::string, std::vector<waiting>> flying_;
+    std::map<std::string, std::vector<waiter_ptr>> in_flight_;
 };
 
 /// Calls finish() at the end of the scope: as cancelled, unless a value or a failure was set.
-class leading {
+class leader_guard {
 public:
-    leading(flights& owner, std::string key) noexcept : in_(owner), key_(std::move(key)) {}
-    ~leading() { in_.end(key_, value_, failure_); }
-    leading(const leading&) = delete;
-    leading& operator=(const leading&) = delete;
+    leader_guard(single_flight& owner, std::string key) noexcept : owner_(owner), key_(std::move(key)) {}
+    ~leader_guard() { owner_.finish(key_, value_, failure_); }
+    leader_guard(const leader_guard&) = delete;
+    leader_guard& operator=(const leader_guard&) = delete;
 
-    void gave(const std::string& value) { value_ = std::make_shared<const std::string>(value); }
-    void failed(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
+    void set_value(const std::string& value) { value_ = std::make_shared<const std::string>(value); }
+    void set_failure(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
 
 private:
-    flights& in_;
+    single_flight& owner_;
     const std::string key_;
     std::shared_ptr<const std::string> value_;
     std::exception_ptr failure_;

@@ -15,13 +15,15 @@ namespace rondo {
 
 namespace {
 
-constexpr std::string_view forms =
+constexpr std::string_view expected_forms =
     "expected memory:, memory:NAME, redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=TEXT], "
     "rediss://...[?ca=FILE&prefix=TEXT] with TLS, or "
     "redis+unix://[[USER]:PASSWORD@]/PATH[?db=DATABASE&prefix=TEXT]";
 
 // `why` must not contain the URL, which may contain a password.
-[[noreturn]] void refuse(std::string_view why) { throw std::invalid_argument(fmt::format("{}; {}", why, forms)); }
+[[noreturn]] void refuse(std::string_view why) {
+    throw std::invalid_argument(fmt::format("{}; {}", why, expected_forms));
+}
 
 std::string decoded(std::string_view text) {
     auto plain = codec::percent_decode(text);
@@ -30,7 +32,7 @@ std::string decoded(std::string_view text) {
 }
 
 template <class Number>
-Number number(std::string_view text, std::string_view part) {
+Number parse_url_number(std::string_view text, std::string_view part) {
     const std::optional<Number> value = parse_number<Number>(text);
     if (!value)
         refuse(fmt::format("the {} of the Redis server must be a number, at most {}", part,
@@ -45,7 +47,7 @@ Number number(std::string_view text, std::string_view part) {
 }
 
 // Removes and returns the part before the last `separator`; empty when there is none.
-std::string_view take_before(std::string_view& text, char separator) {
+std::string_view split_before_last(std::string_view& text, char separator) {
     const std::size_t at = text.rfind(separator);
     if (at == std::string_view::npos) return {};
     const std::string_view before = text.substr(0, at);
@@ -53,7 +55,7 @@ std::string_view take_before(std::string_view& text, char separator) {
     return before;
 }
 
-void read_query(channels_url& to, std::string_view query) {
+void parse_query(channels_url& to, std::string_view query) {
     const bool has_at = query.find('@') != std::string_view::npos;
     while (!query.empty()) {
         const std::string_view pair = query.substr(0, query.find('&'));
@@ -62,42 +64,43 @@ void read_query(channels_url& to, std::string_view query) {
         const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
         const std::string_view key = pair.substr(0, equals);
         if (key == "prefix") to.prefix = decoded(value);
-        else if (key == "db" && !to.path.empty()) to.database = number<unsigned>(value, "database");
+        else if (key == "db" && !to.path.empty()) to.database = parse_url_number<unsigned>(value, "database");
         else if (key == "ca" && to.secure) to.ca_file = decoded(value);
         else refuse_option(key, has_at);
     }
 }
 
-void read_place(channels_url& to, std::string_view location) {
+void parse_location(channels_url& to, std::string_view location) {
     const std::size_t slash = location.find('/');
     if (slash != std::string_view::npos && slash + 1 < location.size())
-        to.database = number<unsigned>(location.substr(slash + 1), "database");
+        to.database = parse_url_number<unsigned>(location.substr(slash + 1), "database");
     location = location.substr(0, slash);
     const std::size_t bracket = location.find(']');  // of an IPv6 address
     const std::size_t colon = location.find(':', bracket == std::string_view::npos ? 0 : bracket);
-    if (colon != std::string_view::npos) to.port = number<std::uint16_t>(location.substr(colon + 1), "port");
+    if (colon != std::string_view::npos) to.port = parse_url_number<std::uint16_t>(location.substr(colon + 1), "port");
     location = location.substr(0, colon);
     if (location.starts_with('[') && location.ends_with(']')) location = location.substr(1, location.size() - 2);
     if (location.empty()) refuse("missing host in the Redis URL");
     to.host = location;
 }
 
-void read_redis(channels_url& to, std::string_view rest, bool unix_socket) {
-    to.where = channels_url::kind::redis;
-    const std::size_t question = rest.find('?');
-    const std::string_view query = question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
-    rest = rest.substr(0, question);
-    std::string_view user_info = take_before(rest, '@');
+void parse_redis(channels_url& to, std::string_view remaining, bool unix_socket) {
+    to.backend = channels_url::kind::redis;
+    const std::size_t question = remaining.find('?');
+    const std::string_view query =
+        question == std::string_view::npos ? std::string_view() : remaining.substr(question + 1);
+    remaining = remaining.substr(0, question);
+    std::string_view user_info = split_before_last(remaining, '@');
     const std::size_t colon = user_info.find(':');
     to.user = decoded(user_info.substr(0, colon));
     if (colon != std::string_view::npos) to.password = decoded(user_info.substr(colon + 1));
-    if (unix_socket && !rest.starts_with('/')) refuse("the unix socket path must start with '/'");
-    if (unix_socket) to.path = decoded(rest);
-    else read_place(to, rest);
-    read_query(to, query);
+    if (unix_socket && !remaining.starts_with('/')) refuse("the unix socket path must start with '/'");
+    if (unix_socket) to.path = decoded(remaining);
+    else parse_location(to, remaining);
+    parse_query(to, query);
 }
 
-bool good_name(std::string_view name) {
+bool is_valid_name(std::string_view name) {
     return name.size() <= 32 && std::ranges::all_of(name, [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
                       c == '_';
@@ -111,15 +114,15 @@ channels_url channels_url::parse(std::string_view text) {
     constexpr std::string_view memory = "memory:", tcp = "redis://", tls = "rediss://", local = "redis+unix://";
     if (text.starts_with(memory)) {
         url.name = text.substr(memory.size());
-        if (!good_name(url.name))
+        if (!is_valid_name(url.name))
             refuse("invalid NAME in memory:NAME: must have at most 32 letters, digits, '-' or '_'");
     } else if (text.starts_with(tcp)) {
-        read_redis(url, text.substr(tcp.size()), false);
+        parse_redis(url, text.substr(tcp.size()), false);
     } else if (text.starts_with(tls)) {
         url.secure = true;
-        read_redis(url, text.substr(tls.size()), false);
+        parse_redis(url, text.substr(tls.size()), false);
     } else if (text.starts_with(local)) {
-        read_redis(url, text.substr(local.size()), true);
+        parse_redis(url, text.substr(local.size()), true);
     } else {
         refuse(fmt::format("unsupported scheme '{}'", codec::redacted_url(text.substr(0, text.find(':')))));
     }
@@ -127,7 +130,7 @@ channels_url channels_url::parse(std::string_view text) {
 }
 
 std::string channels_url::text() const {
-    if (where == kind::memory) return "memory:" + name;
+    if (backend == kind::memory) return "memory:" + name;
     if (!path.empty()) return fmt::format("redis+unix://{}?db={}", path, database);
     const bool v6 = host.find(':') != std::string::npos;
     return fmt::format("{}://{}{}{}:{}/{}", secure ? "rediss" : "redis", v6 ? "[" : "", host, v6 ? "]" : "", port,

@@ -18,7 +18,7 @@ namespace rondo {
 /// USER, PASSWORD, FILE and TEXT may be percent-encoded. `prefix` is prepended to every name and key in Redis.
 struct channels_url {
     enum class kind : std::uint8_t { memory, redis };
-    kind where = kind::memory;
+    kind backend = kind::memory;
     std::string name;           ///< memory only
     std::string host;           ///< redis only; empty for a unix socket
     std::uint16_t port = 6379;  ///< redis only

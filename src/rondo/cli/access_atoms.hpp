@@ -11,12 +11,12 @@
 
 namespace rondo::detail {
 
-using append_atom = void (*)(std::string& out, const access_entry& entry, std::int64_t unix_time,
+using atom_writer = void (*)(std::string& out, const access_entry& entry, std::int64_t unix_time,
                              const std::string& text);
 
 /// The function that appends the atom of this name; null for an unknown one. "{}i", "{}o" and "{}e" are the atoms that
 /// contain a name in braces.
-[[nodiscard]] append_atom find_atom(std::string_view name) noexcept;
+[[nodiscard]] atom_writer find_atom(std::string_view name) noexcept;
 /// The names of all atoms, for an error message.
 [[nodiscard]] std::string atom_names();
 
@@ -28,7 +28,7 @@ void append_literal(std::string& out, const access_entry&, std::int64_t, const s
 
 /// Appends a number in decimal.
 template <class Number>
-void append_number(std::string& out, Number n) {
+void append_decimal(std::string& out, Number n) {
     char text[24];
     out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
 }

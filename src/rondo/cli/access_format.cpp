@@ -36,34 +36,34 @@ void require_one_line(std::string_view text) {
 // Compiles a format into pieces.
 class access_format::compiler {
 public:
-    compiler(access_format& to, std::string_view text) : to_(to), text_(text) {}
+    compiler(access_format& to, std::string_view text) : format_(to), text_(text) {}
 
     void compile() {
-        for (std::string_view rest = text_; !rest.empty();) {
-            const std::size_t percent = rest.find('%');
-            literal_ += rest.substr(0, percent);
-            if (percent == rest.npos) break;
-            rest.remove_prefix(percent + 1);
-            if (rest.starts_with('%')) {
+        for (std::string_view remaining = text_; !remaining.empty();) {
+            const std::size_t percent = remaining.find('%');
+            literal_ += remaining.substr(0, percent);
+            if (percent == remaining.npos) break;
+            remaining.remove_prefix(percent + 1);
+            if (remaining.starts_with('%')) {
                 literal_ += '%';
-                rest.remove_prefix(1);
+                remaining.remove_prefix(1);
             } else {
-                const std::size_t end = rest.find(")s");
-                if (!rest.starts_with('(') || end == rest.npos)
+                const std::size_t end = remaining.find(")s");
+                if (!remaining.starts_with('(') || end == remaining.npos)
                     throw_invalid_format(text_, "contains a % without (atom)s");
-                end_literal();
-                add_atom(rest.substr(1, end - 1));
-                rest.remove_prefix(end + 2);
+                flush_literal();
+                add_atom(remaining.substr(1, end - 1));
+                remaining.remove_prefix(end + 2);
             }
         }
-        if (to_.pieces_.empty()) throw_invalid_format(text_, "is not a format");
+        if (format_.pieces_.empty()) throw_invalid_format(text_, "is not a format");
         literal_ += '\n';
-        end_literal();
+        flush_literal();
     }
 
 private:
-    void end_literal() {
-        if (!literal_.empty()) to_.pieces_.push_back({detail::append_literal, std::move(literal_)});
+    void flush_literal() {
+        if (!literal_.empty()) format_.pieces_.push_back({detail::append_literal, std::move(literal_)});
         literal_.clear();
     }
 
@@ -81,12 +81,12 @@ private:
             const char* value = std::getenv(name.c_str());
             name = value ? value : "";
         }
-        if (key == "{}o") to_.wants_response_fields_ = true;
-        if (key == "worker") name = to_.worker_;
-        to_.pieces_.push_back({append, std::move(name)});
+        if (key == "{}o") format_.needs_response_fields_ = true;
+        if (key == "worker") name = format_.worker_;
+        format_.pieces_.push_back({append, std::move(name)});
     }
 
-    access_format& to_;
+    access_format& format_;
     std::string_view text_;
     std::string literal_;
 };
@@ -94,9 +94,9 @@ private:
 access_format::access_format(std::string_view text, std::string worker) : worker_(std::move(worker)) {
     json_ = text == "json";
     if (json_) {
-        json_end_ = ",\"worker\":";
-        codec::append_json_string(json_end_, worker_);
-        json_end_ += fmt::format(",\"pid\":{}}}\n", getpid());
+        json_suffix_ = ",\"worker\":";
+        codec::append_json_string(json_suffix_, worker_);
+        json_suffix_ += fmt::format(",\"pid\":{}}}\n", getpid());
         return;
     }
     require_one_line(text);
@@ -125,15 +125,15 @@ void access_format::append_json(std::string& out, const access_entry& entry, std
     text(",\"host\":", req.host());
     text(",\"route\":", req.route());
     out += ",\"status\":";
-    detail::append_number(out, http::to_int(entry.code));
+    detail::append_decimal(out, http::to_int(entry.code));
     out += ",\"bytes\":";
-    detail::append_number(out, entry.body_bytes);
+    detail::append_decimal(out, entry.body_bytes);
     out += ",\"ms\":";
     detail::append_thousandths(out, std::chrono::duration_cast<std::chrono::microseconds>(entry.duration).count());
     text(",\"referer\":", req.field("Referer").value_or(std::string_view()));
     text(",\"agent\":", req.field("User-Agent").value_or(std::string_view()));
     out += entry.aborted ? ",\"aborted\":true" : ",\"aborted\":false";
-    out += json_end_;
+    out += json_suffix_;
 }
 
 }  // namespace rondo

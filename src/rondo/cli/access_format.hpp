@@ -28,7 +28,7 @@ public:
     void append(std::string& out, const access_entry& entry, std::int64_t unix_time) const;
 
     /// True when the format contains an atom %({x}o)s.
-    [[nodiscard]] bool wants_response_fields() const noexcept { return wants_response_fields_; }
+    [[nodiscard]] bool needs_response_fields() const noexcept { return needs_response_fields_; }
 
 private:
     struct piece {
@@ -41,9 +41,9 @@ private:
 
     std::vector<piece> pieces_;
     std::string worker_;
-    std::string json_end_;  ///< constant end of the lines of this process
+    std::string json_suffix_;  ///< constant end of the lines of this process
     bool json_ = false;
-    bool wants_response_fields_ = false;
+    bool needs_response_fields_ = false;
 };
 
 }  // namespace rondo

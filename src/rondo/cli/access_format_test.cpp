@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::int64_t noon = 1'700'000'000;  // 2023-11-14 22:13:20 UTC
+constexpr std::int64_t fixed_time = 1'700'000'000;  // 2023-11-14 22:13:20 UTC
 
 class recording_sink final : public access_log_sink {
 public:
@@ -28,9 +28,9 @@ public:
         codes.push_back(http::to_int(entry.code));
         bytes.push_back(entry.body_bytes);
         aborted.push_back(entry.aborted);
-        format_.append(text, entry, noon);
+        format_.append(text, entry, fixed_time);
     }
-    [[nodiscard]] bool wants_response_fields() const noexcept override { return format_.wants_response_fields(); }
+    [[nodiscard]] bool needs_response_fields() const noexcept override { return format_.needs_response_fields(); }
     std::vector<int> codes;
     std::vector<std::uint64_t> bytes;
     std::vector<bool> aborted;
@@ -43,13 +43,13 @@ private:
 class failing_body final : public body_source {
 public:
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
-        to.begin(head, std::nullopt);
+        to.start(head, std::nullopt);
         co_await to.write("first");
         throw std::runtime_error("broken");
     }
 };
 
-void fill(app& a) {
+void add_views(app& a) {
     a.get("/x/<int:n>", [](request&, int) { return text("twelve bytes"); });
     a.get("/fields", [](request&) { return text("abc").field("X-Out", "o\xc3\xa9").field("X-Other", "p"); });
     a.get("/raise", [](request&) -> response { throw std::runtime_error("x"); });
@@ -59,8 +59,8 @@ void fill(app& a) {
 TEST(AccessLog, contains_every_response) {
     recording_sink log;
     app a;
-    fill(a);
-    a.access_log(&log);
+    add_views(a);
+    a.set_access_log(&log);
     test_client client(a);
     (void)client.get("/x/1");
     (void)client.get("/none");
@@ -75,8 +75,8 @@ TEST(AccessLog, contains_every_response) {
 TEST(AccessLog, writes_the_combined_format) {
     recording_sink log;
     app a;
-    fill(a);
-    a.access_log(&log);
+    add_views(a);
+    a.set_access_log(&log);
     test_client client(a);
     (void)client.get("/x/1?a=b", {{"User-Agent", "curl/8 \"q\" \\ \xc3\xa9\t"}, {"Referer", "http://r/"}});
     EXPECT_EQ(log.text,
@@ -87,8 +87,8 @@ TEST(AccessLog, writes_the_combined_format) {
 TEST(AccessLog, writes_json_lines) {
     recording_sink log("json");
     app a;
-    fill(a);
-    a.access_log(&log);
+    add_views(a);
+    a.set_access_log(&log);
     test_client client(a);
     (void)client.get("/x/1", {{"User-Agent", "a\"b\xff"}});
     ASSERT_EQ(log.text.back(), '\n');
@@ -111,8 +111,8 @@ TEST(AccessLog, writes_json_lines) {
 std::string line_of(std::string_view format, const std::string& target, const test_fields& fields = {}) {
     recording_sink log(format);
     app a;
-    fill(a);
-    a.access_log(&log);
+    add_views(a);
+    a.set_access_log(&log);
     test_client client(a);
     (void)client.get(target, fields);
     return log.text;

@@ -16,13 +16,13 @@ public:
     /// "-" is standard output; `format` is parsed by access_format. `worker` is the name of this process for formats
     /// that contain it. See log::line_writer about a file that cannot be opened.
     access_log_file(const std::string& path, const std::string& format, std::string worker = {},
-                    log::opening opening = log::opening::required)
+                    log::open_policy opening = log::open_policy::required)
         : lines_(path, opening), format_(format, std::move(worker)) {}
 
     void write(const access_entry& entry) noexcept override;
-    [[nodiscard]] bool wants_response_fields() const noexcept override { return format_.wants_response_fields(); }
+    [[nodiscard]] bool needs_response_fields() const noexcept override { return format_.needs_response_fields(); }
     void reopen() { lines_.reopen(); }
-    [[nodiscard]] unsigned long dropped() const noexcept { return lines_.dropped(); }
+    [[nodiscard]] unsigned long dropped() const noexcept { return lines_.dropped_lines(); }
 
 private:
     log::line_writer lines_;

@@ -29,42 +29,42 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned owner_only = 0600;
+constexpr unsigned owner_only_mode = 0600;
 
 // The backend of a server without an arbiter.
-class own_operations final : public admin::operations {
+class standalone_backend final : public admin::admin_backend {
 public:
-    explicit own_operations(const stats::statistics& counters) noexcept : figures_(counters) {}
+    explicit standalone_backend(const stats::worker_stats& counters) noexcept : counters_(counters) {}
 
     [[nodiscard]] std::vector<admin::worker_source> workers() override {
         admin::worker_source w;
         w.name = "0";
-        w.figures = &figures_;
+        w.counters = &counters_;
         w.alive = true;
-        w.process = getpid();
-        w.resident_bytes = admin::resident_bytes(w.process);
+        w.pid = getpid();
+        w.resident_bytes = admin::resident_bytes(w.pid);
         return {std::move(w)};
     }
-    [[nodiscard]] std::vector<admin::compute_source> computers() override { return {}; }
-    [[nodiscard]] std::string reload() override { return hindrance("reload"); }
+    [[nodiscard]] std::vector<admin::compute_source> compute_processes() override { return {}; }
+    [[nodiscard]] std::string reload() override { return unsupported_reason("reload"); }
     [[nodiscard]] std::string drain() override {
         // A second SIGTERM would stop the server at once.
-        if (!std::exchange(asked_to_end_, true)) kill(getpid(), SIGTERM);
+        if (!std::exchange(drain_requested_, true)) kill(getpid(), SIGTERM);
         return {};
     }
-    [[nodiscard]] std::string scale(std::size_t) override { return hindrance("scale"); }
+    [[nodiscard]] std::string scale(std::size_t) override { return unsupported_reason("scale"); }
 
 private:
-    static std::string hindrance(std::string_view action) {
+    static std::string unsupported_reason(std::string_view action) {
         return fmt::format("cannot {} without an arbiter; start the server with --workers 1 or more", action);
     }
-    const stats::statistics& figures_;
-    bool asked_to_end_ = false;
+    const stats::worker_stats& counters_;
+    bool drain_requested_ = false;
 };
 
 // Serves the admin application until `stop` is set.
-task<void> serve_pages(event_loop& loop, app& application, std::vector<net::listening_socket> sockets, event& stop,
-                       std::function<void()> ready) {
+task<void> serve_admin_app(event_loop& loop, app& application, std::vector<net::listening_socket> sockets, event& stop,
+                           std::function<void()> ready) {
     co_await application.startup();
     server::server admin_server(loop, application);
     for (net::listening_socket& s : sockets) admin_server.accept_from(std::move(s));
@@ -79,56 +79,57 @@ public:
     admin_process(process::child& self, const std::string& workers)
         : self_(self),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1}, [this](int signal) { on_signal(signal); }),
-          what_(self, workers),
-          of_(what_),
-          pages_(of_.make()) {}
+          backend_(self, workers),
+          admin_app_(backend_),
+          application_(admin_app_.make_app()) {}
 
-    int run() { return loop_.run_until(live()); }
+    int run() { return loop_.run_until(serve()); }
 
 private:
-    task<int> live() {
+    task<int> serve() {
         std::vector<net::listening_socket> sockets;
-        for (process::kept_socket& s : self_.sockets()) sockets.push_back({std::move(s.fd), s.url, s.file, s.foreign});
+        for (process::managed_listener& s : self_.listeners())
+            sockets.push_back({std::move(s.fd), s.url, s.file, s.externally_owned});
         std::function<void()> ready = [this] {
-            beats_.emplace(self_, loop_, lifetime{}, [] { return std::uint64_t{0}; });
-            self_.ready();
+            heartbeat_.emplace(self_, loop_, recycle_limits{}, [] { return std::uint64_t{0}; });
+            self_.set_ready();
         };
-        co_await serve_pages(loop_, pages_, std::move(sockets), asked_to_end_, std::move(ready));
-        beats_.reset();
+        co_await serve_admin_app(loop_, application_, std::move(sockets), stop_requested_, std::move(ready));
+        heartbeat_.reset();
         co_return 0;
     }
     void on_signal(int signal) {
         if (signal == SIGUSR1) return reopen_logs();
-        asked_to_end_.set();
+        stop_requested_.set();
     }
 
     process::child& self_;
     event_loop loop_;
     signal_watcher signals_;
-    admin::arbiter_operations what_;
-    admin::admin_pages of_;
-    app pages_;
-    std::optional<heartbeat> beats_;
-    event asked_to_end_;
+    admin::arbiter_backend backend_;
+    admin::admin_app admin_app_;
+    app application_;
+    std::optional<heartbeat> heartbeat_;
+    event stop_requested_;
 };
 
-void require_private(const net::listening_socket& passed, bool allowed) {
+void require_local_socket(const net::listening_socket& passed, bool allowed) {
     constexpr std::string_view tcp = "http://";
     if (passed.url.starts_with(tcp))
-        return admin::require_private(net::bind_address::parse(passed.url.substr(tcp.size())), allowed);
+        return admin::require_local_address(net::bind_address::parse(passed.url.substr(tcp.size())), allowed);
     if (!passed.url.starts_with("unix:"))
         throw std::runtime_error("admin: the passed socket is neither a TCP socket nor a unix socket");
 }
 
 }  // namespace
 
-std::vector<net::listening_socket> listen_for_admin(const settings& settings) {
+std::vector<net::listening_socket> listen_admin(const server_settings& settings) {
     if (!settings.admin) return {};
-    admin::require_private(*settings.admin, settings.admin_remote);
-    std::vector<net::listening_socket> sockets = net::listen(*settings.admin, {.mode = owner_only});
+    admin::require_local_address(*settings.admin, settings.admin_remote);
+    std::vector<net::listening_socket> sockets = net::listen(*settings.admin, {.mode = owner_only_mode});
     // Checks a passed socket by the address it is bound to.
-    if (settings.admin->what == net::bind_address::kind::inherited)
-        for (const net::listening_socket& s : sockets) require_private(s, settings.admin_remote);
+    if (settings.admin->type == net::bind_address::kind::inherited)
+        for (const net::listening_socket& s : sockets) require_local_socket(s, settings.admin_remote);
     return sockets;
 }
 
@@ -138,24 +139,24 @@ int serve_admin(process::child& self, const std::string& workers) {
 }
 
 struct admin_thread::state {
-    state(std::vector<net::listening_socket> s, const stats::statistics& counters)
-        : sockets(std::move(s)), what(counters), of(what), pages(of.make()) {}
+    state(std::vector<net::listening_socket> s, const stats::worker_stats& counters)
+        : sockets(std::move(s)), backend(counters), admin_app(backend), application(admin_app.make_app()) {}
 
     void run() {
         event_loop local_loop;
         loop = &local_loop;
         try {
-            local_loop.run_until(
-                serve_pages(local_loop, pages, std::move(sockets), asked_to_end, [this] { start.set_value(); }));
+            local_loop.run_until(serve_admin_app(local_loop, application, std::move(sockets), stop_requested,
+                                                 [this] { started.set_value(); }));
         } catch (...) {
-            if (!tell_failure(std::current_exception())) return;
+            if (!report_failure(std::current_exception())) return;
         }
-        ended.get_future().wait();  // the destructor may still be posting to the loop
+        may_exit.get_future().wait();  // the destructor may still be posting to the loop
     }
     // Returns false when the start failed.
-    bool tell_failure(const std::exception_ptr& error) noexcept {
+    bool report_failure(const std::exception_ptr& error) noexcept {
         try {
-            start.set_exception(error);
+            started.set_exception(error);
             return false;
         } catch (const std::future_error&) {
             log::error("the admin listener failed unexpectedly");
@@ -164,21 +165,21 @@ struct admin_thread::state {
     }
 
     std::vector<net::listening_socket> sockets;
-    own_operations what;
-    admin::admin_pages of;
-    app pages;
+    standalone_backend backend;
+    admin::admin_app admin_app;
+    app application;
     event_loop* loop = nullptr;
-    event asked_to_end;
-    std::promise<void> start;
-    std::promise<void> ended;
+    event stop_requested;
+    std::promise<void> started;
+    std::promise<void> may_exit;
     named_thread thread;
 };
 
-admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const stats::statistics& counters)
+admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const stats::worker_stats& counters)
     : state_(std::make_unique<state>(std::move(sockets), counters)) {
     state_->thread = named_thread("rondo-admin", [s = state_.get()] { s->run(); });
     try {
-        state_->start.get_future().get();
+        state_->started.get_future().get();
     } catch (...) {
         state_->thread.join();
         throw;
@@ -186,8 +187,8 @@ admin_thread::admin_thread(std::vector<net::listening_socket> sockets, const sta
 }
 
 admin_thread::~admin_thread() {
-    state_->loop->post([s = state_.get()] { s->asked_to_end.set(); });
-    state_->ended.set_value();
+    state_->loop->post([s = state_.get()] { s->stop_requested.set(); });
+    state_->may_exit.set_value();
     state_->thread.join();
 }
 

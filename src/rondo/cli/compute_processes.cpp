@@ -23,15 +23,15 @@ namespace rondo::cli {
 
 namespace {
 
-const std::string key_of_jobs = "jobs";
+const std::string job_socket_key = "jobs";
 
 // Stops after the workers, which wait for their jobs, and before the admin listener.
-constexpr unsigned stage = 5;
+constexpr unsigned compute_stage = 5;
 
-std::string group_of(const std::string& name) { return std::string(compute::group_prefix) + name; }
+std::string group_name(const std::string& name) { return std::string(compute::group_prefix) + name; }
 
-std::size_t processes_for(const settings& settings, const std::string& name) {
-    const auto found = std::ranges::find(settings.compute, name, &compute_workers::name);
+std::size_t process_count(const server_settings& settings, const std::string& name) {
+    const auto found = std::ranges::find(settings.compute, name, &compute_pool_setting::name);
     return found == settings.compute.end() ? 1 : found->count;
 }
 
@@ -42,32 +42,33 @@ void limit_memory(std::uint64_t bytes) {
         throw std::system_error(errno, std::generic_category(), "compute-memory: cannot set the limit");
 }
 
-int compute(app& application, const settings& settings, const std::string& name, process::child& self) {
-    process::assume(process::identity_of(settings.user, settings.group));
+int run_compute_process(app& application, const server_settings& settings, const std::string& name,
+                        process::child& self) {
+    process::drop_privileges(process::resolve_identity(settings.user, settings.group));
     limit_memory(settings.compute_memory);
     stack_trace::prepare();
-    auto& figures = stats::compute_figures::in(self.memory());
-    figures.begin(getpid());
-    compute::work_options options{.name = name,
-                                  .socket = self.sockets().at(0).fd.value(),
-                                  .timeout = settings.compute_timeout,
-                                  .ready = [&self] { self.ready(); },
-                                  .ending = [&self] { self.draining(); },
-                                  .lives_until = nullptr,
-                                  .figures = &figures};
-    options.lives_until = [&self](instant until) {
-        self.lives_until(until.time_since_epoch().count());
-        tell_stacks_if_wanted(self);
+    auto& job_stats = stats::compute_stats::attach(self.memory());
+    job_stats.on_process_start(getpid());
+    compute::worker_options options{.name = name,
+                                    .socket = self.listeners().at(0).fd.value(),
+                                    .timeout = settings.compute_timeout,
+                                    .on_ready = [&self] { self.set_ready(); },
+                                    .on_stopping = [&self] { self.set_draining(); },
+                                    .on_heartbeat = nullptr,
+                                    .job_stats = &job_stats};
+    options.on_heartbeat = [&self](instant until) {
+        self.extend_heartbeat(until.time_since_epoch().count());
+        dump_stacks_if_requested(self);
     };
-    compute::work(application, options);
+    compute::run_worker(application, options);
     return 0;
 }
 
 }  // namespace
 
-void require_known_computers(app& application, const settings& settings) {
-    const std::vector<std::string> names = compute::names_in(application);
-    for (const compute_workers& w : settings.compute) {
+void require_known_compute_pools(app& application, const server_settings& settings) {
+    const std::vector<std::string> names = compute::isolated_names(application);
+    for (const compute_pool_setting& w : settings.compute) {
         if (std::ranges::find(names, w.name) != names.end()) continue;
         if (names.empty())
             throw std::runtime_error(
@@ -77,44 +78,46 @@ void require_known_computers(app& application, const settings& settings) {
     }
 }
 
-std::vector<process::kept_socket> listen_for_jobs(app& application, const settings& settings,
-                                                  process::inheritance& inherited) {
-    std::vector<process::kept_socket> all;
-    for (const std::string& name : compute::names_in(application)) {
-        const std::string group = group_of(name);
+std::vector<process::managed_listener> listen_for_jobs(app& application, const server_settings& settings,
+                                                       process::handover& inherited) {
+    std::vector<process::managed_listener> listeners;
+    for (const std::string& name : compute::isolated_names(application)) {
+        const std::string group = group_name(name);
         // During a binary upgrade each arbiter has its own socket, so that jobs stay within one image.
-        std::optional<process::kept_socket> socket;
-        if (inherited.what == process::inheritance::kind::reload) socket = inherited.socket_of(group, key_of_jobs);
+        std::optional<process::managed_listener> socket;
+        if (inherited.reason == process::handover::kind::reload)
+            socket = inherited.take_listener(group, job_socket_key);
         if (!socket) {
-            compute::job_socket job_socket = compute::listen();
+            compute::job_socket job_socket = compute::listen_for_jobs();
             // Externally owned, so that it stays open for the jobs of draining workers.
-            socket = process::kept_socket{group, key_of_jobs, std::move(job_socket.fd), job_socket.address, {}, true};
+            socket = process::managed_listener{group, job_socket_key, std::move(job_socket.fd), job_socket.address, {},
+                                               true};
         }
-        compute::link(application, name,
-                      {.address = socket->url,
-                       .socket = socket->fd.value(),
-                       .places = settings.compute_queue + processes_for(settings, name),
-                       .timeout = settings.compute_timeout});
-        all.push_back(std::move(*socket));
+        compute::attach(application, name,
+                        {.address = socket->url,
+                         .socket = socket->fd.value(),
+                         .max_jobs = settings.compute_queue + process_count(settings, name),
+                         .timeout = settings.compute_timeout});
+        listeners.push_back(std::move(*socket));
     }
-    return all;
+    return listeners;
 }
 
-std::vector<process::group> compute_groups(app& application, const settings& settings) {
-    std::vector<process::group> all;
-    for (const std::string& name : compute::names_in(application)) {
+std::vector<process::group_options> compute_groups(app& application, const server_settings& settings) {
+    std::vector<process::group_options> groups;
+    for (const std::string& name : compute::isolated_names(application)) {
         auto run = [&application, &settings, name](process::child& self) {
-            return compute(application, settings, name, self);
+            return run_compute_process(application, settings, name, self);
         };
-        all.push_back({.name = group_of(name),
-                       .count = processes_for(settings, name),
-                       .run = run,
-                       .memory = sizeof(stats::compute_figures),
-                       .scales = false,
-                       .stage = stage,
-                       .isolated = true});
+        groups.push_back({.name = group_name(name),
+                          .count = process_count(settings, name),
+                          .run = run,
+                          .memory = sizeof(stats::compute_stats),
+                          .scalable = false,
+                          .stage = compute_stage,
+                          .isolated = true});
     }
-    return all;
+    return groups;
 }
 
 }  // namespace rondo::cli

@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <rondo/base/interrupt.hpp>
+#include <rondo/base/interrupt_thread.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/base/thread.hpp>
 
@@ -22,9 +22,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto interval = 500ms;
-constexpr auto interval_of_counting = 20ms;  // keeps the overshoot of a request limit small
-constexpr auto stack_limit = 200ms;
+constexpr auto heartbeat_interval = 500ms;
+constexpr auto count_interval = 20ms;  // keeps the overshoot of a request limit small
+constexpr auto stack_timeout = 200ms;
 
 std::string first_line(const std::string& path) {
     char text[128] = "";
@@ -46,7 +46,7 @@ std::uint64_t resident_bytes() {
 
 }  // namespace
 
-std::string stacks_of_all_threads() {
+std::string all_thread_stacks() {
     std::string text;
     DIR* tasks = opendir("/proc/self/task");
     if (!tasks) return text;
@@ -54,7 +54,7 @@ std::string stacks_of_all_threads() {
         auto thread = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
         if (thread <= 0 || thread == gettid()) continue;
         std::string name = first_line(fmt::format("/proc/self/task/{}/comm", thread));
-        auto stack = stack_of_thread(thread, stack_limit);
+        auto stack = capture_thread_stack(thread, stack_timeout);
         text += fmt::format("{}thread {} ({}):\n{}", text.empty() ? "" : "\n", thread, name,
                             stack ? stack->text() : std::string("cannot be interrupted"));
     }
@@ -62,65 +62,66 @@ std::string stacks_of_all_threads() {
     return text;
 }
 
-void tell_stacks_if_wanted(process::child& self) noexcept {
-    if (!self.stacks_wanted()) return;
+void dump_stacks_if_requested(process::child& self) noexcept {
+    if (!self.is_stack_dump_requested()) return;
     try {
-        log::error("killed by the arbiter; thread stacks:\n" + stacks_of_all_threads());
+        log::error("killed by the arbiter; thread stacks:\n" + all_thread_stacks());
         log::flush();
     } catch (...) {
         // Out of memory: nothing can be logged.
     }
-    self.stacks_told();
+    self.set_stack_dump_done();
 }
 
 struct heartbeat::state {
-    state(process::child& c, event_loop& l, const lifetime& max, std::function<std::uint64_t()> count)
-        : self(c), loop(l), limits(max), requests(std::move(count)), began(clock::now()) {
+    state(process::child& c, event_loop& l, const recycle_limits& max, std::function<std::uint64_t()> count)
+        : self(c), loop(l), limits(max), requests(std::move(count)), started(clock::now()) {
         stack_trace::prepare();
-        thread = named_thread("rondo-heart", [this] { serve(); });
+        thread = named_thread("rondo-heart", [this] { run(); });
     }
     ~state() {
         {
             std::lock_guard lock(mutex);
-            ending = true;
+            stopping = true;
         }
         wake.notify_all();
         thread.join();
     }
 
-    void serve() noexcept {
-        auto pause = limits.requests ? std::chrono::milliseconds(interval_of_counting) : interval;
+    void run() noexcept {
+        auto pause = limits.requests ? std::chrono::milliseconds(count_interval) : heartbeat_interval;
         std::unique_lock lock(mutex);
         do {
-            self.beat(loop.counters().turn_began_ns.load(std::memory_order_relaxed));
-            tell_stacks_if_wanted(self);
-            if (!asked) ask_when_due();
-        } while (!wake.wait_for(lock, pause, [this] { return ending; }));
+            self.heartbeat(loop.counters().turn_start_ns.load(std::memory_order_relaxed));
+            dump_stacks_if_requested(self);
+            if (!recycle_requested) request_recycle_if_due();
+        } while (!wake.wait_for(lock, pause, [this] { return stopping; }));
     }
 
-    void ask_when_due() noexcept {
-        process::wish reason = process::wish::none;
-        if (limits.requests && requests() >= limits.requests) reason = process::wish::requests;
-        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes) reason = process::wish::memory;
-        else if (limits.age > 0ms && clock::now() - began > limits.age) reason = process::wish::age;
-        if (reason == process::wish::none) return;
-        asked = true;
-        self.ask_for_replacement(reason);
+    void request_recycle_if_due() noexcept {
+        process::recycle_reason reason = process::recycle_reason::none;
+        if (limits.requests && requests() >= limits.requests) reason = process::recycle_reason::requests;
+        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes)
+            reason = process::recycle_reason::memory;
+        else if (limits.age > 0ms && clock::now() - started > limits.age) reason = process::recycle_reason::age;
+        if (reason == process::recycle_reason::none) return;
+        recycle_requested = true;
+        self.request_recycling(reason);
     }
 
     process::child& self;
     event_loop& loop;
-    lifetime limits;
+    recycle_limits limits;
     std::function<std::uint64_t()> requests;
-    instant began;
-    bool asked = false;
+    instant started;
+    bool recycle_requested = false;
     std::mutex mutex;
     std::condition_variable wake;
-    bool ending = false;
+    bool stopping = false;
     named_thread thread;
 };
 
-heartbeat::heartbeat(process::child& self, event_loop& loop, const lifetime& limits,
+heartbeat::heartbeat(process::child& self, event_loop& loop, const recycle_limits& limits,
                      std::function<std::uint64_t()> requests)
     : state_(std::make_unique<state>(self, loop, limits, std::move(requests))) {}
 heartbeat::~heartbeat() = default;

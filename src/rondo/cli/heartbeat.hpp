@@ -8,12 +8,12 @@
 #include <memory>
 
 #include <rondo/loop/loop.hpp>
-#include <rondo/process/child.hpp>
+#include <rondo/process/current_child.hpp>
 
 namespace rondo::cli {
 
 /// Limits after which a process requests to be recycled; 0: never.
-struct lifetime {
+struct recycle_limits {
     std::uint64_t requests = 0;
     std::uint64_t resident_bytes = 0;
     std::chrono::milliseconds age{0};
@@ -25,7 +25,8 @@ struct lifetime {
 class heartbeat {
 public:
     /// `requests` returns the number served so far; called on the heartbeat thread. Throws std::system_error.
-    heartbeat(process::child& self, event_loop& loop, const lifetime& limits, std::function<std::uint64_t()> requests);
+    heartbeat(process::child& self, event_loop& loop, const recycle_limits& limits,
+              std::function<std::uint64_t()> requests);
     ~heartbeat();
     heartbeat(const heartbeat&) = delete;
     heartbeat& operator=(const heartbeat&) = delete;
@@ -37,9 +38,9 @@ private:
 
 /// Logs the stacks of all threads but the calling one if the arbiter requested them before killing the process.
 /// Requires an earlier call of stack_trace::prepare().
-void tell_stacks_if_wanted(process::child& self) noexcept;
+void dump_stacks_if_requested(process::child& self) noexcept;
 
 /// The stacks of all threads of this process except the calling one, as log text.
-[[nodiscard]] std::string stacks_of_all_threads();
+[[nodiscard]] std::string all_thread_stacks();
 
 }  // namespace rondo::cli

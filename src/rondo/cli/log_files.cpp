@@ -16,12 +16,12 @@ namespace {
 
 // Logs a failure to open a log file; the old file stays in use.
 template <class Function>
-void or_log(const Function& open) noexcept {
+void log_failure(const Function& open) noexcept {
     try {
         open();
     } catch (const std::exception& e) {
         try {
-            log::error(codec::without_secrets(e.what()));
+            log::error(codec::redacted_text(e.what()));
         } catch (const std::exception&) {
             log::error("cannot open a log file");
         }
@@ -30,25 +30,25 @@ void or_log(const Function& open) noexcept {
 
 }  // namespace
 
-void make_log_file(const std::string& path, const settings& settings) {
+void create_log_file(const std::string& path, const server_settings& settings) {
     if (path == "-" || path == "off") return;
-    log::make_file(path);
-    if (geteuid() == 0) process::give(path, process::identity_of(settings.user, settings.group));
+    log::create_file(path);
+    if (geteuid() == 0) process::change_owner(path, process::resolve_identity(settings.user, settings.group));
 }
 
-void make_log_files(const settings& settings) {
-    make_log_file(settings.access_log, settings);
-    make_log_file(settings.error_log, settings);
+void create_log_files(const server_settings& settings) {
+    create_log_file(settings.access_log, settings);
+    create_log_file(settings.error_log, settings);
 }
 
-void try_to_make_log_files(const settings& settings) noexcept {
-    or_log([&settings] { make_log_file(settings.access_log, settings); });
-    or_log([&settings] { make_log_file(settings.error_log, settings); });
+void try_create_log_files(const server_settings& settings) noexcept {
+    log_failure([&settings] { create_log_file(settings.access_log, settings); });
+    log_failure([&settings] { create_log_file(settings.error_log, settings); });
 }
 
 void reopen_logs(access_log_file* access) noexcept {
-    or_log([] { log::reopen(); });
-    or_log([access] {
+    log_failure([] { log::reopen(); });
+    log_failure([access] {
         if (access) access->reopen();
     });
 }

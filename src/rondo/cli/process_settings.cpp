@@ -27,7 +27,7 @@ void raise_descriptor_limit() {
 }
 
 // The default handler writes to standard error, which blocks forever when its reader has stopped reading.
-[[noreturn]] void tell_and_abort() noexcept {
+[[noreturn]] void log_and_abort() noexcept {
     std::string reason = "terminating: std::terminate was called";
     try {
         if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);
@@ -43,15 +43,15 @@ void raise_descriptor_limit() {
 
 }  // namespace
 
-void settle_in(const settings& settings) {
+void apply_process_settings(const server_settings& settings) {
     if (!settings.chdir.empty() && chdir(settings.chdir.c_str()))
         throw std::runtime_error(fmt::format("chdir: cannot change to directory '{}'", settings.chdir));
     if (settings.umask) ::umask(static_cast<mode_t>(*settings.umask));
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
-    std::set_terminate(tell_and_abort);
-    log::threshold(settings.log_level);
-    log::format(settings.error_log_json);
+    std::set_terminate(log_and_abort);
+    log::set_level(settings.log_level);
+    log::set_json(settings.error_log_json);
 }
 
 }  // namespace rondo::cli

@@ -9,6 +9,6 @@ namespace rondo::cli {
 /// Applies working directory, umask and log format and level, raises the file descriptor limit to the hard limit,
 /// ignores SIGPIPE and logs uncaught exceptions. Opens no files. Called before anything is opened. Throws when the
 /// directory cannot be entered.
-void settle_in(const settings& settings);
+void apply_process_settings(const server_settings& settings);
 
 }  // namespace rondo::cli

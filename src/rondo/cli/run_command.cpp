@@ -7,27 +7,26 @@
 #include <rondo/cli/log_files.hpp>
 #include <rondo/cli/process_settings.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
 namespace {
 
-task<int> call(const detail::declared_command& command, command_arguments arguments) {
+task<int> call_command(const detail::declared_command& command, command_arguments arguments) {
     if (command.async) co_return co_await command.async(command.object.get(), arguments);
     const auto run = [&command, arguments] { return command.sync(command.object.get(), arguments); };
     co_return co_await event_loop::current().blocking()->run(run);
 }
 
-task<int> between_start_and_end(app& application, const detail::declared_command& command,
-                                command_arguments arguments) {
-    if (!command.options.starts()) co_return co_await call(command, arguments);
+task<int> run_with_hooks(app& application, const detail::declared_command& command, command_arguments arguments) {
+    if (!command.options.has_lifespan()) co_return co_await call_command(command, arguments);
     co_await application.startup();
     int status = 0;
     std::exception_ptr failure;
     try {
-        status = co_await call(command, arguments);
+        status = co_await call_command(command, arguments);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -39,22 +38,22 @@ task<int> between_start_and_end(app& application, const detail::declared_command
 }  // namespace
 
 int run_command(app& application, const detail::declared_command& command, command_arguments arguments,
-                const settings& settings) {
+                const server_settings& settings) {
     application.check();
-    settle_in(settings);
-    log::to(settings.error_log);
-    make_log_file(settings.error_log, settings);
+    apply_process_settings(settings);
+    log::set_file(settings.error_log);
+    create_log_file(settings.error_log, settings);
     event_loop loop({settings.backend});
     thread_pool blocking({.name = "blocking", .threads = settings.threads, .queue = settings.thread_queue, .nice = 0});
-    cli::settings without_workers = settings;
+    cli::server_settings without_workers = settings;
     without_workers.workers = 0;
     thread_pool compute({.name = "compute",
-                         .threads = compute_threads_of(without_workers),
+                         .threads = compute_threads_per_worker(without_workers),
                          .queue = settings.compute_queue,
                          .nice = 0});
     loop.use_pools(&blocking, &compute);
-    application.elect_with([](std::string_view) { return false; });  // periodic tasks run in the server only
-    const int status = loop.run_until(between_start_and_end(application, command, arguments));
+    application.set_leader_check([](std::string_view) { return false; });  // periodic tasks run in the server only
+    const int status = loop.run_until(run_with_hooks(application, command, arguments));
     log::flush();
     return status;
 }

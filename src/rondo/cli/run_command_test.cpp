@@ -16,15 +16,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct told {
-    std::string order;
+struct command_runner {
+    std::string events;
     app application;
 
-    told() {
-        application.on_start([this] { order += "start "; });
-        application.on_stop([this] { order += "stop "; });
+    command_runner() {
+        application.on_start([this] { events += "start "; });
+        application.on_stop([this] { events += "stop "; });
     }
-    int run(std::string_view name, std::vector<std::string> arguments = {}, settings settings = {}) {
+    int run(std::string_view name, std::vector<std::string> arguments = {}, server_settings settings = {}) {
         settings.threads = 2;
         for (const detail::declared_command* c : application.declared_commands())
             if (c->name == name) return run_command(application, *c, arguments, settings);
@@ -38,55 +38,55 @@ task<int> wait_a_little() {
 }
 
 TEST(RunCommand, runs_on_a_thread_between_start_and_stop) {
-    told t;
+    command_runner t;
     const std::thread::id here = std::this_thread::get_id();
     t.application.command("seed", "x", [&t, here] {
         EXPECT_NE(std::this_thread::get_id(), here);
-        t.order += "run ";
+        t.events += "run ";
         return 7;
     });
     EXPECT_EQ(t.run("seed"), 7);
-    EXPECT_EQ(t.order, "start run stop ");
+    EXPECT_EQ(t.events, "start run stop ");
 }
 
 TEST(RunCommand, runs_a_coroutine_on_the_loop) {
-    told t;
+    command_runner t;
     t.application.command("wait", "x", wait_a_little);
     EXPECT_EQ(t.run("wait"), 3);
-    EXPECT_EQ(t.order, "start stop ");
+    EXPECT_EQ(t.events, "start stop ");
 }
 
 TEST(RunCommand, can_run_without_start_and_stop) {
-    told t;
-    t.application.command("make", "x", [] { return 0; }).without_start();
+    command_runner t;
+    t.application.command("make", "x", [] { return 0; }).without_lifespan();
     EXPECT_EQ(t.run("make"), 0);
-    EXPECT_EQ(t.order, "");
+    EXPECT_EQ(t.events, "");
 }
 
 TEST(RunCommand, passes_arguments) {
-    told t;
+    command_runner t;
     t.application.command("count", "x", [](command_arguments arguments) { return static_cast<int>(arguments.size()); });
     EXPECT_EQ(t.run("count", {"a", "b"}), 2);
 }
 
 TEST(RunCommand, stops_the_application_after_a_failure) {
-    told t;
+    command_runner t;
     t.application.command("fail", "x", []() -> int { throw std::runtime_error("broken"); });
     EXPECT_THROW(t.run("fail"), std::runtime_error);
-    EXPECT_EQ(t.order, "start stop ");
+    EXPECT_EQ(t.events, "start stop ");
 }
 
 TEST(RunCommand, as_root_creates_a_log_that_workers_can_write) {
     if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const temporary_file log("");
     ::unlink(log.path().c_str());
-    settings settings;
+    server_settings settings;
     settings.error_log = log.path();
     settings.user = "65534";
-    told t;
+    command_runner t;
     t.application.command("migrate", "x", [] { return 0; });
     EXPECT_EQ(t.run("migrate", {}, settings), 0);
-    log::to("-");
+    log::set_file("-");
     struct stat status{};
     ASSERT_EQ(::stat(log.path().c_str(), &status), 0);
     EXPECT_EQ(status.st_uid, 65'534U);

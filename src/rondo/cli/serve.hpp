@@ -11,6 +11,6 @@ class app;
 namespace rondo::cli {
 
 /// Serves until a signal stops it. Returns the exit status. Throws when the start fails.
-int serve(app& application, const settings& settings);
+int serve(app& application, const server_settings& settings);
 
 }  // namespace rondo::cli

@@ -8,6 +8,6 @@ namespace rondo::cli {
 
 /// Prints the status reported by the admin listener of the running server, once or, with `watch`, every second until
 /// interrupted. Throws with a user-facing message when no admin listener is set or it does not respond.
-[[nodiscard]] int print_status(const settings& settings, bool watch);
+[[nodiscard]] int print_status(const server_settings& settings, bool watch);
 
 }  // namespace rondo::cli

@@ -13,7 +13,7 @@ namespace rondo::cli {
 namespace {
 
 // "max 100000" or "150000 100000": quota and period in microseconds. A container sees its own group as the root.
-unsigned quota() noexcept {
+unsigned cpu_quota() noexcept {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/sys/fs/cgroup/cpu.max", "re"), std::fclose);
     unsigned long quota_us = 0;
     unsigned long period_us = 0;
@@ -23,11 +23,11 @@ unsigned quota() noexcept {
 
 }  // namespace
 
-unsigned usable_cores() noexcept {
+unsigned usable_cpus() noexcept {
     cpu_set_t set;
     unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set))
                                                                 : std::thread::hardware_concurrency();
-    if (unsigned limit = quota()) cpus = std::min(cpus, limit);
+    if (unsigned limit = cpu_quota()) cpus = std::min(cpus, limit);
     return std::max(1u, cpus);
 }
 

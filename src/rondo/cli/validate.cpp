@@ -16,7 +16,7 @@
 #include <rondo/base/trusted_path.hpp>
 #include <rondo/channels/url.hpp>
 #include <rondo/cli/compute_processes.hpp>
-#include <rondo/cli/settings/parsers.hpp>
+#include <rondo/cli/settings/special_rows.hpp>
 #include <rondo/codec/redact.hpp>
 #include <rondo/web/app.hpp>
 
@@ -24,11 +24,11 @@ namespace rondo::cli {
 
 namespace {
 
-void note(std::vector<std::string>& errors, const std::function<void()>& check) {
+void collect_error(std::vector<std::string>& errors, const std::function<void()>& check) {
     try {
         check();
     } catch (const std::exception& e) {
-        errors.push_back(codec::without_secrets(e.what()));
+        errors.push_back(codec::redacted_text(e.what()));
     }
 }
 
@@ -38,14 +38,14 @@ void require_writable(std::string_view setting, const std::string& path) {
     const auto fail = [&](std::string_view reason) {
         throw std::runtime_error(fmt::format("{}: '{}' {}", setting, path, reason));
     };
-    file_place file;
+    resolved_path file;
     try {
-        file = place_of_file(path);
+        file = resolve_trusted_path(path);
     } catch (const std::system_error& e) {
         if (e.code() == std::errc::is_a_directory) fail("is a directory; expected a file");
         fail(fmt::format("cannot be written: {}", e.what()));
     }
-    const int directory = file.folder.value();
+    const int directory = file.directory.value();
     const bool no_links = geteuid() == 0 && !is_system_path(path) && setting != "pid";
     struct stat status{};
     if (!fstatat(directory, file.name.c_str(), &status, no_links ? AT_SYMLINK_NOFOLLOW : 0)) {
@@ -59,7 +59,7 @@ void require_writable(std::string_view setting, const std::string& path) {
     fail(fmt::format("cannot be written: {}", std::generic_category().message(errno)));
 }
 
-void require_place(std::string_view setting, const std::string& url) {
+void require_valid_url(std::string_view setting, const std::string& url) {
     try {
         if (!url.empty()) (void)channels_url::parse(url);
     } catch (const std::invalid_argument& e) {
@@ -69,26 +69,27 @@ void require_place(std::string_view setting, const std::string& url) {
 
 }  // namespace
 
-std::vector<std::string> find_mistakes(app& application, const settings& settings, std::vector<std::string>& in_use) {
+std::vector<std::string> validate(app& application, const server_settings& settings, std::vector<std::string>& in_use) {
     std::vector<std::string> errors;
-    note(errors, [&application] { application.check(); });
-    note(errors, [&] { require_known_computers(application, settings); });
+    collect_error(errors, [&application] { application.check(); });
+    collect_error(errors, [&] { require_known_compute_pools(application, settings); });
     std::vector<net::bind_address> addresses = settings.binds;
     if (settings.admin) {
         addresses.push_back(*settings.admin);
-        note(errors, [&settings] { admin::require_private(*settings.admin, settings.admin_remote); });
+        collect_error(errors, [&settings] { admin::require_local_address(*settings.admin, settings.admin_remote); });
     }
     for (const net::bind_address& address : addresses) {
-        note(errors, [&] {
+        collect_error(errors, [&] {
             if (!net::is_free(address)) in_use.push_back(address_text(address));
         });
     }
-    note(errors, [&settings] { require_place("channels-url", settings.data.channels_url); });
-    note(errors, [&settings] { require_place("cache-url", settings.data.cache_url); });
+    collect_error(errors, [&settings] { require_valid_url("channels-url", settings.data.channels_url); });
+    collect_error(errors, [&settings] { require_valid_url("cache-url", settings.data.cache_url); });
     if (settings.access_log != "off" && settings.access_log != "-")
-        note(errors, [&settings] { require_writable("access-log", settings.access_log); });
-    if (settings.error_log != "-") note(errors, [&settings] { require_writable("error-log", settings.error_log); });
-    if (!settings.pid_file.empty()) note(errors, [&settings] { require_writable("pid", settings.pid_file); });
+        collect_error(errors, [&settings] { require_writable("access-log", settings.access_log); });
+    if (settings.error_log != "-")
+        collect_error(errors, [&settings] { require_writable("error-log", settings.error_log); });
+    if (!settings.pid_file.empty()) collect_error(errors, [&settings] { require_writable("pid", settings.pid_file); });
     return errors;
 }
 

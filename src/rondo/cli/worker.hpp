@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <rondo/cli/settings/settings.hpp>
-#include <rondo/net/address.hpp>
-#include <rondo/process/child.hpp>
+#include <rondo/net/listen.hpp>
+#include <rondo/process/current_child.hpp>
 
 namespace rondo {
 class app;
@@ -19,12 +19,14 @@ namespace rondo::cli {
 /// Starts the application, serves until a signal and drains. `self` is this process as a child of the arbiter, null
 /// without an arbiter; only then `admin` holds the sockets of the admin listener. With `access_log` optional it serves
 /// even if that file cannot be opened. Returns the exit status; throws when the start fails.
-[[nodiscard]] int work(app& application, const settings& settings, std::vector<net::listening_socket> sockets,
-                       process::child* self = nullptr, std::vector<net::listening_socket> admin = {},
-                       log::opening access_log = log::opening::required);
+[[nodiscard]] int run_worker(app& application, const server_settings& settings,
+                             std::vector<net::listening_socket> sockets, process::child* self = nullptr,
+                             std::vector<net::listening_socket> admin = {},
+                             log::open_policy access_log = log::open_policy::required);
 
 /// The message logged when an application has started.
-[[nodiscard]] std::string start_text(app& application, const settings& settings, const std::vector<std::string>& urls,
-                                     std::string_view backend, std::string_view admin);
+[[nodiscard]] std::string startup_message(app& application, const server_settings& settings,
+                                          const std::vector<std::string>& urls, std::string_view backend,
+                                          std::string_view admin);
 
 }  // namespace rondo::cli

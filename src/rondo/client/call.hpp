@@ -20,33 +20,33 @@ public:
     client_call(client_pool& pool, client_request& request, client_response_handler* handler);
 
     /// Sends the request, retries where that is safe, and follows redirects. Throws client_error without the URL.
-    [[nodiscard]] task<client_response> run(bool whole);
+    [[nodiscard]] task<client_response> run(bool read_all);
     /// For messages: "GET http://127.0.0.1/".
     [[nodiscard]] std::string text() const;
 
 private:
     [[nodiscard]] task<void> attempt(bool fresh);
-    static task<void> hand_over(void* self);
+    static task<void> run_handler(void* self);
     [[nodiscard]] bool may_retry() const noexcept;
     /// The target of a redirect that is to be followed.
-    [[nodiscard]] std::optional<http::url> elsewhere() const;
+    [[nodiscard]] std::optional<http::url> redirect_target() const;
     void redirect(http::url to);
     /// Sets Authorization from the user information of a URL.
-    void use_credentials(const http::url& from);
+    void set_credentials(const http::url& from);
     void begin_attempt();
-    void take_cookies();
-    void decode_if_asked();
+    void store_cookies();
+    void start_decoding();
     void prepare();
 
     client_pool& pool_;
     client_request& request_;
-    client_response_handler* then_;
-    client_timeouts limits_;
-    http::url to_;
-    instant until_ = instant::max();
+    client_response_handler* handler_;
+    client_timeouts timeouts_;
+    http::url url_;
+    instant deadline_ = instant::max();
     unsigned redirects_ = 0;
     bool handled_ = false;
-    bool decodes_ = false;
+    bool decoding_enabled_ = false;
     bool uses_jar_ = false;
     std::string host_;
     std::string target_;

@@ -17,7 +17,7 @@ namespace rondo {
 
 namespace detail {
 class client_pools;
-class client_background;
+class sync_client_loop;
 }  // namespace detail
 
 /// Handles a response while its request is still being sent; see client::exchange().
@@ -71,26 +71,27 @@ public:
     }
 
     /// The connections of the calling thread's loop.
-    struct figures {
+    struct connection_stats {
         std::size_t open = 0;     ///< connections, including those being opened
         std::size_t idle = 0;     ///< open connections without a request
         std::size_t waiting = 0;  ///< calls waiting for a connection
     };
-    [[nodiscard]] figures connections() const;
+    [[nodiscard]] connection_stats connections() const;
 
     [[nodiscard]] const client_options& options() const noexcept;
 
 private:
-    struct around;
+    struct middleware_chain;
 
     /// Abandons the parent's connections after a fork.
-    void leave_parents() noexcept;
-    [[nodiscard]] task<client_response> run(client_request request, bool whole);
-    [[nodiscard]] task<client_response> run_around(client_request request, bool whole);
-    [[nodiscard]] task<client_response> run_inner(client_request request, client_response_handler* handler, bool whole);
+    void reset_after_fork() noexcept;
+    [[nodiscard]] task<client_response> run(client_request request, bool read_all);
+    [[nodiscard]] task<client_response> run_through_middleware(client_request request, bool read_all);
+    [[nodiscard]] task<client_response> run_call(client_request request, client_response_handler* handler,
+                                                 bool read_all);
 
     std::shared_ptr<detail::client_pools> pools_;
-    std::unique_ptr<detail::client_background> background_;
+    std::unique_ptr<detail::sync_client_loop> sync_loop_;
 };
 
 }  // namespace rondo

@@ -17,17 +17,17 @@ namespace {
 using http::characters::digit;
 using http::characters::is;
 
-constexpr http::unix_seconds never = std::numeric_limits<http::unix_seconds>::max();
-constexpr http::unix_seconds longest_life = 400 * 24 * 3600;  // RFC 6265bis section 5.5
+constexpr http::unix_seconds no_expiry = std::numeric_limits<http::unix_seconds>::max();
+constexpr http::unix_seconds max_lifetime = 400 * 24 * 3600;  // RFC 6265bis section 5.5
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    for (char& c : out) c = http::characters::lower(c);
+    for (char& c : out) c = http::characters::to_lower(c);
     return out;
 }
 
 bool starts_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
-    return text.size() >= prefix.size() && http::same_ignoring_case(text.substr(0, prefix.size()), prefix);
+    return text.size() >= prefix.size() && http::equals_ignore_case(text.substr(0, prefix.size()), prefix);
 }
 
 bool has_control_byte(std::string_view text) noexcept {
@@ -48,12 +48,12 @@ std::pair<std::string_view, std::string_view> split(std::string_view text, char 
 }
 
 // The expiry time for a Max-Age, which may have any number of digits.
-std::optional<http::unix_seconds> expiry_of_age(std::string_view text, http::unix_seconds now) noexcept {
+std::optional<http::unix_seconds> expiry_from_max_age(std::string_view text, http::unix_seconds now) noexcept {
     const bool negative = text.starts_with('-');
     if (negative) text.remove_prefix(1);
     if (text.empty() || !std::ranges::all_of(text, [](char c) { return is(c, digit); })) return std::nullopt;
     http::unix_seconds age = 0;
-    for (const char c : text) age = std::min(age * 10 + (c - '0'), longest_life);
+    for (const char c : text) age = std::min(age * 10 + (c - '0'), max_lifetime);
     return negative || age == 0 ? 0 : now + age;
 }
 
@@ -61,27 +61,27 @@ struct attributes {
     std::optional<std::string_view> domain;
     std::optional<std::string_view> path;
     std::optional<http::unix_seconds> expires;
-    std::optional<http::unix_seconds> ends;  // Max-Age
+    std::optional<http::unix_seconds> max_age_expires;  // Max-Age
     bool secure = false;
 };
 
 // The last of several attributes with one name wins.
-attributes read_attributes(std::string_view rest, http::unix_seconds now) {
+attributes read_attributes(std::string_view remaining, http::unix_seconds now) {
     attributes out;
-    while (!rest.empty()) {
-        const auto [attribute, after] = split(rest, ';');
-        rest = after;
+    while (!remaining.empty()) {
+        const auto [attribute, after] = split(remaining, ';');
+        remaining = after;
         const auto [key, content] = split(attribute, '=');
-        if (content.size() > cookie_jar::largest_attribute) continue;
-        if (http::same_ignoring_case(key, "Secure")) {
+        if (content.size() > cookie_jar::max_attribute_bytes) continue;
+        if (http::equals_ignore_case(key, "Secure")) {
             out.secure = true;
-        } else if (http::same_ignoring_case(key, "Path")) {
+        } else if (http::equals_ignore_case(key, "Path")) {
             out.path = content;
-        } else if (http::same_ignoring_case(key, "Domain")) {
+        } else if (http::equals_ignore_case(key, "Domain")) {
             out.domain = content;
-        } else if (http::same_ignoring_case(key, "Max-Age")) {
-            if (const auto expiry = expiry_of_age(content, now)) out.ends = expiry;
-        } else if (http::same_ignoring_case(key, "Expires")) {
+        } else if (http::equals_ignore_case(key, "Max-Age")) {
+            if (const auto expiry = expiry_from_max_age(content, now)) out.max_age_expires = expiry;
+        } else if (http::equals_ignore_case(key, "Expires")) {
             if (const auto date = parse_cookie_date(content)) out.expires = date;
         }
     }
@@ -89,7 +89,7 @@ attributes read_attributes(std::string_view rest, http::unix_seconds now) {
 }
 
 // False when the server may not set cookies of this domain.
-bool take_domain(cookie& c, std::string_view stated, const http::url& from) {
+bool apply_domain(cookie& c, std::string_view stated, const http::url& from) {
     if (stated.starts_with('.')) stated.remove_prefix(1);
     if (stated.empty()) return true;
     const std::string domain = lower(stated);
@@ -103,7 +103,7 @@ bool take_domain(cookie& c, std::string_view stated, const http::url& from) {
 }
 
 // Name prefixes and what they require (RFC 6265bis section 4.1.3).
-bool keeps_promise_of_name(const cookie& c, const attributes& a) noexcept {
+bool satisfies_name_prefix(const cookie& c, const attributes& a) noexcept {
     if (starts_ignoring_case(c.name, "__Secure-")) return c.secure;
     if (starts_ignoring_case(c.name, "__Host-")) return c.secure && c.host_only && a.path == "/";
     return true;
@@ -132,26 +132,26 @@ std::string_view path_of(const http::url& u) noexcept {
 
 std::optional<cookie> parse_set_cookie(const http::url& from, std::string_view text, http::unix_seconds now) {
     if (has_control_byte(text)) return std::nullopt;
-    const auto [pair, rest] = split(text, ';');
+    const auto [pair, remaining] = split(text, ';');
     if (pair.find('=') == std::string_view::npos) return std::nullopt;
     const auto [name, value] = split(pair, '=');
-    if (name.empty() || name.size() + value.size() > cookie_jar::largest) return std::nullopt;
-    const attributes a = read_attributes(rest, now);
+    if (name.empty() || name.size() + value.size() > cookie_jar::max_cookie_bytes) return std::nullopt;
+    const attributes a = read_attributes(remaining, now);
     cookie out;
     out.name = name;
     out.value = value;
     out.domain = cookie_host(from);
     out.path = a.path && a.path->starts_with('/') ? std::string(*a.path) : default_path(from);
-    out.expires = never;
-    if (a.expires) out.expires = std::min(*a.expires, now + longest_life);
-    if (a.ends) out.expires = *a.ends;
+    out.expires = no_expiry;
+    if (a.expires) out.expires = std::min(*a.expires, now + max_lifetime);
+    if (a.max_age_expires) out.expires = *a.max_age_expires;
     out.secure = a.secure;
-    if (out.secure && !from.secure()) return std::nullopt;
-    if (a.domain && !take_domain(out, *a.domain, from)) return std::nullopt;
+    if (out.secure && !from.is_secure()) return std::nullopt;
+    if (a.domain && !apply_domain(out, *a.domain, from)) return std::nullopt;
     // A redirect controls the host and the default path.
-    if (out.domain.size() > cookie_jar::largest_attribute || out.path.size() > cookie_jar::largest_attribute)
+    if (out.domain.size() > cookie_jar::max_attribute_bytes || out.path.size() > cookie_jar::max_attribute_bytes)
         return std::nullopt;
-    if (!keeps_promise_of_name(out, a)) return std::nullopt;
+    if (!satisfies_name_prefix(out, a)) return std::nullopt;
     return out;
 }
 

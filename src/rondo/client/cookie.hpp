@@ -20,7 +20,7 @@ struct cookie {
     std::string domain;  ///< lower case, without a leading dot; cookie_host() of its server when host-only
     std::string path;
     http::unix_seconds expires = 0;
-    std::uint64_t used = 0;  ///< larger: stored or sent later
+    std::uint64_t last_used = 0;  ///< larger: stored or sent later
     bool host_only = true;
     bool secure = false;
 };

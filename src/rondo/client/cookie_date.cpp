@@ -21,7 +21,7 @@ bool is_delimiter(char byte) noexcept {
 }
 
 // Removes a number of `min` to `max` digits from the front; nothing when there are fewer or more.
-std::optional<int> take_number(std::string_view& text, std::size_t min, std::size_t max) noexcept {
+std::optional<int> parse_digits(std::string_view& text, std::size_t min, std::size_t max) noexcept {
     std::size_t size = 0;
     int value = 0;
     while (size < text.size() && size <= max && is(text[size], digit)) value = value * 10 + (text[size++] - '0');
@@ -35,41 +35,41 @@ struct date_parts {
     std::optional<int> month;
     std::optional<int> year;
     std::optional<std::chrono::seconds> time;
-    bool good = true;
+    bool valid = true;
 
-    [[nodiscard]] bool take_time(std::string_view token) noexcept {
-        const auto hour = take_number(token, 1, 2);
+    [[nodiscard]] bool parse_time(std::string_view token) noexcept {
+        const auto hour = parse_digits(token, 1, 2);
         if (!hour || !token.starts_with(':')) return false;
         token.remove_prefix(1);
-        const auto minute = take_number(token, 1, 2);
+        const auto minute = parse_digits(token, 1, 2);
         if (!minute || !token.starts_with(':')) return false;
         token.remove_prefix(1);
-        const auto second = take_number(token, 1, 2);
+        const auto second = parse_digits(token, 1, 2);
         if (!second) return false;
-        good = good && *hour <= 23 && *minute <= 59 && *second <= 59;
+        valid = valid && *hour <= 23 && *minute <= 59 && *second <= 59;
         time = std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second);
         return true;
     }
 
-    [[nodiscard]] bool take_month(std::string_view token) noexcept {
+    [[nodiscard]] bool parse_month(std::string_view token) noexcept {
         constexpr std::string_view names = "JanFebMarAprMayJunJulAugSepOctNovDec";
         for (std::size_t at = 0; at < names.size() && token.size() >= 3; at += 3) {
-            if (!http::same_ignoring_case(token.substr(0, 3), names.substr(at, 3))) continue;
+            if (!http::equals_ignore_case(token.substr(0, 3), names.substr(at, 3))) continue;
             month = static_cast<int>(at / 3) + 1;
             return true;
         }
         return false;
     }
 
-    void take(std::string_view token) noexcept {
-        if (!time && take_time(token)) return;
+    void parse_token(std::string_view token) noexcept {
+        if (!time && parse_time(token)) return;
         if (!day) {
-            std::string_view rest = token;
-            day = take_number(rest, 1, 2);
+            std::string_view remaining = token;
+            day = parse_digits(remaining, 1, 2);
             if (day) return;
         }
-        if (!month && take_month(token)) return;
-        if (!year) year = take_number(token, 2, 4);
+        if (!month && parse_month(token)) return;
+        if (!year) year = parse_digits(token, 2, 4);
     }
 };
 
@@ -79,18 +79,18 @@ std::optional<http::unix_seconds> parse_cookie_date(std::string_view text) noexc
     date_parts parts;
     while (!text.empty()) {
         const std::size_t size = static_cast<std::size_t>(std::ranges::find_if(text, is_delimiter) - text.begin());
-        if (size > 0) parts.take(text.substr(0, size));
+        if (size > 0) parts.parse_token(text.substr(0, size));
         text.remove_prefix(std::min(size + 1, text.size()));
     }
-    if (!parts.good || !parts.day || !parts.month || !parts.year || !parts.time) return std::nullopt;
+    if (!parts.valid || !parts.day || !parts.month || !parts.year || !parts.time) return std::nullopt;
     int year = *parts.year;
     if (year < 100) year += year >= 70 ? 1900 : 2000;
     const std::chrono::year_month_day date{std::chrono::year(year),
                                            std::chrono::month(static_cast<unsigned>(*parts.month)),
                                            std::chrono::day(static_cast<unsigned>(*parts.day))};
     if (year < 1601 || !date.ok()) return std::nullopt;
-    const std::chrono::seconds whole = std::chrono::sys_days(date).time_since_epoch() + *parts.time;
-    return whole.count();
+    const std::chrono::seconds time = std::chrono::sys_days(date).time_since_epoch() + *parts.time;
+    return time.count();
 }
 
 }  // namespace rondo::detail

@@ -26,11 +26,11 @@ namespace rondo {
 /// `Secure` first.
 class cookie_jar {
 public:
-    static constexpr std::size_t most = 3000;               ///< cookies in total
-    static constexpr std::size_t most_per_site = 180;       ///< all hosts below one registrable domain
-    static constexpr std::size_t most_per_host = 50;        ///< one host, or one Domain
-    static constexpr std::size_t largest = 4096;            ///< name plus value; larger cookies are ignored
-    static constexpr std::size_t largest_attribute = 1024;  ///< larger attributes are ignored
+    static constexpr std::size_t max_cookies = 3000;          ///< cookies in total
+    static constexpr std::size_t max_cookies_per_site = 180;  ///< all hosts below one registrable domain
+    static constexpr std::size_t max_cookies_per_host = 50;   ///< one host, or one Domain
+    static constexpr std::size_t max_cookie_bytes = 4096;     ///< name plus value; larger cookies are ignored
+    static constexpr std::size_t max_attribute_bytes = 1024;  ///< larger attributes are ignored
 
     /// Loads the public suffix list unless it is loaded already.
     cookie_jar();
@@ -38,23 +38,23 @@ public:
     /// Stores the Set-Cookie lines of a response.
     void store(const http::url& from, const http::fields_view& response);
     /// The value of Cookie for a request; empty when no cookie matches.
-    [[nodiscard]] std::string value_for(const http::url& to) const;
+    [[nodiscard]] std::string cookie_header(const http::url& to) const;
     [[nodiscard]] std::size_t size() const;
     void clear();
 
 private:
     using cookies = std::vector<detail::cookie>;  // in order of creation
 
-    void put(detail::cookie c, bool over_tls, http::unix_seconds now);
-    void forget_expired(cookies& site_cookies, http::unix_seconds now);
-    void evict_for(const std::string& site, const std::string& domain, http::unix_seconds now);
-    void evict_of_site(cookies& site_cookies);
+    void insert(detail::cookie c, bool over_tls, http::unix_seconds now);
+    void remove_expired(cookies& site_cookies, http::unix_seconds now);
+    void enforce_limits(const std::string& site, const std::string& domain, http::unix_seconds now);
+    void evict_from_site(cookies& site_cookies);
     void evict_one(cookies& site_cookies, std::string_view domain);
-    void evict_of_all(http::unix_seconds now);
+    void evict_from_all(http::unix_seconds now);
 
     mutable std::mutex mutex_;
     mutable std::unordered_map<std::string, cookies> sites_;
-    mutable std::uint64_t uses_ = 0;
+    mutable std::uint64_t use_counter_ = 0;
     std::size_t size_ = 0;
 };
 

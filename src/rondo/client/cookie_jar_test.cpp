@@ -29,7 +29,7 @@ void store(cookie_jar& jar, const std::string& from, const std::string& line) {
 std::string sent(const char* from, const std::string& line, const char* to) {
     cookie_jar jar;
     store(jar, from, line);
-    return jar.value_for(url(to));
+    return jar.cookie_header(url(to));
 }
 
 TEST(CookieJar, matches_hosts_and_domains) {
@@ -118,7 +118,7 @@ TEST(CookieJar, sends_longer_paths_first_then_older_cookies) {
     store(jar, "http://a/", "two=2; Path=/");
     store(jar, "http://a/", "far=3; Path=/x");
     store(jar, "http://a/", "one=4; Path=/");
-    EXPECT_EQ(jar.value_for(url("http://a/x")), "far=3; one=4; two=2");
+    EXPECT_EQ(jar.cookie_header(url("http://a/x")), "far=3; one=4; two=2");
 }
 
 TEST(CookieJar, sends_secure_cookies_only_over_tls) {
@@ -135,7 +135,7 @@ TEST(CookieJar, does_not_replace_secure_cookies_without_tls) {
         cookie_jar jar;
         store(jar, "https://a.example.org/", "n=good; Secure; Path=/login");
         store(jar, "http://a.example.org/login/", line);
-        EXPECT_EQ(jar.value_for(url("https://a.example.org/login/x")), "n=good") << line;
+        EXPECT_EQ(jar.cookie_header(url("https://a.example.org/login/x")), "n=good") << line;
     }
     for (const char* line : {"n=other; Path=/", "m=other; Path=/login"}) {
         cookie_jar jar;
@@ -146,9 +146,9 @@ TEST(CookieJar, does_not_replace_secure_cookies_without_tls) {
     cookie_jar jar;
     store(jar, "https://example.org/", "n=good; Secure; Domain=example.org; Path=/");
     store(jar, "http://a.example.org/", "n=evil; Path=/");
-    EXPECT_EQ(jar.value_for(url("https://a.example.org/")), "n=good") << "set by a subdomain";
+    EXPECT_EQ(jar.cookie_header(url("https://a.example.org/")), "n=good") << "set by a subdomain";
     store(jar, "https://example.org/", "n=new; Domain=example.org; Path=/");
-    EXPECT_EQ(jar.value_for(url("http://example.org/")), "n=new") << "replaced over TLS";
+    EXPECT_EQ(jar.cookie_header(url("http://example.org/")), "n=new") << "replaced over TLS";
 }
 
 TEST(CookieJar, enforces_name_prefixes) {
@@ -184,9 +184,9 @@ TEST(CookieJar, expires_and_replaces) {
     store(jar, "http://a/", "n=1");
     store(jar, "http://a/", "m=2");
     store(jar, "http://a/", "n=3");
-    EXPECT_EQ(jar.value_for(url("http://a/")), "n=3; m=2");
+    EXPECT_EQ(jar.cookie_header(url("http://a/")), "n=3; m=2");
     store(jar, "http://a/", "n=; Max-Age=0");
-    EXPECT_EQ(jar.value_for(url("http://a/")), "m=2");
+    EXPECT_EQ(jar.cookie_header(url("http://a/")), "m=2");
     store(jar, "http://a/", "m=; Max-Age=-1");
     EXPECT_EQ(jar.size(), 0u);
     store(jar, "http://a/", "m=2");
@@ -244,11 +244,11 @@ TEST(CookieJar, parses_dates) {
 }
 
 TEST(CookieJar, limits_sizes) {
-    const std::string at_most(cookie_jar::largest - 1, 'x');
+    const std::string at_most(cookie_jar::max_cookie_bytes - 1, 'x');
     EXPECT_EQ(sent("http://a/", "n=" + at_most + "; Path=/; Max-Age=1000000", "http://a/").size(), 4097u);
     EXPECT_EQ(sent("http://a/", "n=" + at_most + "x", "http://a/"), "");
     EXPECT_EQ(sent("http://a/", at_most + "x=y", "http://a/"), "");
-    const std::string large = "/" + std::string(cookie_jar::largest_attribute, 'x');
+    const std::string large = "/" + std::string(cookie_jar::max_attribute_bytes, 'x');
     EXPECT_EQ(sent("http://a/", "n=v; Path=" + large, "http://a/"), "n=v") << "the attribute is ignored";
     EXPECT_EQ(sent("http://a/", "n=v; Max-Age=" + std::string(1025, '0'), "http://a/"), "n=v");
     EXPECT_EQ(sent(("http://a" + large + "/").c_str(), "n=v", ("http://a" + large + "/").c_str()), "");
@@ -271,10 +271,10 @@ TEST(CookieJar, a_host_evicts_only_its_own) {
     store(jar, "https://bank.example/", "session=good; Secure");
     store(jar, "http://other.evil.example/", "mine=1");
     for (int i = 0; i < 5000; ++i) store(jar, "http://a.evil.example/", "c" + std::to_string(i) + "=x");
-    EXPECT_EQ(jar.size(), cookie_jar::most_per_host + 2);
-    EXPECT_EQ(jar.value_for(url("https://bank.example/")), "session=good");
-    EXPECT_EQ(jar.value_for(url("http://other.evil.example/")), "mine=1");
-    EXPECT_NE(jar.value_for(url("http://a.evil.example/")).find("c4999=x"), std::string::npos)
+    EXPECT_EQ(jar.size(), cookie_jar::max_cookies_per_host + 2);
+    EXPECT_EQ(jar.cookie_header(url("https://bank.example/")), "session=good");
+    EXPECT_EQ(jar.cookie_header(url("http://other.evil.example/")), "mine=1");
+    EXPECT_NE(jar.cookie_header(url("http://a.evil.example/")).find("c4999=x"), std::string::npos)
         << "the oldest are evicted";
 }
 
@@ -284,13 +284,13 @@ TEST(CookieJar, hosts_of_one_site_evict_neither_other_sites_nor_small_hosts) {
     store(jar, "http://www.evil.co.uk/", "mine=1");
     for (int i = 0; i < 5000; ++i)
         store(jar, "http://h" + std::to_string(i % 500) + ".evil.co.uk/", "c" + std::to_string(i) + "=x");
-    EXPECT_EQ(jar.size(), cookie_jar::most_per_site + 1);
-    EXPECT_EQ(jar.value_for(url("https://bank.co.uk/")), "session=good");
+    EXPECT_EQ(jar.size(), cookie_jar::max_cookies_per_site + 1);
+    EXPECT_EQ(jar.cookie_header(url("https://bank.co.uk/")), "session=good");
     cookie_jar two;
     store(two, "http://www.evil.co.uk/", "mine=1");
     for (int i = 0; i < 500; ++i)
         store(two, "http://h" + std::to_string(i % 5) + ".evil.co.uk/", "c" + std::to_string(i) + "=x");
-    EXPECT_EQ(two.value_for(url("http://www.evil.co.uk/")), "mine=1");
+    EXPECT_EQ(two.cookie_header(url("http://www.evil.co.uk/")), "mine=1");
 }
 
 TEST(CookieJar, in_total_evicts_from_the_largest_site_then_the_least_recently_used) {
@@ -304,27 +304,27 @@ TEST(CookieJar, in_total_evicts_from_the_largest_site_then_the_least_recently_us
                       "c" + std::to_string(i) + "=x");
     };
     fill(40, 90);
-    EXPECT_EQ(jar.size(), cookie_jar::most);
-    EXPECT_EQ(jar.value_for(url("http://unused.example/")), "n=v");
+    EXPECT_EQ(jar.size(), cookie_jar::max_cookies);
+    EXPECT_EQ(jar.cookie_header(url("http://unused.example/")), "n=v");
     jar.clear();
     store(jar, "http://used.example/", "n=v");
     store(jar, "http://unused.example/", "n=v");
-    for (std::size_t s = 0; s < cookie_jar::most; ++s) {
+    for (std::size_t s = 0; s < cookie_jar::max_cookies; ++s) {
         store(jar, "http://t" + std::to_string(s) + ".example/", "n=x");
-        if (s % 1000 == 0) EXPECT_EQ(jar.value_for(url("http://used.example/")), "n=v");
+        if (s % 1000 == 0) EXPECT_EQ(jar.cookie_header(url("http://used.example/")), "n=v");
     }
-    EXPECT_EQ(jar.size(), cookie_jar::most);
-    EXPECT_EQ(jar.value_for(url("http://used.example/")), "n=v");
-    EXPECT_EQ(jar.value_for(url("http://unused.example/")), "");
+    EXPECT_EQ(jar.size(), cookie_jar::max_cookies);
+    EXPECT_EQ(jar.cookie_header(url("http://used.example/")), "n=v");
+    EXPECT_EQ(jar.cookie_header(url("http://unused.example/")), "");
 }
 
 TEST(CookieJar, cookies_without_tls_do_not_evict_secure_ones) {
     cookie_jar jar;
-    for (std::size_t i = 0; i < cookie_jar::most_per_host; ++i)
+    for (std::size_t i = 0; i < cookie_jar::max_cookies_per_host; ++i)
         store(jar, "https://a.example/", "s" + std::to_string(i) + "=x; Secure");
     for (int i = 0; i < 100; ++i) store(jar, "http://a.example/", "p" + std::to_string(i) + "=x");
-    EXPECT_NE(jar.value_for(url("https://a.example/")).find("s0=x"), std::string::npos);
-    EXPECT_EQ(jar.size(), cookie_jar::most_per_host);
+    EXPECT_NE(jar.cookie_header(url("https://a.example/")).find("s0=x"), std::string::npos);
+    EXPECT_EQ(jar.size(), cookie_jar::max_cookies_per_host);
 }
 
 TEST(CookieJar, finds_the_registrable_domain) {

@@ -11,17 +11,17 @@ namespace rondo {
 
 /// Why a call of the HTTP client failed. A response with an error status is not a failure.
 enum class client_failure : std::uint8_t {
-    url,                ///< not an http or https URL
-    resolve,            ///< the host name does not resolve
-    connect,            ///< no address of the host accepts, or the proxy refuses
-    tls,                ///< the handshake failed: certificate, name, version
-    time_out,           ///< a timeout, or the deadline of the awaiting coroutine
-    closed,             ///< the server closed the connection before the response was complete
-    protocol,           ///< the response is not valid HTTP/1.1
-    body_too_large,     ///< larger than max_body, or compressed more than max_ratio
-    redirects,          ///< more than max_redirects
-    busy,               ///< the queue for connections is full, or a circuit breaker is open
-    request_too_large,  ///< URL and fields, including cookies, exceed 64 KiB
+    url,                 ///< not an http or https URL
+    resolve,             ///< the host name does not resolve
+    connect,             ///< no address of the host accepts, or the proxy refuses
+    tls,                 ///< the handshake failed: certificate, name, version
+    timeout,             ///< a timeout, or the deadline of the awaiting coroutine
+    closed,              ///< the server closed the connection before the response was complete
+    protocol,            ///< the response is not valid HTTP/1.1
+    body_too_large,      ///< larger than max_body, or compressed more than max_ratio
+    too_many_redirects,  ///< more than max_redirects
+    busy,                ///< the queue for connections is full, or a circuit breaker is open
+    request_too_large,   ///< URL and fields, including cookies, exceed 64 KiB
 };
 
 [[nodiscard]] std::string_view to_string(client_failure) noexcept;

@@ -14,12 +14,12 @@ namespace rondo {
 
 namespace {
 
-class counted {
+class scoped_count {
 public:
-    explicit counted(std::size_t& n) noexcept : n_(n) { ++n_; }
-    counted(const counted&) = delete;
-    counted& operator=(const counted&) = delete;
-    ~counted() { --n_; }
+    explicit scoped_count(std::size_t& n) noexcept : n_(n) { ++n_; }
+    scoped_count(const scoped_count&) = delete;
+    scoped_count& operator=(const scoped_count&) = delete;
+    ~scoped_count() { --n_; }
 
 private:
     std::size_t& n_;
@@ -29,7 +29,7 @@ bool counts_as_failure(client_failure kind) noexcept {
     switch (kind) {
         case client_failure::url:
         case client_failure::body_too_large:
-        case client_failure::redirects:
+        case client_failure::too_many_redirects:
         case client_failure::request_too_large:
         case client_failure::busy: return false;
         default: return true;
@@ -40,55 +40,57 @@ bool counts_as_failure(client_failure kind) noexcept {
 
 task<client_response> concurrency_limit::call(client_request request, client_next next) {
     semaphore::reservation permit;
-    if (room_.try_acquire()) {
-        permit = semaphore::reservation(room_, 1);
+    if (permits_.try_acquire()) {
+        permit = semaphore::reservation(permits_, 1);
     } else {
-        if (waiting_ >= most_waiting_)
+        if (waiting_ >= max_waiting_)
             throw client_error(client_failure::busy,
                                fmt::format("{}: concurrency limit reached, {} calls waiting", request.url(), waiting_));
-        const counted queued(waiting_);
-        permit = co_await room_.reserve();
+        const scoped_count queued(waiting_);
+        permit = co_await permits_.reserve();
     }
     co_return co_await next(std::move(request));
 }
 
 // The one call that probes whether a server has recovered; when it is cancelled, the next call probes.
-class circuit_breaker::trial {
+class circuit_breaker::probe_scope {
 public:
-    trial(circuit_breaker& breaker, std::string origin) : breaker_(breaker), origin_(std::move(origin)) { set(true); }
-    trial(const trial&) = delete;
-    trial& operator=(const trial&) = delete;
-    ~trial() { set(false); }
+    probe_scope(circuit_breaker& breaker, std::string origin) : breaker_(breaker), origin_(std::move(origin)) {
+        set_probing(true);
+    }
+    probe_scope(const probe_scope&) = delete;
+    probe_scope& operator=(const probe_scope&) = delete;
+    ~probe_scope() { set_probing(false); }
 
 private:
     // Another call may have closed the circuit in the meantime.
-    void set(bool trying) noexcept {
-        if (const auto c = breaker_.circuits_.find(origin_); c != breaker_.circuits_.end()) c->second.trying = trying;
+    void set_probing(bool probing) noexcept {
+        if (const auto c = breaker_.circuits_.find(origin_); c != breaker_.circuits_.end()) c->second.probing = probing;
     }
 
     circuit_breaker& breaker_;
     std::string origin_;
 };
 
-void circuit_breaker::failed(const std::string& origin) {
-    if (circuits_.size() >= options_.origins && !circuits_.contains(origin)) {
+void circuit_breaker::record_failure(const std::string& origin) {
+    if (circuits_.size() >= options_.max_origins && !circuits_.contains(origin)) {
         // Origins may come from requests. Drop those first that may have recovered.
         const instant now = clock::now();
-        std::erase_if(circuits_, [now](const auto& c) { return c.second.closed_until <= now; });
-        if (circuits_.size() >= options_.origins) circuits_.erase(circuits_.begin());
+        std::erase_if(circuits_, [now](const auto& c) { return c.second.retry_at <= now; });
+        if (circuits_.size() >= options_.max_origins) circuits_.erase(circuits_.begin());
     }
     circuit& c = circuits_[origin];
-    if (++c.failures >= options_.failures) c.closed_until = from_now(options_.open_for);
+    if (++c.failures >= options_.failure_threshold) c.retry_at = from_now(options_.open_for);
 }
 
 task<client_response> circuit_breaker::call(client_request request, client_next next) {
     const auto url = http::url::parse(request.url());
     const std::string origin = url ? url->origin() : std::string();
-    std::optional<trial> probe;
-    if (const auto known = circuits_.find(origin);
-        known != circuits_.end() && known->second.failures >= options_.failures) {
-        const circuit& c = known->second;
-        if (c.trying || clock::now() < c.closed_until)
+    std::optional<probe_scope> probe;
+    if (const auto found = circuits_.find(origin);
+        found != circuits_.end() && found->second.failures >= options_.failure_threshold) {
+        const circuit& c = found->second;
+        if (c.probing || clock::now() < c.retry_at)
             throw client_error(client_failure::busy, fmt::format("{} keeps failing: circuit breaker open", origin));
         probe.emplace(*this, origin);
     }
@@ -99,9 +101,9 @@ task<client_response> circuit_breaker::call(client_request request, client_next 
     } catch (const client_error& e) {
         failure = e;
     }
-    const bool bad = failure ? counts_as_failure(failure->kind()) : response.code() >= 500;
-    if (bad) {
-        failed(origin);
+    const bool failed = failure ? counts_as_failure(failure->kind()) : response.code() >= 500;
+    if (failed) {
+        record_failure(origin);
     } else if (!failure) {
         probe.reset();
         circuits_.erase(origin);

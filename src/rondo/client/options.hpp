@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 
 namespace rondo {
 
@@ -19,7 +19,7 @@ class cookie_jar;
 
 /// How long the steps of a call may take. The deadline of the awaiting coroutine bounds all of them.
 struct client_timeouts {
-    std::chrono::milliseconds wait{30'000};     ///< for a connection from an exhausted pool
+    std::chrono::milliseconds pool{30'000};     ///< for a connection from an exhausted pool
     std::chrono::milliseconds connect{10'000};  ///< name resolution, connecting and TLS handshake together
     std::chrono::milliseconds read{30'000};     ///< without progress reading the response or sending the request
     std::chrono::milliseconds total{60'000};    ///< the whole call including redirects; open(): until the head
@@ -39,22 +39,22 @@ struct client_proxies {
     /// Hosts reached without a proxy: "localhost", "example.org" (including subdomains, like ".example.org" and
     /// "*.example.org"), "10.0.0.1", "[::1]", one of these with ":port", a network ("10.0.0.0/8", "fd00::/8"), "*".
     /// Case and a trailing dot are ignored.
-    std::vector<std::string> except{};
+    std::vector<std::string> no_proxy{};
     /// False: the client's constructor throws std::invalid_argument for an invalid proxy. True: calls that need it
     /// throw client_error (connect); set by from_environment(), so that a bad variable does not stop the program.
-    bool check_when_used = false;
+    bool validate_on_use = false;
 
     /// Reads http_proxy, https_proxy, all_proxy and no_proxy (entries separated by commas or spaces), also in upper
     /// case except HTTP_PROXY, which a client of a CGI program can set. `lookup` returns the value of a variable or
     /// null. The library does not read the environment by itself; `client_proxies::from_environment(std::getenv)` does.
-    [[nodiscard]] static client_proxies from(const std::function<const char*(const char* name)>& lookup);
+    [[nodiscard]] static client_proxies from_environment(const std::function<const char*(const char* name)>& lookup);
 };
 
 /// Options of a client. Every limit is finite by default. Connection limits apply to each loop.
 struct client_options {
-    std::size_t connections_per_origin = 100;        ///< open at once
-    std::size_t connections = 1000;                  ///< open at once, to all origins
-    std::size_t waiting = 10'000;                    ///< calls waiting for a connection
+    std::size_t max_connections_per_origin = 100;    ///< open at once
+    std::size_t max_connections = 1000;              ///< open at once, to all origins
+    std::size_t max_waiting = 10'000;                ///< calls waiting for a connection
     std::chrono::milliseconds idle_timeout{30'000};  ///< close a connection without a request after this
     client_timeouts timeouts{};
     client_tls tls{};
@@ -66,7 +66,7 @@ struct client_options {
     http::h1::parse_limits head{};              ///< of a response: 8 KiB status line, 100 fields, 32 KiB
     std::string user_agent = "rondo";           ///< empty: no User-Agent
     std::shared_ptr<cookie_jar> cookies{};      ///< null: cookies are ignored
-    /// Make the middleware of a loop, the first outermost; see middleware.hpp.
+    /// Factories of the middleware of each loop, the first outermost; see middleware.hpp.
     std::vector<std::function<std::unique_ptr<client_middleware>()>> middleware{};
 };
 

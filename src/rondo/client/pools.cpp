@@ -9,27 +9,27 @@ namespace rondo::detail {
 
 // The pool of one loop; exists until the loop or the client ends. The code that removes it from the list, under the
 // lock, destroys it on the loop thread.
-class client_pools::member final : public event_loop::end_hook {
+class client_pools::loop_pool final : public event_loop::end_hook {
 public:
-    member(std::shared_ptr<client_pools> pools, event_loop& l)
+    loop_pool(std::shared_ptr<client_pools> pools, event_loop& l)
         : loop(l), pools_(std::move(pools)), pool_(new client_pool(l, pools_->options_, pools_)) {
         loop.add(*this);
     }
-    void end() noexcept {
-        pool_->close_down();
+    void close() noexcept {
+        pool_->shut_down();
         delete this;
     }
-    void loop_ends() noexcept override {
+    void on_loop_end() noexcept override {
         {
             std::lock_guard lock(pools_->mutex_);
             // Not listed: the client has posted close() already.
-            if (std::erase(pools_->members_, this) == 0) return;
-            pools_->keep_counts(*this);
+            if (std::erase(pools_->loop_pools_, this) == 0) return;
+            pools_->add_to_ended(*this);
         }
-        end();
+        close();
     }
     [[nodiscard]] client_pool& pool() noexcept { return *pool_; }
-    [[nodiscard]] client_counts count() const noexcept { return pool_->count(); }
+    [[nodiscard]] client_stats stats() const noexcept { return pool_->stats(); }
 
     event_loop& loop;
 
@@ -40,7 +40,7 @@ private:
 
 namespace {
 
-constexpr figure_text figure_texts[] = {
+constexpr metric_descriptor metric_descriptors[] = {
     {"requests", "Requests for a connection, including redirects and retries."},
     {"opened", "Connections opened."},
     {"refused", "Requests refused because the queue for a connection was full."},
@@ -51,7 +51,7 @@ constexpr figure_text figure_texts[] = {
     {"waiting", "Requests waiting for a connection.", false},
 };
 
-bool tell(const client_counts& c, std::span<std::uint64_t> to) {
+bool write_stats(const client_stats& c, std::span<std::uint64_t> to) {
     std::ranges::copy(std::array{c.requests, c.opened, c.refused, c.waits, c.waited_ns, c.open,
                                  c.open - std::min(c.open, c.idle), c.waiting},
                       to.begin());
@@ -62,52 +62,53 @@ bool tell(const client_counts& c, std::span<std::uint64_t> to) {
 
 client_pools::client_pools(client_options options)
     : options_(std::move(options)),
-      told_("client", figure_texts, {}, [this](std::span<std::uint64_t> to) { return tell(count(), to); }) {}
+      stats_source_("client", metric_descriptors, {},
+                    [this](std::span<std::uint64_t> to) { return write_stats(stats(), to); }) {}
 
-client_counts client_pools::count() noexcept {
+client_stats client_pools::stats() noexcept {
     const std::lock_guard lock(mutex_);
-    client_counts all = ended_;
-    for (const member* m : members_) all.add(m->count());
-    return all;
+    client_stats sum = ended_stats_;
+    for (const loop_pool* p : loop_pools_) sum.add(p->stats());
+    return sum;
 }
 
-void client_pools::keep_counts(const member& ending) noexcept {
-    client_counts counted = ending.count();
+void client_pools::add_to_ended(const loop_pool& ending) noexcept {
+    client_stats counted = ending.stats();
     counted.open = counted.idle = counted.waiting = 0;
-    ended_.add(counted);
+    ended_stats_.add(counted);
 }
 
-client_pool* client_pools::here_if_made() noexcept {
+client_pool* client_pools::current_or_null() noexcept {
     const event_loop* loop = event_loop::current_or_null();
     std::lock_guard lock(mutex_);
-    for (member* m : members_) {
-        if (&m->loop == loop) return &m->pool();
+    for (loop_pool* p : loop_pools_) {
+        if (&p->loop == loop) return &p->pool();
     }
     return nullptr;
 }
 
-client_pool& client_pools::here() {
-    if (client_pool* known = here_if_made()) return *known;
-    auto* m = new member(shared_from_this(), event_loop::current());
+client_pool& client_pools::current() {
+    if (client_pool* existing = current_or_null()) return *existing;
+    auto* p = new loop_pool(shared_from_this(), event_loop::current());
     std::lock_guard lock(mutex_);
-    members_.push_back(m);
-    return m->pool();
+    loop_pools_.push_back(p);
+    return p->pool();
 }
 
-void client_pools::forget() noexcept {
+void client_pools::reset_after_fork() noexcept {
     std::lock_guard lock(mutex_);
-    members_.clear();
+    loop_pools_.clear();
 }
 
 void client_pools::close() noexcept {
     std::lock_guard lock(mutex_);
-    for (member* m : members_) {
-        keep_counts(*m);
+    for (loop_pool* p : loop_pools_) {
+        add_to_ended(*p);
         // While the pool is listed its loop cannot end: loop_ends() waits for the lock.
-        if (&m->loop == event_loop::current_or_null()) m->end();
-        else m->loop.post([m] { m->end(); });
+        if (&p->loop == event_loop::current_or_null()) p->close();
+        else p->loop.post([p] { p->close(); });
     }
-    members_.clear();
+    loop_pools_.clear();
 }
 
 }  // namespace rondo::detail

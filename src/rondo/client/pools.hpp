@@ -21,29 +21,29 @@ public:
     explicit client_pools(client_options options);
 
     /// The pool of the calling thread's loop, created on first use.
-    [[nodiscard]] client_pool& here();
+    [[nodiscard]] client_pool& current();
     /// Null when this loop has no pool yet.
-    [[nodiscard]] client_pool* here_if_made() noexcept;
+    [[nodiscard]] client_pool* current_or_null() noexcept;
     /// Called in a forked process: forgets the pools, which belong to loops of the parent.
-    void forget() noexcept;
+    void reset_after_fork() noexcept;
     /// Closes all pools, each on its loop thread. Any thread.
     void close() noexcept;
 
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
     /// Totals of all loops, including those that have ended. Any thread.
-    [[nodiscard]] client_counts count() noexcept;
+    [[nodiscard]] client_stats stats() noexcept;
 
 private:
-    class member;
+    class loop_pool;
 
     /// Adds the counters of a pool to the totals of ended loops. Requires the mutex.
-    void keep_counts(const member& ending) noexcept;
+    void add_to_ended(const loop_pool& ending) noexcept;
 
     const client_options options_;
     std::mutex mutex_;
-    std::vector<member*> members_;
-    client_counts ended_;
-    const observed told_;
+    std::vector<loop_pool*> loop_pools_;
+    client_stats ended_stats_;
+    const stats_source stats_source_;
 };
 
 }  // namespace rondo::detail

@@ -21,7 +21,7 @@ namespace rondo {
 namespace {
 
 // The value of the first of these variables that is set and not empty.
-std::string first_of(const std::function<const char*(const char*)>& lookup, std::initializer_list<const char*> names) {
+std::string first_set(const std::function<const char*(const char*)>& lookup, std::initializer_list<const char*> names) {
     for (const char* name : names) {
         const char* value = lookup(name);
         if (value != nullptr && *value != '\0') return value;
@@ -51,7 +51,7 @@ std::optional<http::ip_address> address_of(const http::url& to) noexcept {
     if (host.empty() || host.size() >= sizeof text) return std::nullopt;
     std::ranges::copy(host, text);
     if (::inet_aton(text, &ipv4) == 0) return std::nullopt;
-    return http::ip_address::of_ipv4(reinterpret_cast<const std::uint8_t*>(&ipv4));
+    return http::ip_address::from_ipv4(reinterpret_cast<const std::uint8_t*>(&ipv4));
 }
 
 // "10.0.0.0/8", "fd00::/8"; bits after the prefix are ignored.
@@ -70,7 +70,7 @@ bool is_in_network(const http::ip_address& host, std::string_view address, std::
 }
 
 // Removes ":port" from the entry; false when it is another port. An IPv6 address with a port has brackets.
-bool fits_port(std::string_view& entry, std::uint16_t port) noexcept {
+bool consume_port(std::string_view& entry, std::uint16_t port) noexcept {
     const std::size_t colon = entry.rfind(':');
     if (colon == std::string_view::npos) return true;
     const bool has_port = entry.starts_with('[') ? entry[colon - 1] == ']' : entry.find(':') == colon;
@@ -80,9 +80,9 @@ bool fits_port(std::string_view& entry, std::uint16_t port) noexcept {
     return text.empty() || parse_number<unsigned>(text) == port;
 }
 
-bool is_or_is_below(std::string_view host, std::string_view name) noexcept {
+bool is_same_or_subdomain(std::string_view host, std::string_view name) noexcept {
     if (name.empty() || name.size() > host.size()) return false;
-    if (!http::same_ignoring_case(host.substr(host.size() - name.size()), name)) return false;
+    if (!http::equals_ignore_case(host.substr(host.size() - name.size()), name)) return false;
     return host.size() == name.size() || host[host.size() - name.size() - 1] == '.';
 }
 
@@ -91,30 +91,30 @@ bool matches(std::string_view entry, const http::url& to) noexcept {
     const auto address = address_of(to);
     if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos)
         return address && is_in_network(*address, entry.substr(0, slash), entry.substr(slash + 1));
-    if (!fits_port(entry, to.port)) return false;
+    if (!consume_port(entry, to.port)) return false;
     entry = without_final_dot(entry);
     if (address) return http::ip_address::parse(without_brackets(entry)) == address;
     if (entry.starts_with("*.")) entry.remove_prefix(2);
     else if (entry.starts_with('.')) entry.remove_prefix(1);
-    return is_or_is_below(without_final_dot(to.host), entry);
+    return is_same_or_subdomain(without_final_dot(to.host), entry);
 }
 
 }  // namespace
 
-client_proxies client_proxies::from(const std::function<const char*(const char* name)>& lookup) {
+client_proxies client_proxies::from_environment(const std::function<const char*(const char* name)>& lookup) {
     client_proxies out;
-    const std::string all = first_of(lookup, {"all_proxy", "ALL_PROXY"});
-    out.http = with_scheme(first_of(lookup, {"http_proxy"}));
-    out.https = with_scheme(first_of(lookup, {"https_proxy", "HTTPS_PROXY"}));
+    const std::string all = first_set(lookup, {"all_proxy", "ALL_PROXY"});
+    out.http = with_scheme(first_set(lookup, {"http_proxy"}));
+    out.https = with_scheme(first_set(lookup, {"https_proxy", "HTTPS_PROXY"}));
     if (out.http.empty()) out.http = with_scheme(all);
     if (out.https.empty()) out.https = with_scheme(all);
-    const std::string list = first_of(lookup, {"no_proxy", "NO_PROXY"});
-    for (std::string_view rest = list; !rest.empty();) {
-        const std::size_t end = std::min(rest.find_first_of(", \t\r\n"), rest.size());
-        if (end > 0) out.except.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string list = first_set(lookup, {"no_proxy", "NO_PROXY"});
+    for (std::string_view remaining = list; !remaining.empty();) {
+        const std::size_t end = std::min(remaining.find_first_of(", \t\r\n"), remaining.size());
+        if (end > 0) out.no_proxy.emplace_back(remaining.substr(0, end));
+        remaining.remove_prefix(std::min(end + 1, remaining.size()));
     }
-    out.check_when_used = true;
+    out.validate_on_use = true;
     return out;
 }
 
@@ -122,7 +122,7 @@ namespace detail {
 
 std::optional<http::url> usable_proxy(const std::string& text) {
     auto proxy = http::url::parse(text);
-    if (!proxy || proxy->secure() || proxy->user.find(':') != std::string::npos) return std::nullopt;
+    if (!proxy || proxy->is_secure() || proxy->user.find(':') != std::string::npos) return std::nullopt;
     return proxy;
 }
 
@@ -135,14 +135,14 @@ std::string unusable_proxy_text(const std::string& text) {
     return fmt::format("invalid proxy '{}'; expected http://HOST:PORT", redacted);
 }
 
-void check(const client_proxies& proxies) {
-    if (proxies.check_when_used) return;
+void validate_proxies(const client_proxies& proxies) {
+    if (proxies.validate_on_use) return;
     for (const std::string& text : {proxies.http, proxies.https})
         if (!text.empty() && !usable_proxy(text)) throw std::invalid_argument(unusable_proxy_text(text));
 }
 
-bool is_excepted(const client_proxies& proxies, const http::url& to) noexcept {
-    for (const std::string& entry : proxies.except) {
+bool bypasses_proxy(const client_proxies& proxies, const http::url& to) noexcept {
+    for (const std::string& entry : proxies.no_proxy) {
         if (matches(entry, to)) return true;
     }
     return false;

@@ -11,13 +11,13 @@
 namespace rondo::detail {
 
 /// Throws std::invalid_argument with a message for users when one of the proxies is invalid.
-void check(const client_proxies& proxies);
+void validate_proxies(const client_proxies& proxies);
 /// Parses a proxy URL; nothing when it is empty or invalid.
 [[nodiscard]] std::optional<http::url> usable_proxy(const std::string& text);
 /// The message for an invalid proxy, without user information.
 [[nodiscard]] std::string unusable_proxy_text(const std::string& text);
 /// Whether requests to this URL bypass the proxy.
-[[nodiscard]] bool is_excepted(const client_proxies& proxies, const http::url& to) noexcept;
+[[nodiscard]] bool bypasses_proxy(const client_proxies& proxies, const http::url& to) noexcept;
 /// The value of Authorization for the user information of a URL.
 [[nodiscard]] std::string basic_credentials(const http::url& from);
 

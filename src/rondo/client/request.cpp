@@ -34,8 +34,8 @@ private:
 }  // namespace
 
 client_request::client_request(std::string_view method, std::string url)
-    : method_text_(method), url_(std::move(url)), method_(http::method_of(method)) {
-    if (!http::valid_token(method)) throw std::invalid_argument(fmt::format("invalid HTTP method '{}'", method));
+    : method_text_(method), url_(std::move(url)), method_(http::parse_method(method)) {
+    if (!http::is_valid_token(method)) throw std::invalid_argument(fmt::format("invalid HTTP method '{}'", method));
     if (method_ == http::method::connect)
         throw std::invalid_argument("method CONNECT cannot be sent directly; use an https URL and a proxy");
 }
@@ -44,7 +44,7 @@ client_request::client_request(http::method method, std::string url)
     : client_request(http::to_string(method), std::move(url)) {}
 
 client_request& client_request::field(std::string_view name, std::string_view value) & {
-    if (http::same_ignoring_case(name, "host") || http::is_connection_field(name)) {
+    if (http::equals_ignore_case(name, "host") || http::is_connection_field(name)) {
         throw std::invalid_argument(
             fmt::format("field {} cannot be set: the client derives it from the URL and the body", name));
     }

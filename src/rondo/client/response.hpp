@@ -65,7 +65,7 @@ public:
 private:
     friend class detail::client_call;
 
-    std::shared_ptr<detail::client_exchange> from_;  // shared with the call until that ends
+    std::shared_ptr<detail::client_exchange> exchange_;  // shared with the call until that ends
     std::string url_;
     std::string body_;
 };

@@ -12,22 +12,22 @@
 namespace rondo::detail {
 
 /// A loop thread for calls from threads without a loop. Starts on first use.
-class client_background {
+class sync_client_loop {
 public:
-    client_background();
+    sync_client_loop();
     /// All calls must have ended.
-    ~client_background();
-    client_background(const client_background&) = delete;
-    client_background& operator=(const client_background&) = delete;
+    ~sync_client_loop();
+    sync_client_loop(const sync_client_loop&) = delete;
+    sync_client_loop& operator=(const sync_client_loop&) = delete;
 
     /// The loop of this process. Any thread.
     [[nodiscard]] event_loop& loop();
     /// True once in a forked process: abandons the parent's thread. Any thread.
-    [[nodiscard]] bool leave_parents() noexcept;
+    [[nodiscard]] bool reset_after_fork() noexcept;
 
 private:
     struct state;
-    std::mutex starting_;
+    std::mutex mutex_;
     std::unique_ptr<state> state_;
     process_mark process_;
 };

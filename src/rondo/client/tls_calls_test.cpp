@@ -21,7 +21,7 @@
 #include <rondo/client/upstream_fixture.hpp>
 #include <rondo/loop/backends_fixture.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/net/tls_fixture.hpp>
 
@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 using testing::ok_text;
 using testing::upstream;
 
-class tls_calls : public ::testing::TestWithParam<backend_kind> {
+class TlsCalls : public ::testing::TestWithParam<backend_kind> {
 public:
     static void SetUpTestSuite() {
         files_ = new testing::certificates;
@@ -43,27 +43,27 @@ public:
     }
     static void TearDownTestSuite() { delete files_; }
 
-    tls_calls() : loop_({GetParam()}), pool_({.name = "blocking", .threads = 2}), http_(trusting()) {
+    TlsCalls() : loop_({GetParam()}), pool_({.name = "blocking", .threads = 2}), http_(trusting_options()) {
         loop_.use_pools(&pool_, nullptr);
     }
 
 protected:
-    static client_options trusting() {
+    static client_options trusting_options() {
         client_options options;
-        options.tls.ca_file = files_->authority();
+        options.tls.ca_file = files_->ca_file();
         return options;
     }
-    static net::tls_context server_of(const std::string& name) {
+    static net::tls_context server_context(const std::string& name) {
         return net::tls_context::server({.certificate_file = files_->file(name + ".pem"),
                                          .key_file = files_->file(name + ".key"),
                                          .protocols = {"http/1.1"}});
     }
-    static upstream::script answers(std::string response) {
-        return upstream::with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
+    static upstream::script respond_with(std::string response) {
+        return upstream::script_with(std::move(response), [](const std::string& text, upstream::peer& p) -> task<void> {
             for (;;) {
-                const std::string head = co_await p.head();
+                const std::string head = co_await p.read_head();
                 if (!head.ends_with("\r\n\r\n")) co_return;
-                p.say(text);
+                p.send(text);
             }
         });
     }
@@ -71,7 +71,7 @@ protected:
         try {
             (void)loop_.run_until(http.get(std::move(url)));
         } catch (const client_error& e) {
-            said_ = e.what();
+            error_message_ = e.what();
             return e.kind();
         }
         return std::nullopt;
@@ -81,12 +81,12 @@ protected:
     event_loop loop_;
     thread_pool pool_;
     client http_;
-    std::string said_;
+    std::string error_message_;
 };
 
-TEST_P(tls_calls, reuses_the_connection) {
-    upstream up(loop_, answers(ok_text(std::string(200'000, 'x'))));
-    up.use_tls(server_of("good"));
+TEST_P(TlsCalls, reuses_the_connection) {
+    upstream up(loop_, respond_with(ok_text(std::string(200'000, 'x'))));
+    up.use_tls(server_context("good"));
     for (int i = 0; i < 3; ++i) {
         EXPECT_EQ(loop_.run_until(http_.get(up.secure_url("localhost"))).body(), std::string(200'000, 'x'));
     }
@@ -95,75 +95,75 @@ TEST_P(tls_calls, reuses_the_connection) {
     EXPECT_EQ(up.accepted_count(), 2u);
 }
 
-TEST_P(tls_calls, sends_a_large_request) {
+TEST_P(TlsCalls, sends_a_large_request) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
-        (void)co_await p.head();
+        (void)co_await p.read_head();
         const std::string body = co_await p.receive_exactly(1 << 20);
-        p.say(ok_text(body == std::string(1 << 20, 'y') ? "same" : "different"));
-        co_await p.end();
+        p.send(ok_text(body == std::string(1 << 20, 'y') ? "same" : "different"));
+        co_await p.wait_closed();
     });
-    up.use_tls(server_of("good"));
+    up.use_tls(server_context("good"));
     auto r = loop_.run_until(http_.put(up.secure_url("localhost"), std::string(1 << 20, 'y'), "text/plain"));
     EXPECT_EQ(r.body(), "same");
 }
 
-TEST_P(tls_calls, rejects_bad_certificates) {
+TEST_P(TlsCalls, rejects_bad_certificates) {
     for (const char* name : {"late", "other", "own"}) {
-        upstream up(loop_, answers(ok_text("x")));
-        up.use_tls(server_of(name));
+        upstream up(loop_, respond_with(ok_text("x")));
+        up.use_tls(server_context(name));
         EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << name;
-        EXPECT_NE(said_.find("certificate verification failed"), std::string::npos) << said_;
+        EXPECT_NE(error_message_.find("certificate verification failed"), std::string::npos) << error_message_;
         EXPECT_EQ(http_.connections().open, 0u);
         client_options insecure;
         insecure.tls.verify = false;
         client without_verify(insecure);
-        EXPECT_EQ(failure_of(without_verify, up.secure_url("localhost")), std::nullopt) << name << said_;
+        EXPECT_EQ(failure_of(without_verify, up.secure_url("localhost")), std::nullopt) << name << error_message_;
     }
 }
 
-TEST_P(tls_calls, fails_when_the_server_has_no_tls) {
+TEST_P(TlsCalls, fails_when_the_server_has_no_tls) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
-        p.say("HTTP/1.1 400 Bad Request\r\n\r\n");
-        co_await p.end();
+        p.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        co_await p.wait_closed();
     });
     EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls);
     upstream closes(loop_, [](upstream::peer&) -> task<void> { co_return; });
     EXPECT_EQ(failure_of(http_, closes.secure_url("localhost")), client_failure::tls);
 }
 
-TEST_P(tls_calls, handshake_times_out) {
-    upstream up(loop_, [](upstream::peer& p) -> task<void> { co_await p.end(); });
-    client_options options = trusting();
+TEST_P(TlsCalls, handshake_times_out) {
+    upstream up(loop_, [](upstream::peer& p) -> task<void> { co_await p.wait_closed(); });
+    client_options options = trusting_options();
     options.timeouts.connect = 50ms;
     client impatient(options);
-    EXPECT_EQ(failure_of(impatient, up.secure_url("localhost")), client_failure::time_out);
+    EXPECT_EQ(failure_of(impatient, up.secure_url("localhost")), client_failure::timeout);
     EXPECT_EQ(impatient.connections().open, 0u);
 }
 
-TEST_P(tls_calls, detects_a_truncated_body) {
+TEST_P(TlsCalls, detects_a_truncated_body) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
-        (void)co_await p.head();
-        p.say("HTTP/1.1 200 OK\r\n\r\nhalf");
+        (void)co_await p.read_head();
+        p.send("HTTP/1.1 200 OK\r\n\r\nhalf");
         (void)co_await p.drained();
         ::shutdown(p.fd(), SHUT_RDWR);
     });
-    up.use_tls(server_of("good"));
+    up.use_tls(server_context("good"));
     EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::closed);
     upstream ends(loop_, [](upstream::peer& p) -> task<void> {
-        (void)co_await p.head();
-        p.say("HTTP/1.1 200 OK\r\n\r\nwhole");
+        (void)co_await p.read_head();
+        p.send("HTTP/1.1 200 OK\r\n\r\nwhole");
     });
-    ends.use_tls(server_of("good"));
+    ends.use_tls(server_context("good"));
     EXPECT_EQ(loop_.run_until(http_.get(ends.secure_url("localhost"))).body(), "whole");
 }
 
-TEST_P(tls_calls, error_names_a_missing_ca_file) {
-    upstream up(loop_, answers(ok_text("x")));
+TEST_P(TlsCalls, error_names_a_missing_ca_file) {
+    upstream up(loop_, respond_with(ok_text("x")));
     client_options options;
     options.tls.ca_file = "/nowhere/ca.pem";
     client http(options);
     EXPECT_EQ(failure_of(http, up.secure_url("localhost")), client_failure::tls);
-    EXPECT_NE(said_.find("/nowhere/ca.pem"), std::string::npos) << said_;
+    EXPECT_NE(error_message_.find("/nowhere/ca.pem"), std::string::npos) << error_message_;
 }
 
 // `openssl s_server -www`: closes after each response, which describes the handshake.
@@ -181,7 +181,7 @@ public:
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-        const int failed = ::posix_spawnp(&process_, "openssl", &actions, nullptr, arguments.data(), environ);
+        const int failed = ::posix_spawnp(&pid_, "openssl", &actions, nullptr, arguments.data(), environ);
         ::posix_spawn_file_actions_destroy(&actions);
         ::close(out[1]);
         out_ = unique_fd(out[0]);
@@ -192,20 +192,20 @@ public:
         port_ = line.substr(line.rfind(':') + 1);
     }
     ~openssl_server() {
-        ::kill(process_, SIGKILL);
-        ::waitpid(process_, nullptr, 0);
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
     }
     openssl_server(const openssl_server&) = delete;
     openssl_server& operator=(const openssl_server&) = delete;
     [[nodiscard]] std::string url(const std::string& host) const { return "https://" + host + ":" + port_ + "/"; }
 
 private:
-    pid_t process_ = 0;
+    pid_t pid_ = 0;
     unique_fd out_;
     std::string port_;
 };
 
-TEST_P(tls_calls, resumes_sessions) {
+TEST_P(TlsCalls, resumes_sessions) {
     for (const char* version : {"-tls1_3", "-tls1_2"}) {
         const openssl_server server(*files_, version);
         const auto page_from = [&](const std::string& host) {
@@ -220,20 +220,21 @@ TEST_P(tls_calls, resumes_sessions) {
     }
 }
 
-TEST_P(tls_calls, full_handshake_when_the_server_forgot_the_session) {
+TEST_P(TlsCalls, full_handshake_when_the_server_forgot_the_session) {
     upstream up(loop_, [](upstream::peer& p) -> task<void> {
-        (void)co_await p.head();
-        p.say(ok_text("x", "Connection: close\r\n"));
+        (void)co_await p.read_head();
+        p.send(ok_text("x", "Connection: close\r\n"));
     });
     for (int i = 0; i < 3; ++i) {
-        up.use_tls(server_of("good"));  // with a new session ticket key
-        for (int k = 0; k < 2; ++k) EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), std::nullopt) << said_;
+        up.use_tls(server_context("good"));  // with a new session ticket key
+        for (int k = 0; k < 2; ++k)
+            EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), std::nullopt) << error_message_;
     }
-    up.use_tls(server_of("own"));
+    up.use_tls(server_context("own"));
     EXPECT_EQ(failure_of(http_, up.secure_url("localhost")), client_failure::tls) << "the certificate is verified";
 }
 
-INSTANTIATE_TEST_SUITE_P(backends, tls_calls, ::testing::ValuesIn(testing::all_backends()), testing::backend_name);
+INSTANTIATE_TEST_SUITE_P(backends, TlsCalls, ::testing::ValuesIn(testing::available_backends()), testing::backend_name);
 
 }  // namespace
 }  // namespace rondo

@@ -13,8 +13,8 @@
 
 #include <rondo/coro/task_group.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/net/address.hpp>
-#include <rondo/net/output.hpp>
+#include <rondo/net/listen.hpp>
+#include <rondo/net/output_buffer.hpp>
 #include <rondo/net/stream.hpp>
 #include <rondo/net/tls.hpp>
 
@@ -28,12 +28,12 @@ public:
     public:
         using net::stream::stream;
         /// Reads up to and including `mark`, or to the end.
-        task<std::string> receive_to(std::string_view mark) {
+        task<std::string> receive_until(std::string_view mark) {
             std::string all;
             while (!all.ends_with(mark)) {
                 if (input().empty()) {
                     const net::input_event event = co_await receive();
-                    if (event != net::input_event::more) break;
+                    if (event != net::input_event::data) break;
                     continue;
                 }
                 all += input().front();
@@ -41,7 +41,7 @@ public:
             }
             co_return all;
         }
-        task<std::string> head() { return receive_to("\r\n\r\n"); }
+        task<std::string> read_head() { return receive_until("\r\n\r\n"); }
         task<std::string> receive_exactly(std::size_t size) {
             std::string all;
             while (all.size() < size) {
@@ -50,19 +50,19 @@ public:
                 consume(part.size());
                 if (all.size() == size) break;
                 const net::input_event event = co_await receive();
-                if (event != net::input_event::more) break;
+                if (event != net::input_event::data) break;
             }
             co_return all;
         }
         /// Waits until the client has closed the connection.
-        task<void> end() {
-            net::input_event event = net::input_event::more;
-            while (event == net::input_event::more) {
+        task<void> wait_closed() {
+            net::input_event event = net::input_event::data;
+            while (event == net::input_event::data) {
                 consume(input().size());
                 event = co_await receive();
             }
         }
-        void say(std::string_view text) {
+        void send(std::string_view text) {
             write(text);
             flush();
         }
@@ -70,7 +70,7 @@ public:
     using script = std::function<task<void>(peer&)>;
     /// A script that shares state with its test: coroutine lambdas must not capture.
     template <class T>
-    static script with(T shared, std::type_identity_t<task<void> (*)(const T&, peer&)> s) {
+    static script script_with(T shared, std::type_identity_t<task<void> (*)(const T&, peer&)> s) {
         return [shared = std::move(shared), s](peer& p) { return s(shared, p); };
     }
 
@@ -80,7 +80,7 @@ public:
     ~upstream() {
         stop();
         // Runs only the tasks of the connections to their end.
-        const ready_queue::aside own(ready_queue::current());
+        const ready_queue::nested_queue own(ready_queue::current());
         for (auto& p : peers_) p->interrupt();
     }
 
@@ -92,7 +92,7 @@ public:
     }
     [[nodiscard]] std::size_t accepted_count() const noexcept { return peers_.size(); }
     /// Connections that the client has not closed yet.
-    [[nodiscard]] std::size_t open() const noexcept { return running_.size(); }
+    [[nodiscard]] std::size_t open_count() const noexcept { return tasks_.size(); }
     void stop() {
         if (!socket_.fd) return;
         loop_.io().stop_accepting(*this);
@@ -106,21 +106,21 @@ private:
           out_(loop),
           socket_(std::move(sockets.at(0))),
           script_(std::move(s)),
-          running_(&task_group::ignore, nullptr) {
+          tasks_(&task_group::ignore_failure, nullptr) {
         loop_.io().start_accepting(*this);
     }
 
     void accepted(int fd) noexcept override {
         peers_.push_back(std::make_unique<peer>(out_, unique_fd(fd)));
-        running_.spawn(run(*peers_.back()));
+        tasks_.spawn(run(*peers_.back()));
     }
     void accept_failed(int) noexcept override {}
     task<void> run(peer& p) {
         if (tls_) {
-            p.filter_with(tls_->accept());
-            while (p.filter()->now() == net::stream_filter::state::opening) {
+            p.set_filter(tls_->accept());
+            while (p.filter()->current_state() == net::stream_filter::state::handshaking) {
                 const net::input_event event = co_await p.receive();
-                if (event != net::input_event::more) co_return p.close();
+                if (event != net::input_event::data) co_return p.close();
             }
         }
         co_await script_(p);
@@ -129,12 +129,12 @@ private:
     }
 
     event_loop& loop_;
-    net::output out_;
+    net::output_buffer out_;
     net::listening_socket socket_;
     script script_;
     std::optional<net::tls_context> tls_;
     std::vector<std::unique_ptr<peer>> peers_;
-    task_group running_;
+    task_group tasks_;
 };
 
 /// A 200 response with Content-Length; `fields` are further field lines.

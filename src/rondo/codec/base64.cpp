@@ -10,21 +10,21 @@ namespace {
 
 constexpr std::string_view standard_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view url_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr std::uint8_t no_digit = 64;
+constexpr std::uint8_t invalid_digit = 64;
 
 using digit_values = std::array<std::uint8_t, 256>;
 
-constexpr digit_values values_of(std::string_view digits) noexcept {
+constexpr digit_values make_digit_values(std::string_view digits) noexcept {
     digit_values values{};
-    values.fill(no_digit);
+    values.fill(invalid_digit);
     for (std::size_t i = 0; i < digits.size(); ++i) {
         values[static_cast<unsigned char>(digits[i])] = static_cast<std::uint8_t>(i);
     }
     return values;
 }
 
-constexpr digit_values standard_values = values_of(standard_digits);
-constexpr digit_values url_values = values_of(url_digits);
+constexpr digit_values standard_values = make_digit_values(standard_digits);
+constexpr digit_values url_values = make_digit_values(url_digits);
 
 std::string encode(std::string_view bytes, std::string_view digits, bool pad) {
     std::string out;
@@ -54,7 +54,7 @@ std::optional<std::string> decode(std::string_view text, const digit_values& val
     unsigned bit_count = 0;
     for (const char c : text) {
         const std::uint8_t value = values[static_cast<unsigned char>(c)];
-        if (value == no_digit) return std::nullopt;
+        if (value == invalid_digit) return std::nullopt;
         bits = bits << 6 | value;
         bit_count += 6;
         if (bit_count >= 8) {

@@ -14,14 +14,14 @@ namespace rondo::codec {
 /// exhaust memory.
 class decompressor {
 public:
-    enum class state : std::uint8_t {
-        more,   ///< all input was consumed; more is needed
-        full,   ///< the output limit was reached: call again with the rest of the input
-        ended,  ///< the input is complete; more may follow, as gzip and zstd allow
-        bad,    ///< the input is invalid
+    enum class decode_status : std::uint8_t {
+        needs_input,  ///< all input was consumed; more is needed
+        output_full,  ///< the output limit was reached: call again with the rest of the input
+        ended,        ///< the input is complete; more may follow, as gzip and zstd allow
+        invalid,      ///< the input is invalid
     };
     struct result {
-        state what;
+        decode_status status;
         std::size_t consumed;  ///< bytes of the input
     };
 

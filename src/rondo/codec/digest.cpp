@@ -14,7 +14,7 @@ namespace rondo::codec {
 namespace {
 
 template <class Digest>
-Digest digest_of(const EVP_MD* algorithm, std::string_view bytes) {
+Digest compute_digest(const EVP_MD* algorithm, std::string_view bytes) {
     Digest out;
     unsigned size = 0;
     if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, algorithm, nullptr) != 1 || size != out.size()) {
@@ -25,9 +25,9 @@ Digest digest_of(const EVP_MD* algorithm, std::string_view bytes) {
 
 }  // namespace
 
-sha1_digest sha1(std::string_view bytes) { return digest_of<sha1_digest>(EVP_sha1(), bytes); }
+sha1_digest sha1(std::string_view bytes) { return compute_digest<sha1_digest>(EVP_sha1(), bytes); }
 
-sha256_digest sha256(std::string_view bytes) { return digest_of<sha256_digest>(EVP_sha256(), bytes); }
+sha256_digest sha256(std::string_view bytes) { return compute_digest<sha256_digest>(EVP_sha256(), bytes); }
 
 sha256_digest hmac_sha256(std::string_view key, std::string_view bytes) {
     // A key longer than the block is replaced by its digest (RFC 2104 section 2); this also keeps its size within an

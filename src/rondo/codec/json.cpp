@@ -58,7 +58,7 @@ void append_escape(std::string& out, unsigned char c) {
     out += digits[c & 15];
 }
 
-[[noreturn]] void refuse(const char* expected) {
+[[noreturn]] void throw_type_error(const char* expected) {
     throw std::invalid_argument(std::string("the JSON value is not ") + expected);
 }
 
@@ -121,34 +121,34 @@ std::optional<double> json_value::if_number() const noexcept {
 
 bool json_value::as_bool() const {
     const auto value = if_bool();
-    return value ? *value : (refuse("a boolean"), false);
+    return value ? *value : (throw_type_error("a boolean"), false);
 }
 
 std::int64_t json_value::as_integer() const {
     const auto value = if_integer();
-    return value ? *value : (refuse("a 64-bit integer"), 0);
+    return value ? *value : (throw_type_error("a 64-bit integer"), 0);
 }
 
 double json_value::as_number() const {
     const auto value = if_number();
-    return value ? *value : (refuse("a number"), 0);
+    return value ? *value : (throw_type_error("a number"), 0);
 }
 
 const std::string& json_value::as_string() const {
     const std::string* const value = if_string();
-    if (value == nullptr) refuse("a string");
+    if (value == nullptr) throw_type_error("a string");
     return *value;
 }
 
 const json_array& json_value::as_array() const {
     const json_array* const value = if_array();
-    if (value == nullptr) refuse("an array");
+    if (value == nullptr) throw_type_error("an array");
     return *value;
 }
 
 const json_object& json_value::as_object() const {
     const json_object* const value = if_object();
-    if (value == nullptr) refuse("an object");
+    if (value == nullptr) throw_type_error("an object");
     return *value;
 }
 
@@ -180,7 +180,7 @@ std::size_t json_value::size() const noexcept {
 void json_value::set(std::string name, json_value value) {
     if (is_null()) value_ = json_object();
     json_object* const members = std::get_if<json_object>(&value_);
-    if (members == nullptr) refuse("an object: cannot set a member");
+    if (members == nullptr) throw_type_error("an object: cannot set a member");
     for (json_member& member : *members) {
         if (member.name == name) {
             member.value = std::move(value);
@@ -193,7 +193,7 @@ void json_value::set(std::string name, json_value value) {
 void json_value::push_back(json_value value) {
     if (is_null()) value_ = json_array();
     json_array* const elements = std::get_if<json_array>(&value_);
-    if (elements == nullptr) refuse("an array: cannot append an element");
+    if (elements == nullptr) throw_type_error("an array: cannot append an element");
     elements->push_back(std::move(value));
 }
 
@@ -219,7 +219,7 @@ void append_json_string(std::string& out, std::string_view text) {
         } else if (c < 0x80) {
             flush(1);
             append_escape(out, c);
-        } else if (const std::size_t size = utf8_size(text.substr(at)); size != 0) {
+        } else if (const std::size_t size = utf8_sequence_length(text.substr(at)); size != 0) {
             at += size;
         } else {
             flush(1);

@@ -29,7 +29,7 @@ std::string read_member(const json_value& from, json_value& into) {
     return {};
 }
 
-std::string read_whole(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into) {
+std::string read_integer(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into) {
     const auto value = from.if_integer();
     if (!value || *value < min || (*value > 0 && static_cast<std::uint64_t>(*value) > max))
         return "is not an integer in range";
@@ -37,14 +37,14 @@ std::string read_whole(const json_value& from, std::int64_t min, std::uint64_t m
     return {};
 }
 
-std::string not_an_object() { return "is not an object"; }
-std::string not_an_array() { return "is not an array"; }
-std::string is_missing() { return "is missing"; }
+std::string not_an_object_error() { return "is not an object"; }
+std::string not_an_array_error() { return "is not an array"; }
+std::string missing_error() { return "is missing"; }
 
 namespace {
 
 // Prefixes the quoted path at the start of the error, or adds one.
-std::string joined(std::string outer, std::string_view error) {
+std::string prepend_path(std::string outer, std::string_view error) {
     if (!error.starts_with('\'')) return "'" + outer + "' " + std::string(error);
     if (error[1] != '[') outer += '.';
     return "'" + outer + std::string(error.substr(1));
@@ -52,10 +52,10 @@ std::string joined(std::string outer, std::string_view error) {
 
 }  // namespace
 
-std::string within(std::string_view name, std::string_view error) { return joined(std::string(name), error); }
+std::string with_path(std::string_view name, std::string_view error) { return prepend_path(std::string(name), error); }
 
-std::string within(std::size_t index, std::string_view error) {
-    return joined("[" + std::to_string(index) + "]", error);
+std::string with_path(std::size_t index, std::string_view error) {
+    return prepend_path("[" + std::to_string(index) + "]", error);
 }
 
 }  // namespace rondo::codec::detail

@@ -64,20 +64,20 @@ namespace detail {
 [[nodiscard]] std::string read_member(const json_value& from, std::string& into);
 [[nodiscard]] std::string read_member(const json_value& from, double& into);
 [[nodiscard]] std::string read_member(const json_value& from, json_value& into);
-[[nodiscard]] std::string read_whole(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into);
-[[nodiscard]] std::string not_an_object();
-[[nodiscard]] std::string not_an_array();
-[[nodiscard]] std::string is_missing();
+[[nodiscard]] std::string read_integer(const json_value& from, std::int64_t min, std::uint64_t max, std::int64_t& into);
+[[nodiscard]] std::string not_an_object_error();
+[[nodiscard]] std::string not_an_array_error();
+[[nodiscard]] std::string missing_error();
 /// Adds the path to an error: "'name' is missing" for "is missing"; "'in.name' is missing" for "'name' is missing".
-[[nodiscard]] std::string within(std::string_view name, std::string_view error);
-[[nodiscard]] std::string within(std::size_t index, std::string_view error);
+[[nodiscard]] std::string with_path(std::string_view name, std::string_view error);
+[[nodiscard]] std::string with_path(std::size_t index, std::string_view error);
 
 template <std::integral T>
     requires(!std::same_as<T, bool>)
 std::string read_member(const json_value& from, T& into) {
     std::int64_t integer = 0;
     constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    std::string error = read_whole(from, static_cast<std::int64_t>(std::numeric_limits<T>::min()), max, integer);
+    std::string error = read_integer(from, static_cast<std::int64_t>(std::numeric_limits<T>::min()), max, integer);
     into = static_cast<T>(integer);
     return error;
 }
@@ -88,15 +88,15 @@ std::string read_member(const json_value& from, std::vector<T>& into);
 
 template <described T>
 std::string read_member(const json_value& from, T& into) {
-    if (!from.is_object()) return not_an_object();
+    if (!from.is_object()) return not_an_object_error();
     std::string error;
     for_each_member(into, [&]<class Member>(std::string_view name, Member& member) {
         if (!error.empty()) return;
         const json_value* const found = from.find(name);
         if (found) error = read_member(*found, member);
         else if constexpr (requires { member.has_value(); }) return;
-        else error = is_missing();
-        if (!error.empty()) error = within(name, error);
+        else error = missing_error();
+        if (!error.empty()) error = with_path(name, error);
     });
     return error;
 }
@@ -108,12 +108,12 @@ std::string read_member(const json_value& from, std::optional<T>& into) {
 }
 template <class T>
 std::string read_member(const json_value& from, std::vector<T>& into) {
-    if (!from.is_array()) return not_an_array();
+    if (!from.is_array()) return not_an_array_error();
     into.clear();
     into.reserve(from.size());
     for (const json_value& element : from.as_array()) {
         T value{};
-        if (std::string error = read_member(element, value); !error.empty()) return within(into.size(), error);
+        if (std::string error = read_member(element, value); !error.empty()) return with_path(into.size(), error);
         into.push_back(std::move(value));
     }
     return {};

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view upper_digits = "0123456789ABCDEF";
 
-bool is_kept(char c, percent_set keep) noexcept {
+bool is_unescaped(char c, percent_set keep) noexcept {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (letter || (c >= '0' && c <= '9')) return true;
     if (c == '-' || c == '.' || c == '_' || c == '~') return true;
@@ -16,7 +16,7 @@ bool is_kept(char c, percent_set keep) noexcept {
     return keep == percent_set::path && std::string_view("/!$&'()*+,;=:@").find(c) != std::string_view::npos;
 }
 
-int digit_value(char c) noexcept {
+int hex_digit_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -29,7 +29,7 @@ std::string percent_encode(std::string_view text, percent_set keep) {
     std::string out;
     out.reserve(text.size());
     for (const char c : text) {
-        if (is_kept(c, keep)) {
+        if (is_unescaped(c, keep)) {
             out += c;
             continue;
         }
@@ -48,8 +48,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
             continue;
         }
         if (text.size() - i < 3) return std::nullopt;
-        const int high = digit_value(text[i + 1]);
-        const int low = digit_value(text[i + 2]);
+        const int high = hex_digit_value(text[i + 1]);
+        const int low = hex_digit_value(text[i + 2]);
         if (high < 0 || low < 0) return std::nullopt;
         out += static_cast<char>(high << 4 | low);
         i += 2;

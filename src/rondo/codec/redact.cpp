@@ -12,8 +12,8 @@ namespace rondo::codec {
 namespace {
 
 constexpr auto npos = std::string_view::npos;
-constexpr std::string_view hidden = "***";
-constexpr std::string_view spaces = " \t\r\n\f\v";
+constexpr std::string_view mask = "***";
+constexpr std::string_view whitespace = " \t\r\n\f\v";
 constexpr std::string_view quotes = "\"'<>";
 constexpr std::string_view digits = "0123456789";
 
@@ -24,7 +24,7 @@ struct range {
 
 bool is_one_of(char c, std::string_view set) { return set.find(c) != npos; }
 
-bool is_word(char c) {
+bool is_word_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_one_of(c, digits) || is_one_of(c, "_-.%");
 }
 
@@ -32,12 +32,12 @@ std::size_t first_not_of(std::string_view text, std::string_view set, std::size_
     return std::min(text.find_first_not_of(set, from), text.size());
 }
 
-std::string hide(std::string_view text, std::vector<range> all) {
-    std::ranges::sort(all, {}, &range::begin);
+std::string mask_ranges(std::string_view text, std::vector<range> ranges) {
+    std::ranges::sort(ranges, {}, &range::begin);
     std::string out;
     std::size_t copied = 0;
-    for (const range& r : all) {
-        if (r.begin >= copied) out.append(text.substr(copied, r.begin - copied)).append(hidden);
+    for (const range& r : ranges) {
+        if (r.begin >= copied) out.append(text.substr(copied, r.begin - copied)).append(mask);
         copied = std::max(copied, r.end);
     }
     return out.append(text.substr(copied));
@@ -47,9 +47,9 @@ std::string hide(std::string_view text, std::vector<range> all) {
 
 // A quote ends a word unless the word continues after it, as in a password.
 bool ends_word(std::string_view text, std::size_t at) {
-    if (is_one_of(text[at], spaces)) return true;
+    if (is_one_of(text[at], whitespace)) return true;
     if (!is_one_of(text[at], quotes)) return false;
-    return at + 1 == text.size() || is_one_of(text[at + 1], spaces) || is_one_of(text[at + 1], ",.;:!?)]}>&\"'");
+    return at + 1 == text.size() || is_one_of(text[at + 1], whitespace) || is_one_of(text[at + 1], ",.;:!?)]}>&\"'");
 }
 
 std::size_t end_of_word(std::string_view text, std::size_t at) {
@@ -58,19 +58,19 @@ std::size_t end_of_word(std::string_view text, std::size_t at) {
 }
 
 // True when the first ':' is not followed by a port number: a password follows then.
-bool lacks_port(std::string_view text) {
+bool has_colon_without_port(std::string_view text) {
     const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;  // of an IPv6 address
     const std::size_t colon = text.find_first_of(":/?#", bracket == npos ? 0 : bracket);
     if (colon == npos || text[colon] != ':') return false;
     const std::size_t end = first_not_of(text, digits, colon + 1);
-    if (end == text.size() || is_one_of(text[end], spaces) || is_one_of(text[end], "/?#")) return false;
+    if (end == text.size() || is_one_of(text[end], whitespace) || is_one_of(text[end], "/?#")) return false;
     return end == colon + 1 || !is_one_of(text[end], ",;:.!)]}\"'<>");
 }
 
-std::size_t begin_of_next_url(std::string_view text, std::size_t from) {
+std::size_t next_url_start(std::string_view text, std::size_t from) {
     std::size_t at = text.find("://", from);
     if (at == npos) return text.size();
-    while (at > from && (is_word(text[at - 1]) || text[at - 1] == '+')) --at;
+    while (at > from && (is_word_character(text[at - 1]) || text[at - 1] == '+')) --at;
     return at;
 }
 
@@ -81,25 +81,26 @@ std::size_t end_of_url(std::string_view text, std::size_t begin) {
     const std::size_t next = url.find("://");
     if (next != npos) {
         const std::size_t comma = url.rfind(',', next);
-        const std::string_view one = url.substr(0, comma);
-        const bool whole = comma != npos && (one.find('@') != npos || !lacks_port(text.substr(begin, comma)));
-        return whole ? begin + comma : end;
+        const std::string_view first_url = url.substr(0, comma);
+        const bool complete =
+            comma != npos && (first_url.find('@') != npos || !has_colon_without_port(text.substr(begin, comma)));
+        return complete ? begin + comma : end;
     }
-    if (url.find('@') != npos || !lacks_port(text.substr(begin))) return end;
-    const std::size_t limit = std::min(text.find_first_of("\r\n", begin), begin_of_next_url(text, end));
+    if (url.find('@') != npos || !has_colon_without_port(text.substr(begin))) return end;
+    const std::size_t limit = std::min(text.find_first_of("\r\n", begin), next_url_start(text, end));
     const std::size_t at = text.substr(0, limit).rfind('@');
     return at == npos || at < end ? end : at + 1;
 }
 
-void find_user_information(std::string_view text, std::vector<range>& found) {
-    for (std::size_t mark = text.find("//"), done = 0; mark != npos; mark = text.find("//", done)) {
-        const std::size_t begin = mark + 2;
+void find_passwords(std::string_view text, std::vector<range>& found) {
+    for (std::size_t slashes = text.find("//"), done = 0; slashes != npos; slashes = text.find("//", done)) {
+        const std::size_t begin = slashes + 2;
         const std::string_view url = text.substr(begin, end_of_url(text, begin) - begin);
         const std::size_t at = url.rfind('@');
         const std::size_t colon = url.find(':');
-        const bool any = at != npos && colon < at;
-        if (any) found.push_back({begin + colon + 1, begin + at});
-        done = any ? begin + at : begin;
+        const bool has_password = at != npos && colon < at;
+        if (has_password) found.push_back({begin + colon + 1, begin + at});
+        done = has_password ? begin + at : begin;
     }
 }
 
@@ -121,18 +122,18 @@ std::size_t end_of_value(std::string_view text, std::size_t at, bool is_option) 
     return std::min(at, text.size());
 }
 
-bool begins_with_name(std::string_view text) {
-    const auto end = std::ranges::find_if_not(text, is_word);
+bool starts_with_name(std::string_view text) {
+    const auto end = std::ranges::find_if_not(text, is_word_character);
     const auto size = static_cast<std::size_t>(end - text.begin());
-    const std::size_t equals = text.find_first_not_of(spaces, size);
+    const std::size_t equals = text.find_first_not_of(whitespace, size);
     return size > 0 && equals != npos && text[equals] == '=';
 }
 
 // The end of a value in a text that is a single URL, or keywords and values of libpq.
-std::size_t end_of_last_word(std::string_view text, std::size_t at) {
+std::size_t end_of_url_value(std::string_view text, std::size_t at) {
     for (; at < text.size(); ++at) {
-        const bool may_end = is_one_of(text[at], spaces) || is_one_of(text[at], "&;");
-        if (may_end && begins_with_name(text.substr(first_not_of(text, spaces, at + 1)))) return at;
+        const bool may_end = is_one_of(text[at], whitespace) || is_one_of(text[at], "&;");
+        if (may_end && starts_with_name(text.substr(first_not_of(text, whitespace, at + 1)))) return at;
         if (text[at] == '\\') ++at;
     }
     return text.size();
@@ -146,51 +147,51 @@ range name_before(std::string_view text, std::size_t equals) {
     return {before == npos ? 0 : before + 1, end};
 }
 
-void find_values(std::string_view text, bool is_url, std::vector<range>& found) {
+void find_secret_values(std::string_view text, bool is_url, std::vector<range>& found) {
     std::size_t done = 0;
     for (std::size_t equals = text.find('='); equals != npos; equals = text.find('=', equals + 1)) {
         if (equals < done) continue;
         const range name = name_before(text, equals);
-        if (!names_secret(text.substr(name.begin, name.end - name.begin))) continue;
-        const std::size_t begin = first_not_of(text, spaces, equals + 1);
+        if (!is_secret_name(text.substr(name.begin, name.end - name.begin))) continue;
+        const std::size_t begin = first_not_of(text, whitespace, equals + 1);
         const bool quoted = begin < text.size() && is_one_of(text[begin], "\"'");
         const std::size_t closed = quoted ? end_of_quoted(text, begin) : npos;
         const std::size_t from = closed == npos ? begin : closed;
         const bool is_option = name.begin > 0 && is_one_of(text[name.begin - 1], "?&");
-        done = is_url ? end_of_last_word(text, from) : end_of_value(text, from, is_option);
+        done = is_url ? end_of_url_value(text, from) : end_of_value(text, from, is_option);
         if (done > begin) found.push_back({begin, done});
     }
 }
 
 // The position after "scheme://". A ':' before that makes it a part of a password instead.
-std::size_t behind_scheme(std::string_view url) {
+std::size_t end_of_scheme(std::string_view url) {
     const std::size_t colon = url.find(':');
     return colon != npos && url.substr(colon).starts_with("://") ? colon + 3 : 0;
 }
 
-std::string small_letters(std::string_view text) {
-    std::string small(text);
-    for (char& c : small)
+std::string to_lower(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return small;
+    return lower;
 }
 
 }  // namespace
 
-bool names_secret(std::string_view name) {
-    const std::string small = small_letters(percent_decode(name).value_or(std::string(name)));
-    const auto contains = [&small](std::string_view word) { return small.find(word) != std::string::npos; };
+bool is_secret_name(std::string_view name) {
+    const std::string lower = to_lower(percent_decode(name).value_or(std::string(name)));
+    const auto contains = [&lower](std::string_view word) { return lower.find(word) != std::string::npos; };
     return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passwd", "passphrase", "pwd",
                                                                        "secret", "token", "credential"},
                                contains) ||
            (contains("api") && contains("key"));
 }
 
-bool names_url(std::string_view name) {
-    const std::string small = small_letters(name);
-    for (std::string_view rest = small; !rest.empty();) {
-        const std::string_view word = rest.substr(0, rest.find_first_of("-_"));
-        rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+bool is_url_name(std::string_view name) {
+    const std::string lower = to_lower(name);
+    for (std::string_view remaining = lower; !remaining.empty();) {
+        const std::string_view word = remaining.substr(0, remaining.find_first_of("-_"));
+        remaining.remove_prefix(std::min(remaining.size(), word.size() + 1));
         for (const std::string_view url_word :
              {"url", "urls", "uri", "uris", "dsn", "dsns", "proxy", "proxies", "upstream", "upstreams"})
             if (word == url_word) return true;
@@ -198,22 +199,22 @@ bool names_url(std::string_view name) {
     return false;
 }
 
-std::string without_secrets(std::string_view text) {
+std::string redacted_text(std::string_view text) {
     std::vector<range> found;
-    find_user_information(text, found);
-    find_values(text, false, found);
-    return hide(text, std::move(found));
+    find_passwords(text, found);
+    find_secret_values(text, false, found);
+    return mask_ranges(text, std::move(found));
 }
 
 std::string redacted_url(std::string_view url) {
     std::vector<range> found;
-    const std::size_t colon = url.find(':', behind_scheme(url));
+    const std::size_t colon = url.find(':', end_of_scheme(url));
     std::size_t at = url.rfind('@');
     if (at == npos) at = url.rfind("%40");  // the '@' was encoded too
     const bool is_path = url.starts_with("sqlite:") || url.starts_with("unix:");
     if (at != npos && colon < at && !is_path) found.push_back({colon + 1, at});
-    find_values(url, true, found);
-    return hide(url, std::move(found));
+    find_secret_values(url, true, found);
+    return mask_ranges(url, std::move(found));
 }
 
 }  // namespace rondo::codec

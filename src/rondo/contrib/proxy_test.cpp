@@ -66,7 +66,7 @@ private:
     std::thread thread_;
 };
 
-std::optional<response> only_with_key(request& req) {
+std::optional<response> require_key(request& req) {
     if (req.field("X-Key") == "open") return std::nullopt;
     return text("a key is missing").status(401);
 }
@@ -108,7 +108,7 @@ TEST(Proxy, a_guarded_mount_cannot_be_bypassed) {
     app a;
     app admin;
     admin.use([](request& req, next next) -> task<response> {
-        if (auto refusal = only_with_key(req)) co_return std::move(*refusal);
+        if (auto refusal = require_key(req)) co_return std::move(*refusal);
         co_return co_await next(req);
     });
     admin.any("/<path:rest>", proxy(up.url()));

@@ -23,7 +23,7 @@ template <class T>
 class [[nodiscard("an async_generator does nothing until it is pulled")]] async_generator {
 public:
     class promise_type;
-    class pull;
+    class next_awaiter;
     using handle = std::coroutine_handle<promise_type>;
     using value_type = std::remove_cvref_t<T>;
     using pointer = std::add_pointer_t<T>;
@@ -45,48 +45,48 @@ public:
 
     /// Awaiting it runs the body to its next co_yield. The value is valid until the next pull; null after the last one.
     /// Rethrows the body's exception; throws `cancelled` without running the body if the consumer is cancelled.
-    [[nodiscard("co_await it")]] pull next() noexcept { return pull(handle_); }
+    [[nodiscard("co_await it")]] next_awaiter next() noexcept { return next_awaiter(handle_); }
 
 private:
     handle handle_;
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] async_generator<T>::pull {
+class [[nodiscard("co_await it")]] async_generator<T>::next_awaiter {
 public:
-    explicit pull(handle h) noexcept : handle_(h) {}
+    explicit next_awaiter(handle h) noexcept : handle_(h) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return !handle_ || handle_.done(); }
     template <class Promise>
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        context* in = context_of(awaiting);
-        if (in && in->cancel.requested()) {
-            refused_ = in->cancel.reason();
+        task_context* in = context_of(awaiting);
+        if (in && in->cancel.is_cancelled()) {
+            reason_ = in->cancel.reason();
             return awaiting;
         }
-        handle_.promise().pulled_by(awaiting, in);
+        handle_.promise().set_consumer(awaiting, in);
         return handle_;
     }
     pointer await_resume() const {
-        if (refused_ != cancel_reason::none) throw cancelled{refused_};
+        if (reason_ != cancel_reason::none) throw cancelled{reason_};
         return handle_ ? handle_.promise().take() : nullptr;
     }
 
 private:
     handle handle_;
-    cancel_reason refused_ = cancel_reason::none;
+    cancel_reason reason_ = cancel_reason::none;
 };
 
 template <class T>
 class async_generator<T>::promise_type {
     using value = std::remove_reference_t<T>;
 
-    struct to_consumer {
+    struct yield_awaiter {
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         [[nodiscard]] std::coroutine_handle<> await_suspend(handle h) const noexcept { return h.promise().consumer_; }
         void await_resume() const noexcept {}
     };
-    struct copied {
+    struct copy_awaiter {
         value value_;
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         [[nodiscard]] std::coroutine_handle<> await_suspend(handle h) noexcept {
@@ -102,30 +102,30 @@ public:
 
     async_generator get_return_object() noexcept { return async_generator(handle::from_promise(*this)); }
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
-    [[nodiscard]] to_consumer final_suspend() const noexcept { return {}; }
+    [[nodiscard]] yield_awaiter final_suspend() const noexcept { return {}; }
     void return_void() const noexcept {}
     void unhandled_exception() noexcept { failure_ = std::current_exception(); }
 
-    [[nodiscard]] to_consumer yield_value(value&& v) noexcept
+    [[nodiscard]] yield_awaiter yield_value(value&& v) noexcept
         requires(!std::is_reference_v<T>)
     {
         value_ = std::addressof(v);
         return {};
     }
-    [[nodiscard]] copied yield_value(const value& v)
+    [[nodiscard]] copy_awaiter yield_value(const value& v)
         requires(!std::is_reference_v<T> && std::is_copy_constructible_v<value>)
     {
-        return copied{v};
+        return copy_awaiter{v};
     }
-    [[nodiscard]] to_consumer yield_value(T v) noexcept
+    [[nodiscard]] yield_awaiter yield_value(T v) noexcept
         requires std::is_reference_v<T>
     {
         value_ = std::addressof(v);
         return {};
     }
 
-    [[nodiscard]] context* running_in() const noexcept { return context_; }
-    void pulled_by(std::coroutine_handle<> consumer, context* in) noexcept {
+    [[nodiscard]] task_context* context() const noexcept { return context_; }
+    void set_consumer(std::coroutine_handle<> consumer, task_context* in) noexcept {
         consumer_ = consumer;
         context_ = in;
     }
@@ -136,7 +136,7 @@ public:
 
 private:
     std::coroutine_handle<> consumer_;
-    context* context_ = nullptr;
+    task_context* context_ = nullptr;
     pointer value_ = nullptr;
     std::exception_ptr failure_;
 };

@@ -15,7 +15,7 @@
 namespace rondo {
 namespace {
 
-using async_generator_lives = lives;
+using AsyncGenerator = LiveObjects;
 
 async_generator<std::string> lines(queue<int>& q) {
     counted held;
@@ -30,7 +30,7 @@ task<std::vector<T>> collect(async_generator<T> g) {
     co_return items;
 }
 
-TEST_F(async_generator_lives, the_body_may_await) {
+TEST_F(AsyncGenerator, the_body_may_await) {
     queue<int> q(1);
     auto t = collect(lines(q));
     start(t);
@@ -43,7 +43,7 @@ TEST_F(async_generator_lives, the_body_may_await) {
     EXPECT_TRUE(items[1].ends_with(": 2"));
 }
 
-TEST_F(async_generator_lives, an_empty_generator_ends_immediately) {
+TEST_F(AsyncGenerator, an_empty_generator_ends_immediately) {
     auto t = collect(async_generator<int>());
     start(t);
     EXPECT_TRUE(result(t).empty());
@@ -56,7 +56,7 @@ async_generator<counted> copies() {
     co_yield counted(2);
 }
 
-TEST_F(async_generator_lives, copies_a_yielded_lvalue) {
+TEST_F(AsyncGenerator, copies_a_yielded_lvalue) {
     auto t = collect(copies());
     start(t);
     auto items = result(t);
@@ -67,17 +67,17 @@ TEST_F(async_generator_lives, copies_a_yielded_lvalue) {
 
 async_generator<const counted&> references(const counted& c) { co_yield c; }
 
-task<bool> same(const counted& c) {
+task<bool> yields_same_object(const counted& c) {
     auto g = references(c);
     co_return co_await g.next() == &c;
 }
 
-TEST_F(async_generator_lives, never_copies_yielded_references) {
+TEST_F(AsyncGenerator, never_copies_yielded_references) {
     counted c;
-    auto t = same(c);
+    auto t = yields_same_object(c);
     start(t);
     EXPECT_TRUE(result(t));
-    EXPECT_EQ(counted::made, 1);
+    EXPECT_EQ(counted::constructed, 1);
 }
 
 async_generator<int> yield_then_throw(event& e) {
@@ -100,7 +100,7 @@ task<std::string> pull_failure(event& e) {
     co_return note;
 }
 
-TEST_F(async_generator_lives, a_pull_rethrows_the_exception_of_the_body) {
+TEST_F(AsyncGenerator, a_pull_rethrows_the_exception_of_the_body) {
     event e;
     auto t = pull_failure(e);
     start(t);
@@ -108,9 +108,9 @@ TEST_F(async_generator_lives, a_pull_rethrows_the_exception_of_the_body) {
     EXPECT_EQ(result(t), "second end");
 }
 
-TEST_F(async_generator_lives, a_waiting_body_is_cancelled_with_its_consumer) {
+TEST_F(AsyncGenerator, a_waiting_body_is_cancelled_with_its_consumer) {
     queue<int> q(1);
-    context in;
+    task_context in;
     auto t = collect(lines(q));
     start(t, &in);
     EXPECT_EQ(counted::alive, 1);
@@ -124,32 +124,32 @@ async_generator<int> endless() {
     for (int i = 0;; ++i) co_yield i;
 }
 
-task<int> cancel_itself(context& in) {
+task<int> cancel_itself(task_context& in) {
     auto g = endless();
     while (int* i = co_await g.next())
         if (*i == 3) in.cancel.cancel();
     co_return 0;
 }
 
-TEST_F(async_generator_lives, a_pull_in_a_cancelled_context_throws_without_running_the_body) {
-    context in;
+TEST_F(AsyncGenerator, a_pull_in_a_cancelled_context_throws_without_running_the_body) {
+    task_context in;
     auto t = cancel_itself(in);
     start(t, &in);
     EXPECT_THROW(result(t), cancelled);
 }
 
-async_generator<context*> contexts() {
+async_generator<task_context*> contexts() {
     for (;;) co_yield co_await this_context();
 }
 
-task<context*> pull_context(async_generator<context*>& g) {
-    context** in = co_await g.next();
+task<task_context*> pull_context(async_generator<task_context*>& g) {
+    task_context** in = co_await g.next();
     co_return *in;
 }
 
-TEST_F(async_generator_lives, runs_in_the_context_of_the_consumer) {
+TEST_F(AsyncGenerator, runs_in_the_context_of_the_consumer) {
     auto g = contexts();
-    context first, second;
+    task_context first, second;
     auto a = pull_context(g), b = pull_context(g), c = pull_context(g);
     start(a, &first);
     start(b, &second);
@@ -159,12 +159,12 @@ TEST_F(async_generator_lives, runs_in_the_context_of_the_consumer) {
     EXPECT_EQ(result(c), nullptr);
 }
 
-TEST_F(async_generator_lives, may_be_destroyed_before_start_between_pulls_and_while_waiting) {
+TEST_F(AsyncGenerator, may_be_destroyed_before_start_between_pulls_and_while_waiting) {
     queue<int> q(1);
     {
         auto g = lines(q);
     }
-    EXPECT_EQ(counted::made, 0);
+    EXPECT_EQ(counted::constructed, 0);
     event e;
     {
         auto g = yield_then_throw(e);
@@ -195,10 +195,10 @@ task<long> sum_up_to(int count) {
     co_return sum;
 }
 
-TEST_F(async_generator_lives, a_million_immediate_values_do_not_grow_the_stack) {
-    auto t = sum_up_to(many);
+TEST_F(AsyncGenerator, a_million_immediate_values_do_not_grow_the_stack) {
+    auto t = sum_up_to(stack_test_iterations);
     start(t);
-    EXPECT_EQ(result(t), many * (many - 1L) / 2);
+    EXPECT_EQ(result(t), stack_test_iterations * (stack_test_iterations - 1L) / 2);
 }
 
 }  // namespace

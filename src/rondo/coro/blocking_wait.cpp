@@ -10,7 +10,7 @@ namespace rondo {
 
 namespace {
 
-thread_local constinit works_for* current_scope = nullptr;
+thread_local constinit blocking_scope* current_scope = nullptr;
 
 // The waits of all threads that a cancellation may end. A cancellation searches it only if a thread has ever blocked on
 // behalf of its source.
@@ -28,30 +28,32 @@ wait_registry& registry() noexcept {
 
 }  // namespace
 
-works_for::works_for(context* in) noexcept : in_(in), outer_(current_scope) { current_scope = this; }
-works_for::~works_for() { current_scope = outer_; }
+blocking_scope::blocking_scope(task_context* in) noexcept : context_(in), outer_(current_scope) {
+    current_scope = this;
+}
+blocking_scope::~blocking_scope() { current_scope = outer_; }
 
 blocking_wait::blocking_wait() noexcept : innermost_(current_scope) {
     const std::scoped_lock lock(registry().mutex);
-    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
-        deadline_ = std::min(deadline_, scope->in_->deadline);
-        scope->place_.of = &scope->in_->cancel;
-        scope->place_.waits = this;
-        registry().registrations.push_back(scope->place_);
-        scope->in_->cancel.watch_blocked();
+    for (blocking_scope* scope = innermost_; scope != nullptr && scope->context_ != nullptr; scope = scope->outer_) {
+        deadline_ = std::min(deadline_, scope->context_->deadline);
+        scope->registration_.source = &scope->context_->cancel;
+        scope->registration_.wait = this;
+        registry().registrations.push_back(scope->registration_);
+        scope->context_->cancel.set_has_blocked_waiters();
     }
 }
 
 blocking_wait::~blocking_wait() {
     const std::scoped_lock lock(registry().mutex);
-    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
-        scope->place_.unlink();
+    for (blocking_scope* scope = innermost_; scope != nullptr && scope->context_ != nullptr; scope = scope->outer_) {
+        scope->registration_.unlink();
     }
 }
 
 cancel_reason blocking_wait::reason() const noexcept {
-    for (works_for* scope = innermost_; scope != nullptr && scope->in_ != nullptr; scope = scope->outer_) {
-        if (scope->in_->cancel.requested()) return scope->in_->cancel.reason();
+    for (blocking_scope* scope = innermost_; scope != nullptr && scope->context_ != nullptr; scope = scope->outer_) {
+        if (scope->context_->cancel.is_cancelled()) return scope->context_->cancel.reason();
     }
     return cancel_reason::none;
 }
@@ -61,14 +63,14 @@ void blocking_wait::check() const {
     if (deadline_ != instant::max() && clock::now() >= deadline_) throw cancelled{cancel_reason::deadline};
 }
 
-void blocking_wait::done() noexcept {
+void blocking_wait::complete() noexcept {
     // Notified under the lock: once it is released, the waiting thread may destroy this object.
     const std::scoped_lock lock(mutex_);
     done_ = true;
     changed_.notify_one();
 }
 
-void blocking_wait::look() noexcept {
+void blocking_wait::wake() noexcept {
     const std::scoped_lock lock(mutex_);
     changed_.notify_one();
 }
@@ -84,16 +86,16 @@ bool blocking_wait::wait(instant until) {
     return false;
 }
 
-void blocking_wait::wait_to_the_end() noexcept {
+void blocking_wait::wait_uninterrupted() noexcept {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return done_; });
 }
 
-void wake_blocked(cancel_source& source) noexcept {
+void wake_blocked_threads(cancel_source& source) noexcept {
     const std::scoped_lock lock(registry().mutex);
     registry().registrations.for_each([&source](list_node& node) {
-        auto& entry = static_cast<works_for::place&>(node);
-        if (entry.of == &source) entry.waits->look();
+        auto& entry = static_cast<blocking_scope::registration&>(node);
+        if (entry.source == &source) entry.wait->wake();
     });
 }
 

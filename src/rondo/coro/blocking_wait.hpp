@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include <rondo/base/clock.hpp>
-#include <rondo/coro/blocking_scope.hpp>
+#include <rondo/coro/blocking_wait_scope.hpp>
 #include <rondo/coro/cancel.hpp>
 
 namespace rondo {
@@ -26,20 +26,20 @@ public:
     void check() const;
 
     /// Completes the wait. The waiting thread may resume and destroy this object before the call returns.
-    void done() noexcept;
+    void complete() noexcept;
 
     /// Waits for complete() at most until `until`; returns false at that time. Throws `cancelled` when an enclosing
     /// blocking scope is cancelled, and at its deadline.
     [[nodiscard]] bool wait(instant until = instant::max());
     /// Waits for complete() without any limit; for use after an interrupted wait.
-    void wait_to_the_end() noexcept;
+    void wait_uninterrupted() noexcept;
 
 private:
-    friend void wake_blocked(cancel_source& source) noexcept;
+    friend void wake_blocked_threads(cancel_source& source) noexcept;
     [[nodiscard]] cancel_reason reason() const noexcept;
-    void look() noexcept;
+    void wake() noexcept;
 
-    works_for* innermost_;
+    blocking_scope* innermost_;
     instant deadline_ = instant::max();
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -13,11 +13,11 @@ namespace {
 using namespace std::chrono_literals;
 
 // Returns why a wait on a thread in a blocking scope of `in` ended; calls `then` once the thread is about to wait.
-cancel_reason end_of_wait(context& in, const std::function<void()>& then) {
+cancel_reason end_of_wait(task_context& in, const std::function<void()>& then) {
     std::binary_semaphore waiting{0};
     cancel_reason reason = cancel_reason::none;
     std::thread thread([&] {
-        const works_for scope(&in);
+        const blocking_scope scope(&in);
         blocking_wait wait;
         waiting.release();
         try {
@@ -34,65 +34,65 @@ cancel_reason end_of_wait(context& in, const std::function<void()>& then) {
 
 TEST(BlockingWait, ends_when_completed) {
     blocking_wait wait;
-    std::thread other([&wait] { wait.done(); });
+    std::thread other([&wait] { wait.complete(); });
     EXPECT_TRUE(wait.wait());
     other.join();
 }
 
 TEST(BlockingWait, ends_when_the_context_is_cancelled_on_its_own_thread) {
-    context in;
+    task_context in;
     EXPECT_EQ(end_of_wait(in, [&in] { in.cancel.cancel(cancel_reason::disconnected); }), cancel_reason::disconnected);
 }
 
 TEST(BlockingWait, ends_when_a_cancellation_is_requested_by_another_thread) {
-    context in;
-    EXPECT_EQ(end_of_wait(in, [&in] { in.cancel.announce(cancel_reason::drain); }), cancel_reason::drain);
+    task_context in;
+    EXPECT_EQ(end_of_wait(in, [&in] { in.cancel.request(cancel_reason::drain); }), cancel_reason::drain);
 }
 
 TEST(BlockingWait, ends_at_the_deadline_of_the_context) {
-    context in;
+    task_context in;
     in.deadline = from_now(5ms);
     EXPECT_EQ(end_of_wait(in, [] {}), cancel_reason::deadline);
 }
 
 TEST(BlockingWait, throws_at_once_in_a_cancelled_context) {
-    context in;
+    task_context in;
     in.cancel.cancel(cancel_reason::requested);
-    const works_for scope(&in);
+    const blocking_scope scope(&in);
     blocking_wait wait;
     EXPECT_THROW(wait.check(), cancelled);
     EXPECT_THROW((void)wait.wait(from_now(60s)), cancelled);
-    wait.done();
+    wait.complete();
     EXPECT_TRUE(wait.wait()) << "a completed wait returns despite the cancellation";
 }
 
 TEST(BlockingWait, has_a_timeout_of_its_own) {
-    context in;
+    task_context in;
     in.deadline = from_now(60s);
-    const works_for scope(&in);
+    const blocking_scope scope(&in);
     blocking_wait wait;
     EXPECT_FALSE(wait.wait(from_now(1ms)));
 }
 
 TEST(BlockingWait, has_the_limits_of_all_enclosing_scopes) {
-    context outer, inner;
+    task_context outer, inner;
     outer.deadline = from_now(60s);
     inner.deadline = from_now(600s);
-    const works_for first(&outer);
-    const works_for second(&inner);
+    const blocking_scope first(&outer);
+    const blocking_scope second(&inner);
     blocking_wait wait;
     EXPECT_EQ(wait.deadline(), outer.deadline);
-    std::thread other([&outer] { outer.cancel.announce(cancel_reason::disconnected); });
+    std::thread other([&outer] { outer.cancel.request(cancel_reason::disconnected); });
     EXPECT_THROW((void)wait.wait(), cancelled);
     other.join();
 }
 
 TEST(BlockingWait, has_no_limits_in_a_scope_without_a_context) {
-    context in;
+    task_context in;
     in.cancel.cancel();
-    const works_for scope(&in);
+    const blocking_scope scope(&in);
     {
-        const works_for unlimited(nullptr);
+        const blocking_scope unlimited(nullptr);
         blocking_wait wait;
         EXPECT_EQ(wait.deadline(), instant::max());
         wait.check();
@@ -103,9 +103,9 @@ TEST(BlockingWait, has_no_limits_in_a_scope_without_a_context) {
 
 TEST(BlockingWait, notices_a_cancellation_at_any_moment) {
     for (int i = 0; i < 2000; ++i) {
-        context in;
+        task_context in;
         std::thread thread([&in] {
-            const works_for scope(&in);
+            const blocking_scope scope(&in);
             blocking_wait wait;
             EXPECT_THROW((void)wait.wait(), cancelled);
         });

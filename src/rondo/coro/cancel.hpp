@@ -53,14 +53,14 @@ public:
 
     /// Makes is_cancelled() return true at once. The callbacks run when cancel() is called on the source's thread,
     /// which must follow. For cancelling work that occupies a thread. Any thread.
-    void announce(cancel_reason reason) noexcept;
+    void request(cancel_reason reason) noexcept;
 
-    [[nodiscard]] bool requested() const noexcept { return reason() != cancel_reason::none; }
+    [[nodiscard]] bool is_cancelled() const noexcept { return reason() != cancel_reason::none; }
     [[nodiscard]] cancel_reason reason() const noexcept { return reason_.load(std::memory_order_relaxed); }
 
     /// Makes a cancellation wake blocked threads; a thread calls it before it checks and blocks. Any thread.
-    void watch_blocked() noexcept {
-        blocked_.store(true);
+    void set_has_blocked_waiters() noexcept {
+        has_blocked_waiters_.store(true);
         (void)reason_.load();  // either this load sees a cancellation, or the cancellation sees blocked waiters
     }
 
@@ -70,18 +70,18 @@ public:
     /// Makes the source reusable for other work. Precondition: no callback is registered.
     void reset() noexcept {
         reason_.store(cancel_reason::none, std::memory_order_relaxed);
-        announced_.store(false, std::memory_order_relaxed);
-        blocked_.store(false, std::memory_order_relaxed);
+        callbacks_pending_.store(false, std::memory_order_relaxed);
+        has_blocked_waiters_.store(false, std::memory_order_relaxed);
     }
 
 private:
     /// Sets the reason unless one is set; returns true if it was set.
-    bool settle(cancel_reason reason) noexcept;
+    bool set_reason(cancel_reason reason) noexcept;
 
     intrusive_list<cancel_callback> callbacks_;
     std::atomic<cancel_reason> reason_{cancel_reason::none};
-    std::atomic<bool> announced_{false};  // requested, but cancel() was not called yet
-    std::atomic<bool> blocked_{false};    // a thread blocks, or has blocked, on behalf of this source
+    std::atomic<bool> callbacks_pending_{false};    // requested, but cancel() was not called yet
+    std::atomic<bool> has_blocked_waiters_{false};  // a thread blocks, or has blocked, on behalf of this source
 };
 
 /// A read-only reference to a cancel_source, which must outlive it. A default-constructed token is never cancelled.
@@ -91,12 +91,12 @@ public:
     explicit cancel_token(cancel_source& source) noexcept : source_(&source) {}
 
     /// Any thread.
-    [[nodiscard]] bool requested() const noexcept { return source_ && source_->requested(); }
+    [[nodiscard]] bool is_cancelled() const noexcept { return source_ && source_->is_cancelled(); }
     [[nodiscard]] cancel_reason reason() const noexcept { return source_ ? source_->reason() : cancel_reason::none; }
 
     /// Throws `cancelled` when cancellation was requested. Any thread.
     void check() const {
-        if (requested()) throw cancelled{reason()};
+        if (is_cancelled()) throw cancelled{reason()};
     }
 
     [[nodiscard]] cancel_source* source() const noexcept { return source_; }

@@ -92,7 +92,7 @@ task<void> wake_each_other(benchmark::State& state) {
 
 template <task<void> (*Body)(benchmark::State&)>
 void run(benchmark::State& state) {
-    context in;
+    task_context in;
     sync_wait(Body(state), &in);
 }
 

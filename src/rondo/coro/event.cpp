@@ -9,9 +9,9 @@ void event::set() noexcept {
     while (!waiters_.empty()) waiters_.front().wake();
 }
 
-bool event::wait_awaiter::enter() noexcept {
+bool event::wait_awaiter::enqueue() noexcept {
     if (event_.set_) {
-        settle();
+        stop_waiting();
         return false;
     }
     event_.waiters_.push_back(*this);

@@ -37,12 +37,12 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        return suspend(awaiting) && enter();
+        return suspend(awaiting) && enqueue();
     }
     void await_resume() const { check(); }
 
 private:
-    bool enter() noexcept;
+    bool enqueue() noexcept;
 
     event& event_;
 };

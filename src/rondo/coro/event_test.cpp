@@ -12,9 +12,9 @@
 namespace rondo {
 namespace {
 
-using event_lives = lives;
+using Event = LiveObjects;
 
-TEST_F(event_lives, wakes_all_waiters_and_stays_set) {
+TEST_F(Event, wakes_all_waiters_and_stays_set) {
     event e;
     std::vector<task<int>> tasks;
     for (int i = 0; i < 3; ++i) {
@@ -29,23 +29,23 @@ TEST_F(event_lives, wakes_all_waiters_and_stays_set) {
     EXPECT_EQ(result(late), 9);
     e.reset();
     EXPECT_FALSE(e.is_set());
-    auto later = pass(e);
+    auto later = await_event(e);
     start(later);
     EXPECT_FALSE(later.done());
 }
 
-TEST_F(event_lives, may_be_constructed_as_set) {
+TEST_F(Event, may_be_constructed_as_set) {
     event e(true);
-    auto t = pass(e);
+    auto t = await_event(e);
     start(t);
     EXPECT_TRUE(t.done());
 }
 
-TEST_F(event_lives, a_waiting_coroutine_is_cancelled) {
+TEST_F(Event, a_waiting_coroutine_is_cancelled) {
     event e;
-    context in;
+    task_context in;
     std::string note;
-    auto t = note_end(e, note);
+    auto t = record_outcome(e, note);
     start(t, &in);
     in.cancel.cancel(cancel_reason::disconnected);
     in.cancel.cancel(cancel_reason::drain);
@@ -54,21 +54,21 @@ TEST_F(event_lives, a_waiting_coroutine_is_cancelled) {
     e.set();
 }
 
-TEST_F(event_lives, a_wait_in_a_cancelled_context_throws_even_when_set) {
+TEST_F(Event, a_wait_in_a_cancelled_context_throws_even_when_set) {
     event e(true);
-    context in;
+    task_context in;
     in.cancel.cancel(cancel_reason::deadline);
     std::string note;
-    auto t = note_end(e, note);
+    auto t = record_outcome(e, note);
     start(t, &in);
     EXPECT_EQ(note, "cancelled 3");
 }
 
-TEST_F(event_lives, the_first_of_waking_and_cancelling_wins) {
+TEST_F(Event, the_first_of_waking_and_cancelling_wins) {
     event e;
-    context in;
+    task_context in;
     std::string woken, both;
-    auto a = note_end(e, woken);
+    auto a = record_outcome(e, woken);
     start(a, &in);
     {
         ready_queue::batch batch;
@@ -77,8 +77,8 @@ TEST_F(event_lives, the_first_of_waking_and_cancelling_wins) {
     }
     EXPECT_EQ(woken, "woken");
     e.reset();
-    context other;
-    auto b = note_end(e, both);
+    task_context other;
+    auto b = record_outcome(e, both);
     start(b, &other);
     {
         ready_queue::batch batch;
@@ -88,7 +88,7 @@ TEST_F(event_lives, the_first_of_waking_and_cancelling_wins) {
     EXPECT_EQ(both, "cancelled 1");
 }
 
-TEST_F(event_lives, waiters_may_be_destroyed_in_any_order) {
+TEST_F(Event, waiters_may_be_destroyed_in_any_order) {
     event e;
     auto a = std::make_unique<task<int>>(value_after_event(e, 1));
     auto b = std::make_unique<task<int>>(value_after_event(e, 2));
@@ -105,7 +105,7 @@ task<void> destroy_then(event& e, std::unique_ptr<event>& victim) {
     victim.reset();
 }
 
-TEST_F(event_lives, may_be_destroyed_by_a_woken_coroutine) {
+TEST_F(Event, may_be_destroyed_by_a_woken_coroutine) {
     auto e = std::make_unique<event>();
     auto a = destroy_then(*e, e);
     auto b = value_after_event(*e, 2);
@@ -116,8 +116,8 @@ TEST_F(event_lives, may_be_destroyed_by_a_woken_coroutine) {
     EXPECT_EQ(result(b), 2);
 }
 
-TEST_F(event_lives, waiters_of_a_destroyed_event_can_be_cancelled) {
-    context in;
+TEST_F(Event, waiters_of_a_destroyed_event_can_be_cancelled) {
+    task_context in;
     auto e = std::make_unique<event>();
     auto a = value_after_event(*e, 1);
     auto b = value_after_event(*e, 2);
@@ -130,13 +130,13 @@ TEST_F(event_lives, waiters_of_a_destroyed_event_can_be_cancelled) {
     EXPECT_THROW(result(b), cancelled);
 }
 
-TEST_F(event_lives, a_wait_survives_the_destruction_of_its_context) {
+TEST_F(Event, a_wait_survives_the_destruction_of_its_context) {
     event e;
     auto t = value_after_event(e, 1);
     {
-        context in;
+        task_context in;
         start(t, &in);
-        t.coroutine().promise().run_in(nullptr);
+        t.coroutine().promise().set_context(nullptr);
     }
     e.set();
     EXPECT_EQ(result(t), 1);

@@ -67,7 +67,7 @@ template <class T>
 class generator<T>::promise_type {
     using value = std::remove_reference_t<T>;
 
-    struct copied {
+    struct copy_awaiter {
         value value_;
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         void await_suspend(handle h) noexcept { h.promise().value_ = std::addressof(value_); }
@@ -90,10 +90,10 @@ public:
         value_ = std::addressof(v);
         return {};
     }
-    [[nodiscard]] copied yield_value(const value& v)
+    [[nodiscard]] copy_awaiter yield_value(const value& v)
         requires(!std::is_reference_v<T> && std::is_copy_constructible_v<value>)
     {
-        return copied{v};
+        return copy_awaiter{v};
     }
     [[nodiscard]] std::suspend_always yield_value(T v) noexcept
         requires std::is_reference_v<T>

@@ -15,7 +15,7 @@
 namespace rondo {
 namespace {
 
-using generator_lives = lives;
+using Generator = LiveObjects;
 
 generator<int> numbers(int from, int to) {
     counted held;
@@ -30,7 +30,7 @@ generator<std::string> words() {
     co_yield std::move(local);
 }
 
-TEST_F(generator_lives, is_an_input_range) {
+TEST_F(Generator, is_an_input_range) {
     static_assert(std::ranges::input_range<generator<int>>);
     int sum = 0;
     for (int i : numbers(0, 10)) sum += i;
@@ -40,7 +40,7 @@ TEST_F(generator_lives, is_an_input_range) {
     EXPECT_EQ(first, 11);
 }
 
-TEST_F(generator_lives, next_may_be_called_beyond_the_end) {
+TEST_F(Generator, next_may_be_called_beyond_the_end) {
     auto g = numbers(1, 2);
     EXPECT_EQ(*g.next(), 1);
     EXPECT_EQ(g.next(), nullptr);
@@ -50,7 +50,7 @@ TEST_F(generator_lives, next_may_be_called_beyond_the_end) {
     EXPECT_EQ(none.begin(), none.end());
 }
 
-TEST_F(generator_lives, copies_a_yielded_lvalue_so_that_the_consumer_may_move_from_it) {
+TEST_F(Generator, copies_a_yielded_lvalue_so_that_the_consumer_may_move_from_it) {
     std::vector<std::string> items;
     for (std::string& w : words()) items.push_back(std::move(w));
     ASSERT_EQ(items.size(), 4u);
@@ -59,7 +59,7 @@ TEST_F(generator_lives, copies_a_yielded_lvalue_so_that_the_consumer_may_move_fr
     EXPECT_TRUE(items[3].starts_with("another"));
 }
 
-TEST_F(generator_lives, yields_move_only_values) {
+TEST_F(Generator, yields_move_only_values) {
     struct body {
         static generator<std::unique_ptr<int>> run() {
             for (int i = 0; i < 3; ++i) co_yield std::make_unique<int>(i);
@@ -70,7 +70,7 @@ TEST_F(generator_lives, yields_move_only_values) {
     EXPECT_EQ(*items[2], 2);
 }
 
-TEST_F(generator_lives, never_copies_yielded_references) {
+TEST_F(Generator, never_copies_yielded_references) {
     struct body {
         static generator<const counted&> run(const counted& one) {
             co_yield one;
@@ -82,13 +82,13 @@ TEST_F(generator_lives, never_copies_yielded_references) {
     std::vector<int> items;
     for (const counted& c : body::run(one)) items.push_back(c.value);
     EXPECT_EQ(items, (std::vector{1, 2}));
-    EXPECT_EQ(counted::made, 2);
+    EXPECT_EQ(counted::constructed, 2);
     int i = 1;
     for (int& r : body::change(i)) ++r;
     EXPECT_EQ(i, 2);
 }
 
-TEST_F(generator_lives, a_pull_rethrows_the_exception_of_the_body) {
+TEST_F(Generator, a_pull_rethrows_the_exception_of_the_body) {
     struct body {
         static generator<int> run() {
             counted held;
@@ -102,11 +102,11 @@ TEST_F(generator_lives, a_pull_rethrows_the_exception_of_the_body) {
     EXPECT_EQ(g.next(), nullptr);
 }
 
-TEST_F(generator_lives, may_be_destroyed_before_start_midway_and_by_assignment) {
+TEST_F(Generator, may_be_destroyed_before_start_midway_and_by_assignment) {
     {
         auto g = numbers(0, 3);
     }
-    EXPECT_EQ(counted::made, 0);
+    EXPECT_EQ(counted::constructed, 0);
     auto g = numbers(0, 3);
     g.next();
     EXPECT_EQ(counted::alive, 1);
@@ -118,7 +118,7 @@ TEST_F(generator_lives, may_be_destroyed_before_start_midway_and_by_assignment) 
     EXPECT_EQ(g.next(), nullptr);  // NOLINT(bugprone-use-after-move): checks that it is empty
 }
 
-TEST_F(generator_lives, yields_a_million_values) {
+TEST_F(Generator, yields_a_million_values) {
     long sum = 0;
     for (int i : numbers(0, 1'000'000)) sum += i;
     EXPECT_EQ(sum, 499'999'500'000);

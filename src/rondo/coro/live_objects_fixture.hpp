@@ -14,42 +14,42 @@ namespace rondo {
 
 /// GCC makes symmetric transfer between coroutines a tail call only when optimising, and not with sanitizers.
 #if defined(__clang__) || (defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__))
-inline constexpr int many = 1'000'000;
+inline constexpr int stack_test_iterations = 1'000'000;
 #else
-inline constexpr int many = 1'000;
+inline constexpr int stack_test_iterations = 1'000;
 #endif
 
 /// Counts its constructed and its live objects.
 struct counted {
-    static inline int made = 0;
+    static inline int constructed = 0;
     static inline int alive = 0;
 
     int value;
-    explicit counted(int v = 0) noexcept : value(v) { born(); }
-    counted(const counted& other) noexcept : value(other.value) { born(); }
-    counted(counted&& other) noexcept : value(other.value) { born(); }
+    explicit counted(int v = 0) noexcept : value(v) { on_construct(); }
+    counted(const counted& other) noexcept : value(other.value) { on_construct(); }
+    counted(counted&& other) noexcept : value(other.value) { on_construct(); }
     counted& operator=(const counted&) noexcept = default;
     counted& operator=(counted&&) noexcept = default;
     ~counted() { --alive; }
 
 private:
-    static void born() noexcept {
-        ++made;
+    static void on_construct() noexcept {
+        ++constructed;
         ++alive;
     }
 };
 
 /// Every `counted` object of a test must have been destroyed when the test ends.
-class lives : public testing::Test {
+class LiveObjects : public testing::Test {
 protected:
-    void SetUp() override { counted::made = counted::alive = 0; }
+    void SetUp() override { counted::constructed = counted::alive = 0; }
     void TearDown() override { EXPECT_EQ(counted::alive, 0); }
 };
 
 /// Starts a task; the caller still owns it.
 template <class T>
-void start(task<T>& t, context* in = nullptr) {
-    if (in) t.coroutine().promise().run_in(in);
+void start(task<T>& t, task_context* in = nullptr) {
+    if (in) t.coroutine().promise().set_context(in);
     t.coroutine().resume();
 }
 
@@ -67,17 +67,17 @@ inline task<int> value_after_event(event& e, int value = 0) {
     co_return held.value;
 }
 
-inline task<void> pass(event& e) {
+inline task<void> await_event(event& e) {
     counted held;
     co_await e.wait();
 }
 
-inline task<void> set(event& e) {
+inline task<void> set_event(event& e) {
     e.set();
     co_return;
 }
 
-inline task<int> give(int value) { co_return value; }
+inline task<int> ready_task(int value) { co_return value; }
 
 inline task<int> fail(const char* text) {
     counted held;
@@ -92,7 +92,7 @@ inline task<void> fail_after(event& e, const char* text) {
 }
 
 /// Writes to `note` how its wait ended.
-inline task<void> note_end(event& e, std::string& note) {
+inline task<void> record_outcome(event& e, std::string& note) {
     counted held;
     note = "waiting";
     try {

@@ -13,18 +13,18 @@ public:
     /// Unlocks on destruction; movable, and can be unlocked early with release(). Must not outlive the mutex.
     using guard = semaphore::reservation;
 
-    mutex() noexcept : one_(1) {}
+    mutex() noexcept : semaphore_(1) {}
 
     /// `auto guard = co_await m.lock()`; throws `cancelled`. Not recursive.
-    [[nodiscard("co_await it")]] semaphore::reserve_awaiter lock() noexcept { return one_.reserve(); }
+    [[nodiscard("co_await it")]] semaphore::reserve_awaiter lock() noexcept { return semaphore_.reserve(); }
 
     /// Returns an empty guard when the mutex is locked.
-    [[nodiscard]] guard try_lock() noexcept { return one_.try_acquire() ? guard(one_, 1) : guard(); }
+    [[nodiscard]] guard try_lock() noexcept { return semaphore_.try_acquire() ? guard(semaphore_, 1) : guard(); }
 
-    [[nodiscard]] bool locked() const noexcept { return one_.available() == 0; }
+    [[nodiscard]] bool is_locked() const noexcept { return semaphore_.available() == 0; }
 
 private:
-    semaphore one_;
+    semaphore semaphore_;
 };
 
 }  // namespace rondo

@@ -20,7 +20,7 @@ public:
 };
 
 /// A queue of at most `capacity` items between coroutines of one thread, first in, first out; waiting coroutines are
-/// served in the order in which they came. An item handed to a coroutine that is destroyed before it resumes returns to
+/// served in the order in which they came. An item passed to a coroutine that is destroyed before it resumes returns to
 /// the front. Coroutines that still wait when the queue is destroyed wait until they are cancelled. Moving a T must not
 /// throw.
 template <class T>
@@ -52,7 +52,7 @@ public:
     /// Rejects further pushes; queued items can still be popped. Closing again has no effect.
     void close() noexcept;
 
-    [[nodiscard]] bool closed() const noexcept { return closed_; }
+    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
     [[nodiscard]] bool empty() const noexcept { return items_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -80,7 +80,7 @@ public:
             return true;
         }
         refused_ = queue_.closed_;
-        this->settle();
+        this->stop_waiting();
         return false;
     }
     void await_resume() const {
@@ -111,7 +111,7 @@ public:
             queue_.popping_.push_back(*this);
             return true;
         }
-        this->settle();
+        this->stop_waiting();
         return false;
     }
     [[nodiscard]] std::optional<T> await_resume() {

@@ -14,7 +14,7 @@
 namespace rondo {
 namespace {
 
-using queue_lives = lives;
+using Queue = LiveObjects;
 using counted_queue = queue<counted>;
 
 task<void> push(counted_queue& q, int value) { co_await q.push(counted(value)); }
@@ -25,7 +25,7 @@ task<std::optional<int>> pop(counted_queue& q) {
     co_return item->value;
 }
 
-TEST_F(queue_lives, returns_items_in_order) {
+TEST_F(Queue, returns_items_in_order) {
     counted_queue q(3);
     EXPECT_TRUE(q.empty());
     for (int i = 1; i <= 3; ++i) EXPECT_TRUE(q.try_push(counted(i)));
@@ -35,7 +35,7 @@ TEST_F(queue_lives, returns_items_in_order) {
     EXPECT_FALSE(q.try_pop());
 }
 
-TEST_F(queue_lives, a_refused_item_is_untouched) {
+TEST_F(Queue, a_refused_item_is_untouched) {
     queue<std::unique_ptr<int>> q(0);
     EXPECT_EQ(q.capacity(), 1u);
     EXPECT_TRUE(q.try_push(std::make_unique<int>(1)));
@@ -44,7 +44,7 @@ TEST_F(queue_lives, a_refused_item_is_untouched) {
     EXPECT_TRUE(second);
 }
 
-TEST_F(queue_lives, a_push_waits_for_room_and_a_pop_for_an_item) {
+TEST_F(Queue, a_push_waits_for_room_and_a_pop_for_an_item) {
     counted_queue q(1);
     auto a = push(q, 1), b = push(q, 2), c = push(q, 3);
     for (auto* t : {&a, &b, &c}) start(*t);
@@ -66,14 +66,14 @@ TEST_F(queue_lives, a_push_waits_for_room_and_a_pop_for_an_item) {
     EXPECT_TRUE(q.empty());
 }
 
-TEST_F(queue_lives, a_closed_queue_pops_the_rest_and_rejects_pushes) {
+TEST_F(Queue, a_closed_queue_pops_the_rest_and_rejects_pushes) {
     counted_queue q(1);
     auto in = push(q, 1), late = push(q, 2);
     start(in);
     start(late);
     q.close();
     q.close();
-    EXPECT_TRUE(q.closed());
+    EXPECT_TRUE(q.is_closed());
     EXPECT_THROW(result(late), queue_closed);
     EXPECT_THROW((void)q.try_push(counted(3)), queue_closed);
     auto after = push(q, 4);
@@ -86,7 +86,7 @@ TEST_F(queue_lives, a_closed_queue_pops_the_rest_and_rejects_pushes) {
     EXPECT_EQ(result(b), std::nullopt);
 }
 
-TEST_F(queue_lives, closing_wakes_waiting_pops) {
+TEST_F(Queue, closing_wakes_waiting_pops) {
     counted_queue q(1);
     auto a = pop(q), b = pop(q);
     start(a);
@@ -96,16 +96,16 @@ TEST_F(queue_lives, closing_wakes_waiting_pops) {
     EXPECT_EQ(result(b), std::nullopt);
 }
 
-TEST_F(queue_lives, a_cancelled_push_adds_no_item_and_a_cancelled_pop_removes_none) {
+TEST_F(Queue, a_cancelled_push_adds_no_item_and_a_cancelled_pop_removes_none) {
     counted_queue q(1);
-    context in;
+    task_context in;
     auto a = pop(q);
     start(a, &in);
     in.cancel.cancel();
     EXPECT_THROW(result(a), cancelled);
     EXPECT_TRUE(q.try_push(counted(1)));
 
-    context other;
+    task_context other;
     auto b = push(q, 2);
     start(b, &other);
     other.cancel.cancel();
@@ -124,7 +124,7 @@ TEST_F(queue_lives, a_cancelled_push_adds_no_item_and_a_cancelled_pop_removes_no
     EXPECT_EQ(q.size(), 1u);
 }
 
-TEST_F(queue_lives, the_item_of_a_coroutine_destroyed_before_it_resumes_returns_to_the_front) {
+TEST_F(Queue, the_item_of_a_coroutine_destroyed_before_it_resumes_returns_to_the_front) {
     counted_queue q(2);
     auto a = std::make_unique<task<std::optional<int>>>(pop(q));
     start(*a);
@@ -139,7 +139,7 @@ TEST_F(queue_lives, the_item_of_a_coroutine_destroyed_before_it_resumes_returns_
     for (int i = 1; i <= 3; ++i) EXPECT_EQ(q.try_pop()->value, i);
 }
 
-TEST_F(queue_lives, a_returned_item_goes_to_the_next_waiting_pop) {
+TEST_F(Queue, a_returned_item_goes_to_the_next_waiting_pop) {
     counted_queue q(2);
     auto a = std::make_unique<task<std::optional<int>>>(pop(q));
     auto b = pop(q);
@@ -153,7 +153,7 @@ TEST_F(queue_lives, a_returned_item_goes_to_the_next_waiting_pop) {
     EXPECT_EQ(result(b), 1);
 }
 
-TEST_F(queue_lives, may_be_destroyed_before_its_waiters) {
+TEST_F(Queue, may_be_destroyed_before_its_waiters) {
     std::optional<counted_queue> q(1);
     auto a = pop(*q);
     start(a);
@@ -184,7 +184,7 @@ task<long> produce_and_consume(std::size_t capacity, int count) {
     co_return sum;
 }
 
-TEST_F(queue_lives, transfers_many_items_at_any_capacity) {
+TEST_F(Queue, transfers_many_items_at_any_capacity) {
     for (std::size_t capacity : {1, 2, 64}) {
         auto t = produce_and_consume(capacity, 10'000);
         start(t);

@@ -20,9 +20,9 @@ void ready_queue::run(std::size_t max) noexcept {
     running_ = true;
     for (; max > 0 && !nodes_.empty(); --max) {
         ready_node& node = nodes_.pop_front();
-        doing_.enter(node.running_in);
+        activity_.enter(node.context);
         std::exchange(node.coroutine_, {}).resume();
-        doing_.enter(nullptr);
+        activity_.enter(nullptr);
     }
     running_ = false;
 }
@@ -37,12 +37,12 @@ void ready_queue::run_with(std::coroutine_handle<> first) noexcept {
     running_ = outer;
 }
 
-ready_queue::aside::aside(ready_queue& queue) noexcept
+ready_queue::nested_queue::nested_queue(ready_queue& queue) noexcept
     : queue_(queue), runners_(std::exchange(queue.runners_, 0)), running_(std::exchange(queue.running_, false)) {
     nodes_.splice(queue.nodes_);
 }
 
-ready_queue::aside::~aside() {
+ready_queue::nested_queue::~nested_queue() {
     queue_.run();
     queue_.nodes_.splice(nodes_);
     queue_.runners_ = runners_;

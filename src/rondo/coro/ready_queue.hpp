@@ -36,24 +36,24 @@ public:
 class ready_node : public list_node {
 public:
     /// Sets the waiting coroutine and the context that it resumes in.
-    void hold(std::coroutine_handle<> awaiting, context* in) noexcept {
+    void set_coroutine(std::coroutine_handle<> awaiting, task_context* in) noexcept {
         coroutine_ = awaiting;
-        running_in = in;
+        context = in;
     }
     /// Removes the coroutine, also from the ready queue.
-    void release() noexcept {
+    void clear_coroutine() noexcept {
         unlink();
         coroutine_ = {};
     }
     /// Returns true until the coroutine is resumed.
-    [[nodiscard]] bool holds() const noexcept { return static_cast<bool>(coroutine_); }
+    [[nodiscard]] bool has_coroutine() const noexcept { return static_cast<bool>(coroutine_); }
 
     /// Resumes the coroutine soon. Once per set_coroutine().
     void wake() noexcept;
     /// Resumes the coroutine now: for input in memory of the loop that is only valid during this call.
     void resume_within(const loop_turn&) noexcept { std::exchange(coroutine_, {}).resume(); }
 
-    context* running_in = nullptr;
+    task_context* context = nullptr;
 
 private:
     friend class ready_queue;
@@ -63,29 +63,31 @@ private:
 /// The context in which a thread currently runs code, and the number of context switches. Written by the thread itself;
 /// a stall detector on another thread watches the count, and reads the context only in a signal handler on this thread.
 /// Measures how long a context occupies the thread if the context has a place to add it to (task_context::thread_time).
-class activity {
+class thread_activity {
 public:
-    void enter(const context* in) noexcept {
-        if (held_ != nullptr) settle();
-        running_.store(in, std::memory_order_relaxed);
-        changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        if (in != nullptr && in->held != nullptr) {
-            held_ = in->held;
-            watch_.start();
+    void enter(const task_context* in) noexcept {
+        if (thread_time_ != nullptr) flush();
+        current_context_.store(in, std::memory_order_relaxed);
+        switch_count_.store(switch_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        if (in != nullptr && in->thread_time != nullptr) {
+            thread_time_ = in->thread_time;
+            timer_.start();
         }
     }
     /// Adds the time since enter() to the current context's thread_time and stops measuring until the next enter().
-    void settle() noexcept {
-        if (time_held* total = std::exchange(held_, nullptr)) watch_.stop().add_to(*total);
+    void flush() noexcept {
+        if (thread_time_counters* total = std::exchange(thread_time_, nullptr)) timer_.stop().add_to(*total);
     }
-    [[nodiscard]] const context* running() const noexcept { return running_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::uint64_t changes() const noexcept { return changes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] const task_context* current_context() const noexcept {
+        return current_context_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t switch_count() const noexcept { return switch_count_.load(std::memory_order_relaxed); }
 
 private:
-    std::atomic<const context*> running_{nullptr};
-    std::atomic<std::uint64_t> changes_{0};
-    time_held* held_ = nullptr;
-    stopwatch watch_;
+    std::atomic<const task_context*> current_context_{nullptr};
+    std::atomic<std::uint64_t> switch_count_{0};
+    thread_time_counters* thread_time_ = nullptr;
+    cpu_timer timer_;
 };
 
 /// The coroutines of this thread that are ready to resume, first come, first served. Every wake-up goes through it: no
@@ -107,7 +109,7 @@ public:
     void run_with(std::coroutine_handle<> first) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return nodes_.empty(); }
-    [[nodiscard]] activity& doing() noexcept { return doing_; }
+    [[nodiscard]] thread_activity& activity() noexcept { return activity_; }
 
     /// While one exists, push() only queues; its owner must call run().
     class runner {
@@ -138,12 +140,12 @@ public:
 
     /// Saves the contents and state of the queue and restores them on destruction: code in between has an empty queue
     /// of its own, which the destructor runs until it is empty.
-    class aside {
+    class nested_queue {
     public:
-        explicit aside(ready_queue& queue) noexcept;
-        ~aside();
-        aside(const aside&) = delete;
-        aside& operator=(const aside&) = delete;
+        explicit nested_queue(ready_queue& queue) noexcept;
+        ~nested_queue();
+        nested_queue(const nested_queue&) = delete;
+        nested_queue& operator=(const nested_queue&) = delete;
 
     private:
         ready_queue& queue_;
@@ -154,7 +156,7 @@ public:
 
 private:
     intrusive_list<ready_node> nodes_;
-    activity doing_;
+    thread_activity activity_;
     int runners_ = 0;
     bool running_ = false;
 };

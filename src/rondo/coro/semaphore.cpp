@@ -4,11 +4,11 @@
 namespace rondo {
 
 semaphore::~semaphore() {
-    while (!line_.empty()) line_.pop_front();
+    while (!waiters_.empty()) waiters_.pop_front();
 }
 
 bool semaphore::try_acquire(std::size_t units) noexcept {
-    if (!line_.empty() || available_ < units) return false;
+    if (!waiters_.empty() || available_ < units) return false;
     available_ -= units;
     return true;
 }
@@ -20,8 +20,8 @@ void semaphore::release(std::size_t units) noexcept {
 
 void semaphore::grant() noexcept {
     ready_queue::batch batch;
-    while (!line_.empty() && line_.front().units_ <= available_) {
-        acquire_awaiter& next = line_.front();
+    while (!waiters_.empty() && waiters_.front().units_ <= available_) {
+        acquire_awaiter& next = waiters_.front();
         available_ -= next.units_;
         next.granted_ = true;
         next.wake();
@@ -36,19 +36,19 @@ semaphore::acquire_awaiter::acquire_awaiter(semaphore& s, std::size_t units) noe
 semaphore::acquire_awaiter::~acquire_awaiter() {
     if (granted_) {
         semaphore_.release(units_);
-    } else if (waiting() && linked()) {
+    } else if (is_waiting() && is_linked()) {
         unlink();
         semaphore_.grant();  // the next waiters may need fewer units
     }
 }
 
-bool semaphore::acquire_awaiter::enter() noexcept {
+bool semaphore::acquire_awaiter::enqueue() noexcept {
     if (semaphore_.try_acquire(units_)) {
         granted_ = true;
-        settle();
+        stop_waiting();
         return false;
     }
-    semaphore_.line_.push_back(*this);
+    semaphore_.waiters_.push_back(*this);
     return true;
 }
 

@@ -39,7 +39,7 @@ private:
     void grant() noexcept;
 
     std::size_t available_;
-    intrusive_list<acquire_awaiter> line_;
+    intrusive_list<acquire_awaiter> waiters_;
 };
 
 class semaphore::acquire_awaiter : public waiter {
@@ -49,12 +49,12 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        return suspend(awaiting) && enter();
+        return suspend(awaiting) && enqueue();
     }
-    void await_resume() { take(); }
+    void await_resume() { consume_grant(); }
 
 protected:
-    void take() {
+    void consume_grant() {
         check();
         granted_ = false;
     }
@@ -63,7 +63,7 @@ protected:
 
 private:
     friend class semaphore;
-    bool enter() noexcept;
+    bool enqueue() noexcept;
 
     bool granted_ = false;  // owns the units, but the coroutine has not resumed yet
 };
@@ -100,7 +100,7 @@ class semaphore::reserve_awaiter : public acquire_awaiter {
 public:
     using acquire_awaiter::acquire_awaiter;
     [[nodiscard]] reservation await_resume() {
-        take();
+        consume_grant();
         return {semaphore_, units_};
     }
 };

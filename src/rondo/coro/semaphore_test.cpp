@@ -14,8 +14,8 @@
 namespace rondo {
 namespace {
 
-using semaphore_lives = lives;
-using mutex_lives = lives;
+using Semaphore = LiveObjects;
+using Mutex = LiveObjects;
 
 task<void> acquire_then_append(semaphore& s, std::size_t units, std::string& order, char name) {
     counted held;
@@ -23,7 +23,7 @@ task<void> acquire_then_append(semaphore& s, std::size_t units, std::string& ord
     order += name;
 }
 
-TEST_F(semaphore_lives, serves_in_order_and_large_requests_delay_small_ones) {
+TEST_F(Semaphore, serves_in_order_and_large_requests_delay_small_ones) {
     semaphore s(2);
     std::string order;
     auto a = acquire_then_append(s, 2, order, 'a'), b = acquire_then_append(s, 3, order, 'b'),
@@ -42,10 +42,10 @@ TEST_F(semaphore_lives, serves_in_order_and_large_requests_delay_small_ones) {
     EXPECT_FALSE(s.try_acquire());
 }
 
-TEST_F(semaphore_lives, later_waiters_resume_when_the_first_is_cancelled_or_destroyed) {
+TEST_F(Semaphore, later_waiters_resume_when_the_first_is_cancelled_or_destroyed) {
     semaphore s(1);
     std::string order;
-    context in;
+    task_context in;
     auto a = acquire_then_append(s, 2, order, 'a'), b = acquire_then_append(s, 1, order, 'b');
     start(a, &in);
     start(b);
@@ -64,7 +64,7 @@ TEST_F(semaphore_lives, later_waiters_resume_when_the_first_is_cancelled_or_dest
     EXPECT_EQ(order, "bd");
 }
 
-TEST_F(semaphore_lives, the_units_of_a_coroutine_destroyed_before_it_resumes_are_released) {
+TEST_F(Semaphore, the_units_of_a_coroutine_destroyed_before_it_resumes_are_released) {
     semaphore s(0);
     std::string order;
     auto a = std::make_unique<task<void>>(acquire_then_append(s, 1, order, 'a'));
@@ -79,10 +79,10 @@ TEST_F(semaphore_lives, the_units_of_a_coroutine_destroyed_before_it_resumes_are
     EXPECT_EQ(order, "b");
 }
 
-TEST_F(semaphore_lives, a_grant_wins_over_a_later_cancellation) {
+TEST_F(Semaphore, a_grant_wins_over_a_later_cancellation) {
     semaphore s(0);
     std::string order;
-    context in;
+    task_context in;
     auto a = acquire_then_append(s, 1, order, 'a');
     start(a, &in);
     {
@@ -94,10 +94,10 @@ TEST_F(semaphore_lives, a_grant_wins_over_a_later_cancellation) {
     EXPECT_EQ(s.available(), 0u);
 }
 
-TEST_F(semaphore_lives, a_cancelled_context_acquires_nothing) {
+TEST_F(Semaphore, a_cancelled_context_acquires_nothing) {
     semaphore s(1);
     std::string order;
-    context in;
+    task_context in;
     in.cancel.cancel();
     auto a = acquire_then_append(s, 1, order, 'a');
     start(a, &in);
@@ -105,9 +105,9 @@ TEST_F(semaphore_lives, a_cancelled_context_acquires_nothing) {
     EXPECT_EQ(s.available(), 1u);
 }
 
-TEST_F(semaphore_lives, may_be_destroyed_before_its_waiters) {
+TEST_F(Semaphore, may_be_destroyed_before_its_waiters) {
     std::string order;
-    context in;
+    task_context in;
     std::optional<semaphore> s(0);
     auto a = acquire_then_append(*s, 1, order, 'a');
     {
@@ -126,7 +126,7 @@ task<void> acquire_and_release(semaphore& s, int& served) {
     s.release();
 }
 
-TEST_F(semaphore_lives, ten_thousand_waiters_do_not_overflow_the_stack) {
+TEST_F(Semaphore, ten_thousand_waiters_do_not_overflow_the_stack) {
     semaphore s(0);
     int served = 0;
     std::vector<task<void>> tasks;
@@ -144,10 +144,10 @@ task<void> reserve_then(semaphore& s, event& e) {
     co_await e.wait();
 }
 
-TEST_F(semaphore_lives, a_reservation_releases_its_units_on_cancellation_and_destruction) {
+TEST_F(Semaphore, a_reservation_releases_its_units_on_cancellation_and_destruction) {
     semaphore s(2);
     event e;
-    context in;
+    task_context in;
     auto a = reserve_then(s, e);
     start(a, &in);
     EXPECT_EQ(s.available(), 0u);
@@ -161,7 +161,7 @@ TEST_F(semaphore_lives, a_reservation_releases_its_units_on_cancellation_and_des
     EXPECT_EQ(s.available(), 2u);
 }
 
-TEST_F(semaphore_lives, a_reservation_is_movable) {
+TEST_F(Semaphore, a_reservation_is_movable) {
     semaphore s(3);
     ASSERT_TRUE(s.try_acquire(3));
     semaphore::reservation one(s, 1), two(s, 2);
@@ -181,31 +181,31 @@ task<void> lock_then_append(mutex& m, event& e, std::string& order, char name) {
     order += name;
 }
 
-TEST_F(mutex_lives, is_held_by_one_coroutine_at_a_time) {
+TEST_F(Mutex, is_held_by_one_coroutine_at_a_time) {
     mutex m;
     event first, second;
     std::string order;
     auto a = lock_then_append(m, first, order, 'a'), b = lock_then_append(m, second, order, 'b');
     start(a);
     start(b);
-    EXPECT_TRUE(m.locked());
+    EXPECT_TRUE(m.is_locked());
     EXPECT_EQ(order, "a");
     EXPECT_FALSE(m.try_lock());
     first.set();
     EXPECT_EQ(order, "aab");
-    EXPECT_TRUE(m.locked());
+    EXPECT_TRUE(m.is_locked());
     second.set();
     EXPECT_EQ(order, "aabb");
-    EXPECT_FALSE(m.locked());
+    EXPECT_FALSE(m.is_locked());
     auto guard = m.try_lock();
     EXPECT_TRUE(guard);
 }
 
-TEST_F(mutex_lives, is_unlocked_by_an_exception_and_by_destruction) {
+TEST_F(Mutex, is_unlocked_by_an_exception_and_by_destruction) {
     mutex m;
     event e;
     std::string order;
-    context in;
+    task_context in;
     auto a = std::make_unique<task<void>>(lock_then_append(m, e, order, 'a'));
     auto b = lock_then_append(m, e, order, 'b'), c = lock_then_append(m, e, order, 'c');
     start(*a);

@@ -11,7 +11,7 @@ namespace rondo {
 namespace detail {
 
 /// Starts the task and blocks until it has ended.
-void block_on(std::coroutine_handle<> task, task_promise_base& promise, context* in);
+void block_on(std::coroutine_handle<> task, task_promise_base& promise, task_context* in);
 
 }  // namespace detail
 
@@ -19,7 +19,7 @@ void block_on(std::coroutine_handle<> task, task_promise_base& promise, context*
 /// The task may continue and end on another thread. Throws synchronous_only on a loop thread.
 /// `in` is the context that the task runs in; without one it cannot be cancelled.
 template <class T>
-T sync_wait(task<T> t, context* in = nullptr) {
+T sync_wait(task<T> t, task_context* in = nullptr) {
     detail::block_on(t.coroutine(), t.coroutine().promise(), in);
     return t.coroutine().promise().take();
 }

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/base/frame_memory.hpp>
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/live_objects_fixture.hpp>
 #include <rondo/coro/queue.hpp>
 #include <rondo/coro/when_all.hpp>
@@ -17,28 +17,28 @@
 namespace rondo {
 namespace {
 
-using sync_wait_lives = lives;
+using SyncWait = LiveObjects;
 
-TEST_F(sync_wait_lives, returns_the_result_or_rethrows_the_exception) {
-    EXPECT_EQ(sync_wait(give(3)), 3);
+TEST_F(SyncWait, returns_the_result_or_rethrows_the_exception) {
+    EXPECT_EQ(sync_wait(ready_task(3)), 3);
     EXPECT_THROW(sync_wait(fail("no")), std::runtime_error);
     event e(true);
-    sync_wait(pass(e));
+    sync_wait(await_event(e));
 }
 
 task<int> set_both() {
     event first, second;
-    auto [one, nothing, two, none] =
-        co_await when_all(value_after_event(first, 1), set(first), value_after_event(second, 2), set(second));
+    auto [one, nothing, two, none] = co_await when_all(value_after_event(first, 1), set_event(first),
+                                                       value_after_event(second, 2), set_event(second));
     co_return one + two;
 }
 
-TEST_F(sync_wait_lives, runs_coroutines_that_become_ready) { EXPECT_EQ(sync_wait(set_both()), 3); }
+TEST_F(SyncWait, runs_coroutines_that_become_ready) { EXPECT_EQ(sync_wait(set_both()), 3); }
 
 task<void> await_uncounted(event& e) { co_await e.wait(); }
 
-TEST_F(sync_wait_lives, runs_the_task_in_the_given_context) {
-    context in;
+TEST_F(SyncWait, runs_the_task_in_the_given_context) {
+    task_context in;
     in.cancel.cancel(cancel_reason::deadline);
     event e;
     EXPECT_THROW(sync_wait(await_uncounted(e), &in), cancelled);
@@ -58,41 +58,41 @@ private:
     std::jthread& thread_;
 };
 
-task<std::thread::id> move_away(std::jthread& thread) {
+task<std::thread::id> move_to_new_thread(std::jthread& thread) {
     counted held;
     co_await on_new_thread(thread);
     co_return std::this_thread::get_id();
 }
 
-TEST_F(sync_wait_lives, the_task_may_end_on_another_thread) {
+TEST_F(SyncWait, the_task_may_end_on_another_thread) {
     for (int i = 0; i < 100; ++i) {
         std::jthread thread;
-        EXPECT_NE(sync_wait(move_away(thread)), std::this_thread::get_id());
+        EXPECT_NE(sync_wait(move_to_new_thread(thread)), std::this_thread::get_id());
     }
 }
 
 task<int> nested(event& e) {
     co_await e.wait();
     event inner;
-    auto [nothing, value] = sync_wait(when_all(set(inner), value_after_event(inner, 5)));
+    auto [nothing, value] = sync_wait(when_all(set_event(inner), value_after_event(inner, 5)));
     co_return value;
 }
 
 task<int> nested_from_the_queue() {
     event e;
-    auto [value, nothing] = co_await when_all(nested(e), set(e));
+    auto [value, nothing] = co_await when_all(nested(e), set_event(e));
     co_return value;
 }
 
-TEST_F(sync_wait_lives, may_be_nested) { EXPECT_EQ(sync_wait(nested_from_the_queue()), 5); }
+TEST_F(SyncWait, may_be_nested) { EXPECT_EQ(sync_wait(nested_from_the_queue()), 5); }
 
-TEST_F(sync_wait_lives, threads_are_independent) {
+TEST_F(SyncWait, threads_are_independent) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([] {
             for (int n = 0; n < 1000; ++n) {
                 event e;
-                auto [nothing, one] = sync_wait(when_all(set(e), give(1)));
+                auto [nothing, one] = sync_wait(when_all(set_event(e), ready_task(1)));
                 EXPECT_EQ(one, 1);
             }
         });
@@ -103,11 +103,11 @@ TEST(Blocking, is_refused_on_a_loop_thread_with_a_helpful_message) {
     EXPECT_TRUE(blocking_allowed());
     EXPECT_NO_THROW(require_blocking_allowed("this"));
     {
-        loop_thread_mark outer;
-        loop_thread_mark inner;
+        scoped_disallow_blocking outer;
+        scoped_disallow_blocking inner;
         EXPECT_FALSE(blocking_allowed());
         try {
-            sync_wait(give(1));
+            sync_wait(ready_task(1));
             FAIL();
         } catch (const synchronous_only& error) {
             EXPECT_TRUE(std::string(error.what()).starts_with("sync_wait blocks"));

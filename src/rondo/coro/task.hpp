@@ -21,15 +21,15 @@ class task;
 namespace detail {
 
 /// Called when a task ends that no coroutine awaits, instead of resuming one (task_group, sync_wait).
-class task_end {
+class completion_handler {
 public:
     /// The task is suspended at its final suspension point: its frame may be destroyed. `data` is the argument of
     /// set_completion_handler(); `failure` is null when the task has a result. Returns the coroutine to resume.
-    virtual std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t data,
-                                          std::exception_ptr failure) noexcept = 0;
+    virtual std::coroutine_handle<> on_completion(std::coroutine_handle<> task, std::size_t data,
+                                                  std::exception_ptr failure) noexcept = 0;
 
 protected:
-    ~task_end() = default;
+    ~completion_handler() = default;
 };
 
 class task_promise_base {
@@ -44,31 +44,33 @@ public:
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& promise = ended.promise();
-            if (promise.end_) return promise.end_->ended(ended, promise.place_, ended.promise().failure());
-            if (promise.awaited_by_) return promise.awaited_by_;
+            if (promise.completion_handler_)
+                return promise.completion_handler_->on_completion(ended, promise.completion_data_,
+                                                                  ended.promise().failure());
+            if (promise.continuation_) return promise.continuation_;
             return std::noop_coroutine();
         }
         void await_resume() const noexcept {}
     };
     [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
 
-    [[nodiscard]] context* running_in() const noexcept { return context_; }
-    void run_in(context* c) noexcept { context_ = c; }
-    void awaited_by(std::coroutine_handle<> awaiting) noexcept { awaited_by_ = awaiting; }
+    [[nodiscard]] task_context* context() const noexcept { return context_; }
+    void set_context(task_context* c) noexcept { context_ = c; }
+    void set_continuation(std::coroutine_handle<> awaiting) noexcept { continuation_ = awaiting; }
 
     /// To be called before the task starts, which then must not be awaited. `data` is passed to the handler.
-    void end_at(task_end* handler, std::size_t data = 0) noexcept {
-        end_ = handler;
-        place_ = data;
+    void set_completion_handler(completion_handler* handler, std::size_t data = 0) noexcept {
+        completion_handler_ = handler;
+        completion_data_ = data;
     }
 
 private:
-    task_end* end_ = nullptr;
+    completion_handler* completion_handler_ = nullptr;
     union {
-        std::coroutine_handle<> awaited_by_{};
-        std::size_t place_;  // when there is a completion_handler_
+        std::coroutine_handle<> continuation_{};
+        std::size_t completion_data_;  // when there is a completion_handler_
     };
-    context* context_ = nullptr;
+    task_context* context_ = nullptr;
 };
 
 enum class outcome : unsigned char { none, value, failure };
@@ -146,7 +148,7 @@ private:
 
 /// A lazy coroutine with one result. Nothing runs until it is awaited; awaiting transfers control without growing the
 /// stack and passes the awaiting coroutine's context on. The `co_await` rethrows an exception of the task.
-/// Move-only; the owner destroys the frame in whatever state it is. Await it once. Runs on the awaiting thread.
+/// Move-only; the owner destroys the frame in any state. Await it once. Runs on the awaiting thread.
 template <class T>
 class [[nodiscard("a task does nothing until it is awaited: co_await it")]] task {
 public:
@@ -179,8 +181,8 @@ public:
         template <class Promise>
         [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) const noexcept {
             promise_type& promise = handle_.promise();
-            promise.awaited_by(awaiting);
-            if (context* in = context_of(awaiting)) promise.run_in(in);
+            promise.set_continuation(awaiting);
+            if (task_context* in = context_of(awaiting)) promise.set_context(in);
             return handle_;
         }
         T await_resume() const { return handle_.promise().take(); }

@@ -6,24 +6,24 @@
 namespace rondo {
 
 // The thread's activity must not refer to a destroyed context.
-context::~context() {
-    auto& doing = ready_queue::current().doing();
-    if (doing.running() == this) doing.enter(nullptr);
+task_context::~task_context() {
+    auto& activity = ready_queue::current().activity();
+    if (activity.current_context() == this) activity.enter(nullptr);
 }
 
-child_context::link::link(child_context& child) noexcept
+child_context::parent_callback::parent_callback(child_context& child) noexcept
     : cancel_callback([](cancel_callback& self, cancel_reason reason) noexcept {
-          static_cast<link&>(self).child_.cancel.cancel(reason);
+          static_cast<parent_callback&>(self).child_.cancel.cancel(reason);
       }),
       child_(child) {}
 
-child_context::child_context(context* parent) noexcept : link_(*this) {
+child_context::child_context(task_context* parent) noexcept : parent_callback_(*this) {
     if (!parent) return;
-    activity = parent->activity;
+    name = parent->name;
     deadline = parent->deadline;
-    held = parent->held;
-    if (parent->cancel.requested()) cancel.cancel(parent->cancel.reason());
-    else parent->cancel.add(link_);
+    thread_time = parent->thread_time;
+    if (parent->cancel.is_cancelled()) cancel.cancel(parent->cancel.reason());
+    else parent->cancel.add(parent_callback_);
 }
 
 }  // namespace rondo

@@ -24,17 +24,17 @@ namespace rondo {
 ///
 /// Destroying a group that still has tasks is a bug unless a coroutine is suspended in its join(): it is reported
 /// (base/assertion.hpp) and the tasks are destroyed where they wait. with_group() cannot be misused like this.
-class task_group final : detail::task_end {
+class task_group final : detail::completion_handler {
 public:
     /// Called for each failure, possibly within spawn(), with the constructor's `data`. Must not destroy the group.
     using failure_handler = void (*)(void* data, std::exception_ptr failure) noexcept;
     /// The handler for groups whose tasks handle their failures themselves.
-    static void ignore(void* data, std::exception_ptr failure) noexcept;
+    static void ignore_failure(void* data, std::exception_ptr failure) noexcept;
 
     /// The first failure cancels the other tasks and is thrown by join(). `parent` is null or must outlive the group.
-    explicit task_group(context* parent = nullptr) noexcept;
+    explicit task_group(task_context* parent = nullptr) noexcept;
     /// A failure is passed to the handler and the other tasks continue: for independent tasks.
-    task_group(failure_handler handler, void* data, context* parent = nullptr) noexcept;
+    task_group(failure_handler handler, void* data, task_context* parent = nullptr) noexcept;
     task_group(const task_group&) = delete;
     task_group& operator=(const task_group&) = delete;
     ~task_group();
@@ -43,7 +43,7 @@ public:
     void spawn(task<void> t) { spawn(std::move(t), context_); }
     /// The same in a separate context, which must outlive the task and its frame. cancel() cancels it only when it is a
     /// child of group_context().
-    void spawn(task<void> t, context& in);
+    void spawn(task<void> t, task_context& in);
 
     /// `co_await g.join()` returns when all tasks have ended; cancelling the awaiting context cancels the group.
     /// Throws the first failure, else `cancelled` when the awaiting context is cancelled. One join() at a time; the
@@ -59,23 +59,23 @@ public:
     [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }
 
     /// The context of the tasks: the parent for separate contexts that are cancelled with the group.
-    [[nodiscard]] context& group_context() noexcept { return context_; }
+    [[nodiscard]] task_context& group_context() noexcept { return context_; }
 
 private:
     using promise = detail::task_promise<void>;
     using handle = std::coroutine_handle<promise>;
 
-    std::coroutine_handle<> ended(std::coroutine_handle<> task, std::size_t index,
-                                  std::exception_ptr failure) noexcept override;
-    void failed(std::exception_ptr failure) noexcept;
+    std::coroutine_handle<> on_completion(std::coroutine_handle<> task, std::size_t index,
+                                          std::exception_ptr failure) noexcept override;
+    void handle_failure(std::exception_ptr failure) noexcept;
 
     child_context context_;
     std::vector<handle> tasks_;  // each task's completion data is its index
-    join_awaiter* joining_ = nullptr;
+    join_awaiter* joiner_ = nullptr;
     std::exception_ptr failure_;
     failure_handler handler_ = nullptr;
-    void* with_ = nullptr;
-    int busy_ = 0;
+    void* handler_data_ = nullptr;
+    int callback_depth_ = 0;
     bool abandoned_ = false;  // the coroutine suspended in join() was destroyed
 };
 
@@ -87,17 +87,17 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        return enter(awaiting, context_of(awaiting));
+        return start_wait(awaiting, context_of(awaiting));
     }
     void await_resume();
 
 private:
     friend class task_group;
-    bool enter(std::coroutine_handle<> awaiting, context* in) noexcept;
+    bool start_wait(std::coroutine_handle<> awaiting, task_context* in) noexcept;
 
     task_group* group_;
-    std::coroutine_handle<> who_;
-    context* in_ = nullptr;
+    std::coroutine_handle<> continuation_;
+    task_context* context_ = nullptr;
 };
 
 inline task_group::join_awaiter task_group::join() noexcept { return join_awaiter(*this); }

@@ -15,28 +15,28 @@ namespace {
 
 int reported_bugs = 0;
 
-class task_group_lives : public lives {
+class TaskGroup : public LiveObjects {
 protected:
     void SetUp() override {
-        lives::SetUp();
+        LiveObjects::SetUp();
         reported_bugs = 0;
-        on_bug([](const char*) noexcept { ++reported_bugs; });
+        set_assertion_handler([](const char*) noexcept { ++reported_bugs; });
     }
     void TearDown() override {
-        on_bug(nullptr);
-        lives::TearDown();
+        set_assertion_handler(nullptr);
+        LiveObjects::TearDown();
     }
 };
 
 task<void> join(task_group& g) { co_await g.join(); }
 
-TEST_F(task_group_lives, spawn_runs_a_task_until_it_waits_and_join_waits_for_all) {
+TEST_F(TaskGroup, spawn_runs_a_task_until_it_waits_and_join_waits_for_all) {
     event e, f;
     task_group g;
-    g.spawn(pass(e));
-    g.spawn(pass(f));
-    g.spawn(set(e));
-    EXPECT_EQ(counted::made, 2);
+    g.spawn(await_event(e));
+    g.spawn(await_event(f));
+    g.spawn(set_event(e));
+    EXPECT_EQ(counted::constructed, 2);
     EXPECT_EQ(g.size(), 1u);
     auto t = join(g);
     start(t);
@@ -47,18 +47,18 @@ TEST_F(task_group_lives, spawn_runs_a_task_until_it_waits_and_join_waits_for_all
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, joining_an_empty_group_returns_immediately) {
+TEST_F(TaskGroup, joining_an_empty_group_returns_immediately) {
     task_group g;
     auto t = join(g);
     start(t);
     EXPECT_TRUE(t.done());
 }
 
-TEST_F(task_group_lives, the_first_failure_cancels_the_others_and_is_thrown_by_join) {
+TEST_F(TaskGroup, the_first_failure_cancels_the_others_and_is_thrown_by_join) {
     event e, f;
     std::string note;
     task_group g;
-    g.spawn(note_end(f, note));
+    g.spawn(record_outcome(f, note));
     g.spawn(fail_after(e, "first"));
     auto t = join(g);
     start(t);
@@ -73,7 +73,7 @@ TEST_F(task_group_lives, the_first_failure_cancels_the_others_and_is_thrown_by_j
     }
 }
 
-TEST_F(task_group_lives, a_failure_before_join_is_thrown_by_join) {
+TEST_F(TaskGroup, a_failure_before_join_is_thrown_by_join) {
     event e(true);
     task_group g;
     g.spawn(fail_after(e, "early"));
@@ -86,7 +86,7 @@ TEST_F(task_group_lives, a_failure_before_join_is_thrown_by_join) {
     EXPECT_NO_THROW(result(again));
 }
 
-TEST_F(task_group_lives, with_a_handler_a_failure_does_not_affect_other_tasks) {
+TEST_F(TaskGroup, with_a_handler_a_failure_does_not_affect_other_tasks) {
     struct log {
         std::vector<std::exception_ptr> failures;
         static void note(void* data, std::exception_ptr failure) noexcept {
@@ -96,7 +96,7 @@ TEST_F(task_group_lives, with_a_handler_a_failure_does_not_affect_other_tasks) {
     event e, f;
     std::string note;
     task_group g(&log::note, &failed);
-    g.spawn(note_end(f, note));
+    g.spawn(record_outcome(f, note));
     g.spawn(fail_after(e, "one"));
     g.spawn(fail_after(e, "two"));
     e.set();
@@ -110,14 +110,14 @@ TEST_F(task_group_lives, with_a_handler_a_failure_does_not_affect_other_tasks) {
     EXPECT_NO_THROW(result(t));
 }
 
-TEST_F(task_group_lives, cancel_also_cancels_later_tasks_and_is_not_a_failure) {
+TEST_F(TaskGroup, cancel_also_cancels_later_tasks_and_is_not_a_failure) {
     event e;
     std::string first, second;
     task_group g;
-    g.spawn(note_end(e, first));
+    g.spawn(record_outcome(e, first));
     g.cancel(cancel_reason::drain);
     g.cancel(cancel_reason::deadline);
-    g.spawn(note_end(e, second));
+    g.spawn(record_outcome(e, second));
     EXPECT_EQ(first, "cancelled 4");
     EXPECT_EQ(second, "cancelled 4");
     auto t = join(g);
@@ -125,35 +125,35 @@ TEST_F(task_group_lives, cancel_also_cancels_later_tasks_and_is_not_a_failure) {
     EXPECT_NO_THROW(result(t));
 }
 
-TEST_F(task_group_lives, is_cancelled_by_its_parent) {
-    context parent;
+TEST_F(TaskGroup, is_cancelled_by_its_parent) {
+    task_context parent;
     event e;
     std::string note;
     task_group g(&parent);
-    g.spawn(note_end(e, note));
+    g.spawn(record_outcome(e, note));
     parent.cancel.cancel(cancel_reason::deadline);
     EXPECT_EQ(note, "cancelled 3");
 }
 
-TEST_F(task_group_lives, cancelling_the_joining_coroutine_cancels_the_group_and_join_waits_for_the_tasks) {
-    context in;
+TEST_F(TaskGroup, cancelling_the_joining_coroutine_cancels_the_group_and_join_waits_for_the_tasks) {
+    task_context in;
     event e, f;
     std::string note;
     struct body {
         static task<void> slow(event& e, std::string& note, event& f) {
             try {
-                co_await note_end(e, note);
+                co_await record_outcome(e, note);
             } catch (const cancelled&) {
             }
-            auto cleanup = pass(f);
-            cleanup.coroutine().promise().run_in(nullptr);
+            auto cleanup = await_event(f);
+            cleanup.coroutine().promise().set_context(nullptr);
             co_await shielded(std::move(cleanup));
         }
         struct shield {
             task<void> t;
             bool await_ready() const noexcept { return false; }
             std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
-                t.coroutine().promise().awaited_by(awaiting);
+                t.coroutine().promise().set_continuation(awaiting);
                 return t.coroutine();
             }
             void await_resume() {}
@@ -171,27 +171,27 @@ TEST_F(task_group_lives, cancelling_the_joining_coroutine_cancels_the_group_and_
     EXPECT_THROW(result(t), cancelled);
 }
 
-TEST_F(task_group_lives, join_in_a_cancelled_context_cancels_and_waits) {
-    context in;
+TEST_F(TaskGroup, join_in_a_cancelled_context_cancels_and_waits) {
+    task_context in;
     in.cancel.cancel(cancel_reason::drain);
     event e;
     std::string note;
     task_group g;
-    g.spawn(note_end(e, note));
+    g.spawn(record_outcome(e, note));
     auto t = join(g);
     start(t, &in);
     EXPECT_EQ(note, "cancelled 4");
     EXPECT_THROW(result(t), cancelled);
 }
 
-TEST_F(task_group_lives, a_task_may_run_in_a_separate_context) {
+TEST_F(TaskGroup, a_task_may_run_in_a_separate_context) {
     event e;
     std::string separate, in_group;
     task_group g;
-    context own;
+    task_context own;
     child_context child(&g.group_context());
-    g.spawn(note_end(e, separate), own);
-    g.spawn(note_end(e, in_group), child);
+    g.spawn(record_outcome(e, separate), own);
+    g.spawn(record_outcome(e, in_group), child);
     g.cancel();
     EXPECT_EQ(separate, "waiting");
     EXPECT_EQ(in_group, "cancelled 1");
@@ -200,12 +200,12 @@ TEST_F(task_group_lives, a_task_may_run_in_a_separate_context) {
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, destroying_a_group_with_tasks_is_reported_and_destroys_the_tasks) {
+TEST_F(TaskGroup, destroying_a_group_with_tasks_is_reported_and_destroys_the_tasks) {
     event e;
     {
         task_group g;
-        g.spawn(pass(e));
-        g.spawn(pass(e));
+        g.spawn(await_event(e));
+        g.spawn(await_event(e));
         EXPECT_EQ(counted::alive, 2);
     }
     EXPECT_EQ(reported_bugs, 1);
@@ -215,12 +215,12 @@ TEST_F(task_group_lives, destroying_a_group_with_tasks_is_reported_and_destroys_
 
 task<void> spawn_and_join(event& e) {
     task_group g(co_await this_context());
-    g.spawn(pass(e));
-    g.spawn(pass(e));
+    g.spawn(await_event(e));
+    g.spawn(await_event(e));
     co_await g.join();
 }
 
-TEST_F(task_group_lives, may_be_destroyed_with_the_joining_coroutine) {
+TEST_F(TaskGroup, may_be_destroyed_with_the_joining_coroutine) {
     event e;
     {
         auto t = spawn_and_join(e);
@@ -231,11 +231,11 @@ TEST_F(task_group_lives, may_be_destroyed_with_the_joining_coroutine) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_group_lives, may_be_destroyed_after_the_joining_coroutine) {
+TEST_F(TaskGroup, may_be_destroyed_after_the_joining_coroutine) {
     event e;
     {
         task_group g;
-        g.spawn(pass(e));
+        g.spawn(await_event(e));
         {
             auto t = join(g);
             start(t);
@@ -244,10 +244,10 @@ TEST_F(task_group_lives, may_be_destroyed_after_the_joining_coroutine) {
     EXPECT_EQ(reported_bugs, 0);
 }
 
-TEST_F(task_group_lives, may_be_destroyed_before_the_joining_coroutine) {
+TEST_F(TaskGroup, may_be_destroyed_before_the_joining_coroutine) {
     event e;
     auto g = std::make_unique<task_group>();
-    g->spawn(pass(e));
+    g->spawn(await_event(e));
     auto t = join(*g);
     start(t);
     g.reset();
@@ -260,10 +260,10 @@ task<void> destroy_group(event& e, std::unique_ptr<task_group>& g) {
     e.set();
 }
 
-TEST_F(task_group_lives, may_be_destroyed_as_soon_as_join_returns) {
+TEST_F(TaskGroup, may_be_destroyed_as_soon_as_join_returns) {
     event e, destroyed;
     auto g = std::make_unique<task_group>();
-    g->spawn(pass(e));
+    g->spawn(await_event(e));
     g->spawn(fail_after(e, "dropped"));
     auto t = destroy_group(destroyed, g);
     start(t);
@@ -274,7 +274,7 @@ TEST_F(task_group_lives, may_be_destroyed_as_soon_as_join_returns) {
 
     g = std::make_unique<task_group>();
     event f;
-    g->spawn(pass(f));
+    g->spawn(await_event(f));
     auto u = destroy_group(destroyed, g);
     start(u);
     g->cancel();
@@ -287,7 +287,7 @@ task<void> spawn_more(task_group& g, event& e, int depth) {
     co_await e.wait();
 }
 
-TEST_F(task_group_lives, tasks_may_spawn_tasks) {
+TEST_F(TaskGroup, tasks_may_spawn_tasks) {
     event e;
     task_group g;
     g.spawn(spawn_more(g, e, 9));
@@ -303,7 +303,7 @@ task<void> count(int& n) {
     co_return;
 }
 
-TEST_F(task_group_lives, spawns_a_million_tasks_that_end_immediately) {
+TEST_F(TaskGroup, spawns_a_million_tasks_that_end_immediately) {
     task_group g;
     int n = 0;
     for (int i = 0; i < 1'000'000; ++i) g.spawn(count(n));
@@ -311,12 +311,12 @@ TEST_F(task_group_lives, spawns_a_million_tasks_that_end_immediately) {
     EXPECT_TRUE(g.empty());
 }
 
-TEST_F(task_group_lives, tasks_may_end_in_any_order) {
+TEST_F(TaskGroup, tasks_may_end_in_any_order) {
     std::vector<std::unique_ptr<event>> events;
     task_group g;
     for (int i = 0; i < 100; ++i) {
         events.push_back(std::make_unique<event>());
-        g.spawn(pass(*events.back()));
+        g.spawn(await_event(*events.back()));
     }
     for (int i = 0; i < 100; ++i) {
         events[static_cast<std::size_t>(i * 37 % 100)]->set();
@@ -325,12 +325,12 @@ TEST_F(task_group_lives, tasks_may_end_in_any_order) {
 }
 
 task<void> body(task_group& g, event& e, bool throws) {
-    g.spawn(pass(e));
+    g.spawn(await_event(e));
     if (throws) throw std::runtime_error("body");
     co_return;
 }
 
-TEST_F(task_group_lives, with_group_joins_when_the_body_returns_and_when_it_throws) {
+TEST_F(TaskGroup, with_group_joins_when_the_body_returns_and_when_it_throws) {
     event e;
     auto t = with_group([](task_group& g, event* on) { return body(g, *on, false); }, &e);
     start(t);
@@ -345,11 +345,11 @@ TEST_F(task_group_lives, with_group_joins_when_the_body_returns_and_when_it_thro
     EXPECT_EQ(reported_bugs, 0);
 }
 
-TEST_F(task_group_lives, with_group_throws_the_failure_of_a_task) {
+TEST_F(TaskGroup, with_group_throws_the_failure_of_a_task) {
     event e;
     auto t = with_group([&e](task_group& g) -> task<void> {
         g.spawn(fail_after(e, "task"));
-        return pass(e);
+        return await_event(e);
     });
     start(t);
     e.set();

@@ -15,7 +15,7 @@
 namespace rondo {
 namespace {
 
-using task_lives = lives;
+using Task = LiveObjects;
 
 task<int> doubled(task<int> t) { co_return 2 * co_await std::move(t); }
 
@@ -26,7 +26,7 @@ task<int> return_argument_after(counted c, event& e) {
     co_return c.value;
 }
 
-TEST_F(task_lives, does_not_run_until_awaited_and_returns_its_result) {
+TEST_F(Task, does_not_run_until_awaited_and_returns_its_result) {
     bool ran = false;
     struct body {
         static task<int> run(bool& ran) {
@@ -42,7 +42,7 @@ TEST_F(task_lives, does_not_run_until_awaited_and_returns_its_result) {
     EXPECT_EQ(result(t), 42);
 }
 
-TEST_F(task_lives, returns_move_only_values_references_and_braced_values) {
+TEST_F(Task, returns_move_only_values_references_and_braced_values) {
     struct body {
         static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(7); }
         static task<int&> reference(int& i) { co_return i; }
@@ -61,14 +61,14 @@ TEST_F(task_lives, returns_move_only_values_references_and_braced_values) {
     EXPECT_EQ(i, 8);
 }
 
-TEST_F(task_lives, the_await_rethrows_the_exception) {
+TEST_F(Task, the_await_rethrows_the_exception) {
     auto t = doubled(fail("no"));
     start(t);
     ASSERT_TRUE(t.done());
     EXPECT_THROW(result(t), std::runtime_error);
 }
 
-TEST_F(task_lives, destruction_before_start_destroys_the_arguments) {
+TEST_F(Task, destruction_before_start_destroys_the_arguments) {
     {
         auto t = return_argument(counted(1));
         EXPECT_EQ(counted::alive, 1);
@@ -76,7 +76,7 @@ TEST_F(task_lives, destruction_before_start_destroys_the_arguments) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, destruction_while_waiting_runs_the_destructors) {
+TEST_F(Task, destruction_while_waiting_runs_the_destructors) {
     event e;
     {
         auto t = doubled(return_argument_after(counted(1), e));
@@ -88,7 +88,7 @@ TEST_F(task_lives, destruction_while_waiting_runs_the_destructors) {
     e.set();
 }
 
-TEST_F(task_lives, a_task_destroyed_while_ready_does_not_run) {
+TEST_F(Task, a_task_destroyed_while_ready_does_not_run) {
     event e;
     {
         ready_queue::batch batch;
@@ -100,7 +100,7 @@ TEST_F(task_lives, a_task_destroyed_while_ready_does_not_run) {
     EXPECT_TRUE(ready_queue::current().empty());
 }
 
-TEST_F(task_lives, may_be_destroyed_after_completion) {
+TEST_F(Task, may_be_destroyed_after_completion) {
     auto t = return_argument(counted(3));
     start(t);
     EXPECT_TRUE(t.done());
@@ -109,7 +109,7 @@ TEST_F(task_lives, may_be_destroyed_after_completion) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, an_unused_result_is_destroyed) {
+TEST_F(Task, an_unused_result_is_destroyed) {
     struct body {
         static task<counted> run() { co_return counted(1); }
     };
@@ -121,7 +121,7 @@ TEST_F(task_lives, an_unused_result_is_destroyed) {
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(task_lives, assignment_destroys_the_previous_task) {
+TEST_F(Task, assignment_destroys_the_previous_task) {
     auto t = return_argument(counted(1));
     t = return_argument(counted(2));
     EXPECT_EQ(counted::alive, 1);
@@ -131,7 +131,7 @@ TEST_F(task_lives, assignment_destroys_the_previous_task) {
     EXPECT_EQ(result(t), 2);
 }
 
-TEST_F(task_lives, a_released_frame_belongs_to_the_caller) {
+TEST_F(Task, a_released_frame_belongs_to_the_caller) {
     auto t = return_argument(counted(1));
     auto frame = t.release();
     EXPECT_FALSE(t.valid());
@@ -143,7 +143,7 @@ struct throws_at_end {
     ~throws_at_end() noexcept(false) { throw std::runtime_error("late"); }
 };
 
-TEST_F(task_lives, a_destructor_that_throws_after_the_result_is_a_failure) {
+TEST_F(Task, a_destructor_that_throws_after_the_result_is_a_failure) {
     struct body {
         static task<counted> run() {
             throws_at_end last;
@@ -155,12 +155,12 @@ TEST_F(task_lives, a_destructor_that_throws_after_the_result_is_a_failure) {
     EXPECT_THROW(result(t), std::runtime_error);
 }
 
-TEST_F(task_lives, passes_the_context_to_awaited_tasks) {
+TEST_F(Task, passes_the_context_to_awaited_tasks) {
     struct body {
-        static task<context*> inner() { co_return co_await this_context(); }
-        static task<context*> outer() { co_return co_await inner(); }
+        static task<task_context*> inner() { co_return co_await this_context(); }
+        static task<task_context*> outer() { co_return co_await inner(); }
     };
-    context in;
+    task_context in;
     auto t = body::outer();
     start(t, &in);
     EXPECT_EQ(result(t), &in);
@@ -168,14 +168,14 @@ TEST_F(task_lives, passes_the_context_to_awaited_tasks) {
 
 task<int> sum(int count) {
     int total = 0;
-    for (int i = 0; i < count; ++i) total += co_await give(1);
+    for (int i = 0; i < count; ++i) total += co_await ready_task(1);
     co_return total;
 }
 
-TEST_F(task_lives, a_million_immediate_awaits_do_not_grow_the_stack) {
-    auto t = sum(many);
+TEST_F(Task, a_million_immediate_awaits_do_not_grow_the_stack) {
+    auto t = sum(stack_test_iterations);
     start(t);
-    EXPECT_EQ(result(t), many);
+    EXPECT_EQ(result(t), stack_test_iterations);
 }
 
 task<int> deep(int depth) {
@@ -183,23 +183,23 @@ task<int> deep(int depth) {
     co_return 1 + co_await deep(depth - 1);
 }
 
-TEST_F(task_lives, a_chain_of_tasks_returns_without_growing_the_stack) {
-    auto t = deep(many / 100);
+TEST_F(Task, a_chain_of_tasks_returns_without_growing_the_stack) {
+    auto t = deep(stack_test_iterations / 100);
     start(t);
-    EXPECT_EQ(result(t), many / 100);
+    EXPECT_EQ(result(t), stack_test_iterations / 100);
 }
 
-TEST_F(task_lives, allocates_frames_from_frame_memory) {
+TEST_F(Task, allocates_frames_from_frame_memory) {
     {
         auto warm_up = sum(1);
         start(warm_up);
     }
-    std::size_t before = frame_memory::kept();
+    std::size_t before = frame_memory::cached_bytes();
     {
         auto t = sum(10);
         start(t);
     }
-    EXPECT_EQ(frame_memory::kept(), before);
+    EXPECT_EQ(frame_memory::cached_bytes(), before);
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ public:
         context_ = context_of(awaiting);
         return false;
     }
-    [[nodiscard]] context* await_resume() const noexcept { return context_; }
+    [[nodiscard]] task_context* await_resume() const noexcept { return context_; }
 
 private:
-    context* context_ = nullptr;
+    task_context* context_ = nullptr;
 };
 
 class [[nodiscard("co_await it")]] checkpoint_awaiter {
@@ -29,7 +29,7 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        if (context* in = context_of(awaiting)) reason_ = in->cancel.reason();
+        if (task_context* in = context_of(awaiting)) reason_ = in->cancel.reason();
         return false;
     }
     void await_resume() const {

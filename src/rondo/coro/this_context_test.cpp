@@ -8,9 +8,9 @@
 namespace rondo {
 namespace {
 
-task<context*> own_context() { co_return co_await this_context(); }
+task<task_context*> own_context() { co_return co_await this_context(); }
 
-task<int> check_twice(context* to_cancel) {
+task<int> check_twice(task_context* to_cancel) {
     co_await checkpoint();
     if (to_cancel) to_cancel->cancel.cancel(cancel_reason::deadline);
     co_await checkpoint();
@@ -18,7 +18,7 @@ task<int> check_twice(context* to_cancel) {
 }
 
 TEST(ThisContext, is_the_context_of_the_awaiting_coroutine) {
-    context in;
+    task_context in;
     auto a = own_context(), b = own_context();
     start(a, &in);
     start(b);
@@ -27,7 +27,7 @@ TEST(ThisContext, is_the_context_of_the_awaiting_coroutine) {
 }
 
 TEST(Checkpoint, throws_once_the_context_is_cancelled) {
-    context in;
+    task_context in;
     auto a = check_twice(&in), b = check_twice(nullptr), c = check_twice(nullptr);
     start(a, &in);
     start(b);

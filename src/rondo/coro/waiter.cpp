@@ -9,19 +9,19 @@ waiter::callback::callback(waiter& owner) noexcept
           if (!w.waiting_) return;
           ready_queue::batch batch;
           w.reason_ = reason;
-          w.settle();
+          w.stop_waiting();
           if (w.on_cancel_) w.on_cancel_(w);
           ready_queue::current().push(w);
       }),
       owner_(owner) {}
 
-bool waiter::suspend(std::coroutine_handle<> awaiting, context* in) noexcept {
+bool waiter::suspend(std::coroutine_handle<> awaiting, task_context* in) noexcept {
     reason_ = cancel_reason::none;
-    if (in && in->cancel.requested()) {
+    if (in && in->cancel.is_cancelled()) {
         reason_ = in->cancel.reason();
         return false;
     }
-    hold(awaiting, in);
+    set_coroutine(awaiting, in);
     waiting_ = true;
     if (in) in->cancel.add(callback_);
     return true;

@@ -18,12 +18,12 @@ public:
     /// Resumes the coroutine. The first of wake() and a cancellation wins; the other has no effect.
     void wake() noexcept {
         if (!waiting_) return;
-        if (!callback_.linked()) running_in = nullptr;  // there is none, or it was destroyed
-        settle();
+        if (!callback_.is_linked()) context = nullptr;  // there is none, or it was destroyed
+        stop_waiting();
         ready_queue::current().push(*this);
     }
 
-    [[nodiscard]] bool waiting() const noexcept { return waiting_; }
+    [[nodiscard]] bool is_waiting() const noexcept { return waiting_; }
 
 protected:
     /// `on_cancel` is called on the loop thread when the wait is cancelled, after the waiter was removed from its list
@@ -37,7 +37,7 @@ protected:
     [[nodiscard]] bool suspend(std::coroutine_handle<Promise> awaiting) noexcept {
         return suspend(awaiting, context_of(awaiting));
     }
-    [[nodiscard]] bool suspend(std::coroutine_handle<> awaiting, context* in) noexcept;
+    [[nodiscard]] bool suspend(std::coroutine_handle<> awaiting, task_context* in) noexcept;
 
     /// Throws `cancelled` when the wait was cancelled.
     void check() const {
@@ -45,7 +45,7 @@ protected:
     }
     [[nodiscard]] bool was_cancelled() const noexcept { return reason_ != cancel_reason::none; }
 
-    void settle() noexcept {
+    void stop_waiting() noexcept {
         waiting_ = false;
         unlink();
         callback_.unlink();

@@ -14,16 +14,16 @@
 namespace rondo {
 namespace {
 
-using when_all_lives = lives;
+using WhenAll = LiveObjects;
 
-TEST_F(when_all_lives, returns_every_kind_of_result_in_order) {
+TEST_F(WhenAll, returns_every_kind_of_result_in_order) {
     struct body {
         static task<int&> reference(int& i) { co_return i; }
         static task<std::unique_ptr<int>> unique() { co_return std::make_unique<int>(4); }
     };
     event e;
     int i = 3;
-    auto t = when_all(value_after_event(e, 1), pass(e), body::reference(i), body::unique());
+    auto t = when_all(value_after_event(e, 1), await_event(e), body::reference(i), body::unique());
     start(t);
     EXPECT_FALSE(t.done());
     e.set();
@@ -34,24 +34,24 @@ TEST_F(when_all_lives, returns_every_kind_of_result_in_order) {
     EXPECT_EQ(*four, 4);
 }
 
-TEST_F(when_all_lives, accepts_no_tasks_and_tasks_that_end_immediately) {
+TEST_F(WhenAll, accepts_no_tasks_and_tasks_that_end_immediately) {
     auto none = when_all();
     start(none);
     EXPECT_TRUE(none.done());
     auto empty = when_all(std::vector<task<int>>());
     start(empty);
     EXPECT_TRUE(result(empty).empty());
-    auto ended = when_all(give(1), give(2));
+    auto ended = when_all(ready_task(1), ready_task(2));
     start(ended);
     EXPECT_EQ(result(ended), std::tuple(1, 2));
 }
 
-TEST_F(when_all_lives, accepts_a_vector) {
+TEST_F(WhenAll, accepts_a_vector) {
     event e;
     std::vector<task<int>> tasks;
     std::vector<task<void>> voids;
     for (int i = 0; i < 5; ++i) tasks.push_back(value_after_event(e, i));
-    for (int i = 0; i < 5; ++i) voids.push_back(pass(e));
+    for (int i = 0; i < 5; ++i) voids.push_back(await_event(e));
     auto t = when_all(std::move(tasks));
     auto u = when_all(std::move(voids));
     start(t);
@@ -62,10 +62,10 @@ TEST_F(when_all_lives, accepts_a_vector) {
     EXPECT_TRUE(u.done());
 }
 
-TEST_F(when_all_lives, the_first_failure_cancels_the_others_and_is_thrown_when_all_have_ended) {
+TEST_F(WhenAll, the_first_failure_cancels_the_others_and_is_thrown_when_all_have_ended) {
     event e, never;
     std::string note;
-    auto t = when_all(note_end(never, note), fail_after(e, "first"), value_after_event(never));
+    auto t = when_all(record_outcome(never, note), fail_after(e, "first"), value_after_event(never));
     start(t);
     e.set();
     EXPECT_EQ(note, "cancelled 1");
@@ -78,7 +78,7 @@ TEST_F(when_all_lives, the_first_failure_cancels_the_others_and_is_thrown_when_a
     }
 }
 
-TEST_F(when_all_lives, the_first_of_two_failures_wins) {
+TEST_F(WhenAll, the_first_of_two_failures_wins) {
     event e;
     auto t = when_all(fail_after(e, "first"), fail_after(e, "second"));
     start(t);
@@ -91,21 +91,21 @@ TEST_F(when_all_lives, the_first_of_two_failures_wins) {
     }
 }
 
-TEST_F(when_all_lives, does_not_start_tasks_after_an_immediate_failure) {
+TEST_F(WhenAll, does_not_start_tasks_after_an_immediate_failure) {
     event never;
     std::string first, second;
-    auto t = when_all(note_end(never, first), fail("now"), note_end(never, second));
+    auto t = when_all(record_outcome(never, first), fail("now"), record_outcome(never, second));
     start(t);
     EXPECT_EQ(first, "cancelled 1");
     EXPECT_EQ(second, "");
     EXPECT_THROW(result(t), std::runtime_error);
 }
 
-TEST_F(when_all_lives, cancelling_the_parent_cancels_all) {
-    context in;
+TEST_F(WhenAll, cancelling_the_parent_cancels_all) {
+    task_context in;
     event never;
     std::string first, second;
-    auto t = when_all(note_end(never, first), note_end(never, second));
+    auto t = when_all(record_outcome(never, first), record_outcome(never, second));
     start(t, &in);
     in.cancel.cancel(cancel_reason::deadline);
     EXPECT_EQ(first, "cancelled 3");
@@ -118,24 +118,24 @@ TEST_F(when_all_lives, cancelling_the_parent_cancels_all) {
     }
 }
 
-TEST_F(when_all_lives, starts_nothing_in_a_cancelled_context) {
-    context in;
+TEST_F(WhenAll, starts_nothing_in_a_cancelled_context) {
+    task_context in;
     in.cancel.cancel(cancel_reason::drain);
     event never;
     std::string note;
-    auto t = when_all(note_end(never, note));
+    auto t = when_all(record_outcome(never, note));
     start(t, &in);
     EXPECT_EQ(note, "");
     EXPECT_THROW(result(t), cancelled);
 }
 
-TEST_F(when_all_lives, may_be_destroyed_before_start_and_while_waiting) {
+TEST_F(WhenAll, may_be_destroyed_before_start_and_while_waiting) {
     event e;
     {
-        auto t = when_all(value_after_event(e), pass(e));
+        auto t = when_all(value_after_event(e), await_event(e));
     }
     {
-        auto t = when_all(value_after_event(e), pass(e));
+        auto t = when_all(value_after_event(e), await_event(e));
         start(t);
         EXPECT_EQ(counted::alive, 2);
     }
@@ -143,7 +143,7 @@ TEST_F(when_all_lives, may_be_destroyed_before_start_and_while_waiting) {
     e.set();
 }
 
-TEST_F(when_all_lives, may_be_nested) {
+TEST_F(WhenAll, may_be_nested) {
     event e, f;
     auto t = when_all(when_all(value_after_event(e, 1), value_after_event(f, 2)),
                       when_all(value_after_event(f, 3), fail_after(e, "inner")));

@@ -18,11 +18,11 @@ namespace rondo {
 namespace detail {
 
 template <std::size_t I = 0, class... Ts>
-std::variant<result_of_t<Ts>...> result_at(std::tuple<task<Ts>...>& tasks, std::size_t index) {
+std::variant<combinator_result_t<Ts>...> result_at(std::tuple<task<Ts>...>& tasks, std::size_t index) {
     if constexpr (I + 1 < sizeof...(Ts)) {
         if (index != I) return result_at<I + 1>(tasks, index);
     }
-    return std::variant<result_of_t<Ts>...>(std::in_place_index<I>, take_result(std::get<I>(tasks)));
+    return std::variant<combinator_result_t<Ts>...>(std::in_place_index<I>, take_result(std::get<I>(tasks)));
 }
 
 }  // namespace detail
@@ -33,12 +33,12 @@ std::variant<result_of_t<Ts>...> result_at(std::tuple<task<Ts>...>& tasks, std::
 /// without suspending are not started. Cancelling the awaiting coroutine cancels all tasks.
 template <class... Ts>
     requires(sizeof...(Ts) > 0)
-task<std::variant<detail::result_of_t<Ts>...>> when_any(task<Ts>... tasks) {
-    detail::joint state(co_await this_context(), detail::joint::until::first_end);
+task<std::variant<detail::combinator_result_t<Ts>...>> when_any(task<Ts>... tasks) {
+    detail::combinator_state state(co_await this_context(), detail::combinator_state::return_when::first_completed);
     std::tuple<task<Ts>...> owned(std::move(tasks)...);
-    const auto children = detail::members_of(owned);
+    const auto children = detail::to_children(owned);
     co_await state.run(children);
-    co_return detail::result_at(owned, state.first());
+    co_return detail::result_at(owned, state.first_index());
 }
 
 /// The index and the result of the first task of a vector that ended.
@@ -50,13 +50,14 @@ struct winner {
 
 /// The same for any number of tasks of one type. Throws std::invalid_argument when the vector is empty.
 template <class T>
-task<winner<detail::result_of_t<T>>> when_any(std::vector<task<T>> tasks) {
+task<winner<detail::combinator_result_t<T>>> when_any(std::vector<task<T>> tasks) {
     if (tasks.empty()) throw std::invalid_argument("when_any needs at least one task");
-    detail::joint state(co_await this_context(), detail::joint::until::first_end);
+    detail::combinator_state state(co_await this_context(), detail::combinator_state::return_when::first_completed);
     std::vector<task<T>> owned(std::move(tasks));
-    const auto children = detail::members_of(owned);
+    const auto children = detail::to_children(owned);
     co_await state.run(children);
-    co_return winner<detail::result_of_t<T>>{state.first(), detail::take_result(owned[state.first()])};
+    co_return winner<detail::combinator_result_t<T>>{state.first_index(),
+                                                     detail::take_result(owned[state.first_index()])};
 }
 
 }  // namespace rondo

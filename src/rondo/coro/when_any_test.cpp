@@ -14,12 +14,12 @@
 namespace rondo {
 namespace {
 
-using when_any_lives = lives;
+using WhenAny = LiveObjects;
 
-TEST_F(when_any_lives, the_first_to_end_wins_and_the_others_are_cancelled) {
+TEST_F(WhenAny, the_first_to_end_wins_and_the_others_are_cancelled) {
     event e, never;
     std::string note;
-    auto t = when_any(note_end(never, note), value_after_event(e, 1), value_after_event(never, 2));
+    auto t = when_any(record_outcome(never, note), value_after_event(e, 1), value_after_event(never, 2));
     start(t);
     EXPECT_FALSE(t.done());
     e.set();
@@ -29,9 +29,9 @@ TEST_F(when_any_lives, the_first_to_end_wins_and_the_others_are_cancelled) {
     EXPECT_EQ(std::get<1>(won), 1);
 }
 
-TEST_F(when_any_lives, distinguishes_equal_types_by_index) {
+TEST_F(WhenAny, distinguishes_equal_types_by_index) {
     event first, second;
-    auto t = when_any(value_after_event(first, 1), value_after_event(second, 2), pass(first));
+    auto t = when_any(value_after_event(first, 1), value_after_event(second, 2), await_event(first));
     start(t);
     second.set();
     auto won = result(t);
@@ -39,20 +39,20 @@ TEST_F(when_any_lives, distinguishes_equal_types_by_index) {
     EXPECT_EQ(std::get<1>(won), 2);
 }
 
-TEST_F(when_any_lives, does_not_start_tasks_after_one_that_ends_immediately) {
+TEST_F(WhenAny, does_not_start_tasks_after_one_that_ends_immediately) {
     event never;
     std::string first, second;
-    auto t = when_any(note_end(never, first), give(2), note_end(never, second));
+    auto t = when_any(record_outcome(never, first), ready_task(2), record_outcome(never, second));
     start(t);
     EXPECT_EQ(result(t).index(), 1u);
     EXPECT_EQ(first, "cancelled 1");
     EXPECT_EQ(second, "");
 }
 
-TEST_F(when_any_lives, rethrows_the_exception_of_the_first_task_to_end) {
+TEST_F(WhenAny, rethrows_the_exception_of_the_first_task_to_end) {
     event e, never;
     std::string note;
-    auto t = when_any(note_end(never, note), fail_after(e, "first"));
+    auto t = when_any(record_outcome(never, note), fail_after(e, "first"));
     start(t);
     e.set();
     EXPECT_EQ(note, "cancelled 1");
@@ -68,7 +68,7 @@ task<void> fail_when_cancelled(event& e) {
     }
 }
 
-TEST_F(when_any_lives, discards_exceptions_of_the_other_tasks) {
+TEST_F(WhenAny, discards_exceptions_of_the_other_tasks) {
     event e, never;
     auto t = when_any(fail_when_cancelled(never), value_after_event(e, 5));
     start(t);
@@ -76,7 +76,7 @@ TEST_F(when_any_lives, discards_exceptions_of_the_other_tasks) {
     EXPECT_EQ(std::get<1>(result(t)), 5);
 }
 
-TEST_F(when_any_lives, accepts_a_vector) {
+TEST_F(WhenAny, accepts_a_vector) {
     event e, never;
     std::vector<task<int>> tasks;
     tasks.push_back(value_after_event(never, 1));
@@ -89,7 +89,7 @@ TEST_F(when_any_lives, accepts_a_vector) {
     EXPECT_EQ(won.value, 2);
 
     std::vector<task<void>> voids;
-    voids.push_back(pass(e));
+    voids.push_back(await_event(e));
     auto u = when_any(std::move(voids));
     start(u);
     EXPECT_EQ(result(u).index, 0u);
@@ -99,37 +99,37 @@ TEST_F(when_any_lives, accepts_a_vector) {
     EXPECT_THROW(result(none), std::invalid_argument);
 }
 
-TEST_F(when_any_lives, cancelling_the_parent_cancels_all) {
-    context in;
+TEST_F(WhenAny, cancelling_the_parent_cancels_all) {
+    task_context in;
     event never;
     std::string first, second;
-    auto t = when_any(note_end(never, first), note_end(never, second));
+    auto t = when_any(record_outcome(never, first), record_outcome(never, second));
     start(t, &in);
     in.cancel.cancel(cancel_reason::disconnected);
     EXPECT_EQ(first, "cancelled 2");
     EXPECT_EQ(second, "cancelled 2");
     EXPECT_THROW(result(t), cancelled);
-    auto late = when_any(give(1), give(2));
+    auto late = when_any(ready_task(1), ready_task(2));
     start(late, &in);
     EXPECT_THROW(result(late), cancelled);
 }
 
-TEST_F(when_any_lives, may_be_destroyed_before_start_and_while_waiting) {
+TEST_F(WhenAny, may_be_destroyed_before_start_and_while_waiting) {
     event e;
     {
-        auto t = when_any(value_after_event(e), pass(e));
+        auto t = when_any(value_after_event(e), await_event(e));
     }
     {
-        auto t = when_any(value_after_event(e), pass(e));
+        auto t = when_any(value_after_event(e), await_event(e));
         start(t);
         EXPECT_EQ(counted::alive, 2);
     }
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(when_any_lives, combines_with_when_all) {
+TEST_F(WhenAny, combines_with_when_all) {
     event e, never;
-    auto t = when_any(when_all(value_after_event(e, 1), value_after_event(e, 2)), pass(never));
+    auto t = when_any(when_all(value_after_event(e, 1), value_after_event(e, 2)), await_event(never));
     start(t);
     e.set();
     auto won = result(t);

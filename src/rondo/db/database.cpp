@@ -5,42 +5,42 @@
 #include <chrono>
 
 #include <rondo/base/backoff.hpp>
-#include <rondo/db/postgres/open.hpp>
+#include <rondo/db/postgres/driver.hpp>
 
 namespace rondo::db {
 
 namespace {
 
-location checked(std::string_view url) {
-    location parsed = parse_url(url);
-    if (parsed.kind == kind::postgres) postgres::check_url(parsed.text);
+database_location parse_and_check_url(std::string_view url) {
+    database_location parsed = parse_url(url);
+    if (parsed.kind == database_kind::postgres) postgres::check_url(parsed.text);
     return parsed;
 }
 
 constexpr backoff reconnect{std::chrono::milliseconds(50), std::chrono::seconds(5)};
 
-task<std::uint64_t> copy_into(home& state, statement s, async_generator<std::string> pieces) {
-    session_lease lease = co_await state.lend(true);
-    co_await state.from_here(lease->start_copy(s, copy_way::in));
+task<std::uint64_t> run_copy_in(database_state& state, statement s, async_generator<std::string> pieces) {
+    session_lease lease = co_await state.acquire(true);
+    co_await state.run_on_loop(lease->start_copy(s, copy_direction::in));
     for (;;) {
         const std::string* piece = co_await pieces.next();
         if (!piece) break;
-        co_await state.from_here(lease->write_copy(*piece));
+        co_await state.run_on_loop(lease->write_copy(*piece));
     }
-    co_return co_await state.from_here(lease->end_copy());
+    co_return co_await state.run_on_loop(lease->end_copy());
 }
 
-async_generator<std::string> copy_out_of(home& state, statement s) {
-    session_lease lease = co_await state.lend(false);
-    co_await state.from_here(lease->start_copy(s, copy_way::out));
+async_generator<std::string> run_copy_out(database_state& state, statement s) {
+    session_lease lease = co_await state.acquire(false);
+    co_await state.run_on_loop(lease->start_copy(s, copy_direction::out));
     for (;;) {
-        std::optional<std::string> piece = co_await state.from_here(lease->read_copy());
+        std::optional<std::string> piece = co_await state.run_on_loop(lease->read_copy());
         if (!piece) break;
         co_yield std::move(*piece);
     }
 }
 
-std::string quoted_name(std::string_view name) {
+std::string quote_identifier(std::string_view name) {
     std::string out = "\"";
     for (char c : name) {
         if (c == '"') out += c;
@@ -49,24 +49,24 @@ std::string quoted_name(std::string_view name) {
     return out + '"';
 }
 
-task<session_lease> listen_once(home& state, const std::string& channel) {
-    session_lease lease = co_await state.extra();
-    const dynamic_sql sql("listen " + quoted_name(channel));
-    (void)co_await state.from_here(lease->query(statement(sql), parameters()));
+task<session_lease> start_listening(database_state& state, const std::string& channel) {
+    session_lease lease = co_await state.acquire_dedicated();
+    const dynamic_sql sql("listen " + quote_identifier(channel));
+    (void)co_await state.run_on_loop(lease->query(statement(sql), parameters()));
     co_return lease;
 }
 
-async_generator<notification> listen_to(home& state, std::string channel) {
-    session_lease lease = co_await listen_once(state, channel);
+async_generator<notification> listen_with_reconnect(database_state& state, std::string channel) {
+    session_lease lease = co_await start_listening(state, channel);
     int failures = 0;
     for (bool connected = true;;) {
         notification message;
         try {
             if (!connected) {
-                lease = co_await listen_once(state, channel);
+                lease = co_await start_listening(state, channel);
                 message = {channel, {}, true};
             } else {
-                message = co_await state.from_here(lease->next_notification());
+                message = co_await state.run_on_loop(lease->next_notification());
             }
             connected = true;
             failures = 0;
@@ -76,7 +76,7 @@ async_generator<notification> listen_to(home& state, std::string channel) {
         if (connected) {
             co_yield std::move(message);
         } else {
-            lease.give_back();
+            lease.release();
             co_await sleep(reconnect.after(++failures));
         }
     }
@@ -85,34 +85,36 @@ async_generator<notification> listen_to(home& state, std::string channel) {
 }  // namespace
 
 task<std::uint64_t> database::copy_in(statement s, async_generator<std::string> pieces) {
-    return copy_into(home_, s, std::move(pieces));
+    return run_copy_in(state_, s, std::move(pieces));
 }
-async_generator<std::string> database::copy_out(statement s) { return copy_out_of(home_, s); }
-async_generator<notification> database::listen(std::string channel) { return listen_to(home_, std::move(channel)); }
+async_generator<std::string> database::copy_out(statement s) { return run_copy_out(state_, s); }
+async_generator<notification> database::listen(std::string channel) {
+    return listen_with_reconnect(state_, std::move(channel));
+}
 
-database::database(std::string_view url, db::options options) : home_(checked(url), options) {}
+database::database(std::string_view url, db::options options) : state_(parse_and_check_url(url), options) {}
 
 task<void> database::open() {
-    home_.settle_here();
-    co_await home_.open();
+    state_.attach_to_current_loop();
+    co_await state_.open();
 }
 
-task<void> database::close() { return home_.close(); }
+task<void> database::close() { return state_.close(); }
 
-task<result> database::run_dynamic(dynamic_sql s, parameters p) {
-    co_return co_await home_.query(statement(s), std::move(p));
+task<result> database::query_dynamic(dynamic_sql s, parameters p) {
+    co_return co_await state_.query(statement(s), std::move(p));
 }
 
-task<void> database::script(std::string sql) {
-    session_lease lease = co_await home_.lend(true);
-    co_await home_.from_here(lease->script(sql));
+task<void> database::execute_script(std::string sql) {
+    session_lease lease = co_await state_.acquire(true);
+    co_await state_.run_on_loop(lease->execute_script(sql));
 }
 
-void database::open_sync() { home_.wait("database::open_sync", home_.open_here()); }
+void database::open_sync() { state_.run_and_wait("database::open_sync", state_.open_on_loop()); }
 
-void database::script_sync(const std::string& sql) {
-    session_lease lease = home_.wait("database::script_sync", home_.lend_here(true));
-    home_.wait("database::script_sync", lease->script(sql));
+void database::execute_script_sync(const std::string& sql) {
+    session_lease lease = state_.run_and_wait("database::execute_script_sync", state_.acquire_on_loop(true));
+    state_.run_and_wait("database::execute_script_sync", lease->execute_script(sql));
 }
 
 }  // namespace rondo::db

@@ -51,26 +51,26 @@ public:
     /// Runs one statement; the values for $1, $2, ... (see db::parameters) are copied.
     template <class... Values>
     [[nodiscard]] task<result> query(statement s, const Values&... values) {
-        return home_.query(s, parameters(values...));
+        return state_.query(s, parameters(values...));
     }
     template <class... Values>
     [[nodiscard]] task<result> query(dynamic_sql s, const Values&... values) {
-        return run_dynamic(std::move(s), parameters(values...));
+        return query_dynamic(std::move(s), parameters(values...));
     }
     /// Like query(); returns the number of rows inserted, updated or deleted.
     template <class... Values>
     [[nodiscard]] task<std::uint64_t> execute(statement s, const Values&... values) {
-        return detail::affected_of(query(s, values...));
+        return detail::affected_rows(query(s, values...));
     }
     template <class... Values>
     [[nodiscard]] task<std::uint64_t> execute(dynamic_sql s, const Values&... values) {
-        return detail::affected_of(query(std::move(s), values...));
+        return detail::affected_rows(query(std::move(s), values...));
     }
     /// Streams the rows one by one, each read into T (see row_value): memory stays bounded, and a slow reader slows the
     /// database down. Holds a connection until its end.
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
-        return detail::rows_of<T>(home_, nullptr, s, parameters(values...));
+        return detail::stream_rows<T>(state_, nullptr, s, parameters(values...));
     }
 
     /// Runs `body(tx)`, a task, in a transaction on one connection and returns its result. Commits when the body
@@ -79,15 +79,15 @@ public:
     /// With GCC 12 the lambda must not capture: pass what it needs as `values`.
     template <class Body, class... Values>
     [[nodiscard]] auto transaction(Body body, Values... values) {
-        return detail::run_transaction(home_, transaction_options{}, std::move(body), std::move(values)...);
+        return detail::run_transaction(state_, transaction_options{}, std::move(body), std::move(values)...);
     }
     /// Like transaction(), with an isolation level or read-only.
     template <class Body, class... Values>
     [[nodiscard]] auto transaction_with(transaction_options o, Body body, Values... values) {
-        return detail::run_transaction(home_, o, std::move(body), std::move(values)...);
+        return detail::run_transaction(state_, o, std::move(body), std::move(values)...);
     }
     /// Runs several statements, separated by semicolons, without parameters; for schemas.
-    [[nodiscard]] task<void> script(std::string sql);
+    [[nodiscard]] task<void> execute_script(std::string sql);
 
     /// COPY ... FROM STDIN: `pieces` is the data in the format of the statement (text: a line per row, columns
     /// separated by tabs), split anywhere. Returns the number of rows. PostgreSQL only, like the next two functions.
@@ -104,34 +104,34 @@ public:
     // its request and end when its client disconnects.
     template <class... Values>
     result query_sync(statement s, const Values&... values) {
-        return home_.wait("database::query_sync", home_.query_here(s, parameters(values...)));
+        return state_.run_and_wait("database::query_sync", state_.query_on_loop(s, parameters(values...)));
     }
     template <class... Values>
     std::uint64_t execute_sync(statement s, const Values&... values) {
         return query_sync(s, values...).affected();
     }
     void open_sync();
-    void script_sync(const std::string& sql);
+    void execute_script_sync(const std::string& sql);
     /// Runs `body(tx)`, which returns a value or void; tx is a sync_transaction.
     template <class Body>
     auto transaction_sync(Body&& body, transaction_options o = {}) {
-        return detail::run_transaction_sync(home_, o, std::forward<Body>(body));
+        return detail::run_transaction_sync(state_, o, std::forward<Body>(body));
     }
 
     /// Opens a dedicated connection outside the pool, closed when it is released; for PostgreSQL session-level locks.
     /// SQLite: the writing connection.
-    [[nodiscard]] task<session_lease> extra_connection() { return home_.extra(); }
+    [[nodiscard]] task<session_lease> dedicated_connection() { return state_.acquire_dedicated(); }
 
-    [[nodiscard]] db::kind kind() const noexcept { return home_.where().kind; }
+    [[nodiscard]] db::database_kind kind() const noexcept { return state_.location().kind; }
     /// Returns the current state and counters.
-    [[nodiscard]] task<db::status> now() { return home_.now(); }
+    [[nodiscard]] task<db::database_stats> stats() { return state_.stats(); }
     /// Returns the URL without its password.
-    [[nodiscard]] std::string shown() const { return shown_url(home_.where().text); }
+    [[nodiscard]] std::string display_url() const { return redacted_url(state_.location().text); }
 
 private:
-    [[nodiscard]] task<result> run_dynamic(dynamic_sql s, parameters p);
+    [[nodiscard]] task<result> query_dynamic(dynamic_sql s, parameters p);
 
-    home home_;
+    database_state state_;
 };
 
 }  // namespace rondo::db

@@ -27,7 +27,7 @@ std::string url() {
 
 task<void> make_world(database& db) {
     co_await db.open();
-    co_await db.script(
+    co_await db.execute_script(
         "drop table if exists world; create table world (id integer primary key, randomnumber integer not null)");
     co_await db.transaction([](transaction& tx) -> task<void> {
         for (int i = 1; i <= 10000; ++i) (void)co_await tx.execute("insert into world values ($1, $2)", i, i % 97);
@@ -59,7 +59,7 @@ double processor_seconds() {
 void one_row(benchmark::State& state) {
     event_loop loop;
     options limits;
-    limits.connections = static_cast<std::size_t>(state.range(1));
+    limits.max_connections = static_cast<std::size_t>(state.range(1));
     database db(url(), limits);
     loop.run_until(make_world(db));
     constexpr int per_reader = 50;

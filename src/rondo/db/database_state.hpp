@@ -18,17 +18,17 @@ class session_lease;
 
 /// Owns the driver of a database object and the choice of its loop; forwards calls from other threads to that loop. The
 /// driver is created there on first use and destroyed when the loop ends.
-class home {
+class database_state {
 public:
-    home(location where, options limits);
-    ~home();
-    home(const home&) = delete;
-    home& operator=(const home&) = delete;
+    database_state(database_location location, options limits);
+    ~database_state();
+    database_state(const database_state&) = delete;
+    database_state& operator=(const database_state&) = delete;
 
-    [[nodiscard]] const location& where() const noexcept;
+    [[nodiscard]] const database_location& location() const noexcept;
 
     /// Chooses the calling thread's loop, unless one was chosen before.
-    void settle_here();
+    void attach_to_current_loop();
     /// Returns the loop, choosing one if needed. Any thread.
     [[nodiscard]] event_loop& loop();
     /// Loop thread only.
@@ -37,41 +37,41 @@ public:
     [[nodiscard]] task<void> open();
     [[nodiscard]] task<void> close();
     [[nodiscard]] task<result> query(statement s, parameters p);
-    [[nodiscard]] task<session_lease> lend(bool writes);
-    [[nodiscard]] task<session_lease> extra();
-    [[nodiscard]] task<db::status> now();
+    [[nodiscard]] task<session_lease> acquire(bool writes);
+    [[nodiscard]] task<session_lease> acquire_dedicated();
+    [[nodiscard]] task<db::database_stats> stats();
 
     // Pass the tasks that these return to run_and_wait(), or await them on the loop.
-    [[nodiscard]] task<void> open_here();
-    [[nodiscard]] task<void> close_here();
-    [[nodiscard]] task<result> query_here(statement s, parameters p);
-    [[nodiscard]] task<session_lease> lend_here(bool writes);
-    [[nodiscard]] task<session_lease> extra_here();
-    [[nodiscard]] task<db::status> now_here();
+    [[nodiscard]] task<void> open_on_loop();
+    [[nodiscard]] task<void> close_on_loop();
+    [[nodiscard]] task<result> query_on_loop(statement s, parameters p);
+    [[nodiscard]] task<session_lease> acquire_on_loop(bool writes);
+    [[nodiscard]] task<session_lease> acquire_dedicated_on_loop();
+    [[nodiscard]] task<db::database_stats> stats_on_loop();
 
     /// Returns a task to be awaited on the calling thread's loop that runs `t` on the database's loop.
     template <class T>
-    [[nodiscard]] task<T> from_here(task<T> t) {
+    [[nodiscard]] task<T> run_on_loop(task<T> t) {
         event_loop& own = loop();
         if (&own == event_loop::current_or_null()) return t;
-        return from_elsewhere(own, std::move(t));
+        return run_on_other_loop(own, std::move(t));
     }
     /// Runs `t` on the database's loop and blocks for its result. Throws synchronous_only, naming `caller`, on threads
     /// that must not block.
     template <class T>
-    T wait(const char* caller, task<T> t) {
+    T run_and_wait(const char* caller, task<T> t) {
         require_blocking_allowed(caller);
         return run_on_and_wait(loop(), std::move(t));
     }
 
 private:
-    struct state;
+    struct impl;
 
     template <class T>
-    static task<T> from_elsewhere(event_loop& own, task<T> t) {
+    static task<T> run_on_other_loop(event_loop& own, task<T> t) {
         co_return co_await run_on(own, std::move(t));
     }
-    std::unique_ptr<state> state_;
+    std::unique_ptr<impl> impl_;
 };
 
 }  // namespace rondo::db

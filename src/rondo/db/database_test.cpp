@@ -27,16 +27,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-INSTANTIATE_TEST_SUITE_P(db, every_database, ::testing::Values("postgres", "sqlite", "memory"),
+INSTANTIATE_TEST_SUITE_P(db, EveryDatabase, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 task<void> make_things(database& db) {
-    co_await db.script(
+    co_await db.execute_script(
         "create table things (id integer primary key, name text not null unique, weight double precision);"
         "insert into things values (1, 'one', 1.5), (2, 'two', null), (3, 'three', 3.25)");
 }
 
-TEST_P(every_database, reads_rows_into_structs_tuples_and_values) {
+TEST_P(EveryDatabase, reads_rows_into_structs_tuples_and_values) {
     with_database([](database& db) -> task<void> {
         co_await make_things(db);
         const result all = co_await db.query("select id, name, weight from things order by id");
@@ -63,7 +63,7 @@ TEST_P(every_database, reads_rows_into_structs_tuples_and_values) {
     });
 }
 
-TEST_P(every_database, explains_a_mismatch_of_result_and_type) {
+TEST_P(EveryDatabase, explains_a_mismatch_of_result_and_type) {
     with_database([](database& db) -> task<void> {
         co_await make_things(db);
         const result all = co_await db.query("select id, name, weight from things order by id");
@@ -90,14 +90,14 @@ TEST_P(every_database, explains_a_mismatch_of_result_and_type) {
     });
 }
 
-TEST_P(every_database, round_trips_every_kind_of_parameter) {
-    const bool postgres = this->postgres();
+TEST_P(EveryDatabase, round_trips_every_kind_of_parameter) {
+    const bool postgres = this->is_postgres();
     with_database([postgres](database& db) -> task<void> {
-        co_await db.script(postgres
-                               ? "create table things (i bigint, r double precision, b boolean, t text, y bytea, "
-                                 "w timestamptz, n numeric, j jsonb)"
-                               : "create table things (i integer, r real, b integer, t text, y blob, w text, n text, "
-                                 "j text)");
+        co_await db.execute_script(
+            postgres ? "create table things (i bigint, r double precision, b boolean, t text, y bytea, "
+                       "w timestamptz, n numeric, j jsonb)"
+                     : "create table things (i integer, r real, b integer, t text, y blob, w text, n text, "
+                       "j text)");
         const std::vector<std::byte> bytes{std::byte{0}, std::byte{255}, std::byte{'\''}, std::byte{92}};
         const std::string text = "it's \"quoted\" \\ \xc3\xa4 $1 \n\t;--";
         const auto when = std::chrono::sys_days(std::chrono::year(2026) / 1 / 31) + 12h + 34min + 56s + 789123us;
@@ -127,8 +127,8 @@ TEST_P(every_database, round_trips_every_kind_of_parameter) {
     });
 }
 
-TEST_P(every_database, round_trips_arrays) {
-    const bool postgres = this->postgres();
+TEST_P(EveryDatabase, round_trips_arrays) {
+    const bool postgres = this->is_postgres();
     with_database([postgres](database& db) -> task<void> {
         co_await make_things(db);
         const std::vector<int> ids{3, 1};
@@ -153,15 +153,15 @@ TEST_P(every_database, round_trips_arrays) {
     });
 }
 
-TEST_P(every_database, binds_parameters_by_number) {
+TEST_P(EveryDatabase, binds_parameters_by_number) {
     with_database([](database& db) -> task<void> {
         const result r = co_await db.query("select cast($2 as text) || cast($1 as text) || cast($2 as text)", "a", "b");
         EXPECT_EQ(r.scalar<std::string>(), "bab");
     });
 }
 
-TEST_P(every_database, errors_have_code_statement_and_constraint) {
-    const bool postgres = this->postgres();
+TEST_P(EveryDatabase, errors_have_code_statement_and_constraint) {
+    const bool postgres = this->is_postgres();
     with_database([postgres](database& db) -> task<void> {
         co_await make_things(db);
         bool thrown = false;
@@ -191,7 +191,7 @@ TEST_P(every_database, errors_have_code_statement_and_constraint) {
     });
 }
 
-TEST_P(every_database, runs_statements_built_at_run_time) {
+TEST_P(EveryDatabase, runs_statements_built_at_run_time) {
     with_database([](database& db) -> task<void> {
         co_await make_things(db);
         for (const char* column : {"id", "name"}) {
@@ -207,7 +207,7 @@ task<int> number(database& db, int n) {
     co_return r.scalar<int>();
 }
 
-TEST_P(every_database, runs_many_concurrent_statements) {
+TEST_P(EveryDatabase, runs_many_concurrent_statements) {
     with_database(
         [](database& db) -> task<void> {
             std::vector<task<int>> all;
@@ -215,21 +215,21 @@ TEST_P(every_database, runs_many_concurrent_statements) {
             const std::vector<int> got = co_await when_all(std::move(all));
             for (int i = 0; i < 2000; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], i + 1);
             // A thread of SQLite counts as running for a moment after it delivered its result.
-            status s = co_await db.now();
+            database_stats s = co_await db.stats();
             for (const instant end = from_now(10s); s.running > 0 && clock::now() < end;) {
                 co_await sleep(1ms);
-                s = co_await db.now();
+                s = co_await db.stats();
             }
             EXPECT_LE(s.connections, 3U);
             EXPECT_EQ(s.running, 0U);
             EXPECT_EQ(s.waiting, 0U);
         },
-        {.connections = 3});
+        {.max_connections = 3});
 }
 
-TEST_P(every_database, serves_threads_without_a_loop) {
+TEST_P(EveryDatabase, serves_threads_without_a_loop) {
     database db(url());
-    db.script_sync("drop table if exists things; create table things (n integer)");
+    db.execute_script_sync("drop table if exists things; create table things (n integer)");
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&db] {
@@ -242,15 +242,16 @@ TEST_P(every_database, serves_threads_without_a_loop) {
 }
 
 // A statement that runs for at least a minute.
-result endless(database& db) {
-    if (db.kind() == kind::postgres) return db.query_sync("select pg_sleep(60)");
+result run_endless_query(database& db) {
+    if (db.kind() == database_kind::postgres) return db.query_sync("select pg_sleep(60)");
     return db.query_sync("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
 }
 
 // As in a worker, after a hook of the arbiter used the database.
-TEST_P(every_database, reconnects_after_fork) {
-    database db(url(), {.connections = 2});
-    db.script_sync("drop table if exists things; create table things (n integer); insert into things values (1)");
+TEST_P(EveryDatabase, reconnects_after_fork) {
+    database db(url(), {.max_connections = 2});
+    db.execute_script_sync(
+        "drop table if exists things; create table things (n integer); insert into things values (1)");
     const pid_t child = ::fork();
     if (child == 0) {
         ::alarm(30);
@@ -271,25 +272,25 @@ TEST_P(every_database, reconnects_after_fork) {
         << "the connections of the parent are broken";
 }
 
-TEST_P(every_database, cancels_blocking_calls_with_the_context_of_the_thread) {
-    database db(url(), {.connections = 2});
-    db.script_sync("drop table if exists things; create table things (n integer)");
-    context late;
+TEST_P(EveryDatabase, cancels_blocking_calls_with_the_context_of_the_thread) {
+    database db(url(), {.max_connections = 2});
+    db.execute_script_sync("drop table if exists things; create table things (n integer)");
+    task_context late;
     late.deadline = from_now(20ms);
     {
-        const works_for scope(&late);
-        EXPECT_THROW((void)endless(db), cancelled);
+        const blocking_scope scope(&late);
+        EXPECT_THROW((void)run_endless_query(db), cancelled);
         EXPECT_THROW((void)db.execute_sync("insert into things values (1)"), cancelled) << "the deadline has passed";
     }
     for (int i = 0; i < 20; ++i) {
-        context disconnected;
+        task_context disconnected;
         std::thread other([&disconnected, i] {
             std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
-            disconnected.cancel.announce(cancel_reason::disconnected);
+            disconnected.cancel.request(cancel_reason::disconnected);
         });
-        const works_for scope(&disconnected);
+        const blocking_scope scope(&disconnected);
         try {
-            (void)endless(db);
+            (void)run_endless_query(db);
             ADD_FAILURE() << "the statement ended";
         } catch (const cancelled& c) {
             EXPECT_EQ(c.reason, cancel_reason::disconnected);
@@ -300,23 +301,23 @@ TEST_P(every_database, cancels_blocking_calls_with_the_context_of_the_thread) {
 }
 
 // Threads of views whose clients disconnect at any moment.
-TEST_P(every_database, survives_random_cancellation_of_blocking_calls) {
+TEST_P(EveryDatabase, survives_random_cancellation_of_blocking_calls) {
     if (std::string_view(GetParam()) == "memory") return;
-    database db(url(), {.connections = 3});
-    db.script_sync("drop table if exists things; create table things (n integer)");
+    database db(url(), {.max_connections = 3});
+    db.execute_script_sync("drop table if exists things; create table things (n integer)");
     std::vector<std::jthread> views;
     for (unsigned seed = 1; seed <= 4; ++seed) {
         views.emplace_back([&db, seed] {
             std::minstd_rand random(seed);
             for (int i = 0; i < 100; ++i) {
-                context in;
+                task_context in;
                 std::jthread client([&in, after = random() % 1500] {
                     std::this_thread::sleep_for(std::chrono::microseconds(after));
-                    in.cancel.announce(cancel_reason::disconnected);
+                    in.cancel.request(cancel_reason::disconnected);
                 });
-                const works_for scope(&in);
+                const blocking_scope scope(&in);
                 try {
-                    if (i % 3 == 0) (void)endless(db);
+                    if (i % 3 == 0) (void)run_endless_query(db);
                     EXPECT_EQ(db.query_sync("select $1 + 0", i).scalar<int>(), i);
                     db.transaction_sync([i](sync_transaction& tx) {
                         tx.execute("insert into things values ($1)", i);
@@ -331,31 +332,31 @@ TEST_P(every_database, survives_random_cancellation_of_blocking_calls) {
     EXPECT_EQ(db.query_sync("select count(*) from things").scalar<int>(), 0);
 }
 
-TEST_P(every_database, commits_or_rolls_back_a_cancelled_blocking_transaction) {
-    database db(url(), {.connections = 2});
-    db.script_sync("drop table if exists things; create table things (n integer)");
-    context disconnected;
-    const works_for scope(&disconnected);
+TEST_P(EveryDatabase, commits_or_rolls_back_a_cancelled_blocking_transaction) {
+    database db(url(), {.max_connections = 2});
+    db.execute_script_sync("drop table if exists things; create table things (n integer)");
+    task_context disconnected;
+    const blocking_scope scope(&disconnected);
     EXPECT_THROW(db.transaction_sync([&](sync_transaction& tx) {
         tx.execute("insert into things values (1)");
         disconnected.cancel.cancel(cancel_reason::disconnected);
         tx.execute("insert into things values (2)");
     }),
                  cancelled);
-    context cancelled_late;
+    task_context cancelled_late;
     {
-        const works_for unbounded(nullptr);
-        const works_for other(&cancelled_late);
+        const blocking_scope unbounded(nullptr);
+        const blocking_scope other(&cancelled_late);
         db.transaction_sync([&](sync_transaction& tx) {
             tx.execute("insert into things values (3)");
             cancelled_late.cancel.cancel(cancel_reason::disconnected);  // too late: COMMIT follows
         });
     }
-    const works_for unbounded(nullptr);
+    const blocking_scope unbounded(nullptr);
     EXPECT_EQ(db.query_sync("select n from things").scalar<int>(), 3);
 }
 
-TEST_P(every_database, rejects_blocking_calls_on_a_loop_thread) {
+TEST_P(EveryDatabase, rejects_blocking_calls_on_a_loop_thread) {
     with_database([](database& db) -> task<void> {
         try {
             db.query_sync("select 1");

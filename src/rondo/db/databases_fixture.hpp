@@ -40,7 +40,7 @@ private:
 };
 
 /// Number of open file descriptors of this process.
-inline std::size_t open_descriptors() {
+inline std::size_t open_fd_count() {
     std::size_t count = 0;
     for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
     return count;
@@ -48,7 +48,7 @@ inline std::size_t open_descriptors() {
 
 /// Returns the message of the error that the task throws; empty when it succeeds.
 template <class T>
-task<std::string> failure_of(task<T> t) {
+task<std::string> error_message_of(task<T> t) {
     std::string message;
     try {
         (void)co_await std::move(t);
@@ -64,21 +64,21 @@ inline task<int> count_things(database& db) {
 }
 
 /// Waits until this number of statements is running.
-inline task<void> until_running(database& db, std::size_t count) {
+inline task<void> wait_until_running(database& db, std::size_t count) {
     for (;;) {
-        const status s = co_await db.now();
+        const database_stats s = co_await db.stats();
         if (s.running == count) break;
         co_await sleep(std::chrono::milliseconds(1));
     }
 }
 
 /// A write statement of SQLite that runs for minutes and writes nothing.
-inline constexpr statement long_write =
+inline constexpr statement slow_write =
     "insert into things with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000000) "
     "select 0 from n where i < 0";
 
 /// Tests of SQLite alone, with a file that has the table `things`.
-class with_sqlite_file : public ::testing::Test {
+class SqliteFileFixture : public ::testing::Test {
 protected:
     [[nodiscard]] std::string path() const { return (folder_.path() / "test.db").string(); }
     [[nodiscard]] std::string url() const { return "sqlite:" + path(); }
@@ -95,7 +95,7 @@ private:
     template <class Body>
     static task<void> run(database& db, Body body) {
         co_await db.open();
-        co_await db.script("create table things (n integer)");
+        co_await db.execute_script("create table things (n integer)");
         co_await body(db);
         co_await db.close();
     }
@@ -104,11 +104,11 @@ private:
 };
 
 /// Tests that run against every database: "postgres", "sqlite" (a file), "memory".
-class every_database : public ::testing::TestWithParam<const char*> {
+class EveryDatabase : public ::testing::TestWithParam<const char*> {
 protected:
-    [[nodiscard]] bool postgres() const { return std::string_view(GetParam()) == "postgres"; }
+    [[nodiscard]] bool is_postgres() const { return std::string_view(GetParam()) == "postgres"; }
     [[nodiscard]] std::string url() const {
-        if (postgres()) return postgres::test_server::shared().url();
+        if (is_postgres()) return postgres::test_server::shared().url();
         if (std::string_view(GetParam()) == "memory") return "sqlite::memory:";
         return "sqlite:" + (folder_.path() / "test.db").string();
     }
@@ -125,7 +125,7 @@ private:
     template <class Body>
     static task<void> run(database& db, Body body) {
         co_await db.open();
-        co_await db.script("drop table if exists things; drop table if exists parents");
+        co_await db.execute_script("drop table if exists things; drop table if exists parents");
         co_await body(db);
         co_await db.close();
     }
@@ -134,9 +134,9 @@ private:
 };
 
 /// A database operation chosen by `kind`; it may fail with "never committed".
-using random_thing = task<void>(database& db, unsigned kind);
+using random_operation = task<void>(database& db, unsigned kind);
 
-inline task<void> and_fail(database& db, unsigned kind, random_thing* operation) {
+inline task<void> run_allowing_abort(database& db, unsigned kind, random_operation* operation) {
     try {
         co_await operation(db, kind);
     } catch (const std::runtime_error& e) {
@@ -145,12 +145,12 @@ inline task<void> and_fail(database& db, unsigned kind, random_thing* operation)
 }
 
 /// Runs 250 of these operations in turn, each cancelled after at most 4 ms.
-inline task<void> cancelled_at_random(database& db, unsigned seed, random_thing* operation) {
+inline task<void> cancel_at_random(database& db, unsigned seed, random_operation* operation) {
     std::minstd_rand random(seed);
     for (int i = 0; i < 250; ++i) {
         const auto after = std::chrono::microseconds(random() % 4000);
         try {
-            co_await with_timeout(after, and_fail(db, static_cast<unsigned>(random()), operation));
+            co_await with_timeout(after, run_allowing_abort(db, static_cast<unsigned>(random()), operation));
         } catch (const timed_out&) {
         }
     }

@@ -21,11 +21,11 @@ class event_loop;
 
 namespace rondo::db {
 
-enum class isolation : std::uint8_t { standard, read_committed, repeatable_read, serializable };
+enum class isolation_level : std::uint8_t { server_default, read_committed, repeatable_read, serializable };
 
 struct transaction_options {
-    isolation level = isolation::standard;  ///< SQLite: always serializable
-    bool read_only = false;                 ///< SQLite: does not wait for the writer
+    isolation_level isolation = isolation_level::server_default;  ///< SQLite: always serializable
+    bool read_only = false;                                       ///< SQLite: does not wait for the writer
 };
 
 /// A NOTIFY message.
@@ -35,7 +35,7 @@ struct notification {
     bool missed = false;  ///< not a message: the connection was lost, messages may have been missed
 };
 
-enum class copy_way : std::uint8_t { in, out };
+enum class copy_direction : std::uint8_t { in, out };
 
 /// A connection used exclusively by one caller. A call made while another is running waits for it. The destructor
 /// cancels what is running, rolls an open transaction back and returns the connection to the pool, without waiting for
@@ -49,17 +49,17 @@ public:
     virtual task<void> rollback() = 0;
     /// Runs several statements, without parameters and results. Throws error while another call is running; while this
     /// is running, other calls throw.
-    virtual task<void> script(std::string_view sql) = 0;
+    virtual task<void> execute_script(std::string_view sql) = 0;
 
     /// Starts a statement whose rows are read with next_rows(); returns the number of the stream. Throws error while
     /// another call is running. Until the database has sent the last row, other calls throw error.
-    [[nodiscard]] virtual task<std::uint64_t> start_rows(statement s, parameters p) = 0;
+    [[nodiscard]] virtual task<std::uint64_t> start_stream(statement s, parameters p) = 0;
     /// Returns the next rows of this stream; an empty result at its end.
     [[nodiscard]] virtual task<result> next_rows(std::uint64_t stream) = 0;
 
     /// COPY ... FROM STDIN: write_copy(), then end_copy(), which returns the number of rows copied. Throws error when
     /// the database has no COPY or the statement copies in the other direction.
-    virtual task<void> start_copy(statement s, copy_way way) = 0;
+    virtual task<void> start_copy(statement s, copy_direction direction) = 0;
     virtual task<void> write_copy(std::string_view bytes) = 0;
     [[nodiscard]] virtual task<std::uint64_t> end_copy() = 0;
     /// COPY ... TO STDOUT: returns the next piece, std::nullopt at the end.
@@ -77,10 +77,10 @@ public:
     virtual task<void> open() = 0;
     [[nodiscard]] virtual task<result> query(statement s, parameters p) = 0;
     /// Acquires a connection of the pool. `writes`: SQLite has a single connection for writing.
-    [[nodiscard]] virtual task<std::unique_ptr<session>> lend(bool writes) = 0;
+    [[nodiscard]] virtual task<std::unique_ptr<session>> acquire(bool writes) = 0;
     /// Opens a dedicated connection outside the pool.
-    [[nodiscard]] virtual task<std::unique_ptr<session>> extra() = 0;
-    [[nodiscard]] virtual status now() const noexcept = 0;
+    [[nodiscard]] virtual task<std::unique_ptr<session>> acquire_dedicated() = 0;
+    [[nodiscard]] virtual database_stats stats() const noexcept = 0;
 };
 
 }  // namespace rondo::db

@@ -54,7 +54,7 @@ struct transaction_conflict : error {
 };
 
 /// The database cancelled the statement: statement_timeout, lock_timeout, or an administrator.
-struct statement_ended : error {
+struct statement_cancelled : error {
     using error::error;
 };
 
@@ -66,9 +66,10 @@ struct connection_lost : error {
 
 /// Too many callers wait for a connection, or the wait timed out; the statement was not sent. Answered with 503 and
 /// Retry-After.
-class too_busy : public error, public try_later {
+class pool_exhausted : public error, public unavailable_error {
 public:
-    too_busy(const std::string& message, std::chrono::seconds retry_after) : error(message), try_later(retry_after) {}
+    pool_exhausted(const std::string& message, std::chrono::seconds retry_after)
+        : error(message), unavailable_error(retry_after) {}
 };
 
 /// The rows, columns or values of a result do not match what they are read into.

@@ -20,7 +20,7 @@ struct migration {
 
     /// The file starts with the line "-- rondo: no transaction": for a statement that PostgreSQL does not allow in a
     /// transaction (create index concurrently), which must be the only one in its file.
-    [[nodiscard]] bool alone() const noexcept;
+    [[nodiscard]] bool runs_outside_transaction() const noexcept;
 };
 
 /// Reads the migrations of a folder, ordered by number. Blocks. Throws std::invalid_argument with a user-facing message
@@ -30,10 +30,10 @@ struct migration {
 
 enum class migration_state : std::uint8_t {
     applied,
-    pending,  ///< not yet applied
-    changed,  ///< the file changed after it was applied
-    missing,  ///< applied, but the file does not exist
-    late,     ///< not applied, but a later one is
+    pending,       ///< not yet applied
+    changed,       ///< the file changed after it was applied
+    missing,       ///< applied, but the file does not exist
+    out_of_order,  ///< not applied, but a later one is
 };
 
 struct migration_status {
@@ -44,7 +44,7 @@ struct migration_status {
 };
 
 /// Returns the status of each migration, ordered by number. Changes nothing.
-[[nodiscard]] task<std::vector<migration_status>> status_of(database& db, std::vector<migration> files);
+[[nodiscard]] task<std::vector<migration_status>> read_migration_status(database& db, std::vector<migration> files);
 
 /// Applies the pending migrations in order, each in its own transaction together with its record in the table
 /// rondo_migrations, and returns the names of those applied. Concurrent runs on the same database wait, then find them

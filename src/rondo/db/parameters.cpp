@@ -13,12 +13,13 @@ namespace rondo::db {
 namespace {
 
 // Whether JSON can express the value: codec::to_string() replaces what it cannot.
-bool has_json_text(const codec::json_value& value) {
-    if (const std::string* text = value.if_string()) return valid_utf8(*text);
-    if (const auto* elements = value.if_array()) return std::ranges::all_of(*elements, has_json_text);
+bool is_json_expressible(const codec::json_value& value) {
+    if (const std::string* text = value.if_string()) return is_valid_utf8(*text);
+    if (const auto* elements = value.if_array()) return std::ranges::all_of(*elements, is_json_expressible);
     if (const auto* members = value.if_object())
-        return std::ranges::all_of(
-            *members, [](const codec::json_member& m) { return valid_utf8(m.name) && has_json_text(m.value); });
+        return std::ranges::all_of(*members, [](const codec::json_member& m) {
+            return is_valid_utf8(m.name) && is_json_expressible(m.value);
+        });
     const std::optional<double> number = value.if_number();
     return !number || std::isfinite(*number);
 }
@@ -26,8 +27,8 @@ bool has_json_text(const codec::json_value& value) {
 }  // namespace
 
 void parameters::push(const parameter& p) {
-    if (count_ < near_.size()) near_[count_] = p;
-    else far_.push_back(p);
+    if (count_ < inline_.size()) inline_[count_] = p;
+    else overflow_.push_back(p);
     ++count_;
     ++size_;
 }
@@ -51,7 +52,7 @@ void parameters::push_large(std::uint64_t value) {
 }
 
 void parameters::add(const codec::json_value& json) {
-    if (!has_json_text(json))
+    if (!is_json_expressible(json))
         throw error("a JSON parameter contains NaN, an infinity or text that is not UTF-8, which JSON cannot express");
     push_bytes(parameter_kind::json, codec::to_string(json));
 }

@@ -98,9 +98,9 @@ public:
     /// Number of values; an array counts as one.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     /// Number of entries, including the elements of arrays.
-    [[nodiscard]] std::size_t entries() const noexcept { return count_; }
+    [[nodiscard]] std::size_t entry_count() const noexcept { return count_; }
     [[nodiscard]] const parameter& operator[](std::size_t entry) const noexcept {
-        return entry < near_.size() ? near_[entry] : far_[entry - near_.size()];
+        return entry < inline_.size() ? inline_[entry] : overflow_[entry - inline_.size()];
     }
     /// The content of a text, bytes or json entry.
     [[nodiscard]] std::string_view bytes(const parameter& p) const noexcept {
@@ -118,8 +118,8 @@ private:
     void push_bytes(parameter_kind kind, std::string_view bytes);
     void push_large(std::uint64_t value);
 
-    std::array<parameter, 6> near_;
-    std::vector<parameter> far_;
+    std::array<parameter, 6> inline_;
+    std::vector<parameter> overflow_;
     std::string store_;
     std::size_t count_ = 0;
     std::size_t size_ = 0;

@@ -9,7 +9,7 @@ namespace rondo::db::detail {
 
 namespace {
 
-std::string names_of(const rows& from) {
+std::string column_names(const rows& from) {
     std::string names;
     for (std::size_t i = 0; i < from.columns(); ++i) {
         if (i > 0) names += ", ";
@@ -18,40 +18,40 @@ std::string names_of(const rows& from) {
     return names.empty() ? "none" : names;
 }
 
-std::string shown(const cell& value) {
+std::string quote_value(const sql_value& value) {
     std::string text;
-    if (!read_cell(value, text)) return "null";
+    if (!read_value(value, text)) return "null";
     if (text.size() > 60) text = text.substr(0, 57) + "...";
     return fmt::format("'{}'", text);
 }
 
 }  // namespace
 
-std::size_t column_of(const rows& from, std::string_view name) {
+std::size_t find_column(const rows& from, std::string_view name) {
     for (std::size_t i = 0; i < from.columns(); ++i)
         if (from.name(i) == name) return i;
     throw result_mismatch(
         fmt::format("the result has no column '{}', only: {}; select it, or rename a column with 'as {}'", name,
-                    names_of(from), name));
+                    column_names(from), name));
 }
 
-void refuse_cell(const rows& from, std::size_t row, std::size_t column, const char* expected) {
-    const cell value = from.at(row, column);
-    if (value.kind == cell_kind::null)
+void refuse_value(const rows& from, std::size_t row, std::size_t column, const char* expected) {
+    const sql_value value = from.at(row, column);
+    if (value.kind == value_kind::null)
         throw result_mismatch(fmt::format("column '{}', row {}: the value is null; read it into a std::optional",
                                           from.name(column), row + 1));
     throw result_mismatch(
-        fmt::format("column '{}', row {}: {} is not {}", from.name(column), row + 1, shown(value), expected));
+        fmt::format("column '{}', row {}: {} is not {}", from.name(column), row + 1, quote_value(value), expected));
 }
 
-void require_columns(const rows& from, std::size_t expected) {
+void require_column_count(const rows& from, std::size_t expected) {
     if (from.columns() == expected) return;
     throw result_mismatch(fmt::format("the result has {} columns ({}) but is read into {}", from.columns(),
-                                      names_of(from),
+                                      column_names(from),
                                       expected == 1 ? "one value" : fmt::format("{} values", expected)));
 }
 
-void refuse_count(std::size_t rows, const char* expected) {
+void refuse_row_count(std::size_t rows, const char* expected) {
     throw result_mismatch(fmt::format("the statement returned {} rows; expected {}", rows, expected));
 }
 

@@ -15,21 +15,22 @@ namespace rondo::db {
 class [[nodiscard]] session_lease {
 public:
     session_lease() noexcept = default;
-    session_lease(home& owner, std::unique_ptr<session> s) noexcept : home_(&owner), session_(std::move(s)) {}
+    session_lease(database_state& owner, std::unique_ptr<session> s) noexcept
+        : state_(&owner), session_(std::move(s)) {}
     session_lease(session_lease&&) noexcept = default;
     session_lease& operator=(session_lease&& other) noexcept;
-    ~session_lease() { give_back(); }
+    ~session_lease() { release(); }
 
     /// Returns the connection to the pool now.
-    void give_back() noexcept;
+    void release() noexcept;
 
-    [[nodiscard]] home& at() const noexcept { return *home_; }
+    [[nodiscard]] database_state& state() const noexcept { return *state_; }
     /// Pass the tasks that its functions return to state().run_on_loop() or state().run_and_wait().
     [[nodiscard]] session& operator*() const noexcept { return *session_; }
     [[nodiscard]] session* operator->() const noexcept { return session_.get(); }
 
 private:
-    home* home_ = nullptr;
+    database_state* state_ = nullptr;
     std::unique_ptr<session> session_;
 };
 

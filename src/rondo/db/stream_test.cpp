@@ -9,8 +9,8 @@
 namespace rondo::db {
 namespace {
 
-class streams : public every_database {};
-INSTANTIATE_TEST_SUITE_P(db, streams, ::testing::Values("postgres", "sqlite", "memory"),
+class Streams : public EveryDatabase {};
+INSTANTIATE_TEST_SUITE_P(db, Streams, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
 // More than any driver reads ahead.
@@ -19,11 +19,11 @@ constexpr statement many_rows =
 constexpr statement few_rows = "select n from things order by n";
 
 task<void> make_five_things(database& db) {
-    co_await db.script(
+    co_await db.execute_script(
         "create table things (n integer primary key); insert into things values (1), (2), (3), (4), (5)");
 }
 
-task<int> sum_of(async_generator<int> rows) {
+task<int> sum_rows(async_generator<int> rows) {
     int sum = 0;
     for (;;) {
         const int* n = co_await rows.next();
@@ -33,75 +33,77 @@ task<int> sum_of(async_generator<int> rows) {
     co_return sum;
 }
 
-task<int> next_of(async_generator<int>& rows) {
+task<int> next_value(async_generator<int>& rows) {
     const int* n = co_await rows.next();
     co_return n ? *n : 0;
 }
 
-constexpr const char* held = "the connection is used by a stream: read all of its rows first";
-constexpr const char* in_use = "a stream needs exclusive use of its connection: await the running statements first";
+constexpr const char* stream_open_message = "the connection is used by a stream: read all of its rows first";
+constexpr const char* connection_in_use_message =
+    "a stream needs exclusive use of its connection: await the running statements first";
 
-TEST_P(streams, reject_other_calls_on_their_connection) {
+TEST_P(Streams, reject_other_calls_on_their_connection) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         co_await db.transaction([](transaction& tx) -> task<void> {
             auto rows = tx.stream<int>(many_rows);
-            EXPECT_EQ(co_await next_of(rows), 1);
-            EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
-            EXPECT_EQ(co_await failure_of(tx.execute("insert into things values (6)")), held);
-            EXPECT_EQ(co_await failure_of(tx.execute("savepoint here")), held);
-            EXPECT_EQ(co_await failure_of(tx.script("insert into things values (7)")), held);
-            EXPECT_EQ(co_await failure_of(sum_of(tx.stream<int>(few_rows))), in_use);
-            EXPECT_EQ(co_await sum_of(std::move(rows)), 20000 * 20001 / 2 - 1);
+            EXPECT_EQ(co_await next_value(rows), 1);
+            EXPECT_EQ(co_await error_message_of(tx.query("select 1")), stream_open_message);
+            EXPECT_EQ(co_await error_message_of(tx.execute("insert into things values (6)")), stream_open_message);
+            EXPECT_EQ(co_await error_message_of(tx.execute("savepoint here")), stream_open_message);
+            EXPECT_EQ(co_await error_message_of(tx.execute_script("insert into things values (7)")),
+                      stream_open_message);
+            EXPECT_EQ(co_await error_message_of(sum_rows(tx.stream<int>(few_rows))), connection_in_use_message);
+            EXPECT_EQ(co_await sum_rows(std::move(rows)), 20000 * 20001 / 2 - 1);
             (void)co_await tx.execute("insert into things values (8)");
-            EXPECT_EQ(co_await sum_of(tx.stream<int>(few_rows)), 23);
+            EXPECT_EQ(co_await sum_rows(tx.stream<int>(few_rows)), 23);
         });
         EXPECT_EQ(co_await count_things(db), 6);
     });
 }
 
 // Each is a different statement: the statement cache would be full.
-TEST_P(streams, return_their_rows_despite_rejected_calls) {
+TEST_P(Streams, return_their_rows_despite_rejected_calls) {
     with_database(
         [](database& db) -> task<void> {
             co_await db.transaction([](transaction& tx) -> task<void> {
                 auto rows = tx.stream<int>(many_rows);
                 int sum = 0;
                 for (int i = 0;; ++i) {
-                    const int n = co_await next_of(rows);
+                    const int n = co_await next_value(rows);
                     if (n == 0) break;
                     sum += n;
                     if (i < 20) {
                         const dynamic_sql other("select " + std::to_string(i));
-                        EXPECT_EQ(co_await failure_of(tx.query(other)), held);
+                        EXPECT_EQ(co_await error_message_of(tx.query(other)), stream_open_message);
                     }
                 }
                 EXPECT_EQ(sum, 20000 * 20001 / 2);
             });
         },
-        {.connections = 2, .statements = 8});
+        {.max_connections = 2, .statement_cache_size = 8});
 }
 
-TEST_P(streams, block_the_transaction_until_their_last_row) {
+TEST_P(Streams, block_the_transaction_until_their_last_row) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         for (const bool destroyed : {false, true}) {
-            const std::string message = co_await failure_of(db.transaction(
+            const std::string message = co_await error_message_of(db.transaction(
                 [](transaction& tx, bool early) -> task<void> {
                     (void)co_await tx.execute("insert into things values (9)");
                     auto rows = tx.stream<int>(many_rows);
-                    EXPECT_EQ(co_await next_of(rows), 1);
+                    EXPECT_EQ(co_await next_value(rows), 1);
                     if (early) rows = {};
-                    EXPECT_EQ(co_await failure_of(tx.query("select 1")), held);
+                    EXPECT_EQ(co_await error_message_of(tx.query("select 1")), stream_open_message);
                 },
                 destroyed));
-            EXPECT_EQ(message, held) << "COMMIT";
+            EXPECT_EQ(message, stream_open_message) << "COMMIT";
             EXPECT_EQ(co_await count_things(db), 5) << "not rolled back";
         }
     });
 }
 
-TEST_P(streams, end_when_the_transaction_throws) {
+TEST_P(Streams, end_when_the_transaction_throws) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         bool thrown = false;
@@ -109,7 +111,7 @@ TEST_P(streams, end_when_the_transaction_throws) {
             co_await db.transaction([](transaction& tx) -> task<void> {
                 (void)co_await tx.execute("insert into things values (9)");
                 auto rows = tx.stream<int>(many_rows);
-                EXPECT_EQ(co_await next_of(rows), 1);
+                EXPECT_EQ(co_await next_value(rows), 1);
                 throw std::runtime_error("no");
             });
         } catch (const std::runtime_error& e) {
@@ -122,16 +124,16 @@ TEST_P(streams, end_when_the_transaction_throws) {
     });
 }
 
-TEST_P(streams, release_the_connection_when_they_fail) {
+TEST_P(Streams, release_the_connection_when_they_fail) {
     with_database([](database& db) -> task<void> {
-        const bool postgres = db.kind() == kind::postgres;
+        const bool postgres = db.kind() == database_kind::postgres;
         co_await make_five_things(db);
-        const std::string message = co_await failure_of(db.transaction(
+        const std::string message = co_await error_message_of(db.transaction(
             [](transaction& tx, bool fails_whole) -> task<void> {
-                EXPECT_TRUE((co_await failure_of(sum_of(tx.stream<int>("select n from nothing_there"))))
+                EXPECT_TRUE((co_await error_message_of(sum_rows(tx.stream<int>("select n from nothing_there"))))
                                 .contains("nothing_there"));
-                EXPECT_NE(co_await failure_of(sum_of(tx.stream<int>("select $1 + 0"))), "") << "no value";
-                const std::string after = co_await failure_of(tx.execute("insert into things values (6)"));
+                EXPECT_NE(co_await error_message_of(sum_rows(tx.stream<int>("select $1 + 0"))), "") << "no value";
+                const std::string after = co_await error_message_of(tx.execute("insert into things values (6)"));
                 EXPECT_EQ(!after.empty(), fails_whole) << after;
             },
             postgres));
@@ -140,19 +142,19 @@ TEST_P(streams, release_the_connection_when_they_fail) {
 }
 
 // The database completes the first stream before all of its rows are read.
-TEST_P(streams, never_return_rows_of_a_later_stream) {
+TEST_P(Streams, never_return_rows_of_a_later_stream) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         co_await db.transaction([](transaction& tx) -> task<void> {
             auto first = tx.stream<int>(few_rows);
-            EXPECT_EQ(co_await next_of(first), 1);
+            EXPECT_EQ(co_await next_value(first), 1);
             auto second = tx.stream<int>(many_rows);
             int got = 0;
-            const std::string refused = co_await failure_of(
-                [](auto& from, int& to) -> task<void> { to = co_await next_of(from); }(second, got));
-            EXPECT_TRUE(refused.empty() ? got == 1 : refused == in_use) << refused << got;
-            EXPECT_EQ(co_await sum_of(std::move(first)), 2 + 3 + 4 + 5);
-            const int left = refused.empty() ? co_await sum_of(std::move(second)) : 0;
+            const std::string refused = co_await error_message_of(
+                [](auto& from, int& to) -> task<void> { to = co_await next_value(from); }(second, got));
+            EXPECT_TRUE(refused.empty() ? got == 1 : refused == connection_in_use_message) << refused << got;
+            EXPECT_EQ(co_await sum_rows(std::move(first)), 2 + 3 + 4 + 5);
+            const int left = refused.empty() ? co_await sum_rows(std::move(second)) : 0;
             EXPECT_EQ(left, refused.empty() ? 20000 * 20001 / 2 - 1 : 0);
         });
     });
@@ -163,7 +165,7 @@ task<int> number(transaction& tx, int i) {
     co_return r.scalar<int>();
 }
 
-TEST_P(streams, concurrent_statements_take_turns) {
+TEST_P(Streams, concurrent_statements_take_turns) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         co_await db.transaction([](transaction& tx) -> task<void> {
@@ -178,24 +180,24 @@ TEST_P(streams, concurrent_statements_take_turns) {
     });
 }
 
-TEST_P(streams, exclusive_calls_reject_concurrent_calls) {
+TEST_P(Streams, exclusive_calls_reject_concurrent_calls) {
     with_database([](database& db) -> task<void> {
         co_await make_five_things(db);
         co_await db.transaction([](transaction& tx) -> task<void> {
-            const auto [one, rejected_stream] =
-                co_await when_all(failure_of(tx.query("select 1")), failure_of(sum_of(tx.stream<int>(few_rows))));
+            const auto [one, rejected_stream] = co_await when_all(error_message_of(tx.query("select 1")),
+                                                                  error_message_of(sum_rows(tx.stream<int>(few_rows))));
             EXPECT_EQ(one, "");
-            EXPECT_EQ(rejected_stream, in_use);
-            const auto [stream, late] =
-                co_await when_all(failure_of(sum_of(tx.stream<int>(many_rows))), failure_of(tx.query("select 1")));
+            EXPECT_EQ(rejected_stream, connection_in_use_message);
+            const auto [stream, late] = co_await when_all(error_message_of(sum_rows(tx.stream<int>(many_rows))),
+                                                          error_message_of(tx.query("select 1")));
             EXPECT_EQ(stream, "");
-            EXPECT_EQ(late, held);
-            const auto [script, rejected_query] =
-                co_await when_all(failure_of(tx.script("select 1; select 2")), failure_of(tx.query("select 1")));
+            EXPECT_EQ(late, stream_open_message);
+            const auto [script, rejected_query] = co_await when_all(
+                error_message_of(tx.execute_script("select 1; select 2")), error_message_of(tx.query("select 1")));
             EXPECT_EQ(script, "");
             EXPECT_TRUE(rejected_query.contains("a script")) << rejected_query;
-            const auto [two, rejected_script] =
-                co_await when_all(failure_of(tx.query("select 1")), failure_of(tx.script("select 1")));
+            const auto [two, rejected_script] = co_await when_all(error_message_of(tx.query("select 1")),
+                                                                  error_message_of(tx.execute_script("select 1")));
             EXPECT_EQ(two, "");
             EXPECT_TRUE(rejected_script.contains("needs exclusive use of its connection")) << rejected_script;
             (void)co_await tx.execute("insert into things values (6)");

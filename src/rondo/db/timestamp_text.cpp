@@ -13,83 +13,84 @@ namespace {
 using namespace std::chrono;
 
 // Reads from the front of a text.
-class reader {
+class timestamp_reader {
 public:
-    explicit reader(std::string_view text) noexcept : rest_(text) {}
+    explicit timestamp_reader(std::string_view text) noexcept : remaining_(text) {}
 
-    [[nodiscard]] bool done() const noexcept { return rest_.empty(); }
+    [[nodiscard]] bool at_end() const noexcept { return remaining_.empty(); }
     bool skip(char c) noexcept {
-        if (rest_.empty() || rest_.front() != c) return false;
-        rest_.remove_prefix(1);
+        if (remaining_.empty() || remaining_.front() != c) return false;
+        remaining_.remove_prefix(1);
         return true;
     }
     /// Reads exactly this number of digits.
-    bool number(std::size_t digits, int& value) noexcept {
-        if (rest_.size() < digits) return false;
+    bool read_number(std::size_t digits, int& value) noexcept {
+        if (remaining_.size() < digits) return false;
         value = 0;
-        for (char c : rest_.substr(0, digits)) {
+        for (char c : remaining_.substr(0, digits)) {
             if (c < '0' || c > '9') return false;
             value = value * 10 + (c - '0');
         }
-        rest_.remove_prefix(digits);
+        remaining_.remove_prefix(digits);
         return true;
     }
     /// Reads the digits after a decimal point as microseconds, truncated.
-    bool fraction(int& value) noexcept {
+    bool read_fraction(int& value) noexcept {
         std::size_t digits = 0;
         value = 0;
-        for (; digits < rest_.size() && rest_[digits] >= '0' && rest_[digits] <= '9'; ++digits)
-            if (digits < 6) value = value * 10 + (rest_[digits] - '0');
+        for (; digits < remaining_.size() && remaining_[digits] >= '0' && remaining_[digits] <= '9'; ++digits)
+            if (digits < 6) value = value * 10 + (remaining_[digits] - '0');
         for (std::size_t i = digits; i < 6; ++i) value *= 10;
-        rest_.remove_prefix(digits);
+        remaining_.remove_prefix(digits);
         return digits > 0;
     }
 
 private:
-    std::string_view rest_;
+    std::string_view remaining_;
 };
 
-bool read_day(reader& input, sys_days& day) noexcept {
+bool read_date(timestamp_reader& input, sys_days& day) noexcept {
     int y = 0;
     int m = 0;
     int d = 0;
-    if (!input.number(4, y) || !input.skip('-') || !input.number(2, m) || !input.skip('-') || !input.number(2, d))
+    if (!input.read_number(4, y) || !input.skip('-') || !input.read_number(2, m) || !input.skip('-') ||
+        !input.read_number(2, d))
         return false;
     const year_month_day date(year(y), month(static_cast<unsigned>(m)), std::chrono::day(static_cast<unsigned>(d)));
     day = date;
     return date.ok();
 }
 
-bool read_clock(reader& input, microseconds& time) noexcept {
+bool read_time_of_day(timestamp_reader& input, microseconds& time) noexcept {
     int h = 0;
     int m = 0;
     int s = 0;
     int us = 0;
-    if (!input.number(2, h) || !input.skip(':') || !input.number(2, m)) return false;
-    if (input.skip(':') && !input.number(2, s)) return false;
-    if (input.skip('.') && !input.fraction(us)) return false;
+    if (!input.read_number(2, h) || !input.skip(':') || !input.read_number(2, m)) return false;
+    if (input.skip(':') && !input.read_number(2, s)) return false;
+    if (input.skip('.') && !input.read_fraction(us)) return false;
     time = hours(h) + minutes(m) + seconds(s) + microseconds(us);
     const bool midnight = h == 24 && m == 0 && s == 0 && us == 0;
     return (h < 24 || midnight) && m < 60 && s < 61;
 }
 
-bool read_offset(reader& input, seconds& offset) noexcept {
-    if (input.done() || input.skip('Z')) return true;
+bool read_offset(timestamp_reader& input, seconds& offset) noexcept {
+    if (input.at_end() || input.skip('Z')) return true;
     const bool west = input.skip('-');
     int h = 0;
     int m = 0;
     int s = 0;
     if (!west && !input.skip('+')) return false;
-    if (!input.number(2, h)) return false;
-    if (input.skip(':') && !input.number(2, m)) return false;
-    if (input.skip(':') && !input.number(2, s)) return false;
+    if (!input.read_number(2, h)) return false;
+    if (input.skip(':') && !input.read_number(2, m)) return false;
+    if (input.skip(':') && !input.read_number(2, s)) return false;
     offset = (west ? -1 : 1) * (hours(h) + minutes(m) + seconds(s));
     return true;
 }
 
 }  // namespace
 
-bool append_time(std::string& out, time_point point) {
+bool append_timestamp(std::string& out, time_point point) {
     const auto day = floor<days>(point);
     // Checked before conversion: std::chrono::year has 16 bits and wraps around.
     if (day < sys_days(year(1) / 1 / 1) || day > sys_days(year(9999) / 12 / 31)) return false;
@@ -102,15 +103,15 @@ bool append_time(std::string& out, time_point point) {
     return true;
 }
 
-std::optional<time_point> parse_time(std::string_view text) noexcept {
-    reader input(text);
+std::optional<time_point> parse_timestamp(std::string_view text) noexcept {
+    timestamp_reader input(text);
     sys_days day;
     microseconds time{0};
     seconds offset{0};
-    if (!read_day(input, day)) return std::nullopt;
-    if (!input.done()) {
+    if (!read_date(input, day)) return std::nullopt;
+    if (!input.at_end()) {
         if (!input.skip(' ') && !input.skip('T')) return std::nullopt;
-        if (!read_clock(input, time) || !read_offset(input, offset) || !input.done()) return std::nullopt;
+        if (!read_time_of_day(input, time) || !read_offset(input, offset) || !input.at_end()) return std::nullopt;
     }
     return time_point(day) + time - offset;
 }

@@ -17,21 +17,21 @@ namespace rondo::db {
 
 namespace detail {
 
-task<std::uint64_t> affected_of(task<result> t);
+task<std::uint64_t> affected_rows(task<result> t);
 
 /// Streams the rows of a statement over the leased connection `on`; null: over one acquired for it.
 template <row_value T>
-async_generator<T> rows_of(home& state, session* on, statement s, parameters p) {
+async_generator<T> stream_rows(database_state& state, session* on, statement s, parameters p) {
     session_lease own;
     if (!on) {
-        own = co_await state.lend(false);
+        own = co_await state.acquire(false);
         on = &*own;
     }
-    const std::uint64_t stream = co_await state.from_here(on->start_rows(s, std::move(p)));
+    const std::uint64_t stream = co_await state.run_on_loop(on->start_stream(s, std::move(p)));
     for (;;) {
-        result batch = co_await state.from_here(on->next_rows(stream));
+        result batch = co_await state.run_on_loop(on->next_rows(stream));
         if (batch.empty()) break;
-        const row_reader<T> reader(*batch.content());
+        const row_reader<T> reader(*batch.row_data());
         for (std::size_t i = 0; i < batch.size(); ++i) {
             T read = reader.read(i);
             co_yield std::move(read);
@@ -49,7 +49,7 @@ public:
 
     template <class... Values>
     [[nodiscard]] task<result> query(statement s, const Values&... values) {
-        return lease_.at().from_here(lease_->query(s, parameters(values...)));
+        return lease_.state().run_on_loop(lease_->query(s, parameters(values...)));
     }
     template <class... Values>
     [[nodiscard]] task<result> query(dynamic_sql s, const Values&... values) {
@@ -57,19 +57,19 @@ public:
     }
     template <class... Values>
     [[nodiscard]] task<std::uint64_t> execute(statement s, const Values&... values) {
-        return detail::affected_of(query(s, values...));
+        return detail::affected_rows(query(s, values...));
     }
     template <class... Values>
     [[nodiscard]] task<std::uint64_t> execute(dynamic_sql s, const Values&... values) {
-        return detail::affected_of(query(std::move(s), values...));
+        return detail::affected_rows(query(std::move(s), values...));
     }
     /// Like database::stream. Nothing else can run in the transaction until the stream is read to its end.
     template <row_value T, class... Values>
     [[nodiscard]] async_generator<T> stream(statement s, const Values&... values) {
-        return detail::rows_of<T>(lease_.at(), &*lease_, s, parameters(values...));
+        return detail::stream_rows<T>(lease_.state(), &*lease_, s, parameters(values...));
     }
     /// Runs several statements, separated by semicolons, without parameters.
-    [[nodiscard]] task<void> script(std::string sql);
+    [[nodiscard]] task<void> execute_script(std::string sql);
 
     /// Called by database::transaction.
     [[nodiscard]] task<void> begin(transaction_options o);
@@ -91,7 +91,7 @@ public:
 
     template <class... Values>
     result query(statement s, const Values&... values) {
-        return lease_.at().wait("sync_transaction::query", lease_->query(s, parameters(values...)));
+        return lease_.state().run_and_wait("sync_transaction::query", lease_->query(s, parameters(values...)));
     }
     template <class... Values>
     std::uint64_t execute(statement s, const Values&... values) {
@@ -110,19 +110,19 @@ private:
 namespace detail {
 
 template <class T>
-struct value_of_task;
+struct task_value;
 template <class T>
-struct value_of_task<task<T>> {
+struct task_value<task<T>> {
     using type = T;
 };
 template <class Body, class... Values>
-using transaction_value = typename value_of_task<std::invoke_result_t<Body&, transaction&, Values...>>::type;
+using transaction_value = typename task_value<std::invoke_result_t<Body&, transaction&, Values...>>::type;
 
 template <class Body, class... Values>
-task<transaction_value<Body, Values...>> run_transaction(home& state, transaction_options o, Body body,
+task<transaction_value<Body, Values...>> run_transaction(database_state& state, transaction_options o, Body body,
                                                          Values... values) {
     using value_type = transaction_value<Body, Values...>;
-    session_lease lease = co_await state.lend(!o.read_only);
+    session_lease lease = co_await state.acquire(!o.read_only);
     transaction tx(std::move(lease));
     co_await tx.begin(o);
     std::exception_ptr failure;
@@ -142,9 +142,9 @@ task<transaction_value<Body, Values...>> run_transaction(home& state, transactio
 }
 
 template <class Body>
-auto run_transaction_sync(home& state, transaction_options o, Body&& body) {
+auto run_transaction_sync(database_state& state, transaction_options o, Body&& body) {
     using value_type = std::invoke_result_t<Body&, sync_transaction&>;
-    sync_transaction tx(state.wait("database::transaction_sync", state.lend_here(!o.read_only)));
+    sync_transaction tx(state.run_and_wait("database::transaction_sync", state.acquire_on_loop(!o.read_only)));
     tx.begin(o);
     try {
         if constexpr (std::is_void_v<value_type>) {

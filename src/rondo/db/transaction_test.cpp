@@ -11,13 +11,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class transactions : public every_database {};
-INSTANTIATE_TEST_SUITE_P(db, transactions, ::testing::Values("postgres", "sqlite", "memory"),
+class Transactions : public EveryDatabase {};
+INSTANTIATE_TEST_SUITE_P(db, Transactions, ::testing::Values("postgres", "sqlite", "memory"),
                          [](const auto& which) { return std::string(which.param); });
 
-task<void> make_table(database& db) { co_await db.script("create table things (n integer primary key)"); }
+task<void> make_table(database& db) { co_await db.execute_script("create table things (n integer primary key)"); }
 
-TEST_P(transactions, commits_and_returns_a_value) {
+TEST_P(Transactions, commits_and_returns_a_value) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         const int sum = co_await db.transaction(
@@ -33,10 +33,10 @@ TEST_P(transactions, commits_and_returns_a_value) {
     });
 }
 
-TEST_P(transactions, with_options_commit_or_roll_back) {
+TEST_P(Transactions, with_options_commit_or_roll_back) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
-        const transaction_options options{.level = isolation::serializable};
+        const transaction_options options{.isolation = isolation_level::serializable};
         const int sum = co_await db.transaction_with(
             options,
             [](transaction& tx, int a, int b) -> task<int> {
@@ -61,7 +61,7 @@ TEST_P(transactions, with_options_commit_or_roll_back) {
     });
 }
 
-TEST_P(transactions, read_only_ones_do_not_wait_for_the_writer) {
+TEST_P(Transactions, read_only_ones_do_not_wait_for_the_writer) {
     if (std::string_view(GetParam()) == "memory") return;  // has a single connection
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
@@ -80,13 +80,13 @@ TEST_P(transactions, read_only_ones_do_not_wait_for_the_writer) {
     });
 }
 
-TEST_P(transactions, plain_statements_and_scripts_must_not_leave_one_open) {
+TEST_P(Transactions, plain_statements_and_scripts_must_not_leave_one_open) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         for (const bool script : {false, true}) {
             bool refused = false;
             try {
-                if (script) co_await db.script("begin; insert into things values (7)");
+                if (script) co_await db.execute_script("begin; insert into things values (7)");
                 else (void)co_await db.execute("begin");
             } catch (const error& e) {
                 refused = std::string(e.what()).contains("transaction");
@@ -100,14 +100,14 @@ TEST_P(transactions, plain_statements_and_scripts_must_not_leave_one_open) {
     });
 }
 
-TEST_P(transactions, rejects_rollback_inside_the_body) {
+TEST_P(Transactions, rejects_rollback_inside_the_body) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         for (const bool script : {false, true}) {
             bool refused = false;
             try {
                 co_await db.transaction([script](transaction& tx) -> task<void> {
-                    if (script) co_await tx.script("rollback");
+                    if (script) co_await tx.execute_script("rollback");
                     else (void)co_await tx.execute("rollback");
                     (void)co_await tx.execute("insert into things values (1)");
                 });
@@ -120,7 +120,7 @@ TEST_P(transactions, rejects_rollback_inside_the_body) {
     });
 }
 
-TEST_P(transactions, rolls_back_on_exception) {
+TEST_P(Transactions, rolls_back_on_exception) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         bool thrown = false;
@@ -137,7 +137,7 @@ TEST_P(transactions, rolls_back_on_exception) {
     });
 }
 
-TEST_P(transactions, rolls_back_on_a_failed_statement) {
+TEST_P(Transactions, rolls_back_on_a_failed_statement) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         bool thrown = false;
@@ -164,7 +164,7 @@ task<void> insert_and_wait(database& db, event& inserted) {
         &inserted);
 }
 
-TEST_P(transactions, rolls_back_on_cancellation) {
+TEST_P(Transactions, rolls_back_on_cancellation) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         event inserted;
@@ -179,8 +179,8 @@ TEST_P(transactions, rolls_back_on_cancellation) {
     });
 }
 
-TEST_P(transactions, does_not_commit_a_swallowed_failure_on_postgres) {
-    const bool postgres = this->postgres();
+TEST_P(Transactions, does_not_commit_a_swallowed_failure_on_postgres) {
+    const bool postgres = this->is_postgres();
     with_database([postgres](database& db) -> task<void> {
         co_await make_table(db);
         bool refused = false;
@@ -200,9 +200,9 @@ TEST_P(transactions, does_not_commit_a_swallowed_failure_on_postgres) {
     });
 }
 
-TEST_P(transactions, has_a_blocking_form) {
+TEST_P(Transactions, has_a_blocking_form) {
     database db(url());
-    db.script_sync("drop table if exists things; create table things (n integer primary key)");
+    db.execute_script_sync("drop table if exists things; create table things (n integer primary key)");
     const int got = db.transaction_sync([](sync_transaction& tx) {
         tx.execute("insert into things values ($1)", 5);
         return tx.query("select n from things").scalar<int>();
@@ -218,7 +218,7 @@ TEST_P(transactions, has_a_blocking_form) {
     EXPECT_EQ(db.transaction_sync(count, transaction_options{.read_only = true}), 1);
 }
 
-TEST_P(transactions, streams_rows) {
+TEST_P(Transactions, streams_rows) {
     with_database([](database& db) -> task<void> {
         co_await make_table(db);
         co_await db.transaction([](transaction& tx) -> task<void> {

@@ -10,32 +10,32 @@
 namespace rondo::db {
 
 namespace {
-constexpr const char* forms = "postgres://user:password@host:5432/name, sqlite:path/to/file.db or sqlite::memory:";
+constexpr const char* url_forms = "postgres://user:password@host:5432/name, sqlite:path/to/file.db or sqlite::memory:";
 
 }  // namespace
 
-location parse_url(std::string_view url) {
+database_location parse_url(std::string_view url) {
     const std::size_t colon = url.find(':');
     const std::string_view scheme = url.substr(0, colon == std::string_view::npos ? 0 : colon);
-    if (url.empty()) throw std::invalid_argument(fmt::format("empty database URL; expected {}", forms));
+    if (url.empty()) throw std::invalid_argument(fmt::format("empty database URL; expected {}", url_forms));
     if (scheme == "postgres" || scheme == "postgresql") {
         if (!url.substr(colon).starts_with("://"))
-            throw std::invalid_argument(
-                fmt::format("invalid database URL '{}': no '//' after the scheme; expected {}", shown_url(url), forms));
-        return {kind::postgres, std::string(url)};
+            throw std::invalid_argument(fmt::format("invalid database URL '{}': no '//' after the scheme; expected {}",
+                                                    redacted_url(url), url_forms));
+        return {database_kind::postgres, std::string(url)};
     }
     if (scheme != "sqlite") {
         throw std::invalid_argument(
-            fmt::format("invalid database URL '{}': unknown scheme; expected {}", shown_url(url), forms));
+            fmt::format("invalid database URL '{}': unknown scheme; expected {}", redacted_url(url), url_forms));
     }
     std::string_view path = url.substr(colon + 1);
     if (path.starts_with("//")) path.remove_prefix(2);
     if (path.empty())
         throw std::invalid_argument(
-            fmt::format("invalid database URL '{}': no file name; expected {}", shown_url(url), forms));
-    return {kind::sqlite, std::string(path)};
+            fmt::format("invalid database URL '{}': no file name; expected {}", redacted_url(url), url_forms));
+    return {database_kind::sqlite, std::string(path)};
 }
 
-std::string shown_url(std::string_view url) { return codec::redacted_url(url); }
+std::string redacted_url(std::string_view url) { return codec::redacted_url(url); }
 
 }  // namespace rondo::db

@@ -19,7 +19,7 @@ bool parse(std::string_view text, T& value) noexcept {
 }
 
 // Returns false for an integer beyond 2^53 that no double represents exactly.
-bool exactly(std::int64_t whole, double& value) noexcept {
+bool to_exact_double(std::int64_t whole, double& value) noexcept {
     constexpr double limit = 9223372036854775808.0;  // 2^63
     value = static_cast<double>(whole);
     return value < limit && static_cast<std::int64_t>(value) == whole;
@@ -46,7 +46,7 @@ bool read_hex(std::string_view digits, std::vector<std::byte>& value) {
 }
 
 // PostgreSQL type OIDs (pg_type.dat) whose text needs special handling.
-namespace types {
+namespace type_oid {
 constexpr std::uint32_t bytea = 17;
 constexpr std::uint32_t int8 = 20;
 constexpr std::uint32_t json = 114;
@@ -56,34 +56,34 @@ constexpr std::uint32_t varbit = 1562;
 constexpr std::uint32_t varbit_array = 1563;
 constexpr std::uint32_t bytea_array = 1001;
 constexpr std::uint32_t box_array = 1020;
-constexpr std::uint32_t first_of_users = 16384;
+constexpr std::uint32_t first_user_defined = 16384;
 // Not a PostgreSQL OID: the content of a JSON string.
 constexpr std::uint32_t json_string = static_cast<std::uint32_t>(-1);
 
 bool is_bits(std::uint32_t type) noexcept { return type == bit || type == varbit; }
 bool is_json(std::uint32_t type) noexcept { return type == json || type == 3802; }
 // Types written in braces or brackets that are not arrays: ranges, multiranges and line.
-bool is_no_array(std::uint32_t type) noexcept {
+bool is_never_array(std::uint32_t type) noexcept {
     return type == 3904 || type == 3906 || type == 3908 || type == 3910 || type == 3912 || type == 3926 ||
            type == 4451 || (type >= 4532 && type <= 4536) || type == 628;
 }
 bool is_plain_text(std::uint32_t type) noexcept {
-    return type == 0 || type == text_type || type == 1042 || type == 1043;
+    return type == 0 || type == text_type_oid || type == 1042 || type == 1043;
 }
-std::uint32_t of_element(std::uint32_t array) noexcept {
+std::uint32_t element_type(std::uint32_t array) noexcept {
     switch (array) {
         case 0: return 0;
         case bytea_array: return bytea;
         case bit_array: return bit;
         case varbit_array: return varbit;
-        default: return array < first_of_users ? text_type : 0;
+        default: return array < first_user_defined ? text_type_oid : 0;
     }
 }
-}  // namespace types
+}  // namespace type_oid
 
-cell text_cell(std::string_view text, std::uint32_t type = 0) noexcept {
-    cell c;
-    c.kind = cell_kind::text;
+sql_value make_text_value(std::string_view text, std::uint32_t type = 0) noexcept {
+    sql_value c;
+    c.kind = value_kind::text;
     c.type = type;
     c.text = text;
     return c;
@@ -112,65 +112,66 @@ bool read_escaped(std::string_view text, std::vector<std::byte>& value) {
 // Parses PostgreSQL arrays: manual, section 8.15.6.
 class array_reader {
 public:
-    array_reader(std::string_view text, std::uint32_t type, std::vector<cell>& elements, std::string& store)
-        : rest_(text), type_(type), elements_(elements), store_(store) {
+    array_reader(std::string_view text, std::uint32_t type, std::vector<sql_value>& elements, std::string& store)
+        : remaining_(text), type_(type), elements_(elements), store_(store) {
         store_.reserve(text.size());  // no reallocation later: the elements refer to the store
     }
 
     bool read() {
-        rest_.remove_prefix(1);
-        if (rest_ == "}") return true;
+        remaining_.remove_prefix(1);
+        if (remaining_ == "}") return true;
         for (;;) {
-            if (rest_.empty() || rest_.front() == '{') return false;
-            if (!(rest_.front() == '"' ? read_quoted() : read_plain())) return false;
-            const char after = rest_.front();
-            rest_.remove_prefix(1);
-            if (after == '}') return rest_.empty();
+            if (remaining_.empty() || remaining_.front() == '{') return false;
+            if (!(remaining_.front() == '"' ? read_quoted() : read_plain())) return false;
+            const char after = remaining_.front();
+            remaining_.remove_prefix(1);
+            if (after == '}') return remaining_.empty();
             if (after != delimiter()) return false;
         }
     }
 
 private:
-    [[nodiscard]] char delimiter() const noexcept { return type_ == types::box_array ? ';' : ','; }
+    [[nodiscard]] char delimiter() const noexcept { return type_ == type_oid::box_array ? ';' : ','; }
     // A user-defined type may have an unknown delimiter: text that might hold several elements is rejected. So is a
     // part of a range.
-    [[nodiscard]] bool doubtful(std::string_view text) const noexcept {
-        if (type_ < types::first_of_users) return false;
+    [[nodiscard]] bool is_ambiguous(std::string_view text) const noexcept {
+        if (type_ < type_oid::first_user_defined) return false;
         const bool half =
             (text.starts_with('[') || text.starts_with('(')) && !text.ends_with(']') && !text.ends_with(')');
         return half || text.find_first_of(";:|/\\#~!*&^%=<>?") != std::string_view::npos;
     }
     bool read_plain() {
         const char ends[] = {delimiter(), '}', '\0'};
-        const std::size_t end = rest_.find_first_of(ends);
+        const std::size_t end = remaining_.find_first_of(ends);
         if (end == std::string_view::npos || end == 0) return false;
-        const std::string_view text = rest_.substr(0, end);
-        if (doubtful(text)) return false;
-        rest_.remove_prefix(end);
-        elements_.push_back(text == "NULL" ? cell() : text_cell(text, types::of_element(type_)));
+        const std::string_view text = remaining_.substr(0, end);
+        if (is_ambiguous(text)) return false;
+        remaining_.remove_prefix(end);
+        elements_.push_back(text == "NULL" ? sql_value() : make_text_value(text, type_oid::element_type(type_)));
         return true;
     }
     bool read_quoted() {
         const std::size_t begin = store_.size();
-        for (std::size_t i = 1; i < rest_.size(); ++i) {
-            if (rest_[i] == '"') {
-                rest_.remove_prefix(i + 1);
-                elements_.push_back(text_cell(std::string_view(store_).substr(begin), types::of_element(type_)));
-                return !rest_.empty();
+        for (std::size_t i = 1; i < remaining_.size(); ++i) {
+            if (remaining_[i] == '"') {
+                remaining_.remove_prefix(i + 1);
+                elements_.push_back(
+                    make_text_value(std::string_view(store_).substr(begin), type_oid::element_type(type_)));
+                return !remaining_.empty();
             }
-            if (rest_[i] == '\\' && ++i == rest_.size()) return false;
-            store_ += rest_[i];
+            if (remaining_[i] == '\\' && ++i == remaining_.size()) return false;
+            store_ += remaining_[i];
         }
         return false;
     }
 
-    std::string_view rest_;
+    std::string_view remaining_;
     std::uint32_t type_;
-    std::vector<cell>& elements_;
+    std::vector<sql_value>& elements_;
     std::string& store_;
 };
 
-bool read_json_array(std::string_view text, std::vector<cell>& elements, std::string& store) {
+bool read_json_array(std::string_view text, std::vector<sql_value>& elements, std::string& store) {
     const auto parsed = codec::parse_json(text);
     if (!parsed || !parsed->is_array()) return false;
     std::vector<std::size_t> ends;  // ends of the elements in the store, which reallocates as it grows
@@ -182,12 +183,12 @@ bool read_json_array(std::string_view text, std::vector<cell>& elements, std::st
     std::size_t begin = 0;
     auto end = ends.begin();
     for (const codec::json_value& value : parsed->as_array()) {
-        cell c;
-        if (value.is_null()) c.type = types::json;
+        sql_value c;
+        if (value.is_null()) c.type = type_oid::json;
         else
-            c = text_cell(std::string_view(store).substr(begin, *end - begin),
-                          value.is_string() ? types::json_string : 0);
-        if (value.is_array() || value.is_object()) c.kind = cell_kind::json;
+            c = make_text_value(std::string_view(store).substr(begin, *end - begin),
+                                value.is_string() ? type_oid::json_string : 0);
+        if (value.is_array() || value.is_object()) c.kind = value_kind::json;
         elements.push_back(c);
         begin = *end++;
     }
@@ -196,93 +197,94 @@ bool read_json_array(std::string_view text, std::vector<cell>& elements, std::st
 
 }  // namespace
 
-bool read_cell(const cell& source, std::int64_t& value) noexcept {
-    if (source.kind == cell_kind::integer) return value = source.integer, true;
-    if (source.kind == cell_kind::text) return !types::is_bits(source.type) && parse(source.text, value);
+bool read_value(const sql_value& source, std::int64_t& value) noexcept {
+    if (source.kind == value_kind::integer) return value = source.integer, true;
+    if (source.kind == value_kind::text) return !type_oid::is_bits(source.type) && parse(source.text, value);
     constexpr double limit = 9223372036854775808.0;  // 2^63
-    if (source.kind != cell_kind::real || source.real < -limit || source.real >= limit ||
+    if (source.kind != value_kind::real || source.real < -limit || source.real >= limit ||
         std::trunc(source.real) != source.real)
         return false;
     value = static_cast<std::int64_t>(source.real);
     return true;
 }
 
-bool read_cell(const cell& source, std::uint64_t& value) noexcept {
-    if (source.kind == cell_kind::text) return !types::is_bits(source.type) && parse(source.text, value);
+bool read_value(const sql_value& source, std::uint64_t& value) noexcept {
+    if (source.kind == value_kind::text) return !type_oid::is_bits(source.type) && parse(source.text, value);
     std::int64_t whole = 0;
-    if (!read_cell(source, whole) || whole < 0) return false;
+    if (!read_value(source, whole) || whole < 0) return false;
     value = static_cast<std::uint64_t>(whole);
     return true;
 }
 
-bool read_cell(const cell& source, double& value) noexcept {
-    if (source.kind == cell_kind::real) return value = source.real, true;
-    if (source.kind == cell_kind::integer) return exactly(source.integer, value);
-    if (source.kind != cell_kind::text || types::is_bits(source.type)) return false;
+bool read_value(const sql_value& source, double& value) noexcept {
+    if (source.kind == value_kind::real) return value = source.real, true;
+    if (source.kind == value_kind::integer) return to_exact_double(source.integer, value);
+    if (source.kind != value_kind::text || type_oid::is_bits(source.type)) return false;
     std::int64_t whole = 0;
-    if (source.type == types::int8) return parse(source.text, whole) && exactly(whole, value);
+    if (source.type == type_oid::int8) return parse(source.text, whole) && to_exact_double(whole, value);
     return parse(source.text, value);
 }
 
-bool read_cell(const cell& source, bool& value) noexcept {
-    if (source.kind == cell_kind::integer) return value = source.integer != 0, true;
-    if (source.kind != cell_kind::text) return false;
+bool read_value(const sql_value& source, bool& value) noexcept {
+    if (source.kind == value_kind::integer) return value = source.integer != 0, true;
+    if (source.kind != value_kind::text) return false;
     value = source.text == "t" || source.text == "true" || source.text == "1";
     return value || source.text == "f" || source.text == "false" || source.text == "0";
 }
 
-bool read_cell(const cell& source, std::string& value) {
+bool read_value(const sql_value& source, std::string& value) {
     switch (source.kind) {
-        case cell_kind::text:
-        case cell_kind::bytes: value = source.text; return true;
-        case cell_kind::integer: value = std::to_string(source.integer); return true;
-        case cell_kind::real: {
+        case value_kind::text:
+        case value_kind::bytes: value = source.text; return true;
+        case value_kind::integer: value = std::to_string(source.integer); return true;
+        case value_kind::real: {
             char digits[32];
             value.assign(digits, std::to_chars(digits, digits + sizeof digits, source.real).ptr);
             return true;
         }
-        case cell_kind::null:
-        case cell_kind::json: break;
+        case value_kind::null:
+        case value_kind::json: break;
     }
     return false;
 }
 
-bool read_cell(const cell& source, std::string_view& value) noexcept {
+bool read_value(const sql_value& source, std::string_view& value) noexcept {
     value = source.text;
-    return source.kind == cell_kind::text || source.kind == cell_kind::bytes;
+    return source.kind == value_kind::text || source.kind == value_kind::bytes;
 }
 
-bool read_cell(const cell& source, std::vector<std::byte>& value) {
-    const bool encoded = source.kind == cell_kind::text &&
-                         (source.type == 0 || source.type == types::bytea || source.type == types::json_string);
+bool read_value(const sql_value& source, std::vector<std::byte>& value) {
+    const bool encoded = source.kind == value_kind::text &&
+                         (source.type == 0 || source.type == type_oid::bytea || source.type == type_oid::json_string);
     if (encoded && source.text.starts_with("\\x")) return read_hex(source.text.substr(2), value);
-    if (encoded && source.type == types::bytea) return read_escaped(source.text, value);
-    if (source.kind != cell_kind::text && source.kind != cell_kind::bytes) return false;
+    if (encoded && source.type == type_oid::bytea) return read_escaped(source.text, value);
+    if (source.kind != value_kind::text && source.kind != value_kind::bytes) return false;
     const auto* begin = reinterpret_cast<const std::byte*>(source.text.data());
     value.assign(begin, begin + source.text.size());
     return true;
 }
 
-bool read_cell(const cell& source, time_point& value) noexcept {
-    if (source.kind != cell_kind::text) return false;
-    const auto read = parse_time(source.text);
+bool read_value(const sql_value& source, time_point& value) noexcept {
+    if (source.kind != value_kind::text) return false;
+    const auto read = parse_timestamp(source.text);
     if (read) value = *read;
     return read.has_value();
 }
 
-bool read_cell(const cell& source, codec::json_value& value) {
+bool read_value(const sql_value& source, codec::json_value& value) {
     switch (source.kind) {
-        case cell_kind::integer: value = source.integer; return true;
-        case cell_kind::real: value = source.real; return true;
-        case cell_kind::null: value = nullptr; return types::is_json(source.type);
-        case cell_kind::bytes: return false;
-        case cell_kind::text:
-            if (source.type == types::json_string) return value = source.text, true;
+        case value_kind::integer: value = source.integer; return true;
+        case value_kind::real: value = source.real; return true;
+        case value_kind::null: value = nullptr; return type_oid::is_json(source.type);
+        case value_kind::bytes: return false;
+        case value_kind::text:
+            if (source.type == type_oid::json_string) return value = source.text, true;
             // "{}" may be an empty array, and "[1,2]" a range.
-            if (types::is_bits(source.type) || types::is_no_array(source.type)) return false;
-            if (source.text == "{}" && !types::is_json(source.type) && !types::is_plain_text(source.type)) return false;
+            if (type_oid::is_bits(source.type) || type_oid::is_never_array(source.type)) return false;
+            if (source.text == "{}" && !type_oid::is_json(source.type) && !type_oid::is_plain_text(source.type))
+                return false;
             break;
-        case cell_kind::json: break;
+        case value_kind::json: break;
     }
     auto parsed = codec::parse_json(source.text);
     if (!parsed) return false;
@@ -290,17 +292,17 @@ bool read_cell(const cell& source, codec::json_value& value) {
     return true;
 }
 
-bool read_array(const cell& source, std::vector<cell>& elements, std::string& store) {
-    if (source.kind != cell_kind::text || source.text.empty() || types::is_no_array(source.type)) return false;
+bool read_array(const sql_value& source, std::vector<sql_value>& elements, std::string& store) {
+    if (source.kind != value_kind::text || source.text.empty() || type_oid::is_never_array(source.type)) return false;
     std::string_view text = source.text;
     if (text.front() == '[') {
         const std::size_t bounds = text.find("]={");
         const bool has_bounds = bounds != std::string_view::npos &&
                                 text.substr(1, bounds - 1).find_first_not_of("0123456789-:") == std::string_view::npos;
-        if (!has_bounds) return source.type < types::first_of_users && read_json_array(text, elements, store);
+        if (!has_bounds) return source.type < type_oid::first_user_defined && read_json_array(text, elements, store);
         text.remove_prefix(bounds + 2);
     }
-    return text.front() == '{' && !types::is_json(source.type) &&
+    return text.front() == '{' && !type_oid::is_json(source.type) &&
            array_reader(text, source.type, elements, store).read();
 }
 

@@ -6,7 +6,7 @@
 namespace rondo::handler {
 
 std::optional<std::uint64_t> application::body_limit(request&) { return std::nullopt; }
-void application::refused(request&, http::status, std::uint64_t) noexcept {}
+void application::on_refused(request&, http::status, std::uint64_t) noexcept {}
 
 task<void> application::refuse(request&, responder& to, std::exception_ptr) {
     constexpr auto code = http::status::service_unavailable;

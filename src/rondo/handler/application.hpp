@@ -23,10 +23,10 @@ public:
     [[nodiscard]] virtual task<void> shutdown() = 0;
     /// Answers one request with a finished or aborted response. When it throws (including `cancelled`), the server
     /// responds with 500 if the response was not started, and aborts the connection otherwise. Both arguments are valid
-    /// until the task is done. Sets request.context->activity to the route and request.view_row to the row of the view.
+    /// until the task is done. Sets request.context->name to the route and request.view_row to the row of the view.
     [[nodiscard]] virtual task<void> serve(request& from, responder& to) = 0;
     /// Acquires the rows of its views (worker_stats::view_row). Called once per server, before the first request.
-    virtual void count_in(stats::statistics&) {}
+    virtual void register_views(stats::worker_stats&) {}
 
     /// Called by a server that receives the whole body before serve(). Returns the largest body the route allows in
     /// bytes, nothing for the limit of the server, or 0 when the body of this request is not needed.
@@ -36,7 +36,7 @@ public:
     [[nodiscard]] virtual task<void> refuse(request& from, responder& to, std::exception_ptr why);
     /// Called after the server itself answered an invalid request. During the call, `from` contains what could be
     /// parsed of the request line (version_major 0: no version), the connection and the memory.
-    virtual void refused(request& from, http::status code, std::uint64_t body_bytes) noexcept;
+    virtual void on_refused(request& from, http::status code, std::uint64_t body_bytes) noexcept;
 };
 
 }  // namespace rondo::handler

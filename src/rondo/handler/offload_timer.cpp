@@ -13,7 +13,7 @@ constexpr std::int64_t long_wait_ns = 500'000;  // much longer than a system cal
 
 // The time in the queue without the run delay of the thread: more threads would not have shortened that. It is
 // approximately the growth since the last run_delay().
-std::int64_t waited_for_thread(std::int64_t ns) noexcept {
+std::int64_t thread_wait(std::int64_t ns) noexcept {
     if (ns < long_wait_ns) return ns;
     const std::int64_t before = last_run_delay();
     return ns - std::clamp<std::int64_t>(run_delay() - before, 0, ns);
@@ -21,12 +21,15 @@ std::int64_t waited_for_thread(std::int64_t ns) noexcept {
 
 }  // namespace
 
-thread_hop::thread_hop(request& r, stats::place queue) noexcept
-    : request_(r), row_(r.goes(queue)), asked_(clock::now()), compute_(queue == stats::place::compute_queue) {}
+offload_timer::offload_timer(request& r, stats::request_state queue) noexcept
+    : request_(r),
+      row_(r.enter(queue)),
+      queued_at_(clock::now()),
+      is_compute_(queue == stats::request_state::compute_queue) {}
 
-thread_hop::~thread_hop() {
-    if (request_.serving == nullptr) return;
-    stats::pool_figures& pool = compute_ ? request_.serving->compute : request_.serving->blocking;
+offload_timer::~offload_timer() {
+    if (request_.stats == nullptr) return;
+    stats::pool_stats& pool = is_compute_ ? request_.stats->compute_pool : request_.stats->blocking_pool;
     // Requests with a dedicated thread count from several threads.
     constexpr auto order = std::memory_order_relaxed;
     if (waited_ns_ < 0) {
@@ -34,26 +37,26 @@ thread_hop::~thread_hop() {
     } else {
         pool.jobs.fetch_add(1, order);
         pool.queue_ns.fetch_add(waited_ns_, order);
-        pool.queue[stats::latency::bucket_of(waited_ns_)].fetch_add(1, order);
+        pool.queue_histogram[stats::latency::bucket_index(waited_ns_)].fetch_add(1, order);
     }
-    request_.goes(stats::place::loop);
+    request_.enter(stats::request_state::loop);
 }
 
-thread_hop::stay::stay(thread_hop& timer, stats::place state) noexcept : hop_(timer) {
-    hop_.waited_ns_ = waited_for_thread((clock::now() - hop_.asked_).count());
-    if (hop_.row_ == nullptr) return;
-    add_to(hop_.row_->queue_ns, hop_.waited_ns_);
-    hop_.row_->goes(state);
-    watch_.start();
+offload_timer::scope::scope(offload_timer& timer, stats::request_state state) noexcept : timer_(timer) {
+    timer_.waited_ns_ = thread_wait((clock::now() - timer_.queued_at_).count());
+    if (timer_.row_ == nullptr) return;
+    add_relaxed(timer_.row_->queue_ns, timer_.waited_ns_);
+    timer_.row_->enter(state);
+    cpu_timer_.start();
 }
 
-thread_hop::stay::~stay() {
-    if (hop_.row_ == nullptr) return;
-    const lap sample = watch_.stop();
-    add_to(hop_.row_->held.cpu_ns, sample.cpu_ns);
-    if (hop_.request_.on_thread) return;  // counted by the scope of the dedicated thread
-    add_to(hop_.row_->thread_ns, sample.measured_ns ? sample.measured_ns : sample.ns);
-    add_to(hop_.row_->held.measured_ns, sample.measured_ns);
+offload_timer::scope::~scope() {
+    if (timer_.row_ == nullptr) return;
+    const cpu_sample sample = cpu_timer_.stop();
+    add_relaxed(timer_.row_->loop_time.cpu_ns, sample.cpu_ns);
+    if (timer_.request_.has_own_thread) return;  // counted by the scope of the dedicated thread
+    add_relaxed(timer_.row_->thread_ns, sample.measured_ns ? sample.measured_ns : sample.ns);
+    add_relaxed(timer_.row_->loop_time.measured_ns, sample.measured_ns);
 }
 
 }  // namespace rondo::handler

@@ -9,34 +9,34 @@ namespace rondo::handler {
 
 /// Records that a request is offloaded from the loop to a thread. Constructed and destroyed on the loop thread, around
 /// the await.
-class thread_hop {
+class offload_timer {
 public:
     /// `queue`: request_state::pool_queue or request_state::compute_queue.
-    thread_hop(request& r, stats::place queue) noexcept;
+    offload_timer(request& r, stats::request_state queue) noexcept;
     /// Records that the request is back on the loop; without a scope, that the queue was full.
-    ~thread_hop();
-    thread_hop(const thread_hop&) = delete;
-    thread_hop& operator=(const thread_hop&) = delete;
+    ~offload_timer();
+    offload_timer(const offload_timer&) = delete;
+    offload_timer& operator=(const offload_timer&) = delete;
 
     /// Measures the time on the thread: constructed and destroyed there.
-    class stay {
+    class scope {
     public:
-        stay(thread_hop& timer, stats::place state) noexcept;
-        ~stay();
-        stay(const stay&) = delete;
-        stay& operator=(const stay&) = delete;
+        scope(offload_timer& timer, stats::request_state state) noexcept;
+        ~scope();
+        scope(const scope&) = delete;
+        scope& operator=(const scope&) = delete;
 
     private:
-        thread_hop& hop_;
-        stopwatch watch_;
+        offload_timer& timer_;
+        cpu_timer cpu_timer_;
     };
 
 private:
     request& request_;
     stats::running_request* row_;
-    instant asked_;
+    instant queued_at_;
     std::int64_t waited_ns_ = -1;  // time in the queue; -1: not started
-    bool compute_;
+    bool is_compute_;
 };
 
 }  // namespace rondo::handler

@@ -6,51 +6,51 @@
 namespace rondo::handler {
 namespace {
 
-class hop : public ::testing::Test {
+class OffloadTimer : public ::testing::Test {
 protected:
-    hop() {
-        memory_->begin(1);
-        from_.serving = &*memory_;
-        from_.running_in = &in_;
-        from_.arrived = clock::now();
+    OffloadTimer() {
+        stats_->on_worker_start(1);
+        request_.stats = &*stats_;
+        request_.context = &context_;
+        request_.arrived = clock::now();
     }
-    void to_a_thread(stats::place queue, stats::place thread) {
-        thread_hop timer(from_, queue);
-        EXPECT_EQ(row().where.load(), queue);
-        const thread_hop::stay scope(timer, thread);
-        EXPECT_EQ(row().where.load(), thread);
+    void offload(stats::request_state queue, stats::request_state thread) {
+        offload_timer timer(request_, queue);
+        EXPECT_EQ(row().state.load(), queue);
+        const offload_timer::scope scope(timer, thread);
+        EXPECT_EQ(row().state.load(), thread);
     }
-    stats::running_request& row() { return *memory_->row(from_.row); }
+    stats::running_request& row() { return *stats_->running_row(request_.running_row); }
 
-    stats::statistics_memory memory_;
-    context in_;
-    request from_;
+    stats::worker_stats_memory stats_;
+    task_context context_;
+    request request_;
 };
 
-TEST_F(hop, records_state_and_times) {
-    to_a_thread(stats::place::pool_queue, stats::place::pool_thread);
-    EXPECT_EQ(row().where.load(), stats::place::loop);
-    EXPECT_EQ(memory_->blocking.jobs, 1u);
+TEST_F(OffloadTimer, records_state_and_times) {
+    offload(stats::request_state::pool_queue, stats::request_state::pool_thread);
+    EXPECT_EQ(row().state.load(), stats::request_state::loop);
+    EXPECT_EQ(stats_->blocking_pool.jobs, 1u);
     EXPECT_GE(row().queue_ns, 0);
     EXPECT_GT(row().thread_ns, 0);
-    to_a_thread(stats::place::compute_queue, stats::place::compute_thread);
-    EXPECT_EQ(memory_->compute.jobs, 1u);
-    EXPECT_EQ(in_.held, &row().held);
+    offload(stats::request_state::compute_queue, stats::request_state::compute_thread);
+    EXPECT_EQ(stats_->compute_pool.jobs, 1u);
+    EXPECT_EQ(context_.thread_time, &row().loop_time);
 }
 
-TEST_F(hop, counts_a_full_queue_as_refused) {
+TEST_F(OffloadTimer, counts_a_full_queue_as_refused) {
     {
-        const thread_hop timer(from_, stats::place::pool_queue);
+        const offload_timer timer(request_, stats::request_state::pool_queue);
     }
-    EXPECT_EQ(memory_->blocking.jobs, 0u);
-    EXPECT_EQ(memory_->blocking.refused, 1u);
+    EXPECT_EQ(stats_->blocking_pool.jobs, 0u);
+    EXPECT_EQ(stats_->blocking_pool.refused, 1u);
 }
 
-TEST_F(hop, counts_nothing_without_a_server) {
-    from_.serving = nullptr;
-    thread_hop timer(from_, stats::place::pool_queue);
-    const thread_hop::stay scope(timer, stats::place::pool_thread);
-    EXPECT_EQ(from_.row, 0);
+TEST_F(OffloadTimer, counts_nothing_without_a_server) {
+    request_.stats = nullptr;
+    offload_timer timer(request_, stats::request_state::pool_queue);
+    const offload_timer::scope scope(timer, stats::request_state::pool_thread);
+    EXPECT_EQ(request_.running_row, 0);
 }
 
 }  // namespace

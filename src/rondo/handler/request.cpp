@@ -3,16 +3,16 @@
 
 namespace rondo::handler {
 
-stats::running_request* request::goes(stats::place state) noexcept {
-    if (serving == nullptr) return nullptr;
-    if (row == 0) row = serving->take_row(view, arrived);
-    stats::running_request* const entry = serving->row(row);
+stats::running_request* request::enter(stats::request_state state) noexcept {
+    if (stats == nullptr) return nullptr;
+    if (running_row == 0) running_row = stats->acquire_row(view_row, arrived);
+    stats::running_request* const entry = stats->running_row(running_row);
     if (entry == nullptr) return nullptr;
-    if (on_thread && state == stats::place::loop) state = stats::place::pool_thread;
-    if (running_in != nullptr && !on_thread) running_in->held = &entry->held;
+    if (has_own_thread && state == stats::request_state::loop) state = stats::request_state::pool_thread;
+    if (context != nullptr && !has_own_thread) context->thread_time = &entry->loop_time;
     // A request can wait before its view is known, in a middleware.
-    set_to(entry->view, view);
-    entry->goes(state);
+    store_relaxed(entry->view_row, view_row);
+    entry->enter(state);
     return entry;
 }
 

@@ -29,7 +29,7 @@ public:
     /// The declared length; nothing for a chunked body, 0 without a body.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;
     /// True when the body was read to the end, and for a request without a body.
-    [[nodiscard]] virtual bool ended() const noexcept = 0;
+    [[nodiscard]] virtual bool is_at_end() const noexcept = 0;
     /// Sets the largest allowed size of this body. Default: the limit of the server.
     virtual void limit(std::uint64_t bytes) noexcept = 0;
     [[nodiscard]] virtual std::uint64_t limit() const noexcept = 0;
@@ -48,9 +48,9 @@ public:
     [[nodiscard]] virtual std::string_view peer_address() noexcept = 0;
     /// The port of the client; 0 for a unix socket.
     [[nodiscard]] virtual std::uint16_t peer_port() noexcept = 0;
-    [[nodiscard]] virtual bool secure() const noexcept = 0;
+    [[nodiscard]] virtual bool is_secure() const noexcept = 0;
     /// The address of the direct peer, even when a trusted proxy forwarded another address for the client.
-    [[nodiscard]] virtual std::string_view sender_address() noexcept { return peer_address(); }
+    [[nodiscard]] virtual std::string_view direct_peer_address() noexcept { return peer_address(); }
 
 protected:
     ~connection_info() = default;
@@ -63,27 +63,27 @@ struct request {
     std::uint8_t version_major = 1;
     std::uint8_t version_minor = 1;
     bool has_query : 1 = false;
-    bool on_thread : 1 = false;    ///< runs from start to end on a dedicated thread
-    std::uint16_t view = 0;        ///< row in stats->views, set by the application; 0: none
-    std::uint16_t row = 0;         ///< row in stats->running, from 1 on; 0: not acquired yet
-    std::string_view method_text;  ///< the token, also for http::method::other
-    std::string_view target;       ///< as received
-    std::string_view path;         ///< still percent-encoded; "*" for OPTIONS *
-    std::string_view query;        ///< still percent-encoded, without '?'
-    std::string_view authority;    ///< host[:port]; empty for HTTP/1.0 without Host
+    bool has_own_thread : 1 = false;  ///< runs from start to end on a dedicated thread
+    std::uint16_t view_row = 0;       ///< row in stats->views, set by the application; 0: none
+    std::uint16_t running_row = 0;    ///< row in stats->running, from 1 on; 0: not acquired yet
+    std::string_view method_text;     ///< the token, also for http::method::other
+    std::string_view target;          ///< as received
+    std::string_view path;            ///< still percent-encoded; "*" for OPTIONS *
+    std::string_view query;           ///< still percent-encoded, without '?'
+    std::string_view authority;       ///< host[:port]; empty for HTTP/1.0 without Host
     http::fields_view fields;
     handler::body* body = nullptr;
     handler::connection_info* connection = nullptr;
-    context* running_in = nullptr;   ///< cancel token, deadline, activity
-    instant arrived;                 ///< when the head was complete
-    rondo::arena* memory = nullptr;  ///< valid as long as the request
-    event* draining = nullptr;       ///< set when the server drains: endless responses must finish then; may be null
-    stats::statistics* serving = nullptr;  ///< null without a server, as in a test
+    task_context* context = nullptr;  ///< cancel token, deadline, name
+    instant arrived;                  ///< when the head was complete
+    rondo::arena* memory = nullptr;   ///< valid as long as the request
+    event* draining = nullptr;        ///< set when the server drains: endless responses must finish then; may be null
+    stats::worker_stats* stats = nullptr;  ///< null without a server, as in a test
 
     /// Records the state of a request that is not answered at once. Called on the thread that runs the request
     /// (offload_timer::scope does it on pool threads); on a dedicated thread, the state `loop` becomes `pool_thread`.
     /// Returns null without stats, or when all rows are in use.
-    stats::running_request* goes(stats::place state) noexcept;
+    stats::running_request* enter(stats::request_state state) noexcept;
 };
 
 }  // namespace rondo::handler

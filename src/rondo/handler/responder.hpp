@@ -28,11 +28,11 @@ class responder {
 public:
     /// Sends a whole response whose body has at most `small_body_limit` bytes, with Content-Length. Never waits.
     virtual void respond(const response_head& head, std::string_view body) = 0;
-    static constexpr std::size_t small_body = 16384;
+    static constexpr std::size_t small_body_limit = 16384;
 
     /// Sends the head of a response whose body follows. Without a length, the body is chunked, or ends with the
     /// connection (HTTP/1.0).
-    virtual void begin(const response_head& head, std::optional<std::uint64_t> length) = 0;
+    virtual void start(const response_head& head, std::optional<std::uint64_t> length) = 0;
     /// Sends a part of the body; waits while the client is slow. `bytes` must be valid until the await ends; empty does
     /// nothing. Throws response_error beyond the declared length; std::system_error or `cancelled` when the client
     /// closed the connection.
@@ -44,12 +44,12 @@ public:
     /// Closes the connection so that the client detects an incomplete response. Nothing can be sent afterwards.
     virtual void abort() noexcept = 0;
     /// The same, but responds with this error status if nothing of the response was sent yet.
-    virtual void abort_as(http::status) noexcept { abort(); }
+    virtual void abort_with(http::status) noexcept { abort(); }
 
     /// True after respond() or start().
-    [[nodiscard]] virtual bool begun() const noexcept = 0;
+    [[nodiscard]] virtual bool has_started() const noexcept = 0;
     /// False for HEAD.
-    [[nodiscard]] virtual bool body_wanted() const noexcept = 0;
+    [[nodiscard]] virtual bool needs_body() const noexcept = 0;
     /// The status of the response and the body bytes accepted so far, for logs.
     [[nodiscard]] virtual http::status code() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t body_bytes() const noexcept = 0;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t max_ipv6_text = 45;
 
-bool valid_ipv6(std::string_view text) noexcept {
+bool is_ipv6(std::string_view text) noexcept {
     if (text.size() > max_ipv6_text) return false;
     // inet_pton() stops at NUL; one inside the text would hide the rest.
     std::array<char, max_ipv6_text + 1> terminated{};
@@ -26,14 +26,14 @@ bool valid_ipv6(std::string_view text) noexcept {
 }
 
 // "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
-bool valid_ip_future(std::string_view text) noexcept {
-    if (text.size() < 4 || characters::lower(text[0]) != 'v') return false;
+bool is_ip_future(std::string_view text) noexcept {
+    if (text.size() < 4 || characters::to_lower(text[0]) != 'v') return false;
     const std::size_t dot = text.find('.');
     if (dot == std::string_view::npos || dot < 2 || dot + 1 == text.size()) return false;
     const auto hex = [](char c) { return characters::is(c, characters::hex); };
-    const auto rest = [](char c) { return characters::is(c, characters::host) || c == ':'; };
+    const auto allowed = [](char c) { return characters::is(c, characters::host) || c == ':'; };
     return std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(dot), hex) &&
-           std::all_of(text.begin() + static_cast<std::ptrdiff_t>(dot) + 1, text.end(), rest);
+           std::all_of(text.begin() + static_cast<std::ptrdiff_t>(dot) + 1, text.end(), allowed);
 }
 
 // The size of the IP literal at the start of the text; 0 when it is invalid.
@@ -41,7 +41,7 @@ std::size_t bracketed_size(std::string_view text) noexcept {
     const std::size_t close = text.find(']');
     if (close == std::string_view::npos) return 0;
     const std::string_view inside = text.substr(1, close - 1);
-    return valid_ipv6(inside) || valid_ip_future(inside) ? close + 1 : 0;
+    return is_ipv6(inside) || is_ip_future(inside) ? close + 1 : 0;
 }
 
 std::size_t name_size(std::string_view text) noexcept {
@@ -80,7 +80,7 @@ std::optional<authority> parse_authority(std::string_view text) noexcept {
     return result;
 }
 
-bool valid_authority(std::string_view text) noexcept {
+bool is_valid_authority(std::string_view text) noexcept {
     const char* p = text.data();
     const char* const end = p + text.size();
     while (p != end && characters::is(*p, characters::host)) ++p;

@@ -19,6 +19,6 @@ struct authority {
 [[nodiscard]] std::optional<authority> parse_authority(std::string_view text) noexcept;
 
 /// Returns whether parse_authority() succeeds; faster for names and IPv4 addresses, with or without port.
-[[nodiscard]] bool valid_authority(std::string_view text) noexcept;
+[[nodiscard]] bool is_valid_authority(std::string_view text) noexcept;
 
 }  // namespace rondo::http

@@ -34,7 +34,7 @@ TEST(Authority, parses_ip_literals) {
     for (const char* good :
          {"[::]", "[::1]", "[1:2:3:4:5:6:7:8]", "[::ffff:1.2.3.4]", "[2001:DB8::]", "[v1.a:b]", "[VF.~]"}) {
         EXPECT_TRUE(parse_authority(good)) << good;
-        EXPECT_TRUE(valid_authority(good)) << good;
+        EXPECT_TRUE(is_valid_authority(good)) << good;
     }
     for (const char* bad : {"[",
                             "[]",
@@ -60,7 +60,7 @@ TEST(Authority, parses_ip_literals) {
                             "[::1%1]",
                             "[ ::1]"}) {
         EXPECT_FALSE(parse_authority(bad)) << bad;
-        EXPECT_FALSE(valid_authority(bad)) << bad;
+        EXPECT_FALSE(is_valid_authority(bad)) << bad;
     }
     EXPECT_FALSE(parse_authority(std::string("[::1\0]", 6)));
     EXPECT_FALSE(parse_authority(std::string("[::1\0x]", 7)));
@@ -70,14 +70,14 @@ TEST(Authority, parses_ip_literals) {
 TEST(Authority, parses_names) {
     for (const char* good : {"a", "a.b", "a.", "127.0.0.1", "999.1.1.1", "a_b", "a-b", "%41", "a!$&'()*+;=~b"}) {
         EXPECT_TRUE(parse_authority(good)) << good;
-        EXPECT_TRUE(valid_authority(good)) << good;
+        EXPECT_TRUE(is_valid_authority(good)) << good;
     }
     for (const char* bad : {"",     ":",   ":80",  "a b",   " a",   "a ",      "a,b",
                             "a@b",  "a/b", "a?b",  "a#b",   "a:b",  "a:80a",   "a:1:2",
                             "a%",   "a%4", "a%4g", "a\x7f", "\xe9", "a:65536", "a:99999999999999999999",
                             "a:+80"}) {
         EXPECT_FALSE(parse_authority(bad)) << bad;
-        EXPECT_FALSE(valid_authority(bad)) << bad;
+        EXPECT_FALSE(is_valid_authority(bad)) << bad;
     }
 }
 
@@ -91,7 +91,7 @@ TEST(Authority, fast_validation_agrees_with_the_parser) {
             text += alphabet[(state >> 16) % alphabet.size()];
         }
         state = state * 1664525 + 1013904223;
-        ASSERT_EQ(valid_authority(text), parse_authority(text).has_value()) << text;
+        ASSERT_EQ(is_valid_authority(text), parse_authority(text).has_value()) << text;
     }
 }
 

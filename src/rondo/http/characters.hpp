@@ -20,7 +20,7 @@ enum character_class : std::uint8_t {
 
 namespace detail {
 
-constexpr bool one_of(unsigned c, std::string_view set) noexcept {
+constexpr bool is_any_of(unsigned c, std::string_view set) noexcept {
     return c < 128 && set.find(static_cast<char>(c)) != std::string_view::npos;
 }
 
@@ -29,12 +29,12 @@ constexpr std::uint8_t classes_of(unsigned c) noexcept {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     const bool plain = is_digit || letter;
     unsigned classes = 0;
-    if (plain || one_of(c, "!#$%&'*+-.^_`|~")) classes |= token;
+    if (plain || is_any_of(c, "!#$%&'*+-.^_`|~")) classes |= token;
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes |= field_byte;
-    if (c > 0x20 && c != 0x7f && !one_of(c, "#%?")) classes |= target;
-    if (plain || one_of(c, "-._~!$&'()*+,;=:@/[]")) classes |= uri;
+    if (c > 0x20 && c != 0x7f && !is_any_of(c, "#%?")) classes |= target;
+    if (plain || is_any_of(c, "-._~!$&'()*+,;=:@/[]")) classes |= uri;
     if (is_digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) classes |= hex;
-    if (plain || one_of(c, "-._~!$&'()*+;=")) classes |= host;
+    if (plain || is_any_of(c, "-._~!$&'()*+;=")) classes |= host;
     if (is_digit) classes |= digit;
     return static_cast<std::uint8_t>(classes);
 }
@@ -58,12 +58,14 @@ inline constexpr std::array<std::uint8_t, 256> table = detail::make_table();
 /// OWS of RFC 9110 section 5.6.3.
 [[nodiscard]] constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 
-[[nodiscard]] constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+[[nodiscard]] constexpr char to_lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 /// Returns the value of a HEXDIG; -1 for any other byte.
 [[nodiscard]] constexpr int hex_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
-    const char low = lower(c);
+    const char low = to_lower(c);
     return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 

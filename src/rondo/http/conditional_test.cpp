@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 
 namespace rondo::http {
 namespace {

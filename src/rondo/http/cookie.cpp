@@ -17,7 +17,7 @@ void require(bool condition, const std::string& name, const char* problem) {
 }
 
 void check(const set_cookie& cookie) {
-    require(valid_token(cookie.name), cookie.name, "the name must consist of letters, digits and !#$%&'*+-.^_`|~");
+    require(is_valid_token(cookie.name), cookie.name, "the name must consist of letters, digits and !#$%&'*+-.^_`|~");
     require(std::ranges::all_of(cookie.value, is_cookie_octet), cookie.name,
             "the value contains a space, a quote, ',', ';', '\\' or a byte outside ASCII; encode it, for example as "
             "base64url");
@@ -27,14 +27,14 @@ void check(const set_cookie& cookie) {
             "the domain contains ';' or a control byte");
     require(cookie.same_site != same_site::none || cookie.secure, cookie.name, "SameSite=None requires secure");
     const std::string_view name = cookie.name;
-    const bool host = same_ignoring_case(name.substr(0, 7), "__Host-");
-    const bool secure = same_ignoring_case(name.substr(0, 9), "__Secure-");
+    const bool host = equals_ignore_case(name.substr(0, 7), "__Host-");
+    const bool secure = equals_ignore_case(name.substr(0, 9), "__Secure-");
     require(cookie.secure || !(host || secure), cookie.name, "the name prefix requires secure");
     require(!host || (cookie.domain.empty() && cookie.path == "/"), cookie.name,
             "the name prefix requires the path / and no domain");
 }
 
-std::string_view attribute_of(same_site value) noexcept {
+std::string_view same_site_attribute(same_site value) noexcept {
     switch (value) {
         case same_site::unset: break;
         case same_site::strict: return "; SameSite=Strict";
@@ -47,16 +47,16 @@ std::string_view attribute_of(same_site value) noexcept {
 }  // namespace
 
 void cookie_pairs::iterator::read() noexcept {
-    while (!rest_.empty()) {
-        const std::size_t semicolon = rest_.find(';');
-        const std::string_view part = rest_.substr(0, semicolon);
-        rest_.remove_prefix(semicolon == std::string_view::npos ? rest_.size() : semicolon + 1);
+    while (!remaining_.empty()) {
+        const std::size_t semicolon = remaining_.find(';');
+        const std::string_view part = remaining_.substr(0, semicolon);
+        remaining_.remove_prefix(semicolon == std::string_view::npos ? remaining_.size() : semicolon + 1);
         const std::size_t equals = part.find('=');
         if (equals == std::string_view::npos) continue;
-        now_ = {trimmed(part.substr(0, equals)), trimmed(part.substr(equals + 1))};
-        if (now_.name.empty()) continue;
-        if (now_.value.size() > 1 && now_.value.front() == '"' && now_.value.back() == '"') {
-            now_.value = now_.value.substr(1, now_.value.size() - 2);
+        current_ = {trimmed(part.substr(0, equals)), trimmed(part.substr(equals + 1))};
+        if (current_.name.empty()) continue;
+        if (current_.value.size() > 1 && current_.value.front() == '"' && current_.value.back() == '"') {
+            current_.value = current_.value.substr(1, current_.value.size() - 2);
         }
         return;
     }
@@ -64,7 +64,7 @@ void cookie_pairs::iterator::read() noexcept {
 }
 
 std::optional<std::string_view> find_cookie(const fields_view& request, std::string_view name) noexcept {
-    for (const std::string_view line : request.all("cookie")) {
+    for (const std::string_view line : request.find_all("cookie")) {
         for (const field pair : cookie_pairs(line)) {
             if (pair.name == name) return pair.value;
         }
@@ -81,7 +81,7 @@ std::string to_string(const set_cookie& cookie) {
     if (!cookie.path.empty()) out += "; Path=" + cookie.path;
     if (cookie.secure) out += "; Secure";
     if (cookie.http_only) out += "; HttpOnly";
-    return out += attribute_of(cookie.same_site);
+    return out += same_site_attribute(cookie.same_site);
 }
 
 }  // namespace rondo::http

@@ -27,19 +27,19 @@ public:
         using pointer = void;
 
         iterator() = default;
-        explicit iterator(std::string_view text) noexcept : rest_(text), ended_(false) { read(); }
-        [[nodiscard]] field operator*() const noexcept { return now_; }
+        explicit iterator(std::string_view text) noexcept : remaining_(text), ended_(false) { read(); }
+        [[nodiscard]] field operator*() const noexcept { return current_; }
         iterator& operator++() noexcept { return read(), *this; }
         void operator++(int) noexcept { read(); }
         friend bool operator==(const iterator& a, const iterator& b) noexcept {
-            return a.ended_ == b.ended_ && (a.ended_ || a.rest_.data() == b.rest_.data());
+            return a.ended_ == b.ended_ && (a.ended_ || a.remaining_.data() == b.remaining_.data());
         }
 
     private:
         void read() noexcept;
 
-        std::string_view rest_;
-        field now_;
+        std::string_view remaining_;
+        field current_;
         bool ended_ = true;
     };
 

@@ -48,21 +48,21 @@ unix_seconds to_unix_seconds(const date_fields& f) noexcept {
 // Consumes the parts of a date from the front of the text. After a mismatch complete() is false.
 class date_reader {
 public:
-    explicit date_reader(std::string_view text) noexcept : rest_(text) {}
+    explicit date_reader(std::string_view text) noexcept : remaining_(text) {}
 
-    [[nodiscard]] bool complete() const noexcept { return matches_ && rest_.empty(); }
+    [[nodiscard]] bool complete() const noexcept { return matches_ && remaining_.empty(); }
 
     void literal(std::string_view text) noexcept {
-        matches_ = matches_ && rest_.starts_with(text);
+        matches_ = matches_ && remaining_.starts_with(text);
         advance(text.size());
     }
 
     [[nodiscard]] int number(std::size_t digits) noexcept {
         int value = 0;
         for (std::size_t i = 0; i < digits; ++i) {
-            const bool digit = i < rest_.size() && rest_[i] >= '0' && rest_[i] <= '9';
+            const bool digit = i < remaining_.size() && remaining_[i] >= '0' && remaining_[i] <= '9';
             matches_ = matches_ && digit;
-            value = value * 10 + (digit ? rest_[i] - '0' : 0);
+            value = value * 10 + (digit ? remaining_[i] - '0' : 0);
         }
         advance(digits);
         return value;
@@ -70,13 +70,14 @@ public:
 
     // Two digits, or a space and one digit (asctime).
     [[nodiscard]] int padded_day() noexcept {
-        if (!rest_.starts_with(' ')) return number(2);
+        if (!remaining_.starts_with(' ')) return number(2);
         advance(1);
         return number(1);
     }
 
     [[nodiscard]] int month() noexcept {
-        const std::size_t at = rest_.size() < 3 ? std::string_view::npos : month_names.find(rest_.substr(0, 3));
+        const std::size_t at =
+            remaining_.size() < 3 ? std::string_view::npos : month_names.find(remaining_.substr(0, 3));
         matches_ = matches_ && at != std::string_view::npos && at % 3 == 0;
         advance(3);
         return matches_ ? static_cast<int>(at / 3) + 1 : 0;
@@ -94,7 +95,7 @@ public:
     void weekday(std::size_t size) noexcept {
         for (const std::string_view name : day_names) {
             const std::string_view expected = size == 0 ? name : name.substr(0, size);
-            if (!rest_.starts_with(expected)) continue;
+            if (!remaining_.starts_with(expected)) continue;
             advance(expected.size());
             return;
         }
@@ -102,9 +103,9 @@ public:
     }
 
 private:
-    void advance(std::size_t size) noexcept { rest_.remove_prefix(std::min(size, rest_.size())); }
+    void advance(std::size_t size) noexcept { remaining_.remove_prefix(std::min(size, remaining_.size())); }
 
-    std::string_view rest_;
+    std::string_view remaining_;
     bool matches_ = true;
 };
 

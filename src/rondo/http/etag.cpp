@@ -39,11 +39,11 @@ std::optional<entity_tag> parse_etag(std::string_view text) noexcept {
     return size == 0 || size != text.size() ? std::nullopt : std::optional(tag);
 }
 
-bool same_strongly(entity_tag a, entity_tag b) noexcept { return !a.weak && !b.weak && a.opaque == b.opaque; }
+bool is_strong_match(entity_tag a, entity_tag b) noexcept { return !a.weak && !b.weak && a.opaque == b.opaque; }
 
-bool same_weakly(entity_tag a, entity_tag b) noexcept { return a.opaque == b.opaque; }
+bool is_weak_match(entity_tag a, entity_tag b) noexcept { return a.opaque == b.opaque; }
 
-bool etag_list_contains(std::string_view list, entity_tag tag, bool (*same)(entity_tag, entity_tag)) noexcept {
+bool etag_list_contains(std::string_view list, entity_tag tag, bool (*matches)(entity_tag, entity_tag)) noexcept {
     list = trimmed(list);
     if (list == "*") return true;
     while (!list.empty()) {
@@ -54,7 +54,7 @@ bool etag_list_contains(std::string_view list, entity_tag tag, bool (*same)(enti
         entity_tag element;
         const std::size_t size = read_etag(list, element);
         if (size == 0) return false;
-        if (same(element, tag)) return true;
+        if (matches(element, tag)) return true;
         list = trimmed(list.substr(size));
         if (!list.empty() && list.front() != ',') return false;
     }

@@ -19,14 +19,14 @@ struct entity_tag {
 [[nodiscard]] std::optional<entity_tag> parse_etag(std::string_view text) noexcept;
 
 /// Strong comparison: equal and neither is weak (RFC 9110 section 8.8.3.2).
-[[nodiscard]] bool same_strongly(entity_tag a, entity_tag b) noexcept;
+[[nodiscard]] bool is_strong_match(entity_tag a, entity_tag b) noexcept;
 /// Weak comparison: equal, weak or not.
-[[nodiscard]] bool same_weakly(entity_tag a, entity_tag b) noexcept;
+[[nodiscard]] bool is_weak_match(entity_tag a, entity_tag b) noexcept;
 
 /// Returns true when the list of a field like If-None-Match contains the tag; "*" matches every tag. Elements after a
 /// syntax error are ignored.
 [[nodiscard]] bool etag_list_contains(std::string_view list, entity_tag tag,
-                                      bool (*same)(entity_tag, entity_tag)) noexcept;
+                                      bool (*matches)(entity_tag, entity_tag)) noexcept;
 
 /// Makes a strong tag, with quotes, from the size and modification time of a file.
 [[nodiscard]] std::string file_etag(std::uint64_t size, std::int64_t modified_nanoseconds);

@@ -29,24 +29,24 @@ TEST(Etag, compares_strongly_and_weakly) {
     const entity_tag one{"1", false};
     const entity_tag weak_one{"1", true};
     const entity_tag weak_two{"2", true};
-    EXPECT_FALSE(same_strongly(weak_one, weak_one));
-    EXPECT_TRUE(same_weakly(weak_one, weak_one));
-    EXPECT_FALSE(same_weakly(weak_one, weak_two));
-    EXPECT_FALSE(same_strongly(weak_one, one));
-    EXPECT_TRUE(same_weakly(weak_one, one));
-    EXPECT_TRUE(same_strongly(one, one));
+    EXPECT_FALSE(is_strong_match(weak_one, weak_one));
+    EXPECT_TRUE(is_weak_match(weak_one, weak_one));
+    EXPECT_FALSE(is_weak_match(weak_one, weak_two));
+    EXPECT_FALSE(is_strong_match(weak_one, one));
+    EXPECT_TRUE(is_weak_match(weak_one, one));
+    EXPECT_TRUE(is_strong_match(one, one));
 }
 
 TEST(Etag, searches_lists) {
     const entity_tag b{"b", false};
     for (const char* list :
          {"\"b\"", "\"a\", \"b\"", "\"a\",\"b\"", ",\"b\",", " \"b\" ", "*", "\"b\" junk", "\"b,\" , \"b\""}) {
-        EXPECT_TRUE(etag_list_contains(list, b, same_strongly)) << list;
+        EXPECT_TRUE(etag_list_contains(list, b, is_strong_match)) << list;
     }
     for (const char* list : {"", "b", "\"a\"", "\"a\" \"b\"", "W/\"b\"", "junk, \"b\"", "\"a,\"b\"\"", "**"}) {
-        EXPECT_FALSE(etag_list_contains(list, b, same_strongly)) << list;
+        EXPECT_FALSE(etag_list_contains(list, b, is_strong_match)) << list;
     }
-    EXPECT_TRUE(etag_list_contains("W/\"b\"", b, same_weakly));
+    EXPECT_TRUE(etag_list_contains("W/\"b\"", b, is_weak_match));
 }
 
 TEST(Etag, makes_tags_of_files) {

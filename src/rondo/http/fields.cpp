@@ -20,11 +20,11 @@ constexpr std::size_t max_fields_bytes = std::size_t{1} << 30;
 constexpr std::string_view separator = ": ";
 
 void check(std::string_view name, std::string_view value) {
-    if (!valid_field_name(name)) {
+    if (!is_valid_field_name(name)) {
         throw std::invalid_argument(
             "invalid field name; expected one or more letters, digits or any of !#$%&'*+-.^_`|~");
     }
-    if (!valid_field_value(value)) {
+    if (!is_valid_field_value(value)) {
         throw std::invalid_argument("the value of the field '" + std::string(name) +
                                     "' contains a control byte (CR, LF, NUL or another); remove or encode it");
     }
@@ -37,20 +37,20 @@ char* append(char* out, std::string_view text) noexcept {
 
 }  // namespace
 
-bool valid_token(std::string_view text) noexcept {
+bool is_valid_token(std::string_view text) noexcept {
     return !text.empty() &&
            std::all_of(text.begin(), text.end(), [](char c) { return characters::is(c, characters::token); });
 }
 
-bool valid_field_value(std::string_view text) noexcept {
+bool is_valid_field_value(std::string_view text) noexcept {
     if (text.empty()) return true;
     if (is_space(text.front()) || is_space(text.back())) return false;
     return std::all_of(text.begin(), text.end(), [](char c) { return characters::is(c, characters::field_byte); });
 }
 
-bool same_ignoring_case(std::string_view a, std::string_view b) noexcept {
+bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-               return characters::lower(x) == characters::lower(y);
+               return characters::to_lower(x) == characters::to_lower(y);
            });
 }
 
@@ -67,7 +67,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 bool list_contains(std::string_view list, std::string_view token) noexcept {
     while (!list.empty()) {
         const std::size_t comma = std::min(list.find(','), list.size());
-        if (same_ignoring_case(trimmed(list.substr(0, comma)), token)) return true;
+        if (equals_ignore_case(trimmed(list.substr(0, comma)), token)) return true;
         list.remove_prefix(std::min(comma + 1, list.size()));
     }
     return false;
@@ -75,32 +75,33 @@ bool list_contains(std::string_view list, std::string_view token) noexcept {
 
 bool is_connection_field(std::string_view name) noexcept {
     switch (name.size()) {
-        case 2: return same_ignoring_case(name, "te");
-        case 7: return same_ignoring_case(name, "trailer") || same_ignoring_case(name, "upgrade");
-        case 10: return same_ignoring_case(name, "connection") || same_ignoring_case(name, "keep-alive");
-        case 14: return same_ignoring_case(name, "content-length");
-        case 16: return same_ignoring_case(name, "proxy-connection");
-        case 17: return same_ignoring_case(name, "transfer-encoding");
+        case 2: return equals_ignore_case(name, "te");
+        case 7: return equals_ignore_case(name, "trailer") || equals_ignore_case(name, "upgrade");
+        case 10: return equals_ignore_case(name, "connection") || equals_ignore_case(name, "keep-alive");
+        case 14: return equals_ignore_case(name, "content-length");
+        case 16: return equals_ignore_case(name, "proxy-connection");
+        case 17: return equals_ignore_case(name, "transfer-encoding");
         default: return false;
     }
 }
 
 std::optional<std::string_view> fields_view::find(std::string_view name) const noexcept {
     for (const field_ref& ref : refs_) {
-        if (ref.name.size == name.size() && same_ignoring_case(ref.name.in(base_), name)) return ref.value.in(base_);
+        if (ref.name.size == name.size() && equals_ignore_case(ref.name.view(base_), name))
+            return ref.value.view(base_);
     }
     return std::nullopt;
 }
 
 std::size_t fields_view::count(std::string_view name) const noexcept {
-    const values found = all(name);
+    const values found = find_all(name);
     return static_cast<std::size_t>(std::distance(found.begin(), found.end()));
 }
 
-fields_view::values fields_view::all(std::string_view name) const noexcept { return {*this, name}; }
+fields_view::values fields_view::find_all(std::string_view name) const noexcept { return {*this, name}; }
 
 bool fields_view::contains_token(std::string_view name, std::string_view token) const noexcept {
-    for (const std::string_view value : all(name)) {
+    for (const std::string_view value : find_all(name)) {
         if (list_contains(value, token)) return true;
     }
     return false;
@@ -108,13 +109,13 @@ bool fields_view::contains_token(std::string_view name, std::string_view token) 
 
 fields_view::values::iterator::iterator(fields_view::iterator position, fields_view::iterator end,
                                         std::string_view name) noexcept
-    : at_(position), end_(end), name_(name) {
-    settle();
+    : current_(position), end_(end), name_(name) {
+    skip_to_match();
 }
 
 fields_view::values::iterator& fields_view::values::iterator::operator++() noexcept {
-    ++at_;
-    settle();
+    ++current_;
+    skip_to_match();
     return *this;
 }
 
@@ -124,19 +125,19 @@ fields_view::values::iterator fields_view::values::iterator::operator++(int) noe
     return before;
 }
 
-void fields_view::values::iterator::settle() noexcept {
-    while (at_ != end_ && !same_ignoring_case((*at_).name, name_)) ++at_;
+void fields_view::values::iterator::skip_to_match() noexcept {
+    while (current_ != end_ && !equals_ignore_case((*current_).name, name_)) ++current_;
 }
 
 void fields::iterator::read() noexcept {
-    if (rest_.empty()) return;
-    const std::size_t colon = rest_.find(':');
+    if (remaining_.empty()) return;
+    const std::size_t colon = remaining_.find(':');
     const std::size_t value = colon + separator.size();
-    now_ = {rest_.substr(0, colon), rest_.substr(value, rest_.find('\r', value) - value)};
+    current_ = {remaining_.substr(0, colon), remaining_.substr(value, remaining_.find('\r', value) - value)};
 }
 
 fields::iterator& fields::iterator::operator++() noexcept {
-    rest_.remove_prefix(now_.name.size() + separator.size() + now_.value.size() + crlf.size());
+    remaining_.remove_prefix(current_.name.size() + separator.size() + current_.value.size() + crlf.size());
     read();
     return *this;
 }
@@ -199,7 +200,7 @@ void fields::set(std::string_view name, std::string_view value) {
     if (!contains(name)) return add(name, value);
     fields fresh;
     for (const field line : *this) {
-        if (!same_ignoring_case(line.name, name)) fresh.add(line.name, line.value);
+        if (!equals_ignore_case(line.name, name)) fresh.add(line.name, line.value);
     }
     fresh.add(name, value);
     std::swap(block_, fresh.block_);
@@ -215,7 +216,7 @@ std::size_t fields::remove(std::string_view name) {
         const std::size_t size = line.name.size() + line.value.size() + separator.size() + crlf.size();
         const char* const from = line.name.data();
         ++it;
-        if (same_ignoring_case(line.name, removed_name)) {
+        if (equals_ignore_case(line.name, removed_name)) {
             ++removed;
             continue;
         }
@@ -230,14 +231,14 @@ void fields::clear() noexcept { release(std::exchange(block_, nullptr)); }
 
 std::optional<std::string_view> fields::find(std::string_view name) const noexcept {
     for (const field line : *this) {
-        if (same_ignoring_case(line.name, name)) return line.value;
+        if (equals_ignore_case(line.name, name)) return line.value;
     }
     return std::nullopt;
 }
 
 std::size_t fields::count(std::string_view name) const noexcept {
     return static_cast<std::size_t>(
-        std::count_if(begin(), end(), [name](const field& line) { return same_ignoring_case(line.name, name); }));
+        std::count_if(begin(), end(), [name](const field& line) { return equals_ignore_case(line.name, name); }));
 }
 
 std::size_t fields::size() const noexcept { return static_cast<std::size_t>(std::distance(begin(), end())); }

@@ -13,10 +13,10 @@ namespace rondo::http {
 
 /// A part of a text as an offset and size: stays valid when the text is copied.
 struct slice {
-    std::uint32_t at = 0;
+    std::uint32_t offset = 0;
     std::uint32_t size = 0;
 
-    [[nodiscard]] constexpr std::string_view in(const char* base) const noexcept { return {base + at, size}; }
+    [[nodiscard]] constexpr std::string_view view(const char* base) const noexcept { return {base + offset, size}; }
     friend constexpr bool operator==(slice, slice) = default;
 };
 
@@ -34,14 +34,14 @@ struct field {
 };
 
 /// One or more tchar (RFC 9110 section 5.6.2).
-[[nodiscard]] bool valid_token(std::string_view) noexcept;
-[[nodiscard]] inline bool valid_field_name(std::string_view name) noexcept { return valid_token(name); }
+[[nodiscard]] bool is_valid_token(std::string_view) noexcept;
+[[nodiscard]] inline bool is_valid_field_name(std::string_view name) noexcept { return is_valid_token(name); }
 
 /// HTAB, 0x20-0x7E and 0x80-0xFF, without white space at either end; the empty value is valid (RFC 9110 section 5.5).
-[[nodiscard]] bool valid_field_value(std::string_view) noexcept;
+[[nodiscard]] bool is_valid_field_value(std::string_view) noexcept;
 
 /// Compares ASCII letters case-insensitively, other bytes exactly.
-[[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] bool equals_ignore_case(std::string_view a, std::string_view b) noexcept;
 
 /// Removes leading spaces and tabs.
 void skip_spaces(std::string_view& text) noexcept;
@@ -69,15 +69,17 @@ public:
         using pointer = void;
 
         iterator() = default;
-        iterator(const char* base, const field_ref* position) noexcept : base_(base), at_(position) {}
-        [[nodiscard]] field operator*() const noexcept { return {at_->name.in(base_), at_->value.in(base_)}; }
-        iterator& operator++() noexcept { return ++at_, *this; }
-        iterator operator++(int) noexcept { return {base_, at_++}; }
-        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.at_ == b.at_; }
+        iterator(const char* base, const field_ref* position) noexcept : base_(base), current_(position) {}
+        [[nodiscard]] field operator*() const noexcept {
+            return {current_->name.view(base_), current_->value.view(base_)};
+        }
+        iterator& operator++() noexcept { return ++current_, *this; }
+        iterator operator++(int) noexcept { return {base_, current_++}; }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.current_ == b.current_; }
 
     private:
         const char* base_ = nullptr;
-        const field_ref* at_ = nullptr;
+        const field_ref* current_ = nullptr;
     };
 
     /// The values of all lines with one name, in order; a range of std::string_view.
@@ -91,14 +93,14 @@ public:
     [[nodiscard]] iterator begin() const noexcept { return {base_, refs_.data()}; }
     [[nodiscard]] iterator end() const noexcept { return {base_, refs_.data() + refs_.size()}; }
     [[nodiscard]] field operator[](std::size_t i) const noexcept {
-        return {refs_[i].name.in(base_), refs_[i].value.in(base_)};
+        return {refs_[i].name.view(base_), refs_[i].value.view(base_)};
     }
 
     /// Returns the value of the first line with this name, compared case-insensitively.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
     [[nodiscard]] bool contains(std::string_view name) const noexcept { return find(name).has_value(); }
     [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
-    [[nodiscard]] values all(std::string_view name) const noexcept;
+    [[nodiscard]] values find_all(std::string_view name) const noexcept;
     /// Returns true when a comma-separated list of the lines with this name contains the token.
     [[nodiscard]] bool contains_token(std::string_view name, std::string_view token) const noexcept;
 
@@ -119,24 +121,24 @@ public:
 
         iterator() = default;
         iterator(fields_view::iterator position, fields_view::iterator end, std::string_view name) noexcept;
-        [[nodiscard]] std::string_view operator*() const noexcept { return (*at_).value; }
+        [[nodiscard]] std::string_view operator*() const noexcept { return (*current_).value; }
         iterator& operator++() noexcept;
         iterator operator++(int) noexcept;
-        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.at_ == b.at_; }
+        friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.current_ == b.current_; }
 
     private:
-        void settle() noexcept;
+        void skip_to_match() noexcept;
 
-        fields_view::iterator at_, end_;
+        fields_view::iterator current_, end_;
         std::string_view name_;
     };
 
-    values(fields_view fields, std::string_view name) noexcept : in_(fields), name_(name) {}
-    [[nodiscard]] iterator begin() const noexcept { return {in_.begin(), in_.end(), name_}; }
-    [[nodiscard]] iterator end() const noexcept { return {in_.end(), in_.end(), name_}; }
+    values(fields_view fields, std::string_view name) noexcept : fields_(fields), name_(name) {}
+    [[nodiscard]] iterator begin() const noexcept { return {fields_.begin(), fields_.end(), name_}; }
+    [[nodiscard]] iterator end() const noexcept { return {fields_.end(), fields_.end(), name_}; }
 
 private:
-    fields_view in_;
+    fields_view fields_;
     std::string_view name_;
 };
 
@@ -153,19 +155,19 @@ public:
         using pointer = void;
 
         iterator() = default;
-        explicit iterator(std::string_view rest) noexcept : rest_(rest) { read(); }
-        [[nodiscard]] field operator*() const noexcept { return now_; }
+        explicit iterator(std::string_view remaining) noexcept : remaining_(remaining) { read(); }
+        [[nodiscard]] field operator*() const noexcept { return current_; }
         iterator& operator++() noexcept;
         iterator operator++(int) noexcept;
         friend bool operator==(const iterator& a, const iterator& b) noexcept {
-            return a.rest_.size() == b.rest_.size();
+            return a.remaining_.size() == b.remaining_.size();
         }
 
     private:
         void read() noexcept;
 
-        std::string_view rest_;
-        field now_;
+        std::string_view remaining_;
+        field current_;
     };
 
     fields() = default;

@@ -118,14 +118,14 @@ TEST(Fields, a_rejected_set_changes_nothing) {
     EXPECT_EQ(f.wire(), "X: 1\r\n");
 }
 
-class fields_view_test : public ::testing::Test {
+class FieldsView : public ::testing::Test {
 protected:
     static constexpr std::string_view text = "Host: a\r\nX: 1, Foo\r\nx: bar ,2\r\nY:\r\n";
     std::array<field_ref, 4> refs_ = {{{{0, 4}, {6, 1}}, {{9, 1}, {12, 6}}, {{20, 1}, {23, 6}}, {{31, 1}, {33, 0}}}};
     fields_view view_{text.data(), refs_};
 };
 
-TEST_F(fields_view_test, finds_names_case_insensitively) {
+TEST_F(FieldsView, finds_names_case_insensitively) {
     EXPECT_EQ(view_.size(), 4U);
     EXPECT_EQ(view_.find("HOST"), "a");
     EXPECT_EQ(view_.find("y"), "");
@@ -134,17 +134,17 @@ TEST_F(fields_view_test, finds_names_case_insensitively) {
     EXPECT_TRUE(view_.contains("X"));
 }
 
-TEST_F(fields_view_test, iterates) {
+TEST_F(FieldsView, iterates) {
     std::string all;
     for (const auto [name, value] : view_) all += std::string(name) + "=" + std::string(value) + ";";
     EXPECT_EQ(all, "Host=a;X=1, Foo;x=bar ,2;Y=;");
     std::vector<std::string> values;
-    for (const std::string_view value : view_.all("x")) values.emplace_back(value);
+    for (const std::string_view value : view_.find_all("x")) values.emplace_back(value);
     EXPECT_EQ(values, (std::vector<std::string>{"1, Foo", "bar ,2"}));
-    EXPECT_EQ(view_.all("z").begin(), view_.all("z").end());
+    EXPECT_EQ(view_.find_all("z").begin(), view_.find_all("z").end());
 }
 
-TEST_F(fields_view_test, finds_tokens_in_several_lines) {
+TEST_F(FieldsView, finds_tokens_in_several_lines) {
     for (const char* token : {"1", "foo", "FOO", "bar", "2"}) EXPECT_TRUE(view_.contains_token("X", token)) << token;
     for (const char* token : {"fo", "bar ", "3", "1, foo"}) EXPECT_FALSE(view_.contains_token("X", token)) << token;
 }
@@ -163,11 +163,11 @@ TEST(FieldText, trimmed_removes_spaces_and_tabs) {
 }
 
 TEST(FieldText, ignores_the_case_of_ascii_letters_only) {
-    EXPECT_TRUE(same_ignoring_case("aZ-9", "Az-9"));
-    EXPECT_FALSE(same_ignoring_case("a", "ab"));
-    EXPECT_FALSE(same_ignoring_case("@", "`"));
-    EXPECT_FALSE(same_ignoring_case("[", "{"));
-    EXPECT_FALSE(same_ignoring_case("\xc9", "\xe9"));
+    EXPECT_TRUE(equals_ignore_case("aZ-9", "Az-9"));
+    EXPECT_FALSE(equals_ignore_case("a", "ab"));
+    EXPECT_FALSE(equals_ignore_case("@", "`"));
+    EXPECT_FALSE(equals_ignore_case("[", "{"));
+    EXPECT_FALSE(equals_ignore_case("\xc9", "\xe9"));
 }
 
 TEST(FieldText, knows_connection_fields) {

@@ -9,22 +9,22 @@ namespace rondo::http {
 
 namespace {
 
-constexpr std::size_t most_hops = 100;
+constexpr std::size_t max_hops = 100;
 
 // Calls `visit` with the list elements in all lines of this name, from right to left, until it returns false. A comma
 // within quotes separates too: no address, scheme or host contains one, and an opening quote sent by a client must not
 // swallow what a proxy appended.
 template <class Visit>
-void from_right(const fields_view& fields, std::string_view lower_case, Visit visit) {
+void for_each_from_right(const fields_view& fields, std::string_view lower_case, Visit visit) {
     for (std::size_t i = fields.size(); i-- > 0;) {
         const field line = fields[i];
-        if (!same_ignoring_case(line.name, lower_case)) continue;
-        for (std::string_view rest = line.value;;) {
-            const std::size_t comma = rest.rfind(',');
-            const std::string_view part = trimmed(comma == rest.npos ? rest : rest.substr(comma + 1));
+        if (!equals_ignore_case(line.name, lower_case)) continue;
+        for (std::string_view remaining = line.value;;) {
+            const std::size_t comma = remaining.rfind(',');
+            const std::string_view part = trimmed(comma == remaining.npos ? remaining : remaining.substr(comma + 1));
             if (!part.empty() && !visit(part)) return;
-            if (comma == rest.npos) break;
-            rest = rest.substr(0, comma);
+            if (comma == remaining.npos) break;
+            remaining = remaining.substr(0, comma);
         }
     }
 }
@@ -63,19 +63,19 @@ node parse_node(std::string_view text) noexcept {
 }
 
 std::string_view known_scheme(std::string_view text) noexcept {
-    if (same_ignoring_case(text, "https") || same_ignoring_case(text, "wss")) return "https";
-    if (same_ignoring_case(text, "http") || same_ignoring_case(text, "ws")) return "http";
+    if (equals_ignore_case(text, "https") || equals_ignore_case(text, "wss")) return "https";
+    if (equals_ignore_case(text, "http") || equals_ignore_case(text, "ws")) return "http";
     return {};
 }
 
 std::string_view known_host(std::string_view text) noexcept {
-    return valid_authority(text) ? text : std::string_view();
+    return is_valid_authority(text) ? text : std::string_view();
 }
 
 // The element at `depth` from the right. A shorter list was replaced by one of the proxies: then its first element.
-std::string_view from_right_at(const fields_view& fields, std::string_view lower_case, std::size_t depth) {
+std::string_view element_from_right(const fields_view& fields, std::string_view lower_case, std::size_t depth) {
     std::string_view found;
-    from_right(fields, lower_case, [&](std::string_view part) {
+    for_each_from_right(fields, lower_case, [&](std::string_view part) {
         found = part;
         return --depth > 0;
     });
@@ -85,16 +85,16 @@ std::string_view from_right_at(const fields_view& fields, std::string_view lower
 forwarded read_x_forwarded(const fields_view& fields, const allow_list& trusted) {
     forwarded out;
     std::size_t depth = 0;
-    from_right(fields, "x-forwarded-for", [&](std::string_view part) {
+    for_each_from_right(fields, "x-forwarded-for", [&](std::string_view part) {
         const node parsed = parse_node(part);
         if (!parsed.address) return false;
         out.client = parsed.address;
         out.port = parsed.port;
-        return ++depth < most_hops && trusted.contains(*parsed.address);
+        return ++depth < max_hops && trusted.contains(*parsed.address);
     });
     if (depth == 0) depth = 1;
-    out.scheme = known_scheme(from_right_at(fields, "x-forwarded-proto", depth));
-    out.host = known_host(from_right_at(fields, "x-forwarded-host", depth));
+    out.scheme = known_scheme(element_from_right(fields, "x-forwarded-proto", depth));
+    out.host = known_host(element_from_right(fields, "x-forwarded-host", depth));
     return out;
 }
 
@@ -120,7 +120,7 @@ bool read_value(std::string_view text, std::string_view& value) noexcept {
 }
 
 // The end of the first pair. A ';' within quotes, as a host may contain, does not end it.
-std::size_t end_of_pair(std::string_view text) noexcept {
+std::size_t find_pair_end(std::string_view text) noexcept {
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '"') quoted = !quoted;
@@ -131,29 +131,29 @@ std::size_t end_of_pair(std::string_view text) noexcept {
 
 std::optional<element> parse_element(std::string_view text) noexcept {
     element out;
-    for (std::string_view rest = text;;) {
-        const std::size_t end = end_of_pair(rest);
-        const std::string_view pair = trimmed(rest.substr(0, end));
+    for (std::string_view remaining = text;;) {
+        const std::size_t end = find_pair_end(remaining);
+        const std::string_view pair = trimmed(remaining.substr(0, end));
         const std::size_t equals = pair.find('=');
         if (!pair.empty()) {
             if (equals == pair.npos || equals == 0) return std::nullopt;
             const std::string_view name = pair.substr(0, equals);
             std::string_view other;
-            std::string_view& value = same_ignoring_case(name, "for")     ? out.node
-                                      : same_ignoring_case(name, "proto") ? out.proto
-                                      : same_ignoring_case(name, "host")  ? out.host
+            std::string_view& value = equals_ignore_case(name, "for")     ? out.node
+                                      : equals_ignore_case(name, "proto") ? out.proto
+                                      : equals_ignore_case(name, "host")  ? out.host
                                                                           : other;
             if (!read_value(pair.substr(equals + 1), value)) return std::nullopt;
         }
-        if (end == rest.npos) return out;
-        rest.remove_prefix(end + 1);
+        if (end == remaining.npos) return out;
+        remaining.remove_prefix(end + 1);
     }
 }
 
 forwarded read_rfc7239(const fields_view& fields, const allow_list& trusted) {
     forwarded out;
     std::size_t depth = 0;
-    from_right(fields, "forwarded", [&](std::string_view part) {
+    for_each_from_right(fields, "forwarded", [&](std::string_view part) {
         const auto parsed = parse_element(part);
         if (!parsed) return false;
         if (const auto scheme = known_scheme(parsed->proto); !scheme.empty()) out.scheme = scheme;
@@ -162,7 +162,7 @@ forwarded read_rfc7239(const fields_view& fields, const allow_list& trusted) {
         if (!client.address) return false;
         out.client = client.address;
         out.port = client.port;
-        return ++depth < most_hops && trusted.contains(*client.address);
+        return ++depth < max_hops && trusted.contains(*client.address);
     });
     return out;
 }

@@ -11,15 +11,15 @@
 namespace rondo::http {
 namespace {
 
-struct told {
+struct forwarded_text {
     std::string client, scheme, host;
     unsigned port = 0;
 };
 
 using lines = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-told read_lines(lines received, forwarded_fields which = forwarded_fields::automatic,
-                const allow_list& trusted = allow_list::of({"10.0.0.0/8", "fd00::/8"})) {
+forwarded_text read_lines(lines received, forwarded_fields which = forwarded_fields::automatic,
+                          const allow_list& trusted = allow_list::parse({"10.0.0.0/8", "fd00::/8"})) {
     std::string bytes;
     std::vector<field_ref> refs;
     const auto put = [&bytes](std::string_view text) {
@@ -35,18 +35,18 @@ told read_lines(lines received, forwarded_fields which = forwarded_fields::autom
     return {f.client ? f.client->text() : "", std::string(f.scheme), std::string(f.host), f.port};
 }
 
-std::string client_of(std::string_view list) { return read_lines({{"X-Forwarded-For", list}}).client; }
-std::string client_in(std::string_view list) { return read_lines({{"Forwarded", list}}).client; }
+std::string client_of_x_forwarded_for(std::string_view list) { return read_lines({{"X-Forwarded-For", list}}).client; }
+std::string client_of_forwarded(std::string_view list) { return read_lines({{"Forwarded", list}}).client; }
 
 TEST(XForwarded, the_client_is_the_first_untrusted_address_from_the_right) {
-    EXPECT_EQ(client_of("203.0.113.7"), "203.0.113.7");
-    EXPECT_EQ(client_of("198.51.100.1, 203.0.113.7"), "203.0.113.7");
-    EXPECT_EQ(client_of("198.51.100.1, 203.0.113.7, 10.0.0.2"), "203.0.113.7");
-    EXPECT_EQ(client_of("1.1.1.1,203.0.113.7,10.0.0.2 , 10.9.9.9"), "203.0.113.7");
-    EXPECT_EQ(client_of("10.0.0.3, 10.0.0.2"), "10.0.0.3");
-    EXPECT_EQ(client_of("203.0.113.7, , 10.0.0.2,"), "203.0.113.7");
-    EXPECT_EQ(client_of(""), "");
-    EXPECT_EQ(client_of(" , ,"), "");
+    EXPECT_EQ(client_of_x_forwarded_for("203.0.113.7"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for("198.51.100.1, 203.0.113.7"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for("198.51.100.1, 203.0.113.7, 10.0.0.2"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for("1.1.1.1,203.0.113.7,10.0.0.2 , 10.9.9.9"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for("10.0.0.3, 10.0.0.2"), "10.0.0.3");
+    EXPECT_EQ(client_of_x_forwarded_for("203.0.113.7, , 10.0.0.2,"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for(""), "");
+    EXPECT_EQ(client_of_x_forwarded_for(" , ,"), "");
 }
 
 TEST(XForwarded, joins_several_lines) {
@@ -57,14 +57,14 @@ TEST(XForwarded, joins_several_lines) {
 }
 
 TEST(XForwarded, parses_ports_and_ipv6) {
-    EXPECT_EQ(client_of("2001:DB8::1"), "2001:db8::1");
-    EXPECT_EQ(client_of("[2001:db8::1]"), "2001:db8::1");
-    EXPECT_EQ(client_of("203.0.113.7, fd00::1"), "203.0.113.7");
-    EXPECT_EQ(client_of("203.0.113.7, ::ffff:10.0.0.2"), "203.0.113.7");
-    const told six = read_lines({{"X-Forwarded-For", "[2001:db8::1]:8080"}});
+    EXPECT_EQ(client_of_x_forwarded_for("2001:DB8::1"), "2001:db8::1");
+    EXPECT_EQ(client_of_x_forwarded_for("[2001:db8::1]"), "2001:db8::1");
+    EXPECT_EQ(client_of_x_forwarded_for("203.0.113.7, fd00::1"), "203.0.113.7");
+    EXPECT_EQ(client_of_x_forwarded_for("203.0.113.7, ::ffff:10.0.0.2"), "203.0.113.7");
+    const forwarded_text six = read_lines({{"X-Forwarded-For", "[2001:db8::1]:8080"}});
     EXPECT_EQ(six.client, "2001:db8::1");
     EXPECT_EQ(six.port, 8080u);
-    const told four = read_lines({{"X-Forwarded-For", "203.0.113.7:99, 10.0.0.2:5"}});
+    const forwarded_text four = read_lines({{"X-Forwarded-For", "203.0.113.7:99, 10.0.0.2:5"}});
     EXPECT_EQ(four.client, "203.0.113.7");
     EXPECT_EQ(four.port, 99u);
 }
@@ -72,15 +72,15 @@ TEST(XForwarded, parses_ports_and_ipv6) {
 TEST(XForwarded, an_invalid_address_ends_the_list) {
     for (const char* bad : {"unknown", "_hidden", "evil<script>", "1.2.3", "1.2.3.4:x", "1.2.3.4:99999", "[1.2.3.4]",
                             "[::1", "[::1]x", "::1%eth0", "\"1.2.3.4\"", "1.2.3.4 5.6.7.8", "for=1.2.3.4"}) {
-        EXPECT_EQ(client_of(bad), "") << bad;
-        EXPECT_EQ(client_of(std::string("203.0.113.7, ") + bad + ", 10.0.0.2"), "10.0.0.2") << bad;
+        EXPECT_EQ(client_of_x_forwarded_for(bad), "") << bad;
+        EXPECT_EQ(client_of_x_forwarded_for(std::string("203.0.113.7, ") + bad + ", 10.0.0.2"), "10.0.0.2") << bad;
     }
 }
 
 TEST(XForwarded, uses_scheme_and_host_of_the_proxy_nearest_to_the_client) {
-    told result = read_lines({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
-                              {"X-Forwarded-Proto", "https, http"},
-                              {"X-Forwarded-Host", "evil.example, example.org, inner"}});
+    forwarded_text result = read_lines({{"X-Forwarded-For", "203.0.113.7, 10.0.0.2"},
+                                        {"X-Forwarded-Proto", "https, http"},
+                                        {"X-Forwarded-Host", "evil.example, example.org, inner"}});
     EXPECT_EQ(result.scheme, "https");
     EXPECT_EQ(result.host, "example.org");
     result = read_lines({{"X-Forwarded-For", "203.0.113.7"}, {"X-Forwarded-Proto", "https, http"}});
@@ -97,11 +97,12 @@ TEST(XForwarded, uses_scheme_and_host_of_the_proxy_nearest_to_the_client) {
 }
 
 TEST(Forwarded, reads_elements_from_the_right) {
-    EXPECT_EQ(client_in("for=203.0.113.7"), "203.0.113.7");
-    EXPECT_EQ(client_in("for=198.51.100.1, For=203.0.113.7;by=10.0.0.1;proto=https, for=10.0.0.2"), "203.0.113.7");
-    EXPECT_EQ(client_in("for=\"[2001:db8:cafe::17]:4711\""), "2001:db8:cafe::17");
-    EXPECT_EQ(client_in("FOR=\"203.0.113.7:_obf\""), "203.0.113.7");
-    EXPECT_EQ(client_in("proto=http ; for=203.0.113.7;ext=\"x y\""), "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("for=203.0.113.7"), "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("for=198.51.100.1, For=203.0.113.7;by=10.0.0.1;proto=https, for=10.0.0.2"),
+              "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("for=\"[2001:db8:cafe::17]:4711\""), "2001:db8:cafe::17");
+    EXPECT_EQ(client_of_forwarded("FOR=\"203.0.113.7:_obf\""), "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("proto=http ; for=203.0.113.7;ext=\"x y\""), "203.0.113.7");
     EXPECT_EQ(read_lines({{"Forwarded", "for=203.0.113.7"}, {"Forwarded", "for=10.0.0.2"}}).client, "203.0.113.7");
 }
 
@@ -109,26 +110,26 @@ TEST(Forwarded, an_invalid_address_ends_the_list) {
     for (const char* bad :
          {"for=unknown", "for=_hidden", "for=\"_a:9\"", "by=10.0.0.1", "for", "for=", "=1.2.3.4", "for=\"1.2.3.4",
           "for=1.2.3.4;for=1.2.3.4", "for=\"1\\.2.3.4\"", "for=2001:db8::1", "for=\"a\"b\""}) {
-        EXPECT_EQ(client_in(bad), "") << bad;
-        EXPECT_EQ(client_in(std::string("for=203.0.113.7, ") + bad + ", for=10.0.0.2"), "10.0.0.2") << bad;
+        EXPECT_EQ(client_of_forwarded(bad), "") << bad;
+        EXPECT_EQ(client_of_forwarded(std::string("for=203.0.113.7, ") + bad + ", for=10.0.0.2"), "10.0.0.2") << bad;
     }
 }
 
 TEST(Forwarded, a_quote_of_the_client_swallows_nothing) {
-    EXPECT_EQ(client_in("for=\"1.1.1.1, for=203.0.113.7"), "203.0.113.7");
-    EXPECT_EQ(client_in("for=1.1.1.1;x=\", for=203.0.113.7;by=\"10.0.0.1\""), "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("for=\"1.1.1.1, for=203.0.113.7"), "203.0.113.7");
+    EXPECT_EQ(client_of_forwarded("for=1.1.1.1;x=\", for=203.0.113.7;by=\"10.0.0.1\""), "203.0.113.7");
 }
 
 TEST(Forwarded, a_semicolon_within_quotes_does_not_separate) {
-    const told result = read_lines({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
+    const forwarded_text result = read_lines({{"Forwarded", "for=203.0.113.7;host=\";y=\";proto=https"}});
     EXPECT_EQ(result.client, "203.0.113.7");
     EXPECT_EQ(result.host, ";y=");
     EXPECT_EQ(result.scheme, "https");
-    EXPECT_EQ(client_in("for=6.6.6.6;x=\";for=7.7.7.7"), "");
+    EXPECT_EQ(client_of_forwarded("for=6.6.6.6;x=\";for=7.7.7.7"), "");
 }
 
 TEST(Forwarded, reads_scheme_and_host) {
-    told result =
+    forwarded_text result =
         read_lines({{"Forwarded",
                      "for=1.1.1.1;proto=http;host=evil, for=203.0.113.7;proto=https;host=\"example.org:444\", "
                      "for=10.0.0.2;proto=http;host=inner"}});
@@ -151,7 +152,7 @@ TEST(Forwarded, chooses_the_fields_to_read) {
 }
 
 TEST(Forwarded, with_every_address_trusted_the_client_is_the_first_within_bounds) {
-    const allow_list all = allow_list::of({"*"});
+    const allow_list all = allow_list::parse({"*"});
     EXPECT_EQ(read_lines({{"X-Forwarded-For", "1.1.1.1, 2.2.2.2"}}, forwarded_fields::automatic, all).client,
               "1.1.1.1");
     std::string many = "9.9.9.9";

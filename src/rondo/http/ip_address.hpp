@@ -19,8 +19,8 @@ struct ip_address {
 
     /// Parses "192.0.2.1" and "2001:db8::1"; brackets, a zone or a port are invalid.
     [[nodiscard]] static std::optional<ip_address> parse(std::string_view text) noexcept;
-    [[nodiscard]] static ip_address of_ipv4(const std::uint8_t* bytes4) noexcept;
-    [[nodiscard]] static ip_address of_ipv6(const std::uint8_t* bytes16) noexcept;
+    [[nodiscard]] static ip_address from_ipv4(const std::uint8_t* bytes4) noexcept;
+    [[nodiscard]] static ip_address from_ipv6(const std::uint8_t* bytes16) noexcept;
 
     [[nodiscard]] bool is_ipv4() const noexcept;
     [[nodiscard]] std::string text() const;
@@ -33,7 +33,7 @@ public:
     /// Adds one of "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix", "*" (every peer). Throws std::invalid_argument
     /// with a user-facing message.
     void add(std::string_view item);
-    [[nodiscard]] static allow_list of(std::initializer_list<std::string_view> items);
+    [[nodiscard]] static allow_list parse(std::initializer_list<std::string_view> items);
 
     [[nodiscard]] bool contains(const ip_address& address) const noexcept;
     /// `peer` is an address or "unix".

@@ -25,7 +25,7 @@ TEST(IpAddress, rejects_invalid_addresses) {
 }
 
 bool allows(std::initializer_list<std::string_view> items, std::string_view peer) {
-    return allow_list::of(items).contains_peer(peer);
+    return allow_list::parse(items).contains_peer(peer);
 }
 
 TEST(AllowList, matches_addresses_and_networks) {
@@ -53,13 +53,13 @@ TEST(AllowList, matches_unix_and_wildcard) {
     EXPECT_FALSE(allows({}, "127.0.0.1"));
     EXPECT_FALSE(allows({"*"}, ""));
     EXPECT_TRUE(allow_list().empty());
-    EXPECT_EQ(allow_list::of({"unix", "10.0.0.0/8"}).text(), "unix,10.0.0.0/8");
+    EXPECT_EQ(allow_list::parse({"unix", "10.0.0.0/8"}).text(), "unix,10.0.0.0/8");
 }
 
 TEST(AllowList, rejects_invalid_items) {
     for (std::string_view bad : {"", "localhost", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/x", "10.0.0.1/8",
                                  "10.0.0.0/-1", "2001:db8::1/32", "/8"})
-        EXPECT_THROW((void)allow_list::of({bad}), std::invalid_argument) << bad;
+        EXPECT_THROW((void)allow_list::parse({bad}), std::invalid_argument) << bad;
 }
 
 }  // namespace

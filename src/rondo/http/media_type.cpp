@@ -16,11 +16,11 @@ struct known_type {
     std::string_view type;
 };
 
-constexpr std::string_view unknown_type = "application/octet-stream";
+constexpr std::string_view default_type = "application/octet-stream";
 constexpr std::size_t max_extension = 16;
 
 // Sorted by extension.
-constexpr std::array known_types = std::to_array<known_type>({
+constexpr std::array media_types = std::to_array<known_type>({
     {"7z", "application/x-7z-compressed"},
     {"aac", "audio/aac"},
     {"apng", "image/apng"},
@@ -100,15 +100,15 @@ constexpr std::array known_types = std::to_array<known_type>({
     {"zip", "application/zip"},
     {"zst", "application/zstd"},
 });
-static_assert(std::ranges::is_sorted(known_types, {}, &known_type::extension));
+static_assert(std::ranges::is_sorted(media_types, {}, &known_type::extension));
 
 std::string lower_case(std::string_view text) {
     std::string out(text);
-    std::ranges::transform(out, out.begin(), characters::lower);
+    std::ranges::transform(out, out.begin(), characters::to_lower);
     return out;
 }
 
-std::string_view take_token(std::string_view& text) noexcept {
+std::string_view consume_token(std::string_view& text) noexcept {
     const auto end = std::ranges::find_if_not(text, [](char c) { return characters::is(c, characters::token); });
     const auto size = static_cast<std::size_t>(end - text.begin());
     const std::string_view token = text.substr(0, size);
@@ -117,7 +117,7 @@ std::string_view take_token(std::string_view& text) noexcept {
 }
 
 // Parses a quoted-string and unescapes it; std::nullopt when it is unterminated or contains a control byte.
-std::optional<std::string> take_quoted(std::string_view& text) {
+std::optional<std::string> consume_quoted(std::string_view& text) {
     std::string out;
     for (std::size_t i = 1; i < text.size(); ++i) {
         if (text[i] == '"') {
@@ -132,17 +132,17 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 }
 
 // Parses from behind the ';' and white space.
-std::optional<parameter> take_parameter(std::string_view& text) {
+std::optional<parameter> consume_parameter(std::string_view& text) {
     parameter out;
-    out.name = lower_case(take_token(text));
+    out.name = lower_case(consume_token(text));
     if (out.name.empty() || !text.starts_with('=')) return std::nullopt;
     text.remove_prefix(1);
     if (text.starts_with('"')) {
-        auto value = take_quoted(text);
+        auto value = consume_quoted(text);
         if (!value) return std::nullopt;
         out.value = *std::move(value);
     } else {
-        out.value = take_token(text);
+        out.value = consume_token(text);
         if (out.value.empty()) return std::nullopt;
     }
     return out;
@@ -164,7 +164,7 @@ std::optional<std::vector<parameter>> parse_parameters(std::string_view text) {
         text.remove_prefix(1);
         skip_spaces(text);
         if (text.empty() || text.front() == ';') continue;
-        auto next = take_parameter(text);
+        auto next = consume_parameter(text);
         if (!next) return std::nullopt;
         out.push_back(*std::move(next));
     }
@@ -173,34 +173,34 @@ std::optional<std::vector<parameter>> parse_parameters(std::string_view text) {
 
 std::string essence_of(std::string_view text) {
     text = trimmed(text.substr(0, text.find(';')));
-    const std::string_view whole = text;
-    if (take_token(text).empty() || !text.starts_with('/')) return {};
+    const std::string_view original = text;
+    if (consume_token(text).empty() || !text.starts_with('/')) return {};
     text.remove_prefix(1);
-    if (take_token(text).empty() || !text.empty()) return {};
-    return lower_case(whole);
+    if (consume_token(text).empty() || !text.empty()) return {};
+    return lower_case(original);
 }
 
 std::optional<media_type> parse_media_type(std::string_view text) {
     text = trimmed(text);
-    const std::string_view whole = text;
-    if (take_token(text).empty() || !text.starts_with('/')) return std::nullopt;
+    const std::string_view original = text;
+    if (consume_token(text).empty() || !text.starts_with('/')) return std::nullopt;
     text.remove_prefix(1);
-    if (take_token(text).empty()) return std::nullopt;
+    if (consume_token(text).empty()) return std::nullopt;
     auto parameters = parse_parameters(text);
     if (!parameters) return std::nullopt;
-    return media_type{lower_case(whole.substr(0, whole.size() - text.size())), *std::move(parameters)};
+    return media_type{lower_case(original.substr(0, original.size() - text.size())), *std::move(parameters)};
 }
 
-std::string_view media_type_of(std::string_view file_name) noexcept {
+std::string_view media_type_for(std::string_view file_name) noexcept {
     const std::size_t dot = file_name.find_last_of("./");
-    if (dot == std::string_view::npos || file_name[dot] == '/') return unknown_type;
+    if (dot == std::string_view::npos || file_name[dot] == '/') return default_type;
     const std::string_view text = file_name.substr(dot + 1);
-    if (text.size() > max_extension) return unknown_type;
+    if (text.size() > max_extension) return default_type;
     std::array<char, max_extension> lowered{};
-    std::ranges::transform(text, lowered.begin(), characters::lower);
+    std::ranges::transform(text, lowered.begin(), characters::to_lower);
     const std::string_view extension(lowered.data(), text.size());
-    const auto found = std::ranges::lower_bound(known_types, extension, {}, &known_type::extension);
-    return found != known_types.end() && found->extension == extension ? found->type : unknown_type;
+    const auto found = std::ranges::lower_bound(media_types, extension, {}, &known_type::extension);
+    return found != media_types.end() && found->extension == extension ? found->type : default_type;
 }
 
 }  // namespace rondo::http

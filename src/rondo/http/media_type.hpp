@@ -37,6 +37,6 @@ struct media_type {
 
 /// Returns the Content-Type for a file name or path by its case-insensitive extension, with charset=utf-8 for text
 /// types; "application/octet-stream" when it is unknown.
-[[nodiscard]] std::string_view media_type_of(std::string_view file_name) noexcept;
+[[nodiscard]] std::string_view media_type_for(std::string_view file_name) noexcept;
 
 }  // namespace rondo::http

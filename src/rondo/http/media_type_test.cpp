@@ -30,13 +30,13 @@ TEST(MediaType, unescapes_quoted_strings) {
 }
 
 TEST(MediaType, guesses_the_type_of_a_file) {
-    EXPECT_EQ(media_type_of("index.html"), "text/html; charset=utf-8");
-    EXPECT_EQ(media_type_of("/a/b.c/PHOTO.JPG"), "image/jpeg");
-    EXPECT_EQ(media_type_of("a.tar.gz"), "application/gzip");
-    EXPECT_EQ(media_type_of("a.7z"), "application/x-7z-compressed");
-    EXPECT_EQ(media_type_of("a.zst"), "application/zstd");
+    EXPECT_EQ(media_type_for("index.html"), "text/html; charset=utf-8");
+    EXPECT_EQ(media_type_for("/a/b.c/PHOTO.JPG"), "image/jpeg");
+    EXPECT_EQ(media_type_for("a.tar.gz"), "application/gzip");
+    EXPECT_EQ(media_type_for("a.7z"), "application/x-7z-compressed");
+    EXPECT_EQ(media_type_for("a.zst"), "application/zstd");
     for (const char* name : {"", "html", "a.", "a.b/c", "a.unknown", "a.htmlhtmlhtmlhtmlhtml", "."}) {
-        EXPECT_EQ(media_type_of(name), "application/octet-stream") << name;
+        EXPECT_EQ(media_type_for(name), "application/octet-stream") << name;
     }
 }
 

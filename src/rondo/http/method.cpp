@@ -17,7 +17,7 @@ std::string_view to_string(method m) noexcept {
     return index < method_names.size() ? method_names[index] : std::string_view();
 }
 
-method method_of(std::string_view token) noexcept {
+method parse_method(std::string_view token) noexcept {
     for (std::size_t i = 0; i < method_names.size(); ++i) {
         if (method_names[i] == token) return static_cast<method>(i);
     }

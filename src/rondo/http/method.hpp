@@ -14,7 +14,7 @@ enum class method : std::uint8_t { get, head, post, put, delete_, connect, optio
 [[nodiscard]] std::string_view to_string(method) noexcept;
 
 /// Methods are case-sensitive: "get" is `other`.
-[[nodiscard]] method method_of(std::string_view token) noexcept;
+[[nodiscard]] method parse_method(std::string_view token) noexcept;
 
 /// GET, HEAD, OPTIONS, TRACE (RFC 9110 section 9.2.1).
 [[nodiscard]] constexpr bool is_safe(method m) noexcept {

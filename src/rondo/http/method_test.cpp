@@ -10,14 +10,15 @@ TEST(Method, round_trips) {
     for (int i = 0; i < static_cast<int>(method::other); ++i) {
         const auto m = static_cast<method>(i);
         EXPECT_FALSE(to_string(m).empty());
-        EXPECT_EQ(method_of(to_string(m)), m);
+        EXPECT_EQ(parse_method(to_string(m)), m);
     }
     EXPECT_EQ(to_string(method::delete_), "DELETE");
     EXPECT_EQ(to_string(method::other), "");
 }
 
 TEST(Method, is_case_sensitive) {
-    for (const char* token : {"get", "Get", "GETX", "GE", "", "PROPFIND"}) EXPECT_EQ(method_of(token), method::other);
+    for (const char* token : {"get", "Get", "GETX", "GE", "", "PROPFIND"})
+        EXPECT_EQ(parse_method(token), method::other);
 }
 
 TEST(Method, knows_safe_methods) {

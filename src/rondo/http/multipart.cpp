@@ -7,8 +7,8 @@
 
 #include <rondo/http/characters.hpp>
 #include <rondo/http/fields.hpp>
-#include <rondo/http/form_parameters.hpp>
 #include <rondo/http/media_type.hpp>
+#include <rondo/http/multipart_parameters.hpp>
 
 namespace rondo::http {
 namespace {
@@ -34,11 +34,11 @@ bool unfold(std::string& head) {
 }
 
 // Browsers quote all names and encode only quoted ones.
-std::string name_of(form_parameter& p) { return p.quoted ? decode_form_name(p.value) : std::move(p.value); }
+std::string decoded_name(form_parameter& p) { return p.quoted ? decode_form_name(p.value) : std::move(p.value); }
 
 }  // namespace
 
-bool valid_boundary(std::string_view text) noexcept {
+bool is_valid_boundary(std::string_view text) noexcept {
     const auto allowed = [](char c) { return c >= ' ' && c <= '~'; };
     return !text.empty() && text.size() <= max_boundary && text.back() != ' ' && std::ranges::all_of(text, allowed);
 }
@@ -54,11 +54,11 @@ std::optional<std::string> multipart_boundary(std::string_view content_type) {
         if (boundary) return std::nullopt;  // ambiguous: parsers differ in which one they use
         boundary = p.value;
     }
-    return boundary && valid_boundary(*boundary) ? boundary : std::nullopt;
+    return boundary && is_valid_boundary(*boundary) ? boundary : std::nullopt;
 }
 
 multipart_parser::multipart_parser(std::string_view boundary, const multipart_limits& limits) : limits_(limits) {
-    if (!valid_boundary(boundary))
+    if (!is_valid_boundary(boundary))
         throw std::invalid_argument("invalid multipart boundary; expected 1 to 200 visible characters");
     delimiter_ = "\r\n--";
     delimiter_ += boundary;
@@ -68,18 +68,18 @@ multipart_parser::result multipart_parser::parse(std::string_view in) {
     std::size_t at = 0;
     while (state_ != state::done && state_ != state::failed) {
         if (at == in.size()) return {event::need_more, at, {}};
-        const std::string_view rest = in.substr(at);
+        const std::string_view remaining = in.substr(at);
         if (state_ == state::preamble || state_ == state::content) {
             const bool in_part = state_ == state::content;
-            result found = content(rest);
+            result found = content(remaining);
             at += found.consumed;
             found.consumed = at;
-            if (in_part && found.what != event::need_more) return found;
+            if (in_part && found.kind != event::need_more) return found;
         } else if (state_ == state::head) {
-            at += head_bytes(rest);
+            at += head_bytes(remaining);
             if (state_ == state::content) return {event::part_begin, at, {}};
         } else {
-            boundary_byte(rest.front());
+            boundary_byte(remaining.front());
             ++at;
         }
     }
@@ -101,8 +101,8 @@ multipart_parser::result multipart_parser::content(std::string_view in) {
     for (;;) {
         at = std::min(in.find('\r', at), in.size());
         const std::size_t size = match_size(in.substr(at), 0);
-        const bool whole = size == delimiter_.size();
-        if (!whole && at + size < in.size()) {
+        const bool complete = size == delimiter_.size();
+        if (!complete && at + size < in.size()) {
             at += size;
             continue;
         }
@@ -164,15 +164,15 @@ std::size_t multipart_parser::head_bytes(std::string_view in) {
 
 void multipart_parser::read_head() {
     part_ = {};
-    named_ = false;
+    has_name_ = false;
     if (!unfold(head_)) return fail(multipart_error::bad_part_head);
-    std::string_view rest = head_;
-    while (rest != crlf) {
-        const std::size_t end = rest.find(crlf);
-        if (!read_field(rest.substr(0, end))) return fail(multipart_error::bad_part_head);
-        rest.remove_prefix(end + crlf.size());
+    std::string_view remaining = head_;
+    while (remaining != crlf) {
+        const std::size_t end = remaining.find(crlf);
+        if (!read_field(remaining.substr(0, end))) return fail(multipart_error::bad_part_head);
+        remaining.remove_prefix(end + crlf.size());
     }
-    if (!named_) return fail(multipart_error::bad_part_head);
+    if (!has_name_) return fail(multipart_error::bad_part_head);
     if (parts_++ == limits_.parts) return fail(multipart_error::too_many_parts);
     state_ = state::content;
 }
@@ -182,31 +182,31 @@ bool multipart_parser::read_field(std::string_view line) {
     if (colon == std::string_view::npos) return false;
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = trimmed(line.substr(colon + 1));
-    if (!valid_field_name(name) || !valid_field_value(value)) return false;
-    if (same_ignoring_case(name, "content-disposition")) return read_disposition(value);
-    if (same_ignoring_case(name, "content-type")) part_.content_type = value;
+    if (!is_valid_field_name(name) || !is_valid_field_value(value)) return false;
+    if (equals_ignore_case(name, "content-disposition")) return read_disposition(value);
+    if (equals_ignore_case(name, "content-type")) part_.content_type = value;
     return true;
 }
 
 bool multipart_parser::read_disposition(std::string_view value) {
     const std::size_t semicolon = std::min(value.find(';'), value.size());
-    if (named_ || !same_ignoring_case(trimmed(value.substr(0, semicolon)), "form-data")) return false;
+    if (has_name_ || !equals_ignore_case(trimmed(value.substr(0, semicolon)), "form-data")) return false;
     auto parameters = parse_disposition_parameters(value.substr(semicolon));
     if (!parameters) return false;
     std::optional<std::string> extended;  // filename*
     for (form_parameter& p : *parameters) {
         if (p.name == "name") {
-            if (std::exchange(named_, true)) return false;
-            part_.name = name_of(p);
+            if (std::exchange(has_name_, true)) return false;
+            part_.name = decoded_name(p);
         } else if (p.name == "filename") {
             if (part_.filename) return false;
-            part_.filename = name_of(p);
+            part_.filename = decoded_name(p);
         } else if (p.name == "filename*") {
             if (extended) return false;
             extended = std::move(p.value);
         }
     }
-    return named_ && (!extended || use_extended_name(*extended));
+    return has_name_ && (!extended || use_extended_name(*extended));
 }
 
 bool multipart_parser::use_extended_name(std::string_view text) {

@@ -43,7 +43,7 @@ public:
     };
 
     struct result {
-        event what;
+        event kind;
         std::size_t consumed;   ///< bytes of the input to drop before the next call
         std::string_view data;  ///< a view into the input or the parser, valid until the next call
     };
@@ -91,11 +91,11 @@ private:
     std::uint32_t parts_ = 0;
     state state_ = state::preamble;
     multipart_error error_ = multipart_error::none;
-    bool named_ = false;
+    bool has_name_ = false;
 };
 
 /// 1 to 200 visible characters or spaces, not ending with a space: laxer than RFC 2046 section 5.1.1, as clients are.
-[[nodiscard]] bool valid_boundary(std::string_view) noexcept;
+[[nodiscard]] bool is_valid_boundary(std::string_view) noexcept;
 
 /// Returns the boundary of a Content-Type; std::nullopt when it is not multipart/form-data with a valid boundary.
 [[nodiscard]] std::optional<std::string> multipart_boundary(std::string_view content_type);

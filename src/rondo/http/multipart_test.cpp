@@ -23,15 +23,15 @@ std::string read_pieces(const std::vector<std::string>& pieces, std::string_view
             const auto result = parser.parse(in);
             EXPECT_LE(result.consumed, in.size());
             in.remove_prefix(result.consumed);
-            if (result.what == event::part_begin) {
+            if (result.kind == event::part_begin) {
                 const multipart_part& part = parser.part();
                 out += "[" + part.name + "|" + part.filename.value_or("-") + "|" + part.content_type + ":";
-            } else if (result.what == event::part_data) {
+            } else if (result.kind == event::part_data) {
                 EXPECT_FALSE(result.data.empty());
                 out += result.data;
-            } else if (result.what == event::part_end) {
+            } else if (result.kind == event::part_end) {
                 out += "]";
-            } else if (result.what == event::error) {
+            } else if (result.kind == event::error) {
                 return out + " error " + std::to_string(static_cast<int>(parser.error()));
             } else {
                 break;
@@ -193,13 +193,13 @@ TEST(Multipart, accepts_any_visible_characters_in_a_boundary) {
 }
 
 TEST(Multipart, parses_the_boundary_parameter) {
-    EXPECT_TRUE(valid_boundary("----WebKitFormBoundary7MA4YWxkTrZu0gW"));
-    EXPECT_TRUE(valid_boundary("a b'()+_,-./:=?"));
-    EXPECT_TRUE(valid_boundary(std::string(200, 'a')));
-    EXPECT_TRUE(valid_boundary("a;b\"\\<>@[]{}|~^`!#$%&*"));
+    EXPECT_TRUE(is_valid_boundary("----WebKitFormBoundary7MA4YWxkTrZu0gW"));
+    EXPECT_TRUE(is_valid_boundary("a b'()+_,-./:=?"));
+    EXPECT_TRUE(is_valid_boundary(std::string(200, 'a')));
+    EXPECT_TRUE(is_valid_boundary("a;b\"\\<>@[]{}|~^`!#$%&*"));
     for (const std::string& bad : {std::string(), std::string("a "), std::string(201, 'a'), std::string("a\r\n"),
                                    std::string("\xc3\xa9"), std::string("a\tb")}) {
-        EXPECT_FALSE(valid_boundary(bad)) << bad;
+        EXPECT_FALSE(is_valid_boundary(bad)) << bad;
         EXPECT_THROW(multipart_parser{bad}, std::invalid_argument);
     }
     EXPECT_EQ(multipart_boundary("Multipart/Form-Data; charset=utf-8; boundary=\"a b\""), "a b");

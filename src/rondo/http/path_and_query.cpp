@@ -54,14 +54,14 @@ path_byte first_byte(std::string_view path) noexcept {
 }
 
 // The number of leading bytes that no normalization affects.
-std::size_t plain_size(std::string_view path) noexcept {
+std::size_t unaffected_size(std::string_view path) noexcept {
     const auto is_special = [](char c) { return c == '/' || c == '%' || c == '\\' || c == ';'; };
     return static_cast<std::size_t>(std::ranges::find_if(path, is_special) - path.begin());
 }
 
-unsigned reading_that_parts_at(path_byte b) noexcept {
-    if (b.value == '\\') return backslash_parts;
-    if (b.value == '/' && b.escaped) return encoded_slash_parts;
+unsigned separator_normalization(path_byte b) noexcept {
+    if (b.value == '\\') return backslash_is_slash;
+    if (b.value == '/' && b.escaped) return decode_slashes;
     return 0;
 }
 
@@ -79,7 +79,7 @@ bool has_dot_segment(std::string_view decoded_path) noexcept {
     }
 }
 
-unsigned readings_of(std::string_view path) noexcept {
+unsigned normalizations_of(std::string_view path) noexcept {
     if (path.find_first_of("%\\;") == std::string_view::npos && path.find("//") == std::string_view::npos) return 0;
     unsigned found = 0;
     bool after_slash = false;
@@ -87,46 +87,46 @@ unsigned readings_of(std::string_view path) noexcept {
     bool plain_parameter = false;
     while (!path.empty()) {
         const path_byte b = first_byte(path);
-        const unsigned as_separator = reading_that_parts_at(b);
+        const unsigned as_separator = separator_normalization(b);
         const bool slash = b.value == '/' || as_separator != 0;
         found |= as_separator;
         // A segment of only a parameter becomes empty when the parameter is stripped.
-        if ((slash || b.value == ';') && after_slash) found |= empty_segments_vanish;
+        if ((slash || b.value == ';') && after_slash) found |= merge_slashes;
         if (b.value == ';') {
-            found |= parameters_vanish;
+            found |= strip_parameters;
             (b.escaped ? escaped_parameter : plain_parameter) = true;
         }
         after_slash = slash;
         path.remove_prefix(b.size);
     }
-    const bool order_matters = escaped_parameter || (found & (encoded_slash_parts | backslash_parts)) != 0;
-    if (plain_parameter && order_matters) found |= parameters_go_first;
+    const bool order_matters = escaped_parameter || (found & (decode_slashes | backslash_is_slash)) != 0;
+    if (plain_parameter && order_matters) found |= strip_parameters_first;
     return found;
 }
 
-std::string path_read_as(std::string_view path, unsigned normalizations, std::size_t max_slashes) {
+std::string normalize_path(std::string_view path, unsigned normalizations, std::size_t max_slashes) {
     std::string out;
     std::size_t slashes = 0;
     bool in_parameter = false;
     while (!path.empty()) {
-        const std::size_t plain = plain_size(path);
+        const std::size_t plain = unaffected_size(path);
         if (!in_parameter) out += path.substr(0, plain);
         path.remove_prefix(plain);
         if (path.empty()) break;
-        if ((normalizations & parameters_go_first) != 0 && path.front() == ';') {
+        if ((normalizations & strip_parameters_first) != 0 && path.front() == ';') {
             path.remove_prefix(std::min(path.find('/'), path.size()));
             continue;
         }
         const path_byte b = first_byte(path);
-        const unsigned as_separator = reading_that_parts_at(b);
+        const unsigned as_separator = separator_normalization(b);
         if ((b.value == '/' && !b.escaped) || (as_separator & normalizations) != 0) {
             in_parameter = false;
-            if ((normalizations & empty_segments_vanish) == 0 || !out.ends_with('/')) {
+            if ((normalizations & merge_slashes) == 0 || !out.ends_with('/')) {
                 out += '/';
                 if (++slashes == max_slashes) break;
             }
         } else {
-            if (b.value == ';' && (normalizations & parameters_vanish) != 0) in_parameter = true;
+            if (b.value == ';' && (normalizations & strip_parameters) != 0) in_parameter = true;
             if (!in_parameter) out += path.substr(0, b.size);
         }
         path.remove_prefix(b.size);
@@ -151,14 +151,14 @@ std::string decode_form_text(std::string_view text) {
 }
 
 void query_pairs::iterator::read() {
-    while (!rest_.empty()) {
-        const std::size_t ampersand = rest_.find('&');
-        const std::string_view part = rest_.substr(0, ampersand);
-        rest_.remove_prefix(ampersand == std::string_view::npos ? rest_.size() : ampersand + 1);
+    while (!remaining_.empty()) {
+        const std::size_t ampersand = remaining_.find('&');
+        const std::string_view part = remaining_.substr(0, ampersand);
+        remaining_.remove_prefix(ampersand == std::string_view::npos ? remaining_.size() : ampersand + 1);
         if (part.empty()) continue;
         const std::size_t equals = part.find('=');
-        now_.name = decode_form_text(part.substr(0, equals));
-        now_.value = equals == std::string_view::npos ? std::string() : decode_form_text(part.substr(equals + 1));
+        current_.name = decode_form_text(part.substr(0, equals));
+        current_.value = equals == std::string_view::npos ? std::string() : decode_form_text(part.substr(equals + 1));
         return;
     }
     ended_ = true;

@@ -23,20 +23,20 @@ namespace rondo::http {
 [[nodiscard]] bool has_dot_segment(std::string_view decoded_path) noexcept;
 
 /// Normalizations that another program may apply to a path passed to it.
-enum path_reading : unsigned {
-    encoded_slash_parts = 1,    ///< "%2F" is a slash
-    backslash_parts = 2,        ///< '\\' and "%5C" are slashes
-    empty_segments_vanish = 4,  ///< "//" is one slash
-    parameters_vanish = 8,      ///< ";x=1" or "%3Bx=1" at the end of a segment is removed
-    parameters_go_first = 16,   ///< as before, but before decoding: only ';' starts one, only '/' ends it
+enum path_normalization : unsigned {
+    decode_slashes = 1,           ///< "%2F" is a slash
+    backslash_is_slash = 2,       ///< '\\' and "%5C" are slashes
+    merge_slashes = 4,            ///< "//" is one slash
+    strip_parameters = 8,         ///< ";x=1" or "%3Bx=1" at the end of a segment is removed
+    strip_parameters_first = 16,  ///< as before, but before decoding: only ';' starts one, only '/' ends it
 };
-inline constexpr unsigned every_path_reading = 31;
+inline constexpr unsigned all_path_normalizations = 31;
 
 /// Returns the set of path_normalization that would change this path (as received). Usually empty.
-[[nodiscard]] unsigned readings_of(std::string_view path) noexcept;
+[[nodiscard]] unsigned normalizations_of(std::string_view path) noexcept;
 /// Applies the normalizations and returns the path up to and including `max_slashes` slashes. Keeps other escapes.
-[[nodiscard]] std::string path_read_as(std::string_view path, unsigned normalizations,
-                                       std::size_t max_slashes = SIZE_MAX);
+[[nodiscard]] std::string normalize_path(std::string_view path, unsigned normalizations,
+                                         std::size_t max_slashes = SIZE_MAX);
 
 struct query_pair {
     std::string name;
@@ -61,20 +61,20 @@ public:
         using pointer = const query_pair*;
 
         iterator() = default;
-        explicit iterator(std::string_view text) : rest_(text), ended_(false) { read(); }
-        [[nodiscard]] reference operator*() const noexcept { return now_; }
-        [[nodiscard]] pointer operator->() const noexcept { return &now_; }
+        explicit iterator(std::string_view text) : remaining_(text), ended_(false) { read(); }
+        [[nodiscard]] reference operator*() const noexcept { return current_; }
+        [[nodiscard]] pointer operator->() const noexcept { return &current_; }
         iterator& operator++() { return read(), *this; }
         void operator++(int) { read(); }
         friend bool operator==(const iterator& a, const iterator& b) noexcept {
-            return a.ended_ == b.ended_ && (a.ended_ || a.rest_.data() == b.rest_.data());
+            return a.ended_ == b.ended_ && (a.ended_ || a.remaining_.data() == b.remaining_.data());
         }
 
     private:
         void read();
 
-        std::string_view rest_;
-        query_pair now_;
+        std::string_view remaining_;
+        query_pair current_;
         bool ended_ = true;
     };
 

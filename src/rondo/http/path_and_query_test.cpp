@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/http/form.hpp>
+#include <rondo/http/urlencoded_form.hpp>
 
 namespace rondo::http {
 namespace {
@@ -27,46 +27,46 @@ TEST(PathAndQuery, decodes_a_path) {
 }
 
 TEST(PathAndQuery, normalizes_a_path) {
-    EXPECT_EQ(readings_of("/a/b%41/c.d"), 0u);
-    EXPECT_EQ(readings_of("/a%2Fb"), unsigned{encoded_slash_parts});
-    EXPECT_EQ(readings_of("/a%252Fb"), 0u);
-    EXPECT_EQ(readings_of("/a\\b"), unsigned{backslash_parts});
-    EXPECT_EQ(readings_of("/a%5cb"), unsigned{backslash_parts});
-    EXPECT_EQ(readings_of("//a"), unsigned{empty_segments_vanish});
-    EXPECT_EQ(readings_of("/%2fa"), unsigned{encoded_slash_parts} | empty_segments_vanish);
-    EXPECT_EQ(readings_of("/a;b"), unsigned{parameters_vanish});
-    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", 0), "//a%2Fb\\c;d/e%3Bf%41");
-    EXPECT_EQ(path_read_as("//a%2Fb\\c;d/e%3Bf%41", every_path_reading), "/a/b/c/e");
-    EXPECT_EQ(path_read_as("//a%2Fb\\c;d", empty_segments_vanish), "/a%2Fb\\c;d");
-    EXPECT_EQ(path_read_as("/a%2Fb%2", encoded_slash_parts), "/a/b%2");
-    EXPECT_EQ(path_read_as("///a//b;x/c/d", empty_segments_vanish | parameters_vanish, 3), "/a/b/");
-    EXPECT_EQ(path_read_as("/a;b", parameters_vanish, 3), "/a");
+    EXPECT_EQ(normalizations_of("/a/b%41/c.d"), 0u);
+    EXPECT_EQ(normalizations_of("/a%2Fb"), unsigned{decode_slashes});
+    EXPECT_EQ(normalizations_of("/a%252Fb"), 0u);
+    EXPECT_EQ(normalizations_of("/a\\b"), unsigned{backslash_is_slash});
+    EXPECT_EQ(normalizations_of("/a%5cb"), unsigned{backslash_is_slash});
+    EXPECT_EQ(normalizations_of("//a"), unsigned{merge_slashes});
+    EXPECT_EQ(normalizations_of("/%2fa"), unsigned{decode_slashes} | merge_slashes);
+    EXPECT_EQ(normalizations_of("/a;b"), unsigned{strip_parameters});
+    EXPECT_EQ(normalize_path("//a%2Fb\\c;d/e%3Bf%41", 0), "//a%2Fb\\c;d/e%3Bf%41");
+    EXPECT_EQ(normalize_path("//a%2Fb\\c;d/e%3Bf%41", all_path_normalizations), "/a/b/c/e");
+    EXPECT_EQ(normalize_path("//a%2Fb\\c;d", merge_slashes), "/a%2Fb\\c;d");
+    EXPECT_EQ(normalize_path("/a%2Fb%2", decode_slashes), "/a/b%2");
+    EXPECT_EQ(normalize_path("///a//b;x/c/d", merge_slashes | strip_parameters, 3), "/a/b/");
+    EXPECT_EQ(normalize_path("/a;b", strip_parameters, 3), "/a");
 }
 
 TEST(PathAndQuery, a_segment_of_only_a_parameter_may_become_empty) {
-    const unsigned vanish = unsigned{parameters_vanish} | empty_segments_vanish;
+    const unsigned vanish = unsigned{strip_parameters} | merge_slashes;
     for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/%3B;/a", "/a/;", "/a/;x", "/a/%3bx", "/;a", "/a;/;/b"})
-        EXPECT_EQ(readings_of(path) & ~parameters_go_first, vanish) << path;
-    EXPECT_EQ(readings_of("/a\\;/b"), vanish | backslash_parts | parameters_go_first);
-    EXPECT_EQ(readings_of("/a;/b;c=;d"), unsigned{parameters_vanish}) << "no segment without a name";
+        EXPECT_EQ(normalizations_of(path) & ~strip_parameters_first, vanish) << path;
+    EXPECT_EQ(normalizations_of("/a\\;/b"), vanish | backslash_is_slash | strip_parameters_first);
+    EXPECT_EQ(normalizations_of("/a;/b;c=;d"), unsigned{strip_parameters}) << "no segment without a name";
     for (const char* path : {"/;/a", "/;x=1/a", "/%3b/a", "/;a=/;/;b/a", "/a;/", "//;//a"})
-        EXPECT_EQ(path_read_as(path, vanish).substr(0, 2), "/a") << path;
-    EXPECT_EQ(path_read_as("/;x/..;/a", vanish), "/../a");
-    EXPECT_EQ(path_read_as("/a/;x", vanish), "/a/");
+        EXPECT_EQ(normalize_path(path, vanish).substr(0, 2), "/a") << path;
+    EXPECT_EQ(normalize_path("/;x/..;/a", vanish), "/../a");
+    EXPECT_EQ(normalize_path("/a/;x", vanish), "/a/");
 }
 
 // Some programs strip parameters and then decode, others decode first.
 TEST(PathAndQuery, strips_parameters_before_or_after_decoding) {
-    const unsigned first = unsigned{parameters_go_first} | encoded_slash_parts | backslash_parts;
-    EXPECT_EQ(readings_of("/a;b%2fc/d"), unsigned{parameters_vanish} | encoded_slash_parts | parameters_go_first);
-    EXPECT_EQ(readings_of("/a;b%3bc"), unsigned{parameters_vanish} | parameters_go_first);
-    EXPECT_EQ(readings_of("/a%3bb%2fc"), unsigned{parameters_vanish} | encoded_slash_parts);
-    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", first), "/a/d/e");
-    EXPECT_EQ(path_read_as("/a;b%2fc/d%2fe", unsigned{parameters_vanish} | encoded_slash_parts), "/a/c/d/e");
-    EXPECT_EQ(path_read_as("/a;b\\c/d\\e", first), "/a/d/e");
-    EXPECT_EQ(path_read_as("/a;b/%3bc", parameters_go_first), "/a/%3bc");
-    EXPECT_EQ(path_read_as("/a;b", first), "/a");
-    EXPECT_EQ(path_read_as(";", first), "");
+    const unsigned first = unsigned{strip_parameters_first} | decode_slashes | backslash_is_slash;
+    EXPECT_EQ(normalizations_of("/a;b%2fc/d"), unsigned{strip_parameters} | decode_slashes | strip_parameters_first);
+    EXPECT_EQ(normalizations_of("/a;b%3bc"), unsigned{strip_parameters} | strip_parameters_first);
+    EXPECT_EQ(normalizations_of("/a%3bb%2fc"), unsigned{strip_parameters} | decode_slashes);
+    EXPECT_EQ(normalize_path("/a;b%2fc/d%2fe", first), "/a/d/e");
+    EXPECT_EQ(normalize_path("/a;b%2fc/d%2fe", unsigned{strip_parameters} | decode_slashes), "/a/c/d/e");
+    EXPECT_EQ(normalize_path("/a;b\\c/d\\e", first), "/a/d/e");
+    EXPECT_EQ(normalize_path("/a;b/%3bc", strip_parameters_first), "/a/%3bc");
+    EXPECT_EQ(normalize_path("/a;b", first), "/a");
+    EXPECT_EQ(normalize_path(";", first), "");
 }
 
 // The examples of RFC 3986 sections 5.2.4 and 5.4, and the ways to climb out.

@@ -15,8 +15,8 @@ using parsed = std::expected<proxy_header, proxy_error>;
 
 constexpr std::string_view text_signature = "PROXY ";
 constexpr std::string_view binary_signature("\r\n\r\n\0\r\nQUIT\n", 12);
-constexpr std::size_t most_text = 107;    // section 2.1, with CRLF
-constexpr std::size_t binary_fixed = 16;  // signature, version and command, family, length
+constexpr std::size_t max_text_size = 107;  // section 2.1, with CRLF
+constexpr std::size_t binary_fixed = 16;    // signature, version and command, family, length
 
 const std::unexpected incomplete(proxy_error::incomplete);
 const std::unexpected malformed(proxy_error::malformed);
@@ -59,18 +59,18 @@ parsed parse_line(std::string_view line, std::size_t size) noexcept {
         return (address.find(':') == address.npos) == is_ipv4;
     };
     if (!matches_family(words[1]) || !matches_family(words[2])) return malformed;
-    out.from = proxy_header::source::ip;
+    out.source_type = proxy_header::source::ip;
     out.address = *from;
     out.port = *from_port;
     return out;
 }
 
 parsed parse_text(std::string_view bytes) noexcept {
-    const std::size_t end = bytes.substr(0, most_text).find('\n');
+    const std::size_t end = bytes.substr(0, max_text_size).find('\n');
     if (end == bytes.npos) {
         // A CR without LF, or a line that exceeds the limit.
         const std::size_t cr = bytes.find('\r');
-        const bool invalid = bytes.size() >= most_text || (cr != bytes.npos && cr + 1 != bytes.size());
+        const bool invalid = bytes.size() >= max_text_size || (cr != bytes.npos && cr + 1 != bytes.size());
         return invalid ? parsed(malformed) : parsed(incomplete);
     }
     if (bytes[end - 1] != '\r') return malformed;
@@ -80,15 +80,15 @@ parsed parse_text(std::string_view bytes) noexcept {
 }
 
 // A list of type, length and value. Only whether the client spoke TLS is used.
-bool read_extensions(std::string_view rest, bool& secure) noexcept {
+bool read_extensions(std::string_view remaining, bool& secure) noexcept {
     constexpr std::uint8_t ssl = 0x20;
     constexpr std::uint8_t client_ssl = 0x01;
-    while (!rest.empty()) {
-        if (rest.size() < 3) return false;
-        const std::size_t length = number_at(rest, 1);
-        if (rest.size() < 3 + length) return false;
-        if (byte_at(rest, 0) == ssl && length >= 5) secure = (byte_at(rest, 3) & client_ssl) != 0;
-        rest.remove_prefix(3 + length);
+    while (!remaining.empty()) {
+        if (remaining.size() < 3) return false;
+        const std::size_t length = number_at(remaining, 1);
+        if (remaining.size() < 3 + length) return false;
+        if (byte_at(remaining, 0) == ssl && length >= 5) secure = (byte_at(remaining, 3) & client_ssl) != 0;
+        remaining.remove_prefix(3 + length);
     }
     return true;
 }
@@ -103,7 +103,7 @@ parsed parse_binary(std::string_view bytes) noexcept {
     if (bytes.size() < out.size) return incomplete;
     if ((byte_at(bytes, 12) & 0x0f) == 0) return out;  // LOCAL: the rest of the header is ignored
 
-    const std::string_view rest = bytes.substr(binary_fixed, out.size - binary_fixed);
+    const std::string_view remaining = bytes.substr(binary_fixed, out.size - binary_fixed);
     std::size_t addresses = 0;
     switch (byte_at(bytes, 13)) {
         case 0x00: return out;  // UNSPEC: likewise
@@ -112,10 +112,12 @@ parsed parse_binary(std::string_view bytes) noexcept {
         case 0x31: addresses = 216; break;
         default: return malformed;
     }
-    if (rest.size() < addresses || !read_extensions(rest.substr(addresses), out.secure)) return malformed;
-    out.from = addresses == 216 ? proxy_header::source::unix_socket : proxy_header::source::ip;
-    if (addresses == 12) out.address = ip_address::of_ipv4(bytes_at(rest, 0)), out.port = number_at(rest, 8);
-    if (addresses == 36) out.address = ip_address::of_ipv6(bytes_at(rest, 0)), out.port = number_at(rest, 32);
+    if (remaining.size() < addresses || !read_extensions(remaining.substr(addresses), out.secure)) return malformed;
+    out.source_type = addresses == 216 ? proxy_header::source::unix_socket : proxy_header::source::ip;
+    if (addresses == 12)
+        out.address = ip_address::from_ipv4(bytes_at(remaining, 0)), out.port = number_at(remaining, 8);
+    if (addresses == 36)
+        out.address = ip_address::from_ipv6(bytes_at(remaining, 0)), out.port = number_at(remaining, 32);
     return out;
 }
 

@@ -18,7 +18,7 @@ struct proxy_header {
         ip,          ///< `address` and `port`
         unix_socket,
     };
-    source from = source::connection;
+    source source_type = source::connection;
     ip_address address;
     std::uint16_t port = 0;
     bool secure = false;   ///< the client spoke TLS to the proxy (version 2, PP2_TYPE_SSL)

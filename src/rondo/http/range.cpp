@@ -11,7 +11,7 @@
 namespace rondo::http {
 namespace {
 
-constexpr std::string_view unit = "bytes=";
+constexpr std::string_view unit_prefix = "bytes=";
 
 // Parses 1*DIGIT, saturating on overflow. std::nullopt for anything else.
 std::optional<std::uint64_t> read_number(std::string_view text) noexcept {
@@ -26,30 +26,30 @@ std::optional<std::uint64_t> read_number(std::string_view text) noexcept {
     return number;
 }
 
-enum class reading : std::uint8_t { bad, outside, inside };
+enum class spec_result : std::uint8_t { invalid, outside, inside };
 
 // One range-spec: first "-" [ last ] or "-" suffix-length.
-reading read_range(std::string_view text, std::uint64_t size, byte_range& out) noexcept {
+spec_result read_range(std::string_view text, std::uint64_t size, byte_range& out) noexcept {
     const std::size_t dash = text.find('-');
-    if (dash == std::string_view::npos) return reading::bad;
+    if (dash == std::string_view::npos) return spec_result::invalid;
     const std::string_view before = text.substr(0, dash);
     const std::string_view after = text.substr(dash + 1);
     const auto first = read_number(before);
     const auto last = read_number(after);
-    if ((!first && !before.empty()) || (!last && !after.empty()) || (!first && !last)) return reading::bad;
+    if ((!first && !before.empty()) || (!last && !after.empty()) || (!first && !last)) return spec_result::invalid;
     if (!first) {
-        if (*last == 0 || size == 0) return reading::outside;
+        if (*last == 0 || size == 0) return spec_result::outside;
         out = {size - std::min(*last, size), size - 1};
-        return reading::inside;
+        return spec_result::inside;
     }
-    if (last && *last < *first) return reading::bad;
-    if (*first >= size) return reading::outside;
+    if (last && *last < *first) return spec_result::invalid;
+    if (*first >= size) return spec_result::outside;
     out = {*first, std::min(last.value_or(size - 1), size - 1)};
-    return reading::inside;
+    return spec_result::inside;
 }
 
 // Ranges with a larger total than the representation would cost more to send.
-bool worth_it(const std::vector<byte_range>& ranges, std::uint64_t size) noexcept {
+bool is_total_within(const std::vector<byte_range>& ranges, std::uint64_t size) noexcept {
     std::uint64_t remaining = size;
     for (const byte_range range : ranges) {
         if (range.size() > remaining) return false;
@@ -62,22 +62,22 @@ bool worth_it(const std::vector<byte_range>& ranges, std::uint64_t size) noexcep
 
 range_set parse_range(std::string_view value, std::uint64_t size, std::size_t max_ranges) {
     range_set out;
-    if (!same_ignoring_case(value.substr(0, unit.size()), unit)) return out;
+    if (!equals_ignore_case(value.substr(0, unit_prefix.size()), unit_prefix)) return out;
     std::size_t specs = 0;
-    for (std::string_view rest = value.substr(unit.size());;) {
-        const std::size_t comma = rest.find(',');
-        const std::string_view spec = trimmed(rest.substr(0, comma));
+    for (std::string_view remaining = value.substr(unit_prefix.size());;) {
+        const std::size_t comma = remaining.find(',');
+        const std::string_view spec = trimmed(remaining.substr(0, comma));
         if (!spec.empty()) {
             byte_range range;
-            const reading result = read_range(spec, size, range);
-            if (result == reading::bad || ++specs > max_ranges) return {};
-            if (result == reading::inside) out.ranges.push_back(range);
+            const spec_result result = read_range(spec, size, range);
+            if (result == spec_result::invalid || ++specs > max_ranges) return {};
+            if (result == spec_result::inside) out.ranges.push_back(range);
         }
         if (comma == std::string_view::npos) break;
-        rest.remove_prefix(comma + 1);
+        remaining.remove_prefix(comma + 1);
     }
-    if (specs == 0 || !worth_it(out.ranges, size)) return {};
-    out.what = out.ranges.empty() ? range_set::outcome::unsatisfiable : range_set::outcome::partial;
+    if (specs == 0 || !is_total_within(out.ranges, size)) return {};
+    out.result = out.ranges.empty() ? range_set::outcome::unsatisfiable : range_set::outcome::partial;
     return out;
 }
 

@@ -25,7 +25,7 @@ struct range_set {
         partial,        ///< respond 206 with `ranges`
         unsatisfiable,  ///< respond 416 with unsatisfied_range
     };
-    outcome what = outcome::whole;
+    outcome result = outcome::whole;
     std::vector<byte_range> ranges;  ///< not empty when `partial`; within the representation, in the requested order
 };
 

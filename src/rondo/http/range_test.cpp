@@ -12,9 +12,9 @@ namespace {
 // "whole", "unsatisfiable" or the ranges.
 std::string ranges_of(std::string_view value, std::uint64_t size = 1000) {
     const range_set set = parse_range(value, size);
-    if (set.what != range_set::outcome::partial) {
+    if (set.result != range_set::outcome::partial) {
         EXPECT_TRUE(set.ranges.empty());
-        return set.what == range_set::outcome::whole ? "whole" : "unsatisfiable";
+        return set.result == range_set::outcome::whole ? "whole" : "unsatisfiable";
     }
     std::string out;
     for (const byte_range range : set.ranges) out += content_range(range, size) + ";";

@@ -15,7 +15,7 @@ namespace {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    for (char& c : out) c = characters::lower(c);
+    for (char& c : out) c = characters::to_lower(c);
     return out;
 }
 
@@ -24,7 +24,7 @@ bool has_control_byte(std::string_view text) noexcept {
 }
 
 // Percent-encodes a path and query; existing escapes are kept.
-std::string sendable(std::string_view text) {
+std::string encode_target(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -61,14 +61,14 @@ bool read_host(std::string_view text, url& out) {
     if (!parsed) return false;
     std::string_view host = parsed->host;
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-    if (host.data() != text.data() && characters::lower(host[0]) == 'v')
+    if (host.data() != text.data() && characters::to_lower(host[0]) == 'v')
         return false;  // IPvFuture: no version is known
     out.host = lower(host);
-    out.port = parsed->port.value_or(out.secure() ? 443 : 80);
+    out.port = parsed->port.value_or(out.is_secure() ? 443 : 80);
     return out.port != 0;
 }
 
-bool read_socket(std::string_view text, url& out) {
+bool read_unix_path(std::string_view text, url& out) {
     auto path = decoded(text);
     if (!path || path->empty() || path->find('\0') != std::string::npos) return false;
     out.unix_path = *std::move(path);
@@ -84,7 +84,7 @@ std::pair<std::string_view, std::string_view> split_query(std::string_view text)
     return {text.substr(0, question), text.substr(question)};
 }
 
-std::optional<url> of_response(std::optional<url> absolute) {
+std::optional<url> checked_reference(std::optional<url> absolute) {
     if (absolute && (!absolute->unix_path.empty() || !absolute->user.empty() || !absolute->password.empty()))
         return std::nullopt;
     return absolute;
@@ -93,7 +93,7 @@ std::optional<url> of_response(std::optional<url> absolute) {
 bool has_scheme(std::string_view text) {
     const std::size_t colon = text.find(':');
     if (colon == 0 || colon == std::string_view::npos || text.find_first_of("/?") < colon) return false;
-    return valid_token(text.substr(0, colon));
+    return is_valid_token(text.substr(0, colon));
 }
 
 }  // namespace
@@ -115,29 +115,29 @@ std::optional<url> url::parse(std::string_view text) {
         if (!read_user(authority.substr(0, at), out)) return std::nullopt;
         authority.remove_prefix(at + 1);
     }
-    const bool valid = unix_socket ? read_socket(authority, out) : read_host(authority, out);
+    const bool valid = unix_socket ? read_unix_path(authority, out) : read_host(authority, out);
     if (!valid) return std::nullopt;
-    out.target = sendable(text.substr(end));
+    out.target = encode_target(text.substr(end));
     if (!out.target.starts_with('/')) out.target.insert(0, 1, '/');
     return out;
 }
 
 std::optional<url> url::resolve(std::string_view reference) const {
     reference = without_fragment(reference);
-    if (has_scheme(reference)) return of_response(parse(reference));
-    if (reference.starts_with("//")) return of_response(parse(scheme + ":" + std::string(reference)));
+    if (has_scheme(reference)) return checked_reference(parse(reference));
+    if (reference.starts_with("//")) return checked_reference(parse(scheme + ":" + std::string(reference)));
     if (has_control_byte(reference)) return std::nullopt;
     url out = *this;
     const auto [base_path, base_query] = split_query(target);
     const auto [path, query] = split_query(reference);
     if (reference.empty()) return out;
     if (path.empty()) {
-        out.target = std::string(base_path) + sendable(query);
+        out.target = std::string(base_path) + encode_target(query);
         return out;
     }
     std::string merged(path);
     if (!path.starts_with('/')) merged.insert(0, base_path.substr(0, base_path.rfind('/') + 1));
-    out.target = sendable(remove_dot_segments(merged)) + sendable(query);
+    out.target = encode_target(remove_dot_segments(merged)) + encode_target(query);
     if (!out.target.starts_with('/')) out.target.insert(0, 1, '/');
     return out;
 }
@@ -145,7 +145,7 @@ std::optional<url> url::resolve(std::string_view reference) const {
 std::string url::authority() const {
     if (!unix_path.empty()) return "localhost";
     std::string out = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    if (port != (secure() ? 443 : 80)) (out += ':') += std::to_string(port);
+    if (port != (is_secure() ? 443 : 80)) (out += ':') += std::to_string(port);
     return out;
 }
 

@@ -27,7 +27,7 @@ struct url {
     /// (http+unix) and credentials (RFC 9110 section 4.2.4). A relative reference keeps those of this URL.
     [[nodiscard]] std::optional<url> resolve(std::string_view reference) const;
 
-    [[nodiscard]] bool secure() const noexcept { return scheme == "https"; }
+    [[nodiscard]] bool is_secure() const noexcept { return scheme == "https"; }
     /// The value of Host; without the port when it is the default of the scheme.
     [[nodiscard]] std::string authority() const;
     /// Scheme, host and port: "https://example.org:443". Credentials must not be sent to another origin.

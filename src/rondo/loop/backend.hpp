@@ -51,16 +51,16 @@ private:
     friend class io_uring_backend;
 
     int fd_;
-    bool wanted_ = false;          // input is requested
-    bool ready_ = false;           // epoll: the kernel may have input
-    bool ended_ = false;           // epoll: the end of input was reported by the kernel
-    bool gone_ = false;            // epoll: both directions are closed
-    bool watching_write_ = false;  // epoll: EPOLLOUT is set
-    bool told_closed_ = false;     // epoll: the end of input was reported to the owner
-    bool told_gone_ = false;       // epoll: the close of both directions was reported to the owner
-    void* receiving_ = nullptr;    // io_uring: the armed receive; after the end of input the poll for the hang-up
-    void* sending_ = nullptr;      // io_uring: the pending send
-    void* writing_ = nullptr;      // io_uring: the armed poll for writability
+    bool input_requested_ = false;       // input is requested
+    bool readable_ = false;              // epoll: the kernel may have input
+    bool input_ended_ = false;           // epoll: the end of input was reported by the kernel
+    bool hung_up_ = false;               // epoll: both directions are closed
+    bool watching_writable_ = false;     // epoll: EPOLLOUT is set
+    bool end_reported_ = false;          // epoll: the end of input was reported to the owner
+    bool hang_up_reported_ = false;      // epoll: the close of both directions was reported to the owner
+    void* receive_operation_ = nullptr;  // io_uring: the armed receive; after the end of input the poll for the hang-up
+    void* send_operation_ = nullptr;     // io_uring: the pending send
+    void* writable_operation_ = nullptr;  // io_uring: the armed poll for writability
 };
 
 /// A listening socket as seen by a backend.
@@ -120,7 +120,7 @@ public:
     /// Cancels all pending operations without further callbacks and closes the descriptor.
     virtual void close(stream_socket&) noexcept = 0;
     /// Requests input, until received() or receive_ended() is called.
-    virtual void want_input(stream_socket&) noexcept = 0;
+    virtual void request_input(stream_socket&) noexcept = 0;
     /// Withdraws the request: further input stays in the kernel. With io_uring, input that was already received is
     /// still delivered.
     virtual void pause_input(stream_socket&) noexcept = 0;
@@ -131,28 +131,28 @@ public:
                                               void* buffer_owner) noexcept = 0;
     static constexpr std::ptrdiff_t send_pending = PTRDIFF_MIN;
     /// Called when a send has ended whose socket was closed before.
-    void (*released)(void* buffer_owner) noexcept = nullptr;
-    virtual void want_writable(stream_socket&) noexcept = 0;
+    void (*on_released)(void* buffer_owner) noexcept = nullptr;
+    virtual void request_writable(stream_socket&) noexcept = 0;
 
     virtual void poll(poll_operation&, int fd, int events) = 0;
     /// Flag for the events of poll() (EPOLLEXCLUSIVE): when all processes that wait for the same descriptor set it, an
     /// event wakes only the one that has waited longest. With io_uring that may be one whose loop is blocked.
-    static constexpr int one_of_many = 1 << 28;
+    static constexpr int exclusive = 1 << 28;
     virtual void cancel(poll_operation&) noexcept = 0;
 
     class turn_watcher {
     public:
         /// The wait has ended and event handling starts.
-        virtual void waited() noexcept = 0;
+        virtual void on_wait_end() noexcept = 0;
         /// The next event is about to be handled.
-        void handling() noexcept { doing_.enter(nullptr); }
+        void on_event() noexcept { activity_.enter(nullptr); }
 
     protected:
-        explicit turn_watcher(activity& doing) noexcept : doing_(doing) {}
+        explicit turn_watcher(thread_activity& activity) noexcept : activity_(activity) {}
         ~turn_watcher() = default;
 
     private:
-        activity& doing_;
+        thread_activity& activity_;
     };
     /// Waits for at most `wait` (negative: without limit) and calls the callbacks of all events.
     virtual void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) = 0;

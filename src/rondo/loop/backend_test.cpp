@@ -28,29 +28,29 @@ namespace {
 using namespace std::chrono_literals;
 
 // Runs a loop until a condition holds; every callback of a test calls check_condition().
-struct world {
-    explicit world(backend_kind kind) : loop(loop_options{.backend = kind}) {}
+struct loop_harness {
+    explicit loop_harness(backend_kind kind) : loop(loop_options{.backend = kind}) {}
 
     event_loop loop;
-    std::function<bool()> wanted;
+    std::function<bool()> stop_condition;
 
-    void changed() {
-        if (wanted && wanted()) loop.stop();
+    void check_condition() {
+        if (stop_condition && stop_condition()) loop.stop();
     }
-    [[nodiscard]] bool until(std::function<bool()> condition, clock::duration limit = 20s) {
+    [[nodiscard]] bool run_until(std::function<bool()> condition, clock::duration limit = 20s) {
         struct watchdog : timer {
             explicit watchdog(event_loop& l)
                 : timer([](timer& t) noexcept { static_cast<watchdog&>(t).loop.stop(); }), loop(l) {}
             event_loop& loop;
         } dog(loop);
         if (condition()) return true;
-        wanted = std::move(condition);
+        stop_condition = std::move(condition);
         loop.timers().arm(dog, from_now(limit));
         loop.run();
-        return std::exchange(wanted, {})();
+        return std::exchange(stop_condition, {})();
     }
     // Runs a few turns, for checks that nothing happens.
-    void turns(int count = 3) {
+    void run_turns(int count = 3) {
         loop.run_until([](event_loop& l, int n) -> task<> {
             for (int i = 0; i < n; ++i) co_await l.sleep(2ms);
         }(loop, count));
@@ -58,108 +58,108 @@ struct world {
 };
 
 struct connection final : stream_socket {
-    connection(world& w, int fd) : stream_socket(fd), world_(w) { io().attach(*this); }
+    connection(loop_harness& w, int fd) : stream_socket(fd), harness_(w) { io().attach(*this); }
     ~connection() { io().close(*this); }
-    backend& io() { return world_.loop.io(); }
+    backend& io() { return harness_.loop.io(); }
 
     void received(const loop_turn&, std::string_view bytes) noexcept override {
         input += bytes;
         ++pieces;
         if (on_received) on_received();
-        else if (reading) io().want_input(*this);
-        world_.changed();
+        else if (reading) io().request_input(*this);
+        harness_.check_condition();
     }
     void receive_ended(int error) noexcept override {
-        ended = error;
-        ++ends;
+        end_error = error;
+        ++end_count;
         if (on_ended) on_ended();
-        world_.changed();
+        harness_.check_condition();
     }
     void peer_closed(bool reset, int) noexcept override {
-        ++(reset ? gones : half_closes);
+        ++(reset ? resets : half_closes);
         if (on_closed) on_closed();
-        world_.changed();
+        harness_.check_condition();
     }
     void sent(std::ptrdiff_t result, void* owner) noexcept override {
-        keep = owner;
-        account(result);
+        buffer_owner = owner;
+        on_send_result(result);
         if (on_sent) on_sent();
-        world_.changed();
+        harness_.check_condition();
     }
     void writable() noexcept override {
-        ++writables;
+        ++writable_count;
         if (on_writable) on_writable();
         else send_more();
-        world_.changed();
+        harness_.check_condition();
     }
 
     void read() {
         reading = true;
-        io().want_input(*this);
+        io().request_input(*this);
     }
     void write(std::string bytes) {
         output += bytes;
         send_more();
     }
     void send_more() {
-        while (!sending && at < output.size()) {
-            std::ptrdiff_t n = io().send(*this, output.data() + at, output.size() - at, this);
+        while (!sending && sent_bytes < output.size()) {
+            std::ptrdiff_t n = io().send(*this, output.data() + sent_bytes, output.size() - sent_bytes, this);
             if (n == backend::send_pending) sending = true;
-            else account(n);
+            else on_send_result(n);
             if (send_error || waiting_for_room) return;
         }
     }
-    void account(std::ptrdiff_t result) {
+    void on_send_result(std::ptrdiff_t result) {
         bool was_pending = std::exchange(sending, false);
         waiting_for_room = result == -EAGAIN;
-        if (result > 0) at += static_cast<std::size_t>(result);
-        else if (result == -EAGAIN) io().want_writable(*this);
+        if (result > 0) sent_bytes += static_cast<std::size_t>(result);
+        else if (result == -EAGAIN) io().request_writable(*this);
         else send_error = static_cast<int>(-result);
         if (result > 0 && was_pending) send_more();
     }
-    [[nodiscard]] bool all_sent() const { return at == output.size(); }
+    [[nodiscard]] bool all_sent() const { return sent_bytes == output.size(); }
 
-    world& world_;
+    loop_harness& harness_;
     std::string input;
     std::string output;
-    std::size_t at = 0;
-    int pieces = 0, ends = 0, half_closes = 0, gones = 0, writables = 0;
-    int ended = -1, send_error = 0;
-    void* keep = nullptr;
+    std::size_t sent_bytes = 0;
+    int pieces = 0, end_count = 0, half_closes = 0, resets = 0, writable_count = 0;
+    int end_error = -1, send_error = 0;
+    void* buffer_owner = nullptr;
     bool reading = false, sending = false, waiting_for_room = false;
     std::function<void()> on_received, on_ended, on_closed, on_sent, on_writable;
 };
 
 struct listener final : acceptor {
-    listener(world& w, int fd) : acceptor(fd), world_(w) { w.loop.io().start_accepting(*this); }
-    ~listener() { world_.loop.io().stop_accepting(*this); }
+    listener(loop_harness& w, int fd) : acceptor(fd), harness_(w) { w.loop.io().start_accepting(*this); }
+    ~listener() { harness_.loop.io().stop_accepting(*this); }
     void accepted(int fd) noexcept override {
         fds.emplace_back(fd);
         if (on_accepted) on_accepted();
-        world_.changed();
+        harness_.check_condition();
     }
     void accept_failed(int error) noexcept override {
         failures.push_back(error);
         if (on_failed) on_failed();
-        world_.changed();
+        harness_.check_condition();
     }
-    world& world_;
+    loop_harness& harness_;
     std::vector<unique_fd> fds;
     std::vector<int> failures;
     std::function<void()> on_accepted, on_failed;
 };
 
 struct poller final : poll_operation {
-    explicit poller(world& w) : world_(w) {}
-    ~poller() { world_.loop.io().cancel(*this); }
+    explicit poller(loop_harness& w) : harness_(w) {}
+    ~poller() { harness_.loop.io().cancel(*this); }
     void polled(int e) noexcept override {
         events = e;
         ++count;
         if (on_polled) on_polled();
-        world_.changed();
+        harness_.check_condition();
     }
-    void start(int fd, int mask) { world_.loop.io().poll(*this, fd, mask); }
-    world& world_;
+    void start(int fd, int mask) { harness_.loop.io().poll(*this, fd, mask); }
+    loop_harness& harness_;
     int events = 0, count = 0;
     std::function<void()> on_polled;
 };
@@ -240,204 +240,204 @@ std::string pattern(std::size_t size) {
 
 bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
-class backends : public testing::TestWithParam<backend_kind> {
+class Backend : public testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
         if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "io_uring is not available";
     }
-    [[nodiscard]] world& w() {
-        if (!world_) world_ = std::make_unique<world>(GetParam());
-        return *world_;
+    [[nodiscard]] loop_harness& harness() {
+        if (!harness_) harness_ = std::make_unique<loop_harness>(GetParam());
+        return *harness_;
     }
-    [[nodiscard]] bool uring() const { return GetParam() == backend_kind::io_uring; }
+    [[nodiscard]] bool is_io_uring() const { return GetParam() == backend_kind::io_uring; }
 
 private:
-    std::unique_ptr<world> world_;
+    std::unique_ptr<loop_harness> harness_;
 };
 
-INSTANTIATE_TEST_SUITE_P(all, backends, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+INSTANTIATE_TEST_SUITE_P(all, Backend, testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
-TEST_P(backends, has_a_name) { EXPECT_EQ(w().loop.io().name(), uring() ? "io_uring" : "epoll"); }
+TEST_P(Backend, has_a_name) { EXPECT_EQ(harness().loop.io().name(), is_io_uring() ? "io_uring" : "epoll"); }
 
 // Input
 
-TEST_P(backends, input_arrives) {
+TEST_P(Backend, input_arrives) {
     for (int flags : {0, int{SOCK_NONBLOCK}}) {
         tcp_pair p(flags);
-        connection c(w(), p.server);
+        connection c(harness(), p.server);
         c.read();
-        w().turns();
+        harness().run_turns();
         send_all(p.client, "hello");
-        ASSERT_TRUE(w().until([&] { return c.input == "hello"; }));
+        ASSERT_TRUE(harness().run_until([&] { return c.input == "hello"; }));
         send_all(p.client, " again");
-        ASSERT_TRUE(w().until([&] { return c.input == "hello again"; }));
-        EXPECT_EQ(c.ends + c.half_closes + c.gones, 0);
+        ASSERT_TRUE(harness().run_until([&] { return c.input == "hello again"; }));
+        EXPECT_EQ(c.end_count + c.half_closes + c.resets, 0);
     }
 }
 
-TEST_P(backends, input_that_arrived_before_its_request_is_delivered) {
+TEST_P(Backend, input_that_arrived_before_its_request_is_delivered) {
     socket_pair p;
     send_all(p.client, "early");
-    connection c(w(), p.server);
-    w().turns();
+    connection c(harness(), p.server);
+    harness().run_turns();
     c.read();
-    ASSERT_TRUE(w().until([&] { return c.input == "early"; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.input == "early"; }));
 }
 
-TEST_P(backends, reports_the_end_of_input) {
+TEST_P(Backend, reports_the_end_of_input) {
     for (bool before : {true, false}) {
         tcp_pair p;
-        connection c(w(), p.server);
+        connection c(harness(), p.server);
         send_all(p.client, "bye");
         if (before) shutdown(p.client.value(), SHUT_WR);
         c.read();
         if (!before) {
-            ASSERT_TRUE(w().until([&] { return c.input == "bye"; }));
+            ASSERT_TRUE(harness().run_until([&] { return c.input == "bye"; }));
             shutdown(p.client.value(), SHUT_WR);
         }
-        ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
+        ASSERT_TRUE(harness().run_until([&] { return c.end_count > 0; }));
         EXPECT_EQ(c.input, "bye");
-        EXPECT_EQ(c.ended, 0);
+        EXPECT_EQ(c.end_error, 0);
         // A further request reports the end again.
         c.read();
-        ASSERT_TRUE(w().until([&] { return c.ends == 2; }));
-        EXPECT_EQ(c.ended, 0);
+        ASSERT_TRUE(harness().run_until([&] { return c.end_count == 2; }));
+        EXPECT_EQ(c.end_error, 0);
         EXPECT_EQ(c.half_closes, 0);
     }
 }
 
-TEST_P(backends, reports_a_reset_as_an_error) {
+TEST_P(Backend, reports_a_reset_as_an_error) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     c.read();
-    w().turns();
+    harness().run_turns();
     reset_connection(p.client);
-    ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
-    EXPECT_EQ(c.ended, ECONNRESET);
-    w().turns();
-    EXPECT_EQ(c.ends, 1);
+    ASSERT_TRUE(harness().run_until([&] { return c.end_count > 0; }));
+    EXPECT_EQ(c.end_error, ECONNRESET);
+    harness().run_turns();
+    EXPECT_EQ(c.end_count, 1);
 }
 
-TEST_P(backends, notices_a_closed_client_while_no_input_is_requested) {
+TEST_P(Backend, notices_a_closed_client_while_no_input_is_requested) {
     tcp_pair half;
     tcp_pair closed;
-    connection a(w(), half.server);
-    connection b(w(), closed.server);
-    for (connection* c : {&a, &b}) c->io().want_input(*c);
+    connection a(harness(), half.server);
+    connection b(harness(), closed.server);
+    for (connection* c : {&a, &b}) c->io().request_input(*c);
     send_all(half.client, "request");
     send_all(closed.client, "request");
-    ASSERT_TRUE(w().until([&] { return a.input == "request" && b.input == "request"; }));
+    ASSERT_TRUE(harness().run_until([&] { return a.input == "request" && b.input == "request"; }));
     shutdown(half.client.value(), SHUT_WR);
     reset_connection(closed.client);
-    ASSERT_TRUE(w().until([&] { return a.half_closes && b.gones; }));
+    ASSERT_TRUE(harness().run_until([&] { return a.half_closes && b.resets; }));
     // The peer can still read.
     a.write("answer");
-    ASSERT_TRUE(w().until([&] { return a.all_sent(); }));
+    ASSERT_TRUE(harness().run_until([&] { return a.all_sent(); }));
     EXPECT_EQ(receive_bytes(half.client, 6), "answer");
-    a.io().want_writable(a);
-    ASSERT_TRUE(w().until([&] { return a.writables > 0; }));
-    w().turns();
+    a.io().request_writable(a);
+    ASSERT_TRUE(harness().run_until([&] { return a.writable_count > 0; }));
+    harness().run_turns();
     EXPECT_EQ(a.half_closes, 1);
-    EXPECT_EQ(a.gones, 0);
+    EXPECT_EQ(a.resets, 0);
     EXPECT_EQ(b.half_closes, 0);
-    EXPECT_EQ(b.gones, 1);
+    EXPECT_EQ(b.resets, 1);
     a.read();
-    ASSERT_TRUE(w().until([&] { return a.ends > 0; }));
-    EXPECT_EQ(a.ended, 0);
+    ASSERT_TRUE(harness().run_until([&] { return a.end_count > 0; }));
+    EXPECT_EQ(a.end_error, 0);
 }
 
-TEST_P(backends, notices_a_client_that_closes_after_a_half_close) {
+TEST_P(Backend, notices_a_client_that_closes_after_a_half_close) {
     tcp_pair p;
-    connection c(w(), p.server);
-    c.io().want_input(c);
+    connection c(harness(), p.server);
+    c.io().request_input(c);
     send_all(p.client, "request");
-    ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.input == "request"; }));
     shutdown(p.client.value(), SHUT_WR);
-    ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
-    w().turns();
-    EXPECT_EQ(c.gones, 0);
+    ASSERT_TRUE(harness().run_until([&] { return c.half_closes > 0; }));
+    harness().run_turns();
+    EXPECT_EQ(c.resets, 0);
     reset_connection(p.client);
-    ASSERT_TRUE(w().until([&] { return c.gones > 0; }));
-    w().turns();
+    ASSERT_TRUE(harness().run_until([&] { return c.resets > 0; }));
+    harness().run_turns();
     EXPECT_EQ(c.half_closes, 1);
-    EXPECT_EQ(c.gones, 1);
+    EXPECT_EQ(c.resets, 1);
 }
 
-TEST_P(backends, reports_the_end_to_a_reader_after_a_half_close) {
+TEST_P(Backend, reports_the_end_to_a_reader_after_a_half_close) {
     tcp_pair p;
-    connection c(w(), p.server);
-    c.io().want_input(c);
+    connection c(harness(), p.server);
+    c.io().request_input(c);
     send_all(p.client, "request");
-    ASSERT_TRUE(w().until([&] { return c.input == "request"; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.input == "request"; }));
     shutdown(p.client.value(), SHUT_WR);
-    ASSERT_TRUE(w().until([&] { return c.half_closes > 0; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.half_closes > 0; }));
     c.read();
-    ASSERT_TRUE(w().until([&] { return c.ends > 0; }));
-    w().turns();
-    EXPECT_EQ(c.ended, 0);
-    EXPECT_EQ(c.ends, 1);
-    EXPECT_EQ(c.gones, 0);
+    ASSERT_TRUE(harness().run_until([&] { return c.end_count > 0; }));
+    harness().run_turns();
+    EXPECT_EQ(c.end_error, 0);
+    EXPECT_EQ(c.end_count, 1);
+    EXPECT_EQ(c.resets, 0);
 }
 
-TEST_P(backends, reports_an_end_that_arrives_with_the_input) {
+TEST_P(Backend, reports_an_end_that_arrives_with_the_input) {
     tcp_pair half;
     tcp_pair closed;
     send_all(half.client, "request");
     shutdown(half.client.value(), SHUT_WR);
     send_all(closed.client, "request");
     reset_connection(closed.client);
-    connection a(w(), half.server);
-    connection b(w(), closed.server);
-    for (connection* c : {&a, &b}) c->io().want_input(*c);
-    ASSERT_TRUE(w().until([&] { return a.half_closes && (b.gones || b.ends); }));
-    w().turns();
+    connection a(harness(), half.server);
+    connection b(harness(), closed.server);
+    for (connection* c : {&a, &b}) c->io().request_input(*c);
+    ASSERT_TRUE(harness().run_until([&] { return a.half_closes && (b.resets || b.end_count); }));
+    harness().run_turns();
     EXPECT_EQ(a.input, "request");
     EXPECT_EQ(a.half_closes, 1);
-    EXPECT_EQ(a.gones, 0);
-    EXPECT_EQ(b.gones + b.ends, 1);
+    EXPECT_EQ(a.resets, 0);
+    EXPECT_EQ(b.resets + b.end_count, 1);
 }
 
-TEST_P(backends, large_input_arrives_complete_and_in_order) {
+TEST_P(Backend, large_input_arrives_complete_and_in_order) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     std::string all = pattern(24 << 20);
     c.read();
     std::jthread sender([&] { send_all(p.client, all); });
-    ASSERT_TRUE(w().until([&] { return c.input.size() >= all.size(); }, 60s));
+    ASSERT_TRUE(harness().run_until([&] { return c.input.size() >= all.size(); }, 60s));
     EXPECT_TRUE(c.input == all);
 }
 
-TEST_P(backends, paused_input_stays_in_the_kernel_and_nothing_is_lost) {
+TEST_P(Backend, paused_input_stays_in_the_kernel_and_nothing_is_lost) {
     tcp_pair p;
     int small = 64 * 1024;
     setsockopt(p.server, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     std::string all = pattern(8 << 20);
     c.on_received = [&] { c.io().pause_input(c); };
-    c.io().want_input(c);
+    c.io().request_input(c);
     std::jthread sender([&] { send_all(p.client, all); });
     std::size_t rounds = 0;
     while (c.input.size() < all.size()) {
         std::size_t before = c.input.size();
-        ASSERT_TRUE(w().until([&] { return c.input.size() > before; }));
-        w().turns(1);  // input that was already received
+        ASSERT_TRUE(harness().run_until([&] { return c.input.size() > before; }));
+        harness().run_turns(1);  // input that was already received
         std::size_t after = c.input.size();
         if (rounds % 50 == 0) {
-            w().turns();
+            harness().run_turns();
             EXPECT_EQ(c.input.size(), after);
         }
-        c.io().want_input(c);
+        c.io().request_input(c);
         if (rounds % 3 == 0) c.io().pause_input(c);
-        if (rounds % 3 == 0) c.io().want_input(c);
-        if (++rounds == 200) c.on_received = [&] { c.io().want_input(c); };
+        if (rounds % 3 == 0) c.io().request_input(c);
+        if (++rounds == 200) c.on_received = [&] { c.io().request_input(c); };
     }
     EXPECT_TRUE(c.input == all);
 }
 
-TEST_P(backends, pausing_at_random_loses_nothing) {
+TEST_P(Backend, pausing_at_random_loses_nothing) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     std::string all = pattern(4 << 20);
     std::uint32_t random = 1;
     c.on_received = [&] {
@@ -445,96 +445,96 @@ TEST_P(backends, pausing_at_random_loses_nothing) {
             case 0: c.io().pause_input(c); break;
             case 1:
                 c.io().pause_input(c);
-                c.io().want_input(c);
+                c.io().request_input(c);
                 break;
             case 2:
-                c.io().want_input(c);
+                c.io().request_input(c);
                 c.io().pause_input(c);
                 break;
             case 3: break;
-            default: c.io().want_input(c);
+            default: c.io().request_input(c);
         }
     };
-    c.io().want_input(c);
+    c.io().request_input(c);
     std::jthread sender([&] { send_all(p.client, all); });
     // Also requests input outside of the callbacks, so that every order of events occurs.
-    w().loop.run_until([](event_loop& l, connection& target, std::size_t size) -> task<> {
+    harness().loop.run_until([](event_loop& l, connection& target, std::size_t size) -> task<> {
         for (instant end = from_now(20s); target.input.size() < size && clock::now() < end;) {
-            target.io().want_input(target);
+            target.io().request_input(target);
             co_await l.sleep(0ms);
         }
-    }(w().loop, c, all.size()));
+    }(harness().loop, c, all.size()));
     EXPECT_TRUE(c.input == all);
 }
 
 // Output
 
-TEST_P(backends, sends_output) {
+TEST_P(Backend, sends_output) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     c.write("response");
-    ASSERT_TRUE(w().until([&] { return c.all_sent(); }));
-    if (uring()) {
-        EXPECT_EQ(c.keep, &c);
+    ASSERT_TRUE(harness().run_until([&] { return c.all_sent(); }));
+    if (is_io_uring()) {
+        EXPECT_EQ(c.buffer_owner, &c);
     }
     EXPECT_EQ(receive_bytes(p.client, 8), "response");
 }
 
-TEST_P(backends, a_full_send_buffer_makes_the_sender_wait) {
+TEST_P(Backend, a_full_send_buffer_makes_the_sender_wait) {
     for (bool tcp : {true, false}) {
         tcp_pair t;
         socket_pair u;
         unique_fd& client = tcp ? t.client : u.client;
         if (tcp) ::close(u.server);
         else ::close(t.server);
-        connection c(w(), tcp ? t.server : u.server);
+        connection c(harness(), tcp ? t.server : u.server);
         std::string all = pattern(24 << 20);
         c.write(all);
-        ASSERT_TRUE(w().until([&] { return c.waiting_for_room; }));
-        EXPECT_LT(c.at, all.size());
-        EXPECT_EQ(c.writables, 0);
+        ASSERT_TRUE(harness().run_until([&] { return c.waiting_for_room; }));
+        EXPECT_LT(c.sent_bytes, all.size());
+        EXPECT_EQ(c.writable_count, 0);
         std::string received_bytes;
         std::jthread reader([&] { received_bytes = receive_bytes(client, all.size()); });
-        ASSERT_TRUE(w().until([&] { return c.all_sent() || c.send_error; }));
+        ASSERT_TRUE(harness().run_until([&] { return c.all_sent() || c.send_error; }));
         reader.join();
         EXPECT_TRUE(received_bytes == all);
-        EXPECT_GT(c.writables, 0);
+        EXPECT_GT(c.writable_count, 0);
         EXPECT_EQ(c.send_error, 0);
     }
 }
 
-TEST_P(backends, sending_to_a_closed_peer_is_an_error_without_a_signal) {
+TEST_P(Backend, sending_to_a_closed_peer_is_an_error_without_a_signal) {
     socket_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     p.client.reset();
     c.write("x");
-    ASSERT_TRUE(w().until([&] { return c.send_error != 0; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.send_error != 0; }));
     EXPECT_EQ(c.send_error, EPIPE);
 }
 
-TEST_P(backends, transfers_in_both_directions_at_once) {
+TEST_P(Backend, transfers_in_both_directions_at_once) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     std::string all = pattern(16 << 20);
     c.output.reserve(all.size());  // the kernel reads from it
     c.on_received = [&] {          // an echo
         std::string part = std::move(c.input);
         c.input.clear();
         c.write(std::move(part));
-        c.io().want_input(c);
+        c.io().request_input(c);
     };
-    c.io().want_input(c);
+    c.io().request_input(c);
     std::string received_bytes;
     std::jthread writer([&] { send_all(p.client, all); });
     std::jthread reader([&] { received_bytes = receive_bytes(p.client, all.size()); });
-    ASSERT_TRUE(w().until([&] { return c.output.size() == all.size() && c.all_sent(); }, 60s));
+    ASSERT_TRUE(harness().run_until([&] { return c.output.size() == all.size() && c.all_sent(); }, 60s));
     reader.join();
     EXPECT_TRUE(received_bytes == all);
 }
 
 // Closing
 
-TEST_P(backends, a_socket_may_be_closed_in_every_callback) {
+TEST_P(Backend, a_socket_may_be_closed_in_every_callback) {
     struct row {
         const char* what;
         void (*arrange)(connection&, tcp_pair&);
@@ -555,11 +555,11 @@ TEST_P(backends, a_socket_may_be_closed_in_every_callback) {
                 c.read();
                 reset_connection(p.client);
             }},
-        row{"writable", [](connection& c, tcp_pair&) { c.io().want_writable(c); }},
+        row{"writable", [](connection& c, tcp_pair&) { c.io().request_writable(c); }},
         row{"all",
             [](connection& c, tcp_pair& p) {
                 c.read();
-                c.io().want_writable(c);
+                c.io().request_writable(c);
                 send_all(p.client, "x");
                 shutdown(p.client.value(), SHUT_WR);
             }},
@@ -567,7 +567,7 @@ TEST_P(backends, a_socket_may_be_closed_in_every_callback) {
     for (const row& r : rows) {
         SCOPED_TRACE(r.what);
         tcp_pair p;
-        connection c(w(), p.server);
+        connection c(harness(), p.server);
         int calls = 0;
         auto end = [&] {
             ++calls;
@@ -575,103 +575,103 @@ TEST_P(backends, a_socket_may_be_closed_in_every_callback) {
         };
         c.on_received = c.on_ended = c.on_closed = c.on_sent = c.on_writable = end;
         r.arrange(c, p);
-        ASSERT_TRUE(w().until([&] { return calls > 0; }));
+        ASSERT_TRUE(harness().run_until([&] { return calls > 0; }));
         EXPECT_LT(c.fd(), 0);
-        w().turns();
+        harness().run_turns();
         EXPECT_EQ(calls, 1);
         EXPECT_FALSE(is_open(p.server));
     }
 }
 
-TEST_P(backends, a_socket_may_be_closed_when_the_peer_closed) {
+TEST_P(Backend, a_socket_may_be_closed_when_the_peer_closed) {
     tcp_pair p;
-    connection c(w(), p.server);
+    connection c(harness(), p.server);
     c.on_closed = [&] { c.io().close(c); };
-    c.io().want_input(c);
+    c.io().request_input(c);
     send_all(p.client, "x");
-    ASSERT_TRUE(w().until([&] { return c.input == "x"; }));
+    ASSERT_TRUE(harness().run_until([&] { return c.input == "x"; }));
     reset_connection(p.client);
-    ASSERT_TRUE(w().until([&] { return c.gones > 0; }));
-    w().turns();
+    ASSERT_TRUE(harness().run_until([&] { return c.resets > 0; }));
+    harness().run_turns();
     EXPECT_FALSE(is_open(p.server));
 }
 
-TEST_P(backends, a_callback_may_close_other_sockets) {
+TEST_P(Backend, a_callback_may_close_other_sockets) {
     // All have an event in the same turn; the first callback closes all.
     std::vector<std::unique_ptr<tcp_pair>> pairs;
     std::vector<std::unique_ptr<connection>> all;
     int calls = 0;
     for (int i = 0; i < 20; ++i) {
         pairs.push_back(std::make_unique<tcp_pair>());
-        auto& c = all.emplace_back(std::make_unique<connection>(w(), pairs.back()->server));
+        auto& c = all.emplace_back(std::make_unique<connection>(harness(), pairs.back()->server));
         c->on_received = [&] {
             ++calls;
             for (auto& other : all) other->io().close(*other);
         };
         c->read();
     }
-    w().turns();
+    harness().run_turns();
     for (auto& p : pairs) send_all(p->client, "now");
-    ASSERT_TRUE(w().until([&] { return calls > 0; }));
-    w().turns();
+    ASSERT_TRUE(harness().run_until([&] { return calls > 0; }));
+    harness().run_turns();
     EXPECT_EQ(calls, 1);
     for (auto& p : pairs) EXPECT_EQ(receive_bytes(p->client, 1), "");
 }
 
 std::vector<void*> released_sends;
 
-TEST_P(backends, close_cancels_pending_operations_without_callbacks) {
+TEST_P(Backend, close_cancels_pending_operations_without_callbacks) {
     tcp_pair p;
     released_sends.clear();
-    w().loop.io().released = [](void* owner) noexcept { released_sends.push_back(owner); };
+    harness().loop.io().on_released = [](void* owner) noexcept { released_sends.push_back(owner); };
     std::string bytes(1000, 'x');
     {
-        connection c(w(), p.server);
+        connection c(harness(), p.server);
         c.read();
-        w().turns();
-        c.io().want_writable(c);
+        harness().run_turns();
+        c.io().request_writable(c);
         std::ptrdiff_t n = c.io().send(c, bytes.data(), bytes.size(), &bytes);
-        EXPECT_EQ(n, uring() ? backend::send_pending : 1000);
+        EXPECT_EQ(n, is_io_uring() ? backend::send_pending : 1000);
         c.io().close(c);
         c.io().close(c);  // no effect
-        w().turns();
-        EXPECT_EQ(c.pieces + c.ends + c.half_closes + c.gones + c.writables, 0);
-        EXPECT_EQ(c.keep, nullptr);
+        harness().run_turns();
+        EXPECT_EQ(c.pieces + c.end_count + c.half_closes + c.resets + c.writable_count, 0);
+        EXPECT_EQ(c.buffer_owner, nullptr);
     }
-    if (uring()) {
+    if (is_io_uring()) {
         EXPECT_EQ(released_sends, std::vector<void*>{&bytes});
     }
     EXPECT_FALSE(is_open(p.server));
-    w().loop.io().released = nullptr;
+    harness().loop.io().on_released = nullptr;
 }
 
-TEST_P(backends, a_descriptor_may_be_reused_right_after_close) {
+TEST_P(Backend, a_descriptor_may_be_reused_right_after_close) {
     unique_fd listening = listen_on_loopback();
     std::unique_ptr<connection> last;
     for (int i = 0; i < 200; ++i) {
         unique_fd client = connect_to(listening.value());
         int fd = accept4(listening.value(), nullptr, nullptr, SOCK_CLOEXEC);
-        auto c = std::make_unique<connection>(w(), fd);
+        auto c = std::make_unique<connection>(harness(), fd);
         c->read();
         std::string text = "number " + std::to_string(i);
         send_all(client, text);
         if (i % 2) send_all(client, "!");
-        ASSERT_TRUE(w().until([&] { return !c->input.empty(); }));
+        ASSERT_TRUE(harness().run_until([&] { return !c->input.empty(); }));
         EXPECT_EQ(c->input.substr(0, text.size()), text);
         if (i % 3 == 0) send_all(client, "unread");
         c->io().close(*c);
         last = std::move(c);
-        w().turns(1);
+        harness().run_turns(1);
     }
 }
 
-TEST_P(backends, a_destroyed_loop_completes_pending_closes) {
+TEST_P(Backend, a_destroyed_loop_completes_pending_closes) {
     tcp_pair p;
     {
-        world local(GetParam());
+        loop_harness local(GetParam());
         connection c(local, p.server);
         c.read();
-        local.turns();
+        local.run_turns();
         c.io().close(c);
     }
     EXPECT_EQ(receive_bytes(p.client, 1), "");
@@ -680,22 +680,22 @@ TEST_P(backends, a_destroyed_loop_completes_pending_closes) {
 
 // Many
 
-TEST_P(backends, serves_a_thousand_connections) {
+TEST_P(Backend, serves_a_thousand_connections) {
     constexpr int count = 1000;
     unique_fd listening = listen_on_loopback();
-    listener l(w(), listening.value());
+    listener l(harness(), listening.value());
     std::vector<unique_fd> clients;
     std::vector<std::unique_ptr<connection>> servers;
     l.on_accepted = [&] {
-        auto& c = servers.emplace_back(std::make_unique<connection>(w(), l.fds.back().release()));
+        auto& c = servers.emplace_back(std::make_unique<connection>(harness(), l.fds.back().release()));
         c->output.reserve(64);
         c->on_received = [&self = *c] {
             std::string part = std::move(self.input);
             self.input.clear();
             self.write(std::move(part));
-            self.io().want_input(self);
+            self.io().request_input(self);
         };
-        c->io().want_input(*c);
+        c->io().request_input(*c);
     };
     std::jthread load([&] {
         for (int i = 0; i < count; ++i) clients.push_back(connect_to(listening.value()));
@@ -708,30 +708,30 @@ TEST_P(backends, serves_a_thousand_connections) {
         }
         for (auto& c : clients) c.reset();
     });
-    ASSERT_TRUE(w().until(
+    ASSERT_TRUE(harness().run_until(
         [&] {
             return servers.size() == count &&
                    std::all_of(servers.begin(), servers.end(), [](const std::unique_ptr<connection>& c) {
-                       return c->ends + c->half_closes + c->gones > 0;
+                       return c->end_count + c->half_closes + c->resets > 0;
                    });
         },
         60s));
     EXPECT_TRUE(l.failures.empty());
 }
 
-TEST_P(backends, serves_more_senders_than_buffers) {
+TEST_P(Backend, serves_more_senders_than_buffers) {
     constexpr int count = 1200;
     std::vector<std::unique_ptr<socket_pair>> pairs;
     std::vector<std::unique_ptr<connection>> all;
     std::string text = pattern(20'000);
     for (int i = 0; i < count; ++i) {
         pairs.push_back(std::make_unique<socket_pair>());
-        auto& c = all.emplace_back(std::make_unique<connection>(w(), pairs.back()->server));
+        auto& c = all.emplace_back(std::make_unique<connection>(harness(), pairs.back()->server));
         c->read();
     }
-    w().turns();
+    harness().run_turns();
     for (auto& p : pairs) send_all(p->client, text);
-    ASSERT_TRUE(w().until(
+    ASSERT_TRUE(harness().run_until(
         [&] { return std::all_of(all.begin(), all.end(), [&](auto& c) { return c->input.size() == text.size(); }); },
         60s));
     for (auto& c : all) EXPECT_TRUE(c->input == text);
@@ -739,79 +739,79 @@ TEST_P(backends, serves_more_senders_than_buffers) {
 
 // Accepting
 
-TEST_P(backends, accepts_connections) {
+TEST_P(Backend, accepts_connections) {
     for (int flags : {0, int{SOCK_NONBLOCK}}) {
         unique_fd listening = listen_on_loopback(flags);
-        listener l(w(), listening.value());
-        w().turns();
+        listener l(harness(), listening.value());
+        harness().run_turns();
         std::vector<unique_fd> clients;
         for (int i = 0; i < 100; ++i) clients.push_back(connect_to(listening.value()));
-        ASSERT_TRUE(w().until([&] { return l.fds.size() == 100; }));
+        ASSERT_TRUE(harness().run_until([&] { return l.fds.size() == 100; }));
         for (auto& fd : l.fds) EXPECT_TRUE(fcntl(fd.value(), F_GETFD) & FD_CLOEXEC);
         EXPECT_TRUE(l.failures.empty());
     }
 }
 
-TEST_P(backends, a_stopped_acceptor_leaves_connections_in_the_queue) {
+TEST_P(Backend, a_stopped_acceptor_leaves_connections_in_the_queue) {
     unique_fd listening = listen_on_loopback();
     std::vector<unique_fd> clients;
     {
-        listener l(w(), listening.value());
-        l.on_accepted = [&] { w().loop.io().stop_accepting(l); };
+        listener l(harness(), listening.value());
+        l.on_accepted = [&] { harness().loop.io().stop_accepting(l); };
         clients.push_back(connect_to(listening.value()));
-        ASSERT_TRUE(w().until([&] { return !l.fds.empty(); }));
-        w().turns();
+        ASSERT_TRUE(harness().run_until([&] { return !l.fds.empty(); }));
+        harness().run_turns();
         clients.push_back(connect_to(listening.value()));
-        w().turns();
+        harness().run_turns();
         EXPECT_EQ(l.fds.size(), 1u);
     }
-    listener again(w(), listening.value());
-    ASSERT_TRUE(w().until([&] { return again.fds.size() == 1; }));
+    listener again(harness(), listening.value());
+    ASSERT_TRUE(harness().run_until([&] { return again.fds.size() == 1; }));
 }
 
-TEST_P(backends, reports_a_lack_of_descriptors_and_accepts_again_afterwards) {
+TEST_P(Backend, reports_a_lack_of_descriptors_and_accepts_again_afterwards) {
     unique_fd listening = listen_on_loopback();
     std::vector<unique_fd> clients;
     for (int i = 0; i < 3; ++i) clients.push_back(connect_to(listening.value()));
     rlimit before{};
     getrlimit(RLIMIT_NOFILE, &before);
-    listener l(w(), listening.value());
-    w().turns(0);
+    listener l(harness(), listening.value());
+    harness().run_turns(0);
     unique_fd probe(dup(0));
     rlimit exhausted = before;
     exhausted.rlim_cur = static_cast<rlim_t>(probe.value());
     probe.reset();
-    l.on_failed = [&] { w().loop.io().stop_accepting(l); };
+    l.on_failed = [&] { harness().loop.io().stop_accepting(l); };
     setrlimit(RLIMIT_NOFILE, &exhausted);
-    bool reported = w().until([&] { return !l.failures.empty(); });
+    bool reported = harness().run_until([&] { return !l.failures.empty(); });
     setrlimit(RLIMIT_NOFILE, &before);
     ASSERT_TRUE(reported);
     EXPECT_EQ(l.failures.front(), EMFILE);
-    w().turns();
+    harness().run_turns();
     EXPECT_EQ(l.failures.size(), 1u);
     std::size_t accepted = l.fds.size();
-    w().loop.io().start_accepting(l);
-    ASSERT_TRUE(w().until([&] { return l.fds.size() == 3; })) << accepted;
+    harness().loop.io().start_accepting(l);
+    ASSERT_TRUE(harness().run_until([&] { return l.fds.size() == 3; })) << accepted;
 }
 
 // Other descriptors
 
-TEST_P(backends, polls_once) {
+TEST_P(Backend, polls_once) {
     std::array<int, 2> fds{};
     ASSERT_EQ(pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK), 0);
     unique_fd in(fds[0]);
     unique_fd out(fds[1]);
-    poller readable(w());
-    poller writable(w());
+    poller readable(harness());
+    poller writable(harness());
     readable.start(in.value(), POLLIN);
     writable.start(out.value(), POLLOUT);
-    ASSERT_TRUE(w().until([&] { return writable.count > 0; }));
+    ASSERT_TRUE(harness().run_until([&] { return writable.count > 0; }));
     EXPECT_TRUE(writable.events & POLLOUT);
-    w().turns();
+    harness().run_turns();
     EXPECT_EQ(writable.count, 1);
     EXPECT_EQ(readable.count, 0);
     ASSERT_EQ(::write(out.value(), "x", 1), 1);
-    ASSERT_TRUE(w().until([&] { return readable.count > 0; }));
+    ASSERT_TRUE(harness().run_until([&] { return readable.count > 0; }));
     EXPECT_TRUE(readable.events & POLLIN);
     // Polls again from within the callback.
     char c = 0;
@@ -819,71 +819,71 @@ TEST_P(backends, polls_once) {
         if (readable.count < 4) readable.start(in.value(), POLLIN);
     };
     readable.start(in.value(), POLLIN);
-    ASSERT_TRUE(w().until([&] { return readable.count == 4; }));
+    ASSERT_TRUE(harness().run_until([&] { return readable.count == 4; }));
     ASSERT_EQ(::read(in.value(), &c, 1), 1);
     readable.on_polled = {};
     readable.start(in.value(), POLLIN);
     out.reset();
-    ASSERT_TRUE(w().until([&] { return readable.count == 5; }));
+    ASSERT_TRUE(harness().run_until([&] { return readable.count == 5; }));
     EXPECT_TRUE(readable.events & POLLHUP);
 }
 
-TEST_P(backends, polls_a_descriptor_exclusively) {
+TEST_P(Backend, polls_a_descriptor_exclusively) {
     socket_pair p;
     unique_fd server(p.server);
-    poller a(w());
-    a.start(server.value(), POLLIN | backend::one_of_many);
-    w().turns();
+    poller a(harness());
+    a.start(server.value(), POLLIN | backend::exclusive);
+    harness().run_turns();
     EXPECT_EQ(a.count, 0);
     send_all(p.client, "x");
-    ASSERT_TRUE(w().until([&] { return a.count == 1; }));
+    ASSERT_TRUE(harness().run_until([&] { return a.count == 1; }));
     EXPECT_TRUE(a.events & POLLIN);
-    w().turns();
+    harness().run_turns();
     EXPECT_EQ(a.count, 1);
-    a.start(server.value(), POLLIN | backend::one_of_many);
-    w().loop.io().cancel(a);
-    w().turns();
+    a.start(server.value(), POLLIN | backend::exclusive);
+    harness().loop.io().cancel(a);
+    harness().run_turns();
     EXPECT_EQ(a.count, 1);
-    a.start(server.value(), POLLIN | backend::one_of_many);
-    ASSERT_TRUE(w().until([&] { return a.count == 2; }));
+    a.start(server.value(), POLLIN | backend::exclusive);
+    ASSERT_TRUE(harness().run_until([&] { return a.count == 2; }));
 }
 
-TEST_P(backends, a_cancelled_poll_has_no_callback) {
+TEST_P(Backend, a_cancelled_poll_has_no_callback) {
     socket_pair p;
     unique_fd server(p.server);
-    poller a(w());
+    poller a(harness());
     a.start(server.value(), POLLIN);
-    w().turns();
-    w().loop.io().cancel(a);
-    w().loop.io().cancel(a);
+    harness().run_turns();
+    harness().loop.io().cancel(a);
+    harness().loop.io().cancel(a);
     send_all(p.client, "x");
-    w().turns();
+    harness().run_turns();
     EXPECT_EQ(a.count, 0);
     a.start(server.value(), POLLIN);
-    ASSERT_TRUE(w().until([&] { return a.count == 1; }));
+    ASSERT_TRUE(harness().run_until([&] { return a.count == 1; }));
     {
-        poller destroyed(w());
+        poller destroyed(harness());
         destroyed.start(server.value(), POLLIN);
     }
-    w().turns();
+    harness().run_turns();
     EXPECT_EQ(a.count, 1);
 }
 
-TEST_P(backends, a_poll_may_cancel_another_of_the_same_turn) {
+TEST_P(Backend, a_poll_may_cancel_another_of_the_same_turn) {
     socket_pair p;
     socket_pair q;
     unique_fd p_server(p.server);
     unique_fd q_server(q.server);
-    poller a(w());
-    poller b(w());
-    a.on_polled = [&] { w().loop.io().cancel(b); };
-    b.on_polled = [&] { w().loop.io().cancel(a); };
+    poller a(harness());
+    poller b(harness());
+    a.on_polled = [&] { harness().loop.io().cancel(b); };
+    b.on_polled = [&] { harness().loop.io().cancel(a); };
     a.start(p_server.value(), POLLIN);
     b.start(q_server.value(), POLLIN);
     send_all(p.client, "x");
     send_all(q.client, "x");
-    ASSERT_TRUE(w().until([&] { return a.count + b.count > 0; }));
-    w().turns();
+    ASSERT_TRUE(harness().run_until([&] { return a.count + b.count > 0; }));
+    harness().run_turns();
     EXPECT_EQ(a.count + b.count, 1);
 }
 

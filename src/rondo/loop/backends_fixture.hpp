@@ -11,7 +11,7 @@
 
 namespace rondo::testing {
 
-inline std::vector<backend_kind> all_backends() {
+inline std::vector<backend_kind> available_backends() {
     if (!io_uring_available()) return {backend_kind::epoll};
     return {backend_kind::epoll, backend_kind::io_uring};
 }

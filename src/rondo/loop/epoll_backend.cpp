@@ -44,15 +44,15 @@ void* tagged(void* p, tag t) {
 #endif
 
 #ifndef RONDO_PLAIN_CALLS
-ssize_t receive_now(int fd, char* to, std::size_t size) noexcept {
+ssize_t receive_nonblocking(int fd, char* to, std::size_t size) noexcept {
     return ::syscall(SYS_recvfrom, fd, to, size, MSG_DONTWAIT, nullptr, nullptr);
 }
-ssize_t send_now(int fd, const char* from, std::size_t size) noexcept {
+ssize_t send_nonblocking(int fd, const char* from, std::size_t size) noexcept {
     return ::syscall(SYS_sendto, fd, from, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
 }
 #else
-ssize_t receive_now(int fd, char* to, std::size_t size) noexcept { return ::recv(fd, to, size, MSG_DONTWAIT); }
-ssize_t send_now(int fd, const char* from, std::size_t size) noexcept {
+ssize_t receive_nonblocking(int fd, char* to, std::size_t size) noexcept { return ::recv(fd, to, size, MSG_DONTWAIT); }
+ssize_t send_nonblocking(int fd, const char* from, std::size_t size) noexcept {
     return ::send(fd, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 #endif
@@ -85,7 +85,7 @@ public:
     void stop_accepting(acceptor& a) noexcept override {
         if (!a.accepting_) return;
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, a.fd_, nullptr);
-        forget(tagged(&a, tag::accept));
+        drop_events(tagged(&a, tag::accept));
         a.accepting_ = nullptr;
     }
 
@@ -93,33 +93,33 @@ public:
     void attach(stream_socket& s) override { watch(s, EPOLL_CTL_ADD); }
     void close(stream_socket& s) noexcept override {
         if (s.fd_ < 0) return;
-        forget(tagged(&s, tag::socket));
-        std::replace(again_.begin(), again_.end(), &s, static_cast<stream_socket*>(nullptr));
+        drop_events(tagged(&s, tag::socket));
+        std::replace(pending_reads_.begin(), pending_reads_.end(), &s, static_cast<stream_socket*>(nullptr));
         ::close(s.fd_);
         s.fd_ = -1;
     }
-    void want_input(stream_socket& s) noexcept override {
-        s.wanted_ = true;
-        if (s.ready_) again_.push_back(&s);
+    void request_input(stream_socket& s) noexcept override {
+        s.input_requested_ = true;
+        if (s.readable_) pending_reads_.push_back(&s);
     }
-    void pause_input(stream_socket& s) noexcept override { s.wanted_ = false; }
+    void pause_input(stream_socket& s) noexcept override { s.input_requested_ = false; }
 
     std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void*) noexcept override {
         for (;;) {
-            ssize_t n = send_now(s.fd_, data, size);
+            ssize_t n = send_nonblocking(s.fd_, data, size);
             if (n >= 0) return n;
             if (errno != EINTR) return -errno;
         }
     }
-    void want_writable(stream_socket& s) noexcept override {
-        if (s.watching_write_) return;
-        s.watching_write_ = true;
-        watch_again(s);
+    void request_writable(stream_socket& s) noexcept override {
+        if (s.watching_writable_) return;
+        s.watching_writable_ = true;
+        rearm(s);
     }
 
     void poll(poll_operation& op, int fd, int events) override {
-        static_assert(one_of_many == EPOLLEXCLUSIVE);
-        std::uint32_t mask = (events & one_of_many ? EPOLLEXCLUSIVE : EPOLLONESHOT) | (events & POLLIN ? EPOLLIN : 0u) |
+        static_assert(exclusive == EPOLLEXCLUSIVE);
+        std::uint32_t mask = (events & exclusive ? EPOLLEXCLUSIVE : EPOLLONESHOT) | (events & POLLIN ? EPOLLIN : 0u) |
                              (events & POLLOUT ? EPOLLOUT : 0u);
         control(EPOLL_CTL_ADD, fd, mask, tagged(&op, tag::poll));
         op.fd_ = fd;
@@ -127,21 +127,21 @@ public:
     void cancel(poll_operation& op) noexcept override {
         if (op.fd_ < 0) return;
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
-        forget(tagged(&op, tag::poll));
+        drop_events(tagged(&op, tag::poll));
         op.fd_ = -1;
     }
 
     void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
-        count_ = wait_for_events(again_.empty() ? wait : std::chrono::nanoseconds(0));
-        watcher.waited();
+        count_ = wait_for_events(pending_reads_.empty() ? wait : std::chrono::nanoseconds(0));
+        watcher.on_wait_end();
         for (next_ = 0; next_ < count_;) {
             epoll_event& e = events_[next_++];
             if (!e.data.ptr) continue;
-            watcher.handling();
+            watcher.on_event();
             handle(e.data.ptr, e.events);
         }
         count_ = next_ = 0;
-        read_again(watcher);
+        read_pending(watcher);
     }
 
     void wake() noexcept override {
@@ -157,12 +157,12 @@ private:
         if (epoll_ctl(epoll_.value(), operation, fd, &e) < 0) fail("epoll_ctl");
     }
     void watch(stream_socket& s, int operation) {
-        std::uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_write_ ? EPOLLOUT : 0u);
+        std::uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_writable_ ? EPOLLOUT : 0u);
         control(operation, s.fd_, events, tagged(&s, tag::socket));
     }
-    void watch_again(stream_socket& s) noexcept {
+    void rearm(stream_socket& s) noexcept {
         epoll_event e{};
-        e.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_write_ ? EPOLLOUT : 0u);
+        e.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_writable_ ? EPOLLOUT : 0u);
         e.data.ptr = tagged(&s, tag::socket);
         epoll_ctl(epoll_.value(), EPOLL_CTL_MOD, s.fd_, &e);
     }
@@ -184,7 +184,7 @@ private:
     }
 
     // Drops the events of this turn whose target was closed.
-    void forget(void* data) noexcept {
+    void drop_events(void* data) noexcept {
         for (std::size_t i = next_; i < count_; ++i)
             if (events_[i].data.ptr == data) events_[i].data.ptr = nullptr;
     }
@@ -201,59 +201,60 @@ private:
 
     void handle_socket(stream_socket& s, std::uint32_t events) noexcept {
         if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-            s.ready_ = true;
-            if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s.ended_ = true;
-            if (events & (EPOLLHUP | EPOLLERR)) s.gone_ = true;
-            if (s.wanted_) receive(s);
-            tell_closed(s);
+            s.readable_ = true;
+            if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s.input_ended_ = true;
+            if (events & (EPOLLHUP | EPOLLERR)) s.hung_up_ = true;
+            if (s.input_requested_) receive(s);
+            report_closed(s);
         }
-        if ((events & EPOLLOUT) && s.fd_ >= 0 && s.watching_write_) {
-            s.watching_write_ = false;
-            watch_again(s);
+        if ((events & EPOLLOUT) && s.fd_ >= 0 && s.watching_writable_) {
+            s.watching_writable_ = false;
+            rearm(s);
             s.writable();
         }
     }
 
     // Reports the end of input to an owner that is not reading, also when it arrived together with the last input. Each
     // state change of a socket reports all its states again.
-    static void tell_closed(stream_socket& s) noexcept {
-        if (!s.ended_ || s.wanted_ || s.fd_ < 0) return;
-        if (s.gone_ ? s.told_gone_ : s.told_closed_) return;
-        s.told_closed_ = true;
-        s.told_gone_ = s.gone_;
-        s.peer_closed(s.gone_, 0);
+    static void report_closed(stream_socket& s) noexcept {
+        if (!s.input_ended_ || s.input_requested_ || s.fd_ < 0) return;
+        if (s.hung_up_ ? s.hang_up_reported_ : s.end_reported_) return;
+        s.end_reported_ = true;
+        s.hang_up_reported_ = s.hung_up_;
+        s.peer_closed(s.hung_up_, 0);
     }
 
     void receive(stream_socket& s) noexcept {
-        ssize_t n = receive_now(s.fd_, input_.get(), receive_size);
+        ssize_t n = receive_nonblocking(s.fd_, input_.get(), receive_size);
         if (n > 0) {
-            s.ready_ = s.ended_ || static_cast<std::size_t>(n) == receive_size;
-            s.wanted_ = false;
+            s.readable_ = s.input_ended_ || static_cast<std::size_t>(n) == receive_size;
+            s.input_requested_ = false;
             return s.received(turn_, {input_.get(), static_cast<std::size_t>(n)});
         }
         int error = n == 0 ? 0 : errno;
         if (error == EAGAIN || error == EINTR) {
-            s.ready_ = error == EINTR;
-            if (s.ready_) again_.push_back(&s);
+            s.readable_ = error == EINTR;
+            if (s.readable_) pending_reads_.push_back(&s);
             return;
         }
-        s.wanted_ = false;
-        s.ready_ = s.ended_ = s.told_closed_ = true;
-        if (error) s.gone_ = s.told_gone_ = true;
+        s.input_requested_ = false;
+        s.readable_ = s.input_ended_ = s.end_reported_ = true;
+        if (error) s.hung_up_ = s.hang_up_reported_ = true;
         s.receive_ended(error);
     }
 
     // Sockets with more than one buffer of input are served round-robin: one buffer each per turn of the loop.
-    void read_again(turn_watcher& watcher) noexcept {
-        std::size_t due = again_.size();
-        for (std::size_t i = 0; i < due && i < again_.size(); ++i) {
-            stream_socket* s = std::exchange(again_[i], nullptr);
-            if (!s || !s->wanted_ || !s->ready_) continue;
-            watcher.handling();
+    void read_pending(turn_watcher& watcher) noexcept {
+        std::size_t due = pending_reads_.size();
+        for (std::size_t i = 0; i < due && i < pending_reads_.size(); ++i) {
+            stream_socket* s = std::exchange(pending_reads_[i], nullptr);
+            if (!s || !s->input_requested_ || !s->readable_) continue;
+            watcher.on_event();
             receive(*s);
-            tell_closed(*s);
+            report_closed(*s);
         }
-        again_.erase(again_.begin(), again_.begin() + static_cast<std::ptrdiff_t>(std::min(due, again_.size())));
+        pending_reads_.erase(pending_reads_.begin(), pending_reads_.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                                  due, pending_reads_.size())));
     }
 
     void accept_all(acceptor& a) noexcept {
@@ -283,7 +284,7 @@ private:
     std::array<epoll_event, events_per_turn> events_;
     std::size_t count_ = 0;
     std::size_t next_ = 0;
-    std::vector<stream_socket*> again_;
+    std::vector<stream_socket*> pending_reads_;
     const loop_turn turn_;
 };
 

@@ -17,8 +17,8 @@
 
 namespace rondo {
 
-using io_uring_operations::kind;
 using io_uring_operations::operation;
+using io_uring_operations::operation_kind;
 
 namespace {
 
@@ -27,7 +27,7 @@ constexpr unsigned completion_entries = 16384;
 constexpr unsigned buffer_count = 512;  // a power of two
 constexpr unsigned buffer_size = 4096;
 constexpr int buffer_group = 0;
-constexpr int turns_of_ending = 4;  // one is usually enough
+constexpr int max_cancel_rounds = 4;  // one is usually enough
 constexpr unsigned setup_flags =
     IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
 
@@ -58,26 +58,26 @@ public:
         io_uring_submit(&ring_);  // closes of descriptors may be pending
         io_uring_queue_exit(&ring_);
         operations_.for_each_used([this](operation& o) {
-            if (o.what == kind::send && released) released(o.keep);
+            if (o.kind == operation_kind::send && on_released) on_released(o.buffer_owner);
         });
         munmap(buffers_, buffer_count * sizeof(io_uring_buf));
-        munmap(memory_, std::size_t{buffer_count} * buffer_size);
+        munmap(buffer_memory_, std::size_t{buffer_count} * buffer_size);
     }
 
     std::string_view name() const noexcept override { return "io_uring"; }
 
     void start_accepting(acceptor& a) override {
-        operation* o = make_operation(kind::accept, &a);
+        operation* o = make_operation(operation_kind::accept, &a);
         a.accepting_ = o;
         arm_accept(o, a.fd_);
     }
     void stop_accepting(acceptor& a) noexcept override {
         auto* o = static_cast<operation*>(a.accepting_);
-        if (!o || o->ending) return;
-        end(*o);
-        for (int i = 0; i < turns_of_ending && a.accepting_; ++i) {
+        if (!o || o->cancel_requested) return;
+        request_cancel(*o);
+        for (int i = 0; i < max_cancel_rounds && a.accepting_; ++i) {
             io_uring_submit_and_get_events(&ring_);
-            take_accepted(*o);
+            drain_accepts(*o);
         }
         abandon(a.accepting_);
     }
@@ -85,48 +85,48 @@ public:
     void attach(stream_socket&) override {}
     void close(stream_socket& s) noexcept override {
         if (s.fd_ < 0) return;
-        abandon(s.receiving_);
-        abandon(s.writing_);
-        if (s.sending_) static_cast<operation*>(std::exchange(s.sending_, nullptr))->owner = nullptr;
-        io_uring_sqe* e = entry();
+        abandon(s.receive_operation_);
+        abandon(s.writable_operation_);
+        if (s.send_operation_) static_cast<operation*>(std::exchange(s.send_operation_, nullptr))->owner = nullptr;
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_close(e, s.fd_);
         io_uring_sqe_set_data(e, nullptr);
         s.fd_ = -1;
     }
-    void want_input(stream_socket& s) noexcept override {
-        s.wanted_ = true;
+    void request_input(stream_socket& s) noexcept override {
+        s.input_requested_ = true;
         if (s.fd_ < 0) return;
-        if (auto* o = static_cast<operation*>(s.receiving_)) {
-            if (o->what == kind::receive) return;
-            abandon(s.receiving_);
+        if (auto* o = static_cast<operation*>(s.receive_operation_)) {
+            if (o->kind == operation_kind::receive) return;
+            abandon(s.receive_operation_);
         }
-        s.receiving_ = make_operation(kind::receive, &s);
-        arm_receive(static_cast<operation*>(s.receiving_), s.fd_);
+        s.receive_operation_ = make_operation(operation_kind::receive, &s);
+        arm_receive(static_cast<operation*>(s.receive_operation_), s.fd_);
     }
     void pause_input(stream_socket& s) noexcept override {
-        s.wanted_ = false;
+        s.input_requested_ = false;
         // The operation keeps its owner: input that the kernel has already received must not be lost.
-        auto* o = static_cast<operation*>(s.receiving_);
-        if (o && o->what == kind::receive) end(*o);
+        auto* o = static_cast<operation*>(s.receive_operation_);
+        if (o && o->kind == operation_kind::receive) request_cancel(*o);
     }
 
     std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* buffer_owner) noexcept override {
-        operation* o = make_operation(kind::send, &s, buffer_owner);
-        s.sending_ = o;
-        io_uring_sqe* e = entry();
+        operation* o = make_operation(operation_kind::send, &s, buffer_owner);
+        s.send_operation_ = o;
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_send(e, s.fd_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         io_uring_sqe_set_data(e, o);
         return send_pending;
     }
-    void want_writable(stream_socket& s) noexcept override {
-        if (s.writing_) return;
-        operation* o = make_operation(kind::writable, &s);
-        s.writing_ = o;
+    void request_writable(stream_socket& s) noexcept override {
+        if (s.writable_operation_) return;
+        operation* o = make_operation(operation_kind::writable, &s);
+        s.writable_operation_ = o;
         arm_poll(o, s.fd_, POLLOUT);
     }
 
     void poll(poll_operation& op, int fd, int events) override {
-        operation* o = make_operation(kind::poll, &op);
+        operation* o = make_operation(operation_kind::poll, &op);
         op.polling_ = o;
         op.fd_ = fd;
         arm_poll(o, fd, events);
@@ -138,7 +138,7 @@ public:
 
     void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
         submit_and_wait(wait);
-        watcher.waited();
+        watcher.on_wait_end();
         unsigned head = 0;
         unsigned count = 0;
         io_uring_cqe* cqe = nullptr;
@@ -146,10 +146,10 @@ public:
             ++count;
             auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe));
             if (!o) continue;
-            watcher.handling();
+            watcher.on_event();
             complete(*o, *cqe);
         }
-        return_buffers();
+        publish_buffers();
         io_uring_cq_advance(&ring_, count);
     }
 
@@ -159,31 +159,31 @@ public:
     }
 
 private:
-    operation* make_operation(kind type, void* owner, void* buffer_owner = nullptr) {
-        return operations_.make(type, owner, buffer_owner);
+    operation* make_operation(operation_kind type, void* owner, void* buffer_owner = nullptr) {
+        return operations_.allocate(type, owner, buffer_owner);
     }
     void register_buffers() {
         buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
-        memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
+        buffer_memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
         io_uring_buf_reg registration{};
         registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers_);
         registration.ring_entries = buffer_count;
         registration.bgid = buffer_group;
         if (int e = io_uring_register_buf_ring(&ring_, &registration, 0)) fail(-e, "io_uring_register_buf_ring");
         io_uring_buf_ring_init(buffers_);
-        for (unsigned i = 0; i < buffer_count; ++i) give_buffer(i);
-        return_buffers();
+        for (unsigned i = 0; i < buffer_count; ++i) recycle_buffer(i);
+        publish_buffers();
     }
-    void give_buffer(unsigned id) noexcept {
-        io_uring_buf_ring_add(buffers_, memory_ + std::size_t{id} * buffer_size, buffer_size,
+    void recycle_buffer(unsigned id) noexcept {
+        io_uring_buf_ring_add(buffers_, buffer_memory_ + std::size_t{id} * buffer_size, buffer_size,
                               static_cast<unsigned short>(id), io_uring_buf_ring_mask(buffer_count),
-                              static_cast<int>(given_++));
+                              static_cast<int>(recycled_++));
     }
-    void return_buffers() noexcept {
-        if (given_) io_uring_buf_ring_advance(buffers_, static_cast<int>(std::exchange(given_, 0)));
+    void publish_buffers() noexcept {
+        if (recycled_) io_uring_buf_ring_advance(buffers_, static_cast<int>(std::exchange(recycled_, 0)));
     }
 
-    io_uring_sqe* entry() noexcept {
+    io_uring_sqe* get_sqe() noexcept {
         io_uring_sqe* e = io_uring_get_sqe(&ring_);
         while (!e) {
             io_uring_submit(&ring_);
@@ -192,24 +192,24 @@ private:
         return e;
     }
     void arm_accept(operation* o, int fd) noexcept {
-        io_uring_sqe* e = entry();
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_multishot_accept(e, fd, nullptr, nullptr, SOCK_CLOEXEC);
         io_uring_sqe_set_data(e, o);
     }
     void arm_receive(operation* o, int fd) noexcept {
-        io_uring_sqe* e = entry();
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_recv_multishot(e, fd, nullptr, 0, 0);
         e->buf_group = buffer_group;
         e->flags |= IOSQE_BUFFER_SELECT;
         io_uring_sqe_set_data(e, o);
     }
     void arm_poll(operation* o, int fd, int events) noexcept {
-        io_uring_sqe* e = entry();
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_poll_add(e, fd, static_cast<unsigned>(events));
         io_uring_sqe_set_data(e, o);
     }
     void arm_wake() noexcept {
-        io_uring_sqe* e = entry();
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_read(e, wake_.value(), &wake_value_, sizeof wake_value_, 0);
         io_uring_sqe_set_data(e, &wake_operation_);
     }
@@ -219,11 +219,11 @@ private:
         auto* o = static_cast<operation*>(std::exchange(slot, nullptr));
         if (!o) return;
         o->owner = nullptr;
-        end(*o);
+        request_cancel(*o);
     }
-    void end(operation& o) noexcept {
-        if (std::exchange(o.ending, true)) return;
-        io_uring_sqe* e = entry();
+    void request_cancel(operation& o) noexcept {
+        if (std::exchange(o.cancel_requested, true)) return;
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_cancel(e, &o, 0);
         io_uring_sqe_set_data(e, nullptr);
     }
@@ -246,15 +246,15 @@ private:
     }
 
     void complete(operation& o, io_uring_cqe& cqe) noexcept {
-        switch (o.what) {
-            case kind::none: return;
-            case kind::receive: return complete_receive(o, cqe);
-            case kind::hang_up: return complete_hang_up(o, cqe);
-            case kind::send: return complete_send(o, cqe);
-            case kind::accept: return complete_accept(o, cqe);
-            case kind::poll: return complete_poll(o, cqe);
-            case kind::writable: return complete_writable(o);
-            case kind::wake: return arm_wake();
+        switch (o.kind) {
+            case operation_kind::none: return;
+            case operation_kind::receive: return complete_receive(o, cqe);
+            case operation_kind::hang_up: return complete_hang_up(o, cqe);
+            case operation_kind::send: return complete_send(o, cqe);
+            case operation_kind::accept: return complete_accept(o, cqe);
+            case operation_kind::poll: return complete_poll(o, cqe);
+            case operation_kind::writable: return complete_writable(o);
+            case operation_kind::wake: return arm_wake();
         }
     }
 
@@ -263,31 +263,31 @@ private:
         if (cqe.flags & IORING_CQE_F_BUFFER) {
             unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
             if (s && cqe.res > 0) {
-                s->wanted_ = false;
-                s->received(turn_, {memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
+                s->input_requested_ = false;
+                s->received(turn_, {buffer_memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
             }
-            give_buffer(id);
+            recycle_buffer(id);
         }
-        if (!(cqe.flags & IORING_CQE_F_MORE)) receive_over(o, cqe.res);
+        if (!(cqe.flags & IORING_CQE_F_MORE)) finish_receive(o, cqe.res);
     }
     // The kernel has ended a receive: on a cancellation, for lack of buffers, occasionally on its own, or permanently.
-    void receive_over(operation& o, int result) noexcept {
+    void finish_receive(operation& o, int result) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
-        bool ending = std::exchange(o.ending, false);
+        bool ending = std::exchange(o.cancel_requested, false);
         bool temporary =
             result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
-        if (s && temporary && (s->wanted_ || !ending)) {
-            return_buffers();
+        if (s && temporary && (s->input_requested_ || !ending)) {
+            publish_buffers();
             return arm_receive(&o, s->fd_);
         }
         operations_.free(o);
         if (!s) return;
-        s->receiving_ = nullptr;
-        if (!temporary) end_receive(*s, -result);
+        s->receive_operation_ = nullptr;
+        if (!temporary) report_input_end(*s, -result);
     }
-    void end_receive(stream_socket& s, int error) noexcept {
-        if (s.wanted_) {
-            s.wanted_ = false;
+    void report_input_end(stream_socket& s, int error) noexcept {
+        if (s.input_requested_) {
+            s.input_requested_ = false;
             s.receive_ended(error);
         } else {
             if (!error) watch_for_hang_up(s);
@@ -297,9 +297,9 @@ private:
 
     // The peer shut down its side. The poll reports that immediately, and again when both directions are closed.
     void watch_for_hang_up(stream_socket& s) noexcept {
-        operation* o = make_operation(kind::hang_up, &s);
-        s.receiving_ = o;
-        io_uring_sqe* e = entry();
+        operation* o = make_operation(operation_kind::hang_up, &s);
+        s.receive_operation_ = o;
+        io_uring_sqe* e = get_sqe();
         io_uring_prep_poll_multishot(e, s.fd_, 0);
         io_uring_sqe_set_data(e, o);
     }
@@ -309,18 +309,18 @@ private:
         bool reset = cqe.res > 0 && (cqe.res & (POLLERR | POLLHUP));
         if (!more) operations_.free(o);
         if (!s || (more && !reset)) return;
-        if (more) abandon(s->receiving_);
-        s->receiving_ = nullptr;
+        if (more) abandon(s->receive_operation_);
+        s->receive_operation_ = nullptr;
         if (reset) s->peer_closed(true, 0);
     }
 
     void complete_send(operation& o, const io_uring_cqe& cqe) noexcept {
         if (auto* s = static_cast<stream_socket*>(o.owner)) {
-            s->sending_ = nullptr;
-            s->sent(cqe.res, o.keep);
+            s->send_operation_ = nullptr;
+            s->sent(cqe.res, o.buffer_owner);
             operations_.free(o);
         } else {
-            if (released) released(o.keep);
+            if (on_released) on_released(o.buffer_owner);
             operations_.free(o);
         }
     }
@@ -329,7 +329,7 @@ private:
         cqe.user_data = 0;  // drain_accepts() may see this entry again
         auto* a = static_cast<acceptor*>(o.owner);
         int result = cqe.res;
-        bool ending = o.ending;
+        bool ending = o.cancel_requested;
         // Before the owner's callback, which may do anything with the operation.
         if (!(cqe.flags & IORING_CQE_F_MORE)) {
             if (a && !ending) {
@@ -347,7 +347,7 @@ private:
         }
     }
     // The kernel accepted these before the cancellation, so they belong to this process.
-    void take_accepted(operation& o) noexcept {
+    void drain_accepts(operation& o) noexcept {
         unsigned head = 0;
         io_uring_cqe* cqe = nullptr;
         io_uring_for_each_cqe(&ring_, head, cqe) {
@@ -366,18 +366,18 @@ private:
     void complete_writable(operation& o) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         operations_.free(o);
-        if (s) s->writing_ = nullptr;
+        if (s) s->writable_operation_ = nullptr;
         if (s) s->writable();
     }
 
     io_uring ring_{};
     unique_fd wake_;
     std::uint64_t wake_value_ = 0;
-    io_uring_operations::pool operations_;
-    operation wake_operation_{nullptr, nullptr, kind::wake, false};
+    io_uring_operations::operation_pool operations_;
+    operation wake_operation_{nullptr, nullptr, operation_kind::wake, false};
     io_uring_buf_ring* buffers_ = nullptr;
-    char* memory_ = nullptr;
-    unsigned given_ = 0;
+    char* buffer_memory_ = nullptr;
+    unsigned recycled_ = 0;
     const loop_turn turn_;
 };
 

@@ -11,34 +11,34 @@
 /// Internals of the io_uring backend.
 namespace rondo::io_uring_operations {
 
-enum class kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
+enum class operation_kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
 
 /// An operation submitted to the kernel. Outlives its owner if the completion arrives after the owner's destruction.
 struct operation {
-    void* owner;  // null: the result is ignored; on the free list: the next free operation
-    void* keep;   // send: the owner of the buffer
-    kind what;
-    bool ending;  // its cancellation was submitted to the kernel
+    void* owner;         // null: the result is ignored; on the free list: the next free operation
+    void* buffer_owner;  // send: the owner of the buffer
+    operation_kind kind;
+    bool cancel_requested;  // its cancellation was submitted to the kernel
 };
 
 /// Allocates operations in chunks: every waiting connection has one, so they are kept close together.
-class pool {
+class operation_pool {
 public:
-    [[nodiscard]] operation* make(kind type, void* owner, void* buffer_owner) {
-        if (!unused_) grow();
-        operation* o = std::exchange(unused_, static_cast<operation*>(unused_->owner));
+    [[nodiscard]] operation* allocate(operation_kind type, void* owner, void* buffer_owner) {
+        if (!free_list_) grow();
+        operation* o = std::exchange(free_list_, static_cast<operation*>(free_list_->owner));
         *o = {owner, buffer_owner, type, false};
         return o;
     }
     void free(operation& o) noexcept {
-        o = {unused_, nullptr, kind::none, false};
-        unused_ = &o;
+        o = {free_list_, nullptr, operation_kind::none, false};
+        free_list_ = &o;
     }
     template <class F>
     void for_each_used(F f) {
         for (auto& c : chunks_)
             for (operation& o : *c)
-                if (o.what != kind::none) f(o);
+                if (o.kind != operation_kind::none) f(o);
     }
 
 private:
@@ -49,7 +49,7 @@ private:
     }
 
     std::vector<std::unique_ptr<chunk>> chunks_;
-    operation* unused_ = nullptr;
+    operation* free_list_ = nullptr;
 };
 
 }  // namespace rondo::io_uring_operations

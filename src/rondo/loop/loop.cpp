@@ -18,10 +18,10 @@ namespace {
 thread_local event_loop* current_loop = nullptr;
 
 // Coroutines that keep waking each other must not starve the loop's I/O.
-constexpr std::size_t resumed_per_turn = 1024;
+constexpr std::size_t max_resumes_per_turn = 1024;
 
 // A posted function: created on any thread, destroyed on the loop's thread.
-class posted_function final : public posted {
+class posted_function final : public posted_task {
 public:
     explicit posted_function(std::move_only_function<void()> f) : function_(std::move(f)) {}
     void run_on_loop() noexcept override {
@@ -56,10 +56,10 @@ private:
 }  // namespace
 
 event_loop::event_loop(const loop_options& options)
-    : turn_watcher(ready_queue::current().doing()),
+    : turn_watcher(ready_queue::current().activity()),
       backend_(make_backend(options.backend)),
       ready_(ready_queue::current()),
-      doing_(ready_.doing()),
+      activity_(ready_.activity()),
       now_(clock::now()),
       timers_(now_) {
     if (current_loop) throw std::logic_error("this thread already has an event loop; there is one per thread");
@@ -71,7 +71,7 @@ event_loop::~event_loop() {
         const ready_queue::runner runner(ready_);
         run_posted();
         ready_.run();
-        while (!end_hooks_.empty()) end_hooks_.pop_front().loop_ends();
+        while (!end_hooks_.empty()) end_hooks_.pop_front().on_loop_end();
         run_posted();
         ready_.run();
         run_deferred();
@@ -90,36 +90,36 @@ event_loop& event_loop::current() {
 
 event_loop* event_loop::current_or_null() noexcept { return current_loop; }
 
-event_loop::stepping_aside::stepping_aside() noexcept
-    : loop_(std::exchange(current_loop, nullptr)), ready_(ready_queue::current()) {}
+event_loop::detach_scope::detach_scope() noexcept
+    : loop_(std::exchange(current_loop, nullptr)), nested_queue_(ready_queue::current()) {}
 
-event_loop::stepping_aside::~stepping_aside() { current_loop = loop_; }
+event_loop::detach_scope::~detach_scope() { current_loop = loop_; }
 
 void event_loop::run() {
     turn_until(stopping_, std::noop_coroutine(), nullptr);
     stopping_.store(false, std::memory_order_relaxed);
 }
-void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in) {
+void event_loop::turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const task_context* in) {
     require_blocking_allowed("event_loop::run");
     ready_queue::runner runner(ready_);
-    loop_thread_mark mark;
-    waited();
-    doing_.enter(in);
+    scoped_disallow_blocking no_blocking;
+    on_wait_end();
+    activity_.enter(in);
     detail::start_task(start);
-    doing_.enter(nullptr);
+    activity_.enter(nullptr);
     while (!done.load(std::memory_order_relaxed)) turn(done);
-    counters_.turn_began_ns.store(0, std::memory_order_relaxed);
+    counters_.turn_start_ns.store(0, std::memory_order_relaxed);
 }
 
 void event_loop::stop() noexcept {
-    const caller here(callers_);
+    const caller counted(callers_);
     stopping_.store(true, std::memory_order_relaxed);
     backend_->wake();
 }
 
-void event_loop::post(posted& work) noexcept {
-    const caller here(callers_);
-    posted* head = inbox_.load(std::memory_order_relaxed);
+void event_loop::post(posted_task& work) noexcept {
+    const caller counted(callers_);
+    posted_task* head = inbox_.load(std::memory_order_relaxed);
     do {
         work.next_ = head;
     } while (!inbox_.compare_exchange_weak(head, &work, std::memory_order_seq_cst, std::memory_order_relaxed));
@@ -130,33 +130,33 @@ void event_loop::post(posted& work) noexcept {
 
 void event_loop::post(std::move_only_function<void()> work) { post(*new posted_function(std::move(work))); }
 
-void event_loop::defer(posted& work) noexcept {
+void event_loop::defer(posted_task& work) noexcept {
     work.next_ = deferred_;
     deferred_ = &work;
 }
 
 void event_loop::run_posted() noexcept {
     if (!inbox_.load(std::memory_order_relaxed)) return;
-    posted* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
-    posted* first = nullptr;
+    posted_task* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+    posted_task* first = nullptr;
     while (newest) {
-        posted* next = newest->next_;
+        posted_task* next = newest->next_;
         newest->next_ = first;
         first = newest;
         newest = next;
     }
     while (first) {
-        posted* next = first->next_;
+        posted_task* next = first->next_;
         first->run_on_loop();
         first = next;
     }
 }
 
 void event_loop::run_deferred() noexcept {
-    fence_.release();
+    fence_.clear_coroutine();
     while (fenced_ || deferred_) {
-        posted*& first = fenced_ ? fenced_ : deferred_;
-        posted* work = std::exchange(first, first->next_);
+        posted_task*& first = fenced_ ? fenced_ : deferred_;
+        posted_task* work = std::exchange(first, first->next_);
         work->run_on_loop();
     }
 }
@@ -164,24 +164,24 @@ void event_loop::run_deferred() noexcept {
 // More coroutines may be ready than one turn resumes: the objects that they use are destroyed after them.
 void event_loop::run_fenced() noexcept {
     if (ready_.empty()) return run_deferred();
-    if (fenced_ && !fence_.linked()) {
+    if (fenced_ && !fence_.is_linked()) {
         while (fenced_) std::exchange(fenced_, fenced_->next_)->run_on_loop();
     }
     if (fenced_ || !deferred_) return;
     fenced_ = std::exchange(deferred_, nullptr);
-    fence_.hold(std::noop_coroutine(), nullptr);
+    fence_.set_coroutine(std::noop_coroutine(), nullptr);
     fence_.wake();
 }
 
-void event_loop::run_due() noexcept {
+void event_loop::run_pending() noexcept {
     timers_.advance(now_);
     run_posted();
-    ready_.run(resumed_per_turn);
+    ready_.run(max_resumes_per_turn);
     if (deferred_ || fenced_) run_fenced();
-    hooks_.for_each([](wait_hook& h) { h.before_wait(); });
+    wait_hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
-std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
+std::chrono::nanoseconds event_loop::wait_timeout() noexcept {
     if (!ready_.empty() || deferred_ || fenced_) return std::chrono::nanoseconds(0);
     instant next = timers_.next();
     if (next == instant::max()) return std::chrono::nanoseconds(-1);
@@ -191,18 +191,18 @@ std::chrono::nanoseconds event_loop::time_to_wait() noexcept {
 void event_loop::count_turn() noexcept {
     // Only one thread writes: no read-modify-write operation is needed.
     auto set = [](auto& counter, auto n) { counter.store(n, std::memory_order_relaxed); };
-    auto took = now_.time_since_epoch().count() - counters_.turn_began_ns.load(std::memory_order_relaxed);
-    set(counters_.busy_ns, counters_.busy_ns.load(std::memory_order_relaxed) + took);
+    auto elapsed = now_.time_since_epoch().count() - counters_.turn_start_ns.load(std::memory_order_relaxed);
+    set(counters_.busy_ns, counters_.busy_ns.load(std::memory_order_relaxed) + elapsed);
     set(counters_.turns, counters_.turns.load(std::memory_order_relaxed) + 1);
-    if (took > counters_.longest_turn_ns.load(std::memory_order_relaxed)) set(counters_.longest_turn_ns, took);
-    set(counters_.turn_began_ns, 0);
+    if (elapsed > counters_.longest_turn_ns.load(std::memory_order_relaxed)) set(counters_.longest_turn_ns, elapsed);
+    set(counters_.turn_start_ns, 0);
 }
 
 void event_loop::turn(const std::atomic<bool>& done) {
-    run_due();
-    doing_.enter(nullptr);
+    run_pending();
+    activity_.enter(nullptr);
     now_ = clock::now();
-    auto wait = time_to_wait();
+    auto wait = wait_timeout();
     count_turn();
     waiting_.store(true, std::memory_order_seq_cst);
     // Also before the last return: operations that were queued in the backend are submitted to the kernel.
@@ -211,10 +211,10 @@ void event_loop::turn(const std::atomic<bool>& done) {
     backend_->turn(wait, *this);
 }
 
-void event_loop::waited() noexcept {
+void event_loop::on_wait_end() noexcept {
     waiting_.store(false, std::memory_order_relaxed);
     now_ = clock::now();
-    counters_.turn_began_ns.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+    counters_.turn_start_ns.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 }  // namespace rondo

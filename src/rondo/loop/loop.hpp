@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include <rondo/base/clock.hpp>
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/ready_queue.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/backend.hpp>
@@ -26,23 +26,23 @@ struct loop_options {
 };
 
 /// Work posted to a loop by another thread. Must stay valid until it has run.
-class posted {
+class posted_task {
 public:
     virtual void run_on_loop() noexcept = 0;
 
 protected:
-    ~posted() = default;
+    ~posted_task() = default;
 
 private:
     friend class event_loop;
-    posted* next_ = nullptr;
+    posted_task* next_ = nullptr;
 };
 
 /// Counters of a loop. Written by the loop's thread, read by any thread.
 struct loop_counters {
     std::atomic<std::uint64_t> turns{0};
     std::atomic<std::int64_t> busy_ns{0};        ///< time spent outside of waits
-    std::atomic<std::int64_t> turn_began_ns{0};  ///< clock::now() in nanoseconds; 0 during a wait
+    std::atomic<std::int64_t> turn_start_ns{0};  ///< clock::now() in nanoseconds; 0 during a wait
     std::atomic<std::int64_t> longest_turn_ns{0};
     std::atomic<std::uint64_t> stalls{0};
 };
@@ -67,7 +67,7 @@ public:
     /// Runs until the task has ended, regardless of stop(), and returns its result. The task runs in `in`, or in a new
     /// context.
     template <class T>
-    T run_until(task<T> t, context* in = nullptr);
+    T run_until(task<T> t, task_context* in = nullptr);
     /// Makes run() return after this turn, or the next run() immediately. Any thread.
     void stop() noexcept;
     /// Interrupts the wait. Any thread; async-signal-safe.
@@ -78,7 +78,7 @@ public:
 
     /// Runs `work` on the loop's thread soon. Any thread; the work may destroy the loop, which waits for this call to
     /// return. The second form allocates.
-    void post(posted& work) noexcept;
+    void post(posted_task& work) noexcept;
     void post(std::move_only_function<void()> work);
 
     /// `co_await loop.sleep(100ms)`; throws `cancelled`. A zero or negative duration yields until the next turn.
@@ -100,27 +100,27 @@ public:
     [[nodiscard]] thread_pool* compute() const noexcept { return compute_; }
 
     /// The activity of the loop's thread; see coro/ready_queue.hpp.
-    [[nodiscard]] activity& doing() noexcept { return doing_; }
+    [[nodiscard]] thread_activity& activity() noexcept { return activity_; }
 
     /// Runs `work` soon, directly from the loop and after the coroutines that are ready now: to destroy an object from
     /// its own backend callback, or one that a woken coroutine still uses. In unspecified order.
-    void defer(posted& work) noexcept;
+    void defer(posted_task& work) noexcept;
     /// Runs all deferred work at once; for the destruction of its owner.
     void run_deferred() noexcept;
 
     /// Detaches the calling thread from its loop for the lifetime of this object: it may block and even run another
     /// loop. For work that runs within a turn of a loop without pools.
-    class stepping_aside {
+    class detach_scope {
     public:
-        stepping_aside() noexcept;
-        ~stepping_aside();
-        stepping_aside(const stepping_aside&) = delete;
-        stepping_aside& operator=(const stepping_aside&) = delete;
+        detach_scope() noexcept;
+        ~detach_scope();
+        detach_scope(const detach_scope&) = delete;
+        detach_scope& operator=(const detach_scope&) = delete;
 
     private:
         event_loop* loop_;
-        loop_thread_unmark unmark_;
-        ready_queue::aside ready_;
+        scoped_allow_blocking allow_blocking_;
+        ready_queue::nested_queue nested_queue_;
     };
 
     /// Called in each turn before the loop waits: to send corked output.
@@ -131,13 +131,13 @@ public:
     protected:
         ~wait_hook() = default;
     };
-    void add(wait_hook& hook) noexcept { hooks_.push_back(hook); }
+    void add(wait_hook& hook) noexcept { wait_hooks_.push_back(hook); }
 
     /// For objects that belong to a loop and are destroyed with it (idle connections): called once when the loop is
     /// destroyed, on its thread, while I/O still works. It may destroy itself and other hooks.
     class end_hook : public list_node {
     public:
-        virtual void loop_ends() noexcept = 0;
+        virtual void on_loop_end() noexcept = 0;
 
     protected:
         ~end_hook() = default;
@@ -145,29 +145,29 @@ public:
     void add(end_hook& hook) noexcept { end_hooks_.push_back(hook); }
 
 private:
-    void waited() noexcept override;
+    void on_wait_end() noexcept override;
     void turn(const std::atomic<bool>& done);
-    void run_due() noexcept;
+    void run_pending() noexcept;
     void count_turn() noexcept;
     void run_posted() noexcept;
     void run_fenced() noexcept;
-    [[nodiscard]] std::chrono::nanoseconds time_to_wait() noexcept;
-    void turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const context* in);
+    [[nodiscard]] std::chrono::nanoseconds wait_timeout() noexcept;
+    void turn_until(const std::atomic<bool>& done, std::coroutine_handle<> start, const task_context* in);
 
     std::unique_ptr<backend> backend_;
     ready_queue& ready_;
-    activity& doing_;
+    thread_activity& activity_;
     instant now_;
     timer_wheel timers_;
-    intrusive_list<wait_hook> hooks_;
+    intrusive_list<wait_hook> wait_hooks_;
     intrusive_list<end_hook> end_hooks_;
-    posted* deferred_ = nullptr;
-    posted* fenced_ = nullptr;  // deferred until fence_ has left the ready queue
+    posted_task* deferred_ = nullptr;
+    posted_task* fenced_ = nullptr;  // deferred until fence_ has left the ready queue
     ready_node fence_;
     loop_counters counters_;
     thread_pool* blocking_ = nullptr;
     thread_pool* compute_ = nullptr;
-    alignas(64) std::atomic<posted*> inbox_{nullptr};
+    alignas(64) std::atomic<posted_task*> inbox_{nullptr};
     std::atomic<bool> waiting_{false};
     std::atomic<int> callers_{0};  // threads within post() and stop()
     std::atomic<bool> stopping_{false};
@@ -178,10 +178,10 @@ private:
 
 namespace detail {
 
-class run_until_end final : public task_end {
+class run_until_completion final : public completion_handler {
 public:
     std::atomic<bool> done{false};
-    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override {
+    std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override {
         done.store(true, std::memory_order_relaxed);
         return std::noop_coroutine();
     }
@@ -190,12 +190,12 @@ public:
 }  // namespace detail
 
 template <class T>
-T event_loop::run_until(task<T> t, context* in) {
-    context own;
-    detail::run_until_end end;
+T event_loop::run_until(task<T> t, task_context* in) {
+    task_context own;
+    detail::run_until_completion end;
     auto coroutine = t.coroutine();
-    coroutine.promise().run_in(in ? in : &own);
-    coroutine.promise().end_at(&end);
+    coroutine.promise().set_context(in ? in : &own);
+    coroutine.promise().set_completion_handler(&end);
     turn_until(end.done, coroutine, in ? in : &own);
     return coroutine.promise().take();
 }

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <rondo/loop/pool.hpp>
 #include <rondo/loop/stall_detector.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo {
 namespace {
@@ -79,7 +79,7 @@ BENCHMARK(zero_sleep)->Apply(both_backends);
 void post_round_trip(benchmark::State& state) {
     if (!available(state)) return;
     event_loop loop(with_backend(state));
-    struct reply_task final : posted {
+    struct reply_task final : posted_task {
         std::atomic<int>* count;
         void run_on_loop() noexcept override {
             count->fetch_add(1);
@@ -115,13 +115,13 @@ BENCHMARK(pool_round_trip)->Apply(both_backends)->UseRealTime();
 struct echo final : stream_socket {
     echo(event_loop& l, int fd) : stream_socket(fd), loop(l) {
         loop.io().attach(*this);
-        loop.io().want_input(*this);
+        loop.io().request_input(*this);
     }
     ~echo() { loop.io().close(*this); }
     void received(const loop_turn&, std::string_view bytes) noexcept override {
         bytes.copy(reply, sizeof reply);
         (void)loop.io().send(*this, reply, bytes.size(), nullptr);
-        loop.io().want_input(*this);
+        loop.io().request_input(*this);
     }
     void receive_ended(int) noexcept override {}
     void peer_closed(bool, int) noexcept override {}

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
 #include <rondo/coro/this_context.hpp>
@@ -20,17 +20,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class loops : public testing::TestWithParam<backend_kind> {
+class EventLoop : public testing::TestWithParam<backend_kind> {
 protected:
     void SetUp() override {
         if (GetParam() == backend_kind::io_uring && !io_uring_available()) GTEST_SKIP() << "io_uring is not available";
-        made.emplace(loop_options{.backend = GetParam()});
+        loop_.emplace(loop_options{.backend = GetParam()});
     }
-    [[nodiscard]] event_loop& loop() { return *made; }
-    std::optional<event_loop> made;
+    [[nodiscard]] event_loop& loop() { return *loop_; }
+    std::optional<event_loop> loop_;
 };
 
-INSTANTIATE_TEST_SUITE_P(all, loops, testing::Values(backend_kind::epoll, backend_kind::io_uring),
+INSTANTIATE_TEST_SUITE_P(all, EventLoop, testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& i) { return i.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 struct counted {
@@ -41,7 +41,7 @@ struct counted {
     int* n_;
 };
 
-struct posted_flag final : posted {
+struct posted_flag final : posted_task {
     void run_on_loop() noexcept override {
         ++runs;
         if (then) then();
@@ -52,7 +52,7 @@ struct posted_flag final : posted {
 
 // Running
 
-TEST_P(loops, run_until_returns_the_result) {
+TEST_P(EventLoop, run_until_returns_the_result) {
     EXPECT_EQ(loop().run_until([]() -> task<int> { co_return 42; }()), 42);
     auto p = loop().run_until([](event_loop& l) -> task<std::unique_ptr<int>> {
         co_await l.sleep(1ms);
@@ -64,7 +64,7 @@ TEST_P(loops, run_until_returns_the_result) {
     EXPECT_EQ(&r, &x);
 }
 
-TEST_P(loops, run_until_rethrows_the_exception) {
+TEST_P(EventLoop, run_until_rethrows_the_exception) {
     EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> {
         co_await l.sleep(1ms);
         throw std::out_of_range("x");
@@ -72,20 +72,20 @@ TEST_P(loops, run_until_rethrows_the_exception) {
                  std::out_of_range);
 }
 
-TEST_P(loops, run_until_returns_as_soon_as_the_task_ends) {
+TEST_P(EventLoop, run_until_returns_as_soon_as_the_task_ends) {
     // Nothing else would wake the loop after this timer.
     instant start = clock::now();
     loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(20ms); }(loop()));
     EXPECT_GE(clock::now() - start, 20ms);
 }
 
-TEST_P(loops, run_until_runs_in_the_given_context) {
-    context c;
+TEST_P(EventLoop, run_until_runs_in_the_given_context) {
+    task_context c;
     c.cancel.cancel();
     EXPECT_THROW(loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(1h); }(loop()), &c), cancelled);
 }
 
-TEST_P(loops, run_until_ignores_stop) {
+TEST_P(EventLoop, run_until_ignores_stop) {
     EXPECT_EQ(loop().run_until([](event_loop& l) -> task<int> {
         l.stop();
         co_await l.sleep(5ms);
@@ -95,7 +95,8 @@ TEST_P(loops, run_until_ignores_stop) {
     loop().run();  // returns immediately
 }
 
-TEST_P(loops, stop_ends_run) {
+// Fails by hanging only.
+TEST_P(EventLoop, stop_ends_run) {
     loop().post([this] { loop().stop(); });
     loop().run();
     std::jthread other([this] {
@@ -105,7 +106,7 @@ TEST_P(loops, stop_ends_run) {
     loop().run();
 }
 
-TEST_P(loops, a_running_loop_cannot_be_run_again) {
+TEST_P(EventLoop, a_running_loop_cannot_be_run_again) {
     loop().run_until([](event_loop& l) -> task<> {
         EXPECT_THROW(l.run(), synchronous_only);
         EXPECT_THROW(l.run_until([]() -> task<> { co_return; }()), synchronous_only);
@@ -113,7 +114,7 @@ TEST_P(loops, a_running_loop_cannot_be_run_again) {
     }(loop()));
 }
 
-TEST_P(loops, there_is_at_most_one_per_thread) {
+TEST_P(EventLoop, there_is_at_most_one_per_thread) {
     EXPECT_EQ(&event_loop::current(), &loop());
     EXPECT_THROW(event_loop second(loop_options{.backend = GetParam()}), std::logic_error);
     EXPECT_EQ(&event_loop::current(), &loop());
@@ -121,11 +122,11 @@ TEST_P(loops, there_is_at_most_one_per_thread) {
         EXPECT_EQ(event_loop::current_or_null(), nullptr);
         EXPECT_THROW((void)event_loop::current(), std::logic_error);
     });
-    made.reset();
+    loop_.reset();
     EXPECT_EQ(event_loop::current_or_null(), nullptr);
 }
 
-TEST_P(loops, blocking_is_not_allowed_on_a_running_loop) {
+TEST_P(EventLoop, blocking_is_not_allowed_on_a_running_loop) {
     EXPECT_TRUE(blocking_allowed());
     loop().post([this] {
         EXPECT_FALSE(blocking_allowed());
@@ -137,7 +138,7 @@ TEST_P(loops, blocking_is_not_allowed_on_a_running_loop) {
 
 // Posting
 
-TEST_P(loops, posted_work_runs_in_order) {
+TEST_P(EventLoop, posted_work_runs_in_order) {
     std::vector<int> order;
     for (int i = 0; i < 5; ++i) loop().post([&order, i] { order.push_back(i); });
     loop().post([this] { loop().stop(); });
@@ -145,7 +146,7 @@ TEST_P(loops, posted_work_runs_in_order) {
     EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
-TEST_P(loops, posted_work_may_post) {
+TEST_P(EventLoop, posted_work_may_post) {
     int depth = 0;
     std::move_only_function<void()> next;
     struct chain {
@@ -159,7 +160,7 @@ TEST_P(loops, posted_work_may_post) {
     EXPECT_EQ(depth, 100);
 }
 
-TEST_P(loops, work_posted_by_several_threads_runs_in_the_order_of_each_thread) {
+TEST_P(EventLoop, work_posted_by_several_threads_runs_in_the_order_of_each_thread) {
     constexpr int threads = 4;
     constexpr int per_thread = 5000;
     std::array<int, threads> last{};
@@ -184,7 +185,7 @@ TEST_P(loops, work_posted_by_several_threads_runs_in_the_order_of_each_thread) {
 }
 
 // Each round continues only when the loop is woken: a lost wake-up hangs the test.
-TEST_P(loops, no_wake_up_is_lost) {
+TEST_P(EventLoop, no_wake_up_is_lost) {
     std::atomic<int> handled{0};
     constexpr int rounds = 20'000;
     std::jthread other([&] {
@@ -202,18 +203,18 @@ TEST_P(loops, no_wake_up_is_lost) {
 }
 
 // ThreadSanitizer and AddressSanitizer detect when post() accesses the loop that its work has destroyed.
-TEST_P(loops, posted_work_may_end_the_loop) {
+TEST_P(EventLoop, posted_work_may_end_the_loop) {
     for (int round = 0; round < 200; ++round) {
-        made.reset();
-        made.emplace(loop_options{.backend = GetParam()});
-        std::thread other([target = &*made] { target->post([target] { target->stop(); }); });
-        made->run();
-        made.reset();
+        loop_.reset();
+        loop_.emplace(loop_options{.backend = GetParam()});
+        std::thread other([target = &*loop_] { target->post([target] { target->stop(); }); });
+        loop_->run();
+        loop_.reset();
         other.join();
     }
 }
 
-TEST_P(loops, wake_interrupts_the_wait) {
+TEST_P(EventLoop, wake_interrupts_the_wait) {
     std::atomic<bool> over{false};
     std::jthread other([&] {
         while (!over) {
@@ -236,19 +237,19 @@ TEST_P(loops, wake_interrupts_the_wait) {
     EXPECT_GE(loop().counters().turns - before, 20u);
 }
 
-TEST_P(loops, pending_posted_work_runs_when_the_loop_is_destroyed) {
+TEST_P(EventLoop, pending_posted_work_runs_when_the_loop_is_destroyed) {
     int alive = 0;
     bool ran = false;
     loop().post([c = counted(alive), &ran] { ran = true; });
     EXPECT_EQ(alive, 1);
-    made.reset();
+    loop_.reset();
     EXPECT_EQ(alive, 0);
     EXPECT_TRUE(ran);
 }
 
 // Deferring
 
-TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
+TEST_P(EventLoop, deferred_work_runs_before_the_loop_waits) {
     posted_flag work;
     posted_flag later;
     loop().run_until([](event_loop& l, posted_flag& a, posted_flag& b) -> task<> {
@@ -262,7 +263,7 @@ TEST_P(loops, deferred_work_runs_before_the_loop_waits) {
 }
 
 // A woken coroutine still uses the object that it waited for.
-TEST_P(loops, deferred_work_runs_after_coroutines_that_were_ready_before) {
+TEST_P(EventLoop, deferred_work_runs_after_coroutines_that_were_ready_before) {
     constexpr int count = 5'000;  // more than one turn resumes
     struct waits {
         static task<void> for_event(event& e, const posted_flag& destroyed, int& early) {
@@ -287,7 +288,7 @@ TEST_P(loops, deferred_work_runs_after_coroutines_that_were_ready_before) {
 
 // Sleeping
 
-TEST_P(loops, a_sleep_is_never_too_short) {
+TEST_P(EventLoop, a_sleep_is_never_too_short) {
     loop().run_until([](event_loop& l) -> task<> {
         for (auto d : {0us, 1us, 999us, 1000us, 1001us, 3500us, 20'000us}) {
             instant start = clock::now();
@@ -300,7 +301,7 @@ TEST_P(loops, a_sleep_is_never_too_short) {
     }(loop()));
 }
 
-TEST_P(loops, a_zero_sleep_lets_other_coroutines_run) {
+TEST_P(EventLoop, a_zero_sleep_lets_other_coroutines_run) {
     int turns_of_other = 0;
     loop().run_until([](event_loop& l, int& n) -> task<> {
         task_group group(co_await this_context());
@@ -329,7 +330,7 @@ task<> sleep_and_count(event_loop& l, clock::duration d, int& cancelled_count, i
     }
 }
 
-TEST_P(loops, a_cancelled_sleep_ends_immediately) {
+TEST_P(EventLoop, a_cancelled_sleep_ends_immediately) {
     int ended_by_cancel = 0;
     int done = 0;
     instant start = clock::now();
@@ -348,7 +349,7 @@ TEST_P(loops, a_cancelled_sleep_ends_immediately) {
         << "slots of cancelled timers stay occupied until they pass";
 }
 
-TEST_P(loops, a_sleeping_coroutine_may_be_destroyed) {
+TEST_P(EventLoop, a_sleeping_coroutine_may_be_destroyed) {
     int alive = 0;
     {
         auto sleeper = [](event_loop& l, counted) -> task<> { co_await l.sleep(5ms); }(loop(), counted(alive));
@@ -362,7 +363,7 @@ TEST_P(loops, a_sleeping_coroutine_may_be_destroyed) {
     loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(10ms); }(loop()));
 }
 
-TEST_P(loops, sleepers_wake_in_the_order_of_their_times) {
+TEST_P(EventLoop, sleepers_wake_in_the_order_of_their_times) {
     std::vector<int> order;
     loop().run_until([](event_loop& l, std::vector<int>& out) -> task<> {
         task_group group(co_await this_context());
@@ -379,7 +380,7 @@ TEST_P(loops, sleepers_wake_in_the_order_of_their_times) {
 
 // Counting
 
-task<void> ask_and_answer(event& mine, event& other, const bool& ended) {
+task<void> ping_pong(event& mine, event& other, const bool& ended) {
     while (!ended) {
         other.set();
         co_await mine.wait();
@@ -393,52 +394,53 @@ task<void> wake_each_other_for(event_loop& loop, clock::duration time) {
     event pong;
     bool ended = false;
     task_group group;
-    group.spawn(ask_and_answer(ping, pong, ended));
-    group.spawn(ask_and_answer(pong, ping, ended));
+    group.spawn(ping_pong(ping, pong, ended));
+    group.spawn(ping_pong(pong, ping, ended));
     co_await loop.sleep(time);
     ended = true;
     co_await group.join();
 }
 
-TEST_P(loops, coroutines_that_keep_waking_each_other_do_not_starve_timers) {
+// Fails by hanging only.
+TEST_P(EventLoop, coroutines_that_keep_waking_each_other_do_not_starve_timers) {
     loop().run_until(wake_each_other_for(loop(), 5ms));
 }
 
-TEST_P(loops, counts_its_turns_and_time) {
+TEST_P(EventLoop, counts_its_turns_and_time) {
     loop_counters& c = loop().counters();
-    EXPECT_EQ(c.turn_began_ns, 0);
+    EXPECT_EQ(c.turn_start_ns, 0);
     loop().run_until([](event_loop& l) -> task<> {
         co_await l.sleep(30ms);
-        EXPECT_NE(l.counters().turn_began_ns, 0);
+        EXPECT_NE(l.counters().turn_start_ns, 0);
         for (instant end = from_now(20ms); clock::now() < end;) {
         }
         co_await l.sleep(1ms);
     }(loop()));
-    EXPECT_EQ(c.turn_began_ns, 0);
+    EXPECT_EQ(c.turn_start_ns, 0);
     EXPECT_GE(c.turns, 2u);
     EXPECT_GE(c.longest_turn_ns, 20'000'000);
     EXPECT_GE(c.busy_ns, c.longest_turn_ns);
 }
 
-struct counted_end final : event_loop::end_hook {
-    explicit counted_end(std::vector<std::string>& events) : said_(events) {}
-    void loop_ends() noexcept override {
+struct recording_end_hook final : event_loop::end_hook {
+    explicit recording_end_hook(std::vector<std::string>& events) : events_(events) {}
+    void on_loop_end() noexcept override {
         // Work posted now still runs.
         event_loop::current().post([this] {
-            said_.emplace_back("posted");
+            events_.emplace_back("posted");
             delete this;
         });
-        said_.emplace_back("ended");
+        events_.emplace_back("ended");
     }
-    std::vector<std::string>& said_;
+    std::vector<std::string>& events_;
 };
 
 TEST(LoopEndHook, hooks_are_called_while_the_loop_still_works) {
     std::vector<std::string> events;
     {
         event_loop loop;
-        loop.add(*new counted_end(events));
-        counted_end destroyed_before(events);
+        loop.add(*new recording_end_hook(events));
+        recording_end_hook destroyed_before(events);
         loop.add(destroyed_before);
     }
     EXPECT_EQ(events, (std::vector<std::string>{"ended", "posted"}));

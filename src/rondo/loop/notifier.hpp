@@ -23,7 +23,7 @@ namespace rondo {
 /// count(), notify() and advance_to() may be called by any thread. Must outlive its waiters.
 class notifier {
 public:
-    class wait;
+    class wait_awaiter;
 
     explicit notifier(std::uint64_t start = 0) noexcept : count_(start) {}
     notifier(const notifier&) = delete;
@@ -37,12 +37,12 @@ public:
     void advance_to(std::uint64_t count);
 
     /// Waits until count() > seen, at most for `timeout`, and returns count(). Throws `cancelled`.
-    [[nodiscard]] wait wait_past(std::uint64_t seen, clock::duration timeout = clock::duration::max()) noexcept;
+    [[nodiscard]] wait_awaiter wait_past(std::uint64_t seen, clock::duration timeout = clock::duration::max()) noexcept;
 
 private:
     struct queue;
-    void raise(std::uint64_t to);
-    [[nodiscard]] const std::shared_ptr<queue>& queue_of(event_loop& loop);
+    void raise_to(std::uint64_t to);
+    [[nodiscard]] const std::shared_ptr<queue>& find_or_add_queue(event_loop& loop);
 
     std::mutex mutex_;  // makes checking the count and joining a queue atomic
     std::atomic<std::uint64_t> count_;
@@ -50,42 +50,42 @@ private:
 };
 
 /// Returned by wait_past().
-class [[nodiscard]] notifier::wait : public waiter {
+class [[nodiscard]] notifier::wait_awaiter : public waiter {
 public:
-    wait(notifier& in, std::uint64_t seen, clock::duration timeout) noexcept
-        : timer_(*this), in_(in), seen_(seen), timeout_(timeout) {}
-    ~wait() { leave(); }
-    wait(const wait&) = delete;
-    wait& operator=(const wait&) = delete;
+    wait_awaiter(notifier& in, std::uint64_t seen, clock::duration timeout) noexcept
+        : timer_(*this), notifier_(in), seen_(seen), timeout_(timeout) {}
+    ~wait_awaiter() { dequeue(); }
+    wait_awaiter(const wait_awaiter&) = delete;
+    wait_awaiter& operator=(const wait_awaiter&) = delete;
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
-        return suspend(awaiting) && enter();
+        return suspend(awaiting) && enqueue();
     }
     std::uint64_t await_resume() {
-        leave();
+        dequeue();
         check();
-        return in_.count();
+        return notifier_.count();
     }
 
 private:
     friend struct notifier::queue;
     struct wake_timer : timer {
-        explicit wake_timer(wait& owner) noexcept;
-        wait& owner_;
+        explicit wake_timer(wait_awaiter& owner) noexcept;
+        wait_awaiter& owner_;
     };
-    bool enter();
-    void leave() noexcept;
+    bool enqueue();
+    void dequeue() noexcept;
 
     wake_timer timer_;
-    notifier& in_;
+    notifier& notifier_;
     std::uint64_t seen_;
     clock::duration timeout_;
-    queue* queued_in_ = nullptr;
+    queue* queue_ = nullptr;
 };
 
-inline notifier::wait notifier::wait_past(std::uint64_t seen, clock::duration timeout) noexcept {
+inline notifier::wait_awaiter notifier::wait_past(std::uint64_t seen, clock::duration timeout) noexcept {
     return {*this, seen, timeout};
 }
 

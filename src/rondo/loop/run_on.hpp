@@ -8,7 +8,7 @@
 #include <exception>
 #include <utility>
 
-#include <rondo/coro/blocking.hpp>
+#include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/blocking_wait.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/loop.hpp>
@@ -18,9 +18,9 @@ namespace rondo {
 namespace detail {
 
 /// A task that runs on a loop while another thread waits for its end. The two communicate through posted tasks only.
-class remote_run : public task_end {
+class remote_run : public completion_handler {
 public:
-    explicit remote_run(event_loop& loop) noexcept : at_(loop) {}
+    explicit remote_run(event_loop& loop) noexcept : loop_(loop) {}
     remote_run(const remote_run&) = delete;
     remote_run& operator=(const remote_run&) = delete;
     virtual ~remote_run() = default;
@@ -31,29 +31,29 @@ public:
 
 protected:
     /// Called on the loop, as the last access to this object, when the task has ended and nothing else of it is posted.
-    virtual void told() noexcept = 0;
-    virtual std::coroutine_handle<> begin(task_end* handler, context& in) noexcept = 0;
+    virtual void completed() noexcept = 0;
+    virtual std::coroutine_handle<> prepare(completion_handler* handler, task_context& in) noexcept = 0;
 
 private:
     template <void (remote_run::*Step)() noexcept>
-    struct step final : posted {
+    struct step final : posted_task {
         explicit step(remote_run& o) noexcept : owner(o) {}
         void run_on_loop() noexcept override { (owner.*Step)(); }
         remote_run& owner;
     };
 
     void run() noexcept;
-    void cancel_here() noexcept;
-    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept final;
-    void settle() noexcept;
+    void cancel_on_loop() noexcept;
+    std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept final;
+    void finish_step() noexcept;
 
-    event_loop& at_;
-    context context_;
-    step<&remote_run::run> starting_{*this};
-    step<&remote_run::cancel_here> cancelling_{*this};
-    step<&remote_run::settle> ending_{*this};
+    event_loop& loop_;
+    task_context context_;
+    step<&remote_run::run> start_step_{*this};
+    step<&remote_run::cancel_on_loop> cancel_step_{*this};
+    step<&remote_run::finish_step> end_step_{*this};
     cancel_reason reason_ = cancel_reason::none;
-    std::atomic<int> on_loop_{0};  // the task and a posted cancellation
+    std::atomic<int> pending_on_loop_{0};  // the task and a posted cancellation
 };
 
 template <class T>
@@ -63,10 +63,10 @@ public:
     T take() { return task_.coroutine().promise().take(); }
 
 protected:
-    std::coroutine_handle<> begin(task_end* handler, context& in) noexcept final {
+    std::coroutine_handle<> prepare(completion_handler* handler, task_context& in) noexcept final {
         auto coroutine = task_.coroutine();
-        coroutine.promise().run_in(&in);
-        coroutine.promise().end_at(handler);
+        coroutine.promise().set_context(&in);
+        coroutine.promise().set_completion_handler(handler);
         return coroutine;
     }
 
@@ -80,48 +80,51 @@ class [[nodiscard]] run_on_awaiter {
     class call final : public remote_task<T> {
     public:
         call(event_loop& loop, task<T> t)
-            : remote_task<T>(loop, std::move(t)), back_(event_loop::current()), link_(*this), return_(*this) {}
-        void wait(std::coroutine_handle<> awaiting, context* in) {
-            waiting_.hold(awaiting, in);
-            if (in) in->cancel.add(link_);
+            : remote_task<T>(loop, std::move(t)),
+              origin_loop_(event_loop::current()),
+              parent_callback_(*this),
+              return_step_(*this) {}
+        void wait(std::coroutine_handle<> awaiting, task_context* in) {
+            waiter_.set_coroutine(awaiting, in);
+            if (in) in->cancel.add(parent_callback_);
             this->start(in ? in->deadline : instant::max());
         }
         /// The awaiting coroutine was destroyed: this object deletes itself when the task has ended.
         void abandon() noexcept {
-            link_.unlink();
-            waiting_.release();
+            parent_callback_.unlink();
+            waiter_.clear_coroutine();
             if (returned_) delete this;
             else this->cancel(cancel_reason::requested);
         }
 
     private:
-        struct link final : cancel_callback {
-            explicit link(call& c) noexcept
+        struct parent_callback final : cancel_callback {
+            explicit parent_callback(call& c) noexcept
                 : cancel_callback([](cancel_callback& self, cancel_reason r) noexcept {
-                      static_cast<link&>(self).owner.cancel(r);
+                      static_cast<parent_callback&>(self).owner.cancel(r);
                   }),
                   owner(c) {}
             call& owner;
         };
-        struct returning final : posted {
-            explicit returning(call& c) noexcept : owner(c) {}
-            void run_on_loop() noexcept override { owner.go_on(); }
+        struct return_step final : posted_task {
+            explicit return_step(call& c) noexcept : owner(c) {}
+            void run_on_loop() noexcept override { owner.on_return(); }
             call& owner;
         };
 
-        void told() noexcept override { back_.post(return_); }
-        void go_on() noexcept {
-            link_.unlink();
-            if (!waiting_.holds()) return delete this;
+        void completed() noexcept override { origin_loop_.post(return_step_); }
+        void on_return() noexcept {
+            parent_callback_.unlink();
+            if (!waiter_.has_coroutine()) return delete this;
             returned_ = true;
-            waiting_.wake();
+            waiter_.wake();
         }
 
-        event_loop& back_;
-        ready_node waiting_;
+        event_loop& origin_loop_;
+        ready_node waiter_;
         bool returned_ = false;
-        link link_;
-        returning return_;
+        parent_callback parent_callback_;
+        return_step return_step_;
     };
 
 public:
@@ -135,7 +138,7 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) {
-        context* in = context_of(awaiting);
+        task_context* in = context_of(awaiting);
         if (in) in->token().check();
         waiting_ = true;
         call_->wait(awaiting, in);
@@ -166,13 +169,13 @@ public:
         }
         if (reason != cancel_reason::none) {
             this->cancel(reason);
-            wait_.wait_to_the_end();
+            wait_.wait_uninterrupted();
         }
         return this->take();
     }
 
 private:
-    void told() noexcept override { wait_.done(); }
+    void completed() noexcept override { wait_.complete(); }
 
     blocking_wait wait_;
 };

@@ -44,7 +44,7 @@ task<std::string> until_cancelled() {
 }
 
 task<bool> has_deadline() {
-    const context* in = co_await this_context();
+    const task_context* in = co_await this_context();
     co_return in->deadline != instant::max();
 }
 
@@ -92,7 +92,7 @@ TEST(RunOn, passes_the_deadline_to_the_remote_task) {
     remote_loop remote;
     event_loop loop;
     EXPECT_FALSE(loop.run_until(remote_has_deadline(remote)));
-    context in;
+    task_context in;
     in.deadline = from_now(1h);
     EXPECT_TRUE(loop.run_until(remote_has_deadline(remote), &in));
 }
@@ -106,18 +106,18 @@ TEST(RunOn, blocks_a_thread_without_a_loop) {
 
 TEST(RunOn, a_blocked_thread_is_bound_by_its_blocking_scope) {
     remote_loop remote;
-    context in;
+    task_context in;
     in.deadline = from_now(10ms);
     {
-        const works_for scope(&in);
+        const blocking_scope scope(&in);
         EXPECT_EQ(run_on_and_wait(remote.loop(), until_cancelled()), "cleaned up");
         EXPECT_THROW((void)run_on_and_wait(remote.loop(), current_thread_id()), cancelled) << "the deadline has passed";
     }
-    context disconnected;
-    const works_for scope(&disconnected);
+    task_context disconnected;
+    const blocking_scope scope(&disconnected);
     std::thread other([&disconnected] {
         std::this_thread::sleep_for(5ms);
-        disconnected.cancel.announce(cancel_reason::disconnected);
+        disconnected.cancel.request(cancel_reason::disconnected);
     });
     EXPECT_EQ(run_on_and_wait(remote.loop(), until_cancelled()), "cleaned up");
     other.join();

@@ -27,7 +27,7 @@ signal_watcher::signal_watcher(event_loop& loop, std::initializer_list<int> sign
     }
     fd_.reset(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
-    wait();
+    arm();
     pthread_sigmask(SIG_BLOCK, &mask, nullptr);
 }
 
@@ -38,7 +38,7 @@ signal_watcher::~signal_watcher() {
     pthread_sigmask(SIG_UNBLOCK, &unblocked_, nullptr);
 }
 
-void signal_watcher::wait() { loop_.io().poll(*this, fd_.value(), POLLIN); }
+void signal_watcher::arm() { loop_.io().poll(*this, fd_.value(), POLLIN); }
 
 int signal_watcher::next() noexcept {
     signalfd_siginfo info{};
@@ -48,7 +48,7 @@ int signal_watcher::next() noexcept {
 
 void signal_watcher::polled(int) noexcept {
     try {
-        wait();
+        arm();
         while (int signal = next()) function_(signal);
     } catch (const std::exception& e) {
         log::error(std::string("signal handler failed: ") + e.what());

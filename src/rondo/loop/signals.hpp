@@ -26,7 +26,7 @@ public:
     ~signal_watcher();
 
 private:
-    void wait();
+    void arm();
     void polled(int events) noexcept override;
     /// Returns the next pending signal, or 0.
     [[nodiscard]] int next() noexcept;

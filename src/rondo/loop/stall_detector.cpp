@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <rondo/base/interrupt.hpp>
+#include <rondo/base/interrupt_thread.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/base/stack_trace.hpp>
 #include <rondo/base/thread.hpp>
@@ -28,21 +28,21 @@ namespace {
 using milliseconds = std::chrono::milliseconds;
 
 constexpr milliseconds capture_limit{500};
-constexpr milliseconds close_look{2};  // interval of the checks whether a detected stall has ended
+constexpr milliseconds end_check_interval{2};  // interval of the checks whether a detected stall has ended
 
 // Filled in by a signal handler on the loop's thread.
 struct snapshot {
-    const activity& doing;
-    std::uint64_t changes;  // of the stalled work; if it differs, other work runs
+    const thread_activity& activity;
+    std::uint64_t switch_count;  // of the stalled work; if it differs, other work runs
     stack_trace stack;
     std::array<char, 200> name{};
     std::size_t name_size = 0;
 
-    static void take(void* data, std::uintptr_t address) noexcept {
+    static void capture(void* data, std::uintptr_t address) noexcept {
         auto& s = *static_cast<snapshot*>(data);
-        if (s.doing.changes() != s.changes) return;
-        if (const context* in = s.doing.running()) {
-            std::string_view name = in->activity.substr(0, s.name.size());
+        if (s.activity.switch_count() != s.switch_count) return;
+        if (const task_context* in = s.activity.current_context()) {
+            std::string_view name = in->name.substr(0, s.name.size());
             s.name_size =
                 static_cast<std::size_t>(std::copy(name.begin(), name.end(), s.name.begin()) - s.name.begin());
         }
@@ -61,22 +61,22 @@ milliseconds rounded(std::chrono::nanoseconds d) { return std::chrono::round<mil
 }  // namespace
 
 std::string stall_report::text() const {
-    std::string by = activity.empty() ? "by code outside of requests" : "by " + activity;
-    std::string text = over ? fmt::format("event loop resumed after it was blocked for {} ms {}", held.count(), by)
-                            : fmt::format("event loop blocked {}, for {} ms so far", by, held.count());
-    text += fmt::format(", {} ms of it CPU time", std::min(computing, held).count());
-    if (not_shown) text += fmt::format(" ({} more stalls not reported)", not_shown);
-    if (!over) text += stack.empty() ? "; stack not available" : "; stack:\n" + stack;
+    std::string by = context_name.empty() ? "by code outside of requests" : "by " + context_name;
+    std::string text = ended ? fmt::format("event loop resumed after it was blocked for {} ms {}", duration.count(), by)
+                             : fmt::format("event loop blocked {}, for {} ms so far", by, duration.count());
+    text += fmt::format(", {} ms of it CPU time", std::min(cpu_time, duration).count());
+    if (not_reported) text += fmt::format(" ({} more stalls not reported)", not_reported);
+    if (!ended) text += stack.empty() ? "; stack not available" : "; stack:\n" + stack;
     return text;
 }
 
 struct stall_detector::state {
     // The loop's progress; equal values mean that it has not made any.
     struct position {
-        std::int64_t turn_began = 0;
-        std::uint64_t changes = 0;
+        std::int64_t turn_start = 0;
+        std::uint64_t switch_count = 0;
         bool operator==(const position&) const = default;
-        [[nodiscard]] bool waiting() const noexcept { return turn_began == 0; }
+        [[nodiscard]] bool is_waiting() const noexcept { return turn_start == 0; }
     };
 
     state(event_loop& l, stall_options o, function f)
@@ -87,33 +87,33 @@ struct stall_detector::state {
           loop_thread(gettid()) {
         pthread_getcpuclockid(pthread_self(), &loop_clock);
         stack_trace::prepare();
-        thread = named_thread("rondo-stalls", [this] { serve(); });
+        thread = named_thread("rondo-stalls", [this] { run(); });
     }
     ~state() {
         {
             std::lock_guard lock(mutex);
-            ending = true;
+            stopping = true;
         }
         wake.notify_all();
         thread.join();
-        if (naming.joinable()) naming.join();
+        if (symbolizer.joinable()) symbolizer.join();
     }
 
-    [[nodiscard]] position look() const noexcept {
-        auto& turn = loop.counters().turn_began_ns;
-        return {turn.load(std::memory_order_relaxed), loop.doing().changes()};
+    [[nodiscard]] position sample() const noexcept {
+        auto& turn = loop.counters().turn_start_ns;
+        return {turn.load(std::memory_order_relaxed), loop.activity().switch_count()};
     }
-    [[nodiscard]] bool pause(std::chrono::nanoseconds d) {
+    [[nodiscard]] bool wait_unless_stopping(std::chrono::nanoseconds d) {
         std::unique_lock lock(mutex);
-        return !wake.wait_for(lock, d, [this] { return ending; });
+        return !wake.wait_for(lock, d, [this] { return stopping; });
     }
 
-    void serve() noexcept;
+    void run() noexcept;
     void watch();
-    void stalled();
+    void on_stall();
     [[nodiscard]] bool may_report(instant now);
-    [[nodiscard]] std::future<std::string> describe(stall_report& r);
-    void tell(const stall_report& r);
+    [[nodiscard]] std::future<std::string> capture_stack(stall_report& r);
+    void deliver(const stall_report& r);
     void measure(stall_report& r) const noexcept;
 
     event_loop& loop;
@@ -123,22 +123,22 @@ struct stall_detector::state {
     pid_t loop_thread;
     clockid_t loop_clock{};
 
-    position seen;                         // at the last sample
-    instant first_seen;                    // when it was first sampled
-    instant began;                         // when the current work may have started
-    std::chrono::nanoseconds computed{0};  // CPU time of the loop thread at that time
-    bool counted = false;                  // the current stall was already counted
-    std::deque<instant> reports;           // times of the reports of the last minute
-    std::uint64_t not_shown = 0;
+    position last_position;                         // at the last sample
+    instant position_since;                         // when it was first sampled
+    instant stall_start;                            // when the current work may have started
+    std::chrono::nanoseconds cpu_time_at_start{0};  // CPU time of the loop thread at that time
+    bool is_counted = false;                        // the current stall was already counted
+    std::deque<instant> reports;                    // times of the reports of the last minute
+    std::uint64_t not_reported = 0;
 
     std::mutex mutex;
     std::condition_variable wake;
-    bool ending = false;
-    named_thread naming;  // resolves the function names of a stack
+    bool stopping = false;
+    named_thread symbolizer;  // resolves the function names of a stack
     named_thread thread;
 };
 
-void stall_detector::state::serve() noexcept {
+void stall_detector::state::run() noexcept {
     try {
         watch();
     } catch (const std::exception& e) {
@@ -148,59 +148,60 @@ void stall_detector::state::serve() noexcept {
 
 void stall_detector::state::watch() {
     instant last = clock::now();
-    std::chrono::nanoseconds last_computed{0};
-    while (pause(interval)) {
+    std::chrono::nanoseconds last_cpu_time{0};
+    while (wait_unless_stopping(interval)) {
         instant now = clock::now();
-        auto now_computed = thread_cpu_time(loop_clock);
-        position current = look();
-        if (current.waiting() || current != seen) {
-            seen = current;
-            first_seen = now;
-            began = std::max(last, instant(clock::duration(current.turn_began)));
-            computed = last_computed;
-            counted = false;
-        } else if (!counted && now - first_seen >= options.threshold) {
-            counted = true;
-            stalled();
+        auto now_cpu_time = thread_cpu_time(loop_clock);
+        position current = sample();
+        if (current.is_waiting() || current != last_position) {
+            last_position = current;
+            position_since = now;
+            stall_start = std::max(last, instant(clock::duration(current.turn_start)));
+            cpu_time_at_start = last_cpu_time;
+            is_counted = false;
+        } else if (!is_counted && now - position_since >= options.threshold) {
+            is_counted = true;
+            on_stall();
         }
         last = now;
-        last_computed = now_computed;
+        last_cpu_time = now_cpu_time;
     }
 }
 
-void stall_detector::state::stalled() {
+void stall_detector::state::on_stall() {
     loop.counters().stalls.fetch_add(1, std::memory_order_relaxed);
     if (!may_report(clock::now())) {
-        ++not_shown;
+        ++not_reported;
         return;
     }
     stall_report first;
-    first.not_shown = std::exchange(not_shown, 0);
+    first.not_reported = std::exchange(not_reported, 0);
     measure(first);
-    std::future<std::string> stack = describe(first);
+    std::future<std::string> stack = capture_stack(first);
     stall_report last;
-    last.activity = first.activity;
+    last.context_name = first.context_name;
     auto report_first = [&] {
         first.stack = stack.get();
-        tell(first);
+        deliver(first);
     };
-    while (!last.over && pause(close_look)) {
-        last.over = look() != seen;
-        if (last.over) measure(last);
+    while (!last.ended && wait_unless_stopping(end_check_interval)) {
+        last.ended = sample() != last_position;
+        if (last.ended) measure(last);
         else if (stack.valid() && stack.wait_for(milliseconds(0)) == std::future_status::ready) report_first();
     }
     if (stack.valid()) report_first();
-    if (last.over) tell(last);
+    if (last.ended) deliver(last);
 }
 
 // Names are resolved on a separate thread: with large debug information that takes longer than most stalls.
-std::future<std::string> stall_detector::state::describe(stall_report& r) {
-    snapshot s{.doing = loop.doing(), .changes = seen.changes, .stack = {}};
-    if (interrupt_thread(loop_thread, snapshot::take, &s, capture_limit)) r.activity.assign(s.name.data(), s.name_size);
-    if (naming.joinable()) naming.join();
+std::future<std::string> stall_detector::state::capture_stack(stall_report& r) {
+    snapshot s{.activity = loop.activity(), .switch_count = last_position.switch_count, .stack = {}};
+    if (interrupt_thread(loop_thread, snapshot::capture, &s, capture_limit))
+        r.context_name.assign(s.name.data(), s.name_size);
+    if (symbolizer.joinable()) symbolizer.join();
     std::promise<std::string> promise;
     std::future<std::string> text = promise.get_future();
-    naming = named_thread("rondo-stacks", [stack = s.stack, promise = std::move(promise)]() mutable {
+    symbolizer = named_thread("rondo-stacks", [stack = s.stack, promise = std::move(promise)]() mutable {
         try {
             promise.set_value(stack.text("rondo::event_loop::"));
         } catch (...) {
@@ -211,18 +212,18 @@ std::future<std::string> stall_detector::state::describe(stall_report& r) {
 }
 
 void stall_detector::state::measure(stall_report& r) const noexcept {
-    r.held = rounded(clock::now() - began);
-    r.computing = rounded(thread_cpu_time(loop_clock) - computed);
+    r.duration = rounded(clock::now() - stall_start);
+    r.cpu_time = rounded(thread_cpu_time(loop_clock) - cpu_time_at_start);
 }
 
 bool stall_detector::state::may_report(instant now) {
     while (!reports.empty() && now - reports.front() >= std::chrono::minutes(1)) reports.pop_front();
-    if (reports.size() >= static_cast<std::size_t>(std::max(options.most_reports_per_minute, 0))) return false;
+    if (reports.size() >= static_cast<std::size_t>(std::max(options.max_reports_per_minute, 0))) return false;
     reports.push_back(now);
     return true;
 }
 
-void stall_detector::state::tell(const stall_report& r) {
+void stall_detector::state::deliver(const stall_report& r) {
     if (report) report(r);
     else log::warning(r.text());
 }

@@ -14,17 +14,17 @@ namespace rondo {
 
 struct stall_options {
     std::chrono::milliseconds threshold{50};  ///< work that blocks the loop for longer is a stall; at least 1 ms
-    int most_reports_per_minute = 6;          ///< 0: stalls are counted but not reported
+    int max_reports_per_minute = 6;           ///< 0: stalls are counted but not reported
 };
 
 /// A stall: one piece of work has blocked the loop's thread.
 struct stall_report {
-    std::chrono::milliseconds held{0};       ///< until now; in total when ended
-    std::chrono::milliseconds computing{0};  ///< CPU time within the duration; the rest was spent waiting
-    bool over = false;                       ///< false: first report of a stall; true: second report, after its end
-    std::string activity;                    ///< task_context::name of the work (the route); empty outside of a context
-    std::string stack;                       ///< in the first report; one line per frame, empty when unavailable
-    std::uint64_t not_shown = 0;             ///< stalls since the last report that were counted but not reported
+    std::chrono::milliseconds duration{0};  ///< until now; in total when ended
+    std::chrono::milliseconds cpu_time{0};  ///< CPU time within the duration; the rest was spent waiting
+    bool ended = false;                     ///< false: first report of a stall; true: second report, after its end
+    std::string context_name;               ///< task_context::name of the work (the route); empty outside of a context
+    std::string stack;                      ///< in the first report; one line per frame, empty when unavailable
+    std::uint64_t not_reported = 0;         ///< stalls since the last report that were counted but not reported
 
     /// The text for the log.
     [[nodiscard]] std::string text() const;

@@ -6,7 +6,7 @@
 
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::testing {
 
@@ -16,7 +16,7 @@ public:
     test_loop() { loop.use_pools(&blocking, &blocking); }
 
     template <class T>
-    T run(task<T> t, context* in = nullptr) {
+    T run(task<T> t, task_context* in = nullptr) {
         return loop.run_until(std::move(t), in);
     }
 

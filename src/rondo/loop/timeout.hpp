@@ -23,15 +23,15 @@ namespace detail {
 /// A context that is cancelled at a given time.
 class bounded_context : public child_context {
 public:
-    bounded_context(context* parent, event_loop& loop, instant until) noexcept;
-    [[nodiscard]] bool expired() const noexcept { return expired_; }
+    bounded_context(task_context* parent, event_loop& loop, instant until) noexcept;
+    [[nodiscard]] bool is_expired() const noexcept { return expired_; }
 
 private:
-    struct end_timer : timer {
-        explicit end_timer(bounded_context& owner) noexcept;
+    struct expiry_timer : timer {
+        explicit expiry_timer(bounded_context& owner) noexcept;
         bounded_context& owner_;
     };
-    end_timer timer_;
+    expiry_timer timer_;
     bool expired_ = false;
 };
 
@@ -39,19 +39,19 @@ private:
 template <class T>
 class [[nodiscard]] run_in_context {
 public:
-    run_in_context(task<T>& t, context& in) noexcept : task_(t), context_(in) {}
+    run_in_context(task<T>& t, task_context& in) noexcept : task_(t), context_(in) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) const noexcept {
         auto& promise = task_.coroutine().promise();
-        promise.awaited_by(awaiting);
-        promise.run_in(&context_);
+        promise.set_continuation(awaiting);
+        promise.set_context(&context_);
         return task_.coroutine();
     }
     T await_resume() const { return task_.coroutine().promise().take(); }
 
 private:
     task<T>& task_;
-    context& context_;
+    task_context& context_;
 };
 
 }  // namespace detail
@@ -66,7 +66,7 @@ template <class T>
     try {
         co_return co_await detail::run_in_context<T>(inner, within);
     } catch (const cancelled&) {
-        if (!within.expired()) throw;
+        if (!within.is_expired()) throw;
     }
     throw timed_out();
 }

@@ -26,11 +26,11 @@ task<> cleans_up(event_loop& l, bool& cleaned) {
     }
 }
 
-struct with_timeout_ : ::testing::Test {
+struct WithTimeout : ::testing::Test {
     event_loop loop;
 };
 
-TEST_F(with_timeout_, returns_the_result_in_time) {
+TEST_F(WithTimeout, returns_the_result_in_time) {
     EXPECT_EQ(loop.run_until(with_timeout(1h, value_after(loop, 1ms, 3))), 3);
     EXPECT_EQ(loop.run_until(with_timeout(clock::duration::max(), value_after(loop, 1ms, 4))), 4);
     auto p =
@@ -38,7 +38,7 @@ TEST_F(with_timeout_, returns_the_result_in_time) {
     EXPECT_EQ(*p, 5);
 }
 
-TEST_F(with_timeout_, throws_when_the_time_has_expired_and_the_task_has_cleaned_up) {
+TEST_F(WithTimeout, throws_when_the_time_has_expired_and_the_task_has_cleaned_up) {
     bool cleaned = false;
     instant start = clock::now();
     EXPECT_THROW(loop.run_until(with_timeout(10ms, cleans_up(loop, cleaned))), timed_out);
@@ -46,7 +46,7 @@ TEST_F(with_timeout_, throws_when_the_time_has_expired_and_the_task_has_cleaned_
     EXPECT_GE(clock::now() - start, 10ms);
 }
 
-TEST_F(with_timeout_, rethrows_other_exceptions) {
+TEST_F(WithTimeout, rethrows_other_exceptions) {
     EXPECT_THROW(loop.run_until(with_timeout(1h,
                                              [](event_loop& l) -> task<> {
                                                  co_await l.sleep(1ms);
@@ -55,7 +55,7 @@ TEST_F(with_timeout_, rethrows_other_exceptions) {
                  std::out_of_range);
 }
 
-TEST_F(with_timeout_, returns_a_result_that_arrives_after_the_timeout) {
+TEST_F(WithTimeout, returns_a_result_that_arrives_after_the_timeout) {
     EXPECT_EQ(loop.run_until(with_timeout(5ms,
                                           [](event_loop& l) -> task<int> {
                                               try {
@@ -67,13 +67,13 @@ TEST_F(with_timeout_, returns_a_result_that_arrives_after_the_timeout) {
               9);
 }
 
-TEST_F(with_timeout_, rethrows_a_cancellation_from_outside) {
-    context c;
+TEST_F(WithTimeout, rethrows_a_cancellation_from_outside) {
+    task_context c;
     struct ender : timer {
-        explicit ender(context& target)
+        explicit ender(task_context& target)
             : timer([](timer& t) noexcept { static_cast<ender&>(t).in.cancel.cancel(cancel_reason::disconnected); }),
               in(target) {}
-        context& in;
+        task_context& in;
     } end(c);
     loop.timers().arm(end, from_now(5ms));
     try {
@@ -84,21 +84,21 @@ TEST_F(with_timeout_, rethrows_a_cancellation_from_outside) {
     }
 }
 
-TEST_F(with_timeout_, the_earlier_of_two_timeouts_applies) {
+TEST_F(WithTimeout, the_earlier_of_two_timeouts_applies) {
     EXPECT_THROW(loop.run_until(with_timeout(1h, with_timeout(5ms, value_after(loop, 1h, 1)))), timed_out);
     instant start = clock::now();
     EXPECT_THROW(loop.run_until(with_timeout(5ms, with_timeout(1h, value_after(loop, 1h, 1)))), timed_out);
     EXPECT_LT(clock::now() - start, 10s);
 }
 
-TEST_F(with_timeout_, passes_its_deadline_on) {
-    context c;
-    c.activity = "outer";
+TEST_F(WithTimeout, passes_its_deadline_on) {
+    task_context c;
+    c.name = "outer";
     loop.run_until(with_timeout(1h,
                                 []() -> task<> {
-                                    context* in = co_await this_context();
+                                    task_context* in = co_await this_context();
                                     EXPECT_LE(in->deadline, from_now(1h));
-                                    EXPECT_EQ(in->activity, "outer");
+                                    EXPECT_EQ(in->name, "outer");
                                 }()),
                    &c);
     c.deadline = from_now(1min);
@@ -108,7 +108,7 @@ TEST_F(with_timeout_, passes_its_deadline_on) {
         &c);
 }
 
-TEST_F(with_timeout_, may_be_destroyed_while_waiting) {
+TEST_F(WithTimeout, may_be_destroyed_while_waiting) {
     {
         auto t = with_timeout(1ms, value_after(loop, 1h, 1));
         loop.run_until([](task<int>& waiting) -> task<> {

@@ -13,22 +13,22 @@ using tick = std::chrono::milliseconds;
 
 timer_wheel::timer_wheel(instant now) : origin_(now) {}
 
-std::int64_t timer_wheel::tick_of(instant at) const noexcept {
+std::int64_t timer_wheel::to_tick(instant at) const noexcept {
     return at <= origin_ ? 0 : std::chrono::ceil<tick>(at - origin_).count();
 }
 
 void timer_wheel::arm(timer& t, instant due) noexcept {
     t.due_ = due;
-    std::int64_t due_tick = tick_of(due);
+    std::int64_t due_tick = to_tick(due);
     // A timer in an earlier slot is moved when that slot comes up.
-    if (t.linked() && due_tick >= t.slot_tick_) return;
+    if (t.is_linked() && due_tick >= t.slot_tick_) return;
     t.unlink();
     t.slot_tick_ = due_tick;
     if (due_tick <= tick_) overdue_.push_back(t);
-    else place(t);
+    else insert(t);
 }
 
-void timer_wheel::place(timer& t) noexcept {
+void timer_wheel::insert(timer& t) noexcept {
     constexpr std::int64_t max_delta = (std::int64_t{1} << (slot_bits * levels)) - 1;
     std::int64_t delta = std::clamp<std::int64_t>(t.slot_tick_ - tick_, 1, max_delta);
     t.slot_tick_ = tick_ + delta;
@@ -48,11 +48,11 @@ void timer_wheel::cascade(int level) noexcept {
     moved.splice(wheel_[l][slot]);
     while (!moved.empty()) {
         timer& t = moved.pop_front();
-        t.slot_tick_ = std::max(tick_of(t.due_), tick_);
+        t.slot_tick_ = std::max(to_tick(t.due_), tick_);
         if (t.slot_tick_ == tick_) {
             wheel_[0][static_cast<std::size_t>(tick_) & (slots - 1)].push_back(t);
         } else {
-            place(t);
+            insert(t);
         }
     }
 }
@@ -75,8 +75,8 @@ void timer_wheel::advance(instant now) noexcept {
 void timer_wheel::fire(intrusive_list<timer>& due) noexcept {
     while (!due.empty()) {
         timer& t = due.pop_front();
-        t.slot_tick_ = tick_of(t.due_);
-        if (t.slot_tick_ > tick_) place(t);
+        t.slot_tick_ = to_tick(t.due_);
+        if (t.slot_tick_ > tick_) insert(t);
         else t.function_(t);
     }
 }

@@ -20,7 +20,7 @@ public:
     using function = void (*)(timer& self) noexcept;
     explicit timer(function f, instant due = {}) noexcept : function_(f), due_(due) {}
 
-    [[nodiscard]] bool armed() const noexcept { return linked(); }
+    [[nodiscard]] bool is_armed() const noexcept { return is_linked(); }
     [[nodiscard]] instant due() const noexcept { return due_; }
     void disarm() noexcept { unlink(); }
 
@@ -50,10 +50,10 @@ private:
     static constexpr int slot_bits = 6;
     static constexpr int slots = 1 << slot_bits;
 
-    void place(timer& t) noexcept;
+    void insert(timer& t) noexcept;
     void cascade(int level) noexcept;
     void fire(intrusive_list<timer>& due) noexcept;
-    [[nodiscard]] std::int64_t tick_of(instant at) const noexcept;
+    [[nodiscard]] std::int64_t to_tick(instant at) const noexcept;
     [[nodiscard]] std::int64_t next_tick() const noexcept;
 
     instant origin_;

@@ -3,12 +3,12 @@
 
 namespace rondo::detail {
 
-timed_wait::end_timer::end_timer(waiter& woken) noexcept
+timed_wait::expiry_timer::expiry_timer(waiter& woken) noexcept
     : timer([](timer& self) noexcept {
-          auto& t = static_cast<end_timer&>(self);
-          t.first = t.woken_.waiting();
-          t.woken_.wake();
+          auto& t = static_cast<expiry_timer&>(self);
+          t.fired_first = t.waiter_.is_waiting();
+          t.waiter_.wake();
       }),
-      woken_(woken) {}
+      waiter_(woken) {}
 
 }  // namespace rondo::detail

@@ -11,7 +11,7 @@ namespace detail {
 
 class [[nodiscard("co_await it")]] timed_wait {
 public:
-    timed_wait(event& e, clock::duration d) noexcept : wait_(e), timer_(wait_), time_(d) {}
+    timed_wait(event& e, clock::duration d) noexcept : wait_(e), timer_(wait_), timeout_(d) {}
     timed_wait(const timed_wait&) = delete;
     timed_wait& operator=(const timed_wait&) = delete;
 
@@ -19,25 +19,25 @@ public:
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> awaiting) {
         if (!wait_.await_suspend(awaiting)) return false;
-        event_loop::current().timers().arm(timer_, clock::now() + time_);
+        event_loop::current().timers().arm(timer_, clock::now() + timeout_);
         return true;
     }
     bool await_resume() {
         timer_.disarm();
         wait_.await_resume();
-        return !timer_.first;
+        return !timer_.fired_first;
     }
 
 private:
-    struct end_timer : timer {
-        explicit end_timer(waiter& woken) noexcept;
-        waiter& woken_;
-        bool first = false;  // the timer woke the coroutine, not the event
+    struct expiry_timer : timer {
+        explicit expiry_timer(waiter& woken) noexcept;
+        waiter& waiter_;
+        bool fired_first = false;  // the timer woke the coroutine, not the event
     };
 
     event::wait_awaiter wait_;
-    end_timer timer_;
-    clock::duration time_;
+    expiry_timer timer_;
+    clock::duration timeout_;
 };
 
 }  // namespace detail

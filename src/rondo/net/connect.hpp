@@ -22,7 +22,7 @@ public:
 };
 
 /// How long to wait for one address before starting to connect to the next as well (RFC 8305 section 5).
-inline constexpr std::chrono::milliseconds connect_stagger{250};
+inline constexpr std::chrono::milliseconds connection_attempt_delay{250};
 
 /// Connects a stream socket (non-blocking, close-on-exec, TCP_NODELAY) to the first of the addresses that accepts.
 /// Tries them in order, the next one when an attempt fails or is unanswered for connection_attempt_delay; closes the

@@ -16,7 +16,7 @@
 #include <rondo/coro/when_all.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
-#include <rondo/net/output.hpp>
+#include <rondo/net/output_buffer.hpp>
 #include <rondo/net/stream.hpp>
 
 namespace rondo::net {
@@ -26,13 +26,13 @@ using namespace std::chrono_literals;
 
 struct watched_stream final : stream {
     using stream::stream;
-    void left(bool fully_closed) noexcept override { gones += fully_closed ? 1 : 0; }
-    int gones = 0;
+    void on_peer_closed(bool fully_closed) noexcept override { closes += fully_closed ? 1 : 0; }
+    int closes = 0;
 };
 
-class failed_sends : public ::testing::TestWithParam<backend_kind> {
+class FailedSend : public ::testing::TestWithParam<backend_kind> {
 public:
-    failed_sends() : loop_({GetParam()}), out_(loop_) {}
+    FailedSend() : loop_({GetParam()}), out_(loop_) {}
 
     /// Returns a stream; `peer` is the socket at its other end.
     std::unique_ptr<watched_stream> connect(unique_fd& peer) {
@@ -71,10 +71,10 @@ public:
     }
 
     event_loop loop_;
-    output out_;
+    output_buffer out_;
 };
 
-struct reader_of_one {
+struct single_reader {
     stream& from;
     stream& to;
     std::optional<input_event> ended;
@@ -87,13 +87,13 @@ struct reader_of_one {
 
 // The reader writes to another stream as soon as its receive ends. If it were resumed within the write below, its bytes
 // would end up in the middle of that output.
-TEST_P(failed_sends, does_not_resume_the_reader_within_a_write_to_another_stream) {
+TEST_P(FailedSend, does_not_resume_the_reader_within_a_write_to_another_stream) {
     unique_fd one_peer;
     unique_fd two_peer;
     const auto one = connect(one_peer);
     const auto two = connect(two_peer);
-    reader_of_one reader{*one, *two, std::nullopt};
-    run([](stream& a, stream& b, reader_of_one& r, unique_fd& peer) -> task<void> {
+    single_reader reader{*one, *two, std::nullopt};
+    run([](stream& a, stream& b, single_reader& r, unique_fd& peer) -> task<void> {
         task_group group(co_await this_context());
         group.spawn(r.read());
         reset(peer);
@@ -110,20 +110,20 @@ TEST_P(failed_sends, does_not_resume_the_reader_within_a_write_to_another_stream
     EXPECT_EQ(received_by(two_peer), "head body [by the reader]");
 }
 
-TEST_P(failed_sends, does_not_resume_the_reader_within_flush_reserve_or_interrupt) {
+TEST_P(FailedSend, does_not_resume_the_reader_within_flush_reserve_or_interrupt) {
     for (const int call : {0, 1, 2}) {
         unique_fd peer;
         unique_fd other_peer;
         const auto s = connect(peer);
         const auto other = connect(other_peer);
-        reader_of_one reader{*s, *other, std::nullopt};
-        run([](stream& a, reader_of_one& r, unique_fd& p, int c) -> task<void> {
+        single_reader reader{*s, *other, std::nullopt};
+        run([](stream& a, single_reader& r, unique_fd& p, int c) -> task<void> {
             task_group group(co_await this_context());
             group.spawn(r.read());
             reset(p);
             a.write("never read");
             if (c == 0) a.flush();
-            else if (c == 1) (void)a.reserve(output::block_size);
+            else if (c == 1) (void)a.reserve(output_buffer::block_size);
             else a.interrupt();
             EXPECT_FALSE(r.ended);
             co_await group.join();
@@ -133,18 +133,18 @@ TEST_P(failed_sends, does_not_resume_the_reader_within_flush_reserve_or_interrup
 }
 
 // The owner of a stream may cancel, close and destroy it in on_peer_closed().
-TEST_P(failed_sends, reports_the_failure_after_the_call) {
+TEST_P(FailedSend, reports_the_failure_after_the_call) {
     unique_fd peer;
     const auto s = connect(peer);
     run([](watched_stream& a, unique_fd& p) -> task<void> {
         reset(p);
         a.write("never read");
         a.flush();
-        EXPECT_EQ(a.gones, 0);
-        while (a.gones == 0) co_await sleep(1ms);
+        EXPECT_EQ(a.closes, 0);
+        while (a.closes == 0) co_await sleep(1ms);
         EXPECT_TRUE(a.failed());
     }(*s, peer));
-    EXPECT_EQ(s->gones, 1);
+    EXPECT_EQ(s->closes, 1);
 }
 
 task<std::string> read_with_ending(stream& s) {
@@ -153,12 +153,12 @@ task<std::string> read_with_ending(stream& s) {
         all += s.input();
         s.consume(s.input().size());
         const input_event event = co_await s.receive();
-        if (event == input_event::more) continue;
+        if (event == input_event::data) continue;
         co_return all + (event == input_event::end ? "|end" : "|failed");
     }
 }
 
-TEST_P(failed_sends, earlier_input_is_readable_before_the_failure) {
+TEST_P(FailedSend, earlier_input_is_readable_before_the_failure) {
     unique_fd peer;
     const auto s = connect(peer);
     const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
@@ -174,7 +174,7 @@ TEST_P(failed_sends, earlier_input_is_readable_before_the_failure) {
 }
 
 // The peer had completed its output before the reset.
-TEST_P(failed_sends, an_end_before_the_reset_is_not_a_failure) {
+TEST_P(FailedSend, an_end_before_the_reset_is_not_a_failure) {
     unique_fd peer;
     const auto s = connect(peer);
     const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
@@ -190,14 +190,14 @@ TEST_P(failed_sends, an_end_before_the_reset_is_not_a_failure) {
 }
 
 // The kernel reports an error only once, here to a receive while no task reads.
-TEST_P(failed_sends, a_reset_while_nothing_reads_is_a_failure) {
+TEST_P(FailedSend, a_reset_while_nothing_reads_is_a_failure) {
     unique_fd peer;
     const auto s = connect(peer);
     const std::string received = run([](stream& a, unique_fd& p) -> task<std::string> {
         put(p, "part");
         const input_event first = co_await a.receive();
-        EXPECT_EQ(first, input_event::more);
-        a.hold_input();
+        EXPECT_EQ(first, input_event::data);
+        a.buffer_input();
         co_await sleep(20ms);
         reset(p);
         co_await sleep(20ms);
@@ -207,7 +207,7 @@ TEST_P(failed_sends, a_reset_while_nothing_reads_is_a_failure) {
 }
 
 // The last send from the shared block completes while another stream is about to write to it.
-TEST_P(failed_sends, reuses_output_blocks) {
+TEST_P(FailedSend, reuses_output_blocks) {
     unique_fd full_peer;
     const auto full = connect(full_peer);
     struct steps {
@@ -220,7 +220,7 @@ TEST_P(failed_sends, reuses_output_blocks) {
             to.write(std::string(16000, 'c'));
         }
     };
-    run([](failed_sends& t, stream& unsent) -> task<void> {
+    run([](FailedSend& t, stream& unsent) -> task<void> {
         unsent.write(std::string(8 << 20, 'x'));
         co_await sleep(20ms);
         for (int i = 0; i < 20; ++i) {
@@ -236,11 +236,11 @@ TEST_P(failed_sends, reuses_output_blocks) {
             co_await group.join();
             co_await sleep(1ms);
         }
-        EXPECT_LE(t.out_.blocks(), 8u);
+        EXPECT_LE(t.out_.block_count(), 8u);
     }(*this, *full));
 }
 
-TEST_P(failed_sends, a_waiting_writer_ends) {
+TEST_P(FailedSend, a_waiting_writer_ends) {
     unique_fd peer;
     const auto s = connect(peer);
     struct steps {
@@ -263,8 +263,7 @@ TEST_P(failed_sends, a_waiting_writer_ends) {
 std::string name_of(const ::testing::TestParamInfo<backend_kind>& info) {
     return info.param == backend_kind::epoll ? "epoll" : "io_uring";
 }
-INSTANTIATE_TEST_SUITE_P(backends, failed_sends, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(backends, FailedSend, ::testing::Values(backend_kind::epoll, backend_kind::io_uring), name_of);
 
 }  // namespace
 }  // namespace rondo::net

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 
 namespace rondo::testing {
 

@@ -28,12 +28,12 @@ public:
 struct resolver_options {
     std::chrono::milliseconds ttl{30'000};         ///< cache lifetime of an answer; getaddrinfo() reports no TTL
     std::chrono::milliseconds failure_ttl{1'000};  ///< cache lifetime of a failure
-    std::size_t entries = 256;                     ///< cached answers
+    std::size_t max_entries = 256;                 ///< cached answers
     /// Concurrent lookups, each on its own thread. With an unresponsive name server getaddrinfo() blocks for half a
     /// minute and cannot be interrupted, even when no task waits for it, so the limit is high.
-    std::size_t lookups = 256;
+    std::size_t max_concurrent_lookups = 256;
     /// A lookup fails when no thread becomes free for this long.
-    std::chrono::milliseconds patience{1'000};
+    std::chrono::milliseconds queue_timeout{1'000};
     /// Looks up the addresses of a name, on any thread; throws resolve_error. Null: getaddrinfo().
     std::vector<endpoint> (*lookup)(const std::string& host) = nullptr;
 };
@@ -59,25 +59,25 @@ public:
 private:
     struct lookup;
     class waiter;
-    struct end_of_patience : timer {
-        explicit end_of_patience(resolver& owner) noexcept;
+    struct queue_timer : timer {
+        explicit queue_timer(resolver& owner) noexcept;
         resolver& owner_;
     };
 
-    std::shared_ptr<lookup> find(const std::string& host);
+    std::shared_ptr<lookup> find_or_start(const std::string& host);
     void start(const std::shared_ptr<lookup>& l);
-    void start_waiting();
-    void wait_for_thread(const std::shared_ptr<lookup>& l);
-    void refuse_late() noexcept;
-    void left_alone(lookup& l);
-    void forget_old();
+    void start_queued();
+    void enqueue(const std::shared_ptr<lookup>& l);
+    void fail_overdue() noexcept;
+    void on_abandoned(lookup& l);
+    void evict();
 
     event_loop& loop_;
     resolver_options options_;
-    std::unordered_map<std::string, std::shared_ptr<lookup>> known_;
-    std::deque<std::shared_ptr<lookup>> waiting_;  // lookups without a thread
+    std::unordered_map<std::string, std::shared_ptr<lookup>> cache_;
+    std::deque<std::shared_ptr<lookup>> queue_;  // lookups without a thread
     std::size_t running_ = 0;
-    end_of_patience end_of_patience_{*this};
+    queue_timer queue_timer_{*this};
 };
 
 }  // namespace rondo::net

@@ -12,7 +12,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::net {
 
@@ -47,7 +47,7 @@ file_progress send_file_step(int socket, int file, std::uint64_t offset, std::si
 
 }  // namespace
 
-stream::stream(output& out, unique_fd fd) : stream_socket(fd.value()), out_(out) {
+stream::stream(output_buffer& out, unique_fd fd) : stream_socket(fd.value()), out_(out) {
     loop().io().attach(*this);
     (void)fd.release();
 }
@@ -55,51 +55,51 @@ stream::stream(output& out, unique_fd fd) : stream_socket(fd.value()), out_(out)
 stream::~stream() {
     close();
     // The waiting coroutines may outlive the stream; they must not access it when they are destroyed.
-    if (reader_) reader_->release();
-    if (writer_) writer_->release();
+    if (reader_) reader_->clear_coroutine();
+    if (writer_) writer_->clear_coroutine();
 }
 
 void stream::consume(std::size_t size) noexcept {
-    if (!held_) {
-        passing_.remove_prefix(size);
+    if (!buffered_) {
+        transient_.remove_prefix(size);
         return;
     }
-    held_->at += size;
-    if (held_->at == held_->size) held_.reset();
+    buffered_->offset += size;
+    if (buffered_->offset == buffered_->size) buffered_.reset();
 }
 
-bool stream::unread() const noexcept {
+bool stream::has_unread_input() const noexcept {
     int waiting = 0;
     return !input().empty() || (is_open() && ::ioctl(fd(), FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
-std::uint64_t stream::bytes_taken() const noexcept {
+std::uint64_t stream::bytes_acknowledged() const noexcept {
     int unsent = 0;
     if (!is_open() || ::ioctl(fd(), SIOCOUTQ, &unsent) != 0 || unsent < 0) return bytes_sent_;
     return bytes_sent_ - std::min(bytes_sent_, static_cast<std::uint64_t>(unsent));
 }
 
-void stream::hold_input() {
-    if (held_) held_->lent.reset();
-    if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
+void stream::buffer_input() {
+    if (buffered_) buffered_->previous_bytes.reset();
+    if (!buffered_ && !transient_.empty()) append_input(std::exchange(transient_, {}));
 }
 
-void stream::hold(std::string_view bytes) {
-    if (!held_) held_ = std::make_unique<held_input>();
-    held_input& h = *held_;
-    if (h.size + bytes.size() > h.capacity) {
-        std::size_t unread = h.size - h.at;
+void stream::append_input(std::string_view bytes) {
+    if (!buffered_) buffered_ = std::make_unique<buffered_input>();
+    buffered_input& b = *buffered_;
+    if (b.size + bytes.size() > b.capacity) {
+        std::size_t unread = b.size - b.offset;
         std::size_t capacity = std::max<std::size_t>(512, 2 * (unread + bytes.size()));
         auto grown = std::make_unique_for_overwrite<char[]>(capacity);
-        if (unread) std::memcpy(grown.get(), h.bytes.get() + h.at, unread);
-        grown.swap(h.bytes);
-        if (!h.lent) h.lent = std::move(grown);
-        h.capacity = capacity;
-        h.at = 0;
-        h.size = unread;
+        if (unread) std::memcpy(grown.get(), b.bytes.get() + b.offset, unread);
+        grown.swap(b.bytes);
+        if (!b.previous_bytes) b.previous_bytes = std::move(grown);
+        b.capacity = capacity;
+        b.offset = 0;
+        b.size = unread;
     }
-    std::memcpy(h.bytes.get() + h.size, bytes.data(), bytes.size());
-    h.size += bytes.size();
+    std::memcpy(b.bytes.get() + b.size, bytes.data(), bytes.size());
+    b.size += bytes.size();
 }
 
 void stream::received(const loop_turn& turn, std::string_view bytes) noexcept {
@@ -109,19 +109,19 @@ void stream::received(const loop_turn& turn, std::string_view bytes) noexcept {
 
 void stream::deliver(const loop_turn& turn, std::string_view bytes) noexcept {
     if (!reader_) {
-        hold(bytes);
-        if (held_->size - held_->at > unread_limit) {
+        append_input(bytes);
+        if (buffered_->size - buffered_->offset > max_unread_input) {
             input_paused_ = true;
             loop().io().pause_input(*this);
         }
         return;
     }
-    if (held_) hold(bytes);
-    else passing_ = bytes;
-    event_ = input_event::more;
+    if (buffered_) append_input(bytes);
+    else transient_ = bytes;
+    event_ = input_event::data;
     std::exchange(reader_, nullptr)->resume_within(turn);
     // Buffers what the reader did not consume.
-    if (!held_ && !passing_.empty()) hold(std::exchange(passing_, {}));
+    if (!buffered_ && !transient_.empty()) append_input(std::exchange(transient_, {}));
 }
 
 void stream::wake_reader(input_event event) noexcept {
@@ -135,7 +135,7 @@ void stream::wake_writer() noexcept {
 
 void stream::receive_ended(int error) noexcept {
     // Without the filter's end signal (close_notify) the stream was truncated, perhaps by an attacker.
-    if (filter_ && error == 0 && filter_->now() != stream_filter::state::ended) error = ECONNRESET;
+    if (filter_ && error == 0 && filter_->current_state() != stream_filter::state::closed) error = ECONNRESET;
     // A failed send, or a receive while no task read, has consumed the error that would be reported here.
     if (was_reset_ && error == 0) error = ECONNRESET;
     if (!input_ended_) end_input(error);
@@ -153,35 +153,35 @@ void stream::peer_closed(bool fully_closed, int error) noexcept {
         if (error) was_reset_ = true;
         failed_ = true;
         wake_writer();
-        report_gone();
+        report_peer_closed();
     } else {
-        left(false);
+        on_peer_closed(false);
     }
 }
 
-std::size_t stream::backlog() const noexcept {
-    std::size_t unsent = unsent_ ? unsent_->bytes.size() - unsent_->at : 0;
+std::size_t stream::unsent_bytes() const noexcept {
+    std::size_t unsent = unsent_ ? unsent_->bytes.size() - unsent_->offset : 0;
     return corked() + sending_size_ + unsent;
 }
 
 void stream::write(std::string_view bytes) {
     while (!bytes.empty()) {
-        std::size_t part = std::min(bytes.size(), output::block_size / 4);
+        std::size_t part = std::min(bytes.size(), output_buffer::block_size / 4);
         std::memcpy(reserve(part), bytes.data(), part);
         commit(part);
         bytes.remove_prefix(part);
     }
 }
 
-bool stream::push(const char* data, std::size_t size, void* block) noexcept {
-    ++flushes_;
+bool stream::send_or_queue(const char* data, std::size_t size, void* block) noexcept {
+    ++flush_count_;
     if (failed_ || !is_open()) return false;
     if (filter_) {
-        push_filtered({data, size});
+        send_filtered({data, size});
         return false;
     }
     if (sending_ || unsent_) {
-        hold_output({data, size});
+        queue_output({data, size});
         return false;
     }
     std::ptrdiff_t n = loop().io().send(*this, data, size, block);
@@ -197,33 +197,33 @@ bool stream::push(const char* data, std::size_t size, void* block) noexcept {
     std::size_t count = n > 0 ? static_cast<std::size_t>(n) : 0;
     bytes_sent_ += count;
     if (count < size) {
-        hold_output({data + count, size - count});
-        loop().io().want_writable(*this);
+        queue_output({data + count, size - count});
+        loop().io().request_writable(*this);
     }
     return false;
 }
 
-void stream::hold_output(std::string_view bytes) {
-    if (!unsent_) unsent_ = std::make_unique<held_output>();
+void stream::queue_output(std::string_view bytes) {
+    if (!unsent_) unsent_ = std::make_unique<queued_output>();
     unsent_->bytes.append(bytes);
 }
 
 void stream::sent(std::ptrdiff_t result, void* block) noexcept {
-    std::string_view rest(std::exchange(sending_, nullptr), std::exchange(sending_size_, 0u));
+    std::string_view remaining(std::exchange(sending_, nullptr), std::exchange(sending_size_, 0u));
     if (result < 0 && result != -EAGAIN) {
-        output::released(block);
+        output_buffer::release_block(block);
         return fail_output(static_cast<int>(-result));
     }
     std::size_t count = result > 0 ? static_cast<std::size_t>(result) : 0;
     bytes_sent_ += count;
-    rest.remove_prefix(count);
-    if (!rest.empty()) {
-        if (!unsent_) unsent_ = std::make_unique<held_output>();
-        unsent_->bytes.insert(0, rest);
+    remaining.remove_prefix(count);
+    if (!remaining.empty()) {
+        if (!unsent_) unsent_ = std::make_unique<queued_output>();
+        unsent_->bytes.insert(0, remaining);
     }
-    output::released(block);
-    if (unsent_) send_held();
-    else all_sent();
+    output_buffer::release_block(block);
+    if (unsent_) send_queued();
+    else on_all_sent();
 }
 
 std::size_t stream::send_now(std::string_view bytes) noexcept {
@@ -240,26 +240,26 @@ std::size_t stream::send_now(std::string_view bytes) noexcept {
     return 0;
 }
 
-void stream::send_held() noexcept {
-    held_output& h = *unsent_;
-    while (h.at < h.bytes.size()) {
-        std::size_t n = send_now(std::string_view(h.bytes).substr(h.at));
+void stream::send_queued() noexcept {
+    queued_output& q = *unsent_;
+    while (q.offset < q.bytes.size()) {
+        std::size_t n = send_now(std::string_view(q.bytes).substr(q.offset));
         if (failed_) return;
-        if (n == 0) return loop().io().want_writable(*this);
-        h.at += n;
+        if (n == 0) return loop().io().request_writable(*this);
+        q.offset += n;
     }
     unsent_.reset();
-    all_sent();
+    on_all_sent();
 }
 
-void stream::all_sent() noexcept {
+void stream::on_all_sent() noexcept {
     if (shutting_down_ && is_open()) ::shutdown(fd(), SHUT_WR);
     shutting_down_ = false;
     wake_writer();
 }
 
 void stream::writable() noexcept {
-    if (unsent_ && !sending_) send_held();
+    if (unsent_ && !sending_) send_queued();
     else wake_writer();
 }
 
@@ -272,28 +272,28 @@ void stream::fail_output(int error) noexcept {
     wake_writer();
     // Input received before stays readable; after it comes the end of the stream, whatever the failure.
     if (is_open()) ::shutdown(fd(), SHUT_RD);
-    if (!reader_) out_.note_failure(*this);
+    if (!reader_) out_.schedule_failure(*this);
 }
 
-void stream::report_gone() noexcept {
-    if (reported_gone_) return;
-    reported_gone_ = true;
-    left(true);
+void stream::report_peer_closed() noexcept {
+    if (peer_closed_reported_) return;
+    peer_closed_reported_ = true;
+    on_peer_closed(true);
 }
 
 void stream::report_failure() noexcept {
-    if (is_open() && !reader_) report_gone();
+    if (is_open() && !reader_) report_peer_closed();
 }
 
 // Waits until the socket is writable; woken by writable().
-class [[nodiscard]] stream::room_awaiter : public waiting {
+class [[nodiscard]] stream::writable_awaiter : public waiter {
 public:
-    explicit room_awaiter(stream& s) noexcept : waiting(s) {}
+    explicit writable_awaiter(stream& s) noexcept : waiter(s) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> caller) noexcept {
-        hold(caller, nullptr);
+        set_coroutine(caller, nullptr);
         stream_.writer_ = this;
-        stream_.loop().io().want_writable(stream_);
+        stream_.loop().io().request_writable(stream_);
     }
     void await_resume() const noexcept {}
 };
@@ -307,7 +307,7 @@ task<bool> stream::write_all(std::string_view bytes) {
         if (failed_ || interrupted_) co_return false;
         bytes.remove_prefix(n);
         if (bytes.empty()) break;
-        co_await room_awaiter(*this);
+        co_await writable_awaiter(*this);
     }
     co_return true;
 }
@@ -332,7 +332,7 @@ task<bool> stream::write_file(int file, std::uint64_t offset, std::uint64_t size
         }
         if (failed_ || interrupted_) co_return false;
         if (done.error != EAGAIN) continue;
-        co_await room_awaiter(*this);
+        co_await writable_awaiter(*this);
     }
     co_return true;
 }
@@ -344,23 +344,23 @@ void stream::interrupt() noexcept {
     wake_writer();
 }
 
-void stream::forget_reader() noexcept {
+void stream::clear_reader() noexcept {
     reader_ = nullptr;
     if (is_open()) loop().io().pause_input(*this);
 }
 
 void stream::shutdown_output() noexcept {
     flush();
-    if (filter_) end_filtered();
+    if (filter_) shutdown_filter();
     if (sending_ || unsent_) shutting_down_ = true;
     else if (is_open()) ::shutdown(fd(), SHUT_WR);
 }
 
 void stream::close(bool reset) noexcept {
     if (!is_open()) return;
-    out_.drop(*this);
-    if (filter_ && !reset && !failed_) end_filtered();
-    out_.forget_failure(*this);
+    out_.truncate(*this);
+    if (filter_ && !reset && !failed_) shutdown_filter();
+    out_.cancel_failure(*this);
     if (reset) {
         linger option{};
         option.l_onoff = 1;

@@ -14,23 +14,24 @@
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/task.hpp>
 #include <rondo/loop/backend.hpp>
-#include <rondo/net/output.hpp>
+#include <rondo/net/output_buffer.hpp>
 #include <rondo/net/stream_filter.hpp>
 
 namespace rondo::net {
 
 /// How a wait for input ended.
 enum class input_event : std::uint8_t {
-    more,         ///< input() grew
-    end,          ///< end of the stream: the peer sends no more
+    data,         ///< input() grew
+    end,          ///< end of the stream: the peer has shut down its sending side
     failed,       ///< the connection failed
     interrupted,  ///< interrupt() was called
 };
 
 /// A connected byte stream (TCP or unix, plain or through a filter) on a loop. Use on the loop's thread only, with one
 /// reader and one writer at a time. An idle stream holds no buffer: input is read into memory of the loop and copied
-/// only when it must outlive the turn, output goes through net::output_buffer. Derive from it to learn that the peer
-/// closed the connection while no task reads. Destroy it from event_loop::defer, never within one of its callbacks.
+/// only when it must outlive the turn, output goes through net::output_buffer. Derive from it to be notified when the
+/// peer closes the connection while no task reads. Destroy it from event_loop::defer, never within one of its
+/// callbacks.
 ///
 /// Calls on it never run other code: a woken reader or writer resumes from the ready queue, and on_peer_closed() is
 /// called in a turn of the loop. After a failed send, input received before is still readable.
@@ -39,33 +40,35 @@ public:
     /// Pending output above which writers should wait for drained().
     static constexpr std::size_t high_water = 64 * 1024;
     /// Unread input buffered while no task reads; beyond it, TCP flow control stops the sender.
-    static constexpr std::size_t unread_limit = 64 * 1024;
+    static constexpr std::size_t max_unread_input = 64 * 1024;
 
     /// Throws std::system_error when the socket cannot be registered with the loop.
-    stream(output& out, unique_fd fd);
+    stream(output_buffer& out, unique_fd fd);
     virtual ~stream();
 
     /// The unconsumed input. Valid until the calling coroutine suspends; see buffer_input().
     [[nodiscard]] std::string_view input() const noexcept {
-        return held_ ? std::string_view(held_->bytes.get() + held_->at, held_->size - held_->at) : passing_;
+        return buffered_
+                   ? std::string_view(buffered_->bytes.get() + buffered_->offset, buffered_->size - buffered_->offset)
+                   : transient_;
     }
     /// The same, writable for decoding in place.
-    [[nodiscard]] std::span<char> input_in_place() noexcept {
+    [[nodiscard]] std::span<char> mutable_input() noexcept {
         const std::string_view in = input();
         return {const_cast<char*>(in.data()), in.size()};
     }
     void consume(std::size_t size) noexcept;
     /// Copies the input to a buffer of the stream: views of input() then stay valid until the next receive().
-    void hold_input();
+    void buffer_input();
 
     /// Waits for more input. `co_await s.receive()` returns an input_event.
     class receive_awaiter;
     [[nodiscard]] receive_awaiter receive() noexcept;
-    /// True when the peer sends no more; input() may still hold earlier bytes.
+    /// True once the peer has shut down its sending side; input() may still hold earlier bytes.
     [[nodiscard]] bool input_ended() const noexcept { return input_ended_; }
 
     /// True when there is unconsumed input, here or in the kernel.
-    [[nodiscard]] bool unread() const noexcept;
+    [[nodiscard]] bool has_unread_input() const noexcept;
 
     /// Returns memory for `size` bytes of output, at most output_buffer::block_size; commit() the bytes written.
     [[nodiscard]] char* reserve(std::size_t size) { return out_.reserve(*this, size); }
@@ -74,13 +77,13 @@ public:
     void write(std::string_view bytes);
     /// Bytes corked in this turn, not sent yet. truncate_corked() discards all but the first `keep` of them.
     [[nodiscard]] std::size_t corked() const noexcept { return out_.corked(*this); }
-    void drop_corked(std::size_t keep) noexcept { out_.drop(*this, keep); }
+    void truncate_corked(std::size_t keep) noexcept { out_.truncate(*this, keep); }
     /// Number of flushes so far: while it is unchanged, truncate_corked() can undo the writes since.
-    [[nodiscard]] std::uint32_t flushes() const noexcept { return flushes_; }
+    [[nodiscard]] std::uint32_t flush_count() const noexcept { return flush_count_; }
     /// Sends corked output now instead of at the end of the turn.
     void flush() noexcept { out_.flush(*this); }
     /// Bytes of output not yet passed to the kernel.
-    [[nodiscard]] std::size_t backlog() const noexcept;
+    [[nodiscard]] std::size_t unsent_bytes() const noexcept;
 
     /// Waits until all output is passed to the kernel. Returns false when the connection failed or after interrupt().
     class drained_awaiter;
@@ -100,7 +103,7 @@ public:
     /// Installs a filter (TLS) and starts its handshake. Nothing may be written until filter()->current_state() is
     /// `open`; receive() wakes when the handshake completes or fails. With a filter write_all() and write_file() copy.
     /// Throws unread_input_error, without effect, when input() is not empty.
-    void filter_with(std::unique_ptr<stream_filter> filter);
+    void set_filter(std::unique_ptr<stream_filter> filter);
     /// Null for a plain stream.
     [[nodiscard]] const stream_filter* filter() const noexcept { return filter_.get(); }
 
@@ -114,29 +117,29 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return fd() >= 0; }
     /// Bytes acknowledged by the peer's kernel so far. Shows whether a slow reader makes progress, unlike the bytes
     /// passed to our kernel, whose buffer may hold megabytes.
-    [[nodiscard]] std::uint64_t bytes_taken() const noexcept;
+    [[nodiscard]] std::uint64_t bytes_acknowledged() const noexcept;
     [[nodiscard]] event_loop& loop() const noexcept { return out_.loop(); }
 
 protected:
     /// Called while no task reads, when the peer shut down its sending half (`fully_closed` false: it may still read)
     /// or closed the connection.
-    virtual void left(bool fully_closed) noexcept { (void)fully_closed; }
+    virtual void on_peer_closed(bool fully_closed) noexcept { (void)fully_closed; }
 
 private:
-    friend class output;
-    class waiting;
-    class room_awaiter;
+    friend class output_buffer;
+    class waiter;
+    class writable_awaiter;
 
-    struct held_input {
+    struct buffered_input {
         std::unique_ptr<char[]> bytes;
-        std::unique_ptr<char[]> lent;  // outgrown, but views of it may still be in use
-        std::size_t at = 0;
+        std::unique_ptr<char[]> previous_bytes;  // the previous buffer: views of it may still be in use
+        std::size_t offset = 0;
         std::size_t size = 0;
         std::size_t capacity = 0;
     };
-    struct held_output {
+    struct queued_output {
         std::string bytes;
-        std::size_t at = 0;
+        std::size_t offset = 0;
     };
 
     void received(const loop_turn& turn, std::string_view bytes) noexcept override;
@@ -146,88 +149,88 @@ private:
     void writable() noexcept override;
 
     /// Sends or queues the data. Returns true when the kernel uses `data` until sent().
-    [[nodiscard]] bool push(const char* data, std::size_t size, void* block) noexcept;
+    [[nodiscard]] bool send_or_queue(const char* data, std::size_t size, void* block) noexcept;
     void deliver(const loop_turn& turn, std::string_view bytes) noexcept;
     void end_input(int error) noexcept;
-    void hold(std::string_view bytes);
-    void hold_output(std::string_view bytes);
-    void send_held() noexcept;
-    void all_sent() noexcept;
+    void append_input(std::string_view bytes);
+    void queue_output(std::string_view bytes);
+    void send_queued() noexcept;
+    void on_all_sent() noexcept;
     /// Returns the bytes sent now; 0 when the kernel accepts none or output has failed.
     [[nodiscard]] std::size_t send_now(std::string_view bytes) noexcept;
     void receive_filtered(const loop_turn& turn, std::string_view bytes) noexcept;
-    void push_filtered(std::string_view bytes) noexcept;
+    void send_filtered(std::string_view bytes) noexcept;
     void send_wire(std::string_view wire) noexcept;
-    void end_filtered() noexcept;
+    void shutdown_filter() noexcept;
     [[nodiscard]] task<bool> write_all_filtered(std::string_view bytes);
     [[nodiscard]] task<bool> write_file_filtered(int file, std::uint64_t offset, std::uint64_t size);
     /// Marks the output as failed.
     void fail_output(int error) noexcept;
     /// Called at the end of the turn: reports failed output to the owner when no task reads.
     void report_failure() noexcept;
-    void report_gone() noexcept;
-    void forget_reader() noexcept;
+    void report_peer_closed() noexcept;
+    void clear_reader() noexcept;
     void wake_reader(input_event event) noexcept;
     void wake_writer() noexcept;
 
-    output& out_;
-    std::string_view passing_;  // input in the loop's memory, during received()
-    std::unique_ptr<held_input> held_;
-    std::unique_ptr<held_output> unsent_;
+    output_buffer& out_;
+    std::string_view transient_;  // input in the loop's memory, during received()
+    std::unique_ptr<buffered_input> buffered_;
+    std::unique_ptr<queued_output> unsent_;
     std::unique_ptr<stream_filter> filter_;
-    waiting* reader_ = nullptr;
-    waiting* writer_ = nullptr;
+    waiter* reader_ = nullptr;
+    waiter* writer_ = nullptr;
     const char* sending_ = nullptr;  // what the kernel is sending from
     std::uint64_t bytes_sent_ = 0;
     std::uint32_t sending_size_ = 0;
-    std::uint32_t flushes_ = 0;
-    input_event event_ = input_event::more;
+    std::uint32_t flush_count_ = 0;
+    input_event event_ = input_event::data;
     bool input_ended_ : 1 = false;
     bool input_failed_ : 1 = false;
     bool input_paused_ : 1 = false;
     bool failed_ : 1 = false;
-    bool was_reset_ : 1 = false;      // the end of input is due to a reset
-    bool unreported_ : 1 = false;     // in the output buffer's list of failed streams
-    bool reported_gone_ : 1 = false;  // by a failed send or by the kernel; once only
+    bool was_reset_ : 1 = false;             // the end of input is due to a reset
+    bool failure_pending_ : 1 = false;       // in the output buffer's list of failed streams
+    bool peer_closed_reported_ : 1 = false;  // by a failed send or by the kernel; once only
     bool interrupted_ : 1 = false;
     bool shutting_down_ : 1 = false;  // send a FIN after the unsent output
 };
 
 /// One coroutine that waits for a stream; lives in its frame.
-class stream::waiting : public ready_node {
+class stream::waiter : public ready_node {
 public:
-    waiting(const waiting&) = delete;
-    waiting& operator=(const waiting&) = delete;
+    waiter(const waiter&) = delete;
+    waiter& operator=(const waiter&) = delete;
 
     /// Stops waiting: the coroutine resumes for another reason, or is destroyed.
-    void forget() noexcept {
-        if (stream_.reader_ == this) stream_.forget_reader();
+    void cancel() noexcept {
+        if (stream_.reader_ == this) stream_.clear_reader();
         if (stream_.writer_ == this) stream_.writer_ = nullptr;
-        release();
+        clear_coroutine();
     }
 
 protected:
-    explicit waiting(stream& s) noexcept : stream_(s) {}
-    ~waiting() {
-        if (holds()) forget();
+    explicit waiter(stream& s) noexcept : stream_(s) {}
+    ~waiter() {
+        if (has_coroutine()) cancel();
     }
 
     stream& stream_;
 };
 
-class [[nodiscard]] stream::receive_awaiter : public waiting {
+class [[nodiscard]] stream::receive_awaiter : public waiter {
 public:
-    explicit receive_awaiter(stream& s) noexcept : waiting(s) {}
+    explicit receive_awaiter(stream& s) noexcept : waiter(s) {}
     [[nodiscard]] bool await_ready() const noexcept {
         if (stream_.interrupted_) stream_.event_ = input_event::interrupted;
         else if (stream_.input_failed_) stream_.event_ = input_event::failed;
-        else stream_.event_ = stream_.input_ended_ ? input_event::end : input_event::more;
-        return stream_.event_ != input_event::more;
+        else stream_.event_ = stream_.input_ended_ ? input_event::end : input_event::data;
+        return stream_.event_ != input_event::data;
     }
     void await_suspend(std::coroutine_handle<> caller) noexcept {
-        hold(caller, nullptr);
+        set_coroutine(caller, nullptr);
         stream_.reader_ = this;
-        stream_.loop().io().want_input(stream_);
+        stream_.loop().io().request_input(stream_);
     }
     /// The event that woke it, even if others have happened since.
     [[nodiscard]] input_event await_resume() const noexcept { return stream_.event_; }
@@ -235,15 +238,15 @@ public:
 
 inline stream::receive_awaiter stream::receive() noexcept { return receive_awaiter(*this); }
 
-class [[nodiscard]] stream::drained_awaiter : public waiting {
+class [[nodiscard]] stream::drained_awaiter : public waiter {
 public:
-    explicit drained_awaiter(stream& s) noexcept : waiting(s) {}
+    explicit drained_awaiter(stream& s) noexcept : waiter(s) {}
     [[nodiscard]] bool await_ready() const noexcept {
         stream_.flush();
-        return stream_.backlog() == 0 || stream_.failed_ || stream_.interrupted_;
+        return stream_.unsent_bytes() == 0 || stream_.failed_ || stream_.interrupted_;
     }
     void await_suspend(std::coroutine_handle<> caller) noexcept {
-        hold(caller, nullptr);
+        set_coroutine(caller, nullptr);
         stream_.writer_ = this;
     }
     [[nodiscard]] bool await_resume() const noexcept { return !stream_.failed_ && !stream_.interrupted_; }

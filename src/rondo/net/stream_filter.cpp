@@ -7,20 +7,20 @@
 
 #include <unistd.h>
 
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/net/stream.hpp>
 
 // The parts of stream that are used only with a filter.
 namespace rondo::net {
 
 namespace {
-constexpr std::size_t filtered_step = 16 * 1024;  // one TLS record
-constexpr std::size_t filtered_file_step = 64 * 1024;
+constexpr std::size_t filtered_write_size = 16 * 1024;  // one TLS record
+constexpr std::size_t filtered_read_size = 64 * 1024;
 }  // namespace
 
-void stream::filter_with(std::unique_ptr<stream_filter> filter) {
+void stream::set_filter(std::unique_ptr<stream_filter> filter) {
     // An attacker on the path may have injected it; the filter has not authenticated it.
-    if (!input().empty()) throw unread_input();
+    if (!input().empty()) throw unread_input_error();
     filter_ = std::move(filter);
     std::string plain;
     std::string wire;
@@ -31,26 +31,26 @@ void stream::filter_with(std::unique_ptr<stream_filter> filter) {
 void stream::receive_filtered(const loop_turn& turn, std::string_view bytes) noexcept {
     std::string plain;
     std::string wire;
-    const auto before = filter_->now();
+    const auto before = filter_->current_state();
     const auto after = filter_->receive(bytes, plain, wire);
     send_wire(wire);
     if (!plain.empty()) deliver(turn, plain);
-    else if (before == stream_filter::state::opening && after == stream_filter::state::open)
-        wake_reader(input_event::more);
+    else if (before == stream_filter::state::handshaking && after == stream_filter::state::open)
+        wake_reader(input_event::data);
     if (!is_open()) return;
     if (after == stream_filter::state::failed) {
         fail_output(EPROTO);
         if (!input_ended_) end_input(EPROTO);
         return;
     }
-    if (after == stream_filter::state::ended) {
+    if (after == stream_filter::state::closed) {
         if (!input_ended_) end_input(0);
         return;
     }
-    if (reader_) loop().io().want_input(*this);
+    if (reader_) loop().io().request_input(*this);
 }
 
-void stream::push_filtered(std::string_view bytes) noexcept {
+void stream::send_filtered(std::string_view bytes) noexcept {
     std::string wire;
     const bool encoded = filter_->send(bytes, wire);
     if (!encoded) return fail_output(EPROTO);
@@ -59,24 +59,24 @@ void stream::push_filtered(std::string_view bytes) noexcept {
 
 void stream::send_wire(std::string_view wire) noexcept {
     if (wire.empty() || failed_ || !is_open()) return;
-    if (sending_ || unsent_) return hold_output(wire);
+    if (sending_ || unsent_) return queue_output(wire);
     const std::size_t count = send_now(wire);
     if (failed_ || count == wire.size()) return;
-    hold_output(wire.substr(count));
-    loop().io().want_writable(*this);
+    queue_output(wire.substr(count));
+    loop().io().request_writable(*this);
 }
 
-void stream::end_filtered() noexcept {
+void stream::shutdown_filter() noexcept {
     std::string wire;
-    filter_->end(wire);
+    filter_->shutdown(wire);
     send_wire(wire);
 }
 
 task<bool> stream::write_all_filtered(std::string_view bytes) {
     while (!bytes.empty()) {
-        write(bytes.substr(0, filtered_step));
-        bytes.remove_prefix(std::min(bytes.size(), filtered_step));
-        if (backlog() <= high_water) continue;
+        write(bytes.substr(0, filtered_write_size));
+        bytes.remove_prefix(std::min(bytes.size(), filtered_write_size));
+        if (unsent_bytes() <= high_water) continue;
         const bool flushed = co_await drained();
         if (!flushed) co_return false;
     }
@@ -87,7 +87,7 @@ task<bool> stream::write_all_filtered(std::string_view bytes) {
 task<bool> stream::write_file_filtered(int file, std::uint64_t offset, std::uint64_t size) {
     std::string piece;
     while (size > 0) {
-        piece.resize(std::min<std::uint64_t>(size, filtered_file_step));
+        piece.resize(std::min<std::uint64_t>(size, filtered_read_size));
         char* const buffer = piece.data();
         const std::size_t capacity = piece.size();
         const ssize_t n = co_await loop().blocking()->run(

@@ -11,9 +11,9 @@ namespace rondo::net {
 
 /// Thrown by stream::set_filter() when the stream has unconsumed input. It was received before the filter was in place
 /// and is unprotected, so it must not be mistaken for filtered input.
-class unread_input : public std::runtime_error {
+class unread_input_error : public std::runtime_error {
 public:
-    unread_input() : std::runtime_error("unexpected data before the security layer was established") {}
+    unread_input_error() : std::runtime_error("unexpected data before the security layer was established") {}
 };
 
 /// A transformation between the bytes of a stream and those on the wire, such as TLS. Belongs to one stream
@@ -21,9 +21,9 @@ public:
 class stream_filter {
 public:
     enum class state : std::uint8_t {
-        opening,  ///< handshake in progress; nothing can be sent
+        handshaking,  ///< handshake in progress; nothing can be sent
         open,
-        ended,   ///< the peer signalled the end of its output
+        closed,  ///< the peer signalled the end of its output
         failed,  ///< see error_message()
     };
 
@@ -35,11 +35,11 @@ public:
     /// Encodes `plain` and appends it to `wire`. Returns false on failure.
     [[nodiscard]] virtual bool send(std::string_view plain, std::string& wire) = 0;
     /// Appends the signal that no more output follows.
-    virtual void end(std::string& wire) = 0;
+    virtual void shutdown(std::string& wire) = 0;
 
-    [[nodiscard]] virtual state now() const noexcept = 0;
+    [[nodiscard]] virtual state current_state() const noexcept = 0;
     /// A message for users; empty unless the state is `failed`.
-    [[nodiscard]] virtual const std::string& failure() const noexcept = 0;
+    [[nodiscard]] virtual const std::string& error_message() const noexcept = 0;
 };
 
 }  // namespace rondo::net

@@ -13,7 +13,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <rondo/net/tls_sessions.hpp>
+#include <rondo/net/tls_session_cache.hpp>
 
 namespace rondo::net {
 
@@ -35,16 +35,16 @@ std::string last_error() {
 }
 
 // The input and output of one call. OpenSSL reads from a view and appends to a string; the wire is not buffered.
-struct wire_ends {
+struct wire_buffers {
     std::string_view in;
     std::string* out = nullptr;
 };
 
-wire_ends& ends_of(BIO* bio) { return *static_cast<wire_ends*>(BIO_get_data(bio)); }
+wire_buffers& buffers_of(BIO* bio) { return *static_cast<wire_buffers*>(BIO_get_data(bio)); }
 
 int read_wire(BIO* bio, char* buffer, std::size_t capacity, std::size_t* size) {
     BIO_clear_retry_flags(bio);
-    wire_ends& wire = ends_of(bio);
+    wire_buffers& wire = buffers_of(bio);
     *size = wire.in.copy(buffer, capacity);
     wire.in.remove_prefix(*size);
     if (*size > 0) return 1;
@@ -53,7 +53,7 @@ int read_wire(BIO* bio, char* buffer, std::size_t capacity, std::size_t* size) {
 }
 
 int write_wire(BIO* bio, const char* data, std::size_t size, std::size_t* written) {
-    ends_of(bio).out->append(data, size);
+    buffers_of(bio).out->append(data, size);
     *written = size;
     return 1;
 }
@@ -75,8 +75,8 @@ const BIO_METHOD* wire_method() {
 }  // namespace
 
 // The state shared by all connections of one side.
-struct tls_context::settings {
-    explicit settings(const SSL_METHOD* method) : ctx(SSL_CTX_new(method)) {
+struct tls_context::shared_state {
+    explicit shared_state(const SSL_METHOD* method) : ctx(SSL_CTX_new(method)) {
         if (!ctx) throw std::bad_alloc();
         SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
         SSL_CTX_set_options(ctx.get(),
@@ -85,21 +85,21 @@ struct tls_context::settings {
         SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS);
     }
 
-    struct free_ctx {
+    struct ctx_deleter {
         void operator()(SSL_CTX* c) const noexcept { SSL_CTX_free(c); }
     };
-    std::unique_ptr<SSL_CTX, free_ctx> ctx;
+    std::unique_ptr<SSL_CTX, ctx_deleter> ctx;
     std::string protocols;  // in the ALPN wire format
-    tls_sessions sessions;
+    tls_session_cache sessions;
 };
 
 class tls_context::filter final : public stream_filter {
 public:
-    filter(std::shared_ptr<settings> shared, bool accepts)
-        : settings_(std::move(shared)), ssl_(SSL_new(settings_->ctx.get())) {
+    filter(std::shared_ptr<shared_state> shared, bool accepts)
+        : shared_(std::move(shared)), ssl_(SSL_new(shared_->ctx.get())) {
         BIO* bio = ssl_ ? BIO_new(wire_method()) : nullptr;
         if (!bio) throw std::bad_alloc();
-        BIO_set_data(bio, &ends_);
+        BIO_set_data(bio, &wire_);
         BIO_set_init(bio, 1);
         SSL_set_bio(ssl_.get(), bio, bio);
         SSL_set_app_data(ssl_.get(), this);
@@ -115,22 +115,22 @@ public:
 
     void resume(std::string server) {
         server_ = std::move(server);
-        if (const tls_sessions::session known = settings_->sessions.take(server_))
-            SSL_set_session(ssl_.get(), known.get());
+        if (const tls_session_cache::session session = shared_->sessions.acquire(server_))
+            SSL_set_session(ssl_.get(), session.get());
     }
     // OpenSSL callback. Returning 1 takes ownership of the session.
-    static int keep_session(SSL* ssl, SSL_SESSION* owned) noexcept {
+    static int on_new_session(SSL* ssl, SSL_SESSION* owned) noexcept {
         const auto& self = *static_cast<const filter*>(SSL_get_app_data(ssl));
-        tls_sessions::session session(owned);
+        tls_session_cache::session session(owned);
         try {
-            self.settings_->sessions.keep(self.server_, std::move(session));
+            self.shared_->sessions.add(self.server_, std::move(session));
         } catch (const std::bad_alloc&) {
             // Without a cached session the next connection needs a full handshake.
         }
         return 1;
     }
 
-    void expect(const std::string& host) {
+    void verify_host(const std::string& host) {
         X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_.get());
         std::array<unsigned char, 16> numeric;
         const bool is_numeric = inet_pton(AF_INET, host.c_str(), numeric.data()) == 1 ||
@@ -145,18 +145,18 @@ public:
     }
 
     state receive(std::string_view bytes, std::string& plain, std::string& wire) override {
-        if (state_ == state::failed || state_ == state::ended) return state_;
-        ends_ = {bytes, &wire};
+        if (state_ == state::failed || state_ == state::closed) return state_;
+        wire_ = {bytes, &wire};
         ERR_clear_error();
-        if (state_ == state::opening) shake_hands();
+        if (state_ == state::handshaking) handshake();
         if (state_ == state::open) decrypt(plain);
-        ends_ = {};
+        wire_ = {};
         return state_;
     }
 
     bool send(std::string_view plain, std::string& wire) override {
-        if (state_ == state::opening || state_ == state::failed) return false;
-        ends_ = {{}, &wire};
+        if (state_ == state::handshaking || state_ == state::failed) return false;
+        wire_ = {{}, &wire};
         ERR_clear_error();
         std::size_t written = 0;
         while (!plain.empty()) {
@@ -166,32 +166,32 @@ public:
             }
             plain.remove_prefix(written);
         }
-        ends_ = {};
+        wire_ = {};
         return plain.empty();
     }
 
-    void end(std::string& wire) override {
-        if (state_ == state::opening || state_ == state::failed) return;
-        ends_ = {{}, &wire};
+    void shutdown(std::string& wire) override {
+        if (state_ == state::handshaking || state_ == state::failed) return;
+        wire_ = {{}, &wire};
         SSL_shutdown(ssl_.get());
         ERR_clear_error();
-        ends_ = {};
+        wire_ = {};
     }
 
-    state now() const noexcept override { return state_; }
-    const std::string& failure() const noexcept override { return failure_; }
+    state current_state() const noexcept override { return state_; }
+    const std::string& error_message() const noexcept override { return error_message_; }
 
 private:
-    struct free_ssl {
+    struct ssl_deleter {
         void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
     };
 
     void fail(std::string reason) {
         state_ = state::failed;
-        failure_ = std::move(reason);
+        error_message_ = std::move(reason);
     }
 
-    void shake_hands() {
+    void handshake() {
         const int done = SSL_do_handshake(ssl_.get());
         if (done == 1) {
             state_ = state::open;
@@ -216,24 +216,24 @@ private:
             if (done == 1) continue;
             const int error = SSL_get_error(ssl_.get(), done);
             if (error == SSL_ERROR_WANT_READ) return;
-            if (error == SSL_ERROR_ZERO_RETURN) state_ = state::ended;
+            if (error == SSL_ERROR_ZERO_RETURN) state_ = state::closed;
             else fail(last_error());
             return;
         }
     }
 
-    std::shared_ptr<settings> settings_;
-    std::unique_ptr<SSL, free_ssl> ssl_;
+    std::shared_ptr<shared_state> shared_;
+    std::unique_ptr<SSL, ssl_deleter> ssl_;
     std::string server_;
-    wire_ends ends_;
-    state state_ = state::opening;
-    std::string failure_;
+    wire_buffers wire_;
+    state state_ = state::handshaking;
+    std::string error_message_;
 };
 
 namespace {
 
 // The ALPN wire format: each protocol is preceded by its length.
-std::string wire_list(const std::vector<std::string>& protocols) {
+std::string alpn_protocol_list(const std::vector<std::string>& protocols) {
     std::string list;
     for (const std::string& p : protocols) {
         if (p.empty() || p.size() > 255)
@@ -243,21 +243,21 @@ std::string wire_list(const std::vector<std::string>& protocols) {
     return list;
 }
 
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
-                    unsigned offered_size, void* own) {
-    const auto& list = *static_cast<const std::string*>(own);
-    unsigned char* chosen = nullptr;
-    if (SSL_select_next_proto(&chosen, size, reinterpret_cast<const unsigned char*>(list.data()),
+int select_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
+                    unsigned offered_size, void* protocols) {
+    const auto& list = *static_cast<const std::string*>(protocols);
+    unsigned char* selected = nullptr;
+    if (SSL_select_next_proto(&selected, size, reinterpret_cast<const unsigned char*>(list.data()),
                               static_cast<unsigned>(list.size()), offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
-    *out = chosen;
+    *out = selected;
     return SSL_TLSEXT_ERR_OK;
 }
 
 }  // namespace
 
 tls_context tls_context::client(const tls_client_options& options) {
-    auto result = std::make_shared<settings>(TLS_client_method());
+    auto result = std::make_shared<shared_state>(TLS_client_method());
     SSL_CTX* const ctx = result->ctx.get();
     SSL_CTX_set_verify(ctx, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!options.ca_file.empty()) {
@@ -266,35 +266,35 @@ tls_context tls_context::client(const tls_client_options& options) {
     } else if (options.verify && SSL_CTX_set_default_verify_paths(ctx) != 1) {
         throw tls_error("the system's CA certificates cannot be loaded: " + last_error());
     }
-    const std::string list = wire_list(options.protocols);
+    const std::string list = alpn_protocol_list(options.protocols);
     if (!list.empty())
         SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const unsigned char*>(list.data()),
                                 static_cast<unsigned>(list.size()));
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(ctx, &filter::keep_session);
+    SSL_CTX_sess_set_new_cb(ctx, &filter::on_new_session);
     return tls_context(std::move(result));
 }
 
 tls_context tls_context::server(const tls_server_options& options) {
-    auto result = std::make_shared<settings>(TLS_server_method());
+    auto result = std::make_shared<shared_state>(TLS_server_method());
     SSL_CTX* const ctx = result->ctx.get();
     if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate_file.c_str()) != 1)
         throw tls_error(fmt::format("certificate '{}' cannot be loaded: {}", options.certificate_file, last_error()));
     if (SSL_CTX_use_PrivateKey_file(ctx, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
         throw tls_error(
             fmt::format("key '{}' cannot be loaded for the certificate: {}", options.key_file, last_error()));
-    result->protocols = wire_list(options.protocols);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, &result->protocols);
+    result->protocols = alpn_protocol_list(options.protocols);
+    SSL_CTX_set_alpn_select_cb(ctx, select_protocol, &result->protocols);
     return tls_context(std::move(result));
 }
 
 std::unique_ptr<stream_filter> tls_context::connect(const std::string& host, const std::string& server) const {
-    auto client = std::make_unique<filter>(settings_, false);
-    client->expect(host);
+    auto client = std::make_unique<filter>(shared_, false);
+    client->verify_host(host);
     client->resume(server.empty() ? host : server);
     return client;
 }
 
-std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<filter>(settings_, true); }
+std::unique_ptr<stream_filter> tls_context::accept() const { return std::make_unique<filter>(shared_, true); }
 
 }  // namespace rondo::net

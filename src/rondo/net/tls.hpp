@@ -47,10 +47,10 @@ public:
     [[nodiscard]] std::unique_ptr<stream_filter> accept() const;
 
 private:
-    struct settings;
+    struct shared_state;
     class filter;
-    explicit tls_context(std::shared_ptr<settings> shared) noexcept : settings_(std::move(shared)) {}
-    std::shared_ptr<settings> settings_;
+    explicit tls_context(std::shared_ptr<shared_state> shared) noexcept : shared_(std::move(shared)) {}
+    std::shared_ptr<shared_state> shared_;
 };
 
 }  // namespace rondo::net

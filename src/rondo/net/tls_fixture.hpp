@@ -27,7 +27,7 @@ public:
     certificates& operator=(const certificates&) = delete;
 
     [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
-    [[nodiscard]] std::string authority() const { return file("ca.pem"); }
+    [[nodiscard]] std::string ca_file() const { return file("ca.pem"); }
 
     /// Makes NAME.pem and NAME.key, signed by the CA, for the subjectAltName `names` ("DNS:a,IP:127.0.0.1").
     void make(const std::string& name, const std::string& names, const std::string& validity = "-days 30") {

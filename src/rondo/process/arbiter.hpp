@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include <rondo/process/child.hpp>
+#include <rondo/process/current_child.hpp>
 #include <rondo/process/executable.hpp>
 #include <rondo/process/handover.hpp>
 #include <rondo/process/managed_listener.hpp>
@@ -17,17 +17,17 @@
 namespace rondo::process {
 
 /// A group of children that run the same function.
-struct group {
+struct group_options {
     std::string name;  ///< unique, without spaces: "worker", "compute:resize"
     std::size_t count = 1;
     /// Called in each child; its result is the exit status. An exception is logged and exits with exit_not_started.
     std::function<int(child&)> run;
     std::size_t memory = 0;  ///< bytes per slot for the group's own use
-    bool scales = false;     ///< one child more on TTIN, one fewer on TTOU
+    bool scalable = false;   ///< one child more on TTIN, one fewer on TTOU
     /// On shutdown and when old children are replaced, groups of a lower stage stop first: a group that others depend
     /// on has a higher stage than they have.
     unsigned stage = 0;
-    bool commands = false;  ///< its children may send commands to the arbiter: child::send_command()
+    bool may_send_commands = false;  ///< its children may send commands to the arbiter: child::send_command()
     /// Its children run untrusted code and see only their own slot of the shared memory. They must not use
     /// child::slots() and slots_of().
     bool isolated = false;
@@ -39,9 +39,10 @@ struct arbiter_options {
     std::chrono::milliseconds graceful_timeout{30'000};  ///< for a child to exit; five seconds later it is killed
     std::string pid_file;                                ///< empty: none
     executable program;                                  ///< executed on HUP and USR2
-    std::function<void()> on_ready;     ///< once, when all children of a first start serve; must not throw
-    std::function<void()> on_complete;  ///< when all children of an image serve, also after a reload; must not throw
-    std::function<void()> on_reopen;    ///< on USR1, before the children are signalled; must not throw
+    std::function<void()> on_ready;  ///< once, when all children of a first start serve; must not throw
+    std::function<void()>
+        on_generation_ready;               ///< when all children of an image serve, also after a reload; must not throw
+    std::function<void()> on_reopen_logs;  ///< on USR1, before the children are signalled; must not throw
 };
 
 /// Keeps groups of child processes running: forks them, replaces those that die, hang or request it, reloads the
@@ -62,15 +63,15 @@ struct arbiter_options {
 class arbiter {
 public:
     /// Takes over the state of an earlier image. Throws std::system_error.
-    arbiter(arbiter_options options, inheritance inherited);
+    arbiter(arbiter_options options, handover inherited);
     ~arbiter();
     arbiter(const arbiter&) = delete;
     arbiter& operator=(const arbiter&) = delete;
 
     /// Adds a group. Call before run(). Throws std::invalid_argument when the name is taken, and std::system_error.
-    void add(group g);
+    void add_group(group_options g);
     /// Adds a listener for the children of a group. Call before run().
-    void keep(kept_socket s);
+    void add_listener(managed_listener s);
 
     /// Runs until a signal or command stops it. Returns 0 after an orderly shutdown; 1 when children had to be killed
     /// or failed during shutdown; exit_not_started when the children of a first start did not become ready.

@@ -14,67 +14,67 @@ namespace rondo::process {
 
 using namespace std::chrono_literals;
 
-inheritance arbiter::state::bequest(inheritance::kind reason) const {
-    bool check = reason == inheritance::kind::check;
-    inheritance next;
-    next.what = reason;
-    next.from = reason == inheritance::kind::reload ? predecessor : getpid();
-    auto copy = [&](const kept_socket& s) {
-        next.sockets.push_back(
-            {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.file, s.foreign});
+handover arbiter::state::make_handover(handover::kind reason) const {
+    bool check = reason == handover::kind::check;
+    handover next;
+    next.reason = reason;
+    next.old_arbiter = reason == handover::kind::reload ? old_arbiter : getpid();
+    auto copy = [&](const managed_listener& s) {
+        next.listeners.push_back(
+            {s.group, s.key, check ? unique_fd() : duplicate(s.fd.value()), s.url, s.file, s.externally_owned});
     };
-    for (const kept_socket& s : children.sockets()) copy(s);
-    if (reason != inheritance::kind::reload) return next;
-    for (const kept_socket& s : retired) copy(s);
-    next.beside = beside;
-    next.pid_file = pid.path();
-    next.notify = duplicate(notify.value());
-    next.orders = {duplicate(orders.reader.value()), duplicate(orders.writer.value())};
-    children.leave(next);
+    for (const managed_listener& s : children.listeners()) copy(s);
+    if (reason != handover::kind::reload) return next;
+    for (const managed_listener& s : retired_listeners) copy(s);
+    next.new_arbiter = new_arbiter;
+    next.pid_file = own_pid_file.path();
+    next.wakeup_fd = duplicate(wakeup_fd.value());
+    next.commands = {duplicate(commands.reader.value()), duplicate(commands.writer.value())};
+    children.add_to_handover(next);
     return next;
 }
 
-void arbiter::state::on_hang_up(instant now) {
-    if (children.paused()) {
+void arbiter::state::on_reload(instant now) {
+    if (children.is_paused()) {
         log::info("starting the child processes again");
-        return children.pause(false);
+        return children.set_paused(false);
     }
-    if (trial) {
-        hang_up_again = true;
+    if (running_check) {
+        reload_pending = true;
         return;
     }
     log::info("reload: checking the program and its settings");
-    service.reloading();
+    systemd.reloading();
     try {
         // The signals stay blocked: the executed program reads them when it is ready.
-        auto prepare = [this] { bequest(inheritance::kind::check).leave_to(getpid()); };
-        trial.emplace(options.program, prepare, now + options.boot_timeout);
+        auto prepare = [this] { make_handover(handover::kind::check).export_to_environment(getpid()); };
+        running_check.emplace(options.program, prepare, now + options.boot_timeout);
     } catch (const std::exception& e) {
         log::error(fmt::format("reload failed, still running the old configuration: {}", e.what()));
-        service.ready(children.summary());
+        systemd.ready(children.summary());
     }
 }
 
-void arbiter::state::rehearsed(int status) {
-    bool good = trial->ended(status);
-    if (!good) log::error("reload failed, still running the old configuration: " + trial->complaint());
-    bool again = std::exchange(hang_up_again, false);
-    trial.reset();
-    if (children.ending()) return;
-    if (again) return on_hang_up(clock::now());
-    if (good) re_execute();
-    service.ready(children.summary());
+void arbiter::state::on_config_checked(int status) {
+    bool valid = running_check->on_exit(status);
+    if (!valid) log::error("reload failed, still running the old configuration: " + running_check->error_message());
+    bool check_again = std::exchange(reload_pending, false);
+    running_check.reset();
+    if (children.is_shutting_down()) return;
+    if (check_again) return on_reload(clock::now());
+    if (valid) re_execute();
+    systemd.ready(children.summary());
 }
 
 void arbiter::state::re_execute() {
     try {
-        inheritance next = bequest(inheritance::kind::reload);
-        next.leave_to(getpid());
+        handover next = make_handover(handover::kind::reload);
+        next.export_to_environment(getpid());
         log::flush();
         log::flush_standard_streams();
         char directory[4096];
         int error = options.program.execute(getcwd(directory, sizeof directory) ? directory : "/");
-        next.withdraw();
+        next.unset_environment();
         log::error(fmt::format("reload failed, still running the old configuration: {}: {}", options.program.path(),
                                std::generic_category().message(error)));
     } catch (const std::exception& e) {
@@ -82,21 +82,21 @@ void arbiter::state::re_execute() {
     }
 }
 
-void arbiter::state::start_beside() {
-    if (beside || predecessor) {
+void arbiter::state::start_new_arbiter() {
+    if (new_arbiter || old_arbiter) {
         log::warning("another arbiter is already running; stop one of the two first (TERM)");
         return;
     }
     log::flush(0ms);
     log::flush_standard_streams();
     pid_t self = getpid();
-    pid_t pid_of_other = fork();
-    if (pid_of_other == 0) {
+    pid_t child_pid = fork();
+    if (child_pid == 0) {
         try {
             // The signals stay blocked: the executed program reads them when it is ready.
-            inheritance next = bequest(inheritance::kind::upgrade);
-            next.from = self;
-            next.leave_to(getpid());
+            handover next = make_handover(handover::kind::upgrade);
+            next.old_arbiter = self;
+            next.export_to_environment(getpid());
             int error = options.program.execute();
             log::error(fmt::format("{}: {}", options.program.path(), std::generic_category().message(error)));
         } catch (const std::exception& e) {
@@ -105,12 +105,12 @@ void arbiter::state::start_beside() {
         log::flush();
         _exit(1);
     }
-    if (pid_of_other < 0) {
+    if (child_pid < 0) {
         log::error(fmt::format("cannot start a second arbiter: {}", std::generic_category().message(errno)));
         return;
     }
-    beside = pid_of_other;
-    log::info(fmt::format("started a second arbiter: process {}", beside));
+    new_arbiter = child_pid;
+    log::info(fmt::format("started a second arbiter: process {}", new_arbiter));
 }
 
 }  // namespace rondo::process

@@ -12,76 +12,76 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_wait = 2s;  // for the backlogs to be served: the children may hang
+constexpr auto max_backlog_wait = 2s;  // for the backlogs to be served: the children may hang
 
 }  // namespace
 
 // Only for groups that stop first: the admin listener answers until the end.
-void arbiter::state::turn_clients_away() {
-    for (const kept_socket& s : children.sockets())
-        if (children.ends_first(s.group)) turn_away(s);
+void arbiter::state::refuse_new_connections() {
+    for (const managed_listener& s : children.listeners())
+        if (children.stops_first(s.group)) refuse_new(s);
 }
 
-std::size_t arbiter::state::clients_waiting() const {
+std::size_t arbiter::state::pending_connections() const {
     std::size_t n = 0;
-    for (const kept_socket& s : children.sockets())
-        if (!s.foreign && children.ends_first(s.group)) n += waiting_at(s.fd.value());
+    for (const managed_listener& s : children.listeners())
+        if (!s.externally_owned && children.stops_first(s.group)) n += backlog_length(s.fd.value());
     return n;
 }
 
 void arbiter::state::on_terminate(instant now) {
-    if (children.ending()) {
+    if (children.is_shutting_down()) {
         log::info("second signal: aborting requests in flight");
-        return children.end(true, now);
+        return children.shut_down(true, now);
     }
-    if (queues_since != instant::max()) return;
+    if (refusing_since != instant::max()) return;
     log::info(fmt::format("shutting down {} processes", children.size()));
-    trial.reset();
-    if (beside) service.main_process(beside);
-    else if (!predecessor) service.stopping();
-    if (shares_sockets()) return children.end(false, now);
-    turn_clients_away();
-    queues_since = now;
+    running_check.reset();
+    if (new_arbiter) systemd.set_main_process(new_arbiter);
+    else if (!old_arbiter) systemd.stopping();
+    if (shares_listeners()) return children.shut_down(false, now);
+    refuse_new_connections();
+    refusing_since = now;
 }
 
-void arbiter::state::on_quick_end(instant now) {
-    if (!children.ending()) {
+void arbiter::state::on_quick_shutdown(instant now) {
+    if (!children.is_shutting_down()) {
         log::info(fmt::format("shutting down {} processes quickly", children.size()));
-        trial.reset();
-        if (!shares_sockets()) {
-            service.stopping();
-            turn_clients_away();
+        running_check.reset();
+        if (!shares_listeners()) {
+            systemd.stopping();
+            refuse_new_connections();
         }
     }
-    children.end(true, now);
+    children.shut_down(true, now);
 }
 
 // New connections were refused before; now the children serve the backlogs, are then terminated, and the listeners are
 // closed when no child accepts any more.
-void arbiter::state::look_at_queues(instant now) {
-    if (queues_since != instant::max() && !children.ending()) {
-        std::size_t pending = clients_waiting();
-        if (now - queues_since < half_open_time || (pending > 0 && now - queues_since < longest_wait)) return;
+void arbiter::state::check_backlogs(instant now) {
+    if (refusing_since != instant::max() && !children.is_shutting_down()) {
+        std::size_t pending = pending_connections();
+        if (now - refusing_since < half_open_time || (pending > 0 && now - refusing_since < max_backlog_wait)) return;
         if (pending > 0) log::warning(fmt::format("{} connections are still waiting to be accepted", pending));
-        children.end(false, now);
+        children.shut_down(false, now);
     }
-    if (!children.ending()) return;
-    queues_since = instant::max();
-    close_unused_sockets();
+    if (!children.is_shutting_down()) return;
+    refusing_since = instant::max();
+    close_unused_listeners();
 }
 
-void arbiter::state::close_unused_sockets() {
-    std::erase_if(children.sockets(), [this](const kept_socket& s) {
-        if (children.accepts(s.group)) return false;
-        if (!shares_sockets() && !children.ends_first(s.group)) turn_away(s);
+void arbiter::state::close_unused_listeners() {
+    std::erase_if(children.listeners(), [this](const managed_listener& s) {
+        if (children.is_accepting(s.group)) return false;
+        if (!shares_listeners() && !children.stops_first(s.group)) refuse_new(s);
         return true;
     });
 }
 
 void arbiter::state::finish() {
-    close_unused_sockets();
-    close_retired();
-    pid.remove();
+    close_unused_listeners();
+    close_retired_listeners();
+    own_pid_file.remove();
     log::info("shutdown complete");
     log::flush();
 }

@@ -13,16 +13,16 @@
 #include <rondo/process/control_command.hpp>
 #include <rondo/process/pid_file.hpp>
 #include <rondo/process/signal_queue.hpp>
-#include <rondo/process/systemd_notifier.hpp>
+#include <rondo/process/systemd.hpp>
 
 namespace rondo::process {
 
 /// The parts of an arbiter and its loop. Internal to this folder.
 struct arbiter::state {
-    state(arbiter_options o, inheritance inherited);
+    state(arbiter_options o, handover inherited);
 
     int run();
-    void begin();
+    void start();
     void turn();
     void wait(instant now);
     void finish();
@@ -30,50 +30,50 @@ struct arbiter::state {
     // Signals and commands from children.
     void on_signal(int signal, instant now);
     void reap(instant now);
-    void obey(instant now);
-    void obey(const order& command, instant now);
+    void handle_commands(instant now);
+    void handle_commands(const control_command& command, instant now);
 
     // Progress of a start, a reload or an upgrade.
-    void look_at_generation(instant now);
-    void turn_retired_away();
-    void close_retired();
-    void look_at_predecessor();
-    void keep_watchdog_quiet(instant now);
+    void check_generation(instant now);
+    void refuse_new_on_retired();
+    void close_retired_listeners();
+    void check_old_arbiter();
+    void ping_watchdog(instant now);
 
     // Re-execution and upgrade. (arbiter_reload.cpp)
-    void on_hang_up(instant now);
-    void rehearsed(int status);
+    void on_reload(instant now);
+    void on_config_checked(int status);
     void re_execute();
-    void start_beside();
-    [[nodiscard]] inheritance bequest(inheritance::kind reason) const;
+    void start_new_arbiter();
+    [[nodiscard]] handover make_handover(handover::kind reason) const;
 
     // Shutdown. (arbiter_shutdown.cpp)
     void on_terminate(instant now);
-    void on_quick_end(instant now);
-    void turn_clients_away();
-    [[nodiscard]] std::size_t clients_waiting() const;
-    void look_at_queues(instant now);
-    void close_unused_sockets();
-    [[nodiscard]] bool shares_sockets() const noexcept { return beside != 0 || predecessor != 0; }
+    void on_quick_shutdown(instant now);
+    void refuse_new_connections();
+    [[nodiscard]] std::size_t pending_connections() const;
+    void check_backlogs(instant now);
+    void close_unused_listeners();
+    [[nodiscard]] bool shares_listeners() const noexcept { return new_arbiter != 0 || old_arbiter != 0; }
 
     arbiter_options options;
-    inheritance left;
+    handover received_handover;
     signal_queue signals;
-    unique_fd notify;
-    order_line orders;
-    family children;
-    pid_file pid;
-    supervisor service;
+    unique_fd wakeup_fd;
+    control_channel commands;
+    child_processes children;
+    pid_file own_pid_file;
+    systemd_notifier systemd;
 
-    std::optional<rehearsal> trial;
-    bool hang_up_again = false;  ///< a reload was requested during the config check of another
-    pid_t beside = 0;            ///< arbiter started by this one on USR2, 0: none
-    pid_t predecessor = 0;       ///< arbiter that started this one on USR2, while it runs, 0: none
-    std::vector<kept_socket> retired;
-    instant retire_at = instant::max();
-    bool told_ready = false;                ///< readiness of this generation was reported
-    instant queues_since = instant::max();  ///< when new connections were refused for shutdown
-    instant alive_at{};
+    std::optional<config_check> running_check;
+    bool reload_pending = false;  ///< a reload was requested during the config check of another
+    pid_t new_arbiter = 0;        ///< arbiter started by this one on USR2, 0: none
+    pid_t old_arbiter = 0;        ///< arbiter that started this one on USR2, while it runs, 0: none
+    std::vector<managed_listener> retired_listeners;
+    instant terminate_older_at = instant::max();
+    bool ready_reported = false;              ///< readiness of this generation was reported
+    instant refusing_since = instant::max();  ///< when new connections were refused for shutdown
+    instant next_watchdog_ping{};
 };
 
 }  // namespace rondo::process

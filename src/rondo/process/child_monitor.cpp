@@ -18,22 +18,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto look_interval = 1s;
-constexpr auto short_life = 10s;
+constexpr auto check_interval = 1s;
+constexpr auto min_healthy_uptime = 10s;
 constexpr backoff restart{250ms, 30s};
-constexpr auto stack_patience = 3s;
+constexpr auto stack_dump_timeout = 3s;
 
-std::string how_it_ended(int status) {
+std::string exit_text(int status) {
     if (WIFEXITED(status)) return fmt::format("exited with status {}", WEXITSTATUS(status));
     return fmt::format("was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
-std::string_view text_of(wish w) {
-    switch (w) {
-        case wish::requests: return "reached max-requests";
-        case wish::memory: return "memory above max-rss";
-        case wish::age: return "older than max-age";
-        case wish::none: break;
+std::string_view recycle_reason_text(recycle_reason reason) {
+    switch (reason) {
+        case recycle_reason::requests: return "reached max-requests";
+        case recycle_reason::memory: return "memory above max-rss";
+        case recycle_reason::age: return "older than max-age";
+        case recycle_reason::none: break;
     }
     return "unknown reason";
 }
@@ -43,155 +43,157 @@ long seconds(clock::duration d) {
 }
 
 // `ns` was written by a child, so it may be any value.
-instant instant_of(std::int64_t ns) {
+instant to_instant(std::int64_t ns) {
     return instant(
         std::chrono::duration_cast<clock::duration>(std::chrono::nanoseconds(std::max<std::int64_t>(ns, 0))));
 }
 
 }  // namespace
 
-instant family::due(instant now) const noexcept {
-    instant at = now + look_interval;
-    for (const member& m : members_) {
+instant child_processes::next_check(instant now) const noexcept {
+    instant at = now + check_interval;
+    for (const child_process& m : processes_) {
         at = std::min(at, m.kill_at);
         // A pending stack dump is polled more often.
-        if (m.stacks_asked != instant::max()) at = std::min(at, now + 50ms);
+        if (m.stack_dump_requested_at != instant::max()) at = std::min(at, now + 50ms);
     }
-    for (const kin& k : groups_)
-        if (k.next_start > now) at = std::min(at, k.next_start);
+    for (const child_group& group : groups_)
+        if (group.next_start > now) at = std::min(at, group.next_start);
     return std::max(at, now);
 }
 
-void family::look(instant now) {
+void child_processes::check(instant now) {
     // After the machine or this process was suspended, children get time to send heartbeats again.
-    bool late = last_look_ != instant() && now - last_look_ > 3 * look_interval;
-    last_look_ = now;
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-        look(members_[i], now);
-        if (!late) look_at_life(members_[i], now);
+    bool late = last_check_ != instant() && now - last_check_ > 3 * check_interval;
+    last_check_ = now;
+    for (std::size_t i = 0; i < processes_.size(); ++i) {
+        check(processes_[i], now);
+        if (!late) check_heartbeat(processes_[i], now);
     }
 }
 
-void family::look(member& m, instant now) {
+void child_processes::check(child_process& m, instant now) {
     if (m.kill_at <= now && !m.killed) {
         kill(m, "did not exit in time; killing it");
     }
     const slot_control* c = control(m);
-    if (!c || m.leaving) return;
-    if (!m.was_ready && c->at == life::serving) {
+    if (!c || m.terminating) return;
+    if (!m.was_ready && c->state == child_state::serving) {
         m.was_ready = true;
         log::debug(fmt::format("{} is ready", name(m)));
     }
-    wish why = c->asks;
-    if (why == wish::none || m.tired || being_replaced(m.group) >= groups_[m.group].target) return;
-    m.tired = true;
-    log::info(fmt::format("recycling {}: {}", name(m), text_of(why)));
+    recycle_reason reason = c->recycle_requested;
+    if (reason == recycle_reason::none || m.recycling || replacement_count(m.group) >= groups_[m.group].target) return;
+    m.recycling = true;
+    log::info(fmt::format("recycling {}: {}", name(m), recycle_reason_text(reason)));
 }
 
 // Terminating children count too: with low limits, replacements must not pile up.
-std::size_t family::being_replaced(std::size_t g) const noexcept {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(members_, [g](const member& m) { return m.group == g && (m.tired || m.leaving); }));
+std::size_t child_processes::replacement_count(std::size_t g) const noexcept {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        processes_, [g](const child_process& m) { return m.group == g && (m.recycling || m.terminating); }));
 }
 
-std::string family::hangs(const member& m, instant now) const {
+std::string child_processes::hang_reason(const child_process& m, instant now) const {
     const slot_control& c = *control(m);
     if (!m.was_ready) {
         if (now - m.started < options_.boot_timeout) return {};
         return fmt::format("did not become ready within {} s (boot-timeout)", seconds(options_.boot_timeout));
     }
-    if (options_.timeout == 0ms || c.beat_ns == c.started_ns) return {};
-    if (now - instant_of(c.beat_ns) > options_.timeout)
+    if (options_.timeout == 0ms || c.heartbeat_ns == c.started_ns) return {};
+    if (now - to_instant(c.heartbeat_ns) > options_.timeout)
         return fmt::format("has sent no heartbeat for {} s (timeout)", seconds(options_.timeout));
-    std::int64_t turn = c.turn_began_ns;
-    if (turn && now - instant_of(turn) > options_.timeout)
+    std::int64_t turn = c.turn_started_ns;
+    if (turn && now - to_instant(turn) > options_.timeout)
         return fmt::format("has been blocked for more than {} s (timeout)", seconds(options_.timeout));
     return {};
 }
 
-void family::look_at_life(member& m, instant now) {
+void child_processes::check_heartbeat(child_process& m, instant now) {
     slot_control* c = control(m);
     if (!c || m.killed) return;
-    if (m.stacks_asked != instant::max()) {
-        if (c->stacks_told == c->stacks_wanted) kill(m, "has logged its thread stacks; killing it");
-        else if (now - m.stacks_asked > stack_patience) kill(m, "did not log its thread stacks in time; killing it");
+    if (m.stack_dump_requested_at != instant::max()) {
+        if (c->stack_dumps_done == c->stack_dumps_requested) kill(m, "has logged its thread stacks; killing it");
+        else if (now - m.stack_dump_requested_at > stack_dump_timeout)
+            kill(m, "did not log its thread stacks in time; killing it");
         return;
     }
     // A draining child is limited by kill_at.
-    if (m.leaving) return;
-    if (std::string why = hangs(m, now); !why.empty()) give_up(m, why, now);
+    if (m.terminating) return;
+    if (std::string reason = hang_reason(m, now); !reason.empty()) request_stack_dump(m, reason, now);
 }
 
-void family::give_up(member& m, const std::string& why, instant now) {
-    log::error(fmt::format("{} {}", name(m), why));
-    ++control(m)->stacks_wanted;
-    m.stacks_asked = now;
+void child_processes::request_stack_dump(child_process& m, const std::string& reason, instant now) {
+    log::error(fmt::format("{} {}", name(m), reason));
+    ++control(m)->stack_dumps_requested;
+    m.stack_dump_requested_at = now;
 }
 
-void family::kill(member& m, std::string_view why) {
-    log::error(fmt::format("{} {}", name(m), why));
+void child_processes::kill(child_process& m, std::string_view reason) {
+    log::error(fmt::format("{} {}", name(m), reason));
     m.killed = true;
     ::kill(m.pid, SIGKILL);
 }
 
-bool family::reaped(pid_t pid, int status, instant now) {
-    auto found = std::ranges::find(members_, pid, &member::pid);
-    if (found == members_.end()) return false;
-    look(*found, now);  // it may have become ready before it exited
-    member m = *found;
-    members_.erase(found);
-    if (m.slot < slot_table::most_slots) groups_[m.group].table.release(m.slot);
-    mourn(m, status, now);
+bool child_processes::on_reaped(pid_t pid, int status, instant now) {
+    auto found = std::ranges::find(processes_, pid, &child_process::pid);
+    if (found == processes_.end()) return false;
+    check(*found, now);  // it may have become ready before it exited
+    child_process m = *found;
+    processes_.erase(found);
+    if (m.slot < slot_table::max_slots) groups_[m.group].table.release(m.slot);
+    on_exit(m, status, now);
     return true;
 }
 
-void family::mourn(const member& m, int status, instant now) {
-    kin& k = groups_[m.group];
+void child_processes::on_exit(const child_process& m, int status, instant now) {
+    child_group& group = groups_[m.group];
     // A child that has not installed its handlers yet, or has removed them again, dies of the termination signal.
     bool by_request = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
-    bool clean = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.leaving && !m.killed && by_request;
-    if (m.leaving) {
-        if (!clean && ending_) status_ = std::max(status_, 1);
-        log::write(clean ? log::level::debug : log::level::warning,
-                   fmt::format("{} {}", name(m), how_it_ended(status)));
+    bool clean = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : m.terminating && !m.killed && by_request;
+    if (m.terminating) {
+        if (!clean && shutting_down_) exit_status_ = std::max(exit_status_, 1);
+        log::write(clean ? log::level::debug : log::level::warning, fmt::format("{} {}", name(m), exit_text(status)));
         return;
     }
-    if (ending_) return;
-    if (!k.what.run && k.target > 0) --k.target;  // it cannot be replaced
-    log::error(fmt::format("{} {}{}", name(m), how_it_ended(status), WCOREDUMP(status) ? ", core dumped" : ""));
-    if (!m.was_ready) not_started(m, now);
+    if (shutting_down_) return;
+    if (!group.options.run && group.target > 0) --group.target;  // it cannot be replaced
+    log::error(fmt::format("{} {}{}", name(m), exit_text(status), WCOREDUMP(status) ? ", core dumped" : ""));
+    if (!m.was_ready) on_start_failure(m, now);
     // The first crash is followed by an immediate restart, further ones by a growing delay.
-    k.failures = now - m.started < short_life ? k.failures + 1 : 1;
-    const clock::duration pause = restart.after(k.failures - 1);
-    k.next_start = now + pause;
+    group.consecutive_crashes = now - m.started < min_healthy_uptime ? group.consecutive_crashes + 1 : 1;
+    const clock::duration pause = restart.after(group.consecutive_crashes - 1);
+    group.next_start = now + pause;
     if (pause >= 1s)
-        log::warning(
-            fmt::format("{}: {} crashes in a row; restarting in {} s", k.what.name, k.failures, seconds(pause)));
+        log::warning(fmt::format("{}: {} crashes in a row; restarting in {} s", group.options.name,
+                                 group.consecutive_crashes, seconds(pause)));
 }
 
-void family::not_started(const member& m, instant now) {
-    kin& k = groups_[m.group];
-    if (m.generation != generation_ || k.complete == generation_) return;
-    bool older = std::ranges::any_of(
-        members_, [this](const member& other) { return !other.leaving && other.generation != generation_; });
-    if (older) return keep_older(m.group, now);
+void child_processes::on_start_failure(const child_process& m, instant now) {
+    child_group& group = groups_[m.group];
+    if (m.generation != generation_ || group.complete_generation == generation_) return;
+    bool older = std::ranges::any_of(processes_, [this](const child_process& other) {
+        return !other.terminating && other.generation != generation_;
+    });
+    if (older) return roll_back(m.group, now);
     log::error(fmt::format("{} failed to start; shutting down", name(m)));
-    status_ = exit_not_started;
-    end(true, now);
+    exit_status_ = exit_not_started;
+    shut_down(true, now);
 }
 
 // The new generation failed to start: the previous one becomes current again.
-void family::keep_older(std::size_t g, instant now) {
-    log::error(fmt::format("reload failed: the new {} did not start; the old one keeps serving", groups_[g].what.name));
-    kept_older_ = true;
-    for (member& m : members_) {
-        if (m.leaving) continue;
-        if (m.generation == generation_) tell_to_leave(m, now);
+void child_processes::roll_back(std::size_t g, instant now) {
+    log::error(
+        fmt::format("reload failed: the new {} did not start; the old one keeps serving", groups_[g].options.name));
+    rolled_back_ = true;
+    for (child_process& m : processes_) {
+        if (m.terminating) continue;
+        if (m.generation == generation_) terminate(m, now);
         else m.generation = generation_;
     }
-    for (kin& k : groups_) {
-        k.complete = generation_;
-        k.target = k.before;
+    for (child_group& group : groups_) {
+        group.complete_generation = generation_;
+        group.target = group.previous_target;
     }
 }
 

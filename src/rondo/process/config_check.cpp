@@ -20,10 +20,10 @@ namespace rondo::process {
 
 namespace {
 
-constexpr std::size_t longest_complaint = 16 * 1024;
+constexpr std::size_t max_captured_output = 16 * 1024;
 constexpr int cannot_execute = 127;
 
-[[noreturn]] void execute(const executable& program, const std::function<void()>& prepare, int output) {
+[[noreturn]] void execute_check(const executable& program, const std::function<void()>& prepare, int output) {
     try {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(output, STDOUT_FILENO);
@@ -40,7 +40,8 @@ constexpr int cannot_execute = 127;
 
 }  // namespace
 
-rehearsal::rehearsal(const executable& program, const std::function<void()>& prepare, instant until) : until_(until) {
+config_check::config_check(const executable& program, const std::function<void()>& prepare, instant deadline)
+    : deadline_(deadline) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC)) throw std::system_error(errno, std::generic_category(), "pipe2");
     output_.reset(ends[0]);
@@ -49,38 +50,39 @@ rehearsal::rehearsal(const executable& program, const std::function<void()>& pre
     log::flush(std::chrono::milliseconds(0));
     log::flush_standard_streams();
     pid_ = fork();
-    if (pid_ == 0) execute(program, prepare, writing.value());
+    if (pid_ == 0) execute_check(program, prepare, writing.value());
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
 }
 
-rehearsal::~rehearsal() {
+config_check::~config_check() {
     if (pid_ > 0) kill(pid_, SIGKILL);
 }
 
-void rehearsal::read_output() {
+void config_check::read_output() {
     char part[4096];
     for (ssize_t n = 0; output_ && (n = read(output_.value(), part, sizeof part)) >= 0;) {
         if (n == 0) output_.reset();
-        said_.append(part, static_cast<std::size_t>(n));
-        if (said_.size() > longest_complaint) said_.erase(0, said_.size() - longest_complaint);
+        captured_output_.append(part, static_cast<std::size_t>(n));
+        if (captured_output_.size() > max_captured_output)
+            captured_output_.erase(0, captured_output_.size() - max_captured_output);
     }
 }
 
-void rehearsal::give_up() noexcept {
-    complaint_ = "timed out (boot-timeout)";
-    until_ = instant::max();
+void config_check::on_timeout() noexcept {
+    error_message_ = "timed out (boot-timeout)";
+    deadline_ = instant::max();
     kill(pid_, SIGKILL);
 }
 
-bool rehearsal::ended(int status) {
+bool config_check::on_exit(int status) {
     pid_ = -1;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     read_output();
-    while (!said_.empty() && said_.back() == '\n') said_.pop_back();
-    if (complaint_.empty())
-        complaint_ = WIFEXITED(status) ? fmt::format("exited with status {}", WEXITSTATUS(status))
-                                       : fmt::format("killed by signal {}", WTERMSIG(status));
-    if (!said_.empty()) complaint_ += "\n" + said_;
+    while (!captured_output_.empty() && captured_output_.back() == '\n') captured_output_.pop_back();
+    if (error_message_.empty())
+        error_message_ = WIFEXITED(status) ? fmt::format("exited with status {}", WEXITSTATUS(status))
+                                           : fmt::format("killed by signal {}", WTERMSIG(status));
+    if (!captured_output_.empty()) error_message_ += "\n" + captured_output_;
     return false;
 }
 

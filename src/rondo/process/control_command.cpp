@@ -12,38 +12,38 @@
 namespace rondo::process {
 
 namespace {
-constexpr std::string_view scale_word = "scale ";
-constexpr std::size_t longest = 64;
+constexpr std::string_view scale_prefix = "scale ";
+constexpr std::size_t max_command_size = 64;
 }  // namespace
 
-std::string order::text() const {
-    switch (what) {
+std::string control_command::text() const {
+    switch (action) {
         case kind::reload: return "reload";
-        case kind::end: return "end";
-        case kind::scale: return fmt::format("{}{}", scale_word, children);
+        case kind::shut_down: return "end";
+        case kind::scale: return fmt::format("{}{}", scale_prefix, children);
     }
     return {};
 }
 
-std::optional<order> order::parse(std::string_view text) {
-    if (text == "reload") return order{kind::reload};
-    if (text == "end") return order{kind::end};
-    if (!text.starts_with(scale_word)) return std::nullopt;
-    text.remove_prefix(scale_word.size());
-    order o{kind::scale};
+std::optional<control_command> control_command::parse(std::string_view text) {
+    if (text == "reload") return control_command{kind::reload};
+    if (text == "end") return control_command{kind::shut_down};
+    if (!text.starts_with(scale_prefix)) return std::nullopt;
+    text.remove_prefix(scale_prefix.size());
+    control_command o{kind::scale};
     o.children = parse_number<std::size_t>(text).value_or(0);
-    if (o.children < 1 || o.children > most_children) return std::nullopt;
+    if (o.children < 1 || o.children > max_children) return std::nullopt;
     return o;
 }
 
-order_line order_line::make() {
+control_channel control_channel::make() {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends))
         throw std::system_error(errno, std::generic_category(), "socketpair");
     return {unique_fd(ends[0]), unique_fd(ends[1])};
 }
 
-int send(int writer, const order& command) noexcept {
+int send(int writer, const control_command& command) noexcept {
     try {
         const std::string text = command.text();
         return ::send(writer, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
@@ -53,7 +53,7 @@ int send(int writer, const order& command) noexcept {
 }
 
 std::optional<std::string> receive(int reader) {
-    char text[longest];
+    char text[max_command_size];
     const ssize_t n = recv(reader, text, sizeof text, MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0) return std::nullopt;
     // A truncated message could parse as another command.

@@ -10,11 +10,13 @@ namespace rondo::process {
 namespace {
 
 TEST(ControlCommand, round_trips_as_text) {
-    for (const order& o : {order{order::kind::reload}, order{order::kind::end}, order{order::kind::scale, 1},
-                           order{order::kind::scale, order::most_children}}) {
-        const auto read = order::parse(o.text());
+    for (const control_command& o :
+         {control_command{control_command::kind::reload}, control_command{control_command::kind::shut_down},
+          control_command{control_command::kind::scale, 1},
+          control_command{control_command::kind::scale, control_command::max_children}}) {
+        const auto read = control_command::parse(o.text());
         ASSERT_TRUE(read) << o.text();
-        EXPECT_EQ(read->what, o.what);
+        EXPECT_EQ(read->action, o.action);
         EXPECT_EQ(read->children, o.children);
     }
 }
@@ -22,14 +24,14 @@ TEST(ControlCommand, round_trips_as_text) {
 TEST(ControlCommand, rejects_other_text) {
     for (const char* text : {"", "Reload", "reload ", "kill", "scale", "scale ", "scale 0", "scale 257", "scale -1",
                              "scale 4x", "scale 99999999999999999999999"})
-        EXPECT_FALSE(order::parse(text)) << text;
+        EXPECT_FALSE(control_command::parse(text)) << text;
 }
 
 TEST(ControlCommand, passes_the_channel_without_blocking) {
-    order_line channel = order_line::make();
+    control_channel channel = control_channel::make();
     EXPECT_FALSE(receive(channel.reader.value()));
-    EXPECT_EQ(send(channel.writer.value(), {order::kind::scale, 3}), 0);
-    EXPECT_EQ(send(channel.writer.value(), {order::kind::end}), 0);
+    EXPECT_EQ(send(channel.writer.value(), {control_command::kind::scale, 3}), 0);
+    EXPECT_EQ(send(channel.writer.value(), {control_command::kind::shut_down}), 0);
     EXPECT_EQ(receive(channel.reader.value()), "scale 3");
     EXPECT_EQ(receive(channel.reader.value()), "end");
     EXPECT_FALSE(receive(channel.reader.value()));
@@ -39,27 +41,27 @@ TEST(ControlCommand, passes_the_channel_without_blocking) {
 }
 
 TEST(ControlCommand, rejects_a_message_that_is_too_long) {
-    order_line channel = order_line::make();
+    control_channel channel = control_channel::make();
     const std::string noise(5000, 'x');
     ASSERT_EQ(::send(channel.writer.value(), noise.data(), noise.size(), 0), 5000);
-    EXPECT_EQ(send(channel.writer.value(), {order::kind::reload}), 0);
+    EXPECT_EQ(send(channel.writer.value(), {control_command::kind::reload}), 0);
     const auto first = receive(channel.reader.value());
     ASSERT_TRUE(first);
-    EXPECT_FALSE(order::parse(*first));
+    EXPECT_FALSE(control_command::parse(*first));
     EXPECT_EQ(receive(channel.reader.value()), "reload");
     // Not even when its truncated beginning would be a valid command.
     const std::string padded = "scale " + std::string(57, '0') + "42";
     ASSERT_EQ(::send(channel.writer.value(), padded.data(), padded.size(), 0), static_cast<ssize_t>(padded.size()));
     const auto truncated = receive(channel.reader.value());
     ASSERT_TRUE(truncated);
-    EXPECT_FALSE(order::parse(*truncated));
+    EXPECT_FALSE(control_command::parse(*truncated));
     // An empty message does not hide the next one.
     ASSERT_EQ(::send(channel.writer.value(), "", 0, 0), 0);
-    EXPECT_EQ(send(channel.writer.value(), {order::kind::end}), 0);
+    EXPECT_EQ(send(channel.writer.value(), {control_command::kind::shut_down}), 0);
     EXPECT_EQ(receive(channel.reader.value()), "");
     EXPECT_EQ(receive(channel.reader.value()), "end");
     channel.reader.reset();
-    EXPECT_EQ(send(channel.writer.value(), {order::kind::end}), EPIPE);
+    EXPECT_EQ(send(channel.writer.value(), {control_command::kind::shut_down}), EPIPE);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace rondo::process {
 
 namespace {
 
-std::string content(const char* path) {
+std::string file_content(const char* path) {
     unique_fd fd(open(path, O_RDONLY | O_CLOEXEC));
     std::string text;
     char part[4096];
@@ -24,7 +24,7 @@ std::string content(const char* path) {
     return text;
 }
 
-std::string working_folder() {
+std::string current_directory() {
     struct stat current{};
     struct stat named{};
     const char* pwd = std::getenv("PWD");
@@ -35,13 +35,13 @@ std::string working_folder() {
     return getcwd(path, sizeof path) ? path : "/";
 }
 
-std::string running_file() {
+std::string current_executable() {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path);
     return n > 0 ? std::string(path, static_cast<std::size_t>(n)) : std::string();
 }
 
-std::string found_in_path(const std::string& name) {
+std::string find_in_path(const std::string& name) {
     const char* directories = std::getenv("PATH");
     for (std::string_view remaining = directories ? directories : ""; !remaining.empty();) {
         std::size_t end = remaining.find(':');
@@ -54,20 +54,20 @@ std::string found_in_path(const std::string& name) {
 
 }  // namespace
 
-executable executable::of_this_process() {
+executable executable::current() {
     executable e;
-    e.folder_ = working_folder();
-    std::string all = content("/proc/self/cmdline");
-    for (std::string_view remaining = all; !remaining.empty();) {
+    e.working_directory_ = current_directory();
+    std::string cmdline = file_content("/proc/self/cmdline");
+    for (std::string_view remaining = cmdline; !remaining.empty();) {
         std::size_t end = remaining.find('\0');
         e.arguments_.emplace_back(remaining.substr(0, end));
         remaining = end == remaining.npos ? std::string_view() : remaining.substr(end + 1);
     }
     const std::string name = e.arguments_.empty() ? std::string() : e.arguments_.front();
     if (name.starts_with('/')) e.path_ = name;
-    else if (name.find('/') != name.npos) e.path_ = e.folder_ + "/" + name;
-    else e.path_ = found_in_path(name);
-    if (e.path_.empty() || access(e.path_.c_str(), X_OK)) e.path_ = running_file();
+    else if (name.find('/') != name.npos) e.path_ = e.working_directory_ + "/" + name;
+    else e.path_ = find_in_path(name);
+    if (e.path_.empty() || access(e.path_.c_str(), X_OK)) e.path_ = current_executable();
     return e;
 }
 
@@ -75,7 +75,7 @@ int executable::execute(const std::string& fallback) const noexcept {
     std::vector<char*> argv;
     for (const std::string& a : arguments_) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
-    int error = chdir(folder_.c_str()) ? errno : 0;
+    int error = chdir(working_directory_.c_str()) ? errno : 0;
     if (!error) {
         execv(path_.c_str(), argv.data());
         error = errno;

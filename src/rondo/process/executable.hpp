@@ -13,11 +13,11 @@ class executable {
 public:
     /// Reads /proc. Call before the working directory changes. A name without a slash is searched in PATH; a working
     /// directory reached through a symbolic link (PWD) is kept as such.
-    [[nodiscard]] static executable of_this_process();
+    [[nodiscard]] static executable current();
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
     [[nodiscard]] const std::vector<std::string>& arguments() const noexcept { return arguments_; }
-    [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
+    [[nodiscard]] const std::string& working_directory() const noexcept { return working_directory_; }
 
     /// Changes to the original working directory and executes the file with the arguments and the current environment.
     /// Returns only on failure, with the errno, after changing to the directory `fallback` unless that is empty.
@@ -25,7 +25,7 @@ public:
 
 private:
     std::string path_;
-    std::string folder_;
+    std::string working_directory_;
     std::vector<std::string> arguments_;
 };
 

@@ -14,9 +14,9 @@
 
 namespace rondo::process {
 
-void turn_away(const kept_socket& socket) noexcept {
+void refuse_new(const managed_listener& socket) noexcept {
     if (!socket.file.empty()) return socket.file.remove();
-    if (socket.foreign) return;
+    if (socket.externally_owned) return;
     // A filter of a TCP socket sees the packet from the TCP header on; the flags are in byte 13.
     constexpr unsigned flags_at = 13;
     constexpr unsigned syn = 0x02;
@@ -32,7 +32,7 @@ void turn_away(const kept_socket& socket) noexcept {
     setsockopt(socket.fd.value(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
-std::size_t waiting_at(int listening_fd) noexcept {
+std::size_t backlog_length(int listening_fd) noexcept {
     // For a listening socket the kernel reports the length of the accept queue in tcpi_unacked.
     tcp_info info{};
     socklen_t size = sizeof info;
@@ -46,7 +46,7 @@ unique_fd duplicate(int fd) {
     return copy;
 }
 
-void close_on_exec(int fd, bool on) noexcept {
+void set_close_on_exec(int fd, bool on) noexcept {
     int flags = fcntl(fd, F_GETFD);
     if (flags >= 0) fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC);
 }

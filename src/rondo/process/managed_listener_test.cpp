@@ -16,9 +16,9 @@
 namespace rondo::process {
 namespace {
 
-kept_socket listen_somewhere(sockaddr_in& at) {
-    kept_socket s{"worker", "key", unique_fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-                  "",       {},    false};
+managed_listener listen_on_free_port(sockaddr_in& at) {
+    managed_listener s{"worker", "key", unique_fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+                       "",       {},    false};
     at = {};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -39,17 +39,17 @@ bool connects(const sockaddr_in& to, unique_fd& s, int ms) {
 
 TEST(ManagedListener, refuses_new_connections_and_keeps_established_ones) {
     sockaddr_in at{};
-    kept_socket s = listen_somewhere(at);
+    managed_listener s = listen_on_free_port(at);
     unique_fd before;
     unique_fd after;
     ASSERT_TRUE(connects(at, before, 5000));
-    EXPECT_EQ(waiting_at(s.fd.value()), 1u);
-    turn_away(s);
+    EXPECT_EQ(backlog_length(s.fd.value()), 1u);
+    refuse_new(s);
     EXPECT_FALSE(connects(at, after, 200));
-    EXPECT_EQ(waiting_at(s.fd.value()), 1u);
+    EXPECT_EQ(backlog_length(s.fd.value()), 1u);
     unique_fd accepted(accept(s.fd.value(), nullptr, nullptr));
     ASSERT_TRUE(accepted);
-    EXPECT_EQ(waiting_at(s.fd.value()), 0u);
+    EXPECT_EQ(backlog_length(s.fd.value()), 0u);
     // An accepted connection is not filtered.
     ASSERT_EQ(write(before.value(), "x", 1), 1);
     pollfd p{.fd = accepted.value(), .events = POLLIN, .revents = 0};
@@ -60,23 +60,23 @@ TEST(ManagedListener, refuses_new_connections_and_keeps_established_ones) {
 
 TEST(ManagedListener, does_not_filter_an_externally_owned_socket) {
     sockaddr_in at{};
-    kept_socket s = listen_somewhere(at);
-    s.foreign = true;
-    turn_away(s);
+    managed_listener s = listen_on_free_port(at);
+    s.externally_owned = true;
+    refuse_new(s);
     unique_fd client;
     EXPECT_TRUE(connects(at, client, 5000));
 }
 
 TEST(ManagedListener, removes_the_path_of_a_unix_socket) {
     std::string path = "/tmp/rondo-listener-" + std::to_string(getpid());
-    kept_socket s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", {}, false};
+    managed_listener s{"worker", "key", unique_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), "", {}, false};
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
     std::memcpy(at.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(s.fd.value(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-    s.file = socket_file::at(path);
-    s.foreign = true;  // as for the admin socket, which stays open
-    turn_away(s);
+    s.file = socket_file::from_path(path);
+    s.externally_owned = true;  // as for the admin socket, which stays open
+    refuse_new(s);
     EXPECT_NE(access(path.c_str(), F_OK), 0);
 }
 

@@ -19,14 +19,14 @@
 namespace rondo::process {
 namespace {
 
-class pid_files : public ::testing::Test {
+class PidFile : public ::testing::Test {
 protected:
-    pid_files() {
+    PidFile() {
         char name[] = "/tmp/rondo-pid-XXXXXX";
         folder_ = mkdtemp(name);
         path_ = folder_ + "/pid";
     }
-    ~pid_files() override {
+    ~PidFile() override {
         for (const char* name : {"/pid", "/other"}) unlink((folder_ + name).c_str());
         rmdir(folder_.c_str());
     }
@@ -38,20 +38,20 @@ protected:
         }
         return text;
     }
-    static void put(const std::string& path, const std::string& text) {
+    static void write_file(const std::string& path, const std::string& text) {
         std::FILE* f = std::fopen(path.c_str(), "w");
         std::fputs(text.c_str(), f);
         std::fclose(f);
     }
 
     // As if the file had been written before any running process started.
-    static void make_old(const std::string& path) {
+    static void backdate(const std::string& path) {
         const std::array<timespec, 2> long_ago{
             {{.tv_sec = 1'000'000'000, .tv_nsec = 0}, {.tv_sec = 1'000'000'000, .tv_nsec = 0}}};
         ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), long_ago.data(), 0), 0);
     }
     // The error of a start with this PID file; empty on success.
-    static std::string refusal(const std::string& path) {
+    static std::string write_error(const std::string& path) {
         pid_file f;
         try {
             f.write(path);
@@ -66,9 +66,9 @@ protected:
 };
 
 // A process that calls `first` and runs until the end of the scope.
-class process_of {
+class other_process {
 public:
-    explicit process_of(const std::function<void()>& first = [] {}) {
+    explicit other_process(const std::function<void()>& first = [] {}) {
         std::array<int, 2> ends{};
         if (pipe2(ends.data(), O_CLOEXEC)) std::abort();
         pid_ = fork();
@@ -82,21 +82,21 @@ public:
         if (read(ends[0], &byte, 1) < 0) std::abort();  // end of file when it executed another program
         close(ends[0]);
     }
-    ~process_of() {
+    ~other_process() {
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
     }
-    process_of(const process_of&) = delete;
-    process_of& operator=(const process_of&) = delete;
+    other_process(const other_process&) = delete;
+    other_process& operator=(const other_process&) = delete;
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-    [[nodiscard]] std::string number() const { return std::to_string(pid_); }
+    [[nodiscard]] std::string pid_text() const { return std::to_string(pid_); }
 
 private:
     pid_t pid_ = 0;
 };
 
-TEST_F(pid_files, holds_the_pid_until_it_is_destroyed) {
+TEST_F(PidFile, holds_the_pid_until_it_is_destroyed) {
     {
         pid_file f;
         f.write(path_);
@@ -109,86 +109,86 @@ TEST_F(pid_files, holds_the_pid_until_it_is_destroyed) {
 }
 
 // After a crash the PID may have been reused by any program.
-TEST_F(pid_files, overwrites_a_file_whose_pid_was_reused) {
-    const process_of other;
-    put(path_, other.number() + "\n");
-    make_old(path_);
-    EXPECT_EQ(refusal(path_), "");
+TEST_F(PidFile, overwrites_a_file_whose_pid_was_reused) {
+    const other_process other;
+    write_file(path_, other.pid_text() + "\n");
+    backdate(path_);
+    EXPECT_EQ(write_error(path_), "");
 }
 
-TEST_F(pid_files, overwrites_a_file_of_another_program) {
-    const process_of other([] { execl("/bin/sleep", "sleep", "1000", nullptr); });
-    put(path_, other.number() + "\n");
-    EXPECT_EQ(refusal(path_), "");
+TEST_F(PidFile, overwrites_a_file_of_another_program) {
+    const other_process other([] { execl("/bin/sleep", "sleep", "1000", nullptr); });
+    write_file(path_, other.pid_text() + "\n");
+    EXPECT_EQ(write_error(path_), "");
 }
 
-TEST_F(pid_files, overwrites_a_file_of_a_zombie) {
-    const process_of other;
-    put(path_, other.number() + "\n");
-    EXPECT_NE(refusal(path_), "");
+TEST_F(PidFile, overwrites_a_file_of_a_zombie) {
+    const other_process other;
+    write_file(path_, other.pid_text() + "\n");
+    EXPECT_NE(write_error(path_), "");
     kill(other.pid(), SIGKILL);
     siginfo_t ended{};
     waitid(P_PID, static_cast<id_t>(other.pid()), &ended, WEXITED | WNOWAIT);
-    EXPECT_EQ(refusal(path_), "");
+    EXPECT_EQ(write_error(path_), "");
 }
 
 // The clock was set, or the file was touched or restored.
-TEST_F(pid_files, keeps_a_locked_file_whatever_its_time) {
-    const process_of other([this] {
+TEST_F(PidFile, keeps_a_locked_file_whatever_its_time) {
+    const other_process other([this] {
         static pid_file file;
         file.write(path_);
     });
-    make_old(path_);
-    EXPECT_NE(refusal(path_).find("process " + other.number() + " is already running"), std::string::npos);
-    EXPECT_EQ(content(path_), other.number() + "\n");
-    put(path_, "1\n");
-    make_old(path_);
-    EXPECT_NE(refusal(path_).find("process " + other.number() + " is already running"), std::string::npos);
+    backdate(path_);
+    EXPECT_NE(write_error(path_).find("process " + other.pid_text() + " is already running"), std::string::npos);
+    EXPECT_EQ(content(path_), other.pid_text() + "\n");
+    write_file(path_, "1\n");
+    backdate(path_);
+    EXPECT_NE(write_error(path_).find("process " + other.pid_text() + " is already running"), std::string::npos);
 }
 
-TEST_F(pid_files, is_recognised_after_a_rename_and_an_exec) {
+TEST_F(PidFile, is_recognised_after_a_rename_and_an_exec) {
     const std::string renamed = folder_ + "/other";
-    const process_of other([this, &renamed] {
+    const other_process other([this, &renamed] {
         pid_file first;
         first.write(path_);
         first.rename(renamed);
         first.disown();  // releases the lock, as exec does
         static const pid_file file = pid_file::adopt(renamed);
     });
-    make_old(renamed);
-    EXPECT_NE(refusal(renamed).find("is already running"), std::string::npos);
+    backdate(renamed);
+    EXPECT_NE(write_error(renamed).find("is already running"), std::string::npos);
 }
 
-TEST_F(pid_files, keeps_a_file_of_a_running_process) {
-    const process_of other;
-    put(path_, other.number() + "\n");
-    EXPECT_NE(refusal(path_).find(other.number()), std::string::npos);
-    EXPECT_EQ(content(path_), other.number() + "\n");
+TEST_F(PidFile, keeps_a_file_of_a_running_process) {
+    const other_process other;
+    write_file(path_, other.pid_text() + "\n");
+    EXPECT_NE(write_error(path_).find(other.pid_text()), std::string::npos);
+    EXPECT_EQ(content(path_), other.pid_text() + "\n");
 }
 
 // Contents that are not a PID, even if a part of them is.
-TEST_F(pid_files, overwrites_a_malformed_file) {
-    const process_of other;
+TEST_F(PidFile, overwrites_a_malformed_file) {
+    const other_process other;
     const std::string wrapped = std::to_string((std::uint64_t{1} << 32) + static_cast<std::uint64_t>(other.pid()));
     for (const std::string& text : {std::string(), std::string("x"), std::string("999999999\n"), std::string("0\n"),
-                                    std::string("-1\n"), wrapped, other.number() + "x", other.number() + " 1\n"}) {
-        put(path_, text);
-        EXPECT_EQ(refusal(path_), "") << text;
+                                    std::string("-1\n"), wrapped, other.pid_text() + "x", other.pid_text() + " 1\n"}) {
+        write_file(path_, text);
+        EXPECT_EQ(write_error(path_), "") << text;
     }
 }
 
-TEST_F(pid_files, does_not_remove_a_file_of_another_process) {
+TEST_F(PidFile, does_not_remove_a_file_of_another_process) {
     pid_file f;
     f.write(path_);
-    put(path_, "1\n");
+    write_file(path_, "1\n");
     f.remove();
     EXPECT_EQ(content(path_), "1\n");
 }
 
-TEST_F(pid_files, is_not_written_through_a_link) {
+TEST_F(PidFile, is_not_written_through_a_link) {
     const std::string other = folder_ + "/other";
     const std::string temporary = path_ + "." + std::to_string(getpid());
-    put(other, "important");
+    write_file(other, "important");
     ASSERT_EQ(symlink(other.c_str(), temporary.c_str()), 0);
     pid_file f;
     f.write(path_);
@@ -196,7 +196,7 @@ TEST_F(pid_files, is_not_written_through_a_link) {
     EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
-TEST_F(pid_files, is_not_written_through_a_directory_link_of_another_user) {
+TEST_F(PidFile, is_not_written_through_a_directory_link_of_another_user) {
     if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const std::string theirs = folder_ + "/theirs";
     ASSERT_EQ(mkdir(theirs.c_str(), 0755), 0);
@@ -210,14 +210,14 @@ TEST_F(pid_files, is_not_written_through_a_directory_link_of_another_user) {
     rmdir(theirs.c_str());
 }
 
-TEST_F(pid_files, does_not_hang_on_a_fifo) {
+TEST_F(PidFile, does_not_hang_on_a_fifo) {
     ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
     pid_file f;
     f.write(path_);
     EXPECT_EQ(content(path_), std::to_string(getpid()) + "\n");
 }
 
-TEST_F(pid_files, throws_when_it_cannot_be_written) {
+TEST_F(PidFile, throws_when_it_cannot_be_written) {
     pid_file f;
     EXPECT_THROW(f.write("/no/such/folder/pid"), std::runtime_error);
     f.write("");

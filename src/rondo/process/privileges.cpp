@@ -23,7 +23,7 @@ namespace rondo::process {
 
 namespace {
 
-std::optional<unsigned> number(const std::string& text) {
+std::optional<unsigned> parse_id(const std::string& text) {
     const std::optional<unsigned> n = parse_number<unsigned>(text);
     // For the kernel the largest ID means "unchanged".
     const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
@@ -32,18 +32,18 @@ std::optional<unsigned> number(const std::string& text) {
     return n;
 }
 
-[[noreturn]] void fail(const std::string& what) {
-    throw std::runtime_error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
+[[noreturn]] void throw_errno(const std::string& message) {
+    throw std::runtime_error(fmt::format("{}: {}", message, std::generic_category().message(errno)));
 }
 
 // The supplementary groups become those of the user; a user without a name has none.
-bool set_further_groups(const identity& id) {
+bool set_supplementary_groups(const identity& id) {
     if (!id.user_name.empty()) return !initgroups(id.user_name.c_str(), id.group.value_or(getegid()));
     return !setgroups(0, nullptr);
 }
 
 // Fails when the process has a supplementary group other than those set above.
-void require_further_groups(const identity& id) {
+void verify_supplementary_groups(const identity& id) {
     std::vector<gid_t> expected;
     if (!id.user_name.empty()) {
         int count = 0;
@@ -55,18 +55,18 @@ void require_further_groups(const identity& id) {
     }
     std::vector<gid_t> actual(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
     if (getgroups(static_cast<int>(actual.size()), actual.data()) != static_cast<int>(actual.size()))
-        fail("cannot read the groups of this process");
+        throw_errno("cannot read the groups of this process");
     for (const gid_t g : actual)
         if (std::ranges::find(expected, g) == expected.end())
             throw std::runtime_error(fmt::format("this process still has the privileges of group {}", g));
 }
 
 // Compares the kernel's view with the request: an incomplete drop must not go unnoticed.
-void require_dropped(const identity& id) {
+void verify_dropped(const identity& id) {
     uid_t user[3];
     gid_t group[3];
     if (getresuid(&user[0], &user[1], &user[2]) || getresgid(&group[0], &group[1], &group[2]))
-        fail("cannot read the user and group of this process");
+        throw_errno("cannot read the user and group of this process");
     for (uid_t u : user)
         if (id.user && u != *id.user)
             throw std::runtime_error(fmt::format("this process still has the privileges of user {}", u));
@@ -79,10 +79,10 @@ void require_dropped(const identity& id) {
 
 }  // namespace
 
-identity identity_of(const std::string& user, const std::string& group) {
+identity resolve_identity(const std::string& user, const std::string& group) {
     identity id;
     if (!user.empty()) {
-        auto n = number(user);
+        auto n = parse_id(user);
         const passwd* entry = n ? getpwuid(*n) : getpwnam(user.c_str());
         if (!entry && !n) throw std::runtime_error(fmt::format("user: unknown user '{}'", user));
         id.user = entry ? entry->pw_uid : *n;
@@ -94,7 +94,7 @@ identity identity_of(const std::string& user, const std::string& group) {
         }
     }
     if (!group.empty()) {
-        auto n = number(group);
+        auto n = parse_id(group);
         const ::group* entry = n ? nullptr : getgrnam(group.c_str());
         if (!entry && !n) throw std::runtime_error(fmt::format("group: unknown group '{}'", group));
         id.group = entry ? entry->gr_gid : *n;
@@ -102,30 +102,30 @@ identity identity_of(const std::string& user, const std::string& group) {
     return id;
 }
 
-void assume(const identity& id) {
-    int on_death = 0;
-    prctl(PR_GET_PDEATHSIG, &on_death);
-    const bool drops = geteuid() == 0 && id.any();
-    if (drops && !set_further_groups(id)) fail("cannot set the supplementary groups of this process");
+void drop_privileges(const identity& id) {
+    int death_signal = 0;
+    prctl(PR_GET_PDEATHSIG, &death_signal);
+    const bool drops = geteuid() == 0 && id.is_set();
+    if (drops && !set_supplementary_groups(id)) throw_errno("cannot set the supplementary groups of this process");
     if (id.group && setresgid(*id.group, *id.group, *id.group))
-        fail(fmt::format("cannot run this process as group {}", *id.group));
+        throw_errno(fmt::format("cannot run this process as group {}", *id.group));
     if (id.user && setresuid(*id.user, *id.user, *id.user))
-        fail(fmt::format("cannot run this process as user {}", *id.user));
-    if (drops) require_further_groups(id);
-    require_dropped(id);
-    prctl(PR_SET_PDEATHSIG, on_death);
+        throw_errno(fmt::format("cannot run this process as user {}", *id.user));
+    if (drops) verify_supplementary_groups(id);
+    verify_dropped(id);
+    prctl(PR_SET_PDEATHSIG, death_signal);
 }
 
-void give(const std::string& path, const identity& to) {
-    if (!to.any()) return;
-    const file_place at = place_of_file(path);
+void change_owner(const std::string& path, const identity& to) {
+    if (!to.is_set()) return;
+    const resolved_path at = resolve_trusted_path(path);
     uid_t user = to.user.value_or(static_cast<uid_t>(-1));
     gid_t group = to.group.value_or(static_cast<gid_t>(-1));
     // Checked and changed by descriptor: in between the path could become a link to another file.
     unique_fd fd(
-        openat(at.folder.value(), at.name.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
+        openat(at.directory.value(), at.name.c_str(), O_PATH | O_CLOEXEC | (is_system_path(path) ? 0 : O_NOFOLLOW)));
     struct stat status{};
-    if (!fd || fstat(fd.value(), &status)) fail(fmt::format("cannot change the owner of '{}'", path));
+    if (!fd || fstat(fd.value(), &status)) throw_errno(fmt::format("cannot change the owner of '{}'", path));
     if (S_ISLNK(status.st_mode))
         throw std::runtime_error(fmt::format("'{}' is a symbolic link; name the file itself", path));
     if (S_ISREG(status.st_mode) && status.st_nlink > 1)
@@ -133,7 +133,7 @@ void give(const std::string& path, const identity& to) {
             fmt::format("'{}' has {} hard links; name a file with a single one", path, status.st_nlink));
     if (S_ISDIR(status.st_mode)) throw std::runtime_error(fmt::format("'{}' is a directory; name a file", path));
     if (fchownat(fd.value(), "", user, group, AT_EMPTY_PATH))
-        fail(fmt::format("cannot change the owner of '{}'", path));
+        throw_errno(fmt::format("cannot change the owner of '{}'", path));
 }
 
 }  // namespace rondo::process

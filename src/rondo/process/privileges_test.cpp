@@ -17,16 +17,16 @@ namespace {
 
 constexpr uid_t unknown_user = 54321;
 
-class privileges : public ::testing::Test {
+class Privileges : public ::testing::Test {
 protected:
-    privileges() {
+    Privileges() {
         char name[] = "/tmp/rondo-rights-XXXXXX";
         folder_ = mkdtemp(name);
         file_ = folder_ + "/file";
         link_ = folder_ + "/link";
         std::fclose(std::fopen(file_.c_str(), "w"));
     }
-    ~privileges() override {
+    ~Privileges() override {
         unlink(link_.c_str());
         unlink(file_.c_str());
         rmdir(folder_.c_str());
@@ -40,28 +40,28 @@ protected:
     std::string folder_, file_, link_;
 };
 
-TEST_F(privileges, does_not_change_the_owner_of_a_link_target) {
+TEST_F(Privileges, does_not_change_the_owner_of_a_link_target) {
     if (geteuid() != 0) GTEST_SKIP() << "requires root";
-    const identity other = identity_of(std::to_string(unknown_user), "");
+    const identity other = resolve_identity(std::to_string(unknown_user), "");
     ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);  // otherwise the link is trusted
     ASSERT_EQ(symlink(file_.c_str(), link_.c_str()), 0);
-    EXPECT_THROW(give(link_, other), std::runtime_error);
+    EXPECT_THROW(change_owner(link_, other), std::runtime_error);
     unlink(link_.c_str());
     ASSERT_EQ(link(file_.c_str(), link_.c_str()), 0);
-    EXPECT_THROW(give(link_, other), std::runtime_error);
+    EXPECT_THROW(change_owner(link_, other), std::runtime_error);
     EXPECT_EQ(owner(), 0U);
     unlink(link_.c_str());
-    give(file_, other);
+    change_owner(file_, other);
     EXPECT_EQ(owner(), unknown_user);
 }
 
-TEST_F(privileges, drops_all_groups_for_a_uid_without_a_name) {
+TEST_F(Privileges, drops_all_groups_for_a_uid_without_a_name) {
     if (geteuid() != 0) GTEST_SKIP() << "requires root";
     const pid_t child = fork();
     if (child == 0) {
         const gid_t groups[] = {0, 27, 42};
         if (setgroups(3, groups)) _exit(2);
-        assume(identity_of(std::to_string(unknown_user), ""));
+        drop_privileges(resolve_identity(std::to_string(unknown_user), ""));
         _exit(getgroups(0, nullptr) == 0 && getuid() == unknown_user && getegid() != 0 ? 0 : 1);
     }
     int status = -1;
@@ -69,10 +69,10 @@ TEST_F(privileges, drops_all_groups_for_a_uid_without_a_name) {
     EXPECT_EQ(status, 0);
 }
 
-TEST_F(privileges, rejects_invalid_ids) {
+TEST_F(Privileges, rejects_invalid_ids) {
     for (const char* text : {"4294967295", "4294967296", "99999999999999999999", "-1", "0x10", "12 "}) {
-        EXPECT_THROW((void)identity_of(text, ""), std::runtime_error) << text;
-        EXPECT_THROW((void)identity_of("", text), std::runtime_error) << text;
+        EXPECT_THROW((void)resolve_identity(text, ""), std::runtime_error) << text;
+        EXPECT_THROW((void)resolve_identity("", text), std::runtime_error) << text;
     }
 }
 

@@ -35,7 +35,7 @@ void signal_queue::release() noexcept {
     pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
-void swallow(std::initializer_list<int> signals) noexcept {
+void discard_signals(std::initializer_list<int> signals) noexcept {
     // A handler, because SIG_IGN would be inherited across exec.
     struct sigaction discard{};
     discard.sa_handler = [](int) {};

@@ -32,6 +32,6 @@ private:
 };
 
 /// Installs handlers that do nothing; programs started by this process get the default actions.
-void swallow(std::initializer_list<int> signals) noexcept;
+void discard_signals(std::initializer_list<int> signals) noexcept;
 
 }  // namespace rondo::process

@@ -17,64 +17,70 @@ namespace rondo::process {
 
 namespace {
 
-constexpr std::size_t page = 4096;
-constexpr std::uint64_t layout = 0x726f6e646f'0001;  // "rondo", then the version of slot_control and header
+constexpr std::size_t page_size = 4096;
+constexpr std::uint64_t layout_version = 0x726f6e646f'0001;  // "rondo", then the version of slot_control and header
 
-constexpr std::size_t in_pages(std::size_t bytes) { return (bytes + page - 1) / page * page; }
+constexpr std::size_t round_up_to_page(std::size_t bytes) { return (bytes + page_size - 1) / page_size * page_size; }
 
-constexpr int sealed_size = F_SEAL_SHRINK | F_SEAL_GROW;
+constexpr int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void throw_system_error(const char* operation) {
+    throw std::system_error(errno, std::generic_category(), operation);
+}
 
 // The addresses stay reserved, so that the destructor can unmap the whole range.
-void unshare(std::byte* from, const std::byte* to) {
+void unmap_shared(std::byte* from, const std::byte* to) {
     if (from == to) return;
     constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    if (mmap(from, static_cast<std::size_t>(to - from), PROT_NONE, flags, -1, 0) == MAP_FAILED) fail("mmap");
+    if (mmap(from, static_cast<std::size_t>(to - from), PROT_NONE, flags, -1, 0) == MAP_FAILED)
+        throw_system_error("mmap");
 }
 
 }  // namespace
 
-struct slot_table::head {
+struct slot_table::header {
     std::uint64_t layout;
     std::uint64_t memory;
-    std::atomic<std::size_t> used;
-    std::atomic<std::size_t> wanted;
+    std::atomic<std::size_t> high_water_mark;
+    std::atomic<std::size_t> target;
 };
 
 namespace {
 
-constexpr std::size_t memories_at = page + in_pages(sizeof(slot_control) * slot_table::most_slots);
+constexpr std::size_t memory_offset = page_size + round_up_to_page(sizeof(slot_control) * slot_table::max_slots);
 
-constexpr std::size_t size_of(std::size_t memory) { return memories_at + in_pages(memory) * slot_table::most_slots; }
+constexpr std::size_t table_size(std::size_t memory) {
+    return memory_offset + round_up_to_page(memory) * slot_table::max_slots;
+}
 
 }  // namespace
 
 slot_table::slot_table(const std::string& group, std::size_t memory)
     : slot_table(unique_fd(memfd_create(("rondo:" + group).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING)), memory, true) {}
 
-slot_table::slot_table(unique_fd fd, std::size_t memory, bool fresh) : fd_(std::move(fd)), memory_(memory) {
-    if (!fd_) fail("memfd_create");
-    std::size_t size = size_of(memory);
-    if (fresh && ftruncate(fd_.value(), static_cast<off_t>(size))) fail("ftruncate");
+slot_table::slot_table(unique_fd fd, std::size_t memory, bool is_new) : fd_(std::move(fd)), memory_(memory) {
+    if (!fd_) throw_system_error("memfd_create");
+    std::size_t size = table_size(memory);
+    if (is_new && ftruncate(fd_.value(), static_cast<off_t>(size))) throw_system_error("ftruncate");
     // Reading a page that a child has truncated would kill the arbiter (SIGBUS).
-    if (fresh && fcntl(fd_.value(), F_ADD_SEALS, sealed_size | F_SEAL_SEAL)) fail("F_ADD_SEALS");
+    if (is_new && fcntl(fd_.value(), F_ADD_SEALS, size_seals | F_SEAL_SEAL)) throw_system_error("F_ADD_SEALS");
     void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.value(), 0);
-    if (at == MAP_FAILED) fail("mmap");
+    if (at == MAP_FAILED) throw_system_error("mmap");
     base_ = static_cast<std::byte*>(at);
-    if (fresh) {
-        top().layout = layout;
-        top().memory = memory;
+    if (is_new) {
+        table_header().layout = layout_version;
+        table_header().memory = memory;
     }
 }
 
 std::optional<slot_table> slot_table::adopt(unique_fd fd, std::size_t memory) {
     const int seals = fcntl(fd.value(), F_GET_SEALS);
-    if (seals < 0 || (seals & sealed_size) != sealed_size) return std::nullopt;
+    if (seals < 0 || (seals & size_seals) != size_seals) return std::nullopt;
     struct stat status{};
-    if (fstat(fd.value(), &status) || static_cast<std::size_t>(status.st_size) != size_of(memory)) return std::nullopt;
+    if (fstat(fd.value(), &status) || static_cast<std::size_t>(status.st_size) != table_size(memory))
+        return std::nullopt;
     slot_table table(std::move(fd), memory, false);
-    if (table.top().layout != layout || table.top().memory != memory) return std::nullopt;
+    if (table.table_header().layout != layout_version || table.table_header().memory != memory) return std::nullopt;
     return table;
 }
 
@@ -82,76 +88,76 @@ slot_table::slot_table(slot_table&& other) noexcept
     : fd_(std::move(other.fd_)),
       base_(std::exchange(other.base_, nullptr)),
       memory_(other.memory_),
-      taken_(other.taken_) {}
+      in_use_(other.in_use_) {}
 
 slot_table& slot_table::operator=(slot_table&& other) noexcept {
     std::swap(fd_, other.fd_);
     std::swap(base_, other.base_);
     std::swap(memory_, other.memory_);
-    std::swap(taken_, other.taken_);
+    std::swap(in_use_, other.in_use_);
     return *this;
 }
 
 slot_table::~slot_table() {
-    if (base_) munmap(base_, size_of(memory_));
+    if (base_) munmap(base_, table_size(memory_));
 }
 
-std::size_t slot_table::used() const noexcept {
-    return std::min(top().used.load(std::memory_order_relaxed), most_slots);
+std::size_t slot_table::high_water_mark() const noexcept {
+    return std::min(table_header().high_water_mark.load(std::memory_order_relaxed), max_slots);
 }
 
-std::size_t slot_table::wanted() const noexcept {
-    return std::min(top().wanted.load(std::memory_order_relaxed), most_slots);
+std::size_t slot_table::target() const noexcept {
+    return std::min(table_header().target.load(std::memory_order_relaxed), max_slots);
 }
-void slot_table::want(std::size_t children) noexcept { top().wanted = children; }
+void slot_table::set_target(std::size_t children) noexcept { table_header().target = children; }
 
 slot_control& slot_table::control(std::size_t slot) const noexcept {
-    return *reinterpret_cast<slot_control*>(base_ + page + sizeof(slot_control) * slot);
+    return *reinterpret_cast<slot_control*>(base_ + page_size + sizeof(slot_control) * slot);
 }
 
 std::span<std::byte> slot_table::memory(std::size_t slot) const noexcept {
-    return {base_ + memories_at + in_pages(memory_) * slot, memory_};
+    return {base_ + memory_offset + round_up_to_page(memory_) * slot, memory_};
 }
 
-std::optional<std::size_t> slot_table::unused() const noexcept {
-    for (std::size_t slot = 0; slot < most_slots; ++slot)
-        if (!taken_[slot]) return slot;
+std::optional<std::size_t> slot_table::find_free() const noexcept {
+    for (std::size_t slot = 0; slot < max_slots; ++slot)
+        if (!in_use_[slot]) return slot;
     return std::nullopt;
 }
 
-void slot_table::take(std::size_t slot) noexcept {
-    taken_[slot] = true;
+void slot_table::acquire(std::size_t slot) noexcept {
+    in_use_[slot] = true;
     slot_control& c = control(slot);
     std::int64_t now = clock::now().time_since_epoch().count();
-    c.asks = wish::none;
-    c.beat_ns = now;
-    c.turn_began_ns = 0;
+    c.recycle_requested = recycle_reason::none;
+    c.heartbeat_ns = now;
+    c.turn_started_ns = 0;
     c.connections = 0;
-    c.views_held = 0;
-    c.stacks_told = c.stacks_wanted.load();
+    c.views_stalled = 0;
+    c.stack_dumps_done = c.stack_dumps_requested.load();
     c.started_ns = now;
     ++c.starts;
-    c.at = life::starting;
-    top().used = std::max(used(), slot + 1);
+    c.state = child_state::starting;
+    table_header().high_water_mark = std::max(high_water_mark(), slot + 1);
 }
 
 void slot_table::release(std::size_t slot) noexcept {
-    taken_[slot] = false;
+    in_use_[slot] = false;
     slot_control& c = control(slot);
-    c.at = life::none;
+    c.state = child_state::none;
     c.connections = 0;
-    c.views_held = 0;
-    c.turn_began_ns = 0;
+    c.views_stalled = 0;
+    c.turn_started_ns = 0;
     c.pid = 0;
 }
 
-void slot_table::keep_only(std::size_t slot) {
+void slot_table::restrict_to(std::size_t slot) {
     close_file();
-    const std::size_t control_page = page + sizeof(slot_control) * slot / page * page;
-    const std::size_t memory_at = memories_at + in_pages(memory_) * slot;
-    unshare(base_, base_ + control_page);
-    unshare(base_ + control_page + page, base_ + memory_at);
-    unshare(base_ + memory_at + in_pages(memory_), base_ + size_of(memory_));
+    const std::size_t control_page = page_size + sizeof(slot_control) * slot / page_size * page_size;
+    const std::size_t memory_at = memory_offset + round_up_to_page(memory_) * slot;
+    unmap_shared(base_, base_ + control_page);
+    unmap_shared(base_ + control_page + page_size, base_ + memory_at);
+    unmap_shared(base_ + memory_at + round_up_to_page(memory_), base_ + table_size(memory_));
 }
 
 }  // namespace rondo::process

@@ -19,45 +19,45 @@ namespace {
 
 TEST(SlotTable, starts_empty) {
     slot_table t("test", 100);
-    EXPECT_EQ(t.used(), 0u);
-    EXPECT_EQ(t.unused(), 0u);
+    EXPECT_EQ(t.high_water_mark(), 0u);
+    EXPECT_EQ(t.find_free(), 0u);
     EXPECT_EQ(t.memory(0).size(), 100u);
-    EXPECT_EQ(t.control(3).at.load(), life::none);
+    EXPECT_EQ(t.control(3).state.load(), child_state::none);
     for (std::byte b : t.memory(7)) EXPECT_EQ(b, std::byte{0});
 }
 
 TEST(SlotTable, reuses_the_lowest_free_slot_and_keeps_its_memory) {
     slot_table t("test", 8);
     for (int pid : {101, 102, 103}) {
-        auto slot = t.unused();
+        auto slot = t.find_free();
         ASSERT_TRUE(slot);
-        t.take(*slot);
+        t.acquire(*slot);
         t.control(*slot).pid = pid;
-        EXPECT_EQ(t.control(*slot).at.load(), life::starting);
+        EXPECT_EQ(t.control(*slot).state.load(), child_state::starting);
     }
-    EXPECT_EQ(t.used(), 3u);
+    EXPECT_EQ(t.high_water_mark(), 3u);
     t.memory(1)[0] = std::byte{42};
     t.control(1).connections = 5;
     t.release(1);
     EXPECT_EQ(t.control(1).connections.load(), 0u);
-    EXPECT_EQ(t.unused(), 1u);
-    t.take(1);
+    EXPECT_EQ(t.find_free(), 1u);
+    t.acquire(1);
     EXPECT_EQ(t.memory(1)[0], std::byte{42});
     EXPECT_EQ(t.control(1).starts.load(), 2u);
-    EXPECT_EQ(t.used(), 3u);
+    EXPECT_EQ(t.high_water_mark(), 3u);
 }
 
 TEST(SlotTable, tracks_used_slots_whatever_children_write) {
     slot_table t("test", 8);
-    t.take(0);
+    t.acquire(0);
     t.control(0).pid = 0;
     t.control(1).pid = 4711;
-    EXPECT_EQ(t.unused(), 1u);
-    t.keep_taken(1);
+    EXPECT_EQ(t.find_free(), 1u);
+    t.mark_in_use(1);
     slot_table moved(std::move(t));
-    EXPECT_EQ(moved.unused(), 2u);
+    EXPECT_EQ(moved.find_free(), 2u);
     moved.release(0);
-    EXPECT_EQ(moved.unused(), 0u);
+    EXPECT_EQ(moved.find_free(), 0u);
 }
 
 TEST(SlotTable, is_shared_with_forked_processes) {
@@ -76,11 +76,11 @@ TEST(SlotTable, is_shared_with_forked_processes) {
 TEST(SlotTable, is_adopted_when_the_layout_matches) {
     slot_table t("test", 5000);
     t.memory(3)[4999] = std::byte{7};
-    t.take(3);
+    t.acquire(3);
     auto same = slot_table::adopt(duplicate(t.fd()), 5000);
     ASSERT_TRUE(same);
     EXPECT_EQ(same->memory(3)[4999], std::byte{7});
-    EXPECT_EQ(same->used(), 4u);
+    EXPECT_EQ(same->high_water_mark(), 4u);
     EXPECT_FALSE(slot_table::adopt(duplicate(t.fd()), 100));
     EXPECT_FALSE(slot_table::adopt(duplicate(STDIN_FILENO), 5000));
 }
@@ -109,7 +109,7 @@ TEST(SlotTable, is_not_adopted_without_size_seals) {
 }
 
 // The signal that killed the child, or its exit status.
-int ended_by(const std::function<void()>& in_child) {
+int termination_signal(const std::function<void()>& in_child) {
     const pid_t child = fork();
     if (child == 0) {
         signal(SIGSEGV, SIG_DFL);
@@ -124,8 +124,8 @@ int ended_by(const std::function<void()>& in_child) {
 TEST(SlotTable, restricts_a_child_to_its_slot) {
     slot_table t("test", 5000);
     for (std::size_t own : {0u, 40u, 511u}) {
-        EXPECT_EQ(ended_by([&] {
-                      t.keep_only(own);
+        EXPECT_EQ(termination_signal([&] {
+                      t.restrict_to(own);
                       t.control(own).connections = 9;
                       t.memory(own)[4999] = std::byte{9};
                       if (t.fd() >= 0) _exit(1);
@@ -134,16 +134,16 @@ TEST(SlotTable, restricts_a_child_to_its_slot) {
         EXPECT_EQ(t.control(own).connections.load(), 9u);
         EXPECT_EQ(t.memory(own)[4999], std::byte{9});
         const auto forbidden = [&](const std::function<void()>& use) {
-            return ended_by([&] {
-                t.keep_only(own);
+            return termination_signal([&] {
+                t.restrict_to(own);
                 use();
             });
         };
-        EXPECT_EQ(forbidden([&] { t.want(1); }), SIGSEGV);
+        EXPECT_EQ(forbidden([&] { t.set_target(1); }), SIGSEGV);
         EXPECT_EQ(forbidden([&] { t.control((own + 100) % 512).connections = 1; }), SIGSEGV);
         EXPECT_EQ(forbidden([&] { t.memory((own + 1) % 512)[0] = std::byte{1}; }), SIGSEGV);
     }
-    EXPECT_EQ(t.wanted(), 0u);
+    EXPECT_EQ(t.target(), 0u);
 }
 
 TEST(SlotTable, aligns_connection_counts_to_cache_lines) {
@@ -151,7 +151,7 @@ TEST(SlotTable, aligns_connection_counts_to_cache_lines) {
     auto at = [&t](std::size_t i) { return reinterpret_cast<std::uintptr_t>(&t.control(i).connections); };
     EXPECT_EQ(at(0) % 64, 0u);
     EXPECT_GE(at(1) - at(0), 64u);
-    EXPECT_NE(at(0) / 64, reinterpret_cast<std::uintptr_t>(&t.control(0).beat_ns) / 64);
+    EXPECT_NE(at(0) / 64, reinterpret_cast<std::uintptr_t>(&t.control(0).heartbeat_ns) / 64);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(t.memory(1).data()) % 4096, 0u);
 }
 

@@ -6,70 +6,73 @@
 
 #include <signal.h>
 
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::server {
 
 namespace {
 
-constexpr auto held_for_a_while = std::chrono::milliseconds(100);
-constexpr auto stopped_for_a_while = std::chrono::seconds(2);  // four heartbeats
+constexpr auto stall_threshold = std::chrono::milliseconds(100);
+constexpr auto heartbeat_threshold = std::chrono::seconds(2);  // four heartbeats
 
-bool serves(const process::slot_control& c) noexcept {
-    return c.pid.load(std::memory_order_relaxed) && c.at.load(std::memory_order_relaxed) == process::life::serving;
+bool is_serving(const process::slot_control& c) noexcept {
+    return c.pid.load(std::memory_order_relaxed) &&
+           c.state.load(std::memory_order_relaxed) == process::child_state::serving;
 }
 
 // As of its last heartbeat, which is sent twice a second: a turn that had just started then may be over by now.
-bool is_held(const process::slot_control& c, instant now) noexcept {
-    const std::chrono::nanoseconds beat(c.beat_ns.load(std::memory_order_relaxed));
-    const std::chrono::nanoseconds turn(c.turn_began_ns.load(std::memory_order_relaxed));
-    if (beat.count() && now.time_since_epoch() - beat > stopped_for_a_while) return true;
-    if (turn.count() && beat - turn > held_for_a_while) return true;
-    return c.views_held.load(std::memory_order_relaxed) != 0;
+bool is_stalled(const process::slot_control& c, instant now) noexcept {
+    const std::chrono::nanoseconds heartbeat(c.heartbeat_ns.load(std::memory_order_relaxed));
+    const std::chrono::nanoseconds turn(c.turn_started_ns.load(std::memory_order_relaxed));
+    if (heartbeat.count() && now.time_since_epoch() - heartbeat > heartbeat_threshold) return true;
+    if (turn.count() && heartbeat - turn > stall_threshold) return true;
+    return c.views_stalled.load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace
 
-void share::publish_views(instant now) noexcept {
-    all_.control(own_).views_held.store(views_are_held(now), std::memory_order_relaxed);
+void accept_balancer::publish_stall(instant now) noexcept {
+    slots_.control(own_slot_).views_stalled.store(has_stalled_views(now), std::memory_order_relaxed);
 }
 
-bool share::views_are_held(instant now) const noexcept { return views_ && views_->held_for(now) > held_for_a_while; }
+bool accept_balancer::has_stalled_views(instant now) const noexcept {
+    return view_pool_ && view_pool_->busy_for(now) > stall_threshold;
+}
 
-bool share::alone() const noexcept {
-    if (all_.wanted() > 1) return false;
-    for (std::size_t i = 0; i < all_.used(); ++i)
-        if (i != own_ && serves(all_.control(i))) return false;
+bool accept_balancer::is_alone() const noexcept {
+    if (slots_.target() > 1) return false;
+    for (std::size_t i = 0; i < slots_.high_water_mark(); ++i)
+        if (i != own_slot_ && is_serving(slots_.control(i))) return false;
     return true;
 }
 
-const process::slot_control* share::least(instant now) const noexcept {
+const process::slot_control* accept_balancer::least_loaded(instant now) const noexcept {
     const process::slot_control* found = nullptr;
     std::uint32_t fewest = UINT32_MAX;
-    for (std::size_t i = 0; i < all_.used(); ++i) {
-        const process::slot_control& c = all_.control(i);
+    for (std::size_t i = 0; i < slots_.high_water_mark(); ++i) {
+        const process::slot_control& c = slots_.control(i);
         const std::uint32_t connections = c.connections.load(std::memory_order_relaxed);
-        if (i == own_ || connections >= fewest || !serves(c) || is_held(c, now)) continue;
+        if (i == own_slot_ || connections >= fewest || !is_serving(c) || is_stalled(c, now)) continue;
         found = &c;
         fewest = connections;
     }
     return found;
 }
 
-bool share::has_enough(instant now) const noexcept {
-    const process::slot_control* other = least(now);
+bool accept_balancer::has_fair_share(instant now) const noexcept {
+    const process::slot_control* other = least_loaded(now);
     if (!other) return false;
     const std::uint32_t fewest = other->connections.load(std::memory_order_relaxed);
     const std::uint32_t margin = std::max<std::uint32_t>(2, fewest / 8);
-    return all_.control(own_).connections.load(std::memory_order_relaxed) > fewest + margin;
+    return slots_.control(own_slot_).connections.load(std::memory_order_relaxed) > fewest + margin;
 }
 
-void share::call_another(instant now) const noexcept {
-    const process::slot_control* other = least(now);
+void accept_balancer::wake_next(instant now) const noexcept {
+    const process::slot_control* other = least_loaded(now);
     const std::int32_t pid = other ? other->pid.load(std::memory_order_relaxed) : 0;
     if (pid > 0) ::kill(pid, SIGWINCH);
 }
 
-bool share::must_not(instant now) const noexcept { return views_are_held(now) && least(now); }
+bool accept_balancer::is_blocked(instant now) const noexcept { return has_stalled_views(now) && least_loaded(now); }
 
 }  // namespace rondo::server

@@ -14,7 +14,7 @@
 #include <rondo/http/proxy_protocol.hpp>
 #include <rondo/http/status.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 #include <rondo/net/stream.hpp>
 #include <rondo/stats/worker_stats.hpp>
 
@@ -28,7 +28,7 @@ class connection_entry : public list_node {};
 
 /// One HTTP/1.1 connection: a coroutine written as a plain loop over requests. Owned by its server, which destroys it
 /// when the coroutine has ended. Servers keep tens of thousands of idle connections: every byte here counts.
-class connection final : public connection_entry, public net::stream, timer, detail::task_end {
+class connection final : public connection_entry, public net::stream, timer, detail::completion_handler {
 public:
     connection(server& owner, unique_fd socket);
     ~connection() override;
@@ -45,7 +45,7 @@ public:
     /// Cancels the current request.
     void cancel(cancel_reason reason) noexcept;
     /// Closes the connection immediately.
-    void kill() noexcept;
+    void close_now() noexcept;
 
 private:
     friend class exchange;
@@ -58,46 +58,46 @@ private:
     task<void> run_proxied();
     /// False when the peer may not send a header or sent something else; peer() is then still the sender itself.
     [[nodiscard]] task<bool> read_proxy_header();
-    void use_proxy_header(const http::proxy_header& header);
+    void apply_proxy_header(const http::proxy_header& header);
     /// True when input() starts with a complete head, which is then in server_.head_. Sets refusal_ on an error.
     [[nodiscard]] bool parse_head() noexcept;
     /// Between two requests: discards the rest of the body and waits until the backlog of output is sent. False when
     /// the connection must close.
-    [[nodiscard]] task<bool> tidy_up();
+    [[nodiscard]] task<bool> finish_io();
     /// Handles a time-out or end of input before a complete head; sends an error response if part of one was received.
-    void give_up_head(net::input_event why);
+    void on_incomplete_head(net::input_event event);
     // Inlined, its frame would be part of the frame of run(): 96 more bytes for every connection.
-    [[nodiscard, gnu::noinline]] task<void> end_gracefully();
+    [[nodiscard, gnu::noinline]] task<void> close_gracefully();
     void refuse(http::status code);
     /// refuse() for an invalid head; also reports it to the application.
     void refuse_head(http::status code);
-    void next_phase(phase p, clock::duration limit) noexcept;
+    void enter_phase(phase p, clock::duration limit) noexcept;
     /// Time left to receive a head.
-    [[nodiscard]] clock::duration head_time() const noexcept;
+    [[nodiscard]] clock::duration head_timeout() const noexcept;
     /// Starts the write time-out, which restarts whenever the client has received more.
-    void writing_phase() noexcept;
+    void enter_writing_phase() noexcept;
     void begin_exchange();
     /// Outcome of the finished exchange, for request_counter.
     [[nodiscard]] std::size_t outcome() const noexcept;
-    void settle_failure(const std::exception_ptr& failure) noexcept;
+    void handle_failure(const std::exception_ptr& failure) noexcept;
     void finish_exchange() noexcept;
 
     void on_timer() noexcept;
     void on_write_timer() noexcept;
-    void left(bool reset) noexcept override;
+    void on_peer_closed(bool reset) noexcept override;
     /// The other end of the connection, or the client named by a PROXY header.
     [[nodiscard]] const net::peer& peer();
     /// Whether forwarding header fields of this peer are trusted.
     [[nodiscard]] bool peer_is_trusted();
-    std::coroutine_handle<> ended(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
+    std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
 
-    class serving;
+    class serve_awaiter;
 
     server& server_;
     exchange* exchange_ = nullptr;
     task<void> running_;
     std::unique_ptr<net::peer> peer_;
-    std::uint64_t taken_at_check_ = 0;
+    std::uint64_t acknowledged_at_check_ = 0;
     std::uint32_t parsed_size_ = 0;  // size of the input at the last attempt to parse a head
     http::status refusal_{};
     enum class trust : std::uint8_t { unknown, no, yes };

@@ -21,31 +21,31 @@ task<void> connection::run_proxied() {
 
 task<bool> connection::read_proxy_header() {
     if (!server_.options_.proxy_allow.contains_peer(peer().address)) {
-        server_.refused_proxy(peer().address, "not in proxy-allow-ips");
+        server_.on_refused_proxy(peer().address, "not in proxy-allow-ips");
         co_return false;
     }
     for (;;) {
         const auto header = http::parse_proxy_header(input());
         if (header) {
-            use_proxy_header(*header);
+            apply_proxy_header(*header);
             co_return true;
         }
         if (header.error() == http::proxy_error::malformed) {
-            server_.refused_proxy(peer().address, "no valid PROXY header");
+            server_.on_refused_proxy(peer().address, "no valid PROXY header");
             co_return false;
         }
         const net::input_event event = co_await receive();
-        if (event == net::input_event::more) continue;
-        if (!input().empty() || timed_out_) server_.refused_proxy(peer().address, "incomplete PROXY header");
+        if (event == net::input_event::data) continue;
+        if (!input().empty() || timed_out_) server_.on_refused_proxy(peer().address, "incomplete PROXY header");
         co_return false;
     }
 }
 
-void connection::use_proxy_header(const http::proxy_header& header) {
+void connection::apply_proxy_header(const http::proxy_header& header) {
     secure_ = header.secure;
-    if (header.from == http::proxy_header::source::ip)
+    if (header.source_type == http::proxy_header::source::ip)
         peer_ = std::make_unique<net::peer>(net::peer{header.address.text(), header.port});
-    else if (header.from == http::proxy_header::source::unix_socket)
+    else if (header.source_type == http::proxy_header::source::unix_socket)
         peer_ = std::make_unique<net::peer>(net::peer{"unix", 0});
     consume(header.size);
 }
@@ -56,12 +56,12 @@ bool connection::peer_is_trusted() {
     return trust_ == trust::yes;
 }
 
-void server::refused_proxy(std::string_view peer, std::string_view why) noexcept {
-    add_to(statistics_.refused, 1);
-    if (loop_.now() < complain_again_) return;
-    complain_again_ = loop_.now() + 10s;
+void server::on_refused_proxy(std::string_view peer, std::string_view reason) noexcept {
+    add_relaxed(stats_.refused, 1);
+    if (loop_.now() < next_proxy_log_) return;
+    next_proxy_log_ = loop_.now() + 10s;
     try {
-        log::warning(fmt::format("refused a connection from {} (--proxy-protocol): {}", peer, why));
+        log::warning(fmt::format("refused a connection from {} (--proxy-protocol): {}", peer, reason));
     } catch (...) {
         // Out of memory for the message; the connection is refused regardless.
     }

@@ -13,7 +13,7 @@ namespace rondo::server {
 namespace {
 
 // Limits the logged part of a request line, whose length is chosen by the client.
-constexpr std::size_t longest_told = 1024;
+constexpr std::size_t max_request_line = 1024;
 constexpr std::string_view version_prefix = " HTTP/";
 
 class sender final : public handler::connection_info {
@@ -21,7 +21,7 @@ public:
     sender(const net::peer& peer, bool secure) noexcept : peer_(peer), secure_(secure) {}
     std::string_view peer_address() noexcept override { return peer_.address; }
     std::uint16_t peer_port() noexcept override { return peer_.port; }
-    bool secure() const noexcept override { return secure_; }
+    bool is_secure() const noexcept override { return secure_; }
 
 private:
     const net::peer& peer_;
@@ -30,12 +30,12 @@ private:
 
 std::string_view first_line_of(std::string_view input) noexcept {
     input.remove_prefix(std::min(input.find_first_not_of("\r\n"), input.size()));
-    input = input.substr(0, longest_told);
+    input = input.substr(0, max_request_line);
     return input.substr(0, input.find_first_of("\r\n"));
 }
 
 // Removes "HTTP/1.1" from the end of the line and stores the version, 0.0 when there is none.
-std::string_view take_version(std::string_view line, handler::request& to) noexcept {
+std::string_view parse_version(std::string_view line, handler::request& to) noexcept {
     to.version_major = to.version_minor = 0;
     const std::size_t at = line.rfind(version_prefix);
     if (at == std::string_view::npos) return line;
@@ -48,7 +48,7 @@ std::string_view take_version(std::string_view line, handler::request& to) noexc
 }
 
 void read_line(std::string_view line, handler::request& to) noexcept {
-    line = take_version(line, to);
+    line = parse_version(line, to);
     const std::size_t space = line.find(' ');
     to.method_text = line.substr(0, space);
     if (space != std::string_view::npos) to.target = line.substr(space + 1);
@@ -70,7 +70,7 @@ void connection::refuse_head(http::status code) {
     refused.connection = &from;
     refused.memory = &memory;
     refused.arrived = clock::now();
-    server_.app_.refused(refused, code, http::reason(code).size() + 1);
+    server_.app_.on_refused(refused, code, http::reason(code).size() + 1);
 }
 
 }  // namespace rondo::server

@@ -16,17 +16,17 @@ namespace rondo::server {
 
 namespace {
 
-constexpr std::size_t aligned(std::size_t size) {
+constexpr std::size_t align_up(std::size_t size) {
     return (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
 }
 
 }  // namespace
 
 exchange* exchange::make(connection& c, const char* bytes, const http::h1::request_head& head) {
-    std::size_t fields_at = aligned(sizeof(exchange));
+    std::size_t fields_at = align_up(sizeof(exchange));
     std::size_t head_at = fields_at + head.fields.size() * sizeof(http::field_ref);
     std::size_t used = head_at + head.size;
-    std::size_t total = (used + frame_memory::step - 1) & ~(frame_memory::step - 1);
+    std::size_t total = (used + frame_memory::size_step - 1) & ~(frame_memory::size_step - 1);
     auto* memory = static_cast<char*>(frame_memory::allocate(total));
     std::memcpy(memory + fields_at, head.fields.data(), head.fields.size() * sizeof(http::field_ref));
     std::memcpy(memory + head_at, bytes, head.size);
@@ -40,62 +40,63 @@ exchange* exchange::make(connection& c, const char* bytes, const http::h1::reque
 
 void exchange::destroy() noexcept {
     std::size_t size = size_;
-    connection_.consume(taken_);
+    connection_.consume(unconsumed_);
     this->~exchange();
     frame_memory::deallocate(this, size);
 }
 
 exchange::exchange(connection& c, const char* bytes, const http::h1::request_head& head, char* spare,
-                   std::size_t spare_bytes)
-    : connection_(c), arena_(spare, spare_bytes), limit_(c.server_.options_.max_body), secure_(c.secure_) {
+                   std::size_t spare_size)
+    : connection_(c), arena_(spare, spare_size), limit_(c.server_.options_.max_body), secure_(c.secure_) {
     set_request(c, bytes, head);
     keep_alive_ = head.keep_alive;
-    continue_owed_ = head.expect == http::h1::expectation::continue_100 && head.body != http::h1::framing::none;
+    continue_pending_ = head.expect == http::h1::expectation::continue_100 && head.body != http::h1::framing::none;
     chunked_body_ = head.body == http::h1::framing::chunked;
-    left_ = head.content_length;
-    if (chunked_body_ || left_ > 0) body_state_ = body_state::reading;
-    else continue_owed_ = false;
+    remaining_ = head.content_length;
+    if (chunked_body_ || remaining_ > 0) body_state_ = body_state::reading;
+    else continue_pending_ = false;
 }
 
 void exchange::set_request(connection& c, const char* bytes, const http::h1::request_head& head) {
     request_.method = head.method;
     request_.version_minor = head.minor;
     request_.has_query = head.has_query;
-    request_.method_text = head.method_text.in(bytes);
-    request_.target = head.target.in(bytes);
-    request_.path = head.path.in(bytes);
-    request_.query = head.query.in(bytes);
-    request_.authority = head.authority.in(bytes);
+    request_.method_text = head.method_text.view(bytes);
+    request_.target = head.target.view(bytes);
+    request_.path = head.path.view(bytes);
+    request_.query = head.query.view(bytes);
+    request_.authority = head.authority.view(bytes);
     request_.body = this;
     request_.connection = this;
-    request_.running_in = &context_;
+    request_.context = &context_;
     request_.arrived = c.server_.loop_.now();
     request_.memory = &arena_;
-    request_.draining = &c.server_.drain_begun_;
-    request_.serving = &c.server_.statistics_;
+    request_.draining = &c.server_.drain_started_;
+    request_.stats = &c.server_.stats_;
     context_.deadline = request_.arrived + c.server_.options_.request_timeout;
 }
 
-bool exchange::run(handler::application& app, activity& doing) {
-    answer_ = app.serve(request_, *this);
-    auto start = answer_.coroutine();
-    start.promise().run_in(&context_);
-    start.promise().end_at(this);
-    doing.enter(&context_);
+bool exchange::run(handler::application& app, thread_activity& activity) {
+    app_task_ = app.serve(request_, *this);
+    auto start = app_task_.coroutine();
+    start.promise().set_context(&context_);
+    start.promise().set_completion_handler(this);
+    activity.enter(&context_);
     detail::start_task(start);
-    doing.enter(nullptr);
-    return answered_;
+    activity.enter(nullptr);
+    return app_finished_;
 }
 
-std::coroutine_handle<> exchange::ended(std::coroutine_handle<>, std::size_t waiting, std::exception_ptr) noexcept {
-    answered_ = true;
+std::coroutine_handle<> exchange::on_completion(std::coroutine_handle<>, std::size_t waiting,
+                                                std::exception_ptr) noexcept {
+    app_finished_ = true;
     if (waiting == 0) return std::noop_coroutine();
     return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(waiting));
 }
 
 std::exception_ptr exchange::take_failure() noexcept {
-    std::exception_ptr failure = answer_.coroutine().promise().failure();
-    answer_ = {};
+    std::exception_ptr failure = app_task_.coroutine().promise().failure();
+    app_task_ = {};
     return failure;
 }
 
@@ -105,15 +106,11 @@ http::h1::framing exchange::framing_for(http::status code, std::optional<std::ui
     return request_.version_minor == 0 ? http::h1::framing::none : http::h1::framing::chunked;
 }
 
-void exchange::check_open(const char* what) const {
-    if (state_ == state::finished || state_ == state::aborted) throw response_error(what);
-}
-
 void exchange::write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
                           std::size_t body_room, std::string_view body, bool whole) {
     net::stream& s = connection_;
     keep_alive_ = keep_alive_ && connection_.keep_open_ && !connection_.draining_ && !head.close;
-    if (body_state_ != body_state::ended && !body_is_skippable(whole)) {
+    if (body_state_ != body_state::ended && !can_skip_body(whole)) {
         keep_alive_ = false;
         connection_.linger_ = true;
     }
@@ -121,7 +118,7 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     if (ends_with_connection) keep_alive_ = false;
     connection_.keep_open_ = keep_alive_;
 
-    http::h1::response_head out;
+    http::h1::response_parts out;
     out.code = head.code;
     out.body = framing;
     out.content_length = length;
@@ -131,18 +128,18 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     if (!keep_alive_) out.connection = http::h1::connection_option::close;
     else if (request_.version_minor == 0) out.connection = http::h1::connection_option::keep_alive;
 
-    std::size_t bound = http::h1::head_size_bound(out);
-    if (bound + body_room > net::output::block_size)
+    std::size_t bound = http::h1::response_size_bound(out);
+    if (bound + body_room > net::output_buffer::block_size)
         throw response_error(fmt::format("response head needs {} bytes; at most {} are allowed", bound,
-                                         net::output::block_size - body_room));
-    corked_at_begin_ = static_cast<std::uint32_t>(s.corked());
-    flushes_at_begin_ = s.flushes();
+                                         net::output_buffer::block_size - body_room));
+    corked_at_start_ = static_cast<std::uint32_t>(s.corked());
+    flushes_at_start_ = s.flush_count();
     char* begin = s.reserve(bound + body_room);
-    if (s.flushes() != flushes_at_begin_) {  // the block was full of earlier responses
-        flushes_at_begin_ = s.flushes();
-        corked_at_begin_ = 0;
+    if (s.flush_count() != flushes_at_start_) {  // the block was full of earlier responses
+        flushes_at_start_ = s.flush_count();
+        corked_at_start_ = 0;
     }
-    char* end = http::h1::write_head(begin, out);
+    char* end = http::h1::write_response_head(begin, out);
     if (!body.empty()) {
         std::memcpy(end, body.data(), body.size());
         end += body.size();
@@ -150,18 +147,18 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     s.commit(static_cast<std::size_t>(end - begin));
 }
 
-void exchange::check_begin(http::status code) const {
-    if (begun()) throw response_error("response already started");
+void exchange::require_not_started(http::status code) const {
+    if (has_started()) throw response_error("response already started");
     // The client would keep waiting after an interim status.
     if (http::to_int(code) < 200 || http::to_int(code) > 599)
         throw response_error(fmt::format("invalid response status {}; expected 200 to 599", http::to_int(code)));
 }
 
 void exchange::respond(const handler::response_head& head, std::string_view bytes) {
-    check_begin(head.code);
+    require_not_started(head.code);
     code_ = head.code;
     if (head.code == http::status::reset_content) bytes = {};
-    omit_body_ = !body_wanted() || http::sent_without_content(head.code);
+    omit_body_ = !needs_body() || http::sent_without_content(head.code);
     written_ = omit_body_ ? 0 : bytes.size();
     auto framing = framing_for(head.code, bytes.size());
     if (omit_body_) write_head(head, framing, bytes.size(), 0, {}, true);
@@ -169,53 +166,53 @@ void exchange::respond(const handler::response_head& head, std::string_view byte
     state_ = state::finished;
 }
 
-void exchange::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
-    check_begin(head.code);
+void exchange::start(const handler::response_head& head, std::optional<std::uint64_t> length) {
+    require_not_started(head.code);
     code_ = head.code;
-    omit_body_ = !body_wanted() || http::sent_without_content(head.code);
+    omit_body_ = !needs_body() || http::sent_without_content(head.code);
     framing_ = framing_for(head.code, length);
-    declared_ = head.code == http::status::reset_content ? 0 : length.value_or(0);
-    write_head(head, framing_, declared_, 0, {}, false);
-    state_ = state::begun;
+    declared_length_ = head.code == http::status::reset_content ? 0 : length.value_or(0);
+    write_head(head, framing_, declared_length_, 0, {}, false);
+    state_ = state::started;
     // From here on only the write time-out applies.
     context_.deadline = instant::max();
     if (connection_.phase_ == connection::phase::serving)
-        connection_.next_phase(connection::phase::serving, clock::duration::max());
+        connection_.enter_phase(connection::phase::serving, clock::duration::max());
 }
 
-void exchange::account(std::uint64_t size) {
-    if (state_ != state::begun) throw response_error("write before the head or after the end of a response");
-    if (framing_ == http::h1::framing::length && !omit_body_ && written_ + size > declared_)
+void exchange::add_written(std::uint64_t size) {
+    if (state_ != state::started) throw response_error("write before the head or after the end of a response");
+    if (framing_ == http::h1::framing::length && !omit_body_ && written_ + size > declared_length_)
         throw response_error("more bytes written than declared for the response");
     written_ += size;
 }
 
-void exchange::goes_on() noexcept {
-    connection_.server_.loop_.doing().enter(&context_);
-    request_.goes(stats::place::loop);
+void exchange::mark_resumed() noexcept {
+    connection_.server_.loop_.activity().enter(&context_);
+    request_.enter(stats::request_state::loop);
 }
 
-void exchange::client_gone() const {
-    if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
+void exchange::throw_disconnected() const {
+    if (context_.cancel.is_cancelled()) throw cancelled{context_.cancel.reason()};
     throw std::system_error(EPIPE, std::generic_category(), "client disconnected");
 }
 
-task<void> exchange::wait_for_client() {
+task<void> exchange::wait_until_drained() {
     net::stream& s = connection_;
-    connection_.writing_phase();
-    request_.goes(stats::place::sending);
+    connection_.enter_writing_phase();
+    request_.enter(stats::request_state::sending_response);
     bool sent = co_await s.drained();
-    goes_on();
-    connection_.next_phase(connection::phase::serving, clock::duration::max());
-    if (!sent) client_gone();
+    mark_resumed();
+    connection_.enter_phase(connection::phase::serving, clock::duration::max());
+    if (!sent) throw_disconnected();
 }
 
 task<void> exchange::write(std::string_view bytes) {
     net::stream& s = connection_;
-    if (context_.cancel.requested() || s.failed()) client_gone();
-    account(bytes.size());
+    if (context_.cancel.is_cancelled() || s.failed()) throw_disconnected();
+    add_written(bytes.size());
     if (bytes.empty() || omit_body_) co_return;
-    bool small = bytes.size() <= small_body;
+    bool small = bytes.size() <= small_body_limit;
     if (framing_ == http::h1::framing::chunked) {
         char* begin = s.reserve(http::h1::max_chunk_header_size + (small ? bytes.size() + 2 : 0));
         char* end = http::h1::write_chunk_header(begin, bytes.size());
@@ -230,58 +227,58 @@ task<void> exchange::write(std::string_view bytes) {
         s.write(bytes);
     }
     if (!small) {
-        connection_.writing_phase();
-        request_.goes(stats::place::sending);
+        connection_.enter_writing_phase();
+        request_.enter(stats::request_state::sending_response);
         bool sent = co_await s.write_all(bytes);
-        goes_on();
-        connection_.next_phase(connection::phase::serving, clock::duration::max());
-        if (!sent) client_gone();
+        mark_resumed();
+        connection_.enter_phase(connection::phase::serving, clock::duration::max());
+        if (!sent) throw_disconnected();
         if (framing_ == http::h1::framing::chunked) s.write(http::h1::chunk_end);
     }
-    if (s.backlog() > net::stream::high_water) co_await wait_for_client();
+    if (s.unsent_bytes() > net::stream::high_water) co_await wait_until_drained();
 }
 
 task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
     net::stream& s = connection_;
-    if (context_.cancel.requested() || s.failed()) client_gone();
-    account(length);
+    if (context_.cancel.is_cancelled() || s.failed()) throw_disconnected();
+    add_written(length);
     if (length == 0 || omit_body_) co_return;
     bool chunked = framing_ == http::h1::framing::chunked;
     if (chunked) {
         char* begin = s.reserve(http::h1::max_chunk_header_size);
         s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, length) - begin));
     }
-    connection_.writing_phase();
-    request_.goes(stats::place::sending);
+    connection_.enter_writing_phase();
+    request_.enter(stats::request_state::sending_response);
     bool sent = co_await s.write_file(fd, offset, length);
-    goes_on();
-    connection_.next_phase(connection::phase::serving, clock::duration::max());
+    mark_resumed();
+    connection_.enter_phase(connection::phase::serving, clock::duration::max());
     if (!sent) {
-        if (s.failed() || context_.cancel.requested()) client_gone();
+        if (s.failed() || context_.cancel.is_cancelled()) throw_disconnected();
         throw response_error("file truncated while it was sent");
     }
     if (chunked) s.write(http::h1::chunk_end);
 }
 
 void exchange::finish() {
-    if (state_ != state::begun) throw response_error("finish() without a started response");
-    if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_)
+    if (state_ != state::started) throw response_error("finish() without a started response");
+    if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_length_)
         throw response_error("fewer bytes written than declared for the response");
     if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.write(http::h1::last_chunk);
     state_ = state::finished;
 }
 
-void exchange::abort_as(http::status instead) noexcept {
+void exchange::abort_with(http::status instead) noexcept {
     if (state_ == state::finished || state_ == state::aborted) return;
     net::stream& s = connection_;
-    bool unsent = state_ == state::waiting || s.flushes() == flushes_at_begin_;
-    bool was_started = state_ == state::begun;
+    bool unsent = state_ == state::waiting || s.flush_count() == flushes_at_start_;
+    bool was_started = state_ == state::started;
     state_ = state::aborted;
     connection_.keep_open_ = false;
     if (s.failed()) return;
     if (unsent) {
         // Nothing of this response was sent yet: the client receives an error response instead.
-        if (was_started) s.drop_corked(corked_at_begin_);
+        if (was_started) s.truncate_corked(corked_at_start_);
         try {
             connection_.refuse(instead);
             code_ = instead;
@@ -291,15 +288,15 @@ void exchange::abort_as(http::status instead) noexcept {
         return;
     }
     // Without a length or chunks only an RST shows the client that the body is incomplete.
-    if (framing_ == http::h1::framing::none || (framing_ == http::h1::framing::length && written_ >= declared_))
+    if (framing_ == http::h1::framing::none || (framing_ == http::h1::framing::length && written_ >= declared_length_))
         connection_.reset_ = true;
 }
 
-void exchange::probe() noexcept {
+void exchange::probe_client() noexcept {
     if (state_ != state::waiting || request_.version_minor == 0) return;
     try {
         connection_.write(http::h1::continue_head);
-        continue_owed_ = false;
+        continue_pending_ = false;
     } catch (...) {
         // Out of memory: a disconnected client is detected when the response is written.
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The request body: reading, limits, time-outs, and discarding what the application does not read.
 #include <algorithm>
 #include <utility>
 
@@ -12,27 +13,27 @@ namespace rondo::server {
 
 namespace {
 // Bytes of an unread body that are discarded to keep the connection open.
-constexpr std::uint64_t skip_at_most = 256 * 1024;
+constexpr std::uint64_t max_skipped_body = 256 * 1024;
 
 // Interrupts a read that is cancelled without its request: in a when_any group, or by a time limit.
-class ends_wait final : cancel_callback {
+class read_interrupter final : cancel_callback {
 public:
-    ends_wait(net::stream& waited_for, context* reader) noexcept
+    read_interrupter(net::stream& stream, task_context* reader) noexcept
         : cancel_callback([](cancel_callback& self, cancel_reason) noexcept {
-              static_cast<ends_wait&>(self).waited_for_.interrupt();
+              static_cast<read_interrupter&>(self).stream_.interrupt();
           }),
-          waited_for_(waited_for) {
+          stream_(stream) {
         if (reader) reader->cancel.add(*this);
     }
 
 private:
-    net::stream& waited_for_;
+    net::stream& stream_;
 };
 }  // namespace
 
 std::optional<std::uint64_t> exchange::length() const noexcept {
     if (chunked_body_) return std::nullopt;
-    return received_ + left_;
+    return received_ + remaining_;
 }
 
 const http::fields* exchange::trailers() const noexcept {
@@ -46,31 +47,31 @@ void exchange::fail_body(http::status code, const char* text) {
 }
 
 void exchange::check_limit() {
-    std::uint64_t known = received_ + (chunked_body_ ? (chunked_ ? chunked_->announced() : 0) : left_);
+    std::uint64_t known = received_ + (chunked_body_ ? (chunked_ ? chunked_->chunk_remaining() : 0) : remaining_);
     // The application may raise the limit and continue reading.
     if (known > limit_) throw http_error(http::status::content_too_large, "request body too large");
 }
 
-exchange::piece exchange::held_piece() noexcept {
-    return {connection_.input().substr(chunked_->held_at, std::exchange(chunked_->held, 0u)), false};
+exchange::piece exchange::pending_piece() noexcept {
+    return {connection_.input().substr(chunked_->pending_offset, std::exchange(chunked_->pending, 0u)), false};
 }
 
 exchange::piece exchange::next_chunk_piece() {
     if (!chunked_) chunked_ = std::make_unique<chunked_state>();
     for (;;) {
-        auto result = chunked_->decode_joined(connection_.input_in_place());
-        switch (result.what) {
+        auto result = chunked_->decode_joined(connection_.mutable_input());
+        switch (result.kind) {
             case http::h1::chunked_decoder::event::need_more:
                 connection_.consume(result.consumed);
                 check_limit();
                 return {{}, true};
             case http::h1::chunked_decoder::event::data:
-                taken_ = static_cast<std::uint32_t>(result.consumed);
+                unconsumed_ = static_cast<std::uint32_t>(result.consumed);
                 received_ += result.data.size();
-                chunked_->held_at = static_cast<std::uint32_t>(result.data.data() - connection_.input().data());
-                chunked_->held = static_cast<std::uint32_t>(result.data.size());
+                chunked_->pending_offset = static_cast<std::uint32_t>(result.data.data() - connection_.input().data());
+                chunked_->pending = static_cast<std::uint32_t>(result.data.size());
                 check_limit();
-                return held_piece();
+                return pending_piece();
             case http::h1::chunked_decoder::event::done:
                 connection_.consume(result.consumed);
                 body_state_ = body_state::ended;
@@ -82,64 +83,65 @@ exchange::piece exchange::next_chunk_piece() {
 }
 
 exchange::piece exchange::next_piece() {
-    if (chunked_ && chunked_->held) {
+    if (chunked_ && chunked_->pending) {
         check_limit();
-        return held_piece();
+        return pending_piece();
     }
-    connection_.consume(std::exchange(taken_, 0u));
+    connection_.consume(std::exchange(unconsumed_, 0u));
     if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "request body could not be read");
     if (body_state_ == body_state::ended) return {};
     check_limit();
-    connection_.hold_input();
+    connection_.buffer_input();
     if (chunked_body_) return next_chunk_piece();
     std::string_view input = connection_.input();
     if (input.empty()) return {{}, true};
-    taken_ = static_cast<std::uint32_t>(std::min<std::uint64_t>({left_, input.size(), UINT32_MAX}));
-    left_ -= taken_;
-    received_ += taken_;
-    if (left_ == 0) body_state_ = body_state::ended;
-    return {input.substr(0, taken_), false};
+    unconsumed_ = static_cast<std::uint32_t>(std::min<std::uint64_t>({remaining_, input.size(), UINT32_MAX}));
+    remaining_ -= unconsumed_;
+    received_ += unconsumed_;
+    if (remaining_ == 0) body_state_ = body_state::ended;
+    return {input.substr(0, unconsumed_), false};
 }
 
 task<std::string_view> exchange::read() {
     for (;;) {
         piece next = next_piece();
-        if (!next.waits) co_return next.data;
+        if (!next.needs_input) co_return next.data;
         co_await receive_more();
     }
 }
 
 void exchange::send_continue() {
-    if (!continue_owed_) return;
-    continue_owed_ = false;
-    if (!begun()) connection_.write(http::h1::continue_head);
+    if (!continue_pending_) return;
+    continue_pending_ = false;
+    if (!has_started()) connection_.write(http::h1::continue_head);
 }
 
 task<void> exchange::receive_more() {
-    if (context_.cancel.requested()) throw cancelled{context_.cancel.reason()};
-    context* const current = co_await this_context();
-    context* const reader = current == &context_ ? nullptr : current;
-    if (reader && reader->cancel.requested()) throw cancelled{reader->cancel.reason()};
+    if (context_.cancel.is_cancelled()) throw cancelled{context_.cancel.reason()};
+    task_context* const current = co_await this_context();
+    task_context* const reader = current == &context_ ? nullptr : current;
+    if (reader && reader->cancel.is_cancelled()) throw cancelled{reader->cancel.reason()};
     const options& limits = connection_.server_.options_;
     instant now = connection_.server_.loop_.now();
-    if (body_began_ == instant{}) body_began_ = now;
+    if (body_started_ == instant{}) body_started_ = now;
     send_continue();
     // The time-out without progress, and the time that the average rate still allows.
     auto earned = std::chrono::milliseconds(received_ * 1000 / std::max(limits.body_rate, 1u));
-    auto left = body_began_ + limits.body_timeout + earned - now;
-    connection_.next_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, left));
-    request_.goes(stats::place::body);
-    net::input_event event = net::input_event::more;
+    auto time_left = body_started_ + limits.body_timeout + earned - now;
+    connection_.enter_phase(connection::phase::body, std::min<clock::duration>(limits.body_timeout, time_left));
+    request_.enter(stats::request_state::reading_body);
+    net::input_event event = net::input_event::data;
     {
-        const ends_wait on_cancel(connection_, reader);
+        const read_interrupter on_cancel(connection_, reader);
         event = co_await connection_.receive();
     }
-    goes_on();
+    mark_resumed();
     bool late = connection_.timed_out_;
-    context_.deadline = begun() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
-    connection_.next_phase(connection::phase::serving, begun() ? clock::duration::max() : limits.request_timeout);
+    context_.deadline = has_started() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
+    connection_.enter_phase(connection::phase::serving,
+                            has_started() ? clock::duration::max() : limits.request_timeout);
     switch (event) {
-        case net::input_event::more: co_return;
+        case net::input_event::data: co_return;
         case net::input_event::end:
             fail_body(http::status::bad_request, "connection closed by the client before the end of the request body");
         case net::input_event::failed:
@@ -150,31 +152,32 @@ task<void> exchange::receive_more() {
             connection_.clear_interrupt();
             if (late) fail_body(http::status::request_timeout, "request body received too slowly");
             // Only this read was cancelled; the body can still be read.
-            if (reader && !context_.cancel.requested()) throw cancelled{reader->cancel.reason()};
+            if (reader && !context_.cancel.is_cancelled()) throw cancelled{reader->cancel.reason()};
             body_state_ = body_state::failed;
             throw cancelled{context_.cancel.reason()};
     }
 }
 
-bool exchange::body_is_skippable(bool unwanted) {
-    if (body_state_ == body_state::failed || continue_owed_) return false;
-    if (!unwanted) return chunked_body_ || left_ <= skip_at_most;
+bool exchange::can_skip_body(bool unwanted) {
+    if (body_state_ == body_state::failed || continue_pending_) return false;
+    if (!unwanted) return chunked_body_ || remaining_ <= max_skipped_body;
     // Usually the body was received already.
     std::uint64_t before = received_;
     try {
-        while (body_state_ == body_state::reading && received_ - before < skip_at_most && !next_piece().waits) {
+        while (body_state_ == body_state::reading && received_ - before < max_skipped_body &&
+               !next_piece().needs_input) {
         }
     } catch (...) {
         return false;
     }
     if (body_state_ == body_state::ended) return true;
-    return chunked_body_ || left_ <= skip_at_most;
+    return chunked_body_ || remaining_ <= max_skipped_body;
 }
 
 task<bool> exchange::skip_body() {
     std::uint64_t before = received_;
     try {
-        while (body_state_ == body_state::reading && received_ - before < skip_at_most) (void)co_await read();
+        while (body_state_ == body_state::reading && received_ - before < max_skipped_body) (void)co_await read();
     } catch (const http_error&) {
     } catch (const cancelled&) {
     }

@@ -20,8 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 using handler::responder;
 using testing::client;
-using testing::scripted;
-using testing::served;
+using testing::scripted_application;
+using testing::test_server;
 
 std::string closing_get(std::string_view path, std::string_view version = "1.1") {
     return "GET " + std::string(path) + " HTTP/" + std::string(version) + "\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -31,35 +31,35 @@ std::string closing_post(std::string_view path, std::string_view fields, std::st
            "\r\n" + std::string(body);
 }
 
-class exchanges : public ::testing::TestWithParam<backend_kind> {
+class Exchange : public ::testing::TestWithParam<backend_kind> {
 protected:
     // Everything a client receives for one request.
-    std::string answer(std::string_view request_text, int* error = nullptr) {
-        served s(app_, GetParam(), limits_);
+    std::string response_to(std::string_view request_text, int* error = nullptr) {
+        test_server s(app_, GetParam(), limits_);
         client c(s);
         EXPECT_TRUE(c.send(request_text));
-        std::string all = c.receive_all();
+        std::string received = c.receive_all();
         if (error) *error = c.error();
-        return all;
+        return received;
     }
-    void view(scripted::view v) { app_.on("/x", std::move(v)); }
+    void set_view(scripted_application::view v) { app_.on("/x", std::move(v)); }
 
-    scripted app_;
+    scripted_application app_;
     options limits_;
 };
 
-TEST_P(exchanges, sends_a_response_in_one_piece) {
-    view([](handler::request&, responder& to) -> task<void> {
-        EXPECT_FALSE(to.begun());
+TEST_P(Exchange, sends_a_response_in_one_piece) {
+    set_view([](handler::request&, responder& to) -> task<void> {
+        EXPECT_FALSE(to.has_started());
         http::fields fields;
         fields.add("X-A", "1");
         to.respond({.code = http::status::created, .content_type = "text/x", .fields = &fields}, "body");
-        EXPECT_TRUE(to.begun());
+        EXPECT_TRUE(to.has_started());
         EXPECT_EQ(to.code(), http::status::created);
         EXPECT_EQ(to.body_bytes(), 4u);
         co_return;
     });
-    std::string got = answer(closing_get("/x"));
+    std::string got = response_to(closing_get("/x"));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 201 Created\r\n")) << got;
     for (std::string_view line :
          {"Content-Type: text/x\r\n", "X-A: 1\r\n", "Content-Length: 4\r\n", "Connection: close\r\n"})
@@ -68,72 +68,72 @@ TEST_P(exchanges, sends_a_response_in_one_piece) {
 }
 
 task<void> write_pieces(responder& to, std::optional<std::uint64_t> length) {
-    to.begin({}, length);
+    to.start({}, length);
     co_await to.write("one");
     co_await to.write("");
     co_await to.write("two");
     to.finish();
 }
 
-TEST_P(exchanges, sends_a_response_in_pieces) {
-    view([](handler::request&, responder& to) { return write_pieces(to, std::nullopt); });
+TEST_P(Exchange, sends_a_response_in_pieces) {
+    set_view([](handler::request&, responder& to) { return write_pieces(to, std::nullopt); });
     app_.on("/known", [](handler::request&, responder& to) { return write_pieces(to, 6); });
-    std::string got = answer(closing_get("/x"));
+    std::string got = response_to(closing_get("/x"));
     EXPECT_NE(got.find("Transfer-Encoding: chunked\r\n"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")) << got;
-    got = answer(closing_get("/known"));
+    got = response_to(closing_get("/known"));
     EXPECT_NE(got.find("Content-Length: 6\r\n"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
-    got = answer(closing_get("/x", "1.0"));
+    got = response_to(closing_get("/x", "1.0"));
     EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
     EXPECT_TRUE(got.ends_with("\r\n\r\nonetwo"));
 }
 
-TEST_P(exchanges, sends_large_pieces_as_chunks) {
-    view([](handler::request&, responder& to) -> task<void> {
+TEST_P(Exchange, sends_large_pieces_as_chunks) {
+    set_view([](handler::request&, responder& to) -> task<void> {
         std::string block(300'000, 'x');
-        to.begin({}, std::nullopt);
+        to.start({}, std::nullopt);
         for (int i = 0; i < 3; ++i) co_await to.write(block);
         to.finish();
     });
-    std::string got = answer(closing_get("/x"));
+    std::string got = response_to(closing_get("/x"));
     EXPECT_GT(got.size(), 900'000u);
     EXPECT_NE(got.find("\r\n493e0\r\nxxx"), got.npos);
     EXPECT_TRUE(got.ends_with("x\r\n0\r\n\r\n"));
 }
 
-TEST_P(exchanges, omits_the_body_for_head_204_and_304) {
-    view([](handler::request& from, responder& to) -> task<void> {
+TEST_P(Exchange, omits_the_body_for_head_204_and_304) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
         auto code =
             from.query.empty() ? http::status::ok : static_cast<http::status>(std::stoi(std::string(from.query)));
         to.respond({.code = code, .content_type = "text/plain"}, "body");
         co_return;
     });
     app_.on("/stream", [](handler::request& from, responder& to) -> task<void> {
-        EXPECT_EQ(to.body_wanted(), from.method != http::method::head);
+        EXPECT_EQ(to.needs_body(), from.method != http::method::head);
         return write_pieces(to, std::nullopt);
     });
-    EXPECT_TRUE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
-    EXPECT_NE(answer("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("Content-Length: 4\r\n"),
+    EXPECT_TRUE(response_to("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
+    EXPECT_NE(response_to("HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("Content-Length: 4\r\n"),
               std::string::npos);
-    EXPECT_TRUE(answer("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
+    EXPECT_TRUE(response_to("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\n"));
     for (const char* code : {"204", "304"}) {
-        std::string got = answer(closing_get("/x?" + std::string(code)));
+        std::string got = response_to(closing_get("/x?" + std::string(code)));
         EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
         EXPECT_EQ(got.find("Transfer-Encoding"), got.npos);
         EXPECT_EQ(got.find("body"), got.npos);
     }
-    EXPECT_EQ(answer(closing_get("/x?204")).find("Content-Length"), std::string::npos);
+    EXPECT_EQ(response_to(closing_get("/x?204")).find("Content-Length"), std::string::npos);
 }
 
 // RFC 9110 section 15.3.6
-TEST_P(exchanges, sends_a_205_without_content) {
-    view([](handler::request&, responder& to) -> task<void> {
+TEST_P(Exchange, sends_a_205_without_content) {
+    set_view([](handler::request&, responder& to) -> task<void> {
         to.respond({.code = http::status::reset_content, .content_type = "text/plain"}, "body");
         co_return;
     });
     app_.on("/started", [](handler::request& from, responder& to) -> task<void> {
-        to.begin({.code = http::status::reset_content, .content_type = {}},
+        to.start({.code = http::status::reset_content, .content_type = {}},
                  from.query.empty() ? std::nullopt : std::optional<std::uint64_t>(4));
         co_await to.write("body");
         to.finish();
@@ -141,29 +141,29 @@ TEST_P(exchanges, sends_a_205_without_content) {
     for (const char* path : {"/x", "/started", "/started?4"}) {
         for (const char* method : {"GET ", "HEAD "}) {
             const std::string got =
-                answer(method + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+                response_to(method + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
             EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
             EXPECT_NE(got.find("Content-Length: 0\r\n"), got.npos) << got;
             EXPECT_EQ(got.find("chunked"), got.npos) << got;
         }
-        const std::string old = answer("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
-                                       closing_get("/x").substr(0));
+        const std::string old = response_to("GET " + std::string(path) + " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
+                                            closing_get("/x").substr(0));
         EXPECT_NE(old.find("keep-alive"), old.npos) << "the length is known: " << old;
     }
 }
 
 // The rules of a response are enforced, and a response that breaks them never looks complete.
-TEST_P(exchanges, throws_on_misuse) {
-    view([](handler::request&, responder& to) -> task<void> {
+TEST_P(Exchange, throws_on_misuse) {
+    set_view([](handler::request&, responder& to) -> task<void> {
         EXPECT_THROW(to.finish(), response_error);
         for (const int code : {0, 100, 103, 199, 600, 1000}) {
             EXPECT_THROW(to.respond({.code = static_cast<http::status>(code), .content_type = {}}, "x"),
                          response_error);
-            EXPECT_THROW(to.begin({.code = static_cast<http::status>(code), .content_type = {}}, 1), response_error);
+            EXPECT_THROW(to.start({.code = static_cast<http::status>(code), .content_type = {}}, 1), response_error);
         }
         to.respond({}, "done");
         EXPECT_THROW(to.respond({}, "again"), response_error);
-        EXPECT_THROW(to.begin({}, 5), response_error);
+        EXPECT_THROW(to.start({}, 5), response_error);
         EXPECT_THROW(to.finish(), response_error);
         bool refused = false;
         try {
@@ -173,16 +173,16 @@ TEST_P(exchanges, throws_on_misuse) {
         }
         EXPECT_TRUE(refused);
     });
-    EXPECT_TRUE(answer(closing_get("/x")).ends_with("\r\n\r\ndone"));
+    EXPECT_TRUE(response_to(closing_get("/x")).ends_with("\r\n\r\ndone"));
 }
 
-TEST_P(exchanges, rejects_more_or_fewer_bytes_than_declared) {
+TEST_P(Exchange, rejects_more_or_fewer_bytes_than_declared) {
     struct text {
         std::string_view first;
         std::string_view then;
     } more{"123456", ""}, fewer{"1234", ""}, more_later{"123", "456"}, fewer_later{"123", "4"};
     auto writing = [](text& t, handler::request&, responder& to) -> task<void> {
-        to.begin({}, 5);
+        to.start({}, 5);
         co_await to.write(t.first);
         if (!t.then.empty()) co_await sleep(20ms);
         co_await to.write(t.then);
@@ -194,74 +194,74 @@ TEST_P(exchanges, rejects_more_or_fewer_bytes_than_declared) {
     app_.on("/fewer-later", fewer_later, writing);
     // Nothing was sent yet: an error response instead.
     for (const char* path : {"/more", "/fewer"}) {
-        std::string got = answer(closing_get(path));
+        std::string got = response_to(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
         EXPECT_EQ(got.find("HTTP/1.1 200"), got.npos);
     }
     for (const char* path : {"/more-later", "/fewer-later"}) {
-        std::string got = answer(closing_get(path));
+        std::string got = response_to(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 200 "));
         EXPECT_NE(got.find("Content-Length: 5\r\n"), got.npos);
         EXPECT_LT(got.substr(got.find("\r\n\r\n") + 4).size(), 5u);
     }
 }
 
-TEST_P(exchanges, answers_a_failure_before_the_head_with_500) {
-    view([](handler::request&, responder&) -> task<void> {
+TEST_P(Exchange, answers_a_failure_before_the_head_with_500) {
+    set_view([](handler::request&, responder&) -> task<void> {
         throw std::runtime_error("secret");
         co_return;
     });
     app_.on("/nothing", [](handler::request&, responder&) -> task<void> { co_return; });
     for (const char* path : {"/x", "/nothing"}) {
-        std::string got = answer(closing_get(path));
+        std::string got = response_to(closing_get(path));
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
         EXPECT_EQ(got.find("secret"), got.npos);
     }
 }
 
-TEST_P(exchanges, aborts_the_connection_on_a_failure_after_the_head) {
+TEST_P(Exchange, aborts_the_connection_on_a_failure_after_the_head) {
     std::optional<std::uint64_t> none, hundred = 100;
     auto failing = [](std::optional<std::uint64_t>& length, handler::request&, responder& to) -> task<void> {
-        to.begin({}, length);
+        to.start({}, length);
         co_await to.write("first");
         co_await sleep(20ms);
         throw std::runtime_error("secret");
     };
     app_.on("/chunked", none, failing);
     app_.on("/length", hundred, failing);
-    std::string got = answer(closing_get("/chunked"));
+    std::string got = response_to(closing_get("/chunked"));
     EXPECT_TRUE(got.ends_with("5\r\nfirst\r\n")) << got;
-    got = answer(closing_get("/length"));
+    got = response_to(closing_get("/length"));
     EXPECT_TRUE(got.ends_with("\r\n\r\nfirst")) << got;
     int error = 0;
-    got = answer(closing_get("/chunked", "1.0"), &error);
+    got = response_to(closing_get("/chunked", "1.0"), &error);
     EXPECT_EQ(error, ECONNRESET);  // the only sign of a truncated body here
 }
 
-TEST_P(exchanges, abort_discards_unsent_output) {
-    view([](handler::request&, responder& to) -> task<void> {
-        to.begin({}, std::nullopt);
+TEST_P(Exchange, abort_discards_unsent_output) {
+    set_view([](handler::request&, responder& to) -> task<void> {
+        to.start({}, std::nullopt);
         co_await to.write("discarded");
         to.abort();
         to.abort();
-        EXPECT_TRUE(to.begun());
+        EXPECT_TRUE(to.has_started());
     });
-    std::string got = answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + closing_get("/x"));
+    std::string got = response_to("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + closing_get("/x"));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));  // the response before it is kept
     EXPECT_NE(got.find("ok\nHTTP/1.1 500 "), got.npos) << got;
     EXPECT_EQ(got.find("discarded"), got.npos);
 }
 
-TEST_P(exchanges, abort_as_sets_the_status_of_the_error) {
-    view([](handler::request&, responder& to) -> task<void> {
-        to.begin({}, 4);
-        to.abort_as(http::status::bad_gateway);
+TEST_P(Exchange, abort_as_sets_the_status_of_the_error) {
+    set_view([](handler::request&, responder& to) -> task<void> {
+        to.start({}, 4);
+        to.abort_with(http::status::bad_gateway);
         co_return;
     });
-    EXPECT_TRUE(answer(closing_get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+    EXPECT_TRUE(response_to(closing_get("/x")).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
-TEST_P(exchanges, reads_the_body_of_a_request) {
+TEST_P(Exchange, reads_the_body_of_a_request) {
     struct seen {
         std::optional<std::uint64_t> length{};
         std::string text{};
@@ -270,29 +270,29 @@ TEST_P(exchanges, reads_the_body_of_a_request) {
     app_.on("/x", s, [](seen& s, handler::request& from, responder& to) -> task<void> {
         s = {};
         s.length = from.body->length();
-        s.ended_before = from.body->ended();
+        s.ended_before = from.body->is_at_end();
         for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
             s.text += part;
-        s.ended_after = from.body->ended();
+        s.ended_after = from.body->is_at_end();
         EXPECT_EQ(co_await from.body->read(), "");
         to.respond({}, "");
     });
-    EXPECT_TRUE(answer(closing_get("/x")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(response_to(closing_get("/x")).starts_with("HTTP/1.1 200"));
     EXPECT_EQ(s.length, 0u);
     EXPECT_TRUE(s.ended_before);
-    EXPECT_TRUE(answer(closing_post("/x", "Content-Length: 5\r\n", "hello")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(response_to(closing_post("/x", "Content-Length: 5\r\n", "hello")).starts_with("HTTP/1.1 200"));
     EXPECT_EQ(s.length, 5u);
     EXPECT_EQ(s.text, "hello");
     EXPECT_FALSE(s.ended_before);
     EXPECT_TRUE(s.ended_after);
-    EXPECT_TRUE(answer(closing_post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"))
+    EXPECT_TRUE(response_to(closing_post("/x", "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"))
                     .starts_with("HTTP/1.1 200"));
     EXPECT_FALSE(s.length.has_value());
     EXPECT_EQ(s.text, "hello");
 }
 
 // On a view thread each piece costs a round trip to the loop, so the sender must not control their number.
-TEST_P(exchanges, joins_tiny_chunks_that_arrive_together) {
+TEST_P(Exchange, joins_tiny_chunks_that_arrive_together) {
     std::size_t pieces = 0;
     std::string text;
     app_.on("/x", [&](handler::request& from, responder& to) -> task<void> {
@@ -304,25 +304,25 @@ TEST_P(exchanges, joins_tiny_chunks_that_arrive_together) {
     });
     std::string chunks;
     for (int i = 0; i < 2000; ++i) chunks += "1\r\nx\r\n";
-    EXPECT_TRUE(
-        answer(closing_post("/x", "Transfer-Encoding: chunked\r\n", chunks + "0\r\n\r\n")).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(response_to(closing_post("/x", "Transfer-Encoding: chunked\r\n", chunks + "0\r\n\r\n"))
+                    .starts_with("HTTP/1.1 200"));
     EXPECT_EQ(text, std::string(2000, 'x'));
     EXPECT_LE(pieces, 20u);
 }
 
-TEST_P(exchanges, reads_a_body_after_the_response_has_started) {
-    view([](handler::request& from, responder& to) -> task<void> {
-        to.begin({}, std::nullopt);
+TEST_P(Exchange, reads_a_body_after_the_response_has_started) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        to.start({}, std::nullopt);
         for (std::string_view part = co_await from.body->read(); !part.empty(); part = co_await from.body->read())
             co_await to.write(part);
         to.finish();
     });
     const std::string got =
-        answer("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+        response_to("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
     EXPECT_TRUE(got.ends_with("5\r\nhello\r\n0\r\n\r\n")) << got;
 }
 
-TEST_P(exchanges, enforces_the_body_limit) {
+TEST_P(Exchange, enforces_the_body_limit) {
     limits_.max_body = 10;
     app_.on("/more", [](handler::request& from, responder& to) -> task<void> {
         EXPECT_EQ(from.body->limit(), 10u);
@@ -333,25 +333,26 @@ TEST_P(exchanges, enforces_the_body_limit) {
         to.respond({}, std::to_string(size));
     });
     std::string eleven(11, 'x');
-    EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
-    EXPECT_TRUE(answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
+    EXPECT_TRUE(response_to(closing_post("/echo", "Content-Length: 11\r\n", eleven)).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(response_to(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
                     .starts_with("HTTP/1.1 413 "));
     // The size of a chunk suffices.
+    EXPECT_TRUE(response_to(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n"))
+                    .starts_with("HTTP/1.1 413 "));
     EXPECT_TRUE(
-        answer(closing_post("/echo", "Transfer-Encoding: chunked\r\n", "7fffffff\r\n")).starts_with("HTTP/1.1 413 "));
-    EXPECT_TRUE(answer(closing_post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
-    EXPECT_TRUE(answer(closing_post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
+        response_to(closing_post("/echo", "Content-Length: 10\r\n", "0123456789")).ends_with("\r\n\r\n0123456789"));
+    EXPECT_TRUE(response_to(closing_post("/more", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n11"));
 }
 
-TEST_P(exchanges, sends_100_continue_when_the_body_is_read) {
-    view([](handler::request&, responder& to) -> task<void> {
+TEST_P(Exchange, sends_100_continue_when_the_body_is_read) {
+    set_view([](handler::request&, responder& to) -> task<void> {
         to.respond({}, "unread");
         co_return;
     });
-    served s(app_, GetParam());
+    test_server s(app_, GetParam());
     client reads(s);
     ASSERT_TRUE(reads.send(closing_post("/echo", "Expect: 100-continue\r\nContent-Length: 5\r\n")));
-    EXPECT_EQ(reads.receive_to("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_EQ(reads.receive_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     ASSERT_TRUE(reads.send("hello"));
     EXPECT_TRUE(reads.receive_all().ends_with("hello"));
     client does_not(s);
@@ -360,7 +361,7 @@ TEST_P(exchanges, sends_100_continue_when_the_body_is_read) {
 }
 
 // A read that is cancelled on its own, here by a time limit, ends; the body can still be read.
-TEST_P(exchanges, resumes_reading_after_a_cancelled_read) {
+TEST_P(Exchange, resumes_reading_after_a_cancelled_read) {
     std::atomic<int> late = 0;
     app_.on("/x", late, [](std::atomic<int>& count, handler::request& from, responder& to) -> task<void> {
         std::string body;
@@ -375,15 +376,15 @@ TEST_P(exchanges, resumes_reading_after_a_cancelled_read) {
         }
         to.respond({}, body);
     });
-    served s(app_, GetParam());
+    test_server s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send(closing_post("/x", "Content-Length: 5\r\n", "he")));
-    ASSERT_TRUE(s.until([&](auto&) { return late > 1; }));
+    ASSERT_TRUE(s.wait_until([&](auto&) { return late > 1; }));
     ASSERT_TRUE(c.send("llo"));
     EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
 }
 
-TEST_P(exchanges, provides_trailers) {
+TEST_P(Exchange, provides_trailers) {
     std::string received;
     app_.on("/x", received, [](std::string& sum, handler::request& from, responder& to) -> task<void> {
         EXPECT_EQ(from.body->trailers(), nullptr);
@@ -392,20 +393,20 @@ TEST_P(exchanges, provides_trailers) {
         if (const http::fields* t = from.body->trailers()) sum = t->find("X-Sum").value_or("");
         to.respond({}, "");
     });
-    (void)answer(
+    (void)response_to(
         closing_post("/x", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 42\r\nHost: evil\r\n\r\n"));
     EXPECT_EQ(received, "42");
 }
 
-TEST_P(exchanges, keeps_request_views_valid_while_suspended) {
-    view([](handler::request& from, responder& to) -> task<void> {
+TEST_P(Exchange, keeps_request_views_valid_while_suspended) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
         std::string_view path = from.path, query = from.query, host = from.authority,
                          field = from.fields.find("X-A").value_or("");
         co_await sleep(50ms);
         to.respond({},
                    std::string(path) + " " + std::string(query) + " " + std::string(host) + " " + std::string(field));
     });
-    served s(app_, GetParam());
+    test_server s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /x?a=b HTTP/1.1\r\nHost: one\r\nX-A: yes\r\n\r\n"));
     // Overwrites the shared input buffer of the loop.
@@ -418,7 +419,7 @@ TEST_P(exchanges, keeps_request_views_valid_while_suspended) {
     EXPECT_TRUE(c.response().ends_with("\r\n\r\n/x a=b one yes"));
 }
 
-INSTANTIATE_TEST_SUITE_P(all, exchanges, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+INSTANTIATE_TEST_SUITE_P(all, Exchange, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <rondo/base/clock.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/loop/timer.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 #include <rondo/server/server.hpp>
 
 namespace rondo::server {
@@ -24,34 +24,34 @@ public:
     void stop() noexcept;
     /// Called periodically: switches mode when other processes have started or stopped, and accepts pending connections
     /// in case the process woken for them is stalled.
-    void look() noexcept;
+    void on_sample() noexcept;
     /// Called when another process yields a connection.
-    void called() noexcept;
+    void on_wakeup() noexcept;
     /// Called when a connection has closed: one that was yielded to other processes may be accepted.
-    void has_room() noexcept {
-        if (left_since_ != instant::max()) take_share();
+    void on_connection_closed() noexcept {
+        if (yielding_since_ != instant::max()) accept_share();
     }
 
 private:
-    enum class way : std::uint8_t { resting, alone, sharing };
-    struct rest_timer : timer {
-        explicit rest_timer(listener& l) noexcept
-            : timer([](timer& self) noexcept { static_cast<rest_timer&>(self).owner_.rested(); }), owner_(l) {}
+    enum class mode : std::uint8_t { paused, alone, shared };
+    struct pause_timer : timer {
+        explicit pause_timer(listener& l) noexcept
+            : timer([](timer& self) noexcept { static_cast<pause_timer&>(self).owner_.on_pause_end(); }), owner_(l) {}
         listener& owner_;
     };
 
     void start() noexcept;
     void halt() noexcept;
-    void rested() noexcept;
+    void on_pause_end() noexcept;
     void wait_for_connections() noexcept;
-    void take_share() noexcept;
-    void take_what_waits() noexcept;
+    void accept_share() noexcept;
+    void accept_pending() noexcept;
     /// True when the next connection is yielded to another process, for a moment.
-    [[nodiscard]] bool leaves_it() noexcept;
+    [[nodiscard]] bool yields() noexcept;
     /// Leaves pending connections to other processes while all view threads of this one are stalled.
-    void leave_it_while_held() noexcept;
-    void accept_waiting() noexcept;
-    void rest(clock::duration d) noexcept;
+    void skip_while_stalled() noexcept;
+    void accept_all() noexcept;
+    void pause_for(clock::duration d) noexcept;
 
     void accepted(int fd) noexcept override;
     void accept_failed(int error) noexcept override;
@@ -59,12 +59,12 @@ private:
 
     server& server_;
     net::listening_socket socket_;
-    rest_timer rest_;
+    pause_timer pause_timer_;
     bool polling_ = false;
-    instant left_since_ = instant::max();  ///< when the pending connection was first yielded; max: none
-    way way_ = way::resting;
+    instant yielding_since_ = instant::max();  ///< when the pending connection was first yielded; max: none
+    mode mode_ = mode::paused;
     int last_error_ = 0;
-    instant tell_again_{};
+    instant next_log_{};
 };
 
 }  // namespace rondo::server

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <rondo/http/forwarded.hpp>
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 #include <rondo/http/ip_address.hpp>
 
 namespace rondo::server {
@@ -21,13 +21,13 @@ struct options {
     std::chrono::milliseconds write_timeout{30'000};      ///< without progress while a response is sent
     std::chrono::milliseconds linger_timeout{2'000};      ///< for a client to stop sending after an error response
     std::uint64_t max_body = 1024 * 1024;                 ///< bytes; routes may override it
-    http::h1::parse_limits head;                          ///< 8 KiB request line, 100 fields, 32 KiB
+    http::h1::parse_limits head_limits;                   ///< 8 KiB request line, 100 fields, 32 KiB
     http::allow_list forwarded_allow;                     ///< proxies whose Forwarded and X-Forwarded-* are trusted
     http::forwarded_fields forwarded_fields = http::forwarded_fields::automatic;
     bool proxy_protocol = false;  ///< each connection starts with a PROXY protocol header
     http::allow_list proxy_allow =
-        http::allow_list::of({"127.0.0.1", "::1", "unix"});  ///< peers allowed to send it; others are refused
-    std::size_t max_connections = 0;                         ///< 0: limited by descriptors only
+        http::allow_list::parse({"127.0.0.1", "::1", "unix"});  ///< peers allowed to send it; others are refused
+    std::size_t max_connections = 0;                            ///< 0: limited by descriptors only
 };
 
 }  // namespace rondo::server

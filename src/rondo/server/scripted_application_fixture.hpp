@@ -16,11 +16,11 @@
 namespace rondo::server::testing {
 
 /// Dispatches by path to registered functions; other paths get a 404.
-class scripted final : public handler::application {
+class scripted_application final : public handler::application {
 public:
     using view = std::function<task<void>(handler::request&, handler::responder&)>;
 
-    scripted() {
+    scripted_application() {
         on("/", [](handler::request&, handler::responder& to) -> task<void> {
             to.respond({.content_type = "text/plain"}, "ok\n");
             co_return;
@@ -42,18 +42,18 @@ public:
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override {
         auto found = views_.find(std::string(from.path));
         if (found != views_.end()) {
-            from.view = rows_.at(found->first);
+            from.view_row = rows_.at(found->first);
             co_return co_await found->second(from, to);
         }
         to.respond({.code = http::status::not_found, .content_type = "text/plain"}, "not found\n");
     }
 
-    void count_in(stats::statistics& figures) override {
+    void register_views(stats::worker_stats& stats) override {
         for (const auto& [path, v] : views_)
-            rows_[path] = figures.row_of({.pattern = path, .methods = "any", .kind = "async"});
+            rows_[path] = stats.view_row({.pattern = path, .methods = "any", .kind = "async"});
     }
     /// The statistics row of a path's view, after a server was created.
-    [[nodiscard]] std::uint16_t row_of(const std::string& path) const { return rows_.at(path); }
+    [[nodiscard]] std::uint16_t stats_row(const std::string& path) const { return rows_.at(path); }
 
 private:
     static task<void> echo(handler::request& from, handler::responder& to) {

@@ -21,42 +21,42 @@
 #include <rondo/coro/event.hpp>
 #include <rondo/handler/application.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/loop/thread_pool.hpp>
+#include <rondo/net/listen.hpp>
 #include <rondo/server/server.hpp>
 
 namespace rondo::server::testing {
 
 /// Serves an application on a free port of 127.0.0.1 until it is destroyed.
-class served {
+class test_server {
 public:
     /// `on_thread` is called first on the server's thread.
-    explicit served(handler::application& app, backend_kind backend, const options& limits = {},
-                    void (*on_thread)() = nullptr)
-        : app_(app), limits_(limits), on_thread_(on_thread), thread_([this, backend] { run(backend); }) {
+    explicit test_server(handler::application& app, backend_kind backend, const options& limits = {},
+                         void (*on_thread)() = nullptr)
+        : app_(app), limits_(limits), init_thread_(on_thread), thread_([this, backend] { run(backend); }) {
         port_ = started_.get_future().get();
     }
-    ~served() {
-        if (thread_.joinable()) end(std::chrono::milliseconds(0));
+    ~test_server() {
+        if (thread_.joinable()) stop(std::chrono::milliseconds(0));
     }
-    served(const served&) = delete;
-    served& operator=(const served&) = delete;
+    test_server(const test_server&) = delete;
+    test_server& operator=(const test_server&) = delete;
 
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
-    [[nodiscard]] server& on_loop() noexcept { return *server_; }
+    [[nodiscard]] server& unsafe_server() noexcept { return *server_; }
 
     /// Calls `f(server)` on the server's thread and returns its result.
     template <class F>
-    auto ask(F f) {
-        std::promise<decltype(f(*server_))> answer;
-        loop_->post([&] { answer.set_value(f(*server_)); });
-        return answer.get_future().get();
+    auto call_on_loop(F f) {
+        std::promise<decltype(f(*server_))> result;
+        loop_->post([&] { result.set_value(f(*server_)); });
+        return result.get_future().get();
     }
     /// Waits up to ten seconds until `f(server)` is true.
     template <class F>
-    [[nodiscard]] bool until(F f) {
+    [[nodiscard]] bool wait_until(F f) {
         for (int i = 0; i < 5000; ++i) {
-            if (ask(f)) return true;
+            if (call_on_loop(f)) return true;
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
         return false;
@@ -64,52 +64,52 @@ public:
 
     /// Starts draining and returns at once. call_on_loop() must not be used afterwards.
     void drain(std::chrono::milliseconds grace) {
-        if (drained_.exchange(true)) return;
+        if (drain_requested_.exchange(true)) return;
         loop_->post([this, grace] {
             grace_ = grace;
-            asked_to_end_.set();
+            stop_requested_.set();
         });
     }
     /// Drains, unless already started, and waits until the server has stopped.
-    void end(std::chrono::milliseconds grace) {
+    void stop(std::chrono::milliseconds grace) {
         drain(grace);
-        posted_.set_value();
+        no_more_posts_.set_value();
         thread_.join();
     }
 
 private:
     void run(backend_kind backend) {
-        if (on_thread_) on_thread_();
+        if (init_thread_) init_thread_();
         event_loop loop({backend});
         thread_pool blocking({.name = "blocking", .threads = 2});
         loop.use_pools(&blocking, &blocking);
         loop_ = &loop;
         server s(loop, app_, limits_);
         server_ = &s;
-        loop.run_until(live());
-        posted_.get_future().wait();  // post() still wakes the loop after running its function
+        loop.run_until(serve());
+        no_more_posts_.get_future().wait();  // post() still wakes the loop after running its function
     }
-    task<void> live() {
+    task<void> serve() {
         co_await app_.startup();
         auto sockets = net::listen(net::bind_address::parse("127.0.0.1:0"));
         std::string url = sockets[0].url;
         server_->accept_from(std::move(sockets[0]));
         started_.set_value(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
-        co_await asked_to_end_.wait();
+        co_await stop_requested_.wait();
         co_await server_->drain(grace_);
         co_await app_.shutdown();
     }
 
     handler::application& app_;
     options limits_;
-    void (*on_thread_)();
+    void (*init_thread_)();
     event_loop* loop_ = nullptr;
     server* server_ = nullptr;
-    event asked_to_end_;
+    event stop_requested_;
     std::chrono::milliseconds grace_{0};
-    std::atomic<bool> drained_{false};
+    std::atomic<bool> drain_requested_{false};
     std::promise<std::uint16_t> started_;
-    std::promise<void> posted_;
+    std::promise<void> no_more_posts_;
     std::uint16_t port_ = 0;
     std::thread thread_;
 };
@@ -129,7 +129,7 @@ public:
         int on = 1;
         ::setsockopt(fd_.value(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    explicit client(const served& s) : client(s.port()) {}
+    explicit client(const test_server& s) : client(s.port()) {}
 
     [[nodiscard]] bool connected() const noexcept { return connected_; }
     [[nodiscard]] int fd() const noexcept { return fd_.value(); }
@@ -153,32 +153,32 @@ public:
     }
     /// Receives exactly `size` bytes, or fewer when the connection ends before.
     std::string receive_exactly(std::size_t size) {
-        std::string all;
-        while (all.size() < size) {
-            std::string part = receive(size - all.size());
+        std::string received;
+        while (received.size() < size) {
+            std::string part = receive(size - received.size());
             if (part.empty()) break;
-            all += part;
+            received += part;
         }
-        return all;
+        return received;
     }
     /// Receives everything up to and including `mark`, or up to the end.
-    std::string receive_to(std::string_view mark) {
-        std::string all;
-        while (!all.ends_with(mark)) {
+    std::string receive_until(std::string_view mark) {
+        std::string received;
+        while (!received.ends_with(mark)) {
             std::string byte = receive(1);
             if (byte.empty()) break;
-            all += byte;
+            received += byte;
         }
-        return all;
+        return received;
     }
     std::string receive_all() {
-        std::string all;
-        for (std::string part = receive(); !part.empty(); part = receive()) all += part;
-        return all;
+        std::string received;
+        for (std::string part = receive(); !part.empty(); part = receive()) received += part;
+        return received;
     }
     /// Receives a complete response with Content-Length: head and body.
     std::string response() {
-        std::string head = receive_to("\r\n\r\n");
+        std::string head = receive_until("\r\n\r\n");
         std::size_t at = head.find("Content-Length: ");
         if (at == head.npos) return head;
         return head + receive_exactly(std::stoul(head.substr(at + 16)));

@@ -19,17 +19,17 @@ namespace {
 using namespace std::chrono_literals;
 using testing::client;
 using testing::get;
-using testing::scripted;
-using testing::served;
+using testing::scripted_application;
+using testing::test_server;
 
-class servers : public ::testing::TestWithParam<backend_kind> {
+class Server : public ::testing::TestWithParam<backend_kind> {
 protected:
-    servers() {
+    Server() {
         app_.on("/late", [](handler::request&, handler::responder& to) -> task<void> {
             co_await sleep(150ms);
             to.respond({}, "late");
         });
-        app_.on("/hang", *this, [](servers& test, handler::request&, handler::responder&) -> task<void> {
+        app_.on("/hang", *this, [](Server& test, handler::request&, handler::responder&) -> task<void> {
             ++test.waiting_;
             try {
                 co_await sleep(60s);
@@ -38,39 +38,39 @@ protected:
                 throw;
             }
         });
-        app_.on("/stubborn", *this, [](servers& test, handler::request&, handler::responder&) -> task<void> {
+        app_.on("/stubborn", *this, [](Server& test, handler::request&, handler::responder&) -> task<void> {
             struct counting {
                 std::atomic<int>& n;
                 ~counting() { ++n; }
             } object{test.destroyed_};
             ++test.waiting_;
-            co_await never{};
+            co_await never_resumed{};
         });
     }
 
     // An awaiter that ignores cancellation.
-    struct never {
+    struct never_resumed {
         [[nodiscard]] bool await_ready() const noexcept { return false; }
         void await_suspend(std::coroutine_handle<>) const noexcept {}
         void await_resume() const noexcept {}
     };
 
-    scripted app_;
+    scripted_application app_;
     std::atomic<int> waiting_ = 0, destroyed_ = 0;
     std::atomic<cancel_reason> reason_{};
 };
 
-TEST_P(servers, drain_finishes_requests_and_closes_idle_connections) {
-    served s(app_, GetParam());
+TEST_P(Server, drain_finishes_requests_and_closes_idle_connections) {
+    test_server s(app_, GetParam());
     client idle(s);
     client fresh(s);
     client busy(s);
     ASSERT_TRUE(idle.send(get("/")));
     (void)idle.response();
     ASSERT_TRUE(busy.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n"));
-    ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 1; }));
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.server_stats().in_flight.load() == 1; }));
     auto start = std::chrono::steady_clock::now();
-    s.end(10s);
+    s.stop(10s);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
     EXPECT_EQ(idle.receive_all(), "");
     EXPECT_EQ(idle.error(), 0);
@@ -81,15 +81,15 @@ TEST_P(servers, drain_finishes_requests_and_closes_idle_connections) {
     EXPECT_FALSE(client(s).connected());
 }
 
-TEST_P(servers, serves_a_request_that_arrives_as_the_drain_starts) {
+TEST_P(Server, serves_a_request_that_arrives_as_the_drain_starts) {
     for (int i = 0; i < 20; ++i) {
-        served s(app_, GetParam());
+        test_server s(app_, GetParam());
         client kept(s);
         client fresh(s);
         ASSERT_TRUE(kept.send(get("/")));
         (void)kept.response();
         // The loop processes both in the same turn.
-        s.ask([&](server&) {
+        s.call_on_loop([&](server&) {
             (void)kept.send(get("/"));
             s.drain(5s);
             return 0;
@@ -101,52 +101,52 @@ TEST_P(servers, serves_a_request_that_arrives_as_the_drain_starts) {
 }
 
 // The header time-out is ten seconds; the shutdown does not take that long.
-TEST_P(servers, an_incomplete_head_does_not_delay_the_shutdown) {
-    served s(app_, GetParam());
+TEST_P(Server, an_incomplete_head_does_not_delay_the_shutdown) {
+    test_server s(app_, GetParam());
     client first(s);
     client second(s);
     ASSERT_TRUE(second.send(get("/")));
     (void)second.response();
     for (client* c : {&first, &second}) ASSERT_TRUE(c->send("GET / HTTP/1.1\r\nHos"));
     constexpr auto heads = static_cast<std::size_t>(stats::connection_state::head);
-    ASSERT_TRUE(s.until([](server& x) { return x.statistics().connections_in[heads].load() == 2; }));
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.server_stats().connections_by_state[heads].load() == 2; }));
     const auto start = std::chrono::steady_clock::now();
-    s.end(60s);
+    s.stop(60s);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 8s);
     for (client* c : {&first, &second}) EXPECT_TRUE(c->receive_all().starts_with("HTTP/1.1 408 "));
 }
 
-TEST_P(servers, drain_cancels_requests_after_the_grace_period) {
-    served s(app_, GetParam());
+TEST_P(Server, drain_cancels_requests_after_the_grace_period) {
+    test_server s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"));
-    ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
+    ASSERT_TRUE(s.wait_until([&](server&) { return waiting_ == 1; }));
     auto start = std::chrono::steady_clock::now();
-    s.end(100ms);
+    s.stop(100ms);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
     EXPECT_EQ(reason_, cancel_reason::drain);
     EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 503 "));
 }
 
-TEST_P(servers, closes_connections_of_views_that_ignore_cancellation) {
-    served s(app_, GetParam());
+TEST_P(Server, closes_connections_of_views_that_ignore_cancellation) {
+    test_server s(app_, GetParam());
     client c(s);
     ASSERT_TRUE(c.send("GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n"));
-    ASSERT_TRUE(s.until([&](server&) { return waiting_ == 1; }));
+    ASSERT_TRUE(s.wait_until([&](server&) { return waiting_ == 1; }));
     auto start = std::chrono::steady_clock::now();
-    s.end(0ms);
+    s.stop(0ms);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
     EXPECT_EQ(c.receive_all(), "");
     EXPECT_EQ(destroyed_, 1);
 }
 
-TEST_P(servers, serves_connections_in_the_accept_queue_before_stopping) {
+TEST_P(Server, serves_connections_in_the_accept_queue_before_stopping) {
     app_.on("/block", [](handler::request&, handler::responder& to) -> task<void> {
         std::this_thread::sleep_for(200ms);
         to.respond({}, "blocked");
         co_return;
     });
-    served s(app_, GetParam());
+    test_server s(app_, GetParam());
     client blocking(s);
     ASSERT_TRUE(blocking.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n"));
     std::this_thread::sleep_for(50ms);
@@ -155,31 +155,31 @@ TEST_P(servers, serves_connections_in_the_accept_queue_before_stopping) {
         waiting.push_back(std::make_unique<client>(s));
         ASSERT_TRUE(waiting.back()->send(get("/")));
     }
-    s.end(5s);
+    s.stop(5s);
     EXPECT_TRUE(blocking.receive_all().ends_with("blocked"));
     for (auto& c : waiting) EXPECT_TRUE(c->receive_all().ends_with("ok\n"));
 }
 
-TEST_P(servers, enforces_max_connections) {
+TEST_P(Server, enforces_max_connections) {
     options limits;
     limits.max_connections = 3;
-    served s(app_, GetParam(), limits);
-    std::vector<std::unique_ptr<client>> all;
+    test_server s(app_, GetParam(), limits);
+    std::vector<std::unique_ptr<client>> clients;
     for (int i = 0; i < 3; ++i) {
-        all.push_back(std::make_unique<client>(s));
-        ASSERT_TRUE(all.back()->send(get("/")));
-        EXPECT_TRUE(all.back()->response().ends_with("ok\n"));
+        clients.push_back(std::make_unique<client>(s));
+        ASSERT_TRUE(clients.back()->send(get("/")));
+        EXPECT_TRUE(clients.back()->response().ends_with("ok\n"));
     }
     EXPECT_EQ(client(s).receive_all(), "");
-    all.pop_back();
-    ASSERT_TRUE(s.until([](server& x) { return x.connections() == 2; }));
-    client again(s);
-    ASSERT_TRUE(again.send(get("/")));
-    EXPECT_TRUE(again.response().ends_with("ok\n"));
+    clients.pop_back();
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.connection_count() == 2; }));
+    client replacement(s);
+    ASSERT_TRUE(replacement.send(get("/")));
+    EXPECT_TRUE(replacement.response().ends_with("ok\n"));
 }
 
-TEST_P(servers, counts_requests_and_connections) {
-    served s(app_, GetParam());
+TEST_P(Server, counts_requests_and_connections) {
+    test_server s(app_, GetParam());
     client a(s);
     client b(s);
     ASSERT_TRUE(a.send(get("/")));
@@ -187,30 +187,30 @@ TEST_P(servers, counts_requests_and_connections) {
     ASSERT_TRUE(b.send("nonsense\r\n\r\n"));
     (void)b.receive_all();
     b.close();
-    ASSERT_TRUE(s.until([](server& x) { return x.connections() == 1; }));
-    auto counters = s.ask([](server& x) {
-        auto& f = x.statistics();
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.connection_count() == 1; }));
+    auto counters = s.call_on_loop([](server& x) {
+        auto& f = x.server_stats();
         return std::vector<std::uint64_t>{f.requests,    f.responses, f.refused,  f.aborted,
                                           f.connections, f.accepted,  f.in_flight};
     });
     EXPECT_EQ(counters, (std::vector<std::uint64_t>{1, 1, 1, 0, 1, 2, 0}));
 }
 
-TEST_P(servers, stops_with_connections_in_every_state) {
-    served s(app_, GetParam());
-    std::vector<std::unique_ptr<client>> all;
+TEST_P(Server, stops_with_connections_in_every_state) {
+    test_server s(app_, GetParam());
+    std::vector<std::unique_ptr<client>> clients;
     for (std::string_view text :
          {"", "GET / HT", "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", "GET /late HTTP/1.1\r\nHost: a\r\n\r\n",
           "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "nonsense\r\n\r\n"}) {
-        all.push_back(std::make_unique<client>(s));
-        ASSERT_TRUE(all.back()->send(text));
+        clients.push_back(std::make_unique<client>(s));
+        ASSERT_TRUE(clients.back()->send(text));
     }
-    ASSERT_TRUE(s.until([](server& x) { return x.statistics().in_flight.load() == 3; }));
-    s.end(0ms);
-    for (auto& c : all) (void)c->receive_all();
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.server_stats().in_flight.load() == 3; }));
+    s.stop(0ms);
+    for (auto& c : clients) (void)c->receive_all();
 }
 
-INSTANTIATE_TEST_SUITE_P(all, servers, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
+INSTANTIATE_TEST_SUITE_P(all, Server, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 
 }  // namespace

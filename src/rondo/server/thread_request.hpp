@@ -20,14 +20,14 @@
 #include <rondo/handler/application.hpp>
 #include <rondo/handler/offload_timer.hpp>
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/server/view_thread_pool.hpp>
 
 namespace rondo::server {
 
 /// Parts of a response passed from a view thread to the loop, which sends them: all since the previous update.
-struct response_news {
-    enum class state : std::uint8_t { nothing, respond, begin };
+struct response_update {
+    enum class state : std::uint8_t { none, respond, start };
     enum class end : std::uint8_t { none, finish, abort };
 
     /// Body bytes, or a part of a file.
@@ -41,17 +41,17 @@ struct response_news {
         [[nodiscard]] std::uint64_t cost() const noexcept { return file ? 16384 : bytes.size(); }
     };
 
-    state head = state::nothing;
+    state head = state::none;
     bool close = false;
-    std::uint16_t view = 0;  ///< handler::request::view
+    std::uint16_t view_row = 0;  ///< handler::request::view_row
     http::status code{};
     std::string content_type;
     http::fields fields;
     std::optional<std::uint64_t> length;
     std::string body;  ///< of respond
     std::vector<piece> pieces;
-    end how = end::none;
-    http::status instead{};  ///< of abort
+    end completion = end::none;
+    http::status abort_status{};  ///< of abort
 
     [[nodiscard]] handler::response_head response_head() const noexcept {
         return {code, content_type, fields.empty() ? nullptr : &fields, close};
@@ -60,18 +60,18 @@ struct response_news {
 
 /// One request that a view thread serves for a loop, and all state shared between the two. Created and owned by the
 /// loop; reference-counted, so it exists until the thread and posted callbacks have released it.
-class thread_request final : thread_pool::job, posted {
+class thread_request final : thread_pool::job, posted_task {
 public:
     /// Deleter for the loop: removes a queued request from the queue; cancels one that is being served and waits for
     /// its end.
-    struct abandon {
-        void operator()(thread_request* r) const noexcept { r->leave(); }
+    struct deleter {
+        void operator()(thread_request* r) const noexcept { r->abandon(); }
     };
-    using owner = std::unique_ptr<thread_request, abandon>;
+    using pointer = std::unique_ptr<thread_request, deleter>;
 
     /// All arguments must outlive the returned pointer.
-    [[nodiscard]] static owner make(handler::application& app, view_threads& threads, handler::request& from,
-                                    handler::responder& to, std::size_t body_in_memory);
+    [[nodiscard]] static pointer make(handler::application& app, view_thread_pool& threads, handler::request& from,
+                                      handler::responder& to, std::size_t body_in_memory);
 
     thread_request(const thread_request&) = delete;
     thread_request& operator=(const thread_request&) = delete;
@@ -84,25 +84,25 @@ public:
     /// Receives the body up to its limit. A failure other than `cancelled` is stored and thrown when the body is read.
     [[nodiscard]] task<void> receive_body();
     /// Call instead of receive_body() for a request without a body.
-    void without_body() noexcept { whole_body_ = true; }
+    void set_no_body() noexcept { body_complete_ = true; }
     /// Queues the request. Throws pool_full.
     void submit();
     /// Waits for the next update of the thread. Throws `cancelled` when the request was removed from the queue.
-    class [[nodiscard]] news_awaiter;
-    [[nodiscard]] news_awaiter news() noexcept;
+    class [[nodiscard]] update_awaiter;
+    [[nodiscard]] update_awaiter next_update() noexcept;
     /// Passes a complete small response to the responder. Returns false when deliver() is needed. Once the thread is
     /// done, is_finished() is true.
-    [[nodiscard]] bool deliver_at_once();
+    [[nodiscard]] bool try_deliver_at_once();
     [[nodiscard]] task<void> deliver();
-    [[nodiscard]] bool over() const noexcept { return over_; }
+    [[nodiscard]] bool is_finished() const noexcept { return finished_; }
     /// Once finished: the exception of the application, or the failure to send its response.
     [[nodiscard]] const std::exception_ptr& failure() const noexcept { return failure_; }
-    [[nodiscard]] bool left_application() const noexcept { return reached_application_ && thread_failure_; }
+    [[nodiscard]] bool application_threw() const noexcept { return application_called_ && thread_failure_; }
 
     // On the thread.
 
     /// Handles an update of the loop.
-    void hear() noexcept;
+    void on_update() noexcept;
     /// Called before the thread waits: sends pending notifications.
     void before_wait() noexcept;
 
@@ -110,89 +110,89 @@ private:
     friend class thread_body;
     friend class thread_responder;
 
-    thread_request(handler::application& app, view_threads& threads, handler::request& from, handler::responder& to,
+    thread_request(handler::application& app, view_thread_pool& threads, handler::request& from, handler::responder& to,
                    std::size_t body_in_memory) noexcept;
     ~thread_request() = default;
 
-    struct cancel_link : cancel_callback {
-        explicit cancel_link(thread_request& r) noexcept;
+    struct cancel_forwarder : cancel_callback {
+        explicit cancel_forwarder(thread_request& r) noexcept;
         thread_request& owner_;
     };
-    void leave() noexcept;
-    void let_go() noexcept;
-    void end() noexcept;
+    void abandon() noexcept;
+    void release() noexcept;
+    void finish() noexcept;
     void cancel(cancel_reason reason) noexcept;
     void run_on_loop() noexcept override;
     void run_on_thread() noexcept override;
-    void serve_on(view_thread& here);
+    void run_view(view_thread& thread);
     /// Notifies the loop of changes made under the lock `held`, and unlocks it.
-    void tell_loop(std::unique_lock<std::mutex>& held) noexcept;
+    void notify_loop(std::unique_lock<std::mutex>& held) noexcept;
     /// Notifies the thread, if it waits, of changes made under the lock `held`, and unlocks it.
-    void tell_thread(std::unique_lock<std::mutex>& held) noexcept;
+    void notify_thread(std::unique_lock<std::mutex>& held) noexcept;
 
     [[nodiscard]] task<void> receive_pieces();
-    void deliver_head(const response_news& n);
-    [[nodiscard]] task<void> deliver_pieces(const response_news& n);
-    void deliver_end(const response_news& n);
+    void deliver_head(const response_update& update);
+    [[nodiscard]] task<void> deliver_pieces(const response_update& update);
+    void deliver_end(const response_update& update);
     [[nodiscard]] task<void> read_for_thread();
-    void fail(std::exception_ptr why) noexcept;
+    void fail(std::exception_ptr cause) noexcept;
 
     handler::application& app_;
-    view_threads& threads_;
-    handler::request& from_;
-    handler::responder& to_;
+    view_thread_pool& threads_;
+    handler::request& request_;
+    handler::responder& responder_;
     event_loop& loop_;  // of the connection
-    cancel_link link_;
+    cancel_forwarder cancel_callback_;
 
     // Written before the thread starts.
     std::string_view body_;  // a body that was received in one piece
-    spool spooled_;
+    spool spool_;
     std::exception_ptr body_failure_;
     std::uint64_t received_ = 0;
     bool in_spool_ = false;
-    bool whole_body_ = false;  // the body was received completely
+    bool body_complete_ = false;  // the body was received completely
     std::optional<std::uint64_t> length_;
     std::uint64_t limit_ = 0;
 
     // Used by the loop only.
     ready_node waiting_;
-    std::optional<handler::thread_hop> hop_;
+    std::optional<handler::offload_timer> offload_;
     bool queued_ = false;
-    bool over_ = false;
-    cancel_reason withdrawn_ = cancel_reason::none;
+    bool finished_ = false;
+    cancel_reason removal_reason_ = cancel_reason::none;
     std::exception_ptr failure_;
 
     // Shared, guarded by the mutex.
     std::mutex mutex_;
-    response_news news_;
-    std::uint64_t unsent_ = 0;       // bytes of pieces that the responder has not accepted
-    view_thread* thread_ = nullptr;  // while it serves this request
-    context* in_ = nullptr;
+    response_update update_;
+    std::uint64_t unsent_bytes_ = 0;  // bytes of pieces that the responder has not accepted
+    view_thread* thread_ = nullptr;   // while it serves this request
+    task_context* context_ = nullptr;
     cancel_reason reason_ = cancel_reason::none;
-    bool loop_waits_ = false;    // the loop is suspended in next_update()
-    bool thread_waits_ = false;  // the thread waits for thread_wakeup_
-    bool told_ = false;          // an update for the loop is ready
-    bool untold_ = false;        // the loop must be notified before the thread waits
-    bool ended_ = false;         // the thread is done
-    bool client_gone_ = false;   // nothing can be sent any more
-    bool read_wanted_ = false;
-    bool rest_ended_ = false;          // the end of the body was read
-    std::uint64_t read_limit_ = 0;     // with read_requested_
-    std::optional<std::string> read_;  // result of the requested read
+    bool loop_waiting_ = false;         // the loop is suspended in next_update()
+    bool thread_waiting_ = false;       // the thread waits for thread_wakeup_
+    bool loop_notified_ = false;        // an update for the loop is ready
+    bool notify_pending_ = false;       // the loop must be notified before the thread waits
+    bool thread_done_ = false;          // the thread is done
+    bool client_disconnected_ = false;  // nothing can be sent any more
+    bool read_requested_ = false;
+    bool body_ended_ = false;                 // the end of the body was read
+    std::uint64_t read_limit_ = 0;            // with read_requested_
+    std::optional<std::string> read_result_;  // result of the requested read
     std::exception_ptr read_failure_;
     std::exception_ptr thread_failure_;
-    bool reached_application_ = false;
+    bool application_called_ = false;
 
     // Used by the thread only.
-    event heard_;
+    event thread_wakeup_;
 
-    std::atomic<bool> left_thread_{true};
-    std::atomic<int> holders_{1};
+    std::atomic<bool> released_by_thread_{true};
+    std::atomic<int> references_{1};
 };
 
-class thread_request::news_awaiter {
+class thread_request::update_awaiter {
 public:
-    explicit news_awaiter(thread_request& r) noexcept : request_(r) {}
+    explicit update_awaiter(thread_request& r) noexcept : request_(r) {}
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> caller) noexcept {
@@ -201,10 +201,10 @@ public:
     void await_resume() const;
 
 private:
-    [[nodiscard]] bool suspend(std::coroutine_handle<> caller, context* in) noexcept;
+    [[nodiscard]] bool suspend(std::coroutine_handle<> caller, task_context* context) noexcept;
     thread_request& request_;
 };
 
-inline thread_request::news_awaiter thread_request::news() noexcept { return news_awaiter(*this); }
+inline thread_request::update_awaiter thread_request::next_update() noexcept { return update_awaiter(*this); }
 
 }  // namespace rondo::server

@@ -6,31 +6,31 @@
 
 namespace rondo::stats {
 
-std::uint64_t resource_reader::before(const observed::figures& now, std::size_t i) const noexcept {
-    for (const observed::figures& b : before_)
+std::uint64_t client_library_sampler::previous_value(const stats_source::snapshot& now, std::size_t i) const noexcept {
+    for (const stats_source::snapshot& b : previous_)
         if (b.group == now.group && b.name == now.name) return b.values[i];
     return 0;
 }
 
-void resource_reader::look(statistics& to) noexcept {
+void client_library_sampler::sample(worker_stats& to) noexcept {
     try {
-        add_since_last(to);
+        add_growth(to);
     } catch (const std::bad_alloc&) {
         // The next sample() makes up for it.
     }
 }
 
-void resource_reader::add_since_last(statistics& to) {
-    std::vector<observed::figures> now = observed::look();
-    for (const observed::figures& f : now) {
-        for (std::size_t i = 0; i < f.texts.size(); ++i) {
-            resource_figure* const row = to.resource_of(f.group, f.name, f.texts[i]);
+void client_library_sampler::add_growth(worker_stats& to) {
+    std::vector<stats_source::snapshot> now = stats_source::snapshot_all();
+    for (const stats_source::snapshot& s : now) {
+        for (std::size_t i = 0; i < s.descriptors.size(); ++i) {
+            client_library_stat* const row = to.client_library_stat_row(s.group, s.name, s.descriptors[i]);
             if (row == nullptr) continue;
-            if (!f.texts[i].counts) set_to(row->value, f.values[i]);
-            else if (f.values[i] > before(f, i)) add_to(row->value, f.values[i] - before(f, i));
+            if (!s.descriptors[i].is_counter) store_relaxed(row->value, s.values[i]);
+            else if (s.values[i] > previous_value(s, i)) add_relaxed(row->value, s.values[i] - previous_value(s, i));
         }
     }
-    before_ = std::move(now);
+    previous_ = std::move(now);
 }
 
 }  // namespace rondo::stats

@@ -13,18 +13,18 @@ namespace rondo::stats {
 
 /// Copies the stats of all stats_sources into the worker_stats. Used on the loop thread. Constructed at the start of
 /// the worker, as earlier counts belong to the parent process.
-class resource_reader {
+class client_library_sampler {
 public:
-    resource_reader() : before_(observed::look()) {}
+    client_library_sampler() : previous_(stats_source::snapshot_all()) {}
 
     /// Adds what the counters gained since the last call, and sets the gauges.
-    void look(statistics& to) noexcept;
+    void sample(worker_stats& to) noexcept;
 
 private:
-    void add_since_last(statistics& to);
-    [[nodiscard]] std::uint64_t before(const observed::figures& now, std::size_t i) const noexcept;
+    void add_growth(worker_stats& to);
+    [[nodiscard]] std::uint64_t previous_value(const stats_source::snapshot& now, std::size_t i) const noexcept;
 
-    std::vector<observed::figures> before_;
+    std::vector<stats_source::snapshot> previous_;
 };
 
 }  // namespace rondo::stats

@@ -5,7 +5,7 @@
 
 namespace rondo::stats::latency {
 
-double quantile(const totals& sum, double q) noexcept {
+double quantile(const histogram_totals& sum, double q) noexcept {
     const auto total = std::accumulate(sum.begin(), sum.end(), std::uint64_t{0});
     if (total == 0) return 0;
     double rank = q * static_cast<double>(total);
@@ -15,11 +15,11 @@ double quantile(const totals& sum, double q) noexcept {
             rank -= in_bucket;
             continue;
         }
-        const auto low = i == 0 ? 0.0 : static_cast<double>(bound(i - 1));
-        const auto high = i + 1 == sum.size() ? low : static_cast<double>(bound(i));
+        const auto low = i == 0 ? 0.0 : static_cast<double>(upper_bound(i - 1));
+        const auto high = i + 1 == sum.size() ? low : static_cast<double>(upper_bound(i));
         return low + (high - low) * rank / in_bucket;
     }
-    return static_cast<double>(bound(buckets - 2));
+    return static_cast<double>(upper_bound(bucket_count - 2));
 }
 
 }  // namespace rondo::stats::latency

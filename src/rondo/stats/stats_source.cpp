@@ -7,55 +7,55 @@
 
 namespace rondo {
 
-struct observed::list {
+struct stats_source::registry {
     std::mutex mutex;
-    std::vector<const observed*> here;
-    std::vector<figures> gone;  ///< the counters of destroyed sources
+    std::vector<const stats_source*> sources;
+    std::vector<snapshot> retired;  ///< the counters of destroyed sources
 };
 
 // Never destroyed: sources with static storage may be destroyed later.
-observed::list& observed::all() {
-    static list& sources = *new list;
+stats_source::registry& stats_source::instance() {
+    static registry& sources = *new registry;
     return sources;
 }
 
-observed::observed(std::string_view group, std::span<const figure_text> texts, std::function<std::string()> name,
-                   reader read)
-    : group_(group), texts_(texts), name_(std::move(name)), read_(std::move(read)) {
-    list& l = all();
-    const std::scoped_lock lock(l.mutex);
-    l.here.push_back(this);
+stats_source::stats_source(std::string_view group, std::span<const metric_descriptor> descriptors,
+                           std::function<std::string()> name, read_function read)
+    : group_(group), descriptors_(descriptors), name_(std::move(name)), read_(std::move(read)) {
+    registry& r = instance();
+    const std::scoped_lock lock(r.mutex);
+    r.sources.push_back(this);
 }
 
-observed::~observed() {
-    list& l = all();
-    const std::scoped_lock lock(l.mutex);
-    std::erase(l.here, this);
+stats_source::~stats_source() {
+    registry& r = instance();
+    const std::scoped_lock lock(r.mutex);
+    std::erase(r.sources, this);
     try {
-        add_to(l.gone, true);
+        add_values_to(r.retired, true);
     } catch (const std::exception&) {
         // Its last counts are lost.
     }
 }
 
-void observed::add_to(std::vector<figures>& to, bool counters_only) const {
-    std::vector<std::uint64_t> values(texts_.size());
+void stats_source::add_values_to(std::vector<snapshot>& to, bool counters_only) const {
+    std::vector<std::uint64_t> values(descriptors_.size());
     if (!read_(values)) return;
     const std::string name = name_ ? name_() : std::string();
-    auto entry = std::ranges::find_if(to, [&](const figures& f) { return f.group == group_ && f.name == name; });
+    auto entry = std::ranges::find_if(to, [&](const snapshot& s) { return s.group == group_ && s.name == name; });
     if (entry == to.end())
-        entry = to.insert(to.end(), {group_, name, texts_, std::vector<std::uint64_t>(texts_.size())});
-    for (std::size_t i = 0; i < texts_.size(); ++i)
-        if (texts_[i].counts || !counters_only) entry->values[i] += values[i];
+        entry = to.insert(to.end(), {group_, name, descriptors_, std::vector<std::uint64_t>(descriptors_.size())});
+    for (std::size_t i = 0; i < descriptors_.size(); ++i)
+        if (descriptors_[i].is_counter || !counters_only) entry->values[i] += values[i];
 }
 
-std::vector<observed::figures> observed::look() {
-    list& l = all();
-    const std::scoped_lock lock(l.mutex);
-    std::vector<figures> result = l.gone;
-    for (const observed* o : l.here) {
+std::vector<stats_source::snapshot> stats_source::snapshot_all() {
+    registry& r = instance();
+    const std::scoped_lock lock(r.mutex);
+    std::vector<snapshot> result = r.retired;
+    for (const stats_source* source : r.sources) {
         try {
-            o->add_to(result, false);
+            source->add_values_to(result, false);
         } catch (const std::exception&) {
             // Its name is not known yet: it is included later.
         }

@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-#include <rondo/stats/placed_in.hpp>
+#include <rondo/stats/shared_layout.hpp>
 
 namespace rondo::stats {
 
@@ -15,7 +15,7 @@ namespace {
 std::int64_t now_ns() noexcept { return clock::now().time_since_epoch().count(); }
 
 template <std::size_t Size>
-void put(std::array<char, Size>& stored, std::string_view text) noexcept {
+void store_text(std::array<char, Size>& stored, std::string_view text) noexcept {
     text = text.substr(0, Size - 1);
     stored.fill(0);
     std::copy(text.begin(), text.end(), stored.begin());
@@ -23,33 +23,33 @@ void put(std::array<char, Size>& stored, std::string_view text) noexcept {
 
 // Other processes can write there: the terminating zero may be missing.
 template <std::size_t Size>
-std::string_view text_in(const std::array<char, Size>& stored) noexcept {
+std::string_view stored_text(const std::array<char, Size>& stored) noexcept {
     const std::string_view bytes(stored.data(), Size);
     return bytes.substr(0, bytes.find('\0'));
 }
 
 // Compares with `text` as store_text() truncates it.
 template <std::size_t Size>
-bool same(const std::array<char, Size>& stored, std::string_view text) noexcept {
-    return text_in(stored) == text.substr(0, Size - 1);
+bool matches(const std::array<char, Size>& stored, std::string_view text) noexcept {
+    return stored_text(stored) == text.substr(0, Size - 1);
 }
 
 }  // namespace
 
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<place>::is_always_lock_free);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<request_state>::is_always_lock_free);
 
-std::string_view to_string(place state) noexcept {
+std::string_view to_string(request_state state) noexcept {
     switch (state) {
-        case place::none: return "none";
-        case place::loop: return "loop";
-        case place::pool_queue: return "pool queue";
-        case place::pool_thread: return "pool thread";
-        case place::compute_queue: return "compute queue";
-        case place::compute_thread: return "compute thread";
-        case place::compute_process: return "compute process";
-        case place::body: return "body";
-        case place::sending: return "sending";
-        case place::holding: return "holding the loop";
+        case request_state::none: return "none";
+        case request_state::loop: return "loop";
+        case request_state::pool_queue: return "pool queue";
+        case request_state::pool_thread: return "pool thread";
+        case request_state::compute_queue: return "compute queue";
+        case request_state::compute_thread: return "compute thread";
+        case request_state::compute_process: return "compute process";
+        case request_state::reading_body: return "body";
+        case request_state::sending_response: return "sending";
+        case request_state::blocking_loop: return "blocking the loop";
     }
     return {};
 }
@@ -77,152 +77,152 @@ std::string_view to_string(connection_state s) noexcept {
     return {};
 }
 
-view_name view_figures::name() const noexcept {
-    return {.pattern = text_in(pattern), .methods = text_in(methods), .kind = text_in(kind)};
+view_name view_stats::name() const noexcept {
+    return {.pattern = stored_text(pattern), .methods = stored_text(methods), .kind = stored_text(kind)};
 }
 
-void running_request::goes(place new_state) noexcept {
-    const std::int64_t ms = (now_ns() - began_ns.load(std::memory_order_relaxed)) / 1'000'000;
-    set_to(since_ms, std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
-    where.store(new_state, std::memory_order_relaxed);
+void running_request::enter(request_state new_state) noexcept {
+    const std::int64_t ms = (now_ns() - started_ns.load(std::memory_order_relaxed)) / 1'000'000;
+    store_relaxed(entered_ms, std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
+    state.store(new_state, std::memory_order_relaxed);
 }
 
-statistics& statistics::in(std::span<std::byte> memory) { return figures_in<statistics>(memory); }
+worker_stats& worker_stats::attach(std::span<std::byte> memory) { return placed_in<worker_stats>(memory); }
 
-const statistics* statistics::look(std::span<const std::byte> memory) noexcept {
-    return look_at_figures<statistics>(memory);
+const worker_stats* worker_stats::attach_read_only(std::span<const std::byte> memory) noexcept {
+    return find_placed_in<worker_stats>(memory);
 }
 
-void statistics::begin(int process_id) noexcept {
+void worker_stats::on_worker_start(int process_id) noexcept {
     const auto last_state = state.load(std::memory_order_relaxed);
-    if (last_state != worker_state::none && last_state != worker_state::ended) add_to(crashes, 1);
-    add_to(lost, in_flight.load(std::memory_order_relaxed));
-    set_to(in_flight, 0);
-    set_to(waiting, 0);
-    set_to(connections, 0);
-    for (auto& n : connections_in) set_to(n, 0);
-    for (pool_figures* p : {&blocking, &compute}) {
-        for (auto* n : {&p->threads, &p->running, &p->waiting}) set_to(*n, 0);
+    if (last_state != worker_state::none && last_state != worker_state::ended) add_relaxed(crashes, 1);
+    add_relaxed(lost_requests, in_flight.load(std::memory_order_relaxed));
+    store_relaxed(in_flight, 0);
+    store_relaxed(waiting, 0);
+    store_relaxed(connections, 0);
+    for (auto& n : connections_by_state) store_relaxed(n, 0);
+    for (pool_stats* p : {&blocking_pool, &compute_pool}) {
+        for (auto* n : {&p->threads, &p->running, &p->waiting}) store_relaxed(*n, 0);
     }
-    for (compute_demand& d : computers) {
-        if (d.used.load(std::memory_order_relaxed) != 0) d.nobody_waits();
+    for (compute_queue_stats& d : compute_queues) {
+        if (d.in_use.load(std::memory_order_relaxed) != 0) d.cancel_all();
     }
-    for (resource_figure& r : resources) {
-        if (r.used.load(std::memory_order_relaxed) == 0) break;
-        if (r.counts == 0) set_to(r.value, 0);
+    for (client_library_stat& r : client_library_stats) {
+        if (r.in_use.load(std::memory_order_relaxed) == 0) break;
+        if (r.is_counter == 0) store_relaxed(r.value, 0);
     }
     const auto used = std::min<std::uint64_t>(rows_used.load(std::memory_order_relaxed), max_running);
-    for (std::size_t i = 0; i < used; ++i) running[i].where.store(place::none, std::memory_order_relaxed);
-    set_to(rows_used, 0);
-    set_to(free_head, 0);
-    set_to(busy_ns, 0);
-    set_to(loop_delay_ns, 0);
-    set_to(longest_turn_ns, 0);
-    set_to(pool_threads, 0);
-    set_to(holding_since_ns, 0);
-    set_to(sample_every, 1);
-    set_to(started_ns, now_ns());
-    set_to(looked_ns, now_ns());
-    if (stall_ns.load(std::memory_order_relaxed) == 0) set_to(stall_ns, 50'000'000);
-    add_to(starts, 1);
-    set_to(process, process_id);
+    for (std::size_t i = 0; i < used; ++i) running[i].state.store(request_state::none, std::memory_order_relaxed);
+    store_relaxed(rows_used, 0);
+    store_relaxed(free_head, 0);
+    store_relaxed(busy_ns, 0);
+    store_relaxed(loop_delay_ns, 0);
+    store_relaxed(max_turn_ns, 0);
+    store_relaxed(pool_threads, 0);
+    store_relaxed(blocked_since_ns, 0);
+    store_relaxed(sample_every, 1);
+    store_relaxed(started_ns, now_ns());
+    store_relaxed(sampled_ns, now_ns());
+    if (stall_ns.load(std::memory_order_relaxed) == 0) store_relaxed(stall_ns, 50'000'000);
+    add_relaxed(starts, 1);
+    store_relaxed(pid, process_id);
     state.store(worker_state::starting, std::memory_order_relaxed);
 }
 
-std::uint16_t statistics::row_of(const view_name& view) noexcept {
+std::uint16_t worker_stats::view_row(const view_name& view) noexcept {
     for (std::size_t i = 1; i + 1 < max_views; ++i) {
-        view_figures& v = views[i];
-        if (v.used.load(std::memory_order_acquire) == 0) {
-            put(v.pattern, view.pattern);
-            put(v.methods, view.methods);
-            put(v.kind, view.kind);
-            v.used.store(1, std::memory_order_release);
+        view_stats& v = views[i];
+        if (v.in_use.load(std::memory_order_acquire) == 0) {
+            store_text(v.pattern, view.pattern);
+            store_text(v.methods, view.methods);
+            store_text(v.kind, view.kind);
+            v.in_use.store(1, std::memory_order_release);
         }
-        if (same(v.pattern, view.pattern) && same(v.methods, view.methods) && same(v.kind, view.kind))
+        if (matches(v.pattern, view.pattern) && matches(v.methods, view.methods) && matches(v.kind, view.kind))
             return static_cast<std::uint16_t>(i);
     }
-    put(views[max_views - 1].pattern, "(other)");
-    views[max_views - 1].used.store(1, std::memory_order_release);
+    store_text(views[max_views - 1].pattern, "(other)");
+    views[max_views - 1].in_use.store(1, std::memory_order_release);
     return max_views - 1;
 }
 
-compute_demand& statistics::demand_of(std::string_view pool) noexcept {
-    for (compute_demand& d : computers) {
-        if (d.used.load(std::memory_order_acquire) == 0) {
-            put(d.name, &d == &computers.back() ? "(other)" : pool);
-            d.used.store(1, std::memory_order_release);
+compute_queue_stats& worker_stats::compute_queue(std::string_view pool) noexcept {
+    for (compute_queue_stats& d : compute_queues) {
+        if (d.in_use.load(std::memory_order_acquire) == 0) {
+            store_text(d.name, &d == &compute_queues.back() ? "(other)" : pool);
+            d.in_use.store(1, std::memory_order_release);
         }
-        if (same(d.name, pool)) return d;
+        if (matches(d.name, pool)) return d;
     }
-    return computers.back();
+    return compute_queues.back();
 }
 
-void statistics::holds(std::string_view pattern, instant since) noexcept {
+void worker_stats::mark_blocking(std::string_view pattern, instant since) noexcept {
     std::uint16_t row = 0;
     for (std::uint16_t i = 1; i < max_views && row == 0 && !pattern.empty(); ++i)
-        if (views[i].used.load(std::memory_order_acquire) != 0 && same(views[i].pattern, pattern)) row = i;
-    set_to(holding_view, row);
-    set_to(holding_since_ns, since.time_since_epoch().count());
+        if (views[i].in_use.load(std::memory_order_acquire) != 0 && matches(views[i].pattern, pattern)) row = i;
+    store_relaxed(blocking_view, row);
+    store_relaxed(blocked_since_ns, since.time_since_epoch().count());
 }
 
-resource_figure* statistics::resource_of(std::string_view group, std::string_view source,
-                                         const figure_text& metric) noexcept {
-    for (resource_figure& r : resources) {
-        if (r.used.load(std::memory_order_relaxed) == 0) {
-            put(r.group, group);
-            put(r.name, metric.name);
-            put(r.of, source);
-            put(r.help, metric.help);
-            r.counts = metric.counts;
-            r.seconds = metric.seconds;
-            set_to(r.value, 0);
-            r.used.store(1, std::memory_order_release);
+client_library_stat* worker_stats::client_library_stat_row(std::string_view group, std::string_view source,
+                                                           const metric_descriptor& metric) noexcept {
+    for (client_library_stat& r : client_library_stats) {
+        if (r.in_use.load(std::memory_order_relaxed) == 0) {
+            store_text(r.group, group);
+            store_text(r.name, metric.name);
+            store_text(r.source, source);
+            store_text(r.help, metric.help);
+            r.is_counter = metric.is_counter;
+            r.is_seconds = metric.is_seconds;
+            store_relaxed(r.value, 0);
+            r.in_use.store(1, std::memory_order_release);
             return &r;
         }
-        if (same(r.group, group) && same(r.name, metric.name) && same(r.of, source)) return &r;
+        if (matches(r.group, group) && matches(r.name, metric.name) && matches(r.source, source)) return &r;
     }
     return nullptr;
 }
 
-std::uint16_t statistics::take_row(std::uint16_t view, instant start) noexcept {
-    add_to(waiting, 1);
+std::uint16_t worker_stats::acquire_row(std::uint16_t view, instant start) noexcept {
+    add_relaxed(waiting, 1);
     auto number = free_head.load(std::memory_order_relaxed);
     if (number == 0 || number > max_running) {
         const auto used = rows_used.load(std::memory_order_relaxed);
         if (used >= max_running) return no_row;
         number = static_cast<std::uint16_t>(used + 1);
-        set_to(rows_used, number);
+        store_relaxed(rows_used, number);
     } else {
-        set_to(free_head, running[number - 1u].view.load(std::memory_order_relaxed));
+        store_relaxed(free_head, running[number - 1u].view_row.load(std::memory_order_relaxed));
     }
     running_request& r = running[number - 1u];
-    set_to(r.view, view);
-    set_to(r.since_ms, 0);
-    set_to(r.began_ns, start.time_since_epoch().count());
-    set_to(r.queue_ns, 0);
-    set_to(r.thread_ns, 0);
-    for (auto* n : {&r.held.ns, &r.held.measured_ns, &r.held.cpu_ns}) set_to(*n, 0);
-    set_to(r.held.longest_us, 0);
-    r.where.store(place::loop, std::memory_order_relaxed);
+    store_relaxed(r.view_row, view);
+    store_relaxed(r.entered_ms, 0);
+    store_relaxed(r.started_ns, start.time_since_epoch().count());
+    store_relaxed(r.queue_ns, 0);
+    store_relaxed(r.thread_ns, 0);
+    for (auto* n : {&r.loop_time.ns, &r.loop_time.measured_ns, &r.loop_time.cpu_ns}) store_relaxed(*n, 0);
+    store_relaxed(r.loop_time.max_us, 0);
+    r.state.store(request_state::loop, std::memory_order_relaxed);
     return number;
 }
 
-void statistics::free_row(std::uint16_t number) noexcept {
-    add_to(waiting, -1);
+void worker_stats::release_row(std::uint16_t number) noexcept {
+    add_relaxed(waiting, -1);
     if (number == no_row) return;
     running_request& r = running[number - 1u];
-    r.where.store(place::none, std::memory_order_relaxed);
-    set_to(r.view, free_head.load(std::memory_order_relaxed));
-    set_to(free_head, number);
+    r.state.store(request_state::none, std::memory_order_relaxed);
+    store_relaxed(r.view_row, free_head.load(std::memory_order_relaxed));
+    store_relaxed(free_head, number);
 }
 
-statistics_memory::statistics_memory() {
+worker_stats_memory::worker_stats_memory() {
     // Untouched pages use no memory.
-    void* memory = mmap(nullptr, sizeof(statistics), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory = mmap(nullptr, sizeof(worker_stats), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
-    memory_ = &statistics::in({static_cast<std::byte*>(memory), sizeof(statistics)});
+    stats_ = &worker_stats::attach({static_cast<std::byte*>(memory), sizeof(worker_stats)});
 }
 
-statistics_memory::~statistics_memory() { munmap(static_cast<void*>(memory_), sizeof(statistics)); }
+worker_stats_memory::~worker_stats_memory() { munmap(static_cast<void*>(stats_), sizeof(worker_stats)); }
 
 }  // namespace rondo::stats

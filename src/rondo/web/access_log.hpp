@@ -34,7 +34,7 @@ class access_log_sink {
 public:
     virtual void write(const access_entry& entry) noexcept = 0;
     /// Returns whether write() needs the fields of the response, at the cost of a copy. Called for each request.
-    [[nodiscard]] virtual bool wants_response_fields() const noexcept { return false; }
+    [[nodiscard]] virtual bool needs_response_fields() const noexcept { return false; }
 
 protected:
     ~access_log_sink() = default;

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/app_state.hpp>
 #include <rondo/web/dispatch.hpp>
 
@@ -21,9 +21,9 @@ void add_routes(router& to, app_state& from) {
 
 void collect_layers(app_state& app, const app_state* parent) {
     app.parent = parent;
-    app.around.owner = &app;
-    app.around.items = parent != nullptr ? parent->around.items : std::vector<const layer*>();
-    for (const layer& own : app.own_layers) app.around.items.push_back(&own);
+    app.middleware.owner = &app;
+    app.middleware.layers = parent != nullptr ? parent->middleware.layers : std::vector<const layer*>();
+    for (const layer& own : app.own_layers) app.middleware.layers.push_back(&own);
     for (const auto& sub : app.mounted) collect_layers(*sub, &app);
 }
 
@@ -34,8 +34,8 @@ void add_prefix(app_state& app, std::string_view prefix) {
 
 std::string methods_of(const route_entry& route) {
     if (route.any) return "any";
-    const bool head = (route.methods & bit(http::method::get)) != 0;
-    return names_of(route.methods | (head ? bit(http::method::head) : method_set{}));
+    const bool head = (route.methods & method_bit(http::method::get)) != 0;
+    return method_names(route.methods | (head ? method_bit(http::method::head) : method_set{}));
 }
 
 template <class Hooks>
@@ -45,71 +45,72 @@ void append(Hooks& to, Hooks& from) {
 }
 
 // Request hooks run for every request, including those without a route, so the outermost application has them.
-void take_request_hooks(app_state& to, app_state& from) {
-    append(to.before, from.before);
-    append(to.after, from.after);
+void move_request_hooks(app_state& to, app_state& from) {
+    append(to.before_request, from.before_request);
+    append(to.after_request, from.after_request);
 }
 
-void list_routes(const app_state& app, std::vector<route_info>& to) {
+void append_routes(const app_state& app, std::vector<route_info>& to) {
     for (const auto& route : app.routes)
-        to.push_back({methods_of(*route), route->pattern, route->view.kind, route->where});
-    for (const auto& sub : app.mounted) list_routes(*sub, to);
+        to.push_back({methods_of(*route), route->pattern, route->view.kind, route->location});
+    for (const auto& sub : app.mounted) append_routes(*sub, to);
 }
 
-void take_rows(const app_state& app, stats::statistics& server_stats) {
+void register_stats(const app_state& app, stats::worker_stats& server_stats) {
     for (const auto& route : app.routes) {
         const std::string methods = methods_of(*route);
-        route->row.store(
-            server_stats.row_of({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
+        route->stats_row.store(
+            server_stats.view_row({.pattern = route->pattern, .methods = methods, .kind = to_string(route->view.kind)}),
             std::memory_order_relaxed);
-        if (route->view.isolated) count_isolated(*route->view.isolated, server_stats);
+        if (route->view.isolated) register_isolated_stats(*route->view.isolated, server_stats);
     }
-    for (const auto& sub : app.mounted) take_rows(*sub, server_stats);
+    for (const auto& sub : app.mounted) register_stats(*sub, server_stats);
 }
 
-task<void> run_starts(const app_state& app) {
-    for (const hook& h : app.starts) co_await run_hook(h);
-    for (const auto& sub : app.mounted) co_await run_starts(*sub);
+task<void> run_start_hooks(const app_state& app) {
+    for (const hook& h : app.start_hooks) co_await run_hook(h);
+    for (const auto& sub : app.mounted) co_await run_start_hooks(*sub);
 }
 
-task<void> run_stops(const app_state& app) {
-    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await run_stops(**sub);
-    for (auto h = app.stops.rbegin(); h != app.stops.rend(); ++h) co_await run_hook(*h);
+task<void> run_stop_hooks(const app_state& app) {
+    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await run_stop_hooks(**sub);
+    for (auto h = app.stop_hooks.rbegin(); h != app.stop_hooks.rend(); ++h) co_await run_hook(*h);
 }
 
-void start_companions(app_state& app, const companions::election& is_leader) {
-    app.beside.start(is_leader);
-    for (const auto& sub : app.mounted) start_companions(*sub, is_leader);
+void start_lifespan_tasks(app_state& app, const lifespan_tasks::leader_check& is_leader) {
+    app.tasks.start(is_leader);
+    for (const auto& sub : app.mounted) start_lifespan_tasks(*sub, is_leader);
 }
 
-task<void> end_companions(app_state& app, instant deadline) {
-    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub) co_await end_companions(**sub, deadline);
-    co_await app.beside.end(deadline);
+task<void> stop_lifespan_tasks(app_state& app, instant deadline) {
+    for (auto sub = app.mounted.rbegin(); sub != app.mounted.rend(); ++sub)
+        co_await stop_lifespan_tasks(**sub, deadline);
+    co_await app.tasks.stop(deadline);
 }
 
-task<void> start(app_state& app) {
+task<void> start_app(app_state& app) {
     app.prepare();
-    co_await run_starts(app);
-    start_companions(app, app.elect);
+    co_await run_start_hooks(app);
+    start_lifespan_tasks(app, app.is_leader);
 }
 
-task<void> end_background(app_state& app) {
+task<void> stop_background_tasks(app_state& app) {
     constexpr auto default_time = std::chrono::seconds(30);
-    return end_companions(app, app.background_until.value_or(from_now(default_time)));
+    return stop_lifespan_tasks(app, app.background_deadline.value_or(from_now(default_time)));
 }
 
-task<void> end(app_state& app) {
-    co_await end_background(app);
-    co_await run_stops(app);
+task<void> stop_app(app_state& app) {
+    co_await stop_background_tasks(app);
+    co_await run_stop_hooks(app);
 }
 
 }  // namespace
 
 void app_state::prepare() {
     if (prepared) return;
-    router fresh;
-    add_routes(fresh, *this);
-    to_views = std::move(fresh);
+    router table;
+    add_routes(table, *this);
+    route_table = std::move(table);
     collect_layers(*this, nullptr);
     prepared = true;
 }
@@ -134,22 +135,22 @@ app::app(app&&) noexcept = default;
 app& app::operator=(app&&) noexcept = default;
 app::~app() = default;
 
-route_options& app::add(std::span<const http::method> methods, std::string_view pattern,
-                        const std::source_location& location, detail::view_box view,
-                        std::span<const detail::accepts_function> accepts) {
+route_options& app::add_route(std::span<const http::method> methods, std::string_view pattern,
+                              const std::source_location& location, detail::erased_view view,
+                              std::span<const detail::accepts_function> accepts) {
     state_->require_not_running("add routes");
     auto route = std::make_unique<detail::route_entry>();
     route->pattern = pattern;
     const detail::pattern_parameters parameters(pattern);
     for (std::size_t i = 0; i < parameters.count; ++i) route->parameters.emplace_back(parameters.items[i].name);
     route->accepts.assign(accepts.begin(), accepts.end());
-    for (const http::method m : methods) route->methods |= detail::bit(m);
-    if (route->methods & (detail::bit(http::method::connect) | detail::bit(http::method::trace))) {
+    for (const http::method m : methods) route->methods |= detail::method_bit(m);
+    if (route->methods & (detail::method_bit(http::method::connect) | detail::method_bit(http::method::trace))) {
         throw std::invalid_argument("route '" + route->pattern + "': CONNECT and TRACE cannot have views");
     }
     route->any = methods.empty();
     route->view = std::move(view);
-    route->where = location;
+    route->location = location;
     state_->routes.push_back(std::move(route));
     return state_->routes.back()->options;
 }
@@ -158,7 +159,7 @@ void app::mount(path_prefix prefix, app sub) {
     state_->require_not_running("mount applications");
     sub.state_->require_not_running("mount applications");
     detail::add_prefix(*sub.state_, prefix.text());
-    detail::take_request_hooks(*state_, *sub.state_);
+    detail::move_request_hooks(*state_, *sub.state_);
     state_->mounted.push_back(std::move(sub.state_));
 }
 
@@ -176,63 +177,67 @@ void app::add_error_handler(int code, detail::error_handler handler) {
     state_->error_handlers.emplace_back(code, std::move(handler));
 }
 
-void app::add_start(detail::hook hook) {
+void app::add_start_hook(detail::hook hook) {
     state_->require_not_running("add hooks");
-    state_->starts.push_back(std::move(hook));
+    state_->start_hooks.push_back(std::move(hook));
 }
 
-void app::add_stop(detail::hook hook) {
+void app::add_stop_hook(detail::hook hook) {
     state_->require_not_running("add hooks");
-    state_->stops.push_back(std::move(hook));
+    state_->stop_hooks.push_back(std::move(hook));
 }
 
-void app::add_beside(std::string name, detail::hook hook) {
+void app::add_worker_task(std::string name, detail::hook hook) {
     state_->require_not_running("add worker tasks");
-    state_->beside.add_beside(std::move(name), std::move(hook));
+    state_->tasks.add_task(std::move(name), std::move(hook));
 }
 
 void app::add_periodic(clock::duration interval, std::string name, detail::hook hook) {
     state_->require_not_running("add periodic tasks");
     if (interval <= clock::duration::zero())
         throw std::invalid_argument("every(): the interval of '" + name + "' must be positive");
-    state_->beside.add_periodic(std::move(name), std::move(hook), interval);
+    state_->tasks.add_periodic(std::move(name), std::move(hook), interval);
 }
 
 background_group& app::background(std::string_view name, background_options options) {
-    return state_->beside.group(name, options);
+    return state_->tasks.group(name, options);
 }
 
-void app::elect_with(std::function<bool(std::string_view)> is_leader) { state_->elect = std::move(is_leader); }
-void app::background_until(instant deadline) noexcept { state_->background_until = deadline; }
+void app::set_leader_check(std::function<bool(std::string_view)> is_leader) {
+    state_->is_leader = std::move(is_leader);
+}
+void app::set_background_deadline(instant deadline) noexcept { state_->background_deadline = deadline; }
 
-void app::access_log(access_log_sink* sink) noexcept { state_->log = sink; }
+void app::set_access_log(access_log_sink* sink) noexcept { state_->access_log = sink; }
 
 void app::check() {
-    detail::router fresh;
-    detail::add_routes(fresh, *state_);
+    detail::router table;
+    detail::add_routes(table, *state_);
 }
 
 std::vector<route_info> app::routes() const {
-    std::vector<route_info> all;
-    detail::list_routes(*state_, all);
-    return all;
+    std::vector<route_info> result;
+    detail::append_routes(*state_, result);
+    return result;
 }
 
-task<void> app::startup() { return detail::start(*state_); }
-task<void> app::end_background() { return detail::end_background(*state_); }
-task<void> app::shutdown() { return detail::end(*state_); }
-task<void> app::serve(handler::request& from, handler::responder& to) { return detail::answer(*state_, from, to); }
-void app::refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept {
-    if (state_->log == nullptr) return;
-    request req(from);
-    state_->log->write({&req, code, body_bytes, clock::duration::zero(), false});
+task<void> app::startup() { return detail::start_app(*state_); }
+task<void> app::stop_background() { return detail::stop_background_tasks(*state_); }
+task<void> app::shutdown() { return detail::stop_app(*state_); }
+task<void> app::serve(handler::request& from, handler::responder& to) {
+    return detail::handle_request(*state_, from, to);
 }
-void app::count_in(stats::statistics& server_stats) { detail::take_rows(*state_, server_stats); }
+void app::on_refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept {
+    if (state_->access_log == nullptr) return;
+    request req(from);
+    state_->access_log->write({&req, code, body_bytes, clock::duration::zero(), false});
+}
+void app::register_views(stats::worker_stats& server_stats) { detail::register_stats(*state_, server_stats); }
 
 std::optional<std::uint64_t> app::body_limit(handler::request& from) {
     detail::match found;
     try {
-        found = state_->to_views.find(from.method, from.path, *from.memory);
+        found = state_->route_table.find(from.method, from.path, *from.memory);
     } catch (const http_error&) {
         // serve() responds with the error in the path.
     }
@@ -242,7 +247,7 @@ std::optional<std::uint64_t> app::body_limit(handler::request& from) {
 }
 
 task<void> app::refuse(handler::request& from, handler::responder& to, std::exception_ptr cause) {
-    return detail::answer_failure(*state_, from, to, std::move(cause));
+    return detail::handle_failure(*state_, from, to, std::move(cause));
 }
 
 }  // namespace rondo

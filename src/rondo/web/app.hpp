@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The application object: routes, middleware, hooks, background tasks, settings and commands.
-// Implemented in app.cpp, app_hooks.cpp and app_settings.cpp.
+// Implemented in app.cpp, app_hooks.cpp and app_declarations.cpp.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@
 #include <rondo/web/background.hpp>
 #include <rondo/web/command.hpp>
 #include <rondo/web/error_response.hpp>
-#include <rondo/web/lifespan.hpp>
+#include <rondo/web/lifespan_hook.hpp>
 #include <rondo/web/middleware.hpp>
 #include <rondo/web/routing/path.hpp>
 #include <rondo/web/routing/view.hpp>
@@ -36,10 +36,10 @@ namespace detail {
 struct app_state;
 
 /// A default that the application sets for a setting.
-struct preferred_setting {
+struct application_default {
     std::string name;
     std::string value;
-    std::source_location where;
+    std::source_location location;
 };
 }  // namespace detail
 
@@ -61,7 +61,7 @@ struct route_info {
     std::string methods;  ///< "GET, HEAD"; "any"
     std::string pattern;
     view_kind kind;
-    std::source_location where;
+    std::source_location location;
 };
 
 /// A web application: routes, middleware, error handlers and lifespan hooks. Configured before it runs; from then on it
@@ -111,7 +111,7 @@ public:
     template <class View>
     route_options& route(std::initializer_list<http::method> methods, path_for<std::type_identity_t<View>> path,
                          View view) {
-        return add_typed(methods, path, std::move(view), detail::parameters_of<View>{});
+        return add_typed_route(methods, path, std::move(view), detail::parameters_of<View>{});
     }
 
     /// `app.get("/x", &object, &type::view)`; the object must outlive the application.
@@ -150,21 +150,21 @@ public:
     /// Hooks run in the order they were added; if one fails, startup fails.
     template <class Hook>
     void on_start(Hook hook) {
-        add_start(detail::make_hook(std::move(hook)));
+        add_start_hook(detail::make_hook(std::move(hook)));
     }
     /// Adds a hook that runs after the last request. Hooks run in reverse order.
     template <class Hook>
     void on_stop(Hook hook) {
-        add_stop(detail::make_hook(std::move(hook)));
+        add_stop_hook(detail::make_hook(std::move(hook)));
     }
 
     /// Runs a coroutine `task<void>()` in every worker process, alongside the views, from startup until shutdown
     /// cancels it; for example one that subscribes to channels. If it fails, it is logged and restarted with back-off
     /// (100 ms to 10 s).
     template <class F>
-    void beside(std::string name, F function) {
+    void run_in_worker(std::string name, F function) {
         static_assert(std::is_same_v<std::invoke_result_t<F&>, task<void>>, "run_in_worker() takes a task<void>()");
-        add_beside(std::move(name), detail::make_hook(std::move(function)));
+        add_worker_task(std::move(name), detail::make_hook(std::move(function)));
     }
     /// Runs a function periodically, in one process of the server at a time: `task<void>()` on the loop or `void()` on
     /// the blocking pool. First runs after one interval; runs never overlap, missed runs are skipped, failures are
@@ -192,7 +192,7 @@ public:
     /// nor throw.
     void after_request(std::function<void(const access_entry&)> hook);
     /// Runs the hooks of on_reload() if `reloaded`, those of on_arbiter_start() otherwise.
-    void in_arbiter(bool reloaded) const;
+    void run_arbiter_hooks(bool reloaded) const;
 
     /// Declares a setting of the application: `--name`, `RONDO_NAME` and `name` in rondo.toml, shown by --help and
     /// `check`. The default determines the type: text, bool, number, a std::chrono duration or byte_size; `type` is the
@@ -204,13 +204,15 @@ public:
     [[nodiscard]] auto setting(std::string name, std::string type, Default default_value, std::string help,
                                std::source_location location = std::source_location::current()) {
         using value = decltype(detail::setting_type<Default>());
-        auto declared = std::make_shared<detail::held_setting<value>>(as_value<value>(std::move(default_value)));
-        declare(declared, std::move(name), std::move(type), std::move(help), location);
+        auto declared =
+            std::make_shared<detail::typed_setting<value>>(convert_default<value>(std::move(default_value)));
+        declare_setting(declared, std::move(name), std::move(type), std::move(help), location);
         return rondo::setting<value>(declared);
     }
     /// Changes the default of a setting, the framework's or the application's, given as text:
     /// `app.set_default("threads", "64")`. The configuration file, the environment and flags override it.
-    void prefer(std::string name, std::string value, std::source_location location = std::source_location::current());
+    void set_default(std::string name, std::string value,
+                     std::source_location location = std::source_location::current());
     /// Adds a command to the command line, next to `serve` and the other built-in ones: `task<int>()` on the loop or
     /// `int()` on the blocking pool, optionally taking command_arguments. It returns the exit status and runs in the
     /// started application, with all settings.
@@ -223,7 +225,7 @@ public:
 
     /// Logs every response to `sink` when it ends; null turns the log off, at no cost. `sink` must outlive the
     /// application.
-    void access_log(access_log_sink* sink) noexcept;
+    void set_access_log(access_log_sink* sink) noexcept;
 
     /// Throws std::invalid_argument naming both routes when two routes are equivalent. startup() does the same.
     void check();
@@ -233,53 +235,53 @@ public:
     /// Used by the command line: what was declared here and in mounted applications.
     [[nodiscard]] std::vector<detail::declared_setting*> declared_settings() const;
     [[nodiscard]] std::vector<const detail::declared_command*> declared_commands() const;
-    [[nodiscard]] std::vector<const detail::preferred_setting*> preferred_settings() const;
-    void use_settings(const app_settings& values);
+    [[nodiscard]] std::vector<const detail::application_default*> application_defaults() const;
+    void apply_settings(const app_settings& values);
 
     /// Used by a server with several processes: `is_leader` returns whether this process runs the periodic task of that
     /// name (every()). Called on the loop.
-    void elect_with(std::function<bool(std::string_view name)> is_leader);
+    void set_leader_check(std::function<bool(std::string_view name)> is_leader);
     /// Used by the server: sets until when stop_background() waits for background groups; 30 s by default.
-    void background_until(instant deadline) noexcept;
+    void set_background_deadline(instant deadline) noexcept;
     /// Stops what runs alongside requests: waits for background groups, then cancels them. Called first by shutdown().
-    [[nodiscard]] task<void> end_background();
+    [[nodiscard]] task<void> stop_background();
 
     [[nodiscard]] task<void> startup() override;
     [[nodiscard]] task<void> shutdown() override;
     [[nodiscard]] task<void> serve(handler::request& from, handler::responder& to) override;
-    void count_in(stats::statistics& server_stats) override;
+    void register_views(stats::worker_stats& server_stats) override;
     [[nodiscard]] std::optional<std::uint64_t> body_limit(handler::request& from) override;
     [[nodiscard]] task<void> refuse(handler::request& from, handler::responder& to, std::exception_ptr cause) override;
-    void refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override;
+    void on_refused(handler::request& from, http::status code, std::uint64_t body_bytes) noexcept override;
 
     /// Used by the framework.
     [[nodiscard]] detail::app_state& state() noexcept { return *state_; }
 
 private:
     template <class View, class... T>
-    route_options& add_typed(std::initializer_list<http::method> methods, const path_for<View>& path, View view,
-                             detail::parameter_list<T...>) {
+    route_options& add_typed_route(std::initializer_list<http::method> methods, const path_for<View>& path, View view,
+                                   detail::parameter_list<T...>) {
         const std::array<detail::accepts_function, sizeof...(T)> accepts{detail::accepts<T>()...};
-        return add({methods.begin(), methods.size()}, path.pattern(), path.where(), detail::box(std::move(view)),
-                   accepts);
+        return add_route({methods.begin(), methods.size()}, path.pattern(), path.location(),
+                         detail::erase_view(std::move(view)), accepts);
     }
-    route_options& add(std::span<const http::method> methods, std::string_view pattern,
-                       const std::source_location& location, detail::view_box view,
-                       std::span<const detail::accepts_function> accepts);
+    route_options& add_route(std::span<const http::method> methods, std::string_view pattern,
+                             const std::source_location& location, detail::erased_view view,
+                             std::span<const detail::accepts_function> accepts);
     template <class Value, class Default>
-    static Value as_value(Default default_value) {
+    static Value convert_default(Default default_value) {
         if constexpr (std::is_same_v<Value, std::chrono::milliseconds>)
             return std::chrono::duration_cast<std::chrono::milliseconds>(default_value);
         else return Value(std::move(default_value));
     }
-    void declare(std::shared_ptr<detail::declared_setting> setting, std::string name, std::string type,
-                 std::string help, const std::source_location& location);
+    void declare_setting(std::shared_ptr<detail::declared_setting> setting, std::string name, std::string type,
+                         std::string help, const std::source_location& location);
     command_options& add_command(detail::declared_command command);
     void add_layer(detail::layer layer);
     void add_error_handler(int code, detail::error_handler handler);
-    void add_start(detail::hook hook);
-    void add_stop(detail::hook hook);
-    void add_beside(std::string name, detail::hook hook);
+    void add_start_hook(detail::hook hook);
+    void add_stop_hook(detail::hook hook);
+    void add_worker_task(std::string name, detail::hook hook);
     void add_periodic(clock::duration interval, std::string name, detail::hook hook);
 
     std::unique_ptr<detail::app_state> state_;

@@ -34,28 +34,28 @@ public:
         benchmark::DoNotOptimize(head.code);
         benchmark::DoNotOptimize(body.data());
         size_ = body.size();
-        begun_ = true;
+        started_ = true;
     }
-    void begin(const handler::response_head&, std::optional<std::uint64_t>) override { begun_ = true; }
+    void start(const handler::response_head&, std::optional<std::uint64_t>) override { started_ = true; }
     task<void> write(std::string_view) override { co_return; }
     task<void> write_file(int, std::uint64_t, std::uint64_t) override { co_return; }
     void finish() override {}
     void abort() noexcept override {}
-    bool begun() const noexcept override { return begun_; }
-    bool body_wanted() const noexcept override { return true; }
+    bool has_started() const noexcept override { return started_; }
+    bool needs_body() const noexcept override { return true; }
     http::status code() const noexcept override { return http::status::ok; }
     std::uint64_t body_bytes() const noexcept override { return size_; }
 
 private:
     std::uint64_t size_ = 0;
-    bool begun_ = false;
+    bool started_ = false;
 };
 
 class no_body final : public handler::body {
 public:
     task<std::string_view> read() override { co_return std::string_view(); }
     std::optional<std::uint64_t> length() const noexcept override { return 0; }
-    bool ended() const noexcept override { return true; }
+    bool is_at_end() const noexcept override { return true; }
     void limit(std::uint64_t) noexcept override {}
     std::uint64_t limit() const noexcept override { return 0; }
     const http::fields* trailers() const noexcept override { return nullptr; }
@@ -69,7 +69,7 @@ task<response> article(request&, int year, std::string_view) {
 task<response> pass(request& req, next next) { co_return co_await next(req); }
 
 task<void> serve_many(benchmark::State& state, app& a, std::string_view path) {
-    context in;
+    task_context in;
     no_body body;
     std::uint64_t before = 0;
     std::uint64_t rounds = 0;
@@ -82,7 +82,7 @@ task<void> serve_many(benchmark::State& state, app& a, std::string_view path) {
         from.method_text = "GET";
         from.target = from.path = path;
         from.body = &body;
-        from.running_in = &in;
+        from.context = &in;
         from.memory = &memory;
         co_await a.serve(from, to);
     }
@@ -126,12 +126,12 @@ void one_middleware(benchmark::State& state) {
 }
 BENCHMARK(one_middleware);
 
-void not_found(benchmark::State& state) {
+void throw_not_found(benchmark::State& state) {
     app a;
     add_routes(a);
     serve(state, a, "/none");
 }
-BENCHMARK(not_found);
+BENCHMARK(throw_not_found);
 
 }  // namespace
 }  // namespace rondo

@@ -17,9 +17,9 @@
 namespace rondo::detail {
 
 /// The middleware of a request, outermost first, and the application whose views it wraps.
-class layers {
+class middleware_chain {
 public:
-    std::vector<const layer*> items;
+    std::vector<const layer*> layers;
     const app_state* owner = nullptr;
 };
 
@@ -28,26 +28,26 @@ struct app_state {
     std::vector<std::unique_ptr<route_entry>> routes;
     std::vector<layer> own_layers;
     std::vector<std::pair<int, error_handler>> error_handlers;
-    std::vector<hook> starts;
-    std::vector<hook> stops;
-    std::vector<std::function<void()>> arbiter_starts;
-    std::vector<std::function<void()>> reloads;
-    std::vector<std::function<void(request&)>> before;            ///< outermost application only
-    std::vector<std::function<void(const access_entry&)>> after;  ///< outermost application only
+    std::vector<hook> start_hooks;
+    std::vector<hook> stop_hooks;
+    std::vector<std::function<void()>> arbiter_start_hooks;
+    std::vector<std::function<void()>> reload_hooks;
+    std::vector<std::function<void(request&)>> before_request;            ///< outermost application only
+    std::vector<std::function<void(const access_entry&)>> after_request;  ///< outermost application only
     std::vector<std::unique_ptr<app_state>> mounted;
-    std::vector<std::shared_ptr<declared_setting>> settings;
-    std::vector<std::unique_ptr<declared_command>> commands;
-    std::vector<std::unique_ptr<preferred_setting>> preferred;
-    app_settings chosen;  ///< the same in mounted applications
-    companions beside;
-    companions::election elect;               ///< outermost application only
-    std::optional<instant> background_until;  ///< outermost application only
+    std::vector<std::shared_ptr<declared_setting>> declared_settings;
+    std::vector<std::unique_ptr<declared_command>> declared_commands;
+    std::vector<std::unique_ptr<application_default>> defaults;
+    app_settings framework_settings;  ///< the same in mounted applications
+    lifespan_tasks tasks;
+    lifespan_tasks::leader_check is_leader;      ///< outermost application only
+    std::optional<instant> background_deadline;  ///< outermost application only
     const app_state* parent = nullptr;
-    access_log_sink* log = nullptr;
+    access_log_sink* access_log = nullptr;
 
     bool prepared = false;
-    router to_views;  ///< outermost application only
-    layers around;    ///< its own middleware inside that of the applications it is mounted in
+    router route_table;           ///< outermost application only
+    middleware_chain middleware;  ///< its own middleware inside that of the applications it is mounted in
 
     /// Throws std::invalid_argument when two routes are equivalent.
     void prepare();
@@ -65,10 +65,10 @@ struct app_state {
 /// Calls an isolated view in a compute process or, if there are none, on a compute thread.
 [[nodiscard]] task<response> call_isolated(const route_entry& route, request& req);
 /// Registers the stats for the view's compute jobs.
-void count_isolated(isolated_part& part, stats::statistics& server_stats);
+void register_isolated_stats(isolated_state& part, stats::worker_stats& server_stats);
 /// Makes the response for a failure: the application's error handler or the built-in page.
-[[nodiscard]] task<response> response_of(const app_state& app, request& req, failure f);
+[[nodiscard]] task<response> make_failure_response(const app_state& app, request& req, failure f);
 /// Logs an exception of a view, unless it is an http_error other than 500, a cancellation or a lost connection.
-void report(request& req, const std::exception_ptr& cause) noexcept;
+void log_failure(request& req, const std::exception_ptr& cause) noexcept;
 
 }  // namespace rondo::detail

@@ -292,15 +292,16 @@ TEST(App, every_view_kind_reads_bodies) {
     const std::string body(300'000, 'b');
     for (const std::size_t piece : {std::size_t{0}, std::size_t{1000}}) {
         for (const char* path : {"/async", "/sync", "/cpu"}) {
-            EXPECT_EQ(client.send({.method = "POST", .target = path, .body = body, .piece = piece}).body, body) << path;
+            EXPECT_EQ(client.send({.method = "POST", .target = path, .body = body, .chunk_size = piece}).body, body)
+                << path;
         }
     }
-    EXPECT_EQ(client.send({.method = "POST", .target = "/stream", .body = body, .piece = 100'000}).body, "3");
+    EXPECT_EQ(client.send({.method = "POST", .target = "/stream", .body = body, .chunk_size = 100'000}).body, "3");
     const std::string large(2 << 20, 'l');
     EXPECT_EQ(client.post("/sync", large).status, 413);
     EXPECT_EQ(client.post("/async", large).status, 413);
     EXPECT_EQ(client.post("/large", large).body, "2097152");
-    EXPECT_EQ(client.send({.method = "POST", .target = "/large", .body = large, .piece = 65536}).body, "2097152");
+    EXPECT_EQ(client.send({.method = "POST", .target = "/large", .body = large, .chunk_size = 65536}).body, "2097152");
     EXPECT_EQ(client.post("/small", "1234").status, 200);
     EXPECT_EQ(client.post("/small", "12345").status, 413);
     EXPECT_EQ(client.post("/unread", large).status, 200);
@@ -313,15 +314,15 @@ TEST(App, handles_many_concurrent_requests) {
         co_return text("waited");
     });
     test_client client(a);
-    const auto all = [](test_client& c) -> task<int> {
+    const auto send_all = [](test_client& c) -> task<int> {
         std::vector<task<test_response>> waiting;
         for (int i = 0; i < 1000; ++i) waiting.push_back(c.async_get("/wait"));
-        int good = 0;
-        for (const auto& r : co_await when_all(std::move(waiting))) good += r.body == "waited";
-        co_return good;
+        int succeeded = 0;
+        for (const auto& r : co_await when_all(std::move(waiting))) succeeded += r.body == "waited";
+        co_return succeeded;
     };
     const auto before = clock::now();
-    EXPECT_EQ(client.run(all(client)), 1000);
+    EXPECT_EQ(client.run(send_all(client)), 1000);
     EXPECT_LT(clock::now() - before, std::chrono::seconds(10));
 }
 

@@ -25,7 +25,7 @@ void background_group::spawn(task<void> work) {
 }
 
 void background_group::open(event_loop& loop) {
-    tasks_.emplace(&task_group::ignore, nullptr);  // run() handles failures
+    tasks_.emplace(&task_group::ignore_failure, nullptr);  // run() handles failures
     loop_.store(&loop, std::memory_order_release);
 }
 

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/web/app.hpp>
 
@@ -19,21 +19,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct fixture : ::testing::Test {
+struct AppFixture : ::testing::Test {
     event_loop loop;
     thread_pool pool{{.name = "blocking"}};
     app application;
 
-    fixture() { loop.use_pools(&pool, nullptr); }
+    AppFixture() { loop.use_pools(&pool, nullptr); }
     void start() { loop.run_until(application.startup()); }
-    void end(clock::duration grace = 20s) {
-        application.background_until(from_now(grace));
+    void stop(clock::duration grace = 20s) {
+        application.set_background_deadline(from_now(grace));
         loop.run_until(application.shutdown());
     }
 };
-using background = fixture;
-using beside = fixture;
-using every = fixture;
+using BackgroundGroup = AppFixture;
+using RunInWorker = AppFixture;
+using Every = AppFixture;
 
 task<void> wait_and_count(std::atomic<int>& count, clock::duration time) {
     co_await sleep(time);
@@ -45,7 +45,7 @@ task<void> fail() {
     throw std::runtime_error("the mail server is down");
 }
 
-task<void> wait_for_ever(cancel_reason& reason) {
+task<void> wait_forever(cancel_reason& reason) {
     try {
         co_await sleep(24h);
     } catch (const cancelled& c) {
@@ -54,13 +54,13 @@ task<void> wait_for_ever(cancel_reason& reason) {
     }
 }
 
-TEST_F(background, shutdown_waits_for_tasks) {
+TEST_F(BackgroundGroup, shutdown_waits_for_tasks) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
     for (int i = 0; i < 3; ++i) mail.spawn(wait_and_count(done, 20ms));
     EXPECT_EQ(mail.size(), 3u);
-    end();
+    stop();
     EXPECT_EQ(done, 3);
     EXPECT_EQ(mail.size(), 0u);
     EXPECT_THROW(mail.spawn(fail()), std::logic_error);
@@ -72,35 +72,35 @@ task<void> chain(background_group& in, std::atomic<int>& count, int left) {
     if (left > 0) in.spawn(chain(in, count, left - 1));
 }
 
-TEST_F(background, tasks_may_spawn_others_during_shutdown) {
+TEST_F(BackgroundGroup, tasks_may_spawn_others_during_shutdown) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
     mail.spawn(chain(mail, done, 9));
-    end();
+    stop();
     EXPECT_EQ(done, 10);
 }
 
-TEST_F(background, slow_tasks_are_cancelled) {
+TEST_F(BackgroundGroup, slow_tasks_are_cancelled) {
     start();
     cancel_reason reason = cancel_reason::none;
-    application.background("slow").spawn(wait_for_ever(reason));
-    end(30ms);
+    application.background("slow").spawn(wait_forever(reason));
+    stop(30ms);
     EXPECT_EQ(reason, cancel_reason::drain);
 }
 
-TEST_F(background, a_failure_is_counted_and_does_not_affect_others) {
+TEST_F(BackgroundGroup, a_failure_is_counted_and_does_not_affect_others) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail");
     mail.spawn(fail());
     mail.spawn(wait_and_count(done, 5ms));
-    end();
+    stop();
     EXPECT_EQ(done, 1);
     EXPECT_EQ(mail.failed(), 1u);
 }
 
-TEST_F(background, is_bounded) {
+TEST_F(BackgroundGroup, is_bounded) {
     start();
     std::atomic<int> done = 0;
     background_group& mail = application.background("mail", {.limit = 2});
@@ -108,11 +108,11 @@ TEST_F(background, is_bounded) {
     mail.spawn(wait_and_count(done, 5ms));
     EXPECT_THROW(mail.spawn(wait_and_count(done, 5ms)), background_full);
     EXPECT_EQ(&application.background("mail"), &mail);
-    end();
+    stop();
     EXPECT_EQ(done, 2);
 }
 
-TEST_F(background, spawns_from_any_thread) {
+TEST_F(BackgroundGroup, spawns_from_any_thread) {
     start();
     std::atomic<int> done = 0;
     std::vector<std::jthread> threads;
@@ -129,11 +129,11 @@ TEST_F(background, spawns_from_any_thread) {
         }
     };
     loop.run_until(until::all_spawned(spawned));
-    end();
+    stop();
     EXPECT_EQ(done, 400);
 }
 
-TEST_F(background, requires_a_running_application) {
+TEST_F(BackgroundGroup, requires_a_running_application) {
     EXPECT_THROW(application.background("mail").spawn(fail()), std::logic_error);
 }
 
@@ -147,10 +147,10 @@ task<void> fail_twice(int& calls, bool& cancelled_at_end) {
     }
 }
 
-TEST_F(beside, restarts_after_a_failure_and_is_cancelled_at_shutdown) {
+TEST_F(RunInWorker, restarts_after_a_failure_and_is_cancelled_at_shutdown) {
     int calls = 0;
     bool cancelled_at_end = false;
-    application.beside("listener", [&] { return fail_twice(calls, cancelled_at_end); });
+    application.run_in_worker("listener", [&] { return fail_twice(calls, cancelled_at_end); });
     start();
     struct until {
         static task<void> third(int& count) {
@@ -158,12 +158,12 @@ TEST_F(beside, restarts_after_a_failure_and_is_cancelled_at_shutdown) {
         }
     };
     loop.run_until(with_timeout(20s, until::third(calls)));
-    end();
+    stop();
     EXPECT_TRUE(cancelled_at_end);
     EXPECT_EQ(calls, 3);
 }
 
-TEST_F(every, runs_periodically_in_the_leader) {
+TEST_F(Every, runs_periodically_in_the_leader) {
     std::atomic<int> on_loop = 0;
     std::atomic<int> on_pool = 0;
     std::atomic<int> elsewhere = 0;
@@ -174,7 +174,7 @@ TEST_F(every, runs_periodically_in_the_leader) {
         throw std::runtime_error("this run fails");
     });
     application.every(1ms, "elsewhere", [&] { ++elsewhere; });
-    application.elect_with([&checks](std::string_view name) {
+    application.set_leader_check([&checks](std::string_view name) {
         ++checks;
         return name != "elsewhere";
     });
@@ -185,7 +185,7 @@ TEST_F(every, runs_periodically_in_the_leader) {
         }
     };
     loop.run_until(with_timeout(20s, until::three_times(on_loop, on_pool)));
-    end();
+    stop();
     EXPECT_EQ(elsewhere, 0);
     EXPECT_GE(checks, 9);
     EXPECT_THROW(app().every(0s, "never", [] {}), std::invalid_argument);

@@ -19,11 +19,11 @@ using command_arguments = std::span<const std::string>;
 class command_options {
 public:
     /// Runs the command without the start and stop hooks of the application, for work that must precede its start.
-    command_options& without_start() noexcept { return starts_ = false, *this; }
-    [[nodiscard]] bool starts() const noexcept { return starts_; }
+    command_options& without_lifespan() noexcept { return has_lifespan_ = false, *this; }
+    [[nodiscard]] bool has_lifespan() const noexcept { return has_lifespan_; }
 
 private:
-    bool starts_ = true;
+    bool has_lifespan_ = true;
 };
 
 namespace detail {
@@ -33,7 +33,7 @@ struct declared_command {
     std::string name;
     std::string help;
     bool takes_arguments = false;
-    owned object;
+    erased_object object;
     task<int> (*async)(const void* object, command_arguments) = nullptr;  ///< on the loop; null if `sync` is set
     int (*sync)(const void* object, command_arguments) = nullptr;         ///< on the blocking pool
     command_options options;
@@ -55,7 +55,7 @@ declared_command make_command(const std::string& name, const std::string& help, 
     static_assert(std::is_same_v<result, int> || std::is_same_v<result, task<int>>,
                   "a command must return the exit status as int or rondo::task<int>");
     declared_command command{
-        .name = name, .help = help, .takes_arguments = arguments, .object = own(std::move(f)), .options = {}};
+        .name = name, .help = help, .takes_arguments = arguments, .object = make_erased(std::move(f)), .options = {}};
     if constexpr (std::is_same_v<result, int>) command.sync = call_command<F, arguments>;
     else command.async = call_command<F, arguments>;
     return command;

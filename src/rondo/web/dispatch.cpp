@@ -33,91 +33,91 @@ task<response> call_on_thread(const route_entry& route, request& req) {
 }
 
 /// The path with its trailing slash added or removed, if that has a GET view; otherwise empty.
-std::string other_slash(const app_state& app, const request& req) {
+std::string slash_redirect_target(const app_state& app, const request& req) {
     const std::string_view path = req.raw_path();
     const bool is_read = req.method() == http::method::get || req.method() == http::method::head;
     if (!is_read || path.size() < 2 || path.starts_with("//")) return {};
     std::string other(path);
     if (other.back() == '/') other.pop_back();
     else other += '/';
-    if (app.to_views.find(http::method::get, other, req.memory()).route == nullptr) return {};
+    if (app.route_table.find(http::method::get, other, req.memory()).route == nullptr) return {};
     if (!req.raw_query().empty()) other.append("?").append(req.raw_query());
     return other;
 }
 
-[[gnu::noinline]] task<response> answer_unrouted(const app_state& app, request& req, unrouted reason) {
+[[gnu::noinline]] task<response> make_unrouted_response(const app_state& app, request& req, unrouted reason) {
     if (!reason.redirect_to.empty()) co_return redirect(reason.redirect_to, 307);
     const bool server_wide = req.raw_path() == "*";
     if (req.method() == http::method::options && (reason.allowed != 0 || server_wide)) {
-        co_return no_content().field("Allow", names_of(server_wide ? any_method : reason.allowed));
+        co_return no_content().field("Allow", method_names(server_wide ? any_method : reason.allowed));
     }
     failure f{.code = http::status::not_found};
     if (req.method() == http::method::connect) {
         f.code = http::status::not_implemented;
-        response refusal = co_await response_of(app, req, std::move(f));
+        response refusal = co_await make_failure_response(app, req, std::move(f));
         co_return std::move(refusal).close();
     }
     if (reason.allowed != 0) {
         f.code = http::status::method_not_allowed;
-        f.allow = names_of(reason.allowed);
+        f.allow = method_names(reason.allowed);
     }
-    co_return co_await response_of(app, req, std::move(f));
+    co_return co_await make_failure_response(app, req, std::move(f));
 }
 
-task<response> call_innermost(const app_state& app, request& req) {
+task<response> call_route(const app_state& app, request& req) {
     if (const route_entry* route = req.matched_route()) return call_view(*route, req);
-    return answer_unrouted(app, req, std::move(req.local<unrouted>()));
+    return make_unrouted_response(app, req, std::move(req.local<unrouted>()));
 }
 
 /// The fields of the response, for an access log sink that needs them.
-struct noted_fields {
+struct access_fields {
     std::optional<response_fields> fields;
 };
 
-[[gnu::noinline]] void note_fields(request& req, const handler::response_head& head) {
+[[gnu::noinline]] void record_access_fields(request& req, const handler::response_head& head) {
     arena& memory = req.memory();
-    req.local<noted_fields>().fields = {memory.copy(head.content_type),
-                                        memory.copy(head.fields ? head.fields->wire() : std::string_view())};
+    req.local<access_fields>().fields = {memory.copy(head.content_type),
+                                         memory.copy(head.fields ? head.fields->wire() : std::string_view())};
 }
 
 /// Sends the response for a failure that no middleware handled. Returns false when the connection is aborted instead.
 [[gnu::noinline]] task<bool> send_failure(const app_state& app, request& req, handler::responder& to,
                                           std::exception_ptr cause) {
-    report(req, cause);
-    if (to.begun() || req.token().reason() == cancel_reason::disconnected) {
-        to.abort_as(failure_of(cause).code);
+    log_failure(req, cause);
+    if (to.has_started() || req.token().reason() == cancel_reason::disconnected) {
+        to.abort_with(to_failure(cause).code);
         co_return false;
     }
     const app_state& owner = req.matched_route() != nullptr ? *req.matched_route()->owner : app;
     std::exception_ptr second_cause;
     try {
-        failure f = failure_of(cause);
-        response r = co_await response_of(owner, req, std::move(f));
-        if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
-        co_await send(r, to, req);
+        failure f = to_failure(cause);
+        response r = co_await make_failure_response(owner, req, std::move(f));
+        if (app.access_log != nullptr && app.access_log->needs_response_fields()) record_access_fields(req, r.head());
+        co_await send_response(r, to, req);
     } catch (...) {
         second_cause = std::current_exception();
     }
     if (!second_cause) co_return true;
-    report(req, second_cause);
+    log_failure(req, second_cause);
     to.abort();
     co_return false;
 }
 
-[[gnu::noinline]] void tell_end(const app_state& app, request& req, const handler::responder& to, bool complete) {
-    const bool started = to.begun();
-    const noted_fields* recorded = req.local_if_made<noted_fields>();
+[[gnu::noinline]] void log_access(const app_state& app, request& req, const handler::responder& to, bool complete) {
+    const bool started = to.has_started();
+    const access_fields* recorded = req.local_or_null<access_fields>();
     const access_entry entry{&req,
                              started ? to.code() : http::status{},
                              started ? to.body_bytes() : 0,
                              clock::now() - req.arrived(),
                              !complete,
                              recorded != nullptr && recorded->fields ? &*recorded->fields : nullptr};
-    if (app.log != nullptr) app.log->write(entry);
-    for (const auto& hook : app.after) hook(entry);
+    if (app.access_log != nullptr) app.access_log->write(entry);
+    for (const auto& hook : app.after_request) hook(entry);
 }
 
-bool is_told(const app_state& app) noexcept { return app.log != nullptr || !app.after.empty(); }
+bool is_logged(const app_state& app) noexcept { return app.access_log != nullptr || !app.after_request.empty(); }
 
 }  // namespace
 
@@ -125,88 +125,88 @@ task<response> call_view(const route_entry& route, request& req) {
     if (route.options.body_limit() != route_options::server_limit) req.body().limit(route.options.body_limit());
     if (route.view.async != nullptr) return route.view.async(route.view.view.get(), req, req.arguments());
     if (route.view.isolated != nullptr) return call_isolated(route, req);
-    return req.body().ended() ? call_on_thread(route, req) : read_and_call_on_thread(route, req);
+    return req.body().is_at_end() ? call_on_thread(route, req) : read_and_call_on_thread(route, req);
 }
 
-[[gnu::noinline]] task<response> call_inner(const layers& chain, std::size_t index, request& req) {
+[[gnu::noinline]] task<response> call_next(const middleware_chain& chain, std::size_t index, request& req) {
     std::exception_ptr cause;
     try {
-        if (index == chain.items.size()) co_return co_await call_innermost(*chain.owner, req);
-        const layer& l = *chain.items[index];
+        if (index == chain.layers.size()) co_return co_await call_route(*chain.owner, req);
+        const layer& l = *chain.layers[index];
         co_return co_await l.call(l.object.get(), req, next(chain, index + 1));
     } catch (const cancelled&) {
         throw;
     } catch (...) {
         cause = std::current_exception();
     }
-    report(req, cause);
-    failure f = failure_of(cause);
-    co_return co_await response_of(*chain.owner, req, std::move(f));
+    log_failure(req, cause);
+    failure f = to_failure(cause);
+    co_return co_await make_failure_response(*chain.owner, req, std::move(f));
 }
 
-task<response> respond(const app_state& app, request& req) {
-    const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
+task<response> make_response(const app_state& app, request& req) {
+    const match found = app.route_table.find(req.method(), req.raw_path(), req.memory());
     if (found.route != nullptr) {
-        req.matched(*found.route, found.arguments);
-        handler::request& from = req.received();
-        from.view = found.route->row.load(std::memory_order_relaxed);
-        if (from.on_thread) from.goes(stats::place::pool_thread);
-        if (context* in = req.received().running_in) in->activity = found.route->pattern;
-        const layers& around = found.route->owner->around;
-        return around.items.empty() ? call_view(*found.route, req) : call_inner(around, 0, req);
+        req.set_route(*found.route, found.arguments);
+        handler::request& from = req.server_request();
+        from.view_row = found.route->stats_row.load(std::memory_order_relaxed);
+        if (from.has_own_thread) from.enter(stats::request_state::pool_thread);
+        if (task_context* context = req.server_request().context) context->name = found.route->pattern;
+        const middleware_chain& chain = found.route->owner->middleware;
+        return chain.layers.empty() ? call_view(*found.route, req) : call_next(chain, 0, req);
     }
-    unrouted reason{found.allowed, found.allowed == 0 ? other_slash(app, req) : std::string()};
-    if (app.around.items.empty()) return answer_unrouted(app, req, std::move(reason));
+    unrouted reason{found.allowed, found.allowed == 0 ? slash_redirect_target(app, req) : std::string()};
+    if (app.middleware.layers.empty()) return make_unrouted_response(app, req, std::move(reason));
     req.local<unrouted>() = std::move(reason);
-    return call_inner(app.around, 0, req);
+    return call_next(app.middleware, 0, req);
 }
 
-[[gnu::noinline]] task<void> send(response& r, handler::responder& to, request& req) {
+[[gnu::noinline]] task<void> send_response(response& r, handler::responder& to, request& req) {
     const handler::response_head head = r.head();
     if (auto* const source = std::get_if<std::unique_ptr<body_source>>(&r.body()); source != nullptr && *source) {
         co_await (*source)->send(to, head, req);
         co_return;
     }
     const std::string_view text = r.text();
-    if (text.size() <= handler::responder::small_body) {
+    if (text.size() <= handler::responder::small_body_limit) {
         to.respond(head, text);
         co_return;
     }
-    to.begin(head, text.size());
-    if (to.body_wanted()) co_await to.write(text);
+    to.start(head, text.size());
+    if (to.needs_body()) co_await to.write(text);
     to.finish();
 }
 
-task<void> answer(const app_state& app, handler::request& from, handler::responder& to) {
+task<void> handle_request(const app_state& app, handler::request& from, handler::responder& to) {
     request req(from);
     std::exception_ptr cause;
     try {
-        for (const auto& hook : app.before) hook(req);
-        task<response> responding = respond(app, req);
+        for (const auto& hook : app.before_request) hook(req);
+        task<response> responding = make_response(app, req);
         response& r = co_await responding.in_place();
-        if (app.log != nullptr && app.log->wants_response_fields()) note_fields(req, r.head());
+        if (app.access_log != nullptr && app.access_log->needs_response_fields()) record_access_fields(req, r.head());
         const std::string_view text = r.text();
         const bool in_memory = !std::holds_alternative<std::unique_ptr<body_source>>(r.body());
-        if (in_memory && text.size() <= handler::responder::small_body) to.respond(r.head(), text);
-        else co_await send(r, to, req);
+        if (in_memory && text.size() <= handler::responder::small_body_limit) to.respond(r.head(), text);
+        else co_await send_response(r, to, req);
     } catch (...) {
         cause = std::current_exception();
     }
     const bool complete = !cause || co_await send_failure(app, req, to, cause);
-    if (is_told(app)) tell_end(app, req, to, complete);
+    if (is_logged(app)) log_access(app, req, to, complete);
 }
 
-task<void> answer_failure(const app_state& app, handler::request& from, handler::responder& to,
+task<void> handle_failure(const app_state& app, handler::request& from, handler::responder& to,
                           std::exception_ptr cause) {
     request req(from);
     try {
-        const match found = app.to_views.find(req.method(), req.raw_path(), req.memory());
-        if (found.route != nullptr) req.matched(*found.route, found.arguments);
+        const match found = app.route_table.find(req.method(), req.raw_path(), req.memory());
+        if (found.route != nullptr) req.set_route(*found.route, found.arguments);
     } catch (const http_error&) {
         // An invalid path: respond with the original failure.
     }
     const bool complete = co_await send_failure(app, req, to, cause);
-    if (is_told(app)) tell_end(app, req, to, complete);
+    if (is_logged(app)) log_access(app, req, to, complete);
 }
 
 }  // namespace rondo::detail

@@ -15,7 +15,7 @@
 #include <rondo/base/unavailable_error.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/http/accept.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/app_state.hpp>
 
 namespace rondo {
@@ -34,17 +34,17 @@ bool is_lost_connection(const std::system_error& e) noexcept {
            e.code() == std::errc::connection_aborted;
 }
 
-void log_cause(request& req, std::string_view text) {
+void log_exception(request& req, std::string_view text) {
     log::error(fmt::format("{} {} (route {}, request {}): {}", req.method_text(), req.target(),
                            req.route().empty() ? "none" : req.route(), req.id(), text));
 }
 
-std::string reason_of(const failure& f) {
+std::string reason_phrase(const failure& f) {
     const auto reason = http::reason(f.code);
     return std::string(reason.empty() ? "Error" : reason);
 }
 
-constexpr std::string_view page = R"(<!doctype html>
+constexpr std::string_view html_template = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{0} {1}</title>
 <style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:18vh auto 0;max-width:34rem;padding:0 1.5rem}}
@@ -54,15 +54,15 @@ h1{{font-size:3.5rem;margin:0;line-height:1.1}}h2{{font-weight:500;margin:0 0 1r
 )";
 
 std::string html_page(const failure& f, std::string_view id) {
-    const std::string reason = reason_of(f);
+    const std::string reason = reason_phrase(f);
     const std::string detail = f.text.empty() || f.text == reason ? "" : "<p>" + html_escape(f.text) + "</p>";
     const std::string shown_id = id.empty() ? "" : fmt::format("<p><small>Request {}</small></p>", html_escape(id));
-    return fmt::format(page, http::to_int(f.code), reason, detail, shown_id);
+    return fmt::format(html_template, http::to_int(f.code), reason, detail, shown_id);
 }
 
 std::string json_page(const failure& f, std::string_view id) {
     std::string out;
-    const std::string reason = reason_of(f);
+    const std::string reason = reason_phrase(f);
     codec::json_writer writer(out);
     writer.begin_object().member("status", http::to_int(f.code)).member("error", std::string_view(reason));
     if (!f.text.empty()) writer.member("detail", std::string_view(f.text));
@@ -72,7 +72,7 @@ std::string json_page(const failure& f, std::string_view id) {
 }
 
 std::string plain_page(const failure& f, std::string_view id) {
-    std::string out = f.text.empty() ? reason_of(f) : f.text;
+    std::string out = f.text.empty() ? reason_phrase(f) : f.text;
     if (!id.empty()) out += fmt::format(" (request {})", id);
     return out + '\n';
 }
@@ -84,7 +84,7 @@ task<response> call_handler(const detail::error_handler& h, request& req, const 
     co_return co_await run_blocking(call);
 }
 
-task<std::optional<response>> by_handler(const detail::error_handler& h, request& req, const failure& f) {
+task<std::optional<response>> run_error_handler(const detail::error_handler& h, request& req, const failure& f) {
     std::exception_ptr cause;
     try {
         response r = co_await call_handler(h, req, f);
@@ -93,21 +93,21 @@ task<std::optional<response>> by_handler(const detail::error_handler& h, request
     } catch (...) {
         cause = std::current_exception();
     }
-    detail::report(req, cause);
+    detail::log_failure(req, cause);
     co_return std::nullopt;
 }
 
 }  // namespace
 
-failure failure_of(std::exception_ptr cause) {
+failure to_failure(std::exception_ptr cause) {
     failure f{.cause = cause};
     try {
         std::rethrow_exception(std::move(cause));
     } catch (const http_error& e) {
         f.code = e.code();
         f.text = e.what();
-        if (const auto* const busy = dynamic_cast<const try_later*>(&e)) f.retry_after = busy->retry_after();
-    } catch (const try_later& e) {
+        if (const auto* const busy = dynamic_cast<const unavailable_error*>(&e)) f.retry_after = busy->retry_after();
+    } catch (const unavailable_error& e) {
         f.code = http::status::service_unavailable;
         f.text = "The server is busy; try again later";
         f.retry_after = e.retry_after();
@@ -139,27 +139,27 @@ response error_page(request& req, const failure& f) {
 
 namespace detail {
 
-void report(request& req, const std::exception_ptr& cause) noexcept {
+void log_failure(request& req, const std::exception_ptr& cause) noexcept {
     try {
         std::rethrow_exception(cause);
-    } catch (const failed_elsewhere&) {
+    } catch (const remote_error&) {
     } catch (const http_error& e) {
-        if (http::to_int(e.code()) == 500) log_cause(req, e.what());
-    } catch (const try_later&) {
+        if (http::to_int(e.code()) == 500) log_exception(req, e.what());
+    } catch (const unavailable_error&) {
     } catch (const cancelled&) {
     } catch (const std::system_error& e) {
-        if (!is_lost_connection(e)) log_cause(req, std::string("std::system_error: ") + e.what());
+        if (!is_lost_connection(e)) log_exception(req, std::string("std::system_error: ") + e.what());
     } catch (const std::exception& e) {
-        log_cause(req, type_name(typeid(e)) + ": " + e.what());
+        log_exception(req, type_name(typeid(e)) + ": " + e.what());
     } catch (...) {
         const std::type_info* const type = abi::__cxa_current_exception_type();
-        log_cause(req, "unknown exception" + (type ? " of type " + type_name(*type) : std::string()));
+        log_exception(req, "unknown exception" + (type ? " of type " + type_name(*type) : std::string()));
     }
 }
 
-task<response> response_of(const app_state& app, request& req, failure f) {
+task<response> make_failure_response(const app_state& app, request& req, failure f) {
     std::optional<response> handled;
-    if (const error_handler* handler = app.handler_for(f.code)) handled = co_await by_handler(*handler, req, f);
+    if (const error_handler* handler = app.handler_for(f.code)) handled = co_await run_error_handler(*handler, req, f);
     response r = handled ? std::move(*handled) : error_page(req, f);
     if (!f.allow.empty()) r.field("Allow", f.allow);
     if (f.retry_after) r.field("Retry-After", std::to_string(f.retry_after->count()));

@@ -28,7 +28,7 @@ struct failure {
 
 /// Converts an exception: http_error keeps its status and text, unavailable_error (a full pool, a busy database)
 /// becomes 503 with Retry-After, a cancelled request 503, and everything else 500 without details.
-[[nodiscard]] failure failure_of(std::exception_ptr cause);
+[[nodiscard]] failure to_failure(std::exception_ptr cause);
 
 /// Makes the built-in error page: HTML, JSON or plain text, as negotiated with Accept.
 [[nodiscard]] response error_page(request& req, const failure& f);
@@ -36,19 +36,19 @@ struct failure {
 namespace detail {
 
 /// An exception from a compute process, which has already logged it if necessary.
-class failed_elsewhere : public http_error {
+class remote_error : public http_error {
 public:
     using http_error::http_error;
 };
 
-class busy_elsewhere final : public failed_elsewhere, public try_later {
+class remote_busy final : public remote_error, public unavailable_error {
 public:
-    busy_elsewhere(http::status code, const std::string& text, std::chrono::seconds retry_after)
-        : failed_elsewhere(code, text), try_later(retry_after) {}
+    remote_busy(http::status code, const std::string& text, std::chrono::seconds retry_after)
+        : remote_error(code, text), unavailable_error(retry_after) {}
 };
 
 struct error_handler {
-    owned object;
+    erased_object object;
     /// On the loop; null if `sync` is set.
     task<response> (*async)(const void* object, request&, const failure&) = nullptr;
     response (*sync)(const void* object, request&, const failure&) = nullptr;  ///< on the blocking pool
@@ -62,9 +62,9 @@ error_handler make_error_handler(F f) {
         return (*static_cast<const F*>(object))(req, f);
     };
     if constexpr (std::is_same_v<std::invoke_result_t<const F&, request&, const failure&>, task<response>>) {
-        return {own(std::move(f)), call, nullptr};
+        return {make_erased(std::move(f)), call, nullptr};
     } else {
-        return {own(std::move(f)), nullptr, call};
+        return {make_erased(std::move(f)), nullptr, call};
     }
 }
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include <rondo/coro/when_all.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/loop/timeout.hpp>
 #include <rondo/web/app.hpp>
 #include <rondo/web/test_client.hpp>
@@ -32,7 +32,7 @@ app failing() {
         throw std::runtime_error("secret-detail");
     });
     a.get("/int", [](request&) -> task<response> { throw 7; });
-    a.get("/http", [](request&) -> response { throw http_error(404, "there is no <b>such</b> article"); });
+    a.get("/http", [](request&) -> response { throw http_error(404, "article <b>17</b> not found"); });
     a.get("/field", [](request& req) { return text("x").field("X", req.query("v").value_or("")); });
     return a;
 }
@@ -57,13 +57,13 @@ TEST(ErrorResponse, negotiates_the_format) {
     const auto plain = client.get("/http");
     EXPECT_EQ(plain.status, 404);
     EXPECT_EQ(plain.content_type, "text/plain; charset=utf-8");
-    EXPECT_EQ(plain.body, "there is no <b>such</b> article\n");
+    EXPECT_EQ(plain.body, "article <b>17</b> not found\n");
     const auto html = client.get("/http", {{"Accept", "text/html,application/xml;q=0.9,*/*;q=0.8"}});
     EXPECT_EQ(html.content_type, "text/html; charset=utf-8");
-    EXPECT_THAT(html.body, AllOf(HasSubstr("no &lt;b&gt;such"), HasSubstr("<h1>404</h1>")));
+    EXPECT_THAT(html.body, AllOf(HasSubstr("article &lt;b&gt;17"), HasSubstr("<h1>404</h1>")));
     const auto json = client.get("/http", {{"Accept", "application/json"}});
     EXPECT_EQ(json.content_type, "application/json");
-    EXPECT_EQ(json.body, R"({"status":404,"error":"Not Found","detail":"there is no <b>such</b> article"})");
+    EXPECT_EQ(json.body, R"({"status":404,"error":"Not Found","detail":"article <b>17</b> not found"})");
 }
 
 TEST(ErrorResponse, uses_the_error_handlers_of_the_application) {
@@ -94,11 +94,11 @@ TEST(ErrorResponse, uses_the_error_handlers_of_the_application) {
 }
 
 /// Writes some bytes, then fails.
-class breaking_body final : public body_source {
+class failing_body final : public body_source {
 public:
-    explicit breaking_body(std::optional<std::uint64_t> length) : length_(length) {}
+    explicit failing_body(std::optional<std::uint64_t> length) : length_(length) {}
     task<void> send(handler::responder& to, const handler::response_head& head, request& req) override {
-        to.begin(head, length_);
+        to.start(head, length_);
         co_await to.write("first");
         if (req.query("throw")) throw std::runtime_error("secret-detail");
         to.finish();
@@ -111,7 +111,7 @@ private:
 TEST(ErrorResponse, a_failure_after_the_head_aborts) {
     app a;
     a.get("/<int:n>", [](request&, int n) {
-        return with_source(std::make_unique<breaking_body>(n == 0 ? std::nullopt : std::optional<std::uint64_t>(n)),
+        return with_source(std::make_unique<failing_body>(n == 0 ? std::nullopt : std::optional<std::uint64_t>(n)),
                            "text/plain");
     });
     test_client client(a);
@@ -127,21 +127,21 @@ TEST(ErrorResponse, a_failure_after_the_head_aborts) {
     EXPECT_EQ(more.body, "");
 }
 
-struct on_end {
+struct set_on_destruction {
     bool& flag;
-    ~on_end() { flag = true; }
+    ~set_on_destruction() { flag = true; }
 };
 
 TEST(ErrorResponse, a_disconnect_cancels_the_view) {
     bool cleaned = false;
     app a;
     a.get("/", [&cleaned](request&) -> task<response> {
-        const on_end end{cleaned};
+        const set_on_destruction end{cleaned};
         co_await sleep(std::chrono::hours(1));
         co_return text("never");
     });
     test_client client(a);
-    context connection;
+    task_context connection;
     client.loop().post([&] { connection.cancel.cancel(cancel_reason::disconnected); });
     const auto r = client.loop().run_until(client.async_get("/"), &connection);
     EXPECT_TRUE(cleaned);
@@ -169,12 +169,12 @@ TEST(ErrorResponse, a_timeout_is_503) {
 
 TEST(ErrorResponse, a_sync_view_can_poll_for_cancellation) {
     event_loop* loop = nullptr;
-    context request_context;
+    task_context request_context;
     app a;
     a.get("/", [&](request& req) {
         // Not before the view runs: a request cancelled earlier is not sent to a thread.
         loop->post([&] { request_context.cancel.cancel(cancel_reason::deadline); });
-        while (!req.cancelled()) std::this_thread::yield();
+        while (!req.is_cancelled()) std::this_thread::yield();
         return text("cancelled");
     });
     test_client client(a);
@@ -201,7 +201,7 @@ TEST(ErrorResponse, a_full_pool_is_503) {
     thread_pool narrow({.name = "narrow", .threads = 1, .queue = 1});
     thread_pool* const before = client.loop().blocking();
     client.loop().use_pools(&narrow, client.loop().compute());
-    const auto all = [](test_client& c, std::latch& in) -> task<std::vector<test_response>> {
+    const auto send_all = [](test_client& c, std::latch& in) -> task<std::vector<test_response>> {
         std::vector<task<test_response>> requests;
         requests.push_back(c.async_get("/hold"));
         requests.push_back([](test_client& c2, std::latch& in2) -> task<test_response> {
@@ -212,7 +212,7 @@ TEST(ErrorResponse, a_full_pool_is_503) {
         requests.push_back(c.async_get("/free"));
         co_return co_await when_all(std::move(requests));
     };
-    const auto responses = client.run(all(client, entered));
+    const auto responses = client.run(send_all(client, entered));
     client.loop().use_pools(before, client.loop().compute());
     EXPECT_EQ(responses[0].body, "held");
     EXPECT_EQ(responses[1].body, "next");

@@ -27,11 +27,11 @@ namespace rondo::testing {
 class fake_body final : public handler::body {
 public:
     task<std::string_view> read() override {
-        if (at_ == pieces.size()) co_return std::string_view();
-        co_return pieces[at_++];
+        if (index_ == pieces.size()) co_return std::string_view();
+        co_return pieces[index_++];
     }
     std::optional<std::uint64_t> length() const noexcept override { return declared; }
-    bool ended() const noexcept override { return at_ == pieces.size(); }
+    bool is_at_end() const noexcept override { return index_ == pieces.size(); }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
     std::uint64_t limit() const noexcept override { return limit_; }
     const http::fields* trailers() const noexcept override { return nullptr; }
@@ -40,7 +40,7 @@ public:
     std::optional<std::uint64_t> declared;
 
 private:
-    std::size_t at_ = 0;
+    std::size_t index_ = 0;
     std::uint64_t limit_ = 1 << 20;
 };
 
@@ -48,29 +48,29 @@ private:
 class fake_responder final : public handler::responder {
 public:
     void respond(const handler::response_head& head, std::string_view text) override {
-        begin(head, text.size());
-        keep(text);
+        start(head, text.size());
+        record(text);
         finish();
     }
-    void begin(const handler::response_head& head, std::optional<std::uint64_t> declared) override {
-        if (begun_) throw response_error("response already started");
-        begun_ = true;
+    void start(const handler::response_head& head, std::optional<std::uint64_t> declared) override {
+        if (started_) throw response_error("response already started");
+        started_ = true;
         status = head.code;
         type = head.content_type;
         if (head.fields) fields = *head.fields;
         length = declared;
     }
     task<void> write(std::string_view bytes) override {
-        if (open_for) {
-            while (*open_for == 0) {
-                opened.reset();
-                co_await opened.wait();
+        if (allowed_writes) {
+            while (*allowed_writes == 0) {
+                write_allowed.reset();
+                co_await write_allowed.wait();
             }
-            --*open_for;
+            --*allowed_writes;
         }
-        keep(bytes);
+        record(bytes);
         ++writes;
-        wrote.set();
+        write_done.set();
         if (fail_at && writes == *fail_at) throw std::system_error(std::make_error_code(std::errc::broken_pipe));
     }
     task<void> write_file(int fd, std::uint64_t offset, std::uint64_t size) override {
@@ -78,23 +78,23 @@ public:
         if (::pread(fd, bytes.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
             throw std::system_error(std::make_error_code(std::errc::io_error));
         ++file_writes;
-        keep(bytes);
+        record(bytes);
         co_return;
     }
     void finish() override {
-        if (wanted && length && body.size() != *length) throw response_error("too few bytes");
+        if (sends_body && length && body.size() != *length) throw response_error("too few bytes");
         finished = true;
     }
     void abort() noexcept override { aborted = true; }
-    bool begun() const noexcept override { return begun_; }
-    bool body_wanted() const noexcept override { return wanted; }
+    bool has_started() const noexcept override { return started_; }
+    bool needs_body() const noexcept override { return sends_body; }
     http::status code() const noexcept override { return status; }
     std::uint64_t body_bytes() const noexcept override { return body.size(); }
 
     /// Allows `n` more writes. Before the first call, writes are unlimited.
     void allow(int n) {
-        open_for = open_for.value_or(0) + n;
-        opened.set();
+        allowed_writes = allowed_writes.value_or(0) + n;
+        write_allowed.set();
     }
     [[nodiscard]] std::string_view field(std::string_view name) const { return fields.find(name).value_or("(none)"); }
 
@@ -103,23 +103,23 @@ public:
     http::fields fields;
     std::optional<std::uint64_t> length;
     std::string body;
-    bool wanted = true;
+    bool sends_body = true;
     bool finished = false;
     bool aborted = false;
     int writes = 0;
     int file_writes = 0;
     std::optional<int> fail_at;
-    std::optional<int> open_for;
-    event opened;
-    event wrote;
+    std::optional<int> allowed_writes;
+    event write_allowed;
+    event write_done;
 
 private:
-    void keep(std::string_view bytes) {
-        if (!begun_ || finished) throw response_error("write outside of a response");
+    void record(std::string_view bytes) {
+        if (!started_ || finished) throw response_error("write outside of a response");
         if (length && body.size() + bytes.size() > *length) throw response_error("too many bytes");
-        if (wanted) body.append(bytes);
+        if (sends_body) body.append(bytes);
     }
-    bool begun_ = false;
+    bool started_ = false;
 };
 
 /// A request and the responder that records its response.
@@ -128,8 +128,8 @@ public:
     explicit exchange(std::string_view target, std::initializer_list<http::field> lines = {},
                       std::string_view method = "GET")
         : target_(target), req(from) {
-        for (const http::field& line : lines) add(line);
-        from.method = http::method_of(method);
+        for (const http::field& line : lines) add_field(line);
+        from.method = http::parse_method(method);
         from.method_text = method;
         const std::string_view view = target_;
         from.target = view;
@@ -139,9 +139,9 @@ public:
         if (from.has_query) from.query = view.substr(mark + 1);
         from.fields = http::fields_view(text_.data(), refs_);
         from.body = &body;
-        from.running_in = &running_in;
+        from.context = &request_context;
         from.memory = &memory_;
-        to.wanted = method != "HEAD";
+        to.sends_body = method != "HEAD";
     }
 
     /// Sends a response like an application.
@@ -152,7 +152,7 @@ public:
     }
 
 private:
-    void add(const http::field& line) {
+    void add_field(const http::field& line) {
         const auto put = [this](std::string_view part) {
             const auto at = static_cast<std::uint32_t>(text_.size());
             text_.append(part);
@@ -169,7 +169,7 @@ private:
 
 public:
     handler::request from;
-    context running_in;
+    task_context request_context;
     fake_body body;
     fake_responder to;
     request req;
@@ -187,11 +187,11 @@ public:
     temporary_folder(const temporary_folder&) = delete;
     temporary_folder& operator=(const temporary_folder&) = delete;
 
-    void put(const std::string& name, std::string_view content) const {
+    void write_file(const std::string& name, std::string_view content) const {
         std::filesystem::create_directories((path / name).parent_path());
         std::ofstream(path / name, std::ios::binary) << content;
     }
-    [[nodiscard]] std::string at(const std::string& name) const { return (path / name).string(); }
+    [[nodiscard]] std::string path_of(const std::string& name) const { return (path / name).string(); }
 
     std::filesystem::path path;
 };

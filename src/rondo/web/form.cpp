@@ -5,21 +5,21 @@
 #include <utility>
 
 #include <rondo/handler/error.hpp>
-#include <rondo/http/form.hpp>
 #include <rondo/http/media_type.hpp>
-#include <rondo/loop/pool.hpp>
-#include <rondo/loop/pool_batch.hpp>
+#include <rondo/http/urlencoded_form.hpp>
+#include <rondo/loop/coalescing_buffer.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/form_reader.hpp>
 
 namespace rondo {
 
 namespace {
 
-[[noreturn]] void too_large(const char* items) {
+[[noreturn]] void throw_too_large(const char* items) {
     throw http_error(http::status::content_too_large, std::string("The form has too many ") + items + ".");
 }
 
-[[noreturn]] void malformed() { throw http_error(http::status::bad_request, "The form is malformed."); }
+[[noreturn]] void throw_malformed() { throw http_error(http::status::bad_request, "The form is malformed."); }
 
 http::multipart_limits part_limits(const form_limits& limits) {
     http::multipart_limits out;
@@ -38,7 +38,7 @@ std::string_view form_data::value(std::string_view name, std::string_view defaul
     return field(name).value_or(default_value);
 }
 
-std::vector<std::string_view> form_data::all(std::string_view name) const {
+std::vector<std::string_view> form_data::values(std::string_view name) const {
     std::vector<std::string_view> values;
     for (const form_field& f : fields_) {
         if (f.name == name) values.emplace_back(f.value);
@@ -68,31 +68,31 @@ bool form_reader::would_block(std::size_t bytes) const noexcept {
     return bytes > limits_.file_threshold || (in_file_ && form_.files_.back().content.would_block(bytes));
 }
 
-void form_reader::take(std::string_view bytes) {
-    if (multipart_) return take_multipart(bytes);
-    check_text(bytes.size());
+void form_reader::append(std::string_view bytes) {
+    if (multipart_) return append_multipart(bytes);
+    count_text(bytes.size());
     urlencoded_.append(bytes);
 }
 
-void form_reader::check_text(std::size_t more) {
+void form_reader::count_text(std::size_t more) {
     text_bytes_ += more;
-    if (text_bytes_ > limits_.text_bytes) too_large("bytes");
+    if (text_bytes_ > limits_.text_bytes) throw_too_large("bytes");
 }
 
-void form_reader::take_multipart(std::string_view bytes) {
+void form_reader::append_multipart(std::string_view bytes) {
     using event = http::multipart_parser::event;
     while (true) {
         const auto step = multipart_->parse(bytes);
         bytes.remove_prefix(step.consumed);
-        switch (step.what) {
+        switch (step.kind) {
             case event::part_begin: begin_part(); break;
             case event::part_data: add_data(step.data); break;
             case event::part_end: end_part(); break;
             case event::need_more:
             case event::done: return;
             case event::error:
-                if (multipart_->error() == http::multipart_error::too_many_parts) too_large("fields");
-                malformed();
+                if (multipart_->error() == http::multipart_error::too_many_parts) throw_too_large("fields");
+                throw_malformed();
         }
     }
 }
@@ -101,17 +101,17 @@ void form_reader::begin_part() {
     const http::multipart_part& part = multipart_->part();
     in_file_ = part.filename.has_value();
     if (in_file_) {
-        if (form_.files_.size() == limits_.files) too_large("files");
+        if (form_.files_.size() == limits_.files) throw_too_large("files");
         form_.files_.push_back({part.name, *part.filename, part.content_type, spool(limits_.file_threshold)});
     } else {
-        check_text(part.name.size());
+        count_text(part.name.size());
         form_.fields_.push_back({part.name, {}});
     }
 }
 
 void form_reader::add_data(std::string_view bytes) {
     if (in_file_) return form_.files_.back().content.append(bytes);
-    check_text(bytes.size());
+    count_text(bytes.size());
     form_.fields_.back().value.append(bytes);
 }
 
@@ -125,38 +125,38 @@ void form_reader::end_part() {
 
 void form_reader::parse_urlencoded() {
     auto pairs = http::parse_urlencoded(urlencoded_, {.pairs = limits_.fields});
-    if (!pairs) too_large("fields");
+    if (!pairs) throw_too_large("fields");
     form_.fields_.reserve(pairs->size());
     for (http::query_pair& pair : *pairs) form_.fields_.push_back({std::move(pair.name), std::move(pair.value)});
 }
 
 form_data form_reader::finish() {
     if (!multipart_) parse_urlencoded();
-    else if (!multipart_->done()) malformed();
+    else if (!multipart_->done()) throw_malformed();
     return std::move(form_);
 }
 
 task<form_data> read_form(handler::body& from, std::string_view content_type, form_limits limits) {
     form_reader reader(content_type, limits);
     pool_batch batch;
-    const auto take = [&reader, &batch] { reader.take(batch.bytes()); };
+    const auto append_batch = [&reader, &batch] { reader.append(batch.bytes()); };
     while (true) {
         const std::string_view bytes = co_await from.read();
         if (bytes.empty()) break;
         if (batch.empty() && !reader.would_block(bytes.size())) {
-            reader.take(bytes);
+            reader.append(bytes);
         } else if (batch.add(bytes)) {
-            co_await run_blocking(take);
+            co_await run_blocking(append_batch);
             batch.clear();
         }
     }
-    if (!batch.empty()) co_await run_blocking(take);
+    if (!batch.empty()) co_await run_blocking(append_batch);
     co_return reader.finish();
 }
 
 form_data parse_form(std::string_view body, std::string_view content_type, const form_limits& limits) {
     form_reader reader(content_type, limits);
-    reader.take(body);
+    reader.append(body);
     return reader.finish();
 }
 

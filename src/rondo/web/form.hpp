@@ -46,7 +46,7 @@ public:
     /// Returns the first value of this name, or `default_value` if there is none.
     [[nodiscard]] std::string_view value(std::string_view name, std::string_view default_value = {}) const noexcept;
     /// Returns all values of this name.
-    [[nodiscard]] std::vector<std::string_view> all(std::string_view name) const;
+    [[nodiscard]] std::vector<std::string_view> values(std::string_view name) const;
     [[nodiscard]] std::span<const form_field> fields() const noexcept { return fields_; }
 
     /// Returns the first file of this name, or null. A file input that was left empty has no file.

@@ -20,16 +20,16 @@ public:
 
     /// Returns true when append() of that many bytes may write to disk.
     [[nodiscard]] bool would_block(std::size_t bytes) const noexcept;
-    void take(std::string_view bytes);
+    void append(std::string_view bytes);
     /// Called after the last piece.
     [[nodiscard]] form_data finish();
 
 private:
-    void take_multipart(std::string_view bytes);
+    void append_multipart(std::string_view bytes);
     void begin_part();
     void end_part();
     void add_data(std::string_view bytes);
-    void check_text(std::size_t more);
+    void count_text(std::size_t more);
     void parse_urlencoded();
 
     form_limits limits_;

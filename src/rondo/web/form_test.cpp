@@ -20,7 +20,7 @@ std::string part(const std::string& head, const std::string& content) {
     return "--XX\r\nContent-Disposition: form-data; " + head + "\r\n\r\n" + content + "\r\n";
 }
 
-http::status refusal_of(const std::string& body, const char* type, const form_limits& limits = {}) {
+http::status form_status(const std::string& body, const char* type, const form_limits& limits = {}) {
     try {
         (void)parse_form(body, type, limits);
         return http::status::ok;
@@ -34,7 +34,7 @@ TEST(Form, reads_urlencoded_pairs) {
         parse_form("name=J%C3%BCrgen+M&tag=a&tag=b&empty=&flag", "application/x-www-form-urlencoded; charset=utf-8");
     EXPECT_EQ(form.value("name"), "J\xc3\xbcrgen M");
     EXPECT_EQ(form.field("tag"), "a");
-    EXPECT_EQ(form.all("tag"), (std::vector<std::string_view>{"a", "b"}));
+    EXPECT_EQ(form.values("tag"), (std::vector<std::string_view>{"a", "b"}));
     EXPECT_EQ(form.field("empty"), "");
     EXPECT_EQ(form.field("flag"), "");
     EXPECT_FALSE(form.field("other"));
@@ -50,59 +50,59 @@ TEST(Form, reads_multipart_fields_and_files) {
             part("name=\"none\"; filename=\"\"\r\nContent-Type: application/octet-stream", "") +
             part("name=\"a\"", "2") + "--XX--\r\n",
         multipart);
-    EXPECT_EQ(form.all("a"), (std::vector<std::string_view>{"1", "2"}));
+    EXPECT_EQ(form.values("a"), (std::vector<std::string_view>{"1", "2"}));
     ASSERT_EQ(form.files().size(), 1u);
     form_file* file = form.file("f");
     ASSERT_NE(file, nullptr);
     EXPECT_EQ(file->filename, "x.png");
     EXPECT_EQ(file->content_type, "image/png");
     EXPECT_EQ(file->content.text(), "\x89PNG\r\n--XY");
-    EXPECT_TRUE(file->content.in_memory());
+    EXPECT_TRUE(file->content.is_in_memory());
     EXPECT_EQ(form.size(), 3u);
 }
 
 TEST(Form, rejects_other_types) {
-    EXPECT_EQ(refusal_of("a=b", "text/plain"), http::status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", ""), http::status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", "application/json"), http::status::unsupported_media_type);
-    EXPECT_EQ(refusal_of("a=b", "multipart/mixed; boundary=XX"), http::status::unsupported_media_type);
+    EXPECT_EQ(form_status("a=b", "text/plain"), http::status::unsupported_media_type);
+    EXPECT_EQ(form_status("a=b", ""), http::status::unsupported_media_type);
+    EXPECT_EQ(form_status("a=b", "application/json"), http::status::unsupported_media_type);
+    EXPECT_EQ(form_status("a=b", "multipart/mixed; boundary=XX"), http::status::unsupported_media_type);
 }
 
 TEST(Form, rejects_malformed_forms) {
-    EXPECT_EQ(refusal_of("", "multipart/form-data"), http::status::bad_request);
-    EXPECT_EQ(refusal_of("", "multipart/form-data; boundary=\"\""), http::status::bad_request);
-    EXPECT_EQ(refusal_of("", multipart), http::status::bad_request);
-    EXPECT_EQ(refusal_of("--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--\r\n", multipart),
+    EXPECT_EQ(form_status("", "multipart/form-data"), http::status::bad_request);
+    EXPECT_EQ(form_status("", "multipart/form-data; boundary=\"\""), http::status::bad_request);
+    EXPECT_EQ(form_status("", multipart), http::status::bad_request);
+    EXPECT_EQ(form_status("--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--\r\n", multipart),
               http::status::bad_request);
-    EXPECT_EQ(refusal_of(part("name=\"a\"", "1"), multipart), http::status::bad_request);  // no end boundary
-    EXPECT_EQ(refusal_of("--XX--\r\n", multipart), http::status::ok);
+    EXPECT_EQ(form_status(part("name=\"a\"", "1"), multipart), http::status::bad_request);  // no end boundary
+    EXPECT_EQ(form_status("--XX--\r\n", multipart), http::status::ok);
 }
 
 TEST(Form, enforces_limits) {
     const form_limits small{.fields = 2, .files = 1, .text_bytes = 12};
-    EXPECT_EQ(refusal_of("a=1&b=2", urlencoded, small), http::status::ok);
-    EXPECT_EQ(refusal_of("a=1&b=2&c=3", urlencoded, small), http::status::content_too_large);
-    EXPECT_EQ(refusal_of("a=12345678901", urlencoded, small), http::status::content_too_large);
+    EXPECT_EQ(form_status("a=1&b=2", urlencoded, small), http::status::ok);
+    EXPECT_EQ(form_status("a=1&b=2&c=3", urlencoded, small), http::status::content_too_large);
+    EXPECT_EQ(form_status("a=12345678901", urlencoded, small), http::status::content_too_large);
     const std::string one = part("name=\"a\"", "1"), file = part("name=\"f\"; filename=\"f\"", "1"), end = "--XX--";
-    EXPECT_EQ(refusal_of(one + one + end, multipart, small), http::status::ok);
-    EXPECT_EQ(refusal_of(one + one + one + end, multipart, small), http::status::content_too_large);
-    EXPECT_EQ(refusal_of(file + one + end, multipart, small), http::status::ok);
-    EXPECT_EQ(refusal_of(file + file + end, multipart, small), http::status::content_too_large);
-    EXPECT_EQ(refusal_of(part("name=\"a\"", "123456789012") + end, multipart, small), http::status::content_too_large);
+    EXPECT_EQ(form_status(one + one + end, multipart, small), http::status::ok);
+    EXPECT_EQ(form_status(one + one + one + end, multipart, small), http::status::content_too_large);
+    EXPECT_EQ(form_status(file + one + end, multipart, small), http::status::ok);
+    EXPECT_EQ(form_status(file + file + end, multipart, small), http::status::content_too_large);
+    EXPECT_EQ(form_status(part("name=\"a\"", "123456789012") + end, multipart, small), http::status::content_too_large);
     std::string many;
     for (int i = 0; i < 100'000; ++i) many += "k=v&";
-    EXPECT_EQ(refusal_of(many, urlencoded), http::status::content_too_large);
+    EXPECT_EQ(form_status(many, urlencoded), http::status::content_too_large);
 }
 
 TEST(Form, writes_a_large_file_to_disk) {
     const std::string large(200'000, 'x');
     form_data form = parse_form(part("name=\"f\"; filename=\"f\"", large) + "--XX--", multipart);
     ASSERT_EQ(form.files().size(), 1u);
-    EXPECT_FALSE(form.file("f")->content.in_memory());
+    EXPECT_FALSE(form.file("f")->content.is_in_memory());
     EXPECT_EQ(form.file("f")->content.text(), large);
     const testing::temporary_folder dir;
-    form.file("f")->content.save_to(dir.at("kept"));
-    EXPECT_EQ(std::filesystem::file_size(dir.at("kept")), large.size());
+    form.file("f")->content.save_to(dir.path_of("kept"));
+    EXPECT_EQ(std::filesystem::file_size(dir.path_of("kept")), large.size());
 }
 
 task<form_data> read(fake_body& body, std::string type, form_limits limits) {
@@ -132,7 +132,7 @@ TEST(ReadForm, reads_to_the_end_of_the_body) {
     fake_body in;
     in.pieces = {"--XX--\r\n", "epi", "logue"};
     EXPECT_EQ(l.run(read(in, multipart, {})).size(), 0u);
-    EXPECT_TRUE(in.ended());
+    EXPECT_TRUE(in.is_at_end());
 }
 
 TEST(ReadForm, propagates_a_failure_on_the_pool) {
@@ -155,13 +155,13 @@ public:
     task<std::string_view> read() override {
         // Without a job on the pool, everything is read in one turn of the loop.
         const std::uint64_t now = event_loop::current().counters().turns.load();
-        if (at_ != 0 && now != turns_) ++hops;
+        if (index_ != 0 && now != turns_) ++hops;
         turns_ = now;
-        if (at_ == text_.size()) co_return std::string_view();
-        co_return std::string_view(text_).substr(at_++, 1);
+        if (index_ == text_.size()) co_return std::string_view();
+        co_return std::string_view(text_).substr(index_++, 1);
     }
     std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
-    bool ended() const noexcept override { return at_ == text_.size(); }
+    bool is_at_end() const noexcept override { return index_ == text_.size(); }
     void limit(std::uint64_t) noexcept override {}
     std::uint64_t limit() const noexcept override { return UINT64_MAX; }
     const http::fields* trailers() const noexcept override { return nullptr; }
@@ -170,7 +170,7 @@ public:
 
 private:
     std::string text_;
-    std::size_t at_ = 0;
+    std::size_t index_ = 0;
     std::uint64_t turns_ = 0;
 };
 
@@ -189,24 +189,24 @@ TEST(ReadForm, batches_small_pieces_of_a_file_before_writing_to_disk) {
     EXPECT_GT(in.hops, 0u);
 }
 
-std::string told(form_data& form) {
+std::string form_summary(form_data& form) {
     form_file* const file = form.file("f");
     return std::string(form.value("a")) + ' ' + (file ? std::to_string(file->content.text().size()) : "no file");
 }
 
 task<response> streamed(request& req) {
     form_data& form = co_await req.form();
-    co_return text(told(form));
+    co_return text(form_summary(form));
 }
 
 task<response> read_before(request& req) {
     co_await req.read_all();
     form_data& form = co_await req.form();
     form_data& again = co_await req.form();
-    co_return text(&form == &again ? told(form) : "two forms");
+    co_return text(&form == &again ? form_summary(form) : "two forms");
 }
 
-response blocking(request& req) { return text(told(req.form_sync())); }
+response blocking(request& req) { return text(form_summary(req.form_sync())); }
 
 TEST(Form, is_the_same_in_every_view_kind) {
     app site;
@@ -222,7 +222,7 @@ TEST(Form, is_the_same_in_every_view_kind) {
                                                  .target = path,
                                                  .fields = {{"Content-Type", multipart}},
                                                  .body = body + "--XX--\r\n",
-                                                 .piece = piece});
+                                                 .chunk_size = piece});
             EXPECT_EQ(r.status, 200);
             EXPECT_EQ(r.body, "value 200000") << path;
         }

@@ -8,7 +8,7 @@
 
 #include <rondo/base/backoff.hpp>
 #include <rondo/base/log.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::detail {
 
@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr backoff restart{100ms, 10s};
 
 // Runs `call` and returns the text of its exception, if any. Cancellation propagates.
-task<std::optional<std::string>> error_of(const hook& call) {
+task<std::optional<std::string>> run_and_catch(const hook& call) {
     try {
         co_await run_hook(call);
     } catch (const cancelled&) {
@@ -39,7 +39,7 @@ task<void> run_hook(const hook& h) {
     else co_await run_blocking([&h] { h.sync(h.object.get()); });
 }
 
-background_group& companions::group(std::string_view name, background_options options) {
+background_group& lifespan_tasks::group(std::string_view name, background_options options) {
     const std::scoped_lock held(mutex_);
     const auto found = std::ranges::find_if(groups_, [&](const auto& g) { return g->name() == name; });
     if (found != groups_.end()) return **found;
@@ -48,22 +48,22 @@ background_group& companions::group(std::string_view name, background_options op
     return *groups_.back();
 }
 
-void companions::start(const election& is_leader) {
+void lifespan_tasks::start(const leader_check& is_leader) {
     {
         const std::scoped_lock held(mutex_);
         loop_ = &event_loop::current();
         for (const auto& g : groups_) g->open(*loop_);
     }
-    running_.emplace(&task_group::ignore, nullptr);  // each task handles its failures
-    for (const lasting& entry : lasting_)
-        running_->spawn(entry.interval ? repeat(entry, is_leader) : keep_running(entry));
+    running_tasks_.emplace(&task_group::ignore_failure, nullptr);  // each task handles its failures
+    for (const lifespan_task& entry : tasks_)
+        running_tasks_->spawn(entry.interval ? run_periodically(entry, is_leader) : run_with_restarts(entry));
 }
 
-task<void> companions::end(instant deadline) {
-    if (!running_) co_return;
-    running_->cancel(cancel_reason::drain);
-    co_await running_->join();
-    running_.reset();
+task<void> lifespan_tasks::stop(instant deadline) {
+    if (!running_tasks_) co_return;
+    running_tasks_->cancel(cancel_reason::drain);
+    co_await running_tasks_->join();
+    running_tasks_.reset();
     std::vector<background_group*> groups;
     {
         const std::scoped_lock held(mutex_);
@@ -73,11 +73,11 @@ task<void> companions::end(instant deadline) {
     for (background_group* g : groups) co_await g->close(deadline);
 }
 
-task<void> companions::keep_running(const lasting& entry) {
+task<void> lifespan_tasks::run_with_restarts(const lifespan_task& entry) {
     int failures = 0;
     while (true) {
         const instant started = clock::now();
-        const std::optional<std::string> failure = co_await error_of(entry.call);
+        const std::optional<std::string> failure = co_await run_and_catch(entry.call);
         if (!failure) co_return;
         failures = clock::now() - started > restart.longest ? 1 : failures + 1;
         const clock::duration pause = restart.after(failures);
@@ -86,14 +86,14 @@ task<void> companions::keep_running(const lasting& entry) {
     }
 }
 
-task<void> companions::repeat(const lasting& entry, election is_leader) {
+task<void> lifespan_tasks::run_periodically(const lifespan_task& entry, leader_check is_leader) {
     instant next = clock::now();
     while (true) {
         // Missed runs are skipped.
         next = std::max(next + *entry.interval, clock::now());
         co_await event_loop::current().sleep_until(next);
         if (is_leader && !is_leader(entry.name)) continue;
-        const std::optional<std::string> failure = co_await error_of(entry.call);
+        const std::optional<std::string> failure = co_await run_and_catch(entry.call);
         if (failure) log::error(fmt::format("periodic task '{}' failed: {}", entry.name, *failure));
     }
 }

@@ -18,7 +18,7 @@ struct trace {
     std::string steps;
 };
 
-auto step(char name) {
+auto tracing_middleware(char name) {
     return [name](request& req, next next) -> task<response> {
         req.local<trace>().steps += name;
         response r = co_await next(req);
@@ -31,11 +31,11 @@ response show_trace(request& req) { return text(req.local<trace>().steps); }
 
 TEST(Middleware, runs_in_order_and_returns_in_reverse) {
     app sub;
-    sub.use(step('c'));
+    sub.use(tracing_middleware('c'));
     sub.get("/x", show_trace);
     app a;
-    a.use(step('a'));
-    a.use(step('b'));
+    a.use(tracing_middleware('a'));
+    a.use(tracing_middleware('b'));
     a.get("/y", show_trace);
     a.mount("/sub", std::move(sub));
     test_client client(a);
@@ -49,7 +49,7 @@ TEST(Middleware, runs_in_order_and_returns_in_reverse) {
 
 TEST(Middleware, wraps_responses_without_a_route) {
     app a;
-    a.use(step('a'));
+    a.use(tracing_middleware('a'));
     a.get("/x", show_trace);
     test_client client(a);
     EXPECT_EQ(client.get("/none").status, 404);
@@ -75,7 +75,7 @@ TEST(Middleware, may_respond_without_the_view) {
 
 TEST(Middleware, receives_a_response_for_a_failure) {
     app a;
-    a.use(step('a'));
+    a.use(tracing_middleware('a'));
     a.use([](request&, next) -> task<response> { throw http_error(418); });
     a.get("/", [](request&) { return text("never"); });
     test_client client(a);
@@ -133,10 +133,10 @@ TEST(Middleware, locals_are_destroyed_with_the_request) {
     };
     app a;
     a.get("/", [](request& req) -> task<response> {
-        EXPECT_EQ(req.local_if_made<counted>(), nullptr);
+        EXPECT_EQ(req.local_or_null<counted>(), nullptr);
         counted& one = req.local<counted>();
         EXPECT_EQ(&one, &req.local<counted>());
-        EXPECT_EQ(&one, req.local_if_made<counted>());
+        EXPECT_EQ(&one, req.local_or_null<counted>());
         EXPECT_EQ(alive, 1);
         co_return text("x");
     });

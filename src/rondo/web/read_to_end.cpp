@@ -4,8 +4,8 @@
 #include <exception>
 
 #include <rondo/handler/error.hpp>
-#include <rondo/loop/pool.hpp>
-#include <rondo/loop/pool_batch.hpp>
+#include <rondo/loop/coalescing_buffer.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo {
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/handler/error.hpp>
-#include <rondo/loop/pool_batch.hpp>
+#include <rondo/loop/coalescing_buffer.hpp>
 #include <rondo/web/exchange_fixture.hpp>
 
 namespace rondo {
@@ -24,7 +24,7 @@ TEST(ReadToEnd, reads_everything) {
         spool s(threshold);
         l.run(collect(body, s));
         EXPECT_EQ(s.text(), "one two three");
-        EXPECT_EQ(s.in_memory(), threshold == 1000);
+        EXPECT_EQ(s.is_in_memory(), threshold == 1000);
     }
     fake_body none;
     spool s(0);
@@ -33,19 +33,19 @@ TEST(ReadToEnd, reads_everything) {
 }
 
 // A body that counts how often the spool grew between two reads, and may end with a failure.
-class watched_body final : public handler::body {
+class counting_body final : public handler::body {
 public:
-    watched_body(const spool& to, std::size_t bytes) : to_(to), left_(bytes) {}
+    counting_body(const spool& to, std::size_t bytes) : to_(to), remaining_(bytes) {}
 
     task<std::string_view> read() override {
-        if (to_.size() != std::exchange(seen_, to_.size())) ++appends;
-        if (left_ == 0 && fails) throw http_error(http::status::content_too_large, "enough");
-        if (left_ == 0) co_return std::string_view();
-        --left_;
+        if (to_.size() != std::exchange(previous_size_, to_.size())) ++appends;
+        if (remaining_ == 0 && fails) throw http_error(http::status::content_too_large, "enough");
+        if (remaining_ == 0) co_return std::string_view();
+        --remaining_;
         co_return "x";
     }
     std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
-    bool ended() const noexcept override { return left_ == 0 && !fails; }
+    bool is_at_end() const noexcept override { return remaining_ == 0 && !fails; }
     void limit(std::uint64_t) noexcept override {}
     std::uint64_t limit() const noexcept override { return UINT64_MAX; }
     const http::fields* trailers() const noexcept override { return nullptr; }
@@ -55,27 +55,27 @@ public:
 
 private:
     const spool& to_;
-    std::uint64_t seen_ = 0;
-    std::size_t left_;
+    std::uint64_t previous_size_ = 0;
+    std::size_t remaining_;
 };
 
-task<void> collect_watched(watched_body& body, spool& to) { co_await read_to_end(body, to); }
+task<void> collect_counting(counting_body& body, spool& to) { co_await read_to_end(body, to); }
 
 TEST(ReadToEnd, batches_small_pieces_before_writing_to_disk) {
     test_loop l;
     spool s(0);
-    watched_body body(s, 2 * pool_batch::enough + 10);
-    l.run(collect_watched(body, s));
-    EXPECT_EQ(s.size(), 2 * pool_batch::enough + 10);
+    counting_body body(s, 2 * pool_batch::flush_size + 10);
+    l.run(collect_counting(body, s));
+    EXPECT_EQ(s.size(), 2 * pool_batch::flush_size + 10);
     EXPECT_EQ(body.appends, 2u) << "jobs on the blocking pool before the last read";
 }
 
 TEST(ReadToEnd, keeps_the_bytes_read_before_a_failure) {
     test_loop l;
     spool s(5);
-    watched_body body(s, 100);
+    counting_body body(s, 100);
     body.fails = true;
-    EXPECT_THROW(l.run(collect_watched(body, s)), http_error);
+    EXPECT_THROW(l.run(collect_counting(body, s)), http_error);
     EXPECT_EQ(s.text(), std::string(100, 'x'));
 }
 

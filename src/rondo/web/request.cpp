@@ -10,7 +10,7 @@
 #include <rondo/http/cookie.hpp>
 #include <rondo/http/media_type.hpp>
 #include <rondo/http/path_and_query.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/form.hpp>
 #include <rondo/web/read_to_end.hpp>
 #include <rondo/web/routing/router.hpp>
@@ -40,7 +40,7 @@ char* write_hex(char* out, std::uint64_t number) noexcept {
 }
 
 /// The parsed form of a request.
-struct kept_form {
+struct form_cache {
     std::optional<form_data> form;
 };
 
@@ -52,37 +52,37 @@ codec::json_value parse_body(std::string_view body) {
 
 }  // namespace
 
-request::remembered& request::parts() {
-    if (remembered_ == nullptr) {
-        remembered_ = ::new (from_->memory->allocate(sizeof(remembered), alignof(remembered))) remembered();
+request::request_cache& request::cache() {
+    if (cache_ == nullptr) {
+        cache_ = ::new (request_->memory->allocate(sizeof(request_cache), alignof(request_cache))) request_cache();
     }
-    return *remembered_;
+    return *cache_;
 }
 
 std::string_view request::path() {
-    if (parts().path.data() != nullptr) return parts().path;
-    if (from_->path.find('%') == std::string_view::npos) return parts().path = from_->path;
-    const auto decoded = http::decode_path(from_->path);
+    if (cache().path.data() != nullptr) return cache().path;
+    if (request_->path.find('%') == std::string_view::npos) return cache().path = request_->path;
+    const auto decoded = http::decode_path(request_->path);
     if (!decoded) throw http_error(http::status::bad_request, "the path has an invalid percent-encoding");
-    return parts().path = from_->memory->copy(*decoded);
+    return cache().path = request_->memory->copy(*decoded);
 }
 
 void request::read_query() {
-    parts().query_read = true;
-    if (from_->query.empty()) return;
-    const auto max_size = static_cast<std::size_t>(std::count(from_->query.begin(), from_->query.end(), '&')) + 1;
+    cache().query_read = true;
+    if (request_->query.empty()) return;
+    const auto max_size = static_cast<std::size_t>(std::count(request_->query.begin(), request_->query.end(), '&')) + 1;
     auto* const fields =
-        static_cast<http::field*>(from_->memory->allocate(max_size * sizeof(http::field), alignof(http::field)));
+        static_cast<http::field*>(request_->memory->allocate(max_size * sizeof(http::field), alignof(http::field)));
     std::size_t size = 0;
-    for (const http::query_pair& pair : http::query_pairs(from_->query)) {
-        std::construct_at(fields + size++, from_->memory->copy(pair.name), from_->memory->copy(pair.value));
+    for (const http::query_pair& pair : http::query_pairs(request_->query)) {
+        std::construct_at(fields + size++, request_->memory->copy(pair.name), request_->memory->copy(pair.value));
     }
-    parts().query = {fields, size};
+    cache().query = {fields, size};
 }
 
 std::span<const http::field> request::query_pairs() {
-    if (!parts().query_read) read_query();
-    return parts().query;
+    if (!cache().query_read) read_query();
+    return cache().query;
 }
 
 std::optional<std::string_view> request::query(std::string_view name) {
@@ -92,31 +92,31 @@ std::optional<std::string_view> request::query(std::string_view name) {
     return std::nullopt;
 }
 
-void request::bad_query(std::string_view name, std::string_view expected) {
+void request::throw_bad_query(std::string_view name, std::string_view expected) {
     std::string text = "the query parameter '" + std::string(name) + "' ";
     text += expected.empty() ? "is missing" : "must be a " + std::string(expected);
     throw http_error(http::status::bad_request, text);
 }
 
 std::optional<std::string_view> request::cookie(std::string_view name) const noexcept {
-    return http::find_cookie(from_->fields, name);
+    return http::find_cookie(request_->fields, name);
 }
 
 std::string_view request::peer_address() const noexcept {
-    return from_->connection != nullptr ? from_->connection->peer_address() : std::string_view();
+    return request_->connection != nullptr ? request_->connection->peer_address() : std::string_view();
 }
 
 std::string_view request::scheme() const noexcept {
-    return from_->connection != nullptr && from_->connection->secure() ? "https" : "http";
+    return request_->connection != nullptr && request_->connection->is_secure() ? "https" : "http";
 }
 
 std::string_view request::id() {
-    if (parts().id.empty()) {
-        auto* const text = static_cast<char*>(from_->memory->allocate(32, 1));
+    if (cache().id.empty()) {
+        auto* const text = static_cast<char*>(request_->memory->allocate(32, 1));
         write_hex(write_hex(text, next_random()), next_random());
-        parts().id = {text, 32};
+        cache().id = {text, 32};
     }
-    return parts().id;
+    return cache().id;
 }
 
 std::optional<std::string_view> request::arg(std::string_view name) const noexcept {
@@ -131,34 +131,34 @@ std::string_view request::route() const noexcept {
     return route_ == nullptr ? std::string_view() : std::string_view(route_->pattern);
 }
 
-task<std::string_view> request::read() { return from_->body->read(); }
+task<std::string_view> request::read() { return request_->body->read(); }
 
 task<std::string_view> request::read_all() {
-    if (body_is_read()) co_return parts().body;
-    handler::body& from = *from_->body;
+    if (is_body_read()) co_return cache().body;
+    handler::body& from = *request_->body;
     std::string_view whole;
-    if (!from.ended()) whole = co_await from.read();
+    if (!from.is_at_end()) whole = co_await from.read();
     // A body that arrived in one piece stays in the read buffer.
-    if (!from.ended()) {
+    if (!from.is_at_end()) {
         spool& buffer = local<spool>();
         if (const auto length = from.length()) buffer.reserve(*length);
         buffer.append(whole);
         co_await read_to_end(from, buffer);
         whole = buffer.text();
     }
-    parts().body = whole;
-    parts().body_read = true;
-    co_return parts().body;
+    cache().body = whole;
+    cache().body_read = true;
+    co_return cache().body;
 }
 
 task<std::string_view> request::read_all(std::uint64_t limit) {
-    if (!body_is_read()) from_->body->limit(limit);
+    if (!is_body_read()) request_->body->limit(limit);
     return read_all();
 }
 
 std::string_view request::read_all_sync() const {
-    if (body_is_read()) return remembered_->body;
-    if (from_->body->ended()) return {};
+    if (is_body_read()) return cache_->body;
+    if (request_->body->is_at_end()) return {};
     throw std::logic_error(
         "the body has not been read: read_all_sync() is for sync and cpu views; use co_await read_all()");
 }
@@ -182,13 +182,13 @@ codec::json_value request::json_sync() const {
 task<form_data&> request::form() { return form(form_limits{}); }
 
 task<form_data&> request::form(form_limits limits) {
-    auto& cached = local<kept_form>();
+    auto& cached = local<form_cache>();
     if (cached.form) co_return *cached.form;
-    if (!body_is_read()) {
-        cached.form = co_await read_form(*from_->body, content_type(), limits);
+    if (!is_body_read()) {
+        cached.form = co_await read_form(*request_->body, content_type(), limits);
         co_return *cached.form;
     }
-    const std::string_view body = parts().body;
+    const std::string_view body = cache().body;
     const auto parse = [this, &limits, &cached, body] { cached.form = parse_form(body, content_type(), limits); };
     const bool writes_files = body.size() > limits.file_threshold;
     if (writes_files) co_await run_blocking(parse);
@@ -197,7 +197,7 @@ task<form_data&> request::form(form_limits limits) {
 }
 
 form_data& request::form_sync() {
-    auto& cached = local<kept_form>();
+    auto& cached = local<form_cache>();
     if (!cached.form) cached.form = parse_form(read_all_sync(), content_type());
     return *cached.form;
 }

@@ -7,10 +7,10 @@ namespace rondo {
 namespace {
 
 constexpr std::string_view field_name = "X-Request-ID";
-constexpr std::size_t longest_id = 128;
+constexpr std::size_t max_id_size = 128;
 
-bool is_sane(std::string_view id) noexcept {
-    return !id.empty() && id.size() <= longest_id && std::all_of(id.begin(), id.end(), [](char c) {
+bool is_valid_id(std::string_view id) noexcept {
+    return !id.empty() && id.size() <= max_id_size && std::all_of(id.begin(), id.end(), [](char c) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         return plain || std::string_view("-_.:+/=@").find(c) != std::string_view::npos;
     });
@@ -19,7 +19,7 @@ bool is_sane(std::string_view id) noexcept {
 }  // namespace
 
 task<response> request_id(request& req, next next) {
-    if (const auto sent = req.field(field_name); sent && is_sane(*sent)) req.use_id(*sent);
+    if (const auto sent = req.field(field_name); sent && is_valid_id(*sent)) req.set_id(*sent);
     response r = co_await next(req);
     r.field(field_name, req.id());
     co_return r;

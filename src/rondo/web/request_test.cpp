@@ -47,7 +47,7 @@ TEST(Request, exposes_the_head) {
                          EXPECT_EQ(req.peer_address(), "10.0.0.9");
                          EXPECT_EQ(req.scheme(), "http");
                          EXPECT_EQ(req.arg("p"), "a b/\xc3\xa9");
-                         EXPECT_FALSE(req.cancelled());
+                         EXPECT_FALSE(req.is_cancelled());
                          EXPECT_EQ(req.deadline(), instant::max());
                          return "ok";
                      });

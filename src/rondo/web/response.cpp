@@ -16,8 +16,8 @@ constexpr std::string_view plain_type = "text/plain; charset=utf-8";
 constexpr std::string_view html_type = "text/html; charset=utf-8";
 constexpr std::string_view json_type = "application/json";
 
-void refuse_field_of_server(std::string_view name) {
-    if (http::is_connection_field(name) || http::same_ignoring_case(name, "Date")) {
+void reject_server_field(std::string_view name) {
+    if (http::is_connection_field(name) || http::equals_ignore_case(name, "Date")) {
         throw std::invalid_argument("cannot set the field '" + std::string(name) +
                                     "': the server writes it; to close the connection, call close()");
     }
@@ -34,15 +34,15 @@ response& response::status(int code) & {
 }
 
 response& response::field(std::string_view name, std::string_view value) & {
-    if (http::same_ignoring_case(name, "Content-Type")) return type(value);
-    refuse_field_of_server(name);
+    if (http::equals_ignore_case(name, "Content-Type")) return type(value);
+    reject_server_field(name);
     fields_.set(name, value);
     return *this;
 }
 
 response& response::add_field(std::string_view name, std::string_view value) & {
-    if (http::same_ignoring_case(name, "Content-Type")) return type(value);
-    refuse_field_of_server(name);
+    if (http::equals_ignore_case(name, "Content-Type")) return type(value);
+    reject_server_field(name);
     fields_.add(name, value);
     return *this;
 }

@@ -27,9 +27,9 @@ class request;
 class body_source {
 public:
     virtual ~body_source() = default;
-    /// Sends the whole response: with responder.respond(), or begin(), write() and finish(). Called once, on the loop.
+    /// Sends the whole response: with responder.respond(), or start(), write() and finish(). Called once, on the loop.
     /// May send a changed copy of the head, with another status or type. Need not produce a body when
-    /// responder.body_wanted() is false. Exceptions are handled like those of a view; once the response has started,
+    /// responder.needs_body() is false. Exceptions are handled like those of a view; once the response has started,
     /// they abort the connection.
     [[nodiscard]] virtual task<void> send(handler::responder& to, const handler::response_head& head, request& req) = 0;
 };

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <rondo/handler/offload_timer.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/request.hpp>
 
 namespace rondo::detail {
@@ -18,13 +18,15 @@ enum class pool_kind : std::uint8_t { blocking, compute };
 /// the result. Rethrows exceptions of `call`; throws pool_full.
 template <class Call>
 task<std::invoke_result_t<Call&>> run_on_pool(request& req, pool_kind kind, Call call) {
-    const bool computes = kind == pool_kind::compute;
+    const bool is_compute = kind == pool_kind::compute;
     event_loop& loop = event_loop::current();
-    thread_pool* const pool = computes ? loop.compute() : loop.blocking();
+    thread_pool* const pool = is_compute ? loop.compute() : loop.blocking();
     if (pool == nullptr) co_return co_await run_on(nullptr, [&call] { return call(); });
-    handler::thread_hop hop(req.received(), computes ? stats::place::compute_queue : stats::place::pool_queue);
-    const auto timed = [&call, &hop, computes] {
-        const handler::thread_hop::stay stay(hop, computes ? stats::place::compute_thread : stats::place::pool_thread);
+    handler::offload_timer timer(req.server_request(),
+                                 is_compute ? stats::request_state::compute_queue : stats::request_state::pool_queue);
+    const auto timed = [&call, &timer, is_compute] {
+        const handler::offload_timer::scope running(
+            timer, is_compute ? stats::request_state::compute_thread : stats::request_state::pool_thread);
         return call();
     };
     co_return co_await pool->run(timed);

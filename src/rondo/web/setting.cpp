@@ -14,7 +14,7 @@ namespace rondo::detail {
 namespace {
 
 template <class Number>
-void read_number(std::string_view text, Number& to, std::string_view expected) {
+void parse_numeric(std::string_view text, Number& to, std::string_view expected) {
     const std::optional<Number> number = parse_number<Number>(text);
     bool valid = number.has_value();
     if constexpr (std::floating_point<Number>) valid = valid && std::isfinite(*number);
@@ -24,9 +24,9 @@ void read_number(std::string_view text, Number& to, std::string_view expected) {
 
 }  // namespace
 
-void read_setting(std::string_view text, std::string& to) { to = text; }
+void parse_setting(std::string_view text, std::string& to) { to = text; }
 
-void read_setting(std::string_view text, bool& to) {
+void parse_setting(std::string_view text, bool& to) {
     for (std::string_view yes : {"on", "true", "yes", "1"})
         if (text == yes) return void(to = true);
     for (std::string_view no : {"off", "false", "no", "0"})
@@ -34,10 +34,10 @@ void read_setting(std::string_view text, bool& to) {
     throw std::invalid_argument(fmt::format("'{}' is not a boolean; expected on or off", text));
 }
 
-void read_setting(std::string_view text, std::int64_t& to) { read_number(text, to, "a whole number"); }
-void read_setting(std::string_view text, double& to) { read_number(text, to, "a number such as 1.5"); }
-void read_setting(std::string_view text, std::chrono::milliseconds& to) { to = codec::parse_duration(text); }
-void read_setting(std::string_view text, byte_size& to) { to.bytes = codec::parse_size(text); }
+void parse_setting(std::string_view text, std::int64_t& to) { parse_numeric(text, to, "a whole number"); }
+void parse_setting(std::string_view text, double& to) { parse_numeric(text, to, "a number such as 1.5"); }
+void parse_setting(std::string_view text, std::chrono::milliseconds& to) { to = codec::parse_duration(text); }
+void parse_setting(std::string_view text, byte_size& to) { to.bytes = codec::parse_size(text); }
 
 std::string setting_text(const std::string& value) { return value; }
 std::string setting_text(bool value) { return value ? "on" : "off"; }

@@ -29,22 +29,22 @@ public:
     std::string name;  ///< "upstream": --upstream, RONDO_UPSTREAM, upstream in rondo.toml
     std::string type;  ///< for --help: "URL"
     std::string help;
-    std::string standard;  ///< the default as text
-    std::source_location where;
+    std::string default_text;  ///< the default as text
+    std::source_location location;
 
     /// Sets the value from text. Throws std::invalid_argument with a message that quotes the text.
-    virtual void read(std::string_view text) = 0;
+    virtual void parse(std::string_view text) = 0;
     [[nodiscard]] virtual std::string text() const = 0;
     /// Returns true for a bool, whose command-line flag needs no value.
-    [[nodiscard]] virtual bool is_switch() const noexcept = 0;
+    [[nodiscard]] virtual bool is_flag() const noexcept = 0;
 };
 
-void read_setting(std::string_view text, std::string& to);
-void read_setting(std::string_view text, bool& to);
-void read_setting(std::string_view text, std::int64_t& to);
-void read_setting(std::string_view text, double& to);
-void read_setting(std::string_view text, std::chrono::milliseconds& to);
-void read_setting(std::string_view text, byte_size& to);
+void parse_setting(std::string_view text, std::string& to);
+void parse_setting(std::string_view text, bool& to);
+void parse_setting(std::string_view text, std::int64_t& to);
+void parse_setting(std::string_view text, double& to);
+void parse_setting(std::string_view text, std::chrono::milliseconds& to);
+void parse_setting(std::string_view text, byte_size& to);
 [[nodiscard]] std::string setting_text(const std::string& value);
 [[nodiscard]] std::string setting_text(bool value);
 [[nodiscard]] std::string setting_text(std::int64_t value);
@@ -53,12 +53,12 @@ void read_setting(std::string_view text, byte_size& to);
 [[nodiscard]] std::string setting_text(byte_size value);
 
 template <class T>
-class held_setting final : public declared_setting {
+class typed_setting final : public declared_setting {
 public:
-    explicit held_setting(T initial) : value(std::move(initial)) { standard = setting_text(value); }
-    void read(std::string_view text) override { read_setting(text, value); }
+    explicit typed_setting(T initial) : value(std::move(initial)) { default_text = setting_text(value); }
+    void parse(std::string_view text) override { parse_setting(text, value); }
     [[nodiscard]] std::string text() const override { return setting_text(value); }
-    [[nodiscard]] bool is_switch() const noexcept override { return std::is_same_v<T, bool>; }
+    [[nodiscard]] bool is_flag() const noexcept override { return std::is_same_v<T, bool>; }
 
     T value;
 };
@@ -88,14 +88,15 @@ auto setting_type() {
 template <class T>
 class setting {
 public:
-    explicit setting(std::shared_ptr<const detail::held_setting<T>> declared) noexcept : held_(std::move(declared)) {}
+    explicit setting(std::shared_ptr<const detail::typed_setting<T>> declared) noexcept
+        : setting_(std::move(declared)) {}
 
-    [[nodiscard]] const T& value() const noexcept { return held_->value; }
-    [[nodiscard]] const T& operator*() const noexcept { return held_->value; }
-    [[nodiscard]] const T* operator->() const noexcept { return &held_->value; }
+    [[nodiscard]] const T& value() const noexcept { return setting_->value; }
+    [[nodiscard]] const T& operator*() const noexcept { return setting_->value; }
+    [[nodiscard]] const T* operator->() const noexcept { return &setting_->value; }
 
 private:
-    std::shared_ptr<const detail::held_setting<T>> held_;
+    std::shared_ptr<const detail::typed_setting<T>> setting_;
 };
 
 }  // namespace rondo

@@ -22,11 +22,11 @@ public:
         : events_(std::move(events)), options_(options) {}
 
     task<void> send(handler::responder& to, const handler::response_head& head, request& req) override {
-        to.begin(head, {});
+        to.start(head, {});
         // On drain the stream ends: browsers reconnect with the last id they received.
-        event* const draining = req.received().draining;
-        if (to.body_wanted() && draining) co_await when_any(stream(to), wait_for_drain(*draining));
-        else if (to.body_wanted()) co_await stream(to);
+        event* const draining = req.server_request().draining;
+        if (to.needs_body() && draining) co_await when_any(stream(to), wait_for_drain(*draining));
+        else if (to.needs_body()) co_await stream(to);
         to.finish();
     }
 
@@ -37,40 +37,40 @@ private:
     task<void> pull() {
         sse_event* event = co_await events_.next();
         while (event) {
-            pulled_ = event;
-            changed_.set();
-            taken_.reset();
-            co_await taken_.wait();
+            pending_ = event;
+            ready_.set();
+            consumed_.reset();
+            co_await consumed_.wait();
             event = co_await events_.next();
         }
-        changed_.set();  // without a pending event: the end
+        ready_.set();  // without a pending event: the end
     }
 
     task<void> write(handler::responder& to) {
         std::string text;
         while (true) {
             text.clear();
-            const bool changed = co_await wait_for(changed_, options_.keep_alive);
+            const bool changed = co_await wait_for(ready_, options_.keep_alive);
             if (!changed) http::append_comment(text, "keep-alive");
-            else if (!take(text)) break;
+            else if (!append_pending(text)) break;
             co_await to.write(text);
         }
     }
 
     /// Returns false at the end.
-    bool take(std::string& text) {
-        changed_.reset();
-        if (!pulled_) return false;
-        http::append(text, *std::exchange(pulled_, nullptr));
-        taken_.set();
+    bool append_pending(std::string& text) {
+        ready_.reset();
+        if (!pending_) return false;
+        http::append(text, *std::exchange(pending_, nullptr));
+        consumed_.set();
         return true;
     }
 
     async_generator<sse_event> events_;
     sse_options options_;
-    sse_event* pulled_ = nullptr;  // owned by the generator, valid until it is resumed
-    event changed_;                // an event is pending, or the generator has ended
-    event taken_;
+    sse_event* pending_ = nullptr;  // owned by the generator, valid until it is resumed
+    event ready_;                   // an event is pending, or the generator has ended
+    event consumed_;
 };
 
 }  // namespace

@@ -57,10 +57,10 @@ TEST(Sse, sends_the_head_at_once_and_keep_alive_comments) {
         event go;
         task_group group(co_await this_context());
         group.spawn(to.send(sse(wait_then_one(go), {.keep_alive = 2ms})));
-        EXPECT_TRUE(to.to.begun());
+        EXPECT_TRUE(to.to.has_started());
         while (to.to.writes < 3) {
-            to.to.wrote.reset();
-            co_await to.to.wrote.wait();
+            to.to.write_done.reset();
+            co_await to.to.write_done.wait();
         }
         go.set();
         co_await group.join();

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include <rondo/loop/loop.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo {
 
@@ -19,7 +19,7 @@ public:
 
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
         writer out(to, head, length_);
-        if (to.body_wanted()) {
+        if (to.needs_body()) {
             while (const std::string* piece = co_await pieces_.next()) co_await out.write(*piece);
         }
         out.finish();
@@ -37,7 +37,7 @@ public:
 
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
         writer out(to, head, length_);
-        if (to.body_wanted()) {
+        if (to.needs_body()) {
             while (const std::string* piece = co_await next(to)) co_await out.write(*piece);
         }
         out.finish();
@@ -50,7 +50,7 @@ private:
                 co_return co_await run_blocking([this]() -> const std::string* { return pieces_.next(); });
             } catch (const pool_full&) {
                 // A full pool may reject a response, but must not abort one that has started.
-                if (!to.begun()) throw;
+                if (!to.has_started()) throw;
             }
             co_await sleep(100ms);
         }

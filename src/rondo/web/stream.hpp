@@ -32,16 +32,16 @@ public:
     /// Sends a piece, and waits while the client is slow. `bytes` must stay valid until the await completes. Throws
     /// response_error beyond the declared length, std::system_error or `cancelled` when the client has disconnected.
     [[nodiscard]] task<void> write(std::string_view bytes) {
-        begin();
+        start();
         return to_.write(bytes);
     }
     /// Sends the head now instead of with the first piece. Afterwards a failure can no longer change the status.
-    void begin() {
-        if (!to_.begun()) to_.begin(head_, length_);
+    void start() {
+        if (!to_.has_started()) to_.start(head_, length_);
     }
     /// Called by the framework after the last piece.
     void finish() {
-        begin();
+        start();
         to_.finish();
     }
 
@@ -67,13 +67,13 @@ private:
 namespace detail {
 
 template <class F>
-class written_body final : public body_source {
+class function_body final : public body_source {
 public:
-    written_body(F f, std::optional<std::uint64_t> length) : function_(std::move(f)), length_(length) {}
+    function_body(F f, std::optional<std::uint64_t> length) : function_(std::move(f)), length_(length) {}
 
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
         writer out(to, head, length_);
-        if (to.body_wanted()) co_await function_(out);
+        if (to.needs_body()) co_await function_(out);
         out.finish();
     }
 
@@ -91,7 +91,7 @@ template <class F>
     requires std::is_invocable_r_v<task<void>, F&, writer&>
 [[nodiscard]] response stream(F function, std::string_view type = plain_text,
                               std::optional<std::uint64_t> length = {}) {
-    return with_source(std::make_unique<detail::written_body<F>>(std::move(function), length), {}).type(type);
+    return with_source(std::make_unique<detail::function_body<F>>(std::move(function), length), {}).type(type);
 }
 
 }  // namespace rondo

@@ -18,11 +18,11 @@ using testing::exchange;
 using testing::test_loop;
 
 /// Counts the coroutine frames that contain one.
-struct alive {
-    explicit alive(int& n) : count(n) { ++count; }
-    ~alive() { --count; }
-    alive(const alive&) = delete;
-    alive& operator=(const alive&) = delete;
+struct frame_guard {
+    explicit frame_guard(int& n) : count(n) { ++count; }
+    ~frame_guard() { --count; }
+    frame_guard(const frame_guard&) = delete;
+    frame_guard& operator=(const frame_guard&) = delete;
     int& count;
 };
 
@@ -123,22 +123,22 @@ TEST(Stream, a_failure_before_the_first_piece_does_not_start_the_response) {
     test_loop l;
     exchange a("/"), b("/"), c("/");
     EXPECT_THROW(l.run(a.send(stream(failing(0)))), std::runtime_error);
-    EXPECT_FALSE(a.to.begun());
+    EXPECT_FALSE(a.to.has_started());
     EXPECT_THROW(l.run(b.send(stream(failing_blocking(0)))), std::runtime_error);
-    EXPECT_FALSE(b.to.begun());
+    EXPECT_FALSE(b.to.has_started());
     EXPECT_THROW(l.run(c.send(stream([](writer&) -> task<void> {
         co_await sleep(1ms);
         throw std::runtime_error("secret-detail");
     }))),
                  std::runtime_error);
-    EXPECT_FALSE(c.to.begun());
+    EXPECT_FALSE(c.to.has_started());
 }
 
 TEST(Stream, a_failure_after_the_first_piece_does_not_finish_the_response) {
     test_loop l;
     exchange a("/"), b("/");
     EXPECT_THROW(l.run(a.send(stream(failing(1)))), std::runtime_error);
-    EXPECT_TRUE(a.to.begun());
+    EXPECT_TRUE(a.to.has_started());
     EXPECT_FALSE(a.to.finished);
     EXPECT_THROW(l.run(b.send(stream(failing_blocking(1)))), std::runtime_error);
     EXPECT_FALSE(b.to.finished);
@@ -173,7 +173,7 @@ TEST(Stream, a_slow_client_suspends_the_generator) {
 }
 
 async_generator<std::string> waiting_generator(int& frames, event& never) {
-    const alive here(frames);
+    const frame_guard here(frames);
     co_yield "first";
     co_await never.wait();
     co_yield "last";
@@ -216,7 +216,7 @@ TEST(Stream, waits_for_a_thread_once_started) {
         task_group group(co_await this_context());
         to.to.allow(0);
         group.spawn(to.send(stream(blocking_lines(2, threads))));
-        while (!to.to.begun()) co_await sleep(1ms);
+        while (!to.to.has_started()) co_await sleep(1ms);
         const auto block = [](thread_pool& p, std::atomic<bool>& r) -> task<void> {
             co_await p.run([&r] { r.wait(false); });
         };

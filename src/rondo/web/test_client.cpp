@@ -8,9 +8,9 @@
 
 #include <rondo/coro/this_context.hpp>
 #include <rondo/handler/error.hpp>
-#include <rondo/handler/parsed_request.hpp>
-#include <rondo/http/h1/parser.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/handler/make_request.hpp>
+#include <rondo/http/h1/request_parser.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/loop/timeout.hpp>
 
 namespace rondo {
@@ -19,27 +19,28 @@ namespace {
 /// Delivers the body of a test_request in pieces.
 class test_body final : public handler::body {
 public:
-    test_body(const test_request& from, std::uint64_t limit) : rest_(from.body), piece_(from.piece), limit_(limit) {
-        if (piece_ == 0) length_ = rest_.size();
+    test_body(const test_request& from, std::uint64_t limit)
+        : remaining_(from.body), chunk_size_(from.chunk_size), limit_(limit) {
+        if (chunk_size_ == 0) length_ = remaining_.size();
     }
     task<std::string_view> read() override {
         // Other tasks may run between two pieces, as with a socket.
-        if (piece_ != 0) co_await sleep(clock::duration::zero());
-        const std::string_view next = rest_.substr(0, piece_ == 0 ? rest_.size() : piece_);
-        rest_.remove_prefix(next.size());
+        if (chunk_size_ != 0) co_await sleep(clock::duration::zero());
+        const std::string_view next = remaining_.substr(0, chunk_size_ == 0 ? remaining_.size() : chunk_size_);
+        remaining_.remove_prefix(next.size());
         received_ += next.size();
         if (received_ > limit_ || length_.value_or(0) > limit_) throw http_error(http::status::content_too_large);
         co_return next;
     }
     std::optional<std::uint64_t> length() const noexcept override { return length_; }
-    bool ended() const noexcept override { return rest_.empty(); }
+    bool is_at_end() const noexcept override { return remaining_.empty(); }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
     std::uint64_t limit() const noexcept override { return limit_; }
     const http::fields* trailers() const noexcept override { return nullptr; }
 
 private:
-    std::string_view rest_;
-    std::size_t piece_;
+    std::string_view remaining_;
+    std::size_t chunk_size_;
     std::uint64_t limit_;
     std::uint64_t received_ = 0;
     std::optional<std::uint64_t> length_;
@@ -48,64 +49,64 @@ private:
 /// Records a response and enforces the responder's contract.
 class test_responder final : public handler::responder {
 public:
-    test_responder(test_response& into, bool head_only) : into_(into), head_only_(head_only) {}
+    test_responder(test_response& response, bool head_only) : response_(response), head_only_(head_only) {}
 
     void respond(const handler::response_head& head, std::string_view text) override {
-        if (text.size() > small_body) throw response_error("the body is too large for respond()");
-        begin(head, text.size());
-        take(text);
+        if (text.size() > small_body_limit) throw response_error("the body is too large for respond()");
+        start(head, text.size());
+        append(text);
         finish();
     }
-    void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override {
-        if (begun()) throw response_error("response already started");
-        into_.status = http::to_int(head.code);
-        into_.content_type = head.content_type;
-        if (head.fields != nullptr) into_.fields = *head.fields;
-        if (into_.content_type.empty()) into_.content_type = into_.field("Content-Type");
-        into_.length = length;
+    void start(const handler::response_head& head, std::optional<std::uint64_t> length) override {
+        if (has_started()) throw response_error("response already started");
+        response_.status = http::to_int(head.code);
+        response_.content_type = head.content_type;
+        if (head.fields != nullptr) response_.fields = *head.fields;
+        if (response_.content_type.empty()) response_.content_type = response_.field("Content-Type");
+        response_.length = length;
         without_body_ = head_only_ || http::sent_without_content(head.code);
     }
     task<void> write(std::string_view bytes) override {
         co_await checkpoint();
-        take(bytes);
+        append(bytes);
     }
     task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override {
         co_await checkpoint();
         std::string bytes(length, '\0');
         const ssize_t n = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (n != static_cast<ssize_t>(length)) throw response_error("the file is shorter than declared");
-        take(bytes);
+        append(bytes);
     }
     void finish() override {
         require_open("finish()");
-        if (!without_body_ && into_.length.value_or(written_) != written_) {
+        if (!without_body_ && response_.length.value_or(written_) != written_) {
             throw response_error("fewer bytes were written than declared");
         }
         ended_ = true;
     }
-    void abort() noexcept override { into_.aborted = ended_ = true; }
-    bool begun() const noexcept override { return into_.status != 0; }
-    bool body_wanted() const noexcept override { return !head_only_; }
-    http::status code() const noexcept override { return static_cast<http::status>(into_.status); }
+    void abort() noexcept override { response_.aborted = ended_ = true; }
+    bool has_started() const noexcept override { return response_.status != 0; }
+    bool needs_body() const noexcept override { return !head_only_; }
+    http::status code() const noexcept override { return static_cast<http::status>(response_.status); }
     std::uint64_t body_bytes() const noexcept override { return written_; }
 
-    [[nodiscard]] bool ended() const noexcept { return ended_; }
+    [[nodiscard]] bool is_ended() const noexcept { return ended_; }
 
 private:
     void require_open(const char* call) const {
-        if (!begun() || ended_) throw response_error(std::string(call) + " outside of a response");
+        if (!has_started() || ended_) throw response_error(std::string(call) + " outside of a response");
     }
-    void take(std::string_view bytes) {
+    void append(std::string_view bytes) {
         require_open("write()");
         if (without_body_) return;
-        if (into_.length && written_ + bytes.size() > *into_.length) {
+        if (response_.length && written_ + bytes.size() > *response_.length) {
             throw response_error("more bytes were written than declared");
         }
-        into_.body.append(bytes);
+        response_.body.append(bytes);
         written_ += bytes.size();
     }
 
-    test_response& into_;
+    test_response& response_;
     std::uint64_t written_ = 0;
     bool head_only_;
     bool without_body_ = false;
@@ -117,7 +118,7 @@ public:
     explicit test_connection(std::string_view peer) : peer_(peer) {}
     std::string_view peer_address() noexcept override { return peer_; }
     std::uint16_t peer_port() noexcept override { return 50000; }
-    bool secure() const noexcept override { return false; }
+    bool is_secure() const noexcept override { return false; }
 
 private:
     std::string_view peer_;
@@ -125,14 +126,14 @@ private:
 
 bool has_field(const test_request& r, std::string_view name) {
     return std::any_of(r.fields.begin(), r.fields.end(),
-                       [&](const auto& f) { return http::same_ignoring_case(f.first, name); });
+                       [&](const auto& f) { return http::equals_ignore_case(f.first, name); });
 }
 
 std::string head_text(const test_request& r) {
     std::string head = r.method + ' ' + r.target + " HTTP/1.1\r\n";
     if (!has_field(r, "Host")) head += "Host: testserver\r\n";
     for (const auto& [name, value] : r.fields) head.append(name).append(": ").append(value).append("\r\n");
-    if (r.piece != 0) head += "Transfer-Encoding: chunked\r\n";
+    if (r.chunk_size != 0) head += "Transfer-Encoding: chunked\r\n";
     else if (!r.body.empty()) head += "Content-Length: " + std::to_string(r.body.size()) + "\r\n";
     return head + "\r\n";
 }
@@ -143,15 +144,15 @@ struct test_client::state {
     state(handler::application& a, const test_client_options& o)
         : app(a),
           options(o),
-          own(event_loop::current_or_null() == nullptr ? std::make_unique<event_loop>() : nullptr),
+          owned_loop(event_loop::current_or_null() == nullptr ? std::make_unique<event_loop>() : nullptr),
           loop(event_loop::current()),
           blocking({.name = "blocking", .threads = o.blocking_threads}),
           compute({.name = "compute", .threads = o.compute_threads}),
-          blocking_before(loop.blocking()),
-          compute_before(loop.compute()) {
+          previous_blocking(loop.blocking()),
+          previous_compute(loop.compute()) {
         loop.use_pools(&blocking, &compute);
     }
-    ~state() { loop.use_pools(blocking_before, compute_before); }
+    ~state() { loop.use_pools(previous_blocking, previous_compute); }
     state(const state&) = delete;
     state& operator=(const state&) = delete;
 
@@ -159,12 +160,12 @@ struct test_client::state {
 
     handler::application& app;
     test_client_options options;
-    std::unique_ptr<event_loop> own;
+    std::unique_ptr<event_loop> owned_loop;
     event_loop& loop;
     thread_pool blocking;
     thread_pool compute;
-    thread_pool* blocking_before;
-    thread_pool* compute_before;
+    thread_pool* previous_blocking;
+    thread_pool* previous_compute;
 };
 
 task<test_response> test_client::state::serve(test_request request) const {
@@ -173,7 +174,7 @@ task<test_response> test_client::state::serve(test_request request) const {
     http::h1::request_head head;
     test_response result;
     if (const auto parsed = http::h1::parse_request_head(text, {}, refs, head); !parsed) {
-        result.status = http::h1::status_of(parsed.error());
+        result.status = http::h1::status_for(parsed.error());
         result.body = http::h1::to_string(parsed.error());
         co_return result;
     }
@@ -181,15 +182,15 @@ task<test_response> test_client::state::serve(test_request request) const {
     test_connection connection(request.peer);
     test_responder to(result, head.method == http::method::head);
     arena memory;
-    child_context in(co_await this_context());
-    handler::request from = handler::request_of(head, text.data());
+    child_context context(co_await this_context());
+    handler::request from = handler::make_request(head, text.data());
     from.body = &body;
     from.connection = &connection;
-    from.running_in = &in;
+    from.context = &context;
     from.memory = &memory;
-    task<void> served = app.serve(from, to);
-    co_await detail::run_in_context<void>(served, in);
-    if (!to.ended()) throw response_error("the application neither finished nor aborted the response");
+    task<void> serving = app.serve(from, to);
+    co_await detail::run_in_context<void>(serving, context);
+    if (!to.is_ended()) throw response_error("the application neither finished nor aborted the response");
     co_return result;
 }
 

@@ -27,11 +27,11 @@ struct test_request {
     test_fields fields{};
     std::string body{};
     /// Sends the body chunked, in pieces of this many bytes; 0: in one piece with Content-Length.
-    std::size_t piece = 0;
+    std::size_t chunk_size = 0;
     std::string peer = "127.0.0.1";
 };
 
-/// The response of the application. If it was aborted, it has what had been written until then.
+/// The response of the application. If it was aborted, the body has the bytes written before.
 struct test_response {
     int status = 0;  ///< 0 when no response was started
     std::string content_type;

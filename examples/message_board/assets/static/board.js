@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// New messages come by server-sent events, or by long polling where those do not get through.
-// ?transport=poll in the address forces the latter.
+// New messages arrive as server-sent events, or by long polling where event streams are blocked.
+// ?transport=poll in the URL forces long polling.
 'use strict';
 
 const list = document.getElementById('messages');
 const state = document.getElementById('state');
 const form = document.getElementById('composer');
-const complaint = document.getElementById('complaint');
-const left = document.getElementById('left');
+const errorText = document.getElementById('error');
+const remaining = document.getElementById('remaining');
 const cardTemplate = document.getElementById('card');
 
-const mostShown = 300;
-const retryAfter = 1000;   // ms
-const opensWithin = 8000;  // ms: a proxy that holds an event stream back never lets it open
-const hiddenFor = 10000;   // ms: a browser has few connections for all its tabs, so a hidden one gives its own back
+const maxShown = 300;
+const retryDelay = 1000;      // ms
+const openTimeout = 8000;     // ms: behind a proxy that buffers event streams they never open
+const hiddenTimeout = 10000;  // ms: a browser limits the connections of all tabs, so a hidden tab closes its own
 const pollOnly = new URLSearchParams(location.search).get('transport') === 'poll' || !window.EventSource;
 
 // ---- showing messages
 
-// The same as hue_of in pages.cpp.
+// Must match hue_of in pages.cpp.
 function hueOf(author) {
   return new TextEncoder().encode(author).reduce((sum, byte) => sum + byte, 0) % 8;
 }
@@ -27,30 +27,30 @@ function makeCard(message) {
   const card = cardTemplate.content.firstElementChild.cloneNode(true);
   card.id = `m${message.id}`;
   card.dataset.id = message.id;
-  const face = card.querySelector('.face');
-  face.dataset.hue = hueOf(message.author);
-  face.textContent = [...message.author][0] || '';
+  const avatar = card.querySelector('.avatar');
+  avatar.dataset.hue = hueOf(message.author);
+  avatar.textContent = [...message.author][0] || '';
   card.querySelector('.author').textContent = message.author;
   card.querySelector('.text').textContent = message.text;
   card.querySelector('.when').href = `#m${message.id}`;
   card.querySelector('time').dateTime = message.created_at;
   card.classList.add('new');
-  tellTime(card.querySelector('time'));
+  showTime(card.querySelector('time'));
   return card;
 }
 
-// Newest first, each once, in whatever order they come.
+// Newest first, each once, in whatever order they arrive.
 function show(message) {
   if (document.getElementById(`m${message.id}`)) return;
   const older = [...list.children].find(card => Number(card.dataset.id) < message.id);
   list.insertBefore(makeCard(message), older || null);
-  while (list.children.length > mostShown) list.lastElementChild.remove();
+  while (list.children.length > maxShown) list.lastElementChild.remove();
 }
 
 const clockTime = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit'});
 const fullTime = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
 
-function tellTime(time) {
+function showTime(time) {
   const when = new Date(time.dateTime);
   const minutes = Math.floor((Date.now() - when) / 60000);
   if (minutes < 1) time.textContent = 'just now';
@@ -59,24 +59,24 @@ function tellTime(time) {
   time.title = fullTime.format(when);
 }
 
-function tellTimes() {
-  for (const time of list.querySelectorAll('time')) tellTime(time);
+function refreshTimes() {
+  for (const time of list.querySelectorAll('time')) showTime(time);
 }
 
-// ---- hearing of them
+// ---- receiving messages
 
-const words = {live: 'Live', polling: 'Live, by polling', waiting: 'Connecting again …', none: ''};
+const stateTexts = {live: 'Live', polling: 'Live, by polling', waiting: 'Reconnecting …', none: ''};
 
-function tell(name) {
+function setState(name) {
   state.dataset.state = name;
-  state.textContent = words[name];
+  state.textContent = stateTexts[name];
 }
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 class Listener {
   constructor(last) {
-    this.last = last;  // the newest message we have heard of
+    this.last = last;  // id of the newest message received
     this.polling = pollOnly;
     this.failures = 0;
     this.stopped = null;
@@ -94,27 +94,27 @@ class Listener {
     this.stopped = null;
   }
 
-  hear(message) {
+  receive(message) {
     this.last = Math.max(this.last, message.id);
     show(message);
   }
 
   stream(signal) {
     const source = new EventSource(`/events?after=${this.last}`);
-    const tooLate = setTimeout(() => this.usePolling(), opensWithin);
-    signal.addEventListener('abort', () => { clearTimeout(tooLate); source.close(); });
+    const openTimer = setTimeout(() => this.usePolling(), openTimeout);
+    signal.addEventListener('abort', () => { clearTimeout(openTimer); source.close(); });
     source.onopen = () => {
-      clearTimeout(tooLate);
+      clearTimeout(openTimer);
       this.failures = 0;
       this.opened = true;
-      tell('live');
+      setState('live');
     };
-    source.onmessage = event => this.hear(JSON.parse(event.data));
+    source.onmessage = event => this.receive(JSON.parse(event.data));
     source.onerror = () => {
-      tell('waiting');
-      if (this.opened) clearTimeout(tooLate);
+      setState('waiting');
+      if (this.opened) clearTimeout(openTimer);
       if (!this.opened && ++this.failures >= 3) return this.usePolling();
-      if (source.readyState === EventSource.CLOSED) this.restart();  // the browser has given up
+      if (source.readyState === EventSource.CLOSED) this.restart();  // the browser does not retry
     };
   }
 
@@ -126,26 +126,26 @@ class Listener {
 
   async restart() {
     this.stop();
-    await pause(retryAfter);
+    await pause(retryDelay);
     if (!document.hidden) this.start();
   }
 
   async poll(signal) {
     while (!signal.aborted) {
       try {
-        tell(this.failures ? 'waiting' : 'polling');
-        // Asks whether the server is back without waiting for news.
+        setState(this.failures ? 'waiting' : 'polling');
+        // After a failure, polls without waiting for new messages: is the server back?
         const wait = this.failures ? '&wait=0' : '';
         const response = await fetch(`/poll?after=${this.last}${wait}`, {signal, cache: 'no-store'});
         if (!response.ok) throw new Error(response.statusText);
-        const news = await response.json();
-        news.messages.forEach(message => this.hear(message));
-        this.last = news.last;
+        const update = await response.json();
+        update.messages.forEach(message => this.receive(message));
+        this.last = update.last;
         this.failures = 0;
       } catch {
         if (signal.aborted) return;
         this.failures++;
-        await pause(retryAfter);
+        await pause(retryDelay);
       }
     }
   }
@@ -153,37 +153,37 @@ class Listener {
 
 function listen() {
   const listener = new Listener(Number(list.dataset.last));
-  let hiding;
+  let hideTimer;
   listener.start();
   document.addEventListener('visibilitychange', () => {
-    clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(() => listener.stop(), hiddenFor);
+    clearTimeout(hideTimer);
+    if (document.hidden) hideTimer = setTimeout(() => listener.stop(), hiddenTimeout);
     else listener.start();
   });
   addEventListener('pagehide', () => listener.stop());
   addEventListener('pageshow', event => { if (event.persisted) listener.start(); });
 }
 
-// ---- writing one
+// ---- posting messages
 
-function remembered(name) {
+function loadSetting(name) {
   try { return localStorage.getItem(name); } catch { return null; }
 }
 
-function remember(name, value) {
-  try { localStorage.setItem(name, value); } catch { /* not allowed here: then not */ }
+function saveSetting(name, value) {
+  try { localStorage.setItem(name, value); } catch { /* storage is disabled */ }
 }
 
-async function reasonOf(response) {
+async function errorOf(response) {
   const body = await response.json().catch(() => ({}));
-  return body.detail || body.error || `The server answered ${response.status}.`;
+  return body.detail || body.error || `The server returned ${response.status}.`;
 }
 
 async function send(event) {
   event.preventDefault();
   const button = form.querySelector('button');
   const {author, text} = form.elements;
-  complaint.textContent = '';
+  errorText.textContent = '';
   button.disabled = true;
   try {
     const response = await fetch('/messages', {
@@ -191,34 +191,34 @@ async function send(event) {
       headers: {'Content-Type': 'application/json', 'Accept': 'application/json'},
       body: JSON.stringify({author: author.value, text: text.value}),
     });
-    if (!response.ok) throw new Error(await reasonOf(response));
+    if (!response.ok) throw new Error(await errorOf(response));
     const message = await response.json();
     if (list.dataset.live === 'yes') show(message);
     else location.assign('/');
-    remember('author', author.value);
+    saveSetting('author', author.value);
     text.value = '';
-    count();
+    showRemaining();
     text.focus();
   } catch (error) {
-    complaint.textContent = error instanceof TypeError
-      ? 'The server does not answer. Your message is still here; try again.' : error.message;
+    errorText.textContent = error instanceof TypeError
+      ? 'The server is not responding. Your message is still here; try again.' : error.message;
   } finally {
     button.disabled = false;
   }
 }
 
-function count() {
+function showRemaining() {
   const {text} = form.elements;
-  const room = text.maxLength - text.value.length;
-  left.textContent = room <= 100 ? `${room} left` : '';
+  const count = text.maxLength - text.value.length;
+  remaining.textContent = count <= 100 ? `${count} characters left` : '';
 }
 
 form.addEventListener('submit', send);
-form.elements.text.addEventListener('input', count);
+form.elements.text.addEventListener('input', showRemaining);
 form.addEventListener('keydown', event => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
-if (!form.elements.author.value) form.elements.author.value = remembered('author') || '';
-tellTimes();
-setInterval(tellTimes, 30000);
+if (!form.elements.author.value) form.elements.author.value = loadSetting('author') || '';
+refreshTimes();
+setInterval(refreshTimes, 30000);
 if (list.dataset.live === 'yes') listen();

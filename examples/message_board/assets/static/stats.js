@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One plot for each figure, drawn anew with each event.
+// One plot for each counter, redrawn with each event.
 'use strict';
 
 const seconds = 120;
@@ -7,17 +7,17 @@ const width = 240, height = 60;
 const state = document.getElementById('state');
 const samples = [];
 
-const whole = value => Math.round(value).toLocaleString();
-const rate = (now, before) => before ? (now.requests - before.requests) * 1000 / Math.max(1, now.at_ms - before.at_ms) : null;
+const integer = value => Math.round(value).toLocaleString();
+const rate = (now, before) => before ? (now.requests - before.requests) * 1000 / Math.max(1, now.time_ms - before.time_ms) : null;
 
-// least: what the plot's height stands for at least, so that noise stays small.
+// minTop: the smallest value at the top of the plot, so that noise stays small.
 const stats = {
-  requests: {of: rate, text: whole, unit: 'a second', least: 10},
-  waiting: {of: now => now.waiting, text: whole, unit: 'requests under way', least: 4},
-  threads: {of: now => now.threads, text: whole, unit: 'of the process', least: 4},
-  delay: {of: now => now.loop_delay_ms, text: value => value.toFixed(2), unit: 'ms', least: 1},
-  memory: {of: now => now.memory_bytes / 2 ** 20, text: value => value.toFixed(1), unit: 'MiB resident', least: 4},
-  connections: {of: now => now.connections, text: whole, unit: 'open', least: 4},
+  requests: {value: rate, format: integer, unit: 'per second', minTop: 10},
+  waiting: {value: now => now.waiting, format: integer, unit: 'requests in flight', minTop: 4},
+  threads: {value: now => now.threads, format: integer, unit: 'in the process', minTop: 4},
+  delay: {value: now => now.loop_delay_ms, format: value => value.toFixed(2), unit: 'ms', minTop: 1},
+  memory: {value: now => now.memory_bytes / 2 ** 20, format: value => value.toFixed(1), unit: 'MiB resident', minTop: 4},
+  connections: {value: now => now.connections, format: integer, unit: 'open', minTop: 4},
 };
 
 function shape(name, d) {
@@ -27,7 +27,7 @@ function shape(name, d) {
   return path;
 }
 
-// The newest at the right edge, a second between two.
+// The newest value at the right edge; one step per second.
 function draw(svg, values, top) {
   const step = width / (seconds - 1);
   const points = values.map((value, n) => {
@@ -42,25 +42,25 @@ function draw(svg, values, top) {
 }
 
 function update(section) {
-  const figure = stats[section.dataset.stat];
-  const values = samples.map((sample, n) => figure.of(sample, samples[n - 1])).filter(value => value !== null);
+  const stat = stats[section.dataset.stat];
+  const values = samples.map((sample, n) => stat.value(sample, samples[n - 1])).filter(value => value !== null);
   if (!values.length) return;
-  const highest = Math.max(...values);
-  section.querySelector('output').textContent = figure.text(values.at(-1));
-  section.querySelector('.unit').textContent = figure.unit;
-  section.querySelector('.range').textContent = `highest ${figure.text(highest)}`;
-  draw(section.querySelector('svg'), values, Math.max(highest, figure.least));
+  const peak = Math.max(...values);
+  section.querySelector('output').textContent = stat.format(values.at(-1));
+  section.querySelector('.unit').textContent = stat.unit;
+  section.querySelector('.range').textContent = `peak ${stat.format(peak)}`;
+  draw(section.querySelector('svg'), values, Math.max(peak, stat.minTop));
 }
 
-function take(sample) {
-  // After a restart everything counts from the beginning.
+function addSample(sample) {
+  // After a restart the counters start from zero.
   if (samples.length && sample.requests < samples.at(-1).requests) samples.length = 0;
   samples.push(sample);
   if (samples.length > seconds) samples.shift();
   for (const section of document.querySelectorAll('[data-stat]')) update(section);
 }
 
-function tell(name, text) {
+function setState(name, text) {
   state.dataset.state = name;
   state.textContent = text;
 }
@@ -70,10 +70,10 @@ let source = null;
 function listen() {
   if (source || document.hidden) return;
   source = new EventSource('/stats/events');
-  source.onopen = () => tell('live', 'Live');
-  source.onmessage = event => take(JSON.parse(event.data));
+  source.onopen = () => setState('live', 'Live');
+  source.onmessage = event => addSample(JSON.parse(event.data));
   source.onerror = () => {
-    tell('waiting', 'Connecting again …');
+    setState('waiting', 'Reconnecting …');
     if (source.readyState !== EventSource.CLOSED) return;
     close();
     setTimeout(listen, 1000);

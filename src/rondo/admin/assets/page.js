@@ -47,7 +47,7 @@ function sample(now, before) {
   const counts = now.latency_counts.map((n, i) => Math.max(0, n - before.latency_counts[i]));
   const workers = {};
   for (const w of now.workers) {
-    const b = earlier.get(w.name), same = b && b.process === w.process;
+    const b = earlier.get(w.name), same = b && b.pid === w.pid;
     workers[w.name] = {
       rate: same ? (w.requests - b.requests) * 1000 / passed : 0, busy: same ? (w.busy_ms - b.busy_ms) / passed * 100 : 0,
       flight: w.in_flight, delay: w.loop_delay_ms, memory: w.memory_bytes / 2 ** 20};
@@ -162,7 +162,7 @@ function fill(id, columns, rows, empty, note = () => '') {
 // A GET view also handles HEAD.
 const route = r => [...(r.methods ? [el('span', {className: 'methods', textContent: r.methods.replace('GET, HEAD', 'GET')})] : []), el('code', {textContent: r.pattern || 'no view'})];
 const kind = r => [r.kind ? el('span', {className: 'kind', textContent: r.kind, 'data-kind': r.kind}) : '–'];
-const stats = r => Object.entries(r.figures).map(([name, value]) => el('span', {className: 'stat'},
+const stats = r => Object.entries(r.stats).map(([name, value]) => el('span', {className: 'stat'},
   `${name.replace(/_ms$/, '')} `, el('b', {textContent: name.endsWith('_ms') ? time(value) : name === 'bytes' ? size(value) : whole(value)})));
 const state = w => [el('span', {className: 'pill', textContent: w.state, 'data-state': w.state})];
 const key = r => `${r.methods} ${r.pattern} ${r.kind}`;
@@ -185,13 +185,13 @@ function tables(now, before) {
   $('running-note').textContent = more ? `oldest ${listed.length}; ${whole(more)} more not listed` : 'waiting or on a thread, oldest first';
   fill('running', [
     ['Route', null, {text: true, wide: true, content: route}], ['Kind', null, {text: true, content: kind}], ['Worker', r => r.worker],
-    ['State', r => r.where, {text: true}], ['In state', r => time(r.here_ms)], ['Age', r => time(r.age_ms)],
+    ['State', r => r.state, {text: true}], ['In state', r => time(r.in_state_ms)], ['Age', r => time(r.age_ms)],
     ['On the loop', r => time(r.loop_ms)], ['On a thread', r => time(r.thread_ms)],
   ], listed, 'No running requests.');
 
   $('resources-section').hidden = !now.resources.length;
   fill('resources', [
-    ['Resource', r => r.group, {text: true}], ['Name', null, {text: true, wide: true, content: r => [el('code', {textContent: r.of || 'all'})]}],
+    ['Resource', r => r.group, {text: true}], ['Name', null, {text: true, wide: true, content: r => [el('code', {textContent: r.name || 'all'})]}],
     ['Stats', null, {text: true, wide: true, content: stats}],
   ], now.resources, '');
 
@@ -199,7 +199,7 @@ function tables(now, before) {
   $('workers-note').textContent = [`${whole(now.all.starts)} started`, now.all.crashes && `${whole(now.all.crashes)} crashed`,
     now.all.log_lines_lost && `${whole(now.all.log_lines_lost)} log lines lost`].filter(Boolean).join(', ');
   fill('workers', [
-    ['Worker', w => w.name, {text: true}], ['State', null, {text: true, content: state}], ['PID', w => w.process], ['Age', w => time(w.age_ms)],
+    ['Worker', w => w.name, {text: true}], ['State', null, {text: true, content: state}], ['PID', w => w.pid], ['Age', w => time(w.age_ms)],
     ['Requests', w => whole(w.requests)], ['Per second', w => short(newest[w.name]?.rate ?? 0)], ['In flight', w => whole(w.in_flight)],
     ['Connections', w => whole(w.connections)], ['Loop busy', w => `${whole(newest[w.name]?.busy ?? 0)} %`], ['Loop delay', w => time(w.loop_delay_ms), {bad: w => w.loop_delay_ms > 1000}],
     ['Stalls', w => whole(w.stalls)], ['Threads', w => `${w.blocking.busy} / ${w.blocking.limit}`], ['Compute', w => `${w.compute.busy} / ${w.compute.limit}`], ['Memory', w => size(w.memory_bytes)],
@@ -208,22 +208,22 @@ function tables(now, before) {
 }
 
 function computePools(now, before) {
-  $('isolated').hidden = !now.computers.length;
-  if (!now.computers.length) return;
+  $('isolated').hidden = !now.compute_pools.length;
+  if (!now.compute_pools.length) return;
   const passed = Math.max(1, now.at_ms - before.at_ms);
-  const earlier = new Map(before.computers.map(c => [c.name, c.jobs.done]));
+  const earlier = new Map(before.compute_pools.map(c => [c.name, c.jobs.done]));
   fill('compute-pools', [
     ['Name', null, {text: true, content: c => [el('code', {textContent: c.name})]}], ['Busy', c => `${c.busy} / ${c.processes.length}`], ['Waiting', c => whole(c.waiting)],
     ['Done', c => whole(c.jobs.done)], ['Per second', c => short(Math.max(0, c.jobs.done - (earlier.get(c.name) ?? 0)) * 1000 / passed)],
-    ['Lost', c => whole(c.jobs.lost), {bad: c => c.jobs.lost > 0}], ['Timed out', c => whole(c.jobs.late), {bad: c => c.jobs.late > 0}],
+    ['Lost', c => whole(c.jobs.lost), {bad: c => c.jobs.lost > 0}], ['Timed out', c => whole(c.jobs.timed_out), {bad: c => c.jobs.timed_out > 0}],
     ['Refused', c => whole(c.jobs.refused), {bad: c => c.jobs.refused > 0}], ['Cancelled', c => whole(c.jobs.cancelled)],
     ['Queue', c => time(c.queue.mean_ms)], ['Run', c => time(c.run.mean_ms)], ['Run p99', c => time(c.run.p99_ms)], ['CPU', c => time(c.cpu.mean_ms)],
     ['Crashes', c => whole(c.crashes), {bad: c => c.crashes > 0}], ['Memory', c => size(c.memory_bytes)],
-  ], now.computers, '');
+  ], now.compute_pools, '');
   fill('processes', [
-    ['Process', null, {text: true, content: p => [el('code', {textContent: `${p.pool} ${p.name}`})]}], ['State', null, {text: true, content: state}], ['PID', p => p.process],
+    ['Process', null, {text: true, content: p => [el('code', {textContent: `${p.pool} ${p.name}`})]}], ['State', null, {text: true, content: state}], ['PID', p => p.pid],
     ['Age', p => time(p.age_ms)], ['Busy for', p => time(p.busy_ms)], ['Jobs', p => whole(p.jobs)], ['Memory', p => size(p.memory_bytes)],
-  ], now.computers.flatMap(c => c.processes.map(p => ({...p, pool: c.name}))), 'No compute processes.');
+  ], now.compute_pools.flatMap(c => c.processes.map(p => ({...p, pool: c.name}))), 'No compute processes.');
 }
 
 // ---- polling and commands

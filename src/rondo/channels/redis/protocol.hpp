@@ -16,7 +16,7 @@ namespace rondo::channels_detail {
 /// A reply from Redis (RESP 2).
 struct redis_value {
     enum class kind : std::uint8_t { nil, text, integer, array, error };
-    kind what = kind::nil;
+    kind type = kind::nil;
     std::string text;  ///< of a string, status or error
     std::int64_t number = 0;
     std::vector<redis_value> items;
@@ -29,9 +29,9 @@ void append_command(std::string& to, std::span<const std::string_view> words);
 class redis_reader {
 public:
     /// Limit of buffered bytes of an incomplete reply: more than Redis allows for one value (proto-max-bulk-len).
-    static constexpr std::size_t most_unread_bytes = 1u << 30;
+    static constexpr std::size_t max_unread_bytes = 1u << 30;
 
-    explicit redis_reader(std::size_t max_unread = most_unread_bytes);
+    explicit redis_reader(std::size_t max_unread = max_unread_bytes);
     ~redis_reader();
     redis_reader(const redis_reader&) = delete;
     redis_reader& operator=(const redis_reader&) = delete;
@@ -44,7 +44,7 @@ public:
 private:
     struct state;
     std::unique_ptr<state> state_;
-    const std::size_t most_unread_;
+    const std::size_t max_unread_;
 };
 
 }  // namespace rondo::channels_detail

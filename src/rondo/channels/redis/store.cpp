@@ -13,7 +13,7 @@ namespace rondo::channels_detail {
 namespace {
 
 // Compares and removes atomically, so that a value set by another client in between is not removed.
-constexpr std::string_view remove_if =
+constexpr std::string_view remove_if_equal_script =
     "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 class redis_store final : public cache_store {
@@ -21,13 +21,13 @@ public:
     redis_store(const channels_url& url, clock::duration timeout)
         : prefix_(url.prefix), connection_(io_thread::shared(), url, timeout, {}) {}
 
-    cached get(std::string_view key, std::shared_ptr<pending>& deferred) override {
+    store_result get(std::string_view key, std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
-        return ask(std::array<std::string_view, 2>{"GET", name}, deferred);
+        return execute(std::array<std::string_view, 2>{"GET", name}, deferred);
     }
 
-    cached set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
-               std::shared_ptr<pending>& deferred) override {
+    store_result set(std::string_view key, std::string value, clock::duration ttl, bool only_new,
+                     std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
         // Redis stores milliseconds in a signed number; a century or more is stored without expiry.
         constexpr auto unlimited = std::chrono::years(100);
@@ -36,36 +36,38 @@ public:
         std::vector<std::string_view> words{"SET", name, value};
         if (time < unlimited) words.insert(words.end(), {"PX", milliseconds});
         if (only_new) words.emplace_back("NX");
-        return ask(words, deferred);
+        return execute(words, deferred);
     }
 
-    cached remove(std::string_view key, const std::string* expected, std::shared_ptr<pending>& deferred) override {
+    store_result remove(std::string_view key, const std::string* expected,
+                        std::shared_ptr<pending>& deferred) override {
         const std::string name = prefix_ + std::string(key);
-        if (expected == nullptr) return ask(std::array<std::string_view, 2>{"DEL", name}, deferred);
+        if (expected == nullptr) return execute(std::array<std::string_view, 2>{"DEL", name}, deferred);
         std::string bytes;
-        append_command(bytes, std::array<std::string_view, 5>{"EVAL", remove_if, "1", name, *expected});
-        deferred = connection_.ask_script(std::move(bytes));
+        append_command(bytes, std::array<std::string_view, 5>{"EVAL", remove_if_equal_script, "1", name, *expected});
+        deferred = connection_.execute_script(std::move(bytes));
         return {};
     }
 
-    cached read(pending& settled) override {
+    store_result result_of(pending& settled) override {
         redis_value& value = static_cast<reply<redis_value>&>(settled).value();
         const bool ok =
-            value.what == redis_value::kind::text || (value.what == redis_value::kind::integer && value.number != 0);
+            value.type == redis_value::kind::text || (value.type == redis_value::kind::integer && value.number != 0);
         return {ok, std::move(value.text)};
     }
 
-    void late() const override {
-        throw channels_unavailable(connection_.connected() ? connection_.late() : connection_.trouble());
+    void throw_timed_out() const override {
+        throw channels_unavailable(connection_.is_connected() ? connection_.timeout_message()
+                                                              : connection_.last_error());
     }
-    bool shared() const noexcept override { return true; }
-    figures count() const override { return {}; }
+    bool is_shared() const noexcept override { return true; }
+    statistics stats() const override { return {}; }
 
 private:
-    cached ask(std::span<const std::string_view> words, std::shared_ptr<pending>& deferred) {
+    store_result execute(std::span<const std::string_view> words, std::shared_ptr<pending>& deferred) {
         std::string bytes;
         append_command(bytes, words);
-        deferred = connection_.ask(std::move(bytes));
+        deferred = connection_.execute(std::move(bytes));
         return {};
     }
 

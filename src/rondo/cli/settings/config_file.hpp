@@ -11,6 +11,6 @@ namespace rondo::cli {
 
 /// Reads a TOML file: `name = value`, with '-' or '_' in names, arrays for lists and tables for dictionaries.
 /// Errors are returned in the result.
-[[nodiscard]] given_settings read_config_file(const std::string& path, std::span<const setting_row> rows);
+[[nodiscard]] setting_source read_config_file(const std::string& path, std::span<const setting_row> rows);
 
 }  // namespace rondo::cli

@@ -6,22 +6,22 @@
 #include <string>
 #include <string_view>
 
-#include <rondo/cli/settings/command_line.hpp>
+#include <rondo/cli/settings/load_settings.hpp>
 
 namespace rondo::cli {
 
 /// A command as listed by --help.
-struct command_name {
+struct command_info {
     std::string name;
     std::string help;
 };
 
 /// The output of --help: usage, commands and every setting.
-[[nodiscard]] std::string help_text(std::string_view program, std::span<const command_name> commands,
+[[nodiscard]] std::string help_text(std::string_view program, std::span<const command_info> commands,
                                     std::span<const setting_row> rows);
 /// The settings reference in Markdown: one table per group.
 [[nodiscard]] std::string reference_text(std::span<const setting_row> rows);
 /// One line per setting: its name, value and origin.
-[[nodiscard]] std::string effective_text(const invocation& line);
+[[nodiscard]] std::string effective_text(const command_line& line);
 
 }  // namespace rondo::cli

@@ -12,7 +12,7 @@
 #include <rondo/base/log.hpp>
 #include <rondo/cli/usable_cpus.hpp>
 #include <rondo/loop/backend.hpp>
-#include <rondo/net/address.hpp>
+#include <rondo/net/listen.hpp>
 #include <rondo/server/options.hpp>
 #include <rondo/web/app_settings.hpp>
 
@@ -22,28 +22,28 @@ namespace rondo::cli {
 enum class worker_class : unsigned char { async, threads, sync };
 
 /// Compute processes of one name: --compute-workers NAME=N.
-struct compute_workers {
+struct compute_pool_setting {
     std::string name;
     std::size_t count = 0;
 };
 
 /// All settings of the framework; table.cpp maps them to names. Defaults are defined here or in the options of the
 /// component that uses them, and nowhere else. Only this directory reads flags, the environment and files.
-struct settings {
+struct server_settings {
     // Listening.
     std::vector<net::bind_address> binds;  ///< 127.0.0.1:8000 by default
-    std::vector<int> inherited;            ///< --fd; also contained in `binds`
+    std::vector<int> inherited_fds;        ///< --fd; also contained in `binds`
     net::listen_options listening;         ///< backlog; mode of unix sockets
     std::string unix_owner;                ///< USER, USER:GROUP or :GROUP; empty: unchanged
 
     // Workers and their arbiter.
-    std::size_t workers = usable_cores();  ///< processes; 0: serve in this process, without an arbiter
+    std::size_t workers = usable_cpus();  ///< processes; 0: serve in this process, without an arbiter
     worker_class kind = worker_class::async;
     backend_kind backend = backend_kind::automatic;
     std::size_t threads = 32;  ///< of each process
     std::size_t thread_queue = 1024;
     std::size_t compute_threads = 0;  ///< of each process; 0: see compute_threads_per_worker()
-    std::vector<compute_workers> compute;
+    std::vector<compute_pool_setting> compute;
     std::size_t compute_queue = 256;
     std::chrono::milliseconds compute_timeout{60'000};
     std::uint64_t compute_memory = 0;           ///< bytes per compute process; 0: no limit
@@ -79,6 +79,6 @@ struct settings {
 };
 
 /// Compute threads that each worker may start: as set, else its share of the usable CPUs, at least 1.
-[[nodiscard]] std::size_t compute_threads_of(const settings& chosen) noexcept;
+[[nodiscard]] std::size_t compute_threads_per_worker(const server_settings& settings) noexcept;
 
 }  // namespace rondo::cli

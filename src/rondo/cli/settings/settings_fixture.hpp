@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <rondo/cli/settings/command_line.hpp>
+#include <rondo/cli/settings/load_settings.hpp>
 #include <rondo/web/app.hpp>
 
 namespace rondo::cli {
@@ -33,21 +33,21 @@ private:
     std::string path_ = testing::TempDir() + "rondo-settings-XXXXXX";
 };
 
-using words = std::initializer_list<const char*>;
+using c_strings = std::initializer_list<const char*>;
 
 /// Parses these arguments and environment variables for an application.
-inline invocation asked_of(app& application, words arguments, words variables = {}) {
+inline command_line parse_arguments_for(app& application, c_strings arguments, c_strings variables = {}) {
     std::vector<const char*> environment(variables);
     environment.push_back(nullptr);
-    return read_invocation(application, std::vector<const char*>(arguments), environment.data());
+    return parse_command_line(application, std::vector<const char*>(arguments), environment.data());
 }
 
-inline invocation asked(words arguments, words variables = {}) {
+inline command_line parse_arguments(c_strings arguments, c_strings variables = {}) {
     app application;
-    return asked_of(application, arguments, variables);
+    return parse_arguments_for(application, arguments, variables);
 }
 
-inline std::string origin_of(const invocation& line, std::string_view name) {
+inline std::string origin_of(const command_line& line, std::string_view name) {
     return line.origins[static_cast<std::size_t>(find_row(line.rows, name) - line.rows.data())];
 }
 

@@ -16,36 +16,36 @@ namespace rondo::cli {
 namespace {
 
 // Variables of the tests in this repository, and those that an arbiter passes to its successor.
-constexpr std::array<std::string_view, 5> not_settings{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE", "RONDO_INHERIT",
-                                                       "RONDO_RENDEZVOUS"};
+constexpr std::array<std::string_view, 5> reserved_variables{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE",
+                                                             "RONDO_HANDOVER", "RONDO_PEER_DISCOVERY"};
 
-std::string flag_of(const setting_row& row) { return row.flag(); }
-std::string variable_of(const setting_row& row) { return row.variable(); }
+std::string flag_name(const setting_row& row) { return row.flag(); }
+std::string variable_name(const setting_row& row) { return row.variable(); }
 
 std::string flag_origin(const setting_row&) { return "flag"; }
 
 // Parses flags from left to right.
-class flag_reader {
+class flag_parser {
 public:
-    flag_reader(std::span<const char* const> arguments, std::span<const setting_row> rows)
-        : left_(arguments), rows_(rows) {}
+    flag_parser(std::span<const char* const> arguments, std::span<const setting_row> rows)
+        : remaining_(arguments), rows_(rows) {}
 
-    given_flags read() {
-        while (!left_.empty()) {
-            const std::string_view argument = take();
+    parsed_flags parse() {
+        while (!remaining_.empty()) {
+            const std::string_view argument = next();
             if (argument == "--") break;
             if (argument.starts_with("--")) long_flag(argument.substr(2));
-            else if (argument.size() > 1 && argument[0] == '-') letter(argument);
-            else out_.words.emplace_back(argument);
+            else if (argument.size() > 1 && argument[0] == '-') short_flag(argument);
+            else out_.arguments.emplace_back(argument);
         }
-        for (const char* argument : left_) out_.words.emplace_back(argument);
+        for (const char* argument : remaining_) out_.arguments.emplace_back(argument);
         return std::move(out_);
     }
 
 private:
-    std::string_view take() {
-        const std::string_view argument = left_.front();
-        left_ = left_.subspan(1);
+    std::string_view next() {
+        const std::string_view argument = remaining_.front();
+        remaining_ = remaining_.subspan(1);
         return argument;
     }
 
@@ -53,9 +53,9 @@ private:
         out_.add(row, std::string(text), row.flag(), flag_origin(row));
     }
 
-    void set_to_next(const setting_row& row) {
-        if (!left_.empty()) return set(row, take());
-        out_.mistakes.push_back(fmt::format("{} needs a value: {} {}", row.flag(), row.flag(), row.type));
+    void set_from_next(const setting_row& row) {
+        if (!remaining_.empty()) return set(row, next());
+        out_.errors.push_back(fmt::format("{} needs a value: {} {}", row.flag(), row.flag(), row.type));
     }
 
     void long_flag(std::string_view text) {
@@ -67,36 +67,35 @@ private:
             const setting_row* opposite = find_row(rows_, name.substr(3));
             if (opposite && opposite->shape == row_shape::on_off) return set(*opposite, "off");
         }
-        if (!row) return unknown(name, equals != text.npos);
+        if (!row) return unknown_flag(name, equals != text.npos);
         if (equals != text.npos) set(*row, text.substr(equals + 1));
         else if (row->shape == row_shape::on_off) set(*row, "on");
-        else set_to_next(*row);
+        else set_from_next(*row);
     }
 
-    void unknown(std::string_view name, bool has_value) {
-        out_.mistakes.push_back(
-            fmt::format("--{}{}", codec::redacted_url(name), unknown_setting(name, rows_, flag_of)));
+    void unknown_flag(std::string_view name, bool has_value) {
+        out_.errors.push_back(
+            fmt::format("--{}{}", codec::redacted_url(name), unknown_setting_message(name, rows_, flag_name)));
         // Skips its probable value: one error is enough.
-        if (!has_value && !left_.empty() && left_.front()[0] != '-') take();
+        if (!has_value && !remaining_.empty() && remaining_.front()[0] != '-') next();
     }
 
-    void letter(std::string_view argument) {
+    void short_flag(std::string_view argument) {
         if (argument == "-h") return void(out_.help = true);
-        auto row = std::ranges::find(rows_, argument[1], &setting_row::letter);
+        auto row = std::ranges::find(rows_, argument[1], &setting_row::short_flag);
         if (row == rows_.end())
-            return out_.mistakes.push_back(
-                fmt::format("{}: unknown setting; see --help", codec::redacted_url(argument)));
+            return out_.errors.push_back(fmt::format("{}: unknown setting; see --help", codec::redacted_url(argument)));
         if (argument.size() > 2) set(*row, argument.substr(argument[2] == '=' ? 3 : 2));
-        else set_to_next(*row);
+        else set_from_next(*row);
     }
 
-    std::span<const char* const> left_;
+    std::span<const char* const> remaining_;
     std::span<const setting_row> rows_;
-    given_flags out_;
+    parsed_flags out_;
 };
 
 // "RONDO_HEADER_TIMEOUT" -> "header-timeout"
-std::string name_of_variable(std::string_view variable) {
+std::string setting_name(std::string_view variable) {
     std::string name;
     for (char c : variable.substr(6))
         name += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -111,67 +110,67 @@ std::string setting_row::variable() const {
     return out;
 }
 
-void given_settings::add(const setting_row& row, std::string_view text, std::string message_prefix,
+void setting_source::add(const setting_row& row, std::string_view text, std::string message_prefix,
                          std::string origin) {
-    auto item = std::ranges::find(items, &row, &given::row);
-    if (item == items.end()) {
-        items.push_back({&row, {}, std::move(message_prefix), std::move(origin)});
-        item = items.end() - 1;
+    auto item = std::ranges::find(values, &row, &setting_value::row);
+    if (item == values.end()) {
+        values.push_back({&row, {}, std::move(message_prefix), std::move(origin)});
+        item = values.end() - 1;
     }
     const bool is_multiple = row.shape == row_shape::list || row.shape == row_shape::dictionary;
-    for (std::string_view rest = text;;) {
-        const std::size_t comma = is_multiple ? rest.find(',') : rest.npos;
-        item->texts.emplace_back(rest.substr(0, comma));
-        if (comma == rest.npos) return;
-        rest.remove_prefix(comma + 1);
+    for (std::string_view remaining = text;;) {
+        const std::size_t comma = is_multiple ? remaining.find(',') : remaining.npos;
+        item->texts.emplace_back(remaining.substr(0, comma));
+        if (comma == remaining.npos) return;
+        remaining.remove_prefix(comma + 1);
     }
 }
 
-std::string unknown_setting(std::string_view name, std::span<const setting_row> rows,
-                            std::string (*display_name)(const setting_row&)) {
+std::string unknown_setting_message(std::string_view name, std::span<const setting_row> rows,
+                                    std::string (*display_name)(const setting_row&)) {
     std::vector<std::string_view> names;
     for (const setting_row& row : rows) names.push_back(row.name);
-    const std::string_view suggestion = nearest(name, names);
+    const std::string_view suggestion = spelling_suggestion(name, names);
     if (suggestion.empty()) return ": unknown setting; see --help";
     return fmt::format(": unknown setting; did you mean {}?", display_name(*find_row(rows, suggestion)));
 }
 
-std::string place_of(const std::source_location& location) {
+std::string location_text(const std::source_location& location) {
     const std::string_view file = location.file_name();
     return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), location.line());
 }
 
-given_flags read_flags(std::span<const char* const> arguments, std::span<const setting_row> rows) {
-    return flag_reader(arguments, rows).read();
+parsed_flags parse_flags(std::span<const char* const> arguments, std::span<const setting_row> rows) {
+    return flag_parser(arguments, rows).parse();
 }
 
-given_settings read_environment(const char* const* variables, std::span<const setting_row> rows) {
-    given_settings out;
+setting_source read_environment(const char* const* variables, std::span<const setting_row> rows) {
+    setting_source out;
     for (; variables && *variables; ++variables) {
         const std::string_view entry = *variables;
         const std::size_t equals = entry.find('=');
         const std::string_view variable = entry.substr(0, equals);
         if (!variable.starts_with("RONDO_") || equals == entry.npos || equals + 1 == entry.size()) continue;
-        if (std::ranges::find(not_settings, variable) != not_settings.end()) continue;
-        const std::string name = name_of_variable(variable);
+        if (std::ranges::find(reserved_variables, variable) != reserved_variables.end()) continue;
+        const std::string name = setting_name(variable);
         const setting_row* row = find_row(rows, name);
         if (row && row->variable() == variable)
             out.add(*row, std::string(entry.substr(equals + 1)), std::string(variable), std::string(variable));
-        else out.mistakes.push_back(fmt::format("{}{}", variable, unknown_setting(name, rows, variable_of)));
+        else out.errors.push_back(fmt::format("{}{}", variable, unknown_setting_message(name, rows, variable_name)));
     }
     return out;
 }
 
-given_settings read_preferred(const app& application, std::span<const setting_row> rows) {
-    given_settings out;
-    for (const detail::preferred_setting* preferred : application.preferred_settings()) {
-        const std::string location = place_of(preferred->where);
-        const setting_row* row = find_row(rows, preferred->name);
-        if (row) out.add(*row, preferred->value, fmt::format("{}: prefer(\"{}\")", location, row->name), location);
+setting_source application_defaults(const app& application, std::span<const setting_row> rows) {
+    setting_source out;
+    for (const detail::application_default* declared : application.application_defaults()) {
+        const std::string location = location_text(declared->location);
+        const setting_row* row = find_row(rows, declared->name);
+        if (row) out.add(*row, declared->value, fmt::format("{}: set_default(\"{}\")", location, row->name), location);
         else {
-            out.mistakes.push_back(
-                fmt::format("{}: prefer(\"{}\"){}", location, preferred->name,
-                            unknown_setting(preferred->name, rows, [](const setting_row& r) { return r.name; })));
+            out.errors.push_back(fmt::format(
+                "{}: set_default(\"{}\"){}", location, declared->name,
+                unknown_setting_message(declared->name, rows, [](const setting_row& r) { return r.name; })));
         }
     }
     return out;

@@ -13,43 +13,43 @@
 namespace rondo::cli {
 
 /// The values that one source gives to one setting.
-struct given {
+struct setting_value {
     const setting_row* row = nullptr;
     std::vector<std::string> texts;
-    std::string source;  ///< prefix of messages: "--bind", "RONDO_BIND", "rondo.toml:3: bind"
-    std::string origin;  ///< for `check`: "flag", "RONDO_BIND", "rondo.toml:3"
+    std::string message_prefix;  ///< prefix of messages: "--bind", "RONDO_BIND", "rondo.toml:3: bind"
+    std::string origin;          ///< for `check`: "flag", "RONDO_BIND", "rondo.toml:3"
 };
 
 /// All values of one kind of source, and messages about those that could not be parsed.
-struct given_settings {
-    std::vector<given> items;
-    std::vector<std::string> mistakes;
+struct setting_source {
+    std::vector<setting_value> values;
+    std::vector<std::string> errors;
 
     /// Appends a value of the row. Splits values of lists and dictionaries at commas.
     void add(const setting_row& row, std::string_view text, std::string message_prefix, std::string origin);
 };
 
 /// The part of the command line after the command.
-struct given_flags : given_settings {
-    std::vector<std::string> words;  ///< positional arguments
-    bool help = false;               ///< -h or --help was given
+struct parsed_flags : setting_source {
+    std::vector<std::string> arguments;  ///< positional arguments
+    bool help = false;                   ///< -h or --help was given
 };
 
 /// Parses `--name VALUE`, `--name=VALUE`, `-n VALUE` and `-nVALUE`; `--name` and `--no-name` for on/off settings. `--`
 /// ends the flags.
-[[nodiscard]] given_flags read_flags(std::span<const char* const> arguments, std::span<const setting_row> rows);
+[[nodiscard]] parsed_flags parse_flags(std::span<const char* const> arguments, std::span<const setting_row> rows);
 
 /// Reads variables named RONDO_NAME; an empty one counts as unset. `variables` is null-terminated like environ.
-[[nodiscard]] given_settings read_environment(const char* const* variables, std::span<const setting_row> rows);
+[[nodiscard]] setting_source read_environment(const char* const* variables, std::span<const setting_row> rows);
 
 /// The defaults set by the application.
-[[nodiscard]] given_settings read_preferred(const app& application, std::span<const setting_row> rows);
+[[nodiscard]] setting_source application_defaults(const app& application, std::span<const setting_row> rows);
 
 /// "main.cpp:7"
-[[nodiscard]] std::string place_of(const std::source_location& location);
+[[nodiscard]] std::string location_text(const std::source_location& location);
 
 /// ": unknown setting; did you mean --threads?" `display_name` returns the name that this source uses for a row.
-[[nodiscard]] std::string unknown_setting(std::string_view name, std::span<const setting_row> rows,
-                                          std::string (*display_name)(const setting_row&));
+[[nodiscard]] std::string unknown_setting_message(std::string_view name, std::span<const setting_row> rows,
+                                                  std::string (*display_name)(const setting_row&));
 
 }  // namespace rondo::cli

@@ -9,7 +9,7 @@ namespace rondo::cli {
 namespace {
 
 // Optimal string alignment distance: swapping two adjacent letters is one edit.
-std::size_t distance(std::string_view a, std::string_view b) {
+std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
     for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
@@ -26,13 +26,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view nearest(std::string_view written, std::span<const std::string_view> names) {
+std::string_view spelling_suggestion(std::string_view written, std::span<const std::string_view> names) {
     // The cost is quadratic, and names are short.
     if (written.size() > 64) return {};
     std::string_view best;
     std::size_t best_distance = std::max<std::size_t>(1, written.size() / 3) + 1;
     for (std::string_view name : names) {
-        const std::size_t edits = distance(written, name);
+        const std::size_t edits = edit_distance(written, name);
         if (edits >= best_distance) continue;
         best_distance = edits;
         best = name;

@@ -9,6 +9,6 @@ namespace rondo::cli {
 
 /// The name with the smallest edit distance (letters added, omitted, changed or swapped) to `written`. Empty when more
 /// than a third of the letters differ from every name.
-[[nodiscard]] std::string_view nearest(std::string_view written, std::span<const std::string_view> names);
+[[nodiscard]] std::string_view spelling_suggestion(std::string_view written, std::span<const std::string_view> names);
 
 }  // namespace rondo::cli

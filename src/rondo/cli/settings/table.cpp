@@ -4,8 +4,8 @@
 #include <cctype>
 #include <limits>
 
-#include <rondo/cli/settings/parsers.hpp>
-#include <rondo/cli/settings/types.hpp>
+#include <rondo/cli/settings/special_rows.hpp>
+#include <rondo/cli/settings/typed_rows.hpp>
 #include <rondo/process/control_command.hpp>
 
 namespace rondo::cli {
@@ -15,22 +15,22 @@ namespace {
 using rows = std::vector<setting_row>;
 
 constexpr std::uint64_t million = 1'000'000;
-constexpr std::uint64_t any_size = std::uint64_t{1} << 48;
+constexpr std::uint64_t max_size = std::uint64_t{1} << 48;
 
-setting_row lettered(char flag, setting_row row) {
-    row.letter = flag;
+setting_row with_short_flag(char flag, setting_row row) {
+    row.short_flag = flag;
     return row;
 }
 
-setting_row standing(std::string text, setting_row row) {
-    row.standard = std::move(text);
+setting_row with_default_text(std::string text, setting_row row) {
+    row.default_value = std::move(text);
     return row;
 }
 
 rows listening_rows() {
-    using s = settings&;
-    return {lettered('b', bind_row()),
-            inherited_row(),
+    using s = server_settings&;
+    return {with_short_flag('b', bind_row()),
+            fd_row(),
             count_row(
                 "backlog", "connections that may wait to be accepted; capped by net.core.somaxconn",
                 [](s v) -> auto& { return v.listening.backlog; }, 1, 1 << 20),
@@ -56,19 +56,22 @@ rows listening_rows() {
 }
 
 rows worker_rows() {
-    using s = settings&;
+    using s = server_settings&;
     return {
-        lettered('w', standing("one per usable CPU",
-                               count_row(
-                                   "workers", "worker processes; 0: serve in this process, without an arbiter",
-                                   [](s v) -> auto& { return v.workers; }, 0, process::order::most_children))),
-        lettered('k', choice_row<worker_class>("worker-class",
-                                               "async: views on the event loop or a thread; threads: one thread per "
-                                               "request; sync: one request at a time",
-                                               [](s v) -> auto& { return v.kind; },
-                                               {{"async", worker_class::async},
-                                                {"threads", worker_class::threads},
-                                                {"sync", worker_class::sync}})),
+        with_short_flag(
+            'w',
+            with_default_text("one per usable CPU",
+                              count_row(
+                                  "workers", "worker processes; 0: serve in this process, without an arbiter",
+                                  [](s v) -> auto& { return v.workers; }, 0, process::control_command::max_children))),
+        with_short_flag(
+            'k',
+            choice_row<worker_class>(
+                "worker-class",
+                "async: views on the event loop or a thread; threads: one thread per "
+                "request; sync: one request at a time",
+                [](s v) -> auto& { return v.kind; },
+                {{"async", worker_class::async}, {"threads", worker_class::threads}, {"sync", worker_class::sync}})),
         choice_row<backend_kind>(
             "backend", "event-loop backend; auto: io_uring where available, else epoll",
             [](s v) -> auto& { return v.backend; },
@@ -88,16 +91,17 @@ rows worker_rows() {
                      [](s v) -> auto& { return v.compute_timeout; }),
         size_row(
             "compute-memory", "memory limit of a compute process; 0: none",
-            [](s v) -> auto& { return v.compute_memory; }, 0, any_size),
+            [](s v) -> auto& { return v.compute_memory; }, 0, max_size),
         duration_row("stall-threshold", "report views that block the event loop for longer; 0: never",
                      [](s v) -> auto& { return v.stall_threshold; })};
 }
 
-rows life_rows() {
-    using s = settings&;
+rows lifecycle_rows() {
+    using s = server_settings&;
     return {
-        lettered('t', duration_row("timeout", "kill and replace a worker whose heartbeat stops for this long; 0: never",
-                                   [](s v) -> auto& { return v.timeout; })),
+        with_short_flag(
+            't', duration_row("timeout", "kill and replace a worker whose heartbeat stops for this long; 0: never",
+                              [](s v) -> auto& { return v.timeout; })),
         duration_row("boot-timeout", "time a worker has to become ready", [](s v) -> auto& { return v.boot_timeout; }),
         duration_row("graceful-timeout", "time for requests in flight to finish when a worker stops",
                      [](s v) -> auto& { return v.graceful_timeout; }),
@@ -109,22 +113,22 @@ rows life_rows() {
             [](s v) -> auto& { return v.max_requests_jitter; }, 0, std::uint64_t{1} << 53),
         size_row(
             "max-rss", "resident memory above which a worker is recycled; 0: never",
-            [](s v) -> auto& { return v.max_rss; }, 0, any_size),
+            [](s v) -> auto& { return v.max_rss; }, 0, max_size),
         duration_row("max-age", "age at which a worker is recycled; 0: never", [](s v) -> auto& { return v.max_age; }),
-        lettered('u',
-                 user_row("user", "user that workers run as, by name or number", [](s v) -> auto& { return v.user; })),
-        lettered('g', group_row("group", "group that workers run as, by name or number",
-                                [](s v) -> auto& { return v.group; })),
-        lettered('m', umask_row()),
-        lettered('p', text_row("pid", "FILE", "PID file", [](s v) -> auto& { return v.pid_file; })),
-        folder_row("chdir", "working directory", [](s v) -> auto& { return v.chdir; }),
+        with_short_flag(
+            'u', user_row("user", "user that workers run as, by name or number", [](s v) -> auto& { return v.user; })),
+        with_short_flag('g', group_row("group", "group that workers run as, by name or number",
+                                       [](s v) -> auto& { return v.group; })),
+        with_short_flag('m', umask_row()),
+        with_short_flag('p', text_row("pid", "FILE", "PID file", [](s v) -> auto& { return v.pid_file; })),
+        directory_row("chdir", "working directory", [](s v) -> auto& { return v.chdir; }),
         admin_row(),
         on_off_row("admin-remote", "allow an admin address that other machines can reach",
                    [](s v) -> auto& { return v.admin_remote; })};
 }
 
 rows limit_rows() {
-    using s = settings&;
+    using s = server_settings&;
     constexpr std::uint64_t min = 64;
     constexpr std::uint64_t max = 16 << 20;
     return {
@@ -143,20 +147,20 @@ rows limit_rows() {
                      [](s v) -> auto& { return v.limits.write_timeout; }),
         size_row(
             "max-body", "largest request body; routes may override", [](s v) -> auto& { return v.limits.max_body; }, 0,
-            any_size),
+            max_size),
         size_row(
-            "max-request-line", "largest request line", [](s v) -> auto& { return v.limits.head.request_line; }, min,
-            max),
+            "max-request-line", "largest request line", [](s v) -> auto& { return v.limits.head_limits.request_line; },
+            min, max),
         size_row(
             "max-fields-size", "largest total size of the header fields of a request",
-            [](s v) -> auto& { return v.limits.head.fields_bytes; }, min, max),
+            [](s v) -> auto& { return v.limits.head_limits.fields_bytes; }, min, max),
         count_row(
-            "max-fields", "most header fields of a request", [](s v) -> auto& { return v.limits.head.fields; }, 1,
-            10'000)};
+            "max-fields", "most header fields of a request", [](s v) -> auto& { return v.limits.head_limits.fields; },
+            1, 10'000)};
 }
 
 rows log_rows() {
-    using s = settings&;
+    using s = server_settings&;
     return {
         text_row("access-log", "off|-|FILE", "one line per request; -: standard output",
                  [](s v) -> auto& { return v.access_log; }),
@@ -173,7 +177,7 @@ rows log_rows() {
 }
 
 rows data_rows() {
-    using s = settings&;
+    using s = server_settings&;
     return {text_row("db-url", "URL", "database URL, for applications that use a database",
                      [](s v) -> auto& { return v.data.db_url; }),
             count_row(
@@ -188,12 +192,12 @@ rows data_rows() {
             text_row("cache-url", "URL", "cache backend URL", [](s v) -> auto& { return v.data.cache_url; })};
 }
 
-rows file_rows() {
+rows config_file_rows() {
     setting_row config = value_row(
-        "config", "FILE", "configuration file; default: rondo.toml if it exists", [](settings&, const std::string&) {},
-        [](settings&) { return std::string(); });
-    config.letter = 'c';
-    config.in_file = false;
+        "config", "FILE", "configuration file; default: rondo.toml if it exists",
+        [](server_settings&, const std::string&) {}, [](server_settings&) { return std::string(); });
+    config.short_flag = 'c';
+    config.allowed_in_file = false;
     return {std::move(config)};
 }
 
@@ -205,22 +209,22 @@ void append(rows& to, std::string_view group, rows more) {
 }
 
 rows make_rows() {
-    rows all;
-    append(all, "Listening", listening_rows());
-    append(all, "Workers", worker_rows());
-    append(all, "Process lifecycle", life_rows());
-    append(all, "Limits", limit_rows());
-    append(all, "Logging", log_rows());
-    append(all, "Data", data_rows());
-    append(all, "Configuration sources", file_rows());
-    return all;
+    rows result;
+    append(result, "Listening", listening_rows());
+    append(result, "Workers", worker_rows());
+    append(result, "Process lifecycle", lifecycle_rows());
+    append(result, "Limits", limit_rows());
+    append(result, "Logging", log_rows());
+    append(result, "Data", data_rows());
+    append(result, "Configuration sources", config_file_rows());
+    return result;
 }
 
 }  // namespace
 
 const std::vector<setting_row>& framework_rows() {
-    static const rows all = make_rows();
-    return all;
+    static const rows table = make_rows();
+    return table;
 }
 
 }  // namespace rondo::cli

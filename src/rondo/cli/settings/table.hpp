@@ -27,21 +27,21 @@ enum class row_shape : unsigned char {
 
 /// One setting: everything that flags, environment, file, `check`, --help and the reference page need to know about it.
 struct setting_row {
-    std::string name;  ///< "header-timeout": --header-timeout, RONDO_HEADER_TIMEOUT, header-timeout in the file
-    char letter = 0;   ///< 'b' for -b
-    std::string type;  ///< "TIME"
+    std::string name;     ///< "header-timeout": --header-timeout, RONDO_HEADER_TIMEOUT, header-timeout in the file
+    char short_flag = 0;  ///< 'b' for -b
+    std::string type;     ///< "TIME"
     std::string help;
-    std::string group;     ///< heading in --help and the reference
-    std::string standard;  ///< the default as text; "" for none
+    std::string group;          ///< heading in --help and the reference
+    std::string default_value;  ///< the default as text; "" for none
     row_shape shape = row_shape::value;
-    bool in_file = true;  ///< false for the setting that names the file
-    bool secret = false;  ///< not printed by `check`, --help or messages
+    bool allowed_in_file = true;  ///< false for the setting that names the file
+    bool is_secret = false;       ///< not printed by `check`, --help or messages
 
     /// Sets the value from all texts of one source, replacing the value of an earlier source. Throws
     /// std::invalid_argument with a message that contains the text and what is allowed.
-    std::function<void(settings&, std::span<const std::string>)> read;
+    std::function<void(server_settings&, std::span<const std::string>)> parse;
     /// The value as text that parse() accepts.
-    std::function<std::string(const settings&)> show;
+    std::function<std::string(const server_settings&)> to_text;
 
     [[nodiscard]] std::string flag() const { return "--" + name; }
     /// "RONDO_HEADER_TIMEOUT"
@@ -52,10 +52,10 @@ struct setting_row {
 [[nodiscard]] const std::vector<setting_row>& framework_rows();
 /// The settings of the framework, then those of the application. Throws std::invalid_argument when a name is used
 /// twice.
-[[nodiscard]] std::vector<setting_row> rows_of(const app& application);
+[[nodiscard]] std::vector<setting_row> all_rows(const app& application);
 
 /// A value of this setting for display: "***" for a secret, and without passwords in URLs.
-[[nodiscard]] std::string without_secrets(const setting_row& row, std::string_view text);
+[[nodiscard]] std::string redacted_value(const setting_row& row, std::string_view text);
 
 /// Null when no row has this name.
 [[nodiscard]] const setting_row* find_row(std::span<const setting_row> rows, std::string_view name) noexcept;

@@ -11,7 +11,7 @@ namespace rondo::db::postgres {
 
 namespace {
 
-constexpr std::size_t null = static_cast<std::size_t>(-1);
+constexpr std::size_t null_offset = static_cast<std::size_t>(-1);
 
 template <class Number>
 void append_number(std::string& out, Number number) {
@@ -47,7 +47,7 @@ void encoder::append(const parameters& from, const parameter& p) {
         case parameter_kind::large: append_number(text_, p.large); break;
         case parameter_kind::real: append_real(text_, p.real); break;
         case parameter_kind::time:
-            if (!append_time(text_, time_point(std::chrono::microseconds(p.integer))))
+            if (!append_timestamp(text_, time_point(std::chrono::microseconds(p.integer))))
                 throw error("a time parameter is not between the years 1 and 9999");
             text_ += "+00";
             break;
@@ -90,7 +90,7 @@ void encoder::append_array(const parameters& from, std::size_t& at) {
 
 void encoder::add_value(const parameters& from, std::size_t& at) {
     const parameter& p = from[at];
-    begins_.push_back(p.kind == parameter_kind::null ? null : text_.size());
+    offsets_.push_back(p.kind == parameter_kind::null ? null_offset : text_.size());
     lengths_.push_back(0);
     formats_.push_back(p.kind == parameter_kind::bytes);
     if (p.kind == parameter_kind::array) return append_array(from, at);
@@ -105,15 +105,15 @@ void encoder::add_value(const parameters& from, std::size_t& at) {
 
 void encoder::encode(const parameters& from) {
     text_.clear();
-    begins_.clear();
+    offsets_.clear();
     lengths_.clear();
     formats_.clear();
     values_.clear();
-    for (std::size_t at = 0; at < from.entries();) {
+    for (std::size_t at = 0; at < from.entry_count();) {
         add_value(from, at);
         text_ += '\0';
     }
-    for (std::size_t begin : begins_) values_.push_back(begin == null ? nullptr : text_.data() + begin);
+    for (std::size_t begin : offsets_) values_.push_back(begin == null_offset ? nullptr : text_.data() + begin);
 }
 
 }  // namespace rondo::db::postgres

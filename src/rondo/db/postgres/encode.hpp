@@ -31,7 +31,7 @@ private:
 
     std::string text_;
     std::string element_;
-    std::vector<std::size_t> begins_;
+    std::vector<std::size_t> offsets_;
     std::vector<const char*> values_;
     std::vector<int> lengths_;
     std::vector<int> formats_;

@@ -6,38 +6,38 @@
 
 namespace rondo::db::postgres {
 
-command::command(pool& p, statement s, const parameters& values, connection* target) noexcept
-    : waiter([](waiter& self) noexcept { static_cast<command&>(self).leave(); }),
+pending_query::pending_query(pool& p, statement s, const parameters& values, connection* target) noexcept
+    : waiter([](waiter& self) noexcept { static_cast<pending_query&>(self).withdraw(); }),
       pool_(p),
       statement_(s),
       values_(values),
       target_(target) {}
 
-command::~command() {
-    if (where != place::nowhere) leave();
+pending_query::~pending_query() {
+    if (state != query_state::none) withdraw();
 }
 
-void command::enter() { pool_.submit(*this, target_); }
+void pending_query::enqueue() { pool_.submit(*this, target_); }
 
-void command::leave() noexcept {
-    if (where == place::line) pool_.left_line();
-    else if (where == place::connection) on->abandon(*this);
-    where = place::nowhere;
+void pending_query::withdraw() noexcept {
+    if (state == query_state::queued) pool_.remove_query();
+    else if (state == query_state::sent) assigned_to->abandon(*this);
+    state = query_state::none;
 }
 
-void command::succeed(result_ptr r) noexcept {
-    where = place::nowhere;
+void pending_query::succeed(result_ptr r) noexcept {
+    state = query_state::none;
     result_ = std::move(r);
     wake();
 }
 
-void command::fail(std::exception_ptr failure) noexcept {
-    where = place::nowhere;
+void pending_query::fail(std::exception_ptr failure) noexcept {
+    state = query_state::none;
     failure_ = std::move(failure);
     wake();
 }
 
-result_ptr command::await_resume() {
+result_ptr pending_query::await_resume() {
     check();
     if (failure_) std::rethrow_exception(failure_);
     return std::move(result_);

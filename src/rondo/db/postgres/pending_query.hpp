@@ -18,17 +18,17 @@ class pool;
 
 /// A statement from its submission to its result: first in the queue of the pool, then on a connection. Awaited in
 /// place; a cancellation removes it from the queue or makes the connection abandon it.
-class command final : public waiter {
+class pending_query final : public waiter {
 public:
     /// `target`: the connection to use; null: any. The statement and the values must outlive this.
-    command(pool& p, statement s, const parameters& values, connection* target = nullptr) noexcept;
-    ~command();
+    pending_query(pool& p, statement s, const parameters& values, connection* target = nullptr) noexcept;
+    ~pending_query();
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) {
         if (!suspend(handle)) return false;
-        enter();
+        enqueue();
         return true;
     }
     result_ptr await_resume();
@@ -37,18 +37,18 @@ public:
     [[nodiscard]] const parameters& values() const noexcept { return values_; }
 
     // Used by the pool and the connection.
-    enum class place : std::uint8_t { nowhere, line, connection };
+    enum class query_state : std::uint8_t { none, queued, sent };
     void succeed(result_ptr r) noexcept;
     void fail(std::exception_ptr failure) noexcept;
 
-    instant since{};  ///< when it was queued
-    connection* on = nullptr;
-    place where = place::nowhere;
-    bool repeated = false;  ///< sent a second time because its prepared statement was stale
+    instant queued_at{};  ///< when it was queued
+    connection* assigned_to = nullptr;
+    query_state state = query_state::none;
+    bool retried = false;  ///< sent a second time because its prepared statement was stale
 
 private:
-    void enter();
-    void leave() noexcept;
+    void enqueue();
+    void withdraw() noexcept;
 
     pool& pool_;
     statement statement_;

@@ -14,33 +14,33 @@
 
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/db/driver.hpp>
-#include <rondo/db/postgres/blocking_calls.hpp>
+#include <rondo/db/postgres/blocking_threads.hpp>
+#include <rondo/db/postgres/connect_target.hpp>
 #include <rondo/db/postgres/connection.hpp>
 #include <rondo/db/postgres/encode.hpp>
 #include <rondo/db/postgres/pending_query.hpp>
 #include <rondo/db/postgres/statement_latency.hpp>
-#include <rondo/db/postgres/target.hpp>
 #include <rondo/loop/loop.hpp>
 
 namespace rondo::db::postgres {
 
-class lent_session;
+class leased_session;
 
 /// Waits for exclusive use of a connection.
-class borrower final : public waiter {
+class connection_waiter final : public waiter {
 public:
-    enum class wish : std::uint8_t {
-        lend,   ///< a connection of the pool
-        probe,  ///< the same, but fails at once when connecting fails
-        extra,  ///< a dedicated connection outside the pool; fails at once too
+    enum class request_kind : std::uint8_t {
+        pooled,     ///< a connection of the pool
+        probe,      ///< the same, but fails at once when connecting fails
+        dedicated,  ///< a dedicated connection outside the pool; fails at once too
     };
-    borrower(pool& p, wish w) noexcept;
-    ~borrower();
+    connection_waiter(pool& p, request_kind kind) noexcept;
+    ~connection_waiter();
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> handle) {
         if (!suspend(handle)) return false;
-        enter();
+        enqueue();
         return true;
     }
     connection* await_resume();
@@ -50,16 +50,16 @@ public:
     /// The granted connection was destroyed.
     void revoke() noexcept;
 
-    instant since{};
-    wish wanted;
+    instant queued_at{};
+    request_kind requested;
 
 private:
-    void enter();
+    void enqueue();
 
     pool& pool_;
     connection* granted_ = nullptr;
     std::exception_ptr failure_;
-    bool in_line_ = false;
+    bool queued_ = false;
 };
 
 /// The connections of one database object. Statements wait in one FIFO queue, callers that need exclusive use of a
@@ -68,55 +68,57 @@ private:
 /// opened on demand; while the server is down, with back-off, and callers wait up to the limit.
 class pool final : public driver, event_loop::wait_hook {
 public:
-    pool(target to, const options& limits);
+    pool(connect_target to, const options& limits);
     ~pool() override;
 
     task<void> open() override;
     task<result> query(statement s, parameters p) override;
-    task<std::unique_ptr<session>> lend(bool writes) override;
-    task<std::unique_ptr<session>> extra() override;
-    status now() const noexcept override;
+    task<std::unique_ptr<session>> acquire(bool writes) override;
+    task<std::unique_ptr<session>> acquire_dedicated() override;
+    database_stats stats() const noexcept override;
 
     [[nodiscard]] event_loop& loop() noexcept { return loop_; }
     [[nodiscard]] const options& limits() const noexcept { return limits_; }
-    [[nodiscard]] encoder& values() noexcept { return values_; }
-    [[nodiscard]] errands& aside() noexcept { return errands_; }
-    [[nodiscard]] speeds& seen() noexcept { return speeds_; }
+    [[nodiscard]] encoder& parameter_encoder() noexcept { return parameter_encoder_; }
+    [[nodiscard]] blocking_calls& blocking() noexcept { return blocking_calls_; }
+    [[nodiscard]] statement_latency& latencies() noexcept { return latencies_; }
 
     // Used by pending_query and connection_waiter.
-    void submit(command& c, connection* to);
-    void left_line() noexcept { --waiting_; }
-    void give(command& c, connection& to) noexcept;
-    void wait_for(borrower& b);
-    void left_borrowing() noexcept { --borrowing_count_; }
-    void extra_left(borrower& b) noexcept;
+    void submit(pending_query& c, connection* to);
+    void remove_query() noexcept { --queue_length_; }
+    void dispatch(pending_query& c, connection& to) noexcept;
+    void enqueue(connection_waiter& w);
+    void remove_connection_waiter() noexcept { --connection_waiter_count_; }
+    void abandon_dedicated(connection_waiter& w) noexcept;
 
     // Used by connections.
     /// Whether statements are prepared under names.
-    [[nodiscard]] bool keeps_names() const noexcept { return limits_.statements > 0 && names_kept_; }
+    [[nodiscard]] bool names_statements() const noexcept {
+        return limits_.statement_cache_size > 0 && named_statements_work_;
+    }
     /// Stops naming prepared statements: a pooler in between does not track them per client.
-    void names_are_not_kept() noexcept;
+    void stop_naming_statements() noexcept;
     /// Whether the user chose this setting in the URL.
-    [[nodiscard]] bool leaves_alone(std::string_view setting) const noexcept {
-        return target_.own_zone && setting == "TimeZone";
+    [[nodiscard]] bool is_set_by_user(std::string_view setting) const noexcept {
+        return target_.has_own_time_zone && setting == "TimeZone";
     }
     /// Reconnects without startup options, which a pooler may reject. Returns false when they are not the cause.
-    [[nodiscard]] bool connects_otherwise(connection& c, const std::string& message) noexcept;
-    void connected(connection& c) noexcept;
-    void connect_failed(connection& c, const std::string& message) noexcept;
-    void cancel_served(std::uint64_t id) noexcept;
+    [[nodiscard]] bool retry_without_options(connection& c, const std::string& message) noexcept;
+    void on_connected(connection& c) noexcept;
+    void on_connect_failed(connection& c, const std::string& message) noexcept;
+    void on_cancel_done(std::uint64_t id) noexcept;
     /// Schedules a run over the queues and the connections.
-    void wake_up() noexcept;
+    void schedule_work() noexcept;
 
     /// A connection is corked until the end of the turn.
-    void corked() noexcept { corked_ = true; }
+    void mark_corked() noexcept { corked_ = true; }
 
     // Used by sessions.
-    void add(lent_session& s) noexcept;
+    void register_session(leased_session& s) noexcept;
 
 private:
-    struct later final : posted {
-        explicit later(pool& p) noexcept : owner(p) {}
+    struct deferred_work final : posted_task {
+        explicit deferred_work(pool& p) noexcept : owner(p) {}
         void run_on_loop() noexcept override;
         pool& owner;
     };
@@ -124,66 +126,66 @@ private:
         pool_timer(pool& p, function f) noexcept : timer(f), owner(p) {}
         pool& owner;
     };
-    struct extra_one {
-        std::unique_ptr<connection> made;
-        borrower* wanted_by = nullptr;
+    struct dedicated_connection {
+        std::unique_ptr<connection> conn;
+        connection_waiter* requester = nullptr;
     };
 
-    [[nodiscard]] connection* choose(const statement& s) noexcept;
-    [[nodiscard]] connection* choose_of_first(std::size_t lanes) noexcept;
+    [[nodiscard]] connection* choose_connection(const statement& s) noexcept;
+    [[nodiscard]] connection* choose_among_first(std::size_t count) noexcept;
     [[nodiscard]] connection* find_idle() noexcept;
     void before_wait() noexcept override;
-    void work() noexcept;
-    void tidy() noexcept;
-    [[nodiscard]] bool serve_borrower() noexcept;
-    [[nodiscard]] bool serve_line() noexcept;
-    void reserve() noexcept;
-    void waited_since(instant t) noexcept;
-    void grow(std::size_t wanted) noexcept;
+    void serve_queues() noexcept;
+    void remove_closed() noexcept;
+    [[nodiscard]] bool serve_connection_waiter() noexcept;
+    [[nodiscard]] bool serve_queue() noexcept;
+    void reserve_connections() noexcept;
+    void record_wait(instant t) noexcept;
+    void open_connections(std::size_t needed) noexcept;
     [[nodiscard]] std::unique_ptr<connection> make_connection();
-    void start(connection& c);
-    void start_with(connection& c, const connect_parameters& to);
-    void resolved(std::optional<connect_parameters> found, const std::string& message) noexcept;
+    void start_connect(connection& c);
+    void start_connect_to(connection& c, const connect_parameters& to);
+    void on_resolved(std::optional<connect_parameters> found, const std::string& message) noexcept;
     void fail_all(const std::exception_ptr& failure) noexcept;
-    void fail_late() noexcept;
-    [[nodiscard]] std::exception_ptr late() const;
+    void fail_timed_out() noexcept;
+    [[nodiscard]] std::exception_ptr timeout_error() const;
     void arm_wait_timer() noexcept;
     void close_idle() noexcept;
-    [[nodiscard]] bool any_ready() const noexcept;
+    [[nodiscard]] bool has_ready_connection() const noexcept;
 
-    target target_;
+    connect_target target_;
     options limits_;
     event_loop& loop_;
-    errands errands_;
-    encoder values_;
-    speeds speeds_;
+    blocking_calls blocking_calls_;
+    encoder parameter_encoder_;
+    statement_latency latencies_;
     std::vector<std::unique_ptr<connection>> connections_;
-    std::vector<extra_one> extras_;
-    std::uint64_t ids_ = 0;
+    std::vector<dedicated_connection> dedicated_connections_;
+    std::uint64_t last_id_ = 0;
 
-    intrusive_list<command> line_;
-    std::size_t waiting_ = 0;
-    intrusive_list<borrower> borrowing_;
-    std::size_t borrowing_count_ = 0;
+    intrusive_list<pending_query> queue_;
+    std::size_t queue_length_ = 0;
+    intrusive_list<connection_waiter> connection_waiters_;
+    std::size_t connection_waiter_count_ = 0;
     std::uint64_t queries_ = 0;
     std::uint64_t waits_ = 0;
-    clock::duration waited_{0};
+    clock::duration total_wait_{0};
     intrusive_list<list_node> sessions_;
 
-    later later_;
-    bool later_asked_ = false;
+    deferred_work deferred_work_;
+    bool work_scheduled_ = false;
     bool corked_ = false;
     pool_timer wait_timer_;
     pool_timer retry_timer_;
     pool_timer idle_timer_;
 
     // Connecting.
-    bool options_taken_ = true;
-    bool names_kept_ = true;
+    bool startup_options_accepted_ = true;
+    bool named_statements_work_ = true;
     connect_parameters addresses_;
-    instant addresses_until_{};
+    instant addresses_expire_at_{};
     bool resolving_ = false;
-    int failures_ = 0;
+    int connect_failures_ = 0;
     instant retry_at_{};
     instant down_since_ = instant::max();
     std::string last_failure_;

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Number of right answers to 100 of six `select N` statements, in an order that depends on `seed`.
-task<int> ask(database& db, int seed) {
+task<int> count_right_answers(database& db, int seed) {
     int right = 0;
     for (int k = 0; k < 100; ++k) {
         const int n = (seed * 7 + k) % 6;
@@ -21,7 +21,7 @@ task<int> ask(database& db, int seed) {
     co_return right;
 }
 
-task<int> ask_in_transactions(database& db, int seed) {
+task<int> count_right_answers_in_transactions(database& db, int seed) {
     int right = 0;
     for (int k = 0; k < 30; ++k) {
         const int n = (seed * 5 + k) % 6;
@@ -35,12 +35,12 @@ task<int> ask_in_transactions(database& db, int seed) {
     co_return right;
 }
 
-task<void> run(database& db) {
+task<void> exercise_database(database& db) {
     co_await db.open();
     std::vector<task<int>> all;
     for (int i = 0; i < 8; ++i) {
-        all.push_back(ask(db, i));
-        all.push_back(ask_in_transactions(db, i));
+        all.push_back(count_right_answers(db, i));
+        all.push_back(count_right_answers_in_transactions(db, i));
     }
     int right = 0;
     for (const int n : co_await when_all(std::move(all))) right += n;
@@ -51,7 +51,7 @@ task<void> run(database& db) {
     const auto [time, same] = when.one<std::tuple<time_point, bool>>();
     EXPECT_EQ(time, time_point(std::chrono::sys_days(std::chrono::year(2026) / 2 / 1)));
     EXPECT_TRUE(same);
-    co_await db.script("drop table if exists pooled; create table pooled (n int)");
+    co_await db.execute_script("drop table if exists pooled; create table pooled (n int)");
     auto stream = db.stream<int>("select generate_series(1, 1000)");
     int rows = 0;
     while (const int* n = co_await stream.next()) rows += *n > 0;
@@ -59,27 +59,29 @@ task<void> run(database& db) {
     co_await db.close();
 }
 
-void work_through(const std::string& mode, options limits = {.connections = 5}) {
-    const std::string url = test_server::shared().ask(mode);
+void exercise_pooler(const std::string& mode, options limits = {.max_connections = 5}) {
+    const std::string url = test_server::shared().send_command(mode);
     ASSERT_TRUE(url.starts_with("postgres://")) << "PgBouncer did not start";
     {
         event_loop loop;
         database db(url, limits);
-        loop.run_until(run(db));
+        loop.run_until(exercise_database(db));
     }
-    test_server::shared().tell("end_poolers");
+    test_server::shared().run_command("end_poolers");
 }
 
-TEST(PostgresPooler, transaction_pooling) { work_through("pool_transactions"); }
+TEST(PostgresPooler, transaction_pooling) { exercise_pooler("pool_transactions"); }
 TEST(PostgresPooler, transaction_pooling_without_prepared_statements) {
-    work_through("pool_transactions", {.connections = 5, .statements = 0});
+    exercise_pooler("pool_transactions", {.max_connections = 5, .statement_cache_size = 0});
 }
 TEST(PostgresPooler, transaction_pooling_with_a_small_cache) {
-    work_through("pool_transactions", {.connections = 5, .statements = 3});
+    exercise_pooler("pool_transactions", {.max_connections = 5, .statement_cache_size = 3});
 }
-TEST(PostgresPooler, more_clients_than_server_connections) { work_through("pool_transactions", {.connections = 20}); }
-TEST(PostgresPooler, session_pooling) { work_through("pool_sessions"); }
-TEST(PostgresPooler, pooler_that_rejects_startup_options) { work_through("pool_without_options"); }
+TEST(PostgresPooler, more_clients_than_server_connections) {
+    exercise_pooler("pool_transactions", {.max_connections = 20});
+}
+TEST(PostgresPooler, session_pooling) { exercise_pooler("pool_sessions"); }
+TEST(PostgresPooler, pooler_that_rejects_startup_options) { exercise_pooler("pool_without_options"); }
 
 }  // namespace
 }  // namespace rondo::db::postgres

@@ -18,20 +18,20 @@ template <class Body>
 void with_server(Body body, options limits = {}) {
     event_loop loop;
     database db(test_server::shared().url(), limits);
-    loop.run_until(opened(db, std::move(body)));
+    loop.run_until(open_and_run(db, std::move(body)));
 }
 
 // Number of active statements in the server that match, except this one.
-task<int> running(database& monitor, std::string text) {
+task<int> count_running(database& monitor, std::string text) {
     const result r = co_await monitor.query(
         "select count(*) from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()",
         text);
     co_return r.scalar<int>();
 }
 
-task<void> until_running(database& monitor, std::string text, int wanted) {
+task<void> wait_until_running(database& monitor, std::string text, int wanted) {
     for (;;) {
-        const int now = co_await running(monitor, text);
+        const int now = co_await count_running(monitor, text);
         if (now == wanted) break;
         co_await sleep(5ms);
     }
@@ -42,10 +42,10 @@ TEST(Postgres, cancels_the_statement_in_the_server) {
         database monitor(test_server::shared().url());
         task_group group(co_await this_context());
         group.spawn(sleep_in_database(db));
-        co_await until_running(monitor, "select pg_sleep(60)%", 1);
+        co_await wait_until_running(monitor, "select pg_sleep(60)%", 1);
         group.cancel();
         co_await group.join();
-        co_await until_running(monitor, "select pg_sleep(60)%", 0);
+        co_await wait_until_running(monitor, "select pg_sleep(60)%", 0);
         const result r = co_await db.query("select 1");
         EXPECT_EQ(r.scalar<int>(), 1);
         co_await monitor.close();
@@ -62,7 +62,7 @@ TEST(Postgres, cancels_the_statement_at_the_deadline) {
             late = true;
         }
         EXPECT_TRUE(late);
-        co_await until_running(monitor, "select pg_sleep(60)%", 0);
+        co_await wait_until_running(monitor, "select pg_sleep(60)%", 0);
         co_await monitor.close();
     });
 }
@@ -70,7 +70,7 @@ TEST(Postgres, cancels_the_statement_at_the_deadline) {
 // The server enforces the deadline too: it ends the statement even without a cancel request.
 TEST(Postgres, sets_statement_timeout_from_the_deadline) {
     with_server([](database& db) -> task<void> {
-        context* in = co_await this_context();
+        task_context* in = co_await this_context();
         in->deadline = from_now(20s);
         const std::string limit = co_await db.transaction([](transaction& tx) -> task<std::string> {
             const result r = co_await tx.query("select setting from pg_settings where name = 'statement_timeout'");
@@ -96,25 +96,26 @@ task<std::string> transaction_mode(database& db, transaction_options options) {
 TEST(Postgres, transactions_have_the_requested_isolation_level) {
     with_server(
         [](database& db) -> task<void> {
-            const std::pair<isolation, std::string> levels[] = {{isolation::read_committed, "read committed"},
-                                                                {isolation::repeatable_read, "repeatable read"},
-                                                                {isolation::serializable, "serializable"},
-                                                                {isolation::standard, "read committed"}};
+            const std::pair<isolation_level, std::string> levels[] = {
+                {isolation_level::read_committed, "read committed"},
+                {isolation_level::repeatable_read, "repeatable read"},
+                {isolation_level::serializable, "serializable"},
+                {isolation_level::server_default, "read committed"}};
             for (const auto& [level, name] : levels) {
                 for (const bool read_only : {true, false}) {
-                    const transaction_options options{.level = level, .read_only = read_only};
+                    const transaction_options options{.isolation = level, .read_only = read_only};
                     const std::string mode = co_await transaction_mode(db, options);
                     EXPECT_EQ(mode, name + (read_only ? ", read only on" : ", read only off"));
                 }
             }
         },
-        {.connections = 1});
+        {.max_connections = 1});
 }
 
 TEST(Postgres, read_only_transactions_reject_writes) {
     with_server(
         [](database& db) -> task<void> {
-            co_await db.script("drop table if exists protected_things; create table protected_things (n int)");
+            co_await db.execute_script("drop table if exists protected_things; create table protected_things (n int)");
             const transaction_options options{.read_only = true};
             std::string code;
             try {
@@ -130,12 +131,12 @@ TEST(Postgres, read_only_transactions_reject_writes) {
             const result r = co_await db.query("select n from protected_things");
             EXPECT_EQ(r.scalar<int>(), 2);
         },
-        {.connections = 1});
+        {.max_connections = 1});
 }
 
 // Both transactions read before the other one writes: write skew.
-task<void> interleave_two_transactions(database& db, isolation level) {
-    const transaction_options options{.level = level};
+task<void> interleave_two_transactions(database& db, isolation_level level) {
+    const transaction_options options{.isolation = level};
     co_await db.transaction_with(
         options,
         [](transaction& outer, database* target, transaction_options inner_options) -> task<void> {
@@ -151,17 +152,17 @@ task<void> interleave_two_transactions(database& db, isolation level) {
 
 TEST(Postgres, serializable_transactions_conflict_on_write_skew) {
     with_server([](database& db) -> task<void> {
-        co_await db.script("drop table if exists skewed; create table skewed (n int)");
+        co_await db.execute_script("drop table if exists skewed; create table skewed (n int)");
         std::string code;
         try {
-            co_await interleave_two_transactions(db, isolation::serializable);
+            co_await interleave_two_transactions(db, isolation_level::serializable);
         } catch (const transaction_conflict& e) {
             code = e.code();
         }
         EXPECT_EQ(code, "40001");
         const result committed = co_await db.query("select n from skewed");
         EXPECT_EQ(committed.scalar<int>(), 1);
-        co_await interleave_two_transactions(db, isolation::repeatable_read);
+        co_await interleave_two_transactions(db, isolation_level::repeatable_read);
         const result all = co_await db.query("select count(*) from skewed");
         EXPECT_EQ(all.scalar<int>(), 3);
     });
@@ -190,7 +191,7 @@ TEST(Postgres, does_not_cancel_the_next_statement_on_the_connection) {
                 co_await group.join();
             }
         },
-        {.connections = 1});
+        {.max_connections = 1});
 }
 
 TEST(Postgres, isolates_failures_of_pipelined_statements) {
@@ -212,24 +213,24 @@ TEST(Postgres, isolates_failures_of_pipelined_statements) {
             for (std::size_t i = 0; i < got.size(); ++i)
                 EXPECT_EQ(got[i], i % 4 == 0 ? -1 : 12 / static_cast<int>(i % 4));
         },
-        {.connections = 2});
+        {.max_connections = 2});
 }
 
 TEST(Postgres, prepares_stale_statements_again) {
     with_server(
         [](database& db) -> task<void> {
-            co_await db.script(
+            co_await db.execute_script(
                 "drop table if exists changing; create table changing (a int); insert into changing values (1)");
             const result before = co_await db.query("select * from changing");
             EXPECT_EQ(before.columns(), 1U);
-            co_await db.script("alter table changing add b int");
+            co_await db.execute_script("alter table changing add b int");
             const result after = co_await db.query("select * from changing");
             EXPECT_EQ(after.columns(), 2U);
-            co_await db.script("deallocate all");
+            co_await db.execute_script("deallocate all");
             const result again = co_await db.query("select * from changing");
             EXPECT_EQ(again.columns(), 2U);
         },
-        {.connections = 1});
+        {.max_connections = 1});
 }
 
 TEST(Postgres, bounds_prepared_statements) {
@@ -243,7 +244,7 @@ TEST(Postgres, bounds_prepared_statements) {
             const result r = co_await db.query("select count(*) from pg_prepared_statements");
             EXPECT_LE(r.scalar<int>(), 10);
         },
-        {.connections = 1, .statements = 10});
+        {.max_connections = 1, .statement_cache_size = 10});
 }
 
 TEST(Postgres, works_without_prepared_statements) {
@@ -252,7 +253,7 @@ TEST(Postgres, works_without_prepared_statements) {
             const result r = co_await db.query("select count(*) from pg_prepared_statements where 1 = $1", 1);
             EXPECT_EQ(r.scalar<int>(), 0);
         },
-        {.connections = 1, .statements = 0});
+        {.max_connections = 1, .statement_cache_size = 0});
 }
 
 TEST(Postgres, bounds_the_wait_for_a_connection) {
@@ -264,7 +265,7 @@ TEST(Postgres, bounds_the_wait_for_a_connection) {
             bool busy = false;
             try {
                 (void)co_await db.query("select 1");
-            } catch (const too_busy& e) {
+            } catch (const pool_exhausted& e) {
                 busy = true;
                 EXPECT_NE(std::string(e.what()).find("all 1 are busy"), std::string::npos) << e.what();
             }
@@ -274,7 +275,7 @@ TEST(Postgres, bounds_the_wait_for_a_connection) {
             const result r = co_await db.query("select 1");
             EXPECT_EQ(r.size(), 1U);
         },
-        {.connections = 1, .wait = 200ms});
+        {.max_connections = 1, .acquire_timeout = 200ms});
 }
 
 TEST(Postgres, closes_idle_connections) {
@@ -284,17 +285,17 @@ TEST(Postgres, closes_idle_connections) {
             for (int i = 0; i < 5; ++i) all.push_back(sleep_then(db, 0.05, i));
             (void)co_await when_all(std::move(all));
             for (;;) {
-                const status s = co_await db.now();
+                const database_stats s = co_await db.stats();
                 if (s.connections == 0) break;
                 co_await sleep(20ms);
             }
             const result r = co_await db.query("select 1");
             EXPECT_EQ(r.size(), 1U);
         },
-        {.connections = 5, .idle = 200ms});
+        {.max_connections = 5, .idle_timeout = 200ms});
 }
 
-async_generator<std::string> lines(int count) {
+async_generator<std::string> copy_lines(int count) {
     std::string piece;
     for (int i = 0; i < count; ++i) {
         piece += std::to_string(i) + "\tname " + std::to_string(i) + "\n";
@@ -307,8 +308,8 @@ async_generator<std::string> lines(int count) {
 
 TEST(Postgres, copies_in_and_out) {
     with_server([](database& db) -> task<void> {
-        co_await db.script("drop table if exists copied; create table copied (id int, name text)");
-        EXPECT_EQ(co_await db.copy_in("copy copied from stdin", lines(20000)), 20000U);
+        co_await db.execute_script("drop table if exists copied; create table copied (id int, name text)");
+        EXPECT_EQ(co_await db.copy_in("copy copied from stdin", copy_lines(20000)), 20000U);
         const result sum = co_await db.query("select sum(id) from copied");
         EXPECT_EQ(sum.scalar<int>(), 199990000);
         auto out = db.copy_out("copy (select id from copied order by id) to stdout");
@@ -321,18 +322,18 @@ TEST(Postgres, copies_in_and_out) {
         EXPECT_EQ(rows, 20000);
         bool thrown = false;
         try {
-            (void)co_await db.copy_in("copy copied (id) from stdin", lines(3));
+            (void)co_await db.copy_in("copy copied (id) from stdin", copy_lines(3));
         } catch (const error& e) {
             thrown = e.code() == "22P04";
         }
         EXPECT_TRUE(thrown);
-        EXPECT_THROW((void)co_await db.copy_in("select 1", lines(3)), error);
+        EXPECT_THROW((void)co_await db.copy_in("select 1", copy_lines(3)), error);
         const result after = co_await db.query("select count(*) from copied");
         EXPECT_EQ(after.scalar<int>(), 20000);
     });
 }
 
-task<void> note(database& db, std::vector<notification>& got, event& first) {
+task<void> collect_notifications(database& db, std::vector<notification>& got, event& first) {
     auto messages = db.listen("news of \"today\"");
     for (;;) {
         notification* n = co_await messages.next();
@@ -346,7 +347,7 @@ TEST(Postgres, listens_and_reconnects) {
         std::vector<notification> got;
         event first;
         task_group group(co_await this_context());
-        group.spawn(note(db, got, first));
+        group.spawn(collect_notifications(db, got, first));
         while (!first.is_set()) {
             (void)co_await db.query("select pg_notify('news of \"today\"', 'hello')");
             co_await sleep(5ms);
@@ -368,7 +369,7 @@ TEST(Postgres, listens_and_reconnects) {
 TEST(Postgres, explains_bad_urls) {
     const auto open_error = [](const std::string& url) -> std::string {
         try {
-            database db(url, {.wait = 500ms});
+            database db(url, {.acquire_timeout = 500ms});
             db.open_sync();
             return "it opened";
         } catch (const std::exception& e) {
@@ -400,10 +401,10 @@ TEST(Postgres, explains_bad_urls) {
         EXPECT_NE(open_error(wrong).find("correct this option in the database URL"), std::string::npos)
             << open_error(wrong);
     EXPECT_NE(open_error("postgres://no-such-host.invalid/d").find("correct the host"), std::string::npos);
-    EXPECT_NE(open_error(test_server::shared().url_of("nothing")).find("createdb"), std::string::npos);
+    EXPECT_NE(open_error(test_server::shared().url_for("nothing")).find("createdb"), std::string::npos);
     {
         database db(url);
-        db.script_sync("drop role if exists guarded; create role guarded login password 'right'");
+        db.execute_script_sync("drop role if exists guarded; create role guarded login password 'right'");
     }
     std::string guarded = url;
     guarded.replace(guarded.find("postgres@"), 9, "guarded:wrong@");
@@ -414,7 +415,7 @@ TEST(Postgres, explains_bad_urls) {
 
 // ---- cancellation at random ----
 
-task<void> one_of_many_things(database& db, unsigned kind) {
+task<void> run_random_operation(database& db, unsigned kind) {
     switch (kind % 5) {
         case 0: {
             (void)co_await db.query("select pg_sleep($1)", 0.001 * (kind % 7));
@@ -448,17 +449,16 @@ task<void> one_of_many_things(database& db, unsigned kind) {
 }
 
 TEST(Postgres, leaks_nothing_after_ten_thousand_cancellations) {
-    const std::size_t before = open_descriptors();
+    const std::size_t before = open_fd_count();
     with_server(
         [](database& db) -> task<void> {
-            co_await db.script("drop table if exists cancelled_things; create table cancelled_things (n int)");
+            co_await db.execute_script("drop table if exists cancelled_things; create table cancelled_things (n int)");
             std::vector<task<void>> all;
-            for (unsigned seed = 1; seed <= 40; ++seed)
-                all.push_back(cancelled_at_random(db, seed, one_of_many_things));
+            for (unsigned seed = 1; seed <= 40; ++seed) all.push_back(cancel_at_random(db, seed, run_random_operation));
             co_await when_all(std::move(all));
             for (;;) {
-                const status s = co_await db.now();
-                if (s.lent == 0 && s.running == 0 && s.waiting == 0) break;
+                const database_stats s = co_await db.stats();
+                if (s.leased == 0 && s.running == 0 && s.waiting == 0) break;
                 co_await sleep(10ms);
             }
             const result left = co_await db.query("select count(*) from cancelled_things");
@@ -467,11 +467,11 @@ TEST(Postgres, leaks_nothing_after_ten_thousand_cancellations) {
                 "select count(*) from pg_stat_activity where datname = 'postgres' and pid <> pg_backend_pid() and "
                 "(state = 'active' or state like 'idle in transaction%')");
             EXPECT_EQ(open.scalar<int>(), 0);
-            const status s = co_await db.now();
+            const database_stats s = co_await db.stats();
             EXPECT_LE(s.connections, 8U);
         },
-        {.connections = 8});
-    EXPECT_EQ(open_descriptors(), before);
+        {.max_connections = 8});
+    EXPECT_EQ(open_fd_count(), before);
 }
 
 // ---- faults ----
@@ -483,7 +483,7 @@ struct tally {
     bool stop = false;
 };
 
-task<void> ask_on_and_on(database& db, tally& t) {
+task<void> query_repeatedly(database& db, tally& t) {
     while (!t.stop) {
         try {
             const result r = co_await db.query("select $1::int", 7);
@@ -498,7 +498,7 @@ task<void> ask_on_and_on(database& db, tally& t) {
     }
 }
 
-task<void> until_good(tally& t, int more) {
+task<void> wait_for_good(tally& t, int more) {
     for (const int from = t.good; t.good < from + more;) co_await sleep(5ms);
 }
 
@@ -508,15 +508,15 @@ TEST(Postgres, server_restart_loses_only_statements_in_flight) {
             for (const char* method : {"stop", "kill"}) {
                 tally t;
                 task_group group(co_await this_context());
-                for (int i = 0; i < 20; ++i) group.spawn(ask_on_and_on(db, t));
-                co_await until_good(t, 100);
+                for (int i = 0; i < 20; ++i) group.spawn(query_repeatedly(db, t));
+                co_await wait_for_good(t, 100);
                 std::thread restart([method] {
-                    test_server::shared().tell(method);
-                    test_server::shared().tell("start");
+                    test_server::shared().run_command(method);
+                    test_server::shared().run_command("start");
                 });
                 auto join_restart = [&restart] { restart.join(); };
                 while (t.good > 0 && t.lost == 0) co_await sleep(5ms);
-                co_await until_good(t, 200);
+                co_await wait_for_good(t, 200);
                 join_restart();
                 t.stop = true;
                 co_await group.join();
@@ -525,22 +525,22 @@ TEST(Postgres, server_restart_loses_only_statements_in_flight) {
                 EXPECT_EQ(t.other, 0);
             }
         },
-        {.connections = 5, .wait = 30s});
+        {.max_connections = 5, .acquire_timeout = 30s});
 }
 
 TEST(Postgres, respects_deadlines_when_the_server_is_paused) {
     with_server([](database& db) -> task<void> {
         (void)co_await db.query("select 1");
-        test_server::shared().tell("pause");
+        test_server::shared().run_command("pause");
         int late = 0;
         for (int i = 0; i < 3; ++i) {
             try {
-                co_await with_timeout(50ms, and_fail(db, 4, one_of_many_things));
+                co_await with_timeout(50ms, run_allowing_abort(db, 4, run_random_operation));
             } catch (const timed_out&) {
                 ++late;
             }
         }
-        test_server::shared().tell("resume");
+        test_server::shared().run_command("resume");
         EXPECT_EQ(late, 3);
         const result r = co_await db.query("select 1");
         EXPECT_EQ(r.size(), 1U);
@@ -556,7 +556,7 @@ TEST(Postgres, works_with_fewer_connections_when_the_server_is_full) {
             const std::vector<int> got = co_await when_all(std::move(all));
             EXPECT_EQ(got.back(), 199);
         },
-        {.connections = 100});
+        {.max_connections = 100});
 }
 
 }  // namespace

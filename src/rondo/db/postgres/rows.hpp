@@ -16,8 +16,8 @@ struct result_deleter {
 };
 using result_ptr = std::unique_ptr<pg_result, result_deleter>;
 
-[[nodiscard]] result rows_of(result_ptr r);
+[[nodiscard]] result make_result(result_ptr r);
 /// Combines results of one row each.
-[[nodiscard]] result rows_of(std::vector<result_ptr> singles);
+[[nodiscard]] result make_result(std::vector<result_ptr> results);
 
 }  // namespace rondo::db::postgres

@@ -30,23 +30,23 @@ public:
         m.append(reinterpret_cast<const char*>(&size), 4).append(body);
         return m;
     }
-    static std::string text(std::string_view t) { return std::string(t) + '\0'; }
-    static std::string failure(std::string_view severity, std::string_view code, std::string_view primary_message,
-                               std::string_view routine = "routine") {
-        return message('E', "S" + text(severity) + "VERROR" + '\0' + "C" + text(code) + "M" + text(primary_message) +
-                                "R" + text(routine) + '\0');
+    static std::string c_string(std::string_view t) { return std::string(t) + '\0'; }
+    static std::string error_response(std::string_view severity, std::string_view code,
+                                      std::string_view primary_message, std::string_view routine = "routine") {
+        return message('E', "S" + c_string(severity) + "VERROR" + '\0' + "C" + c_string(code) + "M" +
+                                c_string(primary_message) + "R" + c_string(routine) + '\0');
     }
-    static std::string ready(char status) { return message('Z', std::string(1, status)); }
-    static std::string note(std::string_view payload) {
-        return message('A', std::string("\0\0\0\7", 4) + text("c") + text(payload));
+    static std::string ready_for_query(char status) { return message('Z', std::string(1, status)); }
+    static std::string notification_response(std::string_view payload) {
+        return message('A', std::string("\0\0\0\7", 4) + c_string("c") + c_string(payload));
     }
     /// NoData and CommandComplete.
-    static std::string complete(std::string_view tag) { return message('n') + message('C', text(tag)); }
+    static std::string command_complete(std::string_view tag) { return message('n') + message('C', c_string(tag)); }
 
     /// The connection of one client.
-    class wire {
+    class client_connection {
     public:
-        explicit wire(int descriptor) noexcept : descriptor_(descriptor) {}
+        explicit client_connection(int descriptor) noexcept : descriptor_(descriptor) {}
         void send(std::string_view bytes) const {
             while (!bytes.empty()) {
                 const ssize_t n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -55,38 +55,38 @@ public:
             }
         }
         /// Reads the startup message; returns its parameters as sent, empty when the client disconnected.
-        std::string start() {
+        std::string read_startup() {
             for (;;) {
                 if (!fill(8)) return {};
-                const std::uint32_t size = number(0);
-                const std::uint32_t code = number(4);
+                const std::uint32_t size = read_uint32(0);
+                const std::uint32_t code = read_uint32(4);
                 if (!fill(size)) return {};
-                std::string body = taken(size).substr(8);
+                std::string body = consume(size).substr(8);
                 if (code == 196608) return body;
                 if (code == 80877102) return {};  // a cancel request
                 send("N");
             }
         }
-        void welcome(std::string_view more = {}) const {
+        void send_welcome(std::string_view more = {}) const {
             send(message('R', std::string(4, '\0')) + std::string(more) +
-                 message('K', std::string("\0\0\0\1\0\0\0\2", 8)) + ready('I'));
+                 message('K', std::string("\0\0\0\1\0\0\0\2", 8)) + ready_for_query('I'));
         }
         /// Reads a message; returns its type and body; type 0: the client disconnected.
-        std::pair<char, std::string> next() {
+        std::pair<char, std::string> read_message() {
             if (!fill(5)) return {};
             const char type = bytes_[0];
-            const std::uint32_t size = number(1);
+            const std::uint32_t size = read_uint32(1);
             if (!fill(size + 1)) return {};
-            return {type, taken(size + 1).substr(5)};
+            return {type, consume(size + 1).substr(5)};
         }
         /// Serves statements until the client disconnects. `answer(step, name, sql)` returns the reply to every Parse
         /// (P), Bind (B), Execute (E) and Sync (S); empty: the reply of success.
-        void converse(const std::function<std::string(char, const std::string&, const std::string&)>& answer) {
+        void serve_statements(const std::function<std::string(char, const std::string&, const std::string&)>& answer) {
             std::map<std::string, std::string> prepared;
             std::string name;
             bool failed = false;
             for (;;) {
-                const auto [type, body] = next();
+                const auto [type, body] = read_message();
                 if (type == 0 || type == 'X') return;
                 if (type == 'P') {
                     name = body.c_str();
@@ -97,20 +97,20 @@ public:
                 std::string reply = answer(type, name, prepared[name]);
                 if (type == 'S') failed = false;
                 else failed = reply.starts_with('E');
-                if (reply.empty()) reply = usual(type);
+                if (reply.empty()) reply = default_reply(type);
                 send(reply);
             }
         }
         /// Shuts down the server's sending side.
-        void end() const { ::shutdown(descriptor_, SHUT_WR); }
+        void shutdown_write() const { ::shutdown(descriptor_, SHUT_WR); }
 
     private:
-        static std::string usual(char type) {
+        static std::string default_reply(char type) {
             switch (type) {
                 case 'P': return message('1');
                 case 'B': return message('2');
-                case 'E': return complete("SELECT 0");
-                default: return ready('I');
+                case 'E': return command_complete("SELECT 0");
+                default: return ready_for_query('I');
             }
         }
         bool fill(std::size_t size) {
@@ -122,12 +122,12 @@ public:
             }
             return true;
         }
-        [[nodiscard]] std::uint32_t number(std::size_t at) const {
+        [[nodiscard]] std::uint32_t read_uint32(std::size_t at) const {
             std::uint32_t n = 0;
             std::memcpy(&n, bytes_.data() + at, 4);
             return ntohl(n);
         }
-        std::string taken(std::size_t size) {
+        std::string consume(std::size_t size) {
             std::string first = bytes_.substr(0, size);
             bytes_.erase(0, size);
             return first;
@@ -137,7 +137,7 @@ public:
     };
 
     /// `serve(client, number)` runs per connection, numbered from 1.
-    explicit scripted_server(std::function<void(wire&, int)> serve) : serve_(std::move(serve)) {
+    explicit scripted_server(std::function<void(client_connection&, int)> serve) : serve_(std::move(serve)) {
         listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in at{};
         at.sin_family = AF_INET;
@@ -147,16 +147,16 @@ public:
         ::listen(listener_, 16);
         ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size);
         port_ = ntohs(at.sin_port);
-        accepting_ = std::thread([this] { accept_all(); });
+        accept_thread_ = std::thread([this] { accept_all(); });
     }
     ~scripted_server() {
         ::shutdown(listener_, SHUT_RDWR);
-        accepting_.join();
+        accept_thread_.join();
         {
             const std::lock_guard lock(mutex_);
             for (const int d : descriptors_) ::shutdown(d, SHUT_RDWR);
         }
-        for (std::thread& t : serving_) t.join();
+        for (std::thread& t : connection_threads_) t.join();
         for (const int d : descriptors_) ::close(d);
         ::close(listener_);
     }
@@ -174,21 +174,21 @@ private:
             if (d < 0) return;
             const std::lock_guard lock(mutex_);
             descriptors_.push_back(d);
-            serving_.emplace_back([this, d, number] {
-                wire client(d);
+            connection_threads_.emplace_back([this, d, number] {
+                client_connection client(d);
                 serve_(client, number);
                 ::shutdown(d, SHUT_RDWR);
             });
         }
     }
 
-    std::function<void(wire&, int)> serve_;
+    std::function<void(client_connection&, int)> serve_;
     int listener_ = -1;
     int port_ = 0;
     std::mutex mutex_;
     std::vector<int> descriptors_;
-    std::vector<std::thread> serving_;
-    std::thread accepting_;
+    std::vector<std::thread> connection_threads_;
+    std::thread accept_thread_;
 };
 
 }  // namespace rondo::db::postgres

@@ -26,9 +26,9 @@ public:
     /// `arguments`: the files of a certificate and its key, for TLS.
     explicit test_server(std::vector<std::string> arguments = {}) { start(std::move(arguments)); }
     ~test_server() {
-        ::close(to_);
-        ::close(from_);
-        waitpid(process_, nullptr, 0);
+        ::close(child_stdin_);
+        ::close(child_stdout_);
+        waitpid(pid_, nullptr, 0);
     }
     test_server(const test_server&) = delete;
     test_server& operator=(const test_server&) = delete;
@@ -37,18 +37,19 @@ public:
         return server;
     }
     [[nodiscard]] const std::string& url() const noexcept { return url_; }
-    [[nodiscard]] std::string url_of(const std::string& database) const {
+    [[nodiscard]] std::string url_for(const std::string& database) const {
         return url_.substr(0, url_.rfind('/') + 1) + database;
     }
 
     /// Executes restart, stop, start, kill, pause or resume.
-    void tell(const std::string& command) {
-        if (ask(command) != "done") throw std::runtime_error("the test PostgreSQL server failed to " + command);
+    void run_command(const std::string& command) {
+        if (send_command(command) != "done")
+            throw std::runtime_error("the test PostgreSQL server failed to " + command);
     }
     /// pool_transactions, pool_sessions and pool_without_options return the URL of a pooler.
-    std::string ask(const std::string& command) {
+    std::string send_command(const std::string& command) {
         const std::string line = command + "\n";
-        if (::write(to_, line.data(), line.size()) < 0) return {};
+        if (::write(child_stdin_, line.data(), line.size()) < 0) return {};
         return read_line();
     }
 
@@ -65,31 +66,31 @@ private:
         std::vector<char*> argv;
         for (std::string& a : arguments) argv.push_back(a.data());
         argv.push_back(nullptr);
-        const int failed = posix_spawnp(&process_, "python3", &actions, nullptr, argv.data(), environ);
+        const int failed = posix_spawnp(&pid_, "python3", &actions, nullptr, argv.data(), environ);
         posix_spawn_file_actions_destroy(&actions);
         ::close(in[0]);
         ::close(out[1]);
-        to_ = in[1];
-        from_ = out[0];
+        child_stdin_ = in[1];
+        child_stdout_ = out[0];
         if (failed) throw std::runtime_error("cannot start python3");
         url_ = read_line();
         if (url_.empty()) throw std::runtime_error("the test PostgreSQL server did not start");
     }
     std::string read_line() const {
         std::string line;
-        for (char c = 0; ::read(from_, &c, 1) == 1 && c != '\n';) line += c;
+        for (char c = 0; ::read(child_stdout_, &c, 1) == 1 && c != '\n';) line += c;
         return line;
     }
 
-    pid_t process_ = -1;
-    int to_ = -1;
-    int from_ = -1;
+    pid_t pid_ = -1;
+    int child_stdin_ = -1;
+    int child_stdout_ = -1;
     std::string url_;
 };
 
 /// Opens the database, runs `body(database)` and closes the database.
 template <class Body>
-task<void> opened(database& db, Body body) {
+task<void> open_and_run(database& db, Body body) {
     co_await db.open();
     co_await body(db);
     co_await db.close();

@@ -18,21 +18,21 @@ namespace rondo::db::postgres {
 class pool;
 
 /// A connection leased to one caller.
-class lent_session final : public session, public list_node {
+class leased_session final : public session, public list_node {
 public:
-    lent_session(pool& p, connection& c) noexcept;
-    ~lent_session() override;
+    leased_session(pool& p, connection& c) noexcept;
+    ~leased_session() override;
     /// Called when the pool is destroyed first.
-    void orphan() noexcept { connection_ = nullptr; }
+    void detach() noexcept { connection_ = nullptr; }
 
     task<result> query(statement s, parameters p) override;
     task<void> begin(transaction_options o) override;
     task<void> commit() override;
     task<void> rollback() override;
-    task<void> script(std::string_view sql) override;
-    task<std::uint64_t> start_rows(statement s, parameters p) override;
+    task<void> execute_script(std::string_view sql) override;
+    task<std::uint64_t> start_stream(statement s, parameters p) override;
     task<result> next_rows(std::uint64_t stream) override;
-    task<void> start_copy(statement s, copy_way way) override;
+    task<void> start_copy(statement s, copy_direction direction) override;
     task<void> write_copy(std::string_view bytes) override;
     task<std::uint64_t> end_copy() override;
     task<std::optional<std::string>> read_copy() override;
@@ -41,10 +41,10 @@ public:
 private:
     struct transaction_tags;
 
-    [[nodiscard]] connection& line() const;
+    [[nodiscard]] connection& require_connection() const;
     /// Records which session state the statement changes.
-    void note(effect e);
-    task<result_ptr> run(statement s, parameters p);
+    void record_effect(effect e);
+    task<result_ptr> run_query(statement s, parameters p);
     /// libpq in simple mode: send all pending output; wait for the next result (null after the last).
     task<void> flush(pg_conn* c);
     task<result_ptr> next_result(pg_conn* c);
@@ -53,9 +53,9 @@ private:
     pool& pool_;
     connection* connection_;
     std::unique_ptr<connection::row_sink> sink_;  // of the latest stream
-    std::uint64_t stream_ = 0;
-    pg_conn* simple_ = nullptr;
-    bool begun_ = false;
+    std::uint64_t stream_number_ = 0;
+    pg_conn* simple_conn_ = nullptr;
+    bool transaction_open_ = false;
 };
 
 }  // namespace rondo::db::postgres

@@ -23,7 +23,7 @@ public:
     struct entry {
         std::string text;
         std::string name;
-        std::uint64_t used = 0;
+        std::uint64_t last_used = 0;
         std::uint64_t serial = 0;
         bool prepared = false;  ///< the server has it
     };
@@ -34,11 +34,11 @@ public:
     entry& add(const statement& s);
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
     /// Makes room for one more by retiring the least recently used. Returns false when too many wait for deallocation.
-    [[nodiscard]] bool make_room(std::size_t limit);
+    [[nodiscard]] bool evict_to_fit(std::size_t limit);
     /// Removes an entry that the server does not have.
     void forget(std::uint64_t hash, std::uint64_t serial);
     /// Retires an entry whose plan is stale; prepared again, it gets another name.
-    void outdate(std::uint64_t hash, std::uint64_t serial);
+    void invalidate(std::uint64_t hash, std::uint64_t serial);
     /// Forgets everything: the server has deallocated all statements.
     void clear();
     /// Number of clear() calls.
@@ -49,13 +49,13 @@ public:
     [[nodiscard]] std::vector<std::string> take_retired() { return std::exchange(retired_, {}); }
 
 private:
-    [[nodiscard]] std::string name_of(std::string_view text) const;
+    [[nodiscard]] std::string make_name(std::string_view text) const;
 
     std::unordered_map<std::uint64_t, entry> entries_;
     std::vector<std::string> retired_;
-    std::uint64_t uses_ = 0;
-    std::uint64_t serials_ = 0;
-    std::uint64_t outdated_ = 0;
+    std::uint64_t use_counter_ = 0;
+    std::uint64_t last_serial_ = 0;
+    std::uint64_t invalidations_ = 0;
     std::uint64_t generation_ = 0;
 };
 

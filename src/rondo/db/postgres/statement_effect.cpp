@@ -13,230 +13,239 @@ namespace rondo::db::postgres {
 namespace {
 
 bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_word(char c) noexcept {
+bool is_word_char(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            static_cast<unsigned char>(c) >= 0x80;
 }
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char to_lower_ascii(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Splits SQL into words, quoted identifiers and single other characters; empty at the end. Skips literals and comments.
 // Follows PostgreSQL's lexical rules: manual, section 4.1.
 class scanner {
 public:
-    explicit scanner(std::string_view sql) noexcept : rest_(sql) {}
+    explicit scanner(std::string_view sql) noexcept : remaining_(sql) {}
 
     std::string_view next() noexcept {
         for (;;) {
-            skip_blank();
-            quoted_ = false;
-            if (rest_.empty()) return {};
-            const char c = rest_.front();
-            if (c == '\'') skip_text('\'', false);
-            else if (c == '$' && skip_dollars()) continue;
-            else if (c == '"') return quoted_name();
-            else if (!is_word(c)) return take(1);
-            else if (const std::string_view w = word(); !w.empty()) return w;
+            skip_space_and_comments();
+            was_quoted_ = false;
+            if (remaining_.empty()) return {};
+            const char c = remaining_.front();
+            if (c == '\'') skip_quoted('\'', false);
+            else if (c == '$' && skip_dollar_quoted()) continue;
+            else if (c == '"') return read_quoted_name();
+            else if (!is_word_char(c)) return consume(1);
+            else if (const std::string_view w = read_word(); !w.empty()) return w;
         }
     }
     /// Whether the last token was quoted, hence not a keyword.
-    [[nodiscard]] bool quoted() const noexcept { return quoted_; }
+    [[nodiscard]] bool was_quoted() const noexcept { return was_quoted_; }
 
 private:
-    std::string_view take(std::size_t size) noexcept {
-        const std::string_view taken = rest_.substr(0, size);
-        rest_.remove_prefix(std::min(size, rest_.size()));
-        return taken;
+    std::string_view consume(std::size_t size) noexcept {
+        const std::string_view token = remaining_.substr(0, size);
+        remaining_.remove_prefix(std::min(size, remaining_.size()));
+        return token;
     }
-    void skip_blank() noexcept {
+    void skip_space_and_comments() noexcept {
         for (;;) {
-            if (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
-            else if (rest_.starts_with("--")) rest_.remove_prefix(std::min(rest_.find_first_of("\r\n"), rest_.size()));
-            else if (rest_.starts_with("/*")) skip_comment();
+            if (!remaining_.empty() && is_space(remaining_.front())) remaining_.remove_prefix(1);
+            else if (remaining_.starts_with("--"))
+                remaining_.remove_prefix(std::min(remaining_.find_first_of("\r\n"), remaining_.size()));
+            else if (remaining_.starts_with("/*")) skip_comment();
             else return;
         }
     }
     void skip_comment() noexcept {  // they nest
         int depth = 0;
-        while (!rest_.empty()) {
-            if (rest_.starts_with("/*")) ++depth, take(2);
-            else if (rest_.starts_with("*/")) --depth, take(2);
-            else take(1);
+        while (!remaining_.empty()) {
+            if (remaining_.starts_with("/*")) ++depth, consume(2);
+            else if (remaining_.starts_with("*/")) --depth, consume(2);
+            else consume(1);
             if (depth == 0) return;
         }
     }
-    void skip_text(char quote, bool backslashes) noexcept {
-        take(1);
-        while (!rest_.empty()) {
-            const char c = take(1).front();
-            if (c == '\\' && backslashes) take(1);
-            if (c == quote && (rest_.empty() || take(rest_.front() == quote ? 1 : 0).empty())) return;
+    void skip_quoted(char quote, bool backslashes) noexcept {
+        consume(1);
+        while (!remaining_.empty()) {
+            const char c = consume(1).front();
+            if (c == '\\' && backslashes) consume(1);
+            if (c == quote && (remaining_.empty() || consume(remaining_.front() == quote ? 1 : 0).empty())) return;
         }
     }
-    bool skip_dollars() noexcept {
+    bool skip_dollar_quoted() noexcept {
         std::size_t end = 1;
-        while (end < rest_.size() && is_word(rest_[end])) ++end;
-        const bool parameter = end > 1 && rest_[1] >= '0' && rest_[1] <= '9';
-        if (parameter || end == rest_.size() || rest_[end] != '$') return false;
-        const std::string_view tag = take(end + 1);
-        const std::size_t close = rest_.find(tag);
-        take(close == std::string_view::npos ? rest_.size() : close + tag.size());
+        while (end < remaining_.size() && is_word_char(remaining_[end])) ++end;
+        const bool parameter = end > 1 && remaining_[1] >= '0' && remaining_[1] <= '9';
+        if (parameter || end == remaining_.size() || remaining_[end] != '$') return false;
+        const std::string_view tag = consume(end + 1);
+        const std::size_t close = remaining_.find(tag);
+        consume(close == std::string_view::npos ? remaining_.size() : close + tag.size());
         return true;
     }
-    std::string_view quoted_name() noexcept {
-        quoted_ = true;
-        const std::string_view from = rest_;
-        skip_text('"', false);
-        const std::size_t size = from.size() - rest_.size();
+    std::string_view read_quoted_name() noexcept {
+        was_quoted_ = true;
+        const std::string_view from = remaining_;
+        skip_quoted('"', false);
+        const std::size_t size = from.size() - remaining_.size();
         return from.substr(0, size);
     }
-    std::string_view word() noexcept {
+    std::string_view read_word() noexcept {
         std::size_t end = 0;
-        while (end < rest_.size() && (is_word(rest_[end]) || (end > 0 && rest_[end] == '$'))) ++end;
-        const std::string_view w = take(end);
-        const char prefix = w.size() == 1 ? lower(w.front()) : '\0';
+        while (end < remaining_.size() && (is_word_char(remaining_[end]) || (end > 0 && remaining_[end] == '$'))) ++end;
+        const std::string_view w = consume(end);
+        const char prefix = w.size() == 1 ? to_lower_ascii(w.front()) : '\0';
         const bool literal = prefix == 'e' || prefix == 'b' || prefix == 'x' || prefix == 'n';
-        if (!literal || !rest_.starts_with('\'')) return w;
-        skip_text('\'', prefix == 'e');
+        if (!literal || !remaining_.starts_with('\'')) return w;
+        skip_quoted('\'', prefix == 'e');
         return {};
     }
 
-    std::string_view rest_;
-    bool quoted_ = false;
+    std::string_view remaining_;
+    bool was_quoted_ = false;
 };
 
-bool same(std::string_view word, std::string_view lower_case) noexcept {
-    return std::ranges::equal(word, lower_case, {}, lower);
+bool equals_ignoring_case(std::string_view word, std::string_view lower_case) noexcept {
+    return std::ranges::equal(word, lower_case, {}, to_lower_ascii);
 }
-bool any_of(std::string_view word, std::initializer_list<std::string_view> all) noexcept {
-    return std::ranges::any_of(all, [&](std::string_view one) { return same(word, one); });
+bool matches_any(std::string_view word, std::initializer_list<std::string_view> candidates) noexcept {
+    return std::ranges::any_of(candidates,
+                               [&](std::string_view candidate) { return equals_ignoring_case(word, candidate); });
 }
 
 std::string_view first_word(scanner& words) noexcept {
     std::string_view word = words.next();
     while (word == ";") word = words.next();
-    return words.quoted() ? std::string_view() : word;
+    return words.was_quoted() ? std::string_view() : word;
 }
 
-effect end_of_transaction(scanner& words) noexcept {
+effect effect_of_transaction_end(scanner& words) noexcept {
     std::string_view word = words.next();
-    if (same(word, "prepared")) return effect::none;  // second phase of a two-phase commit: runs outside a transaction
-    if (any_of(word, {"work", "transaction"})) word = words.next();
-    return same(word, "to") ? effect::savepoint : effect::ends;
+    if (equals_ignoring_case(word, "prepared"))
+        return effect::none;  // second phase of a two-phase commit: runs outside a transaction
+    if (matches_any(word, {"work", "transaction"})) word = words.next();
+    return equals_ignoring_case(word, "to") ? effect::savepoint : effect::ends;
 }
 
-effect of_copy(scanner& words) noexcept {
+effect effect_of_copy(scanner& words) noexcept {
     int depth = 0;
-    bool way = false;  // after FROM or TO
+    bool after_direction = false;  // after FROM or TO
     for (std::string_view w = words.next(); !w.empty(); w = words.next()) {
         if (w == "(") ++depth;
         if (w == ")") --depth;
-        if (words.quoted() || depth > 0) {
-            way = false;
+        if (words.was_quoted() || depth > 0) {
+            after_direction = false;
             continue;
         }
-        if (way && any_of(w, {"stdin", "stdout"})) return effect::copies;
-        way = any_of(w, {"from", "to"});
+        if (after_direction && matches_any(w, {"stdin", "stdout"})) return effect::copies;
+        after_direction = matches_any(w, {"from", "to"});
     }
     return effect::none;
 }
 
-std::string_view unquoted(std::string_view name) noexcept {
+std::string_view unquote(std::string_view name) noexcept {
     return name.size() > 2 && name.front() == '"' ? name.substr(1, name.size() - 2) : name;
 }
 
 // Side effects of the rest of a statement, from its second word: function calls, SELECT INTO, UPDATE of pg_settings.
-effect of_content(scanner& words, std::string_view first) noexcept {
+effect effect_of_content(scanner& words, std::string_view first) noexcept {
     std::string_view earlier;
     std::string_view before = first;
-    bool updates = same(first, "update");
+    bool updates = equals_ignoring_case(first, "update");
     for (std::string_view w = words.next(); !w.empty(); w = words.next()) {
-        const std::string_view name = unquoted(w);
-        const bool bare = !words.quoted();
-        if (updates && same(name, "pg_settings")) return effect::sets;
-        updates = (bare && same(w, "update")) || (updates && any_of(name, {"only", "(", "pg_catalog", "."}));
-        const bool temporary = bare ? any_of(w, {"temp", "temporary", "pg_temp"}) : name == "pg_temp";
-        if (temporary && same(before, "into") && !any_of(earlier, {"insert", "merge"})) return effect::session;
-        if (w == "(" && same(before, "set_config")) return effect::configures;
+        const std::string_view name = unquote(w);
+        const bool bare = !words.was_quoted();
+        if (updates && equals_ignoring_case(name, "pg_settings")) return effect::sets;
+        updates = (bare && equals_ignoring_case(w, "update")) ||
+                  (updates && matches_any(name, {"only", "(", "pg_catalog", "."}));
+        const bool temporary = bare ? matches_any(w, {"temp", "temporary", "pg_temp"}) : name == "pg_temp";
+        if (temporary && equals_ignoring_case(before, "into") && !matches_any(earlier, {"insert", "merge"}))
+            return effect::session_state;
+        if (w == "(" && equals_ignoring_case(before, "set_config")) return effect::configures;
         if (w == "(" &&
-            any_of(before, {"pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
-                            "pg_try_advisory_lock_shared", "pg_advisory_unlock", "pg_advisory_unlock_shared"}))
-            return effect::session;
+            matches_any(before, {"pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
+                                 "pg_try_advisory_lock_shared", "pg_advisory_unlock", "pg_advisory_unlock_shared"}))
+            return effect::session_state;
         earlier = std::exchange(before, name);
     }
     return effect::none;
 }
 
-effect of_create(scanner& words) noexcept {
+effect effect_of_create(scanner& words) noexcept {
     std::string_view w = words.next();
-    while (any_of(w, {"or", "replace", "local", "global"})) w = words.next();
-    if (any_of(w, {"temp", "temporary"})) return effect::session;
-    const bool table = same(w, "table");
-    for (; !w.empty() && w != "(" && !same(w, "as"); w = words.next())
-        if (same(unquoted(w), "pg_temp")) return effect::session;
-    return table ? of_content(words, w) : effect::none;
+    while (matches_any(w, {"or", "replace", "local", "global"})) w = words.next();
+    if (matches_any(w, {"temp", "temporary"})) return effect::session_state;
+    const bool table = equals_ignoring_case(w, "table");
+    for (; !w.empty() && w != "(" && !equals_ignoring_case(w, "as"); w = words.next())
+        if (equals_ignoring_case(unquote(w), "pg_temp")) return effect::session_state;
+    return table ? effect_of_content(words, w) : effect::none;
 }
 
-effect of_declare(scanner& words) noexcept {
+effect effect_of_declare(scanner& words) noexcept {
     std::string_view before;
-    for (std::string_view w = words.next(); !w.empty() && !same(w, "for"); before = w, w = words.next())
-        if (same(w, "hold") && same(before, "with")) return effect::session;
+    for (std::string_view w = words.next(); !w.empty() && !equals_ignoring_case(w, "for"); before = w, w = words.next())
+        if (equals_ignoring_case(w, "hold") && equals_ignoring_case(before, "with")) return effect::session_state;
     return effect::none;
 }
 
-effect of_statement(scanner& words, std::string_view first) noexcept;
+effect effect_of_statement(scanner& words, std::string_view first) noexcept;
 
 // EXPLAIN ANALYZE executes the statement.
-effect of_explain(scanner& words) noexcept {
+effect effect_of_explain(scanner& words) noexcept {
     int depth = 0;
     std::string_view w = words.next();
-    while (!w.empty() && (depth > 0 || any_of(w, {"analyze", "analyse", "verbose", "("}))) {
+    while (!w.empty() && (depth > 0 || matches_any(w, {"analyze", "analyse", "verbose", "("}))) {
         if (w == "(") ++depth;
         if (w == ")") --depth;
         if (depth < 0) break;
         w = words.next();
     }
-    return of_statement(words, w);
+    return effect_of_statement(words, w);
 }
 
-[[noreturn]] void refuse(const char* sentence, const statement& s) { throw error(sentence, {}, std::string(s.text())); }
+[[noreturn]] void throw_refusal(const char* sentence, const statement& s) {
+    throw error(sentence, {}, std::string(s.text()));
+}
 
-effect of_statement(scanner& words, std::string_view first) noexcept {
-    if (any_of(first, {"begin", "start"})) return effect::begins;
-    if (any_of(first, {"commit", "end", "rollback", "abort"})) return end_of_transaction(words);
-    if (any_of(first, {"savepoint", "release"})) return effect::savepoint;
-    if (same(first, "prepare")) return same(words.next(), "transaction") ? effect::ends : effect::prepares;
-    if (same(first, "execute")) return effect::executes;
-    if (same(first, "deallocate")) return same(words.next(), "all") ? effect::none : effect::prepares;
-    if (same(first, "copy")) return of_copy(words);
-    if (any_of(first, {"listen", "unlisten"})) return effect::listens;
-    if (any_of(first, {"reset", "discard"})) return effect::sets;
-    if (same(first, "set"))
-        return any_of(words.next(), {"local", "transaction", "constraints"}) ? effect::sets_local : effect::sets;
-    if (same(first, "create")) return of_create(words);
-    if (same(first, "declare")) return of_declare(words);
-    if (same(first, "explain")) return of_explain(words);
-    if (any_of(first, {"do", "call"})) return effect::hidden;
-    return of_content(words, first);
+effect effect_of_statement(scanner& words, std::string_view first) noexcept {
+    if (matches_any(first, {"begin", "start"})) return effect::begins;
+    if (matches_any(first, {"commit", "end", "rollback", "abort"})) return effect_of_transaction_end(words);
+    if (matches_any(first, {"savepoint", "release"})) return effect::savepoint;
+    if (equals_ignoring_case(first, "prepare"))
+        return equals_ignoring_case(words.next(), "transaction") ? effect::ends : effect::prepares;
+    if (equals_ignoring_case(first, "execute")) return effect::executes;
+    if (equals_ignoring_case(first, "deallocate"))
+        return equals_ignoring_case(words.next(), "all") ? effect::none : effect::prepares;
+    if (equals_ignoring_case(first, "copy")) return effect_of_copy(words);
+    if (matches_any(first, {"listen", "unlisten"})) return effect::listens;
+    if (matches_any(first, {"reset", "discard"})) return effect::sets;
+    if (equals_ignoring_case(first, "set"))
+        return matches_any(words.next(), {"local", "transaction", "constraints"}) ? effect::sets_local : effect::sets;
+    if (equals_ignoring_case(first, "create")) return effect_of_create(words);
+    if (equals_ignoring_case(first, "declare")) return effect_of_declare(words);
+    if (equals_ignoring_case(first, "explain")) return effect_of_explain(words);
+    if (matches_any(first, {"do", "call"})) return effect::opaque;
+    return effect_of_content(words, first);
 }
 
 }  // namespace
 
 effect effect_of(std::string_view sql) noexcept {
     scanner words(sql);
-    return of_statement(words, first_word(words));
+    return effect_of_statement(words, first_word(words));
 }
 
-bool chains(std::string_view sql) noexcept {
+bool has_and_chain(std::string_view sql) noexcept {
     scanner words(sql);
     std::string_view before;
     for (std::string_view w = words.next(); !w.empty(); before = w, w = words.next())
-        if (same(w, "chain") && same(before, "and")) return true;
+        if (equals_ignoring_case(w, "chain") && equals_ignoring_case(before, "and")) return true;
     return false;
 }
 
 bool is_atomic(std::string_view sql) noexcept {
     scanner words(sql);
-    return !any_of(first_word(words), {"call", "do", "execute"});
+    return !matches_any(first_word(words), {"call", "do", "execute"});
 }
 
 void refuse_zero_byte(std::string_view sql) {
@@ -244,47 +253,47 @@ void refuse_zero_byte(std::string_view sql) {
         throw error("the statement contains a zero byte, which PostgreSQL does not accept", {}, std::string(sql));
 }
 
-void refuse_shared(const statement& s, effect e) {
+void refuse_on_shared(const statement& s, effect e) {
     refuse_zero_byte(s.text());
     switch (e) {
         case effect::none:
         case effect::executes:  // fails: shared connections have no such names
         case effect::configures:
-        case effect::hidden: return;
+        case effect::opaque: return;
         case effect::begins:
         case effect::ends:
         case effect::savepoint:
-            refuse(
+            throw_refusal(
                 "a plain statement must not begin or end a transaction, because its connection is shared: use "
                 "transaction()",
                 s);
-        case effect::copies: refuse("COPY is not a plain statement: use copy_in() or copy_out()", s);
+        case effect::copies: throw_refusal("COPY is not a plain statement: use copy_in() or copy_out()", s);
         case effect::prepares:
-            refuse(
+            throw_refusal(
                 "a prepared statement belongs to one connection, but the next statement may run on another: run the "
                 "statement itself, which is prepared automatically",
                 s);
         case effect::sets:
-            refuse(
+            throw_refusal(
                 "a plain statement must not change connection settings, because its connection is shared: set them in "
                 "the database URL (?options=-c%20name%3Dvalue), or use SET LOCAL in transaction()",
                 s);
         case effect::sets_local:
-            refuse("this statement has no effect outside a transaction: use it in transaction()", s);
-        case effect::listens: refuse("LISTEN is not a plain statement: use listen()", s);
-        case effect::session:
-            refuse(
+            throw_refusal("this statement has no effect outside a transaction: use it in transaction()", s);
+        case effect::listens: throw_refusal("LISTEN is not a plain statement: use listen()", s);
+        case effect::session_state:
+            throw_refusal(
                 "temporary tables, cursors and session-level advisory locks belong to one connection, but the next "
                 "statement may run on another: use transaction(), with pg_advisory_xact_lock for a lock",
                 s);
     }
 }
 
-void refuse_lent(const statement& s, effect e, bool begun) {
+void refuse_on_leased(const statement& s, effect e, bool in_transaction) {
     refuse_zero_byte(s.text());
-    if (e == effect::copies) refuse("COPY is not a plain statement: use copy_in() or copy_out()", s);
-    if (begun && (e == effect::begins || e == effect::ends))
-        refuse(
+    if (e == effect::copies) throw_refusal("COPY is not a plain statement: use copy_in() or copy_out()", s);
+    if (in_transaction && (e == effect::begins || e == effect::ends))
+        throw_refusal(
             "only transaction() begins and ends the transaction: return from its function to commit, throw to roll "
             "back",
             s);

@@ -47,11 +47,11 @@ TEST(StatementEffect, detects_session_state) {
             "select 1, SET_CONFIG ('a', 'b', true)", "with x as (select \"set_config\"('a', 'b', false)) select 1",
             "with x as (select 1) select set_config('a', 'b', true)",
             "explain analyze select set_config('a', 'b', true)"});
-    expect(effect::hidden, {"do $$ begin end $$", "call p()"});
+    expect(effect::opaque, {"do $$ begin end $$", "call p()"});
     expect(effect::executes, {"execute q", "EXECUTE q(1)", "explain analyze execute q"});
     expect(effect::prepares, {"prepare q as select 1", "deallocate q", "deallocate prepare q"});
     expect(effect::listens, {"listen c", "unlisten *"});
-    expect(effect::session,
+    expect(effect::session_state,
            {"create temp table t (a int)", "create local temporary view v as select 1",
             "create or replace temp view v as x", "create table pg_temp.t (a int)", "select pg_advisory_lock(1)",
             "select pg_try_advisory_lock_shared(1)", "select pg_advisory_unlock(1)", "select 1 as a into temp t",
@@ -84,9 +84,9 @@ TEST(StatementEffect, detects_session_state) {
 
 TEST(StatementEffect, detects_and_chain) {
     for (const char* sql : {"commit and chain", "insert into t values (1); ROLLBACK AND /* */ CHAIN"})
-        EXPECT_TRUE(chains(sql)) << sql;
+        EXPECT_TRUE(has_and_chain(sql)) << sql;
     for (const char* sql : {"commit", "commit and no chain", "select 'and chain'", "select chain and x", ""})
-        EXPECT_FALSE(chains(sql)) << sql;
+        EXPECT_FALSE(has_and_chain(sql)) << sql;
 }
 
 TEST(StatementEffect, terminates_on_malformed_sql) {

@@ -6,22 +6,22 @@
 namespace rondo::db::postgres {
 
 namespace {
-constexpr std::int64_t very_quick = 100'000;  // nanoseconds
-constexpr std::int64_t quick = 300'000;
-constexpr std::size_t few = 4;
-constexpr std::size_t some = 8;
+constexpr std::int64_t very_quick_limit = 100'000;  // nanoseconds
+constexpr std::int64_t quick_limit = 300'000;
+constexpr std::size_t few_connections = 4;
+constexpr std::size_t several_connections = 8;
 }  // namespace
 
-void speeds::add(std::uint64_t statement, std::chrono::nanoseconds took) noexcept {
+void statement_latency::record(std::uint64_t statement, std::chrono::nanoseconds duration) noexcept {
     entry& e = entries_[statement % entries_.size()];
-    if (e.statement != statement) e = {statement, took.count()};
-    else e.least = std::min<std::int64_t>(took.count(), e.least + e.least / 64 + 1);
+    if (e.statement != statement) e = {statement, duration.count()};
+    else e.minimum = std::min<std::int64_t>(duration.count(), e.minimum + e.minimum / 64 + 1);
 }
 
-std::size_t speeds::lanes(std::uint64_t statement) const noexcept {
+std::size_t statement_latency::concurrency_for(std::uint64_t statement) const noexcept {
     const entry& e = entries_[statement % entries_.size()];
-    if (e.statement != statement || e.least > quick) return 0;
-    return e.least > very_quick ? some : few;
+    if (e.statement != statement || e.minimum > quick_limit) return 0;
+    return e.minimum > very_quick_limit ? several_connections : few_connections;
 }
 
 }  // namespace rondo::db::postgres

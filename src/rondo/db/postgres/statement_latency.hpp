@@ -14,16 +14,16 @@ namespace rondo::db::postgres {
 ///
 /// A server achieves more with a few busy connections than with many that take turns: each switch costs as much as a
 /// row lookup by key. Fast statements therefore share few connections; only the others are spread.
-class speeds {
+class statement_latency {
 public:
-    void add(std::uint64_t statement, std::chrono::nanoseconds took) noexcept;
+    void record(std::uint64_t statement, std::chrono::nanoseconds duration) noexcept;
     /// Number of connections to use for the statement at the same time; 0: any (slow or unknown).
-    [[nodiscard]] std::size_t lanes(std::uint64_t statement) const noexcept;
+    [[nodiscard]] std::size_t concurrency_for(std::uint64_t statement) const noexcept;
 
 private:
     struct entry {
         std::uint64_t statement = 0;
-        std::int64_t least = 0;
+        std::int64_t minimum = 0;
     };
     std::array<entry, 512> entries_;
 };

@@ -25,7 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class postgres_over_tls : public ::testing::Test {
+class PostgresTls : public ::testing::Test {
 public:
     static void SetUpTestSuite() {
         files_ = new rondo::testing::certificates;
@@ -44,17 +44,17 @@ protected:
         std::string edited = server_->url();
         return edited.replace(edited.find("127.0.0.1"), 9, host) + "?" + options;
     }
-    static std::string verified() { return "sslmode=verify-full&sslrootcert=" + files_->authority(); }
+    static std::string verifying_options() { return "sslmode=verify-full&sslrootcert=" + files_->ca_file(); }
     template <class Body>
-    static void with(const std::string& options, Body body) {
+    static void with_database(const std::string& options, Body body) {
         event_loop loop;
-        database db(url("localhost", options), {.connections = 3});
+        database db(url("localhost", options), {.max_connections = 3});
         loop.run_until(run(db, std::move(body)));
     }
     /// The message of the error that open() throws.
-    static std::string sentence(const std::string& host, const std::string& options) {
+    static std::string open_error(const std::string& host, const std::string& options) {
         try {
-            database db(url(host, options), {.wait = 20s});
+            database db(url(host, options), {.acquire_timeout = 20s});
             db.open_sync();
         } catch (const std::exception& e) {
             return e.what();
@@ -74,16 +74,16 @@ private:
     }
 };
 
-task<void> same_size(database& db, int size) {
+task<void> query_text_of_size(database& db, int size) {
     const result r = co_await db.query("select repeat('x', $1), $1", size);
     const auto [text, again] = r.one<std::tuple<std::string, int>>();
     EXPECT_EQ(text.size(), static_cast<std::size_t>(size));
     EXPECT_EQ(again, size);
 }
 
-TEST_F(postgres_over_tls, uses_tls_1_3) {
-    for (const std::string& options : {std::string("sslmode=require"), verified()}) {
-        with(options, [](database& db) -> task<void> {
+TEST_F(PostgresTls, uses_tls_1_3) {
+    for (const std::string& options : {std::string("sslmode=require"), verifying_options()}) {
+        with_database(options, [](database& db) -> task<void> {
             const result r = co_await db.query("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
             const auto [ssl, version] = r.one<std::tuple<bool, std::string>>();
             EXPECT_TRUE(ssl);
@@ -93,23 +93,24 @@ TEST_F(postgres_over_tls, uses_tls_1_3) {
 }
 
 // Results end anywhere within a TLS record, and libpq may read part of one.
-TEST_F(postgres_over_tls, receives_results_of_every_size) {
-    with(verified(), [](database& db) -> task<void> {
-        for (int size = 1; size < 600'000; size += size / 9 + 1) co_await with_timeout(30s, same_size(db, size));
+TEST_F(PostgresTls, receives_results_of_every_size) {
+    with_database(verifying_options(), [](database& db) -> task<void> {
+        for (int size = 1; size < 600'000; size += size / 9 + 1)
+            co_await with_timeout(30s, query_text_of_size(db, size));
         std::vector<task<void>> all;
-        for (int i = 0; i < 200; ++i) all.push_back(same_size(db, i * 397));
+        for (int i = 0; i < 200; ++i) all.push_back(query_text_of_size(db, i * 397));
         co_await with_timeout(60s, when_all(std::move(all)));
     });
 }
 
-async_generator<std::string> single_lines(int count) {
+async_generator<std::string> copy_rows(int count) {
     for (int i = 0; i < count; ++i) co_yield std::to_string(i) + "\tline\n";
 }
 
-TEST_F(postgres_over_tls, streams_rows_and_copies) {
-    with(verified(), [](database& db) -> task<void> {
-        co_await db.script("create table copied (n int, text text)");
-        EXPECT_EQ(co_await db.copy_in("copy copied from stdin", single_lines(20'000)), 20'000U);
+TEST_F(PostgresTls, streams_rows_and_copies) {
+    with_database(verifying_options(), [](database& db) -> task<void> {
+        co_await db.execute_script("create table copied (n int, text text)");
+        EXPECT_EQ(co_await db.copy_in("copy copied from stdin", copy_rows(20'000)), 20'000U);
         long long sum = 0;
         auto rows = db.stream<int>("select n from copied");
         while (const int* n = co_await rows.next()) sum += *n;
@@ -121,8 +122,8 @@ TEST_F(postgres_over_tls, streams_rows_and_copies) {
     });
 }
 
-TEST_F(postgres_over_tls, cancels_a_statement) {
-    with(verified(), [](database& db) -> task<void> {
+TEST_F(PostgresTls, cancels_a_statement) {
+    with_database(verifying_options(), [](database& db) -> task<void> {
         bool late = false;
         try {
             co_await with_timeout(50ms, sleep_in_database(db));
@@ -138,23 +139,23 @@ TEST_F(postgres_over_tls, cancels_a_statement) {
     });
 }
 
-TEST_F(postgres_over_tls, explains_certificate_mismatches) {
+TEST_F(PostgresTls, explains_certificate_mismatches) {
     const std::string wrong = "sslmode=verify-full&sslrootcert=" + files_->file("another.pem");
-    for (const char* host : {"localhost", "127.0.0.1"}) EXPECT_EQ(sentence(host, verified()), "it opened");
-    std::string message = sentence("localhost", wrong);
+    for (const char* host : {"localhost", "127.0.0.1"}) EXPECT_EQ(open_error(host, verifying_options()), "it opened");
+    std::string message = open_error("localhost", wrong);
     EXPECT_NE(message.find("certificate verify failed: set sslrootcert in the database URL"), std::string::npos)
         << message;
-    message = sentence("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem");
+    message = open_error("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem");
     EXPECT_NE(message.find("/nowhere/ca.pem"), std::string::npos) << message;
-    message = sentence("example.org", "hostaddr=127.0.0.1&" + verified());
+    message = open_error("example.org", "hostaddr=127.0.0.1&" + verifying_options());
     EXPECT_NE(message.find("does not match host name \"example.org\": use the host name in the server's certificate"),
               std::string::npos)
         << message;
 }
 
-TEST_F(postgres_over_tls, explains_a_server_without_tls) {
+TEST_F(PostgresTls, explains_a_server_without_tls) {
     try {
-        database db(test_server::shared().url() + "?sslmode=require", {.wait = 20s});
+        database db(test_server::shared().url() + "?sslmode=require", {.acquire_timeout = 20s});
         db.open_sync();
         ADD_FAILURE() << "it opened";
     } catch (const connection_lost& e) {
@@ -165,11 +166,12 @@ TEST_F(postgres_over_tls, explains_a_server_without_tls) {
 }
 
 // A man in the middle that appends plaintext to the server's "S" reply, then relays everything.
-class injector {
+class plaintext_injector {
 public:
-    explicit injector(const std::string& server_url) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        server_ = local(static_cast<std::uint16_t>(std::stoi(server_url.substr(server_url.rfind(':') + 1))));
-        sockaddr_in address = local(0);
+    explicit plaintext_injector(const std::string& server_url)
+        : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        server_ = loopback_address(static_cast<std::uint16_t>(std::stoi(server_url.substr(server_url.rfind(':') + 1))));
+        sockaddr_in address = loopback_address(0);
         socklen_t size = sizeof address;
         EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<const sockaddr*>(&address), size), 0);
         EXPECT_EQ(::listen(listener_.value(), 8), 0);
@@ -177,16 +179,16 @@ public:
         port_ = ntohs(address.sin_port);
         thread_ = std::thread([this] { serve(); });
     }
-    ~injector() {
+    ~plaintext_injector() {
         ::shutdown(listener_.value(), SHUT_RDWR);
         thread_.join();
     }
-    injector(const injector&) = delete;
-    injector& operator=(const injector&) = delete;
+    plaintext_injector(const plaintext_injector&) = delete;
+    plaintext_injector& operator=(const plaintext_injector&) = delete;
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
 private:
-    static sockaddr_in local(std::uint16_t port) {
+    static sockaddr_in loopback_address(std::uint16_t port) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
@@ -207,10 +209,10 @@ private:
                 continue;
             answer += std::string("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", 15);
             (void)::send(client.value(), answer.data(), answer.size(), MSG_NOSIGNAL);
-            pass_on(client.value(), server.value());
+            relay(client.value(), server.value());
         }
     }
-    static void pass_on(int a, int b) {
+    static void relay(int a, int b) {
         std::array<pollfd, 2> ends{
             {{.fd = a, .events = POLLIN, .revents = 0}, {.fd = b, .events = POLLIN, .revents = 0}}};
         std::array<char, 4096> bytes{};
@@ -231,15 +233,15 @@ private:
 };
 
 // Plaintext injected before the handshake is not accepted as the server's (CVE-2021-23222).
-TEST_F(postgres_over_tls, rejects_plaintext_before_the_handshake) {
+TEST_F(PostgresTls, rejects_plaintext_before_the_handshake) {
     const std::string direct = server_->url();
-    const injector proxy(direct.substr(0, direct.rfind('/')));
-    std::string proxied = url("localhost", verified());
+    const plaintext_injector proxy(direct.substr(0, direct.rfind('/')));
+    std::string proxied = url("localhost", verifying_options());
     const std::size_t colon = proxied.find(':', proxied.find("localhost"));
     proxied.replace(colon + 1, proxied.find('/', colon) - colon - 1, std::to_string(proxy.port()));
     std::string message = "it opened";
     try {
-        database db(proxied, {.wait = 20s});
+        database db(proxied, {.acquire_timeout = 20s});
         db.open_sync();
     } catch (const std::exception& e) {
         message = e.what();

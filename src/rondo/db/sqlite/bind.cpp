@@ -16,7 +16,7 @@
 #include <rondo/codec/digest.hpp>
 #include <rondo/codec/json.hpp>
 #include <rondo/db/error.hpp>
-#include <rondo/db/sqlite/failure.hpp>
+#include <rondo/db/sqlite/errors.hpp>
 
 namespace rondo::db::sqlite {
 
@@ -27,9 +27,9 @@ namespace {
                             std::numeric_limits<std::int64_t>::max()));
 }
 
-std::string time_text(const parameter& p) {
+std::string timestamp_text(const parameter& p) {
     std::string text;
-    if (!append_time(text, time_point(std::chrono::microseconds(p.integer))))
+    if (!append_timestamp(text, time_point(std::chrono::microseconds(p.integer))))
         throw error("a time parameter is not between the years 1 and 9999");
     return text;
 }
@@ -45,7 +45,7 @@ void append_json_number(std::string& out, double value) {
 
 void append_json_text(std::string& out, std::string_view text) {
     // json_each() truncates a text at its first zero byte.
-    if (!valid_utf8(text) || text.find('\0') != std::string_view::npos)
+    if (!is_valid_utf8(text) || text.find('\0') != std::string_view::npos)
         throw error(
             "an array parameter contains a text that is not UTF-8 or has a zero byte: SQLite arrays are stored as "
             "JSON; "
@@ -71,7 +71,7 @@ void append_json_element(std::string& out, const parameters& from, std::size_t& 
         case parameter_kind::text: append_json_text(out, from.bytes(p)); break;
         case parameter_kind::bytes: append_json_bytes(out, from.bytes(p)); break;
         case parameter_kind::json: out += from.bytes(p); break;
-        case parameter_kind::time: append_json_text(out, time_text(p)); break;
+        case parameter_kind::time: append_json_text(out, timestamp_text(p)); break;
         case parameter_kind::array:
             out += '[';
             for (std::uint32_t i = 0; i < p.size; ++i) {
@@ -87,63 +87,63 @@ void append_json_element(std::string& out, const parameters& from, std::size_t& 
 
 // When SQLite converts a text, it replaces invalid UTF-8, U+FFFE and U+FFFF.
 bool survives_utf16(std::string_view text) noexcept {
-    return valid_utf8(text) && text.find("\xef\xbf\xbe") == std::string_view::npos &&
+    return is_valid_utf8(text) && text.find("\xef\xbf\xbe") == std::string_view::npos &&
            text.find("\xef\xbf\xbf") == std::string_view::npos;
 }
 
 class binder {
 public:
     binder(sqlite3_stmt* prepared, const parameters& from, bool utf8) noexcept
-        : made_(prepared), from_(from), utf8_(utf8) {}
+        : statement_(prepared), parameters_(from), utf8_(utf8) {}
 
     /// Returns the SQLite result code.
-    int bind(int place, std::size_t at) {
-        const parameter& p = from_[at];
+    int bind(int index, std::size_t at) {
+        const parameter& p = parameters_[at];
         switch (p.kind) {
-            case parameter_kind::null: return sqlite3_bind_null(made_, place);
+            case parameter_kind::null: return sqlite3_bind_null(statement_, index);
             case parameter_kind::boolean:
-            case parameter_kind::integer: return sqlite3_bind_int64(made_, place, p.integer);
+            case parameter_kind::integer: return sqlite3_bind_int64(statement_, index, p.integer);
             case parameter_kind::large: refuse_large(p.large);
-            case parameter_kind::real: return bind_real(place, p.real);
+            case parameter_kind::real: return bind_real(index, p.real);
             case parameter_kind::text:
-            case parameter_kind::json: return bind_text(place, from_.bytes(p), SQLITE_STATIC);
-            case parameter_kind::bytes: return bind_bytes(place, from_.bytes(p));
-            case parameter_kind::time: return bind_text(place, time_text(p), SQLITE_TRANSIENT);
+            case parameter_kind::json: return bind_text(index, parameters_.bytes(p), SQLITE_STATIC);
+            case parameter_kind::bytes: return bind_bytes(index, parameters_.bytes(p));
+            case parameter_kind::time: return bind_text(index, timestamp_text(p), SQLITE_TRANSIENT);
             case parameter_kind::array: {
                 std::string text;
-                append_json_element(text, from_, at);
-                return bind_text(place, text, SQLITE_TRANSIENT);
+                append_json_element(text, parameters_, at);
+                return bind_text(index, text, SQLITE_TRANSIENT);
             }
         }
         return SQLITE_OK;
     }
 
 private:
-    int bind_real(int place, double value) {
+    int bind_real(int index, double value) {
         if (std::isnan(value))
             throw error("a parameter is NaN, which SQLite would store as null: pass std::nullopt or text");
-        return sqlite3_bind_double(made_, place, value);
+        return sqlite3_bind_double(statement_, index, value);
     }
-    int bind_text(int place, std::string_view text, sqlite3_destructor_type lifetime) {
+    int bind_text(int index, std::string_view text, sqlite3_destructor_type lifetime) {
         if (!utf8_ && !survives_utf16(text))
             throw error(
                 "a text parameter is not UTF-8 or contains U+FFFE or U+FFFF, which this SQLite file cannot store "
                 "because "
                 "its encoding is UTF-16: pass it as bytes (std::vector<std::byte>)");
-        return sqlite3_bind_text64(made_, place, text.data(), text.size(), lifetime, SQLITE_UTF8);
+        return sqlite3_bind_text64(statement_, index, text.data(), text.size(), lifetime, SQLITE_UTF8);
     }
-    int bind_bytes(int place, std::string_view bytes) {
-        return sqlite3_bind_blob64(made_, place, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_STATIC);
+    int bind_bytes(int index, std::string_view bytes) {
+        return sqlite3_bind_blob64(statement_, index, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_STATIC);
     }
 
-    sqlite3_stmt* made_;
-    const parameters& from_;
+    sqlite3_stmt* statement_;
+    const parameters& parameters_;
     bool utf8_;
 };
 
 // The number of the value for a parameter: $3 and ?3 name it, ? is numbered by position.
-std::size_t number_of(const char* name, int place) {
-    if (!name) return static_cast<std::size_t>(place);
+std::size_t parameter_number(const char* name, int index) {
+    if (!name) return static_cast<std::size_t>(index);
     const std::string_view text(name);
     const std::optional<std::size_t> number = parse_number<std::size_t>(text.substr(1));
     if (!number || *number == 0)
@@ -151,12 +151,12 @@ std::size_t number_of(const char* name, int place) {
     return *number;
 }
 
-std::vector<std::size_t> places_of(const parameters& values) {
+std::vector<std::size_t> entry_offsets(const parameters& values) {
     std::vector<std::size_t> offsets;
-    for (std::size_t at = 0; at < values.entries();) {
+    for (std::size_t at = 0; at < values.entry_count();) {
         offsets.push_back(at);
-        for (std::size_t left = 1; left > 0; --left, ++at)
-            if (values[at].kind == parameter_kind::array) left += values[at].size;
+        for (std::size_t remaining = 1; remaining > 0; --remaining, ++at)
+            if (values[at].kind == parameter_kind::array) remaining += values[at].size;
     }
     return offsets;
 }
@@ -164,17 +164,17 @@ std::vector<std::size_t> places_of(const parameters& values) {
 }  // namespace
 
 void bind(sqlite3_stmt* prepared, const parameters& values, std::string_view sql, bool utf8) {
-    const std::vector<std::size_t> offsets = places_of(values);
+    const std::vector<std::size_t> offsets = entry_offsets(values);
     const int count = sqlite3_bind_parameter_count(prepared);
     binder to(prepared, values, utf8);
     std::size_t highest = 0;
-    for (int place = 1; place <= count; ++place) {
+    for (int index = 1; index <= count; ++index) {
         // If only $2 occurs, SQLite has one parameter; if only ?2 occurs, it has two, and the first has no name.
-        const char* name = sqlite3_bind_parameter_name(prepared, place);
-        const std::size_t number = number_of(name, place);
+        const char* name = sqlite3_bind_parameter_name(prepared, index);
+        const std::size_t number = parameter_number(name, index);
         highest = std::max(highest, number);
-        if (number <= offsets.size() && to.bind(place, offsets[number - 1]) != SQLITE_OK)
-            throw_failure(sqlite3_db_handle(prepared), sql);
+        if (number <= offsets.size() && to.bind(index, offsets[number - 1]) != SQLITE_OK)
+            throw_error(sqlite3_db_handle(prepared), sql);
     }
     if (highest != offsets.size()) {
         throw error(fmt::format("the statement has {} parameters but {} values were passed", highest, offsets.size()),

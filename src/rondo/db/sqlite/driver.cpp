@@ -5,22 +5,22 @@
 #include <utility>
 
 #include <rondo/db/error.hpp>
+#include <rondo/db/sqlite/driver.hpp>
 #include <rondo/db/sqlite/file_pool.hpp>
-#include <rondo/db/sqlite/open.hpp>
 #include <rondo/db/sqlite/session.hpp>
 
 namespace rondo::db::sqlite {
 
 namespace {
 
-result run_alone(file& f, const statement& s, const parameters& p) {
+result run_outside_transaction(file& f, const statement& s, const parameters& p) {
     result r = f.run(s, p);
-    refuse_left_open(f, s.text());
+    refuse_open_transaction(f, s.text());
     return r;
 }
 
 // Whether the statement looks read-only by its first word; the reading connection verifies it.
-bool seems_to_read(std::string_view sql) noexcept {
+bool looks_read_only(std::string_view sql) noexcept {
     const std::size_t begin = sql.find_first_not_of(" \t\r\n(");
     if (begin == std::string_view::npos) return false;
     for (const std::string_view word : {"select", "with", "values", "explain"}) {
@@ -37,7 +37,7 @@ public:
     ~file_driver() override {
         pool_->closed = true;
         for (file_group* group : {&pool_->writer, &pool_->readers})
-            for (auto& f : group->all) f->stop();
+            for (auto& f : group->files) f->interrupt();
         while (pool_->threads.running() + pool_->threads.waiting() > 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -45,38 +45,38 @@ public:
     task<void> open() override {
         const file_lease lease = co_await acquire_file(pool_, pool_->writer);
         auto job = [](file& f) { f.open(); };
-        co_await on_thread(lease, job);
+        co_await run_on_file_thread(lease, job);
     }
     task<result> query(statement s, parameters p) override {
         const file_pool_ptr pool = pool_;
         ++pool->queries;
-        if (seems_to_read(s.text())) {
-            const file_lease lease = co_await acquire_file(pool, pool->for_reading());
+        if (looks_read_only(s.text())) {
+            const file_lease lease = co_await acquire_file(pool, pool->read_group());
             auto job = [&](file& f) -> std::optional<result> {
-                if (!f.only_reads(s) && !pool->one_file) return std::nullopt;
-                return run_alone(f, s, p);
+                if (!f.is_read_only(s) && !pool->single_file) return std::nullopt;
+                return run_outside_transaction(f, s, p);
             };
-            std::optional<result> read = co_await on_thread(lease, job);
+            std::optional<result> read = co_await run_on_file_thread(lease, job);
             if (read) co_return std::move(*read);
         }
         const file_lease lease = co_await acquire_file(pool, pool->writer);
-        auto job = [&](file& f) { return run_alone(f, s, p); };
-        co_return co_await on_thread(lease, job);
+        auto job = [&](file& f) { return run_outside_transaction(f, s, p); };
+        co_return co_await run_on_file_thread(lease, job);
     }
-    task<std::unique_ptr<session>> lend(bool writes) override {
-        file_lease lease = co_await acquire_file(pool_, writes ? pool_->writer : pool_->for_reading());
+    task<std::unique_ptr<session>> acquire(bool writes) override {
+        file_lease lease = co_await acquire_file(pool_, writes ? pool_->writer : pool_->read_group());
         co_return make_session(std::move(lease));
     }
-    task<std::unique_ptr<session>> extra() override { return lend(true); }
-    status now() const noexcept override {
-        status s;
-        s.connections = pool_->writer.all.size() + pool_->readers.all.size();
-        s.idle = pool_->writer.unused.size() + pool_->readers.unused.size();
+    task<std::unique_ptr<session>> acquire_dedicated() override { return acquire(true); }
+    database_stats stats() const noexcept override {
+        database_stats s;
+        s.connections = pool_->writer.files.size() + pool_->readers.files.size();
+        s.idle = pool_->writer.idle.size() + pool_->readers.idle.size();
         s.running = pool_->threads.running();
         s.waiting = pool_->waiting;
         s.queries = pool_->queries;
         s.waits = pool_->waits;
-        s.waited = pool_->waited;
+        s.total_wait = pool_->total_wait;
         return s;
     }
 

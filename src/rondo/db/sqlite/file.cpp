@@ -10,7 +10,7 @@
 
 #include <rondo/db/error.hpp>
 #include <rondo/db/sqlite/bind.hpp>
-#include <rondo/db/sqlite/failure.hpp>
+#include <rondo/db/sqlite/errors.hpp>
 #include <rondo/db/sqlite/result_table.hpp>
 
 namespace rondo::db::sqlite {
@@ -19,14 +19,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int steps_between_looks = 1000;
+constexpr int progress_interval = 1000;
 
 void refuse_zero_byte(std::string_view sql) {
     if (sql.find('\0') != std::string_view::npos)
         throw error("the statement contains a zero byte, which SQLite does not accept", {}, std::string(sql));
 }
 
-[[noreturn]] void refuse_end(std::string_view sql) {
+[[noreturn]] void refuse_transaction_end(std::string_view sql) {
     throw error(
         "only transaction() begins and ends the transaction: return from its function to commit, throw to roll back",
         {}, std::string(sql));
@@ -49,22 +49,22 @@ private:
 
 }  // namespace
 
-void closer::operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
-void closer::operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+void sqlite_deleter::operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
+void sqlite_deleter::operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
 
 file::file(std::string path, std::chrono::milliseconds busy, std::size_t statements)
-    : path_(std::move(path)), busy_(busy), most_statements_(std::max<std::size_t>(statements, 8)) {}
+    : path_(std::move(path)), busy_timeout_(busy), max_statements_(std::max<std::size_t>(statements, 8)) {}
 
 file::~file() = default;
 
-void file::fail(std::string_view sql) { throw_failure(database_.get(), sql); }
+void file::fail(std::string_view sql) { throw_error(database_.get(), sql); }
 
 void file::open() {
     if (database_) return;
     sqlite3* opened = nullptr;
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     const int status = sqlite3_open_v2(path_.c_str(), &opened, flags, nullptr);
-    std::unique_ptr<sqlite3, closer> owned(opened);
+    std::unique_ptr<sqlite3, sqlite_deleter> owned(opened);
     if (status != SQLITE_OK) {
         throw connection_lost(fmt::format("cannot open the SQLite file '{}': {}: create its folder, make it writable "
                                           "for this user, or correct the database URL",
@@ -74,9 +74,9 @@ void file::open() {
     database_ = std::move(owned);
     sqlite3_extended_result_codes(opened, 1);
     sqlite3_busy_handler(
-        opened, [](void* self, int times) { return static_cast<file*>(self)->wait_for_writer(times) ? 1 : 0; }, this);
+        opened, [](void* self, int times) { return static_cast<file*>(self)->on_busy(times) ? 1 : 0; }, this);
     sqlite3_progress_handler(
-        opened, steps_between_looks, [](void* self) { return static_cast<file*>(self)->stopped() ? 1 : 0; }, this);
+        opened, progress_interval, [](void* self) { return static_cast<file*>(self)->is_interrupted() ? 1 : 0; }, this);
     // Called while a statement is prepared, also when SQLite prepares it again because a table changed.
     sqlite3_set_authorizer(
         opened,
@@ -90,7 +90,7 @@ void file::open() {
         run("pragma journal_mode = wal");
         run("pragma synchronous = full");
         run("pragma foreign_keys = on");
-        utf8_ = encoding_is_utf8();
+        utf8_ = has_utf8_encoding();
     } catch (...) {
         database_.reset();
         throw;
@@ -98,7 +98,7 @@ void file::open() {
 }
 
 // The text encoding, fixed when the file was created.
-bool file::encoding_is_utf8() {
+bool file::has_utf8_encoding() {
     bool utf8 = false;
     const auto on_row = [](void* utf8_out, int, char** values, char**) {
         *static_cast<bool*>(utf8_out) = values[0] && std::string_view(values[0]) == "UTF-8";
@@ -109,15 +109,15 @@ bool file::encoding_is_utf8() {
 }
 
 bool file::may_end_transaction() noexcept {
-    ends_ = true;
-    return !begun_;
+    prepared_ends_transaction_ = true;
+    return !transaction_open_;
 }
 
 // Called by SQLite each time another connection has the file locked.
-bool file::wait_for_writer(int times) {
+bool file::on_busy(int times) {
     const auto now = std::chrono::steady_clock::now();
     if (times == 0) busy_since_ = now;
-    if (stopped() || now - busy_since_ >= busy_) return false;
+    if (is_interrupted() || now - busy_since_ >= busy_timeout_) return false;
     std::this_thread::sleep_for(std::min(1ms * (1 << std::min(times, 4)), 10ms));
     return true;
 }
@@ -133,47 +133,47 @@ sqlite3_stmt* file::prepare(const statement& s) {
     open();
     if (auto found = statements_.find(s.hash()); found != statements_.end()) {
         if (found->second.text == s.text()) {
-            if (found->second.ends && begun_) refuse_end(s.text());
-            order_.splice(order_.end(), order_, found->second.used);
-            return found->second.made.get();
+            if (found->second.ends_transaction && transaction_open_) refuse_transaction_end(s.text());
+            lru_order_.splice(lru_order_.end(), lru_order_, found->second.lru_position);
+            return found->second.handle.get();
         }
-        order_.erase(found->second.used);
+        lru_order_.erase(found->second.lru_position);
         statements_.erase(found);
     }
     sqlite3_stmt* handle = nullptr;
     const char* tail = nullptr;
-    ends_ = false;
+    prepared_ends_transaction_ = false;
     const int status = sqlite3_prepare_v3(database_.get(), s.text().data(), static_cast<int>(s.text().size()),
                                           SQLITE_PREPARE_PERSISTENT, &handle, &tail);
     statement_ptr owned(handle);
-    if (status == SQLITE_AUTH && ends_) refuse_end(s.text());
+    if (status == SQLITE_AUTH && prepared_ends_transaction_) refuse_transaction_end(s.text());
     if (status != SQLITE_OK) fail(s.text());
     if (!handle) throw error("the statement is empty", {}, std::string(s.text()));
     if (std::string_view(tail).find_first_not_of(" \t\r\n;") != std::string_view::npos)
         throw error("the text contains several statements: run each by itself, or all with execute_script()", {},
                     std::string(s.text()));
-    if (statements_.size() >= most_statements_) {
-        statements_.erase(order_.front());
-        order_.pop_front();
+    if (statements_.size() >= max_statements_) {
+        statements_.erase(lru_order_.front());
+        lru_order_.pop_front();
     }
-    const auto used = order_.insert(order_.end(), s.hash());
-    statements_[s.hash()] = {std::string(s.text()), std::move(owned), ends_, used};
+    const auto used = lru_order_.insert(lru_order_.end(), s.hash());
+    statements_[s.hash()] = {std::string(s.text()), std::move(owned), prepared_ends_transaction_, used};
     return handle;
 }
 
-bool file::only_reads(const statement& s) { return sqlite3_stmt_readonly(prepare(s)) != 0; }
+bool file::is_read_only(const statement& s) { return sqlite3_stmt_readonly(prepare(s)) != 0; }
 
 // Columns are read after the first step, which prepares the statement again when a table changed.
 result file::run(const statement& s, const parameters& values) {
     sqlite3_stmt* handle = prepare(s);
     const run_scope scope(handle);
     bind(handle, values, s.text(), utf8_);
-    std::unique_ptr<table> rows;
+    std::unique_ptr<result_table> rows;
     const int before = sqlite3_total_changes(database_.get());
     for (;;) {
         const int status = sqlite3_step(handle);
         if (status != SQLITE_ROW && status != SQLITE_DONE) fail(s.text());
-        if (!rows) rows = std::make_unique<table>(handle);
+        if (!rows) rows = std::make_unique<result_table>(handle);
         if (status == SQLITE_DONE) break;
         rows->add(handle);
     }
@@ -188,33 +188,33 @@ result file::run(const statement& s, const parameters& values) {
 void file::run(const char* sql) {
     require_no_stream(sql);
     open();
-    ends_ = false;
+    prepared_ends_transaction_ = false;
     const int status = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
-    if (status == SQLITE_AUTH && ends_) refuse_end(sql);
+    if (status == SQLITE_AUTH && prepared_ends_transaction_) refuse_transaction_end(sql);
     if (status != SQLITE_OK) fail(sql);
 }
 
 void file::begin(const char* sql) {
     run(sql);
-    begun_ = true;
+    transaction_open_ = true;
 }
 
 void file::commit() {
-    begun_ = false;
+    transaction_open_ = false;
     try {
         run("commit");
     } catch (...) {
-        begun_ = true;
+        transaction_open_ = true;
         throw;
     }
 }
 
 void file::rollback() {
-    begun_ = false;
+    transaction_open_ = false;
     run("rollback");
 }
 
-void file::script(const std::string& sql) {
+void file::execute_script(const std::string& sql) {
     refuse_zero_byte(sql);
     run(sql.c_str());
 }
@@ -223,12 +223,12 @@ bool file::in_transaction() const noexcept { return database_ && sqlite3_get_aut
 
 void file::clean_up() noexcept {
     end_stream();
-    begun_ = false;
+    transaction_open_ = false;
     if (database_ && !sqlite3_get_autocommit(database_.get()))
         sqlite3_exec(database_.get(), "rollback", nullptr, nullptr, nullptr);
 }
 
-void file::start(const statement& s, const parameters& values) {
+void file::start_stream(const statement& s, const parameters& values) {
     stream_ = prepare(s);
     try {
         stream_sql_ = s.text();
@@ -245,22 +245,22 @@ void file::end_stream() noexcept {
     sqlite3_clear_bindings(std::exchange(stream_, nullptr));
 }
 
-result file::next(std::size_t most) {
+result file::next_rows(std::size_t max_rows) {
     if (!stream_) return {};
     try {
-        return read_rows(most);
+        return read_rows(max_rows);
     } catch (...) {
         end_stream();
         throw;
     }
 }
 
-result file::read_rows(std::size_t most) {
-    std::unique_ptr<table> rows;
-    while (!rows || rows->size() < most) {
+result file::read_rows(std::size_t max_rows) {
+    std::unique_ptr<result_table> rows;
+    while (!rows || rows->size() < max_rows) {
         const int status = sqlite3_step(stream_);
         if (status != SQLITE_ROW && status != SQLITE_DONE) fail(stream_sql_);
-        if (!rows) rows = std::make_unique<table>(stream_);
+        if (!rows) rows = std::make_unique<result_table>(stream_);
         if (status == SQLITE_DONE) {
             end_stream();
             break;

@@ -17,15 +17,15 @@
 #include <rondo/db/error.hpp>
 #include <rondo/db/options.hpp>
 #include <rondo/db/sqlite/file.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 
 namespace rondo::db::sqlite {
 
 /// The writing connection, or the reading connections; each is leased to one caller at a time.
 struct file_group {
     explicit file_group(std::size_t count) noexcept : free(count) {}
-    std::vector<std::unique_ptr<file>> all;
-    std::vector<file*> unused;
+    std::vector<std::unique_ptr<file>> files;
+    std::vector<file*> idle;
     semaphore free;
 };
 
@@ -33,10 +33,10 @@ struct file_group {
 /// pool may all be waiting for it. Loop thread of the driver only.
 struct file_pool {
     file_pool(const std::string& path, const options& l);
-    [[nodiscard]] file_group& for_reading() noexcept { return one_file ? writer : readers; }
+    [[nodiscard]] file_group& read_group() noexcept { return single_file ? writer : readers; }
 
     options limits;
-    bool one_file;
+    bool single_file;
     file_group readers;
     file_group writer;
     thread_pool threads;
@@ -44,10 +44,10 @@ struct file_pool {
     std::size_t waiting = 0;
     std::uint64_t queries = 0;
     std::uint64_t waits = 0;
-    clock::duration waited{0};
+    clock::duration total_wait{0};
 
 private:
-    void add(file_group& to, const std::string& path);
+    void add_file(file_group& to, const std::string& path);
 };
 using file_pool_ptr = std::shared_ptr<file_pool>;
 
@@ -56,24 +56,24 @@ class file_lease {
 public:
     /// Precondition: a permit of `group.free` was acquired.
     file_lease(file_pool_ptr pool, file_group& group) noexcept
-        : pool_(std::move(pool)), of_(&group), file_(group.unused.back()) {
-        group.unused.pop_back();
+        : pool_(std::move(pool)), group_(&group), file_(group.idle.back()) {
+        group.idle.pop_back();
     }
     file_lease(file_lease&& other) noexcept
-        : pool_(std::move(other.pool_)), of_(other.of_), file_(std::exchange(other.file_, nullptr)) {}
+        : pool_(std::move(other.pool_)), group_(other.group_), file_(std::exchange(other.file_, nullptr)) {}
     file_lease& operator=(file_lease&&) = delete;
     ~file_lease() {
         if (!file_) return;
-        of_->unused.push_back(file_);
-        of_->free.release();
+        group_->idle.push_back(file_);
+        group_->free.release();
     }
     [[nodiscard]] file& get() const noexcept { return *file_; }
     [[nodiscard]] file_pool& pool() const noexcept { return *pool_; }
-    [[nodiscard]] bool writes() const noexcept { return of_ == &pool_->writer; }
+    [[nodiscard]] bool writes() const noexcept { return group_ == &pool_->writer; }
 
 private:
     file_pool_ptr pool_;
-    file_group* of_;
+    file_group* group_;
     file* file_;
 };
 
@@ -86,14 +86,14 @@ void clean_and_release(file_lease lease) noexcept;
 /// Interrupts the statements on a file when the context is cancelled.
 class interrupter final : public cancel_callback {
 public:
-    interrupter(file& f, context* in) noexcept
+    interrupter(file& f, task_context* context) noexcept
         : cancel_callback(
-              [](cancel_callback& self, cancel_reason) noexcept { static_cast<interrupter&>(self).file_.stop(); }),
+              [](cancel_callback& self, cancel_reason) noexcept { static_cast<interrupter&>(self).file_.interrupt(); }),
           file_(f) {
-        file_.go_on();  // clears a late interrupt meant for an earlier caller
-        if (in) in->cancel.add(*this);
+        file_.clear_interrupt();  // clears a late interrupt meant for an earlier caller
+        if (context) context->cancel.add(*this);
     }
-    ~interrupter() { file_.go_on(); }
+    ~interrupter() { file_.clear_interrupt(); }
 
 private:
     file& file_;
@@ -101,19 +101,19 @@ private:
 
 /// Runs `f(file)` on a thread; throws `cancelled` when a cancellation interrupted it. One call at a time per file.
 template <class F>
-task<std::invoke_result_t<F&, file&>> on_thread(const file_lease& lease, F f) {
+task<std::invoke_result_t<F&, file&>> run_on_file_thread(const file_lease& lease, F f) {
     file_pool& pool = lease.pool();
     if (pool.closed) throw connection_lost("the database object was closed");
-    context* in = co_await this_context();
+    task_context* context = co_await this_context();
     file& target = lease.get();
-    interrupter guard(target, in);
+    interrupter guard(target, context);
     auto job = [&f, &target] { return f(target); };
     try {
         co_return co_await pool.threads.run(job);
-    } catch (const statement_ended&) {
-        if (!target.stopped()) throw;
+    } catch (const statement_cancelled&) {
+        if (!target.is_interrupted()) throw;
     }
-    if (in && in->cancel.requested()) throw cancelled{in->cancel.reason()};
+    if (context && context->cancel.is_cancelled()) throw cancelled{context->cancel.reason()};
     throw connection_lost(pool.closed ? "the database object was closed" : "the connection was released");
 }
 

@@ -5,23 +5,23 @@
 
 namespace rondo::db::sqlite {
 
-table::table(sqlite3_stmt* source) {
+result_table::result_table(sqlite3_stmt* source) {
     const int columns = sqlite3_column_count(source);
     for (int i = 0; i < columns; ++i) names_.emplace_back(sqlite3_column_name(source, i));
 }
 
-void table::add(sqlite3_stmt* source) {
+void result_table::add(sqlite3_stmt* source) {
     for (int i = 0; i < static_cast<int>(names_.size()); ++i) {
-        stored s;
+        stored_value s;
         const int type = sqlite3_column_type(source, i);
         if (type == SQLITE_INTEGER) {
-            s.kind = cell_kind::integer;
+            s.kind = value_kind::integer;
             s.integer = sqlite3_column_int64(source, i);
         } else if (type == SQLITE_FLOAT) {
-            s.kind = cell_kind::real;
+            s.kind = value_kind::real;
             s.real = sqlite3_column_double(source, i);
         } else if (type != SQLITE_NULL) {
-            s.kind = type == SQLITE_TEXT ? cell_kind::text : cell_kind::bytes;
+            s.kind = type == SQLITE_TEXT ? value_kind::text : value_kind::bytes;
             // Text is returned as UTF-8, whatever the encoding of the file.
             const auto* bytes = static_cast<const char*>(type == SQLITE_TEXT ? sqlite3_column_text(source, i)
                                                                              : sqlite3_column_blob(source, i));
@@ -29,18 +29,18 @@ void table::add(sqlite3_stmt* source) {
             s.offset = bytes_.size();
             if (s.size > 0) bytes_.append(bytes, s.size);
         }
-        cells_.push_back(s);
+        values_.push_back(s);
     }
 }
 
-cell table::at(std::size_t row, std::size_t column) const noexcept {
-    const stored& s = cells_[row * names_.size() + column];
-    cell c;
+sql_value result_table::at(std::size_t row, std::size_t column) const noexcept {
+    const stored_value& s = values_[row * names_.size() + column];
+    sql_value c;
     c.kind = s.kind;
-    if (s.kind == cell_kind::integer) c.integer = s.integer;
-    else if (s.kind == cell_kind::real) c.real = s.real;
-    else if (s.kind != cell_kind::null) c.text = std::string_view(bytes_).substr(s.offset, s.size);
-    if (s.kind == cell_kind::text) c.type = text_type;
+    if (s.kind == value_kind::integer) c.integer = s.integer;
+    else if (s.kind == value_kind::real) c.real = s.real;
+    else if (s.kind != value_kind::null) c.text = std::string_view(bytes_).substr(s.offset, s.size);
+    if (s.kind == value_kind::text) c.type = text_type_oid;
     return c;
 }
 

@@ -14,22 +14,22 @@ struct sqlite3_stmt;
 namespace rondo::db::sqlite {
 
 /// Stores rows copied from a statement.
-class table final : public rows {
+class result_table final : public rows {
 public:
-    explicit table(sqlite3_stmt* source);
+    explicit result_table(sqlite3_stmt* source);
     /// Copies the current row of the statement.
     void add(sqlite3_stmt* source);
     void affected(std::uint64_t count) noexcept { affected_ = count; }
 
-    std::size_t size() const noexcept override { return names_.empty() ? 0 : cells_.size() / names_.size(); }
+    std::size_t size() const noexcept override { return names_.empty() ? 0 : values_.size() / names_.size(); }
     std::size_t columns() const noexcept override { return names_.size(); }
     std::string_view name(std::size_t column) const noexcept override { return names_[column]; }
-    cell at(std::size_t row, std::size_t column) const noexcept override;
+    sql_value at(std::size_t row, std::size_t column) const noexcept override;
     std::uint64_t affected() const noexcept override { return affected_; }
 
 private:
-    struct stored {
-        cell_kind kind = cell_kind::null;
+    struct stored_value {
+        value_kind kind = value_kind::null;
         std::uint32_t size = 0;
         union {
             std::int64_t integer = 0;
@@ -39,7 +39,7 @@ private:
     };
 
     std::vector<std::string> names_;
-    std::vector<stored> cells_;
+    std::vector<stored_value> values_;
     std::string bytes_;
     std::uint64_t affected_ = 0;
 };

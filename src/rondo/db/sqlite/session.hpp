@@ -14,6 +14,6 @@ namespace rondo::db::sqlite {
 
 /// Called after a statement outside transaction(): when it left a transaction open, which would block all writers,
 /// rolls it back and throws error.
-void refuse_left_open(file& f, std::string_view sql);
+void refuse_open_transaction(file& f, std::string_view sql);
 
 }  // namespace rondo::db::sqlite

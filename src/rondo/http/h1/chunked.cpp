@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint8_t max_size_digits = 16;
 constexpr std::uint64_t max_chunk = std::uint64_t{1} << 63;
 
-constexpr std::array never_late = std::to_array<std::string_view>({
+constexpr std::array forbidden_in_trailers = std::to_array<std::string_view>({
     "age",
     "authorization",
     "cache-control",
@@ -47,9 +47,9 @@ constexpr std::array never_late = std::to_array<std::string_view>({
     "upgrade",
 });
 
-bool may_come_late(std::string_view name) noexcept {
-    return std::none_of(never_late.begin(), never_late.end(),
-                        [name](std::string_view other) { return same_ignoring_case(name, other); });
+bool is_allowed_in_trailer(std::string_view name) noexcept {
+    return std::none_of(forbidden_in_trailers.begin(), forbidden_in_trailers.end(),
+                        [name](std::string_view other) { return equals_ignore_case(name, other); });
 }
 
 bool is_space(unsigned char c) noexcept { return characters::is_space(static_cast<char>(c)); }
@@ -66,9 +66,9 @@ chunked_decoder::result chunked_decoder::decode(std::string_view in) {
     while (state_ != state::done && state_ != state::failed) {
         if (at == in.size()) return {event::need_more, at, {}};
         if (state_ == state::data) {
-            const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, in.size() - at));
-            left_ -= size;
-            if (left_ == 0) state_ = state::data_cr;
+            const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, in.size() - at));
+            remaining_ -= size;
+            if (remaining_ == 0) state_ = state::data_cr;
             return {event::data, at + size, in.substr(at, size)};
         }
         if (state_ == state::trailer) {
@@ -83,13 +83,13 @@ chunked_decoder::result chunked_decoder::decode(std::string_view in) {
 chunked_decoder::result chunked_decoder::decode_joined(std::span<char> in) {
     const std::string_view input(in.data(), in.size());
     result joined = decode(input);
-    if (joined.what != event::data) return joined;
+    if (joined.kind != event::data) return joined;
     char* const begin = in.data() + (joined.data.data() - in.data());
     std::size_t size = joined.data.size();
     while (joined.consumed < in.size()) {
         const result next = decode(input.substr(joined.consumed));
         joined.consumed += next.consumed;
-        if (next.what != event::data) break;
+        if (next.kind != event::data) break;
         std::memmove(begin + size, next.data.data(), next.data.size());
         size += next.data.size();
     }
@@ -104,7 +104,7 @@ bool chunked_decoder::framing_byte(unsigned char c) noexcept {
         case state::size: return size_byte(c);
         case state::size_lf:
             digits_ = 0;
-            state_ = left_ == 0 ? state::trailer : state::data;
+            state_ = remaining_ == 0 ? state::trailer : state::data;
             return c == '\n';
         case state::data_cr: state_ = state::data_lf; return c == '\r';
         case state::data_lf: state_ = state::size_start; return c == '\n';
@@ -114,9 +114,9 @@ bool chunked_decoder::framing_byte(unsigned char c) noexcept {
 
 bool chunked_decoder::size_byte(unsigned char c) noexcept {
     if (const int digit = characters::hex_value(static_cast<char>(c)); digit >= 0) {
-        left_ = left_ << 4 | static_cast<unsigned>(digit);
+        remaining_ = remaining_ << 4 | static_cast<unsigned>(digit);
         state_ = state::size;
-        return ++digits_ <= max_size_digits && left_ < max_chunk;
+        return ++digits_ <= max_size_digits && remaining_ < max_chunk;
     }
     if (state_ == state::size_start) return false;
     if (c == '\r') {
@@ -134,7 +134,7 @@ bool chunked_decoder::size_byte(unsigned char c) noexcept {
 bool chunked_decoder::extension_byte(unsigned char c) noexcept {
     switch (state_) {
         case state::extension_space:
-            if (c == '\r' && mends_) return state_ = state::size_lf, true;
+            if (c == '\r' && lenient_) return state_ = state::size_lf, true;
             if (c == ';') state_ = state::extension_start;
             return c == ';' || is_space(c);
         case state::extension_start:
@@ -195,14 +195,14 @@ std::size_t chunked_decoder::trailer_bytes(std::string_view in) {
     }
     trailer_bytes_ = static_cast<std::uint16_t>(trailer_bytes_ + size);
     const std::string_view piece = in.substr(0, size);
-    if (line_ == nullptr && lf != std::string_view::npos && (!mends_ || piece == "\r\n")) {
+    if (line_ == nullptr && lf != std::string_view::npos && (!lenient_ || piece == "\r\n")) {
         trailer_line(piece);
         return size;
     }
     if (line_ == nullptr) line_ = std::make_unique<std::string>();
     line_->append(piece);
     // The byte after the line decides whether it is folded.
-    const bool may_be_folded = mends_ && !line_->starts_with('\r') && line_->ends_with("\r\n");
+    const bool may_be_folded = lenient_ && !line_->starts_with('\r') && line_->ends_with("\r\n");
     if (lf != std::string_view::npos && !may_be_folded) {
         trailer_line(*line_);
         line_.reset();
@@ -220,11 +220,11 @@ void chunked_decoder::trailer_line(std::string_view line) {
     state_ = state::failed;
     if (!line.ends_with("\r\n") || colon == std::string_view::npos || trailer_count_ == max_trailers) return;
     std::string_view name = line.substr(0, colon);
-    while (mends_ && !name.empty() && is_space(static_cast<unsigned char>(name.back()))) name.remove_suffix(1);
+    while (lenient_ && !name.empty() && is_space(static_cast<unsigned char>(name.back()))) name.remove_suffix(1);
     const std::string_view value = trimmed(line.substr(colon + 1, line.size() - colon - 3));
-    if (!valid_field_name(name) || !valid_field_value(value)) return;
+    if (!is_valid_field_name(name) || !is_valid_field_value(value)) return;
     ++trailer_count_;
-    if (may_come_late(name)) trailers_.add(name, value);
+    if (is_allowed_in_trailer(name)) trailers_.add(name, value);
     state_ = state::trailer;
 }
 

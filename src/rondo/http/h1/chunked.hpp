@@ -19,9 +19,9 @@ public:
     /// The sender of the body. From a server, spaces after a chunk size are accepted: some servers pad the size, and no
     /// two parsers of a response could disagree. In requests they are an error. Trailers of servers are repaired like
     /// their heads (lenient_response_parser.hpp).
-    enum class from : bool { client, server };
+    enum class peer : bool { client, server };
 
-    explicit chunked_decoder(from sender = from::client) noexcept : mends_(sender == from::server) {}
+    explicit chunked_decoder(peer sender = peer::client) noexcept : lenient_(sender == peer::server) {}
 
     /// Limits for one whole body.
     static constexpr std::uint32_t max_extension_bytes = 16384;
@@ -36,7 +36,7 @@ public:
     };
 
     struct result {
-        event what;
+        event kind;
         std::size_t consumed;   ///< bytes of the input to drop before the next call
         std::string_view data;  ///< a view into the input
     };
@@ -53,7 +53,7 @@ public:
     [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
 
     /// Bytes of the current chunk that are still to come.
-    [[nodiscard]] std::uint64_t announced() const noexcept { return state_ == state::data ? left_ : 0; }
+    [[nodiscard]] std::uint64_t chunk_remaining() const noexcept { return state_ == state::data ? remaining_ : 0; }
 
     /// The trailer fields after `done`, without those not allowed in trailers (framing, routing, authentication,
     /// caching and content fields; RFC 9110 section 6.5.1). Never merge them into the head.
@@ -88,13 +88,13 @@ private:
     [[nodiscard]] std::size_t trailer_bytes(std::string_view in);
     void trailer_line(std::string_view line);
 
-    std::uint64_t left_ = 0;  // of the chunk; while its size line is parsed, the size so far
+    std::uint64_t remaining_ = 0;  // of the chunk; while its size line is parsed, the size so far
     std::uint32_t extension_bytes_ = 0;
     std::uint16_t trailer_bytes_ = 0;
     std::uint8_t digits_ = 0;
     std::uint8_t trailer_count_ = 0;
     state state_ = state::size_start;
-    bool mends_;
+    bool lenient_;
     std::unique_ptr<std::string> line_;  // the trailer line read so far; a complete line may still be folded
     fields trailers_;
 };

@@ -16,7 +16,7 @@ using namespace std::string_literals;
 // The result of decoding a body as text: "data|trailers|outcome|remaining bytes".
 chunked_decoder::result decode_one(chunked_decoder& decoder, std::span<char> in) {
     const auto result = decoder.decode({in.data(), in.size()});
-    if (result.what == chunked_decoder::event::data) {
+    if (result.kind == chunked_decoder::event::data) {
         EXPECT_EQ(result.data.data() + result.data.size(), in.data() + result.consumed);
     }
     return result;
@@ -27,7 +27,7 @@ chunked_decoder::result decode_joined(chunked_decoder& decoder, std::span<char> 
 
 std::string decode_pieces(std::vector<std::string> pieces,
                           chunked_decoder::result (*decode)(chunked_decoder&, std::span<char>) = decode_one,
-                          chunked_decoder::from sender = chunked_decoder::from::client) {
+                          chunked_decoder::peer sender = chunked_decoder::peer::client) {
     chunked_decoder decoder(sender);
     std::string data;
     std::string rest;
@@ -40,7 +40,7 @@ std::string decode_pieces(std::vector<std::string> pieces,
         std::span<char> in(piece);
         for (;;) {
             const auto result = decode(decoder, in);
-            last = result.what;
+            last = result.kind;
             EXPECT_LE(result.consumed, in.size());
             if (last == chunked_decoder::event::data) {
                 EXPECT_FALSE(result.data.empty());
@@ -59,7 +59,7 @@ std::string decode_pieces(std::vector<std::string> pieces,
 }
 
 // Decodes the body in one piece; checks that byte by byte, and cut in two anywhere, the result is the same.
-std::string decode(const std::string& body, chunked_decoder::from sender = chunked_decoder::from::client) {
+std::string decode(const std::string& body, chunked_decoder::peer sender = chunked_decoder::peer::client) {
     const std::string whole = decode_pieces({body}, decode_one, sender);
     EXPECT_EQ(decode_pieces({body}, decode_joined, sender), whole);
     std::vector<std::string> bytes;
@@ -73,7 +73,7 @@ std::string decode(const std::string& body, chunked_decoder::from sender = chunk
     return whole;
 }
 
-std::string refused_after(std::string_view data) { return std::string(data) + "|error"; }
+std::string error_after(std::string_view data) { return std::string(data) + "|error"; }
 
 TEST(Chunked, decodes_bodies) {
     EXPECT_EQ(decode("0\r\n\r\n"), "||done|");
@@ -118,22 +118,22 @@ TEST(Chunked, rejects_bad_sizes) {
                                     "8000000000000000"s,
                                     "FFFFFFFFFFFFFFFF"s,
                                     "10000000000000005"s}) {
-        EXPECT_EQ(decode(size + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << size;
+        EXPECT_EQ(decode(size + "\r\nhello\r\n0\r\n\r\n"), error_after("")) << size;
     }
 }
 
 TEST(Chunked, rejects_bad_line_ends) {
     for (const std::string& body : {"5\nhello\r\n0\r\n\r\n"s, "5\rXhello\r\n0\r\n\r\n"s, "5\r\r\nhello\r\n0\r\n\r\n"s,
                                     "5\r\r;a\r\nhello\r\n0\r\n\r\n"s}) {
-        EXPECT_EQ(decode(body), refused_after("")) << body;
+        EXPECT_EQ(decode(body), error_after("")) << body;
     }
-    EXPECT_EQ(decode("5\r\nhello\n0\r\n\r\n"), refused_after("hello"));
-    EXPECT_EQ(decode("5\r\nhelloXX0\r\n\r\n"), refused_after("hello"));
-    EXPECT_EQ(decode("3\r\nhello\r\n0\r\n\r\n"), refused_after("hel"));
-    EXPECT_EQ(decode("5\r\nhello0\r\n\r\n"), refused_after("hello"));
-    EXPECT_EQ(decode("0\n\r\n"), refused_after(""));
-    EXPECT_EQ(decode("0\r\n\n"), refused_after(""));
-    EXPECT_EQ(decode("0\r\nXX\r\n"), refused_after(""));
+    EXPECT_EQ(decode("5\r\nhello\n0\r\n\r\n"), error_after("hello"));
+    EXPECT_EQ(decode("5\r\nhelloXX0\r\n\r\n"), error_after("hello"));
+    EXPECT_EQ(decode("3\r\nhello\r\n0\r\n\r\n"), error_after("hel"));
+    EXPECT_EQ(decode("5\r\nhello0\r\n\r\n"), error_after("hello"));
+    EXPECT_EQ(decode("0\n\r\n"), error_after(""));
+    EXPECT_EQ(decode("0\r\n\n"), error_after(""));
+    EXPECT_EQ(decode("0\r\nXX\r\n"), error_after(""));
 }
 
 // RFC 9112 section 7.1.1
@@ -149,7 +149,7 @@ TEST(Chunked, parses_extensions) {
           ";a=b c"s,    ";a=\"b"s,      ";a=\"b\"c"s,     ";a\0b"s, ";\x01"s,  ";a=\"\x01\""s,
           ";a=\"\n\""s, ";a=\"\r\n\""s, ";a=\"\\\x01\""s, ";a\n"s,  ";a=b\n"s, ";\xc3\xa9"s,
           ";a\r"s,      ";a "s,         ";a=b "s}) {
-        EXPECT_EQ(decode("5" + extension + "\r\nhello\r\n0\r\n\r\n"), refused_after("")) << extension;
+        EXPECT_EQ(decode("5" + extension + "\r\nhello\r\n0\r\n\r\n"), error_after("")) << extension;
     }
 }
 
@@ -158,8 +158,8 @@ TEST(Chunked, limits_extensions_per_body) {
     std::string body;
     for (int i = 0; i < 16; ++i) body += chunk;
     EXPECT_EQ(decode_pieces({body + "0\r\n\r\n"}), std::string(16, 'x') + "||done|");
-    EXPECT_EQ(decode_pieces({body + chunk}), refused_after(std::string(16, 'x')));
-    EXPECT_EQ(decode_pieces({"1;" + std::string(20000, 'a')}), refused_after(""));
+    EXPECT_EQ(decode_pieces({body + chunk}), error_after(std::string(16, 'x')));
+    EXPECT_EQ(decode_pieces({"1;" + std::string(20000, 'a')}), error_after(""));
 }
 
 // RFC 9112 section 7.1.2
@@ -168,17 +168,17 @@ TEST(Chunked, parses_trailers) {
     EXPECT_EQ(decode("1\r\nx\r\n0\r\nA:1\r\nB: \t 2 \t\r\nC:\r\n\r\nrest"), "x|A: 1\r\nB: 2\r\nC: \r\n|done|rest");
     for (const std::string& line : {"X T: v"s, "X-T : v"s, "no-colon"s, ": v"s, "X-T: a\0b"s, "X\0T: v"s, "X-T: a\rb"s,
                                     " X: v"s, "X: a\r\n b"s, "X-T: a\r"s}) {
-        EXPECT_EQ(decode("0\r\n" + line + "\r\n\r\n"), refused_after("")) << line;
+        EXPECT_EQ(decode("0\r\n" + line + "\r\n\r\n"), error_after("")) << line;
     }
     for (const std::string& end : {"X: a\n\r\n"s, "X: a\r\n\n"s, "X: a\n\n"s}) {
-        EXPECT_EQ(decode("0\r\n" + end), refused_after("")) << end;
+        EXPECT_EQ(decode("0\r\n" + end), error_after("")) << end;
     }
 }
 
 // RFC 9112 sections 5.1 and 5.2
 TEST(Chunked, repairs_trailers_of_servers) {
     const auto decode_from_server = [](const std::string& lines) {
-        return decode("1\r\nx\r\n0\r\n" + lines + "\r\nrest", chunked_decoder::from::server);
+        return decode("1\r\nx\r\n0\r\n" + lines + "\r\nrest", chunked_decoder::peer::server);
     };
     EXPECT_EQ(decode_from_server(""), "x||done|rest");
     EXPECT_EQ(decode_from_server("X-T: v\r\nY: w\r\n"), "x|X-T: v\r\nY: w\r\n|done|rest");
@@ -190,13 +190,13 @@ TEST(Chunked, repairs_trailers_of_servers) {
     for (const std::string& lines :
          {" X: v\r\n"s, "X T: v\r\n"s, "X\r\n : v\r\n"s, " : v\r\n"s, "X: a\n"s, "X: a\n b\r\n"s, "X: a\rb\r\n"s,
           "X: a\r\r\n b\r\n"s, "X: a\r\n b\n"s, "\rX: a\r\n"s})
-        EXPECT_EQ(decode_from_server(lines), refused_after("x")) << lines;
+        EXPECT_EQ(decode_from_server(lines), error_after("x")) << lines;
     const std::string endless = "0\r\nX: 1" + [] {
         std::string folds;
         for (int i = 0; i < 6000; ++i) folds += "\r\n ";
         return folds;
     }();
-    EXPECT_EQ(decode_pieces({endless}, decode_one, chunked_decoder::from::server), refused_after(""));
+    EXPECT_EQ(decode_pieces({endless}, decode_one, chunked_decoder::peer::server), error_after(""));
 }
 
 TEST(Chunked, drops_fields_not_allowed_in_trailers) {
@@ -209,18 +209,18 @@ TEST(Chunked, limits_trailers) {
     std::string lines;
     for (int i = 0; i < 100; ++i) lines += "X: y\r\n";
     EXPECT_TRUE(decode_pieces({"0\r\n" + lines + "\r\n"}).ends_with("|done|"));
-    EXPECT_EQ(decode_pieces({"0\r\n" + lines + "X: y\r\n\r\n"}), refused_after(""));
-    EXPECT_EQ(decode_pieces({"0\r\nX: " + std::string(20000, 'y')}), refused_after(""));
+    EXPECT_EQ(decode_pieces({"0\r\n" + lines + "X: y\r\n\r\n"}), error_after(""));
+    EXPECT_EQ(decode_pieces({"0\r\nX: " + std::string(20000, 'y')}), error_after(""));
     std::vector<std::string> slow(20000, "y");
     slow.insert(slow.begin(), "0\r\nX: ");
-    EXPECT_EQ(decode_pieces(slow), refused_after(""));
+    EXPECT_EQ(decode_pieces(slow), error_after(""));
 }
 
 TEST(Chunked, an_error_is_final) {
     chunked_decoder decoder;
-    EXPECT_EQ(decoder.decode("x").what, chunked_decoder::event::error);
-    EXPECT_EQ(decoder.decode("0\r\n\r\n").what, chunked_decoder::event::error);
-    EXPECT_EQ(decoder.decode("").what, chunked_decoder::event::error);
+    EXPECT_EQ(decoder.decode("x").kind, chunked_decoder::event::error);
+    EXPECT_EQ(decoder.decode("0\r\n\r\n").kind, chunked_decoder::event::error);
+    EXPECT_EQ(decoder.decode("").kind, chunked_decoder::event::error);
 }
 
 TEST(Chunked, is_small) { EXPECT_LE(sizeof(chunked_decoder), 48U); }

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include <rondo/http/characters.hpp>
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 
 namespace rondo::http::h1 {
 

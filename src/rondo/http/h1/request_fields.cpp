@@ -10,20 +10,20 @@ namespace {
 // Returns true for a list of tokens that ends with `chunked`, after other codings and not repeated.
 bool other_codings_then_chunked(std::string_view list) noexcept {
     const std::size_t last = list.rfind(',');
-    if (last == std::string_view::npos || !same_ignoring_case(trimmed(list.substr(last + 1)), "chunked")) return false;
-    for (std::string_view rest = list.substr(0, last);;) {
-        const std::size_t comma = rest.find(',');
-        const std::string_view coding = trimmed(rest.substr(0, comma));
-        if (!valid_token(coding) || same_ignoring_case(coding, "chunked")) return false;
+    if (last == std::string_view::npos || !equals_ignore_case(trimmed(list.substr(last + 1)), "chunked")) return false;
+    for (std::string_view remaining = list.substr(0, last);;) {
+        const std::size_t comma = remaining.find(',');
+        const std::string_view coding = trimmed(remaining.substr(0, comma));
+        if (!is_valid_token(coding) || equals_ignore_case(coding, "chunked")) return false;
         if (comma == std::string_view::npos) return true;
-        rest.remove_prefix(comma + 1);
+        remaining.remove_prefix(comma + 1);
     }
 }
 
 }  // namespace
 
 std::expected<void, parse_error> request_fields::add_host(std::string_view value, slice value_slice) noexcept {
-    if (has_host_ || !valid_authority(value)) return std::unexpected(parse_error::bad_host);
+    if (has_host_ || !is_valid_authority(value)) return std::unexpected(parse_error::bad_host);
     has_host_ = true;
     host_ = value_slice;
     return {};
@@ -38,7 +38,7 @@ std::expected<void, parse_error> request_fields::add_content_length(std::string_
 }
 
 std::expected<void, parse_error> request_fields::add_transfer_encoding(std::string_view value) noexcept {
-    if (!chunked_ && same_ignoring_case(value, "chunked")) {
+    if (!chunked_ && equals_ignore_case(value, "chunked")) {
         chunked_ = true;
         return {};
     }
@@ -58,16 +58,16 @@ void request_fields::add_connection(std::string_view list) noexcept {
 
 void request_fields::add_connection_token(std::string_view token) noexcept {
     switch (token.size()) {
-        case 5: close_ = close_ || is_word(token, "close"); break;
-        case 7: upgrade_token_ = upgrade_token_ || is_word(token, "upgrade"); break;
-        case 10: keep_alive_ = keep_alive_ || is_word(token, "keep-alive"); break;
+        case 5: close_ = close_ || equals_word(token, "close"); break;
+        case 7: upgrade_token_ = upgrade_token_ || equals_word(token, "upgrade"); break;
+        case 10: keep_alive_ = keep_alive_ || equals_word(token, "keep-alive"); break;
         default: break;
     }
 }
 
 void request_fields::add_expect(std::string_view value) noexcept {
     if (value.empty()) return;
-    if (!same_ignoring_case(value, "100-continue")) {
+    if (!equals_ignore_case(value, "100-continue")) {
         expect_ = expectation::unknown;
     } else if (expect_ == expectation::none) {
         expect_ = expectation::continue_100;

@@ -8,14 +8,14 @@
 #include <expected>
 #include <string_view>
 
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 
 namespace rondo::http::h1 {
 
 /// Compares `text` case-insensitively with a word of lower-case letters and '-' of the same size, eight bytes at a
 /// time. `text` must not contain CR, the only other byte that becomes a letter or '-' by setting bit 5.
 template <std::size_t Size>
-[[nodiscard]] inline bool is_word(std::string_view text, const char (&word)[Size]) noexcept {
+[[nodiscard]] inline bool equals_word(std::string_view text, const char (&word)[Size]) noexcept {
     constexpr std::size_t size = Size - 1;
     const auto same = [&]<class Word>(std::size_t at, Word) {
         Word a;
@@ -43,22 +43,22 @@ public:
                                                        slice value_slice) noexcept {
         switch (name.size()) {
             case 4:
-                if (is_word(name, "host")) return add_host(value, value_slice);
+                if (equals_word(name, "host")) return add_host(value, value_slice);
                 break;
             case 6:
-                if (is_word(name, "expect")) add_expect(value);
+                if (equals_word(name, "expect")) add_expect(value);
                 break;
             case 7:
-                if (is_word(name, "upgrade")) upgrade_field_ = true;
+                if (equals_word(name, "upgrade")) upgrade_field_ = true;
                 break;
             case 10:
-                if (is_word(name, "connection")) add_connection(value);
+                if (equals_word(name, "connection")) add_connection(value);
                 break;
             case 14:
-                if (is_word(name, "content-length")) return add_content_length(value);
+                if (equals_word(name, "content-length")) return add_content_length(value);
                 break;
             case 17:
-                if (is_word(name, "transfer-encoding")) return add_transfer_encoding(value);
+                if (equals_word(name, "transfer-encoding")) return add_transfer_encoding(value);
                 break;
             default: break;
         }

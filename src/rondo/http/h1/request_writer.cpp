@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/http/h1/request_writer.hpp>
 
-#include <rondo/http/h1/put.hpp>
+#include <rondo/http/h1/put_text.hpp>
 
 namespace rondo::http::h1 {
 

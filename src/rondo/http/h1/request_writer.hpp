@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include <rondo/http/fields.hpp>
-#include <rondo/http/h1/parser.hpp>
-#include <rondo/http/h1/writer.hpp>
+#include <rondo/http/h1/request_parser.hpp>
+#include <rondo/http/h1/response_writer.hpp>
 
 namespace rondo::http::h1 {
 

@@ -4,7 +4,7 @@
 #include <rondo/http/characters.hpp>
 #include <rondo/http/h1/head_reader.hpp>
 #include <rondo/http/h1/request_fields.hpp>
-#include <rondo/http/h1/scan.hpp>
+#include <rondo/http/h1/scanner.hpp>
 
 namespace rondo::http::h1 {
 namespace {
@@ -21,13 +21,13 @@ public:
     [[nodiscard]] step add(std::string_view name, std::string_view value, slice) noexcept {
         switch (name.size()) {
             case 10:
-                if (is_word(name, "connection")) add_connection(value);
+                if (equals_word(name, "connection")) add_connection(value);
                 break;
             case 14:
-                if (is_word(name, "content-length")) return add_content_length(value);
+                if (equals_word(name, "content-length")) return add_content_length(value);
                 break;
             case 17:
-                if (is_word(name, "transfer-encoding")) return add_transfer_encoding(value);
+                if (equals_word(name, "transfer-encoding")) return add_transfer_encoding(value);
                 break;
             default: break;
         }
@@ -64,7 +64,7 @@ private:
     }
 
     [[nodiscard]] step add_transfer_encoding(std::string_view value) noexcept {
-        if (!chunked_ && same_ignoring_case(value, "chunked")) {
+        if (!chunked_ && equals_ignore_case(value, "chunked")) {
             chunked_ = true;
             return {};
         }
@@ -107,8 +107,8 @@ private:
         set_limit(std::size_t{limits_.request_line} + 2);
         for (std::size_t i = 0; i < version_pattern.size(); ++i, ++p_) {
             if (p_ == stop_) return incomplete_or(parse_error::status_line_too_long);
-            const bool good = i == 5 || i == 7 ? is_digit(*p_) : *p_ == version_pattern[i];
-            if (!good) return fail(parse_error::bad_version);
+            const bool valid = i == 5 || i == 7 ? is_digit(*p_) : *p_ == version_pattern[i];
+            if (!valid) return fail(parse_error::bad_version);
         }
         if (p_[-4] != '1') return fail(parse_error::version_not_supported);
         out_.minor = p_[-2] == '0' ? 0 : 1;

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include <rondo/http/fields.hpp>
-#include <rondo/http/h1/parser.hpp>
+#include <rondo/http/h1/request_parser.hpp>
 #include <rondo/http/method.hpp>
 #include <rondo/http/status.hpp>
 
@@ -37,7 +37,7 @@ struct received_head {
 
     [[nodiscard]] fields_view view(const char* base) const noexcept { return {base, fields}; }
     /// True for an interim response, 100 to 199: another head follows. Not for 101, which ends HTTP/1.1.
-    [[nodiscard]] bool interim() const noexcept {
+    [[nodiscard]] bool is_interim() const noexcept {
         return to_int(code) < 200 && code != http::status::switching_protocols;
     }
 };

@@ -41,7 +41,7 @@ TEST(ResponseParser, parses_a_head) {
     EXPECT_EQ(p.head.size, text.size() - 4);
     EXPECT_EQ(p.head.code, status::not_found);
     EXPECT_EQ(p.head.minor, 1);
-    EXPECT_EQ(p.head.reason.in(text.data()), "Not Found");
+    EXPECT_EQ(p.head.reason.view(text.data()), "Not Found");
     EXPECT_EQ(p.head.content_length, 12u);
     EXPECT_TRUE(p.head.keep_alive);
     ASSERT_EQ(p.head.fields.size(), 2u);
@@ -80,10 +80,10 @@ TEST(ResponseParser, determines_persistence) {
 }
 
 TEST(ResponseParser, distinguishes_interim_heads) {
-    EXPECT_TRUE(parsed("HTTP/1.1 100 Continue\r\n\r\n").head.interim());
-    EXPECT_TRUE(parsed("HTTP/1.1 103 Early Hints\r\n\r\n").head.interim());
-    EXPECT_FALSE(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").head.interim());
-    EXPECT_FALSE(parsed("HTTP/1.1 200 OK\r\n\r\n").head.interim());
+    EXPECT_TRUE(parsed("HTTP/1.1 100 Continue\r\n\r\n").head.is_interim());
+    EXPECT_TRUE(parsed("HTTP/1.1 103 Early Hints\r\n\r\n").head.is_interim());
+    EXPECT_FALSE(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").head.is_interim());
+    EXPECT_FALSE(parsed("HTTP/1.1 200 OK\r\n\r\n").head.is_interim());
 }
 
 TEST(ResponseParser, rejects_invalid_heads) {

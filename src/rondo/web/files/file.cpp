@@ -9,20 +9,20 @@
 #include <rondo/codec/percent.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/http/media_type.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/files/file_source.hpp>
 
 namespace rondo {
 
 namespace {
 
-bool says_missing(const std::error_code& error) noexcept {
+bool is_missing(const std::error_code& error) noexcept {
     const int value = error.value();
     return value == ENOENT || value == ENOTDIR || value == EISDIR || value == EINVAL || value == ENXIO;
 }
 
 /// `name` reduced to characters of an ASCII quoted string, for clients that do not support filename*.
-std::string plain_name(std::string_view name) {
+std::string ascii_filename(std::string_view name) {
     std::string plain;
     for (const char c : name) {
         const bool safe = c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '%';
@@ -31,7 +31,7 @@ std::string plain_name(std::string_view name) {
     return plain;
 }
 
-std::string without_paths(std::string_view name) {
+std::string safe_filename(std::string_view name) {
     std::string clean;
     for (const char c : name) {
         const bool unsafe = static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '/' || c == '\\';
@@ -54,9 +54,9 @@ response file_response(opened_file file, std::string_view static_type) {
 
 response file_sync(const std::string& path) {
     try {
-        return file_response(open_file(path), http::media_type_of(path));
+        return file_response(open_file(path), http::media_type_for(path));
     } catch (const std::system_error& e) {
-        if (!says_missing(e.code())) throw;
+        if (!is_missing(e.code())) throw;
     }
     throw http_error(http::status::not_found);
 }
@@ -66,8 +66,8 @@ task<response> file(std::string path) {
 }
 
 response attachment(response r, std::string_view filename) {
-    const std::string name = without_paths(filename);
-    const std::string plain = plain_name(name);
+    const std::string name = safe_filename(filename);
+    const std::string plain = ascii_filename(name);
     std::string value = "attachment; filename=\"" + plain + '"';
     if (plain != name) value += "; filename*=UTF-8''" + codec::percent_encode(name);
     r.field("Content-Disposition", value);

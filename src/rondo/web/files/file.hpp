@@ -20,8 +20,8 @@ namespace rondo {
 /// Makes a response from a file in a sync or cpu view. Blocks on disk I/O.
 [[nodiscard]] response file_sync(const std::string& path);
 
-/// Makes a response from an open file. `static_type` must live as long as the program (http::media_type_of). Blocks on
-/// disk I/O.
+/// Makes a response from an open file. `static_type` must live as long as the program (as the result of
+/// http::media_type_for). Blocks on disk I/O.
 [[nodiscard]] response file_response(opened_file file, std::string_view static_type);
 
 /// Makes browsers save the response under this name instead of displaying it (Content-Disposition, RFC 6266). Control

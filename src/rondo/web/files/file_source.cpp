@@ -19,11 +19,11 @@ namespace rondo {
 
 namespace {
 
-http::unix_seconds now() noexcept { return std::time(nullptr); }
+http::unix_seconds current_time() noexcept { return std::time(nullptr); }
 
-bool reads(http::method m) noexcept { return m == http::method::get || m == http::method::head; }
+bool is_read_method(http::method m) noexcept { return m == http::method::get || m == http::method::head; }
 
-std::string read_small(const opened_file& file) {
+std::string read_content(const opened_file& file) {
     std::string content(file.size, '\0');
     std::size_t read = 0;
     while (read < content.size()) {
@@ -38,16 +38,16 @@ std::string read_small(const opened_file& file) {
     return content;
 }
 
-std::string_view line(const handler::response_head& head, std::string_view name) noexcept {
+std::string_view field_value(const handler::response_head& head, std::string_view name) noexcept {
     return head.fields ? head.fields->find(name).value_or(std::string_view()) : std::string_view();
 }
 
-std::string_view type_of(const handler::response_head& head) noexcept {
-    return head.content_type.empty() ? line(head, "Content-Type") : head.content_type;
+std::string_view content_type_of(const handler::response_head& head) noexcept {
+    return head.content_type.empty() ? field_value(head, "Content-Type") : head.content_type;
 }
 
 /// A modifiable copy of the head, with its fields in `fields`.
-handler::response_head changed(const handler::response_head& head, http::status code, http::fields& fields) {
+handler::response_head modifiable_copy(const handler::response_head& head, http::status code, http::fields& fields) {
     if (head.fields) fields = *head.fields;
     return {code, head.content_type, &fields, head.close};
 }
@@ -55,7 +55,7 @@ handler::response_head changed(const handler::response_head& head, http::status 
 void respond_without_body(handler::responder& to, const handler::response_head& head, http::status code,
                           std::string_view content_range = {}) {
     http::fields fields;
-    handler::response_head bare = changed(head, code, fields);
+    handler::response_head bare = modifiable_copy(head, code, fields);
     bare.content_type = {};
     fields.remove("Content-Type");
     if (!content_range.empty()) fields.set("Content-Range", content_range);
@@ -71,57 +71,57 @@ std::string make_boundary() {
 }  // namespace
 
 file_source::file_source(opened_file file) : file_(std::move(file)) {
-    if (in_memory()) {
-        content_ = read_small(file_);
+    if (is_in_memory()) {
+        content_ = read_content(file_);
         file_.size = content_.size();
         file_.fd.reset();
     }
     // RFC 9110 section 8.8.2.1: Last-Modified must not be later than the response.
-    modified_ = std::min<http::unix_seconds>(file_.modified_ns / 1'000'000'000, now());
+    modified_ = std::min<http::unix_seconds>(file_.modified_ns / 1'000'000'000, current_time());
 }
 
 std::string file_source::etag() const { return http::file_etag(file_.size, file_.modified_ns); }
 
-http::range_set file_source::asked_ranges(const handler::response_head& head, const request& req) const {
+http::range_set file_source::requested_ranges(const handler::response_head& head, const request& req) const {
     const http::fields_view& fields = req.fields();
     if (req.method() != http::method::get || fields.count("Range") != 1) return {};
-    if (!http::range_applies(fields, {line(head, "ETag"), modified_}, now())) return {};
+    if (!http::range_applies(fields, {field_value(head, "ETag"), modified_}, current_time())) return {};
     return http::parse_range(*fields.find("Range"), file_.size);
 }
 
 task<void> file_source::send(handler::responder& to, const handler::response_head& head, request& req) {
     http::range_set requested;
-    if (head.code == http::status::ok && reads(req.method())) {
-        const http::validators validators{line(head, "ETag"), modified_};
-        const auto precondition = http::evaluate(req.method(), req.fields(), validators, now());
+    if (head.code == http::status::ok && is_read_method(req.method())) {
+        const http::validators validators{field_value(head, "ETag"), modified_};
+        const auto precondition = http::evaluate(req.method(), req.fields(), validators, current_time());
         if (precondition == http::precondition::not_modified)
             co_return respond_without_body(to, head, http::status::not_modified);
         if (precondition == http::precondition::failed)
             co_return respond_without_body(to, head, http::status::precondition_failed);
-        requested = asked_ranges(head, req);
+        requested = requested_ranges(head, req);
     }
     using outcome = http::range_set::outcome;
-    if (requested.what == outcome::unsatisfiable) {
+    if (requested.result == outcome::unsatisfiable) {
         const std::string range = http::unsatisfied_range(file_.size);
         co_return respond_without_body(to, head, http::status::range_not_satisfiable, range);
     }
-    if (requested.what == outcome::whole) co_return co_await send_whole(to, head);
+    if (requested.result == outcome::whole) co_return co_await send_whole(to, head);
     if (requested.ranges.size() > 1) co_return co_await send_parts(to, head, requested.ranges);
     co_await send_part(to, head, requested.ranges.front());
 }
 
 task<void> file_source::send_whole(handler::responder& to, const handler::response_head& head) {
-    if (in_memory()) co_return to.respond(head, content_);
-    to.begin(head, file_.size);
-    if (to.body_wanted()) co_await to.write_file(file_.fd.value(), 0, file_.size);
+    if (is_in_memory()) co_return to.respond(head, content_);
+    to.start(head, file_.size);
+    if (to.needs_body()) co_await to.write_file(file_.fd.value(), 0, file_.size);
     to.finish();
 }
 
 task<void> file_source::send_part(handler::responder& to, const handler::response_head& head, http::byte_range part) {
     http::fields fields;
-    const handler::response_head partial = changed(head, http::status::partial_content, fields);
+    const handler::response_head partial = modifiable_copy(head, http::status::partial_content, fields);
     fields.set("Content-Range", http::content_range(part, file_.size));
-    to.begin(partial, part.size());
+    to.start(partial, part.size());
     co_await write(to, part);
     to.finish();
 }
@@ -135,17 +135,17 @@ task<void> file_source::send_parts(handler::responder& to, const handler::respon
     for (const http::byte_range& part : parts) {
         std::string text = part_heads.empty() ? "--" : "\r\n--";
         text += boundary + "\r\n";
-        if (!type_of(head).empty()) text.append("Content-Type: ").append(type_of(head)).append("\r\n");
+        if (!content_type_of(head).empty()) text.append("Content-Type: ").append(content_type_of(head)).append("\r\n");
         text += "Content-Range: " + http::content_range(part, file_.size) + "\r\n\r\n";
         length += text.size() + part.size();
         part_heads.push_back(std::move(text));
     }
     http::fields fields;
-    handler::response_head multipart = changed(head, http::status::partial_content, fields);
+    handler::response_head multipart = modifiable_copy(head, http::status::partial_content, fields);
     const std::string type = "multipart/byteranges; boundary=" + boundary;
     multipart.content_type = type;
     fields.remove("Content-Type");
-    to.begin(multipart, length);
+    to.start(multipart, length);
     for (std::size_t i = 0; i < parts.size(); ++i) {
         co_await to.write(part_heads[i]);
         co_await write(to, parts[i]);
@@ -155,7 +155,7 @@ task<void> file_source::send_parts(handler::responder& to, const handler::respon
 }
 
 task<void> file_source::write(handler::responder& to, http::byte_range part) {
-    if (!in_memory()) return to.write_file(file_.fd.value(), part.first, part.size());
+    if (!is_in_memory()) return to.write_file(file_.fd.value(), part.first, part.size());
     return to.write(std::string_view(content_).substr(part.first, part.size()));
 }
 

@@ -26,8 +26,8 @@ public:
     [[nodiscard]] task<void> send(handler::responder& to, const handler::response_head& head, request& req) override;
 
 private:
-    [[nodiscard]] bool in_memory() const noexcept { return file_.size <= handler::responder::small_body; }
-    [[nodiscard]] http::range_set asked_ranges(const handler::response_head& head, const request& req) const;
+    [[nodiscard]] bool is_in_memory() const noexcept { return file_.size <= handler::responder::small_body_limit; }
+    [[nodiscard]] http::range_set requested_ranges(const handler::response_head& head, const request& req) const;
     task<void> send_whole(handler::responder& to, const handler::response_head& head);
     task<void> send_part(handler::responder& to, const handler::response_head& head, http::byte_range part);
     task<void> send_parts(handler::responder& to, const handler::response_head& head,

@@ -26,20 +26,20 @@ std::string digits(std::size_t size) {
     return text;
 }
 
-class file_view : public ::testing::Test {
+class FileView : public ::testing::Test {
 protected:
-    file_view() {
-        dir_.put("small.txt", digits(1000));
-        dir_.put("large.bin", digits(100'000));
-        dir_.put("empty.css", "");
-        for (const char* name : {"small.txt", "large.bin", "empty.css"}) age(name, sunday);
+    FileView() {
+        dir_.write_file("small.txt", digits(1000));
+        dir_.write_file("large.bin", digits(100'000));
+        dir_.write_file("empty.css", "");
+        for (const char* name : {"small.txt", "large.bin", "empty.css"}) set_modified(name, sunday);
     }
-    void age(const char* name, std::int64_t seconds) const {
+    void set_modified(const char* name, std::int64_t seconds) const {
         const timespec times[2] = {{seconds, 0}, {seconds, 0}};
-        ASSERT_EQ(::utimensat(AT_FDCWD, dir_.at(name).c_str(), times, 0), 0);
+        ASSERT_EQ(::utimensat(AT_FDCWD, dir_.path_of(name).c_str(), times, 0), 0);
     }
-    void get(exchange& x, const char* name) { loop_.run(answer(x, dir_.at(name))); }
-    static task<void> answer(exchange& x, std::string path) { co_await x.send(co_await file(std::move(path))); }
+    void get(exchange& x, const char* name) { loop_.run(respond(x, dir_.path_of(name))); }
+    static task<void> respond(exchange& x, std::string path) { co_await x.send(co_await file(std::move(path))); }
     std::string etag_of(const char* name) {
         exchange x("/");
         get(x, name);
@@ -50,7 +50,7 @@ protected:
     test_loop loop_;
 };
 
-TEST_F(file_view, sends_a_small_file_from_memory) {
+TEST_F(FileView, sends_a_small_file_from_memory) {
     exchange x("/");
     get(x, "small.txt");
     EXPECT_EQ(x.to.status, http::status::ok);
@@ -63,7 +63,7 @@ TEST_F(file_view, sends_a_small_file_from_memory) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST_F(file_view, sends_a_large_file_from_the_descriptor) {
+TEST_F(FileView, sends_a_large_file_from_the_descriptor) {
     exchange x("/");
     get(x, "large.bin");
     EXPECT_EQ(x.to.status, http::status::ok);
@@ -73,7 +73,7 @@ TEST_F(file_view, sends_a_large_file_from_the_descriptor) {
     EXPECT_TRUE(x.to.finished);
 }
 
-TEST_F(file_view, sends_an_empty_file) {
+TEST_F(FileView, sends_an_empty_file) {
     exchange x("/");
     get(x, "empty.css");
     EXPECT_EQ(x.to.status, http::status::ok);
@@ -81,20 +81,20 @@ TEST_F(file_view, sends_an_empty_file) {
     EXPECT_EQ(x.to.type, "text/css; charset=utf-8");
 }
 
-TEST_F(file_view, head_has_the_length_and_no_body) {
+TEST_F(FileView, head_has_the_length_and_no_body) {
     for (const char* name : {"small.txt", "large.bin"}) {
         exchange x("/", {{"Range", "bytes=0-4"}}, "HEAD");
         get(x, name);
         EXPECT_EQ(x.to.status, http::status::ok);
-        EXPECT_EQ(x.to.length, std::filesystem::file_size(dir_.at(name)));
+        EXPECT_EQ(x.to.length, std::filesystem::file_size(dir_.path_of(name)));
         EXPECT_EQ(x.to.body, "");
         EXPECT_EQ(x.to.file_writes, 0);
         EXPECT_TRUE(x.to.finished);
     }
 }
 
-TEST_F(file_view, is_404_for_a_missing_file) {
-    for (const std::string& path : {dir_.at("nothing"), dir_.path.string(), dir_.at("small.txt/x")}) {
+TEST_F(FileView, is_404_for_a_missing_file) {
+    for (const std::string& path : {dir_.path_of("nothing"), dir_.path.string(), dir_.path_of("small.txt/x")}) {
         try {
             (void)loop_.run(file(path));
             FAIL() << path;
@@ -104,21 +104,21 @@ TEST_F(file_view, is_404_for_a_missing_file) {
     }
 }
 
-TEST_F(file_view, file_sync_sends_the_same) {
+TEST_F(FileView, file_sync_sends_the_same) {
     exchange x("/");
-    loop_.run(x.send(file_sync(dir_.at("small.txt"))));
+    loop_.run(x.send(file_sync(dir_.path_of("small.txt"))));
     EXPECT_EQ(x.to.body, digits(1000));
 }
 
-struct condition {
+struct precondition_case {
     const char* name;
     const char* value;  // "@" is the file's own ETag
     http::status expected;
 };
 
-TEST_F(file_view, answers_conditional_requests) {
+TEST_F(FileView, answers_conditional_requests) {
     const std::string etag = etag_of("small.txt");
-    const condition table[] = {
+    const precondition_case table[] = {
         {"If-None-Match", "@", http::status::not_modified},
         {"If-None-Match", "W/@", http::status::not_modified},
         {"If-None-Match", "\"a\", @", http::status::not_modified},
@@ -134,7 +134,7 @@ TEST_F(file_view, answers_conditional_requests) {
         {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", http::status::ok},
         {"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:36 GMT", http::status::precondition_failed},
     };
-    for (const condition& c : table) {
+    for (const precondition_case& c : table) {
         std::string value = c.value;
         if (const auto at = value.find('@'); at != value.npos) value.replace(at, 1, etag);
         for (const char* method : {"GET", "HEAD"}) {
@@ -151,14 +151,14 @@ TEST_F(file_view, answers_conditional_requests) {
     }
 }
 
-TEST_F(file_view, a_changed_file_has_a_new_etag) {
+TEST_F(FileView, a_changed_file_has_a_new_etag) {
     const std::string before = etag_of("small.txt");
-    age("small.txt", sunday + 1);
+    set_modified("small.txt", sunday + 1);
     EXPECT_NE(etag_of("small.txt"), before);
 }
 
-TEST_F(file_view, does_not_send_a_future_date) {
-    age("small.txt", 4'000'000'000);
+TEST_F(FileView, does_not_send_a_future_date) {
+    set_modified("small.txt", 4'000'000'000);
     exchange x("/");
     get(x, "small.txt");
     const auto modified = http::parse_date(x.to.field("Last-Modified"), std::time(nullptr));
@@ -171,7 +171,7 @@ struct range_case {
     std::size_t first, last;
 };
 
-TEST_F(file_view, sends_one_range) {
+TEST_F(FileView, sends_one_range) {
     const range_case table[] = {{"bytes=0-4", 0, 4},      {"bytes=-5", 995, 999},  {"bytes=995-5000", 995, 999},
                                 {"bytes=999-", 999, 999}, {"bytes=0-999", 0, 999}, {"bytes=-5000", 0, 999}};
     for (const range_case& c : table) {
@@ -186,7 +186,7 @@ TEST_F(file_view, sends_one_range) {
     }
 }
 
-TEST_F(file_view, sends_a_range_of_a_large_file) {
+TEST_F(FileView, sends_a_range_of_a_large_file) {
     exchange x("/", {{"Range", "bytes=90001-90020"}});
     get(x, "large.bin");
     EXPECT_EQ(x.to.status, http::status::partial_content);
@@ -194,14 +194,14 @@ TEST_F(file_view, sends_a_range_of_a_large_file) {
     EXPECT_EQ(x.to.file_writes, 1);
 }
 
-TEST_F(file_view, sends_several_ranges_as_multipart) {
+TEST_F(FileView, sends_several_ranges_as_multipart) {
     for (const char* name : {"small.txt", "large.bin"}) {
         exchange x("/", {{"Range", "bytes=0-1,10-12"}});
         get(x, name);
         EXPECT_EQ(x.to.status, http::status::partial_content);
         const std::string type =
             std::string(name) == "small.txt" ? "text/plain; charset=utf-8" : "application/octet-stream";
-        const std::string size = std::to_string(std::filesystem::file_size(dir_.at(name)));
+        const std::string size = std::to_string(std::filesystem::file_size(dir_.path_of(name)));
         ASSERT_TRUE(x.to.type.starts_with("multipart/byteranges; boundary=")) << x.to.type;
         const std::string boundary = x.to.type.substr(x.to.type.find('=') + 1);
         EXPECT_GE(boundary.size(), 16u);
@@ -215,7 +215,7 @@ TEST_F(file_view, sends_several_ranges_as_multipart) {
     }
 }
 
-TEST_F(file_view, ignores_bad_ranges) {
+TEST_F(FileView, ignores_bad_ranges) {
     for (const char* range : {"bytes=5-2", "bytes=a-b", "bytes", "bytes=", "bytes=--5", "items=0-5"}) {
         exchange x("/", {{"Range", range}});
         get(x, "small.txt");
@@ -227,7 +227,7 @@ TEST_F(file_view, ignores_bad_ranges) {
     EXPECT_EQ(twice.to.status, http::status::ok);
 }
 
-TEST_F(file_view, ignores_an_excessive_number_of_ranges) {
+TEST_F(FileView, ignores_an_excessive_number_of_ranges) {
     std::string range = "bytes=";
     for (int i = 0; i < 1000; ++i) range += "0-,";
     range += "0-";
@@ -237,7 +237,7 @@ TEST_F(file_view, ignores_an_excessive_number_of_ranges) {
     EXPECT_EQ(x.to.body.size(), 100'000u);
 }
 
-TEST_F(file_view, a_range_beyond_the_end_is_416) {
+TEST_F(FileView, a_range_beyond_the_end_is_416) {
     exchange x("/", {{"Range", "bytes=1000-"}});
     get(x, "small.txt");
     EXPECT_EQ(x.to.status, http::status::range_not_satisfiable);
@@ -245,7 +245,7 @@ TEST_F(file_view, a_range_beyond_the_end_is_416) {
     EXPECT_EQ(x.to.body, "");
 }
 
-TEST_F(file_view, honours_if_range) {
+TEST_F(FileView, honours_if_range) {
     const std::string etag = etag_of("small.txt");
     const std::pair<std::string, http::status> table[] = {
         {etag, http::status::partial_content},
@@ -260,9 +260,9 @@ TEST_F(file_view, honours_if_range) {
     }
 }
 
-TEST_F(file_view, sends_the_whole_file_for_another_status_or_method) {
+TEST_F(FileView, sends_the_whole_file_for_another_status_or_method) {
     exchange page("/", {{"Range", "bytes=0-4"}, {"If-None-Match", "*"}});
-    loop_.run(page.send(file_sync(dir_.at("small.txt")).status(404)));
+    loop_.run(page.send(file_sync(dir_.path_of("small.txt")).status(404)));
     EXPECT_EQ(page.to.status, http::status::not_found);
     EXPECT_EQ(page.to.body.size(), 1000u);
 
@@ -272,16 +272,16 @@ TEST_F(file_view, sends_the_whole_file_for_another_status_or_method) {
     EXPECT_EQ(post.to.body.size(), 1000u);
 }
 
-TEST_F(file_view, fields_of_the_view_take_precedence) {
+TEST_F(FileView, fields_of_the_view_take_precedence) {
     exchange x("/", {{"If-None-Match", "\"mine\""}});
-    loop_.run(x.send(file_sync(dir_.at("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
+    loop_.run(x.send(file_sync(dir_.path_of("small.txt")).field("ETag", "\"mine\"").field("X-A", "b")));
     EXPECT_EQ(x.to.status, http::status::not_modified);
     EXPECT_EQ(x.to.field("X-A"), "b");
 }
 
-TEST_F(file_view, attachment_sets_the_filename) {
+TEST_F(FileView, attachment_sets_the_filename) {
     const auto disposition = [&](std::string_view name) {
-        const response r = attachment(file_sync(dir_.at("small.txt")), name);
+        const response r = attachment(file_sync(dir_.path_of("small.txt")), name);
         return std::string(r.fields().find("Content-Disposition").value_or(""));
     };
     EXPECT_EQ(disposition("report.pdf"), "attachment; filename=\"report.pdf\"");

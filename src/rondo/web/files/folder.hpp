@@ -38,37 +38,37 @@ public:
     /// Throws std::runtime_error with a user-facing message if `path` is not a readable folder.
     explicit folder(const std::string& path, resolution method = resolution::automatic);
 
-    enum class refusal : std::uint8_t {
-        not_found,  ///< no such file, not readable, or a name that is never served (see is_valid_name)
-        directory,  ///< the name is that of a subfolder
+    enum class open_error : std::uint8_t {
+        not_found,     ///< no such file, not readable, or a name that is never served (see is_valid_name)
+        is_directory,  ///< the name is that of a subfolder
     };
 
     /// Opens the file `name` ("css/site.css", decoded). Blocks on disk I/O. Throws std::system_error for failures that
     /// do not depend on the name (EMFILE, EIO).
-    [[nodiscard]] std::expected<opened_file, refusal> open(std::string_view name) const;
+    [[nodiscard]] std::expected<opened_file, open_error> open(std::string_view name) const;
 
     /// Returns whether the name consists of segments separated by single slashes, none of them empty or starting with a
     /// dot (so no ".." and no dot files), without backslashes and control characters, with at most 1,024 bytes.
-    [[nodiscard]] static bool valid_name(std::string_view name) noexcept;
+    [[nodiscard]] static bool is_valid_name(std::string_view name) noexcept;
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
     /// The folder as last opened. Shared, so that it may be replaced while another thread opens a file in it.
-    struct opened {
+    struct root_state {
         std::mutex mutex;
         std::shared_ptr<const unique_fd> fd;
-        instant look_again = instant::min();
+        instant next_check = instant::min();
     };
-    [[nodiscard]] std::shared_ptr<const unique_fd> now() const;
-    [[nodiscard]] std::shared_ptr<const unique_fd> another_than(const unique_fd& current) const;
-    [[nodiscard]] static int resolve(int root, const std::string& name) noexcept;
-    [[nodiscard]] static int walk(int root, const std::string& name) noexcept;
+    [[nodiscard]] std::shared_ptr<const unique_fd> current_root() const;
+    [[nodiscard]] std::shared_ptr<const unique_fd> reopen_if_replaced(const unique_fd& current) const;
+    [[nodiscard]] static int open_with_openat2(int root, const std::string& name) noexcept;
+    [[nodiscard]] static int open_by_walking(int root, const std::string& name) noexcept;
 
     std::string path_;
-    std::string absolute_;  // the working directory may change
-    std::unique_ptr<opened> opened_;
-    resolution how_;
+    std::string absolute_path_;  // the working directory may change
+    std::unique_ptr<root_state> root_;
+    resolution resolution_;
 };
 
 }  // namespace rondo

@@ -13,7 +13,7 @@ namespace rondo {
 namespace {
 
 namespace fs = std::filesystem;
-using refusal = folder::refusal;
+using open_error = folder::open_error;
 using resolution = folder::resolution;
 
 std::string content_of(const opened_file& file) {
@@ -23,18 +23,18 @@ std::string content_of(const opened_file& file) {
 }
 
 /// Tests both ways of resolving a name.
-class folder_resolution : public ::testing::TestWithParam<resolution> {
+class FolderResolution : public ::testing::TestWithParam<resolution> {
 protected:
-    folder_resolution() {
-        dir_.put("site/hello.txt", "hello static\n");
-        dir_.put("site/css/deep/a.css", "a{}");
-        dir_.put("site/.hidden", "no");
-        dir_.put("site/.git/config", "no");
-        dir_.put("secret", "outside");
-        dir_.put("site-other/file", "outside");
+    FolderResolution() {
+        dir_.write_file("site/hello.txt", "hello static\n");
+        dir_.write_file("site/css/deep/a.css", "a{}");
+        dir_.write_file("site/.hidden", "no");
+        dir_.write_file("site/.git/config", "no");
+        dir_.write_file("secret", "outside");
+        dir_.write_file("site-other/file", "outside");
     }
-    [[nodiscard]] folder make() const { return folder(dir_.at("site"), GetParam()); }
-    void expect(const char* name, refusal error) const {
+    [[nodiscard]] folder make() const { return folder(dir_.path_of("site"), GetParam()); }
+    void expect_error(const char* name, open_error error) const {
         const auto file = make().open(name);
         ASSERT_FALSE(file) << name;
         EXPECT_EQ(file.error(), error) << name;
@@ -43,10 +43,10 @@ protected:
     testing::temporary_folder dir_;
 };
 
-INSTANTIATE_TEST_SUITE_P(both, folder_resolution, ::testing::Values(resolution::automatic, resolution::walk),
+INSTANTIATE_TEST_SUITE_P(both, FolderResolution, ::testing::Values(resolution::automatic, resolution::walk),
                          [](const auto& p) { return p.param == resolution::walk ? "walk" : "automatic"; });
 
-TEST_P(folder_resolution, opens_files_inside) {
+TEST_P(FolderResolution, opens_files_inside) {
     const folder in = make();
     const auto hello = in.open("hello.txt");
     ASSERT_TRUE(hello);
@@ -55,7 +55,7 @@ TEST_P(folder_resolution, opens_files_inside) {
     EXPECT_TRUE(in.open("css/deep/a.css"));
 }
 
-TEST_P(folder_resolution, rejects_names_outside) {
+TEST_P(FolderResolution, rejects_names_outside) {
     for (const char* name : {"../secret",
                              "css/../../secret",
                              "..",
@@ -82,7 +82,7 @@ TEST_P(folder_resolution, rejects_names_outside) {
                              "hello.txt\n",
                              "\xc0\xae\xc0\xae/secret",
                              "%2e%2e/secret"}) {
-        expect(name, refusal::not_found);
+        expect_error(name, open_error::not_found);
     }
     const folder in = make();
     EXPECT_FALSE(in.open(std::string_view("hello.txt\0", 10)));
@@ -91,32 +91,32 @@ TEST_P(folder_resolution, rejects_names_outside) {
     EXPECT_FALSE(in.open(std::string(300, 'a')));
 }
 
-TEST_P(folder_resolution, reports_folders) {
-    expect("css", refusal::directory);
-    expect("css/deep", refusal::directory);
+TEST_P(FolderResolution, reports_folders) {
+    expect_error("css", open_error::is_directory);
+    expect_error("css/deep", open_error::is_directory);
 }
 
-TEST_P(folder_resolution, does_not_follow_links_to_the_outside) {
-    fs::create_symlink("/etc/passwd", dir_.at("site/escape"));
-    fs::create_symlink("../secret", dir_.at("site/up"));
-    fs::create_symlink("..", dir_.at("site/parent"));
-    fs::create_symlink("/etc", dir_.at("site/etc"));
-    fs::create_symlink("/proc/self/root", dir_.at("site/magic"));
-    fs::create_symlink("loop", dir_.at("site/loop"));
-    fs::create_symlink("../../site/hello.txt", dir_.at("site/css/around"));
+TEST_P(FolderResolution, does_not_follow_links_to_the_outside) {
+    fs::create_symlink("/etc/passwd", dir_.path_of("site/escape"));
+    fs::create_symlink("../secret", dir_.path_of("site/up"));
+    fs::create_symlink("..", dir_.path_of("site/parent"));
+    fs::create_symlink("/etc", dir_.path_of("site/etc"));
+    fs::create_symlink("/proc/self/root", dir_.path_of("site/magic"));
+    fs::create_symlink("loop", dir_.path_of("site/loop"));
+    fs::create_symlink("../../site/hello.txt", dir_.path_of("site/css/around"));
     for (const char* name : {"escape", "up", "parent/secret", "etc/passwd", "magic/etc/passwd", "loop", "css/around"}) {
-        expect(name, refusal::not_found);
+        expect_error(name, open_error::not_found);
     }
 }
 
-TEST_P(folder_resolution, follows_links_to_the_inside_if_the_kernel_can_check) {
-    fs::create_symlink("../hello.txt", dir_.at("site/css/link"));
+TEST_P(FolderResolution, follows_links_to_the_inside_if_the_kernel_can_check) {
+    fs::create_symlink("../hello.txt", dir_.path_of("site/css/link"));
     EXPECT_EQ(make().open("css/link").has_value(), GetParam() == resolution::automatic);
 }
 
-TEST_P(folder_resolution, opens_regular_files_only) {
-    ASSERT_EQ(::mkfifo(dir_.at("site/fifo").c_str(), 0600), 0);
-    expect("fifo", refusal::not_found);  // without waiting for a writer
+TEST_P(FolderResolution, opens_regular_files_only) {
+    ASSERT_EQ(::mkfifo(dir_.path_of("site/fifo").c_str(), 0600), 0);
+    expect_error("fifo", open_error::not_found);  // without waiting for a writer
 }
 
 // Waits until the folder is re-opened, at most a second.
@@ -130,33 +130,33 @@ bool within_a_second(Done done) {
     return done();
 }
 
-TEST_P(folder_resolution, uses_a_recreated_folder) {
+TEST_P(FolderResolution, uses_a_recreated_folder) {
     const folder in = make();
     EXPECT_TRUE(in.open("hello.txt"));
-    fs::rename(dir_.at("site"), dir_.at("moved"));
+    fs::rename(dir_.path_of("site"), dir_.path_of("moved"));
     EXPECT_TRUE(in.open("hello.txt")) << "the previous folder stays in use until there is a new one";
-    fs::create_directory(dir_.at("site"));
-    dir_.put("site/new.txt", "new");
+    fs::create_directory(dir_.path_of("site"));
+    dir_.write_file("site/new.txt", "new");
     EXPECT_TRUE(within_a_second([&] { return in.open("new.txt").has_value(); }));
     EXPECT_FALSE(in.open("hello.txt"));
-    fs::remove_all(dir_.at("site"));
+    fs::remove_all(dir_.path_of("site"));
     EXPECT_FALSE(in.open("new.txt"));
-    fs::create_directory(dir_.at("site"));
-    dir_.put("site/newer.txt", "newer");
+    fs::create_directory(dir_.path_of("site"));
+    dir_.write_file("site/newer.txt", "newer");
     EXPECT_TRUE(within_a_second([&] { return in.open("newer.txt").has_value(); }));
 }
 
-TEST_P(folder_resolution, follows_a_switched_link) {
+TEST_P(FolderResolution, follows_a_switched_link) {
     for (const char* release : {"r1", "r2"}) {
-        fs::create_directory(dir_.at(release));
-        dir_.put(std::string(release) + "/a", release);
+        fs::create_directory(dir_.path_of(release));
+        dir_.write_file(std::string(release) + "/a", release);
     }
-    fs::create_directory_symlink("r1", dir_.at("current"));
-    fs::create_symlink("../r1/a", dir_.at("r2/out"));
-    const folder in(dir_.at("current"), GetParam());
+    fs::create_directory_symlink("r1", dir_.path_of("current"));
+    fs::create_symlink("../r1/a", dir_.path_of("r2/out"));
+    const folder in(dir_.path_of("current"), GetParam());
     EXPECT_EQ(content_of(*in.open("a")), "r1");
-    fs::create_directory_symlink("r2", dir_.at("next"));
-    fs::rename(dir_.at("next"), dir_.at("current"));
+    fs::create_directory_symlink("r2", dir_.path_of("next"));
+    fs::rename(dir_.path_of("next"), dir_.path_of("current"));
     EXPECT_TRUE(within_a_second([&] { return content_of(*in.open("a")) == "r2"; }));
     EXPECT_FALSE(in.open("out")) << "a link to the outside of the new folder was followed";
     EXPECT_FALSE(in.open("../r1/a"));
@@ -164,16 +164,16 @@ TEST_P(folder_resolution, follows_a_switched_link) {
 
 TEST(Folder, is_found_after_a_change_of_the_working_directory) {
     const testing::temporary_folder dir;
-    fs::create_directory(dir.at("site"));
-    dir.put("site/a", "a");
+    fs::create_directory(dir.path_of("site"));
+    dir.write_file("site/a", "a");
     const fs::path before = fs::current_path();
     fs::current_path(dir.path);
     const folder in("site");
     fs::current_path("/");
     EXPECT_TRUE(in.open("a"));
-    fs::remove_all(dir.at("site"));
-    fs::create_directory(dir.at("site"));
-    dir.put("site/b", "b");
+    fs::remove_all(dir.path_of("site"));
+    fs::create_directory(dir.path_of("site"));
+    dir.write_file("site/b", "b");
     EXPECT_TRUE(within_a_second([&] { return in.open("b").has_value(); }));
     fs::current_path(before);
 }
@@ -187,15 +187,15 @@ TEST(Folder, reports_a_missing_folder) {
         EXPECT_NE(std::string_view(e.what()).find("expected a readable folder"), std::string_view::npos);
     }
     const testing::temporary_folder dir;
-    dir.put("file", "");
-    EXPECT_THROW(folder(dir.at("file")), std::runtime_error);
+    dir.write_file("file", "");
+    EXPECT_THROW(folder(dir.path_of("file")), std::runtime_error);
 }
 
 TEST(OpenFile, opens_regular_files_only) {
     const testing::temporary_folder dir;
-    dir.put("a", "abc");
-    EXPECT_EQ(content_of(open_file(dir.at("a"))), "abc");
-    EXPECT_THROW((void)open_file(dir.at("b")), std::system_error);
+    dir.write_file("a", "abc");
+    EXPECT_EQ(content_of(open_file(dir.path_of("a"))), "abc");
+    EXPECT_THROW((void)open_file(dir.path_of("b")), std::system_error);
     try {
         (void)open_file(dir.path.string());
         FAIL();

@@ -6,17 +6,17 @@
 #include <rondo/handler/error.hpp>
 #include <rondo/http/characters.hpp>
 #include <rondo/http/media_type.hpp>
-#include <rondo/loop/pool.hpp>
+#include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/files/file.hpp>
 
 namespace rondo {
 
 namespace {
 
-[[noreturn]] void not_found() { throw http_error(http::status::not_found); }
+[[noreturn]] void throw_not_found() { throw http_error(http::status::not_found); }
 
 /// Whether the path has %2F, %5C or %00, which legitimate clients do not encode.
-bool has_encoded_trick(std::string_view raw_path) noexcept {
+bool has_encoded_separator(std::string_view raw_path) noexcept {
     for (std::size_t at = raw_path.find('%'); at < raw_path.size(); at = raw_path.find('%', at + 1)) {
         const std::string_view digits = raw_path.substr(at + 1, 2);
         if (digits.size() < 2) return true;
@@ -26,10 +26,10 @@ bool has_encoded_trick(std::string_view raw_path) noexcept {
     return false;
 }
 
-response to_folder(const request& req) {
+response redirect_to_folder(const request& req) {
     std::string url(req.raw_path());
     // Browsers interpret "//host" as another site.
-    if (url.starts_with("//")) not_found();
+    if (url.starts_with("//")) throw_not_found();
     url += '/';
     if (!req.raw_query().empty()) url.append("?").append(req.raw_query());
     return redirect(url, 308);
@@ -41,7 +41,7 @@ static_folder::static_folder(const std::string& path, static_options options)
     : folder_(path), options_(std::move(options)) {}
 
 task<response> static_folder::operator()(request& req, std::string_view name) const {
-    if (has_encoded_trick(req.raw_path())) not_found();
+    if (has_encoded_separator(req.raw_path())) throw_not_found();
     co_return co_await run_blocking([this, &req, name] { return serve(req, name); });
 }
 
@@ -49,17 +49,17 @@ response static_folder::serve(const request& req, std::string_view name) const {
     std::string path(name);
     const bool is_folder = path.empty() || path.back() == '/';
     if (is_folder) {
-        if (options_.index.empty()) not_found();
+        if (options_.index.empty()) throw_not_found();
         path += options_.index;
     }
     auto opened = folder_.open(path);
     if (!opened) {
-        const bool served_with_slash = opened.error() == folder::refusal::directory && !is_folder &&
+        const bool served_with_slash = opened.error() == folder::open_error::is_directory && !is_folder &&
                                        !options_.index.empty() && folder_.open(path + '/' + options_.index);
-        if (served_with_slash) return to_folder(req);
-        not_found();
+        if (served_with_slash) return redirect_to_folder(req);
+        throw_not_found();
     }
-    response r = file_response(*std::move(opened), http::media_type_of(path));
+    response r = file_response(*std::move(opened), http::media_type_for(path));
     r.field("X-Content-Type-Options", "nosniff");
     if (!options_.cache_control.empty()) r.field("Cache-Control", options_.cache_control);
     return r;

@@ -15,25 +15,25 @@ namespace {
 using testing::exchange;
 using testing::test_loop;
 
-class static_view : public ::testing::Test {
+class StaticView : public ::testing::Test {
 protected:
-    static_view() {
-        dir_.put("site/hello.txt", "hello static\n");
-        dir_.put("site/index.html", "<h1>root</h1>");
-        dir_.put("site/docs/index.html", "<h1>docs</h1>");
-        dir_.put("site/plain/x.txt", "x");
-        dir_.put("site/a b.txt", "space");
-        dir_.put("site/.hidden", "no");
-        dir_.put("site/.git/config", "no");
-        std::filesystem::create_symlink("/etc/passwd", dir_.at("site/escape"));
+    StaticView() {
+        dir_.write_file("site/hello.txt", "hello static\n");
+        dir_.write_file("site/index.html", "<h1>root</h1>");
+        dir_.write_file("site/docs/index.html", "<h1>docs</h1>");
+        dir_.write_file("site/plain/x.txt", "x");
+        dir_.write_file("site/a b.txt", "space");
+        dir_.write_file("site/.hidden", "no");
+        dir_.write_file("site/.git/config", "no");
+        std::filesystem::create_symlink("/etc/passwd", dir_.path_of("site/escape"));
     }
 
     /// Calls the view with the decoded rest of the path, as the router does.
     void get(exchange& x, const static_folder& view) {
         const std::string name(x.req.path().substr(std::string_view("/static/").size()));
-        loop_.run(answer(x, view, name));
+        loop_.run(respond(x, view, name));
     }
-    static task<void> answer(exchange& x, const static_folder& view, std::string_view name) {
+    static task<void> respond(exchange& x, const static_folder& view, std::string_view name) {
         response r;
         try {
             r = co_await view(x.req, name);
@@ -43,14 +43,14 @@ protected:
         co_await x.send(std::move(r));
     }
     [[nodiscard]] static_folder make(static_options options = {}) const {
-        return static_folder(dir_.at("site"), std::move(options));
+        return static_folder(dir_.path_of("site"), std::move(options));
     }
 
     testing::temporary_folder dir_;
     test_loop loop_;
 };
 
-TEST_F(static_view, serves_files) {
+TEST_F(StaticView, serves_files) {
     const static_folder view = make();
     for (const char* path : {"/static/hello.txt", "/static/%68ello.txt"}) {
         exchange x(path);
@@ -66,7 +66,7 @@ TEST_F(static_view, serves_files) {
     EXPECT_EQ(space.to.body, "space");
 }
 
-TEST_F(static_view, serves_nothing_else) {
+TEST_F(StaticView, serves_nothing_else) {
     const static_folder view = make();
     for (const char* path : {
              "/static/../../../../../../etc/passwd",
@@ -104,15 +104,15 @@ TEST_F(static_view, serves_nothing_else) {
     }
 }
 
-TEST_F(static_view, refuses_an_encoded_nul_when_the_router_does_not) {
+TEST_F(StaticView, refuses_an_encoded_nul_when_the_router_does_not) {
     const static_folder view = make();
     exchange x("/static/hello.txt%00.png");
     const std::string_view name("hello.txt\0.png", 14);
-    loop_.run(answer(x, view, name));
+    loop_.run(respond(x, view, name));
     EXPECT_EQ(x.to.status, http::status::not_found);
 }
 
-TEST_F(static_view, serves_the_index_of_a_folder) {
+TEST_F(StaticView, serves_the_index_of_a_folder) {
     const static_folder view = make();
     exchange root("/static/");
     get(root, view);
@@ -127,7 +127,7 @@ TEST_F(static_view, serves_the_index_of_a_folder) {
     EXPECT_EQ(bare.to.field("Location"), "/static/docs/?a=b");
 }
 
-TEST_F(static_view, the_index_can_be_disabled) {
+TEST_F(StaticView, the_index_can_be_disabled) {
     const static_folder view = make({.index = "", .cache_control = "max-age=60"});
     for (const char* path : {"/static/", "/static/docs/", "/static/docs"}) {
         exchange x(path);
@@ -139,7 +139,7 @@ TEST_F(static_view, the_index_can_be_disabled) {
     EXPECT_EQ(x.to.field("Cache-Control"), "max-age=60");
 }
 
-TEST_F(static_view, answers_conditional_requests_and_ranges) {
+TEST_F(StaticView, answers_conditional_requests_and_ranges) {
     const static_folder view = make();
     exchange known("/static/hello.txt", {{"If-None-Match", "*"}});
     get(known, view);
@@ -150,7 +150,7 @@ TEST_F(static_view, answers_conditional_requests_and_ranges) {
     EXPECT_EQ(part.to.body, "static");
 }
 
-TEST_F(static_view, serves_the_same_behind_the_router) {
+TEST_F(StaticView, serves_the_same_behind_the_router) {
     app site;
     site.get("/static/<path:name>", make());
     test_client client(site);

@@ -13,7 +13,7 @@
 #include <rondo/base/random_token.hpp>
 #include <rondo/web/app_state.hpp>
 #include <rondo/web/isolated/client.hpp>
-#include <rondo/web/isolated/socket.hpp>
+#include <rondo/web/isolated/fd_passing.hpp>
 
 namespace rondo::compute {
 
@@ -23,7 +23,7 @@ std::string random_name() { return "rondo-compute-" + random_token(); }
 
 }  // namespace
 
-std::vector<std::string> names_in(app& application) {
+std::vector<std::string> isolated_names(app& application) {
     std::vector<std::string> names;
     application.state().for_each_route([&names](detail::route_entry& route) {
         if (route.view.isolated) names.push_back(route.view.isolated->name);
@@ -33,7 +33,7 @@ std::vector<std::string> names_in(app& application) {
     return names;
 }
 
-job_socket listen() {
+job_socket listen_for_jobs() {
     job_socket job{unique_fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), random_name()};
     const abstract_address address(job.address);
     if (!job.fd || ::bind(job.fd.value(), address.get(), address.size()) || ::listen(job.fd.value(), SOMAXCONN))
@@ -41,10 +41,10 @@ job_socket listen() {
     return job;
 }
 
-void link(app& application, std::string_view name, const link_options& options) {
-    const auto client = std::make_shared<detail::compute_link>(std::string(name), options);
+void attach(app& application, std::string_view name, const attach_options& options) {
+    const auto client = std::make_shared<detail::compute_client>(std::string(name), options);
     application.state().for_each_route([&](detail::route_entry& route) {
-        if (route.view.isolated && route.view.isolated->name == name) route.view.isolated->link = client;
+        if (route.view.isolated && route.view.isolated->name == name) route.view.isolated->client = client;
     });
 }
 

@@ -22,7 +22,7 @@ namespace rondo::compute {
 inline constexpr std::string_view group_prefix = "compute:";
 
 /// Returns the names of all isolated views, sorted, without duplicates.
-[[nodiscard]] std::vector<std::string> names_in(app& application);
+[[nodiscard]] std::vector<std::string> isolated_names(app& application);
 
 /// A listening socket for the jobs of one name, and its abstract address (without a file; freed when the last process
 /// closes the socket).
@@ -31,36 +31,36 @@ struct job_socket {
     std::string address;
 };
 /// Creates a job socket with a random address. Throws std::system_error.
-[[nodiscard]] job_socket listen();
+[[nodiscard]] job_socket listen_for_jobs();
 
-struct link_options {
+struct attach_options {
     std::string address;  ///< of the job_socket
     /// The job_socket itself, needed only during the call: jobs are then not sent to another process that takes over
     /// the address. -1: jobs are sent to any process that listens there.
     int socket = -1;
-    std::size_t places = 257;                   ///< most jobs of this process that run or wait; further ones get 503
+    std::size_t max_jobs = 257;                 ///< most jobs of this process that run or wait; further ones get 503
     std::chrono::milliseconds timeout{60'000};  ///< of a job that has started; 0: none
 };
 
 /// Runs the isolated views of this name in the processes behind the address, instead of in this process. Only before
 /// the application starts.
-void link(app& application, std::string_view name, const link_options& options);
+void attach(app& application, std::string_view name, const attach_options& options);
 
-struct work_options {
+struct worker_options {
     std::string name;
     int socket = -1;  ///< of the job_socket
     std::chrono::milliseconds timeout{60'000};
-    std::function<void()> ready;   ///< called when everything is loaded
-    std::function<void()> ending;  ///< called on any thread when no further job will start
+    std::function<void()> on_ready;     ///< called when everything is loaded
+    std::function<void()> on_stopping;  ///< called on any thread when no further job will start
     /// Called on any thread, never concurrently, twice a second and whenever a job starts or ends. The argument is the
     /// time until which the process counts as alive: now or, while a job runs, its deadline.
-    std::function<void(instant)> lives_until;
-    stats::compute_figures* figures = nullptr;  ///< where jobs are counted; null: nowhere
+    std::function<void(instant)> on_heartbeat;
+    stats::compute_stats* job_stats = nullptr;  ///< where jobs are counted; null: nowhere
 };
 
 /// Runs a compute process: loads the views of the name, then processes one job at a time until a signal (TERM: after
 /// the current job; INT, QUIT: at once). The calling thread must be the only one. Accepts jobs only from processes of
 /// the same user. Throws std::runtime_error with a user-facing message if a factory fails.
-void work(app& application, const work_options& options);
+void run_worker(app& application, const worker_options& options);
 
 }  // namespace rondo::compute

@@ -18,32 +18,32 @@
 namespace rondo::detail {
 
 /// The version of the protocol, incremented with every change.
-inline constexpr std::uint32_t compute_layout = 3;
+inline constexpr std::uint32_t compute_protocol_version = 3;
 
 /// A body up to this size follows the header; a larger one is a memory file whose descriptor is sent with the first
 /// byte.
-inline constexpr std::size_t inline_body = 64 * 1024;
+inline constexpr std::size_t max_inline_body = 64 * 1024;
 
-struct job_head {
-    std::uint32_t layout = compute_layout;
-    std::uint32_t head = 0;  ///< bytes of the request's head, as HTTP/1
-    std::uint32_t id = 0;    ///< bytes of the request's id
-    std::uint32_t peer = 0;  ///< bytes of the client's address
-    std::uint32_t body = 0;  ///< bytes of the body, unless it is in a file
-    std::uint16_t port = 0;  ///< the client's
+struct job_header {
+    std::uint32_t version = compute_protocol_version;
+    std::uint32_t head_size = 0;  ///< bytes of the request's head, as HTTP/1
+    std::uint32_t id_size = 0;    ///< bytes of the request's id
+    std::uint32_t peer_size = 0;  ///< bytes of the client's address
+    std::uint32_t body_size = 0;  ///< bytes of the body, unless it is in a file
+    std::uint16_t port = 0;       ///< the client's
     // Not bool, which must not have the other values that a socket may deliver.
-    std::uint8_t secure = 0;    ///< 1: over TLS
-    std::uint8_t file = 0;      ///< 1: the body is in a file
-    std::int64_t deadline = 0;  ///< of the request, in ticks of the clock
+    std::uint8_t secure = 0;        ///< 1: over TLS
+    std::uint8_t body_in_file = 0;  ///< 1: the body is in a file
+    std::int64_t deadline = 0;      ///< of the request, in ticks of the clock
     std::uint64_t file_size = 0;
 };
 
 /// Encodes a request, without a body that is sent as a file.
-[[nodiscard]] std::string job_message(request& req, std::string_view body);
+[[nodiscard]] std::string encode_job(request& req, std::string_view body);
 
 /// A job_header and the data that follows it.
 struct job_parts {
-    job_head lengths;
+    job_header header;
     std::string_view head;
     std::string_view id;
     std::string_view peer;
@@ -53,21 +53,21 @@ struct job_parts {
 [[nodiscard]] std::optional<job_parts> parse_job(std::string_view received);
 
 /// Thrown for a malformed reply of a compute process.
-class invalid_answer : public std::runtime_error {
+class malformed_reply : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-inline constexpr const char* took_too_long = "the computation timed out";
+inline constexpr const char* compute_timeout_text = "the computation timed out";
 
 enum class frame_kind : std::uint8_t {
-    begun,     ///< the view is about to be called
-    head,      ///< head of the response: see reply_head
-    bytes,     ///< bytes of the body
-    file,      ///< part of the body in a file whose descriptor is attached: offset and length, eight bytes each
-    end,       ///< the response is complete
-    failed,    ///< instead of a head: see reply_failure
-    not_here,  ///< instead of any other frame: the process runs another version of the program without this view
+    started,       ///< the view is about to be called
+    head,          ///< head of the response: see reply_head
+    bytes,         ///< bytes of the body
+    file,          ///< part of the body in a file whose descriptor is attached: offset and length, eight bytes each
+    end,           ///< the response is complete
+    failed,        ///< instead of a head: see reply_failure
+    unknown_view,  ///< instead of any other frame: the process runs another version of the program without this view
 };
 
 struct frame {
@@ -76,14 +76,14 @@ struct frame {
 };
 
 inline constexpr std::size_t frame_header_size = 5;
-inline constexpr std::size_t largest_frame = 1 << 20;
+inline constexpr std::size_t max_frame_size = 1 << 20;
 
 void append_frame(std::string& to, frame_kind kind, std::string_view payload);
 /// Parses the first frame and sets `size` to its size; nothing if more bytes are needed. Throws malformed_reply.
-[[nodiscard]] std::optional<frame> first_frame(std::string_view received, std::size_t& size);
+[[nodiscard]] std::optional<frame> parse_frame(std::string_view received, std::size_t& size);
 
 /// The head of a response.
-struct answer_head {
+struct reply_head {
     http::status code{};
     bool close = false;
     std::optional<std::uint64_t> length;
@@ -101,16 +101,16 @@ struct file_part {
 [[nodiscard]] file_part parse_file_payload(std::string_view payload);
 
 /// Why there is no response.
-struct answer_failure_text {
+struct reply_failure {
     http::status code{};
     std::string text{};
     std::optional<std::chrono::seconds> retry_after{};
 };
-[[nodiscard]] std::string failure_payload(const answer_failure_text& failure);
-[[nodiscard]] answer_failure_text parse_failure_payload(std::string_view payload);
+[[nodiscard]] std::string failure_payload(const reply_failure& failure);
+[[nodiscard]] reply_failure parse_failure_payload(std::string_view payload);
 
 [[nodiscard]] std::string head_payload(const handler::response_head& head, std::optional<std::uint64_t> length);
 /// Also throws for more than one Content-Type.
-[[nodiscard]] answer_head parse_head_payload(std::string_view payload);
+[[nodiscard]] reply_head parse_head_payload(std::string_view payload);
 
 }  // namespace rondo::detail

@@ -20,14 +20,14 @@
 #include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
-#include <rondo/web/isolated/socket.hpp>
+#include <rondo/web/isolated/fd_passing.hpp>
 
 namespace rondo::detail {
 namespace {
 
 TEST(ComputeFrames, arrive_in_any_pieces) {
     std::string sent;
-    append_frame(sent, frame_kind::begun, {});
+    append_frame(sent, frame_kind::started, {});
     append_frame(sent, frame_kind::bytes, "hello");
     append_frame(sent, frame_kind::end, {});
     std::string parsed;
@@ -35,7 +35,7 @@ TEST(ComputeFrames, arrive_in_any_pieces) {
     for (const char c : sent) {
         received += c;
         std::size_t size = 0;
-        const auto f = first_frame(received, size);
+        const auto f = parse_frame(received, size);
         if (!f) continue;
         parsed += std::to_string(static_cast<int>(f->kind)) + ":" + std::string(f->payload) + " ";
         received.erase(0, size);
@@ -46,15 +46,15 @@ TEST(ComputeFrames, arrive_in_any_pieces) {
 
 TEST(ComputeFrames, rejects_malformed_frames) {
     std::size_t size = 0;
-    EXPECT_THROW((void)first_frame(std::string("\x09\0\0\0\0", 5), size), std::runtime_error);
-    EXPECT_THROW((void)first_frame("\x01\xff\xff\xff\xff", size), std::runtime_error);
+    EXPECT_THROW((void)parse_frame(std::string("\x09\0\0\0\0", 5), size), std::runtime_error);
+    EXPECT_THROW((void)parse_frame("\x01\xff\xff\xff\xff", size), std::runtime_error);
     EXPECT_THROW((void)parse_head_payload("no"), std::runtime_error);
     EXPECT_THROW((void)parse_file_payload("short"), std::runtime_error);
     EXPECT_THROW((void)parse_failure_payload("x"), std::runtime_error);
-    EXPECT_THROW((void)parse_job(std::string(sizeof(job_head), '\x7f')), std::runtime_error);
+    EXPECT_THROW((void)parse_job(std::string(sizeof(job_header), '\x7f')), std::runtime_error);
 }
 
-std::string head_with(http::status code, const char* name) {
+std::string head_with_field(http::status code, const char* name) {
     http::fields fields;
     if (name) fields.add(name, "1");
     return head_payload({code, "a/b", &fields, false}, 1);
@@ -62,12 +62,13 @@ std::string head_with(http::status code, const char* name) {
 
 // A compute process runs code of the application, so its replies are not trusted.
 TEST(ComputeFrames, rejects_fields_and_statuses_reserved_for_the_server) {
-    EXPECT_NO_THROW((void)parse_head_payload(head_with(http::status::ok, "X-Own")));
+    EXPECT_NO_THROW((void)parse_head_payload(head_with_field(http::status::ok, "X-Own")));
     for (const char* name :
          {"Content-Length", "content-length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Date"})
-        EXPECT_THROW((void)parse_head_payload(head_with(http::status::ok, name)), std::runtime_error) << name;
+        EXPECT_THROW((void)parse_head_payload(head_with_field(http::status::ok, name)), std::runtime_error) << name;
     for (const int code : {0, 100, 199, 600, 999, 65535})
-        EXPECT_THROW((void)parse_head_payload(head_with(static_cast<http::status>(code), nullptr)), std::runtime_error)
+        EXPECT_THROW((void)parse_head_payload(head_with_field(static_cast<http::status>(code), nullptr)),
+                     std::runtime_error)
             << code;
     for (const int code : {200, 302, 600})
         EXPECT_THROW((void)parse_failure_payload(failure_payload({static_cast<http::status>(code), "x", {}})),
@@ -82,23 +83,23 @@ TEST(ComputeFrames, rejects_fields_and_statuses_reserved_for_the_server) {
     EXPECT_THROW((void)parse_file_payload(file_payload({UINT64_MAX, 2})), std::runtime_error);
 }
 
-std::string head_of_type(std::string_view type, std::initializer_list<const char*> extra = {}) {
+std::string head_with_type(std::string_view type, std::initializer_list<const char*> extra = {}) {
     http::fields fields;
     for (const char* name : extra) fields.add(name, "c/d");
     return head_payload({http::status::ok, type, &fields, false}, 1);
 }
 
 TEST(ComputeFrames, rejects_more_than_one_content_type) {
-    EXPECT_EQ(parse_head_payload(head_of_type("a/b")).content_type, "a/b");
-    EXPECT_EQ(parse_head_payload(head_of_type("", {"Content-Type"})).fields.find("Content-Type"), "c/d");
-    EXPECT_THROW((void)parse_head_payload(head_of_type("a/b\r\nX: 1")), invalid_answer);
-    EXPECT_THROW((void)parse_head_payload(head_of_type("a/b", {"Content-Type"})), invalid_answer);
-    EXPECT_THROW((void)parse_head_payload(head_of_type("", {"Content-Type", "content-type"})), invalid_answer);
+    EXPECT_EQ(parse_head_payload(head_with_type("a/b")).content_type, "a/b");
+    EXPECT_EQ(parse_head_payload(head_with_type("", {"Content-Type"})).fields.find("Content-Type"), "c/d");
+    EXPECT_THROW((void)parse_head_payload(head_with_type("a/b\r\nX: 1")), malformed_reply);
+    EXPECT_THROW((void)parse_head_payload(head_with_type("a/b", {"Content-Type"})), malformed_reply);
+    EXPECT_THROW((void)parse_head_payload(head_with_type("", {"Content-Type", "content-type"})), malformed_reply);
 }
 
 TEST(ComputeFrames, rejects_invalid_fields) {
     const auto with = [](std::string_view name, std::string_view value) {
-        std::string payload = head_of_type("");
+        std::string payload = head_with_type("");
         for (const std::string_view text : {name, value}) {
             const auto size = static_cast<std::uint32_t>(text.size());
             payload.append(reinterpret_cast<const char*>(&size), sizeof size).append(text);
@@ -106,11 +107,11 @@ TEST(ComputeFrames, rejects_invalid_fields) {
         return payload;
     };
     EXPECT_NO_THROW((void)parse_head_payload(with("X-A", "b")));
-    EXPECT_THROW((void)parse_head_payload(with("a b", "x")), invalid_answer);
-    EXPECT_THROW((void)parse_head_payload(with("a", "x\r\ny: z")), invalid_answer);
-    std::string close = head_of_type("");
+    EXPECT_THROW((void)parse_head_payload(with("a b", "x")), malformed_reply);
+    EXPECT_THROW((void)parse_head_payload(with("a", "x\r\ny: z")), malformed_reply);
+    std::string close = head_with_type("");
     close[2] = 2;
-    EXPECT_THROW((void)parse_head_payload(close), invalid_answer);
+    EXPECT_THROW((void)parse_head_payload(close), malformed_reply);
 }
 
 TEST(ComputeFrames, rejects_empty_frames) {
@@ -119,11 +120,11 @@ TEST(ComputeFrames, rejects_empty_frames) {
                                         {frame_kind::failed, ""},
                                         {frame_kind::file, "short"},
                                         {frame_kind::end, "x"},
-                                        {frame_kind::begun, "x"}}) {
+                                        {frame_kind::started, "x"}}) {
         std::string sent;
         append_frame(sent, kind, payload);
         std::size_t size = 0;
-        EXPECT_THROW((void)first_frame(sent, size), std::runtime_error) << static_cast<int>(kind);
+        EXPECT_THROW((void)parse_frame(sent, size), std::runtime_error) << static_cast<int>(kind);
     }
 }
 
@@ -152,7 +153,7 @@ TEST(ComputeSockets, receive_one_descriptor_at_a_time) {
         ASSERT_EQ(::sendmsg(from.value(), &message, MSG_NOSIGNAL), 1);
         unique_fd file;
         char received = 0;
-        const ssize_t n = receive_with_file(to.value(), &received, 1, file);
+        const ssize_t n = receive_with_fd(to.value(), &received, 1, file);
         EXPECT_EQ(n, count == 1 ? 1 : -1) << count;
         EXPECT_EQ(static_cast<bool>(file), count == 1) << count;
         file.reset();
@@ -171,7 +172,7 @@ TEST(ComputeSockets, write_only_the_received_bytes) {
     received.resize(1);
     ASSERT_EQ(::send(from.value(), "ab", 2, 0), 2);
     unique_fd none;
-    ASSERT_EQ(receive_with_file(to.value(), received, room, none), 2);
+    ASSERT_EQ(receive_with_fd(to.value(), received, room, none), 2);
     EXPECT_EQ(received, "#ab");
     received.resize_and_overwrite(room, [](char*, std::size_t size) { return size; });
     EXPECT_EQ(received.substr(0, 3), "#ab");
@@ -179,12 +180,12 @@ TEST(ComputeSockets, write_only_the_received_bytes) {
     EXPECT_EQ(received.find_first_not_of('#', 4), std::string::npos);
     received.resize(3);
     ::shutdown(from.value(), SHUT_WR);
-    EXPECT_EQ(receive_with_file(to.value(), received, room, none), 0);
+    EXPECT_EQ(receive_with_fd(to.value(), received, room, none), 0);
     EXPECT_EQ(received, "#ab");
 }
 
 TEST(ComputeSockets, recognise_a_sealed_file) {
-    const unique_fd sealed = memory_file("bytes");
+    const unique_fd sealed = make_memory_file("bytes");
     EXPECT_TRUE(is_sealed(sealed.value(), 5));
     EXPECT_FALSE(is_sealed(sealed.value(), 6));
     EXPECT_NE(::ftruncate(sealed.value(), 0), 0);
@@ -198,7 +199,7 @@ TEST(ComputeSockets, recognise_a_sealed_file) {
 
 TEST(ComputeJobs, rejects_impossible_lengths) {
     const auto refused = [](auto change, std::size_t at = 0, char byte = 0) {
-        job_head j;
+        job_header j;
         change(j);
         std::string sent(reinterpret_cast<const char*>(&j), sizeof j);
         if (byte != 0) sent[at] = byte;
@@ -209,21 +210,21 @@ TEST(ComputeJobs, rejects_impossible_lengths) {
         }
         return false;
     };
-    EXPECT_FALSE(refused([](job_head&) {}));
-    EXPECT_TRUE(refused([](job_head& j) { j.layout = 0; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.head = UINT32_MAX; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.id = UINT32_MAX; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.peer = UINT32_MAX; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.body = UINT32_MAX; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.file = true; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.file = true, j.file_size = UINT64_MAX; }));
-    EXPECT_TRUE(refused([](job_head& j) { j.deadline = INT64_MIN; }));
+    EXPECT_FALSE(refused([](job_header&) {}));
+    EXPECT_TRUE(refused([](job_header& j) { j.version = 0; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.head_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.id_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.peer_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.body_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.body_in_file = true; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.file_size = 1; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.body_in_file = true, j.file_size = UINT64_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.deadline = INT64_MIN; }));
     // Only 0 and 1 are valid.
-    const auto nothing = [](job_head&) {};
-    EXPECT_FALSE(refused(nothing, offsetof(job_head, secure), 1));
-    EXPECT_TRUE(refused(nothing, offsetof(job_head, secure), 2));
-    EXPECT_TRUE(refused([](job_head& j) { j.file_size = 1; }, offsetof(job_head, file), 2));
+    const auto nothing = [](job_header&) {};
+    EXPECT_FALSE(refused(nothing, offsetof(job_header, secure), 1));
+    EXPECT_TRUE(refused(nothing, offsetof(job_header, secure), 2));
+    EXPECT_TRUE(refused([](job_header& j) { j.file_size = 1; }, offsetof(job_header, body_in_file), 2));
 }
 
 TEST(ComputeFrames, round_trip_the_head_of_a_response) {
@@ -232,7 +233,7 @@ TEST(ComputeFrames, round_trip_the_head_of_a_response) {
     fields.add("X-Two", "2");
     const handler::response_head head{http::status::accepted, "a/b", &fields, true};
     for (const auto length : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(1ULL << 40)}) {
-        const answer_head parsed = parse_head_payload(head_payload(head, length));
+        const reply_head parsed = parse_head_payload(head_payload(head, length));
         EXPECT_EQ(parsed.code, http::status::accepted);
         EXPECT_EQ(parsed.content_type, "a/b");
         EXPECT_TRUE(parsed.close);
@@ -246,11 +247,11 @@ TEST(ComputeFrames, round_trip_files_and_failures) {
     const file_part part = parse_file_payload(file_payload({7, 1ULL << 33}));
     EXPECT_EQ(part.offset, 7u);
     EXPECT_EQ(part.length, 1ULL << 33);
-    const answer_failure_text failed = parse_failure_payload(failure_payload({http::status::not_found, "gone"}));
+    const reply_failure failed = parse_failure_payload(failure_payload({http::status::not_found, "gone"}));
     EXPECT_EQ(failed.code, http::status::not_found);
     EXPECT_EQ(failed.text, "gone");
     EXPECT_FALSE(failed.retry_after);
-    const answer_failure_text busy =
+    const reply_failure busy =
         parse_failure_payload(failure_payload({http::status::service_unavailable, "", std::chrono::seconds(7)}));
     EXPECT_EQ(busy.retry_after, std::chrono::seconds(7));
 }

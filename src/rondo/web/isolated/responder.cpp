@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <rondo/handler/error.hpp>
-#include <rondo/web/isolated/socket.hpp>
+#include <rondo/web/isolated/fd_passing.hpp>
 
 namespace rondo::detail {
 
 namespace {
 
-std::string part_of(int fd, std::uint64_t offset, std::uint64_t length) {
+std::string read_range(int fd, std::uint64_t offset, std::uint64_t length) {
     std::string bytes(length, '\0');
     for (std::size_t size = 0; size < length;) {
         const ssize_t n = ::pread(fd, bytes.data() + size, length - size, static_cast<off_t>(offset + size));
@@ -28,7 +28,7 @@ std::string part_of(int fd, std::uint64_t offset, std::uint64_t length) {
 
 void compute_responder::send(std::string_view bytes, int file) {
     while (!bytes.empty()) {
-        const ssize_t n = send_with_file(connection_, bytes, file);
+        const ssize_t n = send_with_fd(connection_, bytes, file);
         if (n > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(n));
             file = -1;
@@ -38,26 +38,26 @@ void compute_responder::send(std::string_view bytes, int file) {
     }
 }
 
-void compute_responder::begun_view() {
+void compute_responder::view_started() {
     std::string out;
-    append_frame(out, frame_kind::begun, {});
+    append_frame(out, frame_kind::started, {});
     send(out);
 }
 
-void compute_responder::not_here() {
+void compute_responder::unknown_view() {
     std::string out;
-    append_frame(out, frame_kind::not_here, {});
+    append_frame(out, frame_kind::unknown_view, {});
     send(out);
 }
 
-void compute_responder::fail(const answer_failure_text& failure) {
+void compute_responder::fail(const reply_failure& failure) {
     std::string out;
     append_frame(out, frame_kind::failed, failure_payload(failure));
     send(out);
 }
 
 void compute_responder::respond(const handler::response_head& head, std::string_view body) {
-    if (begun()) throw response_error("response already started");
+    if (has_started()) throw response_error("response already started");
     code_ = head.code;
     body_bytes_ = body.size();
     std::string out;
@@ -67,8 +67,8 @@ void compute_responder::respond(const handler::response_head& head, std::string_
     send(out);
 }
 
-void compute_responder::begin(const handler::response_head& head, std::optional<std::uint64_t> length) {
-    if (begun()) throw response_error("response already started");
+void compute_responder::start(const handler::response_head& head, std::optional<std::uint64_t> length) {
+    if (has_started()) throw response_error("response already started");
     code_ = head.code;
     length_ = length;
     std::string out;
@@ -81,12 +81,12 @@ task<void> compute_responder::write(std::string_view bytes) {
     if (bytes.empty() || head_only_) co_return;
     body_bytes_ += bytes.size();
     std::string out;
-    if (bytes.size() <= inline_body) {
+    if (bytes.size() <= max_inline_body) {
         append_frame(out, frame_kind::bytes, bytes);
         send(out);
         co_return;
     }
-    const unique_fd file = memory_file(bytes);
+    const unique_fd file = make_memory_file(bytes);
     append_frame(out, frame_kind::file, file_payload({0, bytes.size()}));
     send(out, file.value());
 }
@@ -94,8 +94,8 @@ task<void> compute_responder::write(std::string_view bytes) {
 task<void> compute_responder::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
     token_.check();
     if (length == 0 || head_only_) co_return;
-    if (length <= inline_body) {
-        const std::string bytes = part_of(fd, offset, length);
+    if (length <= max_inline_body) {
+        const std::string bytes = read_range(fd, offset, length);
         co_return co_await write(bytes);
     }
     body_bytes_ += length;

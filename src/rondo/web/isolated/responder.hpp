@@ -20,19 +20,19 @@ public:
     compute_responder(int connection, cancel_token token, bool head_only) noexcept
         : connection_(connection), token_(token), head_only_(head_only) {}
 
-    void begun_view();
-    void not_here();
-    void fail(const answer_failure_text& failure);
+    void view_started();
+    void unknown_view();
+    void fail(const reply_failure& failure);
 
     void respond(const handler::response_head& head, std::string_view body) override;
-    void begin(const handler::response_head& head, std::optional<std::uint64_t> length) override;
+    void start(const handler::response_head& head, std::optional<std::uint64_t> length) override;
     [[nodiscard]] task<void> write(std::string_view bytes) override;
     [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
     void finish() override;
     void abort() noexcept override;
 
-    [[nodiscard]] bool begun() const noexcept override { return code_ != http::status{}; }
-    [[nodiscard]] bool body_wanted() const noexcept override { return !head_only_; }
+    [[nodiscard]] bool has_started() const noexcept override { return code_ != http::status{}; }
+    [[nodiscard]] bool needs_body() const noexcept override { return !head_only_; }
     [[nodiscard]] http::status code() const noexcept override { return code_; }
     [[nodiscard]] std::uint64_t body_bytes() const noexcept override { return body_bytes_; }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Calls isolated views from a worker: in a compute process, or on a compute thread if there are none.
 #include <mutex>
 #include <string>
 #include <utility>
@@ -12,20 +13,20 @@ namespace rondo::detail {
 
 namespace {
 
-constexpr std::string_view out_of_place = "unexpected frame";
+constexpr std::string_view unexpected_frame = "unexpected frame";
 
 /// The body of a reply that is too large to be read into memory first.
-class answer_of_process final : public body_source {
+class process_reply_body final : public body_source {
 public:
-    answer_of_process(std::unique_ptr<compute_job> job, std::optional<std::uint64_t> length) noexcept
+    process_reply_body(std::unique_ptr<compute_job> job, std::optional<std::uint64_t> length) noexcept
         : job_(std::move(job)), length_(length) {}
 
     task<void> send(handler::responder& to, const handler::response_head& head, request&) override {
-        to.begin(head, length_);
+        to.start(head, length_);
         // Let the loop send the head, so that a process that dies afterwards aborts a response that has started.
         co_await sleep(clock::duration::zero());
         for (;;) {
-            const frame f = co_await job_->next();
+            const frame f = co_await job_->next_frame();
             if (f.kind == frame_kind::end) break;
             if (f.kind == frame_kind::bytes) {
                 co_await to.write(f.payload);
@@ -34,7 +35,7 @@ public:
                 const unique_fd file = job_->take_file(part);
                 co_await to.write_file(file.value(), part.offset, part.length);
             } else {
-                throw job_->invalid(out_of_place);
+                throw job_->reject_reply(unexpected_frame);
             }
         }
         to.finish();
@@ -45,83 +46,83 @@ private:
     std::optional<std::uint64_t> length_;
 };
 
-task<std::string> whole_body(compute_job& job) {
+task<std::string> receive_reply_body(compute_job& job) {
     std::string body;
     for (;;) {
-        const frame f = co_await job.next();
+        const frame f = co_await job.next_frame();
         if (f.kind == frame_kind::end) break;
-        if (f.kind != frame_kind::bytes) throw job.invalid(out_of_place);
+        if (f.kind != frame_kind::bytes) throw job.reject_reply(unexpected_frame);
         body.append(f.payload);
     }
     co_return body;
 }
 
-answer_head head_of(compute_job& job, const frame& first) {
-    if (first.kind != frame_kind::head) throw job.invalid(out_of_place);
+reply_head parse_reply_head(compute_job& job, const frame& first) {
+    if (first.kind != frame_kind::head) throw job.reject_reply(unexpected_frame);
     try {
         return parse_head_payload(first.payload);
-    } catch (const invalid_answer& e) {
-        throw job.invalid(e.what());
+    } catch (const malformed_reply& e) {
+        throw job.reject_reply(e.what());
     }
 }
 
-task<response> call_in_process(std::shared_ptr<compute_link> client, request& req, std::string_view body) {
+task<response> call_in_compute_process(std::shared_ptr<compute_client> client, request& req, std::string_view body) {
     auto job = std::make_unique<compute_job>(std::move(client));
-    req.received().goes(stats::place::compute_queue);
-    co_await job->begin(req, body);
-    req.received().goes(stats::place::compute_process);
-    const frame first = co_await job->next();
+    req.server_request().enter(stats::request_state::compute_queue);
+    co_await job->start(req, body);
+    req.server_request().enter(stats::request_state::compute_process);
+    const frame first = co_await job->next_frame();
     if (first.kind == frame_kind::failed) {
-        const answer_failure_text failed = parse_failure_payload(first.payload);
-        if (failed.retry_after) throw busy_elsewhere(failed.code, failed.text, *failed.retry_after);
-        throw failed_elsewhere(failed.code, failed.text);
+        const reply_failure failed = parse_failure_payload(first.payload);
+        if (failed.retry_after) throw remote_busy(failed.code, failed.text, *failed.retry_after);
+        throw remote_error(failed.code, failed.text);
     }
-    answer_head head = head_of(*job, first);
+    reply_head head = parse_reply_head(*job, first);
     response r;
     r.status(head.code);
     r.fields() = std::move(head.fields);
     if (!head.content_type.empty()) r.type(head.content_type);
     if (head.close) r.close();
     const bool head_only = req.method() == http::method::head;
-    if (head.length) job->expect(*head.length, head_only || http::sent_without_content(head.code));
-    if (head.length && *head.length <= handler::responder::small_body && !head_only) {
-        r.body() = co_await whole_body(*job);
+    if (head.length) job->expect_body(*head.length, head_only || http::sent_without_content(head.code));
+    if (head.length && *head.length <= handler::responder::small_body_limit && !head_only) {
+        r.body() = co_await receive_reply_body(*job);
     } else {
-        r.body() = std::unique_ptr<body_source>(std::make_unique<answer_of_process>(std::move(job), head.length));
+        r.body() = std::unique_ptr<body_source>(std::make_unique<process_reply_body>(std::move(job), head.length));
     }
     co_return r;
 }
 
 // Serves one request at a time, as a compute process does.
-response call_here(const route_entry& route, request& req) {
-    isolated_part& part = *route.view.isolated;
+response call_in_this_process(const route_entry& route, request& req) {
+    isolated_state& part = *route.view.isolated;
     const std::lock_guard lock(part.mutex);
-    if (part.state == nullptr) part.state = part.make(route.view.view.get());
-    return route.view.sync(part.state.get(), req, req.arguments());
+    if (part.instance == nullptr) part.instance = part.make_instance(route.view.view.get());
+    return route.view.sync(part.instance.get(), req, req.arguments());
 }
 
 task<response> call_on_compute_thread(const route_entry& route, request& req) {
-    return run_on_pool(req, pool_kind::compute, [&route, &req] { return call_here(route, req); });
+    return run_on_pool(req, pool_kind::compute, [&route, &req] { return call_in_this_process(route, req); });
 }
 
 }  // namespace
 
-void count_isolated(isolated_part& part, stats::statistics& server_stats) {
-    if (part.link != nullptr) part.link->count_in(server_stats.demand_of(part.link->name()));
+void register_isolated_stats(isolated_state& part, stats::worker_stats& server_stats) {
+    if (part.client != nullptr) part.client->set_queue_stats(server_stats.compute_queue(part.client->name()));
 }
 
 task<response> call_isolated(const route_entry& route, request& req) {
     const std::string_view body = co_await req.read_all();
-    const std::shared_ptr<compute_link> client = route.view.isolated->link;
+    const std::shared_ptr<compute_client> client = route.view.isolated->client;
     if (client == nullptr) co_return co_await call_on_compute_thread(route, req);
     try {
-        response r = co_await call_in_process(client, req, body);
-        req.received().goes(stats::place::loop);
+        response r = co_await call_in_compute_process(client, req, body);
+        req.server_request().enter(stats::request_state::loop);
         co_return r;
     } catch (const cancelled& c) {
         if (c.reason != cancel_reason::deadline) throw;
     }
-    throw http_error(http::status::gateway_timeout, took_too_long);
+    throw http_error(http::status::gateway_timeout, compute_timeout_text);
 }
 
 }  // namespace rondo::detail

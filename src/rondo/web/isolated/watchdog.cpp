@@ -23,33 +23,33 @@ namespace {
 
 using std::chrono_literals::operator""ms;
 
-constexpr int exit_late = 1;
-constexpr auto longest_silence = 500ms;
-constexpr int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
+constexpr int timeout_exit_status = 1;
+constexpr auto heartbeat_interval = 500ms;
+constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
 
-std::atomic<int> signals_to = -1;
+std::atomic<int> signal_pipe_fd = -1;
 
-extern "C" void note_signal(int signal) {
+extern "C" void forward_signal(int signal) {
     const int error = errno;
     const char byte = static_cast<char>(signal);
-    [[maybe_unused]] const ssize_t n = ::write(signals_to.load(std::memory_order_relaxed), &byte, 1);
+    [[maybe_unused]] const ssize_t n = ::write(signal_pipe_fd.load(std::memory_order_relaxed), &byte, 1);
     errno = error;
 }
 
-std::int64_t processor_time() noexcept {
+std::int64_t process_cpu_time() noexcept {
     timespec t{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
 
-void ring(int eventfd) noexcept { ::eventfd_write(eventfd, 1); }
+void signal_eventfd(int eventfd) noexcept { ::eventfd_write(eventfd, 1); }
 
-void quiet(int eventfd) noexcept {
+void clear_eventfd(int eventfd) noexcept {
     eventfd_t count = 0;
     ::eventfd_read(eventfd, &count);
 }
 
-unique_fd make_event() {
+unique_fd make_eventfd() {
     unique_fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!fd) throw std::system_error(errno, std::generic_category(), "eventfd");
     return fd;
@@ -57,122 +57,123 @@ unique_fd make_event() {
 
 }  // namespace
 
-compute_watch::compute_watch(options o) : options_(std::move(o)), asked_to_end_(make_event()), news_(make_event()) {
+compute_watchdog::compute_watchdog(options o)
+    : options_(std::move(o)), stop_event_(make_eventfd()), wakeup_(make_eventfd()) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK)) throw std::system_error(errno, std::generic_category(), "pipe");
-    signals_[0].reset(ends[0]);
-    signals_[1].reset(ends[1]);
-    signals_to = ends[1];
+    signal_pipe_[0].reset(ends[0]);
+    signal_pipe_[1].reset(ends[1]);
+    signal_pipe_fd = ends[1];
     struct sigaction action{};
-    action.sa_handler = &note_signal;
+    action.sa_handler = &forward_signal;
     action.sa_flags = SA_RESTART;
-    for (const int signal : handled) ::sigaction(signal, &action, nullptr);
-    tell_life();  // the first heartbeat precedes the ready notification
-    thread_ = named_thread("rondo-watch", [this] { run(); });
+    for (const int signal : handled_signals) ::sigaction(signal, &action, nullptr);
+    send_heartbeat();  // the first heartbeat precedes the ready notification
+    thread_ = named_thread("rondo-watchdog", [this] { run(); });
 }
 
-compute_watch::~compute_watch() {
+compute_watchdog::~compute_watchdog() {
     {
         const std::lock_guard lock(mutex_);
-        over_ = true;
+        stopping_ = true;
     }
-    ring(news_.value());
+    signal_eventfd(wakeup_.value());
     thread_.join();
     // The process is about to end anyway.
-    for (const int signal : handled) std::signal(signal, SIG_IGN);
+    for (const int signal : handled_signals) std::signal(signal, SIG_IGN);
 }
 
-void compute_watch::begin(int connection, instant deadline, cancel_source& cancel, std::string description) {
+void compute_watchdog::start_job(int connection, instant deadline, cancel_source& cancel, std::string description) {
     {
         const std::lock_guard lock(mutex_);
         job_ = {connection, deadline, &cancel, std::move(description), false, false};
-        cpu_before_ = processor_time();
-        if (options_.figures != nullptr) options_.figures->begin_job(clock::now());
-        tell_life();
+        cpu_at_start_ = process_cpu_time();
+        if (options_.job_stats != nullptr) options_.job_stats->start_job(clock::now());
+        send_heartbeat();
     }
-    ring(news_.value());
+    signal_eventfd(wakeup_.value());
 }
 
-void compute_watch::answers(instant deadline) {
+void compute_watchdog::extend_deadline(instant deadline) {
     const std::lock_guard lock(mutex_);
     job_.deadline = deadline;
-    tell_life();
+    send_heartbeat();
 }
 
-void compute_watch::end() noexcept {
+void compute_watchdog::end_job() noexcept {
     const std::lock_guard lock(mutex_);
-    count_end();
-    job_.of = nullptr;
+    record_job_end();
+    job_.cancel = nullptr;
     job_.connection = -1;
     job_.deadline = instant::max();
-    tell_life();
+    send_heartbeat();
 }
 
-void compute_watch::count_end() noexcept {
-    if (options_.figures != nullptr) options_.figures->end_job(clock::now(), processor_time() - cpu_before_);
+void compute_watchdog::record_job_end() noexcept {
+    if (options_.job_stats != nullptr) options_.job_stats->finish_job(clock::now(), process_cpu_time() - cpu_at_start_);
 }
 
-void compute_watch::tell_life() {
-    if (!options_.lives_until) return;
-    const bool has_deadline = job_.of != nullptr && job_.deadline != instant::max();
-    options_.lives_until(has_deadline ? std::max(clock::now(), job_.deadline) : clock::now());
+void compute_watchdog::send_heartbeat() {
+    if (!options_.on_heartbeat) return;
+    const bool has_deadline = job_.cancel != nullptr && job_.deadline != instant::max();
+    options_.on_heartbeat(has_deadline ? std::max(clock::now(), job_.deadline) : clock::now());
 }
 
-void compute_watch::run() {
+void compute_watchdog::run() {
     for (;;) {
-        turn();
+        poll_once();
         const std::lock_guard lock(mutex_);
-        if (over_) return;
+        if (stopping_) return;
     }
 }
 
-void compute_watch::turn() {
+void compute_watchdog::poll_once() {
     int connection = -1;
     {
         const std::lock_guard lock(mutex_);
-        if (!job_.gone) connection = job_.connection;
+        if (!job_.peer_closed) connection = job_.connection;
     }
-    pollfd fds[] = {{signals_[0].value(), POLLIN, 0}, {news_.value(), POLLIN, 0}, {connection, POLLRDHUP, 0}};
-    ::poll(fds, 3, time_left());
-    if (fds[1].revents != 0) quiet(news_.value());
-    if (fds[0].revents != 0) take_signals();
-    if (fds[2].revents != 0) peer_gone(connection);
-    look_at_time();
+    pollfd fds[] = {{signal_pipe_[0].value(), POLLIN, 0}, {wakeup_.value(), POLLIN, 0}, {connection, POLLRDHUP, 0}};
+    ::poll(fds, 3, poll_timeout());
+    if (fds[1].revents != 0) clear_eventfd(wakeup_.value());
+    if (fds[0].revents != 0) handle_signals();
+    if (fds[2].revents != 0) on_peer_closed(connection);
+    check_deadline();
     const std::lock_guard lock(mutex_);
-    tell_life();
+    send_heartbeat();
 }
 
-int compute_watch::time_left() {
+int compute_watchdog::poll_timeout() {
     const std::lock_guard lock(mutex_);
-    const instant soon = clock::now() + longest_silence;
-    const instant until = job_.deadline == instant::max() ? soon : job_.late ? job_.deadline + grace : job_.deadline;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::min(until, soon) - clock::now());
-    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+    const instant soon = clock::now() + heartbeat_interval;
+    const instant until = job_.deadline == instant::max() ? soon : job_.expired ? job_.deadline + grace : job_.deadline;
+    const auto remaining = std::chrono::ceil<std::chrono::milliseconds>(std::min(until, soon) - clock::now());
+    return static_cast<int>(std::max<std::int64_t>(remaining.count(), 0));
 }
 
-void compute_watch::look_at_time() {
+void compute_watchdog::check_deadline() {
     const std::lock_guard lock(mutex_);
-    if (job_.of == nullptr || clock::now() < job_.deadline) return;
-    if (!std::exchange(job_.late, true)) job_.of->announce(cancel_reason::deadline);
+    if (job_.cancel == nullptr || clock::now() < job_.deadline) return;
+    if (!std::exchange(job_.expired, true)) job_.cancel->request(cancel_reason::deadline);
     if (clock::now() < job_.deadline + grace) return;
-    log::error(job_.what + ": timed out; ending the process");
-    count_end();
-    leave(exit_late);
+    log::error(job_.description + ": timed out; ending the process");
+    record_job_end();
+    exit_process(timeout_exit_status);
 }
 
 // By now another job may have the same descriptor, so poll it again.
-void compute_watch::peer_gone(int connection) {
+void compute_watchdog::on_peer_closed(int connection) {
     const std::lock_guard lock(mutex_);
-    if (job_.of == nullptr || job_.connection != connection) return;
-    pollfd now{connection, POLLRDHUP, 0};
-    if (::poll(&now, 1, 0) < 1) return;
-    job_.gone = true;
-    job_.of->announce(cancel_reason::disconnected);
+    if (job_.cancel == nullptr || job_.connection != connection) return;
+    pollfd fd{connection, POLLRDHUP, 0};
+    if (::poll(&fd, 1, 0) < 1) return;
+    job_.peer_closed = true;
+    job_.cancel->request(cancel_reason::disconnected);
 }
 
-void compute_watch::take_signals() {
+void compute_watchdog::handle_signals() {
     char signal = 0;
-    while (::read(signals_[0].value(), &signal, 1) == 1) {
+    while (::read(signal_pipe_[0].value(), &signal, 1) == 1) {
         if (signal == SIGUSR1) {
             try {
                 log::reopen();
@@ -181,23 +182,23 @@ void compute_watch::take_signals() {
             }
             continue;
         }
-        if (options_.ending) options_.ending();
-        if (signal != SIGTERM && running()) {
-            if (options_.figures != nullptr) options_.figures->end();
-            leave(0);
+        if (options_.on_stopping) options_.on_stopping();
+        if (signal != SIGTERM && is_job_running()) {
+            if (options_.job_stats != nullptr) options_.job_stats->on_process_exit();
+            exit_process(0);
         }
-        ring(asked_to_end_.value());
+        signal_eventfd(stop_event_.value());
     }
 }
 
-void compute_watch::leave(int status) {
+void compute_watchdog::exit_process(int status) {
     log::flush();
     ::_exit(status);
 }
 
-bool compute_watch::running() {
+bool compute_watchdog::is_job_running() {
     const std::lock_guard lock(mutex_);
-    return job_.of != nullptr;
+    return job_.cancel != nullptr;
 }
 
 }  // namespace rondo::detail

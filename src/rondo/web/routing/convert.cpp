@@ -19,11 +19,11 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept {
 }
 
 std::optional<double> parse_decimal(std::string_view text) noexcept {
-    std::string_view rest = text;
-    if (!rest.empty() && rest.front() == '-') rest.remove_prefix(1);
-    const std::size_t point = std::min(rest.find('.'), rest.size());
-    const std::string_view whole = rest.substr(0, point);
-    const std::string_view fraction = point == rest.size() ? std::string_view("0") : rest.substr(point + 1);
+    std::string_view digits = text;
+    if (!digits.empty() && digits.front() == '-') digits.remove_prefix(1);
+    const std::size_t point = std::min(digits.find('.'), digits.size());
+    const std::string_view whole = digits.substr(0, point);
+    const std::string_view fraction = point == digits.size() ? std::string_view("0") : digits.substr(point + 1);
     if (whole.empty() || fraction.empty() || !std::all_of(whole.begin(), whole.end(), is_digit) ||
         !std::all_of(fraction.begin(), fraction.end(), is_digit)) {
         return std::nullopt;

@@ -44,7 +44,7 @@ concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::sa
 
 /// Integral types except bool and characters.
 template <class T>
-concept number = std::integral<T> && !std::same_as<T, bool> && !character<T>;
+concept integer = std::integral<T> && !std::same_as<T, bool> && !character<T>;
 
 template <class T>
 concept text_like = std::same_as<T, std::string_view> || std::same_as<T, std::string>;
@@ -64,7 +64,7 @@ template <class T>
         const auto value = parse_decimal(text);
         return value ? std::optional<T>(static_cast<T>(*value)) : std::nullopt;
     } else {
-        static_assert(detail::number<T>, "specialise rondo::path_converter for this type");
+        static_assert(detail::integer<T>, "specialise rondo::path_converter for this type");
         const auto value = [&] {
             if constexpr (std::signed_integral<T>) return parse_integer(text);
             else return parse_unsigned(text);
@@ -75,7 +75,7 @@ template <class T>
 
 /// Returns the description of T for messages about invalid values.
 template <class T>
-[[nodiscard]] constexpr std::string_view kind_of_value() noexcept {
+[[nodiscard]] constexpr std::string_view type_description() noexcept {
     if constexpr (has_path_converter<T>) return path_converter<T>::name;
     else if constexpr (std::same_as<T, bool>) return "boolean (true or false)";
     else if constexpr (std::floating_point<T>) return "number";

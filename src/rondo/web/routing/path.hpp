@@ -14,17 +14,17 @@
 /// explanation.
 namespace rondo::path_error {
 
-void a_path_begins_with_a_slash();
-void a_parameter_is_a_whole_segment_written_between_angle_brackets();
-void a_parameter_needs_a_name_of_letters_digits_and_underscores();
+void a_path_must_start_with_a_slash();
+void a_parameter_must_be_a_whole_segment_in_angle_brackets();
+void a_parameter_name_must_consist_of_letters_digits_and_underscores();
 void two_parameters_have_the_same_name();
-void a_path_holds_no_question_mark_no_hash_and_no_white_space();
+void a_path_must_not_contain_a_question_mark_a_hash_or_white_space();
 void a_path_parameter_must_be_the_last_segment();
-void a_path_has_at_most_16_parameters();
-void the_prefix_of_a_mounted_app_has_no_parameters_and_no_slash_at_its_end();
+void a_path_must_have_at_most_16_parameters();
+void a_mount_prefix_must_not_have_parameters_or_a_trailing_slash();
 void the_view_takes_more_parameters_than_the_path_has();
 void the_path_has_more_parameters_than_the_view_takes();
-void the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter();
+void the_path_converter_does_not_match_the_type_of_the_view_parameter();
 
 }  // namespace rondo::path_error
 
@@ -51,14 +51,15 @@ constexpr bool is_name(std::string_view text) noexcept {
 constexpr pattern_segment parse_segment(std::string_view text) {
     if (text.find_first_of("<>") == std::string_view::npos) return {text, {}, {}};
     if (text.front() != '<' || text.find('>') != text.size() - 1 || text.rfind('<') != 0) {
-        path_error::a_parameter_is_a_whole_segment_written_between_angle_brackets();
+        path_error::a_parameter_must_be_a_whole_segment_in_angle_brackets();
     }
     text = text.substr(1, text.size() - 2);
     const std::size_t colon = text.find(':');
     const bool default_converter = colon == std::string_view::npos;
     const std::string_view name = default_converter ? text : text.substr(colon + 1);
     const std::string_view converter = default_converter ? std::string_view("str") : text.substr(0, colon);
-    if (!is_name(name) || !is_name(converter)) path_error::a_parameter_needs_a_name_of_letters_digits_and_underscores();
+    if (!is_name(name) || !is_name(converter))
+        path_error::a_parameter_name_must_consist_of_letters_digits_and_underscores();
     return {{}, converter, name};
 }
 
@@ -80,9 +81,9 @@ struct pattern_parameters {
     std::size_t count = 0;
 
     constexpr explicit pattern_parameters(std::string_view pattern) {
-        if (pattern.empty() || pattern.front() != '/') path_error::a_path_begins_with_a_slash();
+        if (pattern.empty() || pattern.front() != '/') path_error::a_path_must_start_with_a_slash();
         if (pattern.find_first_of("?# \t\r\n") != std::string_view::npos) {
-            path_error::a_path_holds_no_question_mark_no_hash_and_no_white_space();
+            path_error::a_path_must_not_contain_a_question_mark_a_hash_or_white_space();
         }
         bool ended = false;
         for_each_segment(pattern, [&](const pattern_segment& segment) {
@@ -95,7 +96,7 @@ struct pattern_parameters {
 
 private:
     constexpr void add(const pattern_segment& segment) {
-        if (count == max_parameters) path_error::a_path_has_at_most_16_parameters();
+        if (count == max_parameters) path_error::a_path_must_have_at_most_16_parameters();
         for (std::size_t i = 0; i < count; ++i) {
             if (items[i].name == segment.name) path_error::two_parameters_have_the_same_name();
         }
@@ -105,7 +106,7 @@ private:
 
 /// Whether the converter produces values for a view parameter of type T.
 template <class T>
-constexpr bool converter_fits(std::string_view converter) noexcept {
+constexpr bool converter_matches(std::string_view converter) noexcept {
     if constexpr (has_path_converter<T>) {
         return converter == path_converter<T>::name;
     } else if constexpr (text_like<T>) {
@@ -121,12 +122,12 @@ constexpr bool converter_fits(std::string_view converter) noexcept {
 
 template <class... T>
 consteval void check_pattern(const pattern_parameters& pattern, parameter_list<T...>) {
-    static_assert((good_parameter<T>() && ...));
+    static_assert((check_view_parameter<T>() && ...));
     if (pattern.count < sizeof...(T)) path_error::the_view_takes_more_parameters_than_the_path_has();
     if (pattern.count > sizeof...(T)) path_error::the_path_has_more_parameters_than_the_view_takes();
     std::size_t i = 0;
-    if (!(converter_fits<T>(pattern.items[i++].converter) && ...)) {
-        path_error::the_converter_in_the_path_does_not_fit_the_type_of_the_views_parameter();
+    if (!(converter_matches<T>(pattern.items[i++].converter) && ...)) {
+        path_error::the_path_converter_does_not_match_the_type_of_the_view_parameter();
     }
 }
 
@@ -150,16 +151,16 @@ template <class View>
 class path_for {
 public:
     consteval path_for(const char* pattern, std::source_location location = std::source_location::current())
-        : pattern_(pattern), where_(location) {
+        : pattern_(pattern), location_(location) {
         detail::check_pattern(detail::pattern_parameters(pattern_), detail::parameters_of<View>{});
     }
 
     [[nodiscard]] constexpr std::string_view pattern() const noexcept { return pattern_; }
-    [[nodiscard]] constexpr const std::source_location& where() const noexcept { return where_; }
+    [[nodiscard]] constexpr const std::source_location& location() const noexcept { return location_; }
 
 private:
     std::string_view pattern_;
-    std::source_location where_;
+    std::source_location location_;
 };
 
 /// The prefix under which an application is mounted: "/api".
@@ -167,7 +168,7 @@ class path_prefix {
 public:
     consteval path_prefix(const char* prefix) : text_(prefix) {
         if (detail::pattern_parameters(text_).count != 0 || text_.back() == '/') {
-            path_error::the_prefix_of_a_mounted_app_has_no_parameters_and_no_slash_at_its_end();
+            path_error::a_mount_prefix_must_not_have_parameters_or_a_trailing_slash();
         }
     }
     [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }

@@ -25,15 +25,15 @@ inline constexpr std::size_t method_count = static_cast<std::size_t>(http::metho
 
 /// A set of http::method, one bit each.
 using method_set = std::uint16_t;
-[[nodiscard]] constexpr method_set bit(http::method m) noexcept {
+[[nodiscard]] constexpr method_set method_bit(http::method m) noexcept {
     return static_cast<method_set>(1u << static_cast<unsigned>(m));
 }
 /// The methods of a route added with any(): all except CONNECT and TRACE.
-inline constexpr method_set any_method =
-    static_cast<method_set>(((1u << method_count) - 1) & ~bit(http::method::connect) & ~bit(http::method::trace));
+inline constexpr method_set any_method = static_cast<method_set>(
+    ((1u << method_count) - 1) & ~method_bit(http::method::connect) & ~method_bit(http::method::trace));
 
 /// Returns the names as "GET, HEAD", in the order of RFC 9110; `other` has no name.
-[[nodiscard]] std::string names_of(method_set methods);
+[[nodiscard]] std::string method_names(method_set methods);
 
 /// A route as it was added.
 struct route_entry {
@@ -42,11 +42,11 @@ struct route_entry {
     std::vector<accepts_function> accepts;  ///< one per parameter
     method_set methods = 0;
     bool any = false;
-    view_box view;
-    std::source_location where;
+    erased_view view;
+    std::source_location location;
     route_options options;
-    const app_state* owner = nullptr;   ///< the application it belongs to
-    std::atomic<std::uint16_t> row{0};  ///< index in the server's stats; the same for all servers of a process
+    const app_state* owner = nullptr;         ///< the application it belongs to
+    std::atomic<std::uint16_t> stats_row{0};  ///< index in the server's stats; the same for all servers of a process
 };
 
 /// The result of routing a request.
@@ -76,7 +76,7 @@ private:
     struct node;
     struct search;
 
-    void require_one_reading(http::method method, std::string_view path, const route_entry& found) const;
+    void require_unambiguous(http::method method, std::string_view path, const route_entry& found) const;
 
     std::unique_ptr<node> root_;
     std::size_t depth_ = 0;  // segments of the deepest route

@@ -12,8 +12,8 @@ namespace {
 using http::method;
 using ::testing::HasSubstr;
 
-struct table {
-    void add(std::string pattern, method_set methods = bit(method::get), accepts_function own = nullptr) {
+struct router_fixture {
+    void add(std::string pattern, method_set methods = method_bit(method::get), accepts_function own = nullptr) {
         route_entry& r = routes.emplace_back();
         r.pattern = std::move(pattern);
         const pattern_parameters parameters(r.pattern);
@@ -24,11 +24,11 @@ struct table {
         }
         r.methods = methods;
         r.any = methods == 0;
-        all.add(r);
+        tree.add(r);
     }
     /// "pattern(argument,argument)", or "none".
     std::string find(std::string_view path, method m = method::get) {
-        const match found = all.find(m, path, memory);
+        const match found = tree.find(m, path, memory);
         allowed = found.allowed;
         if (found.route == nullptr) return "none";
         std::string text = found.route->pattern;
@@ -39,7 +39,7 @@ struct table {
     }
 
     /// Returns whether there is no route (404) or the path is invalid (400).
-    bool refuses(std::string_view path) {
+    bool is_rejected(std::string_view path) {
         try {
             return find(path) == "none";
         } catch (const http_error&) {
@@ -48,13 +48,13 @@ struct table {
     }
 
     std::deque<route_entry> routes;
-    router all;
+    router tree;
     arena memory;
     method_set allowed = 0;
 };
 
 TEST(Router, matches_literal_segments) {
-    table t;
+    router_fixture t;
     for (const char* p : {"/", "/a", "/a/", "/a/b", "/ab", "/b/c/d"}) t.add(p);
     for (const char* p : {"/", "/a", "/a/", "/a/b", "/ab", "/b/c/d"}) EXPECT_EQ(t.find(p), p);
     for (const char* p : {"", "*", "//", "/b", "/b/", "/b/c", "/b/c/d/", "/A", "/a//b", "//a", "/abc", "a"}) {
@@ -64,7 +64,7 @@ TEST(Router, matches_literal_segments) {
 }
 
 TEST(Router, matches_parameters) {
-    table t;
+    router_fixture t;
     t.add("/articles/<int:year>/<slug:name>");
     EXPECT_EQ(t.find("/articles/2024/c-plus_plus"), "/articles/<int:year>/<slug:name> 2024,c-plus_plus");
     EXPECT_EQ(t.find("/articles/-5/x"), "/articles/<int:year>/<slug:name> -5,x");
@@ -75,7 +75,7 @@ TEST(Router, matches_parameters) {
 }
 
 TEST(Router, supports_every_converter) {
-    table t;
+    router_fixture t;
     t.add("/u/<uint:x>");
     t.add("/f/<float:x>");
     t.add("/i/<uuid:x>");
@@ -99,7 +99,7 @@ TEST(Router, supports_every_converter) {
 }
 
 TEST(Router, decodes_segments_separately) {
-    table t;
+    router_fixture t;
     t.add("/caf\xc3\xa9/<x>");
     t.add("/p/<path:x>");
     EXPECT_EQ(t.find("/caf%C3%A9/c%2Fd"), "/caf\xc3\xa9/<x> c/d");
@@ -118,23 +118,26 @@ constexpr std::string_view dot_segments[] = {
     "..;/x",     "x/..;a=b/y", "x/.;a",  "%2e%2e;/x", "..%3b/x", "x\\.",       "x/y/..%5c..%2f", "..//x"};
 
 TEST(Router, dot_segments_are_not_values) {
-    table t;
+    router_fixture t;
     t.add("/<path:x>");
     t.add("/<name>/<path:x>");
-    for (const std::string_view rest : dot_segments) EXPECT_EQ(t.find("/" + std::string(rest)), "none") << rest;
-    for (const std::string_view rest : dot_segments) EXPECT_EQ(t.find("/a/" + std::string(rest)), "none") << rest;
-    table single;
+    for (const std::string_view segments : dot_segments)
+        EXPECT_EQ(t.find("/" + std::string(segments)), "none") << segments;
+    for (const std::string_view segments : dot_segments)
+        EXPECT_EQ(t.find("/a/" + std::string(segments)), "none") << segments;
+    router_fixture single;
     single.add("/<x>");
-    for (const char* rest : {"..", ".", "a%2f..%2fb", "..%2f", "..%5Cx", "..\\x", "%2e%2e;a"})
-        EXPECT_EQ(single.find("/" + std::string(rest)), "none") << rest;
+    for (const char* segments : {"..", ".", "a%2f..%2fb", "..%2f", "..%5Cx", "..\\x", "%2e%2e;a"})
+        EXPECT_EQ(single.find("/" + std::string(segments)), "none") << segments;
     // Doubly encoded dots, and dots next to other characters, are data.
-    for (const char* rest : {"%252e%252e/x", "..%252fx", ".../x", "a../b", "..a", ".a/b", "a./b", "x/...", "%c0%ae/x"})
-        EXPECT_NE(t.find("/" + std::string(rest)), "none") << rest;
+    for (const char* segments :
+         {"%252e%252e/x", "..%252fx", ".../x", "a../b", "..a", ".a/b", "a./b", "x/...", "%c0%ae/x"})
+        EXPECT_NE(t.find("/" + std::string(segments)), "none") << segments;
 }
 
 // Rejects a path that a server behind a `path` parameter may interpret as another route.
 TEST(Router, rejects_a_rest_that_others_may_read_as_another_route) {
-    table t;
+    router_fixture t;
     t.add("/<path:x>");
     t.add("/admin/<path:x>");
     t.add("/admin/<name>/key");
@@ -151,7 +154,7 @@ TEST(Router, rejects_a_rest_that_others_may_read_as_another_route) {
         EXPECT_THROW(t.find(path), http_error) << path;
     for (const char* path : {"/.;/admin/x", "/..;/admin/x", "/%2e;x/admin/x", "/.%3b/admin/x", "/;%2f../admin/x",
                              "/;/../admin/x", "/x/%2e%2e;/admin/x", "/;/.;/admin/x"})
-        EXPECT_TRUE(t.refuses(path)) << path;
+        EXPECT_TRUE(t.is_rejected(path)) << path;
     EXPECT_EQ(t.find("/files/;/x;y/"), "/files/<path:x> ;/x;y/");
     EXPECT_EQ(t.find("/a;b/;c"), "/<path:x> a;b/;c");
     EXPECT_EQ(t.find("/;"), "/<path:x> ;");
@@ -169,7 +172,7 @@ TEST(Router, rejects_a_rest_that_others_may_read_as_another_route) {
 // Some servers remove path parameters before decoding: a parameter may contain an encoded slash, and an encoded ';' is
 // part of a name.
 TEST(Router, path_parameters_may_be_removed_before_decoding) {
-    table t;
+    router_fixture t;
     t.add("/<path:x>");
     t.add("/admin/<name>/key");
     for (const char* path : {"/admin;%2fz/b%2fkey", "/admin;z\\z/b\\key", "/admin;%5cz/b%5ckey", "/admin;/%3bx/key",
@@ -179,11 +182,11 @@ TEST(Router, path_parameters_may_be_removed_before_decoding) {
 }
 
 TEST(Router, prefers_specific_converters) {
-    table t;
+    router_fixture t;
     t.add("/<path:x>");
     t.add("/<str:x>");
     t.add("/<slug:x>");
-    t.add("/<month:x>", bit(method::get), [](std::string_view text) { return text == "may" || text == "7"; });
+    t.add("/<month:x>", method_bit(method::get), [](std::string_view text) { return text == "may" || text == "7"; });
     t.add("/<float:x>");
     t.add("/<int:x>");
     t.add("/<uint:x>");
@@ -199,39 +202,39 @@ TEST(Router, prefers_specific_converters) {
 }
 
 TEST(Router, backtracks_when_the_preferred_branch_has_no_match) {
-    table t;
+    router_fixture t;
     t.add("/a/b/c");
     t.add("/a/<x>/d");
     t.add("/<x>/b/e");
-    t.add("/<path:x>", bit(method::post));
+    t.add("/<path:x>", method_bit(method::post));
     EXPECT_EQ(t.find("/a/b/c"), "/a/b/c");
     EXPECT_EQ(t.find("/a/b/d"), "/a/<x>/d b");
     EXPECT_EQ(t.find("/a/b/e"), "/<x>/b/e a");
     EXPECT_EQ(t.find("/a/b/f"), "none");
-    EXPECT_EQ(t.allowed, bit(method::post) | bit(method::options));
+    EXPECT_EQ(t.allowed, method_bit(method::post) | method_bit(method::options));
     EXPECT_EQ(t.find("/a/b/c", method::post), "/<path:x> a/b/c");
 }
 
 TEST(Router, matches_methods) {
-    table t;
-    t.add("/x", bit(method::get));
-    t.add("/x", bit(method::put) | bit(method::delete_));
+    router_fixture t;
+    t.add("/x", method_bit(method::get));
+    t.add("/x", method_bit(method::put) | method_bit(method::delete_));
     t.add("/any", 0);
-    t.add("/any", bit(method::post));
+    t.add("/any", method_bit(method::post));
     EXPECT_EQ(t.find("/x", method::head), "/x");
     EXPECT_EQ(t.find("/x", method::delete_), "/x");
     EXPECT_EQ(t.find("/x", method::post), "none");
-    EXPECT_EQ(names_of(t.allowed), "GET, HEAD, PUT, DELETE, OPTIONS");
+    EXPECT_EQ(method_names(t.allowed), "GET, HEAD, PUT, DELETE, OPTIONS");
     EXPECT_EQ(t.find("/x", method::other), "none");
     EXPECT_EQ(t.find("/any", method::other), "/any");
     EXPECT_EQ(t.find("/any", method::options), "/any");
     EXPECT_EQ(t.find("/any", method::trace), "none");
     EXPECT_EQ(t.find("/any", method::connect), "none");
-    EXPECT_EQ(names_of(t.allowed), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
-    EXPECT_EQ(t.all.find(method::post, "/any", t.memory).route, &t.routes[3]);
+    EXPECT_EQ(method_names(t.allowed), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    EXPECT_EQ(t.tree.find(method::post, "/any", t.memory).route, &t.routes[3]);
 }
 
-std::string refusal(table& t, std::string pattern, method_set methods, accepts_function own = nullptr) {
+std::string add_error(router_fixture& t, std::string pattern, method_set methods, accepts_function own = nullptr) {
     try {
         t.add(std::move(pattern), methods, own);
     } catch (const std::invalid_argument& e) {
@@ -241,25 +244,25 @@ std::string refusal(table& t, std::string pattern, method_set methods, accepts_f
 }
 
 TEST(Router, rejects_duplicate_routes) {
-    table t;
-    t.add("/a/<int:x>", bit(method::get) | bit(method::post));
-    EXPECT_THAT(refusal(t, "/a/<int:y>", bit(method::post)),
+    router_fixture t;
+    t.add("/a/<int:x>", method_bit(method::get) | method_bit(method::post));
+    EXPECT_THAT(add_error(t, "/a/<int:y>", method_bit(method::post)),
                 AllOf(HasSubstr("'/a/<int:x>'"), HasSubstr("'/a/<int:y>'"), HasSubstr("POST")));
-    EXPECT_EQ(refusal(t, "/a/<uint:y>", bit(method::post)), "accepted");
-    EXPECT_EQ(refusal(t, "/a/<int:y>", bit(method::put)), "accepted");
-    EXPECT_EQ(refusal(t, "/a/<int:y>", 0), "accepted");
-    EXPECT_THAT(refusal(t, "/a/<int:z>", 0), HasSubstr("every method"));
+    EXPECT_EQ(add_error(t, "/a/<uint:y>", method_bit(method::post)), "accepted");
+    EXPECT_EQ(add_error(t, "/a/<int:y>", method_bit(method::put)), "accepted");
+    EXPECT_EQ(add_error(t, "/a/<int:y>", 0), "accepted");
+    EXPECT_THAT(add_error(t, "/a/<int:z>", 0), HasSubstr("every method"));
 }
 
 TEST(Router, rejects_two_converters_with_one_name) {
-    table t;
-    t.add("/<month:x>", bit(method::get), [](std::string_view) { return true; });
-    EXPECT_THAT(refusal(t, "/<month:y>", bit(method::post), [](std::string_view) { return false; }),
+    router_fixture t;
+    t.add("/<month:x>", method_bit(method::get), [](std::string_view) { return true; });
+    EXPECT_THAT(add_error(t, "/<month:y>", method_bit(method::post), [](std::string_view) { return false; }),
                 HasSubstr("'month'"));
 }
 
 TEST(Router, handles_many_routes_and_deep_paths) {
-    table t;
+    router_fixture t;
     for (int i = 0; i < 500; ++i) t.add("/r" + std::to_string(i) + "/<int:x>/end");
     for (int i = 0; i < 500; ++i) {
         const auto n = std::to_string(i);

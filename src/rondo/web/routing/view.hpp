@@ -197,17 +197,17 @@ constexpr view_kind kind_of() {
 }
 
 template <class T>
-constexpr bool good_parameter() {
+constexpr bool check_view_parameter() {
     static_assert(!std::is_reference_v<T>,
                   "a view takes its path parameters by value: a reference would dangle after a co_await");
     static_assert(
-        has_path_converter<T> || text_like<T> || number<T> || std::floating_point<T>,
+        has_path_converter<T> || text_like<T> || integer<T> || std::floating_point<T>,
         "a view parameter must be an integer, double, std::string_view, std::string or a type with a path_converter");
     return true;
 }
 
 template <class T>
-T argument(std::string_view text) {
+T convert_argument(std::string_view text) {
     if constexpr (text_like<T>) {
         return T(text);
     } else {
@@ -223,12 +223,12 @@ inline response into_response(std::string_view body) { return rondo::text(body);
 inline response into_response(const char* body) { return rondo::text(body); }
 
 template <class T>
-task<response> into_response_later(task<T> t) {
+task<response> into_response_async(task<T> t) {
     co_return into_response(co_await std::move(t));
 }
 
 template <class View>
-const auto& callable(const View& view) noexcept {
+const auto& unwrap_view(const View& view) noexcept {
     if constexpr (is_cpu<View>) return view.view;
     else return view;
 }
@@ -236,8 +236,8 @@ const auto& callable(const View& view) noexcept {
 template <class View, class... T, std::size_t... I>
 auto call_view(const void* view, request& req, const std::string_view* arguments, parameter_list<T...>,
                std::index_sequence<I...>) {
-    static_assert((good_parameter<T>() && ...));
-    return callable(*static_cast<const View*>(view))(req, argument<T>(arguments[I])...);
+    static_assert((check_view_parameter<T>() && ...));
+    return unwrap_view(*static_cast<const View*>(view))(req, convert_argument<T>(arguments[I])...);
 }
 
 using async_call = task<response> (*)(const void* view, request&, const std::string_view* arguments);
@@ -248,7 +248,7 @@ task<response> call_async(const void* view, request& req, const std::string_view
     using parameters = parameters_of<View>;
     auto t = call_view<View>(view, req, arguments, parameters{}, std::make_index_sequence<parameters::size>{});
     if constexpr (std::same_as<decltype(t), task<response>>) return t;
-    else return into_response_later(std::move(t));
+    else return into_response_async(std::move(t));
 }
 
 template <class View>
@@ -260,45 +260,48 @@ response call_sync(const void* view, request& req, const std::string_view* argum
 
 /// A user's object with its type erased, at a stable address for the life of the application, so that a coroutine
 /// lambda may use its captures.
-using owned = std::unique_ptr<void, void (*)(void*) noexcept>;
+using erased_object = std::unique_ptr<void, void (*)(void*) noexcept>;
 
 template <class T>
-owned own(T value) {
-    return owned(static_cast<void*>(new T(std::move(value))),
-                 [](void* object) noexcept { delete static_cast<T*>(object); });
+erased_object make_erased(T value) {
+    return erased_object(static_cast<void*>(new T(std::move(value))),
+                         [](void* object) noexcept { delete static_cast<T*>(object); });
 }
 
-class compute_link;
+class compute_client;
 
 /// The additional state of an isolated view.
-struct isolated_part {
+struct isolated_state {
     std::string name;
-    owned (*make)(const void* view) = nullptr;    ///< calls the factory
-    std::shared_ptr<compute_link> link;           ///< to its processes; null: runs in this process
-    std::mutex mutex;                             ///< guards the instance
-    owned state{nullptr, [](void*) noexcept {}};  ///< the view that the factory returned in this process
+    erased_object (*make_instance)(const void* view) = nullptr;  ///< calls the factory
+    std::shared_ptr<compute_client> client;                      ///< to its processes; null: runs in this process
+    std::mutex mutex;                                            ///< guards the instance
+    erased_object instance{nullptr, [](void*) noexcept {}};      ///< the view that the factory returned in this process
 };
 
 /// A view with its type erased.
-struct view_box {
-    owned view{nullptr, [](void*) noexcept {}};
+struct erased_view {
+    erased_object view{nullptr, [](void*) noexcept {}};
     view_kind kind = view_kind::async;
     async_call async = nullptr;  ///< null if `sync` is set
     sync_call sync = nullptr;
-    std::unique_ptr<isolated_part> isolated{};  ///< null for other kinds
+    std::unique_ptr<isolated_state> isolated{};  ///< null for other kinds
 };
 
 template <class View>
-view_box box(View view) {
+erased_view erase_view(View view) {
     constexpr view_kind kind = kind_of<View>();
     if constexpr (kind == view_kind::isolated) {
         using callable = typename View::callable;
-        auto part = std::make_unique<isolated_part>();
+        auto part = std::make_unique<isolated_state>();
         part->name = view.name;
-        part->make = [](const void* object) { return own<callable>(static_cast<const View*>(object)->factory()); };
-        return {own(std::move(view)), kind, nullptr, &call_sync<callable>, std::move(part)};
-    } else if constexpr (kind == view_kind::async) return {own(std::move(view)), kind, &call_async<View>, nullptr};
-    else return {own(std::move(view)), kind, nullptr, &call_sync<View>};
+        part->make_instance = [](const void* object) {
+            return make_erased<callable>(static_cast<const View*>(object)->factory());
+        };
+        return {make_erased(std::move(view)), kind, nullptr, &call_sync<callable>, std::move(part)};
+    } else if constexpr (kind == view_kind::async)
+        return {make_erased(std::move(view)), kind, &call_async<View>, nullptr};
+    else return {make_erased(std::move(view)), kind, nullptr, &call_sync<View>};
 }
 
 using accepts_function = bool (*)(std::string_view text);
