@@ -189,7 +189,11 @@ task<std::vector<std::string>> migrate(database& db, std::vector<migration> file
         } catch (const error& e) {
             failure = e.what();
         }
-        if (!failure.empty()) throw error(fmt::format("migration {} failed and was rolled back: {}", m.name, failure));
+        if (!failure.empty())
+            throw error(fmt::format(
+                "migration {} failed and {}: {}", m.name,
+                m.runs_outside_transaction() ? "its earlier statements may remain applied" : "was rolled back",
+                failure));
         if (applied) names.push_back(m.name);
     }
     co_return names;

@@ -93,6 +93,19 @@ TEST_P(Migrations, rolls_back_a_failing_migration) {
     });
 }
 
+TEST_P(Migrations, does_not_claim_to_roll_back_outside_a_transaction) {
+    write("0003_bad.sql", "-- rondo: no transaction\ninsert into nothing_there values (1);");
+    const auto bad = read_files();
+    with_fresh_database([&bad](database& db) -> task<void> {
+        const std::string message = co_await migrate_error(db, bad);
+        EXPECT_NE(message.find("0003_bad.sql failed and its earlier statements may remain applied"), std::string::npos)
+            << message;
+        EXPECT_EQ(message.find("rolled back"), std::string::npos) << message;
+        const auto now = co_await read_migration_status(db, bad);
+        EXPECT_EQ(now[2].state, migration_state::pending);
+    });
+}
+
 TEST_P(Migrations, refuses_changed_missing_and_out_of_order_files) {
     auto files = read_files();
     with_fresh_database([&files](database& db) -> task<void> {
