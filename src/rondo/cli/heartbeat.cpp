@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <rondo/admin/admin_backend.hpp>
 #include <rondo/base/interrupt_thread.hpp>
 #include <rondo/base/log.hpp>
 #include <rondo/base/thread.hpp>
@@ -35,13 +36,6 @@ std::string first_line(const std::string& path) {
     std::string line = text;
     while (line.ends_with('\n')) line.pop_back();
     return line;
-}
-
-std::uint64_t resident_bytes() {
-    unsigned long total = 0;
-    unsigned long resident = 0;
-    if (std::sscanf(first_line("/proc/self/statm").c_str(), "%lu %lu", &total, &resident) != 2) return 0;
-    return static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -101,7 +95,7 @@ struct heartbeat::state {
     void request_recycle_if_due() noexcept {
         process::recycle_reason reason = process::recycle_reason::none;
         if (limits.requests && requests() >= limits.requests) reason = process::recycle_reason::requests;
-        else if (limits.resident_bytes && resident_bytes() > limits.resident_bytes)
+        else if (limits.resident_bytes && admin::resident_bytes(getpid()) > limits.resident_bytes)
             reason = process::recycle_reason::memory;
         else if (limits.age > 0ms && clock::now() - started > limits.age) reason = process::recycle_reason::age;
         if (reason == process::recycle_reason::none) return;

@@ -83,7 +83,7 @@ std::vector<process::managed_listener> open_listeners(const server_settings& set
     };
     for (const net::bind_address& address : settings.binds) {
         try {
-            listen(address, address_text(address));
+            listen(address, address.text());
         } catch (const std::exception& e) {
             // A reload must not stop a running server.
             if (inherited.reason != process::handover::kind::reload) throw;
@@ -98,7 +98,7 @@ std::vector<process::managed_listener> open_admin_listeners(const server_setting
                                                             process::handover& inherited) {
     std::vector<process::managed_listener> listeners;
     if (!settings.admin) return listeners;
-    const std::string key = address_text(*settings.admin);
+    const std::string key = settings.admin->text();
     while (auto s = inherited.take_listener(admin_group, key)) listeners.push_back(std::move(*s));
     if (!listeners.empty()) return listeners;
     for (net::listening_socket& s : listen_admin(settings)) {

@@ -80,7 +80,7 @@ std::vector<std::string> validate(app& application, const server_settings& setti
     }
     for (const net::bind_address& address : addresses) {
         collect_error(errors, [&] {
-            if (!net::is_free(address)) in_use.push_back(address_text(address));
+            if (!net::is_free(address)) in_use.push_back(address.text());
         });
     }
     collect_error(errors, [&settings] { require_valid_url("channels-url", settings.data.channels_url); });

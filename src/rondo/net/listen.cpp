@@ -247,6 +247,13 @@ listening_socket adopt_inherited(int fd) {
 
 }  // namespace
 
+std::string bind_address::text() const {
+    if (type == kind::unix_path) return "unix:" + path;
+    if (type == kind::inherited) return fmt::format("fd://{}", fd);
+    if (host.find(':') != host.npos) return fmt::format("[{}]:{}", host, port);
+    return fmt::format("{}:{}", host.empty() ? "*" : host, port);
+}
+
 bind_address bind_address::parse(std::string_view text) {
     bind_address at;
     if (text.starts_with("unix:")) {

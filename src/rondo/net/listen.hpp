@@ -27,6 +27,8 @@ struct bind_address {
 
     /// Throws std::invalid_argument with a message that lists the allowed forms.
     [[nodiscard]] static bind_address parse(std::string_view text);
+    /// The form that parse() takes.
+    [[nodiscard]] std::string text() const;
 };
 
 struct listen_options {

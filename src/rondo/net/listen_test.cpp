@@ -99,6 +99,11 @@ TEST(BindAddress, parses_unix_and_inherited_sockets) {
     EXPECT_EQ(at.fd, 3);
 }
 
+TEST(BindAddress, text_is_what_parse_takes) {
+    for (const char* text : {"127.0.0.1:8000", "*:80", "[::1]:8000", "example.org:1", "unix:/run/x.sock", "fd://3"})
+        EXPECT_EQ(bind_address::parse(text).text(), text);
+}
+
 TEST(BindAddress, errors_list_the_allowed_forms) {
     for (std::string_view bad : {"", "a", "a:", "a:x", "a:-1", "a:65536", "a:80 ", "::1:80", "unix:", "fd://", "fd://x",
                                  "fd://-1", "fd://3x", "1:2:3", "a:0x50"}) {

@@ -2,12 +2,14 @@
 #include <rondo/web/setting.hpp>
 
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include <rondo/base/parse_number.hpp>
 #include <rondo/codec/size_and_duration.hpp>
+#include <rondo/web/routing/convert.hpp>
 
 namespace rondo::detail {
 
@@ -27,11 +29,9 @@ void parse_numeric(std::string_view text, Number& to, std::string_view expected)
 void parse_setting(std::string_view text, std::string& to) { to = text; }
 
 void parse_setting(std::string_view text, bool& to) {
-    for (std::string_view yes : {"on", "true", "yes", "1"})
-        if (text == yes) return void(to = true);
-    for (std::string_view no : {"off", "false", "no", "0"})
-        if (text == no) return void(to = false);
-    throw std::invalid_argument(fmt::format("'{}' is not a boolean; expected on or off", text));
+    const std::optional<bool> parsed = parse_bool(text);
+    if (!parsed) throw std::invalid_argument(fmt::format("'{}' is not a boolean; expected on or off", text));
+    to = *parsed;
 }
 
 void parse_setting(std::string_view text, std::int64_t& to) { parse_numeric(text, to, "a whole number"); }

@@ -84,14 +84,6 @@ compute_pool_setting parse_compute_workers(std::string_view text) {
 
 }  // namespace
 
-std::string address_text(const net::bind_address& address) {
-    using kind = net::bind_address::kind;
-    if (address.type == kind::unix_path) return "unix:" + address.path;
-    if (address.type == kind::inherited) return fmt::format("fd://{}", address.fd);
-    if (address.host.find(':') != address.host.npos) return fmt::format("[{}]:{}", address.host, address.port);
-    return fmt::format("{}:{}", address.host.empty() ? "*" : address.host, address.port);
-}
-
 std::size_t compute_threads_per_worker(const server_settings& settings) noexcept {
     if (settings.compute_threads > 0) return settings.compute_threads;
     return std::max<std::size_t>(1, usable_cpus() / std::max<std::size_t>(1, settings.workers));
@@ -105,7 +97,7 @@ setting_row bind_row() {
         [](server_settings& s, const std::string& t) { s.binds.push_back(net::bind_address::parse(t)); },
         [](const server_settings& s) {
             std::vector<std::string> addresses;
-            for (const net::bind_address& address : s.binds) addresses.push_back(address_text(address));
+            for (const net::bind_address& address : s.binds) addresses.push_back(address.text());
             return fmt::format("{}", fmt::join(addresses, ","));
         });
     row.default_value = "127.0.0.1:8000";
@@ -129,7 +121,7 @@ setting_row admin_row() {
             if (t == "off") s.admin.reset();
             else s.admin = net::bind_address::parse(t);
         },
-        [](server_settings& s) { return s.admin ? address_text(*s.admin) : std::string("off"); });
+        [](server_settings& s) { return s.admin ? s.admin->text() : std::string("off"); });
 }
 
 setting_row umask_row() {

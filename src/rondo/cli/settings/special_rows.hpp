@@ -26,7 +26,4 @@ namespace rondo::cli {
 [[nodiscard]] setting_row allow_row(std::string name, std::string help, http::allow_list& (*member)(server_settings&));
 [[nodiscard]] setting_row compute_threads_row();
 
-/// The address in the format that bind_address::parse() accepts.
-[[nodiscard]] std::string address_text(const net::bind_address& address);
-
 }  // namespace rondo::cli
