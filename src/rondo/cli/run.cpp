@@ -11,7 +11,7 @@
 
 #include <rondo/base/log.hpp>
 #include <rondo/base/version.hpp>
-#include <rondo/cli/process_settings.hpp>
+#include <rondo/cli/apply_process_settings.hpp>
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/serve.hpp>
 #include <rondo/cli/settings/help_text.hpp>

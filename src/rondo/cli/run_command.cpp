@@ -4,8 +4,8 @@
 #include <exception>
 
 #include <rondo/base/log.hpp>
+#include <rondo/cli/apply_process_settings.hpp>
 #include <rondo/cli/log_files.hpp>
-#include <rondo/cli/process_settings.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/thread_pool.hpp>
 #include <rondo/web/app.hpp>

@@ -16,9 +16,9 @@
 #include <rondo/channels/peer_discovery.hpp>
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin_listener.hpp>
+#include <rondo/cli/apply_process_settings.hpp>
 #include <rondo/cli/compute_processes.hpp>
 #include <rondo/cli/log_files.hpp>
-#include <rondo/cli/process_settings.hpp>
 #include <rondo/cli/settings/special_rows.hpp>
 #include <rondo/cli/validate.hpp>
 #include <rondo/cli/worker.hpp>

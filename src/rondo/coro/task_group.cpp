@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/coro/task_group.hpp>
 
-#include <rondo/base/assertion.hpp>
+#include <rondo/base/bug_report.hpp>
 #include <rondo/coro/ready_queue.hpp>
 
 namespace rondo {
@@ -32,7 +32,7 @@ task_group::~task_group() {
     if (tasks_.empty()) return;
     if (joiner_) std::exchange(joiner_, nullptr)->group_ = nullptr;
     else if (!abandoned_) {
-        report_failed_assertion(
+        report_bug(
             "task_group destroyed while it still had tasks, which were destroyed too: co_await join() on every path, "
             "or use with_group()");
     }

@@ -23,7 +23,7 @@ namespace rondo {
 /// The tasks run in the group's context, a child of `parent`. A task that ends with `cancelled` has not failed.
 ///
 /// Destroying a group that still has tasks is a bug unless a coroutine is suspended in its join(): it is reported
-/// (base/assertion.hpp) and the tasks are destroyed where they wait. with_group() cannot be misused like this.
+/// (base/bug_report.hpp) and the tasks are destroyed where they wait. with_group() cannot be misused like this.
 class task_group final : detail::completion_handler {
 public:
     /// Called for each failure, possibly within spawn(), with the constructor's `data`. Must not destroy the group.

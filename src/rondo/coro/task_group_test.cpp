@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include <rondo/base/assertion.hpp>
+#include <rondo/base/bug_report.hpp>
 #include <rondo/coro/live_objects_fixture.hpp>
 
 namespace rondo {
@@ -20,10 +20,10 @@ protected:
     void SetUp() override {
         LiveObjects::SetUp();
         reported_bugs = 0;
-        set_assertion_handler([](const char*) noexcept { ++reported_bugs; });
+        set_bug_handler([](const char*) noexcept { ++reported_bugs; });
     }
     void TearDown() override {
-        set_assertion_handler(nullptr);
+        set_bug_handler(nullptr);
         LiveObjects::TearDown();
     }
 };

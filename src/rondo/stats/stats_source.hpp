@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registry of objects that publish stats, such as databases and caches.
+// Stats that an object such as a database or a cache publishes for the worker's stats.
 #pragma once
 
 #include <cstddef>

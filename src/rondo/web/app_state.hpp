@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state behind an application, and the functions that process a request with it.
-// Implemented in app.cpp, error_response.cpp and isolated/view.cpp.
+// Implemented in app.cpp, error_response.cpp and isolated/call_isolated.cpp.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compute processes of isolated views: their job sockets, how views are attached to them, and their main function.
-// Implemented in processes.cpp and worker.cpp.
+// Implemented in processes.cpp and compute_process.cpp.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/cli/process_settings.hpp>
+#include <rondo/cli/apply_process_settings.hpp>
 
 #include <csignal>
 #include <cstdlib>
