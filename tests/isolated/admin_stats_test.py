@@ -35,7 +35,10 @@ class ComputeStats(unittest.TestCase):
                 before = server.wait_for_compute_processes(2)
                 self.run_jobs_of_every_outcome(server)
                 server.wait_for_jobs(done=14, lost=1, timed_out=2, cancelled=1, refused=0)
-                server.wait_until(lambda: server.compute_pool()["busy"] == 0 and len(server.compute_pool()["processes"]) == 2, "two idle processes")
+                # The crashed and the stubborn process are replaced a moment after their jobs have ended.
+                server.wait_until(lambda: server.compute_pool()["starts"] >= 4, "two replacements")
+                server.wait_until(lambda: server.compute_pool()["busy"] == 0 and len(server.compute_pool()["processes"]) == 2,
+                                  "two idle processes")
                 m = server.metrics()
                 self.assertEqual(m.get("rondo_compute_jobs_total", name="model", outcome="done"), 14)
                 self.assertEqual(m.get("rondo_compute_jobs_total", name="model", outcome="lost"), 1)
