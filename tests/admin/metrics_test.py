@@ -377,7 +377,7 @@ class Status(unittest.TestCase):
             # The longest path is accepted.
             status, _, errors = run("status", "--admin", "unix:" + path[:-1])
             self.assertEqual(status, 1)
-            self.assertIn(f"the admin listener at {path[:-1]} does not respond", errors)
+            self.assertIn(f"the admin listener at unix:{path[:-1]} does not respond", errors)
 
 
 if __name__ == "__main__":

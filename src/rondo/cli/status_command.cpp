@@ -13,7 +13,6 @@
 
 #include <rondo/admin/admin_client.hpp>
 #include <rondo/admin/status_text.hpp>
-#include <rondo/client/client.hpp>
 
 namespace rondo::cli {
 
@@ -48,11 +47,10 @@ int print_status(const server_settings& settings, bool watch) {
         throw std::invalid_argument(
             "status needs the admin listener; set --admin (RONDO_ADMIN, admin in rondo.toml) as for the server");
     const bool screen = watch && isatty(STDOUT_FILENO);
-    client http(admin::admin_client_options());
     codec::json_value before;
     if (screen) print_now("\x1b[2J");
     for (;;) {
-        codec::json_value now = admin::fetch_status(http, *settings.admin);
+        codec::json_value now = admin::fetch_status(*settings.admin);
         const std::string text = admin::status_text(now, before, terminal_columns());
         print_now(screen ? overwrite_screen(text) : text);
         if (!watch) return 0;
