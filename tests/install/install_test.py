@@ -58,6 +58,12 @@ class Install(unittest.TestCase):
         text = "".join(f"#include <{h.relative_to(include)}>\n" for h in reversed(headers))
         run(COMPILERS[-1], "-std=c++23", "-fsyntax-only", f"-I{include}", "-x", "c++", "-", input=text)
 
+    def test_a_program_without_client_and_database_does_not_load_their_libraries(self):
+        libraries = run("ldd", BUILD / "bin" / "view_kinds")
+        self.assertIn("libstdc++", libraries)
+        for name in ("libssl", "libpsl", "libbrotli", "libpq", "libsqlite3", "libhiredis"):
+            self.assertNotIn(name, libraries, "it costs every worker memory")
+
 
 if __name__ == "__main__":
     unittest.main()
