@@ -25,6 +25,9 @@ public:
     /// closed the connection early, 408 on a timeout; throws `cancelled` when the request was cancelled. The first read
     /// sends `100 Continue` when the client expects it.
     [[nodiscard]] virtual task<std::string_view> read() = 0;
+    /// Like read(), without waiting: bytes the server has received, valid until the next call; empty at the end;
+    /// std::nullopt when read() would have to wait. Only read() makes the server receive more and sends `100 Continue`.
+    [[nodiscard]] virtual std::optional<std::string_view> try_read() = 0;
 
     /// The declared length; nothing for a chunked body, 0 without a body.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;
@@ -51,6 +54,12 @@ public:
     [[nodiscard]] virtual bool is_secure() const noexcept = 0;
     /// The address of the direct peer, even when a trusted proxy forwarded another address for the client.
     [[nodiscard]] virtual std::string_view direct_peer_address() noexcept { return peer_address(); }
+
+    /// The address the client connected to, without port; the path of a unix socket. Resolved by the first call.
+    [[nodiscard]] virtual std::string_view local_address() noexcept = 0;
+    /// The port the client connected to; 0 for a unix socket.
+    [[nodiscard]] virtual std::uint16_t local_port() noexcept = 0;
+    [[nodiscard]] virtual bool is_unix() noexcept = 0;
 
 protected:
     ~connection_info() = default;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/net/listen.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -245,6 +248,21 @@ listening_socket adopt_inherited(int fd) {
     return {unique_fd(fd), url_of(fd), {}, true};
 }
 
+std::optional<peer> numeric_form(const sockaddr_storage& address) noexcept {
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.ss_family == AF_INET) {
+        const auto& in = reinterpret_cast<const sockaddr_in&>(address);
+        inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
+        return peer{text, ntohs(in.sin_port)};
+    }
+    if (address.ss_family == AF_INET6) {
+        const auto& in = reinterpret_cast<const sockaddr_in6&>(address);
+        inet_ntop(AF_INET6, &in.sin6_addr, text, sizeof text);
+        return peer{text, ntohs(in.sin6_port)};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::string bind_address::text() const {
@@ -299,18 +317,21 @@ peer peer_of(int socket) noexcept {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size)) return {};
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address.ss_family == AF_INET) {
-        auto& in = reinterpret_cast<sockaddr_in&>(address);
-        inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
-        return {text, ntohs(in.sin_port)};
+    return numeric_form(address).value_or(peer{"unix", 0});
+}
+
+local_end local_end_of(int socket) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size)) return {};
+    if (const std::optional<peer> ip = numeric_form(address)) return {ip->address, ip->port, false};
+    std::string path = reinterpret_cast<const sockaddr_un&>(address).sun_path;
+    const std::size_t path_size = size - std::min<std::size_t>(size, offsetof(sockaddr_un, sun_path));
+    if (path.empty() && path_size > 0) {
+        path.assign(reinterpret_cast<const sockaddr_un&>(address).sun_path, path_size);
+        path[0] = '@';
     }
-    if (address.ss_family == AF_INET6) {
-        auto& in = reinterpret_cast<sockaddr_in6&>(address);
-        inet_ntop(AF_INET6, &in.sin6_addr, text, sizeof text);
-        return {text, ntohs(in.sin6_port)};
-    }
-    return {"unix", 0};
+    return {std::move(path), 0, true};
 }
 
 }  // namespace rondo::net

@@ -64,4 +64,13 @@ struct peer {
 };
 [[nodiscard]] peer peer_of(int socket) noexcept;
 
+/// The own address of a socket: numeric address and port, or the path of a unix socket ("@name" for an abstract one, ""
+/// for one without a name) and 0. All empty when the socket is closed.
+struct local_end {
+    std::string address;
+    std::uint16_t port = 0;
+    bool is_unix = false;
+};
+[[nodiscard]] local_end local_end_of(int socket);
+
 }  // namespace rondo::net

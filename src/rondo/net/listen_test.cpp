@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -335,6 +337,52 @@ TEST(Peer, of_a_unix_socket_or_invalid_descriptor) {
     unique_fd b(ends[1]);
     EXPECT_EQ(peer_of(a.value()).address, "unix");
     EXPECT_EQ(peer_of(-1).address, "");
+}
+
+TEST(LocalEnd, has_address_and_port) {
+    auto sockets = listen(bind_address::parse("127.0.0.1:0"));
+    unique_fd client = connect_to(port_of(sockets[0]));
+    unique_fd server(::accept(sockets[0].fd.value(), nullptr, nullptr));
+    const local_end end = local_end_of(server.value());
+    EXPECT_EQ(end.address, "127.0.0.1");
+    EXPECT_EQ(end.port, port_of(sockets[0]));
+    EXPECT_FALSE(end.is_unix);
+}
+
+std::string unix_address_of_server(const sockaddr_un& address, socklen_t size) {
+    unique_fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    unique_fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto* at = reinterpret_cast<const sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener.value(), at, size), 0);
+    EXPECT_EQ(::listen(listener.value(), 1), 0);
+    EXPECT_EQ(::connect(client.value(), at, size), 0);
+    unique_fd server(::accept(listener.value(), nullptr, nullptr));
+    const local_end end = local_end_of(server.value());
+    EXPECT_TRUE(end.is_unix);
+    EXPECT_EQ(end.port, 0);
+    return end.address;
+}
+
+TEST(LocalEnd, of_a_unix_socket_or_invalid_descriptor) {
+    folder f;
+    const std::string path = f.file("s");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    EXPECT_EQ(unix_address_of_server(address, sizeof address), path);
+    const std::string name = "rondo-local-end-" + std::to_string(::getpid());
+    address = {};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path + 1, name.data(), name.size());
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    EXPECT_EQ(unix_address_of_server(address, size), "@" + name);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    unique_fd a(ends[0]);
+    unique_fd b(ends[1]);
+    EXPECT_EQ(local_end_of(a.value()).address, "");
+    EXPECT_TRUE(local_end_of(a.value()).is_unix);
+    EXPECT_FALSE(local_end_of(-1).is_unix);
 }
 
 }  // namespace

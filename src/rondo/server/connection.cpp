@@ -40,7 +40,7 @@ public:
         connection_.server_.request_counter_.on_suspend(x.request());
         x.resume_at_end(caller);
         if (!x.has_started() && connection_.phase_ != phase::body)
-            connection_.enter_phase(phase::serving, connection_.server_.options_.request_timeout);
+            connection_.enter_phase(phase::serving, connection_.server_.request_limit());
         return true;
     }
     void await_resume() noexcept {
@@ -300,8 +300,20 @@ void connection::on_peer_closed(bool reset) noexcept {
 }
 
 const net::peer& connection::peer() {
-    if (!peer_) peer_ = std::make_unique<net::peer>(net::peer_of(fd()));
-    return *peer_;
+    addresses& known = known_addresses();
+    if (!known.peer) known.peer = net::peer_of(fd());
+    return *known.peer;
+}
+
+const net::local_end& connection::local() {
+    addresses& known = known_addresses();
+    if (!known.local) known.local = std::make_unique<net::local_end>(net::local_end_of(fd()));
+    return *known.local;
+}
+
+connection::addresses& connection::known_addresses() {
+    if (!addresses_) addresses_ = std::make_unique<addresses>();
+    return *addresses_;
 }
 
 }  // namespace rondo::server

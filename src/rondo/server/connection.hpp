@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include <rondo/base/frame_memory.hpp>
 #include <rondo/base/intrusive_list.hpp>
@@ -85,18 +86,27 @@ private:
     void on_timer() noexcept;
     void on_write_timer() noexcept;
     void on_peer_closed(bool reset) noexcept override;
+    /// The addresses of both ends. Only the ones that were asked for.
+    struct addresses {
+        std::optional<net::peer> peer;
+        std::unique_ptr<net::local_end> local;
+    };
+    [[nodiscard]] addresses& known_addresses();
     /// The other end of the connection, or the client named by a PROXY header.
     [[nodiscard]] const net::peer& peer();
+    /// The end of the server.
+    [[nodiscard]] const net::local_end& local();
     /// Whether forwarding header fields of this peer are trusted.
     [[nodiscard]] bool peer_is_trusted();
     std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
 
     class serve_awaiter;
+    class sender;
 
     server& server_;
     exchange* exchange_ = nullptr;
     task<void> running_;
-    std::unique_ptr<net::peer> peer_;
+    std::unique_ptr<addresses> addresses_;
     std::uint64_t acknowledged_at_check_ = 0;
     std::uint32_t parsed_size_ = 0;  // size of the input at the last attempt to parse a head
     http::status refusal_{};

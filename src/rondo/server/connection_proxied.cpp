@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections from proxies: the PROXY protocol header and trust in forwarding header fields.
-#include <memory>
-
 #include <fmt/format.h>
 
 #include <rondo/base/log.hpp>
@@ -44,9 +42,9 @@ task<bool> connection::read_proxy_header() {
 void connection::apply_proxy_header(const http::proxy_header& header) {
     secure_ = header.secure;
     if (header.source_type == http::proxy_header::source::ip)
-        peer_ = std::make_unique<net::peer>(net::peer{header.address.text(), header.port});
+        known_addresses().peer = net::peer{header.address.text(), header.port};
     else if (header.source_type == http::proxy_header::source::unix_socket)
-        peer_ = std::make_unique<net::peer>(net::peer{"unix", 0});
+        known_addresses().peer = net::peer{"unix", 0};
     consume(header.size);
 }
 

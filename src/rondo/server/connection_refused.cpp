@@ -16,18 +16,6 @@ namespace {
 constexpr std::size_t max_request_line = 1024;
 constexpr std::string_view version_prefix = " HTTP/";
 
-class sender final : public handler::connection_info {
-public:
-    sender(const net::peer& peer, bool secure) noexcept : peer_(peer), secure_(secure) {}
-    std::string_view peer_address() noexcept override { return peer_.address; }
-    std::uint16_t peer_port() noexcept override { return peer_.port; }
-    bool is_secure() const noexcept override { return secure_; }
-
-private:
-    const net::peer& peer_;
-    bool secure_;
-};
-
 std::string_view first_line_of(std::string_view input) noexcept {
     input.remove_prefix(std::min(input.find_first_not_of("\r\n"), input.size()));
     input = input.substr(0, max_request_line);
@@ -61,11 +49,27 @@ void read_line(std::string_view line, handler::request& to) noexcept {
 
 }  // namespace
 
+class connection::sender final : public handler::connection_info {
+public:
+    explicit sender(connection& c) : connection_(c), peer_(c.peer()), local_(c.local()) {}
+    std::string_view peer_address() noexcept override { return peer_.address; }
+    std::uint16_t peer_port() noexcept override { return peer_.port; }
+    bool is_secure() const noexcept override { return connection_.secure_; }
+    std::string_view local_address() noexcept override { return local_.address; }
+    std::uint16_t local_port() noexcept override { return local_.port; }
+    bool is_unix() noexcept override { return local_.is_unix; }
+
+private:
+    const connection& connection_;
+    const net::peer& peer_;
+    const net::local_end& local_;
+};
+
 void connection::refuse_head(http::status code) {
     refuse(code);
     handler::request refused;
     read_line(first_line_of(input()), refused);
-    sender from(peer(), secure_);
+    sender from(*this);
     arena memory;
     refused.connection = &from;
     refused.memory = &memory;

@@ -73,7 +73,7 @@ void exchange::set_request(connection& c, const char* bytes, const http::h1::req
     request_.memory = &arena_;
     request_.draining = &c.server_.drain_started_;
     request_.stats = &c.server_.stats_;
-    context_.deadline = request_.arrived + c.server_.options_.request_timeout;
+    context_.deadline = c.server_.request_deadline(request_.arrived);
 }
 
 bool exchange::run(handler::application& app, thread_activity& activity) {
@@ -122,7 +122,8 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     out.code = head.code;
     out.body = framing;
     out.content_length = length;
-    out.date = connection_.server_.date();
+    if (!head.has_date) out.date = connection_.server_.date();
+    out.reason = head.reason;
     out.content_type = head.content_type;
     out.fields = head.fields;
     if (!keep_alive_) out.connection = http::h1::connection_option::close;
@@ -147,15 +148,33 @@ void exchange::write_head(const handler::response_head& head, http::h1::framing 
     s.commit(static_cast<std::size_t>(end - begin));
 }
 
-void exchange::require_not_started(http::status code) const {
+void exchange::require_not_started(const handler::response_head& head) const {
     if (has_started()) throw response_error("response already started");
     // The client would keep waiting after an interim status.
-    if (http::to_int(code) < 200 || http::to_int(code) > 599)
-        throw response_error(fmt::format("invalid response status {}; expected 200 to 599", http::to_int(code)));
+    if (http::to_int(head.code) < 200 || http::to_int(head.code) > 599)
+        throw response_error(fmt::format("invalid response status {}; expected 200 to 599", http::to_int(head.code)));
+    if (!head.reason.empty() && !http::is_valid_field_value(head.reason))
+        throw response_error("invalid reason phrase of a response");
+}
+
+void exchange::inform(http::status code, const http::fields& fields) {
+    if (has_started()) throw response_error("interim response after the response has started");
+    check_interim(code);
+    if (request_.version_minor == 0) return;
+    http::h1::response_parts out;
+    out.code = code;
+    out.fields = &fields;
+    std::size_t bound = http::h1::response_size_bound(out);
+    if (bound > net::output_buffer::block_size)
+        throw response_error(fmt::format("interim response needs {} bytes; at most {} are allowed", bound,
+                                         net::output_buffer::block_size));
+    net::stream& s = connection_;
+    char* begin = s.reserve(bound);
+    s.commit(static_cast<std::size_t>(http::h1::write_response_head(begin, out) - begin));
 }
 
 void exchange::respond(const handler::response_head& head, std::string_view bytes) {
-    require_not_started(head.code);
+    require_not_started(head);
     code_ = head.code;
     if (head.code == http::status::reset_content) bytes = {};
     omit_body_ = !needs_body() || http::sent_without_content(head.code);
@@ -167,7 +186,7 @@ void exchange::respond(const handler::response_head& head, std::string_view byte
 }
 
 void exchange::start(const handler::response_head& head, std::optional<std::uint64_t> length) {
-    require_not_started(head.code);
+    require_not_started(head);
     code_ = head.code;
     omit_body_ = !needs_body() || http::sent_without_content(head.code);
     framing_ = framing_for(head.code, length);
@@ -180,10 +199,18 @@ void exchange::start(const handler::response_head& head, std::optional<std::uint
         connection_.enter_phase(connection::phase::serving, clock::duration::max());
 }
 
-void exchange::add_written(std::uint64_t size) {
+void exchange::check_connected() const {
+    if (context_.cancel.is_cancelled() || connection_.failed()) throw_disconnected();
+}
+
+void exchange::check_written(std::uint64_t size) const {
     if (state_ != state::started) throw response_error("write before the head or after the end of a response");
     if (framing_ == http::h1::framing::length && !omit_body_ && written_ + size > declared_length_)
         throw response_error("more bytes written than declared for the response");
+}
+
+void exchange::add_written(std::uint64_t size) {
+    check_written(size);
     written_ += size;
 }
 
@@ -207,40 +234,70 @@ task<void> exchange::wait_until_drained() {
     if (!sent) throw_disconnected();
 }
 
+void exchange::write_copy(std::string_view bytes) {
+    net::stream& s = connection_;
+    if (framing_ != http::h1::framing::chunked) return s.write(bytes);
+    bool small = bytes.size() <= small_body_limit;
+    char* begin = s.reserve(http::h1::max_chunk_header_size + (small ? bytes.size() + 2 : 0));
+    char* end = http::h1::write_chunk_header(begin, bytes.size());
+    if (small) {
+        std::memcpy(end, bytes.data(), bytes.size());
+        end += bytes.size();
+        *end++ = '\r';
+        *end++ = '\n';
+    }
+    s.commit(static_cast<std::size_t>(end - begin));
+    if (small) return;
+    s.write(bytes);
+    s.write(http::h1::chunk_end);
+}
+
 task<void> exchange::write(std::string_view bytes) {
     net::stream& s = connection_;
-    if (context_.cancel.is_cancelled() || s.failed()) throw_disconnected();
+    check_connected();
     add_written(bytes.size());
     if (bytes.empty() || omit_body_) co_return;
-    bool small = bytes.size() <= small_body_limit;
-    if (framing_ == http::h1::framing::chunked) {
-        char* begin = s.reserve(http::h1::max_chunk_header_size + (small ? bytes.size() + 2 : 0));
-        char* end = http::h1::write_chunk_header(begin, bytes.size());
-        if (small) {
-            std::memcpy(end, bytes.data(), bytes.size());
-            end += bytes.size();
-            *end++ = '\r';
-            *end++ = '\n';
+    if (bytes.size() <= small_body_limit) {
+        write_copy(bytes);
+    } else {
+        bool chunked = framing_ == http::h1::framing::chunked;
+        if (chunked) {
+            char* begin = s.reserve(http::h1::max_chunk_header_size);
+            s.commit(static_cast<std::size_t>(http::h1::write_chunk_header(begin, bytes.size()) - begin));
         }
-        s.commit(static_cast<std::size_t>(end - begin));
-    } else if (small) {
-        s.write(bytes);
-    }
-    if (!small) {
         connection_.enter_writing_phase();
         request_.enter(stats::request_state::sending_response);
         bool sent = co_await s.write_all(bytes);
         mark_resumed();
         connection_.enter_phase(connection::phase::serving, clock::duration::max());
         if (!sent) throw_disconnected();
-        if (framing_ == http::h1::framing::chunked) s.write(http::h1::chunk_end);
+        if (chunked) s.write(http::h1::chunk_end);
     }
+    if (s.unsent_bytes() > net::stream::high_water) co_await wait_until_drained();
+}
+
+bool exchange::try_write(std::string_view bytes) {
+    net::stream& s = connection_;
+    check_connected();
+    check_written(bytes.size());
+    if (!bytes.empty() && !omit_body_) {
+        if (bytes.size() > large_write || s.unsent_bytes() > net::stream::high_water) return false;
+        write_copy(bytes);
+    }
+    written_ += bytes.size();
+    return true;
+}
+
+task<void> exchange::wait_for_room() {
+    net::stream& s = connection_;
+    check_connected();
+    check_written(0);
     if (s.unsent_bytes() > net::stream::high_water) co_await wait_until_drained();
 }
 
 task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
     net::stream& s = connection_;
-    if (context_.cancel.is_cancelled() || s.failed()) throw_disconnected();
+    check_connected();
     add_written(length);
     if (length == 0 || omit_body_) co_return;
     bool chunked = framing_ == http::h1::framing::chunked;
@@ -260,11 +317,28 @@ task<void> exchange::write_file(int fd, std::uint64_t offset, std::uint64_t leng
     if (chunked) s.write(http::h1::chunk_end);
 }
 
-void exchange::finish() {
+void exchange::check_complete() const {
     if (state_ != state::started) throw response_error("finish() without a started response");
     if (framing_ == http::h1::framing::length && !omit_body_ && written_ != declared_length_)
         throw response_error("fewer bytes written than declared for the response");
+}
+
+void exchange::finish() {
+    check_complete();
     if (framing_ == http::h1::framing::chunked && !omit_body_) connection_.write(http::h1::last_chunk);
+    state_ = state::finished;
+}
+
+void exchange::finish_with(const http::fields& trailers) {
+    check_complete();
+    check_trailers(trailers);
+    if (framing_ == http::h1::framing::chunked && !omit_body_) {
+        // Other clients may ignore the trailers, or merge them into the head (RFC 9110 section 6.5.1).
+        const bool accepted = !trailers.empty() && request_.fields.contains_token("TE", "trailers");
+        connection_.write(http::h1::last_chunk_header);
+        if (accepted) connection_.write(trailers.wire());
+        connection_.write("\r\n");
+    }
     state_ = state::finished;
 }
 

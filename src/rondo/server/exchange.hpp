@@ -54,6 +54,7 @@ public:
 
     // handler::body
     [[nodiscard]] task<std::string_view> read() override;
+    [[nodiscard]] std::optional<std::string_view> try_read() override;
     [[nodiscard]] std::optional<std::uint64_t> length() const noexcept override;
     [[nodiscard]] bool is_at_end() const noexcept override { return body_state_ == body_state::ended; }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
@@ -62,10 +63,14 @@ public:
 
     // handler::responder
     void respond(const handler::response_head& head, std::string_view bytes) override;
+    void inform(http::status code, const http::fields& fields) override;
     void start(const handler::response_head& head, std::optional<std::uint64_t> length) override;
     [[nodiscard]] task<void> write(std::string_view bytes) override;
+    [[nodiscard]] bool try_write(std::string_view bytes) override;
+    [[nodiscard]] task<void> wait_for_room() override;
     [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
     void finish() override;
+    void finish_with(const http::fields& trailers) override;
     void abort() noexcept override { abort_with(http::status::internal_server_error); }
     void abort_with(http::status instead) noexcept override;
     [[nodiscard]] bool has_started() const noexcept override { return state_ != state::waiting; }
@@ -104,6 +109,9 @@ private:
     [[nodiscard]] std::string_view direct_peer_address() noexcept override;
     [[nodiscard]] std::uint16_t peer_port() noexcept override;
     [[nodiscard]] bool is_secure() const noexcept override;
+    [[nodiscard]] std::string_view local_address() noexcept override;
+    [[nodiscard]] std::uint16_t local_port() noexcept override;
+    [[nodiscard]] bool is_unix() noexcept override;
     std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t,
                                           std::exception_ptr failure) noexcept override;
 
@@ -117,14 +125,23 @@ private:
     [[nodiscard]] piece pending_piece() noexcept;
     void check_limit();
     [[noreturn]] void fail_body(http::status code, const char* text);
+    [[noreturn]] void fail_disconnected();
     [[nodiscard]] task<void> receive_more();
     void send_continue();
 
     void write_head(const handler::response_head& head, http::h1::framing framing, std::uint64_t length,
                     std::size_t body_room, std::string_view body, bool whole);
     [[nodiscard]] http::h1::framing framing_for(http::status code, std::optional<std::uint64_t> length) const noexcept;
-    void require_not_started(http::status code) const;
+    void require_not_started(const handler::response_head& head) const;
+    /// Throws when nothing more can be sent.
+    void check_connected() const;
+    /// Throws when the body must not have `size` more bytes.
+    void check_written(std::uint64_t size) const;
     void add_written(std::uint64_t size);
+    /// Copies a part of the body into the output.
+    void write_copy(std::string_view bytes);
+    /// Throws unless the response is complete.
+    void check_complete() const;
     [[nodiscard]] task<void> wait_until_drained();
     /// Called after an await that does not resume through the ready queue: marks the request as running on the loop.
     void mark_resumed() noexcept;

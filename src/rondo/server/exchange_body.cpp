@@ -15,6 +15,8 @@ namespace {
 // Bytes of an unread body that are discarded to keep the connection open.
 constexpr std::uint64_t max_skipped_body = 256 * 1024;
 
+constexpr const char* closed_early = "connection closed by the client before the end of the request body";
+
 // Interrupts a read that is cancelled without its request: in a when_any group, or by a time limit.
 class read_interrupter final : cancel_callback {
 public:
@@ -44,6 +46,12 @@ void exchange::fail_body(http::status code, const char* text) {
     body_state_ = body_state::failed;
     connection_.linger_ = true;
     throw http_error(code, text);
+}
+
+void exchange::fail_disconnected() {
+    body_state_ = body_state::failed;
+    context_.cancel.cancel(cancel_reason::disconnected);
+    throw cancelled{cancel_reason::disconnected};
 }
 
 void exchange::check_limit() {
@@ -110,6 +118,16 @@ task<std::string_view> exchange::read() {
     }
 }
 
+std::optional<std::string_view> exchange::try_read() {
+    const piece next = next_piece();
+    if (!next.needs_input) return next.data;
+    if (context_.cancel.is_cancelled()) throw cancelled{context_.cancel.reason()};
+    if (!connection_.input_ended()) return std::nullopt;
+    // read() would fail at once.
+    if (connection_.failed()) fail_disconnected();
+    fail_body(http::status::bad_request, closed_early);
+}
+
 void exchange::send_continue() {
     if (!continue_pending_) return;
     continue_pending_ = false;
@@ -137,17 +155,13 @@ task<void> exchange::receive_more() {
     }
     mark_resumed();
     bool late = connection_.timed_out_;
-    context_.deadline = has_started() ? instant::max() : connection_.server_.loop_.now() + limits.request_timeout;
-    connection_.enter_phase(connection::phase::serving,
-                            has_started() ? clock::duration::max() : limits.request_timeout);
+    const server& owner = connection_.server_;
+    context_.deadline = has_started() ? instant::max() : owner.request_deadline(owner.loop_.now());
+    connection_.enter_phase(connection::phase::serving, has_started() ? clock::duration::max() : owner.request_limit());
     switch (event) {
         case net::input_event::data: co_return;
-        case net::input_event::end:
-            fail_body(http::status::bad_request, "connection closed by the client before the end of the request body");
-        case net::input_event::failed:
-            body_state_ = body_state::failed;
-            context_.cancel.cancel(cancel_reason::disconnected);
-            throw cancelled{cancel_reason::disconnected};
+        case net::input_event::end: fail_body(http::status::bad_request, closed_early);
+        case net::input_event::failed: fail_disconnected();
         case net::input_event::interrupted:
             connection_.clear_interrupt();
             if (late) fail_body(http::status::request_timeout, "request body received too slowly");

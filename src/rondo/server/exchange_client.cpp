@@ -47,6 +47,30 @@ std::uint16_t exchange::peer_port() noexcept {
     }
 }
 
+std::string_view exchange::local_address() noexcept {
+    try {
+        return connection_.local().address;
+    } catch (...) {
+        return {};
+    }
+}
+
+std::uint16_t exchange::local_port() noexcept {
+    try {
+        return connection_.local().port;
+    } catch (...) {
+        return 0;
+    }
+}
+
+bool exchange::is_unix() noexcept {
+    try {
+        return connection_.local().is_unix;
+    } catch (...) {
+        return false;
+    }
+}
+
 bool exchange::is_secure() const noexcept {
     return forwarded_ && !forwarded_->scheme.empty() ? forwarded_->scheme == "https" : secure_;
 }

@@ -7,7 +7,12 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
 
+#include <unistd.h>
+
+#include <rondo/coro/event.hpp>
 #include <rondo/handler/error.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/timeout.hpp>
@@ -417,6 +422,393 @@ TEST_P(Exchange, keeps_request_views_valid_while_suspended) {
         (void)other.response();
     }
     EXPECT_TRUE(c.response().ends_with("\r\n\r\n/x a=b one yes"));
+}
+
+task<std::string> try_read_all(handler::body& body) {
+    std::string all;
+    for (;;) {
+        const std::optional<std::string_view> part = body.try_read();
+        if (part && part->empty()) co_return all;
+        if (part) all += *part;
+        else all += co_await body.read();
+    }
+}
+
+TEST_P(Exchange, reads_received_bytes_without_waiting) {
+    struct seen {
+        std::atomic<int> step{0};
+        std::string text;
+    } s;
+    app_.on("/x", s, [](seen& s, handler::request& from, responder& to) -> task<void> {
+        EXPECT_FALSE(from.body->try_read().has_value());
+        EXPECT_FALSE(from.body->try_read().has_value());
+        s.step = 1;
+        s.text = co_await from.body->read();
+        EXPECT_FALSE(from.body->try_read().has_value());
+        s.step = 2;
+        s.text += co_await try_read_all(*from.body);
+        EXPECT_TRUE(from.body->is_at_end());
+        EXPECT_EQ(from.body->try_read(), "");
+        to.respond({}, "");
+    });
+    for (const bool chunked : {false, true}) {
+        s.step = 0;
+        test_server server(app_, GetParam());
+        client c(server);
+        ASSERT_TRUE(c.send(closing_post("/x", chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 5\r\n")));
+        ASSERT_TRUE(server.wait_until([&](auto&) { return s.step == 1; }));
+        ASSERT_TRUE(c.send(chunked ? "2\r\nhe\r\n" : "he"));
+        ASSERT_TRUE(server.wait_until([&](auto&) { return s.step == 2; }));
+        ASSERT_TRUE(c.send(chunked ? "3\r\nllo\r\n0\r\n\r\n" : "llo"));
+        EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 200"));
+        EXPECT_EQ(s.text, "hello");
+    }
+}
+
+TEST_P(Exchange, try_read_returns_a_body_that_arrived_with_its_head) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        const std::optional<std::string_view> part = from.body->try_read();
+        const bool at_end = from.body->is_at_end();
+        to.respond({}, std::string(part.value_or("(none)")) + (at_end ? " end" : ""));
+        co_return;
+    });
+    EXPECT_TRUE(response_to(closing_post("/x", "Content-Length: 5\r\n", "hello")).ends_with("\r\n\r\nhello end"));
+    EXPECT_TRUE(response_to(closing_get("/x")).ends_with("\r\n\r\n end"));
+}
+
+TEST_P(Exchange, try_read_sends_no_continue) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        EXPECT_FALSE(from.body->try_read().has_value());
+        to.respond({}, "unread");
+        co_return;
+    });
+    EXPECT_TRUE(response_to(closing_post("/x", "Expect: 100-continue\r\nContent-Length: 5\r\n"))
+                    .starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_P(Exchange, try_read_throws_like_read) {
+    limits_.max_body = 10;
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        http::status code{};
+        std::string text;
+        try {
+            text = co_await try_read_all(*from.body);
+        } catch (const http_error& e) {
+            code = e.code();
+        }
+        if (code == http::status::content_too_large) {
+            from.body->limit(20);
+            text = co_await try_read_all(*from.body);
+            code = http::status::ok;
+        }
+        to.respond({.code = code, .content_type = {}}, text);
+    });
+    const std::string eleven(11, 'x');
+    EXPECT_TRUE(response_to(closing_post("/x", "Content-Length: 11\r\n", eleven)).ends_with("\r\n\r\n" + eleven));
+    EXPECT_TRUE(response_to(closing_post("/x", "Transfer-Encoding: chunked\r\n", "b\r\n" + eleven + "\r\n0\r\n\r\n"))
+                    .ends_with("\r\n\r\n" + eleven));
+    EXPECT_TRUE(
+        response_to(closing_post("/x", "Transfer-Encoding: chunked\r\n", "no\r\n")).starts_with("HTTP/1.1 400 "));
+}
+
+TEST_P(Exchange, try_read_never_ends_a_body_that_the_client_did_not_finish) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        std::string seen;
+        for (int failures = 0; failures < 2;) {
+            try {
+                std::optional<std::string_view> part = from.body->try_read();
+                if (!part) part = co_await from.body->read();
+                seen += part->empty() ? "(end)" : *part;
+            } catch (const http_error& e) {
+                ++failures;
+                seen += " " + std::to_string(http::to_int(e.code()));
+            }
+        }
+        to.respond({}, seen);
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(closing_post("/x", "Content-Length: 5\r\n", "he")));
+    c.shutdown();
+    EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhe 400 400"));
+}
+
+TEST_P(Exchange, writes_without_waiting) {
+    static constexpr std::size_t sizes[] = {1, 100, responder::small_body_limit, responder::small_body_limit + 1,
+                                            100'000};
+    std::optional<std::uint64_t> none, total = 0;
+    std::string body, chunks;
+    for (const std::size_t n : sizes) {
+        *total += n;
+        body += std::string(n, 'x');
+        char size[20];
+        std::snprintf(size, sizeof size, "%zx\r\n", n);
+        chunks += size + std::string(n, 'x') + "\r\n";
+    }
+    const auto writing = [](std::optional<std::uint64_t>& length, handler::request&, responder& to) -> task<void> {
+        to.start({}, length);
+        EXPECT_TRUE(to.try_write(""));
+        if (!length) {
+            EXPECT_FALSE(to.try_write(std::string(responder::large_write + 1, 'x')));
+        }
+        for (const std::size_t n : sizes) {
+            const std::string part(n, 'x');
+            while (!to.try_write(part)) co_await to.wait_for_room();
+        }
+        if (length) {
+            EXPECT_THROW((void)to.try_write("x"), response_error);
+        }
+        to.finish();
+        EXPECT_THROW((void)to.try_write("x"), response_error);
+    };
+    app_.on("/chunked", none, writing);
+    app_.on("/length", total, writing);
+    EXPECT_TRUE(response_to(closing_get("/chunked")).ends_with("\r\n\r\n" + chunks + "0\r\n\r\n"));
+    EXPECT_TRUE(response_to(closing_get("/length")).ends_with("\r\n\r\n" + body));
+    EXPECT_TRUE(response_to(closing_get("/chunked", "1.0")).ends_with("\r\n\r\n" + body));
+}
+
+TEST_P(Exchange, try_write_before_the_head_is_misuse) {
+    set_view([](handler::request&, responder& to) -> task<void> {
+        EXPECT_THROW((void)to.try_write("x"), response_error);
+        bool refused = false;
+        try {
+            co_await to.wait_for_room();
+        } catch (const response_error&) {
+            refused = true;
+        }
+        EXPECT_TRUE(refused);
+        to.start({}, 1);
+        EXPECT_TRUE(to.try_write("x"));
+        EXPECT_THROW((void)to.try_write("y"), response_error);
+        EXPECT_EQ(to.body_bytes(), 1u);
+        to.finish();
+    });
+    EXPECT_TRUE(response_to(closing_get("/x")).ends_with("\r\n\r\nx"));
+}
+
+TEST_P(Exchange, try_write_takes_no_more_than_a_slow_client_receives) {
+    static constexpr std::size_t part_size = 50'000;
+    static constexpr std::size_t parts = 500;
+    std::atomic<int> waits = 0;
+    app_.on("/x", waits, [](std::atomic<int>& waits, handler::request&, responder& to) -> task<void> {
+        to.start({}, parts * part_size);
+        for (std::size_t i = 0; i < parts; ++i) {
+            const std::string part(part_size, static_cast<char>('a' + i % 26));
+            while (!to.try_write(part)) {
+                const std::uint64_t before = to.body_bytes();
+                ++waits;
+                co_await to.wait_for_room();
+                EXPECT_EQ(to.body_bytes(), before);
+            }
+        }
+        to.finish();
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(closing_get("/x")));
+    ASSERT_TRUE(s.wait_until([&](auto&) { return waits > 0; }));
+    const std::string got = c.receive_all();
+    const std::string_view body = std::string_view(got).substr(got.find("\r\n\r\n") + 4);
+    ASSERT_EQ(body.size(), parts * part_size);
+    for (std::size_t i = 0; i < parts; ++i) {
+        ASSERT_EQ(body[i * part_size], static_cast<char>('a' + i % 26)) << i;
+        ASSERT_EQ(body[(i + 1) * part_size - 1], static_cast<char>('a' + i % 26)) << i;
+    }
+}
+
+TEST_P(Exchange, wait_for_room_ends_when_the_client_disconnects) {
+    std::atomic<int> state = 0;
+    app_.on("/x", state, [](std::atomic<int>& state, handler::request&, responder& to) -> task<void> {
+        const std::string part(100'000, 'x');
+        to.start({}, std::nullopt);
+        try {
+            for (;;) {
+                while (to.try_write(part)) {
+                }
+                state = 1;
+                co_await to.wait_for_room();
+            }
+        } catch (const std::system_error&) {
+            state = 2;
+        } catch (const cancelled&) {
+            state = 2;
+        }
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(closing_get("/x")));
+    ASSERT_TRUE(s.wait_until([&](auto&) { return state == 1; }));
+    c.reset();
+    EXPECT_TRUE(s.wait_until([&](auto&) { return state == 2; }));
+}
+
+TEST_P(Exchange, sends_the_reason_and_date_of_the_application) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        http::fields fields;
+        fields.add("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        handler::response_head head;
+        head.fields = &fields;
+        head.has_date = true;
+        head.reason = "bad\r\nX: y";
+        EXPECT_THROW(to.respond(head, ""), response_error);
+        EXPECT_THROW(to.start(head, 0), response_error);
+        head.reason = "All Right";
+        if (from.has_query) {
+            to.start(head, 2);
+            co_await to.write("ok");
+            to.finish();
+        } else {
+            to.respond(head, "ok");
+        }
+    });
+    for (const char* path : {"/x", "/x?start"}) {
+        const std::string got = response_to(closing_get(path));
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 200 All Right\r\n")) << got;
+        EXPECT_NE(got.find("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), got.npos) << got;
+        EXPECT_EQ(got.find("Date: "), got.rfind("Date: ")) << got;
+    }
+}
+
+constexpr std::string_view early_hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+
+void hint(responder& to) {
+    http::fields fields;
+    fields.add("Link", "</a.css>");
+    to.inform(http::status::early_hints, fields);
+}
+
+TEST_P(Exchange, sends_interim_responses) {
+    set_view([](handler::request&, responder& to) -> task<void> {
+        for (const int code : {0, 100, 101, 200, 404})
+            EXPECT_THROW(to.inform(static_cast<http::status>(code), {}), response_error) << code;
+        hint(to);
+        EXPECT_FALSE(to.has_started());
+        to.inform(http::status::processing, {});
+        to.respond({}, "ok");
+        EXPECT_THROW(to.inform(http::status::early_hints, {}), response_error);
+        co_return;
+    });
+    const std::string got = response_to(closing_get("/x"));
+    EXPECT_TRUE(got.starts_with(std::string(early_hints) + "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n"))
+        << got;
+    EXPECT_TRUE(response_to(closing_get("/x", "1.0")).starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_P(Exchange, sends_an_interim_response_at_the_end_of_the_turn) {
+    event go;
+    app_.on("/x", go, [](event& go, handler::request&, responder& to) -> task<void> {
+        hint(to);
+        co_await go.wait();
+        to.respond({}, "ok");
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(closing_get("/x")));
+    EXPECT_EQ(c.receive_exactly(early_hints.size()), early_hints);
+    s.call_on_loop([&](server&) { return go.set(), 0; });
+    EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_P(Exchange, abort_keeps_an_interim_response) {
+    app_.on("/abort", [](handler::request&, responder& to) -> task<void> {
+        hint(to);
+        to.start({}, std::nullopt);
+        co_await to.write("discarded");
+        to.abort_with(http::status::bad_gateway);
+    });
+    app_.on("/abort-at-once", [](handler::request&, responder& to) -> task<void> {
+        hint(to);
+        to.abort_with(http::status::bad_gateway);
+        co_return;
+    });
+    app_.on("/abort-later", [](handler::request&, responder& to) -> task<void> {
+        hint(to);
+        co_await sleep(20ms);
+        to.start({}, 9);
+        co_await to.write("discarded");
+        to.abort_with(http::status::bad_gateway);
+    });
+    app_.on("/throw", [](handler::request&, responder& to) -> task<void> {
+        hint(to);
+        throw std::runtime_error("secret");
+        co_return;
+    });
+    for (const char* path : {"/abort", "/abort-at-once", "/abort-later", "/throw"}) {
+        const std::string got = response_to(closing_get(path));
+        EXPECT_TRUE(got.starts_with(std::string(early_hints) + "HTTP/1.1 50")) << path << ": " << got;
+        EXPECT_EQ(got.find("200 OK"), got.npos) << got;
+        EXPECT_EQ(got.find("discarded"), got.npos) << got;
+    }
+}
+
+TEST_P(Exchange, sends_trailers_to_clients_that_accept_them) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        std::optional<std::uint64_t> length;
+        if (from.has_query) length = 2;
+        http::fields trailers;
+        EXPECT_THROW(to.finish_with(trailers), response_error);
+        to.start({}, length);
+        co_await to.write("ok");
+        for (const char* name : {"Content-Length", "Host", "Authorization", "Set-Cookie", "Trailer", "TE"}) {
+            http::fields forbidden;
+            forbidden.add(name, "x");
+            EXPECT_THROW(to.finish_with(forbidden), response_error) << name;
+        }
+        trailers.add("X-Sum", "42");
+        to.finish_with(trailers);
+        EXPECT_THROW(to.finish_with(trailers), response_error);
+    });
+    const auto get = [](std::string_view path, std::string_view version, std::string_view fields) {
+        return "GET " + std::string(path) + " HTTP/" + std::string(version) +
+               "\r\nHost: a\r\nConnection: close, TE\r\n" + std::string(fields) + "\r\n";
+    };
+    EXPECT_TRUE(
+        response_to(get("/x", "1.1", "TE: gzip, Trailers\r\n")).ends_with("\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n"));
+    EXPECT_TRUE(response_to(get("/x", "1.1", "TE: gzip\r\n")).ends_with("\r\n\r\n2\r\nok\r\n0\r\n\r\n"));
+    EXPECT_TRUE(response_to(get("/x", "1.1", "")).ends_with("\r\n\r\n2\r\nok\r\n0\r\n\r\n"));
+    EXPECT_TRUE(response_to(get("/x?length", "1.1", "TE: trailers\r\n")).ends_with("\r\n\r\nok"));
+    EXPECT_TRUE(response_to(get("/x", "1.0", "TE: trailers\r\n")).ends_with("\r\n\r\nok"));
+}
+
+TEST_P(Exchange, has_the_local_address) {
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        handler::connection_info& c = *from.connection;
+        to.respond({}, std::string(c.local_address()) + " " + std::to_string(c.local_port()) +
+                           (c.is_unix() ? " unix " : " ip ") + std::string(c.peer_address()));
+        co_return;
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send(closing_get("/x")));
+    EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\n127.0.0.1 " + std::to_string(s.port()) + " ip 127.0.0.1"));
+    const std::string path = ::testing::TempDir() + "rondo-local-" + std::to_string(::getpid());
+    s.call_on_loop([&](server& x) {
+        x.accept_from(std::move(net::listen(net::bind_address::parse("unix:" + path))[0]));
+        return 0;
+    });
+    client local(path);
+    ASSERT_TRUE(local.connected());
+    ASSERT_TRUE(local.send(closing_get("/x")));
+    EXPECT_TRUE(local.receive_all().ends_with("\r\n\r\n" + path + " 0 unix unix"));
+}
+
+TEST_P(Exchange, a_request_timeout_of_zero_means_none) {
+    limits_.request_timeout = 0ms;
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        EXPECT_EQ(from.context->deadline, instant::max());
+        const std::string body(co_await from.body->read());
+        EXPECT_EQ(from.context->deadline, instant::max());
+        co_await sleep(50ms);
+        to.respond({}, body);
+    });
+    test_server s(app_, GetParam(), limits_);
+    client c(s);
+    ASSERT_TRUE(c.send(closing_post("/x", "Content-Length: 5\r\n")));
+    std::this_thread::sleep_for(20ms);
+    ASSERT_TRUE(c.send("hello"));
+    EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
+    EXPECT_TRUE(response_to(closing_get("/x")).starts_with("HTTP/1.1 200 "));
 }
 
 INSTANTIATE_TEST_SUITE_P(all, Exchange, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),

@@ -68,6 +68,10 @@ void server::listener::stop() noexcept {
     socket_.fd.reset();
 }
 
+void server::listener::abandon() noexcept {
+    if (socket_.fd) ::close(socket_.fd.value());
+}
+
 void server::listener::on_sample() noexcept {
     if (!socket_.fd || mode_ == mode::paused || !server_.balancer_) return;
     if ((mode_ == mode::alone) == server_.balancer_->is_alone()) return accept_pending();

@@ -22,6 +22,8 @@ public:
 
     /// Accepts all pending connections, then closes the socket.
     void stop() noexcept;
+    /// See server::abandon_after_fork().
+    void abandon() noexcept;
     /// Called periodically: switches mode when other processes have started or stopped, and accepts pending connections
     /// in case the process woken for them is stalled.
     void on_sample() noexcept;

@@ -17,7 +17,8 @@ struct options {
     std::chrono::milliseconds body_timeout{10'000};       ///< without progress of a body; also the grace of body_rate
     std::uint32_t body_rate = 1024;                       ///< minimum average of a body after that, bytes per second
     std::chrono::milliseconds keepalive_timeout{75'000};  ///< of an idle connection
-    std::chrono::milliseconds request_timeout{60'000};    ///< from the head (and body) to the start of the response
+    std::chrono::milliseconds request_timeout{60'000};    ///< from the head (and body) to the start of the response;
+                                                          ///< 0: none, for applications with time-outs of their own
     std::chrono::milliseconds write_timeout{30'000};      ///< without progress while a response is sent
     std::chrono::milliseconds linger_timeout{2'000};      ///< for a client to stop sending after an error response
     std::uint64_t max_body = 1024 * 1024;                 ///< bytes; routes may override it

@@ -168,6 +168,13 @@ void server::close_all_now() noexcept {
     for_each([](connection& c) { c.close_now(); });
 }
 
+void server::abandon_after_fork() noexcept {
+    for_each([](connection& c) {
+        if (c.is_open()) ::close(c.fd());
+    });
+    for (auto& l : listeners_) l->abandon();
+}
+
 void server::stop_accepting() noexcept {
     draining_ = true;
     stats_.state.store(stats::worker_state::draining, std::memory_order_relaxed);

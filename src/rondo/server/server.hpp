@@ -59,6 +59,9 @@ public:
     [[nodiscard]] task<void> drain(clock::duration grace);
     /// Closes every connection immediately.
     void close_all_now() noexcept;
+    /// For the child of a fork that does not serve: closes its copies of the sockets, without effect on the parent and
+    /// without using the loop. Call once; afterwards this object can neither be used nor destroyed.
+    void abandon_after_fork() noexcept;
 
     /// Includes these pools in the statistics. They must outlive the server.
     void watch_pools(const thread_pool& blocking, const thread_pool& compute) noexcept {
@@ -94,6 +97,13 @@ private:
     template <class F>
     void for_each(F f) {
         connections_.for_each([&f](connection_entry& e) { f(static_cast<connection&>(e)); });
+    }
+    /// The time-out of a request that has not been answered yet; max: none.
+    [[nodiscard]] clock::duration request_limit() const noexcept {
+        return options_.request_timeout.count() == 0 ? clock::duration::max() : options_.request_timeout;
+    }
+    [[nodiscard]] instant request_deadline(instant start) const noexcept {
+        return options_.request_timeout.count() == 0 ? instant::max() : start + options_.request_timeout;
     }
     void refresh_date() noexcept;
     /// Value of the Date field, at most a second old.

@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
@@ -130,6 +131,13 @@ public:
         ::setsockopt(fd_.value(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     explicit client(const test_server& s) : client(s.port()) {}
+    /// Connects to a unix socket.
+    explicit client(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un to{};
+        to.sun_family = AF_UNIX;
+        path.copy(to.sun_path, sizeof to.sun_path - 1);
+        connected_ = ::connect(fd_.value(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+    }
 
     [[nodiscard]] bool connected() const noexcept { return connected_; }
     [[nodiscard]] int fd() const noexcept { return fd_.value(); }

@@ -9,6 +9,12 @@
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <rondo/loop/loop.hpp>
 #include <rondo/server/scripted_application_fixture.hpp>
 #include <rondo/server/server_fixture.hpp>
@@ -208,6 +214,59 @@ TEST_P(Server, stops_with_connections_in_every_state) {
     ASSERT_TRUE(s.wait_until([](server& x) { return x.server_stats().in_flight.load() == 3; }));
     s.stop(0ms);
     for (auto& c : clients) (void)c->receive_all();
+}
+
+// Sockets of this process that are bound to the port.
+int sockets_on(std::uint16_t port) {
+    int n = 0;
+    for (int fd = 0; fd < 1024; ++fd) {
+        sockaddr_in own{};
+        socklen_t size = sizeof own;
+        if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) != 0 || own.sin_family != AF_INET) continue;
+        if (ntohs(own.sin_port) == port) ++n;
+    }
+    return n;
+}
+
+TEST_P(Server, a_forked_child_abandons_the_sockets) {
+    test_server s(app_, GetParam());
+    client idle(s);
+    client busy(s);
+    ASSERT_TRUE(idle.send(get("/")));
+    (void)idle.response();
+    ASSERT_TRUE(busy.send(get("/late")));
+    ASSERT_TRUE(s.wait_until([](server& x) { return x.server_stats().in_flight.load() == 1; }));
+    ASSERT_EQ(sockets_on(s.port()), 3);
+    int counts[2];
+    int exits[2];
+    ASSERT_EQ(::pipe2(counts, O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe2(exits, O_CLOEXEC), 0);
+    const pid_t child = s.call_on_loop([&](server& x) {
+        const pid_t pid = ::fork();
+        if (pid != 0) return pid;
+        x.abandon_after_fork();
+        int n = sockets_on(s.port());
+        (void)!::write(counts[1], &n, sizeof n);
+        ::close(exits[1]);
+        (void)!::read(exits[0], &n, sizeof n);  // until the parent has finished the test
+        ::_exit(0);
+    });
+    int kept = -1;
+    EXPECT_EQ(::read(counts[0], &kept, sizeof kept), static_cast<ssize_t>(sizeof kept));
+    EXPECT_EQ(kept, 0);
+    EXPECT_TRUE(busy.response().ends_with("late"));
+    ASSERT_TRUE(idle.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    EXPECT_TRUE(idle.receive_all().ends_with("ok\n")) << "the child still had the connection";
+    EXPECT_EQ(idle.error(), 0);
+    client fresh(s);
+    ASSERT_TRUE(fresh.send(get("/")));
+    EXPECT_TRUE(fresh.response().ends_with("ok\n"));
+    s.stop(1s);
+    EXPECT_FALSE(client(s).connected());
+    for (const int fd : {counts[0], counts[1], exits[0], exits[1]}) ::close(fd);
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(all, Server, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),

@@ -192,7 +192,7 @@ bool thread_request::try_deliver_at_once() {
         if (!thread_done_) return false;
     }
     // The thread no longer accesses the shared state.
-    if (update_.head != response_update::state::respond) return false;
+    if (update_.head != response_update::state::respond || !update_.interim.empty()) return false;
     finish();
     failure_ = thread_failure_;
     try {
@@ -228,6 +228,7 @@ task<void> thread_request::deliver() {
 }
 
 void thread_request::deliver_head(const response_update& update) {
+    for (const response_update::interim_response& r : update.interim) responder_.inform(r.code, r.fields);
     if (update.head == response_update::state::respond) responder_.respond(update.response_head(), update.body);
     else if (update.head == response_update::state::start) responder_.start(update.response_head(), update.length);
 }
@@ -243,7 +244,7 @@ task<void> thread_request::deliver_pieces(const response_update& update) {
 }
 
 void thread_request::deliver_end(const response_update& update) {
-    if (update.completion == response_update::end::finish) responder_.finish();
+    if (update.completion == response_update::end::finish) responder_.finish_with(update.trailers);
 }
 
 // ---- the thread's side ----

@@ -41,20 +41,29 @@ struct response_update {
         [[nodiscard]] std::uint64_t cost() const noexcept { return file ? 16384 : bytes.size(); }
     };
 
+    struct interim_response {
+        http::status code{};
+        http::fields fields;
+    };
+
+    std::vector<interim_response> interim;  ///< sent before the head
     state head = state::none;
     bool close = false;
+    bool has_date = false;
     std::uint16_t view_row = 0;  ///< handler::request::view_row
     http::status code{};
     std::string content_type;
+    std::string reason;
     http::fields fields;
     std::optional<std::uint64_t> length;
     std::string body;  ///< of respond
     std::vector<piece> pieces;
     end completion = end::none;
+    http::fields trailers;        ///< of finish
     http::status abort_status{};  ///< of abort
 
     [[nodiscard]] handler::response_head response_head() const noexcept {
-        return {code, content_type, fields.empty() ? nullptr : &fields, close};
+        return {code, content_type, fields.empty() ? nullptr : &fields, close, has_date, reason};
     }
 };
 

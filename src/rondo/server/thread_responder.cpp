@@ -29,14 +29,18 @@ void thread_body::check_limit() const {
     throw http_error(http::status::content_too_large, "request body too large");
 }
 
-task<std::string_view> thread_body::read() {
-    if (ended_) co_return std::string_view();
+std::optional<std::string_view> thread_body::try_read() {
+    if (ended_) return std::string_view();
     if (thread_request_.body_failure_) std::rethrow_exception(thread_request_.body_failure_);
     check_limit();
-    if (!std::exchange(received_part_read_, true) && thread_request_.received_ > 0) {
-        ended_ = thread_request_.body_complete_;
-        co_return thread_request_.in_spool_ ? thread_request_.spool_.text() : thread_request_.body_;
-    }
+    if (std::exchange(received_part_read_, true) || thread_request_.received_ == 0) return std::nullopt;
+    ended_ = thread_request_.body_complete_;
+    return thread_request_.in_spool_ ? thread_request_.spool_.text() : thread_request_.body_;
+}
+
+task<std::string_view> thread_body::read() {
+    const std::optional<std::string_view> received = try_read();
+    if (received) co_return *received;
     co_await read_through_loop();
     co_return piece_;
 }
@@ -70,6 +74,8 @@ void thread_responder::set_head(const handler::response_head& head) {
     if (http::to_int(head.code) < 200 || http::to_int(head.code) > 599)
         throw response_error("invalid response status " + std::to_string(http::to_int(head.code)) +
                              "; expected 200 to 599");
+    if (!head.reason.empty() && !http::is_valid_field_value(head.reason))
+        throw response_error("invalid reason phrase of a response");
     code_ = head.code;
     omit_body_ = !needs_body() || http::sent_without_content(head.code);
     // The loop reads this only after a notification, or when the thread is done.
@@ -79,6 +85,8 @@ void thread_responder::set_head(const handler::response_head& head) {
     update.content_type = head.content_type;
     if (head.fields) update.fields = *head.fields;
     update.close = head.close;
+    update.has_date = head.has_date;
+    update.reason = head.reason;
 }
 
 void thread_responder::respond(const handler::response_head& head, std::string_view body) {
@@ -90,6 +98,15 @@ void thread_responder::respond(const handler::response_head& head, std::string_v
     thread_request_.notify_pending_ = true;
     written_ = omit_body_ ? 0 : body.size();
     state_ = state::finished;
+}
+
+void thread_responder::inform(http::status code, const http::fields& fields) {
+    if (has_started()) throw response_error("interim response after the response has started");
+    check_interim(code);
+    if (request_.version_minor == 0) return;
+    std::unique_lock held(thread_request_.mutex_);
+    thread_request_.update_.interim.push_back({code, fields});
+    thread_request_.notify_loop(held);
 }
 
 void thread_responder::start(const handler::response_head& head, std::optional<std::uint64_t> length) {
@@ -109,10 +126,14 @@ void thread_responder::check_connected() const {
         throw std::system_error(EPIPE, std::generic_category(), "client disconnected");
 }
 
-void thread_responder::add_written(std::uint64_t size) {
+void thread_responder::check_written(std::uint64_t size) const {
     if (state_ != state::started) throw response_error("write before the head or after the end of a response");
     if (length_ && !omit_body_ && size > *length_ - written_)
         throw response_error("more bytes written than declared for the response");
+}
+
+void thread_responder::add_written(std::uint64_t size) {
+    check_written(size);
     written_ += size;
 }
 
@@ -125,7 +146,13 @@ void thread_responder::send_piece(response_update::piece p) {
     else thread_request_.notify_loop(held);
 }
 
+bool thread_responder::has_room() const {
+    const std::scoped_lock held(thread_request_.mutex_);
+    return thread_request_.unsent_bytes_ <= max_unsent_bytes;
+}
+
 task<void> thread_responder::wait_for_room() {
+    check_written(0);
     while (true) {
         check_connected();
         {
@@ -148,6 +175,19 @@ task<void> thread_responder::write(std::string_view bytes) {
     if (!is_complete()) co_await wait_for_room();
 }
 
+bool thread_responder::try_write(std::string_view bytes) {
+    check_connected();
+    check_written(bytes.size());
+    const bool is_sent = !bytes.empty() && !omit_body_;
+    if (is_sent && (bytes.size() > large_write || !has_room())) return false;
+    written_ += bytes.size();
+    if (!is_sent) return true;
+    response_update::piece p;
+    p.bytes = bytes;
+    send_piece(std::move(p));
+    return true;
+}
+
 task<void> thread_responder::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
     check_connected();
     add_written(length);
@@ -161,12 +201,14 @@ task<void> thread_responder::write_file(int fd, std::uint64_t offset, std::uint6
     if (!is_complete()) co_await wait_for_room();
 }
 
-void thread_responder::finish() {
+void thread_responder::finish_with(const http::fields& trailers) {
     if (state_ != state::started) throw response_error("finish() without a started response");
     if (length_ && !omit_body_ && written_ != *length_)
         throw response_error("fewer bytes written than declared for the response");
+    check_trailers(trailers);
     state_ = state::finished;
     const std::scoped_lock held(thread_request_.mutex_);
+    thread_request_.update_.trailers = trailers;
     thread_request_.update_.completion = response_update::end::finish;
     thread_request_.notify_pending_ = true;
 }

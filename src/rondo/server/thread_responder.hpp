@@ -20,6 +20,7 @@ public:
     explicit thread_body(thread_request& of) noexcept : thread_request_(of), limit_(of.limit_) {}
 
     [[nodiscard]] task<std::string_view> read() override;
+    [[nodiscard]] std::optional<std::string_view> try_read() override;
     [[nodiscard]] std::optional<std::uint64_t> length() const noexcept override;
     [[nodiscard]] bool is_at_end() const noexcept override { return ended_; }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
@@ -44,10 +45,14 @@ public:
         : thread_request_(of), request_(request) {}
 
     void respond(const handler::response_head& head, std::string_view body) override;
+    void inform(http::status code, const http::fields& fields) override;
     void start(const handler::response_head& head, std::optional<std::uint64_t> length) override;
     [[nodiscard]] task<void> write(std::string_view bytes) override;
+    [[nodiscard]] bool try_write(std::string_view bytes) override;
+    [[nodiscard]] task<void> wait_for_room() override;
     [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
-    void finish() override;
+    void finish() override { finish_with({}); }
+    void finish_with(const http::fields& trailers) override;
     void abort() noexcept override { abort_with(http::status::internal_server_error); }
     void abort_with(http::status instead) noexcept override;
 
@@ -63,10 +68,12 @@ private:
 
     void set_head(const handler::response_head& head);
     void check_connected() const;
+    /// Throws when the body must not have `size` more bytes.
+    void check_written(std::uint64_t size) const;
     void add_written(std::uint64_t size);
     [[nodiscard]] bool is_complete() const noexcept { return length_ && written_ == *length_; }
     void send_piece(response_update::piece p);
-    [[nodiscard]] task<void> wait_for_room();
+    [[nodiscard]] bool has_room() const;
 
     thread_request& thread_request_;
     const handler::request& request_;

@@ -573,6 +573,122 @@ TEST_P(ThreadWorker, serves_many_clients_at_once) {
     for (auto& one : all) EXPECT_TRUE(one.get());
 }
 
+TEST_P(ThreadWorker, reads_a_received_body_without_waiting) {
+    app_.on("/x", [](handler::request& from, handler::responder& to) -> task<void> {
+        const std::optional<std::string_view> part = from.body->try_read();
+        EXPECT_TRUE(from.body->is_at_end());
+        EXPECT_EQ(from.body->try_read(), "");
+        EXPECT_EQ(co_await from.body->read(), "");
+        to.respond({}, part.value_or("(none)"));
+    });
+    app_.on("/large", [](handler::request& from, handler::responder& to) -> task<void> {
+        EXPECT_THROW((void)from.body->try_read(), http_error);
+        from.body->limit(1'000'000);
+        std::size_t size = 0;
+        for (bool whole = false; !whole;) {
+            std::optional<std::string_view> part = from.body->try_read();
+            if (!part) part = co_await from.body->read();
+            size += part->size();
+            whole = part->empty();
+        }
+        to.respond({}, std::to_string(size));
+    });
+    options limits;
+    limits.max_body = 1000;
+    start({.threads = 2}, limits);
+    client c(*server_);
+    ASSERT_TRUE(c.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+    EXPECT_EQ(body_of(c.response()), "hello");
+    ASSERT_TRUE(c.send(get("/x")));
+    EXPECT_EQ(body_of(c.response()), "");
+    ASSERT_TRUE(
+        c.send("POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x')));
+    EXPECT_EQ(body_of(c.response()), "100000");
+}
+
+TEST_P(ThreadWorker, writes_without_waiting) {
+    static constexpr std::size_t part_size = 100'000;
+    static constexpr std::size_t parts = 200;
+    std::atomic<int> waits = 0;
+    app_.on("/x", waits, [](std::atomic<int>& waits, handler::request&, handler::responder& to) -> task<void> {
+        EXPECT_THROW((void)to.try_write("x"), response_error);
+        to.start({}, parts * part_size);
+        EXPECT_FALSE(to.try_write(std::string(handler::responder::large_write + 1, 'x')));
+        for (std::size_t i = 0; i < parts; ++i) {
+            const std::string part(part_size, static_cast<char>('a' + i % 26));
+            while (!to.try_write(part)) {
+                ++waits;
+                co_await to.wait_for_room();
+            }
+        }
+        EXPECT_THROW((void)to.try_write("x"), response_error);
+        to.finish();
+    });
+    start();
+    client c(*server_);
+    ASSERT_TRUE(c.send(get("/x")));
+    ASSERT_TRUE(server_->wait_until([&](server&) { return waits > 0; }));
+    const std::string body = body_of(c.response());
+    ASSERT_EQ(body.size(), parts * part_size);
+    for (std::size_t i = 0; i < parts; ++i) ASSERT_EQ(body[i * part_size], static_cast<char>('a' + i % 26)) << i;
+}
+
+TEST_P(ThreadWorker, sends_interim_responses_reason_date_and_trailers) {
+    app_.on("/x", gate_, [](gate& g, handler::request& from, handler::responder& to) -> task<void> {
+        EXPECT_EQ(from.connection->local_address(), "127.0.0.1");
+        EXPECT_NE(from.connection->local_port(), 0);
+        EXPECT_FALSE(from.connection->is_unix());
+        EXPECT_THROW(to.inform(http::status::ok, {}), response_error);
+        http::fields link;
+        link.add("Link", "</a.css>");
+        to.inform(http::status::early_hints, link);
+        if (from.query == "block") g.wait();
+        http::fields fields;
+        fields.add("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        handler::response_head head;
+        head.fields = &fields;
+        head.has_date = true;
+        head.reason = "bad\n";
+        EXPECT_THROW(to.start(head, std::nullopt), response_error);
+        head.reason = "All Right";
+        if (from.query == "respond") co_return to.respond(head, "ok");
+        to.start(head, std::nullopt);
+        EXPECT_THROW(to.inform(http::status::early_hints, link), response_error);
+        co_await to.write("ok");
+        http::fields trailers;
+        trailers.add("Host", "x");
+        EXPECT_THROW(to.finish_with(trailers), response_error);
+        trailers.clear();
+        trailers.add("X-Sum", "42");
+        to.finish_with(trailers);
+    });
+    start();
+    const std::string interim = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+    const std::string head = "HTTP/1.1 200 All Right\r\n";
+    const auto closing = [](std::string_view path, std::string_view version = "1.1") {
+        return "GET " + std::string(path) + " HTTP/" + std::string(version) +
+               "\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n";
+    };
+    client blocked(*server_);
+    ASSERT_TRUE(blocked.send(closing("/x?block")));
+    EXPECT_EQ(blocked.receive_exactly(interim.size()), interim) << "sent while the view blocks its thread";
+    gate_.open();
+    std::string got = blocked.receive_all();
+    EXPECT_TRUE(got.starts_with(head)) << got;
+    EXPECT_TRUE(got.ends_with("\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n")) << got;
+    client whole(*server_);
+    ASSERT_TRUE(whole.send(closing("/x?respond")));
+    got = whole.receive_all();
+    EXPECT_TRUE(got.starts_with(interim + head)) << got;
+    EXPECT_TRUE(got.ends_with("\r\n\r\nok")) << got;
+    EXPECT_EQ(got.find("Date: "), got.rfind("Date: ")) << got;
+    client old(*server_);
+    ASSERT_TRUE(old.send(closing("/x", "1.0")));
+    got = old.receive_all();
+    EXPECT_TRUE(got.starts_with(head)) << got;
+    EXPECT_TRUE(got.ends_with("\r\n\r\nok")) << got;
+}
+
 INSTANTIATE_TEST_SUITE_P(all, ThreadWorker, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
                          [](const auto& info) { return info.param == backend_kind::epoll ? "epoll" : "io_uring"; });
 

@@ -36,10 +36,14 @@ public:
         size_ = body.size();
         started_ = true;
     }
+    void inform(http::status, const http::fields&) override {}
     void start(const handler::response_head&, std::optional<std::uint64_t>) override { started_ = true; }
     task<void> write(std::string_view) override { co_return; }
+    bool try_write(std::string_view) override { return true; }
+    task<void> wait_for_room() override { co_return; }
     task<void> write_file(int, std::uint64_t, std::uint64_t) override { co_return; }
     void finish() override {}
+    void finish_with(const http::fields&) override {}
     void abort() noexcept override {}
     bool has_started() const noexcept override { return started_; }
     bool needs_body() const noexcept override { return true; }
@@ -54,6 +58,7 @@ private:
 class no_body final : public handler::body {
 public:
     task<std::string_view> read() override { co_return std::string_view(); }
+    std::optional<std::string_view> try_read() override { return std::string_view(); }
     std::optional<std::uint64_t> length() const noexcept override { return 0; }
     bool is_at_end() const noexcept override { return true; }
     void limit(std::uint64_t) noexcept override {}

@@ -30,6 +30,10 @@ public:
         if (index_ == pieces.size()) co_return std::string_view();
         co_return pieces[index_++];
     }
+    std::optional<std::string_view> try_read() override {
+        if (index_ == pieces.size()) return std::string_view();
+        return pieces[index_++];
+    }
     std::optional<std::uint64_t> length() const noexcept override { return declared; }
     bool is_at_end() const noexcept override { return index_ == pieces.size(); }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
@@ -52,6 +56,11 @@ public:
         record(text);
         finish();
     }
+    void inform(http::status code, const http::fields&) override {
+        if (started_) throw response_error("response already started");
+        check_interim(code);
+        interim.push_back(code);
+    }
     void start(const handler::response_head& head, std::optional<std::uint64_t> declared) override {
         if (started_) throw response_error("response already started");
         started_ = true;
@@ -61,17 +70,21 @@ public:
         length = declared;
     }
     task<void> write(std::string_view bytes) override {
-        if (allowed_writes) {
-            while (*allowed_writes == 0) {
-                write_allowed.reset();
-                co_await write_allowed.wait();
-            }
-            --*allowed_writes;
+        co_await wait_for_room();
+        if (allowed_writes) --*allowed_writes;
+        count_write(bytes);
+    }
+    bool try_write(std::string_view bytes) override {
+        if (bytes.size() > large_write || allowed_writes == 0) return false;
+        if (allowed_writes) --*allowed_writes;
+        count_write(bytes);
+        return true;
+    }
+    task<void> wait_for_room() override {
+        while (allowed_writes == 0) {
+            write_allowed.reset();
+            co_await write_allowed.wait();
         }
-        record(bytes);
-        ++writes;
-        write_done.set();
-        if (fail_at && writes == *fail_at) throw std::system_error(std::make_error_code(std::errc::broken_pipe));
     }
     task<void> write_file(int fd, std::uint64_t offset, std::uint64_t size) override {
         std::string bytes(size, '\0');
@@ -84,6 +97,11 @@ public:
     void finish() override {
         if (sends_body && length && body.size() != *length) throw response_error("too few bytes");
         finished = true;
+    }
+    void finish_with(const http::fields& sent) override {
+        check_trailers(sent);
+        finish();
+        trailers = sent;
     }
     void abort() noexcept override { aborted = true; }
     bool has_started() const noexcept override { return started_; }
@@ -101,6 +119,8 @@ public:
     http::status status{};
     std::string type;
     http::fields fields;
+    http::fields trailers;
+    std::vector<http::status> interim;
     std::optional<std::uint64_t> length;
     std::string body;
     bool sends_body = true;
@@ -118,6 +138,12 @@ private:
         if (!started_ || finished) throw response_error("write outside of a response");
         if (length && body.size() + bytes.size() > *length) throw response_error("too many bytes");
         if (sends_body) body.append(bytes);
+    }
+    void count_write(std::string_view bytes) {
+        record(bytes);
+        ++writes;
+        write_done.set();
+        if (fail_at && writes == *fail_at) throw std::system_error(std::make_error_code(std::errc::broken_pipe));
     }
     bool started_ = false;
 };

@@ -160,6 +160,7 @@ public:
         if (index_ == text_.size()) co_return std::string_view();
         co_return std::string_view(text_).substr(index_++, 1);
     }
+    std::optional<std::string_view> try_read() override { return std::nullopt; }
     std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
     bool is_at_end() const noexcept override { return index_ == text_.size(); }
     void limit(std::uint64_t) noexcept override {}

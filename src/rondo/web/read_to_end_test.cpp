@@ -44,6 +44,7 @@ public:
         --remaining_;
         co_return "x";
     }
+    std::optional<std::string_view> try_read() override { return std::nullopt; }
     std::optional<std::uint64_t> length() const noexcept override { return std::nullopt; }
     bool is_at_end() const noexcept override { return remaining_ == 0 && !fails; }
     void limit(std::uint64_t) noexcept override {}

@@ -26,11 +26,11 @@ public:
     task<std::string_view> read() override {
         // Other tasks may run between two pieces, as with a socket.
         if (chunk_size_ != 0) co_await sleep(clock::duration::zero());
-        const std::string_view next = remaining_.substr(0, chunk_size_ == 0 ? remaining_.size() : chunk_size_);
-        remaining_.remove_prefix(next.size());
-        received_ += next.size();
-        if (received_ > limit_ || length_.value_or(0) > limit_) throw http_error(http::status::content_too_large);
-        co_return next;
+        co_return take(chunk_size_ == 0 ? remaining_.size() : chunk_size_);
+    }
+    std::optional<std::string_view> try_read() override {
+        if (chunk_size_ != 0 && !remaining_.empty()) return std::nullopt;
+        return take(remaining_.size());
     }
     std::optional<std::uint64_t> length() const noexcept override { return length_; }
     bool is_at_end() const noexcept override { return remaining_.empty(); }
@@ -39,6 +39,14 @@ public:
     const http::fields* trailers() const noexcept override { return nullptr; }
 
 private:
+    std::string_view take(std::size_t size) {
+        const std::string_view next = remaining_.substr(0, size);
+        remaining_.remove_prefix(next.size());
+        received_ += next.size();
+        if (received_ > limit_ || length_.value_or(0) > limit_) throw http_error(http::status::content_too_large);
+        return next;
+    }
+
     std::string_view remaining_;
     std::size_t chunk_size_;
     std::uint64_t limit_;
@@ -49,7 +57,10 @@ private:
 /// Records a response and enforces the responder's contract.
 class test_responder final : public handler::responder {
 public:
-    test_responder(test_response& response, bool head_only) : response_(response), head_only_(head_only) {}
+    test_responder(test_response& response, const http::h1::request_head& head, const char* text)
+        : response_(response),
+          head_only_(head.method == http::method::head),
+          takes_trailers_(head.view(text).contains_token("TE", "trailers")) {}
 
     void respond(const handler::response_head& head, std::string_view text) override {
         if (text.size() > small_body_limit) throw response_error("the body is too large for respond()");
@@ -57,9 +68,16 @@ public:
         append(text);
         finish();
     }
+    void inform(http::status code, const http::fields& fields) override {
+        if (has_started()) throw response_error("response already started");
+        check_interim(code);
+        response_.interim.push_back({http::to_int(code), fields});
+    }
     void start(const handler::response_head& head, std::optional<std::uint64_t> length) override {
         if (has_started()) throw response_error("response already started");
+        if (!http::is_valid_field_value(head.reason)) throw response_error("invalid reason phrase");
         response_.status = http::to_int(head.code);
+        response_.reason = head.reason.empty() ? http::reason(head.code) : head.reason;
         response_.content_type = head.content_type;
         if (head.fields != nullptr) response_.fields = *head.fields;
         if (response_.content_type.empty()) response_.content_type = response_.field("Content-Type");
@@ -69,6 +87,15 @@ public:
     task<void> write(std::string_view bytes) override {
         co_await checkpoint();
         append(bytes);
+    }
+    bool try_write(std::string_view bytes) override {
+        if (bytes.size() > large_write) return false;
+        append(bytes);
+        return true;
+    }
+    task<void> wait_for_room() override {
+        co_await checkpoint();
+        require_open("wait_for_room()");
     }
     task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override {
         co_await checkpoint();
@@ -83,6 +110,11 @@ public:
             throw response_error("fewer bytes were written than declared");
         }
         ended_ = true;
+    }
+    void finish_with(const http::fields& trailers) override {
+        check_trailers(trailers);
+        finish();
+        if (takes_trailers_ && !without_body_ && !response_.length) response_.trailers = trailers;
     }
     void abort() noexcept override { response_.aborted = ended_ = true; }
     bool has_started() const noexcept override { return response_.status != 0; }
@@ -109,6 +141,7 @@ private:
     test_response& response_;
     std::uint64_t written_ = 0;
     bool head_only_;
+    bool takes_trailers_;
     bool without_body_ = false;
     bool ended_ = false;
 };
@@ -119,6 +152,9 @@ public:
     std::string_view peer_address() noexcept override { return peer_; }
     std::uint16_t peer_port() noexcept override { return 50000; }
     bool is_secure() const noexcept override { return false; }
+    std::string_view local_address() noexcept override { return "127.0.0.1"; }
+    std::uint16_t local_port() noexcept override { return 80; }
+    bool is_unix() noexcept override { return false; }
 
 private:
     std::string_view peer_;
@@ -180,7 +216,7 @@ task<test_response> test_client::state::serve(test_request request) const {
     }
     test_body body(request, options.max_body);
     test_connection connection(request.peer);
-    test_responder to(result, head.method == http::method::head);
+    test_responder to(result, head, text.data());
     arena memory;
     child_context context(co_await this_context());
     handler::request from = handler::make_request(head, text.data());

@@ -31,13 +31,22 @@ struct test_request {
     std::string peer = "127.0.0.1";
 };
 
+/// An interim response of the application, such as 103 (Early Hints).
+struct test_interim {
+    int status = 0;
+    http::fields fields;
+};
+
 /// The response of the application. If it was aborted, the body has the bytes written before.
 struct test_response {
     int status = 0;  ///< 0 when no response was started
+    std::string reason;
     std::string content_type;
     http::fields fields;
     std::string body;
     std::optional<std::uint64_t> length;  ///< as declared; empty if unknown
+    std::vector<test_interim> interim;    ///< sent before the response
+    http::fields trailers;                ///< of a chunked body, if the request has `TE: trailers`
     bool aborted = false;
 
     /// Returns the first header field of this name, or an empty text.

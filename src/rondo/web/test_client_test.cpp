@@ -61,5 +61,46 @@ TEST(TestClient, uses_the_loop_of_its_thread) {
     EXPECT_EQ(client.run(twice(client)), "/1/2");
 }
 
+class streaming final : public handler::application {
+public:
+    task<void> startup() override { co_return; }
+    task<void> shutdown() override { co_return; }
+    task<void> serve(handler::request& from, handler::responder& to) override {
+        std::string body;
+        for (bool whole = false; !whole;) {
+            std::optional<std::string_view> part = from.body->try_read();
+            if (!part) part = co_await from.body->read();
+            body += *part;
+            whole = part->empty();
+        }
+        http::fields fields;
+        fields.add("X-Sum", "42");
+        to.inform(http::status::early_hints, fields);
+        handler::response_head head;
+        head.reason = "Fine";
+        to.start(head, std::nullopt);
+        co_await to.wait_for_room();
+        EXPECT_FALSE(to.try_write(std::string(handler::responder::large_write + 1, 'x')));
+        EXPECT_TRUE(to.try_write(body));
+        EXPECT_EQ(from.connection->local_port(), 80);
+        to.finish_with(fields);
+    }
+};
+
+TEST(TestClient, serves_the_whole_interface) {
+    streaming app;
+    test_client client(app);
+    for (const std::size_t chunk_size : {0, 2}) {
+        const test_response got =
+            client.send({.method = "POST", .fields = {{"TE", "trailers"}}, .body = "hello", .chunk_size = chunk_size});
+        EXPECT_EQ(got.body, "hello");
+        EXPECT_EQ(got.reason, "Fine");
+        ASSERT_EQ(got.interim.size(), 1u);
+        EXPECT_EQ(got.interim[0].status, 103);
+        EXPECT_EQ(got.trailers.find("X-Sum"), "42");
+    }
+    EXPECT_TRUE(client.get("/").trailers.empty());
+}
+
 }  // namespace
 }  // namespace rondo

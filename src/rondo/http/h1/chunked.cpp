@@ -13,15 +13,11 @@ namespace {
 constexpr std::uint8_t max_size_digits = 16;
 constexpr std::uint64_t max_chunk = std::uint64_t{1} << 63;
 
+// Besides the connection fields and Content-*.
 constexpr std::array forbidden_in_trailers = std::to_array<std::string_view>({
     "age",
     "authorization",
     "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
     "cookie",
     "date",
     "expect",
@@ -32,7 +28,6 @@ constexpr std::array forbidden_in_trailers = std::to_array<std::string_view>({
     "if-none-match",
     "if-range",
     "if-unmodified-since",
-    "keep-alive",
     "location",
     "max-forwards",
     "pragma",
@@ -41,16 +36,8 @@ constexpr std::array forbidden_in_trailers = std::to_array<std::string_view>({
     "range",
     "retry-after",
     "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+    "www-authenticate",
 });
-
-bool is_allowed_in_trailer(std::string_view name) noexcept {
-    return std::none_of(forbidden_in_trailers.begin(), forbidden_in_trailers.end(),
-                        [name](std::string_view other) { return equals_ignore_case(name, other); });
-}
 
 bool is_space(unsigned char c) noexcept { return characters::is_space(static_cast<char>(c)); }
 
@@ -60,6 +47,15 @@ bool is_quotable(unsigned char c) noexcept { return characters::is(static_cast<c
 bool is_token(unsigned char c) noexcept { return characters::is(static_cast<char>(c), characters::token); }
 
 }  // namespace
+
+bool is_allowed_in_trailer(std::string_view name) noexcept {
+    constexpr std::string_view content = "content-";
+    if (is_connection_field(name)) return false;
+    // A digest is known only after the content (RFC 9530).
+    if (equals_ignore_case(name.substr(0, content.size()), content)) return equals_ignore_case(name, "content-digest");
+    return std::none_of(forbidden_in_trailers.begin(), forbidden_in_trailers.end(),
+                        [name](std::string_view other) { return equals_ignore_case(name, other); });
+}
 
 chunked_decoder::result chunked_decoder::decode(std::string_view in) {
     std::size_t at = 0;

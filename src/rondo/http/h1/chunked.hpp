@@ -13,6 +13,10 @@
 
 namespace rondo::http::h1 {
 
+/// Returns false for the fields that must not be sent in trailers: framing, routing, authentication, caching and
+/// content fields (RFC 9110 section 6.5.1).
+[[nodiscard]] bool is_allowed_in_trailer(std::string_view name) noexcept;
+
 /// Decodes a chunked body (RFC 9112 section 7.1) strictly, from input split anywhere. Use one decoder per body.
 class chunked_decoder {
 public:
@@ -55,8 +59,8 @@ public:
     /// Bytes of the current chunk that are still to come.
     [[nodiscard]] std::uint64_t chunk_remaining() const noexcept { return state_ == state::data ? remaining_ : 0; }
 
-    /// The trailer fields after `done`, without those not allowed in trailers (framing, routing, authentication,
-    /// caching and content fields; RFC 9110 section 6.5.1). Never merge them into the head.
+    /// The trailer fields after `done`, without those not allowed (is_allowed_in_trailer). Never merge them into the
+    /// head.
     [[nodiscard]] const fields& trailers() const noexcept { return trailers_; }
 
 private:

@@ -225,5 +225,14 @@ TEST(Chunked, an_error_is_final) {
 
 TEST(Chunked, is_small) { EXPECT_LE(sizeof(chunked_decoder), 48U); }
 
+TEST(Chunked, knows_the_fields_allowed_in_trailers) {
+    for (const char* name : {"X-Sum", "ETag", "Content-Digest", "Server-Timing", "Grpc-Status", "Content"})
+        EXPECT_TRUE(is_allowed_in_trailer(name)) << name;
+    for (const char* name :
+         {"Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Proxy-Connection", "Host", "Content-Length",
+          "Content-Type", "Content-Location", "Authorization", "WWW-Authenticate", "Cookie", "Set-Cookie", "DATE"})
+        EXPECT_FALSE(is_allowed_in_trailer(name)) << name;
+}
+
 }  // namespace
 }  // namespace rondo::http::h1

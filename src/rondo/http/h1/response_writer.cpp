@@ -14,6 +14,7 @@ namespace {
 constexpr int first_code = 100;
 constexpr std::size_t code_count = 500;
 constexpr std::size_t max_status_line = 55;
+constexpr std::size_t reason_offset = std::string_view("HTTP/1.1 200 ").size();
 
 struct status_line {
     std::array<char, max_status_line> text;
@@ -91,7 +92,9 @@ char* write_chunk_header(char* out, std::uint64_t size) noexcept {
 char* write_response_head(char* out, const response_parts& head) noexcept {
     const status_line& line = status_lines[static_cast<std::size_t>(to_int(head.code) - first_code)];
     std::memcpy(out, line.text.data(), max_status_line);
-    out += line.size;
+    if (head.reason.empty()) [[likely]]
+        out += line.size;
+    else out = put(put(out + reason_offset, head.reason), "\r\n");
     if (!head.date.empty()) {
         out = put(out, "Date: ");
         out = put(out, head.date);

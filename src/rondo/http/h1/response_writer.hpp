@@ -25,11 +25,13 @@ struct response_parts {
     std::string_view date;                 ///< IMF-fixdate, 29 bytes; empty: no Date field
     std::string_view content_type;         ///< empty: no Content-Type field; must be a valid field value
     const http::fields* fields = nullptr;  ///< further lines; must not repeat the ones above
+    std::string_view reason{};             ///< reason phrase, a valid field value; empty: the standard one
 };
 
 /// Returns an upper bound of the bytes that write_response_head() touches: more than it writes, as it copies blocks.
 [[nodiscard]] inline std::size_t response_size_bound(const response_parts& head) noexcept {
-    return 256 + head.content_type.size() + (head.fields == nullptr ? 0 : head.fields->wire().size());
+    return 256 + head.reason.size() + head.content_type.size() +
+           (head.fields == nullptr ? 0 : head.fields->wire().size());
 }
 
 /// Writes the status line, the fields and the blank line, and returns the end. `out` must have room for
@@ -47,6 +49,8 @@ inline constexpr std::size_t max_chunk_header_size = 18;
 inline constexpr std::string_view chunk_end = "\r\n";
 /// Ends a chunked body without trailers.
 inline constexpr std::string_view last_chunk = "0\r\n\r\n";
+/// Ends a chunked body whose trailers follow, terminated by a blank line.
+inline constexpr std::string_view last_chunk_header = "0\r\n";
 /// The interim response to `Expect: 100-continue`.
 inline constexpr std::string_view continue_head = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -59,6 +59,16 @@ TEST(WriteResponseHead, writes_every_code) {
     }
 }
 
+TEST(WriteResponseHead, writes_a_reason) {
+    response_parts head;
+    head.code = status::not_found;
+    head.date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (const std::string& reason : {std::string("x"), std::string("Nothing Here"), std::string(1000, 'r')}) {
+        head.reason = reason;
+        EXPECT_EQ(written(head), "HTTP/1.1 404 " + reason + "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
+    }
+}
+
 TEST(WriteResponseHead, stays_within_its_bound) {
     fields more;
     more.add("X", std::string(500, 'v'));

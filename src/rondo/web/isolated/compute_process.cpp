@@ -57,6 +57,7 @@ class received_body final : public handler::body {
 public:
     explicit received_body(std::string_view bytes) noexcept : length_(bytes.size()), remaining_(bytes) {}
     task<std::string_view> read() override { co_return std::exchange(remaining_, {}); }
+    std::optional<std::string_view> try_read() override { return std::exchange(remaining_, {}); }
     std::optional<std::uint64_t> length() const noexcept override { return length_; }
     bool is_at_end() const noexcept override { return remaining_.empty(); }
     void limit(std::uint64_t) noexcept override {}
@@ -74,6 +75,9 @@ public:
     std::string_view peer_address() noexcept override { return job_.peer; }
     std::uint16_t peer_port() noexcept override { return job_.header.port; }
     bool is_secure() const noexcept override { return job_.header.secure != 0; }
+    std::string_view local_address() noexcept override { return job_.local; }
+    std::uint16_t local_port() noexcept override { return job_.header.local_port; }
+    bool is_unix() noexcept override { return job_.header.is_unix != 0; }
 
 private:
     const job_parts& job_;

@@ -100,21 +100,26 @@ std::string encode_job(request& req, std::string_view body) {
     const std::string head = request_head(req);
     const std::string_view id = req.id();
     const std::string_view peer = req.peer_address();
+    handler::connection_info* const connection = req.server_request().connection;
+    const std::string_view local = connection ? connection->local_address() : std::string_view();
     job_header j;
     j.head_size = static_cast<std::uint32_t>(head.size());
     j.id_size = static_cast<std::uint32_t>(id.size());
     j.peer_size = static_cast<std::uint32_t>(peer.size());
+    j.local_size = static_cast<std::uint32_t>(local.size());
     const bool in_file = body.size() > max_inline_body;
     j.body_in_file = in_file ? 1 : 0;
     j.body_size = in_file ? 0 : static_cast<std::uint32_t>(body.size());
     j.file_size = in_file ? body.size() : 0;
-    j.port = req.server_request().connection ? req.server_request().connection->peer_port() : 0;
+    j.port = connection ? connection->peer_port() : 0;
+    j.local_port = connection ? connection->local_port() : 0;
+    j.is_unix = connection && connection->is_unix() ? 1 : 0;
     j.secure = req.scheme() == "https" ? 1 : 0;
     j.deadline = req.deadline().time_since_epoch().count();
     std::string message;
-    message.reserve(sizeof j + head.size() + id.size() + peer.size() + j.body_size);
+    message.reserve(sizeof j + head.size() + id.size() + peer.size() + local.size() + j.body_size);
     append_binary(message, j);
-    message.append(head).append(id).append(peer);
+    message.append(head).append(id).append(peer).append(local);
     if (!in_file) message.append(body);
     return message;
 }
@@ -125,13 +130,14 @@ std::optional<job_parts> parse_job(std::string_view received) {
     std::memcpy(&parts.header, received.data(), sizeof(job_header));
     const job_header& header = parts.header;
     if (header.version != compute_protocol_version || header.head_size > max_head_size ||
-        header.id_size > max_text_size || header.peer_size > max_text_size || header.body_size > max_inline_body ||
-        header.secure > 1 || header.body_in_file > 1 || header.deadline < 0 ||
-        (header.body_in_file != 0) != (header.file_size != 0) || header.file_size > INT64_MAX) {
+        header.id_size > max_text_size || header.peer_size > max_text_size || header.local_size > max_text_size ||
+        header.body_size > max_inline_body || header.secure > 1 || header.is_unix > 1 || header.body_in_file > 1 ||
+        header.deadline < 0 || (header.body_in_file != 0) != (header.file_size != 0) || header.file_size > INT64_MAX) {
         throw std::runtime_error("malformed job");
     }
     received.remove_prefix(sizeof(job_header));
-    if (received.size() < std::size_t{header.head_size} + header.id_size + header.peer_size + header.body_size)
+    if (received.size() <
+        std::size_t{header.head_size} + header.id_size + header.peer_size + header.local_size + header.body_size)
         return std::nullopt;
     const auto read = [&received](std::size_t size) {
         const std::string_view bytes = received.substr(0, size);
@@ -141,6 +147,7 @@ std::optional<job_parts> parse_job(std::string_view received) {
     parts.head = read(header.head_size);
     parts.id = read(header.id_size);
     parts.peer = read(header.peer_size);
+    parts.local = read(header.local_size);
     parts.body = read(header.body_size);
     return parts;
 }

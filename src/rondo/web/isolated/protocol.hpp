@@ -18,7 +18,7 @@
 namespace rondo::detail {
 
 /// The version of the protocol, incremented with every change.
-inline constexpr std::uint32_t compute_protocol_version = 3;
+inline constexpr std::uint32_t compute_protocol_version = 4;
 
 /// A body up to this size follows the header; a larger one is a memory file whose descriptor is sent with the first
 /// byte.
@@ -26,14 +26,18 @@ inline constexpr std::size_t max_inline_body = 64 * 1024;
 
 struct job_header {
     std::uint32_t version = compute_protocol_version;
-    std::uint32_t head_size = 0;  ///< bytes of the request's head, as HTTP/1
-    std::uint32_t id_size = 0;    ///< bytes of the request's id
-    std::uint32_t peer_size = 0;  ///< bytes of the client's address
-    std::uint32_t body_size = 0;  ///< bytes of the body, unless it is in a file
-    std::uint16_t port = 0;       ///< the client's
+    std::uint32_t head_size = 0;   ///< bytes of the request's head, as HTTP/1
+    std::uint32_t id_size = 0;     ///< bytes of the request's id
+    std::uint32_t peer_size = 0;   ///< bytes of the client's address
+    std::uint32_t local_size = 0;  ///< bytes of the address the client connected to
+    std::uint32_t body_size = 0;   ///< bytes of the body, unless it is in a file
+    std::uint16_t port = 0;        ///< the client's
+    std::uint16_t local_port = 0;  ///< the port the client connected to
     // Not bool, which must not have the other values that a socket may deliver.
     std::uint8_t secure = 0;        ///< 1: over TLS
+    std::uint8_t is_unix = 0;       ///< 1: over a unix socket
     std::uint8_t body_in_file = 0;  ///< 1: the body is in a file
+    std::uint8_t unused = 0;        // instead of padding
     std::int64_t deadline = 0;      ///< of the request, in ticks of the clock
     std::uint64_t file_size = 0;
 };
@@ -47,6 +51,7 @@ struct job_parts {
     std::string_view head;
     std::string_view id;
     std::string_view peer;
+    std::string_view local;
     std::string_view body;
 };
 /// Returns nothing if more bytes are needed. Throws std::runtime_error for a malformed job.

@@ -215,6 +215,8 @@ TEST(ComputeJobs, rejects_impossible_lengths) {
     EXPECT_TRUE(refused([](job_header& j) { j.head_size = UINT32_MAX; }));
     EXPECT_TRUE(refused([](job_header& j) { j.id_size = UINT32_MAX; }));
     EXPECT_TRUE(refused([](job_header& j) { j.peer_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.local_size = UINT32_MAX; }));
+    EXPECT_TRUE(refused([](job_header& j) { j.is_unix = 2; }));
     EXPECT_TRUE(refused([](job_header& j) { j.body_size = UINT32_MAX; }));
     EXPECT_TRUE(refused([](job_header& j) { j.body_in_file = true; }));
     EXPECT_TRUE(refused([](job_header& j) { j.file_size = 1; }));

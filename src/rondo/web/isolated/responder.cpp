@@ -67,6 +67,11 @@ void compute_responder::respond(const handler::response_head& head, std::string_
     send(out);
 }
 
+void compute_responder::inform(http::status code, const http::fields&) {
+    if (has_started()) throw response_error("response already started");
+    check_interim(code);
+}
+
 void compute_responder::start(const handler::response_head& head, std::optional<std::uint64_t> length) {
     if (has_started()) throw response_error("response already started");
     code_ = head.code;
@@ -77,14 +82,29 @@ void compute_responder::start(const handler::response_head& head, std::optional<
 }
 
 task<void> compute_responder::write(std::string_view bytes) {
+    send_body(bytes);
+    co_return;
+}
+
+bool compute_responder::try_write(std::string_view bytes) {
+    if (bytes.size() > large_write) return false;
+    send_body(bytes);
+    return true;
+}
+
+task<void> compute_responder::wait_for_room() {
     token_.check();
-    if (bytes.empty() || head_only_) co_return;
+    co_return;
+}
+
+void compute_responder::send_body(std::string_view bytes) {
+    token_.check();
+    if (bytes.empty() || head_only_) return;
     body_bytes_ += bytes.size();
     std::string out;
     if (bytes.size() <= max_inline_body) {
         append_frame(out, frame_kind::bytes, bytes);
-        send(out);
-        co_return;
+        return send(out);
     }
     const unique_fd file = make_memory_file(bytes);
     append_frame(out, frame_kind::file, file_payload({0, bytes.size()}));
@@ -96,7 +116,7 @@ task<void> compute_responder::write_file(int fd, std::uint64_t offset, std::uint
     if (length == 0 || head_only_) co_return;
     if (length <= max_inline_body) {
         const std::string bytes = read_range(fd, offset, length);
-        co_return co_await write(bytes);
+        co_return send_body(bytes);
     }
     body_bytes_ += length;
     std::string out;
@@ -110,6 +130,11 @@ void compute_responder::finish() {
     std::string out;
     append_frame(out, frame_kind::end, {});
     send(out);
+}
+
+void compute_responder::finish_with(const http::fields& trailers) {
+    check_trailers(trailers);
+    finish();
 }
 
 void compute_responder::abort() noexcept { ::shutdown(connection_, SHUT_RDWR); }

@@ -25,10 +25,16 @@ public:
     void fail(const reply_failure& failure);
 
     void respond(const handler::response_head& head, std::string_view body) override;
+    /// Does nothing: the protocol has no interim responses.
+    void inform(http::status code, const http::fields& fields) override;
     void start(const handler::response_head& head, std::optional<std::uint64_t> length) override;
     [[nodiscard]] task<void> write(std::string_view bytes) override;
+    [[nodiscard]] bool try_write(std::string_view bytes) override;
+    [[nodiscard]] task<void> wait_for_room() override;
     [[nodiscard]] task<void> write_file(int fd, std::uint64_t offset, std::uint64_t length) override;
     void finish() override;
+    /// Drops the trailers: the protocol has none.
+    void finish_with(const http::fields& trailers) override;
     void abort() noexcept override;
 
     [[nodiscard]] bool has_started() const noexcept override { return code_ != http::status{}; }
@@ -38,6 +44,7 @@ public:
 
 private:
     void send(std::string_view bytes, int file = -1);
+    void send_body(std::string_view bytes);
 
     int connection_;
     cancel_token token_;
