@@ -56,20 +56,29 @@ std::string all_thread_stacks() {
     return text;
 }
 
-void dump_stacks_if_requested(process::child& self) noexcept {
+void dump_stacks_if_requested(process::child& self, const std::function<std::string()>& more_stacks) noexcept {
     if (!self.is_stack_dump_requested()) return;
     try {
         log::error("killed by the arbiter; thread stacks:\n" + all_thread_stacks());
+        log::flush();  // more_stacks() may hang with the process
+        const std::string more = more_stacks ? more_stacks() : std::string();
+        if (!more.empty()) log::error(more);
         log::flush();
     } catch (...) {
-        // Out of memory: nothing can be logged.
+        // Out of memory: nothing more can be logged.
     }
     self.set_stack_dump_done();
 }
 
 struct heartbeat::state {
-    state(process::child& c, event_loop& l, const recycle_limits& max, std::function<std::uint64_t()> count)
-        : self(c), loop(l), limits(max), requests(std::move(count)), started(clock::now()) {
+    state(process::child& c, event_loop& l, const recycle_limits& max, std::function<std::uint64_t()> count,
+          std::function<std::string()> more)
+        : self(c),
+          loop(l),
+          limits(max),
+          requests(std::move(count)),
+          more_stacks(std::move(more)),
+          started(clock::now()) {
         stack_trace::prepare();
         thread = named_thread("rondo-heart", [this] { run(); });
     }
@@ -87,7 +96,7 @@ struct heartbeat::state {
         std::unique_lock lock(mutex);
         do {
             self.heartbeat(loop.counters().turn_start_ns.load(std::memory_order_relaxed));
-            dump_stacks_if_requested(self);
+            dump_stacks_if_requested(self, more_stacks);
             if (!recycle_requested) request_recycle_if_due();
         } while (!wake.wait_for(lock, pause, [this] { return stopping; }));
     }
@@ -107,6 +116,7 @@ struct heartbeat::state {
     event_loop& loop;
     recycle_limits limits;
     std::function<std::uint64_t()> requests;
+    std::function<std::string()> more_stacks;
     instant started;
     bool recycle_requested = false;
     std::mutex mutex;
@@ -116,8 +126,8 @@ struct heartbeat::state {
 };
 
 heartbeat::heartbeat(process::child& self, event_loop& loop, const recycle_limits& limits,
-                     std::function<std::uint64_t()> requests)
-    : state_(std::make_unique<state>(self, loop, limits, std::move(requests))) {}
+                     std::function<std::uint64_t()> requests, std::function<std::string()> more_stacks)
+    : state_(std::make_unique<state>(self, loop, limits, std::move(requests), std::move(more_stacks))) {}
 heartbeat::~heartbeat() = default;
 
 }  // namespace rondo::cli

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include <rondo/loop/loop.hpp>
 #include <rondo/process/current_child.hpp>
@@ -24,9 +25,10 @@ struct recycle_limits {
 /// destroy before loop and child.
 class heartbeat {
 public:
-    /// `requests` returns the number served so far; called on the heartbeat thread. Throws std::system_error.
+    /// `requests` returns the number served so far, `more_stacks` a text to log after the stacks of the threads; both
+    /// are called on the heartbeat thread. Throws std::system_error.
     heartbeat(process::child& self, event_loop& loop, const recycle_limits& limits,
-              std::function<std::uint64_t()> requests);
+              std::function<std::uint64_t()> requests, std::function<std::string()> more_stacks = nullptr);
     ~heartbeat();
     heartbeat(const heartbeat&) = delete;
     heartbeat& operator=(const heartbeat&) = delete;
@@ -36,9 +38,9 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// Logs the stacks of all threads but the calling one if the arbiter requested them before killing the process.
-/// Requires an earlier call of stack_trace::prepare().
-void dump_stacks_if_requested(process::child& self) noexcept;
+/// Logs the stacks of all threads but the calling one, then the text of `more_stacks`, if the arbiter requested them
+/// before killing the process. Requires an earlier call of stack_trace::prepare().
+void dump_stacks_if_requested(process::child& self, const std::function<std::string()>& more_stacks = nullptr) noexcept;
 
 /// The stacks of all threads of this process except the calling one, as log text.
 [[nodiscard]] std::string all_thread_stacks();

@@ -17,8 +17,8 @@
 #include <rondo/cli/access_log.hpp>
 #include <rondo/cli/admin_listener.hpp>
 #include <rondo/cli/apply_process_settings.hpp>
-#include <rondo/cli/compute_processes.hpp>
 #include <rondo/cli/log_files.hpp>
+#include <rondo/cli/served.hpp>
 #include <rondo/cli/settings/special_rows.hpp>
 #include <rondo/cli/validate.hpp>
 #include <rondo/cli/worker.hpp>
@@ -27,7 +27,6 @@
 #include <rondo/process/privileges.hpp>
 #include <rondo/process/systemd.hpp>
 #include <rondo/stats/worker_stats.hpp>
-#include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
@@ -53,7 +52,7 @@ std::vector<process::managed_listener> passed_listeners(process::handover& inher
 }
 
 // Run in a process of its own before a reload, with the new program and settings. Returns the exit status.
-int check_config(app& application, const server_settings& settings, process::handover& inherited) {
+int check_config(served& application, const server_settings& settings, process::handover& inherited) {
     std::vector<std::string> in_use;
     cli::server_settings checked = settings;
     if (!passed_listeners(inherited).empty()) checked.binds.clear();
@@ -127,7 +126,7 @@ std::vector<net::listening_socket> to_listening_sockets(std::vector<process::man
     return sockets;
 }
 
-int serve_without_arbiter(app& application, const server_settings& settings, process::handover& inherited) {
+int serve_without_arbiter(served& application, const server_settings& settings, process::handover& inherited) {
     std::vector<process::managed_listener> sockets = open_listeners(settings, inherited);
     std::vector<process::managed_listener> admin = open_admin_listeners(settings, inherited);
     process::drop_privileges(process::resolve_identity(settings.user, settings.group));
@@ -137,7 +136,8 @@ int serve_without_arbiter(app& application, const server_settings& settings, pro
     return status;
 }
 
-process::arbiter_options make_arbiter_options(const server_settings& settings, process::executable program) {
+process::arbiter_options make_arbiter_options(served& application, const server_settings& settings,
+                                              process::executable program) {
     return {.boot_timeout = settings.boot_timeout,
             .timeout = settings.timeout,
             .graceful_timeout = settings.graceful_timeout,
@@ -145,15 +145,17 @@ process::arbiter_options make_arbiter_options(const server_settings& settings, p
             .program = std::move(program),
             .on_ready = nullptr,
             .on_generation_ready = nullptr,
-            .on_reopen_logs = [&settings] {
-                try_create_log_files(settings);  // the workers may lack the permissions
-                reopen_logs();
-            }};
+            .on_reopen_logs =
+                [&settings] {
+                    try_create_log_files(settings);  // the workers may lack the permissions
+                    reopen_logs();
+                },
+            .fork_hooks = application.fork_hooks()};
 }
 
 // A start or a reload fails when a log cannot be opened; a worker that replaces another serves without it (`complete`:
 // all workers have started).
-process::group_options make_worker_group(app& application, const server_settings& settings, const bool& complete) {
+process::group_options make_worker_group(served& application, const server_settings& settings, const bool& complete) {
     process::identity identity = process::resolve_identity(settings.user, settings.group);
     auto run = [&application, &settings, &complete, identity](process::child& self) {
         process::drop_privileges(identity);
@@ -198,7 +200,7 @@ std::string_view backend_name(backend_kind kind) {
     return kind == backend_kind::io_uring ? "io_uring" : "epoll";
 }
 
-int serve_with_arbiter(app& application, const server_settings& settings, process::executable program,
+int serve_with_arbiter(served& application, const server_settings& settings, process::executable program,
                        process::handover inherited) {
     log::set_synchronous(true);
     set_discovery_name(inherited);
@@ -208,18 +210,18 @@ int serve_with_arbiter(app& application, const server_settings& settings, proces
     std::vector<process::managed_listener> admin = open_admin_listeners(settings, inherited);
     std::string admin_url = admin.empty() ? "" : admin.front().url;
     const socket_file admin_file = admin.empty() ? socket_file() : admin.front().file;
-    std::vector<process::managed_listener> jobs = listen_for_jobs(application, settings, inherited);
-    process::arbiter_options options = make_arbiter_options(settings, std::move(program));
+    std::vector<process::managed_listener> jobs = application.listen_for_jobs(settings, inherited);
+    process::arbiter_options options = make_arbiter_options(application, settings, std::move(program));
     options.on_ready = [&] {
         log::info(startup_message(application, settings, urls, backend_name(settings.backend), admin_url));
     };
     bool complete = false;
     options.on_generation_ready = [&complete] { complete = true; };
-    application.run_arbiter_hooks(inherited.reason == process::handover::kind::reload);
+    application.on_arbiter_start(inherited.reason == process::handover::kind::reload);
     process::arbiter arbiter(std::move(options), std::move(inherited));
     for (process::managed_listener& s : sockets) arbiter.add_listener(std::move(s));
     arbiter.add_group(make_worker_group(application, settings, complete));
-    for (process::group_options& g : compute_groups(application, settings)) arbiter.add_group(std::move(g));
+    for (process::group_options& g : application.compute_groups(settings)) arbiter.add_group(std::move(g));
     for (process::managed_listener& s : jobs) arbiter.add_listener(std::move(s));
     if (!admin.empty()) arbiter.add_group(make_admin_group(settings));
     for (process::managed_listener& s : admin) arbiter.add_listener(std::move(s));
@@ -230,13 +232,12 @@ int serve_with_arbiter(app& application, const server_settings& settings, proces
 
 }  // namespace
 
-int serve(app& application, const server_settings& settings) {
+int serve(served& application, const server_settings& settings) {
     process::handover inherited = process::handover::from_environment();
     process::executable program = process::executable::current();
     apply_process_settings(settings);
     if (inherited.reason == process::handover::kind::check) return check_config(application, settings, inherited);
-    application.check();
-    require_known_compute_pools(application, settings);
+    application.prepare_to_serve(settings);
     try {
         log::set_file(settings.error_log);
         create_log_files(settings);

@@ -4,13 +4,11 @@
 
 #include <rondo/cli/settings/settings.hpp>
 
-namespace rondo {
-class app;
-}
-
 namespace rondo::cli {
 
+class served;
+
 /// Serves until a signal stops it. Returns the exit status. Throws when the start fails.
-int serve(app& application, const server_settings& settings);
+int serve(served& application, const server_settings& settings);
 
 }  // namespace rondo::cli

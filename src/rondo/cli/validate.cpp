@@ -15,10 +15,9 @@
 #include <rondo/admin/admin_app.hpp>
 #include <rondo/base/trusted_path.hpp>
 #include <rondo/channels/url.hpp>
-#include <rondo/cli/compute_processes.hpp>
+#include <rondo/cli/served.hpp>
 #include <rondo/cli/settings/special_rows.hpp>
 #include <rondo/codec/redact.hpp>
-#include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
@@ -69,10 +68,11 @@ void require_valid_url(std::string_view setting, const std::string& url) {
 
 }  // namespace
 
-std::vector<std::string> validate(app& application, const server_settings& settings, std::vector<std::string>& in_use) {
+std::vector<std::string> validate(served& application, const server_settings& settings,
+                                  std::vector<std::string>& in_use) {
     std::vector<std::string> errors;
-    collect_error(errors, [&application] { application.check(); });
-    collect_error(errors, [&] { require_known_compute_pools(application, settings); });
+    application.check(settings, errors);
+    for (std::string& error : errors) error = codec::redacted_text(error);
     std::vector<net::bind_address> addresses = settings.binds;
     if (settings.admin) {
         addresses.push_back(*settings.admin);

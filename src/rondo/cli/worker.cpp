@@ -19,6 +19,7 @@
 #include <rondo/cli/admin_listener.hpp>
 #include <rondo/cli/heartbeat.hpp>
 #include <rondo/cli/log_files.hpp>
+#include <rondo/cli/served.hpp>
 #include <rondo/cli/worker_pools.hpp>
 #include <rondo/contrib/leader_election.hpp>
 #include <rondo/coro/event.hpp>
@@ -28,29 +29,12 @@
 #include <rondo/process/managed_listener.hpp>
 #include <rondo/server/server.hpp>
 #include <rondo/stats/client_library_stats.hpp>
-#include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
 namespace {
 
 using namespace std::chrono_literals;
-
-std::string view_counts_text(app& application) {
-    std::size_t async = 0;
-    std::size_t sync = 0;
-    std::size_t cpu = 0;
-    std::size_t isolated = 0;
-    for (const route_info& r : application.routes()) {
-        if (r.kind == view_kind::async) ++async;
-        else if (r.kind == view_kind::sync) ++sync;
-        else if (r.kind == view_kind::cpu) ++cpu;
-        else ++isolated;
-    }
-    std::string text = fmt::format("{} async, {} sync, {} cpu", async, sync, cpu);
-    if (isolated > 0) text += fmt::format(", {} isolated", isolated);
-    return text;
-}
 
 // Duplicates of the sockets that this process owns; it removes their socket files instead of the server.
 std::vector<process::managed_listener> duplicate_owned_sockets(std::vector<net::listening_socket>& sockets) {
@@ -72,33 +56,39 @@ recycle_limits make_recycle_limits(const server_settings& settings) {
 
 class worker {
 public:
-    worker(app& application, const server_settings& settings, process::child* self,
+    worker(served& application, const server_settings& settings, process::child* self,
            std::vector<net::listening_socket> admin, log::open_policy access_log)
-        : app_(application),
+        : served_(application),
+          app_(application.application()),
           settings_(settings),
           self_(self),
           stats_(init_stats()),
           initial_log_lines_lost_(stats_.access_log_lines_lost.load()),
           initial_error_lines_lost_(stats_.error_log_lines_lost.load() - log::lost_lines()),
           loop_({settings.backend}),
-          pools_(loop_, application, settings),
+          pools_(loop_, app_, settings),
           admin_sockets_(std::move(admin)),
           signals_(loop_, {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH}, [this](int signal) { on_signal(signal); }) {
-        app_.set_leader_check([this](std::string_view name) { return election_.try_acquire(name); });
+        served_.set_leader_check([this](std::string_view name) { return election_.try_acquire(name); });
         if (settings.access_log != "off")
             access_log_.emplace(settings.access_log, settings.access_log_format, self ? self->name() : std::string(),
                                 access_log);
-        if (access_log_) app_.set_access_log(&*access_log_);
+        if (access_log_) served_.set_access_log(&*access_log_);
         if (settings.stall_threshold > 0ms)
             stall_detector_.emplace(loop_, stall_options{.threshold = settings.stall_threshold},
                                     [this](const stall_report& r) { on_stall(r); });
     }
     ~worker() {
-        app_.set_access_log(nullptr);
-        app_.set_leader_check(nullptr);
+        end_server();
+        served_.set_access_log(nullptr);
+        served_.set_leader_check(nullptr);
     }
 
-    int run(std::vector<net::listening_socket> sockets) { return loop_.run_until(run_lifecycle(std::move(sockets))); }
+    int run(std::vector<net::listening_socket> sockets) {
+        return served_.run(loop_, run_lifecycle(std::move(sockets)));
+    }
+    /// Until when the application may take to end the process after an orderly shutdown.
+    [[nodiscard]] instant end_of_process() const noexcept { return std::max(end_of_grace_, from_now(1s)); }
 
 private:
     task<int> run_lifecycle(std::vector<net::listening_socket> sockets) {
@@ -106,34 +96,45 @@ private:
         co_await app_.startup();
         server_.emplace(loop_, pools_.application(), settings_.limits, &stats_);
         pools_.attach_to(*server_);
+        served_.on_server_start(*server_);
         server_->on_sample([this](stats::worker_stats& s) { sample(s); });
         std::string admin_url = admin_sockets_.empty() ? "" : admin_sockets_.front().url;
         if (!admin_sockets_.empty()) admin_.emplace(std::move(admin_sockets_), server_->server_stats());
         if (self_) server_->balance_with(self_->slots(), self_->slot(), pools_.request_threads());
-        if (self_) heartbeat_.emplace(*self_, loop_, make_recycle_limits(settings_), request_counter());
+        if (self_)
+            heartbeat_.emplace(*self_, loop_, make_recycle_limits(settings_), request_counter(),
+                               [this] { return served_.stacks(); });
         start_accepting(std::move(sockets), admin_url);
         co_await stop_requested_.wait();
         log::info(fmt::format("shutting down: {} connections open, {} requests in flight", server_->connection_count(),
                               server_->server_stats().in_flight.load()));
         const auto grace = immediate_ ? 0s : std::chrono::duration_cast<clock::duration>(settings_.graceful_timeout);
-        const instant end_of_grace = from_now(grace);
-        app_.set_background_deadline(end_of_grace);
+        end_of_grace_ = from_now(grace);
+        served_.set_background_deadline(end_of_grace_);
+        served_.on_drain(end_of_grace_);
         co_await stop_accepting();
         co_await server_->drain(grace);
         // Views of disconnected clients may still run, and a thread counts as running shortly after it returned its
         // result.
-        const instant end_of_views = std::max(end_of_grace, from_now(1s));
-        while (pools_.running() > 0 && clock::now() < end_of_views) co_await loop_.sleep(10ms);
-        co_await app_.stop_background();
-        if (pools_.running() > 0) exit_abandoning_views(pools_.running());
+        const instant end_of_views = std::max(end_of_grace_, from_now(1s));
+        while (running() > 0 && clock::now() < end_of_views) co_await loop_.sleep(10ms);
+        co_await served_.stop_background();
+        if (running() > 0) exit_abandoning_views(running());
         co_await app_.shutdown();  // with heartbeats, as it waits for background groups
         sample(stats_);
-        heartbeat_.reset();
-        admin_.reset();
-        server_.reset();
+        end_server();
         log::info("shutdown complete");
         co_return 0;
     }
+
+    void end_server() {
+        heartbeat_.reset();
+        admin_.reset();
+        if (server_) served_.on_server_end();
+        server_.reset();
+    }
+
+    [[nodiscard]] std::size_t running() const noexcept { return pools_.running() + served_.running(); }
 
     void start_accepting(std::vector<net::listening_socket> sockets, const std::string& admin_url) {
         std::vector<std::string> urls;
@@ -141,7 +142,7 @@ private:
         if (!self_) owned_sockets_ = duplicate_owned_sockets(sockets);
         for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
         if (self_) self_->set_ready();
-        else log::info(startup_message(app_, settings_, urls, loop_.io().name(), admin_url));
+        else log::info(startup_message(served_, settings_, urls, loop_.io().name(), admin_url));
     }
 
     // The stats of the slot, which successive processes share.
@@ -156,6 +157,7 @@ private:
         if (access_log_) store_relaxed(s.access_log_lines_lost, initial_log_lines_lost_ + access_log_->dropped());
         store_relaxed(s.error_log_lines_lost, initial_error_lines_lost_ + log::lost_lines());
         library_stats_.sample(s);
+        served_.sample(s);
     }
 
     // On the detector's thread.
@@ -196,12 +198,14 @@ private:
     // A thread that runs a view cannot be stopped; the process can.
     [[noreturn]] void exit_abandoning_views(std::size_t views) {
         sample(stats_);
+        served_.end_process(clock::now());
         log::warning(fmt::format("exiting with {} views still running", views));
         log::flush();
         _exit(1);
     }
 
-    app& app_;
+    served& served_;
+    handler::application& app_;
     const server_settings& settings_;
     process::child* self_;
     std::optional<stats::worker_stats_memory> own_stats_;  // without an arbiter
@@ -221,24 +225,30 @@ private:
     std::optional<heartbeat> heartbeat_;
     std::vector<process::managed_listener> owned_sockets_;  // without an arbiter
     event stop_requested_;
+    instant end_of_grace_{};
     bool immediate_ = false;
 };
 
 }  // namespace
 
-int run_worker(app& application, const server_settings& settings, std::vector<net::listening_socket> sockets,
+int run_worker(served& application, const server_settings& settings, std::vector<net::listening_socket> sockets,
                process::child* self, std::vector<net::listening_socket> admin, log::open_policy access_log) {
-    return worker(application, settings, self, std::move(admin), access_log).run(std::move(sockets));
+    std::optional<worker> w(std::in_place, application, settings, self, std::move(admin), access_log);
+    const int status = w->run(std::move(sockets));
+    const instant deadline = w->end_of_process();
+    w.reset();
+    application.end_process(deadline);
+    return status;
 }
 
-std::string startup_message(app& application, const server_settings& settings, const std::vector<std::string>& urls,
+std::string startup_message(served& application, const server_settings& settings, const std::vector<std::string>& urls,
                             std::string_view backend, std::string_view admin) {
     std::string text = fmt::format("Rondo {} serving, pid {}", version, getpid());
     for (const std::string& url : urls) text += fmt::format("\nlisten   {}", url);
     if (!admin.empty()) text += fmt::format("\nadmin    {}", admin);
     text += fmt::format("\nbackend  {}", backend);
     if (settings.workers > 0) text += fmt::format("\nworkers  {}", settings.workers);
-    text += fmt::format("\nviews    {}", view_counts_text(application));
+    text += fmt::format("\n{}", application.views_text());
     text += fmt::format("\nthreads  {}", threads_text(settings));
     return text;
 }

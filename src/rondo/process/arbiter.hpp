@@ -11,6 +11,7 @@
 
 #include <rondo/process/current_child.hpp>
 #include <rondo/process/executable.hpp>
+#include <rondo/process/fork_hooks.hpp>
 #include <rondo/process/handover.hpp>
 #include <rondo/process/managed_listener.hpp>
 
@@ -43,6 +44,7 @@ struct arbiter_options {
     std::function<void()>
         on_generation_ready;               ///< when all children of an image serve, also after a reload; must not throw
     std::function<void()> on_reopen_logs;  ///< on USR1, before the children are signalled; must not throw
+    process::fork_hooks* fork_hooks = nullptr;  ///< called around the fork of each child; null for none
 };
 
 /// Keeps groups of child processes running: forks them, replaces those that die, hang or request it, reloads the

@@ -28,6 +28,8 @@ struct shared_state {
     std::atomic<pid_t> last_pid;
     std::atomic<bool> fail;
     std::atomic<int> result;
+    std::atomic<int> prepared;
+    std::atomic<int> forked;
 };
 
 class Arbiter : public ::testing::Test {
@@ -211,6 +213,46 @@ TEST_F(Arbiter, gives_isolated_children_only_their_own_slot) {
     ASSERT_TRUE(wait_until([this] { return shared_.started == 3; }));
     EXPECT_EQ(shared_.result, 1);
     EXPECT_EQ(stop(SIGTERM), 0);
+}
+
+// Counts the calls; sets `result` when one is made in the wrong process.
+class counting_hooks final : public fork_hooks {
+public:
+    explicit counting_hooks(shared_state& shared) : shared_(shared) {}
+
+    void before_fork() noexcept override {
+        parent_ = getpid();
+        ++shared_.prepared;
+    }
+    void after_fork_in_parent() noexcept override {
+        if (getpid() != parent_) shared_.result = 1;
+        ++shared_.forked;
+    }
+    void after_fork_in_child() noexcept override { called_in_child_ = getpid() != parent_; }
+    [[nodiscard]] bool called_in_child() const noexcept { return called_in_child_; }
+
+private:
+    shared_state& shared_;
+    pid_t parent_ = 0;
+    bool called_in_child_ = false;
+};
+
+TEST_F(Arbiter, calls_hooks_around_each_fork) {
+    counting_hooks hooks(shared_);
+    arbiter_options options;
+    options.fork_hooks = &hooks;
+    auto run = [&](child& self) {
+        if (!hooks.called_in_child()) shared_.result = 2;
+        return waiting_group("one", 1).run(self);
+    };
+    start([&](arbiter& a) { a.add_group({.name = "one", .count = 2, .run = run}); }, std::move(options));
+    ASSERT_TRUE(wait_until([this] { return shared_.started == 2; }));
+    kill(shared_.last_pid, SIGKILL);
+    ASSERT_TRUE(wait_until([this] { return shared_.started == 3; }));
+    EXPECT_EQ(stop(SIGTERM), 0);
+    EXPECT_EQ(shared_.prepared, 3);
+    EXPECT_EQ(shared_.forked, 3);
+    EXPECT_EQ(shared_.result, 0);
 }
 
 TEST_F(Arbiter, rejects_a_duplicate_group_name) {

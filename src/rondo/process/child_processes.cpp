@@ -139,10 +139,13 @@ void child_processes::start_child(std::size_t g, std::size_t slot, instant now) 
     log::flush_standard_streams();
     group.table.acquire(slot);
     pid_t arbiter = getpid();
+    if (options_.fork_hooks) options_.fork_hooks->before_fork();
     pid_t pid = fork();
     if (pid == 0) run_child(group, slot, arbiter);
+    const int error = errno;
+    if (options_.fork_hooks) options_.fork_hooks->after_fork_in_parent();
     if (pid < 0) {
-        log::error(fmt::format("{}: fork failed: {}", group.options.name, std::generic_category().message(errno)));
+        log::error(fmt::format("{}: fork failed: {}", group.options.name, std::generic_category().message(error)));
         group.table.release(slot);
         group.next_start = now + 1s;
         return;
@@ -159,6 +162,7 @@ void child_processes::run_child(child_group& group, std::size_t slot, pid_t arbi
     try {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != arbiter) _exit(status);
+        if (options_.fork_hooks) options_.fork_hooks->after_fork_in_child();
         setpgid(0, 0);
         group.table.control(slot).pid = getpid();
         after_fork_in_child();

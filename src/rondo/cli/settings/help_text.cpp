@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <rondo/cli/served.hpp>
 #include <rondo/cli/settings/load_settings.hpp>
 #include <rondo/codec/redact.hpp>
 
@@ -77,12 +78,11 @@ std::string redacted_value(const setting_row& row, std::string_view text) {
     return is_url ? codec::redacted_url(text) : codec::redacted_text(text);
 }
 
-std::string help_text(std::string_view program, std::span<const command_info> commands,
+std::string help_text(std::string_view program, const served& application, std::span<const command_info> commands,
                       std::span<const setting_row> rows) {
-    std::string out = fmt::format(
-        "An application served by Rondo. The default command is serve.\n\n"
-        "Usage: {} [COMMAND] [SETTINGS]\n\nCommands:\n",
-        program);
+    const std::string_view argument = application.argument();
+    std::string out = fmt::format("{}\n\nUsage: {} [COMMAND] {}{}[SETTINGS]\n\nCommands:\n", application.description(),
+                                  program, argument, argument.empty() ? "" : " ");
     for (const command_info& c : commands) append_entry(out, "  " + c.name, c.help);
     std::string_view group;
     for (const setting_row& row : rows) {

@@ -10,15 +10,9 @@
 
 namespace rondo::cli {
 
-/// A command as listed by --help.
-struct command_info {
-    std::string name;
-    std::string help;
-};
-
 /// The output of --help: usage, commands and every setting.
-[[nodiscard]] std::string help_text(std::string_view program, std::span<const command_info> commands,
-                                    std::span<const setting_row> rows);
+[[nodiscard]] std::string help_text(std::string_view program, const served& application,
+                                    std::span<const command_info> commands, std::span<const setting_row> rows);
 /// The settings reference in Markdown: one table per group.
 [[nodiscard]] std::string reference_text(std::span<const setting_row> rows);
 /// One line per setting: its name, value and origin.

@@ -184,7 +184,7 @@ TEST(ApplicationSettings, are_set_from_all_sources) {
     EXPECT_EQ(cache->bytes, 2048u);
     EXPECT_TRUE(*loud);
     EXPECT_THAT(effective_text(got), testing::ContainsRegex("upstream +http://b +flag\n"));
-    EXPECT_THAT(help_text("app", {}, got.rows), HasSubstr("--wait TIME"));
+    EXPECT_THAT(help_text("app", served_app(application), {}, got.rows), HasSubstr("--wait TIME"));
     const std::string errors = errors_of(
         parse_arguments_for(application, {"--tries", "x", "--ratio", "inf", "--loud=maybe", "--upstrean", "y"}));
     EXPECT_THAT(errors, HasSubstr("--tries: 'x' is not a whole number"));
@@ -248,8 +248,8 @@ TEST(SettingTexts, do_not_contain_secrets_of_any_source) {
                                                                    {"--no-such=redis://u:hush@h/"},
                                                                    {"--no-such", "redis://u:hush@h/"}}) {
         const command_line line = parse_arguments_for(application, flags);
-        const std::string text =
-            effective_text(line) + errors_of(line) + help_text("x", {}, line.rows) + reference_text(line.rows);
+        const std::string help = help_text("x", served_app(application), {}, line.rows);
+        const std::string text = effective_text(line) + errors_of(line) + help + reference_text(line.rows);
         EXPECT_THAT(text, testing::Not(testing::AnyOf(HasSubstr("hush"), HasSubstr("sh@h"), HasSubstr("of-the-source"),
                                                       HasSubstr("1234"))));
     }

@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <rondo/cli/served_app.hpp>
 #include <rondo/cli/settings/load_settings.hpp>
 #include <rondo/web/app.hpp>
 
@@ -39,7 +40,8 @@ using c_strings = std::initializer_list<const char*>;
 inline command_line parse_arguments_for(app& application, c_strings arguments, c_strings variables = {}) {
     std::vector<const char*> environment(variables);
     environment.push_back(nullptr);
-    return parse_command_line(application, std::vector<const char*>(arguments), environment.data());
+    served_app served(application);
+    return parse_command_line(served, {}, std::vector<const char*>(arguments), environment.data());
 }
 
 inline command_line parse_arguments(c_strings arguments, c_strings variables = {}) {

@@ -9,7 +9,6 @@
 
 #include <rondo/cli/settings/spelling_suggestion.hpp>
 #include <rondo/codec/redact.hpp>
-#include <rondo/web/app.hpp>
 
 namespace rondo::cli {
 
@@ -157,21 +156,6 @@ setting_source read_environment(const char* const* variables, std::span<const se
         if (row && row->variable() == variable)
             out.add(*row, std::string(entry.substr(equals + 1)), std::string(variable), std::string(variable));
         else out.errors.push_back(fmt::format("{}{}", variable, unknown_setting_message(name, rows, variable_name)));
-    }
-    return out;
-}
-
-setting_source application_defaults(const app& application, std::span<const setting_row> rows) {
-    setting_source out;
-    for (const detail::application_default* declared : application.application_defaults()) {
-        const std::string location = location_text(declared->location);
-        const setting_row* row = find_row(rows, declared->name);
-        if (row) out.add(*row, declared->value, fmt::format("{}: set_default(\"{}\")", location, row->name), location);
-        else {
-            out.errors.push_back(fmt::format(
-                "{}: set_default(\"{}\"){}", location, declared->name,
-                unknown_setting_message(declared->name, rows, [](const setting_row& r) { return r.name; })));
-        }
     }
     return out;
 }

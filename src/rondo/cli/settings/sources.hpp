@@ -42,9 +42,6 @@ struct parsed_flags : setting_source {
 /// Reads variables named RONDO_NAME; an empty one counts as unset. `variables` is null-terminated like environ.
 [[nodiscard]] setting_source read_environment(const char* const* variables, std::span<const setting_row> rows);
 
-/// The defaults set by the application.
-[[nodiscard]] setting_source application_defaults(const app& application, std::span<const setting_row> rows);
-
 /// "main.cpp:7"
 [[nodiscard]] std::string location_text(const std::source_location& location);
 

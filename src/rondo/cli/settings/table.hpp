@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of settings: one row describes a setting to flags, environment, file, --help and reference.
-// Implemented in table.cpp, sources.cpp, command_line.cpp and help_text.cpp.
+// Implemented in table.cpp, sources.cpp, load_settings.cpp and help_text.cpp.
 #pragma once
 
 #include <functional>
@@ -11,11 +11,9 @@
 
 #include <rondo/cli/settings/settings.hpp>
 
-namespace rondo {
-class app;
-}
-
 namespace rondo::cli {
+
+class served;
 
 /// How many values a setting has.
 enum class row_shape : unsigned char {
@@ -33,6 +31,7 @@ struct setting_row {
     std::string help;
     std::string group;          ///< heading in --help and the reference
     std::string default_value;  ///< the default as text; "" for none
+    std::string declared_at;    ///< of a setting of the application: "app.cpp:7"
     row_shape shape = row_shape::value;
     bool allowed_in_file = true;  ///< false for the setting that names the file
     bool is_secret = false;       ///< not printed by `check`, --help or messages
@@ -52,7 +51,7 @@ struct setting_row {
 [[nodiscard]] const std::vector<setting_row>& framework_rows();
 /// The settings of the framework, then those of the application. Throws std::invalid_argument when a name is used
 /// twice.
-[[nodiscard]] std::vector<setting_row> all_rows(const app& application);
+[[nodiscard]] std::vector<setting_row> all_rows(served& application);
 
 /// A value of this setting for display: "***" for a secret, and without passwords in URLs.
 [[nodiscard]] std::string redacted_value(const setting_row& row, std::string_view text);

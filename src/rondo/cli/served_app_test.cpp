@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rondo/cli/run_command.hpp>
+#include <rondo/cli/served_app.hpp>
 
 #include <stdexcept>
 #include <thread>
@@ -26,9 +26,11 @@ struct command_runner {
     }
     int run(std::string_view name, std::vector<std::string> arguments = {}, server_settings settings = {}) {
         settings.threads = 2;
-        for (const detail::declared_command* c : application.declared_commands())
-            if (c->name == name) return run_command(application, *c, arguments, settings);
-        return -1;
+        command_line line;
+        line.command = name;
+        line.arguments = std::move(arguments);
+        line.settings = std::move(settings);
+        return served_app(application).run_command(line);
     }
 };
 
