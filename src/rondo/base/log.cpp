@@ -138,7 +138,7 @@ struct error_log {
         auto report = [f = format, file = path == "-" ? "standard error" : "'" + path + "'"](auto lost, auto total) {
             return f.format_line(level::warning, loss_report(file, lost, total)) + "\n";
         };
-        const auto mode = synchronous ? line_queue::write_mode::synchronous : line_queue::write_mode::asynchronous;
+        const auto mode = synchronous ? line_queue::write_mode::synchronous : line_queue::write_mode::prompt;
         std::string failure;
         output target = open_or_standard_error(failure);
         queue = std::make_shared<line_queue>(std::move(target), mode, std::move(report));

@@ -40,7 +40,8 @@ unsigned long count_lines(std::string_view text) {
 
 // Kept alive by its thread, which may block in a write to a disk for longer than the destructor waits.
 struct line_queue::state {
-    state(output o, loss_reporter t) : target(std::move(o)), report_loss(std::move(t)) {}
+    state(output o, bool batched, loss_reporter t)
+        : is_batched(batched), target(std::move(o)), report_loss(std::move(t)) {}
 
     void push(std::string_view line);
     void run() noexcept;
@@ -54,6 +55,7 @@ struct line_queue::state {
     void close();
 
     const process_mark process;
+    const bool is_batched;
     std::mutex mutex;
     std::condition_variable wake;
     std::condition_variable progressed;
@@ -101,7 +103,7 @@ void line_queue::state::run() noexcept {
     for (;;) {
         wake.wait(lock, [this] { return closing || !batch.empty() || next_output; });
         if (batch.empty() && !next_output) break;
-        wake.wait_for(lock, batch_delay, [this] { return closing || flush_waiters > 0; });
+        if (is_batched) wake.wait_for(lock, batch_delay, [this] { return closing || flush_waiters > 0; });
         write_batch(lock);
         progressed.notify_all();
     }
@@ -252,8 +254,8 @@ void line_queue::state::close() {
 }
 
 line_queue::line_queue(output target, write_mode mode, loss_reporter report)
-    : state_(std::make_shared<state>(std::move(target), std::move(report))) {
-    if (mode != write_mode::asynchronous) return;
+    : state_(std::make_shared<state>(std::move(target), mode == write_mode::asynchronous, std::move(report))) {
+    if (mode == write_mode::synchronous) return;
     state_->threaded = true;
     named_thread("rondo-log", [s = state_] { s->run(); }).detach();
 }

@@ -16,8 +16,9 @@ namespace rondo::log {
 /// counted, and so are lines that cannot be written at all. Thread-safe, except for the destructor.
 class line_queue {
 public:
-    enum class write_mode : bool {
+    enum class write_mode : unsigned char {
         asynchronous,  ///< a background thread writes lines that arrive within 5 ms together
+        prompt,        ///< a background thread writes each line as soon as it can
         synchronous,   ///< push() tries to write at once, and again with the next line or flush(): for a process that
                        ///< forks
     };
