@@ -103,6 +103,30 @@ private:
     void* polling_ = nullptr;
 };
 
+/// A persistent, level-triggered watch of a descriptor that is not a stream_socket. Unwatch it before it is destroyed,
+/// and before the descriptor is closed. If other code closes the descriptor first, which events are reported until then
+/// is unspecified: io_uring keeps the file open, and may watch another file that gets the same number.
+class descriptor_watch {
+public:
+    descriptor_watch() = default;
+    descriptor_watch(const descriptor_watch&) = delete;
+    descriptor_watch& operator=(const descriptor_watch&) = delete;
+
+protected:
+    ~descriptor_watch() = default;
+    /// Called in each turn as long as one of the events lasts. `events`: the watched ones of POLLIN and POLLOUT, and
+    /// POLLERR and POLLHUP, which are always watched. May change, end or start any watch, also this one, and may
+    /// destroy this one once it is unwatched.
+    virtual void ready(int events) noexcept = 0;
+
+private:
+    friend class epoll_backend;
+    friend class io_uring_backend;
+    int fd_ = -1;
+    int events_ = 0;
+    void* polling_ = nullptr;  // epoll: the data of its events; io_uring: the armed poll
+};
+
 /// The operations that a loop needs from the kernel. io_uring provides them directly, epoll emulates them.
 /// Everything is called on the loop's thread except wake().
 class backend {
@@ -140,6 +164,16 @@ public:
     static constexpr int exclusive = 1 << 28;
     virtual void cancel(poll_operation&) noexcept = 0;
 
+    /// Starts watching for `events`: POLLIN, POLLOUT, both, or 0. Throws std::system_error and then has no effect:
+    /// EBADF, EEXIST when the watch is in use; epoll only: EPERM for a regular file, EEXIST when the descriptor is
+    /// already watched.
+    virtual void watch(descriptor_watch&, int fd, int events) = 0;
+    /// Changes the watched events. Throws std::system_error and then has no effect: EBADF or ENOENT when the descriptor
+    /// was closed or is not watched.
+    virtual void change_watch(descriptor_watch&, int events) = 0;
+    /// Ends a watch: ready() is not called any more, not even in this turn. Does nothing when it is not in use.
+    virtual void unwatch(descriptor_watch&) noexcept = 0;
+
     class turn_watcher {
     public:
         /// The wait has ended and event handling starts.
@@ -156,9 +190,17 @@ public:
     };
     /// Waits for at most `wait` (negative: without limit) and calls the callbacks of all events.
     virtual void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) = 0;
+    /// Returns true when the next turn() will not wait, because events are left from the last one.
+    [[nodiscard]] virtual bool has_events() const noexcept = 0;
+    /// Returns a descriptor that is readable when turn() would find an event in the kernel (see also has_events()), or
+    /// -1 when the backend has none.
+    [[nodiscard]] virtual int descriptor() const noexcept = 0;
 
     /// Interrupts the wait of the current turn(), or of the next one. Any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
+
+    /// See event_loop::abandon_after_fork().
+    virtual void abandon_after_fork() noexcept = 0;
 };
 
 /// Throws std::invalid_argument when the kernel does not provide the requested backend.

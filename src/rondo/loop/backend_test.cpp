@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <deque>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -163,6 +166,48 @@ struct poller final : poll_operation {
     int events = 0, count = 0;
     std::function<void()> on_polled;
 };
+
+struct watcher final : descriptor_watch {
+    explicit watcher(loop_harness& w) : harness_(w) {}
+    ~watcher() { stop(); }
+    void ready(int e) noexcept override {
+        events = e;
+        ++count;
+        loop_harness& harness = harness_;  // the callback may destroy this object
+        if (auto callback = on_ready) callback();
+        harness.check_condition();
+    }
+    void start(int fd, int mask) { harness_.loop.io().watch(*this, fd, mask); }
+    void change(int mask) { harness_.loop.io().change_watch(*this, mask); }
+    void stop() { harness_.loop.io().unwatch(*this); }
+    loop_harness& harness_;
+    int events = 0, count = 0;
+    std::function<void()> on_ready;
+};
+
+struct pipe_pair {
+    pipe_pair() {
+        std::array<int, 2> fds{};
+        if (pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) < 0) throw std::system_error(errno, std::generic_category());
+        in.reset(fds[0]);
+        out.reset(fds[1]);
+    }
+    void write() const { EXPECT_EQ(::write(out.value(), "x", 1), 1); }
+    void read() const {
+        char c = 0;
+        EXPECT_EQ(::read(in.value(), &c, 1), 1);
+    }
+    unique_fd in, out;
+};
+
+int error_of(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const std::system_error& e) {
+        return e.code().value();
+    }
+    return 0;
+}
 
 struct socket_pair {
     explicit socket_pair(int type = SOCK_STREAM | SOCK_CLOEXEC) {
@@ -885,6 +930,245 @@ TEST_P(Backend, a_poll_may_cancel_another_of_the_same_turn) {
     ASSERT_TRUE(harness().run_until([&] { return a.count + b.count > 0; }));
     harness().run_turns();
     EXPECT_EQ(a.count + b.count, 1);
+}
+
+// Watches
+
+TEST_P(Backend, a_watch_reports_input_in_each_turn_until_it_is_read) {
+    pipe_pair p;
+    watcher w(harness());
+    w.start(p.in.value(), POLLIN);
+    harness().run_turns();
+    EXPECT_EQ(w.count, 0);
+    p.write();
+    ASSERT_TRUE(harness().run_until([&] { return w.count == 5; }));
+    EXPECT_EQ(w.events, POLLIN);
+    w.on_ready = [&] { p.read(); };
+    harness().run_turns();
+    EXPECT_EQ(w.count, 6);
+    for (int i = 7; i < 20; ++i) {
+        p.write();
+        ASSERT_TRUE(harness().run_until([&] { return w.count == i; }));
+        harness().run_turns(1);
+        EXPECT_EQ(w.count, i);
+    }
+}
+
+TEST_P(Backend, a_watch_reports_writability_and_changes) {
+    socket_pair p(SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
+    unique_fd server(p.server);
+    watcher w(harness());
+    w.start(server.value(), POLLIN | POLLOUT);
+    ASSERT_TRUE(harness().run_until([&] { return w.count == 3; }));
+    EXPECT_EQ(w.events, POLLOUT);
+    send_all(p.client, "x");
+    ASSERT_TRUE(harness().run_until([&] { return w.events == (POLLIN | POLLOUT); }));
+    w.change(POLLIN);
+    ASSERT_TRUE(harness().run_until([&] { return w.events == POLLIN; }));
+    w.change(0);
+    int before = w.count;
+    harness().run_turns();
+    EXPECT_EQ(w.count, before);
+    // From within the callback.
+    w.on_ready = [&] { w.change(w.events == POLLIN ? POLLOUT : 0); };
+    w.change(POLLIN);
+    harness().run_turns();
+    EXPECT_EQ(w.count, before + 2);
+    EXPECT_EQ(w.events, POLLOUT);
+}
+
+TEST_P(Backend, a_watch_reports_a_hang_up_without_a_request) {
+    pipe_pair p;
+    watcher w(harness());
+    w.start(p.in.value(), 0);
+    p.write();
+    harness().run_turns();
+    EXPECT_EQ(w.count, 0);
+    p.out.reset();
+    ASSERT_TRUE(harness().run_until([&] { return w.count == 3; }));
+    EXPECT_EQ(w.events, POLLHUP);
+    pipe_pair q;
+    watcher writing(harness());
+    writing.start(q.out.value(), 0);
+    q.in.reset();
+    ASSERT_TRUE(harness().run_until([&] { return writing.count == 3; }));
+    EXPECT_EQ(writing.events, POLLERR);
+}
+
+TEST_P(Backend, a_watch_waits_for_writability_of_a_half_closed_connection) {
+    socket_pair p(SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
+    unique_fd server(p.server);
+    const std::string block(16 * 1024, 'x');
+    while (::send(server.value(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+    }
+    ::shutdown(p.client.value(), SHUT_WR);
+    watcher w(harness());
+    w.start(server.value(), POLLOUT);
+    harness().run_turns();
+    auto turns = harness().loop.counters().turns.load();
+    harness().run_turns(10);
+    EXPECT_LT(harness().loop.counters().turns - turns, 30u);  // the state of the input does not wake the loop
+    EXPECT_EQ(w.count, 0);
+    std::string input(1 << 20, '\0');
+    while (::recv(p.client.value(), input.data(), input.size(), MSG_DONTWAIT) > 0) {
+    }
+    ASSERT_TRUE(harness().run_until([&] { return w.count == 3; }));
+    EXPECT_EQ(w.events, POLLOUT);
+}
+
+TEST_P(Backend, an_ended_watch_has_no_callback) {
+    pipe_pair p;
+    pipe_pair q;
+    watcher a(harness());
+    watcher b(harness());
+    a.stop();
+    p.write();
+    q.write();
+    a.start(p.in.value(), POLLIN);
+    a.stop();
+    a.stop();
+    harness().run_turns();
+    EXPECT_EQ(a.count, 0);
+    // Of two that are ready in the same turn, the first ends both.
+    a.on_ready = b.on_ready = [&] {
+        a.stop();
+        b.stop();
+    };
+    a.start(p.in.value(), POLLIN);
+    b.start(q.in.value(), POLLIN);
+    harness().run_turns();
+    EXPECT_EQ(a.count + b.count, 1);
+}
+
+TEST_P(Backend, a_watch_may_be_replaced_or_destroyed_in_its_callback) {
+    pipe_pair p;
+    pipe_pair q;
+    watcher a(harness());
+    auto b = std::make_unique<watcher>(harness());
+    int ended = 0;
+    a.on_ready = [&] {
+        a.stop();
+        if (a.count == 1) a.start(q.in.value(), POLLIN);
+    };
+    b->on_ready = [&] {
+        b.reset();
+        ++ended;
+    };
+    a.start(p.in.value(), POLLIN);
+    p.write();
+    harness().run_turns();
+    EXPECT_EQ(a.count, 1);
+    b->start(p.in.value(), POLLIN);
+    q.write();
+    ASSERT_TRUE(harness().run_until([&] { return a.count == 2 && ended == 1; }));
+    harness().run_turns();
+    EXPECT_EQ(a.count, 2);
+}
+
+TEST_P(Backend, a_watch_reports_errors) {
+    pipe_pair p;
+    watcher w(harness());
+    watcher other(harness());
+    EXPECT_EQ(error_of([&] { w.start(-1, POLLIN); }), EBADF);
+    const int closed = dup(p.in.value());
+    ::close(closed);
+    EXPECT_EQ(error_of([&] { w.start(closed, POLLIN); }), EBADF);
+    EXPECT_EQ(error_of([&] { w.change(POLLIN); }), ENOENT);
+    const unique_fd file(memfd_create("rondo", MFD_CLOEXEC));
+    if (!is_io_uring()) {
+        EXPECT_EQ(error_of([&] { w.start(file.value(), POLLIN); }), EPERM);
+    }
+    w.start(p.in.value(), POLLIN);
+    EXPECT_EQ(error_of([&] { w.start(p.in.value(), POLLIN); }), EEXIST);
+    EXPECT_EQ(error_of([&] { w.start(p.out.value(), POLLOUT); }), EEXIST);
+    if (!is_io_uring()) {
+        EXPECT_EQ(error_of([&] { other.start(p.in.value(), POLLIN); }), EEXIST);
+    }
+    p.write();
+    ASSERT_TRUE(harness().run_until([&] { return w.count == 2; }));
+    p.in.reset();
+    EXPECT_NE(error_of([&] { w.change(POLLIN); }), 0);
+    w.stop();
+    int count = w.count;
+    harness().run_turns();
+    EXPECT_EQ(w.count, count);
+}
+
+TEST_P(Backend, a_close_takes_effect_right_after_the_end_of_the_watch) {
+    for (bool ready : {false, true}) {
+        socket_pair p;
+        unique_fd server(p.server);
+        watcher w(harness());
+        w.start(server.value(), POLLIN);
+        if (ready) send_all(p.client, "x");
+        harness().run_turns();
+        w.stop();
+        char c = 0;
+        if (ready) {
+            EXPECT_EQ(::recv(server.value(), &c, 1, 0), 1);
+        }
+        server.reset();
+        EXPECT_EQ(::recv(p.client.value(), &c, 1, MSG_DONTWAIT), 0);
+    }
+}
+
+TEST_P(Backend, a_watch_survives_the_close_of_its_descriptor) {
+    for (bool duplicated : {false, true}) {
+        socket_pair p;
+        auto old = std::make_unique<watcher>(harness());
+        old->start(p.server, POLLIN);
+        harness().run_turns();
+        const unique_fd duplicate(duplicated ? dup(p.server) : -1);
+        ::close(p.server);
+        socket_pair q;
+        unique_fd reused(q.server);
+        if (q.server != p.server) {
+            ASSERT_EQ(dup3(q.server, p.server, O_CLOEXEC), p.server);
+            reused.reset(p.server);
+        }
+        watcher w(harness());
+        w.start(reused.value(), POLLIN);
+        harness().run_turns();
+        old.reset();
+        if (duplicated) send_all(p.client, "x");
+        harness().run_turns();
+        send_all(q.client, "x");
+        ASSERT_TRUE(harness().run_until([&] { return w.count > 0; }));
+        EXPECT_EQ(w.events, POLLIN);
+    }
+}
+
+TEST_P(Backend, the_end_of_a_watch_does_not_affect_a_socket_with_its_number) {
+    socket_pair p;
+    watcher old(harness());
+    old.start(p.server, POLLIN);
+    harness().run_turns();
+    ::close(p.server);
+    socket_pair q;
+    ASSERT_EQ(q.server, p.server);
+    connection c(harness(), q.server);
+    c.read();
+    harness().run_turns();
+    EXPECT_NE(is_io_uring() ? ENOENT : error_of([&] { old.change(POLLIN); }), 0);
+    old.stop();
+    send_all(q.client, "hello");
+    ASSERT_TRUE(harness().run_until([&] { return c.input == "hello"; }));
+}
+
+TEST_P(Backend, many_watches_are_ready_in_one_turn) {
+    std::vector<pipe_pair> pipes(200);
+    std::deque<watcher> watches;
+    for (pipe_pair& p : pipes) {
+        watcher& w = watches.emplace_back(harness());
+        w.on_ready = [&] { p.read(); };
+        w.start(p.in.value(), POLLIN);
+    }
+    for (int round = 1; round <= 20; ++round) {
+        for (const pipe_pair& p : pipes) p.write();
+        auto done = [&] { return std::ranges::all_of(watches, [&](const watcher& w) { return w.count >= round; }); };
+        ASSERT_TRUE(harness().run_until(done));
+        for (const watcher& w : watches) ASSERT_EQ(w.count, round);
+    }
 }
 
 }  // namespace

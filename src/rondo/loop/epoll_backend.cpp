@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,11 +27,31 @@ constexpr int accepts_per_event = 64;
 constexpr std::size_t events_per_turn = 512;
 
 // The low bits of an event's pointer hold the type of its target.
-enum class tag : std::uintptr_t { socket, accept, poll };
+enum class tag : std::uintptr_t { socket, accept, poll, watch };
 constexpr std::uintptr_t tag_mask = 3;
+constexpr unsigned tag_bits = 2;
+constexpr unsigned descriptor_bits = 31;
 
 void* tagged(void* p, tag t) {
     return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(t));
+}
+
+// The data of a watch's events is a serial number and the descriptor instead of a pointer: the kernel keeps reporting a
+// closed descriptor when a duplicate of it is still open, also after the watch was destroyed.
+void* watch_data(std::uintptr_t serial, int fd) {
+    static_assert(sizeof(void*) == 8);
+    std::uintptr_t number = serial << descriptor_bits | static_cast<std::uintptr_t>(fd);
+    return tagged(reinterpret_cast<void*>(number << tag_bits), tag::watch);
+}
+int watched_descriptor(void* data) {
+    constexpr std::uintptr_t mask = (std::uintptr_t{1} << descriptor_bits) - 1;
+    return static_cast<int>(reinterpret_cast<std::uintptr_t>(data) >> tag_bits & mask);
+}
+
+std::uint32_t to_epoll(int events) { return (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u); }
+int to_poll(std::uint32_t events) {
+    return (events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) | (events & EPOLLERR ? POLLERR : 0) |
+           (events & EPOLLHUP ? POLLHUP : 0);
 }
 
 // The C library's recv and send are cancellation points, which cost two extra locked instructions in a process with
@@ -79,7 +100,7 @@ public:
 
     void start_accepting(acceptor& a) override {
         set_nonblocking(a.fd_);
-        control(EPOLL_CTL_ADD, a.fd_, EPOLLIN, tagged(&a, tag::accept));
+        add(a.fd_, EPOLLIN, tagged(&a, tag::accept));
         a.accepting_ = this;
     }
     void stop_accepting(acceptor& a) noexcept override {
@@ -90,7 +111,7 @@ public:
     }
 
     // All calls on the socket use MSG_DONTWAIT, so it need not be non-blocking.
-    void attach(stream_socket& s) override { watch(s, EPOLL_CTL_ADD); }
+    void attach(stream_socket& s) override { add(s.fd_, watched_events(s), tagged(&s, tag::socket)); }
     void close(stream_socket& s) noexcept override {
         if (s.fd_ < 0) return;
         drop_events(tagged(&s, tag::socket));
@@ -119,9 +140,8 @@ public:
 
     void poll(poll_operation& op, int fd, int events) override {
         static_assert(exclusive == EPOLLEXCLUSIVE);
-        std::uint32_t mask = (events & exclusive ? EPOLLEXCLUSIVE : EPOLLONESHOT) | (events & POLLIN ? EPOLLIN : 0u) |
-                             (events & POLLOUT ? EPOLLOUT : 0u);
-        control(EPOLL_CTL_ADD, fd, mask, tagged(&op, tag::poll));
+        std::uint32_t mask = (events & exclusive ? EPOLLEXCLUSIVE : EPOLLONESHOT) | to_epoll(events);
+        add(fd, mask, tagged(&op, tag::poll));
         op.fd_ = fd;
     }
     void cancel(poll_operation& op) noexcept override {
@@ -129,6 +149,31 @@ public:
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
         drop_events(tagged(&op, tag::poll));
         op.fd_ = -1;
+    }
+
+    void watch(descriptor_watch& w, int fd, int events) override {
+        if (w.fd_ >= 0) throw std::system_error(EEXIST, std::generic_category(), "watch");
+        void* data = watch_data(++last_watch_, fd);
+        add(fd, to_epoll(events), data);
+        watches_.insert_or_assign(fd, &w);
+        w.fd_ = fd;
+        w.events_ = events;
+        w.polling_ = data;
+    }
+    void change_watch(descriptor_watch& w, int events) override {
+        if (find_watch(w.polling_) != &w) throw std::system_error(ENOENT, std::generic_category(), "change_watch");
+        control(EPOLL_CTL_MOD, w.fd_, to_epoll(events), w.polling_);
+        w.events_ = events;
+    }
+    void unwatch(descriptor_watch& w) noexcept override {
+        if (w.fd_ < 0) return;
+        // Otherwise the descriptor was closed, and its number belongs to something else.
+        if (find_watch(w.polling_) == &w) {
+            epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, w.fd_, nullptr);
+            watches_.erase(w.fd_);
+        }
+        w.fd_ = -1;
+        w.polling_ = nullptr;
     }
 
     void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
@@ -143,10 +188,17 @@ public:
         count_ = next_ = 0;
         read_pending(watcher);
     }
+    bool has_events() const noexcept override { return !pending_reads_.empty(); }
+    int descriptor() const noexcept override { return epoll_.value(); }
 
     void wake() noexcept override {
         std::uint64_t one = 1;
         [[maybe_unused]] ssize_t n = ::write(wake_.value(), &one, sizeof one);
+    }
+
+    void abandon_after_fork() noexcept override {
+        epoll_.reset();
+        wake_.reset();
     }
 
 private:
@@ -156,13 +208,17 @@ private:
         e.data.ptr = data;
         if (epoll_ctl(epoll_.value(), operation, fd, &e) < 0) fail("epoll_ctl");
     }
-    void watch(stream_socket& s, int operation) {
-        std::uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_writable_ ? EPOLLOUT : 0u);
-        control(operation, s.fd_, events, tagged(&s, tag::socket));
+    void add(int fd, std::uint32_t events, void* data) {
+        control(EPOLL_CTL_ADD, fd, events, data);
+        // A watch of this number is left from a descriptor that was closed.
+        if (!watches_.empty()) watches_.erase(fd);
+    }
+    static std::uint32_t watched_events(const stream_socket& s) noexcept {
+        return EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_writable_ ? EPOLLOUT : 0u);
     }
     void rearm(stream_socket& s) noexcept {
         epoll_event e{};
-        e.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (s.watching_writable_ ? EPOLLOUT : 0u);
+        e.events = watched_events(s);
         e.data.ptr = tagged(&s, tag::socket);
         epoll_ctl(epoll_.value(), EPOLL_CTL_MOD, s.fd_, &e);
     }
@@ -196,6 +252,7 @@ private:
             case tag::socket: return handle_socket(*static_cast<stream_socket*>(target), events);
             case tag::accept: return accept_all(*static_cast<acceptor*>(target));
             case tag::poll: return handle_poll(*static_cast<poll_operation*>(target), events);
+            case tag::watch: return handle_watch(data, events);
         }
     }
 
@@ -273,9 +330,19 @@ private:
     void handle_poll(poll_operation& op, std::uint32_t events) noexcept {
         epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, op.fd_, nullptr);
         op.fd_ = -1;
-        int ready = (events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) |
-                    (events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0);
-        op.polled(ready);
+        op.polled(to_poll(events));
+    }
+
+    // Returns null when the watch with this data has ended or its descriptor was closed and reused.
+    descriptor_watch* find_watch(void* data) const noexcept {
+        auto found = watches_.find(watched_descriptor(data));
+        return found != watches_.end() && found->second->polling_ == data ? found->second : nullptr;
+    }
+    void handle_watch(void* data, std::uint32_t events) noexcept {
+        descriptor_watch* w = find_watch(data);
+        if (!w) return;
+        // The watched events may have changed in this turn.
+        if (int ready = to_poll(events) & (w->events_ | POLLERR | POLLHUP)) w->ready(ready);
     }
 
     unique_fd epoll_;
@@ -285,6 +352,8 @@ private:
     std::size_t count_ = 0;
     std::size_t next_ = 0;
     std::vector<stream_socket*> pending_reads_;
+    std::unordered_map<int, descriptor_watch*> watches_;  // by descriptor
+    std::uintptr_t last_watch_ = 0;
     const loop_turn turn_;
 };
 

@@ -1,67 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
 #include <memory>
-#include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <rondo/base/unique_fd.hpp>
 #include <rondo/loop/backend.hpp>
 #include <rondo/loop/io_uring_operations.hpp>
+#include <rondo/loop/io_uring_ring.hpp>
 
 namespace rondo {
 
+using io_uring_operations::fail;
 using io_uring_operations::operation;
 using io_uring_operations::operation_kind;
 
 namespace {
-
-constexpr unsigned submission_entries = 2048;
-constexpr unsigned completion_entries = 16384;
-constexpr unsigned buffer_count = 512;  // a power of two
-constexpr unsigned buffer_size = 4096;
-constexpr int buffer_group = 0;
 constexpr int max_cancel_rounds = 4;  // one is usually enough
-constexpr unsigned setup_flags =
-    IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN;
-
-[[noreturn]] void fail(int error, const char* call) { throw std::system_error(error, std::generic_category(), call); }
-
-void* map(std::size_t size) {
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (p == MAP_FAILED) fail(errno, "mmap");
-    return p;
 }
-
-}  // namespace
 
 class io_uring_backend final : public backend {
 public:
     io_uring_backend() : wake_(eventfd(0, EFD_CLOEXEC)) {
         if (!wake_) fail(errno, "eventfd");
-        io_uring_params params{};
-        params.flags = setup_flags;
-        params.cq_entries = completion_entries;
-        if (int e = io_uring_queue_init_params(submission_entries, &ring_, &params)) fail(-e, "io_uring_queue_init");
-        io_uring_ring_dontfork(&ring_);
-        io_uring_register_ring_fd(&ring_);
-        register_buffers();
         arm_wake();
     }
     ~io_uring_backend() override {
-        io_uring_submit(&ring_);  // closes of descriptors may be pending
-        io_uring_queue_exit(&ring_);
+        ring_.close();
         operations_.for_each_used([this](operation& o) {
             if (o.kind == operation_kind::send && on_released) on_released(o.buffer_owner);
         });
-        munmap(buffers_, buffer_count * sizeof(io_uring_buf));
-        munmap(buffer_memory_, std::size_t{buffer_count} * buffer_size);
     }
 
     std::string_view name() const noexcept override { return "io_uring"; }
@@ -69,14 +43,14 @@ public:
     void start_accepting(acceptor& a) override {
         operation* o = make_operation(operation_kind::accept, &a);
         a.accepting_ = o;
-        arm_accept(o, a.fd_);
+        ring_.arm_accept(*o, a.fd_);
     }
     void stop_accepting(acceptor& a) noexcept override {
         auto* o = static_cast<operation*>(a.accepting_);
         if (!o || o->cancel_requested) return;
-        request_cancel(*o);
+        ring_.cancel(*o);
         for (int i = 0; i < max_cancel_rounds && a.accepting_; ++i) {
-            io_uring_submit_and_get_events(&ring_);
+            ring_.submit();
             drain_accepts(*o);
         }
         abandon(a.accepting_);
@@ -88,7 +62,7 @@ public:
         abandon(s.receive_operation_);
         abandon(s.writable_operation_);
         if (s.send_operation_) static_cast<operation*>(std::exchange(s.send_operation_, nullptr))->owner = nullptr;
-        io_uring_sqe* e = get_sqe();
+        io_uring_sqe* e = ring_.get_sqe();
         io_uring_prep_close(e, s.fd_);
         io_uring_sqe_set_data(e, nullptr);
         s.fd_ = -1;
@@ -101,19 +75,19 @@ public:
             abandon(s.receive_operation_);
         }
         s.receive_operation_ = make_operation(operation_kind::receive, &s);
-        arm_receive(static_cast<operation*>(s.receive_operation_), s.fd_);
+        ring_.arm_receive(*static_cast<operation*>(s.receive_operation_), s.fd_);
     }
     void pause_input(stream_socket& s) noexcept override {
         s.input_requested_ = false;
         // The operation keeps its owner: input that the kernel has already received must not be lost.
         auto* o = static_cast<operation*>(s.receive_operation_);
-        if (o && o->kind == operation_kind::receive) request_cancel(*o);
+        if (o && o->kind == operation_kind::receive) ring_.cancel(*o);
     }
 
     std::ptrdiff_t send(stream_socket& s, const char* data, std::size_t size, void* buffer_owner) noexcept override {
         operation* o = make_operation(operation_kind::send, &s, buffer_owner);
         s.send_operation_ = o;
-        io_uring_sqe* e = get_sqe();
+        io_uring_sqe* e = ring_.get_sqe();
         io_uring_prep_send(e, s.fd_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         io_uring_sqe_set_data(e, o);
         return send_pending;
@@ -122,94 +96,82 @@ public:
         if (s.writable_operation_) return;
         operation* o = make_operation(operation_kind::writable, &s);
         s.writable_operation_ = o;
-        arm_poll(o, s.fd_, POLLOUT);
+        ring_.arm_poll(*o, s.fd_, POLLOUT);
     }
 
     void poll(poll_operation& op, int fd, int events) override {
         operation* o = make_operation(operation_kind::poll, &op);
         op.polling_ = o;
         op.fd_ = fd;
-        arm_poll(o, fd, events);
+        ring_.arm_poll(*o, fd, events);
     }
     void cancel(poll_operation& op) noexcept override {
         op.fd_ = -1;
         abandon(op.polling_);
     }
 
+    void watch(descriptor_watch& w, int fd, int events) override {
+        if (w.fd_ >= 0) fail(EEXIST, "watch");
+        if (fcntl(fd, F_GETFD) < 0) fail(errno, "watch");
+        w.fd_ = fd;
+        w.events_ = events;
+        start_watch(w);
+    }
+    void change_watch(descriptor_watch& w, int events) override {
+        if (w.fd_ < 0) fail(ENOENT, "change_watch");
+        if (fcntl(w.fd_, F_GETFD) < 0) fail(errno, "change_watch");
+        w.events_ = events;
+        abandon(w.polling_);
+        start_watch(w);
+    }
+    void unwatch(descriptor_watch& w) noexcept override {
+        w.fd_ = -1;
+        // A poll in the kernel would keep the file open, but a close after this call must take effect at once: the peer
+        // has to notice it, and the address of a listening socket becomes available.
+        if (auto* o = static_cast<operation*>(w.polling_)) ring_.release_file(*o);
+        abandon(w.polling_);
+    }
+
     void turn(std::chrono::nanoseconds wait, turn_watcher& watcher) override {
-        submit_and_wait(wait);
+        ring_.submit_and_wait(wait);
         watcher.on_wait_end();
         unsigned head = 0;
         unsigned count = 0;
         io_uring_cqe* cqe = nullptr;
-        io_uring_for_each_cqe(&ring_, head, cqe) {
+        io_uring_for_each_cqe(&ring_.native(), head, cqe) {
             ++count;
             auto* o = static_cast<operation*>(io_uring_cqe_get_data(cqe));
             if (!o) continue;
             watcher.on_event();
             complete(*o, *cqe);
         }
-        publish_buffers();
-        io_uring_cq_advance(&ring_, count);
+        ring_.publish_buffers();
+        io_uring_cq_advance(&ring_.native(), count);
     }
+    bool has_events() const noexcept override { return io_uring_cq_ready(&ring_.native()) > 0; }
+    int descriptor() const noexcept override { return -1; }
 
     void wake() noexcept override {
         std::uint64_t one = 1;
         [[maybe_unused]] ssize_t n = ::write(wake_.value(), &one, sizeof one);
     }
 
+    void abandon_after_fork() noexcept override {
+        ring_.abandon_after_fork();
+        wake_.reset();
+    }
+
 private:
     operation* make_operation(operation_kind type, void* owner, void* buffer_owner = nullptr) {
         return operations_.allocate(type, owner, buffer_owner);
     }
-    void register_buffers() {
-        buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
-        buffer_memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
-        io_uring_buf_reg registration{};
-        registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers_);
-        registration.ring_entries = buffer_count;
-        registration.bgid = buffer_group;
-        if (int e = io_uring_register_buf_ring(&ring_, &registration, 0)) fail(-e, "io_uring_register_buf_ring");
-        io_uring_buf_ring_init(buffers_);
-        for (unsigned i = 0; i < buffer_count; ++i) recycle_buffer(i);
-        publish_buffers();
-    }
-    void recycle_buffer(unsigned id) noexcept {
-        io_uring_buf_ring_add(buffers_, buffer_memory_ + std::size_t{id} * buffer_size, buffer_size,
-                              static_cast<unsigned short>(id), io_uring_buf_ring_mask(buffer_count),
-                              static_cast<int>(recycled_++));
-    }
-    void publish_buffers() noexcept {
-        if (recycled_) io_uring_buf_ring_advance(buffers_, static_cast<int>(std::exchange(recycled_, 0)));
-    }
-
-    io_uring_sqe* get_sqe() noexcept {
-        io_uring_sqe* e = io_uring_get_sqe(&ring_);
-        while (!e) {
-            io_uring_submit(&ring_);
-            e = io_uring_get_sqe(&ring_);
-        }
-        return e;
-    }
-    void arm_accept(operation* o, int fd) noexcept {
-        io_uring_sqe* e = get_sqe();
-        io_uring_prep_multishot_accept(e, fd, nullptr, nullptr, SOCK_CLOEXEC);
-        io_uring_sqe_set_data(e, o);
-    }
-    void arm_receive(operation* o, int fd) noexcept {
-        io_uring_sqe* e = get_sqe();
-        io_uring_prep_recv_multishot(e, fd, nullptr, 0, 0);
-        e->buf_group = buffer_group;
-        e->flags |= IOSQE_BUFFER_SELECT;
-        io_uring_sqe_set_data(e, o);
-    }
-    void arm_poll(operation* o, int fd, int events) noexcept {
-        io_uring_sqe* e = get_sqe();
-        io_uring_prep_poll_add(e, fd, static_cast<unsigned>(events));
-        io_uring_sqe_set_data(e, o);
+    void start_watch(descriptor_watch& w) {
+        operation* o = make_operation(operation_kind::watch, &w);
+        w.polling_ = o;
+        ring_.arm_poll(*o, w.fd_, w.events_);
     }
     void arm_wake() noexcept {
-        io_uring_sqe* e = get_sqe();
+        io_uring_sqe* e = ring_.get_sqe();
         io_uring_prep_read(e, wake_.value(), &wake_value_, sizeof wake_value_, 0);
         io_uring_sqe_set_data(e, &wake_operation_);
     }
@@ -219,30 +181,7 @@ private:
         auto* o = static_cast<operation*>(std::exchange(slot, nullptr));
         if (!o) return;
         o->owner = nullptr;
-        request_cancel(*o);
-    }
-    void request_cancel(operation& o) noexcept {
-        if (std::exchange(o.cancel_requested, true)) return;
-        io_uring_sqe* e = get_sqe();
-        io_uring_prep_cancel(e, &o, 0);
-        io_uring_sqe_set_data(e, nullptr);
-    }
-
-    void submit_and_wait(std::chrono::nanoseconds wait) {
-        int result = 0;
-        if (wait.count() == 0) {
-            result = io_uring_submit_and_get_events(&ring_);
-        } else if (wait.count() < 0) {
-            result = io_uring_submit_and_wait(&ring_, 1);
-        } else {
-            __kernel_timespec limit{};
-            limit.tv_sec = wait.count() / 1'000'000'000;
-            limit.tv_nsec = wait.count() % 1'000'000'000;
-            io_uring_cqe* first = nullptr;
-            result = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &limit, nullptr);
-        }
-        if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY)
-            fail(-result, "io_uring_enter");
+        ring_.cancel(*o);
     }
 
     void complete(operation& o, io_uring_cqe& cqe) noexcept {
@@ -253,6 +192,7 @@ private:
             case operation_kind::send: return complete_send(o, cqe);
             case operation_kind::accept: return complete_accept(o, cqe);
             case operation_kind::poll: return complete_poll(o, cqe);
+            case operation_kind::watch: return complete_watch(o, cqe);
             case operation_kind::writable: return complete_writable(o);
             case operation_kind::wake: return arm_wake();
         }
@@ -264,9 +204,9 @@ private:
             unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
             if (s && cqe.res > 0) {
                 s->input_requested_ = false;
-                s->received(turn_, {buffer_memory_ + std::size_t{id} * buffer_size, static_cast<std::size_t>(cqe.res)});
+                s->received(turn_, ring_.input(id, static_cast<std::size_t>(cqe.res)));
             }
-            recycle_buffer(id);
+            ring_.recycle_buffer(id);
         }
         if (!(cqe.flags & IORING_CQE_F_MORE)) finish_receive(o, cqe.res);
     }
@@ -277,8 +217,8 @@ private:
         bool temporary =
             result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
         if (s && temporary && (s->input_requested_ || !ending)) {
-            publish_buffers();
-            return arm_receive(&o, s->fd_);
+            ring_.publish_buffers();
+            return ring_.arm_receive(o, s->fd_);
         }
         operations_.free(o);
         if (!s) return;
@@ -299,9 +239,7 @@ private:
     void watch_for_hang_up(stream_socket& s) noexcept {
         operation* o = make_operation(operation_kind::hang_up, &s);
         s.receive_operation_ = o;
-        io_uring_sqe* e = get_sqe();
-        io_uring_prep_poll_multishot(e, s.fd_, 0);
-        io_uring_sqe_set_data(e, o);
+        ring_.arm_multishot_poll(*o, s.fd_, 0);
     }
     void complete_hang_up(operation& o, const io_uring_cqe& cqe) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
@@ -333,7 +271,7 @@ private:
         // Before the owner's callback, which may do anything with the operation.
         if (!(cqe.flags & IORING_CQE_F_MORE)) {
             if (a && !ending) {
-                arm_accept(&o, a->fd_);
+                ring_.arm_accept(o, a->fd_);
             } else {
                 if (a) a->accepting_ = nullptr;
                 operations_.free(o);
@@ -350,7 +288,7 @@ private:
     void drain_accepts(operation& o) noexcept {
         unsigned head = 0;
         io_uring_cqe* cqe = nullptr;
-        io_uring_for_each_cqe(&ring_, head, cqe) {
+        io_uring_for_each_cqe(&ring_.native(), head, cqe) {
             if (io_uring_cqe_get_data(cqe) == &o) complete_accept(o, *cqe);
         }
     }
@@ -363,6 +301,39 @@ private:
         op->fd_ = -1;
         op->polled(cqe.res < 0 ? POLLERR : cqe.res);
     }
+
+    void complete_watch(operation& o, const io_uring_cqe& cqe) noexcept {
+        auto* w = static_cast<descriptor_watch*>(o.owner);
+        bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+        if (!w) {
+            if (!more) operations_.free(o);
+            return;
+        }
+        if (cqe.res == -EBADF) {  // closed before the poll was submitted
+            w->polling_ = nullptr;
+            return operations_.free(o);
+        }
+        int ready = cqe.res < 0 ? POLLERR : cqe.res & (w->events_ | POLLERR | POLLHUP);
+        if (ready) return report_watch(o, *w, ready, more);
+        // Each poll also reports a half-closed connection, which was not asked for: after a one-shot poll has reported
+        // that, the next one would end immediately.
+        if (!more) ring_.arm_multishot_poll(o, w->fd_, w->events_);
+    }
+    void report_watch(operation& o, descriptor_watch& w, int ready, bool more) noexcept {
+        operation* next = &o;
+        if (more) {
+            ring_.release_file(o);
+            abandon(w.polling_);
+            w.polling_ = next = make_operation(operation_kind::watch, &w);
+        }
+        next->cancel_requested = true;  // the kernel has no poll to cancel during the callback
+        w.ready(ready);
+        if (!next->owner) return operations_.free(*next);
+        next->cancel_requested = false;
+        // Submitted by the next turn, so that input that the owner reads until then is not reported again.
+        ring_.arm_poll(*next, w.fd_, w.events_);
+    }
+
     void complete_writable(operation& o) noexcept {
         auto* s = static_cast<stream_socket*>(o.owner);
         operations_.free(o);
@@ -370,27 +341,16 @@ private:
         if (s) s->writable();
     }
 
-    io_uring ring_{};
+    io_uring_operations::ring ring_;
     unique_fd wake_;
     std::uint64_t wake_value_ = 0;
     io_uring_operations::operation_pool operations_;
     operation wake_operation_{nullptr, nullptr, operation_kind::wake, false};
-    io_uring_buf_ring* buffers_ = nullptr;
-    char* buffer_memory_ = nullptr;
-    unsigned recycled_ = 0;
     const loop_turn turn_;
 };
 
 bool io_uring_available() noexcept {
-    static const bool available = [] {
-        io_uring ring{};
-        io_uring_params params{};
-        params.flags = setup_flags;
-        params.cq_entries = 16;
-        if (io_uring_queue_init_params(8, &ring, &params)) return false;
-        io_uring_queue_exit(&ring);
-        return true;
-    }();
+    static const bool available = io_uring_operations::ring::is_available();
     return available;
 }
 

@@ -11,14 +11,15 @@
 /// Internals of the io_uring backend.
 namespace rondo::io_uring_operations {
 
-enum class operation_kind : std::uint8_t { none, receive, hang_up, send, accept, poll, writable, wake };
+enum class operation_kind : std::uint8_t { none, receive, hang_up, send, accept, poll, watch, writable, wake };
 
 /// An operation submitted to the kernel. Outlives its owner if the completion arrives after the owner's destruction.
 struct operation {
     void* owner;         // null: the result is ignored; on the free list: the next free operation
     void* buffer_owner;  // send: the owner of the buffer
     operation_kind kind;
-    bool cancel_requested;  // its cancellation was submitted to the kernel
+    bool cancel_requested;         // its cancellation was submitted to the kernel
+    std::uint32_t submission = 0;  // watch: the number of submissions before its own
 };
 
 /// Allocates operations in chunks: every waiting connection has one, so they are kept close together.

@@ -198,17 +198,57 @@ void event_loop::count_turn() noexcept {
     set(counters_.turn_start_ns, 0);
 }
 
-void event_loop::turn(const std::atomic<bool>& done) {
+// Runs the part of a turn before the wait and returns how long the loop may wait.
+std::chrono::nanoseconds event_loop::prepare_wait() noexcept {
     run_pending();
     activity_.enter(nullptr);
     now_ = clock::now();
-    auto wait = wait_timeout();
+    auto limit = wait_timeout();
     count_turn();
     waiting_.store(true, std::memory_order_seq_cst);
+    return inbox_.load(std::memory_order_seq_cst) ? std::chrono::nanoseconds(0) : limit;
+}
+
+void event_loop::wait(std::chrono::nanoseconds limit) {
+    if (block_hook_ && limit.count() != 0 && !backend_->has_events()) limit = block_hook_->before_block(limit);
+    backend_->turn(limit, *this);
+}
+
+void event_loop::turn(const std::atomic<bool>& done) {
+    auto limit = prepare_wait();
     // Also before the last return: operations that were queued in the backend are submitted to the kernel.
-    if (inbox_.load(std::memory_order_seq_cst) || done.load(std::memory_order_relaxed))
-        wait = std::chrono::nanoseconds(0);
-    backend_->turn(wait, *this);
+    wait(done.load(std::memory_order_relaxed) ? std::chrono::nanoseconds(0) : limit);
+}
+
+event_loop::embedding::embedding(event_loop& loop)
+    : loop_((require_blocking_allowed("event_loop::embedding"), loop)), runner_(loop.ready_) {
+    loop_.on_wait_end();
+}
+
+event_loop::embedding::~embedding() { loop_.counters_.turn_start_ns.store(0, std::memory_order_relaxed); }
+
+void event_loop::embedding::turn(std::chrono::nanoseconds wait) {
+    // Timers may have become due since the last turn.
+    loop_.now_ = clock::now();
+    auto limit = loop_.prepare_wait();
+    if (wait.count() >= 0 && (limit.count() < 0 || limit > wait)) limit = wait;
+    loop_.wait(limit);
+    // What the other loop runs now does not belong to the context of the last event.
+    loop_.activity_.enter(nullptr);
+}
+
+void event_loop::embedding::flush() noexcept {
+    loop_.wait_hooks_.for_each([](wait_hook& h) { h.before_wait(); });
+}
+
+std::chrono::nanoseconds event_loop::embedding::timeout() noexcept {
+    loop_.now_ = clock::now();
+    return loop_.wait_timeout();
+}
+
+void event_loop::abandon_after_fork() noexcept {
+    backend_->abandon_after_fork();
+    if (current_loop == this) current_loop = nullptr;
 }
 
 void event_loop::on_wait_end() noexcept {

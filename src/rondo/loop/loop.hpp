@@ -133,6 +133,50 @@ public:
     };
     void add(wait_hook& hook) noexcept { wait_hooks_.push_back(hook); }
 
+    /// Called in a turn right before the loop blocks in the kernel, after the wait hooks: to give back a lock
+    /// (Python's).
+    class block_hook {
+    public:
+        /// Returns how long the loop may wait: at most `wait`, which is not 0 (negative: without limit). Its own time
+        /// counts as waiting. Must not wake coroutines.
+        virtual std::chrono::nanoseconds before_block(std::chrono::nanoseconds wait) noexcept = 0;
+
+    protected:
+        ~block_hook() = default;
+    };
+    /// Null: none.
+    void set_block_hook(block_hook* hook) noexcept { block_hook_ = hook; }
+
+    /// Lets another event loop of this thread (asyncio's) drive this one: its owner calls turn() instead of run().
+    /// While it exists, coroutines woken between turns resume in the next turn, and run(), run_until() and blocking
+    /// calls throw synchronous_only. The time between turns counts as part of a turn in counters().
+    class embedding {
+    public:
+        /// On the thread that created the loop. Throws synchronous_only when the loop is already running.
+        explicit embedding(event_loop& loop);
+        ~embedding();
+        embedding(const embedding&) = delete;
+        embedding& operator=(const embedding&) = delete;
+
+        /// Runs one turn that waits for at most `wait` (negative: without limit). Not from within a turn. Work for the
+        /// other loop that the turn's timers and coroutines create can shorten the wait with a block_hook.
+        void turn(std::chrono::nanoseconds wait);
+        /// Calls the wait hooks, which send the output of the last turn, when the next turn may be late.
+        void flush() noexcept;
+        /// How long the next turn may wait; negative: without limit.
+        [[nodiscard]] std::chrono::nanoseconds timeout() noexcept;
+
+    private:
+        event_loop& loop_;
+        ready_queue::runner runner_;
+        scoped_disallow_blocking no_blocking_;
+    };
+
+    /// In the child of a fork() that does not use the loop: closes the loop's own descriptors, so that they do not
+    /// outlive the parent there, and nothing else. The parent's loop is not affected. Afterwards the loop and
+    /// everything that uses it must be left alone: not called, not destroyed. Async-signal-safe.
+    void abandon_after_fork() noexcept;
+
     /// For objects that belong to a loop and are destroyed with it (idle connections): called once when the loop is
     /// destroyed, on its thread, while I/O still works. It may destroy itself and other hooks.
     class end_hook : public list_node {
@@ -147,6 +191,8 @@ public:
 private:
     void on_wait_end() noexcept override;
     void turn(const std::atomic<bool>& done);
+    [[nodiscard]] std::chrono::nanoseconds prepare_wait() noexcept;
+    void wait(std::chrono::nanoseconds limit);
     void run_pending() noexcept;
     void count_turn() noexcept;
     void run_posted() noexcept;
@@ -161,6 +207,7 @@ private:
     timer_wheel timers_;
     intrusive_list<wait_hook> wait_hooks_;
     intrusive_list<end_hook> end_hooks_;
+    block_hook* block_hook_ = nullptr;
     posted_task* deferred_ = nullptr;
     posted_task* fenced_ = nullptr;  // deferred until fence_ has left the ready queue
     ready_node fence_;

@@ -3,12 +3,20 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rondo/base/unique_fd.hpp>
 #include <rondo/coro/blocking_guard.hpp>
 #include <rondo/coro/event.hpp>
 #include <rondo/coro/task_group.hpp>
@@ -420,6 +428,236 @@ TEST_P(EventLoop, counts_its_turns_and_time) {
     EXPECT_GE(c.turns, 2u);
     EXPECT_GE(c.longest_turn_ns, 20'000'000);
     EXPECT_GE(c.busy_ns, c.longest_turn_ns);
+}
+
+// Embedding
+
+TEST_P(EventLoop, an_embedded_loop_runs_one_turn_at_a_time) {
+    event_loop::embedding embedded(loop());
+    auto turns = loop().counters().turns.load();
+    bool ran = false;
+    loop().post([&] { ran = true; });
+    EXPECT_FALSE(ran);
+    embedded.turn(0ns);
+    EXPECT_TRUE(ran);
+    loop().wake();
+    embedded.turn(-1s);
+    EXPECT_EQ(loop().counters().turns - turns, 2u);
+    instant start = clock::now();
+    for (int i = 0; i < 10 && clock::now() - start < 10ms; ++i) embedded.turn(10ms);  // a signal may end a wait
+    EXPECT_GE(clock::now() - start, 10ms);
+}
+
+TEST_P(EventLoop, coroutines_woken_between_turns_resume_in_the_next_turn) {
+    event_loop::embedding embedded(loop());
+    event e;
+    bool resumed = false;
+    task_group group;
+    group.spawn([](event& waits, bool& out) -> task<> {
+        co_await waits.wait();
+        out = true;
+    }(e, resumed));
+    embedded.turn(0ns);
+    e.set();
+    EXPECT_FALSE(resumed);
+    embedded.turn(1ms);
+    EXPECT_TRUE(resumed);
+}
+
+TEST_P(EventLoop, an_embedded_loop_fires_timers) {
+    struct counting_timer : timer {
+        counting_timer() : timer([](timer& t) noexcept { ++static_cast<counting_timer&>(t).count; }) {}
+        int count = 0;
+    };
+    event_loop::embedding embedded(loop());
+    counting_timer t;
+    instant start = clock::now();
+    loop().timers().arm(t, from_now(20ms));
+    embedded.turn(0ns);
+    EXPECT_EQ(t.count, 0);
+    while (t.count == 0 && clock::now() - start < 10s) {
+        embedded.turn(1s);  // until it is due
+        embedded.turn(0ns);
+    }
+    EXPECT_GE(clock::now() - start, 20ms);
+    EXPECT_LT(clock::now() - start, 5s);
+    // Became due between turns.
+    loop().timers().arm(t, from_now(1ms));
+    std::this_thread::sleep_for(10ms);
+    embedded.turn(0ns);
+    EXPECT_EQ(t.count, 2);
+}
+
+TEST_P(EventLoop, other_threads_wake_an_embedded_loop) {
+    event_loop::embedding embedded(loop());
+    bool ran = false;
+    std::jthread other([&] {
+        std::this_thread::sleep_for(10ms);
+        loop().post([&] {
+            ran = true;
+            loop().wake();
+        });
+    });
+    for (int i = 0; i < 10 && !ran; ++i) embedded.turn(-1ns);
+    EXPECT_TRUE(ran);
+}
+
+TEST_P(EventLoop, an_embedded_loop_cannot_be_run) {
+    {
+        event_loop::embedding embedded(loop());
+        EXPECT_FALSE(blocking_allowed());
+        EXPECT_THROW(loop().run(), synchronous_only);
+        EXPECT_THROW(loop().run_until([]() -> task<> { co_return; }()), synchronous_only);
+        EXPECT_THROW(event_loop::embedding second(loop()), synchronous_only);
+        embedded.turn(0ns);
+    }
+    EXPECT_TRUE(blocking_allowed());
+    EXPECT_EQ(loop().run_until([](event_loop& l) -> task<int> {
+        EXPECT_THROW(event_loop::embedding within(l), synchronous_only);
+        co_return 1;
+    }(loop())),
+              1);
+}
+
+TEST_P(EventLoop, the_time_between_turns_of_an_embedded_loop_counts) {
+    loop_counters& c = loop().counters();
+    {
+        event_loop::embedding embedded(loop());
+        EXPECT_NE(c.turn_start_ns, 0);
+        embedded.turn(0ns);
+        EXPECT_NE(c.turn_start_ns, 0);
+        auto busy = c.busy_ns.load();
+        std::this_thread::sleep_for(20ms);
+        embedded.turn(50ms);
+        EXPECT_GE(c.busy_ns - busy, 20'000'000);
+        EXPECT_LT(c.busy_ns - busy, 50'000'000 + c.longest_turn_ns);
+        EXPECT_GE(c.longest_turn_ns, 20'000'000);
+    }
+    EXPECT_EQ(c.turn_start_ns, 0);
+}
+
+struct pipe_watch final : descriptor_watch {
+    void ready(int) noexcept override { ++count; }
+    int count = 0;
+};
+
+TEST_P(EventLoop, input_read_between_turns_is_not_reported_again) {
+    std::array<int, 2> fds{};
+    ASSERT_EQ(pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK), 0);
+    const unique_fd in(fds[0]);
+    const unique_fd out(fds[1]);
+    event_loop::embedding embedded(loop());
+    pipe_watch w;
+    loop().io().watch(w, in.value(), POLLIN);
+    for (int i = 1; i <= 10; ++i) {
+        ASSERT_EQ(::write(out.value(), "x", 1), 1);
+        embedded.turn(1s);
+        EXPECT_EQ(w.count, i);
+        char c = 0;
+        ASSERT_EQ(::read(in.value(), &c, 1), 1);
+        embedded.turn(0ns);
+        EXPECT_EQ(w.count, i);
+    }
+    loop().io().unwatch(w);
+}
+
+TEST_P(EventLoop, its_descriptor_is_readable_when_there_are_events) {
+    event_loop::embedding embedded(loop());
+    const int descriptor = loop().io().descriptor();
+    if (GetParam() == backend_kind::io_uring) {
+        EXPECT_EQ(descriptor, -1);
+        return;
+    }
+    pollfd p{.fd = descriptor, .events = POLLIN, .revents = 0};
+    embedded.turn(0ns);
+    EXPECT_EQ(::poll(&p, 1, 0), 0);
+    loop().wake();
+    EXPECT_EQ(::poll(&p, 1, 0), 1);
+    embedded.turn(-1ns);
+    EXPECT_EQ(::poll(&p, 1, 0), 0);
+}
+
+// Blocking
+
+struct recording_block_hook final : event_loop::block_hook {
+    std::chrono::nanoseconds before_block(std::chrono::nanoseconds wait) noexcept override {
+        waits.push_back(wait);
+        return wait.count() < 0 || wait > limit ? limit : wait;
+    }
+    std::vector<std::chrono::nanoseconds> waits;
+    std::chrono::nanoseconds limit = 1h;
+};
+
+TEST_P(EventLoop, the_block_hook_is_called_before_the_loop_blocks) {
+    event_loop::embedding embedded(loop());
+    recording_block_hook hook;
+    loop().set_block_hook(&hook);
+    embedded.turn(0ns);
+    loop().post([] {});
+    loop().post([this] { loop().post([] {}); });
+    embedded.turn(1s);  // more work was posted
+    EXPECT_TRUE(hook.waits.empty());
+    embedded.turn(2ms);
+    ASSERT_EQ(hook.waits.size(), 1u);
+    EXPECT_EQ(hook.waits[0], 2ms);
+    hook.limit = 1ms;
+    embedded.turn(-1ns);
+    ASSERT_EQ(hook.waits.size(), 2u);
+    EXPECT_LT(hook.waits[1], 0ns);
+    hook.limit = 0ns;
+    instant start = clock::now();
+    embedded.turn(30s);
+    EXPECT_LT(clock::now() - start, 10s);
+    loop().set_block_hook(nullptr);
+    embedded.turn(1ms);
+    EXPECT_EQ(hook.waits.size(), 3u);
+}
+
+TEST_P(EventLoop, the_block_hook_of_a_running_loop_is_called) {
+    recording_block_hook hook;
+    loop().set_block_hook(&hook);
+    loop().run_until([](event_loop& l) -> task<> {
+        co_await l.sleep(0ms);
+        co_await l.sleep(20ms);
+    }(loop()));
+    loop().set_block_hook(nullptr);
+    ASSERT_FALSE(hook.waits.empty());
+    EXPECT_GT(hook.waits[0], 0ns);
+    EXPECT_LE(hook.waits[0], 21ms);
+}
+
+// Forking
+
+std::vector<int> open_descriptors() {
+    std::vector<int> open;
+    for (int fd = 0; fd < 256; ++fd)
+        if (fcntl(fd, F_GETFD) >= 0) open.push_back(fd);
+    return open;
+}
+
+TEST_P(EventLoop, a_forked_child_can_abandon_the_loop) {
+    loop_.reset();
+    const std::vector<int> before = open_descriptors();
+    loop_.emplace(loop_options{.backend = GetParam()});
+    loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(1ms); }(loop()));
+    const std::vector<int> with_loop = open_descriptors();
+    EXPECT_EQ(with_loop.size(), before.size() + 2);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        loop().abandon_after_fork();
+        _exit(open_descriptors() == before && event_loop::current_or_null() == nullptr ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    EXPECT_EQ(open_descriptors(), with_loop);
+    std::jthread other([this] {
+        std::this_thread::sleep_for(5ms);
+        loop().post([this] { loop().stop(); });
+    });
+    loop().run_until([](event_loop& l) -> task<> { co_await l.sleep(2ms); }(loop()));
+    loop().run();
 }
 
 struct recording_end_hook final : event_loop::end_hook {

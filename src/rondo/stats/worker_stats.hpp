@@ -120,7 +120,7 @@ static_assert(sizeof(client_library_stat) == 256);
 /// unless stated otherwise, and read by any thread of any process. All bytes zero: nothing counted.
 /// Used by one worker at a time; its successor continues the counters.
 struct alignas(64) worker_stats {
-    static constexpr std::uint32_t layout_version = 3;
+    static constexpr std::uint32_t layout_version = 4;
     static constexpr std::size_t max_views = 512;  ///< row 0: requests without a view; the last: views without a row
     static constexpr std::size_t max_running = 1024;
     static constexpr std::size_t max_compute_queues =
@@ -193,6 +193,7 @@ struct alignas(64) worker_stats {
     std::atomic<std::int64_t> max_turn_ns;          ///< between the last two samples
     std::atomic<std::uint64_t> stalls;              ///< number of times the loop was blocked for too long
     std::atomic<std::uint64_t> pool_threads;        ///< threads of the blocking and compute pools
+    std::atomic<std::int64_t> gil_wait_ns;          ///< time the loop has waited for the GIL of Python
     latency::histogram loop_delay_histogram;        ///< of every sample
 
     pool_stats blocking_pool;
