@@ -21,7 +21,12 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+# The tests need 3.11; a wheel is built with the interpreter that it is for.
+if(SKBUILD)
+    find_package(Python3 3.10 REQUIRED COMPONENTS Interpreter)
+else()
+    find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

@@ -7,8 +7,9 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/rondo")
 
+list(TRANSFORM RONDO_PRIVATE_FOLDERS REPLACE "(.+)" "REGEX;/src/rondo/\\1$;EXCLUDE" OUTPUT_VARIABLE excluded)
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/rondo" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-    FILES_MATCHING PATTERN "*.hpp" PATTERN "*_fixture.hpp" EXCLUDE)
+    FILES_MATCHING PATTERN "*.hpp" PATTERN "*_fixture.hpp" EXCLUDE ${excluded})
 install(TARGETS rondo EXPORT rondo ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT rondo NAMESPACE rondo:: FILE rondoTargets.cmake DESTINATION "${config_dir}")
 

@@ -2,6 +2,7 @@
 # One static library rondo_<folder> per folder of src/rondo, linked with the folders that layers.toml allows it to include,
 # and the library `rondo` with the objects of all of them.
 set(RONDO_FOLDERS "")
+set(RONDO_PRIVATE_FOLDERS "")
 set(RONDO_PACKAGES "")
 
 # rondo_sources(<variable> <directory>): the sources of the directory without tests and micro-benchmarks.
@@ -42,6 +43,14 @@ function(rondo_folder name)
     set(packages ${RONDO_PACKAGES} ${arg_PACKAGES})
     list(REMOVE_DUPLICATES packages)
     set(RONDO_PACKAGES ${packages} PARENT_SCOPE)
+endfunction()
+
+# A folder that is not part of the library: only its packages are recorded, in RONDO_PACKAGES_OF_<name>.
+function(rondo_private_folder name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INCLUDES;PACKAGES")
+    list(REMOVE_DUPLICATES arg_PACKAGES)
+    set(RONDO_PRIVATE_FOLDERS ${RONDO_PRIVATE_FOLDERS} ${name} PARENT_SCOPE)
+    set(RONDO_PACKAGES_OF_${name} ${arg_PACKAGES} PARENT_SCOPE)
 endfunction()
 
 execute_process(COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/check_layers" --cmake

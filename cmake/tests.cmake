@@ -3,7 +3,9 @@
 #   src/rondo/<folder>/**/*_test.cpp    one program rondo_<folder>_test, run case by case; label unit
 #   src/rondo/<folder>/**/*_bench.cpp   one program rondo_<folder>_bench (Google Benchmark), not run by ctest
 #   tests/<folder>/**/*_test.cpp        one program <folder>_test over the whole library; label unit
-#   tests/<folder>/**/*_test.py         one ctest each, label <folder>; RONDO_BUILD is the build folder, RONDO_BIN the programs
+#   tests/<folder>/**/*_test.py         one ctest each, label <folder>; RONDO_BUILD is the build folder, RONDO_BIN the programs,
+#                                       RONDO_PYTHONS_DIR/<version> the Python package, for PYTHONPATH, and
+#                                       RONDO_VENVS/<version> an environment with FastAPI and others (./dev makes them)
 #   tests/<folder>/*_preload.cpp        one module each in bin/, for LD_PRELOAD
 #   tests/nocompile/*.cpp               one ctest each, label nocompile: must fail to compile with the error it names
 enable_testing()
@@ -72,7 +74,7 @@ function(rondo_python_test source folder)
     add_test(NAME ${folder}.${name} COMMAND "${Python3_EXECUTABLE}" "${source}")
     # PROCESSORS 2: these tests start servers and clients and measure time; on two cores each runs alone.
     set_tests_properties(${folder}.${name} PROPERTIES TIMEOUT 300 LABELS ${folder} PROCESSORS 2
-        ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+        ENVIRONMENT "RONDO_BUILD=${CMAKE_BINARY_DIR};RONDO_BIN=${CMAKE_BINARY_DIR}/bin;RONDO_SOURCE=${CMAKE_SOURCE_DIR};RONDO_PYTHONS_DIR=${CMAKE_BINARY_DIR}/python;RONDO_VENVS=${CMAKE_SOURCE_DIR}/build/venv;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
 # The same script with other workers: <folder>.<name>@<class>-<backend>-<workers>. ./dev test-matrix runs all combinations;
@@ -97,6 +99,9 @@ function(rondo_test_folder folder)
     set(directory "${CMAKE_SOURCE_DIR}/tests/${folder}")
     if(TARGET rondo)
         rondo_test(${folder}_test "${directory}" rondo)
+    endif()
+    if(folder STREQUAL "python" AND NOT TARGET python)
+        return()
     endif()
     if(RONDO_SANITIZE AND NOT folder MATCHES "^(conformance|robustness|hostile)$")
         return()  # sanitizer builds have only the testbed
