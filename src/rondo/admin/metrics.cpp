@@ -259,6 +259,8 @@ void write_worker_metrics(metrics_writer& to, const stats_snapshot& snapshot) {
          [](const worker_snapshot& w) { return to_seconds(w.longest_turn_ns); });
     each("rondo_worker_stalls_total", "counter", "Times that the loop was blocked longer than the stall threshold.",
          [](const worker_snapshot& w) { return w.stalls; });
+    each("rondo_worker_gil_wait_seconds_total", "counter", "Time that the event loop has waited for the GIL of Python.",
+         [](const worker_snapshot& w) { return to_seconds(w.gil_wait_ns); });
     each("rondo_worker_resident_bytes", "gauge", "Resident memory.",
          [](const worker_snapshot& w) { return w.resident_bytes; });
     each("rondo_worker_busy_threads", "gauge", "Threads that run a sync or cpu view.",

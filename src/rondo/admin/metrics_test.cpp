@@ -20,6 +20,7 @@ protected:
             s.requests = 10;
             s.responses = 9;
             s.connections = 3;
+            s.gil_wait_ns = 1'500'000'000;
             row_ = s.view_row({.pattern = "/a \"quoted\" \\ one", .methods = "GET, HEAD", .kind = "sync"});
             s.views[row_].by_class[2] = 8;
             s.views[row_].by_class[5] = 1;
@@ -53,6 +54,7 @@ TEST_F(StatsSnapshot, are_summed_and_listed_individually) {
     const std::string text = metrics_text(o);
     EXPECT_NE(text.find("\nrondo_requests_received_total 20\n"), text.npos);
     EXPECT_NE(text.find("\nrondo_worker_requests_received_total{worker=\"1\"} 10\n"), text.npos);
+    EXPECT_NE(text.find("\nrondo_worker_gil_wait_seconds_total{worker=\"1\"} 1.5\n"), text.npos);
     EXPECT_NE(
         text.find("{route=\"/a \\\"quoted\\\" \\\\ one\",methods=\"GET, HEAD\",kind=\"sync\",status=\"2xx\"} 16\n"),
         text.npos);
@@ -83,6 +85,7 @@ TEST_F(StatsSnapshot, a_crashed_worker_leaves_counters_and_lost_requests) {
     EXPECT_EQ(o.total.lost, 4u);
     EXPECT_EQ(o.total.crashes, 1u);
     EXPECT_EQ(o.total.requests, 20u);
+    EXPECT_EQ(o.workers[0].gil_wait_ns, 1'500'000'000) << "a successor continues it";
 }
 
 TEST_F(StatsSnapshot, a_worker_without_samples_is_blocked) {
@@ -147,6 +150,8 @@ TEST_F(StatsSnapshot, status_json_contains_views_with_their_stats) {
     EXPECT_NE(view["advice"].as_string().find("--threads"), std::string::npos);
     EXPECT_EQ(json["bounds_ms"].size() + 1, json["latency_counts"].size());
     EXPECT_EQ(json["workers"][0]["state"].as_string(), "serving");
+    EXPECT_DOUBLE_EQ(json["workers"][0]["gil_wait_ms"].as_number(), 1500);
+    EXPECT_DOUBLE_EQ(json["all"]["gil_wait_ms"].as_number(), 3000);
 }
 
 TEST_F(StatsSnapshot, sums_the_stats_of_client_libraries) {

@@ -42,6 +42,7 @@ constexpr std::tuple worker_counters{
     field(&worker_snapshot::client_closed, &stats::worker_stats::client_closed),
     field(&worker_snapshot::accepted, &stats::worker_stats::accepted),
     field(&worker_snapshot::stalls, &stats::worker_stats::stalls),
+    field(&worker_snapshot::gil_wait_ns, &stats::worker_stats::gil_wait_ns),
     field(&worker_snapshot::log_lines_lost, &stats::worker_stats::access_log_lines_lost),
     field(&worker_snapshot::error_log_lines_lost, &stats::worker_stats::error_log_lines_lost),
     field(&worker_snapshot::loop_delay, &stats::worker_stats::loop_delay_histogram),

@@ -46,6 +46,7 @@ struct worker_snapshot {
     std::int64_t loop_delay_ns = 0;  ///< of the last sample, or how long the loop has been blocked if longer
     std::int64_t longest_turn_ns = 0;
     std::uint64_t stalls = 0;
+    std::int64_t gil_wait_ns = 0;      ///< the loop has waited for the GIL of Python
     std::uint64_t log_lines_lost = 0;  ///< of the access log
     std::uint64_t error_log_lines_lost = 0;
     std::uint64_t resident_bytes = 0;

@@ -50,6 +50,7 @@ void write_worker(codec::json_writer& to, const worker_snapshot& w) {
     to.end_object();
     to.member("busy_ms", to_ms(w.busy_ns)).member("loop_delay_ms", to_ms(w.loop_delay_ns));
     to.member("longest_turn_ms", to_ms(w.longest_turn_ns)).member("stalls", w.stalls);
+    to.member("gil_wait_ms", to_ms(w.gil_wait_ns));
     to.member("memory_bytes", w.resident_bytes).member("log_lines_lost", w.log_lines_lost + w.error_log_lines_lost);
     to.key("blocking");
     write_pool(to, w.blocking);

@@ -225,11 +225,14 @@ event_loop::embedding::embedding(event_loop& loop)
     loop_.on_wait_end();
 }
 
-event_loop::embedding::~embedding() { loop_.counters_.turn_start_ns.store(0, std::memory_order_relaxed); }
+event_loop::embedding::~embedding() { set_idle(); }
 
 void event_loop::embedding::turn(std::chrono::nanoseconds wait) {
     // Timers may have become due since the last turn.
     loop_.now_ = clock::now();
+    std::atomic<std::int64_t>& start = loop_.counters_.turn_start_ns;
+    if (start.load(std::memory_order_relaxed) == 0)  // after set_idle()
+        start.store(loop_.now_.time_since_epoch().count(), std::memory_order_relaxed);
     auto limit = loop_.prepare_wait();
     if (wait.count() >= 0 && (limit.count() < 0 || limit > wait)) limit = wait;
     loop_.wait(limit);
@@ -241,9 +244,13 @@ void event_loop::embedding::flush() noexcept {
     loop_.wait_hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
+void event_loop::embedding::set_idle() noexcept {
+    loop_.counters_.turn_start_ns.store(0, std::memory_order_relaxed);
+}
+
 std::chrono::nanoseconds event_loop::embedding::timeout() noexcept {
     loop_.now_ = clock::now();
-    return loop_.wait_timeout();
+    return loop_.backend_->has_events() ? std::chrono::nanoseconds(0) : loop_.wait_timeout();
 }
 
 void event_loop::abandon_after_fork() noexcept {

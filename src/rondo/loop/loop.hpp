@@ -163,6 +163,8 @@ public:
         void turn(std::chrono::nanoseconds wait);
         /// Calls the wait hooks, which send the output of the last turn, when the next turn may be late.
         void flush() noexcept;
+        /// The other loop may wait now: until the next turn, this loop does not count as blocked.
+        void set_idle() noexcept;
         /// How long the next turn may wait; negative: without limit.
         [[nodiscard]] std::chrono::nanoseconds timeout() noexcept;
 

@@ -117,7 +117,7 @@ void signal_watcher::arm() { loop_.io().poll(*this, reader_.value(), POLLIN); }
 int signal_watcher::next() noexcept {
     unsigned char number = 0;
     if (::read(reader_.value(), &number, 1) != 1) return 0;
-    route_of(number).in_pipe = false;  // before the function is called, which may not notice what happens meanwhile
+    route_of(number).in_pipe = false;  // before the call: the signal may arrive again during it
     return number;
 }
 

@@ -96,7 +96,7 @@ task<void> asgi_application::run_lifespan(const char* method, clock::duration li
     if (!lifespan_) co_return;
     std::string error;
     {
-        completion done;
+        completion done(*this);
         const double seconds = std::chrono::duration<double>(limit).count();
         const object started =
             object::steal(PyObject_CallMethod(lifespan_.get(), method, "Od", done.callable(), seconds));

@@ -61,6 +61,7 @@ object asgi_exchange::receive_body(call_state& call) {
     if (call.is_disconnected) return {};
     input_ = input_state::reading;
     start_task(reader_, read_piece(), reader_task);
+    application_.on_activity();
     // It may have read at once.
     return input_ == input_state::reading || ended_ ? object() : receive_body(call);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/python/completion.hpp>
 
+#include <rondo/python/asgi_application.hpp>
 #include <rondo/python/runtime.hpp>
 
 namespace rondo::python {
@@ -33,7 +34,7 @@ PyType_Spec completion_spec = {"rondo._rondo.Completion", sizeof(completion_obje
 
 object make_completion_type() { return checked(PyType_FromSpec(&completion_spec)); }
 
-completion::completion() {
+completion::completion(asgi_application& application) : application_(application) {
     auto* const type = reinterpret_cast<PyTypeObject*>(runtime::get().completion_type.get());
     callable_ = checked(type->tp_alloc(type, 0));
     reinterpret_cast<completion_object*>(callable_.get())->owner = this;
@@ -44,6 +45,7 @@ completion::~completion() { reinterpret_cast<completion_object*>(callable_.get()
 void completion::complete(PyObject* result) noexcept {
     result_ = object::borrow(result);
     done_.set();
+    application_.on_activity();
 }
 
 }  // namespace rondo::python

@@ -7,12 +7,14 @@
 
 namespace rondo::python {
 
+class asgi_application;
+
 /// A result that Python code gives by calling an object with one argument. Loop thread; create and destroy it with the
 /// GIL.
 class completion {
 public:
     /// Throws error_set.
-    completion();
+    explicit completion(asgi_application& application);
     ~completion();
     completion(const completion&) = delete;
     completion& operator=(const completion&) = delete;
@@ -28,6 +30,7 @@ public:
     void complete(PyObject* result) noexcept;
 
 private:
+    asgi_application& application_;
     object callable_;
     object result_;
     event done_;

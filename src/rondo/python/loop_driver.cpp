@@ -249,6 +249,7 @@ object loop_driver::turn() {
     throw_exit();
     if (application_.budget().is_exhausted()) return checked(PyFloat_FromDouble(0));
     const std::chrono::nanoseconds next = embedding_.timeout();
+    embedding_.set_idle();
     if (next.count() < 0) return object::borrow(Py_None);
     return checked(PyFloat_FromDouble(std::chrono::duration<double>(next).count()));
 }

@@ -185,7 +185,10 @@ int python_served::run(event_loop& loop, task<int> lifecycle) {
     return result.value_or(1);
 }
 
-void python_served::on_server_start(server::server& s) { server_ = &s; }
+void python_served::on_server_start(server::server& s) {
+    server_ = &s;
+    gil_wait_before_ = s.server_stats().gil_wait_ns.load();
+}
 void python_served::on_server_end() { server_ = nullptr; }
 
 void python_served::on_drain(instant end_of_grace) {
@@ -196,7 +199,9 @@ void python_served::on_drain(instant end_of_grace) {
 
 void python_served::set_background_deadline(instant deadline) { background_deadline_ = deadline; }
 
-void python_served::sample(stats::worker_stats& s) { store_relaxed(s.gil_wait_ns, gil_.waited_ns()); }
+void python_served::sample(stats::worker_stats& s) {
+    store_relaxed(s.gil_wait_ns, gil_wait_before_ + gil_.waited_ns());
+}
 
 std::string python_served::stacks() { return stacks_ ? stacks_->text() : std::string(); }
 

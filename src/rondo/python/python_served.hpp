@@ -83,6 +83,7 @@ private:
     event_loop* loop_ = nullptr;
     server::server* server_ = nullptr;
     stream_timer stream_timer_;
+    std::int64_t gil_wait_before_ = 0;  // of earlier workers in the same slot
     instant background_deadline_ = instant::max();
 };
 
