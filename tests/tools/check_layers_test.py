@@ -37,6 +37,12 @@ holds = "views"
 layer = 4
 includes = ["base", "codec"]
 holds = "connections"
+[folders.module]
+layer = 5
+private = true
+includes = ["base"]
+holds = "a module"
+foreign = [{ headers = ["Python.h"], files = ["*.hpp", "*.cpp"] }]
 """
 
 
@@ -112,6 +118,11 @@ class CheckLayers(unittest.TestCase):
         self.refused("codec/gzip.hpp", "#pragma once\n#include <zlib.h>", "must not be in a .hpp")
         self.refused("web/text.hpp", "#pragma once\n#include <fmt/format.h>", "must not be in a .hpp")
 
+    def test_foreign_header_in_a_private_header(self):
+        self.allowed("module/object.hpp", "#pragma once\n#include <Python.h>")
+        self.refused("module/text.hpp", "#pragma once\n#include <fmt/format.h>", "allowed only in any folder: *.cpp")
+        self.refused("web/app.cpp", "#include <rondo/module/object.hpp>", "must not include module")
+
     def test_headers_of_tests(self):
         self.allowed("web/views_fixture.hpp", "#pragma once\n#include <iostream>\n#include <rondo/base/bytes.hpp>")
         self.allowed("web/app_test.cpp", "#include <rondo/web/views_fixture.hpp>")
@@ -145,6 +156,12 @@ class CheckLayers(unittest.TestCase):
         self.assertIn("rondo_folder(codec INCLUDES base PACKAGES )", run(self.root, "--cmake").stdout)
         self.put("codec/gzip.cpp", "")
         self.assertIn("rondo_folder(codec INCLUDES base PACKAGES fmt zlib)", run(self.root, "--cmake").stdout)
+
+    def test_private_folder_has_no_target(self):
+        self.put("module/object.cpp", "")
+        output = run(self.root, "--cmake").stdout
+        self.assertIn("rondo_private_folder(module INCLUDES base PACKAGES fmt)", output)
+        self.assertNotIn("rondo_folder(module", output)
 
     def test_table(self):
         self.assertIn("| 1 | `codec` | transforms | base | `zlib.h` in `*gzip*.cpp` |", run(self.root, "--table").stdout)

@@ -63,7 +63,7 @@ public:
     }
     void prepare_to_serve(const server_settings&) override { events += "prepare "; }
     std::string summary() const override { return "1 fake"; }
-    std::string views_text() const override { return "app      of a test"; }
+    std::string views_text(const server_settings&) const override { return "app      of a test"; }
 
     handler::application& application() override { return *this; }
     int run(event_loop& loop, task<int> lifecycle) override {

@@ -45,6 +45,7 @@ void served::set_background_deadline(instant) {}
 task<void> served::stop_background() { co_return; }
 std::size_t served::running() const noexcept { return 0; }
 void served::sample(stats::worker_stats&) {}
+std::string served::loop_stack() { return {}; }
 std::string served::stacks() { return {}; }
 void served::end_process(instant) noexcept {}
 

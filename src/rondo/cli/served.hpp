@@ -75,8 +75,8 @@ public:
     virtual void prepare_to_serve(const server_settings& settings);
     /// What was checked, for the last line of `check`: "12 routes".
     [[nodiscard]] virtual std::string summary() const = 0;
-    /// A line of the startup message with its label: "views    3 async, 2 sync, 0 cpu".
-    [[nodiscard]] virtual std::string views_text() const = 0;
+    /// Lines of the startup message with their labels: "views    3 async, 2 sync, 0 cpu".
+    [[nodiscard]] virtual std::string views_text(const server_settings& settings) const = 0;
 
     // The arbiter.
 
@@ -117,6 +117,9 @@ public:
     /// Stacks to log in addition to the native ones before this process is killed. Called on the heartbeat thread,
     /// while the loop may be blocked.
     [[nodiscard]] virtual std::string stacks();
+    /// The stack of the loop's thread in the application's own language, for the report of a stall; empty: the native
+    /// one is shown. Called on another thread while the loop is blocked.
+    [[nodiscard]] virtual std::string loop_stack();
     /// Called last in a process that ran a worker, when everything native has ended; not after a failed start. With a
     /// deadline that has been reached: views that still run are abandoned, and the loop still exists.
     virtual void end_process(instant deadline) noexcept;

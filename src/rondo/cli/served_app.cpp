@@ -11,6 +11,7 @@
 #include <rondo/cli/compute_processes.hpp>
 #include <rondo/cli/run_command.hpp>
 #include <rondo/cli/settings/load_settings.hpp>
+#include <rondo/cli/worker_pools.hpp>
 #include <rondo/codec/redact.hpp>
 #include <rondo/loop/loop.hpp>
 #include <rondo/loop/thread_pool.hpp>
@@ -129,7 +130,7 @@ void served_app::prepare_to_serve(const server_settings& settings) {
 
 std::string served_app::summary() const { return fmt::format("{} routes", app_.routes().size()); }
 
-std::string served_app::views_text() const {
+std::string served_app::views_text(const server_settings& settings) const {
     std::size_t async = 0;
     std::size_t sync = 0;
     std::size_t cpu = 0;
@@ -142,7 +143,7 @@ std::string served_app::views_text() const {
     }
     std::string text = fmt::format("views    {} async, {} sync, {} cpu", async, sync, cpu);
     if (isolated > 0) text += fmt::format(", {} isolated", isolated);
-    return text;
+    return text + fmt::format("\nthreads  {}", threads_text(settings));
 }
 
 void served_app::on_arbiter_start(bool reloaded) { app_.run_arbiter_hooks(reloaded); }

@@ -36,7 +36,7 @@ public:
     void check(const server_settings& settings, std::vector<std::string>& errors) override;
     void prepare_to_serve(const server_settings& settings) override;
     [[nodiscard]] std::string summary() const override;
-    [[nodiscard]] std::string views_text() const override;
+    [[nodiscard]] std::string views_text(const server_settings& settings) const override;
 
     void on_arbiter_start(bool reloaded) override;
     [[nodiscard]] std::vector<process::managed_listener> listen_for_jobs(const server_settings& settings,

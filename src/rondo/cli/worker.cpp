@@ -164,7 +164,10 @@ private:
     void on_stall(const stall_report& r) {
         if (r.ended) stats_.clear_blocking();
         else stats_.mark_blocking(r.context_name, clock::now() - r.duration);
-        log::warning(r.text());
+        stall_report shown = r;
+        if (!r.ended)
+            if (std::string stack = served_.loop_stack(); !stack.empty()) shown.stack = std::move(stack);
+        log::warning(shown.text());
         // This worker may have been woken for a connection that would now wait for the stall to end.
         if (self_ && !r.ended) server::accept_balancer(self_->slots(), self_->slot()).wake_next(clock::now());
     }
@@ -248,8 +251,7 @@ std::string startup_message(served& application, const server_settings& settings
     if (!admin.empty()) text += fmt::format("\nadmin    {}", admin);
     text += fmt::format("\nbackend  {}", backend);
     if (settings.workers > 0) text += fmt::format("\nworkers  {}", settings.workers);
-    text += fmt::format("\n{}", application.views_text());
-    text += fmt::format("\nthreads  {}", threads_text(settings));
+    text += fmt::format("\n{}", application.views_text(settings));
     return text;
 }
 

@@ -70,6 +70,7 @@ object asgi_application::call_worker(const char* function, PyObject* argument) {
 
 task<void> asgi_application::startup() {
     gil_.acquire();
+    if (driver_ != nullptr) driver_->set_idle();  // an import takes as long as it takes: --boot-timeout
     try {
         callable_ = call_worker("load", text(options_.application).get());
         object state = checked(PyDict_New());

@@ -41,6 +41,7 @@ void asgi_exchange::start() noexcept {
     application_.gil().acquire();
     try {
         call_ = make_call(application_, *this);
+        application_.views().identify(nullptr, request_);
         scope_ = application_.scopes().make(request_);
         state_of(call_.get()).coroutine = start_call();
         application_.start_task(call_.get());
@@ -75,9 +76,9 @@ object asgi_exchange::start_call() {
     return checked(async->am_await(result.get()));
 }
 
+// The framework has put its route into the scope, if it does that.
 void asgi_exchange::identify_view() noexcept {
-    if (!scope_) return;
-    application_.views().identify(scope_.get(), request_);
+    if (scope_) application_.views().identify(scope_.get(), request_);
     scope_.reset();
 }
 
@@ -127,7 +128,7 @@ void asgi_exchange::fail(http::status instead) noexcept {
     end_exchange();
 }
 
-// The call goes on without the exchange; whoever waits learns of it.
+// The call goes on without the exchange, and what waits in it is woken.
 void asgi_exchange::end_exchange() noexcept {
     if (std::exchange(ended_, true)) return;
     cancel_callback::unlink();

@@ -63,7 +63,7 @@ http::status read_status(PyObject* message) {
 unique_fd open_path(PyObject* message) {
     PyObject* const path = find_entry(message, runtime::get().name.path);
     PyObject* encoded = nullptr;
-    if (path == nullptr || PyUnicode_FSConverter(path, &encoded) == 0) {
+    if (path == nullptr || PyUnicode_FSConverter(path, static_cast<void*>(&encoded)) == 0) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "http.response.pathsend needs a 'path'");
         throw error_set();
     }

@@ -48,6 +48,8 @@ public:
     /// The descriptor that a foreign loop watches to know when turn() is due.
     [[nodiscard]] int descriptor() const;
 
+    /// The current turn no longer counts as one that may block the loop.
+    void set_idle() noexcept { embedding_.set_idle(); }
     /// Output was written, or a coroutine was woken, by Python code outside of a turn.
     void on_activity() noexcept;
 

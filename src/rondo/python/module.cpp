@@ -75,5 +75,10 @@ PyModuleDef definition = {
 
 }  // namespace rondo::python
 
-PyMODINIT_FUNC PyInit__rondo();
-PyMODINIT_FUNC PyInit__rondo() { return PyModuleDef_Init(&rondo::python::definition); }
+// Python derives the name from that of the module.
+// NOLINTNEXTLINE(readability-identifier-naming)
+extern "C" PyObject* PyInit__rondo();
+// NOLINTNEXTLINE(readability-identifier-naming)
+extern "C" __attribute__((visibility("default"))) PyObject* PyInit__rondo() {
+    return PyModuleDef_Init(&rondo::python::definition);
+}

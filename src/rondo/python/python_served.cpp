@@ -118,7 +118,7 @@ void python_served::prepare_to_serve(const cli::server_settings& settings) {
 
 std::string python_served::summary() const { return fmt::format("{} can be imported", options_.application); }
 
-std::string python_served::views_text() const {
+std::string python_served::views_text(const cli::server_settings&) const {
     const std::string_view all = Py_GetVersion();
     return fmt::format("app      {} (ASGI, Python {}, {})", options_.application, all.substr(0, all.find(' ')),
                        loop_kind_ == loop_kind::uvloop ? "uvloop" : "asyncio");
@@ -205,11 +205,13 @@ void python_served::sample(stats::worker_stats& s) {
 
 std::string python_served::stacks() { return stacks_ ? stacks_->text() : std::string(); }
 
+std::string python_served::loop_stack() { return stacks_ ? stacks_->loop_stack() : std::string(); }
+
 void python_served::end_process(instant deadline) noexcept {
     end();
     application_.reset();
     const instant last = std::max(deadline, clock::now() + min_end_time);
-    std::thread([last] {
+    named_thread("rondo-end", [last] {
         std::this_thread::sleep_until(last);
         log::warning("exiting although functions of atexit or threads of the application still run");
         log::flush();

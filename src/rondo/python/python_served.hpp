@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Python application as the command line serves it.
+// Implemented in python_served.cpp and module.cpp, which is the entry of the extension module.
 #pragma once
 
 #include <chrono>
@@ -39,7 +40,7 @@ public:
     void check(const cli::server_settings& settings, std::vector<std::string>& errors) override;
     void prepare_to_serve(const cli::server_settings& settings) override;
     [[nodiscard]] std::string summary() const override;
-    [[nodiscard]] std::string views_text() const override;
+    [[nodiscard]] std::string views_text(const cli::server_settings& settings) const override;
     void on_arbiter_start(bool reloaded) override;
     [[nodiscard]] process::fork_hooks* fork_hooks() override { return this; }
     [[nodiscard]] handler::application& application() override;
@@ -53,6 +54,7 @@ public:
     [[nodiscard]] std::size_t running() const noexcept override;
     void sample(stats::worker_stats& s) override;
     [[nodiscard]] std::string stacks() override;
+    [[nodiscard]] std::string loop_stack() override;
     void end_process(instant deadline) noexcept override;
 
 private:

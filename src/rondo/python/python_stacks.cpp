@@ -10,8 +10,11 @@
 #include <system_error>
 #include <thread>
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <rondo/base/thread.hpp>
 
 namespace rondo::python {
 
@@ -20,6 +23,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto dump_timeout = 500ms;
+constexpr auto dump_pause = 50ms;
 constexpr auto probe_timeout = 200ms;
 constexpr off_t max_size = 256 * 1024;
 
@@ -29,7 +33,7 @@ int dump_signal() noexcept { return SIGRTMAX - 3; }
 // Whether a thread holds the GIL and does not give it back, unlike one that blocks without it.
 bool is_gil_stuck() {
     const auto taken = std::make_shared<std::atomic<bool>>(false);
-    std::thread([taken] {
+    named_thread("rondo-gil", [taken] {
         const PyGILState_STATE state = PyGILState_Ensure();
         taken->store(true);
         PyGILState_Release(state);
@@ -61,17 +65,16 @@ python_stacks::python_stacks(const loop_gil& gil)
     (void)checked(PyObject_Call(method.get(), arguments.get(), keywords.get()));
 }
 
-std::string python_stacks::text() const {
-    std::string result = describe(gil_.state(), is_gil_stuck());
-    result += "; Python stacks:\n";
+std::string python_stacks::take() const {
+    const std::lock_guard lock(mutex_);
     if (ftruncate(file_.value(), 0) != 0 || lseek(file_.value(), 0, SEEK_SET) != 0 ||
         pthread_kill(loop_thread_, dump_signal()) != 0)
-        return result + "cannot be taken";
+        return {};
     // The end of the dump is not announced: it is complete when it has not grown for a while.
     off_t size = 0;
     const auto until = std::chrono::steady_clock::now() + dump_timeout;
     while (std::chrono::steady_clock::now() < until) {
-        std::this_thread::sleep_for(50ms);
+        std::this_thread::sleep_for(dump_pause);
         const off_t now = lseek(file_.value(), 0, SEEK_END);
         if (now > 0 && now == size) break;
         size = now;
@@ -79,7 +82,22 @@ std::string python_stacks::text() const {
     std::string stacks(static_cast<std::size_t>(std::clamp<off_t>(size, 0, max_size)), '\0');
     const ssize_t read = pread(file_.value(), stacks.data(), stacks.size(), 0);
     stacks.resize(read > 0 ? static_cast<std::size_t>(read) : 0);
-    return result + stacks;
+    return stacks;
+}
+
+std::string python_stacks::text() const {
+    const std::string stacks = take();
+    return fmt::format("{}; Python stacks:\n{}", describe(gil_.state(), is_gil_stuck()),
+                       stacks.empty() ? "not available" : stacks);
+}
+
+std::string python_stacks::loop_stack() const {
+    if (gil_.state() == gil_state::released) return {};
+    const std::string stacks = take();
+    const std::size_t head = stacks.find("Current thread");
+    const std::size_t first = head == stacks.npos ? head : stacks.find('\n', head);
+    if (first == stacks.npos) return {};
+    return stacks.substr(first + 1, stacks.find("\n\n", first) - first - 1);
 }
 
 }  // namespace rondo::python

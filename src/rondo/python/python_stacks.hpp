@@ -2,6 +2,7 @@
 // The stacks of all Python threads, taken without the GIL.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include <rondo/base/unique_fd.hpp>
@@ -17,8 +18,13 @@ public:
 
     /// What the loop thread does with regard to the GIL, and the stacks. Any thread, without the GIL.
     [[nodiscard]] std::string text() const;
+    /// The stack of the loop thread alone; empty when it runs no Python. Likewise.
+    [[nodiscard]] std::string loop_stack() const;
 
 private:
+    [[nodiscard]] std::string take() const;
+
+    mutable std::mutex mutex_;  // of the file
     const loop_gil& gil_;
     unique_fd file_;
     pthread_t loop_thread_;

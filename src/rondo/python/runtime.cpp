@@ -3,7 +3,7 @@
 
 namespace rondo::python {
 
-runtime* runtime::instance_ = nullptr;
+runtime* runtime::instance = nullptr;
 
 object intern(const char* text) { return checked(PyUnicode_InternFromString(text)); }
 
@@ -19,10 +19,10 @@ runtime::runtime(PyObject* module)
       driver_type(make_driver_type()),
       completion_type(make_completion_type()) {
     checked(PyModule_AddObjectRef(module, "ClientDisconnected", client_disconnected.get()));
-    instance_ = this;
+    instance = this;
 }
 
-runtime::~runtime() { instance_ = nullptr; }
+runtime::~runtime() { instance = nullptr; }
 
 void runtime::load_asyncio() {
     const object asyncio = checked(PyImport_ImportModule("asyncio"));

@@ -64,7 +64,7 @@ public:
     runtime& operator=(const runtime&) = delete;
 
     /// The one instance; exists from the import of the module on.
-    [[nodiscard]] static runtime& get() noexcept { return *instance_; }
+    [[nodiscard]] static runtime& get() noexcept { return *instance; }
 
     /// Imports asyncio's classes. Once in each process that serves; throws error_set.
     void load_asyncio();
@@ -86,7 +86,7 @@ public:
     object future_keywords;  ///< ("loop",)
 
 private:
-    static runtime* instance_;
+    static runtime* instance;
 };
 
 /// The types, made by the sources that implement them. They throw error_set.

@@ -15,8 +15,7 @@ void view_rows::register_in(stats::worker_stats& s) { stats_ = &s; }
 void view_rows::identify(PyObject* scope, handler::request& r) noexcept {
     if (stats_ == nullptr) return;
     try {
-        const view* found = find_route(scope);
-        if (found == nullptr) found = find_segment(r.path);
+        const view* const found = scope == nullptr ? find_segment(r.path) : find_route(scope);
         if (found == nullptr) return;
         r.view_row = found->row;
         r.context->name = found->name;

@@ -23,7 +23,8 @@ public:
 
     /// Views that are found later are counted there.
     void register_in(stats::worker_stats& s);
-    /// Sets view_row and the name of the context. Never throws.
+    /// Sets view_row and the name of the context. `scope` is null before the first step, when the route is not known
+    /// yet. Never throws.
     void identify(PyObject* scope, handler::request& r) noexcept;
 
 private:

@@ -118,8 +118,13 @@ task<void> connection::run() {
         bool complete = exchange_->is_at_end() && unsent_bytes() <= high_water;
         if (keep_open_ && !complete && !co_await finish_io()) keep_open_ = false;
         finish_exchange();
-        if (!keep_open_ || failed() || (draining_ && !has_unread_input())) break;
-        if (phase_ != phase::idle || input().empty()) enter_phase(phase::idle, server_.options_.keepalive_timeout);
+        if (!keep_open_ || failed()) break;
+        if (phase_ != phase::idle || input().empty()) {
+            // The drain may start after a head that keeps the connection open: a next request is answered.
+            const clock::duration limit =
+                draining_ ? drain_active : clock::duration(server_.options_.keepalive_timeout);
+            enter_phase(phase::idle, limit);
+        }
     }
     co_await close_gracefully();
 }

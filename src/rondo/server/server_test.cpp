@@ -106,6 +106,23 @@ TEST_P(Server, serves_a_request_that_arrives_as_the_drain_starts) {
     }
 }
 
+// The head of the first response has promised to keep the connection.
+TEST_P(Server, serves_the_next_request_after_a_view_that_ended_during_the_drain) {
+    app_.on("/lingering", [](handler::request& from, handler::responder& to) -> task<void> {
+        to.respond({}, "first");
+        co_await from.draining->wait();
+    });
+    for (int i = 0; i < 20; ++i) {
+        test_server s(app_, GetParam());
+        client c(s);
+        ASSERT_TRUE(c.send("GET /lingering HTTP/1.1\r\nHost: a\r\n\r\n"));
+        EXPECT_TRUE(c.response().ends_with("first"));
+        s.drain(5s);
+        ASSERT_TRUE(c.send(get("/")));
+        EXPECT_TRUE(c.receive_all().ends_with("ok\n"));
+    }
+}
+
 // The header time-out is ten seconds; the shutdown does not take that long.
 TEST_P(Server, an_incomplete_head_does_not_delay_the_shutdown) {
     test_server s(app_, GetParam());
