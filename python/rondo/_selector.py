@@ -3,14 +3,28 @@
 
 import selectors
 
+from rondo import _rondo
+
 
 class Selector(selectors._BaseSelectorImpl):
     """Registers the descriptors of asyncio with the loop of a driver, whose select() runs that loop."""
 
-    def __init__(self, driver):
+    def __init__(self, driver, owner=None):
         super().__init__()
         self._driver = driver
-        self.select = driver.select
+        self._owner = owner
+        self.select = driver.select  # without the frame of a method
+
+    @classmethod
+    def standalone(cls, backend="auto"):
+        """A selector for any asyncio loop, which serves nothing. One per thread."""
+        return cls(*_rondo.make_driver(backend))
+
+    def close(self):
+        for fd in self._fd_to_key:
+            self._driver.unwatch(fd)
+        super().close()
+        self._owner = None
 
     def register(self, fileobj, events, data=None):
         key = super().register(fileobj, events, data)

@@ -135,7 +135,7 @@ private:
     int events_ = 0;
 };
 
-loop_driver::loop_driver(event_loop& loop, loop_gil& gil, asgi_application& application, task<int> lifecycle)
+loop_driver::loop_driver(event_loop& loop, loop_gil& gil, asgi_application* application, task<int> lifecycle)
     : loop_(loop), gil_(gil), application_(application), lifecycle_(std::move(lifecycle)), embedding_(loop) {
     auto* const type = reinterpret_cast<PyTypeObject*>(runtime::get().driver_type.get());
     object_ = checked(type->tp_alloc(type, 0));
@@ -145,7 +145,7 @@ loop_driver::loop_driver(event_loop& loop, loop_gil& gil, asgi_application& appl
 
 loop_driver::~loop_driver() {
     gil_.acquire();
-    application_.detach_loop();
+    if (application_ != nullptr) application_->detach_loop();
     loop_.set_block_hook(nullptr);
     for (auto& [fd, watch] : watches_) loop_.io().unwatch(*watch);
     reinterpret_cast<driver_object*>(object_.get())->driver = nullptr;
@@ -161,7 +161,17 @@ void loop_driver::attach(PyObject* asyncio_loop, bool is_selector) {
     is_selector_ = is_selector;
     if (is_selector) ready_callbacks_ = checked(PyObject_GetAttr(asyncio_loop, runtime::get().name.ready.get()));
     else schedule_turn_ = checked(PyObject_GetAttrString(asyncio_loop, "rondo_schedule_turn"));
-    application_.attach_loop(asyncio_loop_, *this);
+    if (application_ != nullptr) application_->attach_loop(asyncio_loop_, *this);
+}
+
+bool loop_driver::is_budget_exhausted() const noexcept {
+    return application_ != nullptr && application_->budget().is_exhausted();
+}
+
+void loop_driver::start_turn() {
+    if (application_ != nullptr) application_->on_asyncio_turn();
+    in_turn_ = true;
+    if (!has_started_ && lifecycle_.valid()) start_lifecycle();
 }
 
 void loop_driver::start_lifecycle() {
@@ -180,12 +190,14 @@ std::coroutine_handle<> loop_driver::on_completion(std::coroutine_handle<>, std:
 }
 
 Py_ssize_t loop_driver::scheduled_count() const {
+    if (!asyncio_loop_) return 0;
     const object timers = checked(PyObject_GetAttr(asyncio_loop_.get(), runtime::get().name.scheduled.get()));
     return PyObject_Size(timers.get());
 }
 
 bool loop_driver::must_return() noexcept {
-    if (has_ended_ || application_.has_exit()) return true;
+    if (has_ended_ || (application_ != nullptr && application_->has_exit())) return true;
+    if (!ready_callbacks_) return false;
     if (PyObject_Size(ready_callbacks_.get()) > 0) return true;
     try {
         return scheduled_count() != scheduled_;
@@ -196,12 +208,12 @@ bool loop_driver::must_return() noexcept {
 }
 
 std::chrono::nanoseconds loop_driver::before_block(std::chrono::nanoseconds wait) noexcept {
-    if (!is_selector_ || has_ended_ || application_.budget().is_exhausted()) return 0ns;
+    if (!is_selector_ || has_ended_ || is_budget_exhausted()) return 0ns;
     if (gil_.was_used()) {
         if (must_return()) return 0ns;
         gil_.clear_used();
     }
-    application_.budget().renew();
+    if (application_ != nullptr) application_->budget().renew();
     gil_.release();
     return wait;
 }
@@ -216,13 +228,11 @@ object loop_driver::select(PyObject* timeout) {
     }
     const instant until = wait.count() < 0 ? instant::max() : clock::now() + wait;
     scheduled_ = scheduled_count();
-    application_.on_asyncio_turn();
     gil_.clear_used();
-    in_turn_ = true;
-    if (!has_started_) start_lifecycle();
+    start_turn();
     for (;;) {
         embedding_.turn(wait);
-        if (wait.count() == 0 || !ready_.empty() || has_ended_ || application_.budget().is_exhausted()) break;
+        if (wait.count() == 0 || !ready_.empty() || has_ended_ || is_budget_exhausted()) break;
         if (gil_.is_held() && must_return()) break;
         if (until == instant::max()) continue;
         wait = std::max(0ns, std::chrono::nanoseconds(until - clock::now()));
@@ -238,16 +248,14 @@ object loop_driver::select(PyObject* timeout) {
 
 object loop_driver::turn() {
     is_turn_scheduled_ = false;
-    application_.on_asyncio_turn();
-    in_turn_ = true;
-    if (!has_started_) start_lifecycle();
+    start_turn();
     embedding_.turn(0ns);
     embedding_.flush();
     in_turn_ = false;
     gil_.acquire();
     stop_if_ended();
     throw_exit();
-    if (application_.budget().is_exhausted()) return checked(PyFloat_FromDouble(0));
+    if (is_budget_exhausted()) return checked(PyFloat_FromDouble(0));
     const std::chrono::nanoseconds next = embedding_.timeout();
     embedding_.set_idle();
     if (next.count() < 0) return object::borrow(Py_None);
@@ -261,8 +269,8 @@ void loop_driver::stop_if_ended() {
 
 // As with asyncio, these exceptions leave the loop.
 void loop_driver::throw_exit() {
-    if (!application_.has_exit()) return;
-    restore_exception(application_.take_exit());
+    if (application_ == nullptr || !application_->has_exit()) return;
+    restore_exception(application_->take_exit());
     throw error_set();
 }
 

@@ -23,8 +23,9 @@ class asgi_application;
 /// until asyncio has something to do. Created and destroyed with the GIL.
 class loop_driver final : event_loop::block_hook, detail::completion_handler {
 public:
-    /// `lifecycle` starts with the first turn; when it has ended, the asyncio loop is stopped.
-    loop_driver(event_loop& loop, loop_gil& gil, asgi_application& application, task<int> lifecycle);
+    /// `lifecycle` starts with the first turn; when it has ended, the asyncio loop is stopped. Without an application
+    /// and a lifecycle (null, an empty task) it is a selector only.
+    loop_driver(event_loop& loop, loop_gil& gil, asgi_application* application, task<int> lifecycle);
     ~loop_driver();
     loop_driver(const loop_driver&) = delete;
     loop_driver& operator=(const loop_driver&) = delete;
@@ -58,7 +59,9 @@ private:
 
     std::chrono::nanoseconds before_block(std::chrono::nanoseconds wait) noexcept override;
     std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t, std::exception_ptr) noexcept override;
+    void start_turn();
     void start_lifecycle();
+    [[nodiscard]] bool is_budget_exhausted() const noexcept;
     void stop_if_ended();
     void throw_exit();
     [[nodiscard]] Py_ssize_t scheduled_count() const;
@@ -68,7 +71,7 @@ private:
 
     event_loop& loop_;
     loop_gil& gil_;
-    asgi_application& application_;
+    asgi_application* application_;
     task_context context_;
     task<int> lifecycle_;
     event_loop::embedding embedding_;

@@ -9,6 +9,7 @@
 #include <rondo/cli/run_served.hpp>
 #include <rondo/python/python_served.hpp>
 #include <rondo/python/runtime.hpp>
+#include <rondo/python/standalone_driver.hpp>
 
 namespace rondo::python {
 
@@ -54,6 +55,8 @@ PyObject* log_info(PyObject*, PyObject* message) {
 PyMethodDef functions[] = {
     {"main", run_main, METH_O, "main(arguments): runs the command line, returns the exit status"},
     {"after_fork_in_child", after_fork_in_child, METH_NOARGS, nullptr},
+    {"make_driver", make_standalone_driver, METH_O,
+     "make_driver(backend): returns a driver for rondo._selector.Selector, and its owner"},
     {"log_info", log_info, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 

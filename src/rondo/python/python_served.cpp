@@ -165,7 +165,7 @@ int python_served::run(event_loop& loop, task<int> lifecycle) {
     try {
         runtime::get().load_asyncio();
         stacks_.emplace(gil_);
-        loop_driver driver(loop, gil_, asgi(), std::move(lifecycle));
+        loop_driver driver(loop, gil_, &asgi(), std::move(lifecycle));
         const char* const kind = loop_kind_ == loop_kind::uvloop ? "uvloop" : "asyncio";
         const double interval = std::chrono::duration<double>(switch_interval_).count();
         const object arguments = checked(Py_BuildValue("(Osd)", driver.python_object(), kind, interval));
