@@ -26,8 +26,12 @@ public:
     /// sends `100 Continue` when the client expects it.
     [[nodiscard]] virtual task<std::string_view> read() = 0;
     /// Like read(), without waiting: bytes the server has received, valid until the next call; empty at the end;
-    /// std::nullopt when read() would have to wait. Only read() makes the server receive more and sends `100 Continue`.
+    /// Like read(), without waiting: bytes received already, valid until the next call or until the caller suspends;
+    /// empty at the end; std::nullopt when read() would have to wait. Never sends `100 Continue`. What arrives later is
+    /// received by read() only.
     [[nodiscard]] virtual std::optional<std::string_view> try_read() = 0;
+    /// Bytes that were received and not read yet; of a chunked body with their framing.
+    [[nodiscard]] virtual std::size_t buffered() const noexcept { return 0; }
 
     /// The declared length; nothing for a chunked body, 0 without a body.
     [[nodiscard]] virtual std::optional<std::uint64_t> length() const noexcept = 0;

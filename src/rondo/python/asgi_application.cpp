@@ -22,6 +22,7 @@ namespace {
 constexpr unsigned max_starts = 64;
 constexpr auto max_start_time = 5ms;
 constexpr auto min_shutdown_time = 1s;
+constexpr std::uint64_t max_joined_body = 64 * 1024;
 
 }  // namespace
 
@@ -113,6 +114,10 @@ task<void> asgi_application::run_lifespan(const char* method, clock::duration li
 }
 
 task<void> asgi_application::serve(handler::request& from, handler::responder& to) {
+    // The parts of a small body that the kernel has delivered with the head become one message.
+    const std::optional<std::uint64_t> length = from.body->length();
+    if (length && *length <= max_joined_body && from.body->buffered() < *length)
+        co_await rondo::event_loop::current().sleep(clock::duration(0));
     while (!budget_.try_start()) co_await asyncio_turn_.wait();
     asgi_exchange x(*this, from, to);
     x.start();

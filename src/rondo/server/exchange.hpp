@@ -55,6 +55,7 @@ public:
     // handler::body
     [[nodiscard]] task<std::string_view> read() override;
     [[nodiscard]] std::optional<std::string_view> try_read() override;
+    [[nodiscard]] std::size_t buffered() const noexcept override;
     [[nodiscard]] std::optional<std::uint64_t> length() const noexcept override;
     [[nodiscard]] bool is_at_end() const noexcept override { return body_state_ == body_state::ended; }
     void limit(std::uint64_t bytes) noexcept override { limit_ = bytes; }
@@ -120,7 +121,7 @@ private:
         bool needs_input = false;  // more input is needed
     };
     /// Extracts the next part of the body from the received input. Throws http_error.
-    [[nodiscard]] piece next_piece();
+    [[nodiscard]] piece next_piece(bool is_kept = true);
     [[nodiscard]] piece next_chunk_piece();
     [[nodiscard]] piece pending_piece() noexcept;
     void check_limit();

@@ -90,7 +90,8 @@ exchange::piece exchange::next_chunk_piece() {
     }
 }
 
-exchange::piece exchange::next_piece() {
+// Unless it is kept, the piece is valid only until the caller suspends: a copy of the input is saved.
+exchange::piece exchange::next_piece(bool is_kept) {
     if (chunked_ && chunked_->pending) {
         check_limit();
         return pending_piece();
@@ -99,7 +100,7 @@ exchange::piece exchange::next_piece() {
     if (body_state_ == body_state::failed) fail_body(http::status::bad_request, "request body could not be read");
     if (body_state_ == body_state::ended) return {};
     check_limit();
-    connection_.buffer_input();
+    if (is_kept) connection_.buffer_input();
     if (chunked_body_) return next_chunk_piece();
     std::string_view input = connection_.input();
     if (input.empty()) return {{}, true};
@@ -118,8 +119,13 @@ task<std::string_view> exchange::read() {
     }
 }
 
+std::size_t exchange::buffered() const noexcept {
+    const std::size_t size = connection_.input().size() - unconsumed_;
+    return chunked_body_ ? size : static_cast<std::size_t>(std::min<std::uint64_t>(size, remaining_));
+}
+
 std::optional<std::string_view> exchange::try_read() {
-    const piece next = next_piece();
+    const piece next = next_piece(false);
     if (!next.needs_input) return next.data;
     if (context_.cancel.is_cancelled()) throw cancelled{context_.cancel.reason()};
     if (!connection_.input_ended()) return std::nullopt;
