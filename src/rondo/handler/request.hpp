@@ -69,6 +69,17 @@ protected:
     ~connection_info() = default;
 };
 
+/// Is told that the client has shut down its sending side while its response is being sent. Nearly always it has closed
+/// the connection and is gone, but it may also still read.
+class half_close_listener {
+public:
+    /// Called on the loop thread, in a turn of the loop.
+    virtual void on_half_closed() noexcept = 0;
+
+protected:
+    ~half_close_listener() = default;
+};
+
 /// A request as the server passes it to an application. All string views are valid until the response is finished.
 /// Used on the loop thread, or on one other thread while the loop waits for that thread.
 struct request {
@@ -87,10 +98,11 @@ struct request {
     http::fields_view fields;
     handler::body* body = nullptr;
     handler::connection_info* connection = nullptr;
-    task_context* context = nullptr;  ///< cancel token, deadline, name
-    instant arrived;                  ///< when the head was complete
-    rondo::arena* memory = nullptr;   ///< valid as long as the request
-    event* draining = nullptr;        ///< set when the server drains: endless responses must finish then; may be null
+    task_context* context = nullptr;          ///< cancel token, deadline, name
+    instant arrived;                          ///< when the head was complete
+    rondo::arena* memory = nullptr;           ///< valid as long as the request
+    half_close_listener* listener = nullptr;  ///< set by the application; null: not interested
+    event* draining = nullptr;  ///< set when the server drains: endless responses must finish then; may be null
     stats::worker_stats* stats = nullptr;  ///< null without a server, as in a test
 
     /// Records the state of a request that is not answered at once. Called on the thread that runs the request

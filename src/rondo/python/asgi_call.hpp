@@ -39,7 +39,7 @@ struct call_state : list_node {
     bool is_complete = false;          ///< the response was sent
     bool is_aborted = false;           ///< the response was aborted by the server
     bool is_cancel_requested = false;  ///< its task was cancelled by the server
-    bool is_ending_stream = false;     ///< the worker stops: receive() returns http.disconnect
+    bool is_ending_stream = false;     ///< receive() returns http.disconnect although send() works
 };
 
 /// The object that a Task drives: forwards to the coroutine of the application and sees its end.

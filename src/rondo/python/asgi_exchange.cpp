@@ -55,7 +55,7 @@ void asgi_exchange::start() noexcept {
     }
     identify_view();
     if (ended_) return;
-    is_suspended_ = true;
+    request_.listener = this;
     if (context().cancel.is_cancelled()) on_cancel(context().cancel.reason());
     else context().cancel.add(*this);
 }
@@ -99,6 +99,12 @@ void asgi_exchange::on_cancel(cancel_reason reason) noexcept {
     }
 }
 
+// As other servers do: receive() says that the client is gone, although it might still read.
+void asgi_exchange::on_half_closed() noexcept {
+    application_.gil().acquire();
+    end_stream();
+}
+
 void asgi_exchange::end_stream() noexcept {
     call_state& call = state_of(call_.get());
     call.is_ending_stream = true;
@@ -132,6 +138,7 @@ void asgi_exchange::fail(http::status instead) noexcept {
 void asgi_exchange::end_exchange() noexcept {
     if (std::exchange(ended_, true)) return;
     cancel_callback::unlink();
+    request_.listener = nullptr;
     if (call_) {
         call_state& call = state_of(call_.get());
         call.exchange = nullptr;

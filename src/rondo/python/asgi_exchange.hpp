@@ -27,7 +27,7 @@ class asgi_application;
 /// One request and its response, in the frame of asgi_application::serve(). It ends when the response is complete or
 /// was aborted; the call of the application may go on without it. Everything is called on the loop thread; the
 /// functions that take Python objects with the GIL.
-class asgi_exchange final : cancel_callback, detail::completion_handler {
+class asgi_exchange final : cancel_callback, detail::completion_handler, handler::half_close_listener {
 public:
     asgi_exchange(asgi_application& application, handler::request& request, handler::responder& responder) noexcept;
     ~asgi_exchange();
@@ -75,6 +75,7 @@ private:
     [[nodiscard]] object start_call();
     void identify_view() noexcept;
     void on_cancel(cancel_reason reason) noexcept;
+    void on_half_closed() noexcept override;
     void fail(http::status instead) noexcept;
     void end_exchange() noexcept;
     std::coroutine_handle<> on_completion(std::coroutine_handle<>, std::size_t which,
@@ -127,7 +128,6 @@ private:
     bool has_trailers_ = false;
     bool is_body_received_ = false;
     bool is_writing_ = false;
-    bool is_suspended_ = false;
     bool ended_ = false;
     cancel_reason cancelled_ = cancel_reason::none;
 };

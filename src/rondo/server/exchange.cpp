@@ -367,6 +367,7 @@ void exchange::abort_with(http::status instead) noexcept {
 }
 
 void exchange::probe_client() noexcept {
+    if (state_ == state::started && request_.listener != nullptr) return request_.listener->on_half_closed();
     if (state_ != state::waiting || request_.version_minor == 0) return;
     try {
         connection_.write(http::h1::continue_head);

@@ -86,8 +86,8 @@ public:
     /// Whether the rest of the body is small enough to discard. `unwanted`: the application reads no more of it, so
     /// input that is already received may be dropped to find out.
     [[nodiscard]] bool can_skip_body(bool unwanted);
-    /// Checks that a client that closed its sending half is still connected, by sending "100 Continue". No effect once
-    /// the response has started.
+    /// Checks that a client that closed its sending half is still connected, by sending "100 Continue". Once the
+    /// response has started, the listener of the request is told instead.
     void probe_client() noexcept;
 
 private:

@@ -53,6 +53,30 @@ protected:
     options limits_;
 };
 
+// The client may still read: the response goes on.
+TEST_P(Exchange, reports_a_client_that_has_stopped_sending_to_the_listener) {
+    struct waiting_listener final : handler::half_close_listener {
+        void on_half_closed() noexcept override { closed.set(); }
+        event closed;
+    };
+    set_view([](handler::request& from, responder& to) -> task<void> {
+        waiting_listener listener;
+        from.listener = &listener;
+        to.start({}, std::nullopt);
+        co_await to.write("first,");
+        co_await listener.closed.wait();
+        from.listener = nullptr;
+        co_await to.write("last");
+        to.finish();
+    });
+    test_server s(app_, GetParam());
+    client c(s);
+    ASSERT_TRUE(c.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n"));
+    EXPECT_TRUE(c.receive_until("first,\r\n").ends_with("first,\r\n"));
+    c.shutdown();
+    EXPECT_TRUE(c.receive_all().ends_with("last\r\n0\r\n\r\n"));
+}
+
 TEST_P(Exchange, sends_a_response_in_one_piece) {
     set_view([](handler::request&, responder& to) -> task<void> {
         EXPECT_FALSE(to.has_started());
