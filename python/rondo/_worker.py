@@ -94,10 +94,10 @@ def _require_asgi(application, name):
     if not callable(application):
         raise StartError(f"{name} is not callable but {type(application).__name__!r}; expected an ASGI application: "
                          "async def app(scope, receive, send)")
-    if _is_async(application):
-        return
     if inspect.isclass(application):
         raise StartError(f"{name} is a class; expected an ASGI application, such as an instance of it")
+    if _is_async(application):
+        return
     try:
         parameters = inspect.signature(application).parameters.values()
     except (TypeError, ValueError):

@@ -102,6 +102,9 @@ public:
     virtual void set_leader_check(std::function<bool(std::string_view name)> is_leader);
     /// Called after the server was created and before it accepts connections.
     virtual void on_server_start(server::server& s);
+    /// Sockets of the worker besides those of the server, which programs and processes of the application must not
+    /// keep.
+    virtual void set_listening_sockets(std::vector<int> descriptors);
     /// Called before that server is destroyed.
     virtual void on_server_end();
     /// Called when the shutdown begins; requests still running at `end_of_grace` are cancelled.

@@ -69,8 +69,8 @@ protected:
     ~connection_info() = default;
 };
 
-/// Is told that the client has shut down its sending side while its response is being sent. Nearly always it has closed
-/// the connection and is gone, but it may also still read.
+/// Notified that the client has shut down its sending side while its response is being sent. Nearly always it has
+/// closed the whole connection, but it may also still read.
 class half_close_listener {
 public:
     /// Called on the loop thread, in a turn of the loop.

@@ -95,7 +95,7 @@ task<void> asgi_application::shutdown() {
 // An error message of the application stops the start, and is logged at the end.
 task<void> asgi_application::run_lifespan(const char* method, clock::duration limit) {
     gil_.acquire();
-    if (!lifespan_) co_return;
+    if (!lifespan_ || lifespan_.get() == Py_None) co_return;
     std::string error;
     {
         completion done(*this);

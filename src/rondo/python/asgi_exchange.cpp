@@ -99,7 +99,7 @@ void asgi_exchange::on_cancel(cancel_reason reason) noexcept {
     }
 }
 
-// As other servers do: receive() says that the client is gone, although it might still read.
+// As other servers do: receive() returns http.disconnect, although the client might still read.
 void asgi_exchange::on_half_closed() noexcept {
     application_.gil().acquire();
     end_stream();

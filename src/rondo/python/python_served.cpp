@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rondo/python/python_served.hpp>
 
+#include <csignal>
 #include <thread>
 #include <utility>
 
@@ -25,6 +26,22 @@ python_served* instance = nullptr;
 
 constexpr auto min_end_time = 1s;
 
+// Threads that the application starts must not take the signals of the arbiter, which reads them from a queue.
+class arbiter_signals_blocked {
+public:
+    arbiter_signals_blocked() noexcept {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~arbiter_signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    arbiter_signals_blocked(const arbiter_signals_blocked&) = delete;
+    arbiter_signals_blocked& operator=(const arbiter_signals_blocked&) = delete;
+
+private:
+    sigset_t before_{};
+};
+
 }  // namespace
 
 python_served::stream_timer::stream_timer(python_served& owner) noexcept
@@ -46,6 +63,7 @@ void python_served::after_foreign_fork() noexcept {
     if (instance == nullptr || instance->server_ == nullptr) return;
     std::exchange(instance->server_, nullptr)->abandon_after_fork();
     instance->loop_->abandon_after_fork();
+    for (int fd : instance->listening_sockets_) close(fd);
 }
 
 object python_served::call_worker(const char* function, PyObject* argument) {
@@ -125,6 +143,7 @@ std::string python_served::views_text(const cli::server_settings&) const {
 }
 
 void python_served::preload() {
+    const arbiter_signals_blocked blocked;
     try {
         const object report = call_worker("preload", text(options_.application).get());
         if (report.get() != Py_None) log::warning(view_of_text(report.get()));

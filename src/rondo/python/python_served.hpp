@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rondo/cli/served.hpp>
@@ -47,6 +48,7 @@ public:
     [[nodiscard]] int run(event_loop& loop, task<int> lifecycle) override;
     void set_access_log(access_log_sink* sink) override;
     void on_server_start(server::server& s) override;
+    void set_listening_sockets(std::vector<int> descriptors) override { listening_sockets_ = std::move(descriptors); }
     void on_server_end() override;
     void on_drain(instant end_of_grace) override;
     void set_background_deadline(instant deadline) override;
@@ -85,6 +87,7 @@ private:
     event_loop* loop_ = nullptr;
     server::server* server_ = nullptr;
     stream_timer stream_timer_;
+    std::vector<int> listening_sockets_;
     std::int64_t gil_wait_before_ = 0;  // of earlier workers in the same slot
     instant background_deadline_ = instant::max();
 };
