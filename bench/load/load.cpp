@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A closed-loop HTTP/1.1 client that costs less per request than the servers it loads:
 //
-//   load --port P [--path /] [-c 64] [-d 6] [--pipeline N] [--browser] [--close]
+//   load --port P [--path /] [-c 64] [-d 6] [--pipeline N] [--browser] [--close] [--body N] [--rate N]
 //
 // One thread over io_uring: multishot receive, one send per burst. A first request measures the length of the response;
 // every later response must have status 200 and the same length. Prints JSON: requests, seconds, latencies in
 // microseconds, errors (connections lost, other statuses, other lengths).
 //   --browser  the request head of a browser, 674 bytes in total
 //   --close    a connection per request: connect, send and receive are one chain of linked operations
+//   --body     POST with a body of N bytes
+//   --rate     N requests per second in total, instead of one as soon as a connection is free; latency counts from
+//              the moment a request is due
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -37,8 +41,8 @@ constexpr std::string_view browser_fields =
 struct options {
     int port = 8080;
     std::string path = "/";
-    std::size_t connections = 64, pipeline = 1;
-    double seconds = 6;
+    std::size_t connections = 64, pipeline = 1, body = 0;
+    double seconds = 6, rate = 0;
     bool browser = false, close = false;
 };
 
@@ -54,20 +58,25 @@ options parse(int argc, char** argv) {
         else if (name == "-c") o.connections = std::strtoul(value(), nullptr, 10);
         else if (name == "-d") o.seconds = std::atof(value());
         else if (name == "--pipeline") o.pipeline = std::strtoul(value(), nullptr, 10);
+        else if (name == "--body") o.body = std::strtoul(value(), nullptr, 10);
+        else if (name == "--rate") o.rate = std::atof(value());
         else if (name == "--browser") o.browser = true;
         else if (name == "--close") o.close = true;
         else throw std::runtime_error(fmt::format("unknown option '{}'", name));
     }
     if (o.close && o.pipeline != 1) throw std::runtime_error("--close cannot be combined with --pipeline");
+    if (o.rate > 0 && (o.close || o.pipeline != 1))
+        throw std::runtime_error("--rate cannot be combined with --close or --pipeline");
     return o;
 }
 
 // The same request as wrk's, so that results are comparable.
 std::string request(const options& o) {
-    std::string text = fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", o.path, o.port);
+    std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", o.body ? "POST" : "GET", o.path, o.port);
     if (o.browser) text += browser_fields;
     if (o.close) text += "Connection: close\r\n";
-    return text + "\r\n";
+    if (o.body) text += fmt::format("Content-Length: {}\r\n", o.body);
+    return text + "\r\n" + std::string(o.body, 'x');
 }
 
 /// Sends one request and returns the length of its response, which must have a Content-Length.
@@ -110,14 +119,15 @@ public:
     }
 
     void run() {
-        begin_ = now_ = bench::now_ns();
+        begin_ = now_ = due_ = bench::now_ns();
         const std::uint64_t end = begin_ + static_cast<std::uint64_t>(options_.seconds * 1e9);
         for (unsigned i = 0; i < slots_.size(); ++i) {
             if (options_.close) connect_and_send(i);
-            else receive(i), send_requests(i);
+            else receive(i), send_next(i);
         }
         while (now_ < end && open_) {
-            __kernel_timespec timeout{0, 100'000'000};
+            send_due();
+            __kernel_timespec timeout{0, time_to_next()};
             ring_.run_once(&timeout, [this, first = true](const io_uring_cqe& done) mutable {
                 if (first) now_ = bench::now_ns();
                 first = false;
@@ -155,7 +165,27 @@ private:
         if (!(done.flags & IORING_CQE_F_MORE)) receive(i);
         if (options_.close || s.received < expected_) return;
         record(s);
-        send_requests(i);
+        send_next(i);
+    }
+
+    void send_next(unsigned i) {
+        if (interval_) idle_.push_back(i);
+        else send_requests(i);
+    }
+
+    // With --rate: without an idle connection, due requests wait for one.
+    void send_due() {
+        for (; interval_ && due_ <= now_ && !idle_.empty(); due_ += interval_) {
+            send_requests(idle_.back());
+            slots_[idle_.back()].sent_at = due_;
+            idle_.pop_back();
+        }
+    }
+
+    /// Nanoseconds to wait at most.
+    [[nodiscard]] long long time_to_next() const {
+        constexpr std::uint64_t longest = 100'000'000;
+        return static_cast<long long>(interval_ && !idle_.empty() ? std::min(due_ - now_, longest) : longest);
     }
 
     void record(const slot& s) {
@@ -226,6 +256,8 @@ private:
     std::string burst_;
     bench::uring ring_;
     std::vector<slot> slots_;
+    std::vector<unsigned> idle_;  // connections that wait until a request is due
+    std::uint64_t interval_ = options_.rate > 0 ? static_cast<std::uint64_t>(1e9 / options_.rate) : 0, due_ = 0;
     bench::histogram latencies_;
     std::uint64_t begin_ = 0, now_ = 0, errors_ = 0;
     std::size_t open_ = options_.connections;
