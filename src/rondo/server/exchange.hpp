@@ -87,7 +87,7 @@ public:
     /// input that is already received may be dropped to find out.
     [[nodiscard]] bool can_skip_body(bool unwanted);
     /// Checks that a client that closed its sending half is still connected, by sending "100 Continue". Once the
-    /// response has started, the listener of the request is told instead.
+    /// response has started, the listener of the request is notified instead.
     void probe_client() noexcept;
 
 private:
