@@ -244,9 +244,7 @@ void event_loop::embedding::flush() noexcept {
     loop_.wait_hooks_.for_each([](wait_hook& h) { h.before_wait(); });
 }
 
-void event_loop::embedding::set_idle() noexcept {
-    loop_.counters_.turn_start_ns.store(0, std::memory_order_relaxed);
-}
+void event_loop::embedding::set_idle() noexcept { loop_.counters_.turn_start_ns.store(0, std::memory_order_relaxed); }
 
 std::chrono::nanoseconds event_loop::embedding::timeout() noexcept {
     loop_.now_ = clock::now();
