@@ -3,6 +3,7 @@
 
 import asyncio
 import atexit
+import faulthandler
 import gc
 import importlib
 import inspect
@@ -38,6 +39,19 @@ def load(name):
     application = _find(_import(module_name), module_name, attribute)
     _require_asgi(application, name)
     return application
+
+
+def load_within(arguments):
+    """load() in a worker that is killed when it is not ready in time: says before what it imports."""
+    name, seconds = arguments
+    try:
+        faulthandler.dump_traceback_later(max(seconds - 1, seconds * 0.8), exit=False)
+    except (AttributeError, OSError, RuntimeError, ValueError):
+        pass  # standard error is closed
+    try:
+        return load(name)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _import(name):

@@ -51,6 +51,15 @@ class Errors(unittest.TestCase):
         return errors
 
     @each_python
+    def test_an_import_that_does_not_end_is_shown_before_the_worker_is_killed(self, python):
+        with tempfile.TemporaryDirectory(prefix="rondo-test-") as folder:
+            (Path(folder) / "endless.py").write_text("import time\ndef wait():\n    time.sleep(600)\nwait()\n")
+            status, _, errors = run_rondo("endless:app", "--bind", "127.0.0.1:0", "--workers", "1", "--boot-timeout", "2s",
+                                          python=python, folder=folder)
+        self.assertEqual(status, 3, errors)
+        self.assertRegex(errors, r'File ".*endless.py", line 3 in wait')
+
+    @each_python
     def test_wrong_names_are_reported_in_a_sentence(self, python):
         for app, pattern in (("no_such_module_x:app", "cannot import module 'no_such_module_x': no module named 'no_such_module_x'"),
                              ("processes.inner:app", "cannot import module 'processes.inner'"),

@@ -10,7 +10,7 @@ import unittest
 import urllib.request
 from pathlib import Path
 
-from python_server import ALL_PYTHONS, BUILD, NEWEST, PythonServer, python_of
+from python_server import ALL_PYTHONS, BUILD, PythonServer, python_of
 
 from server import SOURCE, TIMEOUT
 
@@ -31,7 +31,7 @@ def run(*arguments, **more):
 
 
 class Wheel(unittest.TestCase):
-    versions = ALL_PYTHONS if os.environ.get("RONDO_TEST_ALL_WHEELS") else [NEWEST]
+    versions = ALL_PYTHONS
 
     def setUp(self):
         temporary = tempfile.TemporaryDirectory(prefix="rondo-test-")

@@ -73,7 +73,9 @@ task<void> asgi_application::startup() {
     gil_.acquire();
     if (driver_ != nullptr) driver_->set_idle();  // an import takes as long as it takes: --boot-timeout
     try {
-        callable_ = call_worker("load", text(options_.application).get());
+        const double limit = std::chrono::duration<double>(options_.boot_timeout).count();
+        const object arguments_of_load = checked(Py_BuildValue("(sd)", options_.application.c_str(), limit));
+        callable_ = call_worker("load_within", arguments_of_load.get());
         object state = checked(PyDict_New());
         const object arguments =
             checked(Py_BuildValue("(OOs)", callable_.get(), state.get(), options_.lifespan.c_str()));

@@ -2,6 +2,7 @@
 // An ASGI application as a handler: each request is an asyncio.Task whose first step runs at once.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -27,7 +28,8 @@ class loop_driver;
 struct asgi_options {
     std::string application;  ///< MODULE:ATTRIBUTE
     std::string root_path;
-    std::string lifespan = "auto";  ///< auto, on or off
+    std::string lifespan = "auto";                   ///< auto, on or off
+    std::chrono::milliseconds boot_timeout{60'000};  ///< after which the arbiter kills a worker that is not ready
 };
 
 /// Limits how much Python a turn runs before asyncio's own callbacks: 64 requests, or 5 ms.

@@ -115,6 +115,7 @@ cli::setting_source python_served::default_values(std::span<const cli::setting_r
 }
 
 void python_served::configure(cli::server_settings& settings) {
+    options_.boot_timeout = settings.boot_timeout;
     if (loop_kind_ != loop_kind::uvloop) return;
     if (settings.backend == backend_kind::io_uring)
         throw std::invalid_argument("loop: uvloop works with the epoll backend only; expected --backend epoll");
