@@ -39,7 +39,7 @@ void served::set_access_log(access_log_sink*) {}
 // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders move it
 void served::set_leader_check(std::function<bool(std::string_view)>) {}
 void served::on_server_start(server::server&) {}
-void served::set_listening_sockets(std::vector<int>) {}
+void served::set_listening_sockets(std::span<const int>) {}
 void served::on_server_end() {}
 void served::on_drain(instant) {}
 void served::set_background_deadline(instant) {}

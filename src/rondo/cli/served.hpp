@@ -104,7 +104,7 @@ public:
     virtual void on_server_start(server::server& s);
     /// Sockets of the worker besides those of the server, which programs and processes of the application must not
     /// keep.
-    virtual void set_listening_sockets(std::vector<int> descriptors);
+    virtual void set_listening_sockets(std::span<const int> descriptors);
     /// Called before that server is destroyed.
     virtual void on_server_end();
     /// Called when the shutdown begins; requests still running at `end_of_grace` are cancelled.

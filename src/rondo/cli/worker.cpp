@@ -142,7 +142,7 @@ private:
         if (!self_) owned_sockets_ = duplicate_owned_sockets(sockets);
         std::vector<int> owned;
         for (const process::managed_listener& s : owned_sockets_) owned.push_back(s.fd.value());
-        served_.set_listening_sockets(std::move(owned));
+        served_.set_listening_sockets(owned);
         for (net::listening_socket& s : sockets) server_->accept_from(std::move(s));
         if (self_) self_->set_ready();
         else log::info(startup_message(served_, settings_, urls, loop_.io().name(), admin_url));

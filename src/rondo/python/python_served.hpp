@@ -5,8 +5,8 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <rondo/cli/served.hpp>
@@ -48,7 +48,9 @@ public:
     [[nodiscard]] int run(event_loop& loop, task<int> lifecycle) override;
     void set_access_log(access_log_sink* sink) override;
     void on_server_start(server::server& s) override;
-    void set_listening_sockets(std::vector<int> descriptors) override { listening_sockets_ = std::move(descriptors); }
+    void set_listening_sockets(std::span<const int> descriptors) override {
+        listening_sockets_.assign(descriptors.begin(), descriptors.end());
+    }
     void on_server_end() override;
     void on_drain(instant end_of_grace) override;
     void set_background_deadline(instant deadline) override;

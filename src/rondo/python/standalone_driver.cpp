@@ -28,7 +28,7 @@ PyObject* make_standalone_driver(PyObject*, PyObject* backend) {
         auto made = std::make_unique<standalone_driver>(to_backend(view_of_text(backend)));
         const object driver = object::borrow(made->python_object());
         const object owner = checked(PyCapsule_New(made.get(), capsule_name, destroy_driver));
-        (void)made.release();
+        [[maybe_unused]] const auto* owned = made.release();
         return PyTuple_Pack(2, driver.get(), owner.get());
     } catch (...) {
         set_exception_from_current();

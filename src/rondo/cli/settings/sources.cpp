@@ -15,8 +15,9 @@ namespace rondo::cli {
 namespace {
 
 // Variables of the tests in this repository, and those that an arbiter passes to its successor.
-constexpr std::array<std::string_view, 5> reserved_variables{"RONDO_BIN", "RONDO_BUILD", "RONDO_SOURCE",
-                                                             "RONDO_HANDOVER", "RONDO_PEER_DISCOVERY"};
+constexpr std::array<std::string_view, 7> reserved_variables{"RONDO_BIN",           "RONDO_BUILD", "RONDO_SOURCE",
+                                                             "RONDO_PYTHONS_DIR",   "RONDO_VENVS", "RONDO_HANDOVER",
+                                                             "RONDO_PEER_DISCOVERY"};
 
 std::string flag_name(const setting_row& row) { return row.flag(); }
 std::string variable_name(const setting_row& row) { return row.variable(); }
