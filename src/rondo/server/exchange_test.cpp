@@ -473,6 +473,7 @@ TEST_P(Exchange, reads_received_bytes_without_waiting) {
         s.text += co_await try_read_all(*from.body);
         EXPECT_TRUE(from.body->is_at_end());
         EXPECT_EQ(from.body->try_read(), "");
+        s.step = 3;
         to.respond({}, "");
     });
     for (const bool chunked : {false, true}) {
@@ -485,6 +486,7 @@ TEST_P(Exchange, reads_received_bytes_without_waiting) {
         ASSERT_TRUE(server.wait_until([&](auto&) { return s.step == 2; }));
         ASSERT_TRUE(c.send(chunked ? "3\r\nllo\r\n0\r\n\r\n" : "llo"));
         EXPECT_TRUE(c.receive_all().starts_with("HTTP/1.1 200"));
+        ASSERT_TRUE(server.wait_until([&](auto&) { return s.step == 3; }));
         EXPECT_EQ(s.text, "hello");
     }
 }
@@ -832,7 +834,9 @@ TEST_P(Exchange, a_request_timeout_of_zero_means_none) {
     std::this_thread::sleep_for(20ms);
     ASSERT_TRUE(c.send("hello"));
     EXPECT_TRUE(c.receive_all().ends_with("\r\n\r\nhello"));
-    EXPECT_TRUE(response_to(closing_get("/x")).starts_with("HTTP/1.1 200 "));
+    client without_body(s);
+    ASSERT_TRUE(without_body.send(closing_get("/x")));
+    EXPECT_TRUE(without_body.receive_all().starts_with("HTTP/1.1 200 "));
 }
 
 INSTANTIATE_TEST_SUITE_P(all, Exchange, ::testing::Values(backend_kind::epoll, backend_kind::io_uring),
