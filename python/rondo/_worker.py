@@ -132,8 +132,7 @@ def preload(name):
     """Imports the application in the arbiter. Returns a warning about what its workers cannot use, or None."""
     before = _open_sockets()
     load(name)
-    gc.collect()
-    gc.freeze()
+    freeze()
     threads = sorted(t.name for t in threading.enumerate() if t is not threading.main_thread())
     sockets = sorted(_open_sockets() - before)
     if not threads and not sockets:
@@ -144,6 +143,12 @@ def preload(name):
     if sockets:
         found.append(f"sockets, which all workers share: {', '.join(sockets)}")
     return f"preload: {name} has started {'; and opened '.join(found)}. Start them in the lifespan or on first use"
+
+
+def freeze():
+    """Called when the application has started: what exists now stays, and no collection looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _open_sockets():

@@ -86,6 +86,8 @@ task<void> asgi_application::startup() {
     }
     co_await run_lifespan("startup", 0s);
     gil_.acquire();
+    if (!object::steal(PyObject_CallMethod(worker_.get(), "freeze", nullptr)))
+        throw cli::start_failed(exception_text());
     base_context_ = object::steal(PyContext_CopyCurrent());
     if (!base_context_) throw cli::start_failed(exception_text());
 }
