@@ -5,19 +5,10 @@ import signal
 import threading
 import unittest
 
-from python_server import PYTHONS, Client, PythonServer, run_rondo
+from python_server import Client, PythonServer, each_python, run_rondo
 
 APP = "lifespans:app"
 LOOPS = (("--backend", "epoll"), ("--backend", "io_uring"), ("--loop", "uvloop"))
-
-
-def each_python(test):
-    def run_all(self):
-        for python in PYTHONS:
-            with self.subTest(python=python):
-                test(self, python)
-    run_all.__name__ = test.__name__
-    return run_all
 
 
 def serve(mode, *options, python):

@@ -9,20 +9,11 @@ import unittest
 import urllib.request
 from pathlib import Path
 
-from python_server import PYTHONS, Client, Closed, PythonServer, run_rondo
+from python_server import PYTHONS, Client, Closed, PythonServer, each_python, run_rondo
 
 from server import BACKENDS, TIMEOUT, free_port, is_alive
 
 LONG = ("--graceful-timeout", "10m")
-
-
-def each_python(test):
-    def run_all(self):
-        for python in PYTHONS:
-            with self.subTest(python=python):
-                test(self, python)
-    run_all.__name__ = test.__name__
-    return run_all
 
 
 def each_loop(test):

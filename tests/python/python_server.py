@@ -54,6 +54,16 @@ def run_rondo(*arguments, python=None, folder=None, timeout=TIMEOUT, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def each_python(test):
+    """Runs a test with every Python of PYTHONS."""
+    def run_all(self):
+        for python in PYTHONS:
+            with self.subTest(python=python):
+                test(self, python)
+    run_all.__name__ = test.__name__
+    return run_all
+
+
 class PythonServer(Server):
     """A running `python -m rondo APP`. `folder` is its working directory, from which it can import the application."""
 

@@ -64,22 +64,17 @@ asgi_application::~asgi_application() {
     });
 }
 
-object asgi_application::call_worker(const char* function, PyObject* argument) {
-    const object f = checked(PyObject_GetAttrString(worker_.get(), function));
-    return checked(PyObject_CallOneArg(f.get(), argument));
-}
-
 task<void> asgi_application::startup() {
     gil_.acquire();
     if (driver_ != nullptr) driver_->set_idle();  // an import takes as long as it takes: --boot-timeout
     try {
         const double limit = std::chrono::duration<double>(options_.boot_timeout).count();
         const object arguments_of_load = checked(Py_BuildValue("(sd)", options_.application.c_str(), limit));
-        callable_ = call_worker("load_within", arguments_of_load.get());
+        callable_ = call_function(worker_, "load_within", arguments_of_load.get());
         object state = checked(PyDict_New());
         const object arguments =
             checked(Py_BuildValue("(OOs)", callable_.get(), state.get(), options_.lifespan.c_str()));
-        lifespan_ = call_worker("make_lifespan", arguments.get());
+        lifespan_ = call_function(worker_, "make_lifespan", arguments.get());
         scopes_.emplace(options_.root_path, std::move(state));
     } catch (const error_set&) {
         throw cli::start_failed(start_error_text());

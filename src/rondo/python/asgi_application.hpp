@@ -104,7 +104,6 @@ public:
     [[nodiscard]] bool owns_scratch_fields(const void* owner) const noexcept { return scratch_owner_ == owner; }
 
 private:
-    [[nodiscard]] object call_worker(const char* function, PyObject* argument);
     [[nodiscard]] task<void> run_lifespan(const char* method, clock::duration limit);
     [[nodiscard]] object make_task(PyObject* call);
     void log_failure(const call_state& call, const object& failure) noexcept;

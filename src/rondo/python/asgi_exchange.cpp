@@ -47,8 +47,12 @@ void asgi_exchange::start() noexcept {
         application_.start_task(call_.get());
     } catch (const error_set&) {
         const object failure = take_exception();
-        state_of(call_.get()).coroutine.reset();
-        (void)application_.on_call_end(call_.get(), failure);
+        if (call_) {
+            state_of(call_.get()).coroutine.reset();
+            (void)application_.on_call_end(call_.get(), failure);
+        } else {
+            fail(http::status::internal_server_error);  // out of memory
+        }
     } catch (const std::exception& e) {
         log::error(e.what());
         fail(http::status::internal_server_error);

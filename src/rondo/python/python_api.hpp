@@ -71,6 +71,12 @@ inline void checked(int result) {
     return {data, static_cast<std::size_t>(size)};
 }
 
+/// Calls a function of a module with one argument. Throws error_set.
+[[nodiscard]] inline object call_function(const object& module, const char* name, PyObject* argument) {
+    const object function = checked(PyObject_GetAttrString(module.get(), name));
+    return checked(PyObject_CallOneArg(function.get(), argument));
+}
+
 /// The function of a method with another signature than PyCFunction.
 template <class Function>
 [[nodiscard]] PyCFunction as_method(Function* f) noexcept {

@@ -66,11 +66,6 @@ void python_served::after_foreign_fork() noexcept {
     for (int fd : instance->listening_sockets_) close(fd);
 }
 
-object python_served::call_worker(const char* function, PyObject* argument) {
-    const object f = checked(PyObject_GetAttrString(worker_.get(), function));
-    return checked(PyObject_CallOneArg(f.get(), argument));
-}
-
 std::string_view python_served::description() const {
     return "Serves a Python application. APP is MODULE:ATTRIBUTE, for example mysite.asgi:application; serve is the\n"
            "default command.";
@@ -124,7 +119,7 @@ void python_served::configure(cli::server_settings& settings) {
 
 void python_served::check(const cli::server_settings&, std::vector<std::string>& errors) {
     try {
-        (void)call_worker("load", text(options_.application).get());
+        (void)call_function(worker_, "load", text(options_.application).get());
     } catch (const error_set&) {
         errors.push_back(start_error_text());
     }
@@ -146,7 +141,7 @@ std::string python_served::views_text(const cli::server_settings&) const {
 void python_served::preload() {
     const arbiter_signals_blocked blocked;
     try {
-        const object report = call_worker("preload", text(options_.application).get());
+        const object report = call_function(worker_, "preload", text(options_.application).get());
         if (report.get() != Py_None) log::warning(view_of_text(report.get()));
     } catch (const error_set&) {
         throw cli::start_failed(start_error_text());
@@ -191,7 +186,7 @@ int python_served::run(event_loop& loop, task<int> lifecycle) {
         const object arguments = checked(Py_BuildValue("(Osd)", driver.python_object(), kind, interval));
         object status;
         try {
-            status = call_worker("run", arguments.get());
+            status = call_function(worker_, "run", arguments.get());
         } catch (const error_set&) {
             failure = start_error_text();
         }
@@ -238,7 +233,7 @@ void python_served::end_process(instant deadline) noexcept {
         _exit(1);
     }).detach();
     try {
-        (void)call_worker("end_process", deadline > clock::now() ? Py_True : Py_False);
+        (void)call_function(worker_, "end_process", deadline > clock::now() ? Py_True : Py_False);
     } catch (const error_set&) {
         log::error(exception_text());
     }

@@ -72,7 +72,6 @@ private:
     void before_fork() noexcept override;
     void after_fork_in_parent() noexcept override;
     void after_fork_in_child() noexcept override;
-    [[nodiscard]] object call_worker(const char* function, PyObject* argument);
     [[nodiscard]] asgi_application& asgi();
     void preload();
 

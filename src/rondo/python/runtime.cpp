@@ -9,7 +9,6 @@ object intern(const char* text) { return checked(PyUnicode_InternFromString(text
 
 runtime::runtime(PyObject* module)
     : empty_bytes(bytes({})),
-      zero(checked(PyLong_FromLong(0))),
       client_disconnected(checked(PyErr_NewExceptionWithDoc(
           "rondo.ClientDisconnected", "Raised by send() when the client has closed the connection.",
           PyExc_ConnectionError, nullptr))),

@@ -71,7 +71,6 @@ public:
 
     names name;
     object empty_bytes;
-    object zero;
     object client_disconnected;  ///< rondo.ClientDisconnected, an OSError
     object call_type;
     object callable_type;
